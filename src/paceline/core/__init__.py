@@ -1,0 +1,31 @@
+"""The records that every room shares: trials, measurements, objectives, budgets, events and errors. Imports nothing of ours."""
+
+from paceline.core.budget import Budget, parse_bytes, parse_seconds
+from paceline.core.errors import (
+    AllTrialsFailed,
+    InvalidInput,
+    MissingData,
+    PacelineError,
+    StudyLocked,
+    StudyMismatch,
+)
+from paceline.core.objective import Objective
+from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
+
+__all__ = [
+    "AllTrialsFailed",
+    "Budget",
+    "Configuration",
+    "InvalidInput",
+    "Measurement",
+    "MissingData",
+    "Objective",
+    "PacelineError",
+    "StudyLocked",
+    "StudyMismatch",
+    "Trial",
+    "TrialState",
+    "Value",
+    "parse_bytes",
+    "parse_seconds",
+]
