@@ -1,0 +1,1 @@
+"""Many networks, one program: trace, group, compile, train side by side."""

@@ -1,0 +1,152 @@
+"""A cohort: lanes of one program that train in lockstep, each at its own age."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from paceline.train.compiler import lane_sharding
+from paceline.train.feed import batch_order
+from paceline.train.program import Compiled
+from paceline.train.trace import Traced
+
+
+@dataclass(slots=True)
+class Lane:
+    """One slot of a cohort and the network in it.
+
+    Attributes:
+        traced: the network; its ``state`` is where it starts from.
+        epochs: how many epochs it is to be trained.
+        order_seed: seeds the order of its batches.
+        epoch: epochs trained so far.
+        seconds: its share of the cohort's time so far.
+    """
+
+    traced: Traced
+    epochs: int
+    order_seed: int
+    epoch: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLogs:
+    """What one lane measured in one epoch."""
+
+    slot: int
+    epoch: int
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(eq=False)
+class Cohort:
+    """Lanes in lockstep. Empty slots go on computing with whatever is in them, unseen."""
+
+    compiled: Compiled
+    mesh: Mesh | None = None
+    shuffle: bool = True
+    lanes: list[Lane | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lanes = self.lanes or [None] * self.compiled.num_lanes
+        self._state: list[jax.Array] = []
+        self._constants: dict[str, jax.Array] = {}
+
+    @property
+    def free(self) -> list[int]:
+        """Slots without a network."""
+        return [slot for slot, lane in enumerate(self.lanes) if lane is None]
+
+    def fill(self, entries: Mapping[int, Lane]) -> None:
+        """Puts networks into slots, each starting from its traced state."""
+        if not entries:
+            return
+        for slot, lane in entries.items():
+            self.lanes[slot] = lane
+        program = self.compiled.program
+        # On the host, since a device function would be one more compilation for each program; slots that never held
+        # a network get a copy of the first entry.
+        filler = next(iter(entries.values())).traced
+        state = [np.array(leaf) for leaf in self._state] or [
+            np.repeat(leaf[None], self.compiled.num_lanes, axis=0) for leaf in filler.state
+        ]
+        constants = {name: np.array(rows) for name, rows in self._constants.items()} or {
+            name: np.repeat(row[None], self.compiled.num_lanes, axis=0) for name, row in program.constants(filler).items()
+        }
+        for slot, lane in entries.items():
+            for rows, leaf in zip(state, lane.traced.state, strict=True):
+                rows[slot] = leaf
+            for name, row in program.constants(lane.traced).items():
+                constants[name][slot] = row
+        sharding = lane_sharding(self.mesh)
+        self._state = [jax.device_put(rows, sharding) for rows in state]
+        self._constants = {name: jax.device_put(rows, sharding) for name, rows in constants.items()}
+
+    def advance(self, steps: int | None = None) -> Iterator[tuple[int, int]]:
+        """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in all) after each."""
+        program = self.compiled.program
+        train, validation = program.feed.data.leaves
+        order = jax.device_put(self._order(), lane_sharding(self.mesh))
+        total = program.feed.num_steps
+        segment = steps or max(total, 1)
+        logs: list[jax.Array] = []
+        started = time.perf_counter()
+        for start in range(0, total, segment):
+            stop = min(start + segment, total)
+            self._state, logs = self.compiled.train(
+                self._state, self._constants, train, order, np.int32(start), np.int32(stop)
+            )
+            if stop < total:
+                jax.block_until_ready(logs)
+                yield stop, total
+        self._state, self._logs = self.compiled.finish(self._state, self._constants, (train, validation), order, logs)
+        self._logs = {name: np.asarray(log) for name, log in self._logs.items()}
+        self._seconds = time.perf_counter() - started
+        yield total, total
+
+    def epoch_logs(self) -> list[EpochLogs]:
+        """What the epoch just finished measured, for each occupied slot."""
+        active = [(slot, lane) for slot, lane in enumerate(self.lanes) if lane is not None]
+        reports = []
+        for slot, lane in active:
+            lane.epoch += 1
+            lane.seconds += self._seconds / len(active)
+            # logs that are no scalars (a metric with one value a class) cannot be an objective and are left out
+            metrics = {name: float(log[slot]) for name, log in self._logs.items() if log.ndim == 1}
+            reports.append(EpochLogs(slot, lane.epoch, metrics, lane.seconds))
+        return reports
+
+    def state_of(self, slots: Sequence[int]) -> dict[int, list[np.ndarray]]:
+        """The state leaves of some slots, on the host."""
+        host = [np.asarray(leaf) for leaf in self._state]
+        return {slot: [np.array(leaf[slot]) for leaf in host] for slot in slots}
+
+    def release(self, slot: int) -> None:
+        """Empties a slot."""
+        self.lanes[slot] = None
+
+    def _order(self) -> np.ndarray:
+        rows = self.compiled.program.feed.data.num_train
+        orders: dict[tuple[int, int], np.ndarray] = {}
+        idle = np.arange(rows, dtype=np.int32)
+        stack = []
+        for lane in self.lanes:
+            if lane is None:
+                stack.append(idle)
+                continue
+            key = (lane.order_seed, lane.epoch)
+            if key not in orders:
+                orders[key] = batch_order(*key, rows, self.shuffle)
+            stack.append(orders[key])
+        return np.stack(stack)
+
+
+def diverged(metrics: Mapping[str, float]) -> bool:
+    """Whether training went to infinity or nowhere."""
+    return not math.isfinite(metrics.get("loss", 0.0))

@@ -1,0 +1,135 @@
+"""Compiling programs: beside the training, once each, and remembered on disk."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import platformdirs
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from paceline.train.program import Compiled, Program
+
+_HIT_EVENT = "/jax/compilation_cache/cache_hits"
+_COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
+
+
+class _Counter(threading.local):
+    """Counts, in this thread, XLA compilations and how many of them the cache on disk answered."""
+
+    compilations = 0
+    hits = 0
+
+
+_counter = _Counter()
+_listening = threading.Event()
+
+
+def _listen() -> None:
+    if _listening.is_set():
+        return
+    _listening.set()
+
+    def hit(event: str, **_: Any) -> None:
+        if event == _HIT_EVENT:
+            _counter.hits += 1
+
+    def compiled(event: str, _seconds: float, **_: Any) -> None:
+        if event == _COMPILE_EVENT:
+            _counter.compilations += 1
+
+    jax.monitoring.register_event_listener(hit)
+    jax.monitoring.register_event_duration_secs_listener(compiled)
+
+
+def use_persistent_cache() -> None:
+    """Keeps compiled programs in the user's cache directory, unless the user set another place."""
+    if jax.config.jax_compilation_cache_dir is None:
+        directory = Path(os.environ.get("PACELINE_CACHE") or platformdirs.user_cache_dir("paceline")) / "xla"
+        directory.mkdir(parents=True, exist_ok=True)
+        jax.config.update("jax_compilation_cache_dir", str(directory))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@contextmanager
+def counting() -> Iterator[_Counter]:
+    """Counts the compilations of this thread while it lasts."""
+    _listen()
+    before = (_counter.compilations, _counter.hits)
+    result = _Counter()
+    yield result
+    result.compilations = _counter.compilations - before[0]
+    result.hits = _counter.hits - before[1]
+
+
+class Compiler:
+    """Compiles in a thread of its own while the device trains; a program and number of lanes is compiled once."""
+
+    def __init__(self, devices: list[jax.Device] | None = None) -> None:
+        use_persistent_cache()
+        self.devices = devices or jax.local_devices()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="paceline-compile")
+        self._futures: dict[tuple[Program, int], Future[Compiled]] = {}
+
+    @property
+    def mesh(self) -> Mesh | None:
+        """The devices that lanes are spread over, or None when there is one."""
+        return Mesh(self.devices, ("lanes",)) if len(self.devices) > 1 else None
+
+    def request(self, program: Program, num_lanes: int) -> Future[Compiled]:
+        """The program compiled for so many lanes, soon."""
+        key = (program, num_lanes)
+        if key not in self._futures:
+            self._futures[key] = self._pool.submit(_compile, program, num_lanes, self.mesh)
+        return self._futures[key]
+
+    def is_requested(self, program: Program, num_lanes: int) -> bool:
+        """Whether this size has been compiled or is about to be."""
+        return (program, num_lanes) in self._futures
+
+    def close(self) -> None:
+        """Forgets what was not begun."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _compile(program: Program, num_lanes: int, mesh: Mesh | None) -> Compiled:
+    started = time.perf_counter()
+    lanes = [_spec(leaf, num_lanes, mesh) for leaf in program.traced.state]
+    constants = {name: _spec(row, num_lanes, mesh) for name, row in program.constants(program.traced).items()}
+    data = program.feed.data.leaves
+    order = jax.ShapeDtypeStruct((num_lanes, program.feed.data.num_train), jnp.int32, sharding=lane_sharding(mesh))
+    index = jax.ShapeDtypeStruct((), jnp.int32)
+    with counting() as counted:
+        train = jax.jit(_spread(program.train, mesh, (True, True, False, True, False, False)), donate_argnums=0)
+        lowered = train.lower(lanes, constants, data[0], order, index, index)
+        logs = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)), lowered.out_info[1])
+        compiled_train = lowered.compile()
+        finish = jax.jit(_spread(program.finish, mesh, (True, True, False, True, True)), donate_argnums=0)
+        compiled_finish = finish.lower(lanes, constants, data, order, logs).compile()
+    seconds = time.perf_counter() - started
+    from_scratch = counted.compilations - counted.hits
+    return Compiled(program, num_lanes, compiled_train, compiled_finish, seconds, from_scratch)
+
+
+def lane_sharding(mesh: Mesh | None) -> NamedSharding | None:
+    """How arrays with a lane axis lie on the devices."""
+    return None if mesh is None else NamedSharding(mesh, PartitionSpec("lanes"))
+
+
+def _spec(leaf: Any, num_lanes: int, mesh: Mesh | None) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((num_lanes, *leaf.shape), leaf.dtype, sharding=lane_sharding(mesh))
+
+
+def _spread(function: Any, mesh: Mesh | None, has_lanes: tuple[bool, ...]) -> Any:
+    """The function with its lanes spread over the mesh: each device runs its own, and they never talk."""
+    if mesh is None:
+        return function
+    specs = tuple(PartitionSpec("lanes") if lanes else PartitionSpec() for lanes in has_lanes)
+    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("lanes"), check_vma=False)

@@ -1,0 +1,139 @@
+"""The data as the engine sees it: arrays resident on the device, cut into batches by index."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+Tree = Any
+"""An array, or a dict, list or tuple of them: what Keras takes as x and y."""
+
+# Metrics and losses are means or sums over rows, so the batch size of an evaluation is free; about this many rows
+# keep a core busy and their activations in its cache.
+_EVALUATION_ROWS = 512
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Arrays to train on and to validate with, moved to the device once.
+
+    Attributes:
+        train: ``(x, y)`` or ``(x, y, sample_weight)``, each a tree of arrays whose first axis counts rows.
+        validation: the same, or None.
+    """
+
+    train: tuple[Tree, ...]
+    validation: tuple[Tree, ...] | None
+
+    @classmethod
+    def of(cls, train: tuple[Tree, ...], validation: tuple[Tree, ...] | None) -> "TrainingData":
+        """Takes what Keras's ``fit`` takes and brings it to the types that ``fit`` would use."""
+        return cls(_standard(train), None if validation is None else _standard(validation))
+
+    @property
+    def num_train(self) -> int:
+        """Number of rows to train on."""
+        return _rows(self.train)
+
+    @property
+    def num_validation(self) -> int:
+        """Number of rows to validate with."""
+        return 0 if self.validation is None else _rows(self.validation)
+
+    @cached_property
+    def leaves(self) -> tuple[list[jax.Array], list[jax.Array]]:
+        """The training and the validation arrays, flat, on the device."""
+        return tuple([jax.device_put(leaf) for leaf in jax.tree.leaves(part)] for part in (self.train, self.validation))  # type: ignore[return-value]
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of all arrays."""
+        return sum(leaf.nbytes for leaf in jax.tree.leaves((self.train, self.validation)))
+
+
+def _rows(batch: tuple[Tree, ...]) -> int:
+    return int(jax.tree.leaves(batch)[0].shape[0])
+
+
+def _standard(batch: tuple[Tree, ...]) -> tuple[Tree, ...]:
+    # Imported here: Keras decides its backend on first import.
+    import keras
+
+    def convert(array: Any) -> np.ndarray:
+        array = np.asarray(array)
+        if np.issubdtype(array.dtype, np.floating) and array.dtype != np.float16:
+            return array.astype(keras.config.floatx(), copy=False)
+        if array.dtype in (np.int64, np.uint64) and not jax.config.jax_enable_x64:
+            return array.astype(np.int32)
+        return array
+
+    return tuple(jax.tree.map(convert, part) for part in batch)
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """Training data cut into batches of one size.
+
+    Training batches hold ``batch_size`` rows and, like ``fit``'s, a smaller last one when the rows do not divide.
+    """
+
+    data: TrainingData
+    batch_size: int
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """Rows in a batch of each traced part: ``train``, ``train_rest``, ``test``, ``test_rest`` where they occur."""
+        sizes = {"train": min(self.batch_size, self.data.num_train), "train_rest": self.data.num_train % self.batch_size}
+        if self.data.num_train < self.batch_size:
+            sizes["train_rest"] = 0
+        if self.data.validation is not None:
+            sizes["test"] = evaluation_rows(self.data.num_validation)
+            sizes["test_rest"] = self.data.num_validation % sizes["test"]
+        return {name: size for name, size in sizes.items() if size}
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts to trace."""
+        return tuple(self.sizes)
+
+    @property
+    def num_steps(self) -> int:
+        """Number of full training batches in an epoch."""
+        return self.data.num_train // self.sizes["train"]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of training steps in an epoch, the smaller last one included."""
+        return self.num_steps + ("train_rest" in self.sizes)
+
+    def batch_spec(self, name: str) -> tuple[Tree, ...]:
+        """Shapes and types of one batch of a part."""
+        batch = self.data.train if name.startswith("train") else self.data.validation
+        size = self.sizes[name]
+        return tuple(jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), part) for part in batch or ())
+
+    @cached_property
+    def identity(self) -> str:
+        """Tells feeds apart whose programs must not be shared: sizes, shapes and structure."""
+        specs = [self.batch_spec(name) for name in self.parts]
+        return f"{self.data.num_train}/{self.data.num_validation}/{specs}"
+
+
+def evaluation_rows(rows: int) -> int:
+    """A batch size that divides ``rows`` when one near `_EVALUATION_ROWS` does, so that no second shape is compiled."""
+    if rows <= 2 * _EVALUATION_ROWS:
+        return rows
+    divisors = [d for i in range(1, math.isqrt(rows) + 1) if rows % i == 0 for d in (i, rows // i)]
+    fitting = [d for d in divisors if _EVALUATION_ROWS // 4 <= d <= 2 * _EVALUATION_ROWS]
+    return min(fitting, key=lambda d: abs(d - _EVALUATION_ROWS)) if fitting else _EVALUATION_ROWS
+
+
+def batch_order(seed: int, epoch: int, rows: int, shuffle: bool = True) -> np.ndarray:
+    """The order in which epoch ``epoch`` (from 0) visits the rows: int32 ``(rows,)``, a function of its arguments alone."""
+    if not shuffle:
+        return np.arange(rows, dtype=np.int32)
+    return np.random.default_rng([seed, epoch]).permutation(rows).astype(np.int32)

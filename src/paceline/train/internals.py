@@ -1,0 +1,91 @@
+"""The names of Keras and JAX that are not public, each with why. Nothing else in Paceline may use one.
+
+| what | why | what happens without it |
+| --- | --- | --- |
+| `Model._symbolic_build` | metrics and losses create their variables on first use, which must happen before a trace | the model runs alone |
+| `Primitive.get_bind_params` | re-binding an equation of a jaxpr, as JAX's own evaluator does | as above |
+| `jax.random.{uniform, normal, truncated_normal}`, `jax.numpy.{zeros, ones, full}` replaced during `build` | Keras draws each initial weight with a program of its own shape, 0.3 s of compiling each | slower builds, the same weights |
+
+The tests in ``tests/train/test_train_internals.py`` fail when a version of Keras or JAX changes one of them.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from jax.extend import core as jex
+
+Jaxpr = jex.Jaxpr
+ClosedJaxpr = jex.ClosedJaxpr
+Literal = jex.Literal
+Equation = Any  # jax.extend.core.JaxprEqn: its fields are used, its type has no stubs
+
+
+def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
+    """Creates every variable that ``fit`` on batches like ``batch`` would create: layers, metrics, losses, optimizer."""
+    model._symbolic_build(data_batch=batch)
+    model.optimizer.build(model.trainable_variables)
+
+
+def bind(equation: Equation, values: list[Any]) -> list[Any]:
+    """Evaluates one equation of a jaxpr on ``values``, one for each of its inputs."""
+    outs = equation.primitive.bind(*values, **equation.primitive.get_bind_params(equation.params))
+    return list(outs) if equation.primitive.multiple_results else [outs]
+
+
+@contextlib.contextmanager
+def economical_initialisation() -> Iterator[None]:
+    """While it lasts, drawing or filling an array of a new shape compiles nothing.
+
+    JAX's partitionable threefry makes element i of a draw a function of the key and i alone, so a draw of n numbers
+    is the beginning of a draw of more: numbers are drawn in a few fixed sizes and cut. The values are the very ones
+    that JAX would give.
+    """
+    if not jax.config.jax_threefry_partitionable:
+        yield
+        return
+    with contextlib.ExitStack() as undo:
+        for name in ("uniform", "normal", "truncated_normal"):
+            undo.enter_context(_replaced(jax.random, name, _drawn_in_fixed_sizes))
+        undo.enter_context(_replaced(jnp, "zeros", lambda original: _filled(original, 0)))
+        undo.enter_context(_replaced(jnp, "ones", lambda original: _filled(original, 1)))
+        yield
+
+
+@contextlib.contextmanager
+def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[None]:
+    original = getattr(module, name)
+    setattr(module, name, wrap(original))
+    try:
+        yield
+    finally:
+        setattr(module, name, original)
+
+
+def _drawn_in_fixed_sizes(original: Any) -> Any:
+    def draw(key: Any, *args: Any, shape: Any = (), **kwargs: Any) -> Any:
+        concrete = not args and isinstance(key, jax.Array) and not isinstance(key, jax.core.Tracer)
+        bounds = (kwargs.get(name, 0.0) for name in ("minval", "maxval", "lower", "upper"))
+        if not concrete or not all(np.ndim(bound) == 0 for bound in bounds):
+            return original(key, *args, shape=shape, **kwargs)
+        size = math.prod(shape)
+        # powers of four: a handful of programs for every shape there is, at most four times the numbers
+        drawn = max(1024, 4 ** math.ceil(math.log(max(size, 1), 4)))
+        # a NumPy array: Keras scales it next, which JAX would compile for this shape too
+        return np.asarray(original(key, shape=(drawn,), **kwargs))[:size].reshape(shape)
+
+    return draw
+
+
+def _filled(original: Any, value: int) -> Any:
+    def fill(shape: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        if kwargs or not isinstance(shape, (int, tuple, list)):
+            return original(shape, dtype, **kwargs)
+        return jax.device_put(np.full(shape, value, dtype or jnp.result_type(float)))
+
+    return fill

@@ -1,0 +1,171 @@
+"""A program: one traced step with its numbers taken out, compiled for a number of lanes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from paceline.train.anatomy import Replacement, run
+from paceline.train.feed import Feed
+from paceline.train.trace import Traced
+
+# Constants that nobody tunes: of arithmetic, not of a configuration. Every other one is taken out from the start, so
+# that a new value of it never needs a new program; a wrong guess here costs a compilation, never an answer.
+_STRUCTURAL = frozenset({0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, float("inf"), float("-inf")})
+
+Lifted = Mapping[str, tuple[int, ...]]
+"""Numbers of the constants that are taken out, for each part."""
+
+
+def lifted_constants(traced: Sequence[Traced]) -> Lifted:
+    """Which constants to take out of the program that these models share: all that differ, and all that might."""
+    lifted: dict[str, tuple[int, ...]] = {}
+    for name in traced[0].parts:
+        table = np.stack([model.constants(name) for model in traced])
+        differs = (table != table[0]).any(axis=0) & ~np.isnan(table).all(axis=0)
+        tunable = [differs[i] or float(table[0, i]) not in _STRUCTURAL for i in range(table.shape[1])]
+        lifted[name] = tuple(int(i) for i in np.flatnonzero(tunable))
+    return lifted
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What models with one key share.
+
+    Attributes:
+        traced: the first of them; its anatomies are the code.
+        feed: the batches it was traced on.
+        lifted: the constants that lanes bring themselves.
+        replacement: faster functions for some primitives, or None.
+    """
+
+    traced: Traced
+    feed: Feed
+    lifted: Lifted
+    replacement: Replacement | None = None
+
+    @property
+    def key(self) -> str:
+        """The program's identity."""
+        return self.traced.key
+
+    def covers(self, traced: Traced) -> bool:
+        """Whether a model of the same key differs from this program's code in lifted constants only."""
+        for name, numbers in self.lifted.items():
+            differs = traced.constants(name) != self.traced.constants(name)
+            differs[list(numbers)] = False
+            if differs.any():
+                return False
+        return True
+
+    def constants(self, traced: Traced) -> dict[str, np.ndarray]:
+        """A lane's row of constants for each part, float ``(num_lifted,)``."""
+        dtype = np.float64 if jax.config.jax_enable_x64 else np.float32
+        return {name: traced.constants(name)[list(numbers)].astype(dtype) for name, numbers in self.lifted.items()}
+
+    # The two functions that are compiled. Arrays named `lanes` have the lane axis first.
+
+    def train(
+        self, lanes: list[Any], constants: dict[str, Any], data: list[Any], order: Any, start: Any, stop: Any
+    ) -> tuple[list[Any], list[Any]]:
+        """Trains every lane on its full batches ``start`` to ``stop`` of an epoch.
+
+        Args:
+            lanes: state leaves, each ``(num_lanes, ...)``.
+            constants: for each part ``(num_lanes, num_lifted)``.
+            data: training leaves, each ``(rows, ...)``, shared.
+            order: row numbers int32 ``(num_lanes, rows)``.
+            start: first batch, int32.
+            stop: one past the last batch, int32.
+
+        Returns:
+            The new lanes, and the logs of the last step, each ``(num_lanes,)``.
+        """
+        size = self.feed.sizes["train"]
+
+        def body(i: Any, carry: tuple[list[Any], list[Any]]) -> tuple[list[Any], list[Any]]:
+            rows = lax.dynamic_slice_in_dim(order, i * size, size, axis=1)
+            return self._step("train", carry[0], constants["train"], data, rows)
+
+        shapes = jax.eval_shape(lambda: self._step("train", lanes, constants["train"], data, order[:, :size]))
+        logs = [jnp.zeros(log.shape, log.dtype) for log in shapes[1]]
+        return lax.fori_loop(start, stop, body, (lanes, logs))
+
+    def finish(
+        self, lanes: list[Any], constants: dict[str, Any], data: tuple[list[Any], list[Any]], order: Any, logs: list[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Ends an epoch: the smaller last batch, the validation, and metrics back to their start.
+
+        Returns:
+            The new lanes, and all logs of the epoch by name, each ``(num_lanes,)``.
+        """
+        train, validation = data
+        if "train_rest" in self.feed.sizes:
+            rest = order[:, self.feed.num_steps * self.feed.sizes["train"] :]
+            lanes, logs = self._step("train_rest", lanes, constants["train_rest"], train, rest)
+        names = self.traced.parts["train"].log_names
+        result = dict(zip(names, logs, strict=True))
+        lanes = self._reset_metrics(lanes)
+        if "test" in self.feed.sizes:
+            lanes, logs = self._evaluate(lanes, constants, validation)
+            names = self.traced.parts["test"].log_names
+            result |= {f"val_{name}": log for name, log in zip(names, logs, strict=True)}
+            lanes = self._reset_metrics(lanes)
+        return lanes, result
+
+    def _step(self, name: str, lanes: list[Any], constants: Any, data: list[Any], rows: Any) -> tuple[list[Any], list[Any]]:
+        def one(state: list[Any], row: Any, index: Any) -> tuple[list[Any], list[Any]]:
+            return self._run(name, state, row, [leaf[index] for leaf in data])
+
+        return jax.vmap(one)(lanes, constants, rows)
+
+    def _evaluate(self, lanes: list[Any], constants: dict[str, Any], data: list[Any]) -> tuple[list[Any], list[Any]]:
+        size, rows = self.feed.sizes["test"], self.feed.data.num_validation
+
+        def at(name: str, lanes: list[Any], start: Any, count: int) -> tuple[list[Any], list[Any]]:
+            batch = [lax.dynamic_slice_in_dim(leaf, start, count) for leaf in data]
+            return jax.vmap(lambda state, row: self._run(name, state, row, batch))(lanes, constants[name])
+
+        lanes, logs = at("test", lanes, 0, size)
+        lanes, logs = lax.fori_loop(1, rows // size, lambda i, c: at("test", c[0], i * size, size), (lanes, logs))
+        if "test_rest" in self.feed.sizes:
+            lanes, logs = at("test_rest", lanes, rows - rows % size, rows % size)
+        return lanes, logs
+
+    def _run(self, name: str, state: list[Any], row: Any, batch: list[Any]) -> tuple[list[Any], list[Any]]:
+        """One step of one lane."""
+        lifted = {number: row[i] for i, number in enumerate(self.lifted[name])}
+        outs = run(self.traced.parts[name].anatomy.body, [*state, *batch], lifted, self.replacement)
+        count = self.traced.layout.num_leaves
+        return outs[:count], outs[count:]
+
+    def _reset_metrics(self, lanes: list[Any]) -> list[Any]:
+        count = self.traced.layout.num_leaves - self.traced.layout.metrics
+        initial = self.traced.state[count:]
+        fresh = [jnp.broadcast_to(jnp.asarray(a), lane.shape) for a, lane in zip(initial, lanes[count:], strict=True)]
+        return [*lanes[:count], *fresh]
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A program compiled for a number of lanes.
+
+    Attributes:
+        program: what was compiled.
+        num_lanes: number of lanes.
+        train: compiled `Program.train`.
+        finish: compiled `Program.finish`.
+        seconds: what compiling took.
+        from_scratch: number of XLA compilations that no cache answered.
+    """
+
+    program: Program
+    num_lanes: int
+    train: Callable[..., Any]
+    finish: Callable[..., Any]
+    seconds: float
+    from_scratch: int

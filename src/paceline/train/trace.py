@@ -1,0 +1,150 @@
+"""From a compiled Keras model to a traced step: Keras's own `train_step` and `test_step`, unchanged."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+
+from paceline.train import internals
+from paceline.train.anatomy import Anatomy, dissect
+from paceline.train.feed import Feed
+
+
+class CannotTrace(Exception):
+    """This model cannot join a cohort; the message says why. It runs alone through ``fit``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the flat state of a lane is made up: number of leaves in each of Keras's four groups, in this order."""
+
+    trainable: int
+    non_trainable: int
+    optimizer: int
+    metrics: int
+
+    @property
+    def num_leaves(self) -> int:
+        """Number of arrays in a lane's state."""
+        return self.trainable + self.non_trainable + self.optimizer + self.metrics
+
+    @property
+    def num_weights(self) -> int:
+        """Number of arrays that make up the model's weights: they come first in the state."""
+        return self.trainable + self.non_trainable
+
+    def groups(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+        """The flat leaves as Keras's (trainable, non-trainable, optimizer, metrics) variables."""
+        a = self.trainable
+        b = a + self.non_trainable
+        c = b + self.optimizer
+        return list(leaves[:a]), list(leaves[a:b]), list(leaves[b:c]), list(leaves[c:])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One traced step at one batch size: its anatomy, and the names of the logs it gives after the state."""
+
+    anatomy: Anatomy
+    log_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A model ready to become a lane.
+
+    Attributes:
+        key: the program's identity; models with one key can train side by side.
+        parts: the traced steps by name: ``train``, ``train_rest``, ``test``, ``test_rest``.
+        layout: what the state is made of.
+        state: the initial state, one array for each leaf, on the host.
+    """
+
+    key: str
+    parts: dict[str, Part]
+    layout: Layout
+    state: tuple[np.ndarray, ...]
+
+    def constants(self, name: str) -> np.ndarray:
+        """The scalar constants of one part."""
+        return self.parts[name].anatomy.constants
+
+
+def trace(model: keras.Model, feed: Feed) -> Traced:
+    """Traces a compiled model on the batches of ``feed``.
+
+    Raises:
+        CannotTrace: the model does something that only ``fit`` can do.
+    """
+    _check(model)
+    internals.symbolic_build(model, feed.batch_spec("train"))
+    model.reset_metrics()
+    groups = _variables(model)
+    layout = Layout(*(len(group) for group in groups))
+    leaves = [variable.value for group in groups for variable in group]
+    try:
+        parts = {name: _trace_part(model, layout, leaves, name, feed) for name in feed.parts}
+    except Exception as error:
+        raise CannotTrace(f"its training step cannot be traced ({type(error).__name__}: {error})") from error
+    return Traced(_key(parts, leaves, feed), parts, layout, tuple(np.asarray(leaf) for leaf in leaves))
+
+
+def _variables(model: keras.Model) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    return (
+        list(model.trainable_variables),
+        list(model.non_trainable_variables),
+        list(model.optimizer.variables),
+        list(model.metrics_variables),
+    )
+
+
+def _check(model: keras.Model) -> None:
+    if model.run_eagerly:
+        raise CannotTrace("it is compiled with run_eagerly=True")
+    if not model.jit_compile:
+        raise CannotTrace("it is compiled with jit_compile=False")
+    if type(model).fit is not keras.Model.fit:
+        raise CannotTrace(f"{type(model).__name__} has a fit of its own")
+
+
+def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str, feed: Feed) -> Part:
+    names: list[str] = []
+
+    def train(state: list[Any], batch: tuple[Any, ...]) -> list[Any]:
+        logs, new = model.train_step(layout.groups(state), batch)
+        names[:] = sorted(logs)
+        return [*jax.tree.leaves(new), *(logs[key] for key in names)]
+
+    def test(state: list[Any], batch: tuple[Any, ...]) -> list[Any]:
+        trainable, non_trainable, optimizer, metrics = layout.groups(state)
+        logs, new = model.test_step((trainable, non_trainable, metrics), batch)
+        names[:] = sorted(logs)
+        trainable, non_trainable, metrics = new
+        return [*trainable, *non_trainable, *optimizer, *metrics, *(logs[key] for key in names)]
+
+    specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
+    closed = jax.make_jaxpr(train if name.startswith("train") else test)(specs, feed.batch_spec(name))
+    if len(closed.jaxpr.outvars) != layout.num_leaves + len(names):
+        raise CannotTrace("its training step adds or drops variables")
+    return Part(dissect(closed), tuple(names))
+
+
+def _key(parts: dict[str, Part], leaves: list[Any], feed: Feed) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for name, part in parts.items():
+        digest.update(f"{name} {part.anatomy.digest} {part.log_names};".encode())
+    for leaf in leaves:
+        digest.update(f"{leaf.shape} {leaf.dtype};".encode())
+    digest.update(feed.identity.encode())
+    return digest.hexdigest()
+
+
+def restore(model: keras.Model, layout: Layout, weights: Sequence[np.ndarray]) -> None:
+    """Puts a lane's weights (the first ``layout.num_weights`` leaves of its state) into a built model."""
+    for variable, value in zip([*model.trainable_variables, *model.non_trainable_variables], weights, strict=True):
+        variable.assign(value)
+    del layout
