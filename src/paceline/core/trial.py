@@ -12,10 +12,11 @@ Configuration = Mapping[str, Value]
 
 
 class TrialState(StrEnum):
-    """Where a trial stands. ``COMPLETED``, ``STOPPED`` and ``FAILED`` are final."""
+    """Where a trial stands. ``COMPLETED``, ``STOPPED`` and ``FAILED`` are final; ``PAUSED`` goes on when resumed."""
 
     WAITING = "waiting"
     RUNNING = "running"
+    PAUSED = "paused"
     COMPLETED = "completed"
     STOPPED = "stopped"
     FAILED = "failed"

@@ -77,7 +77,8 @@ class Cohort:
             np.repeat(leaf[None], self.compiled.num_lanes, axis=0) for leaf in filler.state
         ]
         constants = {name: np.array(rows) for name, rows in self._constants.items()} or {
-            name: np.repeat(row[None], self.compiled.num_lanes, axis=0) for name, row in program.constants(filler).items()
+            name: np.repeat(row[None], self.compiled.num_lanes, axis=0)
+            for name, row in program.constants(filler).items()
         }
         for slot, lane in entries.items():
             for rows, leaf in zip(state, lane.traced.state, strict=True):

@@ -109,7 +109,9 @@ def _compile(program: Program, num_lanes: int, mesh: Mesh | None) -> Compiled:
     with counting() as counted:
         train = jax.jit(_spread(program.train, mesh, (True, True, False, True, False, False)), donate_argnums=0)
         lowered = train.lower(lanes, constants, data[0], order, index, index)
-        logs = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)), lowered.out_info[1])
+        logs = jax.tree.map(
+            lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)), lowered.out_info[1]
+        )
         compiled_train = lowered.compile()
         finish = jax.jit(_spread(program.finish, mesh, (True, True, False, True, True)), donate_argnums=0)
         compiled_finish = finish.lower(lanes, constants, data, order, logs).compile()

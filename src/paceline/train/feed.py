@@ -87,7 +87,10 @@ class Feed:
     @cached_property
     def sizes(self) -> Mapping[str, int]:
         """Rows in a batch of each traced part: ``train``, ``train_rest``, ``test``, ``test_rest`` where they occur."""
-        sizes = {"train": min(self.batch_size, self.data.num_train), "train_rest": self.data.num_train % self.batch_size}
+        sizes = {
+            "train": min(self.batch_size, self.data.num_train),
+            "train_rest": self.data.num_train % self.batch_size,
+        }
         if self.data.num_train < self.batch_size:
             sizes["train_rest"] = 0
         if self.data.validation is not None:
@@ -114,7 +117,9 @@ class Feed:
         """Shapes and types of one batch of a part."""
         batch = self.data.train if name.startswith("train") else self.data.validation
         size = self.sizes[name]
-        return tuple(jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), part) for part in batch or ())
+        return tuple(
+            jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), part) for part in batch or ()
+        )
 
     @cached_property
     def identity(self) -> str:

@@ -96,7 +96,12 @@ class Program:
         return lax.fori_loop(start, stop, body, (lanes, logs))
 
     def finish(
-        self, lanes: list[Any], constants: dict[str, Any], data: tuple[list[Any], list[Any]], order: Any, logs: list[Any]
+        self,
+        lanes: list[Any],
+        constants: dict[str, Any],
+        data: tuple[list[Any], list[Any]],
+        order: Any,
+        logs: list[Any],
     ) -> tuple[list[Any], dict[str, Any]]:
         """Ends an epoch: the smaller last batch, the validation, and metrics back to their start.
 
@@ -117,7 +122,9 @@ class Program:
             lanes = self._reset_metrics(lanes)
         return lanes, result
 
-    def _step(self, name: str, lanes: list[Any], constants: Any, data: list[Any], rows: Any) -> tuple[list[Any], list[Any]]:
+    def _step(
+        self, name: str, lanes: list[Any], constants: Any, data: list[Any], rows: Any
+    ) -> tuple[list[Any], list[Any]]:
         def one(state: list[Any], row: Any, index: Any) -> tuple[list[Any], list[Any]]:
             return self._run(name, state, row, [leaf[index] for leaf in data])
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -69,9 +69,19 @@ class Traced:
     layout: Layout
     state: tuple[np.ndarray, ...]
 
+    @property
+    def log_names(self) -> tuple[str, ...]:
+        """What an epoch measures, under the names that ``fit`` gives it."""
+        names = self.parts["train"].log_names
+        return (*names, *(f"val_{name}" for name in (self.parts["test"].log_names if "test" in self.parts else ())))
+
     def constants(self, name: str) -> np.ndarray:
         """The scalar constants of one part."""
         return self.parts[name].anatomy.constants
+
+    def started_from(self, leaves: Sequence[np.ndarray]) -> "Traced":
+        """The same network with other weights and optimizer state; its metrics are at their start."""
+        return replace(self, state=(*leaves, *self.state[len(leaves) :]))
 
 
 def trace(model: keras.Model, feed: Feed) -> Traced:
@@ -143,8 +153,9 @@ def _key(parts: dict[str, Part], leaves: list[Any], feed: Feed) -> str:
     return digest.hexdigest()
 
 
-def restore(model: keras.Model, layout: Layout, weights: Sequence[np.ndarray]) -> None:
-    """Puts a lane's weights (the first ``layout.num_weights`` leaves of its state) into a built model."""
-    for variable, value in zip([*model.trainable_variables, *model.non_trainable_variables], weights, strict=True):
+def restore(model: keras.Model, leaves: Sequence[np.ndarray]) -> None:
+    """Puts weights and optimizer state, as a lane or `paceline.execute` keeps them, into a model built the same way."""
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
+    for variable, value in zip(variables, leaves, strict=True):
         variable.assign(value)
-    del layout

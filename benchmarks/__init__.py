@@ -1,0 +1,1 @@
+"""Programs that measure Paceline against its peers and write down what they found (`RESULTS.md`)."""

@@ -1,0 +1,66 @@
+"""The only place of the benchmarks that calls `paceline.tune`: a change of its signature is one change here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax.monitoring
+
+import paceline
+from benchmarks.arrays import read
+from benchmarks.builds import SPACES
+
+VALUES = frozenset({"layers", "units"})
+
+
+def tune(request: Mapping[str, Any], **changes: Any) -> Any:
+    """A study of one of our spaces.
+
+    Args:
+        request: ``space, data, trials, epochs, batch_size, seed``; optionally ``search`` and ``study``.
+        changes: replace entries of the request.
+    """
+    asked = {"search": "random", "study": None, "trials": None, **request, **changes}
+    space, data = SPACES[asked["space"]], read(asked["data"])
+    training = {"epochs": asked["epochs"], "batch_size": asked["batch_size"], **_choices(space.choices)}
+    persisted = {} if asked["study"] is None else {"study": Path(asked["study"])}
+    return paceline.tune(
+        space.build,
+        data=(data["x"], data["y"], data["x_test"], data["y_test"]),
+        validation=(data["x_val"], data["y_val"]),
+        objective=space.objective,
+        trials=asked["trials"],
+        search=asked["search"],
+        seed=asked["seed"],
+        display=False,
+        **training,
+        **persisted,
+    )
+
+
+def _choices(choices: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """CONNECT: training arguments that are hyperparameters (``batch_size=Choice([32, 64])``)."""
+    return {name: paceline.Choice(list(values)) for name, values in choices.items()}
+
+
+def configurations(study: Any) -> list[dict[str, Any]]:
+    """CONNECT: the configurations of a study's trials, as dictionaries; here read off the columns of its table."""
+    table = study.trials_dataframe()
+    names = {column.removeprefix("config."): column for column in table.columns}
+    kept = {name: column for name, column in names.items() if name in VALUES}
+    return [{name: row[column] for name, column in kept.items()} for row in table.to_dict("records")]
+
+
+class Compilations:
+    """Counts what XLA was asked to compile and what the persistent cache answered, by JAX's own events.
+
+    An independent check of ``study.programs_compiled``: every small kernel counts here too.
+    """
+
+    def __init__(self) -> None:
+        self.asked = self.cached = 0
+        jax.monitoring.register_event_listener(self._note)
+
+    def _note(self, event: str, **_: Any) -> None:
+        self.asked += event == "/jax/compilation_cache/compile_requests_use_cache"
+        self.cached += event == "/jax/compilation_cache/cache_hits"

@@ -1,0 +1,34 @@
+"""Paceline's search over one of our spaces: the counterpart of `benchmarks.peers.keras_tuner_search`.
+
+Request and answer: the same, and in the answer ``programs_compiled``, ``xla_asked`` and ``xla_cached``.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.builds import SPACES
+from benchmarks.ours.face import Compilations, configurations, tune
+
+
+def search(request: Mapping[str, Any]) -> dict[str, Any]:
+    compilations = Compilations()
+    start = time.perf_counter()
+    study = tune(request)
+    seconds = time.perf_counter() - start
+    sizes = [SPACES[request["space"]].parameters(config) for config in configurations(study)]
+    return {
+        "search_seconds": seconds,
+        "trials": len(sizes),
+        "parameters": sum(sizes) / len(sizes),
+        "best": study.best.score,
+        "programs_compiled": int(study.programs_compiled),
+        "xla_asked": compilations.asked,
+        "xla_cached": compilations.cached,
+    }
+
+
+if __name__ == "__main__":
+    print("\n" + json.dumps(search(json.loads(sys.argv[1]))))

@@ -1,0 +1,172 @@
+"""What happens in a study, as records: the study's memory is the list of its events, in order."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from paceline.core.trial import Configuration, TrialState
+
+Json = Any
+"""A value that goes to JSON and back unchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCreated:
+    """The study began; what must stay the same when it is resumed.
+
+    Attributes:
+        format: version of the record's form.
+        objective: metric and direction.
+        data: fingerprint and description of the data.
+        settings: everything else that was asked for.
+    """
+
+    format: int
+    objective: Mapping[str, str]
+    data: Mapping[str, Json]
+    settings: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted:
+    """A process began to write: the first one, or one that resumed."""
+
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """A process finished its part."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceChanged:
+    """The space is now this: at the start, and when a build meets a new hyperparameter."""
+
+    space: Json
+
+
+@dataclass(frozen=True, slots=True)
+class TrialAsked:
+    """The strategy proposed a configuration."""
+
+    number: int
+    config: Configuration
+    seed: int
+    epochs: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStarted:
+    """A trial was given to a program, or to ``fit``.
+
+    Attributes:
+        number: the trial.
+        program: the program's name; ``"fit"`` for a model that runs alone.
+        config: the configuration as ``build`` used it.
+        shares: the trial whose training this one is read off, or None.
+    """
+
+    number: int
+    program: str
+    config: Configuration
+    shares: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochMeasured:
+    """A trial trained one more epoch."""
+
+    number: int
+    epoch: int
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPaused:
+    """A trial was put aside in the middle of its training; a resumed study goes on with it."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnded:
+    """A trial reached a final state; ``reason`` says why in a sentence or, for a failure, is the traceback."""
+
+    number: int
+    state: TrialState
+    score: float | None
+    best_epoch: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramCompiled:
+    """A program was compiled for a number of lanes; ``from_scratch`` counts what no cache answered."""
+
+    program: str
+    num_lanes: int
+    seconds: float
+    from_scratch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something a person should know, in one sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BestTested:
+    """The best trial's model met the test set."""
+
+    number: int
+    metrics: Mapping[str, float]
+
+
+Event = (
+    StudyCreated
+    | SessionStarted
+    | SessionEnded
+    | SpaceChanged
+    | TrialAsked
+    | TrialStarted
+    | EpochMeasured
+    | TrialPaused
+    | TrialEnded
+    | ProgramCompiled
+    | Noted
+    | BestTested
+)
+
+_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__args__}
+
+
+def to_json(event: Event) -> tuple[str, dict[str, Json]]:
+    """An event as its kind and a body for strict JSON; numbers that are not finite become their names."""
+    body = asdict(event)
+    if "metrics" in body:
+        body["metrics"] = {k: v if math.isfinite(v) else str(v) for k, v in body["metrics"].items()}
+    if isinstance(score := body.get("score"), float) and not math.isfinite(score):
+        body["score"] = None
+    return type(event).__name__, body
+
+
+def from_json(kind: str, body: Mapping[str, Json]) -> Event:
+    """The event back from `to_json`; fields that a later version added are left out."""
+    cls = _KINDS[kind]
+    known = {field.name for field in fields(cls)}
+    values = {name: value for name, value in body.items() if name in known}
+    if "metrics" in values:
+        values["metrics"] = {k: float(v) for k, v in values["metrics"].items()}
+    if "state" in values:
+        values["state"] = TrialState(values["state"])
+    return cls(**values)

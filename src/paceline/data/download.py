@@ -1,0 +1,91 @@
+"""Downloads: each file once, into the user's cache, under its final name only when its checksum is right."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from paceline.core import MissingData
+from paceline.data import places
+from paceline.data.registry import Source
+
+_TIMEOUT = 30  # seconds without an answer
+
+
+def fetch(source: Source) -> Path:
+    """Downloads what is missing of a named data set and returns its folder.
+
+    Raises:
+        MissingData: no address answered, or what arrived was cut off or is not the official file. Nothing half-written
+            stays behind.
+    """
+    folder = places.cache(source.name)
+    for file, checksum in source.files.items():
+        failures = []
+        for address in source.addresses:
+            url = address.format(file=file)
+            try:
+                _retrieve(url, checksum, folder / file)
+                break
+            except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
+                failures.append(f"{url} ({_reason(error)})")
+        else:
+            raise _unreachable(source, file, failures)
+    return folder
+
+
+def _retrieve(url: str, checksum: str, path: Path) -> None:
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    progress = _Progress(path.name) if sys.stderr.isatty() else None
+    downloader = pooch.HTTPDownloader(progressbar=progress or False, chunk_size=1 << 16, timeout=_TIMEOUT)
+    try:
+        pooch.retrieve(url, f"sha256:{checksum}", path.name, path.parent, downloader=downloader)
+    finally:
+        if progress is not None:
+            progress.close()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValueError) and "hash" in str(error):
+        return "what arrived has another checksum than the official file: cut off, or changed"
+    if isinstance(error, PermissionError):
+        return f"cannot write to {error.filename}"
+    response = getattr(error, "response", None)
+    return f"HTTP status {response.status_code}" if response is not None else type(error).__name__
+
+
+def _unreachable(source: Source, file: str, failures: list[str]) -> MissingData:
+    tried = "; ".join(failures)
+    return MissingData(
+        f"the data set {source.name!r} is not on this machine, and {file} could not be downloaded from {tried}",
+        expected=f"the files {', '.join(source.files)}",
+        fix=f"Check the network, or put the files into a folder named {source.name} in your data folder, and say where "
+        f"that is by the environment variable {places.VARIABLE}, data_dir=... or --data-dir.",
+    )
+
+
+class _Progress:
+    """pooch's progress interface (``total``, ``update``, ``reset``, ``close``), drawn by rich on standard error."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True))
+        self._task = self._bar.add_task(title, total=None)
+        self._bar.start()
+        self.total: Any = None
+
+    def update(self, num_bytes: int) -> None:
+        """Advances the bar."""
+        self._bar.update(self._task, total=self.total or None, advance=num_bytes)
+
+    def reset(self) -> None:
+        """Starts again from nothing; pooch does so before it fills the bar at the end."""
+        self._bar.reset(self._task)
+
+    def close(self) -> None:
+        """Leaves the bar as it stands."""
+        self._bar.stop()

@@ -1,0 +1,159 @@
+"""From whatever the user has to unprepared arrays or tables: one reader for each kind of source."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paceline.core import InvalidInput, MissingData
+from paceline.data import arrays, california, download, files, places, tables
+from paceline.data.registry import Source
+
+_TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
+_TUPLES = "(x, y), (x, y, x_test, y_test) or ((x, y), (x_test, y_test))"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raw:
+    """What a reader hands over.
+
+    Attributes:
+        x, y, x_test, y_test: unprepared; x and x_test may be data frames; the last two None without a test part.
+        name, target_name, class_names, feature_names, notes: as in `Dataset`.
+        from_file: whether it came from a file or a name, as opposed to memory.
+    """
+
+    name: str
+    x: Any
+    y: Any
+    x_test: Any = None
+    y_test: Any = None
+    class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    target_name: str = "y"
+    from_file: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def read(source: Any, target: str | None, data_dir: str | os.PathLike[str] | None, known: Mapping[str, Source]) -> Raw:
+    """The contents of a name, a path, a data frame or a tuple of arrays.
+
+    Raises:
+        MissingData, InvalidInput: see `paceline.data.load`.
+    """
+    if arrays.is_frame(source):
+        x, y = tables.take_target(source, target, "the data frame")
+        return Raw("data frame", x, y, target_name=str(target), from_file=False)
+    if isinstance(source, str) and source in known:
+        raw = _named(known[source], data_dir)
+    elif isinstance(source, str | os.PathLike):
+        raw = _from_path(source, target, data_dir, known)
+    elif isinstance(source, tuple):
+        raw = _from_tuple(source)
+    else:
+        raise InvalidInput(
+            f"data is {type(source).__name__}",
+            expected=f"a name, a path, {_TUPLES}, a pandas data frame with target=..., or a keras.utils.PyDataset",
+            fix="Wrap generators and loaders of other libraries in a keras.utils.PyDataset.",
+        )
+    if target is not None and (isinstance(source, tuple) or not arrays.is_frame(raw.x)):
+        raise InvalidInput(f"target is {target!r} and {raw.name} has its target apart", expected="target=None")
+    return raw
+
+
+def _named(source: Source, data_dir: str | os.PathLike[str] | None) -> Raw:
+    if source.form == "bundled":
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        return Raw(source.name, (digits.images / 16).astype(np.float32), digits.target, target_name="digit")
+    folder = places.find(source, data_dir) or download.fetch(source)
+    if source.form == "california":
+        x, y = california.read(places.california_file(folder))
+        return Raw(source.name, x, y, feature_names=california.FEATURES, target_name=california.TARGET)
+    return Raw(source.name, *files.read_idx_folder(folder), class_names=source.class_names, target_name="class")
+
+
+def _from_path(
+    source: str | os.PathLike[str],
+    target: str | None,
+    data_dir: str | os.PathLike[str] | None,
+    known: Mapping[str, Source],
+) -> Raw:
+    path = Path(source).expanduser()
+    if isinstance(source, str) and not path.exists():
+        for place in places.idx_folders(data_dir):
+            if place.name == source:
+                return Raw(place.name, *files.read_idx_folder(place), target_name="class")
+        if not path.suffix and len(path.parts) == 1:
+            raise _unknown(source, data_dir, known)
+    if not path.exists():
+        raise MissingData(f"{path} is not there", expected="a folder of idx files, or an .npz, .csv or .parquet file")
+    if path.is_dir():
+        return Raw(path.name, *files.read_idx_folder(path), target_name="class")
+    if path.name.lower().endswith(_TABLES):
+        x, y = tables.take_target(tables.read_file(path), target, path.name)
+        return Raw(path.name, x, y, target_name=str(target))
+    if path.suffix.lower() == ".npz":
+        parts, notes = files.read_npz(path)
+        return Raw(path.name, *parts, notes=notes)
+    raise InvalidInput(f"data is the file {path}", expected="a name that ends in .npz, .csv, .csv.gz or .parquet")
+
+
+def _unknown(name: str, data_dir: str | os.PathLike[str] | None, known: Mapping[str, Source]) -> MissingData:
+    every = [*known, *(place.name for place in places.idx_folders(data_dir) if place.name not in known)]
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), every, n=1)
+    return MissingData(
+        f"there is no data set named {name!r}, and no such file",
+        expected=f"one of {', '.join(every)}, or a path",
+        fix=f"Did you mean {close[0]!r}?" if close else "",
+    )
+
+
+def _from_tuple(source: tuple[Any, ...]) -> Raw:
+    if len(source) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in source):
+        source = (*source[0], *source[1])
+    if len(source) not in (2, 4):
+        fix = "Pass sample weights as sample_weight=..." if len(source) == 3 else ""
+        raise InvalidInput(f"data is a tuple of {len(source)}", expected=_TUPLES, fix=fix)
+    x, y, x_test, y_test = (*source, None, None)[:4]
+    name = getattr(y, "name", None)
+    return Raw("arrays", x, y, x_test, y_test, target_name=name if isinstance(name, str) else "y", from_file=False)
+
+
+def take_weights(raw: Raw, column: str) -> tuple[Raw, Any]:
+    """The source without its column of sample weights, and that column.
+
+    Raises:
+        InvalidInput: no table, or no such column.
+    """
+    if not arrays.is_frame(raw.x):
+        raise InvalidInput(f"sample_weight is {column!r} and {raw.name} is no table", expected="an array")
+    x, weights = tables.take_target(raw.x, column, raw.name)
+    return replace(raw, x=x), weights
+
+
+def with_test(raw: Raw, test: Any, target: str | None) -> Raw:
+    """The source with the test part that the user wants, as far as it is not to be drawn from its rows.
+
+    Raises:
+        InvalidInput: see `paceline.data.load`.
+    """
+    if test is None:
+        return replace(raw, x_test=None, y_test=None)
+    if isinstance(test, tuple):
+        if len(test) != 2:
+            raise InvalidInput(f"test is a tuple of {len(test)}", expected="(x_test, y_test)")
+        return replace(raw, x_test=test[0], y_test=test[1])
+    if isinstance(test, os.PathLike) or (isinstance(test, str) and test != "auto"):
+        if not arrays.is_frame(raw.x):
+            raise InvalidInput(f"test is {str(test)!r} and {raw.name} is no table", expected="(x_test, y_test)")
+        x, y = tables.take_target(tables.read_file(Path(test).expanduser()), target, str(test))
+        return replace(raw, x_test=x, y_test=y)
+    if test != "auto" and raw.y_test is not None:
+        raise InvalidInput(f"test is {test!r} and {raw.name} has its own test part", expected="test='auto' or None")
+    return raw

@@ -1,0 +1,167 @@
+"""`split`: training, validation and test part, prepared by what the training part alone says."""
+
+from typing import Any
+
+import numpy as np
+
+from paceline.core import InvalidInput
+from paceline.data import arrays, tables, targets
+from paceline.data.fingerprints import fingerprint
+from paceline.data.partition import partition
+from paceline.data.records import Dataset, Split, Standardization
+from paceline.data.trees import Array, Tree, leaves, map_leaves, take
+
+_VALIDATION_STREAM = 2  # of random numbers; `loading` uses another
+_STANDARDIZED = "Inputs were shifted and scaled to mean 0 and standard deviation 1 of the training part."
+
+
+def split(
+    dataset: Dataset,
+    *,
+    validation: float | tuple[Any, Any] = 0.1,
+    seed: int = 0,
+    stratify: bool | None = None,
+    standardize: bool | None = None,
+) -> Split:
+    """Divides a data set into training and validation part and prepares all parts.
+
+    What is fitted (the medians that fill gaps, mean and scale) is fitted on the training part only. The test part is
+    kept apart: it is prepared by the same numbers and changes none of them.
+
+    Args:
+        dataset: from `load`.
+        validation: fraction of the rows outside the test part, or ``(x_val, y_val)``.
+        seed: of the rows drawn.
+        stratify: give both parts equal shares of each class; None for classification only.
+        standardize: shift and scale float inputs to mean 0 and standard deviation 1, position by position; None for
+            tabular inputs (two axes) only. The one-hot features of categories are left alone.
+
+    Raises:
+        InvalidInput: a fraction that leaves nothing, or validation data that do not fit.
+    """
+    if not isinstance(dataset, Dataset):
+        raise InvalidInput(f"dataset is a {type(dataset).__name__}", expected="a Dataset from paceline.data.load")
+    train_rows, val_rows, notes = _divide(dataset, validation, seed, stratify)
+    if val_rows is None:
+        x_val, y_val = _given(dataset, validation)
+        how: tuple[Any, ...] = (x_val, y_val)
+    else:
+        x_val, y_val = take(dataset.x, val_rows), take(dataset.y, val_rows)
+        how = (train_rows, val_rows)
+    x_train = dataset.x if val_rows is None else take(dataset.x, train_rows)
+    medians = tables.fit_medians(x_train, dataset.columns) if dataset.columns else None
+    parts = [_features(dataset, part, medians) for part in (x_train, x_val, dataset.x_test)]
+    fitted = _fit(parts[0], dataset, standardize)
+    parts = [_scaled(part, fitted) for part in parts]
+    weight = dataset.sample_weight
+    return Split(
+        x_train=parts[0],
+        y_train=dataset.y if val_rows is None else take(dataset.y, train_rows),
+        x_val=parts[1],
+        y_val=y_val,
+        x_test=parts[2],
+        y_test=dataset.y_test,
+        sample_weight_train=None if weight is None else weight[train_rows],
+        sample_weight_val=None if weight is None or val_rows is None else weight[val_rows],
+        train_rows=train_rows,
+        val_rows=val_rows,
+        medians=medians,
+        standardization=fitted,
+        fingerprint=fingerprint(dataset.fingerprint, f"standardised: {fitted is not None}", *how),
+        notes=notes if fitted is None else (*notes, _STANDARDIZED),
+        dataset=dataset,
+    )
+
+
+def prepare(split: Split, x: Any) -> Tree:
+    """Further inputs, such as those to predict for, prepared as the parts of the split are.
+
+    Args:
+        split: whose fitted medians, mean and scale are used.
+        x: in the form in which the data set was given to `load`: a data frame for tables, arrays of rows otherwise
+            (images from files: scaled to [0, 1]).
+
+    Raises:
+        InvalidInput: inputs that do not fit the data set.
+    """
+    return _scaled(_features(split.dataset, _like(split.dataset, x, "x"), split.medians), split.standardization)
+
+
+def _divide(
+    dataset: Dataset, validation: Any, seed: int, stratify: bool | None
+) -> tuple[Array, Array | None, tuple[str, ...]]:
+    """Row numbers of training and validation part; the latter None where validation data are given."""
+    if isinstance(validation, tuple):
+        return np.arange(dataset.num_rows), None, ()
+    labels = None if stratify is False else targets.labels(dataset.y, dataset.task)
+    if stratify and labels is None:
+        raise InvalidInput("stratify is True and rows do not have one class each", expected="stratify=None or False")
+    return partition(
+        dataset.num_rows, validation, seed=seed, stream=_VALIDATION_STREAM, labels=labels, what="validation"
+    )
+
+
+def _given(dataset: Dataset, validation: Any) -> tuple[Tree, Tree]:
+    """Validation data from the user, encoded like the data set."""
+    if len(validation) != 2:
+        raise InvalidInput(f"validation is a tuple of {len(validation)}", expected="(x_val, y_val), or a fraction")
+    x, y = _like(dataset, validation[0], "x_val"), targets.encode(validation[1], dataset)
+    arrays.same_rows(x, y, ("x_val", "y_val"))
+    arrays.same_shape(dataset.y, y, ("y", "y_val"))
+    return x, y
+
+
+def _like(dataset: Dataset, x: Any, what: str) -> Tree:
+    """Further inputs in the data set's own form: a table's matrix, or validated arrays of the same shape."""
+    if not dataset.columns:
+        inputs = arrays.inputs(x, what)
+        arrays.same_shape(dataset.x, inputs, ("x", what))
+        return inputs
+    if not arrays.is_frame(x):
+        raise InvalidInput(f"the data set is a table and {what} is not", expected="a data frame of its columns")
+    return tables.to_matrix(tables.named(x, what), dataset.columns, what)
+
+
+def _features(dataset: Dataset, x: Tree | None, medians: Array | None) -> Tree | None:
+    """A table's matrix as features, still float64; anything else as it is."""
+    return x if x is None or medians is None else tables.to_features(x, dataset.columns, medians)
+
+
+def _scaled(x: Tree | None, fitted: Standardization | None) -> Tree | None:
+    """Standardised, and in any case no longer float64."""
+    if x is None or fitted is not None:
+        return None if x is None or fitted is None else fitted.apply(x)
+    return map_leaves(lambda _, leaf: leaf.astype(np.float32) if leaf.dtype == np.float64 else leaf, x)
+
+
+def _fit(x: Tree, dataset: Dataset, standardize: bool | None) -> Standardization | None:
+    """Mean and scale of every float input that is to be standardised; None if there is none."""
+    if standardize is False:
+        return None
+    if dataset.columns:
+        mean, scale = _moments(x)
+        numeric = np.asarray([column.kind == "numeric" for column in dataset.columns for _ in column.features])
+        return Standardization(np.where(numeric, mean, np.float32(0)), np.where(numeric, scale, np.float32(1)))
+    moments = {
+        path: _moments(leaf) if leaf.dtype == np.float32 and (standardize or leaf.ndim == 2) else (None, None)
+        for path, leaf in leaves(x)
+    }
+    if all(mean is None for mean, _ in moments.values()):
+        return None
+    means = map_leaves(lambda path, _: moments[path][0], x)
+    return Standardization(means, map_leaves(lambda path, _: moments[path][1], x))
+
+
+def _moments(x: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation over the rows, float32 of one row's shape; 1 in place of a deviation of nought.
+
+    What counts as nought is scikit-learn's bound of the rounding error of the variance
+    (`sklearn.preprocessing._data._is_constant_feature`).
+    """
+    mean = x.mean(axis=0, dtype=np.float64)
+    variance = np.square(x - mean).mean(axis=0, dtype=np.float64)
+    rounding = np.finfo(np.float64).eps * len(x)
+    constant = variance <= rounding * variance + np.square(rounding * mean)
+    scale = np.sqrt(variance)
+    scale = np.where(constant | (scale < np.finfo(np.float32).tiny), 1.0, scale)
+    return mean.astype(np.float32), scale.astype(np.float32)

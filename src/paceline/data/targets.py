@@ -1,0 +1,212 @@
+"""Targets: which task they ask for, and classes numbered 0 to k-1."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from paceline.core import InvalidInput
+from paceline.data.arrays import finite, to_array
+from paceline.data.records import Dataset, Task
+from paceline.data.trees import Array, Tree, is_branch, leaves, map_leaves
+
+# Whole numbers with more different values than this, each seen less often than that, are amounts, not classes.
+_MAX_CLASSES, _MIN_ROWS_PER_CLASS = 100, 20
+_WIDE = 100.0  # standard deviation from which a note advises to scale the target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """Prepared targets.
+
+    Attributes:
+        y, y_test: as in `Dataset`.
+        task, num_classes, class_names: as in `Dataset`.
+        notes: what was done.
+    """
+
+    y: Tree
+    y_test: Tree | None
+    task: Task
+    num_classes: int | None = None
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def prepare(y: Any, y_test: Any = None, *, task: Task | None = None, name: str = "y") -> Targets:
+    """Targets for training and test part, encoded alike.
+
+    Texts, booleans and integers are classes; floats are amounts. Integers with more than 100 different values, each
+    seen fewer than 20 times on average, are taken for amounts, which a note says. ``task`` overrules.
+
+    Raises:
+        InvalidInput: missing or infinite values (with how many), a single class, or a type that is neither.
+    """
+    if task not in (None, "classification", "regression"):
+        raise InvalidInput(f"task is {task!r}", expected="'classification' or 'regression'")
+    if is_branch(y):
+        return _several(y, y_test, task, name)
+    values, test = _values(y, name), None if y_test is None else _values(y_test, f"{name} of the test part")
+    if test is not None and values.shape[1:] != test.shape[1:]:
+        raise InvalidInput(
+            f"rows of {name} have the shape {values.shape[1:]}, those of the test part {test.shape[1:]}",
+            expected="equal shapes",
+        )
+    if values.ndim > 1:
+        return _wide(values, test, task, name)
+    inferred, notes = _infer(values, name)
+    if task is not None:
+        inferred, notes = task, ()
+    if inferred == "classification":
+        return _classes(values, test, notes, name)
+    amounts = _amounts(values, name)
+    if amounts.std(dtype=np.float64) > _WIDE:
+        notes += (
+            f"The target {name} has a standard deviation of {amounts.std():,.0f}: networks learn smaller ones faster.",
+        )
+    return Targets(amounts, None if test is None else _amounts(test, name), "regression", notes=notes)
+
+
+def encode(y: Any, like: Dataset, name: str = "y_val") -> Tree:
+    """Further targets, encoded as those of the data set ``like``: classes by their names.
+
+    Raises:
+        InvalidInput: a class that was not there, or another kind of target.
+    """
+    if is_branch(y):
+        return _several(y, None, like.task, name).y
+    values = _values(y, name)
+    if values.ndim > 1:
+        return _wide(values, None, like.task, name).y
+    if not like.class_names:
+        return _amounts(values, name)
+    codes = {label: code for code, label in enumerate(like.class_names)}
+    if not any(label.isdigit() for label in codes):  # named classes go by their numbers, too
+        codes |= {str(code): code for code in codes.values()}
+    labels = [str(label) for label in _whole(values, name).tolist()]
+    unknown = sorted({label for label in labels if label not in codes})
+    if unknown:
+        known = ", ".join(like.class_names[:20])
+        raise InvalidInput(f"{name} holds the classes {', '.join(unknown[:10])}", expected=f"classes among {known}")
+    return np.asarray([codes[label] for label in labels], dtype=np.int32)
+
+
+def labels(y: Tree, task: Task) -> Array | None:
+    """Classes to stratify by, int (rows,), or None where rows do not have one class each.
+
+    Args:
+        y: prepared targets.
+        task: what they ask for.
+    """
+    if task != "classification" or is_branch(y):
+        return None
+    if y.ndim == 1:
+        return np.asarray(y)
+    return np.asarray(y.argmax(axis=1)) if y.ndim == 2 and y.dtype == np.float32 else None
+
+
+def _values(y: Any, name: str) -> Array:
+    """One array without missing values; (n, 1) becomes (n,)."""
+    missing = int(np.asarray(y.isna()).sum()) if hasattr(y, "isna") else 0
+    array = None if missing else to_array(y, name)
+    if array is not None and array.dtype.kind == "f":
+        missing = int((~np.isfinite(array)).sum())
+    if missing or array is None:
+        raise InvalidInput(
+            f"the target {name} is missing or infinite in {missing:,} of {len(y):,} rows",
+            expected="a target for every row",
+            fix="Drop these rows.",
+        )
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def _infer(values: Array, name: str) -> tuple[Task, tuple[str, ...]]:
+    if values.dtype.kind == "f":
+        distinct = np.unique(values[:10_000])
+        if len(distinct) <= 20 < len(values) and np.all(distinct == np.round(distinct)):
+            return "regression", (
+                f"The target {name} is a float and taken for an amount; it has {len(distinct)} whole values: "
+                "pass task='classification' if they are classes.",
+            )
+        return "regression", ()
+    if values.dtype.kind in "iu":
+        num_distinct = len(np.unique(values))
+        if num_distinct > _MAX_CLASSES and len(values) / num_distinct < _MIN_ROWS_PER_CLASS:
+            return "regression", (
+                f"The target {name} has {num_distinct:,} different whole values and is taken for an amount: "
+                "pass task='classification' if they are classes.",
+            )
+    return "classification", ()
+
+
+def _whole(values: Array, name: str) -> Array:
+    """Class labels; whole floats as integers."""
+    if values.dtype.kind == "f":
+        if np.any(values != np.round(values)):
+            raise InvalidInput(f"the target {name} holds fractions", expected="classes: whole numbers or texts")
+        return values.astype(np.int64)
+    if values.dtype.kind not in "iubUS":
+        raise InvalidInput(f"the target {name} is of type {values.dtype}", expected="numbers, booleans or texts")
+    return values
+
+
+def _classes(values: Array, test: Array | None, notes: tuple[str, ...], name: str) -> Targets:
+    values = _whole(values, name)
+    both = values if test is None else np.concatenate([values, _whole(test, name)])
+    classes, codes = np.unique(both, return_inverse=True)
+    if len(classes) < 2:
+        raise InvalidInput(f"the target {name} has a single class, {classes[0]!s}", expected="at least two classes")
+    names = tuple(str(label) for label in classes.tolist())
+    if names != tuple(map(str, range(len(names)))):
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        notes = (*notes, f"Classes {shown} are numbered 0 to {len(names) - 1}.")
+    num_unseen = len(names) - len(np.unique(codes[: len(values)]))
+    if num_unseen:
+        notes = (*notes, f"{num_unseen} of {len(names)} classes occur in the test part only.")
+    codes = codes.astype(np.int32)
+    y_test = None if test is None else codes[len(values) :]
+    return Targets(codes[: len(values)], y_test, "classification", len(names), names, notes)
+
+
+def _amounts(values: Array, name: str) -> Array:
+    if values.dtype.kind not in "fiub":
+        raise InvalidInput(f"the target {name} holds {values.dtype} values", expected="numbers for regression")
+    return finite(values, f"the target {name}")
+
+
+def _wide(values: Array, test: Array | None, task: Task | None, name: str) -> Targets:
+    """Targets of several columns: one-hot classes stay so; integers are classes per position; floats are amounts."""
+    if values.dtype.kind not in "fiub":
+        raise InvalidInput(f"the target {name} is {values.dtype} of shape {values.shape}", expected="one column")
+    one_hot = values.ndim == 2 and task != "regression" and _is_one_hot(values)
+    if one_hot or values.dtype.kind == "f" or task == "regression":
+        y, y_test = _amounts(values, name), None if test is None else _amounts(test, name)
+        if not one_hot:
+            return Targets(y, y_test, "regression")
+        width = values.shape[1]
+        return Targets(y, y_test, "classification", width, (), (f"The target {name} is one-hot, of {width} classes.",))
+    y = values.astype(np.int32)
+    largest = max(int(part.max()) for part in (values, test) if part is not None)
+    return Targets(y, None if test is None else test.astype(np.int32), "classification", largest + 1)
+
+
+def _is_one_hot(values: Array) -> bool:
+    return bool(np.all((values == 0) | (values == 1)) and np.all(values.sum(axis=1) == 1))
+
+
+def _several(y: Tree, y_test: Tree | None, task: Task | None, name: str) -> Targets:
+    """Trees of targets, for networks with several outputs: numbers only, used as they are."""
+
+    def one(path: str, leaf: Any) -> Array:
+        values = _values(leaf, f"{name}{path}")
+        if values.dtype.kind in "iub":
+            return values.astype(np.int32)
+        return _amounts(values, f"{name}{path}")
+
+    prepared = map_leaves(one, y)
+    lengths = {len(leaf) for _, leaf in leaves(prepared)}
+    if len(lengths) != 1:
+        raise InvalidInput(f"the targets have {sorted(lengths)} rows", expected="the same number of rows in each")
+    whole = all(leaf.dtype.kind == "i" for _, leaf in leaves(prepared))
+    inferred: Task = "classification" if whole else "regression"
+    return Targets(prepared, None if y_test is None else map_leaves(one, y_test), task or inferred)

@@ -1,0 +1,1 @@
+"""Where trials run: fused cohorts, or alone, behind one small protocol."""

@@ -1,0 +1,87 @@
+"""Training one network at a time through Keras's own ``fit``: slow, and right whatever the model does."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import jax
+import keras
+import numpy as np
+
+from paceline.core.events import Event
+from paceline.execute.base import Leaves, Progress, Snapshot
+from paceline.execute.prepare import Prepared
+from paceline.execute.run import Run
+from paceline.train.feed import Feed, batch_order
+from paceline.train.trace import restore
+
+
+@dataclass(eq=False)
+class AloneRun:
+    """A network that trains alone, an epoch at a call.
+
+    Attributes:
+        prepared: the network, with its Keras model.
+        run: its trials.
+        snapshot: where it goes on from, or None.
+    """
+
+    prepared: Prepared
+    run: Run
+    snapshot: Snapshot | None = None
+    callbacks: Sequence[keras.callbacks.Callback] = field(default_factory=list)
+
+    def epochs(self) -> Iterator[Progress]:
+        """Trains to the end; one progress after each epoch, all trials failed if ``fit`` raises."""
+        model, feed = self.prepared.model, self.prepared.feed
+        if model is None:
+            raise TypeError("a network that trains alone needs its Keras model")
+        epoch, seconds = 0, 0.0
+        if self.snapshot is None:
+            yield Progress(tuple(self.run.started()))
+        else:
+            epoch, seconds = self.snapshot.epoch, self.snapshot.seconds
+            restore(model, self.snapshot.leaves)
+        while not self.run.is_over:
+            began = time.perf_counter()
+            try:
+                metrics = _fit_epoch(model, feed, self.run.leader.seed, epoch, self.callbacks)
+            except Exception as error:
+                yield Progress(tuple(self.run.failed(f"{type(error).__name__}: {error}")))
+                return
+            epoch, seconds = epoch + 1, seconds + time.perf_counter() - began
+            events, results = self.run.measured(epoch, metrics, seconds, lambda: leaves_of(model))
+            yield self._progress(events, results, epoch, seconds)
+
+    def _progress(self, events: list[Event], results: dict[int, Leaves], epoch: int, seconds: float) -> Progress:
+        snapshots = {}
+        if not self.run.is_over and self.prepared.model is not None:
+            best = self.run.best_leaves
+            snapshots = {self.run.leader.trial: Snapshot(epoch, seconds, leaves_of(self.prepared.model), best)}
+        return Progress(tuple(events), results, snapshots)
+
+
+def leaves_of(model: keras.Model) -> Leaves:
+    """The model's weights, then its optimizer's variables, on the host."""
+    variables = [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _fit_epoch(
+    model: keras.Model, feed: Feed, seed: int, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
+) -> dict[str, float]:
+    """One epoch of ``fit`` on the very batches that a lane would see."""
+    order = batch_order(seed, epoch, feed.data.num_train)
+    x, y, *weight = (jax.tree.map(lambda array: array[order], part) for part in feed.data.train)
+    history = model.fit(
+        x, y, sample_weight=weight[0] if weight else None, batch_size=feed.batch_size, shuffle=False,
+        initial_epoch=epoch, epochs=epoch + 1, validation_data=feed.data.validation, verbose=0,
+        callbacks=list(callbacks),
+    )  # fmt: skip
+    return {name: float(values[-1]) for name, values in history.history.items() if np.ndim(values[-1]) == 0}
+
+
+def train_again(model: keras.Model, feed: Feed, seed: int, epochs: int) -> None:
+    """Trains a freshly built model for so many epochs on the batches that its trial saw."""
+    for epoch in range(epochs):
+        _fit_epoch(model, feed, seed, epoch, ())

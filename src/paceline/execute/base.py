@@ -1,0 +1,120 @@
+"""The protocol between the study and whatever trains: jobs go in, events and weights come out.
+
+    executor.submit(jobs)
+    while not executor.is_idle:
+        for progress in executor.progress():   # waits until something happened
+            ...                                # append progress.events, keep progress.results
+    executor.close()
+
+Events of one trial come in the order of its epochs. A trial that has ended is never mentioned again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from paceline.core import Configuration, Objective
+from paceline.core.events import Event
+
+Leaves = Sequence[npt.NDArray[np.generic]]
+"""A network's variables, flat, on the host: weights first, then the optimizer's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A trial to be trained.
+
+    Attributes:
+        trial: its number in the study.
+        config: one value for each active hyperparameter.
+        seed: seeds the initial weights, dropout and the order of batches.
+        epochs: how many epochs to train.
+    """
+
+    trial: int
+    config: Configuration
+    seed: int
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How every trial of a study is trained.
+
+    Attributes:
+        objective: what decides early stopping and which epoch is best.
+        batch_size: rows in a batch, where the configuration has no ``batch_size``.
+        patience: epochs without improvement after which a trial is complete; None for never.
+        keep: which weights a trial's score and model are of: those of its ``"last"`` or its ``"best"`` epoch.
+        memory: bytes that a cohort may take; None for a share of what is free.
+    """
+
+    objective: Objective
+    batch_size: int = 32
+    patience: int | None = None
+    keep: Literal["last", "best"] = "last"
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A network in the middle of its training, from which it can go on exactly.
+
+    Attributes:
+        epoch: epochs trained.
+        seconds: training time so far.
+        leaves: every variable.
+        best: every variable at the best epoch so far, where that is what is kept.
+    """
+
+    epoch: int
+    seconds: float
+    leaves: Leaves
+    best: Leaves | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What happened.
+
+    Attributes:
+        events: in order.
+        results: the kept variables of trials that ended well, by number.
+        snapshots: where running trials stand after these events, by number of the trial that leads the run; given now
+            and then. A trial's epochs that no snapshot covers yet would be trained again after a crash.
+        error: raised by the study after the events are stored: nothing more can be trained.
+    """
+
+    events: tuple[Event, ...] = ()
+    results: Mapping[int, Leaves] = field(default_factory=dict)
+    snapshots: Mapping[int, Snapshot] = field(default_factory=dict)
+    error: BaseException | None = None
+
+
+class Executor(Protocol):
+    """Trains jobs."""
+
+    def submit(
+        self, jobs: Sequence[Job], snapshots: Mapping[int, Snapshot], scores: Mapping[int, Sequence[float]]
+    ) -> None:
+        """Takes jobs; those with a snapshot go on from it, having had these scores after each epoch so far."""
+
+    def progress(self, seconds: float | None = None) -> list[Progress]:
+        """What happened since the last call; waits until something has, at most so many seconds."""
+
+    @property
+    def num_waiting(self) -> int:
+        """Jobs that have not begun to train."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything submitted has ended and been told."""
+
+    def stop(self) -> list[Progress]:
+        """Stops at the next moment possible; gives the last progress, with a snapshot of every running trial."""
+
+    def close(self) -> None:
+        """Lets go of threads and memory."""

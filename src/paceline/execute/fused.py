@@ -1,0 +1,188 @@
+"""Cohorts in a thread of their own, fed by the caller's thread, which builds and traces what comes next."""
+
+import queue
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+
+from paceline.core import TrialState
+from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialStarted
+from paceline.execute.alone import AloneRun
+from paceline.execute.base import Job, Progress, Snapshot, Training
+from paceline.execute.prepare import Hint, Preparation, Prepared, Unbuildable, group_by_training, sort_by_hint
+from paceline.execute.run import Run
+from paceline.execute.worker import Batch, Entry, Rejected, Worker
+from paceline.train.compiler import Compiler
+from paceline.train.lanes import LaneCount
+from paceline.train.program import Program, lifted_constants
+from paceline.train.trace import Traced
+
+_BYTES_AHEAD = 2**30  # of networks that wait, prepared, for a lane
+
+
+class FusedExecutor:
+    """Trains jobs side by side wherever they share a program.
+
+    Jobs are taken in blocks that a `Hint` expects to be one program, so what trains together does not depend on the
+    speed of the machine.
+    """
+
+    def __init__(self, preparation: Preparation, training: Training, hint: Hint, lane_count: LaneCount) -> None:
+        """Starts the threads."""
+        self._preparation, self._training, self._hint, self._lane_count = preparation, training, hint, lane_count
+        self._compiler = Compiler()
+        self._worker = Worker(self._compiler)
+        self._blocks: deque[list[list[Job]]] = deque()
+        self._programs: dict[str, Program] = {}
+        self._snapshots: dict[int, Snapshot] = {}
+        self._scores: dict[int, Sequence[float]] = {}
+        self._alone: deque[AloneRun] = deque()
+        self._alone_now: Iterator[Progress] | None = None
+        self._reasons: set[str] = set()
+        self._open: set[int] = set()
+        self._bytes_ahead: dict[int, int] = {}
+
+    def submit(
+        self, jobs: Sequence[Job], snapshots: Mapping[int, Snapshot], scores: Mapping[int, Sequence[float]]
+    ) -> None:
+        """Takes jobs; those with a snapshot go on from it, having scored so far."""
+        self._open |= {job.trial for job in jobs}
+        self._snapshots |= snapshots
+        self._scores |= scores
+        self._blocks.extend(sort_by_hint(group_by_training(jobs), self._hint))
+
+    @property
+    def num_waiting(self) -> int:
+        """Jobs not even built."""
+        return sum(len(group) for block in self._blocks for group in block)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every job has ended."""
+        return not self._open
+
+    def progress(self, seconds: float | None = None) -> list[Progress]:
+        """What happened; prepares further jobs and trains those that run alone while there is nothing to tell."""
+        until = float("inf") if seconds is None else time.monotonic() + seconds
+        while not self.is_idle:
+            told = self._drain(0.0)
+            if not told and self._blocks and sum(self._bytes_ahead.values()) < _BYTES_AHEAD:
+                told = self._prepare_next()
+            elif not told and (self._alone or self._alone_now):
+                told = self._advance_alone()
+            elif not told:
+                told = self._drain(min(until - time.monotonic(), 1.0))
+            for one in told:
+                self._close_trials(one.events)
+            if told or time.monotonic() >= until:
+                return told
+        return []
+
+    def stop(self) -> list[Progress]:
+        """Stops training; the last progress has a snapshot of every running trial."""
+        self._blocks.clear()
+        self._worker.stop()
+        return self._drain(0.0)
+
+    def close(self) -> None:
+        """Lets go of threads."""
+        self._worker.stop()
+        self._compiler.close()
+
+    # -- preparing
+
+    def _prepare_next(self) -> list[Progress]:
+        block = self._blocks.popleft()
+        events: list[Event] = []
+        ready: dict[str, list[Entry]] = {}
+        before = self._preparation.space
+        for group in block:
+            for prepared in self._preparation.prepare(group):
+                if isinstance(prepared, Unbuildable):
+                    events += _failed(prepared)
+                elif prepared.traced is None:
+                    events += self._send_alone(prepared)
+                else:
+                    ready.setdefault(prepared.traced.key, []).append(self._entry(prepared, prepared.traced.key))
+        if self._preparation.space != before:
+            events.insert(0, SpaceChanged(self._preparation.space.to_json()))
+        for key, entries in ready.items():
+            self._launch(key, entries)
+        return [Progress(tuple(events))] if events else []
+
+    def _entry(self, prepared: Prepared, program: str) -> Entry:
+        run = Run(prepared.jobs, prepared.config, program, self._training)
+        snapshot = self._snapshots.pop(run.leader.trial, None)
+        if snapshot is not None:
+            run.resumed(self._scores[run.leader.trial], snapshot.best)
+        return Entry(prepared, run, snapshot)
+
+    def _launch(self, key: str, entries: list[Entry]) -> None:
+        traced = [entry.prepared.traced for entry in entries if entry.prepared.traced is not None]
+        program = self._program(key, traced, entries[0].prepared)
+        num_lanes = self._lane_count.choose(
+            program, len(entries), self._compiler.is_requested, len(self._compiler.devices)
+        )
+        self._compiler.request(program, num_lanes)
+        for entry, network in zip(entries, traced, strict=True):
+            self._bytes_ahead[entry.run.leader.trial] = sum(leaf.nbytes for leaf in network.state)
+        self._worker.train(Batch(program, num_lanes, entries))
+
+    def _program(self, key: str, traced: Sequence[Traced], prepared: Prepared) -> Program:
+        known = self._programs.get(key)
+        if known is not None and all(known.covers(network) for network in traced):
+            return known
+        every = traced if known is None else [known.traced, *traced]
+        program = Program(every[0], prepared.feed, lifted_constants(every))
+        self._programs[key] = program
+        return program
+
+    # -- alone
+
+    def _send_alone(self, prepared: Prepared) -> list[Event]:
+        entry = self._entry(prepared, "fit")
+        self._alone.append(AloneRun(prepared, entry.run, entry.snapshot))
+        if prepared.alone in self._reasons:
+            return []
+        self._reasons.add(prepared.alone)
+        return [Noted(f"trial {prepared.leader.trial} and others like it train alone through fit: {prepared.alone}")]
+
+    def _advance_alone(self) -> list[Progress]:
+        if self._alone_now is None:
+            self._alone_now = self._alone.popleft().epochs()
+        progress = next(self._alone_now, None)
+        if progress is None:
+            self._alone_now = None
+            return []
+        return [progress]
+
+    def _reject(self, rejected: Rejected) -> list[Progress]:
+        """Rebuilds networks whose program failed, to train them alone."""
+        events: list[Event] = []
+        for entry in rejected.entries:
+            rebuilt = self._preparation.rebuild(entry.prepared, rejected.reason)
+            events += _failed(rebuilt) if isinstance(rebuilt, Unbuildable) else self._send_alone(rebuilt)
+        return [Progress(tuple(events))]
+
+    # -- telling
+
+    def _drain(self, seconds: float) -> list[Progress]:
+        told: list[Progress] = []
+        try:
+            item = self._worker.outbox.get(timeout=seconds) if seconds > 0 else self._worker.outbox.get_nowait()
+            while True:
+                told += self._reject(item) if isinstance(item, Rejected) else [item]
+                item = self._worker.outbox.get_nowait()
+        except queue.Empty:
+            return told
+
+    def _close_trials(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, TrialStarted):
+                self._bytes_ahead.pop(event.number, None)
+            elif isinstance(event, TrialEnded):
+                self._open.discard(event.number)
+
+
+def _failed(unbuildable: Unbuildable) -> list[Event]:
+    return [TrialEnded(job.trial, TrialState.FAILED, None, None, unbuildable.error) for job in unbuildable.jobs]

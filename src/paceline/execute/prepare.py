@@ -1,0 +1,173 @@
+"""From jobs to networks: building, tracing, and finding out which jobs are one and the same training."""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import keras
+import numpy as np
+
+from paceline.core import Configuration, InvalidInput
+from paceline.execute.base import Job, Training
+from paceline.space import HyperParameters, Space
+from paceline.train.build import Build, build_model
+from paceline.train.feed import Feed, TrainingData
+from paceline.train.trace import CannotTrace, Traced, trace
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A network ready to train, for one or more jobs that differ only in how many epochs they train.
+
+    Attributes:
+        jobs: shortest first.
+        config: the longest job's configuration, as ``build`` used it.
+        feed: its batches.
+        traced: the network; None where it must run alone.
+        model: the Keras model; only where it must run alone.
+        alone: why it must run alone.
+    """
+
+    jobs: tuple[Job, ...]
+    config: Configuration
+    feed: Feed
+    traced: Traced | None = None
+    model: keras.Model | None = field(default=None, repr=False)
+    alone: str = ""
+
+    @property
+    def leader(self) -> Job:
+        """The longest job."""
+        return self.jobs[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Unbuildable:
+    """Jobs whose configuration cannot be built: the traceback says why."""
+
+    jobs: tuple[Job, ...]
+    error: str
+
+
+class Preparation:
+    """Builds and traces; remembers the space as the builds reveal it."""
+
+    def __init__(
+        self, build: Build, data: TrainingData, training: Training, space: Space, names: frozenset[str], fused: bool
+    ) -> None:
+        """``names`` are hyperparameters of the training loop, such as batch_size, that ``build`` may not ask for."""
+        self.space = space
+        self._build, self._data, self._training, self._loop_names, self._fused = build, data, training, names, fused
+        self._feeds: dict[int, Feed] = {}
+
+    def feed(self, config: Configuration) -> Feed:
+        """The batches that a configuration trains on; one object for each batch size."""
+        size = int(config.get("batch_size", self._training.batch_size))
+        return self._feeds.setdefault(size, Feed(self._data, size))
+
+    def prepare(self, jobs: Sequence[Job]) -> list[Prepared | Unbuildable]:
+        """Prepares jobs whose configurations differ at most in ``epochs``."""
+        ordered = tuple(sorted(jobs, key=lambda job: job.epochs))
+        longest, depends = self._prepare_one(ordered[-1])
+        if not depends or isinstance(longest, Unbuildable):
+            return [replace(longest, jobs=ordered)]
+        # build itself reads the number of epochs (for a learning-rate schedule, say): only equal programs share
+        merged: list[Prepared | Unbuildable] = []
+        for job in ordered:
+            one = longest if job is ordered[-1] else self._prepare_one(job)[0]
+            twin = next((i for i, other in enumerate(merged) if _is_same(other, one)), None)
+            if twin is None:
+                merged.append(one)
+            else:
+                merged[twin] = replace(one, jobs=(*merged[twin].jobs, job))
+        return merged
+
+    def rebuild(self, prepared: Prepared, reason: str) -> Prepared | Unbuildable:
+        """The same network as a Keras model, to run alone because of ``reason``."""
+        try:
+            model = build_model(self._build, HyperParameters(self.space, prepared.leader.config), prepared.leader.seed)
+        except Exception:
+            return Unbuildable(prepared.jobs, traceback.format_exc())
+        return Prepared(prepared.jobs, prepared.config, prepared.feed, None, model, reason)
+
+    def _prepare_one(self, job: Job) -> tuple[Prepared | Unbuildable, bool]:
+        hp = HyperParameters(self.space, job.config)
+        try:
+            model = build_model(self._build, hp, job.seed)
+        except InvalidInput:
+            raise
+        except Exception:
+            return Unbuildable((job,), traceback.format_exc()), False
+        self.space = hp.space
+        used = {name: value for name, value in job.config.items() if name in self._loop_names} | hp.config
+        prepared = self._trace(job, used, model)
+        return prepared, "epochs" in hp.used
+
+    def _trace(self, job: Job, used: Configuration, model: keras.Model) -> Prepared:
+        feed = self.feed(used)
+        reason = "" if self._fused else f"Keras runs on {keras.backend.backend()}, cohorts need its JAX backend"
+        if not reason:
+            try:
+                traced = trace(model, feed)
+            except CannotTrace as error:
+                reason = str(error)
+            else:
+                self._check_objective(traced.log_names)
+                return Prepared((job,), used, feed, traced)
+        return Prepared((job,), used, feed, None, model, reason)
+
+    def _check_objective(self, names: Sequence[str]) -> None:
+        metric = self._training.objective.metric
+        if metric not in names:
+            fix = (
+                "Add it to metrics=[...] in model.compile."
+                if metric.startswith("val_") or "val_" + metric not in names
+                else ""
+            )
+            raise InvalidInput(
+                f"objective is {metric!r}", expected=f"one of the model's metrics: {', '.join(names)}", fix=fix
+            )
+
+
+def _is_same(one: Prepared | Unbuildable, other: Prepared | Unbuildable) -> bool:
+    if isinstance(one, Unbuildable) or isinstance(other, Unbuildable) or not one.traced or not other.traced:
+        return False
+    if one.traced.key != other.traced.key:
+        return False
+    same_numbers = all(np.array_equal(one.traced.constants(p), other.traced.constants(p)) for p in one.traced.parts)
+    same_start = all(np.array_equal(a, b) for a, b in zip(one.traced.state, other.traced.state, strict=True))
+    return same_numbers and same_start
+
+
+def group_by_training(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Jobs whose configurations differ at most in ``epochs``, together; groups in the order of their first job."""
+    groups: dict[tuple[object, ...], list[Job]] = {}
+    for job in jobs:
+        rest = tuple(sorted((k, type(v).__name__, v) for k, v in job.config.items() if k != "epochs"))
+        groups.setdefault((job.seed, *rest), []).append(job)
+    return list(groups.values())
+
+
+Hint = Callable[[Configuration], object]
+"""A guess which configurations are one program, before any is built: equal answers, probably the same."""
+
+
+def sort_by_hint(groups: Sequence[list[Job]], hint: Hint) -> list[list[list[Job]]]:
+    """Blocks of groups with the same hint, in the order of their first group."""
+    blocks: dict[object, list[list[Job]]] = {}
+    for group in groups:
+        blocks.setdefault(hint(group[0].config), []).append(group)
+    return list(blocks.values())
+
+
+def structural_hint(structural: Mapping[str, bool], space: Space) -> Hint:
+    """Guesses by the values of the hyperparameters that change the program; those not tried count unless they are floats."""
+
+    def hint(config: Configuration) -> object:
+        return tuple(
+            (name, config[name])
+            for name in space.names
+            if name in config and structural.get(name, not isinstance(config[name], float))
+        )
+
+    return hint

@@ -1,0 +1,218 @@
+"""The thread that trains cohorts, one after another, while the caller's thread prepares the next."""
+
+import queue
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from paceline.core.events import Event, Noted, ProgramCompiled
+from paceline.execute.base import Leaves, Progress, Snapshot
+from paceline.execute.prepare import Prepared
+from paceline.execute.run import Run
+from paceline.train.cohort import Cohort, Lane
+from paceline.train.compiler import Compiler
+from paceline.train.program import Compiled, Program
+
+_SEGMENT_SECONDS = 0.5  # how long the device may be out of reach of a stop
+_SNAPSHOT_SECONDS = 0.5  # no snapshots more often than this ...
+_SNAPSHOT_SHARE = 0.03  # ... nor so often that they take more than this part of the time
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A network waiting for a lane."""
+
+    prepared: Prepared
+    run: Run
+    snapshot: Snapshot | None = None
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether it has trained further than the place from which it could begin again."""
+        return len(self.run.scores) > (self.snapshot.epoch if self.snapshot else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Networks of one program that share a cohort of so many lanes."""
+
+    program: Program
+    num_lanes: int
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Networks that no cohort can train; they go back to the caller's thread, to run alone."""
+
+    entries: Sequence[Entry]
+    reason: str
+
+
+@dataclass(eq=False)
+class Worker:
+    """Trains batches in the order in which they come."""
+
+    compiler: Compiler
+    shuffle: bool = True
+    outbox: "queue.SimpleQueue[Progress | Rejected]" = field(default_factory=queue.SimpleQueue)
+
+    def __post_init__(self) -> None:
+        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._told: set[tuple[Program, int]] = set()
+        self._thread = threading.Thread(target=self._work, name="paceline-train", daemon=True)
+        self._thread.start()
+
+    def train(self, batch: Batch) -> None:
+        """Queues a batch."""
+        self._inbox.put(batch)
+
+    def stop(self) -> None:
+        """Ends the current cohort at its next epoch, or sooner if that is far, and forgets the rest."""
+        self._stopping.set()
+        self._inbox.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (batch := self._inbox.get()) is not None and not self._stopping.is_set():
+            try:
+                self._train(batch)
+            except BaseException as error:
+                self.outbox.put(Progress(error=error))
+
+    def _train(self, batch: Batch) -> None:
+        try:
+            compiled = self.compiler.request(batch.program, batch.num_lanes).result()
+            self._tell_compiled(compiled)
+            _Training(self, compiled, list(batch.entries)).go()
+        except Exception as error:
+            self._recover(batch, error)
+
+    def _recover(self, batch: Batch, error: Exception) -> None:
+        fresh = [entry for entry in batch.entries if not entry.run.is_over and not entry.has_moved]
+        # what has trained some epochs cannot begin again: its measurements are told
+        moved = [entry for entry in batch.entries if not entry.run.is_over and entry.has_moved]
+        self.outbox.put(Progress(tuple(event for entry in moved for event in entry.run.failed(f"{error}"))))
+        if _is_out_of_memory(error) and batch.num_lanes > 1:
+            half = batch.num_lanes // 2
+            self.outbox.put(Progress((Noted(f"out of memory with {batch.num_lanes} lanes; going on with {half}"),)))
+            self._train(Batch(batch.program, half, fresh))
+        elif fresh:
+            self.outbox.put(Rejected(fresh, f"its program failed ({type(error).__name__}: {error})"))
+
+    def _tell_compiled(self, compiled: Compiled) -> None:
+        key = (compiled.program, compiled.num_lanes)
+        if key not in self._told:
+            self._told.add(key)
+            event = ProgramCompiled(compiled.program.key, compiled.num_lanes, compiled.seconds, compiled.from_scratch)
+            self.outbox.put(Progress((event,)))
+
+
+class _Training:
+    """One batch being trained."""
+
+    def __init__(self, worker: Worker, compiled: Compiled, entries: list[Entry]) -> None:
+        self._worker = worker
+        self._cohort = Cohort(compiled, worker.compiler.mesh, worker.shuffle)
+        self._waiting = entries
+        self._in_slot: dict[int, Entry] = {}
+        self._segment: int | None = None
+        self._last_snapshot = time.perf_counter()
+        self._snapshot_cost = 0.0
+
+    def go(self) -> None:
+        while self._waiting or self._in_slot:
+            self._fill()
+            if not self._epoch():
+                return
+            self._report()
+            if self._worker._stopping.is_set():
+                return
+
+    def _fill(self) -> None:
+        slots = self._cohort.free[: len(self._waiting)]
+        entering = {slot: self._waiting.pop(0) for slot in slots}
+        self._cohort.fill({slot: _lane(entry) for slot, entry in entering.items()})
+        self._in_slot |= entering
+        events: list[Event] = []
+        for entry in entering.values():
+            events += [] if entry.snapshot else entry.run.started()
+        if events:
+            self._worker.outbox.put(Progress(tuple(events)))
+
+    def _epoch(self) -> bool:
+        """Trains one epoch; False if it was given up because a stop came and its end was far."""
+        began = time.perf_counter()
+        total = self._cohort.compiled.program.feed.num_steps
+        # the first segment is short: it finds out how long a step takes
+        for done, _ in self._cohort.advance(self._segment or max(1, min(total, 32))):
+            elapsed = time.perf_counter() - began
+            rate = done / elapsed if elapsed else float("inf")
+            if done < total and self._worker._stopping.is_set() and (total - done) / rate > _SEGMENT_SECONDS:
+                return False
+            self._segment = max(1, int(rate * _SEGMENT_SECONDS))
+        return True
+
+    def _report(self) -> None:
+        events: list[Event] = []
+        results: dict[int, Leaves] = {}
+        host = _Once(self._cohort)
+        over = []
+        for logs in self._cohort.epoch_logs():
+            run = self._in_slot[logs.slot].run
+            more, kept = run.measured(logs.epoch, logs.metrics, logs.seconds, lambda s=logs.slot: host.leaves(s))  # type: ignore[misc]
+            events += more
+            results |= kept
+            if run.is_over:
+                over.append(logs.slot)
+        for slot in over:
+            self._cohort.release(slot)
+            del self._in_slot[slot]
+        self._worker.outbox.put(Progress(tuple(events), results, self._snapshots(host)))
+
+    def _snapshots(self, host: "_Once") -> Mapping[int, Snapshot]:
+        now = time.perf_counter()
+        due = max(_SNAPSHOT_SECONDS, self._snapshot_cost / _SNAPSHOT_SHARE)
+        if not self._in_slot or (now - self._last_snapshot < due and not self._worker._stopping.is_set()):
+            return {}
+        taken = {}
+        for slot, entry in self._in_slot.items():
+            lane = self._cohort.lanes[slot]
+            if lane is not None:
+                best = entry.run.best_leaves
+                taken[entry.run.leader.trial] = Snapshot(lane.epoch, lane.seconds, host.leaves(slot), best)
+        self._last_snapshot = time.perf_counter()
+        self._snapshot_cost = self._last_snapshot - now
+        return taken
+
+
+class _Once:
+    """Fetches the cohort's state to the host at most once an epoch."""
+
+    def __init__(self, cohort: Cohort) -> None:
+        self._cohort = cohort
+        self._states: dict[int, list[np.ndarray]] | None = None
+
+    def leaves(self, slot: int) -> Leaves:
+        if self._states is None:
+            self._states = self._cohort.state_of([s for s, lane in enumerate(self._cohort.lanes) if lane is not None])
+        layout = self._cohort.compiled.program.traced.layout
+        return self._states[slot][: layout.num_leaves - layout.metrics]
+
+
+def _lane(entry: Entry) -> Lane:
+    job, traced, snapshot = entry.run.leader, entry.prepared.traced, entry.snapshot
+    if traced is None:
+        raise TypeError("a network that cannot be traced was given to a cohort")
+    if snapshot is None:
+        return Lane(traced, job.epochs, job.seed)
+    return Lane(traced.started_from(snapshot.leaves), job.epochs, job.seed, snapshot.epoch, snapshot.seconds)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    text = str(error)
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower()

@@ -1,0 +1,75 @@
+"""`create`: from a network's name and the shape of the data to a build function."""
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from paceline.core import InvalidInput
+from paceline.networks import cnn, mlp
+from paceline.networks.shapes import DataShape
+
+Build = Callable[[Any], Any]
+"""``build(hp)``: hyperparameters, as in KerasTuner, in; a compiled Keras model out."""
+
+_MAKERS: Mapping[str, Callable[[DataShape], Build]] = {"mlp": mlp.make, "cnn": cnn.make}
+
+
+def names() -> tuple[str, ...]:
+    """The networks that `create` knows."""
+    return tuple(_MAKERS)
+
+
+def create(
+    name: str,
+    *,
+    input_shape: tuple[int, ...],
+    task: str,
+    num_outputs: int,
+    one_hot: bool = False,
+) -> Build:
+    """A build function for data of the given shape.
+
+    ``"mlp"`` takes any input (images are flattened); its hyperparameters are ``layers``, ``units``, ``activation``,
+    ``batch_norm``, ``dropout``, ``l2``, ``optimizer``, ``learning_rate`` and, for sgd, ``momentum``. ``"cnn"`` takes
+    images, with or without a channel axis, and has ``blocks``, ``filters`` and ``kernel_size`` in the place of
+    ``layers`` and ``activation``.
+
+    Args:
+        name: ``"mlp"`` or ``"cnn"``.
+        input_shape: of one row: (features,), (height, width) or (height, width, channels).
+        task: ``"classification"`` or ``"regression"``.
+        num_outputs: classes, or target columns.
+        one_hot: whether class targets are one-hot instead of numbered.
+
+    Returns:
+        ``build(hp)``, which returns a compiled model: softmax with cross-entropy and accuracy, or linear with squared
+        error and mean absolute error.
+
+    Raises:
+        InvalidInput: an unknown name, or a shape that the network cannot take.
+    """
+    if name not in _MAKERS:
+        close = difflib.get_close_matches(str(name), _MAKERS, n=1)
+        raise InvalidInput(
+            f"there is no network named {name!r}",
+            expected=f"one of {', '.join(_MAKERS)}",
+            fix=f"Did you mean {close[0]!r}?" if close else "Or pass a build function of your own.",
+        )
+    return _MAKERS[name](_checked(input_shape, task, num_outputs, one_hot))
+
+
+def _checked(input_shape: Any, task: str, num_outputs: Any, one_hot: bool) -> DataShape:
+    sizes = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()
+    if not sizes or not all(isinstance(size, int) for size in sizes) or math.prod(sizes) < 1:
+        raise InvalidInput(
+            f"input_shape is {input_shape!r}",
+            expected="the shape of a single input, such as (8,) or (28, 28)",
+            fix="For several inputs, pass a build function of your own.",
+        )
+    if task not in ("classification", "regression"):
+        raise InvalidInput(f"task is {task!r}", expected="'classification' or 'regression'")
+    least = 2 if task == "classification" else 1
+    if not isinstance(num_outputs, int) or isinstance(num_outputs, bool) or num_outputs < least:
+        raise InvalidInput(f"num_outputs is {num_outputs!r}", expected=f"a whole number of at least {least} for {task}")
+    return DataShape(sizes, task == "classification", num_outputs, one_hot)

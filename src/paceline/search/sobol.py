@@ -1,0 +1,84 @@
+"""Scrambled Sobol points: random search that spreads evenly.
+
+Owen, "Scrambling Sobol' and Niederreiter-Xing points" (1998), by ``scipy.stats.qmc.Sobol``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from paceline.core import Value
+from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy, check_seed
+from paceline.space import Space
+
+_BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Sobol(Strategy):
+    """The default configuration, then the points of a scrambled Sobol sequence that give a new configuration.
+
+    Where the space grows, it goes on at the same place of the sequence that has the new dimension.
+
+    Attributes:
+        seed: of the scrambling, from 0.
+        point: number of the next point of the sequence.
+        started: whether the default configuration has had its turn.
+    """
+
+    name: ClassVar[str] = "sobol"
+
+    seed: int
+    point: int = 0
+    started: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", check_seed(self.seed))
+
+    def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
+        """The default first, then the configurations of the next points that are new."""
+        answer, point = Answer(space, history), self.point
+        if count > 0 and not self.started:
+            answer.take(space.default(), DEFAULT)
+        while len(answer) < count:
+            number = answer.take_next(lambda n: _configuration(space, self.seed, n), point, self.seed, self.name)
+            if number is None:
+                break
+            point = number
+        return replace(self, point=point, started=self.started or count > 0), tuple(answer.proposals)
+
+    def size(self, space: Space) -> int | None:
+        """Number of configurations of the space; None if it is continuous."""
+        return space.size()
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole state."""
+        return {"strategy": self.name, "seed": self.seed, "point": self.point, "started": self.started}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """The strategy that wrote this state."""
+        return cls(state["seed"], state["point"], state["started"])
+
+
+def _configuration(space: Space, seed: int, point: int) -> dict[str, Value]:
+    if not len(space):
+        return {}
+    block, at = divmod(point, _BLOCK)
+    return space.decode(_points(len(space), seed, block)[at])
+
+
+@lru_cache(maxsize=16)
+def _points(dimensions: int, seed: int, block: int) -> npt.NDArray[np.float64]:
+    """Points ``256 block`` to ``256 (block + 1)`` of the sequence, shape [256, dimensions]."""
+    from scipy.stats import qmc
+
+    engine = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed))
+    if block:
+        engine.fast_forward(block * _BLOCK)
+    points: npt.NDArray[np.float64] = engine.random(_BLOCK)
+    return points

@@ -1,0 +1,27 @@
+"""What may vary: hyperparameters with conditions, the space of them, and the ``hp`` of ``build(hp)``."""
+
+from paceline.space.base import Condition, Hyperparameter
+from paceline.space.choices import Boolean, Choice, Fixed
+from paceline.space.define import HyperParameters
+from paceline.space.discover import Discovery, discover
+from paceline.space.infer import Observation, contradicts, infer_conditions
+from paceline.space.numbers import Float, Int
+from paceline.space.space import Space, hyperparameter_from_json
+
+__all__ = [
+    "Boolean",
+    "Choice",
+    "Condition",
+    "Discovery",
+    "Fixed",
+    "Float",
+    "HyperParameters",
+    "Hyperparameter",
+    "Int",
+    "Observation",
+    "Space",
+    "contradicts",
+    "discover",
+    "hyperparameter_from_json",
+    "infer_conditions",
+]

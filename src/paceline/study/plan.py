@@ -1,0 +1,266 @@
+"""From a request to everything a session needs: data, space, strategy, executor. All that can be refused is refused here."""
+
+import math
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline.core import InvalidInput, StudyMismatch, Trial, Value
+from paceline.core.events import Json
+from paceline.data import Split, Stream, load, split
+from paceline.execute.base import Executor, Leaves, Training
+from paceline.search import create
+from paceline.space import Discovery, HyperParameters, Space, discover
+from paceline.study.backend import choose_backend
+from paceline.study.record import Record
+from paceline.study.request import Request
+
+if TYPE_CHECKING:
+    from paceline.train.feed import TrainingData
+
+LOOP_NAMES = frozenset({"epochs", "batch_size"})
+"""Hyperparameters of the training loop, which ``build`` need not ask for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a session works with.
+
+    Attributes:
+        request: what was asked for.
+        seed: of everything random; drawn where none was given.
+        backend: of Keras.
+        split: the data.
+        space: what may vary, as found by running ``build``.
+        structural: for each hyperparameter that was tried, whether it changes the program.
+        epochs_are_prefix: whether trials that differ only in ``epochs`` share their beginning.
+        notes: sentences for the user.
+    """
+
+    request: Request
+    seed: int
+    backend: str
+    split: Split
+    space: Space
+    structural: Mapping[str, bool]
+    epochs_are_prefix: bool
+    notes: tuple[str, ...]
+
+    @property
+    def training(self) -> Training:
+        """How trials are trained."""
+        request = self.request
+        return Training(request.objective, request.batch_size or 32, request.patience, request.keep, request.memory)
+
+    @property
+    def objective_json(self) -> Mapping[str, str]:
+        """For the record."""
+        return {"metric": self.request.objective.metric, "direction": self.request.objective.direction}
+
+    @property
+    def data_json(self) -> Mapping[str, Json]:
+        """For the record."""
+        dataset = self.split.dataset
+        rows = {part: _rows(getattr(self.split, f"y_{part}")) for part in ("train", "val", "test")}
+        return {"name": dataset.name, "fingerprint": self.split.fingerprint, "rows": rows, "task": dataset.task}
+
+    @property
+    def settings_json(self) -> Mapping[str, Json]:
+        """For the record, and for resuming."""
+        request = self.request
+        return {
+            "epochs": request.epochs, "batch_size": request.batch_size, "seed": self.seed, "patience": request.patience,
+            "keep": request.keep, "trials": request.budget.trials, "backend": self.backend,
+            "search": request.search if isinstance(request.search, str) else request.search.name,
+            "source": dict(request.source),
+        }  # fmt: skip
+
+    def kept(self, scores: Sequence[float]) -> tuple[float, int]:
+        """Score and epoch of the weights that would be kept after these scores."""
+        if self.request.keep == "last":
+            return scores[-1], len(scores)
+        loss = self.request.objective.loss
+        epoch = min(range(len(scores)), key=lambda i: loss(scores[i]) if math.isfinite(scores[i]) else math.inf)
+        return scores[epoch], epoch + 1
+
+    def executor(self) -> Executor:
+        """Whatever trains."""
+        from paceline.execute.fused import FusedExecutor
+        from paceline.execute.prepare import Preparation, structural_hint
+        from paceline.train.lanes import LaneCount
+
+        fused = self.backend == "jax"
+        build, data = self.request.build, training_data(self.split, self.request.class_weight)
+        preparation = Preparation(build, data, self.training, self.space, LOOP_NAMES, fused)
+        hint = structural_hint(self.structural, self.space)
+        return FusedExecutor(preparation, self.training, hint, LaneCount(self.request.memory))
+
+    def check_same(self, record: Record) -> None:
+        """Makes sure that the study found in the directory is the one that was asked for.
+
+        Raises:
+            StudyMismatch: it is another; says in what.
+        """
+        directory = self.request.directory
+        fix = f"Use another directory, or what {directory} was made with."
+        created = record.created
+        if created is None:
+            return
+        if dict(created.objective) != dict(self.objective_json):
+            was = f"{created.objective['metric']} ({created.objective['direction']})"
+            raise StudyMismatch(f"objective is {self.request.objective.metric!r}", expected=f"{was}, as in {directory}", fix=fix)
+        if created.data["fingerprint"] != self.split.fingerprint:
+            was = f"the data set of {directory}: {created.data['name']}, split with seed {created.settings['seed']}"
+            raise StudyMismatch(f"data is {self.split.dataset.name} with other contents or another split", expected=was, fix=fix)
+        different = [h.name for h in self.space if h.name not in record.space or record.space[h.name] != h]
+        missing = [name for name in record.space.names if name not in self.space and self.structural]
+        if different or missing:
+            names = ", ".join(different + missing)
+            raise StudyMismatch(f"the space differs in: {names}", expected=f"the space of {directory}", fix=fix)
+        for name in ("epochs", "batch_size", "keep", "patience"):
+            if created.settings.get(name) != self.settings_json[name]:
+                was = f"{created.settings.get(name)!r}, as in {directory}"
+                raise StudyMismatch(f"{name} is {self.settings_json[name]!r}", expected=was, fix=fix)
+
+    def build_model(self, trial: Trial, leaves: Leaves | None) -> Any:
+        """The trial's model, with its trained variables or, where they are not kept any more, trained again."""
+        from paceline.execute.alone import train_again
+        from paceline.train.build import build_model
+        from paceline.train.feed import Feed
+        from paceline.train.trace import restore
+
+        hp = HyperParameters(self.space, trial.config)
+        model = build_model(self.request.build, hp, trial.seed)
+        size = int(trial.config.get("batch_size", self.request.batch_size or 32))
+        if leaves is None:
+            data = training_data(self.split, self.request.class_weight)
+            train_again(model, Feed(data, size), trial.seed, trial.best_epoch or trial.epochs)
+        else:
+            restore(model, leaves)
+            # what fit does at its end: averaged weights, where the optimizer keeps them, take the place of the last
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+        return model
+
+    def save_and_test(self, trial: Trial, leaves: Leaves | None, directory: Path) -> dict[str, float]:
+        """Saves the trial's model as ``best.keras`` and gives its metrics on the test set, empty where there is none."""
+        model = self.build_model(trial, leaves)
+        model.save(directory / "best.keras")
+        if self.split.x_test is None:
+            return {}
+        metrics = model.evaluate(self.split.x_test, self.split.y_test, batch_size=512, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()}
+
+
+def make_plan(request: Request) -> Plan:
+    """Loads, splits, discovers and checks; writes nothing."""
+    seed = secrets.randbelow(2**31) if request.seed is None else request.seed
+    backend = choose_backend()
+    create(request.search, seed)
+    options = dict(request.data_options)
+    standardize = options.pop("standardize", None)
+    dataset = load(request.data, seed=seed, **options)
+    if isinstance(dataset, Stream):
+        raise InvalidInput(f"data is a {dataset.name}", expected="arrays, a file or a named data set")
+    in_memory = dataset.name == "arrays"
+    parts = split(
+        dataset, validation=request.validation, seed=seed, standardize=False if in_memory and standardize is None else standardize
+    )
+    found, structural, reads_epochs = _discover(request, parts, seed)
+    notes = [*dataset.notes, *parts.notes]
+    size = found.space.size()
+    if size is not None:
+        notes.append(f"The space holds {size:,} configurations.")
+    for name, conditions in found.inferred:
+        told = " and ".join(f"{c.parent} is {' or '.join(map(str, c.values))}" for c in conditions)
+        notes.append(f"{name} matters only where {told}, as the builds show.")
+    return Plan(request, seed, backend, parts, found.space, structural, not reads_epochs, tuple(notes))
+
+
+def training_data(parts: Split, class_weight: Mapping[int, float] | None) -> "TrainingData":
+    """The split as the engine takes it, with class weights as weights of rows, as ``fit`` does it."""
+    import numpy as np
+
+    from paceline.train.feed import TrainingData
+
+    weight = parts.sample_weight_train
+    if class_weight is not None:
+        labels = np.asarray(parts.y_train)
+        if labels.ndim == 2:
+            labels = labels.argmax(axis=1)
+        of_class = np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
+        weight = of_class if weight is None else weight * of_class
+    train = (parts.x_train, parts.y_train) if weight is None else (parts.x_train, parts.y_train, weight)
+    weight_val = parts.sample_weight_val
+    validation = (parts.x_val, parts.y_val) if weight_val is None else (parts.x_val, parts.y_val, weight_val)
+    return TrainingData.of(train, validation)
+
+
+def _discover(request: Request, parts: Split, seed: int) -> tuple[Discovery, dict[str, bool], bool]:
+    """Runs ``build`` to find what may vary, which of it changes the program, and whether it reads ``epochs``."""
+    from paceline.train.build import build_model
+    from paceline.train.outline import outline
+
+    outlines: list[tuple[Mapping[str, Value], str]] = []
+    reads_epochs = False
+
+    def build(hp: HyperParameters) -> None:
+        nonlocal reads_epochs
+        model = build_model(request.build, hp, seed)
+        reads_epochs |= "epochs" in hp.used
+        if not outlines:
+            _check_objective(request, model, parts)
+        outlines.append((hp.config, outline(model)))
+
+    found = discover(build, space=request.loop)
+    # what the loop varies is not asked for by build, so nothing was inferred of it
+    broken = [o for o in found.observations if o.error is not None]
+    refused = next((o.error for o in broken if "paceline.core.errors.InvalidInput" in (o.error or "")), None)
+    if len(broken) == len(found.observations) or refused:
+        text = (refused or broken[0].error or "").strip()
+        last = text.splitlines()[-1].removeprefix("paceline.core.errors.InvalidInput: ")
+        raise InvalidInput(
+            last if refused else f"build(hp) raised for every configuration tried; the first time: {last}",
+            expected="a build(hp) that works at least for the default values" if not refused else "something else",
+        )
+    if not any(h.num_values != 1 for h in found.space):
+        raise InvalidInput(
+            "build(hp) asks for no hyperparameter that varies",
+            expected="at least one, such as hp.Float('learning_rate', 1e-4, 1e-1, sampling='log')",
+        )
+    return found, _structural(outlines), reads_epochs
+
+
+def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, bool]:
+    """Which hyperparameters changed the outline when they alone were changed."""
+    default, reference = outlines[0]
+    changed: dict[str, bool] = {}
+    for config, shape in outlines[1:]:
+        names = [name for name in config if name in default and config[name] != default[name]]
+        if len(names) == 1:
+            changed[names[0]] = changed.get(names[0], False) or shape != reference
+    return changed
+
+
+def _check_objective(request: Request, model: Any, parts: Split) -> None:
+    from paceline.train.feed import Feed
+    from paceline.train.trace import CannotTrace, trace
+
+    feed = Feed(training_data(parts, request.class_weight), request.batch_size or 32)
+    try:
+        names = trace(model, feed).log_names
+    except CannotTrace:
+        return
+    if request.objective.metric not in names:
+        raise InvalidInput(
+            f"objective is {request.objective.metric!r}", expected=f"one of the model's metrics: {', '.join(names)}"
+        )
+
+
+def _rows(y: Any) -> int:
+    if y is None:
+        return 0
+    if isinstance(y, dict):
+        return _rows(next(iter(y.values())))
+    return _rows(y[0]) if isinstance(y, list | tuple) else len(y)

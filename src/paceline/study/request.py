@@ -1,0 +1,104 @@
+"""What a user asks for, normalised and checked before anything is written."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from paceline.core import Budget, InvalidInput, Objective, parse_bytes, parse_seconds
+from paceline.search import Strategy
+from paceline.space import HyperParameters, Hyperparameter, Space
+
+Build = Callable[[HyperParameters], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A study as asked for; `Request.of` is the generous form.
+
+    Attributes:
+        build: the user's function.
+        data: what `paceline.data.load` takes.
+        objective: what to optimise.
+        directory: where the study lives.
+        epochs: epochs of each trial; None when it is a hyperparameter.
+        batch_size: rows in a batch; None when it is a hyperparameter.
+        loop: hyperparameters of the training loop: ``epochs``, ``batch_size``.
+        budget: limits.
+        search: name of a strategy, or one.
+        seed: of everything random; None to draw one.
+        validation: fraction, or ``(x, y)``.
+        data_options: further arguments of `paceline.data.load` and `split`.
+        class_weight: weight of each class in the loss.
+        patience: epochs without improvement after which a trial is complete.
+        keep: ``"last"`` or ``"best"``: the epoch whose score and weights count.
+        memory: bytes that a cohort may take.
+        source: how the terminal can find build and data again, for ``paceline resume``.
+    """
+
+    build: Build
+    data: Any
+    objective: Objective
+    directory: Path
+    epochs: int | None
+    batch_size: int | None
+    loop: Space
+    budget: Budget
+    search: str | Strategy
+    seed: int | None
+    validation: Any
+    data_options: Mapping[str, Any]
+    class_weight: Mapping[int, float] | None
+    patience: int | None
+    keep: Literal["last", "best"]
+    memory: int | None
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, build: Build, data: Any, *, objective: Any, study: str | os.PathLike[str], epochs: Any, batch_size: Any,
+        trials: int | None, budget: float | str | None, search: str | Strategy, seed: int | None, validation: Any,
+        data_options: Mapping[str, Any], class_weight: Mapping[int, float] | None, patience: int | None, keep: str,
+        memory: int | str | None, source: Mapping[str, Any] | None = None,
+    ) -> "Request":  # fmt: skip
+        """Takes what users pass and checks it.
+
+        Raises:
+            InvalidInput: anything that cannot be.
+        """
+        if not callable(build):
+            raise InvalidInput(
+                f"build is a {type(build).__name__}", expected="a function build(hp) that returns a compiled model"
+            )
+        if keep not in ("last", "best"):
+            raise InvalidInput(f"keep is {keep!r}", expected="'last' or 'best'")
+        loop = [h for h in (_loop("epochs", epochs), _loop("batch_size", batch_size)) if isinstance(h, Hyperparameter)]
+        return cls(
+            build, data, Objective.of(objective), Path(study),
+            epochs=None if isinstance(epochs, Hyperparameter) else _count("epochs", epochs),
+            batch_size=None if isinstance(batch_size, Hyperparameter) else _count("batch_size", batch_size),
+            loop=Space(loop),
+            budget=Budget(None if trials is None else _count("trials", trials), None if budget is None else parse_seconds(budget)),
+            search=search, seed=seed, validation=validation, data_options=dict(data_options), class_weight=class_weight,
+            patience=None if patience is None else _count("patience", patience),
+            keep="best" if keep == "best" else "last",
+            memory=None if memory is None else parse_bytes(memory), source=dict(source or {}),
+        )  # fmt: skip
+
+
+def _loop(name: str, value: Any) -> Any:
+    if not isinstance(value, Hyperparameter):
+        return None
+    named = value.named(name)
+    smallest = min(v for v in (getattr(named, "values", None) or (getattr(named, "min_value", 0),)))
+    if not isinstance(smallest, int) or smallest < 1:
+        raise InvalidInput(f"{name} is {value!r}", expected="whole numbers of at least 1")
+    return named
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
+        expected = "a whole number of at least 1"
+        raise InvalidInput(f"{name} is {value!r}", expected=expected if name in ("trials", "patience") else f"{expected}, or a hyperparameter such as Choice([32, 64])")
+    return int(value)

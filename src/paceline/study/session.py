@@ -1,0 +1,283 @@
+"""One process's part in a study: from a request to the best model, or to wherever it was stopped."""
+
+import platform
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any, Protocol
+
+from paceline.core import AllTrialsFailed, TrialState
+from paceline.core.events import (
+    BestTested,
+    EpochMeasured,
+    Event,
+    Noted,
+    SessionEnded,
+    SessionStarted,
+    SpaceChanged,
+    StudyCreated,
+    TrialAsked,
+    TrialEnded,
+    TrialPaused,
+    TrialStarted,
+)
+from paceline.execute.base import Executor, Job, Progress
+from paceline.search import History, Strategy, create, restore
+from paceline.store import StudyStore
+from paceline.study.checkpoints import Checkpoints
+from paceline.study.plan import Plan, make_plan
+from paceline.study.record import Record
+from paceline.study.request import Request
+from paceline.study.study import Study
+
+FORMAT = 1
+_MOST_AHEAD = 4096  # configurations asked for at once where the number of trials is known
+_AHEAD = 64  # the same where only time limits the study
+_FIRST_FAILURES = 10
+_RESERVED = 0.02  # part of the time budget that is kept for saving and testing the best model
+
+
+class Observer(Protocol):
+    """Watches a session: a progress display, for instance."""
+
+    def __call__(self, record: Record, events: Sequence[Event]) -> None:
+        """Called after each step with what is new."""
+
+
+def run(request: Request, observer: Observer | None = None) -> Study:
+    """Carries out a request, or what is left of it where its directory already holds the study.
+
+    Raises:
+        InvalidInput: something asked for cannot be; nothing has been written then.
+        StudyMismatch: the directory holds another study.
+        StudyLocked: another process writes it.
+        AllTrialsFailed: the first ten trials all failed.
+    """
+    began = time.monotonic()
+    plan = make_plan(request)
+    store = StudyStore(request.directory, writable=True)
+    try:
+        session = Session(plan, store, observer, began)
+        session.go()
+    finally:
+        store.close()
+    return Study.open(request.directory, build=request.build)
+
+
+class Session:
+    """The search loop and what it remembers."""
+
+    def __init__(self, plan: Plan, store: StudyStore, observer: Observer | None, began: float) -> None:
+        self._plan, self._store, self._observer, self._began = plan, store, observer, began
+        self._record = Record.of(stored.event for stored in store.events())
+        self._checkpoints = Checkpoints(store.directory / "checkpoints", store.value("checkpoints"))
+        self._checkpoints.prune_all()
+        self._uncovered: dict[int, list[Event]] = {}
+        self._executor: Executor = plan.executor()
+        if self._record.created is None:
+            self._create()
+        else:
+            plan.check_same(self._record)
+            self._tell([SessionStarted(_versions())])
+        stored = store.value("strategy")
+        self._strategy: Strategy = create(plan.request.search, plan.seed) if stored is None else restore(stored)
+        self._seen = {self._record.space.key(trial.config) for trial in self._record.trials.values()}
+        self._exhausted = ""
+
+    def go(self) -> None:
+        """The whole session: search, then test and save the best."""
+        reason = "interrupted"
+        try:
+            self._resume_trials()
+            reason = self._search()
+        except KeyboardInterrupt:
+            self._pause("interrupted")
+            raise
+        finally:
+            self._executor.close()
+            if reason == "interrupted":
+                self._end(reason)
+        self._test_best()
+        self._end(reason)
+
+    def _search(self) -> str:
+        """Asks, trains and tells until a limit is met; says which."""
+        while True:
+            if self._out_of_time():
+                self._pause("the time budget ended")
+                return "the time budget is used up"
+            if self._executor.num_waiting == 0:
+                self._ask()
+            if self._executor.is_idle:
+                return self._exhausted or f"all {len(self._record.trials)} trials have ended"
+            for progress in self._executor.progress(self._seconds_left()):
+                self._take(progress)
+            self._check_failures()
+
+    # -- asking
+
+    def _ask(self) -> None:
+        wanted = self._wanted()
+        if wanted <= 0 or self._exhausted:
+            return
+        history = History(self._seen)
+        strategy, proposals = self._strategy.ask(self._record.space, history, wanted)
+        if len(proposals) < wanted:
+            self._exhausted = strategy.exhausted(self._record.space, History(self._seen)) or "the search has nothing more to propose"
+        self._strategy = strategy
+        first = len(self._record.trials)
+        asked: list[Event] = []
+        for number, proposal in enumerate(proposals, first):
+            self._seen.add(proposal.key)
+            epochs = int(proposal.config.get("epochs", self._plan.request.epochs or 1))
+            asked.append(TrialAsked(number, proposal.config, self._plan.seed, epochs, proposal.origin))
+        if self._exhausted and not any(self._exhausted in note for note in self._record.notes):
+            asked.append(Noted(self._exhausted))
+        self._tell(asked, {"strategy": strategy.to_json()})
+        self._submit([event.number for event in asked if isinstance(event, TrialAsked)])
+
+    def _wanted(self) -> int:
+        limit = self._plan.request.budget.trials
+        if limit is not None:
+            return min(limit - len(self._record.trials), _MOST_AHEAD)
+        if self._plan.request.budget.seconds is not None:
+            return _AHEAD
+        return _MOST_AHEAD
+
+    def _submit(self, numbers: Sequence[int]) -> None:
+        jobs = []
+        for number in numbers:
+            trial = self._record.trials[number]
+            job = Job(number, trial.config, trial.seed, trial.epochs)
+            if not self._read_off(job):
+                jobs.append(job)
+        if jobs:
+            snapshots = {n: s for n, s in self._checkpoints.running().items() if n in {job.trial for job in jobs}}
+            scores = {n: self._scores(n)[: snapshot.epoch] for n, snapshot in snapshots.items()}
+            self._executor.submit(jobs, snapshots, scores)
+
+    def _resume_trials(self) -> None:
+        open_trials = [n for n, trial in self._record.trials.items() if not trial.state.is_final]
+        if open_trials:
+            self._submit(open_trials)
+
+    def _read_off(self, job: Job) -> bool:
+        """Ends a trial at once if an earlier, longer one that differs only in ``epochs`` has measured it already."""
+        if not self._plan.epochs_are_prefix or "epochs" not in job.config:
+            return False
+        same = {**job.config, "epochs": 0}
+        for trial in self._record.trials.values():
+            if trial.state is not TrialState.COMPLETED or trial.seed != job.seed or trial.shares is not None:
+                continue
+            if {**trial.config, "epochs": 0} == same and trial.epochs > job.epochs:
+                scores = self._scores(trial.number)[: job.epochs]
+                score, epoch = self._plan.kept(scores)
+                started = TrialStarted(job.trial, trial.program or "", job.config, shares=trial.number)
+                self._tell([started, TrialEnded(job.trial, TrialState.COMPLETED, score, epoch, "read off a longer trial")])
+                return True
+        return False
+
+    def _scores(self, number: int) -> list[float]:
+        metric = self._plan.request.objective.metric
+        return [m.metrics.get(metric, float("nan")) for m in self._record.trial(number).measurements]
+
+    # -- recording
+
+    def _take(self, progress: Progress) -> None:
+        """Stores what happened; epochs of running trials wait for the snapshot that covers them."""
+        known = {n: len(self._record.trial(n).measurements) for n in self._record.trials}
+        now: list[Event] = []
+        for event in progress.events:
+            if isinstance(event, EpochMeasured):
+                if event.epoch > known[event.number]:
+                    self._record.apply(event)
+                    self._uncovered.setdefault(event.number, []).append(event)
+                continue
+            if isinstance(event, TrialEnded):
+                leader = self._record.trials[event.number].shares
+                now += self._uncovered.pop(event.number if leader is None else leader, [])
+                self._checkpoints.forget(event.number)
+            self._record.apply(event)
+            now.append(event)
+        for number in progress.snapshots:
+            now += self._uncovered.pop(number, [])
+        best = self._record.best
+        if best is not None and best.number in progress.results:
+            self._checkpoints.save_best(best.number, progress.results[best.number])
+        self._checkpoints.save_running(progress.snapshots)
+        if now or progress.snapshots:
+            self._store.append(now, {"checkpoints": self._checkpoints.index})
+            self._checkpoints.prune()
+        self._observe(progress.events)
+        if progress.error is not None:
+            raise progress.error
+
+    def _tell(self, events: Sequence[Event], values: dict[str, Any] | None = None) -> None:
+        for event in events:
+            self._record.apply(event)
+        self._store.append(events, values)
+        self._observe(events)
+
+    def _observe(self, events: Sequence[Event]) -> None:
+        if self._observer is not None:
+            self._observer(self._record, events)
+
+    def _create(self) -> None:
+        plan = self._plan
+        created = StudyCreated(FORMAT, plan.objective_json, plan.data_json, plan.settings_json)
+        self._tell([created, SessionStarted(_versions()), SpaceChanged(plan.space.to_json())])
+        self._tell([Noted(note) for note in plan.notes])
+
+    # -- ending
+
+    def _out_of_time(self) -> bool:
+        left = self._seconds_left()
+        if left is None or left > 0:
+            return False
+        return self._record.num_ended() > 0 or self._executor.is_idle  # a budget too small still runs one trial
+
+    def _seconds_left(self) -> float | None:
+        seconds = self._plan.request.budget.seconds
+        if seconds is None:
+            return None
+        left = seconds * (1 - _RESERVED) - (time.monotonic() - self._began)
+        return left if left > 0 or self._record.num_ended() else 1.0
+
+    def _pause(self, reason: str) -> None:
+        """Stops training; running trials are put aside where their last snapshot left them."""
+        for progress in self._executor.stop():
+            self._take(progress)
+        running = [n for n, trial in self._record.trials.items() if trial.state is TrialState.RUNNING]
+        self._tell([TrialPaused(number, reason) for number in running])
+
+    def _check_failures(self) -> None:
+        trials = list(self._record.trials.values())
+        failed = [trial for trial in trials if trial.state is TrialState.FAILED]
+        ended = self._record.num_ended()
+        if failed and len(failed) == ended and (ended >= _FIRST_FAILURES or ended == len(trials)):
+            self._end("the first trials all failed")
+            last = (failed[-1].error or "").strip().splitlines()[-1]
+            raise AllTrialsFailed(
+                f"the first {ended} trials all failed; the last one: {last} "
+                f"Run `paceline show {self._store.directory}` for the tracebacks."
+            )
+
+    def _test_best(self) -> None:
+        best = self._record.best
+        if best is None:
+            return
+        leaves = self._checkpoints.best(best.number)
+        metrics = self._plan.save_and_test(best, leaves, self._store.directory)
+        if metrics:
+            self._tell([BestTested(best.number, metrics)])
+
+    def _end(self, reason: str) -> None:
+        if self._record.ended is None:
+            self._tell([SessionEnded(reason, time.monotonic() - self._began)])
+
+
+def _versions() -> dict[str, str]:
+    names = ("paceline", "keras", "jax", "numpy")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+
+

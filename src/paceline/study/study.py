@@ -1,0 +1,110 @@
+"""A study as its user sees it: read from its directory, at any time."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline.core import InvalidInput, Trial
+from paceline.space import Space
+from paceline.store import StudyStore
+from paceline.study.backend import choose_backend
+from paceline.study.record import Record
+from paceline.study.request import Build
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Study:
+    """The record of one search.
+
+    Attributes:
+        directory: where it lives.
+        record: everything that its events add up to.
+    """
+
+    def __init__(self, directory: Path, record: Record, build: Build | None = None) -> None:
+        """See `open`."""
+        self.directory, self.record, self._build = directory, record, build
+
+    @classmethod
+    def open(cls, directory: str | os.PathLike[str], build: Build | None = None) -> "Study":
+        """Reads a study, finished or not; another process may be writing it.
+
+        Raises:
+            InvalidInput: there is none.
+        """
+        path = Path(directory)
+        store = StudyStore(path, writable=False)
+        try:
+            record = Record.of(stored.event for stored in store.events())
+        finally:
+            store.close()
+        return cls(path, record, build)
+
+    def __repr__(self) -> str:
+        best = self.record.best
+        told = "no score yet" if best is None else f"best {self.record.objective.metric} {best.score:.6g}"
+        return f"<Study {self.directory}: {len(self.record.trials)} trials, {told}>"
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every trial, in the order in which they were asked for."""
+        return self.record.all_trials()
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the best score.
+
+        Raises:
+            InvalidInput: no trial has completed.
+        """
+        if self.record.best is None:
+            raise InvalidInput(
+                f"study {self.directory} has no completed trial", expected="at least one", fix="Resume it with more budget."
+            )
+        return self.record.best
+
+    @property
+    def space(self) -> Space:
+        """What may vary."""
+        return self.record.space
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all its sessions."""
+        return self.record.seconds
+
+    @property
+    def programs_compiled(self) -> int:
+        """XLA programs compiled from scratch."""
+        return self.record.programs_compiled
+
+    def best_model(self) -> Any:
+        """The best trial's trained Keras model, as saved in ``best.keras``.
+
+        Raises:
+            InvalidInput: there is none yet.
+        """
+        path = self.directory / "best.keras"
+        if not path.exists():
+            raise InvalidInput(f"{path} is not there", expected="a study that ended", fix="Resume the study first.")
+        choose_backend()
+        import keras
+
+        return keras.saving.load_model(path, safe_mode=True)
+
+    def trials_dataframe(self) -> "pd.DataFrame":
+        """One row a trial: number, state, score, epochs, seconds, origin, one ``config_*`` column a hyperparameter."""
+        import pandas as pd
+
+        rows = []
+        for trial in self.trials:
+            row: dict[str, Any] = {
+                "number": trial.number, "state": str(trial.state), "score": trial.score, "epochs": len(trial.measurements),
+                "seconds": trial.seconds, "origin": trial.origin, "program": trial.program,
+            }  # fmt: skip
+            rows.append(row | {f"config_{name}": value for name, value in trial.config.items()})
+        columns = ["number", "state", "score", "epochs", "seconds", "origin", "program"]
+        columns += [f"config_{name}" for name in self.space.names]
+        return pd.DataFrame(rows, columns=columns)

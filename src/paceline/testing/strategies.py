@@ -1,0 +1,149 @@
+"""The contract of search strategies, as tests.
+
+A test class inherits `StrategyContract` and supplies one fixture::
+
+    class TestRandom(StrategyContract):
+        @pytest.fixture
+        def strategy(self) -> Strategy:
+            return Random(seed=0)
+"""
+
+import json
+from collections.abc import Iterable
+
+import pytest
+
+from paceline.core import InvalidInput
+from paceline.search import History, Proposal, Strategy, restore
+from paceline.space import Boolean, Choice, Condition, Fixed, Float, Int, Space
+
+FINITE = Space(
+    [
+        Int("layers", 1, 3),
+        Choice("units", [16, 32, 64], default=32),
+        Choice("units_2", [16, 32, 64], conditions=[Condition("layers", (2, 3))]),
+        Boolean("norm"),
+        Fixed("loss", "mse"),
+    ]
+)
+"""3 x 2 x (1 + 2 x 3) = 42 configurations."""
+
+CONTINUOUS = Space(
+    [
+        Float("learning_rate", 1e-4, 1e-1, sampling="log"),
+        Choice("optimizer", ["adam", "sgd"]),
+        Float("momentum", 0.0, 0.9, conditions=[Condition("optimizer", "sgd")]),
+        Int("units", 1, 10**9, sampling="log"),
+    ]
+)
+"""No end of configurations."""
+
+SKEWED = Space([Boolean("deep"), Int("width", 1, 10**9, conditions=[Condition("deep", True)])])
+"""One configuration on one side, 10^9 on the other."""
+
+
+def ask_all(strategy: Strategy, space: Space, batches: Iterable[int], seen: Iterable[str] = ()) -> list[Proposal]:
+    """The proposals of one ask after another, each told what was proposed before."""
+    known = set(seen)
+    proposals: list[Proposal] = []
+    for count in batches:
+        strategy, answer = strategy.ask(space, History(known), count)
+        known.update(proposal.key for proposal in answer)
+        proposals.extend(answer)
+    return proposals
+
+
+class StrategyContract:
+    """What holds for every strategy; see `paceline.search.Strategy`. Supply the fixture ``strategy``, not asked yet."""
+
+    learns = False
+    """Whether it learns from scores; then answers may depend on how asks are batched."""
+
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        """A fresh strategy."""
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("space", [FINITE, CONTINUOUS, SKEWED], ids=["finite", "continuous", "skewed"])
+    def test_proposals_are_legal_and_new(self, strategy: Strategy, space: Space) -> None:
+        """Each is a complete configuration with its own key, and none is there twice."""
+        proposals = ask_all(strategy, space, [1, 2, 5, 0, 30])
+        assert len(proposals) == 38
+        for proposal in proposals:
+            assert dict(proposal.config) == space.complete(proposal.config)
+            assert proposal.key == space.key(proposal.config)
+            assert proposal.origin
+        assert len({proposal.key for proposal in proposals}) == 38
+
+    @pytest.mark.parametrize("space", [FINITE, CONTINUOUS], ids=["finite", "continuous"])
+    def test_what_was_seen_is_not_proposed(self, strategy: Strategy, space: Space) -> None:
+        """Configurations that others tried are passed over."""
+        others = {proposal.key for proposal in ask_all(strategy, space, [20])}
+        proposals = ask_all(strategy, space, [10, 10], seen=others)
+        assert len(proposals) == 20
+        assert not others & {proposal.key for proposal in proposals}
+
+    @pytest.mark.parametrize("batch", [1, 5, 100])
+    def test_a_finite_space_is_gone_through_exactly_once(self, strategy: Strategy, batch: int) -> None:
+        """Every configuration comes, none twice, and then the strategy says that it is done."""
+        seen: set[str] = set()
+        for _ in range(42 // batch + 1):
+            assert len(seen) == 42 or strategy.exhausted(FINITE, History(seen)) is None
+            strategy, answer = strategy.ask(FINITE, History(seen), batch)
+            seen.update(proposal.key for proposal in answer)
+        assert seen == {FINITE.key(config) for config in FINITE.grid()}
+        assert strategy.size(FINITE) == 42
+        assert strategy.exhausted(FINITE, History(seen)) == "all 42 configurations of the space have been tried"
+        assert strategy.ask(FINITE, History(seen), 3)[1] == ()
+
+    def test_an_empty_space_has_one_configuration(self, strategy: Strategy) -> None:
+        """A model without hyperparameters can be tried once."""
+        assert [dict(proposal.config) for proposal in ask_all(strategy, Space(), [2, 2])] == [{}]
+
+    def test_asking_leaves_the_strategy_as_it_was(self, strategy: Strategy) -> None:
+        """It is a value: the same ask has the same answer."""
+        before = json.dumps(strategy.to_json())
+        first = strategy.ask(CONTINUOUS, History(), 5)
+        assert strategy.ask(CONTINUOUS, History(), 5) == first
+        assert json.dumps(strategy.to_json()) == before
+
+    @pytest.mark.parametrize("space", [FINITE, CONTINUOUS, SKEWED], ids=["finite", "continuous", "skewed"])
+    def test_batches_do_not_matter(self, strategy: Strategy, space: Space) -> None:
+        """ask(4) and ask(4) propose what ask(8) does."""
+        if self.learns:
+            pytest.skip("it learns from scores between asks")
+        at_once = ask_all(strategy, space, [36])
+        assert ask_all(strategy, space, [1] * 36) == at_once
+        assert ask_all(strategy, space, [4, 20, 12]) == at_once
+
+    @pytest.mark.parametrize("space", [FINITE, CONTINUOUS], ids=["finite", "continuous"])
+    def test_it_goes_on_from_json(self, strategy: Strategy, space: Space) -> None:
+        """Interrupted after any ask, it goes on as if it had not been."""
+        uninterrupted = ask_all(strategy, space, [7] * 4)
+        known: set[str] = set()
+        again: list[Proposal] = []
+        for _ in range(4):
+            strategy, answer = self._restored(strategy).ask(space, History(known), 7)
+            known.update(proposal.key for proposal in answer)
+            again.extend(answer)
+        assert again == uninterrupted
+        assert self._restored(strategy) == strategy
+
+    def _restored(self, strategy: Strategy) -> Strategy:
+        state = json.loads(json.dumps(strategy.to_json()))
+        try:
+            return restore(state)
+        except InvalidInput:  # a strategy that is not one of Paceline's own
+            return type(strategy).from_json(state)
+
+    def test_it_goes_on_in_a_space_that_grew(self, strategy: Strategy) -> None:
+        """A hyperparameter that joins is varied, and nothing that was tried comes again."""
+        seen: set[str] = set()
+        strategy, before = strategy.ask(FINITE, History(seen), 20)
+        seen.update(proposal.key for proposal in before)
+        grown = FINITE.with_hyperparameter(Choice("joined", ["a", "b"]))
+        after = ask_all(strategy, grown, [20, 20, 20, 20], seen=seen)
+        assert len(after) == 84 - 20
+        everything = [{"joined": "a", **proposal.config} for proposal in (*before, *after)]
+        assert len({grown.key(config) for config in everything}) == grown.size() == 84
+        assert {proposal.config["joined"] for proposal in after} == {"a", "b"}

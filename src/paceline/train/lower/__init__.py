@@ -1,0 +1,38 @@
+"""Faster forms, on a CPU, of the primitives that XLA runs badly inside a loop: convolutions and pooling.
+
+An equation of a jaxpr goes in, a function with the same results comes out, or None where the original is to be kept.
+Nothing here knows which framework wrote the equation: the forward pass, the gradient with respect to the input and the
+gradient with respect to the kernel are told apart by their shapes alone.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+
+from paceline.train.lower import convolution, pooling
+
+Replacement = Callable[..., list[jax.Array]]
+
+_TABLE: dict[str, Callable[[dict[str, Any], Sequence[Any]], Callable[..., jax.Array] | None]] = {
+    "conv_general_dilated": convolution.replacement,
+    "reduce_window_max": pooling.maximum,
+    "reduce_window_sum": pooling.total,
+    "select_and_scatter_add": pooling.scatter,
+}
+
+
+def replacement(eqn: Any, *, platform: str) -> Replacement | None:
+    """A function of the operands of ``eqn`` with its outputs, to float tolerance; None to keep the original.
+
+    Args:
+        eqn: an equation of a jaxpr (``jax.extend.core.JaxprEqn``).
+        platform: where it will run, as in ``jax.default_backend()``. Only ``"cpu"`` has replacements.
+
+    The function may be traced under ``jax.vmap``, ``jax.jit`` and loops; it is not meant to be differentiated.
+    """
+    find = _TABLE.get(eqn.primitive.name) if platform == "cpu" else None
+    function = find(eqn.params, [v.aval for v in eqn.invars]) if find else None
+    if function is None:
+        return None
+    return lambda *operands: [function(*operands)]

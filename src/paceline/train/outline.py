@@ -1,0 +1,28 @@
+"""A cheap guess, before any tracing, whether two models are the same program: used to sort work, never to decide it."""
+
+import hashlib
+import re
+from typing import Any
+
+import keras
+
+
+def outline(model: keras.Model) -> str:
+    """A hash of the model's and its optimizer's configuration with all float values taken out."""
+    try:
+        described = (model.get_config(), model.optimizer.get_config(), str(model.loss))
+    except Exception:  # a custom object without get_config: its shapes must do
+        described = ([tuple(v.shape) for v in model.variables], type(model.optimizer).__name__, "")
+    return hashlib.blake2b(repr(_without_numbers(described)).encode(), digest_size=8).hexdigest()
+
+
+def _without_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_numbers(v) for k, v in value.items() if k not in ("name", "seed")}
+    if isinstance(value, list | tuple):
+        return [_without_numbers(item) for item in value]
+    if isinstance(value, float):
+        return 0.0 if value else "zero"  # a rate of zero often means: leave the layer out
+    if isinstance(value, str):
+        return re.sub(r"_\d+$", "", value)  # names count up from model to model
+    return value

@@ -1,0 +1,184 @@
+"""Splits: rows, strata, standardisation, and that nothing leaks out of the training part."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.preprocessing import StandardScaler
+
+from paceline.core import InvalidInput
+from paceline.data import load, prepare, split
+
+Array = np.ndarray[Any, Any]
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(3, 5, (200, 4))
+Y = RANDOM.choice(4, 200, p=[0.5, 0.3, 0.15, 0.05])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    labels=hnp.arrays(np.int64, st.integers(4, 120), elements=st.integers(0, 4)),
+    fraction=st.floats(0.05, 0.9),
+    seed=st.integers(0, 2**32),
+)
+def test_parts_cover_all_rows_once_and_strata_have_their_shares(labels: Array, fraction: float, seed: int) -> None:
+    num_val = max(1, round(fraction * len(labels)))
+    if len(np.unique(labels)) < 2 or num_val >= len(labels):
+        return
+    data = load((np.arange(float(len(labels)))[:, None], labels))
+    parts = split(data, validation=fraction, seed=seed, standardize=False)
+    assert parts.val_rows is not None
+    assert sorted([*parts.train_rows, *parts.val_rows]) == list(range(len(labels)))
+    assert len(parts.val_rows) == num_val
+    np.testing.assert_array_equal(parts.x_val[:, 0], parts.val_rows)
+    np.testing.assert_array_equal(parts.y_train, data.y[parts.train_rows])
+    if not parts.notes:
+        classes = np.arange(data.num_classes or 0)
+        totals, share = (np.array([(y == c).sum() for c in classes]) for y in (data.y, data.y[parts.val_rows]))
+        assert np.all(share < totals)
+        assert np.any(share == totals - 1) or np.all(np.abs(share - totals * num_val / len(labels)) < 1)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
+def test_strata_agree_with_scikit_learn(fraction: float) -> None:
+    parts = split(load((X, Y)), validation=fraction)
+    ((_, theirs),) = StratifiedShuffleSplit(1, test_size=fraction, random_state=0).split(X, Y)
+    counts = [np.bincount(labels, minlength=4) for labels in (parts.y_val, Y[theirs])]
+    assert np.abs(counts[0] - counts[1]).max() <= 1
+
+
+def test_standardization_agrees_with_scikit_learn() -> None:
+    constant = np.column_stack([X, np.full(200, 0.1), np.full(200, 1e6), X[:, 0] * 1e-12])
+    data = load((constant, Y, constant[:20], Y[:20]))
+    parts = split(data, validation=0.2)
+    theirs = StandardScaler().fit(data.x[parts.train_rows].astype(np.float64))
+    assert parts.standardization is not None
+    assert parts.standardization.mean.dtype == parts.standardization.scale.dtype == np.float32
+    np.testing.assert_allclose(parts.standardization.mean, theirs.mean_, rtol=1e-6)
+    np.testing.assert_allclose(parts.standardization.scale, theirs.scale_, rtol=1e-6)
+    assert parts.val_rows is not None
+    for ours, rows in (
+        (parts.x_train, data.x[parts.train_rows]),
+        (parts.x_val, data.x[parts.val_rows]),
+        (parts.x_test, data.x_test),
+    ):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs.transform(rows.astype(np.float64)), rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    x=hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(4, 30), st.integers(1, 4)),
+        elements=st.floats(-(2.0**100), 2.0**100, width=32),
+    )
+)
+def test_standardized_inputs_are_always_finite(x: Array) -> None:
+    parts = split(load((x, np.arange(len(x)) % 2)), validation=0.25, stratify=False)
+    for part in (parts.x_train, parts.x_val):
+        assert np.isfinite(part).all()
+
+
+def test_nothing_but_training_rows_is_measured() -> None:
+    data = load((X, Y), test=0.2)
+    before = split(data)
+    outside = np.setdiff1d(np.arange(data.num_rows), before.train_rows)
+    data.x[outside] += 1e3
+    data.x_test[:] -= 1e3
+    after = split(data)
+    np.testing.assert_array_equal(before.x_train, after.x_train)
+    np.testing.assert_array_equal(before.train_rows, after.train_rows)
+
+
+def test_what_is_standardized_by_default() -> None:
+    images = RANDOM.random((20, 4, 4))
+    labels = np.arange(20) % 2
+    assert split(load((images, labels))).standardization is None
+    assert split(load((X.astype(int), Y))).standardization is None
+    assert split(load((X, Y)), standardize=False).standardization is None
+    forced = split(load((images, labels)), standardize=True)
+    assert forced.standardization is not None
+    assert forced.standardization.mean.shape == (4, 4)
+    mixed = split(load(({"image": images, "table": images[:, 0], "tokens": np.ones((20, 3), int)}, labels)))
+    assert mixed.standardization is not None
+    assert mixed.standardization.mean["image"] is None
+    np.testing.assert_allclose(mixed.x_train["table"].mean(axis=0), 0, atol=1e-6)
+    assert mixed.x_train["tokens"].dtype == np.int32
+    assert mixed.x_train["image"].max() <= 1
+
+
+def test_seeds() -> None:
+    data = load((X, Y))
+    assert split(data, seed=1).fingerprint == split(data, seed=1).fingerprint
+    prints = {split(data, seed=seed).fingerprint for seed in range(10)}
+    assert len(prints) == 10
+    assert split(data, standardize=False).fingerprint not in prints
+    # The test part and the validation part drawn under one seed are independent draws.
+    drawn = load((np.arange(1000.0), np.tile([0.5, 1.5], 500)), test=0.5, seed=3)
+    parts = split(load((np.arange(1000.0), np.tile([0.5, 1.5], 500))), validation=0.5, seed=3, standardize=False)
+    shared = np.intersect1d(drawn.x_test, parts.x_val)
+    assert 180 < len(shared) < 320  # 250 expected, standard deviation 8: by chance once in 1e15 runs
+
+
+def test_small_classes_fall_back_with_a_note() -> None:
+    labels = np.array([0] * 10 + [1] * 9 + [2])
+    parts = split(load((np.arange(20.0), labels)), validation=0.2)
+    assert (
+        parts.notes[0] == "The validation part was drawn without equal shares of the classes: class 2 has a single row."
+    )
+    few = split(load((np.arange(20.0), np.arange(20) % 10)), validation=0.1)
+    assert "2 rows are fewer than the 10 classes" in few.notes[0]
+    assert split(load((np.arange(20.0), labels)), validation=0.2, stratify=False, standardize=False).notes == ()
+
+
+def test_given_validation_data() -> None:
+    data = load((X, Y.astype(str)), sample_weight=np.ones(200))
+    parts = split(data, validation=(X[:10], Y[:10]))
+    assert (len(parts.x_train), len(parts.x_val), parts.val_rows) == (200, 10, None)
+    np.testing.assert_array_equal(parts.y_val, Y[:10])
+    assert parts.sample_weight_train is not None
+    assert parts.sample_weight_val is None
+    np.testing.assert_allclose(parts.x_val, parts.x_train[:10])
+    np.testing.assert_array_equal(prepare(parts, X[:10]), parts.x_val)
+    assert parts.fingerprint != split(data, validation=(X[:9], Y[:9])).fingerprint
+
+
+def test_weights_and_one_hot_targets_follow_their_rows() -> None:
+    parts = split(load((X, np.eye(4)[Y]), sample_weight=np.arange(200)), validation=0.3)
+    assert parts.sample_weight_val is not None
+    np.testing.assert_array_equal(parts.sample_weight_val, parts.val_rows)
+    assert np.abs(parts.y_val.mean(axis=0) - np.eye(4)[Y].mean(axis=0)).max() < 0.02
+    assert "140 training, 60 validation, no test part" in repr(parts)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"validation": 0.0}, "strictly between 0 and 1"),
+        ({"validation": 1.0}, "strictly between 0 and 1"),
+        ({"validation": -0.1}, "strictly between 0 and 1"),
+        ({"validation": float("nan")}, "strictly between 0 and 1"),
+        ({"validation": True}, "strictly between 0 and 1"),
+        ({"validation": "0.1"}, "strictly between 0 and 1"),
+        ({"validation": 0.999}, "takes 200 of 200 rows"),
+        ({"validation": (X,)}, "tuple of 1"),
+        ({"validation": (X[:, :2], Y)}, r"rows of x have the shape \(4,\) and rows of x_val \(2,\)"),
+        ({"validation": (X[:5], Y)}, "x_val has 5 rows and y_val has 200"),
+        ({"validation": (X, Y + 10)}, "y_val holds the classes"),
+    ],
+)
+def test_bad_splits(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        split(load((X, Y)), **options)
+
+
+def test_stratified_regression_and_other_records_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="stratify"):
+        split(load((X, X[:, 0])), stratify=True)
+    with pytest.raises(InvalidInput, match="expected a Dataset"):
+        split((X, Y))  # type: ignore[arg-type]
