@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from benchmarks import arrays
-from benchmarks.builds import CNNS
 from benchmarks.measure import Answer, Options, Spread, ask, folder, in_turn
 from benchmarks.report import Finding, Result
 
 PEERS = {"keras-jax": "Keras-JAX", "keras-torch": "Keras-torch", "keras-tf": "Keras-TensorFlow"}
 STEPS = {"8-16": 60, "32-64": 20, "32-64-64-128": 10}
-"""Steps of an epoch: enough for a second or two on the slowest side."""
+"""Steps of an epoch, by the filters of a network in `benchmarks.builds`: a second or two on the slowest side."""
 
 METHOD = """Convolutions 3 × 3 "same" with ReLU, 2 × 2 max pooling after each (8-16, 32-64) or after every second one
 (32-64-64-128), Flatten, Dense(10), Adam, batch 64, images 28 × 28 × 1, made-up data. Peers: `fit`, all of {epochs}
@@ -22,7 +21,7 @@ of {long}; evaluation on 64 images after each epoch counts against us."""
 def run(options: Options) -> Result:
     trials, short, long, epochs = (2, 1, 2, 2) if options.quick else (4, 1, 4, 5)
     findings, rows = [], []
-    for name in list(CNNS)[:1] if options.quick else CNNS:
+    for name in list(STEPS)[:1] if options.quick else STEPS:
         steps = 2 if options.quick else STEPS[name]
         rates = _measure(name, steps, (trials, short, long, epochs), options)
         rows.append([name, *(str(rates[side]) for side in ("paceline", *PEERS))])

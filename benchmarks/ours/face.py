@@ -1,7 +1,7 @@
 """The only place of the benchmarks that calls `paceline.tune`: a change of its signature is one change here."""
 
+import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax.monitoring
@@ -9,8 +9,7 @@ import jax.monitoring
 import paceline
 from benchmarks.arrays import read
 from benchmarks.builds import SPACES
-
-VALUES = frozenset({"layers", "units"})
+from paceline.space import Choice
 
 
 def tune(request: Mapping[str, Any], **changes: Any) -> Any:
@@ -23,32 +22,29 @@ def tune(request: Mapping[str, Any], **changes: Any) -> Any:
     asked = {"search": "random", "study": None, "trials": None, **request, **changes}
     space, data = SPACES[asked["space"]], read(asked["data"])
     training = {"epochs": asked["epochs"], "batch_size": asked["batch_size"], **_choices(space.choices)}
-    persisted = {} if asked["study"] is None else {"study": Path(asked["study"])}
-    return paceline.tune(
-        space.build,
-        data=(data["x"], data["y"], data["x_test"], data["y_test"]),
-        validation=(data["x_val"], data["y_val"]),
-        objective=space.objective,
-        trials=asked["trials"],
-        search=asked["search"],
-        seed=asked["seed"],
-        display=False,
-        **training,
-        **persisted,
-    )
+    with tempfile.TemporaryDirectory(prefix="study-") as unwanted:
+        return paceline.tune(
+            space.build,
+            data=(data["x"], data["y"], data["x_test"], data["y_test"]),
+            validation=(data["x_val"], data["y_val"]),
+            objective=space.objective,
+            trials=asked["trials"],
+            search=asked["search"],
+            seed=asked["seed"],
+            study=asked["study"] or unwanted,
+            display=False,
+            **training,
+        )
 
 
 def _choices(choices: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """CONNECT: training arguments that are hyperparameters (``batch_size=Choice([32, 64])``)."""
-    return {name: paceline.Choice(list(values)) for name, values in choices.items()}
+    """Training arguments that are hyperparameters: ``batch_size=Choice([32, 64])``."""
+    return {name: Choice(list(values)) for name, values in choices.items()}
 
 
 def configurations(study: Any) -> list[dict[str, Any]]:
-    """CONNECT: the configurations of a study's trials, as dictionaries; here read off the columns of its table."""
-    table = study.trials_dataframe()
-    names = {column.removeprefix("config."): column for column in table.columns}
-    kept = {name: column for name, column in names.items() if name in VALUES}
-    return [{name: row[column] for name, column in kept.items()} for row in table.to_dict("records")]
+    """The configurations of a study's trials."""
+    return [dict(trial.config) for trial in study.trials]
 
 
 class Compilations:

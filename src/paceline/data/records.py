@@ -128,7 +128,7 @@ class Standardization:
                 return leaf
             with np.errstate(over="ignore"):
                 scaled = (leaf - means[path]) / scales[path]
-            return np.clip(scaled, -_LARGEST, _LARGEST).astype(np.float32, copy=False)
+            return np.asarray(np.clip(scaled, -_LARGEST, _LARGEST), dtype=np.float32)
 
         return map_leaves(one, x)
 

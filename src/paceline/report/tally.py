@@ -1,0 +1,164 @@
+"""How far a search is, counted from its events; cheap enough to be called at each of them."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from paceline.core import Configuration
+from paceline.core.events import EpochMeasured, Event, ProgramCompiled, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
+from paceline.search import STRATEGIES, create
+from paceline.study import Record
+
+_WINDOW = 10.0  # seconds over which the step rate is taken
+_SAMPLE = 0.5  # seconds between samples of the step counter
+
+
+class Tally:
+    """Counts of one session.
+
+    Attributes:
+        total: trials that there will be, as far as that is known.
+        ended: trials that have ended, those of earlier sessions included.
+        failed: how many of these failed.
+        running: trials that train now.
+        compiled: programs compiled in this session.
+        best: number and score of the best trial, or None.
+    """
+
+    def __init__(self, trials: int | None, seconds: float | None) -> None:
+        """``trials`` and ``seconds`` are the session's limits."""
+        self._limit, self._seconds = trials, seconds
+        self.began = time.monotonic()
+        self.total: int | None = trials
+        self.ended = self.failed = self.compiled = 0
+        self.best: tuple[int, float] | None = None
+        self._record: Record | None = None
+        self._training_since: float | None = None
+        self._parts: dict[int, float] = {}  # of running trials: how much of each is done
+        self._done = self._done_before = 0.0
+        self._steps = 0
+        self._samples: deque[tuple[float, int]] = deque()
+
+    @property
+    def record(self) -> Record | None:
+        """The study's record, once there is one."""
+        return self._record
+
+    @property
+    def running(self) -> int:
+        """Trials that train now."""
+        return len(self._parts)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the session began."""
+        return time.monotonic() - self.began
+
+    def take(self, record: Record, events: Sequence[Event]) -> None:
+        """Counts what is new."""
+        if self._record is None:
+            self._begin(record)
+        steps = self._steps
+        for event in events:
+            if isinstance(event, EpochMeasured):
+                self._measured(record, event)
+            elif isinstance(event, TrialStarted):
+                self._started(record, event)
+            elif isinstance(event, TrialEnded):
+                self._ended(record, event)
+            elif isinstance(event, TrialPaused):
+                self._parts.pop(event.number, None)
+            elif isinstance(event, ProgramCompiled):
+                self.compiled += event.from_scratch
+            elif isinstance(event, SpaceChanged):
+                self._count_trials(record)
+        if self._steps > steps:
+            self._sample()
+
+    def steps_per_second(self) -> float:
+        """Model-steps per second of late; 0 while nothing trains."""
+        now = time.monotonic()
+        recent = [sample for sample in tuple(self._samples) if now - sample[0] <= _WINDOW]
+        if len(recent) < 2:
+            return 0.0
+        (since, first), (_, last) = recent[0], recent[-1]
+        return (last - first) / (now - since) if now > since else 0.0
+
+    def fraction(self) -> float | None:
+        """How much of the search is done, 0 to 1; None where that is not known."""
+        by_trials = self._done / self.total if self.total else None
+        by_time = self.elapsed / self._seconds if self._seconds else None
+        known = [part for part in (by_trials, by_time) if part is not None]
+        return min(1.0, max(known)) if known else None
+
+    def seconds_left(self) -> float | None:
+        """An estimate; None while there is nothing to base it on."""
+        now = time.monotonic()
+        known = [] if self._seconds is None else [max(0.0, self._seconds - (now - self.began))]
+        done = self._done - self._done_before
+        if self.total and self._training_since is not None and done >= min(1.0, 0.02 * self.total):
+            known.append((self.total - self._done) * (now - self._training_since) / done)
+        return min(known) if known else None
+
+    def best_config(self) -> Configuration:
+        """The best trial's configuration; empty while there is none."""
+        if self.best is None or self._record is None:
+            return {}
+        return self._record.trials[self.best[0]].config
+
+    # -- events
+
+    def _begin(self, record: Record) -> None:
+        self._record = record
+        ended = [trial for trial in record.trials.values() if trial.state.is_final]
+        self.ended, self.failed = len(ended), sum(trial.error is not None for trial in ended)
+        self._done = self._done_before = float(len(ended))
+        best = record.best
+        if best is not None and best.score is not None:
+            self.best = (best.number, best.score)
+        self._count_trials(record)
+
+    def _count_trials(self, record: Record) -> None:
+        name = record.settings.get("search")
+        size = create(name, 0).size(record.space) if name in STRATEGIES and len(record.space) else None
+        known = [limit for limit in (self._limit, size) if limit is not None]
+        self.total = max(min(known), len(record.trials)) if known else None
+
+    def _started(self, record: Record, event: TrialStarted) -> None:
+        if self._training_since is None:
+            self._training_since = time.monotonic()
+            self._samples.append((self._training_since, self._steps))
+        if event.shares is None:
+            self._parts[event.number] = 0.0
+
+    def _measured(self, record: Record, event: EpochMeasured) -> None:
+        trial = record.trials[event.number]
+        if not trial.state.is_final:
+            part = min(1.0, event.epoch / max(1, trial.epochs))
+            self._done += part - self._parts.get(event.number, 0.0)
+            self._parts[event.number] = part
+        if self._training_since is None:
+            self._training_since = time.monotonic()
+        created = record.created
+        if created is not None:
+            rows = created.data.get("rows", {}).get("train", 0)
+            size = trial.config.get("batch_size", created.settings.get("batch_size")) or 32
+            self._steps += math.ceil(rows / int(size))
+
+    def _ended(self, record: Record, event: TrialEnded) -> None:
+        self.ended += 1
+        self._done += 1.0 - self._parts.pop(event.number, 0.0)
+        if event.score is None:
+            self.failed += 1
+        elif record.objective.better(event.score, self.best and self.best[1]):
+            self.best = (event.number, event.score)
+
+    def _sample(self) -> None:
+        now = time.monotonic()
+        if self._samples and now - self._samples[-1][0] < _SAMPLE and len(self._samples) > 1:
+            self._samples[-1] = (self._samples[-1][0], self._steps)
+        else:
+            self._samples.append((now, self._steps))
+        while len(self._samples) > 2 and now - self._samples[1][0] > _WINDOW:
+            self._samples.popleft()

@@ -1,0 +1,64 @@
+"""Numbers, times and configurations as people say them."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from paceline.core import Configuration, Value
+from paceline.space import Space
+
+
+def number(value: float) -> str:
+    """A measured number with four significant digits: ``0.9722``, ``12,346``, ``1.5e-7``."""
+    if not math.isfinite(value):
+        return str(value)
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    text = f"{value:.4g}"
+    mantissa, e, exponent = text.partition("e")
+    return f"{mantissa}e{int(exponent)}" if e else text
+
+
+def count(amount: int, noun: str) -> str:
+    """``1 trial``, ``1,296 trials``."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """A time in at most two units: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    for large, name, small, rest in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= large:
+            parts, left = divmod(whole, large)
+            return f"{parts} {name} {left // small} {rest}" if left // small else f"{parts} {name}"
+    return f"{whole} s"
+
+
+def value(given: Value) -> str:
+    """A hyperparameter's value."""
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    return number(given) if isinstance(given, float) else str(given)
+
+
+def configuration(config: Configuration, names: Sequence[str] | None = None) -> str:
+    """``learning_rate 0.001, layers 2, activation relu``; of the given names only, where they are given."""
+    chosen = config if names is None else {name: config[name] for name in names if name in config}
+    return ", ".join(f"{name} {value(given)}" for name, given in chosen.items())
+
+
+def varying(space: Space) -> list[str]:
+    """Names of the hyperparameters that have more than one value."""
+    return [h.name for h in space if h.num_values != 1]
+
+
+def metrics(measured: Mapping[str, float]) -> str:
+    """``accuracy 0.9722, loss 0.1034``."""
+    return ", ".join(f"{name} {number(score)}" for name, score in sorted(measured.items()))
+
+
+def last_line(traceback: str | None) -> str:
+    """What went wrong, without where."""
+    lines = (traceback or "").strip().splitlines()
+    return lines[-1].strip() if lines else "no reason was recorded"
