@@ -19,7 +19,7 @@ of {long}; evaluation on 64 images after each epoch counts against us."""
 
 
 def run(options: Options) -> Result:
-    trials, short, long, epochs = (2, 1, 2, 2) if options.quick else (4, 1, 4, 5)
+    trials, short, long, epochs = (2, 1, 12, 2) if options.quick else (4, 1, 4, 5)
     findings, rows = [], []
     for name in list(STEPS)[:1] if options.quick else STEPS:
         steps = 2 if options.quick else STEPS[name]

@@ -104,7 +104,7 @@ def ask(
 def _variables(environment: str, cache: Path) -> dict[str, str]:
     """Environment variables of a side: its Keras backend, no chatter, and its own cache directory."""
     backend = {"keras-tf": "tensorflow", "keras-torch": "torch"}.get(environment, "jax")
-    kept = {k: v for k, v in os.environ.items() if k not in {"JAX_COMPILATION_CACHE_DIR", "KERAS_TUNER_ID"}}
+    kept = {k: v for k, v in os.environ.items() if k not in {"JAX_COMPILATION_CACHE_DIR", "KERASTUNER_TUNER_ID"}}
     return {
         **kept,
         "KERAS_BACKEND": backend,

@@ -15,7 +15,7 @@ learning rate, all of one program, through `tune` with the engine's own choice o
 
 
 def run(options: Options) -> Result:
-    rows, trials, short, long, epochs = (1600, 4, 1, 2, 3) if options.quick else (32_000, 64, 2, 10, 20)
+    rows, trials, short, long, epochs = (1600, 4, 1, 100, 3) if options.quick else (32_000, 64, 2, 10, 20)
     executions = [0, 10, 50] if options.quick else list(EXECUTIONS)
     with folder() as directory:
         data = str(arrays.write_made_up(directory / "data.npz", (8,), rows, classes=10))

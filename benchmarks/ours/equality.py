@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import keras
 import numpy as np
 from keras import layers, regularizers
 from numpy.typing import NDArray
 
 from benchmarks.arrays import made_up
+from paceline.train import lower
 from paceline.train.cohort import Cohort, Lane
 from paceline.train.compiler import Compiler
 from paceline.train.feed import Feed, TrainingData
@@ -132,17 +134,19 @@ def fitted(case: Case, numbers: Numbers, rows: int) -> Weights:
 
 
 def in_cohort(case: Case, lanes: tuple[Numbers, ...], rows: int) -> list[Weights]:
-    """CONNECT: weights of each lane after one epoch in one cohort, in the order of ``model.get_weights()``.
+    """Weights of each lane after one epoch in one cohort, in the order of ``model.get_weights()``.
 
     From ``case.build(numbers)`` for each lane, rows in their own order, the last batch shorter than the others.
-    Whatever the engine replaces on this device (convolutions) has to be handed to `Program` here as well.
     """
     feed = Feed(TrainingData.of(case.data(rows), None), BATCH_SIZE)
     models = [case.build(numbers) for numbers in lanes]
     traced = [trace(model, feed) for model in models]
     if len({one.key for one in traced}) > 1:
         raise RuntimeError(f"{case} became several programs: its lanes were to differ in numbers only")
-    program = Program(traced[0], feed, lifted_constants(traced))
+    platform = jax.default_backend()
+    program = Program(
+        traced[0], feed, lifted_constants(traced), lambda eqn: lower.replacement(eqn, platform=platform)
+    )
     compiler = Compiler()
     cohort = Cohort(compiler.request(program, len(lanes)).result(), compiler.mesh, shuffle=False)
     cohort.fill({slot: Lane(one, epochs=1, order_seed=0) for slot, one in enumerate(traced)})

@@ -1,3 +1,84 @@
-"""Paceline: hyperparameter tuning for neural networks, many candidates trained as one compiled program."""
+"""Paceline: hyperparameter tuning for neural networks, many candidates trained as one compiled program.
+
+    import paceline
+
+    study = paceline.tune(build, "mnist", objective="val_accuracy", epochs=10, trials=64, study="runs/mnist")
+    study.best.config, study.best.score, study.best_model()
+
+Importing this package is cheap: everything is loaded when it is first used. It chooses JAX for Keras, unless Keras is
+there already or the environment variable ``KERAS_BACKEND`` says otherwise.
+"""
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paceline.api import load_study, resume, tune
+    from paceline.core import (
+        AllTrialsFailed,
+        InvalidInput,
+        MissingData,
+        Objective,
+        PacelineError,
+        StudyLocked,
+        StudyMismatch,
+    )
+    from paceline.space import Boolean, Choice, Fixed, Float, HyperParameters, Int, Space
+    from paceline.study import Study
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AllTrialsFailed",
+    "Boolean",
+    "Choice",
+    "Fixed",
+    "Float",
+    "HyperParameters",
+    "Int",
+    "InvalidInput",
+    "MissingData",
+    "Objective",
+    "PacelineError",
+    "Space",
+    "Study",
+    "StudyLocked",
+    "StudyMismatch",
+    "__version__",
+    "load_study",
+    "resume",
+    "tune",
+]
+
+_ROOMS = {
+    "paceline.api": ("load_study", "resume", "tune"),
+    "paceline.core": (
+        "AllTrialsFailed",
+        "InvalidInput",
+        "MissingData",
+        "Objective",
+        "PacelineError",
+        "StudyLocked",
+        "StudyMismatch",
+    ),
+    "paceline.space": ("Boolean", "Choice", "Fixed", "Float", "HyperParameters", "Int", "Space"),
+    "paceline.study": ("Study",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+if "keras" not in sys.modules:
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'paceline' has no attribute {name!r}")
+    found = getattr(import_module(_ROOM_OF[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,20 +1,34 @@
 """The functions that users call."""
 
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
 
-from paceline.search import Strategy
-from paceline.space import HyperParameters, Hyperparameter
+from paceline.core import InvalidInput, parse_seconds
+from paceline.data import load
+from paceline.report import Summary, read, watch
+from paceline.search import STRATEGIES, Strategy, restore
+from paceline.space import Hyperparameter, HyperParameters
+from paceline.store import StudyStore
 from paceline.study import Request, Study, run
+from paceline.study.backend import choose_backend
+from paceline.study.source import Source, import_build, network, plain_data, plain_options
+
+Build = Callable[[HyperParameters], Any]
+Show = Literal["auto"] | bool
+
+_LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
 
 def tune(
-    build: Callable[[HyperParameters], Any],
+    build: Build | str,
     data: Any,
     *,
-    objective: Any,
+    objective: Any = None,
     epochs: int | Hyperparameter = 10,
     batch_size: int | Hyperparameter = 32,
     trials: int | None = None,
@@ -27,14 +41,267 @@ def tune(
     keep: str = "last",
     class_weight: Mapping[int, float] | None = None,
     memory: int | str | None = None,
-    display: bool = False,
+    display: Show = "auto",
+    fixed: Mapping[str, Any] | None = None,
     **data_options: Any,
 ) -> Study:
-    """Searches for the best configuration of ``build(hp)`` and gives back the study."""
-    directory = tempfile.mkdtemp(prefix="paceline-") if study is None else study
-    request = Request.of(
-        build, data, objective=objective, study=directory, epochs=epochs, batch_size=batch_size, trials=trials,
-        budget=budget, search=search, seed=seed, validation=validation, data_options=data_options,
-        class_weight=class_weight, patience=patience, keep=keep, memory=memory,
+    """Searches for the best configuration of ``build(hp)``: many candidates train as one compiled program.
+
+    Example::
+
+        import keras, paceline
+
+        def build(hp):
+            model = keras.Sequential([
+                keras.Input((8, 8)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(hp.Int("units", 32, 128, step=32), activation="relu"),
+                keras.layers.Dense(10, activation="softmax"),
+            ])
+            rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
+            model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+            return model
+
+        study = paceline.tune(build, "digits", objective="val_accuracy", epochs=5, trials=16, study="runs/digits")
+        study.best.config, study.best.score, study.best_model(), study.trials_dataframe()
+
+    Called again with the same arguments and ``study``, it goes on where that study stopped.
+
+    Args:
+        build: a function that takes ``hp`` and returns a compiled Keras model; ``"mlp"`` or ``"cnn"`` for a built-in
+            network; ``"model.py:build"`` for a function in a file.
+        data: a name such as ``"digits"`` or ``"mnist"``; a path (a folder of idx files, ``.npz``, ``.csv``,
+            ``.parquet``); arrays ``(x, y)`` or ``(x, y, x_test, y_test)``; a data frame; see `paceline.data.load`.
+        objective: a metric as Keras logs it (``"val_accuracy"``); with a direction where its name does not tell it:
+            ``("val_score", "max")``. Built-in networks need none: they take ``val_accuracy`` or ``val_loss``.
+        epochs: epochs of each trial, or a hyperparameter: ``Choice([5, 10])``.
+        batch_size: rows in a batch, or a hyperparameter.
+        trials: how many trials the study is to hold in total, those of earlier calls included.
+        budget: wall time of this call: seconds, or a text such as ``"90s"``, ``"5m"``, ``"1h30m"``.
+        search: ``"random"``, ``"sobol"``, ``"grid"`` (which alone needs neither ``trials`` nor ``budget``), or a
+            strategy of `paceline.search`.
+        seed: of everything random: split, configurations, initial weights, batches. None draws one, or takes that of
+            the study that is there already.
+        study: the directory in which everything is kept; None for a new one in the system's temporary folder.
+        validation: fraction of the rows outside the test part, or ``(x_val, y_val)``.
+        patience: epochs without improvement after which a trial is complete; None to train all epochs.
+        keep: whose weights and score count of each trial: those of its ``"last"`` or its ``"best"`` epoch.
+        class_weight: weight of each class in the loss, by its number.
+        memory: bytes that networks side by side may take, such as ``"8GiB"``; None for a share of what is free.
+        display: ``"auto"`` shows progress on a terminal; True shows it in any case, False never.
+        fixed: hyperparameters of a built-in network that are not tuned, with their values.
+        **data_options: ``target``, ``data_dir``, ``test``, ``sample_weight``, ``task`` of `paceline.data.load`, and
+            ``standardize`` of `paceline.data.split`.
+
+    Returns:
+        The study: ``best``, ``best_model()``, ``trials``, ``trials_dataframe()``.
+
+    Raises:
+        InvalidInput: anything that cannot be used; nothing has been written then.
+        MissingData: data that are not there.
+        StudyMismatch: the directory holds a study of another space, data set or objective.
+        StudyLocked: another process is writing that study.
+        AllTrialsFailed: the first trials all failed.
+    """
+    request = as_request(
+        build, data, objective=objective, trials=trials, budget=budget, search=search, seed=seed, study=study,
+        validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options, epochs=epochs,
+        batch_size=batch_size, patience=patience, keep=keep, memory=memory,
     )  # fmt: skip
-    return run(request)
+    return _watched(request, display)
+
+
+def resume(
+    study: str | os.PathLike[str],
+    build: Build | str | None = None,
+    data: Any = None,
+    *,
+    trials: int | None = None,
+    budget: float | str | None = None,
+    validation: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    memory: int | str | None = None,
+    display: Show = "auto",
+    **data_options: Any,
+) -> Study:
+    """Goes on with a study that was interrupted or killed, or gives a finished one more to do.
+
+    Example::
+
+        paceline.resume("runs/mnist", build, trials=128)
+
+    Nothing that was measured is lost or run again. All settings come from the study. What had been passed from memory
+    (a function, arrays) cannot be stored and has to be passed again.
+
+    Args:
+        study: the study's directory.
+        build: as in `tune`; None to find it again, where it was a file's function or a built-in network.
+        data: as in `tune`; None to find them again, where they were a name or a path.
+        trials: the new total; None for what was asked for first.
+        budget: wall time of this call; None for what is left of the study's.
+        validation: as in `tune`, where it was ``(x_val, y_val)``.
+        class_weight: as in `tune`; None for the study's.
+        memory: as in `tune`.
+        display: as in `tune`.
+        **data_options: as in `tune`; what is not passed is taken from the study.
+
+    Raises:
+        InvalidInput: there is no study, build or data were not stored, or the study's budget is used up.
+        StudyMismatch: build or data are not those of the study.
+        StudyLocked: another process is writing it.
+    """
+    directory = Path(study)
+    summary = read(directory)
+    record, settings = summary.record, summary.record.settings
+    source = Source.from_json(settings.get("source", {}))
+    options = {**source.data_options, **data_options}
+    build = _found(
+        "build", build, source.build or source.model, "build; on the terminal --build model.py:build", directory
+    )
+    data = _found("data", data, source.data, "data", directory)
+    validation = _found("validation", validation, source.validation, "validation=(x_val, y_val)", directory)
+    if class_weight is None and source.class_weight is not None:
+        class_weight = {int(key): weight for key, weight in source.class_weight.items()}
+    trials, budget = _limits(summary, trials, budget)
+    seed = int(settings["seed"])
+    build, data, source, objective = _resolve(build, data, source, record.objective, seed, options)
+    loop = {name: settings[name] or record.space[name] for name in ("epochs", "batch_size")}
+    request = Request.of(
+        build, data, objective=objective, study=directory, **loop, trials=trials,
+        budget=budget, search=_strategy_of(directory, settings["search"]), seed=seed, validation=validation,
+        data_options=options, class_weight=class_weight, patience=settings["patience"], keep=settings["keep"],
+        memory=memory, source=source.to_json(),
+    )  # fmt: skip
+    return _watched(request, display)
+
+
+def as_request(
+    build: Build | str, data: Any, *, objective: Any, trials: int | None, budget: float | str | None,
+    search: str | Strategy, seed: int | None, study: str | os.PathLike[str] | None, validation: Any,
+    class_weight: Mapping[int, float] | None, fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any],
+    **training: Any,
+) -> Request:  # fmt: skip
+    """What `tune` was asked for, checked as far as it can be without building a model.
+
+    Args:
+        build, data, objective, trials, budget, search, seed, study, validation, class_weight, fixed: as in `tune`.
+        data_options: as in `tune`.
+        **training: ``epochs, batch_size, patience, keep, memory`` as in `tune`.
+    """
+    _check_limits(search, trials, budget)
+    directory = _fresh_directory() if study is None else Path(study)
+    seed = _seed_of(directory) if seed is None else seed
+    source = Source(
+        fixed=dict(fixed or {}),
+        data=plain_data(data),
+        validation=validation if isinstance(validation, float) else None,
+        data_options=plain_options(data_options),
+        class_weight=None if class_weight is None else {str(k): float(v) for k, v in class_weight.items()},
+    )
+    build, data, source, objective = _resolve(build, data, source, objective, seed, data_options)
+    return Request.of(
+        build, data, objective=objective, study=directory, trials=trials, budget=budget, search=search, seed=seed,
+        validation=validation, data_options=data_options, class_weight=class_weight, source=source.to_json(),
+        **training,
+    )  # fmt: skip
+
+
+def load_study(directory: str | os.PathLike[str]) -> Study:
+    """A study as it stands, finished or not; another process may be writing it.
+
+    Raises:
+        InvalidInput: there is none in this directory.
+    """
+    return Study.open(directory)
+
+
+def _watched(request: Request, display: Show) -> Study:
+    with watch(display, trials=request.budget.trials, seconds=request.budget.seconds) as observer:
+        return run(request, observer)
+
+
+def _resolve(
+    build: Build | str, data: Any, source: Source, objective: Any, seed: int, options: Mapping[str, Any]
+) -> tuple[Build, Any, Source, Any]:
+    """Build as a function, the data as they are needed for it, where both come from, and the objective."""
+    if isinstance(build, str) and ":" in build:
+        choose_backend()
+        found = import_build(build)
+        file, _, name = build.rpartition(":")
+        source = replace(source, build=f"{Path(file).expanduser().resolve()}:{name}", model=None)
+    elif isinstance(build, str):
+        choose_backend()
+        data = load(data, seed=seed, **{k: v for k, v in options.items() if k != "standardize"})
+        found = network(build, data, source.fixed)
+        source = replace(source, model=build, build=None)
+        objective = objective or ("val_accuracy" if data.task == "classification" else "val_loss")
+    else:
+        found = build
+    if objective is None:
+        raise InvalidInput(
+            "no objective was given",
+            expected="the metric to optimise, such as objective='val_accuracy' or 'val_loss'",
+            fix="On the terminal: --objective val_accuracy",
+        )
+    return found, data, source, objective
+
+
+def _found(name: str, given: Any, stored: Any, how: str, directory: Path) -> Any:
+    if given is None and stored is None:
+        raise InvalidInput(
+            f"the {name} of study {directory} was passed from memory, so it is not known",
+            expected=f"that {name} again",
+            fix=f"Call paceline.resume({str(directory)!r}, ...) with {how}.",
+        )
+    return stored if given is None else given
+
+
+def _limits(summary: Summary, trials: int | None, budget: float | str | None) -> tuple[int | None, float | str | None]:
+    """Trials and budget of a session that resumes: what is given, else what is left."""
+    settings, record = summary.record.settings, summary.record
+    if trials is None and settings["trials"] is not None:
+        trials = max(int(settings["trials"]), len(record.trials))
+    seconds = settings.get("seconds")
+    if trials is not None or budget is not None or seconds is None:
+        return trials, budget
+    left = float(seconds) - summary.seconds
+    if left < _LEAST_SECONDS:
+        raise InvalidInput(
+            f"the time budget of study {summary.directory}, {seconds:g} s, is used up", expected="a new limit",
+            fix="Pass budget='5m' or trials=100 (a total); on the terminal --budget 5m or --trials 100.",
+        )  # fmt: skip
+    return None, left
+
+
+def _strategy_of(directory: Path, name: str) -> str | Strategy:
+    store = StudyStore(directory, writable=False)
+    try:
+        state = store.value("strategy")
+    finally:
+        store.close()
+    return name if state is None else restore(state)
+
+
+def _check_limits(search: str | Strategy, trials: int | None, budget: float | str | None) -> None:
+    endless = isinstance(search, str) and search.strip().lower() in STRATEGIES and search.strip().lower() != "grid"
+    if endless and trials is None and budget is None:
+        raise InvalidInput(
+            "neither trials nor budget was given", expected="trials=64, budget='5m' or both",
+            fix="Only search='grid' ends by itself.",
+        )  # fmt: skip
+    if budget is not None:
+        parse_seconds(budget)
+
+
+def _fresh_directory() -> Path:
+    """A name that is free; the directory is made when the study begins."""
+    return Path(tempfile.gettempdir()) / f"paceline-{secrets.token_hex(6)}"
+
+
+def _seed_of(directory: Path) -> int:
+    """The seed of the study that is there, else a new one."""
+    if StudyStore.exists(directory):
+        seed = read(directory).record.settings.get("seed")
+        if seed is not None:
+            return int(seed)
+    return secrets.randbelow(2**31)

@@ -1,4 +1,4 @@
-"""The records that every room shares: trials, measurements, objectives, budgets, events and errors. Imports nothing of ours."""
+"""The records that every room shares: trials, objectives, budgets, events and errors. Imports nothing of ours."""
 
 from paceline.core.budget import Budget, parse_bytes, parse_seconds
 from paceline.core.errors import (
@@ -8,6 +8,7 @@ from paceline.core.errors import (
     PacelineError,
     StudyLocked,
     StudyMismatch,
+    last_line,
 )
 from paceline.core.objective import Objective
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
@@ -26,6 +27,7 @@ __all__ = [
     "Trial",
     "TrialState",
     "Value",
+    "last_line",
     "parse_bytes",
     "parse_seconds",
 ]

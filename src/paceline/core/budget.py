@@ -2,16 +2,20 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from paceline.core.errors import InvalidInput
 
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30, "k": 2**10, "m": 2**20, "g": 2**30}  # fmt: skip
+_BYTES = {
+    "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9,
+    "k": 2**10, "m": 2**20, "g": 2**30, "kib": 2**10, "mib": 2**20, "gib": 2**30,
+}  # fmt: skip
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 
 
-def _amount(text: str, units: dict[str, float] | dict[str, int]) -> float | None:
+def _amount(text: str, units: Mapping[str, float]) -> float | None:
     """Sum of ``<number><unit>`` parts, as in ``"1h30m"``; None where the text is something else."""
     cleaned = text.strip().lower()
     parts = _PART.findall(cleaned)

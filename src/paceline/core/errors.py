@@ -3,12 +3,20 @@
     PacelineError
     ├── InvalidInput (also a ValueError)   what the user passed cannot be used
     │   ├── MissingData                    a data set or file is not there
-    │   └── StudyMismatch                  the study directory belongs to another space, data set or objective
+    │   └── StudyMismatch                  the study directory belongs to another study
     ├── StudyLocked                        another process writes this study
     └── AllTrialsFailed                    the first trials all failed: the model, not the search, needs care
 
 The terminal prints the message alone and exits with code 2.
 """
+
+
+def last_line(traceback: str | None) -> str:
+    """What went wrong, of a traceback or of a plain reason: the line that names the exception, without where or notes."""
+    lines = [line for line in (traceback or "").strip().splitlines() if line.strip()]
+    frames = [index for index, line in enumerate(lines) if line.startswith("  File ")]
+    after = [line.strip() for line in lines[frames[-1] :] if not line.startswith(" ")] if frames else lines[-1:]
+    return after[0].strip() if after else "no reason was recorded"
 
 
 class PacelineError(Exception):

@@ -1,6 +1,7 @@
 """What is being optimised, and which way is up."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -18,8 +19,18 @@ _DIRECTIONS: Mapping[str, Direction] = {
     "maximise": "maximize",
 }
 # Names of Keras's own metrics and losses, by the words they are made of.
-_SMALLER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "mape", "msle", "crossentropy", "divergence", "hinge", "perplexity", "poisson", "logcosh", "log_cosh", "huber", "deviance")  # fmt: skip
-_LARGER_IS_BETTER = ("accuracy", "acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "cosine_similarity", "cosine_proximity", "sensitivity", "specificity", "true_positives", "true_negatives", "kappa", "correlation")  # fmt: skip
+_SMALLER_IS_BETTER = frozenset(
+    {
+        "loss", "error", "mse", "mae", "rmse", "mape", "msle", "crossentropy", "divergence", "hinge", "perplexity",
+        "poisson", "logcosh", "cosh", "huber", "deviance",
+    }
+)  # fmt: skip
+_LARGER_IS_BETTER = frozenset(
+    {
+        "accuracy", "acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "io", "r2", "cosine", "sensitivity",
+        "specificity", "positives", "negatives", "kappa", "correlation", "score",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +78,12 @@ class Objective:
 
 
 def _infer(metric: str) -> Direction:
-    words = metric.lower().removeprefix("val_").removeprefix("weighted_")
-    smaller = any(word in words for word in _SMALLER_IS_BETTER)
-    larger = any(
-        word == words or word in words.split("_") or (len(word) > 3 and word in words) for word in _LARGER_IS_BETTER
-    )
-    if smaller == larger:
+    words = re.split(r"[^a-z0-9]+", metric.lower().removeprefix("val_"))
+    if any(word.startswith(("false",)) for word in words):
+        words.append("error")
+    smaller = any(word in _SMALLER_IS_BETTER or word.endswith("loss") for word in words)
+    larger = any(word in _LARGER_IS_BETTER for word in words) and not smaller
+    if not smaller and not larger:
         raise InvalidInput(
             f"objective {metric!r} does not say whether more or less of it is better",
             expected="a direction",

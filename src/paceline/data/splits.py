@@ -12,6 +12,7 @@ from paceline.data.records import Dataset, Split, Standardization
 from paceline.data.trees import Array, Tree, leaves, map_leaves, take
 
 _VALIDATION_STREAM = 2  # of random numbers; `loading` uses another
+_MOST_MOVED = 0.02
 _STANDARDIZED = "Inputs were shifted and scaled to mean 0 and standard deviation 1 of the training part."
 
 
@@ -22,6 +23,7 @@ def split(
     seed: int = 0,
     stratify: bool | None = None,
     standardize: bool | None = None,
+    batch_rows: int = 1,
 ) -> Split:
     """Divides a data set into training and validation part and prepares all parts.
 
@@ -35,13 +37,17 @@ def split(
         stratify: give both parts equal shares of each class; None for classification only.
         standardize: shift and scale float inputs to mean 0 and standard deviation 1, position by position; None for
             tabular inputs (two axes) only. The one-hot features of categories are left alone.
+        batch_rows: rows of a batch. Where few rows would be left over after the last full batch of the training part
+            (at most `_MOST_MOVED` of it), the validation part takes them too, with a note.
 
     Raises:
         InvalidInput: a fraction that leaves nothing, or validation data that do not fit.
     """
     if not isinstance(dataset, Dataset):
         raise InvalidInput(f"dataset is a {type(dataset).__name__}", expected="a Dataset from paceline.data.load")
+    validation, moved = _whole_batches(dataset.num_rows, validation, batch_rows)
     train_rows, val_rows, notes = _divide(dataset, validation, seed, stratify)
+    notes = (*notes, *moved)
     if val_rows is None:
         x_val, y_val = _given(dataset, validation)
         how: tuple[Any, ...] = (x_val, y_val)
@@ -85,6 +91,18 @@ def prepare(split: Split, x: Any) -> Tree:
         InvalidInput: inputs that do not fit the data set.
     """
     return _scaled(_features(split.dataset, _like(split.dataset, x, "x"), split.medians), split.standardization)
+
+
+def _whole_batches(num_rows: int, validation: Any, batch_rows: int) -> tuple[Any, tuple[str, ...]]:
+    """The fraction with which the training part is a whole number of batches, where that moves few rows."""
+    if not isinstance(validation, int | float) or isinstance(validation, bool) or not 0 < validation < 1:
+        return validation, ()
+    size = max(1, round(float(validation) * num_rows))
+    left_over = (num_rows - size) % max(1, batch_rows)
+    if left_over == 0 or left_over > _MOST_MOVED * (num_rows - size):
+        return validation, ()
+    note = f"The validation part has {left_over} rows more than asked for, so that every training batch is full."
+    return (size + left_over) / num_rows, (note,)
 
 
 def _divide(

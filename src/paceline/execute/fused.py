@@ -1,9 +1,13 @@
 """Cohorts in a thread of their own, fed by the caller's thread, which builds and traces what comes next."""
 
+import gc
 import queue
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+import jax
 
 from paceline.core import TrialState
 from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialStarted
@@ -12,6 +16,7 @@ from paceline.execute.base import Job, Progress, Snapshot, Training
 from paceline.execute.prepare import Hint, Preparation, Prepared, Unbuildable, group_by_training, sort_by_hint
 from paceline.execute.run import Run
 from paceline.execute.worker import Batch, Entry, Rejected, Worker
+from paceline.train import lower
 from paceline.train.compiler import Compiler
 from paceline.train.lanes import LaneCount
 from paceline.train.program import Program, lifted_constants
@@ -29,6 +34,10 @@ class FusedExecutor:
 
     def __init__(self, preparation: Preparation, training: Training, hint: Hint, lane_count: LaneCount) -> None:
         """Starts the threads."""
+        # Keras and JAX are some million objects; without this each full collection, several for each network that is
+        # traced, walks them all
+        gc.collect()
+        gc.freeze()
         self._preparation, self._training, self._hint, self._lane_count = preparation, training, hint, lane_count
         self._compiler = Compiler()
         self._worker = Worker(self._compiler)
@@ -88,6 +97,7 @@ class FusedExecutor:
         """Lets go of threads."""
         self._worker.stop()
         self._compiler.close()
+        gc.unfreeze()
 
     # -- preparing
 
@@ -133,7 +143,8 @@ class FusedExecutor:
         if known is not None and all(known.covers(network) for network in traced):
             return known
         every = traced if known is None else [known.traced, *traced]
-        program = Program(every[0], prepared.feed, lifted_constants(every))
+        replacement = partial(lower.replacement, platform=jax.default_backend())
+        program = Program(every[0], prepared.feed, lifted_constants(every), replacement)
         self._programs[key] = program
         return program
 

@@ -161,7 +161,7 @@ def sort_by_hint(groups: Sequence[list[Job]], hint: Hint) -> list[list[list[Job]
 
 
 def structural_hint(structural: Mapping[str, bool], space: Space) -> Hint:
-    """Guesses by the values of the hyperparameters that change the program; those not tried count unless they are floats."""
+    """Guesses by the hyperparameters that change the program; those not tried count unless they are floats."""
 
     def hint(config: Configuration) -> object:
         return tuple(

@@ -6,7 +6,15 @@ from collections import deque
 from collections.abc import Sequence
 
 from paceline.core import Configuration
-from paceline.core.events import EpochMeasured, Event, ProgramCompiled, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
+from paceline.core.events import (
+    EpochMeasured,
+    Event,
+    ProgramCompiled,
+    SpaceChanged,
+    TrialEnded,
+    TrialPaused,
+    TrialStarted,
+)
 from paceline.search import STRATEGIES, create
 from paceline.study import Record
 
@@ -64,7 +72,7 @@ class Tally:
             if isinstance(event, EpochMeasured):
                 self._measured(record, event)
             elif isinstance(event, TrialStarted):
-                self._started(record, event)
+                self._started(event)
             elif isinstance(event, TrialEnded):
                 self._ended(record, event)
             elif isinstance(event, TrialPaused):
@@ -78,12 +86,13 @@ class Tally:
 
     def steps_per_second(self) -> float:
         """Model-steps per second of late; 0 while nothing trains."""
-        now = time.monotonic()
-        recent = [sample for sample in tuple(self._samples) if now - sample[0] <= _WINDOW]
-        if len(recent) < 2:
+        samples = tuple(self._samples)
+        if len(samples) < 2:
             return 0.0
-        (since, first), (_, last) = recent[0], recent[-1]
-        return (last - first) / (now - since) if now > since else 0.0
+        (since, first), (until, last) = samples[0], samples[-1]
+        now = time.monotonic()
+        seconds = (until if now - until < _WINDOW else now) - since
+        return (last - first) / seconds if seconds > 0 else 0.0
 
     def fraction(self) -> float | None:
         """How much of the search is done, 0 to 1; None where that is not known."""
@@ -120,12 +129,12 @@ class Tally:
         self._count_trials(record)
 
     def _count_trials(self, record: Record) -> None:
-        name = record.settings.get("search")
+        name = str(record.settings.get("search"))
         size = create(name, 0).size(record.space) if name in STRATEGIES and len(record.space) else None
         known = [limit for limit in (self._limit, size) if limit is not None]
         self.total = max(min(known), len(record.trials)) if known else None
 
-    def _started(self, record: Record, event: TrialStarted) -> None:
+    def _started(self, event: TrialStarted) -> None:
         if self._training_since is None:
             self._training_since = time.monotonic()
             self._samples.append((self._training_since, self._steps))
@@ -156,9 +165,8 @@ class Tally:
 
     def _sample(self) -> None:
         now = time.monotonic()
-        if self._samples and now - self._samples[-1][0] < _SAMPLE and len(self._samples) > 1:
-            self._samples[-1] = (self._samples[-1][0], self._steps)
-        else:
-            self._samples.append((now, self._steps))
+        if len(self._samples) > 2 and now - self._samples[-2][0] < _SAMPLE:
+            self._samples.pop()
+        self._samples.append((now, self._steps))
         while len(self._samples) > 2 and now - self._samples[1][0] > _WINDOW:
             self._samples.popleft()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from paceline.core import Configuration, Value
-from paceline.space import Space
+from paceline.space import Boolean, Float, Hyperparameter, Int, Space
 
 
 def number(value: float) -> str:
@@ -58,7 +58,14 @@ def metrics(measured: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {number(score)}" for name, score in sorted(measured.items()))
 
 
-def last_line(traceback: str | None) -> str:
-    """What went wrong, without where."""
-    lines = (traceback or "").strip().splitlines()
-    return lines[-1].strip() if lines else "no reason was recorded"
+def possible(hyperparameter: Hyperparameter) -> str:
+    """What a hyperparameter may be: ``1 to 3``, ``0.0001 to 0.1``, ``relu, tanh or gelu``, ``yes or no``."""
+    if isinstance(hyperparameter, Int | Float):
+        low, high, step = hyperparameter.min_value, hyperparameter.max_value, hyperparameter.step
+        times = "" if hyperparameter.sampling == "linear" else "times "
+        steps = "" if step in (None, 1) else f" in steps of {times}{value(step or 1)}"
+        return f"{value(low)} to {value(high)}{steps}"
+    values = [value(hyperparameter.value_at(index)) for index in range(hyperparameter.num_values or 0)]
+    if isinstance(hyperparameter, Boolean):
+        values.reverse()
+    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"

@@ -9,11 +9,12 @@ from typing import Any
 
 from paceline.core import InvalidInput
 from paceline.search.base import History, Proposal, Strategy, check_seed
+from paceline.search.given import Given
 from paceline.search.grid import Grid
 from paceline.search.random import Random
 from paceline.search.sobol import Sobol
 
-__all__ = ["STRATEGIES", "Grid", "History", "Proposal", "Random", "Sobol", "Strategy", "create", "restore"]
+__all__ = ["STRATEGIES", "Given", "Grid", "History", "Proposal", "Random", "Sobol", "Strategy", "create", "restore"]
 
 STRATEGIES: Mapping[str, type[Strategy]] = {kind.name: kind for kind in (Grid, Random, Sobol)}
 """The strategies that have a name."""
@@ -43,6 +44,8 @@ def restore(state: Mapping[str, Any]) -> Strategy:
     Raises:
         InvalidInput: it was written by a strategy that is not known here.
     """
+    if state.get("strategy") == Given.name:
+        return Given.from_json(state)
     return STRATEGIES[_known(state.get("strategy"))].from_json(state)
 
 

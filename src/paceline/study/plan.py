@@ -1,4 +1,4 @@
-"""From a request to everything a session needs: data, space, strategy, executor. All that can be refused is refused here."""
+"""From a request to everything a session needs: data, space, executor. What can be refused is refused here."""
 
 import math
 import secrets
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.core import InvalidInput, StudyMismatch, Trial, Value
+from paceline.core import InvalidInput, StudyMismatch, Trial, Value, last_line
 from paceline.core.events import Json
 from paceline.data import Split, Stream, load, split
 from paceline.execute.base import Executor, Leaves, Training
@@ -72,7 +72,8 @@ class Plan:
         request = self.request
         return {
             "epochs": request.epochs, "batch_size": request.batch_size, "seed": self.seed, "patience": request.patience,
-            "keep": request.keep, "trials": request.budget.trials, "backend": self.backend,
+            "keep": request.keep, "trials": request.budget.trials, "seconds": request.budget.seconds,
+            "backend": self.backend,
             "search": request.search if isinstance(request.search, str) else request.search.name,
             "source": dict(request.source),
         }  # fmt: skip
@@ -110,10 +111,14 @@ class Plan:
             return
         if dict(created.objective) != dict(self.objective_json):
             was = f"{created.objective['metric']} ({created.objective['direction']})"
-            raise StudyMismatch(f"objective is {self.request.objective.metric!r}", expected=f"{was}, as in {directory}", fix=fix)
+            raise StudyMismatch(
+                f"objective is {self.request.objective.metric!r}", expected=f"{was}, as in {directory}", fix=fix
+            )
         if created.data["fingerprint"] != self.split.fingerprint:
             was = f"the data set of {directory}: {created.data['name']}, split with seed {created.settings['seed']}"
-            raise StudyMismatch(f"data is {self.split.dataset.name} with other contents or another split", expected=was, fix=fix)
+            raise StudyMismatch(
+                f"data is {self.split.dataset.name} with other contents or another split", expected=was, fix=fix
+            )
         different = [h.name for h in self.space if h.name not in record.space or record.space[h.name] != h]
         missing = [name for name in record.space.names if name not in self.space and self.structural]
         if different or missing:
@@ -144,13 +149,15 @@ class Plan:
         return model
 
     def save_and_test(self, trial: Trial, leaves: Leaves | None, directory: Path) -> dict[str, float]:
-        """Saves the trial's model as ``best.keras`` and gives its metrics on the test set, empty where there is none."""
+        """Saves the trial's model as ``best.keras``; its metrics on the test set, empty where there is none."""
         model = self.build_model(trial, leaves)
         model.save(directory / "best.keras")
         if self.split.x_test is None:
             return {}
         metrics = model.evaluate(self.split.x_test, self.split.y_test, batch_size=512, verbose=0, return_dict=True)
-        return {name: float(value) for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()}
+        return {
+            name: float(value) for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()
+        }
 
 
 def make_plan(request: Request) -> Plan:
@@ -165,7 +172,12 @@ def make_plan(request: Request) -> Plan:
         raise InvalidInput(f"data is a {dataset.name}", expected="arrays, a file or a named data set")
     in_memory = dataset.name == "arrays"
     parts = split(
-        dataset, validation=request.validation, seed=seed, standardize=False if in_memory and standardize is None else standardize
+        dataset,
+        validation=request.validation,
+        seed=seed,
+        # arrays are taken as they are: the user's own predict must see what the network saw
+        standardize=False if in_memory and standardize is None else standardize,
+        batch_rows=_batch_rows(request),
     )
     found, structural, reads_epochs = _discover(request, parts, seed)
     notes = [*dataset.notes, *parts.notes]
@@ -218,11 +230,13 @@ def _discover(request: Request, parts: Split, seed: int) -> tuple[Discovery, dic
     broken = [o for o in found.observations if o.error is not None]
     refused = next((o.error for o in broken if "paceline.core.errors.InvalidInput" in (o.error or "")), None)
     if len(broken) == len(found.observations) or refused:
-        text = (refused or broken[0].error or "").strip()
-        last = text.splitlines()[-1].removeprefix("paceline.core.errors.InvalidInput: ")
+        last = last_line(refused or broken[0].error).removeprefix("paceline.core.errors.InvalidInput: ")
+        if refused:  # what was refused says it all; it is told again as it was
+            passed, _, expected = last.partition("; expected ")
+            raise InvalidInput(passed, expected=expected.removesuffix("."))
         raise InvalidInput(
-            last if refused else f"build(hp) raised for every configuration tried; the first time: {last}",
-            expected="a build(hp) that works at least for the default values" if not refused else "something else",
+            f"build(hp) raised for every configuration tried; the first time: {last}",
+            expected="a build(hp) that works at least for the default values",
         )
     if not any(h.num_values != 1 for h in found.space):
         raise InvalidInput(
@@ -256,6 +270,15 @@ def _check_objective(request: Request, model: Any, parts: Split) -> None:
         raise InvalidInput(
             f"objective is {request.objective.metric!r}", expected=f"one of the model's metrics: {', '.join(names)}"
         )
+
+
+def _batch_rows(request: Request) -> int:
+    """Rows that every possible batch size divides."""
+    if "batch_size" not in request.loop:
+        return request.batch_size or 1
+    sizes = request.loop["batch_size"]
+    count = sizes.num_values or 1
+    return math.lcm(*(int(sizes.value_at(i)) for i in range(count))) if count <= 16 else 1
 
 
 def _rows(y: Any) -> int:

@@ -142,9 +142,7 @@ class Record:
 
     def _end(self, event: TrialEnded) -> None:
         error = event.reason if event.state is TrialState.FAILED else None
-        self._change(
-            event.number, state=event.state, score=event.score, best_epoch=event.best_epoch, error=error
-        )
+        self._change(event.number, state=event.state, score=event.score, best_epoch=event.best_epoch, error=error)
         if event.score is None or event.state is not TrialState.COMPLETED:
             return
         best = None if self._best is None else self.trials[self._best].score

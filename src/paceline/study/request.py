@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from paceline.core import Budget, InvalidInput, Objective, parse_bytes, parse_seconds
 from paceline.search import Strategy
-from paceline.space import HyperParameters, Hyperparameter, Space
+from paceline.space import Hyperparameter, HyperParameters, Space
 
 Build = Callable[[HyperParameters], Any]
 
@@ -79,7 +79,9 @@ class Request:
             epochs=None if isinstance(epochs, Hyperparameter) else _count("epochs", epochs),
             batch_size=None if isinstance(batch_size, Hyperparameter) else _count("batch_size", batch_size),
             loop=Space(loop),
-            budget=Budget(None if trials is None else _count("trials", trials), None if budget is None else parse_seconds(budget)),
+            budget=Budget(
+                None if trials is None else _count("trials", trials), None if budget is None else parse_seconds(budget)
+            ),
             search=search, seed=seed, validation=validation, data_options=dict(data_options), class_weight=class_weight,
             patience=None if patience is None else _count("patience", patience),
             keep="best" if keep == "best" else "last",
@@ -100,5 +102,10 @@ def _loop(name: str, value: Any) -> Any:
 def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
         expected = "a whole number of at least 1"
-        raise InvalidInput(f"{name} is {value!r}", expected=expected if name in ("trials", "patience") else f"{expected}, or a hyperparameter such as Choice([32, 64])")
+        raise InvalidInput(
+            f"{name} is {value!r}",
+            expected=expected
+            if name in ("trials", "patience")
+            else f"{expected}, or a hyperparameter such as Choice([32, 64])",
+        )
     return int(value)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any, Protocol
 
-from paceline.core import AllTrialsFailed, TrialState
+from paceline.core import AllTrialsFailed, TrialState, last_line
 from paceline.core.events import (
     BestTested,
     EpochMeasured,
@@ -44,8 +44,13 @@ class Observer(Protocol):
         """Called after each step with what is new."""
 
 
-def run(request: Request, observer: Observer | None = None) -> Study:
+def run(request: Request, observer: Observer | None = None, plan: Plan | None = None) -> Study:
     """Carries out a request, or what is left of it where its directory already holds the study.
+
+    Args:
+        request: what is asked for.
+        observer: told what happens.
+        plan: the request's plan, where it has been made already.
 
     Raises:
         InvalidInput: something asked for cannot be; nothing has been written then.
@@ -54,7 +59,7 @@ def run(request: Request, observer: Observer | None = None) -> Study:
         AllTrialsFailed: the first ten trials all failed.
     """
     began = time.monotonic()
-    plan = make_plan(request)
+    plan = make_plan(request) if plan is None else plan
     store = StudyStore(request.directory, writable=True)
     try:
         session = Session(plan, store, observer, began)
@@ -109,7 +114,7 @@ class Session:
             if self._executor.num_waiting == 0:
                 self._ask()
             if self._executor.is_idle:
-                return self._exhausted or f"all {len(self._record.trials)} trials have ended"
+                return self._exhausted or _all_ended(len(self._record.trials))
             for progress in self._executor.progress(self._seconds_left()):
                 self._take(progress)
             self._check_failures()
@@ -123,7 +128,9 @@ class Session:
         history = History(self._seen)
         strategy, proposals = self._strategy.ask(self._record.space, history, wanted)
         if len(proposals) < wanted:
-            self._exhausted = strategy.exhausted(self._record.space, History(self._seen)) or "the search has nothing more to propose"
+            self._exhausted = (
+                strategy.exhausted(self._record.space, History(self._seen)) or "the search has nothing more to propose"
+            )
         self._strategy = strategy
         first = len(self._record.trials)
         asked: list[Event] = []
@@ -173,7 +180,9 @@ class Session:
                 scores = self._scores(trial.number)[: job.epochs]
                 score, epoch = self._plan.kept(scores)
                 started = TrialStarted(job.trial, trial.program or "", job.config, shares=trial.number)
-                self._tell([started, TrialEnded(job.trial, TrialState.COMPLETED, score, epoch, "read off a longer trial")])
+                self._tell(
+                    [started, TrialEnded(job.trial, TrialState.COMPLETED, score, epoch, "read off a longer trial")]
+                )
                 return True
         return False
 
@@ -233,8 +242,17 @@ class Session:
     def _out_of_time(self) -> bool:
         left = self._seconds_left()
         if left is None or left > 0:
+            self._warn_of_small_budget()
             return False
         return self._record.num_ended() > 0 or self._executor.is_idle  # a budget too small still runs one trial
+
+    def _warn_of_small_budget(self) -> None:
+        seconds = self._plan.request.budget.seconds
+        if seconds is None or self._record.num_ended() or time.monotonic() - self._began < seconds:
+            return
+        note = f"The time budget of {seconds:g} s does not fit one trial; going on until one has ended."
+        if note not in self._record.notes:
+            self._tell([Noted(note)])
 
     def _seconds_left(self) -> float | None:
         seconds = self._plan.request.budget.seconds
@@ -256,9 +274,9 @@ class Session:
         ended = self._record.num_ended()
         if failed and len(failed) == ended and (ended >= _FIRST_FAILURES or ended == len(trials)):
             self._end("the first trials all failed")
-            last = (failed[-1].error or "").strip().splitlines()[-1]
+            last = last_line(failed[-1].error)
             raise AllTrialsFailed(
-                f"the first {ended} trials all failed; the last one: {last} "
+                f"the first {ended} trials all failed; the last one: {last.removesuffix('.')}. "
                 f"Run `paceline show {self._store.directory}` for the tracebacks."
             )
 
@@ -276,8 +294,10 @@ class Session:
             self._tell([SessionEnded(reason, time.monotonic() - self._began)])
 
 
+def _all_ended(count: int) -> str:
+    return "its one trial has ended" if count == 1 else f"all {count:,} trials have ended"
+
+
 def _versions() -> dict[str, str]:
     names = ("paceline", "keras", "jax", "numpy")
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
-
-

@@ -61,7 +61,9 @@ class Study:
         """
         if self.record.best is None:
             raise InvalidInput(
-                f"study {self.directory} has no completed trial", expected="at least one", fix="Resume it with more budget."
+                f"study {self.directory} has no completed trial",
+                expected="at least one",
+                fix="Resume it with more budget.",
             )
         return self.record.best
 
@@ -101,7 +103,8 @@ class Study:
         rows = []
         for trial in self.trials:
             row: dict[str, Any] = {
-                "number": trial.number, "state": str(trial.state), "score": trial.score, "epochs": len(trial.measurements),
+                "number": trial.number, "state": str(trial.state), "score": trial.score,
+                "epochs": len(trial.measurements),
                 "seconds": trial.seconds, "origin": trial.origin, "program": trial.program,
             }  # fmt: skip
             rows.append(row | {f"config_{name}": value for name, value in trial.config.items()})

@@ -21,7 +21,9 @@ from jax import lax
 
 from paceline.train.internals import ClosedJaxpr, Equation, Jaxpr, Literal, bind
 
-_INLINED = {"jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat", "remat2"}  # fmt: skip
+_INLINED = {
+    "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat", "remat2",
+}  # fmt: skip
 _LOOPS = {"scan", "while", "cond"}
 
 Replacement = Callable[[Equation], Callable[..., list[Any]] | None]
@@ -30,7 +32,7 @@ Replacement = Callable[[Equation], Callable[..., list[Any]] | None]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One equation: ``slots`` number the constants among its inputs, ``bodies`` are the sub-programs that can be entered."""
+    """One equation; ``slots`` number the constants among its inputs, ``bodies`` are the programs inside it."""
 
     equation: Equation
     slots: tuple[int | None, ...]
@@ -99,7 +101,7 @@ class _Dissection:
 
     def _const(self, var: Any, value: Any, ids: dict[Any, int]) -> int | None:
         text = self._variable(var, ids)
-        if np.ndim(value) == 0 and jnp.issubdtype(var.aval.dtype, jnp.floating):
+        if np.ndim(value) == 0 and jnp.issubdtype(_dtype(var), jnp.floating):
             self._write("const", text)
             return self._number(float(value))
         self._write("array", text, hashlib.blake2b(np.asarray(value).tobytes()).hexdigest())
@@ -109,8 +111,8 @@ class _Dissection:
         if not isinstance(atom, Literal):
             self._write(ids[atom])
             return None
-        if np.ndim(atom.val) == 0 and jnp.issubdtype(atom.aval.dtype, jnp.floating):
-            self._write("constant", atom.aval.dtype.name)
+        if np.ndim(atom.val) == 0 and jnp.issubdtype(_dtype(atom), jnp.floating):
+            self._write("constant", _dtype(atom).name)
             return self._number(float(atom.val))
         self._write("literal", atom.aval.str_short(), np.asarray(atom.val).tolist())
         return None
@@ -125,6 +127,10 @@ class _Dissection:
 
     def _write(self, *parts: Any) -> None:
         self.hash.update(repr(parts).encode())
+
+
+def _dtype(atom: Any) -> Any:
+    return atom.aval.dtype
 
 
 def _sub_programs(params: Mapping[str, Any]) -> list[tuple[Jaxpr, Sequence[Any]]]:
@@ -167,13 +173,13 @@ def run(
         return jnp.asarray(lifted[slot], dtype) if slot in lifted else atom_value
 
     for var, value, slot in zip(body.jaxpr.constvars, body.consts, body.const_slots, strict=True):
-        env[var] = value if slot is None else constant(slot, value, var.aval.dtype)
+        env[var] = value if slot is None else constant(slot, value, _dtype(var))
     env.update(zip(body.jaxpr.invars, args, strict=True))
 
     def read(atom: Any, slot: int | None) -> Any:
         if not isinstance(atom, Literal):
             return env[atom]
-        return atom.val if slot is None else constant(slot, atom.val, atom.aval.dtype)
+        return atom.val if slot is None else constant(slot, atom.val, _dtype(atom))
 
     for step in body.steps:
         values = [read(atom, slot) for atom, slot in zip(step.equation.invars, step.slots, strict=True)]
@@ -212,10 +218,10 @@ def _while(step: Step, values: list[Any], lifted: Mapping[int, Any], replacement
     bodies = {"body_jaxpr": step.bodies[0], "cond_jaxpr": step.bodies[1]}  # in the order of their names
     cond_consts, body_consts, init = values[:num_cond], values[num_cond:][:num_body], values[num_cond + num_body :]
 
-    def go_on(state: list[Any]) -> Any:
+    def go_on(state: Any) -> Any:
         return run(bodies["cond_jaxpr"], [*cond_consts, *state], lifted, replacement)[0]
 
-    def once(state: list[Any]) -> list[Any]:
+    def once(state: Any) -> Any:
         return run(bodies["body_jaxpr"], [*body_consts, *state], lifted, replacement)
 
     return list(lax.while_loop(go_on, once, init))

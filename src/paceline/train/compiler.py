@@ -40,7 +40,7 @@ def _listen() -> None:
         if event == _HIT_EVENT:
             _counter.hits += 1
 
-    def compiled(event: str, _seconds: float, **_: Any) -> None:
+    def compiled(event: str, duration_secs: float, **_: Any) -> None:
         if event == _COMPILE_EVENT:
             _counter.compilations += 1
 
@@ -50,7 +50,7 @@ def _listen() -> None:
 
 def use_persistent_cache() -> None:
     """Keeps compiled programs in the user's cache directory, unless the user set another place."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.read("jax_compilation_cache_dir") is None:
         directory = Path(os.environ.get("PACELINE_CACHE") or platformdirs.user_cache_dir("paceline")) / "xla"
         directory.mkdir(parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(directory))

@@ -63,11 +63,11 @@ def _standard(batch: tuple[Tree, ...]) -> tuple[Tree, ...]:
     # Imported here: Keras decides its backend on first import.
     import keras
 
-    def convert(array: Any) -> np.ndarray:
+    def convert(array: Any) -> Any:
         array = np.asarray(array)
         if np.issubdtype(array.dtype, np.floating) and array.dtype != np.float16:
             return array.astype(keras.config.floatx(), copy=False)
-        if array.dtype in (np.int64, np.uint64) and not jax.config.jax_enable_x64:
+        if array.dtype in (np.int64, np.uint64) and not jax.config.read("jax_enable_x64"):
             return array.astype(np.int32)
         return array
 
@@ -138,7 +138,7 @@ def evaluation_rows(rows: int) -> int:
 
 
 def batch_order(seed: int, epoch: int, rows: int, shuffle: bool = True) -> np.ndarray:
-    """The order in which epoch ``epoch`` (from 0) visits the rows: int32 ``(rows,)``, a function of its arguments alone."""
+    """The order in which epoch ``epoch`` (from 0) visits the rows, int32 ``(rows,)``: a function of the arguments."""
     if not shuffle:
         return np.arange(rows, dtype=np.int32)
     return np.random.default_rng([seed, epoch]).permutation(rows).astype(np.int32)

@@ -1,10 +1,11 @@
 """The names of Keras and JAX that are not public, each with why. Nothing else in Paceline may use one.
 
-| what | why | what happens without it |
-| --- | --- | --- |
-| `Model._symbolic_build` | metrics and losses create their variables on first use, which must happen before a trace | the model runs alone |
-| `Primitive.get_bind_params` | re-binding an equation of a jaxpr, as JAX's own evaluator does | as above |
-| `jax.random.{uniform, normal, truncated_normal}`, `jax.numpy.{zeros, ones, full}` replaced during `build` | Keras draws each initial weight with a program of its own shape, 0.3 s of compiling each | slower builds, the same weights |
+- ``Model._symbolic_build``: metrics and losses create their variables on first use, which must happen before a trace.
+  Without it a model runs alone.
+- ``Primitive.get_bind_params``: re-binding an equation of a jaxpr, as JAX's own evaluator does. Without it likewise.
+- ``jax.random.uniform``, ``normal`` and ``truncated_normal``, ``jax.numpy.zeros`` and ``ones``, replaced during
+  ``build``: Keras draws each initial weight with a program of its own shape, 0.3 s of compiling each. Without it builds
+  are slower and give the same weights.
 
 The tests in ``tests/train/test_train_internals.py`` fail when a version of Keras or JAX changes one of them.
 """
@@ -27,7 +28,7 @@ Equation = Any  # jax.extend.core.JaxprEqn: its fields are used, its type has no
 
 
 def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
-    """Creates every variable that ``fit`` on batches like ``batch`` would create: layers, metrics, losses, optimizer."""
+    """Creates every variable that ``fit`` on such batches would create: of layers, metrics, losses, optimizer."""
     model._symbolic_build(data_batch=batch)
     model.optimizer.build(model.trainable_variables)
 
@@ -46,7 +47,7 @@ def economical_initialisation() -> Iterator[None]:
     is the beginning of a draw of more: numbers are drawn in a few fixed sizes and cut. The values are the very ones
     that JAX would give.
     """
-    if not jax.config.jax_threefry_partitionable:
+    if not jax.config.read("jax_threefry_partitionable"):
         yield
         return
     with contextlib.ExitStack() as undo:

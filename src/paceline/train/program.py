@@ -64,7 +64,7 @@ class Program:
 
     def constants(self, traced: Traced) -> dict[str, np.ndarray]:
         """A lane's row of constants for each part, float ``(num_lifted,)``."""
-        dtype = np.float64 if jax.config.jax_enable_x64 else np.float32
+        dtype = np.float64 if jax.config.read("jax_enable_x64") else np.float32
         return {name: traced.constants(name)[list(numbers)].astype(dtype) for name, numbers in self.lifted.items()}
 
     # The two functions that are compiled. Arrays named `lanes` have the lane axis first.
@@ -93,7 +93,8 @@ class Program:
 
         shapes = jax.eval_shape(lambda: self._step("train", lanes, constants["train"], data, order[:, :size]))
         logs = [jnp.zeros(log.shape, log.dtype) for log in shapes[1]]
-        return lax.fori_loop(start, stop, body, (lanes, logs))
+        result: tuple[list[Any], list[Any]] = lax.fori_loop(start, stop, body, (lanes, logs))
+        return result
 
     def finish(
         self,

@@ -1,0 +1,8 @@
+"""The terminal face: ``paceline demo``, ``tune``, ``train``, ``show``, ``resume``, ``data``."""
+
+
+def main() -> None:
+    """Runs the command that was typed."""
+    from paceline.cli.app import app
+
+    app(prog_name="paceline")

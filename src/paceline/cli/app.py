@@ -1,0 +1,57 @@
+"""The commands together, and what happens when one of them goes wrong.
+
+Everything heavy is imported by the command that needs it, so that ``paceline --help`` answers at once.
+"""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from paceline import __version__
+from paceline.cli import look, search, single
+
+INTERRUPTED = 130
+REFUSED = 2
+
+
+class Commands(TyperGroup):
+    """Turns errors that help into their message and exit code 2, and Ctrl+C into exit code 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort):
+            typer.echo("\nStopped; nothing had been written yet.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            from paceline.core import PacelineError
+
+            if not isinstance(error, PacelineError):
+                raise
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(REFUSED) from None
+
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+for command in (search.demo, search.tune, single.train, look.show, search.resume, look.data):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"paceline {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def paceline(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Finds good hyperparameters for neural networks: many candidates trained as one compiled program."""

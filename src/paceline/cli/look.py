@@ -1,0 +1,67 @@
+"""The commands that only look: ``show`` and ``data``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paceline.cli import options as o
+
+if TYPE_CHECKING:
+    from paceline.data import DatasetInfo
+
+
+def show(
+    study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
+) -> None:
+    """Say how a study stands.
+
+    While it runs, after it ended, and after it was killed.
+    """
+    from paceline.report import read, text
+
+    summary = read(study)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(summary.to_json(), allow_nan=False, indent=2))
+        return
+    text.show(summary, text.console())
+
+
+def data(
+    data_dir: o.DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as a list of JSON objects.")] = False,
+) -> None:
+    """List the named data sets, and where each lies."""
+    from paceline.data import describe
+
+    known = describe(data_dir)
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps([asdict(info) for info in known], allow_nan=False, indent=2))
+        return
+    _table(known)
+
+
+def _table(known: "list[DatasetInfo]") -> None:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from paceline.report import text
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for heading in ("name", "what", "rows", "test rows", "input", "task", "where"):
+        table.add_column(heading, justify="right" if "rows" in heading else "left")
+    for info in known:
+        shape = "×".join(map(str, info.shape))
+        where = info.found or "not on this machine; downloaded at first use"
+        table.add_row(
+            info.name, escape(info.title), f"{info.rows:,}", f"{info.test_rows:,}", shape, info.task, escape(where)
+        )
+    text.console().print(table)
+    typer.echo("Also, by their path: folders of idx files, .npz files, and with --target .csv and .parquet files.")

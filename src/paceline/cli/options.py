@@ -1,0 +1,135 @@
+"""The options that commands share, and how their texts are read."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from paceline.space import Choice
+
+BuildArgument = Annotated[
+    str | None, typer.Argument(metavar="[MODEL.PY:BUILD]", help="A Python file and its function build(hp).")
+]
+Model = Annotated[str | None, typer.Option(help="A built-in network in the place of a build function: mlp or cnn.")]
+Data = Annotated[str | None, typer.Option(help="A named data set (see `paceline data`), or a file or folder.")]
+Objective = Annotated[
+    str | None,
+    typer.Option(metavar="METRIC[:min|max]", help="What to optimise, as Keras logs it, such as val_accuracy."),
+]
+Study = Annotated[Path | None, typer.Option(help="The directory to keep everything in.  [default: a new one in runs/]")]
+Trials = Annotated[int | None, typer.Option(help="How many trials in total.")]
+Budget = Annotated[str | None, typer.Option(metavar="TIME", help="How long: 90s, 5m, 1h30m.")]
+Seed = Annotated[int | None, typer.Option(help="Makes everything random repeatable.  [default: drawn]")]
+Validation = Annotated[float, typer.Option(help="Fraction of the rows to validate on.")]
+Patience = Annotated[int | None, typer.Option(help="Epochs without improvement after which a trial is complete.")]
+Keep = Annotated[str, typer.Option(help="Whose weights and score count: the last or the best epoch's.")]
+Memory = Annotated[str | None, typer.Option(help="What networks side by side may take, such as 8GiB.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where to look for named data sets before any download.")]
+Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict, for CSV and Parquet files.")]
+Task = Annotated[str | None, typer.Option(help="classification or regression.  [default: as the target's type says]")]
+Test = Annotated[str | None, typer.Option(help="The test part: a fraction of the rows, or a file.")]
+Display = Annotated[bool, typer.Option(help="Show progress.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a hyperparameter; may be repeated.")
+]
+
+
+def build_of(build: str | None, model: str | None) -> str:
+    """What to build: ``model.py:build``, or the name of a built-in network.
+
+    Raises:
+        InvalidInput: both or neither was given, or the first is of another form.
+    """
+    from paceline.core import InvalidInput
+    from paceline.study.source import split_build
+
+    if (build is None) == (model is None):
+        which = "neither a build function nor --model" if build is None else "both a build function and --model"
+        raise InvalidInput(f"{which} was given", expected="model.py:build, or --model mlp, or --model cnn")
+    if build is not None:
+        split_build(build)
+    return str(build or model)
+
+
+def data_of(data: str | None) -> str:
+    """The data.
+
+    Raises:
+        InvalidInput: none were given.
+    """
+    from paceline.core import InvalidInput
+
+    if data is None:
+        raise InvalidInput("no --data was given", expected="a data set", fix="For a first try: --data digits")
+    return data
+
+
+def objective_of(text: str | None) -> Any:
+    """``"val_accuracy"`` as it is, ``"val_score:max"`` as a pair."""
+    if text is None or ":" not in text:
+        return text
+    metric, _, direction = text.rpartition(":")
+    return metric, direction
+
+
+def loop_numbers(name: str, text: str) -> "int | Choice":
+    """``"32"`` as a number, ``"32,64"`` as a choice between two.
+
+    Raises:
+        InvalidInput: anything else.
+    """
+    from paceline.core import InvalidInput
+    from paceline.space import Choice
+
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InvalidInput(
+            f"{name} is {text!r}",
+            expected=f"a whole number of at least 1, or several to choose from: --{name.replace('_', '-')} 32,64",
+        ) from None
+    return numbers[0] if len(numbers) == 1 else Choice(numbers, name=name)
+
+
+def pairs(given: list[str] | None) -> dict[str, str]:
+    """``["units=64"]`` as ``{"units": "64"}``.
+
+    Raises:
+        InvalidInput: one of another form, or a name given twice.
+    """
+    from paceline.core import InvalidInput
+
+    found: dict[str, str] = {}
+    for pair in given or []:
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or not name or not value:
+            raise InvalidInput(f"--set is {pair!r}", expected="NAME=VALUE, such as --set learning_rate=0.001")
+        if name in found:
+            raise InvalidInput(f"--set gives {name} twice", expected="each hyperparameter once")
+        found[name] = value
+    return found
+
+
+def data_options(data_dir: Path | None, target: str | None, task: str | None, test: str | None) -> dict[str, Any]:
+    """Those of the data options that were given."""
+    options: dict[str, Any] = {"data_dir": data_dir, "target": target, "task": task}
+    if test is not None:
+        options["test"] = _fraction_or_path(test)
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def study_of(study: Path | None, name: str) -> Path:
+    """The directory asked for, or the first that is free of ``runs/name``, ``runs/name-2``, ..."""
+    if study is not None:
+        return study
+    stem = Path(name).name.split(".")[0] or "study"
+    first = Path("runs") / stem
+    return next(path for path in (first, *(Path(f"{first}-{i}") for i in range(2, 10_000))) if not path.exists())
+
+
+def _fraction_or_path(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

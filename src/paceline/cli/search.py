@@ -1,0 +1,129 @@
+"""The commands that search: ``demo``, ``tune`` and ``resume``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paceline.cli import options as o
+
+_DEMO = {"activation": "relu", "batch_norm": "no", "optimizer": "adam", "units": "64"}
+
+
+def demo(
+    study: o.Study = None,
+    trials: Annotated[int, typer.Option(help="How many configurations to try.")] = 32,
+    epochs: Annotated[str, typer.Option(help="Epochs of each trial.")] = "10",
+    display: o.Display = True,
+) -> None:
+    """Tune a small network on handwritten digits.
+
+    Takes well under a minute, and no download.
+    """
+    typer.echo(
+        f"{trials} configurations of a small network learn to read handwritten digits. Those that share a structure "
+        "train side by side, as one compiled program.",
+        err=True,
+    )
+    _search(
+        o.study_of(study, "demo"), "mlp", "digits", epochs=o.loop_numbers("epochs", epochs), trials=trials, seed=1,
+        fixed=_DEMO, display=display,
+    )  # fmt: skip
+
+
+def tune(
+    build: o.BuildArgument = None,
+    model: o.Model = None,
+    data: o.Data = None,
+    objective: o.Objective = None,
+    epochs: Annotated[str, typer.Option(help="Epochs of each trial; 5,10 makes it a hyperparameter.")] = "10",
+    batch_size: Annotated[str, typer.Option(help="Rows in a batch; 32,64 makes it a hyperparameter.")] = "32",
+    trials: o.Trials = None,
+    budget: o.Budget = None,
+    search: Annotated[str, typer.Option(help="Where to look next: random, sobol or grid.")] = "random",
+    study: o.Study = None,
+    seed: o.Seed = None,
+    validation: o.Validation = 0.1,
+    patience: o.Patience = None,
+    keep: o.Keep = "last",
+    memory: o.Memory = None,
+    data_dir: o.DataDir = None,
+    target: o.Target = None,
+    task: o.Task = None,
+    test: o.Test = None,
+    fixed: o.Set = None,
+    display: o.Display = True,
+) -> None:
+    """Search for the best configuration.
+
+    Of a build function (model.py:build) or a built-in network (--model mlp).
+
+    Called again with the same arguments and --study, it goes on where it stopped.
+    """
+    what, data = o.build_of(build, model), o.data_of(data)
+    _search(
+        o.study_of(study, data), what, data, objective=o.objective_of(objective),
+        epochs=o.loop_numbers("epochs", epochs), batch_size=o.loop_numbers("batch_size", batch_size), trials=trials,
+        budget=budget, search=search, seed=seed, validation=validation, patience=patience, keep=keep, memory=memory,
+        fixed=o.pairs(fixed), display=display, **o.data_options(data_dir, target, task, test),
+    )  # fmt: skip
+
+
+def resume(
+    study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    trials: Annotated[int | None, typer.Option(help="The new total of trials.  [default: as at first]")] = None,
+    budget: o.Budget = None,
+    build: Annotated[
+        str | None, typer.Option(metavar="MODEL.PY:BUILD", help="The build function, where the study does not know it.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="The data, where the study does not know them.")] = None,
+    memory: o.Memory = None,
+    data_dir: o.DataDir = None,
+    display: o.Display = True,
+) -> None:
+    """Go on with a study.
+
+    One that was interrupted or killed, or a finished one that is to have more trials.
+    """
+    from paceline import api
+
+    with interruptible(study):
+        api.resume(
+            study, build, data, trials=trials, budget=budget, memory=memory, display=display,
+            **o.data_options(data_dir, None, None, None),
+        )  # fmt: skip
+    _tell(study)
+
+
+@contextmanager
+def interruptible(study: Path) -> Iterator[None]:
+    """Ctrl+C ends the command with exit code 130 and a line that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from paceline.report import read
+        from paceline.store import StudyStore
+
+        if not StudyStore.exists(study):
+            raise
+        ended = read(study).record.num_ended()
+        have = "trial has" if ended == 1 else "trials have"
+        typer.echo(f"\nStopped. {ended:,} {have} ended; everything measured is kept in {study}.", err=True)
+        typer.echo(f"Go on with: paceline resume {study}", err=True)
+        raise typer.Exit(130) from None
+
+
+def _search(study: Path, build: str, data: str, **asked: Any) -> None:
+    from paceline import api
+
+    with interruptible(study):
+        api.tune(build, data, study=study, **asked)
+    _tell(study)
+
+
+def _tell(study: Path) -> None:
+    from paceline.report import read, text
+
+    text.result(read(study), text.console())

@@ -1,0 +1,151 @@
+"""What a study says when it is asked: as text, or as one JSON object."""
+
+import math
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paceline.core import Trial, TrialState, last_line
+from paceline.core.events import SessionEnded, SessionStarted
+from paceline.store import Stored, StudyStore
+from paceline.study import Record
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A study at one moment; another process may be writing it.
+
+    Attributes:
+        directory: where it lives.
+        record: everything that its events add up to.
+        seconds: wall time of all its sessions, as far as they were recorded.
+        writer: process id of the session that runs now on this machine, or None.
+    """
+
+    directory: Path
+    record: Record
+    seconds: float
+    writer: int | None
+
+    @property
+    def state(self) -> str:
+        """``"running"``, ``"finished"``, ``"interrupted"`` (on purpose) or ``"killed"`` (without a word)."""
+        ended = self.record.ended
+        if ended is None:
+            return "killed" if self.writer is None else "running"
+        return "interrupted" if ended.reason == "interrupted" else "finished"
+
+    @property
+    def ranked(self) -> list[Trial]:
+        """The completed trials, best first; earlier ones first where scores are equal."""
+        loss = self.record.objective.loss
+        scored = [(loss(t.score), t) for t in self.record.all_trials() if t.score is not None and t.state.is_final]
+        return [trial for _, trial in sorted(scored, key=lambda pair: (pair[0], pair[1].number))]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain JSON types; numbers that are not finite are None."""
+        record, created = self.record, self.record.created
+        told = {
+            "format": FORMAT,
+            "directory": str(self.directory),
+            "state": self.state,
+            "reason": record.ended.reason if record.ended else None,
+            "objective": dict(created.objective) if created else None,
+            "data": dict(created.data) if created else None,
+            "settings": dict(record.settings),
+            "space": record.space.to_json(),
+            "trials": [_trial_json(trial) for trial in record.all_trials()],
+            "best": _trial_json(record.best) if record.best else None,
+            "test": dict(record.tested.metrics) if record.tested else None,
+            "seconds": self.seconds,
+            "programs_compiled": record.programs_compiled,
+            "compilations": [
+                {"program": c.program, "num_lanes": c.num_lanes, "seconds": c.seconds, "from_scratch": c.from_scratch}
+                for c in record.compilations
+            ],
+            "notes": list(record.notes),
+            "versions": dict(record.sessions[-1].versions) if record.sessions else {},
+        }
+        finite: dict[str, Any] = _finite(told)
+        return finite
+
+
+def read(directory: str | os.PathLike[str]) -> Summary:
+    """Reads a study, finished or not.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    path = Path(directory)
+    store = StudyStore(path, writable=False)
+    try:
+        stored = list(store.events())
+        writer = _alive(store.value("writer"))
+    finally:
+        store.close()
+    record = Record.of(one.event for one in stored)
+    return Summary(path, record, seconds_spent(stored), writer if record.ended is None else None)
+
+
+def seconds_spent(stored: Iterable[Stored]) -> float:
+    """Wall time of all sessions; one that was killed counts until the last thing it wrote."""
+    total, began, last = 0.0, None, 0.0
+    for one in stored:
+        if isinstance(one.event, SessionStarted):
+            total += 0.0 if began is None else last - began
+            began = one.time
+        elif isinstance(one.event, SessionEnded):
+            total += one.event.seconds
+            began = None
+        last = one.time
+    return total + (0.0 if began is None else last - began)
+
+
+def failures(record: Record) -> list[tuple[str, list[int]]]:
+    """Why trials failed, with their numbers; what happened most often first."""
+    numbers: dict[str, list[int]] = {}
+    for trial in record.trials.values():
+        if trial.state is TrialState.FAILED:
+            numbers.setdefault(last_line(trial.error), []).append(trial.number)
+    return sorted(numbers.items(), key=lambda item: -len(item[1]))
+
+
+def states(record: Record) -> Mapping[str, int]:
+    """How many trials are in each state."""
+    return Counter(str(trial.state) for trial in record.trials.values())
+
+
+def _alive(writer: Any) -> int | None:
+    """The process id that was stored, if that very process still lives on this machine."""
+    if not isinstance(writer, dict) or writer.get("host") != platform.node():
+        return None
+    import psutil
+
+    try:
+        began = psutil.Process(int(writer["pid"])).create_time()
+    except (psutil.Error, KeyError, ValueError):
+        return None
+    return int(writer["pid"]) if began <= float(writer.get("since", 0.0)) + 1.0 else None
+
+
+def _trial_json(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number, "config": dict(trial.config), "score": trial.score, "state": str(trial.state),
+        "seconds": trial.seconds, "epochs": len(trial.measurements), "best_epoch": trial.best_epoch,
+        "origin": trial.origin, "program": trial.program, "shares": trial.shares, "error": trial.error,
+        "metrics": dict(trial.measurements[-1].metrics) if trial.measurements else {},
+    }  # fmt: skip
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,152 @@
+"""A study as text: sentences and a table, for people at a terminal."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from paceline.core import Trial
+from paceline.report import words
+from paceline.report.show import Summary, failures, states
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_SHOWN_TRIALS = 10
+_SHOWN_FAILURES = 5
+_COLUMN = 9  # characters that a column of the table takes at least
+_WIDTH = 120  # of output that goes to a file
+
+
+def console() -> "Console":
+    """Where text is printed: standard output; wide enough for tables where it is not a terminal."""
+    from rich.console import Console
+
+    plain = Console(highlight=False, soft_wrap=False)
+    return plain if plain.is_terminal else Console(highlight=False, width=max(_WIDTH, plain.width))
+
+
+def show(summary: Summary, to: "Console") -> None:
+    """The whole study."""
+    for line in _head(summary):
+        _say(to, line)
+    ranked = summary.ranked
+    if len(ranked) > 1:
+        to.print(trials_table(summary, ranked[:_SHOWN_TRIALS], to.width))
+        if len(ranked) > _SHOWN_TRIALS:
+            more = words.count(len(ranked) - _SHOWN_TRIALS, "more completed trial")
+            _say(to, f"and {more}; all of them with --json.")
+    for line in (*_best(summary), *_failed(summary), *_compiled(summary), *_notes(summary)):
+        _say(to, line)
+    if summary.state in ("interrupted", "killed"):
+        _say(to, f"Go on with: paceline resume {summary.directory}")
+
+
+def result(summary: Summary, to: "Console") -> None:
+    """What a search came to, at its end."""
+    for line in (*_head(summary), *_failed(summary), *_compiled(summary), *_best(summary), *_files(summary)):
+        _say(to, line)
+
+
+def single(summary: Summary, to: "Console") -> None:
+    """What training one configuration came to."""
+    for line in (*_head(summary), *_best(summary, "Configuration"), *_files(summary)):
+        _say(to, line)
+
+
+def trials_table(summary: Summary, trials: Sequence[Trial], width: int) -> "Table":
+    """Trials as rows: a column for each hyperparameter that varies, or one for all where they would not fit."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    names = words.varying(summary.record.space)
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for heading in ("trial", escape(summary.record.objective.metric), "epochs", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    apart = sum(max(_COLUMN, len(name) + 2) for name in names) + 4 * _COLUMN <= width
+    for name in names if apart else ["configuration"]:
+        table.add_column(escape(name))
+    for trial in trials:
+        score, epochs = words.number(trial.score or 0.0), str(len(trial.measurements))
+        told = [str(trial.number), score, epochs, f"{trial.seconds:.1f}"]
+        if apart:
+            values = [words.value(trial.config[name]) if name in trial.config else "" for name in names]
+        else:
+            values = [words.configuration(trial.config, names)]
+        table.add_row(*told, *map(escape, values))
+    return table
+
+
+def _head(summary: Summary) -> Iterator[str]:
+    record = summary.record
+    if record.created is None:
+        yield f"The study in {summary.directory} has not begun."
+        return
+    data, objective = record.created.data, record.objective
+    rows = data.get("rows", {})
+    parts = {"train": "training", "val": "validation", "test": "test"}
+    told = [f"{rows[part]:,} {name} rows" for part, name in parts.items() if rows.get(part)]
+    yield f"Study {summary.directory}: {objective.direction} {objective.metric} on {data['name']} ({', '.join(told)})."
+    state = {
+        "running": f"It is running in process {summary.writer}.",
+        "killed": "It was stopped without a word, as by kill or a power cut; what was measured is kept.",
+        "interrupted": "It was interrupted.",
+    }.get(summary.state) or f"It is finished: {record.ended.reason if record.ended else ''}."
+    counted = ", ".join(f"{number:,} {name}" for name, number in states(record).items()) or "none yet"
+    yield f"{state} {words.count(len(record.trials), 'trial')} ({counted}) in {words.duration(summary.seconds)}."
+
+
+def _best(summary: Summary, title: str = "Best configuration") -> Iterator[str]:
+    record, trial = summary.record, summary.record.best
+    if trial is None:
+        yield "No trial has completed yet, so there is no best one."
+        return
+    yield f"{title} (trial {trial.number}):"
+    width = max(map(len, trial.config), default=0)
+    for name, value in trial.config.items():
+        yield f"  {name:<{width}}  {words.value(value)}"
+    kept = next((m for m in trial.measurements if m.epoch == trial.best_epoch), None)
+    if kept is not None:
+        validation = {name: score for name, score in kept.metrics.items() if name.startswith("val_")}
+        yield f"Validation, after epoch {kept.epoch}: {words.metrics(validation or kept.metrics)}."
+    if record.tested is not None and record.tested.number == trial.number:
+        yield f"Test: {words.metrics(record.tested.metrics)}."
+    elif summary.state == "finished":
+        yield "Test: the data have no test part, so nothing was measured on it."
+
+
+def _failed(summary: Summary) -> Iterator[str]:
+    found = failures(summary.record)
+    for reason, numbers in found[:_SHOWN_FAILURES]:
+        listed = ", ".join(map(str, numbers[:_SHOWN_FAILURES])) + (", ..." if len(numbers) > _SHOWN_FAILURES else "")
+        yield f"{words.count(len(numbers), 'trial')} failed ({listed}): {reason}"
+    if len(found) > _SHOWN_FAILURES:
+        yield f"and {words.count(len(found) - _SHOWN_FAILURES, 'other reason')}; all of them with --json."
+
+
+def _compiled(summary: Summary) -> Iterator[str]:
+    compilations = summary.record.compilations
+    if compilations:
+        programs = len({c.program for c in compilations})
+        scratch = summary.record.programs_compiled
+        took = words.duration(sum(c.seconds for c in compilations))
+        yield (
+            f"{words.count(programs, 'program')} trained the trials. "
+            f"{words.count(scratch, 'compilation')} from scratch, {took} of compiling in all."
+        )
+
+
+def _notes(summary: Summary) -> Iterator[str]:
+    for note in summary.record.notes:
+        yield f"Note: {note}"
+
+
+def _files(summary: Summary) -> Iterator[str]:
+    directory = summary.directory
+    yield f"Everything is in {directory}; look at it again with: paceline show {directory}"
+    if (directory / "best.keras").exists():
+        yield f"The trained model is {directory / 'best.keras'}; load it with keras.saving.load_model."
+
+
+def _say(to: "Console", line: str) -> None:
+    to.print(line, markup=False, soft_wrap=True)

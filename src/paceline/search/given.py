@@ -1,0 +1,47 @@
+"""No search at all: the configurations that somebody chose."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from paceline.core import Configuration
+from paceline.search.base import Answer, History, Proposal, Strategy
+from paceline.space import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Given(Strategy):
+    """Proposes the given configurations in order, and nothing else.
+
+    Attributes:
+        configs: what to try; values that are left out are at their defaults.
+    """
+
+    name: ClassVar[str] = "given"
+
+    configs: tuple[Configuration, ...]
+
+    def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
+        """The next ones that are new."""
+        answer = Answer(space, history)
+        for config in self.configs:
+            if len(answer) < count:
+                answer.take(space.complete(config), self.name)
+        return self, tuple(answer.proposals)
+
+    def size(self, space: Space) -> int:
+        """Number of different configurations."""
+        return len({space.key(space.complete(config)) for config in self.configs})
+
+    def exhausted(self, space: Space, history: History) -> str | None:
+        """Why nothing is left to propose; None while something is."""
+        return None if self.ask(space, history, 1)[1] else "all given configurations have been tried"
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole state."""
+        return {"strategy": self.name, "configs": [dict(config) for config in self.configs]}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """The strategy that wrote this state."""
+        return cls(tuple(state["configs"]))

@@ -1,0 +1,206 @@
+"""Where ``build`` and data come from, in a form that is stored: so the terminal can find them again to resume."""
+
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from paceline.core import InvalidInput, Value
+from paceline.core.events import Json
+from paceline.data import Dataset
+from paceline.space import Hyperparameter, HyperParameters, Space
+
+_FORM = "model.py:build, a Python file and the name of a function build(hp) in it"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What has to be known to carry on a study; None and empty where it was passed from memory.
+
+    Attributes:
+        build: ``"/where/model.py:build"``.
+        model: name of a built-in network, in the place of ``build``.
+        fixed: hyperparameters of the built-in network that are not tuned, with their values.
+        data: a name or an absolute path.
+        validation: fraction of the rows.
+        data_options: further arguments of `paceline.data.load` and `split`.
+        class_weight: weight of each class in the loss, by its number as text.
+    """
+
+    build: str | None = None
+    model: str | None = None
+    fixed: Mapping[str, Value] = field(default_factory=dict)
+    data: str | None = None
+    validation: float | None = None
+    data_options: Mapping[str, Json] = field(default_factory=dict)
+    class_weight: Mapping[str, float] | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """As plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Json]) -> "Source":
+        """Back from `to_json`."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in state.items() if name in known})
+
+
+def plain_data(data: Any) -> str | None:
+    """Data as a name or an absolute path, None where they are neither."""
+    if not isinstance(data, str | os.PathLike):
+        return None
+    path = Path(data).expanduser()
+    return str(path.resolve()) if path.exists() else str(data)
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Json]:
+    """Those options that can be stored; paths become absolute."""
+    stored: dict[str, Json] = {}
+    for name, value in options.items():
+        if isinstance(value, os.PathLike) or (name == "data_dir" and isinstance(value, str)):
+            stored[name] = str(Path(value).expanduser().resolve())
+        elif value is None or isinstance(value, str | int | float | bool):
+            stored[name] = value
+    return stored
+
+
+def split_build(text: str) -> tuple[Path, str]:
+    """File and function of ``"model.py:build"``.
+
+    Raises:
+        InvalidInput: it has another form.
+    """
+    file, colon, name = text.rpartition(":")
+    if not colon or not file or not name.isidentifier():
+        raise InvalidInput(f"build is {text!r}", expected=_FORM)
+    return Path(file).expanduser(), name
+
+
+def import_build(text: str) -> Callable[[HyperParameters], Any]:
+    """The function that ``"model.py:build"`` names. The file is run once, with its folder on ``sys.path``.
+
+    Raises:
+        InvalidInput: there is no such file or function, it raises when run, or the name is not that of a function.
+    """
+    file, name = split_build(text)
+    if not file.is_file():
+        raise InvalidInput(f"build is {text!r} and there is no file {file}", expected=_FORM)
+    module = _run(file.resolve())
+    build = getattr(module, name, None)
+    if build is None:
+        functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        listed = f"one of those in {file}: {', '.join(functions)}" if functions else f"a function defined in {file}"
+        raise InvalidInput(f"build is {text!r} and {file} defines no {name!r}", expected=listed)
+    if not callable(build):
+        kind = type(build).__name__
+        raise InvalidInput(f"build is {text!r} and {name} is a {kind}", expected="a function build(hp)")
+    return build  # type: ignore[no-any-return]
+
+
+def network(name: str, dataset: Any, fixed: Mapping[str, Value]) -> Callable[[HyperParameters], Any]:
+    """The build function of a built-in network for a data set; hyperparameters that are ``fixed`` keep their value.
+
+    Raises:
+        InvalidInput: an unknown network, or data that it cannot take.
+    """
+    from paceline.networks import create
+
+    if not isinstance(dataset, Dataset):
+        raise InvalidInput(
+            f"the built-in network {name!r} was asked for streamed data", expected="arrays, a file or a named data set"
+        )
+    one_hot = dataset.num_classes is not None and getattr(dataset.y, "ndim", 1) == 2
+    outputs: Any = dataset.num_outputs
+    made = create(name, input_shape=dataset.input_shape, task=dataset.task, num_outputs=outputs, one_hot=one_hot)
+    return fix(made, fixed) if fixed else made
+
+
+def fix(build: Callable[[HyperParameters], Any], given: Mapping[str, Value]) -> Callable[[HyperParameters], Any]:
+    """The build function with some hyperparameters at one value.
+
+    Raises:
+        InvalidInput: it asks for no such hyperparameter in its default configuration, or not with this value.
+    """
+    probe = HyperParameters()
+    build(probe)
+    values = legal_values(probe.space, given)
+
+    def fixed(hp: HyperParameters) -> Any:
+        for name, value in values.items():
+            hp.Fixed(name, value)  # the first registration of a name wins
+        return build(hp)
+
+    return fixed
+
+
+def legal_values(space: Space, given: Mapping[str, Any]) -> dict[str, Value]:
+    """Values of hyperparameters, from themselves or from what a user typed: ``"0.001"``, ``"yes"``, ``"relu"``.
+
+    Raises:
+        InvalidInput: an unknown name, or a value that its hyperparameter cannot take.
+    """
+    unknown = [name for name in given if name not in space]
+    if unknown:
+        known = ", ".join(space.names)
+        raise InvalidInput(f"{unknown[0]!r} is no hyperparameter", expected=f"one of {known}")
+    return {name: legal_value(space[name], value) for name, value in given.items()}
+
+
+def legal_value(hyperparameter: Hyperparameter, given: Any) -> Value:
+    """One value, see `legal_values`."""
+    if not isinstance(given, str) or hyperparameter.admits(given):
+        return hyperparameter.legal(given)
+    for read in (_truth, int, float):
+        try:
+            value = read(given.strip())
+        except ValueError:
+            continue
+        if hyperparameter.admits(value):
+            return hyperparameter.legal(value)
+    return hyperparameter.legal(_number(given))  # raises; a number that was typed is told as one
+
+
+def _truth(text: str) -> bool:
+    known = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+    if text.lower() not in known:
+        raise ValueError(text)
+    return known[text.lower()]
+
+
+def _number(text: str) -> Any:
+    try:
+        return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        return text
+
+
+def _run(path: Path) -> Any:
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = f"_paceline_build_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InvalidInput(f"{path} is no Python file", expected=_FORM)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        line = error.__traceback__
+        while line is not None and line.tb_next is not None:
+            line = line.tb_next
+        raise InvalidInput(
+            f"{path} cannot be run ({type(error).__name__}: {error})",
+            expected="a Python file that can be imported",
+            fix=f"Try it alone: python {path}",
+        ) from error
+    return module

@@ -1,0 +1,137 @@
+"""What cannot be used ends with exit code 2 and one message that helps; nothing half-written stays behind."""
+
+import gzip
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+Run = Callable[..., Result]
+
+
+
+def refused(result: Result, *words: str) -> None:
+    assert result.exit_code == 2, result.output
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, result.output
+    assert "Traceback" not in result.output
+    assert "expected" in errors[0]
+    for word in words:
+        assert word in errors[0]
+    assert not Path("s").exists()
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("build", "arguments", "words"),
+    [
+        ("build", "--data digitz", ["'digitz'", "digits, mnist", "Did you mean 'digits'"]),
+        ("build", "--data digits --objective val_f1", ["'val_f1'", "accuracy, loss, val_accuracy, val_loss"]),
+        ("build", "--data digits --objective quality", ["'quality'", "--objective quality:max"]),
+        ("build", "--data digits --objective quality:up", ["'up'", "'min' or 'max'"]),
+        ("uncompiled", "--data digits", ["not compiled", "model.compile("]),
+        ("raising", "--data digits", ["RuntimeError: the moon is full"]),
+        ("empty", "--data digits", ["no hyperparameter", "hp.Float("]),
+        ("contradictory", "--data digits", ["min_value=64", "max_value=32"]),
+        ("nothing", "--data digits", ["'nothing'", "build, uncompiled, raising"]),
+        ("not_a_function", "--data digits", ["not_a_function is a int"]),
+        ("build", "--data digits --trials 0", ["trials is 0"]),
+        ("build", "--data digits --budget soon", ["'soon'", "'5m'"]),
+        ("build", "--data digits --search best", ["'best'", "'grid', 'random', 'sobol'"]),
+        ("build", "--data digits --batch-size many", ["'many'", "--batch-size 32,64"]),
+        ("build", "--data digits --epochs 0", ["epochs is 0"]),
+        ("build", "--data digits --keep first", ["'first'", "'last' or 'best'"]),
+        ("build", "--data digits --memory lots", ["'lots'", "'8GiB'"]),
+        ("build", "--data digits --validation 1.5", ["1.5"]),
+        ("build", "--data-dir nowhere --data mnist", ["'nowhere'", "an existing folder"]),
+        ("build", "--set units=3 --data digits", ["'units'"]),
+    ],
+)
+def test_arguments(run: Run, model: Path, build: str, arguments: str, words: list[str]) -> None:
+    given = arguments.split()
+    given += [] if "--objective" in given else ["--objective", "val_accuracy"]
+    given += [] if {"--trials", "--budget"} & set(given) else ["--trials", "2"]
+    refused(run("tune", f"{model}:{build}", "--study", "s", *given), *words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("nowhere.py:build --data digits", ["nowhere.py", "model.py:build"]),
+        ("model.py --data digits", ["'model.py'", "model.py:build"]),
+        ("--data digits", ["neither a build function nor --model"]),
+        ("--model mlp", ["--data"]),
+        ("--model mpl --data digits", ["'mpl'", "mlp, cnn", "Did you mean 'mlp'"]),
+        ("--model mlp --data digits --set units=33", ["33", "32 to 256"]),
+        ("--model mlp --data digits --set units", ["NAME=VALUE"]),
+        ("--model cnn --data table.csv --target y", ["'cnn'", "'mlp'"]),
+        ("--model mlp --data table.csv --target z", ["'z'", "'a', 'b', 'y'"]),
+        ("--model mlp --data nan.csv --target y", ["y", "1 of 41 rows"]),
+        ("--model mlp --data images", ["train-images"]),
+        ("--model mlp --data broken.npz", ["broken.npz"]),
+    ],
+)
+def test_sources(run: Run, arguments: str, words: list[str]) -> None:
+    rows = "\n".join(f"{i},{i * i % 7},{i / 3:.2f}" for i in range(40))
+    Path("table.csv").write_text(f"a,b,y\n{rows}\n")
+    Path("nan.csv").write_text(f"a,b,y\n{rows}\n1,2,\n")
+    Path("broken.npz").write_bytes(b"PK\x03\x04 and then nothing")
+    Path("images").mkdir()
+    for part in ("train-images-idx3", "train-labels-idx1"):
+        whole = gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 9]) + bytes(range(200)))
+        (Path("images") / f"{part}-ubyte.gz").write_bytes(whole[: len(whole) // 2])
+    refused(run("tune", "--study", "s", "--trials", "2", *arguments.split()), *words)
+
+
+def test_limits_and_objective_have_to_be_given(run: Run, model: Path) -> None:
+    refused(run("tune", f"{model}:build", "--data", "digits", "--objective", "val_loss"), "neither trials nor budget")
+    refused(run("tune", f"{model}:build", "--data", "digits", "--trials", "2"), "--objective val_accuracy")
+
+
+def test_a_file_that_cannot_be_run(run: Run) -> None:
+    Path("bad.py").write_text("import a_library_that_is_not_there\n")
+    refused(run("tune", "bad.py:build", "--data", "digits", "--trials", "2"), "a_library_that_is_not_there", "bad.py")
+
+
+def test_the_directory_of_another_study_is_left_as_it_is(run: Run, model: Path, finished: Path) -> None:
+    before = run("show", finished, "--json").stdout
+    words = ["tune", "--study", finished, "--trials", "4", "--data", "digits", "--epochs", "2"]
+    refused(run(*words, "--model", "mlp", "--objective", "val_accuracy"), "the space differs", str(finished))
+    refused(run(*words, f"{model}:build", "--objective", "val_loss"), "val_loss", "val_accuracy")
+    other = [*words, f"{model}:build", "--objective", "val_accuracy"]
+    refused(run(*other, "--validation", "0.3"), "another split")
+    refused(run(*other, "--keep", "best"), "keep is 'best'")
+    assert run("show", finished, "--json").stdout == before
+
+
+def test_places_without_a_study(run: Run) -> None:
+    refused(run("show", "s"), "s holds no study", "study.db")
+    refused(run("resume", "s"), "s holds no study")
+
+
+def test_train_needs_a_directory_of_its_own(run: Run, model: Path, finished: Path) -> None:
+    refused(run("train", f"{model}:build", "--data", "digits", "--study", finished), "holds a study already")
+
+
+def test_a_budget_that_fits_no_trial_warns_and_runs_one(run: Run, model: Path) -> None:
+    words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_loss", "--epochs", "1"]
+    result = run(*words, "--budget", "0.001", "--study", "s")
+    assert result.exit_code == 0, result.output
+    assert "does not fit one trial" in result.stderr
+    assert "1 completed" in result.stdout
+
+
+def test_a_backend_that_is_not_installed(tmp_path: Path, model: Path) -> None:
+    words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_loss", "--trials", "1", "--study", "s"]
+    done = subprocess.run(
+        [sys.executable, "-m", "paceline", *words], cwd=tmp_path, env={**os.environ, "KERAS_BACKEND": "abacus"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "KERAS_BACKEND=abacus" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "s").exists()

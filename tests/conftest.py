@@ -1,0 +1,27 @@
+"""What every test shares: Keras on JAX, and a cache of compiled programs that is not the user's."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+# two devices, so that every engine test also spreads its lanes
+# ... and little optimisation: the tests compile a hundred programs and run each for a moment
+_FLAGS = (
+    "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+    " --xla_llvm_disable_expensive_passes=true"
+)
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAGS}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["PACELINE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path | None:
+    """A folder of real data sets, where the environment or a sibling of the checkout has one."""
+    places = [os.environ.get("PACELINE_DATA"), str(Path(__file__).parents[2] / "shared" / "data")]
+    return next((Path(place) for place in places if place and Path(place).is_dir()), None)
