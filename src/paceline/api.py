@@ -16,7 +16,7 @@ from paceline.space import Hyperparameter, HyperParameters
 from paceline.store import StudyStore
 from paceline.study import Request, Study, run
 from paceline.study.backend import choose_backend
-from paceline.study.source import Source, import_build, network, plain_data, plain_options
+from paceline.study.source import Source, fix, import_build, network, plain_data, plain_options
 
 Build = Callable[[HyperParameters], Any]
 Show = Literal["auto"] | bool
@@ -89,7 +89,7 @@ def tune(
         class_weight: weight of each class in the loss, by its number.
         memory: bytes that networks side by side may take, such as ``"8GiB"``; None for a share of what is free.
         display: ``"auto"`` shows progress on a terminal; True shows it in any case, False never.
-        fixed: hyperparameters of a built-in network that are not tuned, with their values.
+        fixed: hyperparameters that are not tuned, with their values; as texts, too (``{"units": "64"}``).
         **data_options: ``target``, ``data_dir``, ``test``, ``sample_weight``, ``task`` of `paceline.data.load`, and
             ``standardize`` of `paceline.data.split`.
 
@@ -232,11 +232,13 @@ def _resolve(
     elif isinstance(build, str):
         choose_backend()
         data = load(data, seed=seed, **{k: v for k, v in options.items() if k != "standardize"})
-        found = network(build, data, source.fixed)
+        found = network(build, data)
         source = replace(source, model=build, build=None)
         objective = objective or ("val_accuracy" if data.task == "classification" else "val_loss")
     else:
         found = build
+    if source.fixed:
+        found = fix(found, source.fixed)
     if objective is None:
         raise InvalidInput(
             "no objective was given",

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from paceline.cli.app import app
 
-MODEL = '''
+MODEL = """
 import keras
 
 def build(hp):
@@ -39,13 +39,18 @@ def contradictory(hp):
     hp.Int("units", 64, 32)
 
 def late(hp):
-    rate = hp.Float("learning_rate", 1e-3, 1e-1, sampling="log", default=0.01)
-    if rate not in (1e-3, 1e-1, 0.01):
-        raise ValueError(f"[red]{rate:.3f}[/red] is not to my taste")
+    rate = hp.Float("dropout", 0.0, 0.5)
+    if rate > 0.25:
+        raise ValueError("[red]too much[/red] is dropped")
+    return build(hp)
+
+def failing(hp):
+    if 0.0 < hp.Float("dropout", 0.0, 0.5) < 0.5:
+        raise ValueError("never in training")
     return build(hp)
 
 not_a_function = 3
-'''
+"""
 
 Run = Callable[..., Result]
 

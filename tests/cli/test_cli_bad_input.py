@@ -13,7 +13,6 @@ from typer.testing import Result
 Run = Callable[..., Result]
 
 
-
 def refused(result: Result, *words: str) -> None:
     assert result.exit_code == 2, result.output
     errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
@@ -35,7 +34,7 @@ def refused(result: Result, *words: str) -> None:
         ("build", "--data digits --objective quality:up", ["'up'", "'min' or 'max'"]),
         ("uncompiled", "--data digits", ["not compiled", "model.compile("]),
         ("raising", "--data digits", ["RuntimeError: the moon is full"]),
-        ("empty", "--data digits", ["no hyperparameter", "hp.Float("]),
+        ("empty", "--data digits --objective val_loss", ["no hyperparameter", "hp.Float("]),
         ("contradictory", "--data digits", ["min_value=64", "max_value=32"]),
         ("nothing", "--data digits", ["'nothing'", "build, uncompiled, raising"]),
         ("not_a_function", "--data digits", ["not_a_function is a int"]),
@@ -122,7 +121,8 @@ def test_a_budget_that_fits_no_trial_warns_and_runs_one(run: Run, model: Path) -
     result = run(*words, "--budget", "0.001", "--study", "s")
     assert result.exit_code == 0, result.output
     assert "does not fit one trial" in result.stderr
-    assert "1 completed" in result.stdout
+    assert "the time budget is used up" in result.stdout
+    assert "Best configuration" in result.stdout
 
 
 def test_a_backend_that_is_not_installed(tmp_path: Path, model: Path) -> None:

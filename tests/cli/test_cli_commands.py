@@ -91,7 +91,12 @@ def test_show_json_has_what_is_promised(run: Run, finished: Path) -> None:
 
 def test_show_reads_as_sentences(run: Run, finished: Path) -> None:
     told = run("show", finished).stdout
-    for words in ("It is finished", "3 trials (3 completed)", "Best configuration (trial ", "Validation, after epoch 2"):
+    for words in (
+        "It is finished",
+        "3 trials (3 completed)",
+        "Best configuration (trial ",
+        "Validation, after epoch 2",
+    ):
         assert words in told
     assert "\x1b" not in told
 
@@ -105,12 +110,22 @@ def test_resume_finds_build_and_data_again_and_adds_trials(run: Run, model: Path
 
 
 def test_failed_trials_are_told_with_their_reason(run: Run, model: Path) -> None:
-    words = ["tune", f"{model}:late", "--data", "digits", "--objective", "val_loss", "--epochs", "1", "--search", "grid"]
-    result = run(*words, "--trials", "4", "--study", "s")
+    words = ["tune", f"{model}:late", "--data", "digits", "--objective", "val_loss", "--epochs", "1", "--seed", "1"]
+    result = run(*words, "--trials", "6", "--study", "s")
     assert result.exit_code == 0, result.output
     told = run("show", "s").stdout
     assert "failed (" in told
-    assert "ValueError: [red]0.001[/red] is not to my taste" in told or "[/red] is not to my taste" in told
+    assert "): ValueError: [red]too much[/red] is dropped\n" in told
+    assert "It is finished: all 6 trials have ended." in told
+
+
+def test_when_all_trials_fail_it_says_so_and_ends(run: Run, model: Path) -> None:
+    words = ["tune", f"{model}:failing", "--data", "digits", "--objective", "val_loss", "--epochs", "1", "--seed", "1"]
+    result = run(*words, "--trials", "12", "--study", "s")
+    assert result.exit_code == 2
+    assert "the first 10 trials all failed" in result.stderr
+    assert "ValueError: never in training" in result.stderr
+    assert "paceline show s" in result.stderr
 
 
 def test_train_takes_what_is_set_and_defaults_for_the_rest(run: Run, model: Path) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import jax
@@ -13,6 +14,7 @@ from paceline.execute.base import Leaves, Progress, Snapshot
 from paceline.execute.prepare import Prepared
 from paceline.execute.run import Run
 from paceline.train.feed import Feed, batch_order
+from paceline.train.stream import BatchFailed, ForFit, StreamFeed
 from paceline.train.trace import restore
 
 
@@ -46,6 +48,8 @@ class AloneRun:
             began = time.perf_counter()
             try:
                 metrics = _fit_epoch(model, feed, self.run.leader.seed, epoch, self.callbacks)
+            except BatchFailed:
+                raise  # no network can go on
             except Exception as error:
                 yield Progress(tuple(self.run.failed(f"{type(error).__name__}: {error}")))
                 return
@@ -68,9 +72,11 @@ def leaves_of(model: keras.Model) -> Leaves:
 
 
 def _fit_epoch(
-    model: keras.Model, feed: Feed, seed: int, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
+    model: keras.Model, feed: Feed | StreamFeed, seed: int, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
 ) -> dict[str, float]:
     """One epoch of ``fit`` on the very batches that a lane would see."""
+    if isinstance(feed, StreamFeed):
+        return _fit_streamed_epoch(model, feed, epoch, callbacks)
     order = batch_order(seed, epoch, feed.data.num_train)
     x, y, *weight = (jax.tree.map(lambda array: array[order], part) for part in feed.data.train)
     history = model.fit(
@@ -78,10 +84,29 @@ def _fit_epoch(
         initial_epoch=epoch, epochs=epoch + 1, validation_data=feed.data.validation, verbose=0,
         callbacks=list(callbacks),
     )  # fmt: skip
+    return _last_of(history)
+
+
+def _fit_streamed_epoch(
+    model: keras.Model, feed: StreamFeed, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
+) -> dict[str, float]:
+    with ExitStack() as epochs:
+        for source in feed.sources.values():
+            epochs.enter_context(source.epoch())
+        datasets = {kind: ForFit(source) for kind, source in feed.sources.items()}
+        history = model.fit(
+            datasets["train"], validation_data=datasets.get("test"), shuffle=False, initial_epoch=epoch,
+            epochs=epoch + 1, verbose=0, callbacks=list(callbacks),
+        )  # fmt: skip
+    return _last_of(history)
+
+
+def _last_of(history: keras.callbacks.History) -> dict[str, float]:
+    """What the last epoch measured; metrics that are no scalars are left out."""
     return {name: float(values[-1]) for name, values in history.history.items() if np.ndim(values[-1]) == 0}
 
 
-def train_again(model: keras.Model, feed: Feed, seed: int, epochs: int) -> None:
+def train_again(model: keras.Model, feed: Feed | StreamFeed, seed: int, epochs: int) -> None:
     """Trains a freshly built model for so many epochs on the batches that its trial saw."""
     for epoch in range(epochs):
         _fit_epoch(model, feed, seed, epoch, ())

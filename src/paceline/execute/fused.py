@@ -20,6 +20,8 @@ from paceline.train import lower
 from paceline.train.compiler import Compiler
 from paceline.train.lanes import LaneCount
 from paceline.train.program import Program, lifted_constants
+from paceline.train.stream import StreamFeed
+from paceline.train.stream_program import StreamProgram
 from paceline.train.trace import Traced
 
 _BYTES_AHEAD = 2**30  # of networks that wait, prepared, for a lane
@@ -42,11 +44,12 @@ class FusedExecutor:
         self._compiler = Compiler()
         self._worker = Worker(self._compiler)
         self._blocks: deque[list[list[Job]]] = deque()
-        self._programs: dict[str, Program] = {}
+        self._programs: dict[str, Program | StreamProgram] = {}
         self._snapshots: dict[int, Snapshot] = {}
         self._scores: dict[int, Sequence[float]] = {}
         self._alone: deque[AloneRun] = deque()
         self._alone_now: Iterator[Progress] | None = None
+        self._alone_trials: set[int] = set()
         self._reasons: set[str] = set()
         self._open: set[int] = set()
         self._bytes_ahead: dict[int, int] = {}
@@ -77,7 +80,7 @@ class FusedExecutor:
             told = self._drain(0.0)
             if not told and self._blocks and sum(self._bytes_ahead.values()) < _BYTES_AHEAD:
                 told = self._prepare_next()
-            elif not told and (self._alone or self._alone_now):
+            elif not told and self._may_train_alone():
                 told = self._advance_alone()
             elif not told:
                 told = self._drain(min(until - time.monotonic(), 1.0))
@@ -117,7 +120,8 @@ class FusedExecutor:
         if self._preparation.space != before:
             events.insert(0, SpaceChanged(self._preparation.space.to_json()))
         for key, entries in ready.items():
-            self._launch(key, entries)
+            for together in self._starting_together(entries):
+                self._launch(key, together)
         return [Progress(tuple(events))] if events else []
 
     def _entry(self, prepared: Prepared, program: str) -> Entry:
@@ -127,32 +131,49 @@ class FusedExecutor:
             run.resumed(self._scores[run.leader.trial], snapshot.best)
         return Entry(prepared, run, snapshot)
 
+    def _starting_together(self, entries: list[Entry]) -> list[list[Entry]]:
+        """Networks that may share a cohort: on a stream, those at the same epoch."""
+        if not self._preparation.is_streamed:
+            return [entries]
+        epochs = sorted({entry.starts_at for entry in entries}, reverse=True)
+        return [[entry for entry in entries if entry.starts_at == epoch] for epoch in epochs]
+
     def _launch(self, key: str, entries: list[Entry]) -> None:
         traced = [entry.prepared.traced for entry in entries if entry.prepared.traced is not None]
         program = self._program(key, traced, entries[0].prepared)
-        num_lanes = self._lane_count.choose(
-            program, len(entries), self._compiler.is_requested, len(self._compiler.devices)
-        )
+        num_lanes = self._lane_count.choose(program, len(entries), self._compiler.is_requested)
         self._compiler.request(program, num_lanes)
         for entry, network in zip(entries, traced, strict=True):
             self._bytes_ahead[entry.run.leader.trial] = sum(leaf.nbytes for leaf in network.state)
         self._worker.train(Batch(program, num_lanes, entries))
 
-    def _program(self, key: str, traced: Sequence[Traced], prepared: Prepared) -> Program:
+    def _program(self, key: str, traced: Sequence[Traced], prepared: Prepared) -> Program | StreamProgram:
         known = self._programs.get(key)
         if known is not None and all(known.covers(network) for network in traced):
             return known
         every = traced if known is None else [known.traced, *traced]
         replacement = partial(lower.replacement, platform=jax.default_backend())
-        program = Program(every[0], prepared.feed, lifted_constants(every), replacement)
+        if isinstance(prepared.feed, StreamFeed):
+            self._programs[key] = streamed = StreamProgram.of(every, prepared.feed, replacement)
+            return streamed
+        lifted = lifted_constants(every)
+        if known is not None:
+            lifted = {name: tuple(sorted({*numbers, *known.lifted[name]})) for name, numbers in lifted.items()}
+        program = Program(every[0], prepared.feed, lifted, replacement)
         self._programs[key] = program
         return program
 
     # -- alone
 
+    def _may_train_alone(self) -> bool:
+        """Whether a network waits for ``fit`` and may have it: a dataset serves cohorts first, one asker at a time."""
+        waits = bool(self._alone or self._alone_now)
+        return waits and (not self._preparation.is_streamed or self._open <= self._alone_trials)
+
     def _send_alone(self, prepared: Prepared) -> list[Event]:
         entry = self._entry(prepared, "fit")
         self._alone.append(AloneRun(prepared, entry.run, entry.snapshot))
+        self._alone_trials |= {job.trial for job in prepared.jobs}
         if prepared.alone in self._reasons:
             return []
         self._reasons.add(prepared.alone)

@@ -12,6 +12,7 @@ from paceline.execute.base import Job, Training
 from paceline.space import HyperParameters, Space
 from paceline.train.build import Build, build_model
 from paceline.train.feed import Feed, TrainingData
+from paceline.train.stream import StreamFeed, feed_of
 from paceline.train.trace import CannotTrace, Traced, trace
 
 
@@ -30,7 +31,7 @@ class Prepared:
 
     jobs: tuple[Job, ...]
     config: Configuration
-    feed: Feed
+    feed: Feed | StreamFeed
     traced: Traced | None = None
     model: keras.Model | None = field(default=None, repr=False)
     alone: str = ""
@@ -53,17 +54,23 @@ class Preparation:
     """Builds and traces; remembers the space as the builds reveal it."""
 
     def __init__(
-        self, build: Build, data: TrainingData, training: Training, space: Space, names: frozenset[str], fused: bool
-    ) -> None:
+        self, build: Build, data: TrainingData | StreamFeed, training: Training, space: Space, names: frozenset[str],
+        fused: bool,
+    ) -> None:  # fmt: skip
         """``names`` are hyperparameters of the training loop, such as batch_size, that ``build`` may not ask for."""
         self.space = space
         self._build, self._data, self._training, self._loop_names, self._fused = build, data, training, names, fused
-        self._feeds: dict[int, Feed] = {}
+        self._feeds: dict[int, Feed | StreamFeed] = {}
 
-    def feed(self, config: Configuration) -> Feed:
+    @property
+    def is_streamed(self) -> bool:
+        """Whether all networks share one dataset, that only one of them at a time may ask for batches."""
+        return isinstance(self._data, StreamFeed)
+
+    def feed(self, config: Configuration) -> Feed | StreamFeed:
         """The batches that a configuration trains on; one object for each batch size."""
         size = int(config.get("batch_size", self._training.batch_size))
-        return self._feeds.setdefault(size, Feed(self._data, size))
+        return self._feeds.setdefault(size, feed_of(self._data, size))
 
     def prepare(self, jobs: Sequence[Job]) -> list[Prepared | Unbuildable]:
         """Prepares jobs whose configurations differ at most in ``epochs``."""

@@ -12,9 +12,12 @@ from paceline.core.events import Event, Noted, ProgramCompiled
 from paceline.execute.base import Leaves, Progress, Snapshot
 from paceline.execute.prepare import Prepared
 from paceline.execute.run import Run
-from paceline.train.cohort import Cohort, Lane
+from paceline.train.cohort import Cohort, Lane, Lockstep
 from paceline.train.compiler import Compiler
 from paceline.train.program import Compiled, Program
+from paceline.train.stream import BatchFailed
+from paceline.train.stream_cohort import StreamCohort
+from paceline.train.stream_program import StreamCompiled, StreamProgram
 
 _SEGMENT_SECONDS = 0.5  # how long the device may be out of reach of a stop
 _SNAPSHOT_SECONDS = 0.5  # no snapshots more often than this ...
@@ -30,16 +33,21 @@ class Entry:
     snapshot: Snapshot | None = None
 
     @property
+    def starts_at(self) -> int:
+        """Epochs that it has behind it."""
+        return self.snapshot.epoch if self.snapshot else 0
+
+    @property
     def has_moved(self) -> bool:
         """Whether it has trained further than the place from which it could begin again."""
-        return len(self.run.scores) > (self.snapshot.epoch if self.snapshot else 0)
+        return len(self.run.scores) > self.starts_at
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Networks of one program that share a cohort of so many lanes."""
 
-    program: Program
+    program: Program | StreamProgram
     num_lanes: int
     entries: Sequence[Entry]
 
@@ -63,7 +71,7 @@ class Worker:
     def __post_init__(self) -> None:
         self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
-        self._told: set[tuple[Program, int]] = set()
+        self._told: set[tuple[Program | StreamProgram, int]] = set()
         self._thread = threading.Thread(target=self._work, name="paceline-train", daemon=True)
         self._thread.start()
 
@@ -86,9 +94,11 @@ class Worker:
 
     def _train(self, batch: Batch) -> None:
         try:
-            compiled = self.compiler.request(batch.program, batch.num_lanes).result()
-            self._tell_compiled(compiled)
+            compiled: Compiled | StreamCompiled = self.compiler.request(batch.program, batch.num_lanes).result()
+            self.tell_compiled(compiled)
             _Training(self, compiled, list(batch.entries)).go()
+        except BatchFailed:
+            raise  # no network can go on
         except Exception as error:
             self._recover(batch, error)
 
@@ -104,7 +114,8 @@ class Worker:
         elif fresh:
             self.outbox.put(Rejected(fresh, f"its program failed ({type(error).__name__}: {error})"))
 
-    def _tell_compiled(self, compiled: Compiled) -> None:
+    def tell_compiled(self, compiled: Compiled | StreamCompiled) -> None:
+        """Tells of a program that was compiled, once."""
         key = (compiled.program, compiled.num_lanes)
         if key not in self._told:
             self._told.add(key)
@@ -115,9 +126,13 @@ class Worker:
 class _Training:
     """One batch being trained."""
 
-    def __init__(self, worker: Worker, compiled: Compiled, entries: list[Entry]) -> None:
+    def __init__(self, worker: Worker, compiled: Compiled | StreamCompiled, entries: list[Entry]) -> None:
         self._worker = worker
-        self._cohort = Cohort(compiled, worker.compiler.mesh, worker.shuffle)
+        self._cohort: Lockstep = (
+            Cohort(compiled, worker.compiler.mesh, worker.shuffle)
+            if isinstance(compiled, Compiled)
+            else StreamCohort(compiled, worker.compiler.mesh, worker.tell_compiled)
+        )
         self._waiting = entries
         self._in_slot: dict[int, Entry] = {}
         self._segment: int | None = None
@@ -193,7 +208,7 @@ class _Training:
 class _Once:
     """Fetches the cohort's state to the host at most once an epoch."""
 
-    def __init__(self, cohort: Cohort) -> None:
+    def __init__(self, cohort: Lockstep) -> None:
         self._cohort = cohort
         self._states: dict[int, list[np.ndarray]] | None = None
 

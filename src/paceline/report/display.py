@@ -175,7 +175,7 @@ def _trials(tally: Tally) -> str:
 
 def _left(tally: Tally) -> list[str]:
     seconds = tally.seconds_left()
-    if seconds is None or (tally.total is not None and tally.ended >= tally.total):
+    if not seconds or (tally.total is not None and tally.ended >= tally.total):
         return []
     return [f"about {words.duration(seconds) if seconds >= 10 else f'{max(1, round(seconds))} s'} left"]
 

@@ -24,7 +24,7 @@ class Source:
     Attributes:
         build: ``"/where/model.py:build"``.
         model: name of a built-in network, in the place of ``build``.
-        fixed: hyperparameters of the built-in network that are not tuned, with their values.
+        fixed: hyperparameters that are not tuned, with their values.
         data: a name or an absolute path.
         validation: fraction of the rows.
         data_options: further arguments of `paceline.data.load` and `split`.
@@ -102,8 +102,8 @@ def import_build(text: str) -> Callable[[HyperParameters], Any]:
     return build  # type: ignore[no-any-return]
 
 
-def network(name: str, dataset: Any, fixed: Mapping[str, Value]) -> Callable[[HyperParameters], Any]:
-    """The build function of a built-in network for a data set; hyperparameters that are ``fixed`` keep their value.
+def network(name: str, dataset: Any) -> Callable[[HyperParameters], Any]:
+    """The build function of a built-in network for a data set.
 
     Raises:
         InvalidInput: an unknown network, or data that it cannot take.
@@ -116,8 +116,7 @@ def network(name: str, dataset: Any, fixed: Mapping[str, Value]) -> Callable[[Hy
         )
     one_hot = dataset.num_classes is not None and getattr(dataset.y, "ndim", 1) == 2
     outputs: Any = dataset.num_outputs
-    made = create(name, input_shape=dataset.input_shape, task=dataset.task, num_outputs=outputs, one_hot=one_hot)
-    return fix(made, fixed) if fixed else made
+    return create(name, input_shape=dataset.input_shape, task=dataset.task, num_outputs=outputs, one_hot=one_hot)
 
 
 def fix(build: Callable[[HyperParameters], Any], given: Mapping[str, Value]) -> Callable[[HyperParameters], Any]:

@@ -2,8 +2,10 @@
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -13,6 +15,9 @@ from paceline.train.compiler import lane_sharding
 from paceline.train.feed import batch_order
 from paceline.train.program import Compiled
 from paceline.train.trace import Traced
+
+if TYPE_CHECKING:
+    from paceline.train.stream_program import StreamCompiled
 
 
 @dataclass(slots=True)
@@ -45,18 +50,18 @@ class EpochLogs:
 
 
 @dataclass(eq=False)
-class Cohort:
+class Lockstep(ABC):
     """Lanes in lockstep. Empty slots go on computing with whatever is in them, unseen."""
 
-    compiled: Compiled
+    compiled: "Compiled | StreamCompiled"
     mesh: Mesh | None = None
-    shuffle: bool = True
-    lanes: list[Lane | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.lanes = self.lanes or [None] * self.compiled.num_lanes
+        self.lanes: list[Lane | None] = [None] * self.compiled.num_lanes
         self._state: list[jax.Array] = []
         self._constants: dict[str, jax.Array] = {}
+        self._logs: dict[str, np.ndarray] = {}
+        self._seconds = 0.0
 
     @property
     def free(self) -> list[int]:
@@ -89,27 +94,9 @@ class Cohort:
         self._state = [jax.device_put(rows, sharding) for rows in state]
         self._constants = {name: jax.device_put(rows, sharding) for name, rows in constants.items()}
 
+    @abstractmethod
     def advance(self, steps: int | None = None) -> Iterator[tuple[int, int]]:
         """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in all) after each."""
-        program = self.compiled.program
-        train, validation = program.feed.data.leaves
-        order = jax.device_put(self._order(), lane_sharding(self.mesh))
-        total = program.feed.num_steps
-        segment = steps or max(total, 1)
-        logs: list[jax.Array] = []
-        started = time.perf_counter()
-        for start in range(0, total, segment):
-            stop = min(start + segment, total)
-            self._state, logs = self.compiled.train(
-                self._state, self._constants, train, order, np.int32(start), np.int32(stop)
-            )
-            if stop < total:
-                jax.block_until_ready(logs)
-                yield stop, total
-        self._state, self._logs = self.compiled.finish(self._state, self._constants, (train, validation), order, logs)
-        self._logs = {name: np.asarray(log) for name, log in self._logs.items()}
-        self._seconds = time.perf_counter() - started
-        yield total, total
 
     def epoch_logs(self) -> list[EpochLogs]:
         """What the epoch just finished measured, for each occupied slot."""
@@ -131,6 +118,36 @@ class Cohort:
     def release(self, slot: int) -> None:
         """Empties a slot."""
         self.lanes[slot] = None
+
+
+@dataclass(eq=False)
+class Cohort(Lockstep):
+    """Lanes that train on data resident on the device, each at its own age and in its own order."""
+
+    compiled: Compiled
+    shuffle: bool = True
+
+    def advance(self, steps: int | None = None) -> Iterator[tuple[int, int]]:
+        """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in all) after each."""
+        program = self.compiled.program
+        train, validation = program.feed.data.leaves
+        order = jax.device_put(self._order(), lane_sharding(self.mesh))
+        total = program.feed.num_steps
+        segment = steps or max(total, 1)
+        logs: list[jax.Array] = []
+        started = time.perf_counter()
+        for start in range(0, total, segment):
+            stop = min(start + segment, total)
+            self._state, logs = self.compiled.train(
+                self._state, self._constants, train, order, np.int32(start), np.int32(stop)
+            )
+            if stop < total:
+                jax.block_until_ready(logs)
+                yield stop, total
+        self._state, self._logs = self.compiled.finish(self._state, self._constants, (train, validation), order, logs)
+        self._logs = {name: np.asarray(log) for name, log in self._logs.items()}
+        self._seconds = time.perf_counter() - started
+        yield total, total
 
     def _order(self) -> np.ndarray:
         rows = self.compiled.program.feed.data.num_train

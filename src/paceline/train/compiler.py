@@ -1,20 +1,21 @@
 """Compiling programs: beside the training, once each, and remembered on disk."""
 
-import os
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import jax
 import jax.numpy as jnp
-import platformdirs
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from paceline.train.calibration import cache_directory
 from paceline.train.program import Compiled, Program
+
+if TYPE_CHECKING:
+    from paceline.train.stream_program import StreamCompiled, StreamProgram
 
 _HIT_EVENT = "/jax/compilation_cache/cache_hits"
 _COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
@@ -50,8 +51,8 @@ def _listen() -> None:
 
 def use_persistent_cache() -> None:
     """Keeps compiled programs in the user's cache directory, unless the user set another place."""
-    if jax.config.read("jax_compilation_cache_dir") is None:
-        directory = Path(os.environ.get("PACELINE_CACHE") or platformdirs.user_cache_dir("paceline")) / "xla"
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        directory = cache_directory() / "xla"
         directory.mkdir(parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(directory))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -76,21 +77,28 @@ class Compiler:
         use_persistent_cache()
         self.devices = devices or jax.local_devices()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="paceline-compile")
-        self._futures: dict[tuple[Program, int], Future[Compiled]] = {}
+        self._futures: dict[tuple[Program | StreamProgram, int], Future[Any]] = {}
 
     @property
     def mesh(self) -> Mesh | None:
         """The devices that lanes are spread over, or None when there is one."""
         return Mesh(self.devices, ("lanes",)) if len(self.devices) > 1 else None
 
-    def request(self, program: Program, num_lanes: int) -> Future[Compiled]:
+    @overload
+    def request(self, program: Program, num_lanes: int) -> Future[Compiled]: ...
+    @overload
+    def request(self, program: "StreamProgram", num_lanes: int) -> "Future[StreamCompiled]": ...
+    def request(self, program: "Program | StreamProgram", num_lanes: int) -> Future[Any]:
         """The program compiled for so many lanes, soon."""
         key = (program, num_lanes)
         if key not in self._futures:
-            self._futures[key] = self._pool.submit(_compile, program, num_lanes, self.mesh)
+            if isinstance(program, Program):
+                self._futures[key] = self._pool.submit(_compile, program, num_lanes, self.mesh)
+            else:
+                self._futures[key] = self._pool.submit(program.compile, num_lanes, self.mesh)
         return self._futures[key]
 
-    def is_requested(self, program: Program, num_lanes: int) -> bool:
+    def is_requested(self, program: "Program | StreamProgram", num_lanes: int) -> bool:
         """Whether this size has been compiled or is about to be."""
         return (program, num_lanes) in self._futures
 
@@ -101,19 +109,19 @@ class Compiler:
 
 def _compile(program: Program, num_lanes: int, mesh: Mesh | None) -> Compiled:
     started = time.perf_counter()
-    lanes = [_spec(leaf, num_lanes, mesh) for leaf in program.traced.state]
-    constants = {name: _spec(row, num_lanes, mesh) for name, row in program.constants(program.traced).items()}
+    lanes = [spec(leaf, num_lanes, mesh) for leaf in program.traced.state]
+    constants = {name: spec(row, num_lanes, mesh) for name, row in program.constants(program.traced).items()}
     data = program.feed.data.leaves
     order = jax.ShapeDtypeStruct((num_lanes, program.feed.data.num_train), jnp.int32, sharding=lane_sharding(mesh))
     index = jax.ShapeDtypeStruct((), jnp.int32)
     with counting() as counted:
-        train = jax.jit(_spread(program.train, mesh, (True, True, False, True, False, False)), donate_argnums=0)
+        train = jax.jit(spread(program.train, mesh, (True, True, False, True, False, False)), donate_argnums=0)
         lowered = train.lower(lanes, constants, data[0], order, index, index)
         logs = jax.tree.map(
             lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)), lowered.out_info[1]
         )
         compiled_train = lowered.compile()
-        finish = jax.jit(_spread(program.finish, mesh, (True, True, False, True, True)), donate_argnums=0)
+        finish = jax.jit(spread(program.finish, mesh, (True, True, False, True, True)), donate_argnums=0)
         compiled_finish = finish.lower(lanes, constants, data, order, logs).compile()
     seconds = time.perf_counter() - started
     from_scratch = counted.compilations - counted.hits
@@ -125,11 +133,12 @@ def lane_sharding(mesh: Mesh | None) -> NamedSharding | None:
     return None if mesh is None else NamedSharding(mesh, PartitionSpec("lanes"))
 
 
-def _spec(leaf: Any, num_lanes: int, mesh: Mesh | None) -> jax.ShapeDtypeStruct:
+def spec(leaf: Any, num_lanes: int, mesh: Mesh | None) -> jax.ShapeDtypeStruct:
+    """What one such array a lane is when they are stacked."""
     return jax.ShapeDtypeStruct((num_lanes, *leaf.shape), leaf.dtype, sharding=lane_sharding(mesh))
 
 
-def _spread(function: Any, mesh: Mesh | None, has_lanes: tuple[bool, ...]) -> Any:
+def spread(function: Any, mesh: Mesh | None, has_lanes: tuple[bool, ...]) -> Any:
     """The function with its lanes spread over the mesh: each device runs its own, and they never talk."""
     if mesh is None:
         return function

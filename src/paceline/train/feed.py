@@ -67,7 +67,7 @@ def _standard(batch: tuple[Tree, ...]) -> tuple[Tree, ...]:
         array = np.asarray(array)
         if np.issubdtype(array.dtype, np.floating) and array.dtype != np.float16:
             return array.astype(keras.config.floatx(), copy=False)
-        if array.dtype in (np.int64, np.uint64) and not jax.config.read("jax_enable_x64"):
+        if array.dtype in (np.int64, np.uint64) and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
             return array.astype(np.int32)
         return array
 

@@ -47,7 +47,7 @@ def economical_initialisation() -> Iterator[None]:
     is the beginning of a draw of more: numbers are drawn in a few fixed sizes and cut. The values are the very ones
     that JAX would give.
     """
-    if not jax.config.read("jax_threefry_partitionable"):
+    if not jax.config.jax_threefry_partitionable:  # type: ignore[attr-defined]
         yield
         return
     with contextlib.ExitStack() as undo:

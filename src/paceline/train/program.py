@@ -32,6 +32,22 @@ def lifted_constants(traced: Sequence[Traced]) -> Lifted:
     return lifted
 
 
+def differs_in_lifted_only(lifted: Lifted, one: Traced, other: Traced) -> bool:
+    """Whether two models of one key have the same constants but for those that are taken out."""
+    for name, numbers in lifted.items():
+        differs = other.constants(name) != one.constants(name)
+        differs[list(numbers)] = False
+        if differs.any():
+            return False
+    return True
+
+
+def constants_of(lifted: Lifted, traced: Traced) -> dict[str, np.ndarray]:
+    """A model's row of the constants that are taken out, for each part, float ``(num_lifted,)``."""
+    dtype = np.float64 if jax.config.jax_enable_x64 else np.float32  # type: ignore[attr-defined]
+    return {name: traced.constants(name)[list(numbers)].astype(dtype) for name, numbers in lifted.items()}
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """What models with one key share.
@@ -55,17 +71,11 @@ class Program:
 
     def covers(self, traced: Traced) -> bool:
         """Whether a model of the same key differs from this program's code in lifted constants only."""
-        for name, numbers in self.lifted.items():
-            differs = traced.constants(name) != self.traced.constants(name)
-            differs[list(numbers)] = False
-            if differs.any():
-                return False
-        return True
+        return differs_in_lifted_only(self.lifted, self.traced, traced)
 
     def constants(self, traced: Traced) -> dict[str, np.ndarray]:
         """A lane's row of constants for each part, float ``(num_lifted,)``."""
-        dtype = np.float64 if jax.config.read("jax_enable_x64") else np.float32
-        return {name: traced.constants(name)[list(numbers)].astype(dtype) for name, numbers in self.lifted.items()}
+        return constants_of(self.lifted, traced)
 
     # The two functions that are compiled. Arrays named `lanes` have the lane axis first.
 

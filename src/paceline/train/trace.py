@@ -1,8 +1,9 @@
 """From a compiled Keras model to a traced step: Keras's own `train_step` and `test_step`, unchanged."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 from paceline.train import internals
 from paceline.train.anatomy import Anatomy, dissect
 from paceline.train.feed import Feed
+from paceline.train.stream import StreamFeed
 
 
 class CannotTrace(Exception):
@@ -62,12 +64,14 @@ class Traced:
         parts: the traced steps by name: ``train``, ``train_rest``, ``test``, ``test_rest``.
         layout: what the state is made of.
         state: the initial state, one array for each leaf, on the host.
+        later: of a stream, traces a part whose batches have a shape that is met only now; it keeps the model alive.
     """
 
     key: str
     parts: dict[str, Part]
     layout: Layout
     state: tuple[np.ndarray, ...]
+    later: Callable[[str], Part] | None = field(default=None, repr=False)
 
     @property
     def log_names(self) -> tuple[str, ...]:
@@ -83,8 +87,14 @@ class Traced:
         """The same network with other weights and optimizer state; its metrics are at their start."""
         return replace(self, state=(*leaves, *self.state[len(leaves) :]))
 
+    def on(self, name: str) -> "Traced":
+        """The same network traced on one other part of its stream, and on that alone."""
+        if self.later is None:
+            raise CannotTrace("its batches have shapes that were not foreseen")
+        return replace(self, parts={name: self.later(name)})
 
-def trace(model: keras.Model, feed: Feed) -> Traced:
+
+def trace(model: keras.Model, feed: Feed | StreamFeed) -> Traced:
     """Traces a compiled model on the batches of ``feed``.
 
     Raises:
@@ -100,7 +110,8 @@ def trace(model: keras.Model, feed: Feed) -> Traced:
         parts = {name: _trace_part(model, layout, leaves, name, feed) for name in feed.parts}
     except Exception as error:
         raise CannotTrace(f"its training step cannot be traced ({type(error).__name__}: {error})") from error
-    return Traced(_key(parts, leaves, feed), parts, layout, tuple(np.asarray(leaf) for leaf in leaves))
+    later = partial(_trace_part, model, layout, leaves, feed=feed) if isinstance(feed, StreamFeed) else None
+    return Traced(_key(parts, leaves, feed), parts, layout, tuple(np.asarray(leaf) for leaf in leaves), later)
 
 
 def _variables(model: keras.Model) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
@@ -121,7 +132,7 @@ def _check(model: keras.Model) -> None:
         raise CannotTrace(f"{type(model).__name__} has a fit of its own")
 
 
-def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str, feed: Feed) -> Part:
+def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str, feed: Feed | StreamFeed) -> Part:
     names: list[str] = []
 
     def train(state: list[Any], batch: tuple[Any, ...]) -> list[Any]:
@@ -143,7 +154,7 @@ def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str
     return Part(dissect(closed), tuple(names))
 
 
-def _key(parts: dict[str, Part], leaves: list[Any], feed: Feed) -> str:
+def _key(parts: dict[str, Part], leaves: list[Any], feed: Feed | StreamFeed) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for name, part in parts.items():
         digest.update(f"{name} {part.anatomy.digest} {part.log_names};".encode())

@@ -1,4 +1,4 @@
-"""Faster forms, on a CPU, of the primitives that XLA runs badly inside a loop: convolutions and pooling.
+"""Faster forms, on a CPU, of what XLA runs badly inside a loop: convolutions, pooling and random bits.
 
 An equation of a jaxpr goes in, a function with the same results comes out, or None where the original is to be kept.
 Nothing here knows which framework wrote the equation: the forward pass, the gradient with respect to the input and the
@@ -10,12 +10,13 @@ from typing import Any
 
 import jax
 
-from paceline.train.lower import convolution, pooling
+from paceline.train.lower import convolution, pooling, random
 
 Replacement = Callable[..., list[jax.Array]]
 
 _TABLE: dict[str, Callable[[dict[str, Any], Sequence[Any]], Callable[..., jax.Array] | None]] = {
     "conv_general_dilated": convolution.replacement,
+    "random_bits": random.bits,
     "reduce_window_max": pooling.maximum,
     "reduce_window_sum": pooling.total,
     "select_and_scatter_add": pooling.scatter,

@@ -1,0 +1,151 @@
+"""Streamed data in a study: what may go with a ``keras.utils.PyDataset``, and what is recorded of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paceline.core import InvalidInput
+from paceline.core.events import Json
+from paceline.data import Stream, load
+from paceline.data.fingerprints import fingerprint
+from paceline.space import Space
+from paceline.study.request import Request
+
+if TYPE_CHECKING:
+    from paceline.train.feed import TrainingData
+    from paceline.train.stream import Batches, StreamFeed
+
+_ACCEPTED = "another keras.utils.PyDataset, (x, y), (x, y, sample_weight) or None"
+
+
+@dataclass(frozen=True, eq=False)
+class StreamParts:
+    """What `paceline.data.Split` is for arrays.
+
+    Attributes:
+        dataset: the stream to train on.
+        feed: its batches and those of the validation data.
+        test: a PyDataset, ``(x, y)``, or None.
+        fingerprint: of class, number of batches and, where validation data are arrays, their contents. It is weak: the
+            contents of a dataset can only be known by loading all of it, so a study cannot tell that they changed.
+        notes: plain sentences for the user.
+    """
+
+    dataset: Stream
+    feed: "StreamFeed"
+    test: Any
+    fingerprint: str
+    notes: tuple[str, ...]
+
+    def to_json(self) -> Mapping[str, Json]:
+        """For the record."""
+        batches = {"train" if kind == "train" else "val": source.count for kind, source in self.feed.sources.items()}
+        return {"name": self.dataset.name, "fingerprint": self.fingerprint, "batches": batches, "task": None}
+
+    def evaluate(self, model: Any) -> dict[str, Any]:
+        """The model's metrics on the test set, by name; empty where there is none."""
+        if self.test is None:
+            return {}
+        x, y, weight = (*self.test, None)[:3] if isinstance(self.test, tuple) else (self.test, None, None)
+        return dict(model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True))
+
+
+def stream_parts(stream: Stream, request: Request) -> StreamParts:
+    """The stream with what the request says of validation, test and class weights.
+
+    Raises:
+        InvalidInput: it does not go with a stream, or the dataset does not give batches.
+    """
+    from paceline.train.stream import Batches, StreamFeed
+
+    check_batch_size(request.loop, stream)
+    options = dict(request.data_options)
+    test = options.pop("test", None)
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise InvalidInput(
+            f"{given[0]} was given and data is the stream {stream.name}",
+            expected="none of target, data_dir, sample_weight, task and standardize",
+            fix="Let the dataset give what the network is to see; (x, y, sample_weight) for weights.",
+        )
+    validation, notes = _validation(request, stream)
+    weights = request.class_weight
+    train = Batches(stream.source, None if weights is None else lambda y: weights_of_classes(y, weights))
+    parts = ["stream", stream.name, str(train.count), *_identity(validation)]
+    feed = StreamFeed(train, None if validation is None else _batches(validation, "validation"))
+    if getattr(stream.source, "use_multiprocessing", False):
+        notes = (*notes, f"{stream.name} loads in {train.num_workers} threads, not in processes.")
+    return StreamParts(stream, feed, _test(test), fingerprint(*parts), notes)
+
+
+def check_batch_size(space: Space, stream: Stream) -> None:
+    """Makes sure that the batch size is left to the dataset.
+
+    Raises:
+        InvalidInput: it is a hyperparameter.
+    """
+    if "batch_size" in space:
+        raise InvalidInput(
+            f"batch_size is a hyperparameter and data is the stream {stream.name}",
+            expected="no batch_size: all candidates see the batches that the dataset gives",
+            fix="To tune it pass arrays, a file or a named data set.",
+        )
+
+
+def weights_of_classes(y: Any, class_weight: Mapping[int, float]) -> Any:
+    """A weight for each row from its class, as ``fit`` makes it, float32 ``(rows,)``."""
+    labels = np.asarray(y)
+    if labels.ndim > 1:
+        labels = labels.argmax(axis=-1) if labels.shape[-1] != 1 else labels.squeeze(axis=-1)
+    return np.array([class_weight.get(int(round(label)), 1.0) for label in labels.tolist()], np.float32)
+
+
+def _validation(request: Request, stream: Stream) -> tuple[Any, tuple[str, ...]]:
+    """The validation data, None where there are none, and what to say about it."""
+    validation, metric = request.validation, request.objective.metric
+    if not isinstance(validation, int | float) and validation is not None:
+        return validation, ()
+    if metric.startswith("val_"):
+        raise InvalidInput(
+            f"objective is {metric!r}, validation is {validation!r} and data is the stream {stream.name}",
+            expected="validation data apart, since a stream cannot be split",
+            fix=f"Pass validation=(x_val, y_val) or another PyDataset, or tune {metric.removeprefix('val_')!r}.",
+        )
+    return None, ("No validation data: candidates are compared by how well they fit what they were trained on.",)
+
+
+def _batches(given: Any, what: str) -> "Batches":
+    from paceline.train.stream import ArrayBatches, Batches
+
+    if _is_stream(given):
+        return Batches(given)
+    if not isinstance(given, tuple) or len(given) not in (2, 3):
+        passed = f"a tuple of {len(given)}" if isinstance(given, tuple) else f"a {type(given).__name__}"
+        raise InvalidInput(f"{what} is {passed}", expected=_ACCEPTED)
+    return Batches(ArrayBatches(given))
+
+
+def _test(given: Any) -> Any:
+    if given is None or (isinstance(given, str) and given == "auto"):
+        return None
+    if not _is_stream(given) and not isinstance(given, tuple):
+        raise InvalidInput(f"test is {given!r}", expected=_ACCEPTED)
+    return given
+
+
+def _identity(validation: Any) -> list[Any]:
+    """What the fingerprint holds of the validation data."""
+    if validation is None:
+        return ["no validation"]
+    if _is_stream(validation):
+        stream = load(validation)
+        return [stream.name, str(getattr(stream, "num_batches", None))]
+    return list(validation)
+
+
+def _is_stream(value: Any) -> bool:
+    import keras
+
+    return isinstance(value, keras.utils.PyDataset)
