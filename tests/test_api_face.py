@@ -11,6 +11,8 @@ import pytest
 
 import paceline
 from paceline import InvalidInput, api
+from paceline.core.events import SessionEnded, SessionStarted, StudyCreated
+from paceline.store import StudyStore
 
 
 def build(hp: Any) -> Any:
@@ -88,9 +90,13 @@ def test_a_study_from_memory_is_resumed_with_what_cannot_be_stored(arrays: Any, 
 
 
 def test_a_used_up_budget_has_to_be_renewed(arrays: Any, tmp_path: Path) -> None:
-    paceline.tune(build, arrays, objective="val_loss", epochs=1, budget=0.5, study=tmp_path / "s")
-    with pytest.raises(InvalidInput, match="used up"):
-        paceline.resume(tmp_path / "s", build, arrays)
+    settings = {"seconds": 300.0, "trials": None, "seed": 1, "source": {"validation": 0.1}}
+    created = StudyCreated(1, {"metric": "val_loss", "direction": "minimize"}, {}, settings)
+    store = StudyStore(tmp_path, writable=True)
+    store.append([created, SessionStarted({}), SessionEnded("the time budget is used up", 299.9)])
+    store.close()
+    with pytest.raises(InvalidInput, match=r"300 s, is used up.* budget='5m' or trials=100"):
+        paceline.resume(tmp_path, build, arrays)
 
 
 def test_the_same_call_goes_on_without_a_seed(arrays: Any, tmp_path: Path) -> None:

@@ -72,10 +72,12 @@ def tune(
             network; ``"model.py:build"`` for a function in a file.
         data: a name such as ``"digits"`` or ``"mnist"``; a path (a folder of idx files, ``.npz``, ``.csv``,
             ``.parquet``); arrays ``(x, y)`` or ``(x, y, x_test, y_test)``; a data frame; see `paceline.data.load`.
+            A ``keras.utils.PyDataset`` is streamed: each of its batches is loaded once an epoch for all networks that
+            train side by side.
         objective: a metric as Keras logs it (``"val_accuracy"``); with a direction where its name does not tell it:
             ``("val_score", "max")``. Built-in networks need none: they take ``val_accuracy`` or ``val_loss``.
         epochs: epochs of each trial, or a hyperparameter: ``Choice([5, 10])``.
-        batch_size: rows in a batch, or a hyperparameter.
+        batch_size: rows in a batch, or a hyperparameter; of a stream, its own.
         trials: how many trials the study is to hold in total, those of earlier calls included.
         budget: wall time of this call: seconds, or a text such as ``"90s"``, ``"5m"``, ``"1h30m"``.
         search: ``"random"``, ``"sobol"``, ``"grid"`` (which alone needs neither ``trials`` nor ``budget``), or a
@@ -83,7 +85,8 @@ def tune(
         seed: of everything random: split, configurations, initial weights, batches. None draws one, or takes that of
             the study that is there already.
         study: the directory in which everything is kept; None for a new one in the system's temporary folder.
-        validation: fraction of the rows outside the test part, or ``(x_val, y_val)``.
+        validation: fraction of the rows outside the test part, or ``(x_val, y_val)``; of a stream ``(x_val, y_val)``,
+            another PyDataset, or None where the objective is a training metric.
         patience: epochs without improvement after which a trial is complete; None to train all epochs.
         keep: whose weights and score count of each trial: those of its ``"last"`` or its ``"best"`` epoch.
         class_weight: weight of each class in the loss, by its number.
@@ -194,7 +197,8 @@ def as_request(
     source = Source(
         fixed=dict(fixed or {}),
         data=plain_data(data),
-        validation=validation if isinstance(validation, float) else None,
+        # 0: there is none, as opposed to not known
+        validation=0.0 if validation is None else validation if isinstance(validation, float) else None,
         data_options=plain_options(data_options),
         class_weight=None if class_weight is None else {str(k): float(v) for k, v in class_weight.items()},
     )

@@ -8,14 +8,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
 from jax.extend import core as jex
 
-from paceline.train.lower import replacement
+from paceline.train.lower import convolution, replacement
 
 INLINED = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "remat", "checkpoint"}
 TOLERANCE = 1e-5
@@ -82,7 +83,9 @@ def convolutions(draw: st.DrawFn) -> tuple[dict[str, Any], tuple[int, ...], tupl
     size = [draw(st.integers(4, 9)) for _ in range(rank)]
     kernel = [draw(st.integers(1, 4)) for _ in range(rank)]
     images, channels, features = (draw(st.integers(1, 5)) for _ in range(3))
-    dilation = [draw(st.sampled_from([1, 1, 1, 2])) if (k - 1) * 2 < n else 1 for n, k in zip(size, kernel, strict=True)]
+    dilation = [
+        draw(st.sampled_from([1, 1, 1, 2])) if (k - 1) * 2 < n else 1 for n, k in zip(size, kernel, strict=True)
+    ]
     params = {
         "window_strides": [draw(st.integers(1, 3)) for _ in range(rank)],
         "padding": draw(
@@ -102,14 +105,148 @@ def convolutions(draw: st.DrawFn) -> tuple[dict[str, Any], tuple[int, ...], tupl
     return params, tuple(lengths[a] for a in names[0]), tuple(taps[a] for a in names[1])
 
 
-@settings(max_examples=60, deadline=None)
+def convolution_of(params: dict[str, Any]) -> Any:
+    return lambda x, w: lax.conv_general_dilated(x, w, **params)
+
+
+@settings(max_examples=25, deadline=None)
 @given(convolutions(), st.integers(0, 99))
 def test_a_convolution_and_its_gradients(case: Any, seed: int) -> None:
     params, *shapes = case
     x, w = (normal(seed + i, *shape) for i, shape in enumerate(shapes))
-    if 0 in jax.eval_shape(lambda x, w: lax.conv_general_dilated(x, w, **params), x, w).shape:
-        return
-    function = with_gradients(lambda x, w: lax.conv_general_dilated(x, w, **params))
+    assume(0 not in jax.eval_shape(convolution_of(params), x, w).shape)
+    function = with_gradients(convolution_of(params))
     got, replaced = lowered(function, x, w)
     assert replaced == ["conv_general_dilated"] * 3
+    assert_close(got, jax.jit(function)(x, w))
+
+
+@settings(max_examples=15, deadline=None)
+@given(convolutions(), st.sampled_from([(0, 0), (None, 0), (0, None), (1, -1)]))
+def test_lanes_of_a_convolution(case: Any, axes: tuple[int | None, int | None]) -> None:
+    params, *shapes = case
+    assume(0 not in jax.eval_shape(convolution_of(params), *map(jnp.zeros, shapes)).shape)
+    function = with_gradients(convolution_of(params))
+    x, w = (
+        normal(i, *(shape if a is None else (3, *shape))) for i, (shape, a) in enumerate(zip(shapes, axes, strict=True))
+    )
+    x, w = (a if axis is None else jnp.moveaxis(a, 0, axis) for a, axis in zip((x, w), axes, strict=True))
+    got = jax.vmap(lambda *xw: lowered(function, *xw)[0], axes)(x, w)
+    assert_close(got, jax.jit(jax.vmap(function, axes))(x, w))
+
+
+@pytest.mark.parametrize("images", [7, 12])
+def test_blocks_of_images(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "BLOCK_BYTES", 4 * 8 * 8 * 27 * 5)  # five images, of which a divisor
+    function = with_gradients(convolution_of(convolution_2d))
+    x, w = normal(0, images, 8, 8, 3), normal(1, 3, 3, 3, 4)
+    step = jax.jit(lambda x, w: lowered(function, x, w)[0])
+    assert "while" in str(jax.make_jaxpr(step)(x, w)) or "scan" in str(jax.make_jaxpr(step)(x, w))
+    assert_close(step(x, w), function(x, w))
+    lanes = jnp.stack([w, 2 * w])
+    assert_close(jax.vmap(step, (None, 0))(x, lanes), jax.vmap(function, (None, 0))(x, lanes))
+
+
+convolution_2d: dict[str, Any] = {
+    "window_strides": (1, 1), "padding": "SAME", "dimension_numbers": ("NHWC", "HWIO", "NHWC")
+}  # fmt: skip
+
+
+def test_a_transposed_convolution() -> None:
+    def up(x: jax.Array, w: jax.Array) -> Any:
+        return lax.conv_transpose(x, w, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    x, w = normal(0, 2, 5, 6, 3), normal(1, 3, 3, 3, 4)
+    got, replaced = lowered(with_gradients(up), x, w)
+    assert replaced == ["conv_general_dilated"] * 3
+    assert_close(got, with_gradients(up)(x, w))
+
+
+def test_groups_keep_the_original() -> None:
+    x, w = normal(0, 2, 6, 6, 4), normal(1, 3, 3, 1, 4)
+    function = with_gradients(convolution_of({**convolution_2d, "feature_group_count": 4}))
+    got, replaced = lowered(function, x, w)
+    assert replaced == []
     assert_close(got, function(x, w))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.int32])
+def test_other_types_keep_the_original(dtype: Any) -> None:
+    x, w = jnp.ones((2, 6, 6, 4), dtype), jnp.ones((3, 3, 4, 4), dtype)
+    assert lowered(convolution_of(convolution_2d), x, w)[1] == []
+    assert lowered(lambda x: lax.reduce_window(x, dtype(0), lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"), x)[1] == []
+
+
+def test_other_platforms_keep_the_original() -> None:
+    eqn = jax.make_jaxpr(convolution_of(convolution_2d))(jnp.ones((2, 6, 6, 4)), jnp.ones((3, 3, 4, 4))).jaxpr.eqns[0]
+    assert replacement(eqn, platform="cpu") is not None
+    assert replacement(eqn, platform="gpu") is None
+
+
+@st.composite
+def poolings(draw: st.DrawFn) -> tuple[tuple[int, ...], dict[str, Any]]:
+    rank = draw(st.sampled_from([1, 2, 2]))
+    window = tuple(draw(st.integers(1, 3)) for _ in range(rank))
+    strides = window if draw(st.booleans()) else tuple(draw(st.integers(1, 4)) for _ in range(rank))
+    size = tuple(draw(st.integers(3, 9)) for _ in range(rank))
+    padding = draw(st.sampled_from(["VALID", "SAME"]))
+    return (2, *size, 3), {"window": (1, *window, 1), "strides": (1, *strides, 1), "padding": padding}
+
+
+@settings(max_examples=40, deadline=None)
+@given(poolings(), st.integers(0, 99), st.booleans())
+def test_pooling_and_its_gradient(case: Any, seed: int, many_ties: bool) -> None:
+    shape, params = case
+    args = (params["window"], params["strides"], params["padding"])
+    x = normal(seed, *shape)
+    x = jnp.round(x) if many_ties else x
+    for start, operation in ((-jnp.inf, lax.max), (0.0, lax.add)):
+        function = with_gradients(lambda x, s=start, o=operation: lax.reduce_window(x, s, o, *args))
+        got, replaced = lowered(function, x)
+        assert len(replaced) == 2
+        assert_close(got, jax.jit(function)(x))
+        assert_close(jax.vmap(lambda x, f=function: lowered(f, x)[0], 1)(jnp.stack([x, -x], 1))[0][0], got[0])
+
+
+def networks() -> list[Any]:
+    layers = keras.layers
+    return [
+        pytest.param((9, 9, 1), [layers.Conv2D(4, 3, padding="same", activation="relu"), layers.MaxPooling2D(2)], id="plain"),
+        pytest.param((9, 9, 3), [layers.Conv2D(4, 3, strides=2), layers.AveragePooling2D(2, padding="same")], id="strided"),
+        pytest.param((9, 8, 2), [layers.Conv2D(3, (3, 2), dilation_rate=2), layers.MaxPooling2D(3, strides=2)], id="dilated"),
+        pytest.param((20, 2), [layers.Conv1D(4, 5, padding="causal"), layers.MaxPooling1D(2)], id="one axis"),
+        pytest.param((8, 8, 4), [layers.SeparableConv2D(4, 3), layers.Conv2D(4, 1, groups=2)], id="groups"),
+        pytest.param((5, 5, 2), [layers.Conv2DTranspose(3, 3, strides=2), layers.AveragePooling2D(3, strides=2)], id="up"),
+        pytest.param((4, 8, 8, 2), [layers.Conv3D(3, 2), layers.MaxPooling3D(2)], id="three axes"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "layers"), networks())
+def test_keras_layers_and_their_gradients(shape: tuple[int, ...], layers: list[Any]) -> None:
+    model = keras.Sequential([keras.Input(shape), *layers])
+    variables = [v.value for v in model.trainable_variables]
+
+    def function(variables: Any, x: jax.Array) -> Any:
+        return model.stateless_call(variables, [], x)[0]
+
+    x = normal(0, 4, *shape)
+    both = with_gradients(function)
+    got, replaced = lowered(both, variables, x)
+    assert replaced
+    assert_close(got, jax.jit(both)(variables, x))
+
+
+def test_inside_a_loop_over_lanes() -> None:
+    """As the engine uses it: a vmapped gradient step inside ``fori_loop``."""
+
+    def loss(w: jax.Array, x: jax.Array) -> jax.Array:
+        y = jax.nn.relu(lax.conv_general_dilated(x, w, **convolution_2d))
+        return jnp.mean(lax.reduce_window(y, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") ** 2)
+
+    def trained(gradient: Any, w: jax.Array, x: jax.Array) -> Any:
+        step = jax.vmap(lambda w: w - 0.1 * gradient(w, x))
+        return jax.lax.fori_loop(0, 3, lambda _, w: step(w), w)
+
+    x, w = normal(0, 4, 8, 8, 3), 0.1 * normal(1, 2, 3, 3, 3, 4)
+    got = jax.jit(lambda w, x: trained(lambda *a: lowered(jax.grad(loss), *a)[0], w, x))(w, x)
+    assert_close(got, jax.jit(lambda w, x: trained(jax.grad(loss), w, x))(w, x))

@@ -153,7 +153,8 @@ class Tally:
         if created is not None:
             rows = created.data.get("rows", {}).get("train", 0)
             size = trial.config.get("batch_size", created.settings.get("batch_size")) or 32
-            self._steps += math.ceil(rows / int(size))
+            batches = created.data.get("batches", {}).get("train")  # of a stream
+            self._steps += math.ceil(rows / int(size)) if batches is None else batches
 
     def _ended(self, record: Record, event: TrialEnded) -> None:
         self.ended += 1

@@ -86,6 +86,8 @@ def _head(summary: Summary) -> Iterator[str]:
     rows = data.get("rows", {})
     parts = {"train": "training", "val": "validation", "test": "test"}
     told = [f"{rows[part]:,} {name} rows" for part, name in parts.items() if rows.get(part)]
+    batches = data.get("batches", {})  # of a stream
+    told += [f"{batches[part]:,} {name} batches" for part, name in parts.items() if batches.get(part)]
     yield f"Study {summary.directory}: {objective.direction} {objective.metric} on {data['name']} ({', '.join(told)})."
     state = {
         "running": f"It is running in process {summary.writer}.",

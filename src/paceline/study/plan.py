@@ -16,9 +16,11 @@ from paceline.space import Discovery, HyperParameters, Space, discover
 from paceline.study.backend import choose_backend
 from paceline.study.record import Record
 from paceline.study.request import Request
+from paceline.study.streams import StreamParts, check_batch_size, stream_parts, weights_of_classes
 
 if TYPE_CHECKING:
     from paceline.train.feed import TrainingData
+    from paceline.train.stream import StreamFeed
 
 LOOP_NAMES = frozenset({"epochs", "batch_size"})
 """Hyperparameters of the training loop, which ``build`` need not ask for."""
@@ -42,7 +44,7 @@ class Plan:
     request: Request
     seed: int
     backend: str
-    split: Split
+    split: Split | StreamParts
     space: Space
     structural: Mapping[str, bool]
     epochs_are_prefix: bool
@@ -62,6 +64,8 @@ class Plan:
     @property
     def data_json(self) -> Mapping[str, Json]:
         """For the record."""
+        if isinstance(self.split, StreamParts):
+            return self.split.to_json()
         dataset = self.split.dataset
         rows = {part: _rows(getattr(self.split, f"y_{part}")) for part in ("train", "val", "test")}
         return {"name": dataset.name, "fingerprint": self.split.fingerprint, "rows": rows, "task": dataset.task}
@@ -137,7 +141,7 @@ class Plan:
         """The trial's model, with its trained variables or, where they are not kept any more, trained again."""
         from paceline.execute.alone import train_again
         from paceline.train.build import build_model
-        from paceline.train.feed import Feed
+        from paceline.train.stream import feed_of
         from paceline.train.trace import restore
 
         hp = HyperParameters(self.space, trial.config)
@@ -145,7 +149,7 @@ class Plan:
         size = int(trial.config.get("batch_size", self.request.batch_size or 32))
         if leaves is None:
             data = training_data(self.split, self.request.class_weight)
-            train_again(model, Feed(data, size), trial.seed, trial.best_epoch or trial.epochs)
+            train_again(model, feed_of(data, size), trial.seed, trial.best_epoch or trial.epochs)
         else:
             restore(model, leaves)
             # what fit does at its end: averaged weights, where the optimizer keeps them, take the place of the last
@@ -156,9 +160,13 @@ class Plan:
         """Saves the trial's model as ``best.keras``; its metrics on the test set, empty where there is none."""
         model = self.build_model(trial, leaves)
         model.save(directory / "best.keras")
-        if self.split.x_test is None:
+        if isinstance(self.split, StreamParts):
+            metrics = self.split.evaluate(model)
+        elif self.split.x_test is None:
             return {}
-        metrics = model.evaluate(self.split.x_test, self.split.y_test, batch_size=512, verbose=0, return_dict=True)
+        else:
+            x, y = self.split.x_test, self.split.y_test
+            metrics = model.evaluate(x, y, batch_size=512, verbose=0, return_dict=True)
         return {
             name: float(value) for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()
         }
@@ -172,18 +180,22 @@ def make_plan(request: Request) -> Plan:
     options = dict(request.data_options)
     standardize = options.pop("standardize", None)
     dataset = load(request.data, seed=seed, **options)
+    parts: Split | StreamParts
     if isinstance(dataset, Stream):
-        raise InvalidInput(f"data is a {dataset.name}", expected="arrays, a file or a named data set")
-    in_memory = dataset.name == "arrays"
-    parts = split(
-        dataset,
-        validation=request.validation,
-        seed=seed,
-        # arrays are taken as they are: the user's own predict must see what the network saw
-        standardize=False if in_memory and standardize is None else standardize,
-        batch_rows=_batch_rows(request),
-    )
+        parts = stream_parts(dataset, request)
+    else:
+        in_memory = dataset.name == "arrays"
+        parts = split(
+            dataset,
+            validation=request.validation,
+            seed=seed,
+            # arrays are taken as they are: the user's own predict must see what the network saw
+            standardize=False if in_memory and standardize is None else standardize,
+            batch_rows=_batch_rows(request),
+        )
     found, structural, reads_epochs = _discover(request, parts, seed)
+    if isinstance(dataset, Stream):
+        check_batch_size(found.space, dataset)
     notes = [*dataset.notes, *parts.notes]
     size = found.space.size()
     if size is not None:
@@ -194,18 +206,15 @@ def make_plan(request: Request) -> Plan:
     return Plan(request, seed, backend, parts, found.space, structural, not reads_epochs, tuple(notes))
 
 
-def training_data(parts: Split, class_weight: Mapping[int, float] | None) -> "TrainingData":
+def training_data(parts: Split | StreamParts, class_weight: Mapping[int, float] | None) -> "TrainingData | StreamFeed":
     """The split as the engine takes it, with class weights as weights of rows, as ``fit`` does it."""
-    import numpy as np
-
     from paceline.train.feed import TrainingData
 
+    if isinstance(parts, StreamParts):
+        return parts.feed
     weight = parts.sample_weight_train
     if class_weight is not None:
-        labels = np.asarray(parts.y_train)
-        if labels.ndim == 2:
-            labels = labels.argmax(axis=1)
-        of_class = np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
+        of_class = weights_of_classes(parts.y_train, class_weight)
         weight = of_class if weight is None else weight * of_class
     train = (parts.x_train, parts.y_train) if weight is None else (parts.x_train, parts.y_train, weight)
     weight_val = parts.sample_weight_val
@@ -213,7 +222,7 @@ def training_data(parts: Split, class_weight: Mapping[int, float] | None) -> "Tr
     return TrainingData.of(train, validation)
 
 
-def _discover(request: Request, parts: Split, seed: int) -> tuple[Discovery, dict[str, bool], bool]:
+def _discover(request: Request, parts: Split | StreamParts, seed: int) -> tuple[Discovery, dict[str, bool], bool]:
     """Runs ``build`` to find what may vary, which of it changes the program, and whether it reads ``epochs``."""
     from paceline.train.build import build_model
     from paceline.train.outline import outline
@@ -261,11 +270,11 @@ def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str
     return changed
 
 
-def _check_objective(request: Request, model: Any, parts: Split) -> None:
-    from paceline.train.feed import Feed
+def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -> None:
+    from paceline.train.stream import feed_of
     from paceline.train.trace import CannotTrace, trace
 
-    feed = Feed(training_data(parts, request.class_weight), request.batch_size or 32)
+    feed = feed_of(training_data(parts, request.class_weight), request.batch_size or 32)
     try:
         names = trace(model, feed).log_names
     except CannotTrace:

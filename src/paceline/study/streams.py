@@ -10,13 +10,14 @@ from paceline.core import InvalidInput
 from paceline.core.events import Json
 from paceline.data import Stream, load
 from paceline.data.fingerprints import fingerprint
+from paceline.data.trees import map_leaves
 from paceline.space import Space
 from paceline.study.request import Request
 
 if TYPE_CHECKING:
-    from paceline.train.feed import TrainingData
     from paceline.train.stream import Batches, StreamFeed
 
+_DEFAULT_BATCH_SIZE = 32  # of `tune`: whoever passes it may as well not have
 _ACCEPTED = "another keras.utils.PyDataset, (x, y), (x, y, sample_weight) or None"
 
 
@@ -73,11 +74,13 @@ def stream_parts(stream: Stream, request: Request) -> StreamParts:
     validation, notes = _validation(request, stream)
     weights = request.class_weight
     train = Batches(stream.source, None if weights is None else lambda y: weights_of_classes(y, weights))
-    parts = ["stream", stream.name, str(train.count), *_identity(validation)]
-    feed = StreamFeed(train, None if validation is None else _batches(validation, "validation"))
+    feed = StreamFeed(train, None if validation is None else _batches(validation))
+    identity = fingerprint("stream", stream.name, str(train.count), *_identity(validation))
+    if request.batch_size not in (None, _DEFAULT_BATCH_SIZE):
+        notes = (*notes, f"batch_size={request.batch_size} is not used: {stream.name} gives batches of its own.")
     if getattr(stream.source, "use_multiprocessing", False):
         notes = (*notes, f"{stream.name} loads in {train.num_workers} threads, not in processes.")
-    return StreamParts(stream, feed, _test(test), fingerprint(*parts), notes)
+    return StreamParts(stream, feed, _test(test), identity, notes)
 
 
 def check_batch_size(space: Space, stream: Stream) -> None:
@@ -99,7 +102,7 @@ def weights_of_classes(y: Any, class_weight: Mapping[int, float]) -> Any:
     labels = np.asarray(y)
     if labels.ndim > 1:
         labels = labels.argmax(axis=-1) if labels.shape[-1] != 1 else labels.squeeze(axis=-1)
-    return np.array([class_weight.get(int(round(label)), 1.0) for label in labels.tolist()], np.float32)
+    return np.array([class_weight.get(round(label), 1.0) for label in labels.tolist()], np.float32)
 
 
 def _validation(request: Request, stream: Stream) -> tuple[Any, tuple[str, ...]]:
@@ -116,14 +119,14 @@ def _validation(request: Request, stream: Stream) -> tuple[Any, tuple[str, ...]]
     return None, ("No validation data: candidates are compared by how well they fit what they were trained on.",)
 
 
-def _batches(given: Any, what: str) -> "Batches":
+def _batches(given: Any) -> "Batches":
     from paceline.train.stream import ArrayBatches, Batches
 
     if _is_stream(given):
         return Batches(given)
     if not isinstance(given, tuple) or len(given) not in (2, 3):
         passed = f"a tuple of {len(given)}" if isinstance(given, tuple) else f"a {type(given).__name__}"
-        raise InvalidInput(f"{what} is {passed}", expected=_ACCEPTED)
+        raise InvalidInput(f"validation is {passed} and data is a stream", expected=_ACCEPTED)
     return Batches(ArrayBatches(given))
 
 
@@ -142,7 +145,7 @@ def _identity(validation: Any) -> list[Any]:
     if _is_stream(validation):
         stream = load(validation)
         return [stream.name, str(getattr(stream, "num_batches", None))]
-    return list(validation)
+    return [map_leaves(lambda _, leaf: np.asarray(leaf), part) for part in validation]
 
 
 def _is_stream(value: Any) -> bool:

@@ -99,6 +99,11 @@ class Feed:
         return {name: size for name, size in sizes.items() if size}
 
     @property
+    def num_bytes(self) -> int:
+        """What lies on the device whatever the number of lanes."""
+        return self.data.num_bytes
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """Names of the parts to trace."""
         return tuple(self.sizes)

@@ -10,6 +10,9 @@ import psutil
 
 from paceline.train.anatomy import Body
 from paceline.train.program import Program
+from paceline.train.stream_program import StreamProgram
+
+AnyProgram = Program | StreamProgram
 
 _SHARE_OF_FREE = 0.5
 _MOST_LANES = 128
@@ -30,7 +33,7 @@ class LaneCount:
     memory: int
     num_devices: int = 1
 
-    def choose(self, program: Program, num_waiting: int, is_compiled: Callable[[Program, int], bool]) -> int:
+    def choose(self, program: AnyProgram, num_waiting: int, is_compiled: Callable[[AnyProgram, int], bool]) -> int:
         """Lanes for a program that so many networks wait for.
 
         As few cohorts as possible, as full as possible; a size up to twice that which is compiled already is preferred
@@ -44,19 +47,19 @@ class LaneCount:
                 return size
         return even
 
-    def most(self, program: Program) -> int:
+    def most(self, program: AnyProgram) -> int:
         """The largest number of lanes that pays and fits."""
         pays = self.capacity * self.num_devices // max(1, state_bytes(program))
-        fits = (self.memory - program.feed.data.num_bytes) // max(1, lane_bytes(program))
+        fits = (self.memory - program.feed.num_bytes) // max(1, lane_bytes(program))
         return int(max(1, min(_MOST_LANES, pays, fits)))
 
 
-def state_bytes(program: Program) -> int:
+def state_bytes(program: AnyProgram) -> int:
     """Bytes of one lane's variables."""
     return sum(leaf.nbytes for leaf in program.traced.state)
 
 
-def lane_bytes(program: Program) -> int:
+def lane_bytes(program: AnyProgram) -> int:
     """Predicted bytes that one more lane takes: copies of its variables, and the most that its step holds at once."""
     working = max(peak_bytes(part.anatomy.body) for part in program.traced.parts.values())
     return _COPIES_OF_STATE * state_bytes(program) + working

@@ -178,6 +178,14 @@ class StreamFeed:
         """Number of batches in an epoch, validation included."""
         return sum(source.count for source in self.sources.values())
 
+    @property
+    def num_bytes(self) -> int:
+        """What may lie on the device whatever the number of lanes: batches loaded ahead and under way."""
+        batch: int = max(
+            sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec)) for spec in self._specs.values()
+        )
+        return batch * (_IN_FLIGHT + max(source.num_ahead for source in self.sources.values()))
+
     def batch_spec(self, name: str) -> tuple[Tree, ...]:
         """Shapes and types of one batch of a part."""
         return self._specs[name]
@@ -270,5 +278,7 @@ def _standard(leaf: Any) -> np.ndarray:
     array = np.asarray(leaf.cpu() if hasattr(leaf, "cpu") else leaf)
     if array.ndim == 0:
         raise ValueError(f"it holds a {type(leaf).__name__}")
+    if array.dtype != bool and not jax.numpy.issubdtype(array.dtype, jax.numpy.number):
+        raise ValueError(f"it holds an array of {array.dtype}")
     # a copy: a dataset may fill the same array again for its next batch, which is loaded while this one is in use
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))

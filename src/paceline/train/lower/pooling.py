@@ -56,7 +56,10 @@ def scatter(params: dict[str, Any], avals: Sequence[Any]) -> Callable[[jax.Array
         padded = pad(operand, 0, -math.inf, params["padding"], (1,) * rank)
         parts = _to_first_largest(windows.views(padded, axis=0), source)
         whole = _interleaved(parts, windows) if tiled else _overlapping(parts, windows)
-        back = [(-lo, n + lo - have, 0) for n, have, (lo, _) in zip(operand.shape, whole.shape, params["padding"], strict=True)]
+        back = [
+            (-lo, n + lo - have, 0)
+            for n, have, (lo, _) in zip(operand.shape, whole.shape, params["padding"], strict=True)
+        ]
         return whole if whole.shape == operand.shape else lax.pad(whole, jnp.zeros((), source.dtype), back)
 
     return spread
@@ -89,7 +92,9 @@ def _interleaved(parts: list[jax.Array], windows: Windows) -> jax.Array:
 
 def _overlapping(parts: list[jax.Array], windows: Windows) -> jax.Array:
     """The transpose of ``windows.views``: (taps, \\*places) summed where taps of different places fall together."""
-    reach = [(t - 1) + (p - 1) * s + 1 for t, p, s in zip(windows.taps, windows.places, windows.place_step, strict=True)]
+    reach = [
+        (t - 1) + (p - 1) * s + 1 for t, p, s in zip(windows.taps, windows.places, windows.place_step, strict=True)
+    ]
     spread = []
     for part, tap in zip(parts, itertools.product(*map(range, windows.taps)), strict=True):
         config = [

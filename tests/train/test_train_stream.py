@@ -1,0 +1,277 @@
+"""Streams: a lane ends where `fit` on the dataset ends, and every batch is loaded once for all lanes."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from paceline.train.cohort import Lane
+from paceline.train.compiler import Compiler
+from paceline.train.stream import ArrayBatches, Batches, BatchFailed, ForFit, StreamFeed, in_order
+from paceline.train.stream_cohort import StreamCohort
+from paceline.train.stream_program import StreamCompiled, StreamProgram
+from paceline.train.trace import Traced, restore, trace
+
+
+class Counting(keras.utils.PyDataset):  # type: ignore[misc]
+    """Rows in batches of given sizes; counts what is asked of it."""
+
+    def __init__(self, sizes: Sequence[int], seed: int = 0, weighted: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        rng = np.random.default_rng(seed)
+        self.ends = np.cumsum([0, *sizes])
+        self.x = rng.normal(size=(self.ends[-1], 6))  # float64, as users pass it
+        self.y = rng.integers(0, 3, self.ends[-1])
+        self.weights = rng.uniform(0.1, 2, self.ends[-1]) if weighted else None
+        self.loaded: Counter[int] = Counter()
+        self.hooks: list[str] = []
+        self.threads: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def __getitem__(self, index: int) -> Any:
+        self.loaded[index] += 1
+        self.threads.add(threading.current_thread().name)
+        rows = slice(self.ends[index], self.ends[index + 1])
+        batch = (self.x[rows], self.y[rows])
+        return batch if self.weights is None else (*batch, self.weights[rows])
+
+    def on_epoch_begin(self) -> None:
+        self.hooks.append("begin")
+
+    def on_epoch_end(self) -> None:
+        self.hooks.append("end")
+
+
+class Reshuffled(Counting):
+    """Its rows move after each epoch."""
+
+    def on_epoch_end(self) -> None:
+        super().on_epoch_end()
+        order = np.random.default_rng(len(self.hooks)).permutation(len(self.x))
+        self.x, self.y = self.x[order], self.y[order]
+
+
+def network(rate: float, drop: float = 0.1) -> keras.Model:
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(5, "tanh"),
+            layers.BatchNormalization(),
+            layers.Dropout(drop),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    model.compile(
+        keras.optimizers.SGD(rate, momentum=0.9),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        weighted_metrics=[keras.metrics.SparseCategoricalCrossentropy(name="ce")],
+    )
+    return model
+
+
+def small(rate: float) -> keras.Model:
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
+    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+    return model
+
+
+CONFIGS = [{"rate": 0.03, "drop": 0.1}, {"rate": 0.1, "drop": 0.4}]
+
+
+def cohort_of(feed: StreamFeed, traced: Sequence[Traced], told: list[StreamCompiled] | None = None) -> StreamCohort:
+    compiler = Compiler()
+    count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
+    compiled = compiler.request(StreamProgram.of(traced, feed, None), count).result()
+    cohort = StreamCohort(compiled, compiler.mesh, (told if told is not None else []).append)
+    compiler.close()
+    return cohort
+
+
+def train(cohort: StreamCohort, traced: Sequence[Traced], epochs: int) -> list[list[dict[str, float]]]:
+    cohort.fill({slot: Lane(one, epochs, 0) for slot, one in enumerate(traced)})
+    logs: list[list[dict[str, float]]] = [[] for _ in traced]
+    for _ in range(epochs):
+        assert list(cohort.advance(steps=2))[-1][0] == cohort.compiled.program.feed.num_steps
+        for one in cohort.epoch_logs():
+            logs[one.slot].append(dict(one.metrics))
+    return logs
+
+
+def check_like_fit(
+    make: Callable[[], Counting],
+    validation: Callable[[], Any],
+    models: Sequence[Callable[[], keras.Model]],
+    told: list[Any] | None = None,
+) -> Counting:
+    """Trains a cohort on the dataset and compares it with `fit` on another one like it."""
+    epochs, dataset, val = 2, make(), validation()
+    arrays = isinstance(val, tuple)
+    feed = StreamFeed(Batches(dataset), None if val is None else Batches(ArrayBatches(val) if arrays else val))
+    dataset.loaded.clear()  # the first and the last batch were looked at
+    traced = [trace(model(), feed) for model in models]
+    cohort = cohort_of(feed, traced, told)
+    logs = train(cohort, traced, epochs)
+    states = cohort.state_of(range(len(traced)))
+    kept = traced[0].layout.num_leaves - traced[0].layout.metrics
+    for slot, model in enumerate(models):
+        expected, found, source = model(), model(), make()
+        # fit tells a dataset of the end of an epoch once more, before the first one: ForFit keeps that from it
+        history = []
+        for epoch in range(epochs):
+            source.on_epoch_begin()
+            result = expected.fit(
+                ForFit(Batches(source)), validation_data=validation(), shuffle=False, verbose=0, epochs=epoch + 1,
+                initial_epoch=epoch,
+            )  # fmt: skip
+            source.on_epoch_end()
+            history.append({name: values[-1] for name, values in result.history.items()})
+        restore(found, states[slot][:kept])
+        for a, b in zip(expected.weights, found.weights, strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-5)
+        for one, other in zip(history, logs[slot], strict=True):
+            assert other == pytest.approx(one, abs=1e-4)
+    assert dataset.loaded == dict.fromkeys(range(len(dataset)), epochs)
+    assert dataset.hooks == ["begin", "end"] * epochs
+    return dataset
+
+
+def test_lanes_end_where_fit_ends_with_a_smaller_last_batch_and_sample_weights() -> None:
+    models = [partial(network, **config) for config in CONFIGS]
+    dataset = check_like_fit(lambda: Counting([8, 8, 8, 5], weighted=True), lambda: Counting([7, 7, 3], seed=1), models)
+    assert all(name.startswith("paceline-load") for name in dataset.threads - {threading.main_thread().name})
+
+
+def test_a_dataset_that_shuffles_itself_and_validation_arrays() -> None:
+    other = Counting([30], seed=1)
+    check_like_fit(lambda: Reshuffled([8, 8, 8]), lambda: (other.x, other.y), [partial(small, 0.1)])
+
+
+def test_a_shape_that_comes_in_the_middle_is_compiled_once_for_all_that_follow() -> None:
+    told: list[Any] = []
+    check_like_fit(lambda: Counting([8, 3, 8, 3, 5]), lambda: None, [partial(small, 0.1), partial(small, 0.3)], told)
+    assert [list(one.steps) for one in told] == [["train_2"]]
+
+    feed = StreamFeed(Batches(Counting([8, 3, 8])), None)
+    first, second = ([trace(small(rate), feed)] for rate in (0.01, 0.5))
+    told = []
+    cohort = cohort_of(feed, [*first, *second], told)
+    train(cohort, first, 1)
+    cohort.release(0)
+    train(cohort, second, 1)  # the next networks bring their own numbers into the same code
+    again = cohort_of(feed, [*first, *second])
+    train(again, second, 1)
+    for a, b in zip(cohort.state_of([0])[0], again.state_of([0])[0], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert len(told) == 1
+
+
+def test_a_cohort_is_filled_only_when_all_its_lanes_have_ended() -> None:
+    feed = StreamFeed(Batches(Counting([4])), None)
+    traced = [trace(small(rate), feed) for rate in (0.1, 0.2)]
+    cohort = cohort_of(feed, traced)
+    assert len(cohort.free) == len(cohort.lanes)
+    cohort.fill({slot: Lane(one, 1, 0) for slot, one in enumerate(traced)})
+    cohort.release(0)
+    assert cohort.free == []
+    cohort.release(1)
+    assert len(cohort.free) == len(cohort.lanes)
+
+
+def test_a_network_goes_on_from_where_it_stood() -> None:
+    feed = StreamFeed(Batches(Counting([4, 4])), None)
+    traced = trace(network(0.1), feed)
+    through, broken = cohort_of(feed, [traced]), cohort_of(feed, [traced])
+    train(through, [traced], 3)
+    train(broken, [traced], 1)
+    stood = broken.state_of([0])[0][: traced.layout.num_leaves - traced.layout.metrics]
+    train(broken, [traced.started_from(stood)], 2)
+    for a, b in zip(through.state_of([0])[0], broken.state_of([0])[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_loading_overlaps_with_whoever_uses_the_batches() -> None:
+    def slowly(index: int) -> int:
+        time.sleep(0.05)
+        return index
+
+    began = time.perf_counter()
+    taken = []
+    for index in in_order(slowly, 8, num_workers=1, num_ahead=2):
+        time.sleep(0.05)
+        taken.append(index)
+    assert taken == list(range(8))
+    assert time.perf_counter() - began < 0.7  # 0.8 one after the other
+    began = time.perf_counter()
+    assert list(in_order(slowly, 16, num_workers=4, num_ahead=8)) == list(range(16))
+    assert time.perf_counter() - began < 0.6
+
+
+def test_giving_up_an_epoch_lets_go_of_the_dataset() -> None:
+    dataset = Counting([2] * 20)
+    batches = StreamFeed(Batches(dataset), None).epoch("train")
+    dataset.loaded.clear()
+    next(batches)
+    batches.close()
+    assert sum(dataset.loaded.values()) <= 4
+    assert dataset.hooks == ["begin"]
+    assert not any(thread.name.startswith("paceline-load") for thread in threading.enumerate())
+
+
+class Broken(Counting):
+    def __getitem__(self, index: int) -> Any:
+        if index == 2:
+            raise OSError("the disk is gone")
+        return super().__getitem__(index)
+
+
+class Odd(Counting):
+    given: Any = ()
+
+    def __getitem__(self, index: int) -> Any:
+        return self.given
+
+
+def test_what_a_dataset_raises_becomes_one_clear_error() -> None:
+    feed = StreamFeed(Batches(Broken([2, 2, 2, 2])), None)
+    cohort = cohort_of(feed, [trace(small(0.1), feed)])
+    with pytest.raises(BatchFailed, match=r"Broken raised OSError at batch 2 of 4: the disk is gone; expected"):
+        train(cohort, [cohort.compiled.program.traced], 1)
+
+
+@pytest.mark.parametrize("given", [(), (1, 2, 3, 4), (np.ones((2, 6)), 3), (np.array([["a"]]), np.ones(1))])
+def test_what_is_no_batch_is_refused(given: Any) -> None:
+    dataset = Odd([2, 2])
+    dataset.given = given
+    with pytest.raises(BatchFailed, match="batch 0 of Odd cannot be used"):
+        StreamFeed(Batches(dataset), None)
+
+
+def test_a_dataset_without_batches_is_refused() -> None:
+    with pytest.raises(BatchFailed, match="Counting has no batches"):
+        Batches(Counting([]))
+
+
+def test_several_inputs_with_workers() -> None:
+    class Two(Counting):
+        def __getitem__(self, index: int) -> Any:
+            x, y = super().__getitem__(index)
+            return {"a": x, "b": x[:, :2].astype("uint8")}, y
+
+    dataset = Two([6] * 10, workers=3, max_queue_size=4)
+    feed = StreamFeed(Batches(dataset), None)
+    assert [spec.dtype.name for spec in feed.batch_spec("train")[0].values()] == ["float32", "uint8"]
+    got = [np.asarray(leaves[0]) for _, leaves in feed.epoch("train")]
+    np.testing.assert_allclose(np.concatenate(got), dataset.x.astype("float32"))
+    assert len(dataset.threads - {threading.main_thread().name}) > 1
