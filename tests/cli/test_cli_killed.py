@@ -17,7 +17,7 @@ from paceline.store import StudyStore
 
 Run = Callable[..., Result]
 
-TRIALS, EPOCHS = 12, 400
+TRIALS, EPOCHS = 6, 200
 _PATIENCE = 60  # seconds that a process may take to come so far
 
 
@@ -59,7 +59,7 @@ def stopped(words: Sequence[str], study: Path, enough: int, how: signal.Signals)
 def test_interrupted_then_killed_then_resumed(run: Run, model: Path, tmp_path: Path) -> None:
     study = tmp_path / "s"
     words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_loss", "--epochs", str(EPOCHS)]
-    words += ["--trials", str(TRIALS), "--batch-size", "8", "--seed", "1", "--study", str(study), "--keep", "best"]
+    words += ["--trials", str(TRIALS), "--seed", "1", "--study", str(study), "--keep", "best"]
 
     interrupted = stopped(words, study, 1, signal.SIGINT)
     assert interrupted.returncode == 130, interrupted.stderr

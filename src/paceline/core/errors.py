@@ -12,7 +12,7 @@ The terminal prints the message alone and exits with code 2.
 
 
 def last_line(traceback: str | None) -> str:
-    """What went wrong, of a traceback or of a plain reason: the line that names the exception, without where or notes."""
+    """What went wrong, of a traceback or of a plain reason: the line that names the exception."""
     lines = [line for line in (traceback or "").strip().splitlines() if line.strip()]
     frames = [index for index, line in enumerate(lines) if line.startswith("  File ")]
     after = [line.strip() for line in lines[frames[-1] :] if not line.startswith(" ")] if frames else lines[-1:]

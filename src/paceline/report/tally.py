@@ -20,6 +20,7 @@ from paceline.study import Record
 
 _WINDOW = 10.0  # seconds over which the step rate is taken
 _SAMPLE = 0.5  # seconds between samples of the step counter
+_ENOUGH = 3.0  # trials from which the time left is estimated, or a tenth of all
 
 
 class Tally:
@@ -106,7 +107,7 @@ class Tally:
         now = time.monotonic()
         known = [] if self._seconds is None else [max(0.0, self._seconds - (now - self.began))]
         done = self._done - self._done_before
-        if self.total and self._training_since is not None and done >= min(1.0, 0.02 * self.total):
+        if self.total and self._training_since is not None and done >= min(_ENOUGH, 0.1 * self.total):
             known.append((self.total - self._done) * (now - self._training_since) / done)
         return min(known) if known else None
 

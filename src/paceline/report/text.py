@@ -83,9 +83,10 @@ def _head(summary: Summary) -> Iterator[str]:
         yield f"The study in {summary.directory} has not begun."
         return
     data, objective = record.created.data, record.objective
-    rows = data.get("rows", {})
+    unit = "rows" if "rows" in data else "batches"
+    counts = data.get(unit, {})
     parts = {"train": "training", "val": "validation", "test": "test"}
-    told = [f"{rows[part]:,} {name} rows" for part, name in parts.items() if rows.get(part)]
+    told = [f"{counts[part]:,} {name} {unit}" for part, name in parts.items() if counts.get(part)]
     batches = data.get("batches", {})  # of a stream
     told += [f"{batches[part]:,} {name} batches" for part, name in parts.items() if batches.get(part)]
     yield f"Study {summary.directory}: {objective.direction} {objective.metric} on {data['name']} ({', '.join(told)})."

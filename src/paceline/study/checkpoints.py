@@ -1,11 +1,15 @@
 """Networks on disk: where running trials stand, and the best one's weights. Safetensors, pruned as trials end."""
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from paceline.core import PacelineError
 from paceline.core.events import Json
 from paceline.execute.base import Leaves, Snapshot
 
@@ -99,8 +103,27 @@ class Checkpoints:
         return f"{what}-{self._next}.safetensors"
 
     def _write(self, name: str, tensors: dict[str, np.ndarray]) -> None:
-        self._directory.mkdir(exist_ok=True)
-        save_file({key: np.asarray(value, order="C") for key, value in tensors.items()}, self._directory / name)
+        path = self._directory / name
+        with writing(path):
+            self._directory.mkdir(exist_ok=True)
+            save_file({key: np.asarray(value, order="C") for key, value in tensors.items()}, path)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """While it lasts, a failure to write this file of a study is told in words.
+
+    Raises:
+        PacelineError: the file cannot be written; what there is of it has been removed.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        path.unlink(missing_ok=True)
+        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        study = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+        what = "no room left on disk" if full else f"cannot write ({error})"
+        raise PacelineError(f"{what} for {path}; make room, then go on: paceline resume {study}") from error
 
 
 def _numbered(tensors: Mapping[str, np.ndarray], prefix: str) -> list[np.ndarray]:

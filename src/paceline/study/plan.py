@@ -14,6 +14,7 @@ from paceline.execute.base import Executor, Leaves, Training
 from paceline.search import create
 from paceline.space import Discovery, HyperParameters, Space, discover
 from paceline.study.backend import choose_backend
+from paceline.study.checkpoints import writing
 from paceline.study.record import Record
 from paceline.study.request import Request
 from paceline.study.streams import StreamParts, check_batch_size, stream_parts, weights_of_classes
@@ -159,7 +160,10 @@ class Plan:
     def save_and_test(self, trial: Trial, leaves: Leaves | None, directory: Path) -> dict[str, float]:
         """Saves the trial's model as ``best.keras``; its metrics on the test set, empty where there is none."""
         model = self.build_model(trial, leaves)
-        model.save(directory / "best.keras")
+        new = directory / "best.new.keras"
+        with writing(new):
+            model.save(new)
+            new.replace(directory / "best.keras")
         if isinstance(self.split, StreamParts):
             metrics = self.split.evaluate(model)
         elif self.split.x_test is None:

@@ -1,9 +1,13 @@
 """One process's part in a study: from a request to the best model, or to wherever it was stopped."""
 
 import platform
+import signal
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
+from types import FrameType
 from typing import Any, Protocol
 
 from paceline.core import AllTrialsFailed, TrialState, last_line
@@ -78,6 +82,8 @@ class Session:
         self._checkpoints = Checkpoints(store.directory / "checkpoints", store.value("checkpoints"))
         self._checkpoints.prune_all()
         self._uncovered: dict[int, list[Event]] = {}
+        # trials of which an epoch is missing, since Ctrl+C came while it was handed over: nothing later of them counts
+        self._torn: set[int] = set()
         self._executor: Executor = plan.executor()
         if self._record.created is None:
             self._create()
@@ -115,8 +121,10 @@ class Session:
                 self._ask()
             if self._executor.is_idle:
                 return self._exhausted or _all_ended(len(self._record.trials))
-            for progress in self._executor.progress(self._seconds_left()):
-                self._take(progress)
+            told = self._executor.progress(self._seconds_left())
+            with _uninterrupted():
+                for progress in told:
+                    self._take(progress)
             self._check_failures()
 
     # -- asking
@@ -198,23 +206,30 @@ class Session:
         now: list[Event] = []
         for event in progress.events:
             if isinstance(event, EpochMeasured):
-                if event.epoch > known[event.number]:
+                if event.epoch > known[event.number] + 1:
+                    self._torn.add(event.number)
+                elif event.epoch > known[event.number]:
                     self._record.apply(event)
                     self._uncovered.setdefault(event.number, []).append(event)
+                    known[event.number] = event.epoch
                 continue
             if isinstance(event, TrialEnded):
-                leader = self._record.trials[event.number].shares
-                now += self._uncovered.pop(event.number if leader is None else leader, [])
+                shares = self._record.trials[event.number].shares
+                leader = event.number if shares is None else shares
+                if leader in self._torn:
+                    continue
+                now += self._uncovered.pop(leader, [])
                 self._checkpoints.forget(event.number)
             self._record.apply(event)
             now.append(event)
-        for number in progress.snapshots:
+        snapshots = {number: one for number, one in progress.snapshots.items() if number not in self._torn}
+        for number in snapshots:
             now += self._uncovered.pop(number, [])
         best = self._record.best
         if best is not None and best.number in progress.results:
             self._checkpoints.save_best(best.number, progress.results[best.number])
-        self._checkpoints.save_running(progress.snapshots)
-        if now or progress.snapshots:
+        self._checkpoints.save_running(snapshots)
+        if now or snapshots:
             self._store.append(now, {"checkpoints": self._checkpoints.index})
             self._checkpoints.prune()
         self._observe(progress.events)
@@ -263,8 +278,9 @@ class Session:
 
     def _pause(self, reason: str) -> None:
         """Stops training; running trials are put aside where their last snapshot left them."""
-        for progress in self._executor.stop():
-            self._take(progress)
+        with _uninterrupted():
+            for progress in self._executor.stop():
+                self._take(progress)
         running = [n for n, trial in self._record.trials.items() if trial.state is TrialState.RUNNING]
         self._tell([TrialPaused(number, reason) for number in running])
 
@@ -292,6 +308,22 @@ class Session:
     def _end(self, reason: str) -> None:
         if self._record.ended is None:
             self._tell([SessionEnded(reason, time.monotonic() - self._began)])
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl+C waits until the end of the block, so that what is stored and what is remembered stay the same."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
+        if came and callable(handler):
+            handler(*came[0])
 
 
 def _all_ended(count: int) -> str:

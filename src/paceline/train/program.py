@@ -101,8 +101,7 @@ class Program:
             rows = lax.dynamic_slice_in_dim(order, i * size, size, axis=1)
             return self._step("train", carry[0], constants["train"], data, rows)
 
-        shapes = jax.eval_shape(lambda: self._step("train", lanes, constants["train"], data, order[:, :size]))
-        logs = [jnp.zeros(log.shape, log.dtype) for log in shapes[1]]
+        logs = self._no_logs("train", order.shape[0])
         result: tuple[list[Any], list[Any]] = lax.fori_loop(start, stop, body, (lanes, logs))
         return result
 
@@ -148,8 +147,8 @@ class Program:
             batch = [lax.dynamic_slice_in_dim(leaf, start, count) for leaf in data]
             return jax.vmap(lambda state, row: self._run(name, state, row, batch))(lanes, constants[name])
 
-        lanes, logs = at("test", lanes, 0, size)
-        lanes, logs = lax.fori_loop(1, rows // size, lambda i, c: at("test", c[0], i * size, size), (lanes, logs))
+        logs = self._no_logs("test", lanes[0].shape[0])
+        lanes, logs = lax.fori_loop(0, rows // size, lambda i, c: at("test", c[0], i * size, size), (lanes, logs))
         if "test_rest" in self.feed.sizes:
             lanes, logs = at("test_rest", lanes, rows - rows % size, rows % size)
         return lanes, logs
@@ -160,6 +159,12 @@ class Program:
         outs = run(self.traced.parts[name].anatomy.body, [*state, *batch], lifted, self.replacement)
         count = self.traced.layout.num_leaves
         return outs[:count], outs[count:]
+
+    def _no_logs(self, name: str, num_lanes: int) -> list[Any]:
+        """Logs of a loop that has not begun, each ``(num_lanes, ...)``."""
+        outputs = self.traced.parts[name].anatomy.body.jaxpr.outvars[self.traced.layout.num_leaves :]
+        avals: list[Any] = [output.aval for output in outputs]
+        return [jnp.zeros((num_lanes, *aval.shape), aval.dtype) for aval in avals]
 
     def _reset_metrics(self, lanes: list[Any]) -> list[Any]:
         count = self.traced.layout.num_leaves - self.traced.layout.metrics

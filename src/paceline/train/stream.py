@@ -198,7 +198,7 @@ class StreamFeed:
     def part_of(self, kind: Kind, batch: tuple[Tree, ...]) -> str:
         """The part that a batch belongs to; a new one for a shape that was not met before."""
         leaves, structure = jax.tree.flatten(batch)
-        shape = (kind, structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
+        shape = (kind, structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
         if shape not in self._names:
             known = sum(name.startswith(kind) for name in self._specs)
             name = f"{kind}_{known}" if known else kind
@@ -220,7 +220,7 @@ class StreamFeed:
 
         def load(index: int) -> tuple[tuple[Tree, ...], list[jax.Array]]:
             batch = source.load(index)
-            return batch, [jax.device_put(leaf, sharding) for leaf in jax.tree.leaves(batch)]
+            return batch, jax.device_put(jax.tree.leaves(batch), sharding)
 
         loaded = in_order(load, source.count, source.num_workers, source.num_ahead)
         with source.epoch(), closing(loaded):

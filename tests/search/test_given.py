@@ -1,0 +1,32 @@
+"""The strategy that proposes what it was given."""
+
+import json
+
+import pytest
+
+from paceline.core import InvalidInput
+from paceline.search import Given, History, restore
+from paceline.space import Choice, Int, Space
+
+SPACE = Space({"layers": Int(1, 3), "units": Choice([16, 32])})
+
+
+def test_the_given_ones_in_order_each_once_with_defaults_for_the_rest() -> None:
+    strategy = Given(({"layers": 2}, {"units": 32}, {"layers": 2, "units": 16}))
+    assert strategy.size(SPACE) == 2
+    strategy, two = strategy.ask(SPACE, History(), 5)
+    assert [dict(p.config) for p in two] == [{"layers": 2, "units": 16}, {"layers": 1, "units": 32}]
+    seen = frozenset(p.key for p in two)
+    assert strategy.ask(SPACE, History(seen), 1)[1] == ()
+    assert strategy.exhausted(SPACE, History(seen)) == "all given configurations have been tried"
+    assert strategy.exhausted(SPACE, History()) is None
+
+
+def test_it_survives_json() -> None:
+    strategy = Given(({"layers": 2},))
+    assert restore(json.loads(json.dumps(strategy.to_json()))) == strategy
+
+
+def test_what_the_space_does_not_have_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="depth"):
+        Given(({"depth": 2},)).ask(SPACE, History(), 1)

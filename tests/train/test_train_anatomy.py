@@ -1,0 +1,88 @@
+"""Which steps are one program, and that a step runs with other numbers as if it had been traced with them."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import lax
+
+from paceline.train.anatomy import Anatomy, dissect, run
+
+X = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
+numbers = st.floats(-4, 4, allow_nan=False, width=32).filter(lambda v: abs(v) > 1e-3)
+
+
+def anatomy(function: Any, *args: Any) -> Anatomy:
+    return dissect(jax.make_jaxpr(function)(*args))
+
+
+def scaled(a: float, b: float) -> Any:
+    return lambda x: jnp.tanh(x * a) + b
+
+
+def looped(a: float, b: float) -> Any:
+    def step(carry: Any, _: Any) -> Any:
+        return lax.cond(carry.sum() > b, lambda c: c * a, lambda c: c + a, carry), carry.max() * b
+
+    return lambda x: lax.scan(step, x, None, length=3)
+
+
+def jitted(a: float, b: float) -> Any:
+    return lambda x: jax.jit(lambda y: jax.nn.leaky_relu(y, a))(x) * b
+
+
+@pytest.mark.parametrize("family", [scaled, looped, jitted])
+@settings(max_examples=10, deadline=None)
+@given(st.tuples(numbers, numbers), st.tuples(numbers, numbers))
+def test_steps_that_differ_in_numbers_are_one_program_and_run_as_traced(family: Any, one: Any, other: Any) -> None:
+    first, second = anatomy(family(*one), X), anatomy(family(*other), X)
+    assert first.digest == second.digest
+    lifted = {i: jnp.float32(value) for i, value in enumerate(second.constants)}
+    found = run(first.body, [X], lifted)
+    expected = jax.tree.leaves(family(*other)(X))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    for a, b in zip(run(first.body, [X], {}), jax.tree.leaves(family(*one)(X)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda x: x * 2.5, lambda x: x + 2.5),
+        (lambda x: x.sum(axis=0), lambda x: x.sum(axis=1)),
+        (lambda x: x[:1] * 1.5, lambda x: x[1:] * 1.5),
+        (lambda x: x * np.float32([1, 2, 3]), lambda x: x * np.float32([1, 2, 4])),
+        (lambda x: x ** 2, lambda x: x ** 3),
+        (lambda x: x.astype("int32"), lambda x: x.astype("int16")),
+        (lambda x: (x * 1.5, x), lambda x: (x, x * 1.5)),
+        (lambda x: lax.fori_loop(0, 3, lambda i, c: c * 1.5, x), lambda x: lax.fori_loop(0, 4, lambda i, c: c * 1.5, x)),
+        (lambda x: x[:, 0] - x[:, 1] * 1.5, lambda x: x[:, 1] - x[:, 0] * 1.5),
+    ],
+)  # fmt: skip
+def test_steps_that_differ_otherwise_are_different_programs(one: Any, other: Any) -> None:
+    assert anatomy(one, X).digest != anatomy(other, X).digest
+
+
+def test_the_digest_does_not_depend_on_the_process_or_the_names() -> None:
+    # made by Paceline 0.1.0 on jax 0.10.2 and Python 3.11; a change of it means that caches and records of programs
+    # from before are not recognised any more
+    def f(y: Any) -> Any:
+        return y * 3.25 + 1
+
+    assert anatomy(f, X).digest == anatomy(lambda x: x * 7.75 + 1, X).digest
+
+
+def test_constants_captured_as_arrays_count_too() -> None:
+    def captured(value: float) -> Any:
+        array = jnp.asarray(value, "float32")
+        return lambda x: x * array
+
+    first, second = anatomy(captured(2.5), X), anatomy(captured(3.5), X)
+    assert first.digest == second.digest
+    (found,) = run(first.body, [X], {int(np.flatnonzero(first.constants != second.constants)[0]): jnp.float32(3.5)})
+    np.testing.assert_allclose(found, X * 3.5, rtol=1e-6)

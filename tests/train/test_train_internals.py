@@ -1,0 +1,57 @@
+"""The private names of Keras and JAX still do what is needed of them."""
+
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+import pytest
+
+from paceline.train.internals import bind, economical_initialisation, symbolic_build
+
+
+@pytest.mark.parametrize(
+    "name", ["glorot_uniform", "he_normal", "lecun_uniform", "random_normal", "truncated_normal", "orthogonal", "zeros"]
+)
+@pytest.mark.parametrize("shape", [(3, 5), (40, 70)])
+def test_economical_initialisation_draws_what_keras_draws(name: str, shape: tuple[int, ...]) -> None:
+    def weights() -> Any:
+        keras.utils.set_random_seed(5)
+        layer = keras.layers.Dense(shape[1], kernel_initializer=name, bias_initializer="ones")
+        layer.build((None, shape[0]))
+        return [np.asarray(variable.value) for variable in layer.variables]
+
+    with economical_initialisation():
+        found = weights()
+    for a, b in zip(found, weights(), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+def test_economical_initialisation_undoes_itself() -> None:
+    before = (jax.random.uniform, jax.random.normal, jax.numpy.zeros)
+    with pytest.raises(RuntimeError), economical_initialisation():
+        raise RuntimeError
+    assert before == (jax.random.uniform, jax.random.normal, jax.numpy.zeros)
+
+
+def test_symbolic_build_creates_every_variable_that_fit_would() -> None:
+    def model() -> keras.Model:
+        model = keras.Sequential([keras.layers.Dense(3)])
+        model.compile("adam", "mse", metrics=["mae", keras.metrics.MeanSquaredError()])
+        return model
+
+    built, fitted = model(), model()
+    x, y = np.ones((4, 2), "float32"), np.ones((4, 3), "float32")
+    symbolic_build(built, (x, y))
+    fitted.fit(x, y, verbose=0)
+    for group in ("variables", "metrics_variables"):
+        shapes = [[tuple(v.shape) for v in getattr(m, group)] for m in (built, fitted)]
+        assert shapes[0] == shapes[1]
+    assert len(built.optimizer.variables) == len(fitted.optimizer.variables)
+
+
+def test_bind_evaluates_an_equation() -> None:
+    closed = jax.make_jaxpr(lambda a, b: jax.lax.dot(a, b))(np.ones((2, 3), "float32"), np.ones((3, 4), "float32"))
+    (out,) = bind(closed.jaxpr.eqns[-1], [np.ones((2, 3), "float32"), np.full((3, 4), 2.0, "float32")])
+    np.testing.assert_array_equal(out, np.full((2, 4), 6.0))

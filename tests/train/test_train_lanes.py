@@ -1,0 +1,63 @@
+"""How many lanes: as few cohorts as possible, within what pays and what fits."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paceline.train.anatomy import dissect
+from paceline.train.feed import Feed, TrainingData, batch_order, evaluation_rows
+from paceline.train.lanes import LaneCount, lane_bytes, peak_bytes, state_bytes
+from paceline.train.program import Program, lifted_constants
+from paceline.train.trace import trace
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    x = np.ones((64, 4), "float32")
+    feed = Feed(TrainingData.of((x, x[:, :1]), (x, x[:, :1])), 16)
+    traced = trace(model, feed)
+    return Program(traced, feed, lifted_constants([traced]))
+
+
+def test_lanes_follow_capacity_memory_and_demand(program: Program) -> None:
+    one = state_bytes(program)
+    roomy = LaneCount(capacity=10 * one, memory=2**40)
+    assert roomy.choose(program, 3, lambda *_: False) == 3
+    assert roomy.choose(program, 10, lambda *_: False) == 10
+    assert roomy.choose(program, 11, lambda *_: False) == 6  # two cohorts of six, not ten and one
+    assert roomy.choose(program, 3, lambda _, size: size == 5) == 5  # compiled already
+    assert roomy.choose(program, 2, lambda _, size: size == 9) == 2  # too wasteful
+    tight = LaneCount(capacity=10 * one, memory=program.feed.data.num_bytes + 4 * lane_bytes(program))
+    assert tight.most(program) == 4
+    assert LaneCount(capacity=0, memory=0).choose(program, 7, lambda *_: False) == 1
+
+
+def test_lanes_are_a_multiple_of_the_devices(program: Program) -> None:
+    spread = LaneCount(capacity=10 * state_bytes(program), memory=2**40, num_devices=4)
+    assert [spread.choose(program, n, lambda *_: False) for n in (1, 4, 5, 9)] == [4, 4, 8, 12]
+
+
+def test_memory_is_predicted_from_the_step() -> None:
+    import jax
+
+    def step(x: jax.Array) -> jax.Array:
+        return ((x * 2.0) + (x * 3.0)).sum()
+
+    # two products of 400 bytes are alive together with their sum
+    assert peak_bytes(dissect(jax.make_jaxpr(step)(np.ones(100, "float32"))).body) == 1200
+
+
+@given(st.integers(1, 20_000))
+def test_evaluation_batches_cover_every_row(rows: int) -> None:
+    assert 1 <= evaluation_rows(rows) <= rows
+
+
+def test_the_order_of_batches_is_a_permutation_that_depends_on_seed_and_epoch_alone() -> None:
+    orders = {(seed, epoch): tuple(batch_order(seed, epoch, 50)) for seed in (0, 1) for epoch in (0, 1)}
+    assert all(sorted(order) == list(range(50)) for order in orders.values())
+    assert len(set(orders.values())) == 4
+    assert orders[0, 1] == tuple(batch_order(0, 1, 50))
