@@ -1,5 +1,6 @@
 """The private names of Keras and JAX still do what is needed of them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -33,6 +34,12 @@ def test_economical_initialisation_undoes_itself() -> None:
     with pytest.raises(RuntimeError), economical_initialisation():
         raise RuntimeError
     assert before == (jax.random.uniform, jax.random.normal, jax.numpy.zeros)
+
+
+def test_economical_initialisation_is_of_one_thread_only() -> None:
+    with economical_initialisation(), ThreadPoolExecutor(1) as pool:
+        jaxpr = pool.submit(jax.make_jaxpr(lambda: jax.numpy.zeros(3))).result()
+    assert "broadcast_in_dim" in str(jaxpr)  # an operation to be compiled, not an array made here and now
 
 
 def test_symbolic_build_creates_every_variable_that_fit_would() -> None:

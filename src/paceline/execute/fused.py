@@ -5,6 +5,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import jax
@@ -43,7 +44,7 @@ class FusedExecutor:
         self._preparation, self._training, self._hint, self._lane_count = preparation, training, hint, lane_count
         self._compiler = Compiler()
         self._worker = Worker(self._compiler)
-        self._blocks: deque[list[list[Job]]] = deque()
+        self._blocks: deque[_Block] = deque()
         self._programs: dict[str, Program | StreamProgram] = {}
         self._snapshots: dict[int, Snapshot] = {}
         self._scores: dict[int, Sequence[float]] = {}
@@ -61,12 +62,12 @@ class FusedExecutor:
         self._open |= {job.trial for job in jobs}
         self._snapshots |= snapshots
         self._scores |= scores
-        self._blocks.extend(sort_by_hint(group_by_training(jobs), self._hint))
+        self._blocks.extend(_Block.of(groups) for groups in sort_by_hint(group_by_training(jobs), self._hint))
 
     @property
     def num_waiting(self) -> int:
         """Jobs not even built."""
-        return sum(len(group) for block in self._blocks for group in block)
+        return sum(len(group) for block in self._blocks for group in block.groups)
 
     @property
     def is_idle(self) -> bool:
@@ -105,24 +106,40 @@ class FusedExecutor:
     # -- preparing
 
     def _prepare_next(self) -> list[Progress]:
-        block = self._blocks.popleft()
+        """Prepares the next networks of the block at hand; launches what is ready when the block, or a cohort, is full."""
+        block = self._blocks[0]
         events: list[Event] = []
-        ready: dict[str, list[Entry]] = {}
         before = self._preparation.space
-        for group in block:
-            for prepared in self._preparation.prepare(group):
-                if isinstance(prepared, Unbuildable):
-                    events += _failed(prepared)
-                elif prepared.traced is None:
-                    events += self._send_alone(prepared)
-                else:
-                    ready.setdefault(prepared.traced.key, []).append(self._entry(prepared, prepared.traced.key))
+        for prepared in self._preparation.prepare(block.groups.popleft()):
+            if isinstance(prepared, Unbuildable):
+                events += _failed(prepared)
+            elif prepared.traced is None:
+                events += self._send_alone(prepared)
+            else:
+                key = prepared.traced.key
+                block.ready.setdefault(key, []).append(self._entry(prepared, key))
+                self._launch_early(block, key)
         if self._preparation.space != before:
             events.insert(0, SpaceChanged(self._preparation.space.to_json()))
-        for key, entries in ready.items():
-            for together in self._starting_together(entries):
-                self._launch(key, together)
+        if not block.groups:
+            self._blocks.popleft()
+            for key, entries in block.ready.items():
+                for together in self._starting_together(entries):
+                    self._launch(key, together)
         return [Progress(tuple(events))] if events else []
+
+    def _launch_early(self, block: "_Block", key: str) -> None:
+        """While a block is all one program: compiles as soon as two networks show what varies, launches full cohorts."""
+        entries = block.ready[key]
+        if len(block.ready) > 1 or self._preparation.is_streamed:
+            return
+        if len(entries) == 2 and block.num_lanes == 0:
+            program = self._program(key, [e.prepared.traced for e in entries if e.prepared.traced], entries[0].prepared)
+            block.num_lanes = self._lane_count.choose(program, block.size, self._compiler.is_requested)
+            self._compiler.request(program, block.num_lanes)
+        if block.num_lanes and len(entries) == block.num_lanes:
+            self._launch(key, entries)
+            block.ready[key] = []
 
     def _entry(self, prepared: Prepared, program: str) -> Entry:
         run = Run(prepared.jobs, prepared.config, program, self._training)
@@ -139,6 +156,8 @@ class FusedExecutor:
         return [[entry for entry in entries if entry.starts_at == epoch] for epoch in epochs]
 
     def _launch(self, key: str, entries: list[Entry]) -> None:
+        if not entries:
+            return
         traced = [entry.prepared.traced for entry in entries if entry.prepared.traced is not None]
         program = self._program(key, traced, entries[0].prepared)
         num_lanes = self._lane_count.choose(program, len(entries), self._compiler.is_requested)
@@ -214,6 +233,27 @@ class FusedExecutor:
                 self._bytes_ahead.pop(event.number, None)
             elif isinstance(event, TrialEnded):
                 self._open.discard(event.number)
+
+
+@dataclass(eq=False)
+class _Block:
+    """Networks that are expected to be one program.
+
+    Attributes:
+        groups: jobs that are one training each and are not built yet.
+        size: number of groups in all.
+        ready: networks that wait to be launched, by program.
+        num_lanes: the number of lanes that was compiled for the block ahead of its end; 0 for none.
+    """
+
+    groups: deque[list[Job]]
+    size: int
+    ready: dict[str, list[Entry]] = field(default_factory=dict)
+    num_lanes: int = 0
+
+    @classmethod
+    def of(cls, groups: Sequence[list[Job]]) -> "_Block":
+        return cls(deque(groups), len(groups))
 
 
 def _failed(unbuildable: Unbuildable) -> list[Event]:

@@ -1,9 +1,10 @@
 """What a study's events add up to: its trials, its best, its costs. Pure: events in, state out."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from paceline.core import Measurement, Objective, Trial, TrialState
+from paceline.core import Configuration, Measurement, Objective, Trial, TrialState
 from paceline.core.events import (
     BestTested,
     EpochMeasured,
@@ -50,6 +51,8 @@ class Record:
     def __post_init__(self) -> None:
         self._measurements: dict[int, list[Measurement]] = {}
         self._best: int | None = None
+        self._counts: Counter[TrialState] = Counter()
+        self._longest: dict[object, int] = {}
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> "Record":
@@ -94,9 +97,18 @@ class Record:
         """Every trial with its measurements, in order."""
         return [self.trial(number) for number in self.trials]
 
+    def num_measured(self, number: int) -> int:
+        """Epochs measured of a trial that trains itself."""
+        return len(self._measurements.get(number, ()))
+
     def num_ended(self, *states: TrialState) -> int:
         """Trials in one of these states; in any final state when none is named."""
-        return sum(t.state in states if states else t.state.is_final for t in self.trials.values())
+        return sum(self._counts[state] for state in states or TrialState if states or state.is_final)
+
+    def longest(self, config: Configuration, seed: int) -> Trial | None:
+        """The completed trial that differs from a configuration in nothing but more ``epochs``, or in nothing."""
+        number = self._longest.get(_but_for_epochs(config, seed))
+        return None if number is None else self.trials[number]
 
     def apply(self, event: Event) -> None:
         """Takes one more event."""
@@ -115,6 +127,7 @@ class Record:
                 self.trials[event.number] = Trial(
                     event.number, event.config, event.seed, event.epochs, origin=event.origin
                 )
+                self._counts[TrialState.WAITING] += 1
             case TrialStarted():
                 self._change(
                     event.number,
@@ -138,13 +151,23 @@ class Record:
                 self.tested = event
 
     def _change(self, number: int, **changes: object) -> None:
+        self._counts[self.trials[number].state] -= 1
         self.trials[number] = replace(self.trials[number], **changes)  # type: ignore[arg-type]
+        self._counts[self.trials[number].state] += 1
 
     def _end(self, event: TrialEnded) -> None:
         error = event.reason if event.state is TrialState.FAILED else None
         self._change(event.number, state=event.state, score=event.score, best_epoch=event.best_epoch, error=error)
         if event.score is None or event.state is not TrialState.COMPLETED:
             return
+        trial = self.trials[event.number]
+        key = _but_for_epochs(trial.config, trial.seed)
+        if trial.shares is None and trial.epochs > self.trials[self._longest.get(key, event.number)].epochs - 1:
+            self._longest[key] = event.number
         best = None if self._best is None else self.trials[self._best].score
         if self.objective.better(event.score, best):
             self._best = event.number
+
+
+def _but_for_epochs(config: Configuration, seed: int) -> object:
+    return seed, frozenset((k, type(v), v) for k, v in config.items() if k != "epochs")

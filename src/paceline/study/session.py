@@ -180,19 +180,13 @@ class Session:
         """Ends a trial at once if an earlier, longer one that differs only in ``epochs`` has measured it already."""
         if not self._plan.epochs_are_prefix or "epochs" not in job.config:
             return False
-        same = {**job.config, "epochs": 0}
-        for trial in self._record.trials.values():
-            if trial.state is not TrialState.COMPLETED or trial.seed != job.seed or trial.shares is not None:
-                continue
-            if {**trial.config, "epochs": 0} == same and trial.epochs > job.epochs:
-                scores = self._scores(trial.number)[: job.epochs]
-                score, epoch = self._plan.kept(scores)
-                started = TrialStarted(job.trial, trial.program or "", job.config, shares=trial.number)
-                self._tell(
-                    [started, TrialEnded(job.trial, TrialState.COMPLETED, score, epoch, "read off a longer trial")]
-                )
-                return True
-        return False
+        longer = self._record.longest(job.config, job.seed)
+        if longer is None or longer.epochs <= job.epochs:
+            return False
+        score, epoch = self._plan.kept(self._scores(longer.number)[: job.epochs])
+        started = TrialStarted(job.trial, longer.program or "", job.config, shares=longer.number)
+        self._tell([started, TrialEnded(job.trial, TrialState.COMPLETED, score, epoch, "read off a longer trial")])
+        return True
 
     def _scores(self, number: int) -> list[float]:
         metric = self._plan.request.objective.metric
@@ -202,7 +196,8 @@ class Session:
 
     def _take(self, progress: Progress) -> None:
         """Stores what happened; epochs of running trials wait for the snapshot that covers them."""
-        known = {n: len(self._record.trial(n).measurements) for n in self._record.trials}
+        measured = {event.number for event in progress.events if isinstance(event, EpochMeasured)}
+        known = {number: self._record.num_measured(number) for number in measured}
         now: list[Event] = []
         for event in progress.events:
             if isinstance(event, EpochMeasured):
@@ -285,12 +280,10 @@ class Session:
         self._tell([TrialPaused(number, reason) for number in running])
 
     def _check_failures(self) -> None:
-        trials = list(self._record.trials.values())
-        failed = [trial for trial in trials if trial.state is TrialState.FAILED]
-        ended = self._record.num_ended()
-        if failed and len(failed) == ended and (ended >= _FIRST_FAILURES or ended == len(trials)):
+        ended, failed = self._record.num_ended(), self._record.num_ended(TrialState.FAILED)
+        if failed and failed == ended and (ended >= _FIRST_FAILURES or ended == len(self._record.trials)):
             self._end("the first trials all failed")
-            last = last_line(failed[-1].error)
+            last = last_line(next(t.error for t in reversed(self._record.trials.values()) if t.error))
             raise AllTrialsFailed(
                 f"the first {ended} trials all failed; the last one: {last.removesuffix('.')}. "
                 f"Run `paceline show {self._store.directory}` for the tracebacks."

@@ -12,6 +12,7 @@ The tests in ``tests/train/test_train_internals.py`` fail when a version of Kera
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -41,7 +42,7 @@ def bind(equation: Equation, values: list[Any]) -> list[Any]:
 
 @contextlib.contextmanager
 def economical_initialisation() -> Iterator[None]:
-    """While it lasts, drawing or filling an array of a new shape compiles nothing.
+    """While it lasts, drawing or filling an array of a new shape compiles nothing, in this thread.
 
     JAX's partitionable threefry makes element i of a draw a function of the key and i alone, so a draw of n numbers
     is the beginning of a draw of more: numbers are drawn in a few fixed sizes and cut. The values are the very ones
@@ -61,7 +62,13 @@ def economical_initialisation() -> Iterator[None]:
 @contextlib.contextmanager
 def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[None]:
     original = getattr(module, name)
-    setattr(module, name, wrap(original))
+    wrapped, owner = wrap(original), threading.get_ident()
+
+    def in_this_thread(*args: Any, **kwargs: Any) -> Any:
+        # programs are traced for compilation in another thread meanwhile
+        return (wrapped if threading.get_ident() == owner else original)(*args, **kwargs)
+
+    setattr(module, name, in_this_thread)
     try:
         yield
     finally:
