@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
-# two devices, so that every engine test also spreads its lanes
-# ... and little optimisation: the tests compile a hundred programs and run each for a moment
-_FLAGS = (
-    "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
-    " --xla_llvm_disable_expensive_passes=true"
-)
+os.environ["JAX_NUM_CPU_DEVICES"] = "2"
+# two devices, so that every engine test also spreads its lanes; little optimisation, since the tests compile a hundred
+# programs and run each for a moment
+_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAGS}"
 
 

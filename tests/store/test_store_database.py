@@ -35,7 +35,9 @@ events = st.one_of(
     st.builds(TrialStarted, numbers, st.text(), configs, st.none() | numbers),
     st.builds(EpochMeasured, numbers, numbers, metrics, st.floats(0, 1e6)),
     st.builds(TrialPaused, numbers, st.text()),
-    st.builds(TrialEnded, numbers, st.sampled_from(TrialState), st.none() | st.floats(-1e9, 1e9), st.none() | numbers, st.text()),
+    st.builds(
+        TrialEnded, numbers, st.sampled_from(TrialState), st.none() | st.floats(-1e9, 1e9), st.none() | numbers, st.text()
+    ),
     st.builds(ProgramCompiled, st.text(), numbers, st.floats(0, 1e6), numbers),
     st.builds(Noted, st.text()),
     st.builds(BestTested, numbers, metrics),
@@ -82,7 +84,8 @@ def test_a_failing_append_leaves_nothing(tmp_path: Path) -> None:
 
 def test_the_lock_goes_with_the_process_that_held_it(tmp_path: Path) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from paceline.store import StudyStore; from paceline.core.events import Noted\n"
+        "import os, sys; from pathlib import Path\n"
+        "from paceline.store import StudyStore; from paceline.core.events import Noted\n"
         "store = StudyStore(Path(sys.argv[1]), writable=True); store.append([Noted('kept')]); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == -9

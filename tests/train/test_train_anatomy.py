@@ -50,17 +50,21 @@ def test_steps_that_differ_in_numbers_are_one_program_and_run_as_traced(family: 
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+def repeated(times: int) -> Any:
+    return lambda x: lax.fori_loop(0, times, lambda i, c: c * 1.5, x)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
         (lambda x: x * 2.5, lambda x: x + 2.5),
         (lambda x: x.sum(axis=0), lambda x: x.sum(axis=1)),
         (lambda x: x[:1] * 1.5, lambda x: x[1:] * 1.5),
-        (lambda x: x * np.float32([1, 2, 3]), lambda x: x * np.float32([1, 2, 4])),
+        (lambda x: x * np.array([1, 2, 3], "float32"), lambda x: x * np.array([1, 2, 4], "float32")),
         (lambda x: x ** 2, lambda x: x ** 3),
         (lambda x: x.astype("int32"), lambda x: x.astype("int16")),
         (lambda x: (x * 1.5, x), lambda x: (x, x * 1.5)),
-        (lambda x: lax.fori_loop(0, 3, lambda i, c: c * 1.5, x), lambda x: lax.fori_loop(0, 4, lambda i, c: c * 1.5, x)),
+        (repeated(3), repeated(4)),
         (lambda x: x[:, 0] - x[:, 1] * 1.5, lambda x: x[:, 1] - x[:, 0] * 1.5),
     ],
 )  # fmt: skip

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from paceline.train.anatomy import dissect
 from paceline.train.feed import Feed, TrainingData, batch_order, evaluation_rows
-from paceline.train.lanes import LaneCount, lane_bytes, peak_bytes, state_bytes
+from paceline.train.footprint import peak_bytes
+from paceline.train.lanes import LaneCount, lane_bytes, state_bytes
 from paceline.train.program import Program, lifted_constants
 from paceline.train.trace import trace
 
@@ -23,8 +24,12 @@ def program() -> Program:
     return Program(traced, feed, lifted_constants([traced]))
 
 
+def work_bytes(program: Program) -> int:
+    return state_bytes(program) + peak_bytes(program.traced.parts["train"].anatomy.body)
+
+
 def test_lanes_follow_capacity_memory_and_demand(program: Program) -> None:
-    one = state_bytes(program)
+    one = work_bytes(program)
     roomy = LaneCount(capacity=10 * one, memory=2**40)
     assert roomy.choose(program, 3, lambda *_: False) == 3
     assert roomy.choose(program, 10, lambda *_: False) == 10
@@ -36,8 +41,15 @@ def test_lanes_follow_capacity_memory_and_demand(program: Program) -> None:
     assert LaneCount(capacity=0, memory=0).choose(program, 7, lambda *_: False) == 1
 
 
+def test_work_is_divided_among_the_cohorts_that_train_at_once(program: Program) -> None:
+    two = LaneCount(capacity=100 * work_bytes(program), memory=2**40, num_cohorts=2)
+    assert [two.choose(program, n, lambda *_: False) for n in (3, 15, 16, 40)] == [3, 15, 8, 20]
+    assert two.shares(list(range(5)), 2) == [[0, 1, 2], [3, 4]]
+    assert two.shares(list(range(2)), 2) == [[0, 1]]
+
+
 def test_lanes_are_a_multiple_of_the_devices(program: Program) -> None:
-    spread = LaneCount(capacity=10 * state_bytes(program), memory=2**40, num_devices=4)
+    spread = LaneCount(capacity=10 * work_bytes(program), memory=2**40, num_devices=4)
     assert [spread.choose(program, n, lambda *_: False) for n in (1, 4, 5, 9)] == [4, 4, 8, 12]
 
 

@@ -160,7 +160,7 @@ def test_attention_and_layer_norm() -> None:
 
 
 @keras.saving.register_keras_serializable("paceline-tests")
-class Repeated(layers.Layer):
+class Repeated(layers.Layer):  # type: ignore[misc]
     """Its constant sits inside the body of a loop, where it has to become an operand."""
 
     def __init__(self, factor: float, kind: str) -> None:
@@ -185,7 +185,7 @@ def test_a_constant_inside_a_loop(kind: str) -> None:
     check(gaps(build, [{"factor": 0.5}, {"factor": 0.9}]))
 
 
-class Weird(keras.Model):
+class Weird(keras.Model):  # type: ignore[misc]
     """A training step of its own, with a log that is no metric."""
 
     def __init__(self, gain: float) -> None:

@@ -43,7 +43,8 @@ class FusedExecutor:
         gc.freeze()
         self._preparation, self._training, self._hint, self._lane_count = preparation, training, hint, lane_count
         self._compiler = Compiler()
-        self._worker = Worker(self._compiler)
+        # one asker at a time reads a dataset
+        self._worker = Worker(self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts)
         self._blocks: deque[_Block] = deque()
         self._programs: dict[str, Program | StreamProgram] = {}
         self._snapshots: dict[int, Snapshot] = {}
@@ -106,7 +107,7 @@ class FusedExecutor:
     # -- preparing
 
     def _prepare_next(self) -> list[Progress]:
-        """Prepares the next networks of the block at hand; launches what is ready when the block, or a cohort, is full."""
+        """Prepares the next networks of the block at hand; launches what is ready at its end."""
         block = self._blocks[0]
         events: list[Event] = []
         before = self._preparation.space
@@ -129,7 +130,7 @@ class FusedExecutor:
         return [Progress(tuple(events))] if events else []
 
     def _launch_early(self, block: "_Block", key: str) -> None:
-        """While a block is all one program: compiles as soon as two networks show what varies, launches full cohorts."""
+        """While a block is one program: compiles once two networks show what varies, launches full cohorts."""
         entries = block.ready[key]
         if len(block.ready) > 1 or self._preparation.is_streamed:
             return
@@ -164,7 +165,8 @@ class FusedExecutor:
         self._compiler.request(program, num_lanes)
         for entry, network in zip(entries, traced, strict=True):
             self._bytes_ahead[entry.run.leader.trial] = sum(leaf.nbytes for leaf in network.state)
-        self._worker.train(Batch(program, num_lanes, entries))
+        for part in self._lane_count.shares(entries, num_lanes):
+            self._worker.train(Batch(program, num_lanes, part))
 
     def _program(self, key: str, traced: Sequence[Traced], prepared: Prepared) -> Program | StreamProgram:
         known = self._programs.get(key)

@@ -1,4 +1,4 @@
-"""The thread that trains cohorts, one after another, while the caller's thread prepares the next."""
+"""The threads that train cohorts, each one after another, while the caller's thread prepares the next."""
 
 import queue
 import threading
@@ -62,28 +62,36 @@ class Rejected:
 
 @dataclass(eq=False)
 class Worker:
-    """Trains batches in the order in which they come."""
+    """Takes batches in the order in which they come; as many are trained at once as there are threads."""
 
     compiler: Compiler
     shuffle: bool = True
+    num_threads: int = 1
     outbox: "queue.SimpleQueue[Progress | Rejected]" = field(default_factory=queue.SimpleQueue)
 
     def __post_init__(self) -> None:
         self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._told: set[tuple[Program | StreamProgram, int]] = set()
-        self._thread = threading.Thread(target=self._work, name="paceline-train", daemon=True)
-        self._thread.start()
+        self._telling = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"paceline-train-{i}", daemon=True)
+            for i in range(self.num_threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def train(self, batch: Batch) -> None:
         """Queues a batch."""
         self._inbox.put(batch)
 
     def stop(self) -> None:
-        """Ends the current cohort at its next epoch, or sooner if that is far, and forgets the rest."""
+        """Ends the current cohorts at their next epoch, or sooner if that is far, and forgets the rest."""
         self._stopping.set()
-        self._inbox.put(None)
-        self._thread.join()
+        for _ in self._threads:
+            self._inbox.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
         while (batch := self._inbox.get()) is not None and not self._stopping.is_set():
@@ -117,7 +125,9 @@ class Worker:
     def tell_compiled(self, compiled: Compiled | StreamCompiled) -> None:
         """Tells of a program that was compiled, once."""
         key = (compiled.program, compiled.num_lanes)
-        if key not in self._told:
+        with self._telling:
+            if key in self._told:
+                return
             self._told.add(key)
             event = ProgramCompiled(compiled.program.key, compiled.num_lanes, compiled.seconds, compiled.from_scratch)
             self.outbox.put(Progress((event,)))

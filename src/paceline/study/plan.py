@@ -97,14 +97,16 @@ class Plan:
         from paceline.execute.prepare import Preparation, structural_hint
         from paceline.train.calibration import capacity
         from paceline.train.compiler import use_persistent_cache
-        from paceline.train.lanes import LaneCount, device_count, free_memory
+        from paceline.train.lanes import LaneCount, cohort_count, device_count, free_memory
 
         use_persistent_cache()
         fused = self.backend == "jax"
         build, data = self.request.build, training_data(self.split, self.request.class_weight)
         preparation = Preparation(build, data, self.training, self.space, LOOP_NAMES, fused)
         hint = structural_hint(self.structural, self.space)
-        lane_count = LaneCount(capacity() if fused else 0, self.request.memory or free_memory(), device_count())
+        lane_count = LaneCount(
+            capacity() if fused else 0, self.request.memory or free_memory(), device_count(), cohort_count()
+        )
         return FusedExecutor(preparation, self.training, hint, lane_count)
 
     def check_same(self, record: Record) -> None:

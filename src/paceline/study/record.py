@@ -165,7 +165,9 @@ class Record:
         if trial.shares is None and trial.epochs > self.trials[self._longest.get(key, event.number)].epochs - 1:
             self._longest[key] = event.number
         best = None if self._best is None else self.trials[self._best].score
-        if self.objective.better(event.score, best):
+        # cohorts that train at once end in any order: of equals the first by number is the best
+        earlier = self._best is not None and event.score == best and event.number < self._best
+        if earlier or self.objective.better(event.score, best):
             self._best = event.number
 
 

@@ -41,7 +41,7 @@ def _listen() -> None:
         if event == _HIT_EVENT:
             _counter.hits += 1
 
-    def compiled(event: str, duration_secs: float, **_: Any) -> None:
+    def compiled(event: str, duration_secs: float, **_: Any) -> None:  # noqa: ARG001 - JAX passes it by name
         if event == _COMPILE_EVENT:
             _counter.compilations += 1
 

@@ -1,7 +1,6 @@
-"""Cutting an array into the shifted, strided views that a window sliding over it sees."""
+"""Where a window goes that slides over an array, and what it sees there."""
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from jax import lax
 
 @dataclass(frozen=True)
 class Windows:
-    """Positions inside a window (``taps``) and positions of the window (``places``), over neighbouring axes of an array.
+    """Positions inside a window (``taps``) and positions of the window (``places``), over every axis of an array.
 
     Tap t at place p reads index ``t * tap_step + p * place_step`` of the padded array.
     """
@@ -22,41 +21,49 @@ class Windows:
     places: tuple[int, ...]
     place_step: tuple[int, ...]
 
-    @property
-    def count(self) -> int:
-        """How many taps there are."""
-        return math.prod(self.taps)
+    def positions(self) -> list[tuple[int, ...]]:
+        """All taps, in row-major order."""
+        return list(itertools.product(*map(range, self.taps)))
 
-    @property
-    def area(self) -> int:
-        """How many places there are."""
-        return math.prod(self.places)
-
-    def views(self, padded: jax.Array, axis: int) -> list[jax.Array]:
-        """For each tap, in row-major order, what it reads at every place.
-
-        Args:
-            padded: (\\*before, \\*size, \\*after).
-            axis: where ``size`` begins.
-
-        Returns:
-            As many arrays (\\*before, \\*places, \\*after) as there are taps.
-        """
-        shape, rank = padded.shape, len(self.taps)
-        before, after = shape[:axis], shape[axis + rank :]
-        steps = (*(1 for _ in before), *self.place_step, *(1 for _ in after))
+    def views(self, padded: jax.Array) -> list[jax.Array]:
+        """For each tap, in row-major order, what it reads at every place: arrays of shape ``places``."""
         views = []
-        for tap in itertools.product(*map(range, self.taps)):
+        for tap in self.positions():
             start = [t * s for t, s in zip(tap, self.tap_step, strict=True)]
             stop = [a + (p - 1) * s + 1 for a, p, s in zip(start, self.places, self.place_step, strict=True)]
-            first, last = (*(0 for _ in before), *start, *(0 for _ in after)), (*before, *stop, *after)
-            views.append(lax.slice(padded, first, last, steps))
+            views.append(lax.slice(padded, start, stop, self.place_step))
         return views
 
-    def patches(self, padded: jax.Array, axis: int, along: int) -> jax.Array:
-        """The views of all taps, concatenated along an axis."""
-        views = self.views(padded, axis)
-        return views[0] if len(views) == 1 else jnp.concatenate(views, axis=along)
+    def back(self, views: Sequence[jax.Array], size: Sequence[int]) -> jax.Array:
+        """The transpose of :meth:`views`: an array of shape ``size``, each element the sum of the views that read it.
+
+        Args:
+            views: one array of shape ``places`` for each tap.
+            size: the padded array's shape.
+        """
+        if self.taps == self.place_step and set(self.tap_step) == {1}:
+            tiled = self._interleaved(list(views))
+            return resized(tiled, [(0, n - m) for n, m in zip(size, tiled.shape, strict=True)])
+        parts = []
+        for view, tap in zip(views, self.positions(), strict=True):
+            config = [
+                (t * e, n - t * e - (p - 1) * s - 1, s - 1)
+                for t, e, n, p, s in zip(tap, self.tap_step, size, self.places, self.place_step, strict=True)
+            ]
+            parts.append(lax.pad(view, jnp.zeros((), view.dtype), config))
+        return sum(parts[1:], parts[0])
+
+    def _interleaved(self, views: list[jax.Array]) -> jax.Array:
+        """:meth:`back` where windows tile the array, one axis after the other, the last first.
+
+        On (64, 28, 28, 32) and 2x2 windows the gradient of max pooling takes 2.3 ms with this, 3.6 with a single
+        transposition, 9 as a comparison with a repeated array, 10 as a sum of dilated arrays, and 27 in XLA's form.
+        """
+        for axis, width in reversed(list(enumerate(self.taps))):
+            if width > 1:
+                groups = [jnp.stack(views[i : i + width], axis + 1) for i in range(0, len(views), width)]
+                views = [lax.collapse(group, axis, axis + 2) for group in groups]
+        return views[0]
 
 
 def places(
@@ -74,11 +81,10 @@ def places(
     )
 
 
-def pad(
-    x: jax.Array, axis: int, value: float, padding: Sequence[tuple[int, int]], dilation: Sequence[int]
+def resized(
+    x: jax.Array, padding: Sequence[tuple[int, int]], value: float = 0.0, dilation: Sequence[int] | None = None
 ) -> jax.Array:
-    """``x`` with the axes from ``axis`` on dilated and padded by ``value`` (a negative padding cuts)."""
-    config = [(0, 0, 0)] * x.ndim
-    for i, ((lo, hi), d) in enumerate(zip(padding, dilation, strict=True)):
-        config[axis + i] = (int(lo), int(hi), int(d) - 1)
-    return x if not any(map(any, config)) else lax.pad(x, jnp.asarray(value, x.dtype), config)
+    """``x`` dilated and padded by ``value``; a negative padding cuts."""
+    steps = [int(d) - 1 for d in dilation or [1] * x.ndim]
+    config = [(int(lo), int(hi), step) for (lo, hi), step in zip(padding, steps, strict=True)]
+    return lax.pad(x, jnp.asarray(value, x.dtype), config) if any(map(any, config)) else x
