@@ -16,7 +16,8 @@ from test_study_tune import tune
 import jax
 from paceline.train.lanes import cohort_count
 study = tune(Path(sys.argv[2]), trials=24)
-print(json.dumps([jax.local_device_count(), cohort_count(), [trial.score for trial in study.trials], study.best.number]))
+scores = [trial.score for trial in study.trials]
+print(json.dumps([jax.local_device_count(), cohort_count(), scores, study.best.number]))
 """
 
 

@@ -36,7 +36,7 @@ events = st.one_of(
     st.builds(EpochMeasured, numbers, numbers, metrics, st.floats(0, 1e6)),
     st.builds(TrialPaused, numbers, st.text()),
     st.builds(
-        TrialEnded, numbers, st.sampled_from(TrialState), st.none() | st.floats(-1e9, 1e9), st.none() | numbers, st.text()
+        TrialEnded, numbers, st.sampled_from(TrialState), st.none() | st.floats(-1e9, 1e9), st.integers(0, 9), st.text()
     ),
     st.builds(ProgramCompiled, st.text(), numbers, st.floats(0, 1e6), numbers),
     st.builds(Noted, st.text()),

@@ -89,8 +89,8 @@ def with_gradients(function: Any) -> Any:
     return both
 
 
-def normal(seed: int, *shape: int) -> jax.Array:
-    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape, dtype=np.float32))
+def normal(seed: int, *shape: int) -> Any:
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
 @st.composite
@@ -131,7 +131,7 @@ convolution_2d: dict[str, Any] = {
 }  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(convolutions(), st.integers(0, 99))
 def test_a_convolution_and_its_gradients(case: Any, seed: int) -> None:
     params, *shapes = case
@@ -142,14 +142,14 @@ def test_a_convolution_and_its_gradients(case: Any, seed: int) -> None:
     assert_close(got, want)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=7, deadline=None)
 @given(convolutions(), st.sampled_from([(0, 0), (None, 0), (0, None), (1, -1)]))
 def test_lanes_of_a_convolution(case: Any, axes: tuple[int | None, int | None]) -> None:
     params, *shapes = case
-    assume(0 not in jax.eval_shape(convolution_of(params), *map(jnp.zeros, shapes)).shape)
+    assume(0 not in jax.eval_shape(convolution_of(params), *(jax.ShapeDtypeStruct(s, "float32") for s in shapes)).shape)
     pairs = list(zip(shapes, axes, strict=True))
     x, w = (normal(i, *(shape if axis is None else (3, *shape))) for i, (shape, axis) in enumerate(pairs))
-    x, w = (a if axis is None else jnp.moveaxis(a, 0, axis) for a, axis in zip((x, w), axes, strict=True))
+    x, w = (a if axis is None else np.moveaxis(a, 0, axis) for a, axis in zip((x, w), axes, strict=True))
     got, want, _ = both_compiled(with_gradients(convolution_of(params)), x, w, lanes=axes)
     assert_close(got, want)
 
@@ -177,9 +177,14 @@ def test_a_transposed_convolution() -> None:
     assert_close(got, want)
 
 
-def test_groups_keep_the_original() -> None:
-    x, w = normal(0, 2, 6, 6, 4), normal(1, 3, 3, 1, 4)
-    assert lowered(with_gradients(convolution_of({**convolution_2d, "feature_group_count": 4})), x, w)[1] == []
+@pytest.mark.parametrize(("channels", "features", "groups"), [(4, 4, 4), (4, 8, 4), (6, 4, 2)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_groups(channels: int, features: int, groups: int, strides: tuple[int, int]) -> None:
+    params = {**convolution_2d, "window_strides": strides, "feature_group_count": groups}
+    x, w = normal(0, 5, 7, 6, channels), normal(1, 2, 3, 2, channels // groups, features)
+    got, want, replaced = both_compiled(with_gradients(convolution_of(params)), x, w, lanes=(None, 0))
+    assert replaced == ["conv_general_dilated"] * 3
+    assert_close(got, want)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.int32])
@@ -205,21 +210,21 @@ def poolings(draw: st.DrawFn) -> tuple[tuple[int, ...], dict[str, Any]]:
     return (2, *size, 3), {"window": (1, *window, 1), "strides": (1, *strides, 1), "padding": padding}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(poolings(), st.integers(0, 99), st.booleans())
 def test_pooling_and_its_gradient(case: Any, seed: int, many_ties: bool) -> None:
     shape, params = case
     args = (params["window"], params["strides"], params["padding"])
     x = normal(seed, *shape)
-    x = jnp.round(x) if many_ties else x
+    x = np.round(x) if many_ties else x
 
     def pool(x: jax.Array) -> list[Any]:
         reductions: list[tuple[float, Any]] = [(-jnp.inf, lax.max), (0.0, lax.add)]
-        return [with_gradients(lambda x, r=r: lax.reduce_window(x, *r, *args))(x) for r in reductions]
+        return [with_gradients(lambda x, r=r: lax.reduce_window(x, r[0], r[1], *args))(x) for r in reductions]
 
-    got, want, replaced = both_compiled(pool, jnp.stack([x, -x], 1), lanes=1)
-    # the gradient of a sum is a sum, whatever its padding
-    assert replaced.count("select_and_scatter_add") == replaced.count("reduce_window_max") == 1
+    got, want, replaced = both_compiled(pool, np.stack([x, -x], 1), lanes=1)
+    assert replaced.count("select_and_scatter_add") == 1
+    assert ("reduce_window_max" in replaced) == (params["window"] == params["strides"])
     assert_close(got, want)
 
 
@@ -230,7 +235,7 @@ def networks() -> list[Any]:
         pytest.param((9, 9, 3), [layers.Conv2D(4, 3, 2), layers.AveragePooling2D(2, padding="same")], id="strided"),
         pytest.param((9, 8, 2), [layers.Conv2D(3, (3, 2), dilation_rate=2), layers.MaxPooling2D(3, 2)], id="dilated"),
         pytest.param((20, 2), [layers.Conv1D(4, 5, padding="causal"), layers.MaxPooling1D(2)], id="one axis"),
-        pytest.param((8, 8, 4), [layers.SeparableConv2D(4, 3), layers.Conv2D(4, 1, groups=2)], id="groups"),
+        pytest.param((8, 8, 4), [layers.SeparableConv2D(4, 3), layers.Conv2D(4, 2, groups=2)], id="groups"),
         pytest.param((5, 5, 2), [layers.Conv2DTranspose(3, 3, strides=2), layers.AveragePooling2D(3, 2)], id="up"),
         pytest.param((4, 8, 8, 2), [layers.Conv3D(3, 2), layers.MaxPooling3D(2)], id="three axes"),
     ]  # fmt: skip
@@ -258,7 +263,7 @@ def test_inside_a_loop_over_lanes() -> None:
         return jnp.mean(lax.reduce_window(y, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") ** 2)
 
     def trained(gradient: Any, w: jax.Array, x: jax.Array) -> Any:
-        step = jax.vmap(lambda w: w - 0.1 * gradient(w, x))
+        step: Any = jax.vmap(lambda w: w - 0.1 * gradient(w, x))
         return jax.lax.fori_loop(0, 3, lambda _, w: step(w), w)
 
     x, w = normal(0, 4, 8, 8, 3), 0.1 * normal(1, 2, 3, 3, 3, 4)

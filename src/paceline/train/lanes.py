@@ -42,8 +42,8 @@ class LaneCount:
     def choose(self, program: AnyProgram, num_waiting: int, is_compiled: Callable[[AnyProgram, int], bool]) -> int:
         """Lanes for a program that so many networks wait for.
 
-        As few cohorts as possible, as full as possible, but enough to occupy every core where each still has some lanes;
-        a size up to twice that which is compiled already is preferred to compiling another.
+        As few cohorts as possible, as full as possible, but enough to occupy every core if each still has some lanes.
+        A size up to twice that which is compiled already is preferred to compiling another.
         """
         most = self.most(program)
         count = max(math.ceil(num_waiting / most), min(self.num_cohorts, num_waiting // _FEWEST_TO_DIVIDE))
@@ -55,7 +55,7 @@ class LaneCount:
         return even
 
     def shares(self, waiting: Sequence[T], num_lanes: int) -> list[Sequence[T]]:
-        """Divides networks of one program among the cohorts that train at once; each refills its lanes from its share."""
+        """Divides networks of one program among cohorts that train at once; each refills its lanes from its share."""
         count = min(self.num_cohorts, math.ceil(len(waiting) / num_lanes))
         size = math.ceil(len(waiting) / count)
         return [waiting[i : i + size] for i in range(0, len(waiting), size)]

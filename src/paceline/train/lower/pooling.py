@@ -29,17 +29,21 @@ def _reduction(
     params: dict[str, Any], aval: Any, start: float, combine: Callable[[jax.Array, jax.Array], jax.Array]
 ) -> Callable[[jax.Array], jax.Array] | None:
     windows = _windows(params, aval)
-    if windows is None:
+    # windows that overlap are XLA's: 64x28x28x32, 3x3 by 2 in 7.8 ms against 8.4, 2x2 by 1 in 3.4 against 8.3; windows
+    # of 2x2 by 2 in 3.4 against 2.7
+    if windows is None or windows.taps != windows.place_step or params["base_dilation"] != (1,) * len(aval.shape):
         return None
 
     def pool(x: jax.Array) -> jax.Array:
-        return reduce(combine, windows.views(resized(x, params["padding"], start, params["base_dilation"])))
+        return reduce(combine, windows.views(resized(x, params["padding"], start)))
 
     return pool
 
 
 def scatter(params: dict[str, Any], avals: Sequence[Any]) -> Callable[[jax.Array, jax.Array], jax.Array] | None:
     """``select_and_scatter_add``: each element of the source goes to the largest operand of its window; or None.
+
+    On (64, 28, 28, 32): 2x2 windows by 2 in 2.3 ms against 27, 3x3 by 2 in 11 against 38, 2x2 by 1 in 14 against 117.
 
     Of several equally large ones XLA takes the first in row-major order, and so does this.
     """
