@@ -105,7 +105,7 @@ def ask(
 
 
 def _calibrate(cache: Path) -> None:
-    """Puts the machine's lane capacity, measured once for each installation and not once for each study, into a cache."""
+    """Puts the machine's lane capacity, measured once for an installation and not for each study, into a cache."""
     kept = environments.ROOT / ".venvs" / "calibration" / "lanes.json"
     if not kept.exists():
         measure = "from paceline.train.calibration import capacity; capacity()"

@@ -14,7 +14,7 @@ PEERS = {KERAS_JAX: "KerasTuner on Keras-JAX", KERAS_TF: "KerasTuner on Keras-Te
 
 METHOD = """Whole processes are timed, from start to exit, imports and reading the data included; "search" is the call
 of `tune` or `search` alone. All sides read the same arrays and have the same build function. "First time" starts with
-an empty cache directory, so every program is compiled and the machine is measured anew: these are the figures held
+an empty cache directory, so every program is compiled: these are the figures held
 against the bounds. "Again" is another study (another seed, so other configurations) that finds the first one's cache.
 Each run has its own seed (KerasTuner's far apart and never 0); since each side draws its own configurations, the mean
 number of weights of a network says whether they had like work."""

@@ -96,10 +96,8 @@ class Plan:
         from paceline.execute.fused import FusedExecutor
         from paceline.execute.prepare import Preparation, structural_hint
         from paceline.train.calibration import capacity
-        from paceline.train.compiler import use_persistent_cache
         from paceline.train.lanes import LaneCount, cohort_count, device_count, free_memory
 
-        use_persistent_cache()
         fused = self.backend == "jax"
         build, data = self.request.build, training_data(self.split, self.request.class_weight)
         preparation = Preparation(build, data, self.training, self.space, LOOP_NAMES, fused)
@@ -182,6 +180,10 @@ def make_plan(request: Request) -> Plan:
     """Loads, splits, discovers and checks; writes nothing."""
     seed = secrets.randbelow(2**31) if request.seed is None else request.seed
     backend = choose_backend()
+    if backend == "jax":
+        from paceline.train.compiler import use_persistent_cache
+
+        use_persistent_cache()  # before the first build: initial weights are compiled too
     create(request.search, seed)
     options = dict(request.data_options)
     standardize = options.pop("standardize", None)
