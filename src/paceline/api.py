@@ -11,11 +11,16 @@ from typing import Any, Literal
 from paceline.core import InvalidInput, parse_seconds
 from paceline.data import load
 from paceline.report import Summary, read, watch
+from paceline.schedule import Schedule
+from paceline.schedule import restore as restore_schedule
 from paceline.search import STRATEGIES, Strategy, restore
-from paceline.space import Hyperparameter, HyperParameters
+from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.store import StudyStore
 from paceline.study import Request, Study, run
+from paceline.study.asktell import OpenStudy
 from paceline.study.backend import choose_backend
+from paceline.study.function import FunctionTask
+from paceline.study.session import carry_out
 from paceline.study.source import Source, fix, import_build, network, plain_data, plain_options
 
 Build = Callable[[HyperParameters], Any]
@@ -26,14 +31,17 @@ _LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
 def tune(
     build: Build | str,
-    data: Any,
+    data: Any = None,
     *,
     objective: Any = None,
-    epochs: int | Hyperparameter = 10,
+    epochs: int | Hyperparameter | None = None,
     batch_size: int | Hyperparameter = 32,
     trials: int | None = None,
     budget: float | str | None = None,
     search: str | Strategy = "random",
+    schedule: str | Schedule = "auto",
+    ordered: bool | None = None,
+    in_flight: int | None = None,
     seed: int | None = None,
     study: str | os.PathLike[str] | None = None,
     validation: Any = 0.1,
@@ -43,9 +51,16 @@ def tune(
     memory: int | str | None = None,
     display: Show = "auto",
     fixed: Mapping[str, Any] | None = None,
+    space: Space | Mapping[str, Hyperparameter] | None = None,
+    workers: int | None = None,
+    time_limit: float | str | None = None,
+    memory_limit: int | str | None = None,
     **data_options: Any,
 ) -> Study:
     """Searches for the best configuration of ``build(hp)``: many candidates train as one compiled program.
+
+    Without ``data``, ``build`` is any function of ``hp`` that trains and measures by itself, in whatever framework,
+    and gives its score; see below.
 
     Example::
 
@@ -67,6 +82,19 @@ def tune(
 
     Called again with the same arguments and ``study``, it goes on where that study stopped.
 
+    A function objective, here with four processes of which each trial may take a quarter of an hour::
+
+        def objective(hp):
+            model = make(hp.Int("depth", 2, 8), hp.Float("rate", 1e-4, 1e-1, sampling="log"))
+            for epoch in range(27):
+                if not hp.report(train_and_validate(model)):
+                    return
+
+        paceline.tune(objective, objective="max", trials=100, epochs=27, workers=4, time_limit="15m")
+
+    It reports a number, or a dict of metrics, after each step, and returns when that is answered with False; or it
+    just returns its score. What may vary is learnt from what it asks ``hp`` for; the first trial is at its defaults.
+
     Args:
         build: a function that takes ``hp`` and returns a compiled Keras model; ``"mlp"`` or ``"cnn"`` for a built-in
             network; ``"model.py:build"`` for a function in a file.
@@ -76,12 +104,21 @@ def tune(
             train side by side.
         objective: a metric as Keras logs it (``"val_accuracy"``); with a direction where its name does not tell it:
             ``("val_score", "max")``. Built-in networks need none: they take ``val_accuracy`` or ``val_loss``.
-        epochs: epochs of each trial, or a hyperparameter: ``Choice([5, 10])``.
+        epochs: epochs of each trial, or a hyperparameter: ``Choice([5, 10])``; None for 10. Of a function objective,
+            the steps that a full run reports; without it no schedule but ``"full"`` can be used.
         batch_size: rows in a batch, or a hyperparameter; of a stream, its own.
         trials: how many trials the study is to hold in total, those of earlier calls included.
         budget: wall time of this call: seconds, or a text such as ``"90s"``, ``"5m"``, ``"1h30m"``.
         search: ``"random"``, ``"sobol"``, ``"grid"`` (which alone needs neither ``trials`` nor ``budget``), or a
             strategy of `paceline.search`.
+        schedule: who goes on: ``"full"`` trains every trial to its end; ``"asha"``, ``"halving"``, ``"hyperband"`` and
+            ``"median"`` let slow ones go early; ``"auto"`` is asha, or full where trainings are of three epochs or
+            fewer, ``epochs`` is a hyperparameter, data are streamed or the search is a grid. A `paceline.schedule`
+            with settings of its own will do as well.
+        ordered: True: what is tried next never depends on the clock, so that the same seed gives the same study on any
+            machine. False: measured seconds take part. None: True unless ``budget`` is given.
+        in_flight: how many trials are in flight at once where a model or a schedule decides what follows: more keep
+            the machine busier, fewer know more when they are chosen.
         seed: of everything random: split, configurations, initial weights, batches. None draws one, or takes that of
             the study that is there already.
         study: the directory in which everything is kept; None for a new one in the system's temporary folder.
@@ -93,6 +130,11 @@ def tune(
         memory: bytes that networks side by side may take, such as ``"8GiB"``; None for a share of what is free.
         display: ``"auto"`` shows progress on a terminal; True shows it in any case, False never.
         fixed: hyperparameters that are not tuned, with their values; as texts, too (``{"units": "64"}``).
+        space: only of a function objective: what may vary, so that it need not be learnt.
+        workers: only of a function objective: how many processes call it; None for this process, one trial at a time.
+            What happens to a worker is recorded and happens to no other trial.
+        time_limit: only with ``workers``: how long one trial may take, such as ``"15m"``.
+        memory_limit: only with ``workers``: what one trial may take, such as ``"2GiB"``.
         **data_options: ``target``, ``data_dir``, ``test``, ``sample_weight``, ``task`` of `paceline.data.load`, and
             ``standardize`` of `paceline.data.split`.
 
@@ -106,10 +148,27 @@ def tune(
         StudyLocked: another process is writing that study.
         AllTrialsFailed: the first trials all failed.
     """
+    if data is None:
+        _refuse(
+            "without data", "left out, or data", batch_size=(batch_size, 32), validation=(validation, 0.1),
+            patience=(patience, None), keep=(keep, "last"), class_weight=(class_weight, None), memory=(memory, None),
+            **{name: (value, None) for name, value in data_options.items()},
+        )  # fmt: skip
+        _check_limits(search, trials, budget)
+        task = FunctionTask.of(
+            build, objective=objective, study=_fresh_directory() if study is None else study, trials=trials,
+            budget=budget, search=search, schedule=schedule, seed=seed, epochs=epochs, space=space, workers=workers,
+            time_limit=time_limit, memory_limit=memory_limit, ordered=ordered, in_flight=in_flight, fixed=fixed,
+        )  # fmt: skip
+        return _watched_function(task, display)
+    only = {"space": space, "workers": workers, "time_limit": time_limit, "memory_limit": memory_limit}
+    _refuse("with data", "left out, since it is of function objectives", **{n: (v, None) for n, v in only.items()})
     request = as_request(
         build, data, objective=objective, trials=trials, budget=budget, search=search, seed=seed, study=study,
-        validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options, epochs=epochs,
-        batch_size=batch_size, patience=patience, keep=keep, memory=memory,
+        validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options,
+        epochs=10 if epochs is None else epochs, batch_size=batch_size, patience=patience, keep=keep, memory=memory,
+        schedule=schedule, ordered=ordered,
+        in_flight=in_flight,
     )  # fmt: skip
     return _watched(request, display)
 
@@ -156,6 +215,8 @@ def resume(
     directory = Path(study)
     summary = read(directory)
     record, settings = summary.record, summary.record.settings
+    if record.created is not None and "kind" in record.created.data:
+        return _watched_function(_function_of(summary, build, trials, budget), display)
     source = Source.from_json(settings.get("source", {}))
     options = {**source.data_options, **data_options}
     build = _found(
@@ -171,7 +232,9 @@ def resume(
     loop = {name: settings[name] or record.space[name] for name in ("epochs", "batch_size")}
     request = Request.of(
         build, data, objective=objective, study=directory, **loop, trials=trials,
-        budget=budget, search=_strategy_of(directory, settings["search"]), seed=seed, validation=validation,
+        budget=budget, search=_strategy_of(directory, settings["search"]),
+        schedule=restore_schedule(settings["schedule"]), ordered=settings["ordered"], in_flight=settings["in_flight"],
+        seed=seed, validation=validation,
         data_options=options, class_weight=class_weight, patience=settings["patience"], keep=settings["keep"],
         memory=memory, source=source.to_json(),
     )  # fmt: skip
@@ -189,7 +252,7 @@ def as_request(
     Args:
         build, data, objective, trials, budget, search, seed, study, validation, class_weight, fixed: as in `tune`.
         data_options: as in `tune`.
-        **training: ``epochs, batch_size, patience, keep, memory`` as in `tune`.
+        **training: ``epochs, batch_size, patience, keep, memory, schedule, ordered, in_flight`` as in `tune`.
     """
     _check_limits(search, trials, budget)
     directory = _fresh_directory() if study is None else Path(study)
@@ -217,6 +280,68 @@ def load_study(directory: str | os.PathLike[str]) -> Study:
         InvalidInput: there is none in this directory.
     """
     return Study.open(directory)
+
+
+def open_study(
+    study: str | os.PathLike[str],
+    space: Space | Mapping[str, Hyperparameter] | None = None,
+    objective: Any = None,
+    *,
+    search: str | Strategy = "random",
+    seed: int | None = None,
+) -> OpenStudy:
+    """A study whose trials you run yourself: ``ask`` says what to try next, ``tell`` takes what came of it.
+
+    Example::
+
+        with paceline.open_study("runs/oven", {"heat": paceline.Float(150, 250)}, "max") as study:
+            for trial in study.ask(4):
+                study.tell(trial, bake(**trial.config))
+        study.best.config
+
+    Args:
+        study: its directory. One that is there is opened again; ``pending`` are the trials not told of yet.
+        space: what may vary; of a study that is there, it need not be passed.
+        objective: ``"max"`` or ``"min"``, or a metric such as ``("accuracy", "max")``; the same.
+        search: as in `tune`; of a study that is there, its own is taken.
+        seed: as in `tune`.
+
+    Raises:
+        InvalidInput: anything that cannot be used; nothing has been written then.
+        StudyMismatch: the directory holds another study.
+        StudyLocked: another process is writing it.
+    """
+    return OpenStudy(study, space, objective, search, seed)
+
+
+def _refuse(when: str, expected: str, **options: tuple[Any, Any]) -> None:
+    """Refuses options that mean nothing here; of each, what was given and what it is when left out."""
+    for name, (value, default) in options.items():
+        if value is not default and value != default:
+            raise InvalidInput(f"{name} was given {when}", expected=f"it {expected}")
+
+
+def _function_of(summary: Summary, function: Build | str | None, trials: int | None, budget: Any) -> FunctionTask:
+    """A function's study, to be gone on with."""
+    settings, directory = summary.record.settings, summary.directory
+    if "source" not in settings:
+        raise InvalidInput(
+            f"study {directory} is told by hand", expected=f"paceline.open_study({str(directory)!r}), ask and tell"
+        )
+    function = _found("function", function, settings["source"]["build"], "the function", directory)
+    trials, budget = _limits(summary, trials, budget)
+    same = {name: settings[name] for name in ("epochs", "ordered", "workers", "time_limit", "memory_limit")}
+    return FunctionTask.of(
+        function, objective=summary.record.objective, study=directory, trials=trials, budget=budget,
+        search=_strategy_of(directory, settings["search"]), schedule=restore_schedule(settings["schedule"]), **same,
+    )  # fmt: skip
+
+
+def _watched_function(task: FunctionTask, display: Show) -> Study:
+    limits = task.budget
+    with watch(display, trials=limits.trials, seconds=limits.seconds, opening="Calling the function ...") as observer:
+        carry_out(task, task.directory, observer)
+    return Study.open(task.directory)
 
 
 def _watched(request: Request, display: Show) -> Study:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def show(
     study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    trial: Annotated[int | None, typer.Option(metavar="N", help="One trial: how it did, and why it went on.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
 ) -> None:
     """Say how a study stands.
@@ -27,7 +28,10 @@ def show(
 
         typer.echo(json.dumps(summary.to_json(), allow_nan=False, indent=2))
         return
-    text.show(summary, text.console())
+    if trial is not None:
+        text.trial(summary, trial, text.console())
+    else:
+        text.show(summary, text.console())
 
 
 def data(

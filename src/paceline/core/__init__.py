@@ -1,6 +1,7 @@
 """The records that every room shares: trials, objectives, budgets, events and errors. Imports nothing of ours."""
 
 from paceline.core.budget import Budget, parse_bytes, parse_seconds
+from paceline.core.decision import Action, Decision
 from paceline.core.errors import (
     AllTrialsFailed,
     InvalidInput,
@@ -14,9 +15,11 @@ from paceline.core.objective import Objective
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
 
 __all__ = [
+    "Action",
     "AllTrialsFailed",
     "Budget",
     "Configuration",
+    "Decision",
     "InvalidInput",
     "Measurement",
     "MissingData",

@@ -24,27 +24,27 @@ def _amount(text: str, units: Mapping[str, float]) -> float | None:
     return sum(float(number) * units[unit] for number, unit in parts)
 
 
-def parse_seconds(budget: float | str) -> float:
-    """Seconds in ``90``, ``"90"``, ``"5m"``, ``"1h30m"`` or ``"2 d"``.
+def parse_seconds(budget: float | str, name: str = "budget") -> float:
+    """Seconds in ``90``, ``"90"``, ``"5m"``, ``"1h30m"`` or ``"2 d"``; ``name`` is what an error calls it.
 
     Raises:
         InvalidInput: not a duration, or not positive.
     """
     seconds = _amount(budget, _SECONDS) if isinstance(budget, str) else float(budget)
     if seconds is None or not math.isfinite(seconds) or seconds <= 0:
-        raise InvalidInput(f"budget is {budget!r}", expected="a positive time such as '90s', '5m', '1h30m' or seconds")
+        raise InvalidInput(f"{name} is {budget!r}", expected="a positive time such as '90s', '5m', '1h30m' or seconds")
     return seconds
 
 
-def parse_bytes(memory: int | str) -> int:
-    """Bytes in ``2**30``, ``"8GiB"`` or ``"500 MB"``.
+def parse_bytes(memory: int | str, name: str = "memory") -> int:
+    """Bytes in ``2**30``, ``"8GiB"`` or ``"500 MB"``; ``name`` is what an error calls it.
 
     Raises:
         InvalidInput: not an amount of memory, or not positive.
     """
     amount = _amount(memory, _BYTES) if isinstance(memory, str) else float(memory)
     if amount is None or not math.isfinite(amount) or amount < 1:
-        raise InvalidInput(f"memory is {memory!r}", expected="an amount such as '8GiB', '500MB' or a number of bytes")
+        raise InvalidInput(f"{name} is {memory!r}", expected="an amount such as '8GiB', '500MB' or a number of bytes")
     return int(amount)
 
 

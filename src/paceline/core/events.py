@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from paceline.core.decision import Action
 from paceline.core.trial import Configuration, TrialState
 
 Json = Any
@@ -45,9 +46,15 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class SpaceChanged:
-    """The space is now this: at the start, and when a build meets a new hyperparameter."""
+    """The space is now this: at the start, and when a build meets a new hyperparameter.
+
+    Attributes:
+        space: all of it.
+        trial: the trial whose build met it; None at the start.
+    """
 
     space: Json
+    trial: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +97,19 @@ class EpochMeasured:
 
 @dataclass(frozen=True, slots=True)
 class TrialPaused:
-    """A trial was put aside in the middle of its training; a resumed study goes on with it."""
+    """A trial was put aside in the middle of its training: at the end of a tick, or since the study was stopped."""
 
     number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialDecided:
+    """The schedule's word on a trial that has trained ``epoch`` epochs; ``reason`` is its why, as a sentence."""
+
+    number: int
+    epoch: int
+    action: Action
     reason: str
 
 
@@ -141,6 +158,7 @@ Event = (
     | TrialStarted
     | EpochMeasured
     | TrialPaused
+    | TrialDecided
     | TrialEnded
     | ProgramCompiled
     | Noted
@@ -169,4 +187,6 @@ def from_json(kind: str, body: Mapping[str, Json]) -> Event:
         values["metrics"] = {k: float(v) for k, v in values["metrics"].items()}
     if "state" in values:
         values["state"] = TrialState(values["state"])
+    if "action" in values:
+        values["action"] = Action(values["action"])
     return cls(**values)

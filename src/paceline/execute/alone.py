@@ -44,7 +44,7 @@ class AloneRun:
         else:
             epoch, seconds = self.snapshot.epoch, self.snapshot.seconds
             restore(model, self.snapshot.leaves)
-        while not self.run.is_over:
+        while not self.run.is_over and not self.run.rests:
             began = time.perf_counter()
             try:
                 metrics = _fit_epoch(model, feed, self.run.leader.seed, epoch, self.callbacks)

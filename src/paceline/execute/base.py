@@ -6,7 +6,10 @@
             ...                                # append progress.events, keep progress.results
     executor.close()
 
-Events of one trial come in the order of its epochs. A trial that has ended is never mentioned again.
+Events of one trial come in the order of its epochs. A job trains to its ``until``: there the trial is paused
+(`TrialPaused`, with a snapshot in the same progress), and goes on when a job with a later ``until`` is submitted for
+it; a job whose ``until`` is its ``epochs`` ends the trial (`TrialEnded`). A trial that has ended is never mentioned again,
+and a paused one not before it is submitted again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,13 +34,20 @@ class Job:
         trial: its number in the study.
         config: one value for each active hyperparameter.
         seed: seeds the initial weights, dropout and the order of batches.
-        epochs: how many epochs to train.
+        epochs: how many epochs its full training takes.
+        until: the epoch after which it is paused, for the schedule to decide; None for ``epochs``: not at all.
     """
 
     trial: int
     config: Configuration
     seed: int
     epochs: int
+    until: int | None = None
+
+    @property
+    def stops_at(self) -> int:
+        """The epoch after which it is paused or, where that is the last, ends."""
+        return self.epochs if self.until is None else min(self.until, self.epochs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,9 @@ class Executor(Protocol):
     ) -> None:
         """Takes jobs; those with a snapshot go on from it, having had these scores after each epoch so far."""
 
+    def forget(self, trials: Sequence[int]) -> None:
+        """Lets go of what is kept of paused trials: they will not go on."""
+
     def progress(self, seconds: float | None = None) -> list[Progress]:
         """What happened since the last call; waits until something has, at most so many seconds."""
 
@@ -111,7 +124,7 @@ class Executor(Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything submitted has ended and been told."""
+        """Whether everything submitted has ended or been paused, and been told."""
 
     def stop(self) -> list[Progress]:
         """Stops at the next moment possible; gives the last progress, with a snapshot of every running trial."""

@@ -5,13 +5,13 @@ import queue
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import jax
 
 from paceline.core import TrialState
-from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialStarted
+from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.alone import AloneRun
 from paceline.execute.base import Job, Progress, Snapshot, Training
 from paceline.execute.prepare import Hint, Preparation, Prepared, Unbuildable, group_by_training, sort_by_hint
@@ -41,6 +41,7 @@ class FusedExecutor:
         # traced, walks them all
         gc.collect()
         gc.freeze()
+        gc.collect()  # with nothing to walk: the next comes when networks, not Keras and JAX, have grown by a quarter
         self._preparation, self._training, self._hint, self._lane_count = preparation, training, hint, lane_count
         self._compiler = Compiler()
         # one asker at a time reads a dataset
@@ -54,6 +55,8 @@ class FusedExecutor:
         self._alone_trials: set[int] = set()
         self._reasons: set[str] = set()
         self._open: set[int] = set()
+        self._entries: dict[int, Entry] = {}  # of trials that will rest on the way, by leader
+        self._resting: dict[int, Entry] = {}
         self._bytes_ahead: dict[int, int] = {}
 
     def submit(
@@ -63,7 +66,16 @@ class FusedExecutor:
         self._open |= {job.trial for job in jobs}
         self._snapshots |= snapshots
         self._scores |= scores
-        self._blocks.extend(_Block.of(groups) for groups in sort_by_hint(group_by_training(jobs), self._hint))
+        groups = group_by_training(jobs)
+        new = [group for group in groups if group[-1].trial not in self._resting]
+        self._blocks.extend(_Block.of(part) for part in sort_by_hint(new, self._hint))
+        self._go_on([group for group in groups if group[-1].trial in self._resting])
+
+    def forget(self, trials: Sequence[int]) -> None:
+        """Lets go of paused networks that will not go on."""
+        for trial in trials:
+            self._resting.pop(trial, None)
+            self._entries.pop(trial, None)
 
     @property
     def num_waiting(self) -> int:
@@ -104,6 +116,21 @@ class FusedExecutor:
         self._compiler.close()
         gc.unfreeze()
 
+    def _go_on(self, groups: Sequence[list[Job]]) -> None:
+        """Launches networks that rested: they are traced already."""
+        by_program: dict[str, list[Entry]] = {}
+        for group in groups:
+            rested = self._resting.pop(group[-1].trial)
+            rested.run.goes_on(group)
+            entry = replace(rested, snapshot=self._snapshots.pop(group[-1].trial))
+            if entry.prepared.traced is None:
+                self._alone.append(AloneRun(entry.prepared, entry.run, entry.snapshot))
+            else:
+                by_program.setdefault(entry.prepared.traced.key, []).append(entry)
+        for key, entries in by_program.items():
+            for together in self._starting_together(entries):
+                self._launch(key, together)
+
     # -- preparing
 
     def _prepare_next(self) -> list[Progress]:
@@ -111,7 +138,9 @@ class FusedExecutor:
         block = self._blocks[0]
         events: list[Event] = []
         before = self._preparation.space
-        for prepared in self._preparation.prepare(block.groups.popleft()):
+        group = block.groups.popleft()
+        leader = group[-1].trial
+        for prepared in self._preparation.prepare(group):
             if isinstance(prepared, Unbuildable):
                 events += _failed(prepared)
             elif prepared.traced is None:
@@ -121,7 +150,7 @@ class FusedExecutor:
                 block.ready.setdefault(key, []).append(self._entry(prepared, key))
                 self._launch_early(block, key)
         if self._preparation.space != before:
-            events.insert(0, SpaceChanged(self._preparation.space.to_json()))
+            events.insert(0, SpaceChanged(self._preparation.space.to_json(), leader))
         if not block.groups:
             self._blocks.popleft()
             for key, entries in block.ready.items():
@@ -130,9 +159,18 @@ class FusedExecutor:
         return [Progress(tuple(events))] if events else []
 
     def _launch_early(self, block: "_Block", key: str) -> None:
-        """While a block is one program: compiles once two networks show what varies, launches full cohorts."""
+        """While a block is one program: compiles once two networks show what varies, launches full cohorts.
+
+        Where networks come one by one, each is launched as it is ready.
+        """
         entries = block.ready[key]
-        if len(block.ready) > 1 or self._preparation.is_streamed:
+        if self._preparation.is_streamed:
+            return
+        if self._lane_count.few:
+            self._launch(key, entries)
+            block.ready[key] = []
+            return
+        if len(block.ready) > 1:
             return
         if len(entries) == 2 and block.num_lanes == 0:
             program = self._program(key, [e.prepared.traced for e in entries if e.prepared.traced], entries[0].prepared)
@@ -143,11 +181,17 @@ class FusedExecutor:
             block.ready[key] = []
 
     def _entry(self, prepared: Prepared, program: str) -> Entry:
+        known = self._programs.get(program)
+        if isinstance(known, Program) and prepared.traced is not None:
+            prepared = replace(prepared, traced=known.adopt(prepared.traced))
         run = Run(prepared.jobs, prepared.config, program, self._training)
         snapshot = self._snapshots.pop(run.leader.trial, None)
         if snapshot is not None:
             run.resumed(self._scores[run.leader.trial], snapshot.best)
-        return Entry(prepared, run, snapshot)
+        entry = Entry(prepared, run, snapshot)
+        if run.leader.until is not None:
+            self._entries[run.leader.trial] = entry
+        return entry
 
     def _starting_together(self, entries: list[Entry]) -> list[list[Entry]]:
         """Networks that may share a cohort: on a stream, those at the same epoch."""
@@ -172,7 +216,10 @@ class FusedExecutor:
         known = self._programs.get(key)
         if known is not None and all(known.covers(network) for network in traced):
             return known
-        every = traced if known is None else [known.traced, *traced]
+        every = list(traced) if known is None else [known.traced, *traced]
+        if known is None and self._lane_count.few and not self._preparation.is_streamed:
+            sibling = self._preparation.sibling(prepared, self._hint)
+            every += [] if sibling is None else [sibling]
         replacement = partial(lower.replacement, platform=jax.default_backend())
         if isinstance(prepared.feed, StreamFeed):
             self._programs[key] = streamed = StreamProgram.of(every, prepared.feed, replacement)
@@ -213,6 +260,9 @@ class FusedExecutor:
         """Rebuilds networks whose program failed, to train them alone."""
         events: list[Event] = []
         for entry in rejected.entries:
+            if entry.snapshot is not None:
+                self._snapshots[entry.run.leader.trial] = entry.snapshot
+                self._scores[entry.run.leader.trial] = tuple(entry.run.scores)
             rebuilt = self._preparation.rebuild(entry.prepared, rejected.reason)
             events += _failed(rebuilt) if isinstance(rebuilt, Unbuildable) else self._send_alone(rebuilt)
         return [Progress(tuple(events))]
@@ -231,10 +281,14 @@ class FusedExecutor:
 
     def _close_trials(self, events: Sequence[Event]) -> None:
         for event in events:
-            if isinstance(event, TrialStarted):
+            if isinstance(event, TrialStarted | TrialEnded | TrialPaused):
                 self._bytes_ahead.pop(event.number, None)
-            elif isinstance(event, TrialEnded):
+            if isinstance(event, TrialEnded):
                 self._open.discard(event.number)
+                self._entries.pop(event.number, None)
+            elif isinstance(event, TrialPaused):
+                self._open.discard(event.number)
+                self._resting[event.number] = self._entries[event.number]
 
 
 @dataclass(eq=False)

@@ -1,5 +1,6 @@
 """From jobs to networks: building, tracing, and finding out which jobs are one and the same training."""
 
+import hashlib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -88,6 +89,27 @@ class Preparation:
             else:
                 merged[twin] = replace(one, jobs=(*merged[twin].jobs, job))
         return merged
+
+    def sibling(self, prepared: Prepared, hint: "Hint") -> Traced | None:
+        """A network of the same program with other numbers wherever they may differ; None where none was found.
+
+        What differs between the two is what the program has to take as its input; so that a network which comes later
+        finds it compiled.
+        """
+        config = prepared.config
+        # a stream of its own: the same program has the same sibling in every session
+        seed = int.from_bytes(hashlib.sha256(repr(hint(config)).encode()).digest()[:8], "little")
+        drawn = self.space.sample(np.random.default_rng(seed))
+        other = dict(config)
+        for name in self.space.names:
+            if name in config and name in drawn and hint({**config, name: drawn[name]}) == hint(config):
+                other[name] = drawn[name]
+        try:
+            model = build_model(self._build, HyperParameters(self.space, other), prepared.leader.seed)
+            traced = trace(model, prepared.feed)
+        except Exception:  # it is only a help; the network itself was built
+            return None
+        return traced if prepared.traced is not None and traced.key == prepared.traced.key else None
 
     def rebuild(self, prepared: Prepared, reason: str) -> Prepared | Unbuildable:
         """The same network as a Keras model, to run alone because of ``reason``."""

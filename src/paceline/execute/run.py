@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paceline.core import Configuration, TrialState
-from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialStarted
+from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.base import Job, Leaves, Training
 
 
 @dataclass(eq=False)
 class Run:
     """Trials that differ in nothing but how many epochs they train: the longest trains, the others are read off it.
+
+    A run whose leader is to be looked at on the way rests there, until it `goes_on`.
 
     Attributes:
         jobs: the trials, shortest first.
@@ -43,6 +45,16 @@ class Run:
         """Whether all its trials have ended."""
         return not self._open
 
+    @property
+    def rests(self) -> bool:
+        """Whether its leader has come to where it is to be looked at."""
+        return not self.is_over and len(self.scores) >= self.leader.stops_at
+
+    def goes_on(self, jobs: Sequence[Job]) -> None:
+        """Takes the same trials with a later place to rest, or none."""
+        self.jobs = jobs
+        self._open = [job for job in jobs if job.trial in {known.trial for known in self._open}]
+
     def started(self) -> list[Event]:
         """The trials begin."""
         lead = self.leader.trial
@@ -59,6 +71,10 @@ class Run:
         self.best_leaves = best_leaves
         done = len(scores)
         self._open = [job for job in self._open if job.epochs > done]
+
+    def paused(self) -> list[Event]:
+        """The run rests: its leader is put aside."""
+        return [TrialPaused(self.leader.trial, f"{self.leader.stops_at} of {self.leader.epochs} epochs")]
 
     def measured(
         self, epoch: int, metrics: Mapping[str, float], seconds: float, leaves: Callable[[], Leaves]
@@ -83,7 +99,7 @@ class Run:
         exhausted = patience is not None and epoch - self.best_epoch >= patience
         ending = [job for job in self._open if exhausted or job.epochs <= epoch]
         if not ending:
-            return events, {}
+            return [*events, *(self.paused() if self.rests else [])], {}
         reason = f"no improvement for {patience} epochs" if exhausted else ""
         kept = self.best_leaves if keep_best and self.best_leaves is not None else leaves()
         self._open = [job for job in self._open if job not in ending]

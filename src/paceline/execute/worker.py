@@ -3,8 +3,9 @@
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Entry:
         return len(self.run.scores) > self.starts_at
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Networks of one program that share a cohort of so many lanes."""
 
@@ -70,7 +71,8 @@ class Worker:
     outbox: "queue.SimpleQueue[Progress | Rejected]" = field(default_factory=queue.SimpleQueue)
 
     def __post_init__(self) -> None:
-        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._queue: deque[Batch] = deque()
+        self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._told: set[tuple[Program | StreamProgram, int]] = set()
         self._telling = threading.Lock()
@@ -83,44 +85,74 @@ class Worker:
 
     def train(self, batch: Batch) -> None:
         """Queues a batch."""
-        self._inbox.put(batch)
+        with self._changed:
+            self._queue.append(batch)
+            self._changed.notify()
 
     def stop(self) -> None:
         """Ends the current cohorts at their next epoch, or sooner if that is far, and forgets the rest."""
         self._stopping.set()
-        for _ in self._threads:
-            self._inbox.put(None)
+        with self._changed:
+            self._changed.notify_all()
         for thread in self._threads:
             thread.join()
 
+    def more(self, program: Program | StreamProgram, num_lanes: int, count: int) -> list[Entry]:
+        """Up to ``count`` networks that wait for a cohort like this one: they take lanes that became free in it."""
+        taken: list[Entry] = []
+        with self._changed:
+            for batch in [b for b in self._queue if b.program is program and b.num_lanes == num_lanes]:
+                taking = batch.entries[: count - len(taken)]
+                taken += taking
+                place = self._queue.index(batch)
+                del self._queue[place]
+                if len(taking) < len(batch.entries):
+                    self._queue.insert(place, replace(batch, entries=batch.entries[len(taking) :]))
+                    break
+        return taken
+
     def _work(self) -> None:
-        while (batch := self._inbox.get()) is not None and not self._stopping.is_set():
+        while (batch := self._next()) is not None:
             try:
-                self._train(batch)
+                left: Batch | None = batch
+                while left is not None:
+                    left = self._train(left)
             except BaseException as error:
                 self.outbox.put(Progress(error=error))
 
-    def _train(self, batch: Batch) -> None:
+    def _next(self) -> Batch | None:
+        """The next batch, once there is one; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._stopping.is_set())
+            return None if self._stopping.is_set() else self._queue.popleft()
+
+    def _train(self, batch: Batch) -> Batch | None:
+        """Trains a batch; what is left of it for fewer lanes, to be trained once this attempt has let go of memory."""
+        training: _Training | None = None
         try:
             compiled: Compiled | StreamCompiled = self.compiler.request(batch.program, batch.num_lanes).result()
             self.tell_compiled(compiled)
-            _Training(self, compiled, list(batch.entries)).go()
+            training = _Training(self, compiled, list(batch.entries))
+            training.go()
         except BatchFailed:
             raise  # no network can go on
         except Exception as error:
-            self._recover(batch, error)
+            return self._recover(batch if training is None else replace(batch, entries=training.open), error)
+        return None
 
-    def _recover(self, batch: Batch, error: Exception) -> None:
+    def _recover(self, batch: Batch, error: Exception) -> Batch | None:
         fresh = [entry for entry in batch.entries if not entry.run.is_over and not entry.has_moved]
         # what has trained some epochs cannot begin again: its measurements are told
         moved = [entry for entry in batch.entries if not entry.run.is_over and entry.has_moved]
         self.outbox.put(Progress(tuple(event for entry in moved for event in entry.run.failed(f"{error}"))))
-        if _is_out_of_memory(error) and batch.num_lanes > 1:
-            half = batch.num_lanes // 2
+        num_devices = len(self.compiler.devices)
+        half = batch.num_lanes // 2 // num_devices * num_devices
+        if fresh and half and _is_out_of_memory(error):
             self.outbox.put(Progress((Noted(f"out of memory with {batch.num_lanes} lanes; going on with {half}"),)))
-            self._train(Batch(batch.program, half, fresh))
-        elif fresh:
+            return Batch(batch.program, half, fresh)
+        if fresh:
             self.outbox.put(Rejected(fresh, f"its program failed ({type(error).__name__}: {error})"))
+        return None
 
     def tell_compiled(self, compiled: Compiled | StreamCompiled) -> None:
         """Tells of a program that was compiled, once."""
@@ -144,10 +176,17 @@ class _Training:
             else StreamCohort(compiled, worker.compiler.mesh, worker.tell_compiled)
         )
         self._waiting = entries
+        # lanes on a stream are all at the same epoch: what came together stays together
+        self._refills = isinstance(compiled, Compiled)
         self._in_slot: dict[int, Entry] = {}
         self._segment: int | None = None
         self._last_snapshot = time.perf_counter()
         self._snapshot_cost = 0.0
+
+    @property
+    def open(self) -> list[Entry]:
+        """Networks that are in a lane or wait for one."""
+        return [*self._in_slot.values(), *self._waiting]
 
     def go(self) -> None:
         while self._waiting or self._in_slot:
@@ -159,6 +198,10 @@ class _Training:
                 return
 
     def _fill(self) -> None:
+        free = len(self._cohort.free)
+        if len(self._waiting) < free and self._refills:
+            compiled = self._cohort.compiled
+            self._waiting += self._worker.more(compiled.program, compiled.num_lanes, free - len(self._waiting))
         slots = self._cohort.free[: len(self._waiting)]
         entering = {slot: self._waiting.pop(0) for slot in slots}
         self._cohort.fill({slot: _lane(entry) for slot, entry in entering.items()})
@@ -186,18 +229,20 @@ class _Training:
         events: list[Event] = []
         results: dict[int, Leaves] = {}
         host = _Once(self._cohort)
-        over = []
+        leaving, resting = [], {}
         for logs in self._cohort.epoch_logs():
             run = self._in_slot[logs.slot].run
             more, kept = run.measured(logs.epoch, logs.metrics, logs.seconds, lambda s=logs.slot: host.leaves(s))  # type: ignore[misc]
             events += more
             results |= kept
-            if run.is_over:
-                over.append(logs.slot)
-        for slot in over:
+            if run.rests:
+                resting[run.leader.trial] = Snapshot(logs.epoch, logs.seconds, host.leaves(logs.slot), run.best_leaves)
+            if run.is_over or run.rests:
+                leaving.append(logs.slot)
+        for slot in leaving:
             self._cohort.release(slot)
             del self._in_slot[slot]
-        self._worker.outbox.put(Progress(tuple(events), results, self._snapshots(host)))
+        self._worker.outbox.put(Progress(tuple(events), results, {**self._snapshots(host), **resting}))
 
     def _snapshots(self, host: "_Once") -> Mapping[int, Snapshot]:
         now = time.perf_counter()

@@ -45,7 +45,8 @@ class Summary:
     def ranked(self) -> list[Trial]:
         """The completed trials, best first; earlier ones first where scores are equal."""
         loss = self.record.objective.loss
-        scored = [(loss(t.score), t) for t in self.record.all_trials() if t.score is not None and t.state.is_final]
+        completed = [t for t in self.record.all_trials() if t.state is TrialState.COMPLETED]
+        scored = [(loss(t.score), t) for t in completed if t.score is not None]
         return [trial for _, trial in sorted(scored, key=lambda pair: (pair[0], pair[1].number))]
 
     def to_json(self) -> dict[str, Any]:
@@ -60,8 +61,8 @@ class Summary:
             "data": dict(created.data) if created else None,
             "settings": dict(record.settings),
             "space": record.space.to_json(),
-            "trials": [_trial_json(trial) for trial in record.all_trials()],
-            "best": _trial_json(record.best) if record.best else None,
+            "trials": [_trial_json(trial, record) for trial in record.all_trials()],
+            "best": _trial_json(record.best, record) if record.best else None,
             "test": dict(record.tested.metrics) if record.tested else None,
             "seconds": self.seconds,
             "programs_compiled": record.programs_compiled,
@@ -134,12 +135,14 @@ def _alive(writer: Any) -> int | None:
     return int(writer["pid"]) if began <= float(writer.get("since", 0.0)) + 1.0 else None
 
 
-def _trial_json(trial: Trial) -> dict[str, Any]:
+def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:
+    decisions = record.decisions.get(trial.number, ())
     return {
         "number": trial.number, "config": dict(trial.config), "score": trial.score, "state": str(trial.state),
         "seconds": trial.seconds, "epochs": len(trial.measurements), "best_epoch": trial.best_epoch,
         "origin": trial.origin, "program": trial.program, "shares": trial.shares, "error": trial.error,
         "metrics": dict(trial.measurements[-1].metrics) if trial.measurements else {},
+        "decisions": [{"epoch": d.epoch, "action": str(d.action), "reason": d.reason} for d in decisions],
     }  # fmt: skip
 
 

@@ -5,12 +5,13 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from paceline.core import Configuration
+from paceline.core import Action, Configuration, TrialState
 from paceline.core.events import (
     EpochMeasured,
     Event,
     ProgramCompiled,
     SpaceChanged,
+    TrialDecided,
     TrialEnded,
     TrialPaused,
     TrialStarted,
@@ -44,7 +45,8 @@ class Tally:
         self.best: tuple[int, float] | None = None
         self._record: Record | None = None
         self._training_since: float | None = None
-        self._parts: dict[int, float] = {}  # of running trials: how much of each is done
+        self._parts: dict[int, float] = {}  # of trials that have not ended: how much of each is done
+        self._training: set[int] = set()
         self._done = self._done_before = 0.0
         self._steps = 0
         self._samples: deque[tuple[float, int]] = deque()
@@ -57,7 +59,7 @@ class Tally:
     @property
     def running(self) -> int:
         """Trials that train now."""
-        return len(self._parts)
+        return len(self._training)
 
     @property
     def elapsed(self) -> float:
@@ -77,7 +79,10 @@ class Tally:
             elif isinstance(event, TrialEnded):
                 self._ended(record, event)
             elif isinstance(event, TrialPaused):
-                self._parts.pop(event.number, None)
+                self._training.discard(event.number)
+            elif isinstance(event, TrialDecided):
+                if event.action is Action.CONTINUE:
+                    self._training.add(event.number)
             elif isinstance(event, ProgramCompiled):
                 self.compiled += event.from_scratch
             elif isinstance(event, SpaceChanged):
@@ -140,7 +145,8 @@ class Tally:
             self._training_since = time.monotonic()
             self._samples.append((self._training_since, self._steps))
         if event.shares is None:
-            self._parts[event.number] = 0.0
+            self._parts.setdefault(event.number, 0.0)
+            self._training.add(event.number)
 
     def _measured(self, record: Record, event: EpochMeasured) -> None:
         trial = record.trials[event.number]
@@ -148,6 +154,8 @@ class Tally:
             part = min(1.0, event.epoch / max(1, trial.epochs))
             self._done += part - self._parts.get(event.number, 0.0)
             self._parts[event.number] = part
+            if trial.state is not TrialState.PAUSED or trial.number not in record.decisions:
+                self._training.add(event.number)
         if self._training_since is None:
             self._training_since = time.monotonic()
         created = record.created
@@ -155,14 +163,17 @@ class Tally:
             rows = created.data.get("rows", {}).get("train", 0)
             size = trial.config.get("batch_size", created.settings.get("batch_size")) or 32
             batches = created.data.get("batches", {}).get("train")  # of a stream
-            self._steps += math.ceil(rows / int(size)) if batches is None else batches
+            if rows or batches:  # a function objective has neither
+                self._steps += math.ceil(rows / int(size)) if batches is None else batches
 
     def _ended(self, record: Record, event: TrialEnded) -> None:
         self.ended += 1
         self._done += 1.0 - self._parts.pop(event.number, 0.0)
-        if event.score is None:
+        self._training.discard(event.number)
+        if event.state is TrialState.FAILED:
             self.failed += 1
-        elif record.objective.better(event.score, self.best and self.best[1]):
+        completed = event.state is TrialState.COMPLETED
+        if completed and event.score is not None and record.objective.better(event.score, self.best and self.best[1]):
             self.best = (event.number, event.score)
 
     def _sample(self) -> None:

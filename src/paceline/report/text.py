@@ -1,11 +1,14 @@
 """A study as text: sentences and a table, for people at a terminal."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from paceline.core import Trial
+from paceline.core import InvalidInput, Trial, TrialState
 from paceline.report import words
 from paceline.report.show import Summary, failures, states
+from paceline.study import Record
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +38,7 @@ def show(summary: Summary, to: "Console") -> None:
         if len(ranked) > _SHOWN_TRIALS:
             more = words.count(len(ranked) - _SHOWN_TRIALS, "more completed trial")
             _say(to, f"and {more}; all of them with --json.")
-    for line in (*_best(summary), *_failed(summary), *_compiled(summary), *_notes(summary)):
+    for line in (*_best(summary), *_stopped(summary), *_failed(summary), *_compiled(summary), *_notes(summary)):
         _say(to, line)
     if summary.state in ("interrupted", "killed"):
         _say(to, f"Go on with: paceline resume {summary.directory}")
@@ -43,8 +46,38 @@ def show(summary: Summary, to: "Console") -> None:
 
 def result(summary: Summary, to: "Console") -> None:
     """What a search came to, at its end."""
-    for line in (*_head(summary), *_failed(summary), *_compiled(summary), *_best(summary), *_files(summary)):
+    said = (*_head(summary), *_stopped(summary), *_failed(summary), *_compiled(summary))
+    for line in (*said, *_best(summary), *_files(summary)):
         _say(to, line)
+
+
+def trial(summary: Summary, number: int, to: "Console") -> None:
+    """One trial: what it is, how it did, and why it went on or ended.
+
+    Raises:
+        InvalidInput: the study has no such trial.
+    """
+    record = summary.record
+    if number not in record.trials:
+        expected = f"0 to {len(record.trials) - 1}" if record.trials else "a trial; the study has none yet"
+        raise InvalidInput(f"trial is {number}", expected=expected)
+    one = record.trial(number)
+    _say(to, f"Trial {number} of {summary.directory}, proposed by {one.origin}, is {one.state}.")
+    width = max(map(len, one.config), default=0)
+    for name, value in one.config.items():
+        _say(to, f"  {name:<{width}}  {words.value(value)}")
+    metric = record.objective.metric
+    said: dict[int, list[str]] = {decision.epoch: [] for decision in record.decisions.get(number, ())}
+    for decision in record.decisions.get(number, ()):
+        said[decision.epoch].append(f"{decision.action}: {decision.reason}")
+    for measured in one.measurements:
+        told = "; ".join(said.get(measured.epoch, []))
+        score = f"{metric} {words.number(measured.metrics.get(metric, math.nan))}"
+        _say(to, f"Epoch {measured.epoch} of {one.epochs}: {score}{'. ' + told if told else ''}.")
+    if one.shares is not None:
+        _say(to, f"It was read off trial {one.shares}, which differs from it in nothing but its epochs.")
+    if one.error is not None:
+        _say(to, f"It failed: {one.error.strip()}")
 
 
 def single(summary: Summary, to: "Console") -> None:
@@ -89,7 +122,8 @@ def _head(summary: Summary) -> Iterator[str]:
     told = [f"{counts[part]:,} {name} {unit}" for part, name in parts.items() if counts.get(part)]
     batches = data.get("batches", {})  # of a stream
     told += [f"{batches[part]:,} {name} batches" for part, name in parts.items() if batches.get(part)]
-    yield f"Study {summary.directory}: {objective.direction} {objective.metric} on {data['name']} ({', '.join(told)})."
+    counted = f" ({', '.join(told)})" if told else ""
+    yield f"Study {summary.directory}: {objective.direction} {objective.metric} on {data['name']}{counted}."
     state = {
         "running": f"It is running in process {summary.writer}.",
         "killed": "It was stopped without a word, as by kill or a power cut; what was measured is kept.",
@@ -111,11 +145,29 @@ def _best(summary: Summary, title: str = "Best configuration") -> Iterator[str]:
     kept = next((m for m in trial.measurements if m.epoch == trial.best_epoch), None)
     if kept is not None:
         validation = {name: score for name, score in kept.metrics.items() if name.startswith("val_")}
-        yield f"Validation, after epoch {kept.epoch}: {words.metrics(validation or kept.metrics)}."
+        place = "Measured, after step" if _has_no_data(record) else "Validation, after epoch"
+        yield f"{place} {kept.epoch}: {words.metrics(validation or kept.metrics)}."
     if record.tested is not None and record.tested.number == trial.number:
         yield f"Test: {words.metrics(record.tested.metrics)}."
-    elif summary.state == "finished":
+    elif summary.state == "finished" and not _has_no_data(record):
         yield "Test: the data have no test part, so nothing was measured on it."
+
+
+def _stopped(summary: Summary) -> Iterator[str]:
+    stopped = [t for t in summary.record.all_trials() if t.state is TrialState.STOPPED]
+    if not stopped:
+        return
+    after = Counter(len(trial.measurements) for trial in stopped)
+    told = ", ".join(f"{number:,} after {words.count(epoch, 'epoch')}" for epoch, number in sorted(after.items()))
+    yield (
+        f"{words.count(len(stopped), 'trial')} did not go on to the end: {told}. "
+        f"Why, for each: paceline show {summary.directory} --trial N"
+    )
+
+
+def _has_no_data(record: Record) -> bool:
+    """Whether it is a study of a function, or one that is told by hand."""
+    return record.created is not None and "kind" in record.created.data
 
 
 def _failed(summary: Summary) -> Iterator[str]:

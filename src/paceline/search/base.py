@@ -39,11 +39,14 @@ class History:
             do, also one that the caller goes on adding to between asks; strategies only look things up in it.
         trials: the trials so far, finished or not, for strategies that learn from scores.
         objective: what the scores mean, for the same.
+        cost: predicts what a full training of a configuration will cost, compiling included; in any one unit. None
+            where nothing is known: all cost the same.
     """
 
     seen: Set[str] = frozenset()
     trials: Sequence[Trial] = field(default=(), repr=False)
     objective: Objective | None = None
+    cost: Callable[[Configuration], float] | None = field(default=None, repr=False, compare=False)
 
 
 class Strategy(ABC):
@@ -66,6 +69,16 @@ class Strategy(ABC):
     """
 
     name: ClassVar[str]
+
+    @property
+    def learns(self) -> bool:
+        """Whether what it proposes depends on the scores of earlier trials."""
+        return False
+
+    @property
+    def remark(self) -> str:
+        """What a person should know of the last answer, as a sentence; empty for nothing. Studies record it."""
+        return ""
 
     @abstractmethod
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:

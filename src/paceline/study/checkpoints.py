@@ -60,18 +60,14 @@ class Checkpoints:
         self._write(name, {f"leaf/{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)})
         self._best = {"file": name, "trial": number}
 
-    def running(self) -> dict[int, Snapshot]:
-        """Where running trials stood when last stored."""
-        files: dict[str, dict[str, np.ndarray]] = {}
-        found = {}
-        for number, entry in self._running.items():
-            tensors = files.setdefault(entry["file"], {}) or files[entry["file"]]
-            if not tensors:
-                tensors.update(load_file(self._directory / entry["file"]))
-            best = _numbered(tensors, f"{number}/best/")
-            leaves = _numbered(tensors, f"{number}/leaf/")
-            found[int(number)] = Snapshot(entry["epoch"], entry["seconds"], leaves, best or None)
-        return found
+    def snapshot(self, number: int) -> Snapshot | None:
+        """Where a trial stood when last stored; None where nothing is."""
+        entry = self._running.get(str(number))
+        if entry is None:
+            return None
+        tensors = load_file(self._directory / entry["file"])
+        best = _numbered(tensors, f"{number}/best/")
+        return Snapshot(entry["epoch"], entry["seconds"], _numbered(tensors, f"{number}/leaf/"), best or None)
 
     def best(self, number: int) -> Leaves | None:
         """The variables of this trial, if it is the best one."""

@@ -7,15 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.core import InvalidInput, StudyMismatch, Trial, Value, last_line
-from paceline.core.events import Json
+from paceline.core import (
+    Budget,
+    Configuration,
+    InvalidInput,
+    Objective,
+    StudyMismatch,
+    Trial,
+    Value,
+    last_line,
+)
+from paceline.core.events import Json, StudyCreated
 from paceline.data import Split, Stream, load, split
 from paceline.execute.base import Executor, Leaves, Training
-from paceline.search import create
+from paceline.schedule import Full, Schedule
+from paceline.schedule import create as create_schedule
+from paceline.search import Strategy, create
 from paceline.space import Discovery, HyperParameters, Space, discover
 from paceline.study.backend import choose_backend
 from paceline.study.checkpoints import writing
-from paceline.study.record import Record
+from paceline.study.record import FORMAT, Record
 from paceline.study.request import Request
 from paceline.study.streams import StreamParts, check_batch_size, stream_parts, weights_of_classes
 
@@ -23,6 +34,8 @@ if TYPE_CHECKING:
     from paceline.train.feed import TrainingData
     from paceline.train.stream import StreamFeed
 
+_SHORT = 3  # epochs that are not worth dividing
+_IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
 LOOP_NAMES = frozenset({"epochs", "batch_size"})
 """Hyperparameters of the training loop, which ``build`` need not ask for."""
 
@@ -40,6 +53,8 @@ class Plan:
         structural: for each hyperparameter that was tried, whether it changes the program.
         epochs_are_prefix: whether trials that differ only in ``epochs`` share their beginning.
         notes: sentences for the user.
+        schedule: who goes on.
+        in_flight: how many trials may be in flight at once where a model or a schedule decides what follows.
     """
 
     request: Request
@@ -50,6 +65,42 @@ class Plan:
     structural: Mapping[str, bool]
     epochs_are_prefix: bool
     notes: tuple[str, ...]
+    schedule: Schedule
+    in_flight: int
+
+    @property
+    def objective(self) -> Objective:
+        """What is optimised."""
+        return self.request.objective
+
+    @property
+    def budget(self) -> Budget:
+        """Limits of this session."""
+        return self.request.budget
+
+    @property
+    def strategy(self) -> Strategy:
+        """Where to look next, in its first state."""
+        return create(self.request.search, self.seed)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether what is asked next must not depend on the clock."""
+        return self.request.budget.seconds is None if self.request.ordered is None else self.request.ordered
+
+    @property
+    def grows(self) -> bool:
+        """No: the space is found before the first trial."""
+        return False
+
+    @property
+    def created(self) -> StudyCreated:
+        """The study's first event."""
+        return StudyCreated(FORMAT, self.objective_json, self.data_json, self.settings_json)
+
+    def epochs(self, config: Configuration) -> int:
+        """Epochs of a configuration's full training."""
+        return int(config.get("epochs", self.request.epochs or 1))
 
     @property
     def training(self) -> Training:
@@ -80,6 +131,7 @@ class Plan:
             "keep": request.keep, "trials": request.budget.trials, "seconds": request.budget.seconds,
             "backend": self.backend,
             "search": request.search if isinstance(request.search, str) else request.search.name,
+            "schedule": self.schedule.to_json(), "ordered": self.ordered, "in_flight": self.in_flight,
             "source": dict(request.source),
         }  # fmt: skip
 
@@ -103,8 +155,9 @@ class Plan:
         preparation = Preparation(build, data, self.training, self.space, LOOP_NAMES, fused)
         hint = structural_hint(self.structural, self.space)
         lane_count = LaneCount(
-            capacity() if fused else 0, self.request.memory or free_memory(), device_count(), cohort_count()
-        )
+            capacity() if fused else 0, self.request.memory or free_memory(), device_count(), cohort_count(),
+            few=self.strategy.learns or not isinstance(self.schedule, Full),
+        )  # fmt: skip
         return FusedExecutor(preparation, self.training, hint, lane_count)
 
     def check_same(self, record: Record) -> None:
@@ -211,7 +264,39 @@ def make_plan(request: Request) -> Plan:
     for name, conditions in found.inferred:
         told = " and ".join(f"{c.parent} is {' or '.join(map(str, c.values))}" for c in conditions)
         notes.append(f"{name} matters only where {told}, as the builds show.")
-    return Plan(request, seed, backend, parts, found.space, structural, not reads_epochs, tuple(notes))
+    schedule = _schedule(request, isinstance(dataset, Stream))
+    in_flight = request.in_flight or _in_flight(backend)
+    return Plan(
+        request, seed, backend, parts, found.space, structural, not reads_epochs, tuple(notes), schedule, in_flight
+    )
+
+
+def _schedule(request: Request, streamed: bool) -> Schedule:
+    """The schedule asked for; ``"auto"`` is successive halving, or full length where that would decide nothing."""
+    varies = "epochs" in request.loop
+    if request.schedule == "auto":
+        whole = varies or streamed or (request.epochs or 1) <= _SHORT
+        return Full() if whole or _name(request.search) in ("grid", "given") else create_schedule("asha")
+    schedule = create_schedule(request.schedule)
+    if varies and not isinstance(schedule, Full):
+        raise InvalidInput(
+            f"schedule is {schedule.name!r} where epochs are a hyperparameter", expected="'full' or 'auto'",
+            fix="A schedule chooses how long each trial trains; pass a number for epochs.",
+        )  # fmt: skip
+    return schedule
+
+
+def _name(search: str | Strategy) -> str:
+    return search.strip().lower() if isinstance(search, str) else search.name
+
+
+def _in_flight(backend: str) -> int:
+    """Trials in flight where nobody said: some for each core of a CPU, as many as an accelerator likes elsewhere."""
+    if backend != "jax":
+        return 1
+    import jax
+
+    return _IN_FLIGHT if jax.default_backend() == "cpu" else _IN_FLIGHT_ACCELERATED
 
 
 def training_data(parts: Split | StreamParts, class_weight: Mapping[int, float] | None) -> "TrainingData | StreamFeed":

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from paceline.core import Configuration, Measurement, Objective, Trial, TrialState
+from paceline.core import Action, Configuration, Measurement, Objective, Trial, TrialState
 from paceline.core.events import (
     BestTested,
     EpochMeasured,
@@ -17,11 +17,15 @@ from paceline.core.events import (
     SpaceChanged,
     StudyCreated,
     TrialAsked,
+    TrialDecided,
     TrialEnded,
     TrialPaused,
     TrialStarted,
 )
 from paceline.space import Space
+
+FORMAT = 2
+"""Version of the record's form, stored in each study's first event."""
 
 
 @dataclass(eq=False)
@@ -36,6 +40,8 @@ class Record:
         tested: the last test of a best model.
         seconds: wall time of the sessions that have ended.
         compilations: every program compiled for a number of lanes.
+        spaces: the space as it was first, and each time that a build made it grow.
+        decisions: what the schedule said of each trial, by number.
     """
 
     created: StudyCreated | None = None
@@ -47,6 +53,8 @@ class Record:
     compilations: list[ProgramCompiled] = field(default_factory=list)
     sessions: list[SessionStarted] = field(default_factory=list)
     ended: SessionEnded | None = None
+    spaces: list[SpaceChanged] = field(default_factory=list)
+    decisions: dict[int, list[TrialDecided]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._measurements: dict[int, list[Measurement]] = {}
@@ -123,6 +131,7 @@ class Record:
                 self.ended = event
             case SpaceChanged():
                 self.space = Space.from_json(event.space)
+                self.spaces.append(event)
             case TrialAsked():
                 self.trials[event.number] = Trial(
                     event.number, event.config, event.seed, event.epochs, origin=event.origin
@@ -141,6 +150,10 @@ class Record:
                 self._measurements.setdefault(event.number, []).append(measurement)
             case TrialPaused():
                 self._change(event.number, state=TrialState.PAUSED)
+            case TrialDecided():
+                self.decisions.setdefault(event.number, []).append(event)
+                if event.action is Action.CONTINUE:
+                    self._change(event.number, state=TrialState.RUNNING)
             case TrialEnded():
                 self._end(event)
             case ProgramCompiled():

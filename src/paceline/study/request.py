@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from paceline.core import Budget, InvalidInput, Objective, parse_bytes, parse_seconds
+from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.space import Hyperparameter, HyperParameters, Space
 
@@ -27,6 +28,9 @@ class Request:
         loop: hyperparameters of the training loop: ``epochs``, ``batch_size``.
         budget: limits.
         search: name of a strategy, or one.
+        schedule: name of a schedule, or one; ``"auto"`` for what suits the objective and the length of training.
+        ordered: whether what is asked next may not depend on the clock; None: where only ``trials`` limit the study.
+        in_flight: trials in flight at once, where a model or a schedule decides what follows; None for the standard.
         seed: of everything random; None to draw one.
         validation: fraction, or ``(x, y)``.
         data_options: further arguments of `paceline.data.load` and `split`.
@@ -46,6 +50,9 @@ class Request:
     loop: Space
     budget: Budget
     search: str | Strategy
+    schedule: str | Schedule
+    ordered: bool | None
+    in_flight: int | None
     seed: int | None
     validation: Any
     data_options: Mapping[str, Any]
@@ -58,7 +65,8 @@ class Request:
     @classmethod
     def of(
         cls, build: Build, data: Any, *, objective: Any, study: str | os.PathLike[str], epochs: Any, batch_size: Any,
-        trials: int | None, budget: float | str | None, search: str | Strategy, seed: int | None, validation: Any,
+        trials: int | None, budget: float | str | None, search: str | Strategy, schedule: str | Schedule,
+        ordered: bool | None, in_flight: int | None, seed: int | None, validation: Any,
         data_options: Mapping[str, Any], class_weight: Mapping[int, float] | None, patience: int | None, keep: str,
         memory: int | str | None, source: Mapping[str, Any] | None = None,
     ) -> "Request":  # fmt: skip
@@ -82,7 +90,9 @@ class Request:
             budget=Budget(
                 None if trials is None else _count("trials", trials), None if budget is None else parse_seconds(budget)
             ),
-            search=search, seed=seed, validation=validation, data_options=dict(data_options), class_weight=class_weight,
+            search=search, schedule=schedule, ordered=ordered,
+            in_flight=None if in_flight is None else _count("in_flight", in_flight), seed=seed,
+            validation=validation, data_options=dict(data_options), class_weight=class_weight,
             patience=None if patience is None else _count("patience", patience),
             keep="best" if keep == "best" else "last",
             memory=None if memory is None else parse_bytes(memory), source=dict(source or {}),
@@ -105,7 +115,7 @@ def _count(name: str, value: Any) -> int:
         raise InvalidInput(
             f"{name} is {value!r}",
             expected=expected
-            if name in ("trials", "patience")
+            if name in ("trials", "patience", "in_flight")
             else f"{expected}, or a hyperparameter such as Choice([32, 64])",
         )
     return int(value)

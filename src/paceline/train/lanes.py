@@ -19,6 +19,7 @@ T = TypeVar("T")
 _SHARE_OF_FREE = 0.5
 _MOST_LANES = 128
 _MOST_COHORTS = 8
+_FEW_LANES = 16  # of a program that networks come to one by one
 _FEWEST_TO_DIVIDE = 8  # lanes; fewer train faster together than divided
 _COPIES_OF_STATE = 3  # the lanes that train, their best epoch, a snapshot on its way to the disk
 
@@ -32,12 +33,16 @@ class LaneCount:
         memory: bytes that a cohort may take.
         num_devices: devices that lanes are spread over; numbers of lanes are multiples of it.
         num_cohorts: how many cohorts train at once and share the memory.
+        few: networks come and go one by one, as a schedule or a model decides, so that cohorts are seldom full. Every
+            program then has one number of lanes, whoever waits: nothing is compiled twice, and what a network answers
+            does not depend on how many came with it, down to the last bit.
     """
 
     capacity: int
     memory: int
     num_devices: int = 1
     num_cohorts: int = 1
+    few: bool = False
 
     def choose(self, program: AnyProgram, num_waiting: int, is_compiled: Callable[[AnyProgram, int], bool]) -> int:
         """Lanes for a program that so many networks wait for.
@@ -46,6 +51,9 @@ class LaneCount:
         A size up to twice that which is compiled already is preferred to compiling another.
         """
         most = self.most(program)
+        if self.few:
+            # a CPU gains little from more than one, and idle lanes cost as much as others
+            return 1 if self.num_cohorts > 1 else self.num_devices * min(most, _FEW_LANES)
         count = max(math.ceil(num_waiting / most), min(self.num_cohorts, num_waiting // _FEWEST_TO_DIVIDE))
         even = math.ceil(num_waiting / count)
         even = math.ceil(even / self.num_devices) * self.num_devices
@@ -55,8 +63,13 @@ class LaneCount:
         return even
 
     def shares(self, waiting: Sequence[T], num_lanes: int) -> list[Sequence[T]]:
-        """Divides networks of one program among cohorts that train at once; each refills its lanes from its share."""
-        count = min(self.num_cohorts, math.ceil(len(waiting) / num_lanes))
+        """Divides networks of one program among cohorts that train at once; each refills its lanes from its share.
+
+        Where networks come one by one, shares are no larger than a cohort, so that whoever is free takes the next.
+        """
+        count = math.ceil(len(waiting) / num_lanes)
+        if not self.few:
+            count = min(self.num_cohorts, count)
         size = math.ceil(len(waiting) / count)
         return [waiting[i : i + size] for i in range(0, len(waiting), size)]
 

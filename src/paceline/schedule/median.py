@@ -1,0 +1,60 @@
+"""Stopping what does worse than most: the median rule.
+
+Golovin et al., "Google Vizier: a service for black-box optimization" (KDD 2017), section 3.2.2: a trial is stopped at
+epoch r if its best objective so far is worse than the median of the other trials' running averages up to r.
+"""
+
+import bisect
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from paceline.core import Action, Decision
+from paceline.schedule.base import Schedule, Standings, check_count, epochs_of, without_number
+
+
+@dataclass(frozen=True, slots=True)
+class Median(Schedule):
+    """Looks at every trial after every epoch; stops those whose best is worse than the others' usual.
+
+    Here the others are all that reached the epoch, not the completed ones alone as in the paper: with many lanes, many
+    have reached it long before one is complete.
+
+    Attributes:
+        grace: epochs that every trial has before it is looked at, at least 1.
+        others: how many others must have reached the epoch, at least 1.
+
+    Raises:
+        InvalidInput: one of them is no such number.
+    """
+
+    name: ClassVar[str] = "median"
+
+    grace: int = 3
+    others: int = 5
+
+    def __post_init__(self) -> None:
+        check_count("grace", self.grace, 1)
+        check_count("others", self.others, 1)
+
+    def rungs(self, number: int, epochs: int) -> tuple[int, ...]:  # noqa: ARG002
+        """Every epoch from ``grace`` on."""
+        return (*range(self.grace, epochs), epochs)
+
+    def decide(self, standings: Standings, number: int) -> Decision:
+        """CONTINUE or STOP."""
+        if (stopped := without_number(standings, number)) is not None:
+            return stopped
+        standing = standings[number]
+        averages, after = standings.averages(standing.epoch), epochs_of(standing.epoch)
+        count = len(averages) - 1
+        if count < self.others:
+            return Decision(number, Action.CONTINUE, f"{count} others have trained {after}, fewer than {self.others}")
+        best = min(loss for loss in standing.losses if math.isfinite(loss))
+        own = bisect.bisect_left(averages, (standings.average(number), number))
+        # the middle of a sorted list from which one entry is taken out
+        low, high = (averages[k + (k >= own)][0] for k in ((count - 1) // 2, count // 2))
+        compared = f"the median of {count:,} others' averages over {after}"
+        if best > (low + high) / 2:
+            return Decision(number, Action.STOP, f"its best so far is worse than {compared}")
+        return Decision(number, Action.CONTINUE, f"its best so far is no worse than {compared}")

@@ -1,0 +1,84 @@
+"""What a session works on, whatever it is that is trained: the protocol between the search loop and its plan."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from paceline.core import Budget, Configuration, Objective, Trial
+from paceline.core.events import StudyCreated
+from paceline.execute.base import Executor, Leaves
+from paceline.schedule import Schedule
+from paceline.search import Strategy
+from paceline.space import Space
+from paceline.study.record import Record
+
+
+class Task(Protocol):
+    """One study, planned: what `paceline.study.session.Session` has to know to carry it out."""
+
+    @property
+    def objective(self) -> Objective:
+        """What is optimised."""
+
+    @property
+    def budget(self) -> Budget:
+        """Limits of this session."""
+
+    @property
+    def seed(self) -> int:
+        """Of everything random."""
+
+    @property
+    def space(self) -> Space:
+        """What may vary, as far as it is known before the first trial."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for the user, recorded when the study begins."""
+
+    @property
+    def strategy(self) -> Strategy:
+        """Where to look next, in its first state."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """Who goes on."""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether what is asked next must not depend on the clock."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many trials may be in flight at once where a model or a schedule decides what follows."""
+
+    @property
+    def grows(self) -> bool:
+        """Whether the trials themselves show what may vary, so that none but the next ones are asked for."""
+
+    @property
+    def created(self) -> StudyCreated:
+        """The study's first event."""
+
+    @property
+    def epochs_are_prefix(self) -> bool:
+        """Whether trials that differ only in ``epochs`` share their beginning."""
+
+    def epochs(self, config: Configuration) -> int:
+        """Epochs of a configuration's full training."""
+
+    def kept(self, scores: Sequence[float]) -> tuple[float, int]:
+        """Score and epoch of what would be kept of a trial that ended after these scores."""
+
+    def executor(self) -> Executor:
+        """Whatever trains; made once for a session."""
+
+    def check_same(self, record: Record) -> None:
+        """Makes sure that the study found in the directory is this one.
+
+        Raises:
+            StudyMismatch: it is another; says in what.
+        """
+
+    def save_and_test(self, trial: Trial, leaves: Leaves | None, directory: Path) -> Mapping[str, float]:
+        """Saves the best trial's model; its metrics on the test set, empty where there is none."""

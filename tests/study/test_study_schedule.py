@@ -1,0 +1,154 @@
+"""Studies in which a schedule decides who goes on: continuation is exact, and nothing depends on the clock."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import paceline
+from paceline.api import as_request
+from paceline.core import Action, InvalidInput, TrialState
+from paceline.core.events import EpochMeasured, Event, TrialDecided, TrialEnded
+from paceline.schedule import Asha, Median
+from paceline.search import Given
+from paceline.store import StudyStore
+from paceline.study import Request, run
+from paceline.study.record import Record
+
+
+def data() -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(240, 4)).astype("float32")
+    return x, (x @ np.array([1.0, -2.0, 0.5, 0.0], "float32") + 0.1 * rng.normal(size=240)).astype("float32")
+
+
+def build(hp: Any) -> keras.Model:
+    units, rate = hp.Choice("units", [4, 8]), hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), loss="mse", metrics=["mae"])
+    return model
+
+
+SETTINGS = {
+    "objective": "val_loss", "epochs": 9, "trials": 14, "seed": 3, "validation": 0.2, "search": "random",
+    "schedule": "asha",
+}  # fmt: skip
+
+
+def scheduled(directory: Path, **options: Any) -> paceline.Study:
+    return paceline.tune(build, data(), study=directory, display=False, **{**SETTINGS, **options})
+
+
+def request(directory: Path) -> Request:
+    rest: dict[str, Any] = {"class_weight": None, "fixed": None, "data_options": {}, "batch_size": 32, "patience": None, "keep": "last"}
+    rest |= {"memory": None, "ordered": None, "in_flight": None, "budget": None}
+    return as_request(build, data(), study=directory, **SETTINGS, **rest)  # type: ignore[arg-type]
+
+
+def events(directory: Path) -> list[Event]:
+    store = StudyStore(directory, writable=False)
+    found = [stored.event for stored in store.events()]
+    store.close()
+    return found
+
+
+def story(study: paceline.Study) -> list[Any]:
+    """Everything that a study decided and measured, but for times."""
+    record = study.record
+    return [
+        (t.number, dict(t.config), t.state, t.score, [dict(m.metrics) for m in t.measurements],
+         [(d.epoch, d.action, d.reason) for d in record.decisions.get(t.number, [])])
+        for t in study.trials
+    ]  # fmt: skip
+
+
+class Interrupt:
+    """Presses Ctrl+C once so many events of a kind have been stored."""
+
+    def __init__(self, kind: type[Event], count: int) -> None:
+        self.kind, self.count = kind, count
+
+    def __call__(self, record: Record, events: Sequence[Event]) -> None:
+        self.count -= sum(isinstance(event, self.kind) for event in events)
+        if self.count <= 0:
+            self.count = 10**9
+            raise KeyboardInterrupt
+
+
+def test_asha_trains_the_promising_to_their_end_and_lets_the_others_go(tmp_path: Path) -> None:
+    study = scheduled(tmp_path / "study")
+    epochs = [len(trial.measurements) for trial in study.trials]
+    assert set(epochs) == {1, 3, 9}
+    assert {t.state for t in study.trials if len(t.measurements) == 9} == {TrialState.COMPLETED}
+    assert {t.state for t in study.trials if len(t.measurements) < 9} == {TrialState.STOPPED}
+    assert study.best.state is TrialState.COMPLETED
+    for trial in study.trials:
+        measured = [
+            e.epoch for e in events(study.directory) if isinstance(e, EpochMeasured) and e.number == trial.number
+        ]
+        assert measured == list(range(1, len(trial.measurements) + 1)), "no epoch is trained twice"
+        said = study.record.decisions.get(trial.number, [])
+        assert all(decision.reason for decision in said)
+        if trial.state is TrialState.STOPPED:
+            assert said[-1].action is Action.STOP
+    kept = {path.name for path in (study.directory / "checkpoints").iterdir()}
+    assert len(kept) == 1, "of all paused networks nothing is left on disk but the best"
+    assert next(iter(kept)).startswith("best-trial")
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_a_trial_that_was_paused_ends_as_if_it_had_not_been(tmp_path: Path, keep: str) -> None:
+    study = scheduled(tmp_path / "asha", keep=keep)
+    completed = [trial for trial in study.trials if trial.state is TrialState.COMPLETED]
+    assert completed
+    whole = scheduled(
+        tmp_path / "whole", trials=len(completed), keep=keep, schedule="full",
+        search=Given(tuple(trial.config for trial in completed)),
+    )  # fmt: skip
+    for paused, through in zip(completed, whole.trials, strict=True):
+        assert paused.score == pytest.approx(through.score, rel=1e-4)
+        for one, other in zip(paused.measurements, through.measurements, strict=True):
+            assert one.metrics == pytest.approx(other.metrics, rel=1e-4)
+
+
+def test_the_same_seed_is_the_same_study(tmp_path: Path) -> None:
+    assert story(scheduled(tmp_path / "one")) == story(scheduled(tmp_path / "other"))
+
+
+@pytest.mark.parametrize(("kind", "count"), [(EpochMeasured, 7), (TrialDecided, 9), (TrialEnded, 6)])
+def test_it_is_the_same_study_after_an_interruption(tmp_path: Path, kind: type[Event], count: int) -> None:
+    whole = story(scheduled(tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        run(request(tmp_path / "study"), Interrupt(kind, count))
+    stopped = Record.of(events(tmp_path / "study"))
+    assert 0 < sum(len(t.measurements) for t in stopped.all_trials()) < sum(len(measured) for *_, measured, _ in whole)
+    again = run(request(tmp_path / "study"))
+    assert story(again) == whole
+
+
+def test_median_stops_what_is_worse_than_most(tmp_path: Path) -> None:
+    study = scheduled(tmp_path / "study", schedule=Median())
+    states = {trial.state for trial in study.trials}
+    assert states == {TrialState.COMPLETED, TrialState.STOPPED}
+    assert all(t.score is not None for t in study.trials)
+
+
+def test_a_time_budget_that_ends_early_still_gives_a_model(tmp_path: Path) -> None:
+    study = scheduled(tmp_path / "study", trials=None, budget=1.0, schedule=Asha(), epochs=2000)
+    assert study.best.score is not None
+    assert study.best_model() is not None
+
+
+def test_a_schedule_and_epochs_that_vary_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="epochs are a hyperparameter"):
+        scheduled(tmp_path / "study", epochs=paceline.Choice([3, 9]))
+    assert not (tmp_path / "study").exists()
+
+
+def test_an_unknown_schedule_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"one of .*'asha'"):
+        scheduled(tmp_path / "study", schedule="ash")
+    assert not (tmp_path / "study").exists()
