@@ -35,7 +35,8 @@ def requirements(name: str) -> tuple[str, ...]:
         # TensorFlow and PyTorch may pin another NumPy; what was installed is written beside the results.
         "keras-tf": ("keras-tuner==1.4.8", "six", "tensorflow-cpu", "tensorboard", keras, "psutil"),
         "keras-torch": ("torch==2.13.0", keras, "numpy"),
-        "optuna": ("optuna==5.0.0",),
+        # its GPSampler needs PyTorch and SciPy, its QMCSampler SciPy
+        "optuna": ("optuna==5.0.0", "torch==2.13.0", "scipy"),
     }
     return lists[name]
 

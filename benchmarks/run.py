@@ -4,7 +4,8 @@ python -m benchmarks.run                      all of them
 python -m benchmarks.run california steps     only these
 python -m benchmarks.run --quick              tiny sizes on made-up data, printed, not written: does everything work?
 
-Real data (MNIST, California Housing) is looked for in the folder that ``PACELINE_DATA`` names before any download.
+Real data (MNIST, California Housing) is looked for in the folder that ``PACELINE_DATA`` names before any download;
+tables of searches lie in the folder that ``PACELINE_TABLES`` names.
 Peers get virtual environments of their own under ``.venvs/``, made on demand. Measure with nothing else running.
 """
 
@@ -32,6 +33,9 @@ BENCHMARKS = (
     "overhead",
     "memory",
     "startup",
+    "tables",
+    "conditional",
+    "proposals",
 )
 
 

@@ -36,8 +36,8 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
 def test_what_is_public() -> None:
     assert set(paceline.__all__) == {
         "AllTrialsFailed", "Boolean", "Choice", "Fixed", "Float", "HyperParameters", "Int", "InvalidInput",
-        "MissingData", "Objective", "PacelineError", "Space", "Study", "StudyLocked", "StudyMismatch", "__version__",
-        "load_study", "resume", "tune",
+        "MissingData", "Objective", "OpenStudy", "PacelineError", "Space", "Study", "StudyLocked", "StudyMismatch",
+        "__version__", "load_study", "open_study", "resume", "tune",
     }  # fmt: skip
     for name in paceline.__all__:
         assert getattr(paceline, name) is not None

@@ -16,10 +16,10 @@ def tune(request: Mapping[str, Any], **changes: Any) -> Any:
     """A study of one of our spaces.
 
     Args:
-        request: ``space, data, trials, epochs, batch_size, seed``; optionally ``search`` and ``study``.
+        request: ``space, data, trials, epochs, batch_size, seed``; optionally ``search``, ``schedule`` and ``study``.
         changes: replace entries of the request.
     """
-    asked = {"search": "random", "study": None, "trials": None, **request, **changes}
+    asked = {"search": "random", "schedule": "full", "study": None, "trials": None, **request, **changes}
     space, data = SPACES[asked["space"]], read(asked["data"])
     training = {"epochs": asked["epochs"], "batch_size": asked["batch_size"], **_choices(space.choices)}
     with tempfile.TemporaryDirectory(prefix="study-") as unwanted:
@@ -30,6 +30,7 @@ def tune(request: Mapping[str, Any], **changes: Any) -> Any:
             objective=space.objective,
             trials=asked["trials"],
             search=asked["search"],
+            schedule=asked["schedule"],
             seed=asked["seed"],
             study=asked["study"] or unwanted,
             display=False,

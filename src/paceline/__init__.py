@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paceline.api import load_study, resume, tune
+    from paceline.api import load_study, open_study, resume, tune
     from paceline.core import (
         AllTrialsFailed,
         InvalidInput,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from paceline.space import Boolean, Choice, Fixed, Float, HyperParameters, Int, Space
     from paceline.study import Study
+    from paceline.study.asktell import OpenStudy
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ __all__ = [
     "InvalidInput",
     "MissingData",
     "Objective",
+    "OpenStudy",
     "PacelineError",
     "Space",
     "Study",
@@ -48,12 +50,13 @@ __all__ = [
     "StudyMismatch",
     "__version__",
     "load_study",
+    "open_study",
     "resume",
     "tune",
 ]
 
 _ROOMS = {
-    "paceline.api": ("load_study", "resume", "tune"),
+    "paceline.api": ("load_study", "open_study", "resume", "tune"),
     "paceline.core": (
         "AllTrialsFailed",
         "InvalidInput",
@@ -65,6 +68,7 @@ _ROOMS = {
     ),
     "paceline.space": ("Boolean", "Choice", "Fixed", "Float", "HyperParameters", "Int", "Space"),
     "paceline.study": ("Study",),
+    "paceline.study.asktell": ("OpenStudy",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -3,22 +3,23 @@
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from paceline.core import InvalidInput, parse_seconds
+from paceline.core import Configuration, InvalidInput, parse_seconds
 from paceline.data import load
 from paceline.report import Summary, read, watch
 from paceline.schedule import Schedule
 from paceline.schedule import restore as restore_schedule
-from paceline.search import STRATEGIES, Strategy, restore
+from paceline.search import STRATEGIES, Normal, Strategy, Weights, restore
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.store import StudyStore
 from paceline.study import Request, Study, run
 from paceline.study.asktell import OpenStudy
 from paceline.study.backend import choose_backend
+from paceline.study.bring import bring
 from paceline.study.function import FunctionTask
 from paceline.study.session import carry_out
 from paceline.study.source import Source, fix, import_build, network, plain_data, plain_options
@@ -38,8 +39,11 @@ def tune(
     batch_size: int | Hyperparameter = 32,
     trials: int | None = None,
     budget: float | str | None = None,
-    search: str | Strategy = "random",
+    search: str | Strategy = "auto",
     schedule: str | Schedule = "auto",
+    start_with: Iterable[Configuration] | None = None,
+    prior: Mapping[str, Normal | Weights] | None = None,
+    learn_from: str | os.PathLike[str] | None = None,
     ordered: bool | None = None,
     in_flight: int | None = None,
     seed: int | None = None,
@@ -109,12 +113,17 @@ def tune(
         batch_size: rows in a batch, or a hyperparameter; of a stream, its own.
         trials: how many trials the study is to hold in total, those of earlier calls included.
         budget: wall time of this call: seconds, or a text such as ``"90s"``, ``"5m"``, ``"1h30m"``.
-        search: ``"random"``, ``"sobol"``, ``"grid"`` (which alone needs neither ``trials`` nor ``budget``), or a
-            strategy of `paceline.search`.
+        search: where to look next: ``"auto"`` (or ``"bayes"``) learns from the trials with a model of the whole space;
+            ``"random"``, ``"sobol"``, ``"cmaes"``, ``"grid"`` (which alone needs neither ``trials`` nor ``budget``), or
+            a strategy of `paceline.search`, such as ``paceline.search.optuna(sampler)``.
         schedule: who goes on: ``"full"`` trains every trial to its end; ``"asha"``, ``"halving"``, ``"hyperband"`` and
             ``"median"`` let slow ones go early; ``"auto"`` is asha, or full where trainings are of three epochs or
             fewer, ``epochs`` is a hyperparameter, data are streamed or the search is a grid. A `paceline.schedule`
             with settings of its own will do as well.
+        start_with: configurations to try first, as mappings; values that are left out are at their defaults.
+        prior: what you believe, by name: ``{"learning_rate": Normal(1e-3)}``, ``{"activation": Weights({"relu": 3,
+            "tanh": 1})}`` of `paceline.search`. Evidence overrules it.
+        learn_from: the directory of an earlier study on a similar task; how far it is believed is measured.
         ordered: True: what is tried next never depends on the clock, so that the same seed gives the same study on any
             machine. False: measured seconds take part. None: True unless ``budget`` is given.
         in_flight: how many trials are in flight at once where a model or a schedule decides what follows: more keep
@@ -148,15 +157,18 @@ def tune(
         StudyLocked: another process is writing that study.
         AllTrialsFailed: the first trials all failed.
     """
+    _check_limits(search, trials, budget)
+    study = _fresh_directory() if study is None else Path(study)
+    seed = _seed_of(study) if seed is None else seed
+    search = bring(search, seed, start_with=start_with, prior=prior, learn_from=learn_from)
     if data is None:
         _refuse(
             "without data", "left out, or data", batch_size=(batch_size, 32), validation=(validation, 0.1),
             patience=(patience, None), keep=(keep, "last"), class_weight=(class_weight, None), memory=(memory, None),
             **{name: (value, None) for name, value in data_options.items()},
         )  # fmt: skip
-        _check_limits(search, trials, budget)
         task = FunctionTask.of(
-            build, objective=objective, study=_fresh_directory() if study is None else study, trials=trials,
+            build, objective=objective, study=study, trials=trials,
             budget=budget, search=search, schedule=schedule, seed=seed, epochs=epochs, space=space, workers=workers,
             time_limit=time_limit, memory_limit=memory_limit, ordered=ordered, in_flight=in_flight, fixed=fixed,
         )  # fmt: skip
@@ -167,8 +179,7 @@ def tune(
         build, data, objective=objective, trials=trials, budget=budget, search=search, seed=seed, study=study,
         validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options,
         epochs=10 if epochs is None else epochs, batch_size=batch_size, patience=patience, keep=keep, memory=memory,
-        schedule=schedule, ordered=ordered,
-        in_flight=in_flight,
+        schedule=schedule, ordered=ordered, in_flight=in_flight,
     )  # fmt: skip
     return _watched(request, display)
 
@@ -287,7 +298,7 @@ def open_study(
     space: Space | Mapping[str, Hyperparameter] | None = None,
     objective: Any = None,
     *,
-    search: str | Strategy = "random",
+    search: str | Strategy = "auto",
     seed: int | None = None,
 ) -> OpenStudy:
     """A study whose trials you run yourself: ``ask`` says what to try next, ``tell`` takes what came of it.

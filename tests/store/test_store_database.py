@@ -2,6 +2,7 @@
 
 import math
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paceline.core import InvalidInput, StudyLocked, TrialState
+from paceline.core import InvalidInput, PacelineError, StudyLocked, TrialState
 from paceline.core.events import (
     BestTested,
     EpochMeasured,
@@ -23,6 +24,7 @@ from paceline.core.events import (
     TrialStarted,
 )
 from paceline.store import StudyStore
+from paceline.study import Study
 
 values = st.one_of(
     st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False, allow_infinity=False), st.text()
@@ -100,3 +102,26 @@ def test_reading_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="holds no study"):
         StudyStore(tmp_path / "none", writable=False)
     assert not (tmp_path / "none").exists()
+
+
+def test_reading_what_is_only_being_made(tmp_path: Path) -> None:
+    (tmp_path / "study.db").touch()  # what a writer leaves between opening the file and making its tables
+    reader = StudyStore(tmp_path, writable=False)
+    with pytest.raises(PacelineError, match="only being made; try again"):
+        list(reader.events())
+    reader.close()
+    with pytest.raises(PacelineError, match="only being made"):
+        Study.open(tmp_path)
+    StudyStore(tmp_path, writable=True).close()  # tables, and no event yet
+    with pytest.raises(InvalidInput, match="only being made"):
+        Study.open(tmp_path)
+
+
+def test_reading_what_is_no_study(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "study.db") as other:
+        other.execute("CREATE TABLE birds (name TEXT)")
+    other.close()
+    reader = StudyStore(tmp_path, writable=False)
+    with pytest.raises(PacelineError, match="is not a study of paceline"):
+        list(reader.events())
+    reader.close()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from paceline.core import Value
     from paceline.space import Choice
 
 BuildArgument = Annotated[
@@ -25,6 +26,10 @@ Validation = Annotated[float, typer.Option(help="Fraction of the rows to validat
 Patience = Annotated[int | None, typer.Option(help="Epochs without improvement after which a trial is complete.")]
 Keep = Annotated[str, typer.Option(help="Whose weights and score count: the last or the best epoch's.")]
 Memory = Annotated[str | None, typer.Option(help="What networks side by side may take, such as 8GiB.")]
+Schedule = Annotated[str, typer.Option(help="Who goes on: auto, full, median, halving, hyperband or asha.")]
+Workers = Annotated[int | None, typer.Option(help="How many processes call a function objective.  [default: this one]")]
+TimeLimit = Annotated[str | None, typer.Option(metavar="TIME", help="How long one trial of a worker may take.")]
+MemoryLimit = Annotated[str | None, typer.Option(help="What one trial of a worker may take, such as 2GiB.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where to look for named data sets before any download.")]
 Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict, for CSV and Parquet files.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression.  [default: as the target's type says]")]
@@ -109,6 +114,16 @@ def pairs(given: list[str] | None) -> dict[str, str]:
             raise InvalidInput(f"--set gives {name} twice", expected="each hyperparameter once")
         found[name] = value
     return found
+
+
+def value_of(text: str) -> "Value":
+    """What was typed, where it is not known what was meant: ``"3"``, ``"0.5"`` and ``"yes"`` are not texts."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return {"yes": True, "true": True, "no": False, "false": False}.get(text.lower(), text)
 
 
 def data_options(data_dir: Path | None, target: str | None, task: str | None, test: str | None) -> dict[str, Any]:

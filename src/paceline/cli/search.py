@@ -38,11 +38,18 @@ def tune(
     model: o.Model = None,
     data: o.Data = None,
     objective: o.Objective = None,
-    epochs: Annotated[str, typer.Option(help="Epochs of each trial; 5,10 makes it a hyperparameter.")] = "10",
+    epochs: Annotated[
+        str | None,
+        typer.Option(
+            help="Epochs of each trial; 5,10 makes it a hyperparameter. Of a function objective: the steps that a full "
+            "run reports.  [default: 10]",
+        ),
+    ] = None,
     batch_size: Annotated[str, typer.Option(help="Rows in a batch; 32,64 makes it a hyperparameter.")] = "32",
     trials: o.Trials = None,
     budget: o.Budget = None,
-    search: Annotated[str, typer.Option(help="Where to look next: random, sobol or grid.")] = "random",
+    search: Annotated[str, typer.Option(help="Where to look next: auto, random, sobol, cmaes or grid.")] = "auto",
+    schedule: o.Schedule = "auto",
     study: o.Study = None,
     seed: o.Seed = None,
     validation: o.Validation = 0.1,
@@ -54,20 +61,29 @@ def tune(
     task: o.Task = None,
     test: o.Test = None,
     fixed: o.Set = None,
+    workers: o.Workers = None,
+    time_limit: o.TimeLimit = None,
+    memory_limit: o.MemoryLimit = None,
     display: o.Display = True,
 ) -> None:
     """Search for the best configuration.
 
-    Of a build function (model.py:build) or a built-in network (--model mlp).
+    Of a build function (model.py:build) or a built-in network (--model mlp); without --data, of any function of hp that
+    trains and measures by itself and returns a number (train.py:objective).
 
     Called again with the same arguments and --study, it goes on where it stopped.
     """
-    what, data = o.build_of(build, model), o.data_of(data)
+    what, values = o.build_of(build, model), o.pairs(fixed)
+    is_function = data is None and model is None
+    name = what.rpartition(":")[2] if is_function else o.data_of(data)
     _search(
-        o.study_of(study, data), what, data, objective=o.objective_of(objective),
-        epochs=o.loop_numbers("epochs", epochs), batch_size=o.loop_numbers("batch_size", batch_size), trials=trials,
-        budget=budget, search=search, seed=seed, validation=validation, patience=patience, keep=keep, memory=memory,
-        fixed=o.pairs(fixed), display=display, **o.data_options(data_dir, target, task, test),
+        o.study_of(study, name), what, data, objective=o.objective_of(objective),
+        epochs=None if epochs is None else o.loop_numbers("epochs", epochs),
+        batch_size=o.loop_numbers("batch_size", batch_size), trials=trials, budget=budget, search=search,
+        schedule=schedule, seed=seed, validation=validation, patience=patience, keep=keep, memory=memory,
+        fixed={name: o.value_of(text) for name, text in values.items()} if is_function else values, workers=workers,
+        time_limit=time_limit, memory_limit=memory_limit, display=display,
+        **o.data_options(data_dir, target, task, test),
     )  # fmt: skip
 
 
@@ -115,7 +131,7 @@ def interruptible(study: Path) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _search(study: Path, build: str, data: str, **asked: Any) -> None:
+def _search(study: Path, build: str, data: str | None, **asked: Any) -> None:
     from paceline import api
 
     with interruptible(study):

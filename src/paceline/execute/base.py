@@ -8,8 +8,8 @@
 
 Events of one trial come in the order of its epochs. A job trains to its ``until``: there the trial is paused
 (`TrialPaused`, with a snapshot in the same progress), and goes on when a job with a later ``until`` is submitted for
-it; a job whose ``until`` is its ``epochs`` ends the trial (`TrialEnded`). A trial that has ended is never mentioned again,
-and a paused one not before it is submitted again.
+it; a job whose ``until`` is its ``epochs`` ends the trial (`TrialEnded`). A trial that has ended is never mentioned
+again, and a paused one not before it is submitted again.
 """
 
 from collections.abc import Mapping, Sequence

@@ -9,15 +9,43 @@ from typing import Any
 
 from paceline.core import InvalidInput
 from paceline.search.base import History, Proposal, Strategy, check_seed
+from paceline.search.bayes import Bayes, Normal, Weights
+from paceline.search.cmaes import CMAES
 from paceline.search.given import Given
 from paceline.search.grid import Grid
+from paceline.search.optuna_sampler import OptunaSampler, optuna
 from paceline.search.random import Random
 from paceline.search.sobol import Sobol
+from paceline.search.start_with import StartWith
 
-__all__ = ["STRATEGIES", "Given", "Grid", "History", "Proposal", "Random", "Sobol", "Strategy", "create", "restore"]
+__all__ = [
+    "CMAES",
+    "STRATEGIES",
+    "Bayes",
+    "Given",
+    "Grid",
+    "History",
+    "Normal",
+    "OptunaSampler",
+    "Proposal",
+    "Random",
+    "Sobol",
+    "StartWith",
+    "Strategy",
+    "Weights",
+    "create",
+    "optuna",
+    "restore",
+]
 
-STRATEGIES: Mapping[str, type[Strategy]] = {kind.name: kind for kind in (Grid, Random, Sobol)}
-"""The strategies that have a name."""
+STRATEGIES: Mapping[str, type[Strategy]] = {
+    "auto": Bayes,
+    **{kind.name: kind for kind in (Bayes, CMAES, Grid, Random, Sobol)},
+}
+"""The strategies that have a name; ``"auto"`` is what Paceline takes unless told otherwise."""
+
+_MADE: Mapping[str, type[Strategy]] = {kind.name: kind for kind in (Given, OptunaSampler, StartWith)}
+"""The strategies that need more than a name and a seed."""
 
 
 def create(strategy: str | Strategy, seed: int) -> Strategy:
@@ -30,6 +58,10 @@ def create(strategy: str | Strategy, seed: int) -> Strategy:
         return strategy
     seed = check_seed(seed)
     match _known(strategy):
+        case "auto" | "bayes":
+            return Bayes(seed)
+        case "cmaes":
+            return CMAES(seed)
         case "grid":
             return Grid()
         case "random":
@@ -44,9 +76,9 @@ def restore(state: Mapping[str, Any]) -> Strategy:
     Raises:
         InvalidInput: it was written by a strategy that is not known here.
     """
-    if state.get("strategy") == Given.name:
-        return Given.from_json(state)
-    return STRATEGIES[_known(state.get("strategy"))].from_json(state)
+    name = state.get("strategy")
+    kind = _MADE.get(str(name)) or STRATEGIES[_known(name)]
+    return kind.from_json(state)
 
 
 def _known(name: object) -> str:

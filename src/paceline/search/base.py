@@ -84,6 +84,13 @@ class Strategy(ABC):
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
         """Up to ``count`` new proposals, and the strategy to ask next time."""
 
+    def check(self, space: Space) -> None:  # noqa: B027
+        """Called once, when the space is known and before anything is written.
+
+        Raises:
+            InvalidInput: what the user brought to this strategy does not belong to the space.
+        """
+
     @abstractmethod
     def size(self, space: Space) -> int | None:
         """How many configurations this strategy could propose in all; None for no end."""

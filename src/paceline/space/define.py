@@ -23,10 +23,20 @@ class HyperParameters:
     Args:
         space: what is known to vary.
         values: the configuration; names that it lacks have their default.
+        reporter: what `report` calls; only in a function objective.
+        met: told of each hyperparameter that joins the space, or loses conditions, as soon as it does; gives the value
+            that it has where the configuration has none, or None for its default.
     """
 
-    def __init__(self, space: Space | None = None, values: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        space: Space | None = None,
+        values: Mapping[str, Any] | None = None,
+        reporter: Callable[[Any, int | None], bool] | None = None,
+        met: Callable[[Hyperparameter], Value | None] | None = None,
+    ) -> None:
         space = Space() if space is None else space
+        self._reporter, self._met = reporter, met
         self._known: dict[str, Hyperparameter] = {h.name: h for h in space}
         self._joined: dict[str, None] = {}
         self._used: dict[str, Value] = {}
@@ -138,6 +148,27 @@ class HyperParameters:
         name = hyperparameter.name if isinstance(hyperparameter, Hyperparameter) else hyperparameter
         return name in self._known and self._is_active(name)
 
+    def report(self, value: Any, step: int | None = None) -> bool:
+        """In a function objective: tells how it is doing, and is told whether to go on.
+
+        Args:
+            value: the score so far, or a dict of metrics with the objective among them.
+            step: how many steps were taken, from 1; each is reported once, in order. Left out, it is counted.
+
+        Returns:
+            True: go on. False: the schedule has stopped this trial, the function should return; what it returns then
+            does not count.
+
+        Raises:
+            InvalidInput: a value that is no number, a step out of order, or this is no function objective.
+        """
+        if self._reporter is None:
+            raise InvalidInput(
+                "hp.report was called in build(hp)", expected="it in a function objective, which is tuned without data",
+                fix="The epochs of a network are measured by themselves.",
+            )  # fmt: skip
+        return self._reporter(value, step)
+
     # -- scopes
 
     @contextmanager
@@ -197,6 +228,9 @@ class HyperParameters:
     def _learn(self, hyperparameter: Hyperparameter) -> None:
         self._known[hyperparameter.name] = hyperparameter
         self._space = None
+        value = None if self._met is None else self._met(hyperparameter)
+        if value is not None:
+            self._given.setdefault(hyperparameter.name, value)
 
     def _value(self, name: str) -> Value:
         if name in self._used:

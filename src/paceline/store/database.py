@@ -5,7 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,8 @@ class StudyStore:
         holder: dict[str, Any] = {}
         if self._path.exists():
             reader = StudyStore(self.directory, writable=False)
-            holder = reader.value("writer") or {}
+            with suppress(PacelineError):  # who holds it may only be making it
+                holder = reader.value("writer") or {}
             reader.close()
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.get("since", time.time())))
         who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}, since {since}"
@@ -154,12 +155,13 @@ class StudyStore:
             yield
         except sa.exc.DatabaseError as error:
             reason = str(error.orig)
-            if "full" in reason:
-                message = (
-                    f"no room left on disk for {self._path}; free some, then run: paceline resume {self.directory}"
-                )
+            if "full" in reason or "disk I/O" in reason:
+                what = "no room left on disk" if "full" in reason else f"the disk fails ({reason})"
+                message = f"{what} for {self._path}; make room, then go on: paceline resume {self.directory}"
             elif "malformed" in reason or "not a database" in reason:
                 message = f"{self._path} is damaged ({reason}); restore it from a copy or use another directory."
+            elif "no such table" in reason and not sa.inspect(self._engine).get_table_names():
+                message = f"{self._path} is only being made; try again in a moment."
             elif "no such table" in reason:
                 message = f"{self._path} is not a study of paceline; use another directory."
             else:

@@ -264,6 +264,7 @@ def make_plan(request: Request) -> Plan:
     for name, conditions in found.inferred:
         told = " and ".join(f"{c.parent} is {' or '.join(map(str, c.values))}" for c in conditions)
         notes.append(f"{name} matters only where {told}, as the builds show.")
+    create(request.search, seed).check(found.space)
     schedule = _schedule(request, isinstance(dataset, Stream))
     in_flight = request.in_flight or _in_flight(backend)
     return Plan(

@@ -40,7 +40,8 @@ class Search:
         self._watches = self._strategy.learns or not isinstance(self._schedule, Full) or task.grows
         self._turns = Turns(task.ordered and self._watches, turns)
         self._standings = Standings()
-        self._seen = {self._record.space.key(trial.config) for trial in self._record.trials.values()}
+        self._keys = {number: self._record.space.key(t.config) for number, t in self._record.trials.items()}
+        self._seen = set(self._keys.values())
         self._space, self._spaces_known = Space(), 0
         self.exhausted = ""
 
@@ -91,12 +92,23 @@ class Search:
     # -- who goes on
 
     def _notice(self, number: int) -> None:
+        if self._task.grows:
+            self._see(number)
         self._standings.put(self._standing(number))
         if not self._record.trials[number].state.is_final:
             self._carry_out([self._schedule.decide(self._standings, number)])
         more = bool(self._turns) or self._left() > 0
         while more and self._carry_out(self._schedule.review(self._standings, more_to_come=True)):
             pass
+
+    def _see(self, number: int) -> None:
+        """Counts the configuration as it was used as tried: the function may have asked for more than was proposed."""
+        key, proposed = self._record.space.key(self._record.trials[number].config), self._keys[number]
+        if key != proposed:
+            self._keys[number] = key
+            self._seen.add(key)
+            if proposed not in self._keys.values():
+                self._seen.discard(proposed)
 
     def _carry_out(self, decisions: Sequence[Decision]) -> bool:
         """Records decisions and does what they say; False if there are none."""
@@ -175,6 +187,7 @@ class Search:
         strategy, proposals = self._propose(wanted)
         asked: list[Event] = []
         for number, proposal in enumerate(proposals, len(self._record.trials)):
+            self._keys[number] = proposal.key
             self._seen.add(proposal.key)
             config = proposal.config
             asked.append(TrialAsked(number, config, self._task.seed, self._task.epochs(config), proposal.origin))

@@ -77,6 +77,14 @@ class Program:
         """A lane's row of constants for each part, float ``(num_lifted,)``."""
         return constants_of(self.lifted, traced)
 
+    def adopt(self, traced: Traced) -> Traced:
+        """A model of the same key with this program's code in place of its own, which is then free to go.
+
+        A jaxpr takes some 130 KiB, which is more than a small network, and hundreds of networks may wait or rest. A
+        model that the program does not cover is given back as it is.
+        """
+        return traced.with_code_of(self.traced) if self.covers(traced) else traced
+
     # The two functions that are compiled. Arrays named `lanes` have the lane axis first.
 
     def train(

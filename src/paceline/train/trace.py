@@ -87,6 +87,14 @@ class Traced:
         """The same network with other weights and optimizer state; its metrics are at their start."""
         return replace(self, state=(*leaves, *self.state[len(leaves) :]))
 
+    def with_code_of(self, other: "Traced") -> "Traced":
+        """The same network with the code of another of its key; its own numbers stay."""
+        codes = {name: part.anatomy.body for name, part in other.parts.items()}
+        parts = {
+            name: replace(part, anatomy=replace(part.anatomy, body=codes[name])) for name, part in self.parts.items()
+        }
+        return replace(self, parts=parts)
+
     def on(self, name: str) -> "Traced":
         """The same network traced on one other part of its stream, and on that alone."""
         if self.later is None:

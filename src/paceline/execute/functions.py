@@ -1,0 +1,370 @@
+"""Function objectives: which trial is called where, what they tell as events, and what they may take."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from paceline.core import Configuration, InvalidInput, PacelineError, TrialState
+from paceline.core.events import EpochMeasured, Event, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
+from paceline.execute.base import Job, Progress, Snapshot
+from paceline.execute.calling import Words, hear, say
+from paceline.space import (
+    Hyperparameter,
+    Observation,
+    Space,
+    contradicts,
+    hyperparameter_from_json,
+    infer_conditions,
+)
+
+_LONGEST_WAIT = 1.0  # seconds after which workers are looked at that do not tell that they are dead
+_WATCH_MEMORY = 0.1  # seconds between two looks at the memory taken
+
+
+class Place(Protocol):
+    """Where a function is called: a thread or a process."""
+
+    link: Connection
+    can_be_killed: bool
+
+    @property
+    def memory(self) -> int:
+        """Bytes taken by what runs here."""
+
+    def death(self, seconds: float = 0.0) -> str | None:
+        """Why nothing can run here any more, as a sentence; None while it can; waits for it at most so long."""
+
+    def close(self) -> None:
+        """Ends what runs here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one trial may take.
+
+    Attributes:
+        seconds: of wall time, waits for the schedule included; None for no limit.
+        memory: bytes; None for no limit.
+    """
+
+    seconds: float | None = None
+    memory: int | None = None
+
+
+class FunctionExecutor:
+    """Calls the function for each job, one at a time in each of its places.
+
+    The function may ask for hyperparameters that are not in the space yet; they join it, with `SpaceChanged`. A trial
+    that is paused waits in its ``hp.report`` and keeps its place until it is submitted again or forgotten. One that was
+    interrupted begins anew.
+    """
+
+    def __init__(self, make_place: Callable[[], Place], num_places: int, space: Space, limits: Limits) -> None:
+        """Makes the places as they are needed.
+
+        Args:
+            make_place: starts one.
+            num_places: how many at most.
+            space: as it is known.
+            limits: of each trial; only for places that can be killed.
+        """
+        self._lore = _Lore(space)
+        self._make_place, self._num_places, self._limits = make_place, num_places, limits
+        self._desks: list[_Desk] = []
+        self._waiting: deque[Job] = deque()
+        self._open: set[int] = set()
+        self._has_served = False
+
+    def submit(
+        self,
+        jobs: Sequence[Job],
+        snapshots: Mapping[int, Snapshot],  # noqa: ARG002 - a function's state is its own
+        scores: Mapping[int, Sequence[float]],  # noqa: ARG002
+    ) -> None:
+        """Takes jobs; functions that wait in ``hp.report`` go on, all others begin."""
+        self._open |= {job.trial for job in jobs}
+        for job in jobs:
+            desk = self._desk_of(job.trial)
+            if desk is None:
+                self._lore.expect(job.trial)
+                self._waiting.append(job)
+            else:
+                desk.go_on(job)
+
+    def forget(self, trials: Sequence[int]) -> None:
+        """Lets go of paused trials: their ``hp.report`` answers False."""
+        for desk in filter(None, map(self._desk_of, trials)):
+            desk.leave()
+
+    @property
+    def space(self) -> Space:
+        """What may vary, as far as the functions have shown it."""
+        return self._lore.space
+
+    @property
+    def num_waiting(self) -> int:
+        """Jobs whose function has not been called."""
+        return len(self._waiting)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every job has ended or waits for the schedule."""
+        return not self._open
+
+    def progress(self, seconds: float | None = None) -> list[Progress]:
+        """What happened; waits until something has, at most so many seconds."""
+        until = float("inf") if seconds is None else time.monotonic() + seconds
+        while not self.is_idle:
+            told = self._fill() or self._hear(until - time.monotonic())
+            if told or time.monotonic() >= until:
+                return told
+        return []
+
+    def stop(self) -> list[Progress]:
+        """Gives what was told already; running trials will begin anew."""
+        self._waiting.clear()
+        return self._hear(0.0)
+
+    def close(self) -> None:
+        """Ends every call and every place."""
+        for desk in self._desks:
+            desk.place.close()
+        self._desks.clear()
+
+    # -- inside
+
+    def _desk_of(self, trial: int) -> "_Desk | None":
+        return next((desk for desk in self._desks if desk.trial == trial), None)
+
+    def _fill(self) -> list[Progress]:
+        """Gives waiting jobs to free places."""
+        told = []
+        while self._waiting and (desk := self._free_desk()) is not None:
+            job = self._waiting.popleft()
+            desk.begin(job, self._lore.declared)
+            told.append(Progress((TrialStarted(job.trial, "function", job.config),)))
+        return told
+
+    def _free_desk(self) -> "_Desk | None":
+        """A place for one more call; a new one where all others wait for the schedule, and it perhaps for this call."""
+        desk = next((desk for desk in self._desks if desk.job is None), None)
+        num_busy = sum(map(self._is_busy, self._desks))
+        if num_busy >= self._num_places or (desk is None and num_busy and len(self._desks) >= self._num_places):
+            return None
+        if desk is None:
+            desk = _Desk(self._make_place())
+            self._desks.append(desk)
+        return desk
+
+    def _is_busy(self, desk: "_Desk") -> bool:
+        """Whether a function is at work there, and not waiting for the schedule."""
+        return desk.job is not None and (desk.is_left or desk.job.trial in self._open)
+
+    def _hear(self, seconds: float) -> list[Progress]:
+        """What the functions tell, or what becomes of them, within so many seconds."""
+        now, limit = time.monotonic(), self._limits.seconds
+        left = [desk.began + limit - now for desk in self._desks if desk.began and limit]
+        look = _WATCH_MEMORY if self._limits.memory else _LONGEST_WAIT
+        ready = wait([desk.place.link for desk in self._desks], max(0.0, min(seconds, look, *left)))
+        told: list[Progress] = []
+        for desk in list(self._desks):
+            if desk.place.link in ready:
+                told += self._hear_one(desk)
+            if not desk.is_heard:
+                end = desk.place.death(_LONGEST_WAIT) or "the worker process has closed its link to the study"
+            else:
+                end = desk.place.death() or self._excess(desk) or ""
+            if end:
+                told += self._bury(desk, end)
+        return told
+
+    def _hear_one(self, desk: "_Desk") -> list[Progress]:
+        """All that a place has told."""
+        told = []
+        while desk.is_heard and desk.place.link.poll():
+            words = hear(desk.place.link)
+            if words is None:
+                desk.is_heard = False
+                break
+            progress = self._take(desk, words)
+            told += [] if progress is None else [progress]
+        return told
+
+    def _take(self, desk: "_Desk", words: Words) -> Progress | None:
+        match words["what"]:
+            case "ready":
+                self._has_served = True
+            case "unusable":
+                expected = "a function that a new process can import"
+                return Progress(
+                    error=InvalidInput(f"a worker failed to import it ({words['error']})", expected=expected)
+                )
+            case "started":
+                desk.began = time.monotonic()
+            case "met":
+                desk.met.append(hyperparameter_from_json(words["hyperparameter"]))
+            case "reported" if not desk.is_left:
+                return Progress(tuple(self._reported(desk, words)))
+            case "ended":
+                events = [] if desk.is_left or words["left"] else self._ended(desk, words)
+                desk.finish()
+                self._open.discard(words["trial"])
+                return Progress(tuple(events)) if events else None
+        return None
+
+    def _reported(self, desk: "_Desk", words: Words) -> list[Event]:
+        number, events = words["trial"], self._seen(desk, words)
+        events.append(EpochMeasured(number, words["step"], words["metrics"], words["seconds"]))
+        if words["waits"]:
+            self._open.discard(number)
+            events.append(TrialPaused(number, f"it waits for the schedule's word after step {words['step']}"))
+        return events
+
+    def _ended(self, desk: "_Desk", words: Words) -> list[Event]:
+        number, events = words["trial"], self._seen(desk, words)
+        if words["error"]:
+            return [*events, TrialEnded(number, TrialState.FAILED, None, None, words["error"])]
+        if words["metrics"]:  # it never reported, so its end is its one step
+            events.append(EpochMeasured(number, 1, words["metrics"], words["seconds"]))
+        return [*events, TrialEnded(number, TrialState.COMPLETED, words["score"], max(words["steps"], 1), "")]
+
+    def _seen(self, desk: "_Desk", words: Words) -> list[Event]:
+        """The space, where it has changed, and the configuration, where the function asked for another than given."""
+        events = self._learn(desk, words["config"], words.get("error"))
+        if words["config"] != desk.config:
+            desk.config = words["config"]
+            events.append(TrialStarted(words["trial"], "function", words["config"]))
+        return events
+
+    def _learn(self, desk: "_Desk", config: Configuration, error: str | None) -> list[Event]:
+        if desk.job is None:
+            return []
+        met, desk.met = desk.met, []
+        return self._lore.tell(desk.job.trial, met, Observation(config, error or None))
+
+    def _excess(self, desk: "_Desk") -> str | None:
+        """Which limit a trial is over, as a sentence."""
+        seconds, memory = self._limits.seconds, self._limits.memory
+        if not self._is_busy(desk):
+            return None
+        if seconds is not None and desk.began and time.monotonic() - desk.began > seconds:
+            return f"it took longer than time_limit, {seconds:g} seconds"
+        if memory is not None and (taken := desk.place.memory) > memory:
+            return f"it took {taken / 2**20:,.0f} MiB, more than memory_limit, {memory / 2**20:,.0f} MiB"
+        return None
+
+    def _bury(self, desk: "_Desk", reason: str) -> list[Progress]:
+        """Ends a place; its trial failed. The next job that waits finds a new one."""
+        told = self._hear_one(desk)  # its last words
+        self._desks.remove(desk)
+        desk.place.close()
+        if any(one.error for one in told):
+            return told
+        if not self._has_served and desk.place.can_be_killed:
+            fix = "Its own words are above. A script's call of tune belongs under: if __name__ == '__main__':"
+            return [*told, Progress(error=PacelineError(f"{reason}, before it could begin. {fix}"))]
+        if desk.job is None or desk.is_left or desk.job.trial not in self._open:
+            return told
+        self._open.discard(desk.job.trial)
+        ended = TrialEnded(desk.job.trial, TrialState.FAILED, None, None, reason)
+        return [*told, Progress((*self._learn(desk, desk.config, reason), ended))]
+
+
+class _Lore:
+    """What the functions have shown of the space, conditions in plain Python included.
+
+    Trials are heeded in the order of their numbers, whoever tells first: what is known must not depend on the clock.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = self.declared = space
+        self._silent: set[int] = set()
+        self._told: dict[int, tuple[list[Hyperparameter], Observation]] = {}
+        self._observations: dict[int, Observation] = {}
+
+    def expect(self, trial: int) -> None:
+        """A trial will tell; later ones wait for it."""
+        self._silent.add(trial)
+
+    def tell(self, trial: int, met: Sequence[Hyperparameter], observation: Observation) -> list[Event]:
+        """What a trial met that was new, and all that it has asked for so far; the changes of the space."""
+        self._silent.discard(trial)
+        earlier = self._told[trial][0] if trial in self._told else []
+        self._told[trial] = ([*earlier, *met], observation)
+        events: list[Event] = []
+        while self._told and (first := min(self._told)) < min(self._silent, default=first + 1):
+            if self._heed(first, *self._told.pop(first)):
+                events.append(SpaceChanged(self.space.to_json(), first))
+        return events
+
+    def _heed(self, trial: int, met: Sequence[Hyperparameter], observation: Observation) -> bool:
+        known = self._observations.get(trial)
+        self._observations[trial] = observation
+        surprises = contradicts(self.space, observation.config, observation.config.keys())
+        if not met and (not surprises or (known is not None and known.config == observation.config)):
+            return False
+        for hyperparameter in met:
+            self.declared = self.declared.with_hyperparameter(hyperparameter)
+        before, self.space = self.space, infer_conditions(self.declared, self._observations.values())[0]
+        return self.space != before
+
+
+@dataclass(eq=False)
+class _Desk:
+    """A place and the call that it is busy with.
+
+    Attributes:
+        place: where the function is called.
+        job: the trial; None where there is none.
+        config: as the function asked for it, as far as that was told.
+        met: hyperparameters that it asked for and that are not in the space yet.
+        began: when the function was called, by the monotonic clock; 0 before.
+        is_left: whether the trial's end has been decided without it.
+        is_heard: whether more may come from there.
+    """
+
+    place: Place
+    job: Job | None = None
+    config: Configuration = field(default_factory=dict)
+    met: list[Hyperparameter] = field(default_factory=list)
+    began: float = 0.0
+    is_left: bool = False
+    is_heard: bool = True
+
+    @property
+    def trial(self) -> int | None:
+        """The trial that is called here and may go on."""
+        return None if self.job is None or self.is_left else self.job.trial
+
+    def begin(self, job: Job, space: Space) -> None:
+        """Calls the function."""
+        self.job, self.config, self.met, self.is_left = job, job.config, [], False
+        words = {"trial": job.trial, "config": dict(job.config), "seed": job.seed, "until": _until(job)}
+        self._say("run", **words, space=space.to_json())
+
+    def go_on(self, job: Job) -> None:
+        """Lets the function that waits go on."""
+        self.job = job
+        self._say("go on", until=_until(job))
+
+    def leave(self) -> None:
+        """Tells the function to stop; what it still tells does not count."""
+        self.is_left = True
+        self._say("leave")
+
+    def finish(self) -> None:
+        """The call has ended."""
+        self.job, self.began, self.is_left = None, 0.0, False
+
+    def _say(self, what: str, **words: Any) -> None:
+        with suppress(OSError):  # its death is noticed soon
+            say(self.place.link, what, **words)
+
+
+def _until(job: Job) -> int | None:
+    """The step at which the function is to wait; the last one ends the trial by itself."""
+    return job.until if job.until is not None and job.until < job.epochs else None

@@ -1,0 +1,6 @@
+"""Bayesian optimisation over a whole space, conditional and categorical parts included."""
+
+from paceline.search.bayes.bayes import Bayes
+from paceline.search.bayes.belief import Belief, Normal, Prior, Weights
+
+__all__ = ["Bayes", "Belief", "Normal", "Prior", "Weights"]

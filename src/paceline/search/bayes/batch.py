@@ -1,0 +1,178 @@
+"""One round of proposals from one pool of candidates.
+
+A batch mixes acquisitions, because one alone repeats its own mistakes: expected improvement for half of it, pure
+exploration where the model hopes (UCB-PE: Contal et al. (2013), with the constants of Song et al., "The Vizier Gaussian
+process bandit algorithm" (2024)), and expected improvement close to the best.
+
+| symbol | meaning |
+| --- | --- |
+| U, Z | free and settled coordinates of the candidates, [m, d] |
+| tau | the mean at the observed point with the lowest confidence bound |
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from paceline.core import Configuration
+from paceline.search.base import Answer
+from paceline.search.bayes.acquisition import Outlook
+from paceline.search.bayes.coordinates import Array, Coordinates, Mask
+from paceline.search.bayes.kernel import Kernel
+from paceline.search.bayes.pool import perturbed, polished
+from paceline.search.bayes.surrogate import Surrogate
+
+Belief = Callable[[Array], Array]
+"""Adds to log expected improvement, given settled coordinates [m, d]; shape [m]."""
+
+IMPROVE, EXPLORE, LOCAL = "improve", "explore", "local"
+_CYCLE = (IMPROVE, IMPROVE, EXPLORE, IMPROVE, LOCAL, IMPROVE, EXPLORE, IMPROVE)
+_FUTURES, _BASELINE, _STARTS, _ROUNDS = 16, 8, 6, 8
+_WIDE, _NEAR = 1024, 512
+_MANY = 300  # observations from which the pool is halved
+_COST_POWER = 0.5
+_SHORTLIST = 16  # candidates whose cost is asked for
+
+
+@dataclass(frozen=True)
+class Round:
+    """All that one round of proposals is made from.
+
+    Attributes:
+        coordinates: of the space.
+        kernel: of the space.
+        model: conditioned on what was observed.
+        Z: settled coordinates of what was observed, [n, d].
+        pending: the same of what is under way, [k, d].
+        belief: adds to log expected improvement at settled coordinates; None for nothing.
+        cost: of a configuration; None where all cost the same.
+        rng: random numbers of this round.
+    """
+
+    coordinates: Coordinates
+    kernel: Kernel
+    model: Surrogate
+    Z: Array
+    pending: Array
+    belief: Belief | None
+    cost: Callable[[Configuration], float] | None
+    rng: np.random.Generator
+
+    def fill(self, answer: Answer, count: int, origin: str) -> None:
+        """Takes up to ``count`` proposals more; fewer only where the pool has no more that are new."""
+        own = np.arange(len(self.Z))  # what an earlier study contributes comes after
+        mean, variance = self.model.at(self.model.seen.x[own])
+        order = np.argsort(mean, kind="stable")
+        U, local = self._candidates(order)
+        if not len(U):
+            return
+        outlook = self._outlook(self.coordinates.settle(U), order, 1)
+        promise = outlook.promise(len(U)) + self._believed(self.coordinates.settle(U))
+        top = np.argsort(-promise, kind="stable")[: _STARTS // self._shrink]
+        climbed, reached = polished(
+            self.coordinates, U[top], self._score(outlook), promise[top], self._is_new, _ROUNDS // self._shrink
+        )
+        if count == 1:
+            rest = np.argsort(-promise, kind="stable")
+            rows, values = np.concatenate([climbed, U[rest]]), np.concatenate([reached, promise[rest]])
+            self._take_best(answer, self.coordinates.settle(rows), values, origin)
+            return
+        around = perturbed(self.coordinates, np.repeat(climbed, 16, axis=0), self.rng, np.full(16 * len(climbed), 0.05))
+        U = np.concatenate([U, climbed, around])
+        local = np.concatenate([local, np.ones(len(climbed) + len(around), dtype=bool)])
+        Z = self.coordinates.settle(U)
+        keep = self._is_new(Z)
+        tau = mean[np.argmin(mean - 1.8 * np.sqrt(variance))]
+        self._greedy(answer, count, origin, Z[keep], local[keep], self._outlook(Z[keep], order, count), float(tau))
+
+    @property
+    def _shrink(self) -> int:
+        """By how much less to look around, because each look costs more."""
+        return 2 if len(self.Z) > _MANY else 1
+
+    def _candidates(self, order: npt.NDArray[np.intp]) -> tuple[Array, Mask]:
+        """New free coordinates, and which of them are close to the best three."""
+        rng, shrink = self.rng, self._shrink
+        every = self.coordinates.every
+        wide = rng.random((_WIDE // shrink, self.Z.shape[1])) if every is None else every
+        tops = order[: 8 // shrink]
+        near = np.repeat(tops, _NEAR // 8)
+        U = np.where(np.isnan(self.Z[near]), rng.random((len(near), self.Z.shape[1])), self.Z[near])
+        scale = 0.3 * np.exp2(-(np.arange(len(near)) % 6).astype(np.float64))
+        U = np.concatenate([wide, perturbed(self.coordinates, U, rng, scale)])
+        local = np.concatenate([np.zeros(len(wide), dtype=bool), np.isin(near, tops[:3]) & (scale < 0.1)])
+        keep = self._is_new(self.coordinates.settle(U))
+        return U[keep], local[keep]
+
+    def _is_new(self, Z: Array) -> Mask:
+        return ~np.isin(_digest(Z), _digest(np.concatenate([self.Z, self.pending])))
+
+    def _outlook(self, Z: Array, order: npt.NDArray[np.intp], picks: int) -> Outlook:
+        """Conditioned on what may be the best so far and on what is under way, which follow the candidates."""
+        best = order[:_BASELINE]
+        points = np.concatenate([Z, self.Z[best], self.pending])
+        extra = len(points) - len(Z)
+        outlook = Outlook(self.model, self.kernel.features(points), _normals(self.rng, extra + picks, _FUTURES))
+        for at in range(len(Z), len(points)):
+            outlook.condition(at)
+        return outlook
+
+    def _believed(self, Z: Array) -> Array:
+        return self.belief(Z) if self.belief is not None else np.zeros(len(Z))
+
+    def _score(self, outlook: Outlook) -> Callable[[Array], Array]:
+        return lambda Z: outlook.promise_of(self.kernel.features(Z)) + self._believed(Z)
+
+    def _take_best(self, answer: Answer, Z: Array, values: Array, origin: str) -> int | None:
+        """Takes the first new candidate by value, the first of a short list by value for money; answers its row."""
+        order = np.argsort(-values, kind="stable").tolist()
+        if self.cost is not None:
+            head = order[:_SHORTLIST]
+            price = np.log([max(self.cost(self.coordinates.config(Z[row])), 1e-9) for row in head])
+            order[:_SHORTLIST] = [head[at] for at in np.argsort(_COST_POWER * price - values[head], kind="stable")]
+        for row in order:
+            if not np.isfinite(values[row]):
+                return None
+            if answer.take(self.coordinates.config(Z[row]), origin):
+                return int(row)
+        return None
+
+    def _greedy(
+        self, answer: Answer, count: int, origin: str, Z: Array, local: Mask, outlook: Outlook, tau: float
+    ) -> None:
+        """Takes one candidate after another, each knowing of those before."""
+        m = len(Z)
+        deviation = np.sqrt(outlook.variance[:m])
+        hope = outlook.mean[:m] - 0.5 * deviation - tau
+        belief, left = self._believed(Z), np.ones(m, dtype=bool)
+        for pick in range(count):
+            kind = _CYCLE[pick % len(_CYCLE)]
+            if kind == EXPLORE:
+                values = np.sqrt(outlook.variance[:m]) - 10 * np.maximum(0.0, hope)
+            else:
+                values = outlook.promise(m) + belief
+            allowed = left & local if kind == LOCAL and (left & local).any() else left
+            row = self._take_best(answer, Z, np.where(allowed, values, -np.inf), origin)
+            if row is None:
+                return
+            left[row] = False
+            if pick + 1 < count:
+                outlook.condition(row)
+
+
+def _digest(Z: Array) -> Array:
+    """One number for each row of settled coordinates, equal for equal rows."""
+    filled = np.where(np.isnan(Z), -1.0, Z)
+    primes = np.sqrt(np.arange(2, 2 + Z.shape[1]) * 1.7)
+    digests: Array = np.round((filled * primes).sum(1), 9)
+    return digests
+
+
+def _normals(rng: np.random.Generator, rows: int, columns: int) -> Array:
+    """Standard normal draws whose rows are evenly spread, [rows, columns]."""
+    from scipy.special import ndtri
+
+    even = ndtri((np.arange(columns) + 0.5) / columns)
+    return rng.permuted(np.tile(even / even.std(), (rows, 1)), axis=1)

@@ -1,0 +1,134 @@
+"""What a user believes about a hyperparameter before any trial; the evidence overrules it.
+
+The acquisition is multiplied by belief^(10 / n) after n trials: Hvarfner, Stoll, Souza, Lindauer, Hutter, Nardi, "piBO:
+augmenting acquisition functions with user beliefs for Bayesian optimization" (2022), with their beta of 10.
+
+| symbol | meaning |
+| --- | --- |
+| u | a value's place in [0, 1] on the hyperparameter's own scale, which is logarithmic where it is sampled so |
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from paceline.core import InvalidInput, Value
+from paceline.search.bayes.coordinates import Array
+from paceline.space import Hyperparameter, Space
+from paceline.space.base import typed
+
+_STRENGTH = 10.0
+_LEAST = 1e-3  # of a weight, relative to the greatest: nothing is ruled out
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Belief that good values lie around one.
+
+    ``Normal(1e-3, 0.2)`` for ``Float("rate", 1e-5, 1e-1, sampling="log")``: within 0.8 decades of 0.001, probably.
+
+    Attributes:
+        mean: the value believed to be best.
+        sd: standard deviation, as a share of the hyperparameter's range on its own scale.
+
+    Raises:
+        InvalidInput: ``sd`` is not above 0.
+    """
+
+    mean: float
+    sd: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.sd) and self.sd > 0):
+            raise InvalidInput(f"sd is {self.sd}", expected="a number above 0: a share of the range, such as 0.2")
+
+    def log_density(self, h: Hyperparameter, u: Array) -> Array:
+        """Of values at coordinates u, up to a constant."""
+        density: Array = -0.5 * ((u - h.to_unit(h.legal(self.mean))) / self.sd) ** 2
+        return density
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {"mean": self.mean, "sd": self.sd}
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Belief in some values more than in others. Those left out weigh as little as the least.
+
+    ``Weights({"relu": 3, "gelu": 3, "tanh": 1})``
+
+    Attributes:
+        weights: pairs of a value and how likely it is believed to be the best, relative to the others.
+
+    Raises:
+        InvalidInput: a weight below 0 or not finite, or none above 0.
+    """
+
+    weights: tuple[tuple[Value, float], ...]
+
+    def __init__(self, weights: Mapping[Value, float] | tuple[tuple[Value, float], ...]) -> None:
+        pairs = tuple(weights.items()) if isinstance(weights, Mapping) else tuple((v, w) for v, w in weights)
+        if not all(math.isfinite(w) and w >= 0 for _, w in pairs) or not any(w > 0 for _, w in pairs):
+            raise InvalidInput(f"weights are {dict(pairs)}", expected="numbers of at least 0, and one above 0")
+        object.__setattr__(self, "weights", pairs)
+
+    def log_density(self, h: Hyperparameter, u: Array) -> Array:
+        """Of values at coordinates u, up to a constant."""
+        given = {typed(h.legal(value)): weight for value, weight in self.weights}
+        most, rest = max(given.values()), min(given.values())
+        values = np.unique(u)
+        density = [math.log(max(given.get(typed(h.from_unit(at)), rest) / most, _LEAST)) for at in values.tolist()]
+        found: Array = np.array(density)[np.searchsorted(values, u)]
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {"weights": [list(pair) for pair in self.weights]}
+
+
+Belief = Normal | Weights
+Prior = tuple[tuple[str, Belief], ...]
+
+
+def check_prior(prior: Mapping[str, Belief] | Prior) -> Prior:
+    """A prior as the frozen pairs that a strategy holds.
+
+    Raises:
+        InvalidInput: something else than `Normal` or `Weights`.
+    """
+    pairs = tuple(prior.items()) if isinstance(prior, Mapping) else tuple(prior)
+    for name, belief in pairs:
+        if not isinstance(belief, Normal | Weights):
+            fix = "For example prior={'learning_rate': Normal(1e-3)}."
+            raise InvalidInput(
+                f"prior of {name!r} is {belief!r}", expected="Normal(mean, sd) or Weights({...})", fix=fix
+            )
+    return pairs
+
+
+def from_json(state: Mapping[str, Any]) -> Belief:
+    """A belief from what its ``to_json`` wrote."""
+    if "weights" in state:
+        return Weights(tuple((value, weight) for value, weight in state["weights"]))
+    return Normal(state["mean"], state["sd"])
+
+
+def log_belief(prior: Prior, space: Space, Z: Array) -> Array:
+    """log density at settled coordinates [m, d], up to a constant; what is inactive or unknown is passed over."""
+    total = np.zeros(len(Z))
+    place = {name: at for at, name in enumerate(space.names)}
+    for name, belief in prior:
+        if name in place:
+            u = Z[:, place[name]]
+            here = ~np.isnan(u)
+            total[here] += belief.log_density(space[name], u[here])
+    return total
+
+
+def weight(num_trials: int) -> float:
+    """The power to which the belief is raised after some trials."""
+    return _STRENGTH / max(1, num_trials)

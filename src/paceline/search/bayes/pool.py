@@ -1,0 +1,107 @@
+"""Candidates: all over the space, around the best, and better ones next to good ones.
+
+| symbol | meaning |
+| --- | --- |
+| U, Z | free and settled coordinates, see `paceline.search.bayes.coordinates` |
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from paceline.search.bayes.coordinates import Array, Axis, Coordinates, Mask
+
+_MOST_FLIPS = 16
+
+
+def perturbed(coordinates: Coordinates, U: Array, rng: np.random.Generator, scale: Array) -> Array:
+    """Each row with one to all of its coordinates moved: numbers by normal steps, categories to any other value.
+
+    Args:
+        coordinates: of the space.
+        U: rows to start from, [m, d].
+        rng: random numbers.
+        scale: standard deviation of a step, for each row, [m].
+    """
+    m, d = U.shape
+    expected = np.where(np.arange(m) % 2 == 0, 1.0, max(1.0, d / 3))
+    moved = rng.random((m, d)) < np.minimum(1.0, expected / d)[:, None]
+    moved[np.arange(m), rng.integers(d, size=m)] = True
+    out = U.copy()
+    for at, axis in enumerate(coordinates.axes):
+        fresh, steps = rng.random((m,)), scale * rng.standard_normal((m,))
+        there = fresh if axis.is_category else _stepped(axis, U[:, at], steps, fresh)
+        out[:, at] = np.where(moved[:, at], there, out[:, at])
+    return out
+
+
+def _stepped(axis: Axis, u: Array, step: Array, side: Array) -> Array:
+    """Numbers after a step, of one value at least, and reflected at the ends; ``side`` in [0, 1) turns small ones."""
+    if axis.levels is not None:
+        least = 1.0 / len(axis.levels)
+        step = np.where(np.abs(step) < least, np.where(side < 0.5, -least, least), step)
+    there = np.abs(u + step)
+    reflected: Array = np.clip(np.where(there > 1, 2 - there, there), 0.0, 1.0)
+    return reflected
+
+
+def neighbours(coordinates: Coordinates, u: Array, step: float) -> Array:
+    """The points that differ from u [d] in one coordinate: all other values of a short axis, a step either way else."""
+    rows = []
+    for at, axis in enumerate(coordinates.axes):
+        if not axis.varies:
+            continue
+        if axis.levels is not None and (len(axis.levels) <= _MOST_FLIPS or axis.is_category):
+            values = axis.levels
+        else:
+            values = np.clip(u[at] + step * np.array([-1.0, -0.4, -0.1, 0.1, 0.4, 1.0]), 0.0, 1.0)
+        block = np.repeat(u[None], len(values), axis=0)
+        block[:, at] = values
+        rows.append(block)
+    return np.concatenate(rows) if rows else u[None]
+
+
+def polished(
+    coordinates: Coordinates,
+    U: Array,
+    score: Callable[[Array], Array],
+    start: Array,
+    is_new: Callable[[Array], Mask],
+    rounds: int,
+) -> tuple[Array, Array]:
+    """Climbs from each row to its best neighbour until none is better; steps shrink where nothing is.
+
+    Args:
+        coordinates: of the space.
+        U: rows to start from, [m, d].
+        score: of settled coordinates; more is better.
+        start: scores of U, [m].
+        is_new: which settled coordinates may be proposed.
+        rounds: how many steps at most.
+
+    Returns:
+        The rows reached, with their scores.
+    """
+    U, best, step = U.copy(), start.copy(), np.full(len(U), 0.1)
+    alive = np.ones(len(U), dtype=bool)
+    discrete = all(axis.levels is not None for axis in coordinates.axes)
+    for _ in range(rounds):
+        climbing = np.flatnonzero(alive)
+        if not len(climbing):
+            break
+        blocks = [neighbours(coordinates, U[i], step[i]) for i in climbing]
+        rows = np.concatenate(blocks)
+        Z = coordinates.settle(rows)
+        values = np.where(is_new(Z), score(Z), -np.inf)
+        at = 0
+        for i, block in zip(climbing, blocks, strict=True):
+            own = values[at : at + len(block)]
+            top = int(np.argmax(own))
+            if own[top] > best[i] + 1e-9:
+                U[i], best[i] = rows[at + top], own[top]
+            elif discrete or step[i] < 2e-3:
+                alive[i] = False
+            else:
+                step[i] *= 0.35
+            at += len(block)
+    return U, best

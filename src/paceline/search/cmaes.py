@@ -1,0 +1,252 @@
+"""CMA-ES: evolution of a normal distribution, and of one distribution for each category.
+
+CatCMA with margin, by the library ``cmaes``: Hamano, Saito, Nomura, Uchida, Shirakawa, "CatCMA with Margin" (2025),
+arXiv 2504.07884. Restarts with twice the population where a distribution has converged: Auger & Hansen, "A restart CMA
+evolution strategy with increasing population size" (2005).
+
+The distribution follows from the trials alone: those that have ended are told in order, a population at a time. So no
+state is kept but the random one, trials that others proposed teach as well, and a trial that is still running holds
+nobody up. Only ranks count, hence a failed trial can be told as the worst.
+
+| symbol | meaning |
+| --- | --- |
+| u | coordinates of a configuration in the unit cube, shape [d] |
+| v | what is normally distributed: u of the continuous, the index of the ordered discrete; shape [n] |
+| c | one row for each category, one-hot, padded with zeros to the longest; shape [m, k] |
+"""
+
+import copy
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from paceline.core import Configuration, Objective, Trial, TrialState, Value
+from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy, check_seed
+from paceline.space import Hyperparameter, Space
+
+_MOST_STEPS = 64
+"""Ordered values up to which each is a step of its own; beyond, they are as good as continuous."""
+
+_SPREAD = 0.25
+"""Standard deviation of the first population, as a part of the range."""
+
+_BLOCK = 256
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class CMAES(Strategy):
+    """The default configuration, then samples of a distribution that moves to where the best trials are.
+
+    For spaces of numbers and hundreds to thousands of trials; with fewer, ``"bayes"`` finds more.
+
+    Attributes:
+        seed: of all draws, from 0.
+        draw: number of the next draw; each has its own random stream.
+        started: whether the default configuration has had its turn.
+    """
+
+    name: ClassVar[str] = "cmaes"
+
+    seed: int
+    draw: int = 0
+    started: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", check_seed(self.seed))
+
+    @property
+    def learns(self) -> bool:
+        """From each generation."""
+        return True
+
+    def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
+        """The default first, then samples that are new."""
+        answer, draw = Answer(space, history), self.draw
+        if count > 0 and not self.started:
+            answer.take(space.default(), DEFAULT)
+        sample = _sampler(space, history, self.seed) if len(answer) < count else None
+        while sample is not None and len(answer) < count:
+            number = answer.take_next(sample, draw, self.seed, self.name)
+            if number is None:
+                break
+            draw = number
+        return replace(self, draw=draw, started=self.started or count > 0), tuple(answer.proposals)
+
+    def size(self, space: Space) -> int | None:
+        """Number of configurations of the space; None if it is continuous."""
+        return space.size()
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole state."""
+        return {"strategy": self.name, "seed": self.seed, "draw": self.draw, "started": self.started}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """The strategy that wrote this state."""
+        return cls(state["seed"], state["draw"], state["started"])
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Which coordinates of u are continuous, stepped or categories; those with one value are none of them."""
+
+    continuous: npt.NDArray[np.intp]
+    stepped: npt.NDArray[np.intp]
+    categories: npt.NDArray[np.intp]
+    num_values: Array
+
+    @classmethod
+    def of(cls, space: Space) -> "_Axes":
+        kinds = np.array([_kind(h) for h in space], dtype=str)
+        continuous, stepped, categories = (np.flatnonzero(kinds == kind) for kind in ("continuous", "step", "category"))
+        return cls(continuous, stepped, categories, np.array([h.num_values or 1 for h in space], dtype=np.float64))
+
+    def index(self, u: Array, at: npt.NDArray[np.intp]) -> Array:
+        """Indices of the values at u."""
+        counts = self.num_values[at]
+        cells: Array = np.minimum(np.floor(u[at] * counts), counts - 1)
+        return cells
+
+    def point(self, sample: Any) -> Array:
+        """Coordinates u of a sample."""
+        u, numbers = np.full(len(self.num_values), 0.5), len(self.continuous)
+        if numbers:
+            u[self.continuous] = sample.x
+        if len(self.stepped):
+            u[self.stepped] = (sample.z + 0.5) / self.num_values[self.stepped]
+        if len(self.categories):
+            u[self.categories] = (sample.c.argmax(axis=1) + 0.5) / self.num_values[self.categories]
+        return u
+
+
+def _kind(h: Hyperparameter) -> str:
+    if h.num_values == 1:
+        return "none"
+    if not h.is_ordered or h.num_values == 2:
+        return "category"
+    return "continuous" if h.num_values is None or h.num_values > _MOST_STEPS else "step"
+
+
+def _sampler(space: Space, history: History, seed: int) -> Callable[[int], dict[str, Value]]:
+    """A function from the number of a draw to a configuration."""
+    generation = _latest(space, history, seed)
+    if generation is None:
+        return lambda _: space.default()
+
+    def draw(number: int) -> dict[str, Value]:
+        generation.distribution.reseed_rng(_seeds(seed, number // _BLOCK)[number % _BLOCK])
+        return space.decode(generation.axes.point(generation.distribution.ask()))
+
+    return draw
+
+
+@lru_cache(maxsize=16)
+def _seeds(seed: int, block: int) -> Sequence[int]:
+    """Seeds of the draws from number ``_BLOCK block`` on."""
+    return tuple(map(int, np.random.SeedSequence(seed, spawn_key=(0, block)).generate_state(_BLOCK)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Generation:
+    """The distribution from which a population is drawn; compared by identity, so that it can be a key of the cache."""
+
+    space: Space
+    seed: int
+    number: int
+    axes: _Axes
+    distribution: Any
+
+
+_Told = tuple[tuple[tuple[str, Value], ...], int]
+"""A configuration of a population, and its rank in it."""
+
+
+def _latest(space: Space, history: History, seed: int) -> _Generation | None:
+    """The distribution after all trials that have ended, a population at a time; None where nothing varies."""
+    generation = _first(space, seed)
+    ended = [trial for trial in history.trials if trial.state.is_final]
+    while generation is not None and len(ended) >= generation.distribution.population_size:
+        size = generation.distribution.population_size
+        told, ended = ended[:size], ended[size:]
+        ranks = {trial.number: rank for rank, trial in enumerate(_ranked(told, history.objective))}
+        generation = _next(generation, tuple((tuple(trial.config.items()), ranks[trial.number]) for trial in told))
+    return generation
+
+
+@lru_cache(maxsize=64)
+def _first(space: Space, seed: int) -> _Generation | None:
+    axes = _Axes.of(space)
+    if not any(map(len, (axes.continuous, axes.stepped, axes.categories))):
+        return None
+    return _Generation(space, seed, 0, axes, _fresh(axes, None))
+
+
+@lru_cache(maxsize=4096)
+def _next(generation: _Generation, told: tuple[_Told, ...]) -> _Generation:
+    """The distribution after one more population. Kept, so that an ask works out no more than the newest."""
+    number, axes, distribution = generation.number + 1, generation.axes, copy.deepcopy(generation.distribution)
+    distribution.reseed_rng(int(np.random.SeedSequence(generation.seed, spawn_key=(1, number)).generate_state(1)[0]))
+    with np.errstate(all="ignore"):
+        distribution.tell([(_solution(generation, dict(config), distribution), rank) for config, rank in told])
+        if _is_spent(distribution, axes):
+            distribution = _fresh(axes, 2 * len(told))
+    return _Generation(generation.space, generation.seed, number, axes, distribution)
+
+
+def _fresh(axes: _Axes, population: int | None) -> Any:
+    """The first distribution: the middle of the space, all categories alike."""
+    library = importlib.import_module("cmaes")  # here: it loads much of SciPy
+    steps = axes.num_values[axes.stepped]
+    ranges = np.concatenate([np.ones(len(axes.continuous)), steps - 1])
+    return library.CatCMAwM(
+        x_space=[[0.0, 1.0]] * len(axes.continuous) or None,
+        z_space=[list(range(int(count))) for count in steps] or None,
+        c_space=[int(count) for count in axes.num_values[axes.categories]] or None,
+        mean=ranges / 2 if len(ranges) else None,
+        cov=np.diag((_SPREAD * ranges) ** 2) if len(ranges) else None,
+        population_size=population,
+    )
+
+
+def _solution(generation: _Generation, config: Configuration, distribution: Any) -> Any:
+    """A trial as the library's ``ask`` would have given it, the inactive coordinates drawn from the distribution.
+
+    The library is told of its samples by ``_v_raw`` and ``c``. The first is not public, but the only way to tell it of
+    what another process, or another strategy, had asked for.
+    """
+    axes, u = generation.axes, generation.space.encode(config)
+    inactive = np.isnan(u)
+    if inactive.any():
+        u = np.where(inactive, axes.point(distribution.ask()), u)
+    v, c = np.concatenate([u[axes.continuous], axes.index(u, axes.stepped)]), None
+    if len(axes.categories):
+        c = axes.index(u, axes.categories)[:, None] == np.arange(axes.num_values[axes.categories].max())
+    return type(distribution).Solution(c=c, _v_raw=v if v.size else None)
+
+
+def _ranked(trials: Sequence[Trial], objective: Objective | None) -> list[Trial]:
+    """Best first: those that were trained in full, then those that were stopped by how far they came, then failures."""
+
+    def place(trial: Trial) -> tuple[int, int, float]:
+        if trial.state is TrialState.FAILED or trial.score is None or not np.isfinite(trial.score):
+            return 2, 0, 0.0
+        loss = objective.loss(trial.score) if objective is not None else trial.score
+        reached = -trial.measurements[-1].epoch if trial.measurements else 0
+        return (0, 0, loss) if trial.state is TrialState.COMPLETED else (1, reached, loss)
+
+    return sorted(trials, key=place)
+
+
+def _is_spent(distribution: Any, axes: _Axes) -> bool:
+    """Whether the distribution has shrunk to a point, or ran out of numbers."""
+    if not (len(axes.continuous) or len(axes.stepped)):
+        return False  # the library watches the normal part only; categories keep a margin
+    sample = distribution.ask()
+    return not np.isfinite(sample._v_raw).all() or bool(distribution.should_stop())

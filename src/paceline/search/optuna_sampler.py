@@ -1,0 +1,261 @@
+"""Optuna's samplers as strategies: ``tune(search=paceline.search.optuna(TPESampler(seed=1)))``.
+
+At each ask an Optuna study is made in memory from the trials so far, and a fresh sampler is asked: a sampler is its
+class, its arguments and a seed, so a study that is resumed goes on with the same one. That suits every sampler that
+learns from the trials alone, and those that mark each trial with whole numbers (a generation).
+
+Optuna is an extra and is imported when the first sampler is made or asked.
+"""
+
+import importlib
+import inspect
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from paceline.core import InvalidInput, Trial, TrialState, Value
+from paceline.search.base import Answer, History, Proposal, Strategy, stream
+from paceline.space import Hyperparameter, Space
+
+SAMPLERS = ("TPESampler", "GPSampler", "NSGAIISampler", "NSGAIIISampler", "RandomSampler", "BruteForceSampler")
+"""Optuna's samplers that can be used; the others keep in their own memory what they know."""
+
+_INSTEAD = {"QMCSampler": "sobol", "CmaEsSampler": "cmaes", "GridSampler": "grid"}
+
+_TRIES = 5
+"""Duplicates in a row after which a configuration is drawn at random instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptunaSampler(Strategy):
+    """Proposes what a sampler of Optuna does; a configuration at random where it has nothing but duplicates.
+
+    Made by `optuna`.
+
+    Attributes:
+        sampler: name of the class in ``optuna.samplers``.
+        arguments: its keyword arguments, without ``seed``.
+        seed: of all draws, from 0.
+        asks: how often it was asked; each ask has its own random stream.
+        marks: by ``space.key``, what the sampler wrote on its trials: for NSGA-II, the generation.
+    """
+
+    name: ClassVar[str] = "optuna"
+
+    sampler: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    asks: int = 0
+    marks: Mapping[str, Mapping[str, int]] = field(default_factory=dict, repr=False)
+
+    @property
+    def learns(self) -> bool:
+        """Most samplers do."""
+        return True
+
+    def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
+        """The sampler's next proposals, given all trials; those that are running count as such."""
+        if count < 1:
+            return self, ()
+        answer, marks, duplicates = Answer(space, history), dict(self.marks), 0
+        with _quietly() as library:
+            study = library.create_study(sampler=self._fresh(library))
+            for trial in history.trials:
+                study.add_trial(_told(library, space, history, trial, self.marks))
+            while len(answer) < count and duplicates < _TRIES and not answer.may_be_complete:
+                if answer.take(config := _suggested(study, space), self.name):
+                    found = study.get_trials(deepcopy=False)[-1].system_attrs.items()
+                    marked = {name: value for name, value in found if isinstance(value, int)}
+                    marks |= {space.key(config): marked} if marked else {}
+                    duplicates = 0
+                else:
+                    duplicates += 1
+        self._fill(answer, count)
+        return replace(self, asks=self.asks + 1, marks=marks), tuple(answer.proposals)
+
+    def _fresh(self, library: Any) -> Any:
+        seed = int(np.random.SeedSequence(self.seed, spawn_key=(self.asks,)).generate_state(1)[0])
+        return getattr(library.samplers, self.sampler)(**self.arguments, seed=seed)
+
+    def _fill(self, answer: Answer, count: int) -> None:
+        """Configurations at random for those that are missing."""
+        space, draw = answer.space, self.asks << 16
+        while len(answer) < count:
+            number = answer.take_next(lambda n: space.sample(stream(self.seed, n)), draw, self.seed, "random")
+            if number is None:
+                return
+            draw = number
+
+    def size(self, space: Space) -> int | None:
+        """Number of configurations of the space; None if it is continuous."""
+        return space.size()
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole state."""
+        marks = {key: dict(marked) for key, marked in self.marks.items()}
+        kept = {"sampler": self.sampler, "arguments": dict(self.arguments), "seed": self.seed, "asks": self.asks}
+        return {"strategy": self.name, **kept, "marks": marks}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """The strategy that wrote this state."""
+        return cls(state["sampler"], state["arguments"], state["seed"], state["asks"], state["marks"])
+
+
+def optuna(sampler: Any, **arguments: Any) -> OptunaSampler:
+    """A sampler of Optuna as a strategy.
+
+    ``optuna(TPESampler(seed=1))``, or its name and arguments: ``optuna("TPESampler", seed=1)``.
+
+    Args:
+        sampler: a sampler that was not used yet, or the name of its class. Its seed is 0 where it has none.
+        arguments: of the class, where the name is given.
+
+    Raises:
+        InvalidInput: Optuna is not installed; the sampler is none that can be stored in a study, or an argument of it.
+    """
+    if isinstance(sampler, str):
+        name, given = sampler, dict(arguments)
+    elif arguments:
+        raise InvalidInput(f"arguments {', '.join(arguments)} beside a sampler", expected="arguments beside a name")
+    else:
+        name, given = type(sampler).__name__, {}
+    with _quietly() as library:
+        kind = _kind(library, name, sampler)
+        if not isinstance(sampler, str):
+            given = _arguments(kind, sampler)
+        for argument, value in given.items():
+            if not isinstance(value, bool | int | float | str | None):
+                fix = "Leave it out."
+                raise InvalidInput(f"{argument} of {name} is {value!r}", expected="what JSON can hold", fix=fix)
+        try:
+            kind(**given)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"arguments of {name} are {given}", expected=f"what it takes: {error}") from None
+    seed = given.pop("seed", None)
+    return OptunaSampler(name, given, 0 if seed is None else seed)
+
+
+def _kind(library: Any, name: str, sampler: Any) -> Any:
+    kind = getattr(library.samplers, name, None) if name in SAMPLERS else None
+    if kind is None or not (isinstance(sampler, str) or type(sampler) is kind):
+        fix = f"Paceline has its own: search={_INSTEAD[name]!r}." if name in _INSTEAD else ""
+        raise InvalidInput(f"sampler is {name}", expected=f"one of Optuna's {', '.join(SAMPLERS)}", fix=fix)
+    return kind
+
+
+def _arguments(kind: Any, sampler: Any) -> dict[str, Any]:
+    """The arguments that a sampler was made with; read off its attributes, and believed if they make its like."""
+    found, usual = vars(sampler), vars(kind())
+    names = [name for name in inspect.signature(kind).parameters if f"_{name}" in found]
+    changed = {name: found[f"_{name}"] for name in names if not _same(found[f"_{name}"], usual.get(f"_{name}"))}
+    given = {name: value for name, value in changed.items() if isinstance(value, bool | int | float | str | None)}
+    if not _same(kind(**given), sampler):
+        raise InvalidInput(
+            f"sampler is a {kind.__name__} whose arguments cannot be read off it",
+            expected="one that was not used yet, with arguments that JSON can hold",
+            fix=f'Pass its name and arguments instead: optuna("{kind.__name__}", seed=1, ...).',
+        )
+    seed = _seed(sampler)
+    return given if seed is None else {**given, "seed": seed}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two objects are alike in all but their random state."""
+    if type(one) is not type(other):
+        return False
+    if type(one).__name__ == "LazyRandomState":
+        return True
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if type(one).__module__.startswith("optuna.") and hasattr(one, "__dict__"):
+        mine, others = vars(one), vars(other)
+        return mine.keys() == others.keys() and all(_same(mine[name], others[name]) for name in mine)
+    return bool(one is other or one == other)
+
+
+def _seed(sampler: Any) -> int | None:
+    """The seed that a sampler was made with: the first word of its Mersenne twister's state, which is not public."""
+    state = getattr(getattr(sampler, "_rng", None), "_rng", None)
+    return None if state is None else int(state.get_state()[1][0])
+
+
+@contextmanager
+def _quietly() -> Iterator[Any]:
+    """Optuna itself, without its chatter about studies in memory, experimental arguments and conditional parameters."""
+    try:
+        library = importlib.import_module("optuna")
+    except ImportError:
+        fix = "Install it with: pip install 'paceline[optuna]'"
+        raise InvalidInput("Optuna is not installed", expected="the extra for Optuna's samplers", fix=fix) from None
+    before = library.logging.get_verbosity()
+    library.logging.set_verbosity(library.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=library.exceptions.ExperimentalWarning)
+            warnings.filterwarnings("ignore", category=FutureWarning, module="paceline|optuna")
+            yield library
+    except ImportError as error:
+        needed = (error.name or "torch").split(".")[0]
+        fix = f"Install it with: pip install {needed}"
+        raise InvalidInput(
+            f"{needed} is not installed", expected="what this sampler of Optuna needs", fix=fix
+        ) from None
+    finally:
+        library.logging.set_verbosity(before)
+
+
+def _evenly(h: Hyperparameter) -> bool:
+    """Whether its values are discrete, ordered and equally likely."""
+    return h.num_values is not None and h.is_ordered and h.to_unit(h.value_at(0)) == 0.5 / h.num_values
+
+
+def _distribution(library: Any, h: Hyperparameter) -> Any:
+    """Categories and steps by their index, all else by its coordinate in the unit interval, which knows its scale."""
+    if _evenly(h):
+        return library.distributions.IntDistribution(0, (h.num_values or 1) - 1)
+    if h.is_ordered:
+        return library.distributions.FloatDistribution(0.0, 1.0)
+    return library.distributions.CategoricalDistribution(range(h.num_values or 1))
+
+
+def _suggested(study: Any, space: Space) -> dict[str, Value]:
+    """The configuration of a new trial; Optuna is asked for active hyperparameters only."""
+    trial, config = study.ask(), dict[str, Value]()
+    for h in space:
+        if h.num_values == 1 or h.name not in space.complete(config):
+            continue
+        if _evenly(h):
+            config[h.name] = h.value_at(trial.suggest_int(h.name, 0, (h.num_values or 1) - 1))
+        elif h.is_ordered:
+            config[h.name] = h.from_unit(trial.suggest_float(h.name, 0.0, 1.0))
+        else:
+            config[h.name] = h.value_at(trial.suggest_categorical(h.name, range(h.num_values or 1)))
+    return space.complete(config)
+
+
+def _told(library: Any, space: Space, history: History, trial: Trial, marks: Mapping[str, Mapping[str, int]]) -> Any:
+    """A trial as Optuna has it: scores to be minimised, stopped ones pruned, failed and diverged ones failed."""
+    config = space.complete(trial.config)
+    asked = [h for h in space if h.num_values != 1 and h.name in config]
+    params = {
+        h.name: h.to_unit(config[h.name]) if h.is_ordered and not _evenly(h) else h.index_of(config[h.name])
+        for h in asked
+    }
+    found = {"params": params, "distributions": {h.name: _distribution(library, h) for h in asked}}
+    found["system_attrs"] = dict(marks.get(space.key(config), {}))
+    states = library.trial.TrialState
+    if not trial.state.is_final:
+        return library.trial.create_trial(state=states.RUNNING, **found)
+    objective, score = history.objective, trial.score
+    if trial.state is TrialState.FAILED or objective is None or score is None or not np.isfinite(score):
+        return library.trial.create_trial(state=states.FAIL, **found)
+    loss = objective.loss(score)
+    if trial.state is TrialState.COMPLETED:
+        return library.trial.create_trial(state=states.COMPLETE, value=loss, **found)
+    reached = trial.measurements[-1].epoch if trial.measurements else 1
+    return library.trial.create_trial(state=states.PRUNED, value=loss, intermediate_values={reached: loss}, **found)

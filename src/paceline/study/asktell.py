@@ -1,0 +1,230 @@
+"""Ask and tell: a study whose trials are run by its user, who asks what to try and tells what came of it."""
+
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from paceline.core import InvalidInput, Trial, TrialState
+from paceline.core.events import (
+    EpochMeasured,
+    Event,
+    SessionEnded,
+    SessionStarted,
+    SpaceChanged,
+    TrialAsked,
+    TrialEnded,
+    TrialStarted,
+)
+from paceline.execute.calling import metrics_of
+from paceline.search import History, Strategy, create, restore
+from paceline.space import Hyperparameter, Space
+from paceline.store import StudyStore
+from paceline.study.function import check_same, created, given_space, known, objective_of
+from paceline.study.record import Record
+from paceline.study.session import versions
+from paceline.study.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KIND = "asked"
+"""What such a study's data are said to be."""
+
+
+class OpenStudy:
+    """A study that its user fills; made by `paceline.open_study`.
+
+    It is the one writer of its directory until it is closed::
+
+        with paceline.open_study("runs/oven", {"heat": paceline.Float(150, 250)}, "max") as study:
+            for trial in study.ask(4):
+                study.tell(trial, bake(**trial.config))
+        study.best.config
+
+    Attributes:
+        directory: where the study lives.
+        record: everything that its events add up to.
+    """
+
+    def __init__(
+        self, directory: str | os.PathLike[str], space: Space | Mapping[str, Hyperparameter] | None, objective: Any,
+        search: str | Strategy, seed: int | None,
+    ) -> None:  # fmt: skip
+        """See `paceline.open_study`."""
+        self.directory = Path(directory)
+        self._began = time.monotonic()
+        before = known(self.directory)
+        given = given_space(space, None)
+        if before is None and not len(given):
+            raise InvalidInput(
+                "no space was given", expected="space={'rate': paceline.Float(1e-4, 1e-1, sampling='log'), ...}"
+            )
+        wanted = before.objective if before is not None and objective is None else objective_of(objective)
+        if seed is None:
+            seed = secrets.randbelow(2**31) if before is None else int(before.settings["seed"])
+        strategy = create(search, seed)
+        first = created(
+            wanted,
+            {"kind": KIND, "name": "trials told by hand"},
+            {"seed": seed, "search": strategy.name, "trials": None},
+        )
+        if before is not None:
+            check_same(first, given, before, self.directory)
+        self._store: StudyStore | None = StudyStore(self.directory, writable=True)
+        self.record = Record.of(stored.event for stored in self._store.events())
+        stored_state = self._store.value("strategy")
+        self._strategy = strategy if stored_state is None else restore(stored_state)
+        if self.record.created is None:
+            self._write([first, SessionStarted(versions()), SpaceChanged(given.to_json())])
+        else:
+            self._write([SessionStarted(versions())])
+
+    # -- asking and telling
+
+    def ask(self, count: int = 1) -> list[Trial]:
+        """Up to ``count`` new trials; fewer where the search has nothing more to propose.
+
+        Each is stored, and is to be told of; those that are not yet are `pending`, also when the study is opened again.
+
+        Raises:
+            InvalidInput: ``count`` is no whole number of at least 1, or the study is closed.
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise InvalidInput(f"count is {count!r}", expected="a whole number of at least 1")
+        record = self.record
+        seen = {record.space.key(trial.config) for trial in record.trials.values()}
+        history = History(seen, record.all_trials(), record.objective)
+        strategy, proposals = self._strategy.ask(record.space, history, count)
+        seed, first = int(record.settings["seed"]), len(record.trials)
+        events: list[Event] = []
+        for number, proposal in enumerate(proposals, first):
+            events.append(TrialAsked(number, proposal.config, seed, 1, proposal.origin))
+            events.append(TrialStarted(number, "by hand", proposal.config))
+        self._write(events, {"strategy": strategy.to_json()})
+        self._strategy = strategy
+        return [record.trial(number) for number in range(first, first + len(proposals))]
+
+    def tell(self, trial: Trial | int, metrics: Any = None, *, failed: str | None = None) -> Trial:
+        """Says what came of a trial, once.
+
+        Args:
+            trial: as `ask` gave it, or its number.
+            metrics: a number, which is the objective, or a dict of metrics with the objective among them.
+            failed: in the place of metrics, why there are none: ``"out of memory"``. The search learns from it, too.
+
+        Returns:
+            The trial as it stands now.
+
+        Raises:
+            InvalidInput: a trial that was never asked for or was told already; metrics that are no finite number, or
+                lack the objective. The study stays as it was.
+        """
+        number = self._pending(trial)
+        metric = self.record.objective.metric
+        if failed is not None:
+            if metrics is not None or not isinstance(failed, str) or not failed.strip():
+                raise InvalidInput(
+                    f"tell was given metrics={metrics!r} and failed={failed!r}",
+                    expected="one of them: metrics, or why there are none as a text",
+                )
+            self._write([TrialEnded(number, TrialState.FAILED, None, None, failed.strip())])
+            return self.record.trial(number)
+        found = _finite(metrics, metric)
+        ended = TrialEnded(number, TrialState.COMPLETED, found[metric], 1, "")
+        self._write([EpochMeasured(number, 1, found, 0.0), ended])
+        return self.record.trial(number)
+
+    # -- looking
+
+    @property
+    def pending(self) -> list[Trial]:
+        """The trials that were asked for and not told of yet."""
+        return [trial for trial in self.record.all_trials() if not trial.state.is_final]
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every trial, in the order in which they were asked for."""
+        return self._study.trials
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the best score.
+
+        Raises:
+            InvalidInput: none was told of yet.
+        """
+        return self._study.best
+
+    @property
+    def space(self) -> Space:
+        """What may vary."""
+        return self.record.space
+
+    def trials_dataframe(self) -> "pd.DataFrame":
+        """One row a trial; see `paceline.Study.trials_dataframe`."""
+        return self._study.trials_dataframe()
+
+    def __repr__(self) -> str:
+        return repr(self._study).replace("<Study", "<OpenStudy", 1)
+
+    # -- ending
+
+    def close(self) -> None:
+        """Lets go of the directory; what was asked for and not told of stays `pending`."""
+        if self._store is not None:
+            self._write([SessionEnded("closed", time.monotonic() - self._began)])
+            self._store.close()
+            self._store = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- inside
+
+    @property
+    def _study(self) -> Study:
+        return Study(self.directory, self.record)
+
+    def _pending(self, trial: Trial | int) -> int:
+        number = trial.number if isinstance(trial, Trial) else trial
+        own = self.record.trials.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
+        if own is None or (isinstance(trial, Trial) and trial.config != own.config):
+            waiting = ", ".join(str(one.number) for one in self.pending) or "none"
+            told = f"trial {number!r}" if own is None else f"a trial {number} of another study"
+            raise InvalidInput(
+                f"tell was given {told}, which this study never asked for", expected=f"one that is pending: {waiting}"
+            )
+        if own.state.is_final:
+            raise InvalidInput(
+                f"trial {number} was told already ({own.state}, score {own.score})", expected="each trial once"
+            )
+        return int(number)
+
+    def _write(self, events: list[Event], values: dict[str, Any] | None = None) -> None:
+        if self._store is None:
+            raise InvalidInput(
+                f"study {self.directory} is closed", expected="an open one", fix="Open it again with open_study."
+            )
+        self._store.append(events, values)
+        for event in events:
+            self.record.apply(event)
+
+
+def _finite(metrics: Any, metric: str) -> dict[str, float]:
+    fix = "A trial without a score is told with failed='why'."
+    try:
+        found = metrics_of(metrics, metric, "tell was given")
+    except InvalidInput as error:
+        raise InvalidInput(error.passed, expected=error.expected, fix=fix) from None
+    if found[metric] - found[metric] != 0:  # NaN and the infinities
+        raise InvalidInput(f"tell was given {metric} as {found[metric]}", expected="a finite number", fix=fix)
+    return found

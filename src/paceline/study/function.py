@@ -1,0 +1,339 @@
+"""A study of a plain function: whatever can be refused of it is refused here."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from paceline import schedule as schedules
+from paceline.core import (
+    Budget,
+    Configuration,
+    InvalidInput,
+    Objective,
+    StudyMismatch,
+    Trial,
+    parse_bytes,
+    parse_seconds,
+)
+from paceline.core.events import Json, StudyCreated
+from paceline.execute.base import Executor, Leaves
+from paceline.execute.calling import Function
+from paceline.execute.functions import FunctionExecutor, Limits
+from paceline.execute.processes import Load, check_may_spawn, importable
+from paceline.schedule import Schedule
+from paceline.schedule.asha import Asha
+from paceline.search import Strategy, create
+from paceline.space import Fixed, Hyperparameter, Space
+from paceline.store import StudyStore
+from paceline.study.record import FORMAT, Record
+from paceline.study.source import import_build
+
+KIND = "function"
+"""What such a study's data are said to be."""
+
+_DIRECTIONS = ("max", "min", "maximize", "minimize", "maximise", "minimise")
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionTask:
+    """A function objective as a session works on it; `FunctionTask.of` is the generous form.
+
+    Attributes:
+        function: gives a number or a dict of metrics, or reports.
+        name: how the function is called.
+        objective: what is optimised; the metric that a bare number is.
+        directory: where the study lives.
+        budget: limits.
+        seed: of everything random.
+        space: as far as it is known: given, or met by an earlier session.
+        given: what was given of the space.
+        strategy: where to look next.
+        schedule: who goes on; it decides at once.
+        ordered: whether what is asked next must not depend on the clock.
+        in_flight: how many trials may be in flight at once. A part of the study, other than ``workers``: what is known
+            when a trial is chosen depends on it.
+        num_epochs: steps that a full run reports; None where that is not said.
+        workers: processes that call the function; None for the caller's own.
+        limits: of each trial.
+        load: how a worker finds the function; None where there are none.
+        source: ``"file.py:function"``, for ``paceline resume``; None where the function was passed from memory.
+        notes: sentences for the user.
+    """
+
+    function: Function
+    name: str
+    objective: Objective
+    directory: Path
+    budget: Budget
+    seed: int
+    space: Space
+    given: Space
+    strategy: Strategy
+    schedule: Schedule
+    ordered: bool
+    in_flight: int = 1
+    num_epochs: int | None = None
+    workers: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    load: Load | None = None
+    source: str | None = None
+    notes: Sequence[str] = ()
+
+    @classmethod
+    def of(
+        cls, function: Function | str, *, objective: Any, study: str | os.PathLike[str], trials: int | None = None,
+        budget: float | str | None = None, search: str | Strategy = "random", schedule: str | Schedule = "auto",
+        seed: int | None = None, epochs: Any = None, space: Space | Mapping[str, Hyperparameter] | None = None,
+        workers: int | None = None, time_limit: float | str | None = None, memory_limit: int | str | None = None,
+        ordered: bool | None = None, in_flight: int | None = None, fixed: Mapping[str, Any] | None = None,
+    ) -> "FunctionTask":  # fmt: skip
+        """Takes what users pass and checks it; the arguments are those of `paceline.tune`.
+
+        Raises:
+            InvalidInput: anything that cannot be.
+        """
+        workers = None if workers is None else _count("workers", workers)
+        in_flight = None if in_flight is None else _count("in_flight", in_flight)
+        epochs = None if epochs is None else _count("epochs", epochs)
+        seconds = None if time_limit is None else parse_seconds(time_limit, "time_limit")
+        memory = None if memory_limit is None else parse_bytes(memory_limit, "memory_limit")
+        if workers is None and (seconds is not None or memory is not None):
+            name = "memory_limit" if seconds is None else "time_limit"
+            raise InvalidInput(
+                f"{name} was given without workers", expected="workers=1 or more",
+                fix="Only what runs in a process of its own can be ended from outside.",
+            )  # fmt: skip
+        directory = Path(study)
+        found = import_build(function) if isinstance(function, str) else function
+        if not callable(found):
+            raise InvalidInput(f"function is a {type(found).__name__}", expected="a function of hp")
+        given = given_space(space, fixed)
+        record = known(directory)
+        if seed is None:
+            seed = secrets.randbelow(2**31) if record is None else int(record.settings["seed"])
+        strategy = create(search, seed)
+        if any(h.num_values != 1 for h in given):  # else the space is known by and by
+            strategy.check(given)
+        return cls(
+            found, _name_of(function), objective_of(objective), directory,
+            Budget(
+                None if trials is None else _count("trials", trials), None if budget is None else parse_seconds(budget)
+            ),
+            seed, given if record is None else _grown(given, record.space), given, strategy,
+            schedule_of(schedule, epochs), (budget is None if ordered is None else ordered),
+            in_flight or _in_flight(record) or workers or 1, epochs, workers,
+            Limits(seconds, memory), load=None if workers is None else _loader(function, found),
+            source=_source_of(function),
+        )  # fmt: skip
+
+    @property
+    def grows(self) -> bool:
+        """Yes: a call is too dear to find out what the function may ask for."""
+        return True
+
+    @property
+    def created(self) -> StudyCreated:
+        """The study's first event."""
+        settings: dict[str, Json] = {
+            "epochs": self.num_epochs, "seed": self.seed, "trials": self.budget.trials, "seconds": self.budget.seconds,
+            "search": self.strategy.name, "schedule": self.schedule.to_json(), "ordered": self.ordered,
+            "in_flight": self.in_flight, "workers": self.workers, "time_limit": self.limits.seconds,
+            "memory_limit": self.limits.memory,
+            "source": {"build": self.source},
+        }  # fmt: skip
+        return created(self.objective, {"kind": KIND, "name": self.name}, settings)
+
+    @property
+    def epochs_are_prefix(self) -> bool:
+        """No: what a function does with a hyperparameter named ``epochs`` is its own affair."""
+        return False
+
+    def epochs(self, config: Configuration) -> int:  # noqa: ARG002
+        """Steps that a full run reports; 1 where that is not said."""
+        return self.num_epochs or 1
+
+    def kept(self, scores: Sequence[float]) -> tuple[float, int]:
+        """The last score."""
+        return scores[-1], len(scores)
+
+    def executor(self) -> Executor:
+        """A thread that calls the function, or processes that do."""
+        from paceline.execute.inline import InlinePlace
+        from paceline.execute.processes import ProcessPlace
+
+        metric, num_places = self.objective.metric, self.workers or 1
+        make: Callable[[], Any] = partial(InlinePlace, self.function, metric)
+        if self.load is not None:
+            make = partial(ProcessPlace, self.load, metric)
+        return FunctionExecutor(make, num_places, self.space, self.limits)
+
+    def check_same(self, record: Record) -> None:
+        """Makes sure that the study found in the directory is this one.
+
+        Raises:
+            StudyMismatch: it is another; says in what.
+        """
+        check_same(self.created, self.given, record, self.directory)
+        if record.settings.get("epochs") != self.num_epochs:
+            was = f"{record.settings.get('epochs')!r}, as in {self.directory}"
+            raise StudyMismatch(f"epochs is {self.num_epochs!r}", expected=was, fix=_fix(self.directory))
+
+    def save_and_test(self, trial: Trial, leaves: Leaves | None, directory: Path) -> Mapping[str, float]:  # noqa: ARG002
+        """Nothing: a function's models are its own."""
+        return {}
+
+
+def created(objective: Objective, data: Mapping[str, Json], settings: Mapping[str, Json]) -> StudyCreated:
+    """The first event of a study without data."""
+    direction = {"metric": objective.metric, "direction": objective.direction}
+    return StudyCreated(FORMAT, direction, {"fingerprint": data["kind"], **data}, settings)
+
+
+def objective_of(given: Any) -> Objective:
+    """``"max"``, ``("score", "max")`` or a metric's name, as an objective; a bare direction is of the metric ``score``.
+
+    Raises:
+        InvalidInput: none was given, or it has no direction.
+    """
+    if given is None:
+        raise InvalidInput(
+            "no objective was given", expected="objective='max' or 'min', or a metric such as ('accuracy', 'max')",
+            fix="On the terminal: --objective max",
+        )  # fmt: skip
+    if isinstance(given, str) and given.strip().lower() in _DIRECTIONS:
+        return Objective.of("score", given.strip().lower())
+    return Objective.of(given)
+
+
+def given_space(space: Space | Mapping[str, Hyperparameter] | None, fixed: Mapping[str, Any] | None) -> Space:
+    """The space as far as it is given, with fixed values in the place of what is not tuned.
+
+    Raises:
+        InvalidInput: the space is none, or a value is not one that its hyperparameter can take.
+    """
+    if isinstance(space, Mapping):
+        space = Space(h.named(name) if isinstance(h, Hyperparameter) else h for name, h in space.items())
+    if not isinstance(space, Space | None):
+        raise InvalidInput(
+            f"space is {space!r}", expected="a paceline.Space, or a dict such as {'rate': paceline.Float(0, 1)}"
+        )
+    given = Space() if space is None else space
+    for name, value in (fixed or {}).items():
+        legal = given[name].legal(value) if name in given else value
+        conditions = given[name].conditions if name in given else ()
+        given = given.with_hyperparameter(Fixed(name, legal, conditions))
+    return given
+
+
+def schedule_of(given: str | Schedule, epochs: int | None) -> Schedule:
+    """The schedule of a function objective. It must decide at once: a function that waits holds its memory.
+
+    Args:
+        given: its name, or one; ``"auto"`` is asha where ``epochs`` are given, else full length.
+        epochs: steps that a full run reports; None where that is not said.
+
+    Raises:
+        InvalidInput: an unknown schedule, one that lets trials wait for others, or one that needs ``epochs``.
+    """
+    if isinstance(given, str) and given.strip().lower() == "auto":
+        given = "full" if epochs is None or epochs == 1 else "asha"
+    made = schedules.create(given)
+    if isinstance(made, Asha) and isinstance(given, str):
+        made = replace(made, stops=True)
+    if made.pauses:
+        raise InvalidInput(
+            f"schedule is {made.name!r}, which lets trials wait for others", expected="'asha', 'median' or 'full'",
+            fix="A function that waits holds its memory, so it is told at once whether to go on.",
+        )  # fmt: skip
+    if made.name != "full" and epochs is None:
+        raise InvalidInput(
+            f"schedule is {made.name!r} and epochs was not given",
+            expected="epochs=27 or the like: how many steps a full run reports with hp.report",
+        )
+    return made
+
+
+def known(directory: Path) -> Record | None:
+    """What the directory's study holds; None where there is none."""
+    if not StudyStore.exists(directory):
+        return None
+    store = StudyStore(directory, writable=False)
+    try:
+        record = Record.of(stored.event for stored in store.events())
+    finally:
+        store.close()
+    return None if record.created is None else record
+
+
+def check_same(mine: StudyCreated, given: Space, record: Record, directory: Path) -> None:
+    """Makes sure that a study's objective and space are those of the study that its directory holds.
+
+    Raises:
+        StudyMismatch: they are not; says in what.
+    """
+    was = record.created
+    if was is None:
+        return
+    fix = _fix(directory)
+    if was.data.get("kind") != mine.data["kind"]:
+        raise StudyMismatch(
+            f"this is a study of {_KINDS[mine.data['kind']]}",
+            expected=f"one of {_KINDS.get(str(was.data.get('kind')), 'a network')}, as in {directory}", fix=fix,
+        )  # fmt: skip
+    if dict(was.objective) != dict(mine.objective):
+        is_now, before = (f"{one['metric']} ({one['direction']})" for one in (mine.objective, was.objective))
+        raise StudyMismatch(f"objective is {is_now}", expected=f"{before}, as in {directory}", fix=fix)
+    plain = {h.name: h.with_conditions(()) for h in record.space}  # trials may have shown other conditions
+    different = [h.name for h in given if plain.get(h.name) != h.with_conditions(())]
+    if different:
+        raise StudyMismatch(
+            f"the space differs in: {', '.join(different)}", expected=f"the space of {directory}", fix=fix
+        )
+
+
+_KINDS = {KIND: "a function", "asked": "trials that are told by hand"}
+
+
+def _fix(directory: Path) -> str:
+    return f"Use another directory, or what {directory} was made with."
+
+
+def _grown(given: Space, before: Space) -> Space:
+    for h in given:
+        if h.name not in before:
+            before = before.with_hyperparameter(h)
+    return before
+
+
+def _in_flight(record: Record | None) -> int:
+    return 0 if record is None else int(record.settings.get("in_flight") or 0)
+
+
+def _loader(function: Function | str, found: Function) -> Load:
+    check_may_spawn()
+    return partial(import_build, _absolute(function)) if isinstance(function, str) else importable(found)
+
+
+def _source_of(function: Function | str) -> str | None:
+    return _absolute(function) if isinstance(function, str) else None
+
+
+def _absolute(text: str) -> str:
+    file, _, name = text.rpartition(":")
+    return f"{Path(file).expanduser().resolve()}:{name}"
+
+
+def _name_of(function: Function | str) -> str:
+    if isinstance(function, str):
+        return function.rpartition(":")[2]
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
+        raise InvalidInput(f"{name} is {value!r}", expected="a whole number of at least 1")
+    return int(value)

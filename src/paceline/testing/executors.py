@@ -1,0 +1,231 @@
+"""The contract of executors, as tests.
+
+A test class inherits `ExecutorContract` and supplies two fixtures, and a tolerance where floats differ with the company
+in which a network trains::
+
+    class TestSimulated(ExecutorContract):
+        @pytest.fixture
+        def make(self) -> Callable[[], Executor]:
+            return lambda: SimulatedExecutor(curves, Training(Objective("loss", "minimize")), num_lanes=2)
+
+        @pytest.fixture
+        def jobs(self) -> list[Job]:
+            return [Job(number, {"rate": 0.1 * number}, seed=1, epochs=4) for number in range(3)]
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from paceline.core import Objective, TrialState
+from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialPaused, TrialStarted
+from paceline.execute.base import Executor, Job, Leaves, Progress, Snapshot
+
+
+@dataclass
+class Told:
+    """What an executor told, trial by trial; checks on its way that no trial speaks out of turn.
+
+    Attributes:
+        measured: metrics after each epoch.
+        rests: trials that are paused, or ended, by now.
+        ended: how a trial ended.
+        snapshots: the last one of each trial.
+        results: kept variables.
+    """
+
+    measured: dict[int, list[EpochMeasured]] = field(default_factory=dict)
+    started: set[int] = field(default_factory=set)
+    rests: set[int] = field(default_factory=set)
+    ended: dict[int, TrialEnded] = field(default_factory=dict)
+    snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    results: dict[int, Leaves] = field(default_factory=dict)
+
+    def take(self, progress: Progress) -> None:
+        """Adds what happened."""
+        assert progress.error is None
+        for event in progress.events:
+            if isinstance(event, TrialStarted | EpochMeasured | TrialPaused | TrialEnded):
+                assert event.number not in self.rests, "a trial that had ended or was paused was mentioned"
+                self._take(event, progress)
+        self.snapshots |= progress.snapshots
+        self.results |= progress.results
+
+    def _take(self, event: Event, progress: Progress) -> None:
+        match event:
+            case TrialStarted():
+                assert event.number not in self.started
+                self.started.add(event.number)
+            case EpochMeasured():
+                epochs = self.measured.setdefault(event.number, [])
+                assert event.epoch == len(epochs) + 1
+                assert event.seconds >= (epochs[-1].seconds if epochs else 0.0)
+                epochs.append(event)
+            case TrialPaused():
+                self.rests.add(event.number)
+                assert progress.snapshots[event.number].epoch == len(self.measured[event.number])
+            case TrialEnded():
+                self.rests.add(event.number)
+                self.ended[event.number] = event
+
+    def scores(self, number: int, objective: Objective) -> list[float]:
+        """The objective after each epoch of a trial."""
+        return [event.metrics[objective.metric] for event in self.measured.get(number, [])]
+
+
+class ExecutorContract:
+    """What holds for every executor; see `paceline.execute.base.Executor`. Supply ``make`` and ``jobs``."""
+
+    tolerance = 0.0
+    """By how much, relatively, scores may differ with the company in which a trial trains."""
+    objective = Objective("loss", "minimize")
+    """The objective of the executors that ``make`` makes."""
+    resumes = True
+    """Whether another executor can go on from a snapshot."""
+
+    @pytest.fixture
+    def make(self) -> Callable[[], Executor]:
+        """Makes executors that know nothing of each other and train alike."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def jobs(self) -> list[Job]:
+        """At least two trials, none of which fails, of at least three epochs each and without an ``until``."""
+        raise NotImplementedError
+
+    def test_jobs_train_to_their_end(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
+        """Each epoch is told once and in order, and each trial completes with its variables."""
+        with opened(make) as executor:
+            assert executor.is_idle
+            told = Told()
+            submit(executor, jobs)
+            assert not executor.is_idle
+            finish(executor, told)
+            assert executor.num_waiting == 0
+            assert executor.progress(0.0) == []
+        assert told.started == {job.trial for job in jobs}
+        for job in jobs:
+            assert len(told.measured[job.trial]) == job.epochs
+            assert told.ended[job.trial].state is TrialState.COMPLETED
+            assert told.ended[job.trial].score == told.scores(job.trial, self.objective)[-1]
+        assert set(told.results) == {job.trial for job in jobs}
+
+    def test_trials_rest_where_they_are_to(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
+        """A job with ``until`` is paused there, and goes on where it is submitted again: with the scores of one go."""
+        expected = self._in_one_go(make, jobs)
+        with opened(make) as executor:
+            told = Told()
+            for until in range(1, max(job.epochs for job in jobs) + 1):
+                going = [replace(job, until=until) for job in jobs if job.trial not in told.ended]
+                told.rests -= {job.trial for job in going}
+                submit(executor, going)
+                finish(executor, told)
+                for job in jobs:
+                    assert len(told.measured[job.trial]) == min(until, job.epochs)
+                    assert (job.trial in told.ended) == (until >= job.epochs)
+                    assert (job.trial in told.results) == (until >= job.epochs)
+        self._same(told, expected, jobs)
+
+    def test_trials_do_not_wait_for_each_other(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
+        """While some rest others train on, and whoever rests may go on later."""
+        expected = self._in_one_go(make, jobs)
+        with opened(make) as executor:
+            told = Told()
+            submit(executor, [replace(jobs[0], until=2), *jobs[1:]])
+            finish(executor, told)
+            assert set(told.ended) == {job.trial for job in jobs[1:]}
+            told.rests.discard(jobs[0].trial)
+            submit(executor, [jobs[0]])
+            finish(executor, told)
+        self._same(told, expected, jobs)
+
+    def test_a_new_executor_goes_on_from_snapshots(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
+        """What is paused in one executor goes on in another, with the scores of one go and no second start."""
+        if not self.resumes:
+            pytest.skip("its trials cannot be carried over")
+        expected = self._in_one_go(make, jobs)
+        told = Told()
+        with opened(make) as executor:
+            submit(executor, [replace(job, until=2) for job in jobs])
+            finish(executor, told)
+        with opened(make) as executor:
+            told.rests.clear()
+            scores = {job.trial: told.scores(job.trial, self.objective) for job in jobs}
+            executor.submit(jobs, told.snapshots, scores)
+            finish(executor, told)
+        self._same(told, expected, jobs)
+
+    def test_what_is_forgotten_is_not_mentioned(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
+        """Paused trials can be let go of; the others go on."""
+        with opened(make) as executor:
+            told = Told()
+            submit(executor, [replace(job, until=1) for job in jobs])
+            finish(executor, told)
+            executor.forget([jobs[0].trial])
+            assert executor.is_idle
+            told.rests -= {job.trial for job in jobs[1:]}
+            submit(executor, jobs[1:])
+            finish(executor, told)
+            assert set(told.ended) == {job.trial for job in jobs[1:]}
+
+    def test_what_was_stopped_goes_on(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
+        """After a stop in the middle, each trial goes on from its last snapshot or, without one, begins again."""
+        if not self.resumes:
+            pytest.skip("its trials cannot be carried over")
+        expected = self._in_one_go(make, jobs)
+        told = Told()
+        with opened(make) as executor:
+            submit(executor, jobs)
+            while not told.measured:
+                for progress in executor.progress():
+                    told.take(progress)
+            for progress in executor.stop():
+                told.take(progress)
+        left = [job for job in jobs if job.trial not in told.ended]
+        for job in left:  # what no snapshot covers is trained again
+            covered = told.snapshots[job.trial].epoch if job.trial in told.snapshots else 0
+            assert len(told.measured.get(job.trial, [])) >= covered
+            told.measured[job.trial] = told.measured.get(job.trial, [])[:covered]
+        told.started -= {job.trial for job in left if not told.measured[job.trial]}
+        with opened(make) as executor:
+            snapshots = {job.trial: told.snapshots[job.trial] for job in left if job.trial in told.snapshots}
+            executor.submit(left, snapshots, {number: told.scores(number, self.objective) for number in snapshots})
+            finish(executor, told)
+        self._same(told, expected, jobs)
+
+    def _in_one_go(self, make: Callable[[], Executor], jobs: Sequence[Job]) -> Told:
+        with opened(make) as executor:
+            told = Told()
+            submit(executor, jobs)
+            finish(executor, told)
+            return told
+
+    def _same(self, told: Told, expected: Told, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            assert told.ended[job.trial].state is TrialState.COMPLETED
+            scores = expected.scores(job.trial, self.objective)
+            assert told.scores(job.trial, self.objective) == pytest.approx(scores, rel=self.tolerance, abs=0.0)
+
+
+@contextmanager
+def opened(make: Callable[[], Executor]) -> Iterator[Executor]:
+    """An executor that is closed in the end."""
+    executor = make()
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def submit(executor: Executor, jobs: Sequence[Job]) -> None:
+    """Jobs that the executor begins, or has itself kept."""
+    executor.submit(jobs, {}, {})
+
+
+def finish(executor: Executor, told: Told) -> None:
+    """Waits until the executor is idle."""
+    while not executor.is_idle:
+        for progress in executor.progress():
+            told.take(progress)

@@ -1,0 +1,89 @@
+"""Memory: a network that waits for a lane is small, and a cohort that does not fit goes on with fewer lanes."""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+import pytest
+
+import paceline
+from paceline.train.anatomy import Body
+
+
+def test_networks_that_wait_share_their_programs_code(tmp_path: Path) -> None:
+    alive = []
+
+    def build(hp: Any) -> keras.Model:
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse")
+        gc.collect()
+        objects = gc.get_objects()
+        alive.append([sum(isinstance(one, kind) for one in objects) for kind in (Body, keras.Model)])
+        return model
+
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+    options: dict[str, Any] = {"objective": "val_loss", "epochs": 1, "trials": 32, "seed": 1, "display": False}
+    paceline.tune(build, (x, x.sum(1)), study=tmp_path / "study", search="random", **options)
+    # the first two networks show what their program is; the others wait until a cohort is full
+    bodies, models = zip(*alive[-32:], strict=True)
+    assert max(bodies[16:]) <= max(bodies[:8])
+    assert max(models[16:]) <= max(models[:8])
+
+
+_SCARCE = """
+import gc, json, resource, sys
+from pathlib import Path
+import keras
+import numpy as np
+from keras import ops
+import paceline
+
+class Hungry(keras.layers.Layer):
+    def call(self, x):
+        held = ops.broadcast_to(ops.stop_gradient(ops.mean(x)), (2**24,))  # 64 MiB in each lane
+        held = ops.fori_loop(0, 2, lambda i, held: held * 0.5 + 1.0, held)
+        return x + held[:8].mean() * 1e-3
+
+def build(hp):
+    model = keras.Sequential([keras.Input((4,)), Hungry(), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse")
+    return model
+
+def tune(name):
+    x = np.random.default_rng(0).normal(size=(96, 4)).astype("float32")
+    train, validation = (x[:64], x[:64].sum(1)), (x[64:], x[64:].sum(1))
+    return paceline.tune(build, train, validation=validation, study=Path(sys.argv[1]) / name,
+        objective="val_loss", epochs=1, trials=8, seed=1, search="random", memory="64GiB", display=False)
+
+roomy = tune("roomy")
+gc.collect()
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)  # less than eight lanes, more than two
+scarce = tune("scarce")
+print(json.dumps([[study.record.notes, [c.num_lanes for c in study.record.compilations],
+                   [trial.score for trial in study.trials]] for study in (roomy, scarce)]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits its own address space")
+def test_a_cohort_out_of_memory_goes_on_with_half_the_lanes(tmp_path: Path) -> None:
+    device = jax.local_devices()[0]
+    key = f"{device.platform} {device.device_kind} {os.cpu_count()} jax {jax.__version__}"
+    (tmp_path / "lanes.json").write_text(json.dumps({key: 2**40}))  # a machine that likes many lanes
+    environment = {**os.environ, "PACELINE_CACHE": str(tmp_path), "JAX_NUM_CPU_DEVICES": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _SCARCE, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    (_, lanes, scores), (notes, fewer, same) = json.loads(done.stdout.splitlines()[-1])
+    assert lanes == [8]
+    assert "out of memory with 8 lanes; going on with 4" in notes
+    assert fewer[:2] == [8, 4]
+    assert same == pytest.approx(scores, rel=1e-4)

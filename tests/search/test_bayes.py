@@ -1,0 +1,243 @@
+"""The search that learns: what it does, seen from outside."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from paceline.core import Configuration, InvalidInput, Measurement, Objective, Trial, TrialState
+from paceline.search import Bayes, History, Normal, Sobol, Strategy, Weights, create, restore
+from paceline.space import Boolean, Choice, Condition, Float, Int, Space
+from paceline.testing.strategies import CONTINUOUS, StrategyContract
+
+LOSS = Objective("loss", "minimize")
+Function = Callable[[Configuration], float]
+
+
+class TestBayes(StrategyContract):
+    learns = True
+
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return Bayes(seed=0)
+
+
+TREE = Space(
+    [
+        Choice("branch", ["flat", "one", "two"]),
+        Float("x", 0, 1),
+        Float("rate", 1e-4, 1, sampling="log", conditions=[Condition("branch", ("one", "two"))]),
+        Int("units", 1, 64, sampling="log", conditions=[Condition("branch", "two")]),
+        Choice("kind", ["a", "b", "c"], conditions=[Condition("branch", "two")]),
+    ]
+)
+"""Three branches of different depth; the deepest holds the best."""
+
+
+def tree(config: Configuration) -> float:
+    """0 at branch two, x = 0.3, rate = 0.01, units = 16, kind b."""
+    loss = (float(config["x"]) - 0.3) ** 2
+    if config["branch"] == "flat":
+        return loss + 0.5
+    loss += 0.05 * (np.log10(float(config["rate"])) + 2) ** 2
+    if config["branch"] == "one":
+        return float(loss + 0.3)
+    return float(loss + 0.02 * np.log2(float(config["units"]) / 16) ** 2 + 0.2 * (config["kind"] != "b"))
+
+
+def finished(number: int, config: Configuration, score: float | None, state: str = "completed") -> Trial:
+    return Trial(number, config, 0, 1, TrialState(state), score=score)
+
+
+def search(
+    strategy: Strategy, space: Space, loss: Function, trials: int, batch: int = 1, start: Sequence[Trial] = ()
+) -> tuple[Strategy, list[Trial]]:
+    """A study in small; a loss that is not finite is a failed trial."""
+    done = list(start)
+    seen = {space.key(trial.config) for trial in done}
+    while len(done) < trials:
+        strategy, answer = strategy.ask(space, History(seen, done, LOSS), min(batch, trials - len(done)))
+        if not answer:
+            break
+        for proposal in answer:
+            assert proposal.key not in seen
+            seen.add(proposal.key)
+            value = loss(proposal.config)
+            state = "completed" if np.isfinite(value) else "failed"
+            trial = finished(len(done), proposal.config, value if state == "completed" else None, state)
+            done.append(replace(trial, origin=proposal.origin))
+    return strategy, done
+
+
+def best(trials: Sequence[Trial]) -> float:
+    return min(trial.score for trial in trials if trial.score is not None)
+
+
+def test_auto_is_the_model() -> None:
+    assert create("auto", 3) == create("bayes", 3) == Bayes(3)
+    assert Bayes(3).learns
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_it_finds_the_deepest_branch(batch: int) -> None:
+    # Sobol's best of 40 is above 0.05 for nine seeds of ten; the seeds are fixed.
+    for seed in range(2):
+        assert best(search(Bayes(seed), TREE, tree, 40, batch)[1]) < 0.03
+        assert best(search(Sobol(seed), TREE, tree, 40, batch)[1]) > 0.03
+
+
+def test_the_same_again_and_on_from_json() -> None:
+    straight, trials = search(Bayes(5), TREE, tree, 24, 4)
+    half, first = search(Bayes(5), TREE, tree, 12, 4)
+    again = restore(json.loads(json.dumps(half.to_json())))
+    assert again == half
+    resumed, rest = search(again, TREE, tree, 24, 4, start=first)
+    assert rest == trials
+    assert resumed == straight
+    history = History({TREE.key(t.config) for t in trials}, trials, LOSS)
+    assert straight.ask(TREE, history, 5) == straight.ask(TREE, history, 5)
+
+
+@pytest.mark.parametrize("batch", [2, 64, 128])
+def test_batches_are_full_new_and_mixed(batch: int) -> None:
+    strategy, trials = search(Bayes(1), CONTINUOUS, lambda c: float(np.log10(float(c["learning_rate"])) ** 2), 12)
+    answer = strategy.ask(CONTINUOUS, History({CONTINUOUS.key(t.config) for t in trials}, trials, LOSS), batch)[1]
+    assert len({proposal.key for proposal in answer}) == batch
+    origins = [proposal.origin for proposal in answer]
+    assert origins.count("sobol") == batch // 8
+    assert origins.count("bayes") == batch - batch // 8
+
+
+def test_what_is_under_way_is_not_asked_for_again_nearby() -> None:
+    line = Space([Float("x", 0, 1)])
+    strategy, trials = search(Bayes(0), line, lambda c: (float(c["x"]) - 0.6) ** 2, 8)
+    seen = {line.key(trial.config) for trial in trials}
+    _, (first,) = strategy.ask(line, History(seen, trials, LOSS), 1)
+    waiting = [*trials, finished(8, first.config, None, "running")]
+    _, (second,) = strategy.ask(line, History(seen | {first.key}, waiting, LOSS), 1)
+    assert abs(float(second.config["x"]) - float(first.config["x"])) > 1e-4
+
+
+def test_a_finite_space_is_gone_through_with_scores() -> None:
+    space = Space([Int("a", 1, 6), Choice("b", ["x", "y", "z"]), Boolean("c")])
+    for batch in (1, 7):
+        strategy, trials = search(
+            Bayes(2), space, lambda c: float(c["a"]) + (c["b"] == "x") + 0.5 * float(c["c"]), 50, batch
+        )
+        assert len(trials) == 36
+        told = strategy.exhausted(space, History({space.key(t.config) for t in trials}, trials, LOSS))
+        assert told == "all 36 configurations of the space have been tried"
+
+
+def test_failures_teach_where_not_to_go() -> None:
+    space = Space([Float("x", 0, 1), Float("y", 0, 1)])
+    _, trials = search(Bayes(0), space, lambda c: np.nan if float(c["x"]) > 0.5 else float(c["y"]) - float(c["x"]), 40)
+    late = [trial.state is TrialState.FAILED for trial in trials[20:]]
+    assert sum(late) <= 8  # the best is at the edge of the cliff
+    assert best(trials) < -0.4
+
+
+def test_where_nothing_can_be_learnt_it_leans_on_sobol_and_says_so() -> None:
+    space = Space([Float(name, 0, 1) for name in "abcdef"])
+    rng = np.random.default_rng(0)
+    trials = [finished(n, space.sample(rng), float(rng.standard_cauchy())) for n in range(30)]
+    seen = {space.key(trial.config) for trial in trials}
+    remarks = set()
+    for seed in range(3):
+        strategy, answer = Bayes(seed).ask(space, History(seen, trials, LOSS), 10)
+        remarks.add(strategy.remark)
+        assert sum(proposal.origin != "bayes" for proposal in answer) == (5 if strategy.remark else 1)
+    assert len(remarks) == 1  # the data decide, not the seed
+    assert "Sobol" in remarks.pop()
+
+
+def test_of_nearly_equal_ones_the_cheaper_is_taken() -> None:
+    space = Space([Float("x", 0, 1), Choice("size", ["small", "large"])])
+    strategy, trials = search(Bayes(0), space, lambda c: (float(c["x"]) - 0.4) ** 2, 14)
+    seen = {space.key(trial.config) for trial in trials}
+    for dear, cheap in (("large", "small"), ("small", "large")):
+        history = History(seen, trials, LOSS, cost=lambda c, dear=dear: 100.0 if c["size"] == dear else 1.0)  # type: ignore[misc]
+        _, answer = strategy.ask(space, history, 4)
+        assert [p.config["size"] for p in answer if p.origin == "bayes"].count(cheap) >= 3
+
+
+def curve(number: int, config: Configuration, reach: int, level: float) -> Trial:
+    """A trial of 9 epochs that reached some of them; its loss falls to its level."""
+    measured = tuple(Measurement(e, {"loss": level + 1 / e}, float(e)) for e in range(1, reach + 1))
+    state, score = (TrialState.COMPLETED, level + 1 / 9) if reach == 9 else (TrialState.STOPPED, None)
+    return Trial(number, config, 0, 9, state, measurements=measured, score=score)
+
+
+def test_trials_stopped_early_teach_too() -> None:
+    space = Space([Float("x", 0, 1), Float("y", 0, 1)])
+    rng = np.random.default_rng(1)
+    configs = [space.sample(rng) for _ in range(40)]
+    trials = [
+        curve(n, c, 9 if n % 4 == 0 else 3, 3 * (float(c["x"]) - 0.7) ** 2 + float(c["y"]))
+        for n, c in enumerate(configs)
+    ]
+    _, answer = Bayes(0).ask(space, History({space.key(c) for c in configs}, trials, LOSS), 1)
+    assert abs(float(answer[0].config["x"]) - 0.7) < 0.15
+    assert float(answer[0].config["y"]) < 0.15
+
+
+def test_what_is_believed_comes_first_and_the_evidence_overrules_it() -> None:
+    space = Space([Float("rate", 1e-5, 1, sampling="log"), Choice("kind", ["a", "b", "c", "d"])])
+    wrong = Bayes(0, prior=(("rate", Normal(1e-4, 0.1)), ("kind", Weights({"a": 10, "b": 1}))))
+    assert restore(json.loads(json.dumps(wrong.to_json()))) == wrong
+    first = [p.config for p in wrong.ask(space, History(), 21)[1] if p.origin == "prior"]
+    assert len(first) == 10
+    assert sum(abs(np.log10(float(c["rate"])) + 4) < 1 for c in first) >= 8  # two standard deviations
+    assert sum(c["kind"] == "a" for c in first) >= 5
+
+    def loss(config: Configuration) -> float:
+        return float((np.log10(float(config["rate"])) + 1) ** 2 + (config["kind"] != "d"))
+
+    assert best(search(wrong, space, loss, 40)[1]) < 0.02
+
+
+def test_a_prior_is_checked() -> None:
+    with pytest.raises(InvalidInput, match="prior of 'rate' is"):
+        Bayes(0, prior=(("rate", 0.1),))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="sd is 0"):
+        Normal(1.0, 0)
+    with pytest.raises(InvalidInput, match="weights are"):
+        Weights({"a": -1})
+    with pytest.raises(InvalidInput, match="source holds"):
+        Bayes(0, source=(1,))  # type: ignore[arg-type]
+
+
+def test_an_earlier_study_helps_and_a_misleading_one_does_not_hurt() -> None:
+    rng = np.random.default_rng(3)
+    configs = [TREE.sample(rng) for _ in range(120)]
+    similar = tuple((c, 7 + 3 * tree({**c, "x": min(1.0, float(c["x"]) + 0.05)})) for c in configs)
+    misleading = tuple((c, -tree(c)) for c in configs)
+    plain, helped, misled = (
+        [best(search(Bayes(seed, source=source), TREE, tree, 15)[1]) for seed in range(4)]
+        for source in ((), similar, misleading)
+    )
+    assert np.median(helped) < np.median(plain)
+    assert np.median([best(search(Bayes(s, source=misleading), TREE, tree, 40)[1]) for s in range(3)]) < 0.03
+    assert np.median(misled) < 0.5
+    strategy = Bayes(0, source=similar)
+    assert restore(json.loads(json.dumps(strategy.to_json()))) == strategy
+
+
+def test_a_thousand_trials_are_not_too_many() -> None:
+    rng = np.random.default_rng(0)
+    configs = [TREE.sample(rng) for _ in range(1000)]
+    trials = [finished(n, c, tree(c)) for n, c in enumerate(configs)]
+    seen = {TREE.key(c) for c in configs}
+    _, answer = Bayes(0).ask(TREE, History(seen, trials, LOSS), 3)
+    assert len(answer) == 3
+    assert min(tree(proposal.config) for proposal in answer) < 0.02
+
+
+def test_a_space_that_grows_keeps_what_was_learnt() -> None:
+    strategy, trials = search(Bayes(0), TREE, tree, 15)
+    grown = TREE.with_hyperparameter(Boolean("norm"))
+    _, answer = strategy.ask(grown, History({TREE.key(t.config) for t in trials}, trials, LOSS), 4)
+    assert all("norm" in proposal.config for proposal in answer)
+    assert any(proposal.origin == "bayes" for proposal in answer)
