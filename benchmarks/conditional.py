@@ -14,8 +14,8 @@ SEEDS = 10
 
 METHOD = """A made-up space of {count} hyperparameters in three branches of different depth (`benchmarks/branches.py`),
 its optimum known to be 0 and in the deepest. {trials} trials, one at a time; the regret is the best loss found. Ratios
-are of median regrets. The test is Wilcoxon's signed-rank test of log regrets, seed against seed, one-sided: the chance of
-such figures if we were no better. Optuna's samplers have their defaults. {seeds} seeds; Optuna's GP has {slow}."""
+are of median regrets. The test is Wilcoxon's signed-rank test of log regrets, seed against seed, one-sided: p is the
+chance of such figures if we were no better. Optuna's samplers have their defaults. {seeds} seeds; its GP has {slow}."""
 
 
 def run(options: Options) -> Result:

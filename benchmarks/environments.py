@@ -30,8 +30,9 @@ def requirements(name: str) -> tuple[str, ...]:
     """What is installed in an environment; Keras, JAX and NumPy in the versions that we run ourselves."""
     keras, jax, numpy = (f"{package}=={importlib.metadata.version(package)}" for package in ("keras", "jax", "numpy"))
     lists: Mapping[str, tuple[str, ...]] = {
-        # keras-tuner imports six without declaring it.
-        "keras-jax": ("keras-tuner==1.4.8", "six", keras, jax, numpy, "psutil"),
+        # keras-tuner imports six without declaring it; its Bayesian search needs scikit-learn
+        "keras-jax": ("keras-tuner==1.4.8", "six", "scikit-learn", "scipy", keras, jax, numpy, "psutil"),
+        "keras-jax-optuna": ("optuna==5.0.0", keras, jax, numpy),
         # TensorFlow and PyTorch may pin another NumPy; what was installed is written beside the results.
         "keras-tf": ("keras-tuner==1.4.8", "six", "tensorflow-cpu", "tensorboard", keras, "psutil"),
         "keras-torch": ("torch==2.13.0", keras, "numpy"),

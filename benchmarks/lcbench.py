@@ -6,9 +6,11 @@ little here and there, which a clock cannot: their running maximum is taken.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 EPOCHS = 52
-AXES = {
+AXES: Mapping[str, tuple[Any, Any, bool]] = {
     "batch_size": (16, 512, True),
     "learning_rate": (1e-4, 1e-1, True),
     "momentum": (0.1, 0.99, False),

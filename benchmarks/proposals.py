@@ -8,8 +8,8 @@ from benchmarks.report import Finding, Result
 DIMENSIONS = 10
 
 METHOD = """Wall time of asking in a study of {dimensions} continuous hyperparameters that has {many:,} or {more:,}
-completed trials (a noisy bowl), in a process that had proposed before, as in a study; nothing is trained. Paceline proposes the
-{batch} at once, Optuna in turn with none of them ended; its GP was asked for {few} instead of {batch}."""
+completed trials (a noisy bowl), in a process that had proposed before, as in a study; nothing is trained. Paceline
+proposes the {batch} at once, Optuna in turn with none of them ended; its GP was asked for {few} instead of {batch}."""
 
 
 def run(options: Options) -> Result:

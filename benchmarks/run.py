@@ -29,6 +29,8 @@ BENCHMARKS = (
     "steps",
     "convolution",
     "digits_grid",
+    "race",
+    "curves",
     "compilations",
     "overhead",
     "memory",

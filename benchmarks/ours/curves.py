@@ -1,7 +1,7 @@
 """Searches over learning curves that are replayed under a virtual clock; see `benchmarks.curves`.
 
-Request: ``task, target, strategy, schedule, seeds``, with ``lanes`` and ``most`` epochs. Answer: ``epochs``, ``seconds``
-and ``trials`` until a full training reached the target, one for each seed; None where none did.
+Request: ``task, target, strategy, schedule, seeds``, with ``lanes`` and ``most`` epochs. Answer: ``epochs``,
+``seconds`` and ``trials`` until a full training reached the target, one for each seed; None where none did.
 """
 
 import json
@@ -144,7 +144,9 @@ def searches(request: Mapping[str, Any]) -> dict[str, list[float | None]]:
     schedule = schedule_of(made) if isinstance(made, str) else schedule_from(made)
     found = []
     for seed in request["seeds"]:
-        search = Search(task, request["target"], strategy_of(request["strategy"], seed), schedule, seed, request["lanes"])
+        search = Search(
+            task, request["target"], strategy_of(request["strategy"], seed), schedule, seed, request["lanes"]
+        )
         found.append(search.go(request["most"]) or {})
     return {what: [one.get(what) for one in found] for what in ("epochs", "seconds", "trials")}
 

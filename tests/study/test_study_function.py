@@ -116,7 +116,7 @@ def test_the_space_grows_and_what_joined_is_searched(tmp_path: Path) -> None:
 
 def test_a_growing_space_is_the_same_study_whoever_is_first(tmp_path: Path) -> None:
     alone = tune(tmp_path / "alone", nested, trials=14, in_flight=3)
-    together = tune(tmp_path / "together", nested, trials=14, workers=3)
+    together = tune(tmp_path / "together", nested, trials=14, in_flight=3, workers=3)
     assert sequence(alone) == sequence(together)
     assert alone.space.names == ("n", "x0", "x1", "x2", "x3")
     for trial in alone.trials:

@@ -77,12 +77,14 @@ class TrialStarted:
         program: the program's name; ``"fit"`` for a model that runs alone.
         config: the configuration as ``build`` used it.
         shares: the trial whose training this one is read off, or None.
+        parameters: how many numbers the network learns; None where that is not known.
     """
 
     number: int
     program: str
     config: Configuration
     shares: int | None = None
+    parameters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

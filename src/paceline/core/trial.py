@@ -59,6 +59,7 @@ class Trial:
         program: name of the compiled program that trained it, or why it ran alone.
         error: the traceback of a failed trial.
         shares: number of the trial whose training this one is read off, or None.
+        parameters: how many numbers the network learns; None where that is not known.
     """
 
     number: int
@@ -73,6 +74,7 @@ class Trial:
     program: str | None = None
     error: str | None = field(default=None, repr=False)
     shares: int | None = None
+    parameters: int | None = None
 
     @property
     def seconds(self) -> float:

@@ -184,7 +184,7 @@ class FusedExecutor:
         known = self._programs.get(program)
         if isinstance(known, Program) and prepared.traced is not None:
             prepared = replace(prepared, traced=known.adopt(prepared.traced))
-        run = Run(prepared.jobs, prepared.config, program, self._training)
+        run = Run(prepared.jobs, prepared.config, program, self._training, parameters=prepared.parameters)
         snapshot = self._snapshots.pop(run.leader.trial, None)
         if snapshot is not None:
             run.resumed(self._scores[run.leader.trial], snapshot.best)

@@ -42,6 +42,13 @@ class Prepared:
         """The longest job."""
         return self.jobs[-1]
 
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers the network learns."""
+        if self.traced is None:
+            return None
+        return sum(leaf.size for leaf in self.traced.state[: self.traced.layout.trainable])
+
 
 @dataclass(frozen=True, slots=True)
 class Unbuildable:

@@ -21,6 +21,7 @@ class Run:
         program: where it trains.
         training: the study's settings.
         scores: the objective after each epoch so far.
+        parameters: how many numbers the network learns.
     """
 
     jobs: Sequence[Job]
@@ -28,6 +29,7 @@ class Run:
     program: str
     training: Training
     scores: list[float] = field(default_factory=list)
+    parameters: int | None = None
 
     def __post_init__(self) -> None:
         self._open = list(self.jobs)
@@ -58,10 +60,10 @@ class Run:
     def started(self) -> list[Event]:
         """The trials begin."""
         lead = self.leader.trial
-        events: list[Event] = [TrialStarted(lead, self.program, self.config)]
+        events: list[Event] = [TrialStarted(lead, self.program, self.config, parameters=self.parameters)]
         for job in self.jobs[:-1]:
             config = self.config if "epochs" not in self.config else {**self.config, "epochs": job.epochs}
-            events.append(TrialStarted(job.trial, self.program, config, shares=lead))
+            events.append(TrialStarted(job.trial, self.program, config, lead, self.parameters))
         return events
 
     def resumed(self, scores: Sequence[float], best_leaves: Leaves | None) -> None:

@@ -5,7 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,17 +96,14 @@ class StudyStore:
     def events(self, after: int = 0) -> Iterator[Stored]:
         """The events with an id above ``after``, in order."""
         query = sa.select(_events).where(_events.c.id > after).order_by(_events.c.id)
-        with self._explained(), self._connection.begin():
-            rows = self._connection.execute(query).all()
-        for row in rows:
+        for row in self._rows(query):
             yield Stored(row.id, row.time, from_json(row.kind, json.loads(row.body)))
 
     def value(self, name: str) -> Json | None:
         """A current value, or None where it was never set."""
         query = sa.select(_values.c.value).where(_values.c.name == name)
-        with self._explained(), self._connection.begin():
-            text = self._connection.execute(query).scalar_one_or_none()
-        return None if text is None else json.loads(text)
+        rows = self._rows(query)
+        return json.loads(rows[0].value) if rows else None
 
     def close(self) -> None:
         """Lets go of the file, and of the right to write."""
@@ -114,6 +111,11 @@ class StudyStore:
         self._engine.dispose()
         if self._lock is not None:
             self._lock.release()
+
+    def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        """What a query finds: nothing while the writer has not made its tables."""
+        with self._explained(), self._connection.begin():
+            return self._connection.execute(query).all() if sa.inspect(self._connection).get_table_names() else ()
 
     def _connect(self, writable: bool) -> sa.Connection:
         with self._explained():
@@ -142,8 +144,7 @@ class StudyStore:
         holder: dict[str, Any] = {}
         if self._path.exists():
             reader = StudyStore(self.directory, writable=False)
-            with suppress(PacelineError):  # who holds it may only be making it
-                holder = reader.value("writer") or {}
+            holder = reader.value("writer") or {}
             reader.close()
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.get("since", time.time())))
         who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}, since {since}"
@@ -160,8 +161,6 @@ class StudyStore:
                 message = f"{what} for {self._path}; make room, then go on: paceline resume {self.directory}"
             elif "malformed" in reason or "not a database" in reason:
                 message = f"{self._path} is damaged ({reason}); restore it from a copy or use another directory."
-            elif "no such table" in reason and not sa.inspect(self._engine).get_table_names():
-                message = f"{self._path} is only being made; try again in a moment."
             elif "no such table" in reason:
                 message = f"{self._path} is not a study of paceline; use another directory."
             else:

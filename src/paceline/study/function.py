@@ -24,7 +24,7 @@ from paceline.execute.base import Executor, Leaves
 from paceline.execute.calling import Function
 from paceline.execute.functions import FunctionExecutor, Limits
 from paceline.execute.processes import Load, check_may_spawn, importable
-from paceline.schedule import Schedule
+from paceline.schedule import Full, Schedule
 from paceline.schedule.asha import Asha
 from paceline.search import Strategy, create
 from paceline.space import Fixed, Hyperparameter, Space
@@ -118,14 +118,15 @@ class FunctionTask:
         strategy = create(search, seed)
         if any(h.num_values != 1 for h in given):  # else the space is known by and by
             strategy.check(given)
+        decides = schedule_of(schedule, epochs)
         return cls(
             found, _name_of(function), objective_of(objective), directory,
             Budget(
                 None if trials is None else _count("trials", trials), None if budget is None else parse_seconds(budget)
             ),
             seed, given if record is None else _grown(given, record.space), given, strategy,
-            schedule_of(schedule, epochs), (budget is None if ordered is None else ordered),
-            in_flight or _in_flight(record) or workers or 1, epochs, workers,
+            decides, (budget is None if ordered is None else ordered),
+            in_flight or _in_flight(record, workers or 1, strategy, decides), epochs, workers,
             Limits(seconds, memory), load=None if workers is None else _loader(function, found),
             source=_source_of(function),
         )  # fmt: skip
@@ -151,6 +152,10 @@ class FunctionTask:
     def epochs_are_prefix(self) -> bool:
         """No: what a function does with a hyperparameter named ``epochs`` is its own affair."""
         return False
+
+    def structure(self, config: Configuration) -> object:  # noqa: ARG002
+        """A function is one program, whatever it does."""
+        return None
 
     def epochs(self, config: Configuration) -> int:  # noqa: ARG002
         """Steps that a full run reports; 1 where that is not said."""
@@ -309,8 +314,15 @@ def _grown(given: Space, before: Space) -> Space:
     return before
 
 
-def _in_flight(record: Record | None) -> int:
-    return 0 if record is None else int(record.settings.get("in_flight") or 0)
+def _in_flight(record: Record | None, workers: int, strategy: Strategy, schedule: Schedule) -> int:
+    """Trials in flight where nobody said: those of the study that is there, else so many that no worker idles for long.
+
+    In order, a worker waits while one before it is slow. With twice as many in flight it hardly does, but what a model
+    or a schedule goes by would be older, and trials that wait for the schedule would need processes of their own.
+    """
+    if record is not None:
+        return int(record.settings["in_flight"])
+    return workers if workers == 1 or strategy.learns or not isinstance(schedule, Full) else 2 * workers
 
 
 def _loader(function: Function | str, found: Function) -> Load:

@@ -98,6 +98,12 @@ class Plan:
         """The study's first event."""
         return StudyCreated(FORMAT, self.objective_json, self.data_json, self.settings_json)
 
+    def structure(self, config: Configuration) -> object:
+        """Equal for configurations that are expected to be one program."""
+        from paceline.execute.prepare import structural_hint
+
+        return structural_hint(self.structural, self.space)(config)
+
     def epochs(self, config: Configuration) -> int:
         """Epochs of a configuration's full training."""
         return int(config.get("epochs", self.request.epochs or 1))

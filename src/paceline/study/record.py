@@ -144,6 +144,7 @@ class Record:
                     program=event.program,
                     config=event.config,
                     shares=event.shares,
+                    parameters=event.parameters,
                 )
             case EpochMeasured():
                 measurement = Measurement(event.epoch, event.metrics, event.seconds)

@@ -12,6 +12,7 @@ from paceline.schedule import Full, Standing, Standings
 from paceline.search import History, Proposal, Strategy, restore
 from paceline.search.base import DEFAULT
 from paceline.space import Space
+from paceline.study.costs import Costs
 from paceline.study.recorder import Recorder
 from paceline.study.task import Task
 from paceline.study.turns import Turns
@@ -226,7 +227,9 @@ class Search:
         """What is known, as far as notice was taken."""
         if not self._strategy.learns:
             return History(self._seen)
-        return History(self._seen, [self._known(number) for number in self._record.trials], self._task.objective)
+        trials = [self._known(number) for number in self._record.trials]
+        cost = Costs.of(trials, self._record.compilations, self._task)
+        return History(self._seen, trials, self._task.objective, cost)
 
     def _known(self, number: int) -> Trial:
         trial = self._record.trial(number)

@@ -32,7 +32,7 @@ class Study:
         """Reads a study, finished or not; another process may be writing it.
 
         Raises:
-            InvalidInput: there is none, or none yet.
+            InvalidInput: there is none.
         """
         path = Path(directory)
         store = StudyStore(path, writable=False)
@@ -40,8 +40,6 @@ class Study:
             record = Record.of(stored.event for stored in store.events())
         finally:
             store.close()
-        if record.created is None:
-            raise InvalidInput(f"{path} is only being made", expected="a study", fix="Try again in a moment.")
         return cls(path, record, build)
 
     def __repr__(self) -> str:

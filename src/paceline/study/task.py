@@ -64,6 +64,9 @@ class Task(Protocol):
     def epochs_are_prefix(self) -> bool:
         """Whether trials that differ only in ``epochs`` share their beginning."""
 
+    def structure(self, config: Configuration) -> object:
+        """Equal for configurations that are expected to be one program."""
+
     def epochs(self, config: Configuration) -> int:
         """Epochs of a configuration's full training."""
 

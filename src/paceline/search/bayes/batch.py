@@ -21,7 +21,7 @@ from paceline.search.base import Answer
 from paceline.search.bayes.acquisition import Outlook
 from paceline.search.bayes.coordinates import Array, Coordinates, Mask
 from paceline.search.bayes.kernel import Kernel
-from paceline.search.bayes.pool import perturbed, polished
+from paceline.search.bayes.pool import neighbours, perturbed, polished
 from paceline.search.bayes.surrogate import Surrogate
 
 Belief = Callable[[Array], Array]
@@ -33,7 +33,7 @@ _FUTURES, _BASELINE, _STARTS, _ROUNDS = 16, 8, 6, 8
 _WIDE, _NEAR = 1024, 512
 _MANY = 300  # observations from which the pool is halved
 _COST_POWER = 0.5
-_SHORTLIST = 16  # candidates whose cost is asked for
+_SHORTLIST = 16  # candidates of different kinds whose cost is asked for
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class Round:
         climbed, reached = polished(
             self.coordinates, U[top], self._score(outlook), promise[top], self._is_new, _ROUNDS // self._shrink
         )
+        climbed, reached = self._with_siblings(outlook, climbed, reached)
         if count == 1:
             rest = np.argsort(-promise, kind="stable")
             rows, values = np.concatenate([climbed, U[rest]]), np.concatenate([reached, promise[rest]])
@@ -86,6 +87,15 @@ class Round:
         keep = self._is_new(Z)
         tau = mean[np.argmin(mean - 1.8 * np.sqrt(variance))]
         self._greedy(answer, count, origin, Z[keep], local[keep], self._outlook(Z[keep], order, count), float(tau))
+
+    def _with_siblings(self, outlook: Outlook, U: Array, values: Array) -> tuple[Array, Array]:
+        """Where costs differ: also the neighbours of the best, of which one may be as good and cheaper."""
+        if self.cost is None:
+            return U, values
+        beside = neighbours(self.coordinates, U[np.argmax(values)], 0.05)
+        Z = self.coordinates.settle(beside)
+        promise = np.where(self._is_new(Z), self._score(outlook)(Z), -np.inf)
+        return np.concatenate([U, beside]), np.concatenate([values, promise])
 
     @property
     def _shrink(self) -> int:
@@ -129,9 +139,12 @@ class Round:
         """Takes the first new candidate by value, the first of a short list by value for money; answers its row."""
         order = np.argsort(-values, kind="stable").tolist()
         if self.cost is not None:
-            head = order[:_SHORTLIST]
+            # One of each kind: the best alone would fill the list with its like, which all cost the same
+            kinds = np.unique(_digest(np.round(Z[order], 1)), return_index=True)[1]
+            head = [order[at] for at in np.sort(kinds)[:_SHORTLIST].tolist()]
             price = np.log([max(self.cost(self.coordinates.config(Z[row])), 1e-9) for row in head])
-            order[:_SHORTLIST] = [head[at] for at in np.argsort(_COST_POWER * price - values[head], kind="stable")]
+            worth = values[head] - _COST_POWER * price
+            order = [head[at] for at in np.argsort(-worth, kind="stable")] + order
         for row in order:
             if not np.isfinite(values[row]):
                 return None

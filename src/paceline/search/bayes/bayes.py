@@ -133,7 +133,9 @@ class Bayes(Strategy):
         starts += [np.array(self.theta)] if known else []
         theta = surrogate.fit(kernel, seen[spread_out(Z, seen.y, _MOST_FITTED)], starts)
         model = Surrogate.of(kernel, seen, theta)
-        remark = _DISTRUST if n >= _JUDGED and model.advantage() < 0 else ""
+        # The parameters were fitted to what they are judged by, which flatters them by about half a unit each
+        flattery = 0.5 * len(theta) / len(seen)
+        remark = _DISTRUST if n >= _JUDGED and model.advantage() < flattery else ""
         after = replace(self, theta=tuple(theta.tolist()), space=space.fingerprint, fitted=n, remark=remark)
         return after, model
 

@@ -1,0 +1,117 @@
+"""How soon a search that stops early finds what random search finds in 200 full trainings: 17 learning-curve tasks."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.lcbench import EPOCHS, Task, random_search, table
+from benchmarks.measure import Options, ask, far_seed, number
+from benchmarks.report import Finding, Result
+
+TRIALS = 200
+MOST = TRIALS * EPOCHS
+"""Epochs after which a search is given up: those of 200 full trainings."""
+
+METHOD = """{tasks} LCBench tasks of 1,000 configurations and 52 epochs (YAHPO surrogate), one lane, {seeds} seeds.
+The target of a task is the median, over 301 seeds, of the best final validation accuracy among random search's 200
+full trainings; three or four configurations are as good. A search has reached it when one of them has been trained in
+full. Figures are shares of what random search needs (the median over its seeds, in epochs, and in seconds of the
+table), for a task the median over seeds; one that spends 200 full trainings without reaching the target counts as
+infinite. Proposals of all sides become the nearest configuration of the table that was not tried, in the unit cube of
+the same seven ranges, and all learn from that one. Intervals: 95 %, bootstrap over tasks. Optuna: TPESampler() with
+HyperbandPruner(1, 52, 3), told every epoch."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One way to search."""
+
+    environment: str
+    module: str
+    request: Mapping[str, Any]
+
+
+def ours(strategy: str, schedule: str) -> Side:
+    return Side("paceline", "benchmarks.ours.curves", {"strategy": strategy, "schedule": schedule, "lanes": 1})
+
+
+SIDES = {
+    "paceline, bayes, asha": ours("bayes", "asha"),
+    "paceline, random, asha": ours("random", "asha"),
+    "paceline, random, hyperband": ours("random", "hyperband"),
+    "Optuna, TPE, Hyperband": Side("optuna", "benchmarks.peers.optuna_curves", {}),
+}
+OURS, _, _, OPTUNA = SIDES
+
+
+def run(options: Options) -> Result:
+    """Ten seeds for each repeat; two tasks and one seed in a quick run."""
+    tasks = dict(list(table().items())[:2]) if options.quick else table()
+    seeds = [far_seed(i) for i in range(1 if options.quick else 10 * options.repeats)]
+    shares: dict[str, list[tuple[float, float]]] = {name: [] for name in SIDES}
+    rows = []
+    for task_name, task in tasks.items():
+        target, epochs, seconds = reference(task)
+        cells = []
+        for name, side in SIDES.items():
+            request = {**side.request, "task": task_name, "target": target, "seeds": seeds, "most": MOST}
+            answer = ask(side.environment, side.module, request, minutes=120)
+            share = (median(answer["epochs"]) / epochs, median(answer["seconds"]) / seconds)
+            shares[name].append(share)
+            missed = sum(found is None for found in answer["epochs"])
+            cells.append(f"{percent(share[0])}, {percent(share[1])}" + (f" ({missed} missed)" if missed else ""))
+        rows.append([task_name, f"{target:.2f}", *cells])
+    rows.append(["median", "", *(summary(shares[name]) for name in SIDES)])
+    ours_epochs, _ = (statistics.median(part) for part in zip(*shares[OURS], strict=True))
+    faster = [ratio(theirs[1], mine[1]) for mine, theirs in zip(shares[OURS], shares[OPTUNA], strict=True)]
+    return Result(
+        title="Learning curves: time to random search's result after 200 trials",
+        method=METHOD.format(tasks=len(tasks), seeds=len(seeds)),
+        findings=[
+            Finding("epochs, as a share of random's, median over tasks", 100 * ours_epochs, 15, 5, "%", "lower"),
+            Finding("faster than Optuna TPE + Hyperband in virtual seconds", statistics.median(faster), 1.5, 3.0),
+        ],
+        headings=["task", "target", *(f"{name}: epochs, seconds" for name in SIDES)],
+        rows=rows,
+        environments=["paceline", "optuna"],
+    )
+
+
+def reference(task: Task) -> tuple[float, float, float]:
+    """The target, and the epochs and seconds that random search needs to reach it, medians over 301 seeds."""
+    orders = [random_search(task, seed) for seed in range(301)]
+    target = float(np.median([task.final[order[:TRIALS]].max() for order in orders]))
+    needed = [int(np.argmax(task.final[order] >= target)) + 1 for order in orders]
+    seconds = [float(task.seconds[order[:n], -1].sum()) for order, n in zip(orders, needed, strict=True)]
+    return target, EPOCHS * float(np.median(needed)), float(np.median(seconds))
+
+
+def median(found: Sequence[float | None]) -> float:
+    """The median, those that did not reach the target being the last."""
+    return statistics.median(math.inf if one is None else one for one in found)
+
+
+def ratio(theirs: float, ours: float) -> float:
+    """How many times as long they took; 1 where neither side came to the target."""
+    return 1.0 if math.isinf(theirs) and math.isinf(ours) else theirs / ours
+
+
+def summary(shares: Sequence[tuple[float, float]]) -> str:
+    """Medians over tasks with their intervals."""
+    return ", ".join(interval([share[part] for share in shares]) for part in (0, 1))
+
+
+def interval(values: Sequence[float]) -> str:
+    """Median and 95 % percentile bootstrap interval."""
+    rng = np.random.default_rng(0)
+    drawn = np.median(rng.choice(values, size=(2000, len(values))), axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975], method="nearest")
+    return f"{percent(statistics.median(values))} ({percent(low)}-{percent(high)})"
+
+
+def percent(share: float) -> str:
+    return "-" if math.isinf(share) else f"{number(100 * share)} %"

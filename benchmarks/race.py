@@ -1,0 +1,80 @@
+"""How long until a network is as good as the best of 64 random ones: real training, on the wall clock."""
+
+from functools import partial
+
+from benchmarks import arrays
+from benchmarks.measure import Answer, Options, Spread, ask, far_seed, folder, in_turn, number
+from benchmarks.report import Finding, Result
+
+RANDOM, AUTO = "random", "auto"
+PEERS = {
+    "hyperband": ("keras-jax", "benchmarks.peers.keras_tuner_race", "KerasTuner Hyperband"),
+    "bayesian": ("keras-jax", "benchmarks.peers.keras_tuner_race", "KerasTuner BayesianOptimization"),
+    "optuna": ("keras-jax-optuna", "benchmarks.peers.optuna_race", "Optuna TPE with its MedianPruner + Keras fit"),
+}
+METHOD = """The space of the section on MNIST (1-3 layers × {{32, 64, 128}} units × dropout × learning rate, Adam, batch
+32, {epochs} epochs, {rows:,} training rows). The engine's own random search trains {trials} networks; the best
+validation accuracy among them, the median over {repeats} seeds, is the target: {target:.4f}. Each other side searches
+until one of its networks, trained to the end, reaches the target, and is given up after {limit:.0f} s. Seconds of the
+search itself, from its call; compiling included, with an empty cache; importing Keras is not counted for any side. A
+side that did not reach the target counts with the time after which it was given up, so its ratio is a lower bound."""
+
+
+def run(options: Options) -> Result:
+    trials, epochs, limit = (4, 1, 20.0) if options.quick else (64, 3, 600.0)
+    with folder() as directory:
+        data = directory / "data.npz"
+        if options.quick:
+            arrays.write_made_up(data, (784,), 640, classes=10)
+        else:
+            arrays.write_named("mnist", data, rows=54_000)
+        rows = len(arrays.read(data)["x"])
+        request = {"space": "mnist", "data": str(data), "epochs": epochs, "batch_size": 32}
+        first = {**request, "trials": trials, "search": RANDOM, "target": None, "limit": limit}
+        randoms = [_ours(first, repeat) for repeat in range(options.repeats)]
+        target = Spread.of(randoms, "best").median
+        race = {**request, "trials": trials, "target": target, "limit": limit}
+        raced = in_turn(
+            {
+                AUTO: (options.repeats, partial(_ours, {**race, "search": AUTO})),
+                **{name: (options.slow_repeats, partial(_peer, race, name)) for name in PEERS},
+            }
+        )
+    return _result(METHOD.format(
+        epochs=epochs, rows=rows, trials=trials, repeats=options.repeats, target=target, limit=limit
+    ), randoms, raced)  # fmt: skip
+
+
+def _ours(request: dict[str, object], repeat: int) -> Answer:
+    return ask("paceline", "benchmarks.ours.race", {**request, "seed": 11 + repeat})
+
+
+def _peer(request: dict[str, object], name: str, repeat: int) -> Answer:
+    environment, module, _ = PEERS[name]
+    return ask(environment, module, {**request, "search": name, "seed": far_seed(repeat)})
+
+
+def _result(method: str, randoms: list[Answer], raced: dict[str, list[Answer]]) -> Result:
+    whole, auto = Spread.of(randoms, "seconds").median, Spread.of(raced[AUTO], "seconds").median
+    findings = [Finding("faster than the engine's own random search (all of its trials)", whole / auto, 3.0, 8.0)]
+    for name, (_, _, title) in PEERS.items():
+        ratio = Spread.of(raced[name], "seconds").median / auto
+        reached = all(answer["reached"] for answer in raced[name])
+        findings.append(Finding(f"{'' if reached else 'at least, '}faster than {title}", ratio, 10.0, 50.0))
+    titles = {AUTO: 'paceline, `search="auto"`', **{name: title for name, (_, _, title) in PEERS.items()}}
+    rows = [["paceline, random, all trials", str(Spread.of(randoms, "seconds")), "-", _trials(randoms)]]
+    for side, answers in raced.items():
+        reached = f"{sum(bool(answer['reached']) for answer in answers)} of {len(answers)}"
+        rows.append([titles[side], str(Spread.of(answers, "seconds")), reached, _trials(answers)])
+    return Result(
+        title="Time to the best of 64 random networks, MNIST",
+        method=method,
+        findings=findings,
+        headings=["side", "seconds", "target reached", "trials ended"],
+        rows=rows,
+        environments=["paceline", "keras-jax", "keras-jax-optuna"],
+    )
+
+
+def _trials(answers: list[Answer]) -> str:
+    return number(Spread.of(answers, "trials").median)

@@ -1,0 +1,70 @@
+"""What a trial will cost: so that of two proposals that are nearly as good, the one whose program is there wins.
+
+| symbol | meaning |
+| --- | --- |
+| w | work of a training: its steps, times the numbers that the network learns and a step's own cost beside them |
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from paceline.core import Configuration, Trial
+from paceline.core.events import ProgramCompiled
+from paceline.study.task import Task
+
+# In numbers learnt, and in those times steps: what a step costs beside its network, and what compiling a program costs.
+# On a CPU 1e8 of them take about a second. They only have to be right to a factor of a few: the cost decides between
+# proposals that are nearly equal.
+_STEP, _COMPILING = 5_000, 1.5e8
+_ROWS, _BATCH = 10_000, 32  # where they are not recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Predicts what a full training costs, compiling included.
+
+    In an ordered study from counts alone: what is compared must not depend on the clock. Else in seconds as measured.
+
+    Attributes:
+        task: the study.
+        sizes: parameters of the networks seen so far, by structure.
+        seconds: seconds of an epoch as measured, by structure; empty in an ordered study.
+        compiling: what a new program costs, in the same unit.
+    """
+
+    task: Task
+    sizes: Mapping[object, float]
+    seconds: Mapping[object, float]
+    compiling: float
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial], compilations: Sequence[ProgramCompiled], task: Task) -> "Costs | None":
+        """What these trials teach; None while they teach nothing, or where all programs are one."""
+        sizes: dict[object, float] = {}
+        seconds: dict[object, list[float]] = {}
+        for trial in trials:
+            if trial.parameters is None or not trial.measurements:
+                continue
+            structure = task.structure(trial.config)
+            sizes[structure] = float(trial.parameters)
+            seconds.setdefault(structure, []).append(trial.seconds / len(trial.measurements))
+        if not sizes:
+            return None
+        if task.ordered:
+            return cls(task, sizes, {}, _COMPILING)
+        compiling = statistics.fmean(event.seconds for event in compilations) if compilations else 0.0
+        return cls(task, sizes, {s: statistics.median(found) for s, found in seconds.items()}, compiling)
+
+    def __call__(self, config: Configuration) -> float:
+        """The cost of a configuration, above 0."""
+        structure = self.task.structure(config)
+        new = 0.0 if structure in self.sizes else self.compiling
+        epochs = self.task.epochs(config)
+        if self.seconds:
+            usual = statistics.fmean(self.seconds.values())
+            return max(epochs * self.seconds.get(structure, usual) + new, 1e-9)
+        rows = self.task.created.data.get("rows", {}).get("train", _ROWS)
+        steps = epochs * float(rows) / float(config.get("batch_size", _BATCH))
+        size = self.sizes.get(structure, statistics.fmean(self.sizes.values()))
+        return steps * (size + _STEP) + new
