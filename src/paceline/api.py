@@ -214,7 +214,7 @@ def resume(
         budget: wall time of this call; None for what is left of the study's.
         validation: as in `tune`, where it was ``(x_val, y_val)``.
         class_weight: as in `tune`; None for the study's.
-        memory: as in `tune`.
+        memory: as in `tune`; None for the study's.
         display: as in `tune`.
         **data_options: as in `tune`; what is not passed is taken from the study.
 
@@ -247,7 +247,7 @@ def resume(
         schedule=restore_schedule(settings["schedule"]), ordered=settings["ordered"], in_flight=settings["in_flight"],
         seed=seed, validation=validation,
         data_options=options, class_weight=class_weight, patience=settings["patience"], keep=settings["keep"],
-        memory=memory, source=source.to_json(),
+        memory=settings.get("memory") if memory is None else memory, source=source.to_json(),
     )  # fmt: skip
     return _watched(request, display)
 

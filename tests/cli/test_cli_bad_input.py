@@ -45,6 +45,8 @@ def refused(result: Result, *words: str) -> None:
         ("build", "--data digits --epochs 0", ["epochs is 0"]),
         ("build", "--data digits --keep first", ["'first'", "'last' or 'best'"]),
         ("build", "--data digits --memory lots", ["'lots'", "'8GiB'"]),
+        ("build", "--data digits --class-weight 0=1,0=2", ["'0=1,0=2'", "--class-weight 0=1,1=5"]),
+        ("build", "--data digits --class-weight 3", ["'3'", "--class-weight 0=1,1=5"]),
         ("build", "--data digits --validation 1.5", ["1.5"]),
         ("build", "--data-dir nowhere --data mnist", ["'nowhere'", "an existing folder"]),
         ("build", "--set units=3 --data digits", ["'units'"]),

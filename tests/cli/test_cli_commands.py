@@ -74,6 +74,31 @@ def test_numbers_with_commas_become_hyperparameters(run: Run, model: Path) -> No
     assert run("resume", "s", "--trials", "3").exit_code == 0
 
 
+def test_class_weights_and_memory_are_the_studys_also_after_resume(run: Run, model: Path) -> None:
+    words = [
+        "tune",
+        f"{model}:build",
+        "--data",
+        "digits",
+        "--objective",
+        "val_loss",
+        "--epochs",
+        "1",
+        "--search",
+        "random",
+    ]
+    words += ["--trials", "4", "--seed", "1", "--study", "s"]
+    assert run(*words, "--class-weight", "0=1,3=50", "--memory", "1MiB").exit_code == 0
+    weighted = strict(run("show", "s", "--json").stdout)
+    assert weighted["settings"]["source"]["class_weight"] == {"0": 1.0, "3": 50.0}
+    most = max(compilation["num_lanes"] for compilation in weighted["compilations"])
+    assert run("resume", "s", "--trials", "40").exit_code == 0
+    resumed = strict(run("show", "s", "--json").stdout)
+    assert len(resumed["trials"]) == 40
+    # 36 more networks, and still no more lanes than that memory holds
+    assert max(compilation["num_lanes"] for compilation in resumed["compilations"]) <= max(most, 4)
+
+
 def test_show_json_has_what_is_promised(run: Run, finished: Path) -> None:
     told = strict(run("show", finished, "--json").stdout)
     assert {"trials", "best", "space", "seconds", "programs_compiled", "state", "objective"} <= set(told)

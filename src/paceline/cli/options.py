@@ -26,6 +26,9 @@ Validation = Annotated[float, typer.Option(help="Fraction of the rows to validat
 Patience = Annotated[int | None, typer.Option(help="Epochs without improvement after which a trial is complete.")]
 Keep = Annotated[str, typer.Option(help="Whose weights and score count: the last or the best epoch's.")]
 Memory = Annotated[str | None, typer.Option(help="What networks side by side may take, such as 8GiB.")]
+ClassWeight = Annotated[
+    str | None, typer.Option(metavar="CLASS=WEIGHT,...", help="Weight of each class in the loss, such as 0=1,1=5.")
+]
 Schedule = Annotated[str, typer.Option(help="Who goes on: auto, full, median, halving, hyperband or asha.")]
 Workers = Annotated[int | None, typer.Option(help="How many processes call a function objective.  [default: this one]")]
 TimeLimit = Annotated[str | None, typer.Option(metavar="TIME", help="How long one trial of a worker may take.")]
@@ -114,6 +117,28 @@ def pairs(given: list[str] | None) -> dict[str, str]:
             raise InvalidInput(f"--set gives {name} twice", expected="each hyperparameter once")
         found[name] = value
     return found
+
+
+def class_weights(text: str | None) -> dict[int, float] | None:
+    """``"0=1,1=5"`` as ``{0: 1.0, 1: 5.0}``.
+
+    Raises:
+        InvalidInput: anything else, or a class given twice.
+    """
+    from paceline.core import InvalidInput
+
+    if text is None:
+        return None
+    given = [pair.split("=") for pair in text.split(",")]
+    try:
+        weights = {int(number): float(weight) for number, weight in given}
+    except ValueError:
+        weights = {}
+    if len(weights) < len(given):
+        raise InvalidInput(
+            f"--class-weight is {text!r}", expected="each class once with its weight, such as --class-weight 0=1,1=5"
+        )
+    return weights
 
 
 def value_of(text: str) -> "Value":

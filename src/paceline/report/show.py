@@ -44,6 +44,8 @@ class Summary:
     @property
     def ranked(self) -> list[Trial]:
         """The completed trials, best first; earlier ones first where scores are equal."""
+        if self.record.created is None:
+            return []
         loss = self.record.objective.loss
         completed = [t for t in self.record.all_trials() if t.state is TrialState.COMPLETED]
         scored = [(loss(t.score), t) for t in completed if t.score is not None]

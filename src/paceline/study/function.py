@@ -86,7 +86,7 @@ class FunctionTask:
     @classmethod
     def of(
         cls, function: Function | str, *, objective: Any, study: str | os.PathLike[str], trials: int | None = None,
-        budget: float | str | None = None, search: str | Strategy = "random", schedule: str | Schedule = "auto",
+        budget: float | str | None = None, search: str | Strategy = "auto", schedule: str | Schedule = "auto",
         seed: int | None = None, epochs: Any = None, space: Space | Mapping[str, Hyperparameter] | None = None,
         workers: int | None = None, time_limit: float | str | None = None, memory_limit: int | str | None = None,
         ordered: bool | None = None, in_flight: int | None = None, fixed: Mapping[str, Any] | None = None,
@@ -320,7 +320,7 @@ def _in_flight(record: Record | None, workers: int, strategy: Strategy, schedule
     In order, a worker waits while one before it is slow. With twice as many in flight it hardly does, but what a model
     or a schedule goes by would be older, and trials that wait for the schedule would need processes of their own.
     """
-    if record is not None:
+    if record is not None and "in_flight" in record.settings:
         return int(record.settings["in_flight"])
     return workers if workers == 1 or strategy.learns or not isinstance(schedule, Full) else 2 * workers
 

@@ -135,7 +135,7 @@ class Plan:
         return {
             "epochs": request.epochs, "batch_size": request.batch_size, "seed": self.seed, "patience": request.patience,
             "keep": request.keep, "trials": request.budget.trials, "seconds": request.budget.seconds,
-            "backend": self.backend,
+            "memory": request.memory, "backend": self.backend,
             "search": request.search if isinstance(request.search, str) else request.search.name,
             "schedule": self.schedule.to_json(), "ordered": self.ordered, "in_flight": self.in_flight,
             "source": dict(request.source),

@@ -146,9 +146,7 @@ class Round:
             worth = values[head] - _COST_POWER * price
             order = [head[at] for at in np.argsort(-worth, kind="stable")] + order
         for row in order:
-            if not np.isfinite(values[row]):
-                return None
-            if answer.take(self.coordinates.config(Z[row]), origin):
+            if np.isfinite(values[row]) and answer.take(self.coordinates.config(Z[row]), origin):
                 return int(row)
         return None
 
