@@ -30,7 +30,7 @@ def space() -> Space:
     """The seven hyperparameters."""
     kinds = {name: Int if name in WHOLE else Float for name in AXES}
     scales = {name: "log" if log else "linear" for name, (_, _, log) in AXES.items()}
-    return Space([kinds[n](n, low, high, sampling=scales[n]) for n, (low, high, _) in AXES.items()])  # type: ignore[arg-type]
+    return Space([kinds[n](n, low, high, sampling=scales[n]) for n, (low, high, _) in AXES.items()])
 
 
 @dataclass(eq=False)

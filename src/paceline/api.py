@@ -1,28 +1,24 @@
 """The functions that users call."""
 
 import os
-import secrets
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from paceline.core import Configuration, InvalidInput, parse_seconds
-from paceline.data import load
+from paceline.core import Configuration, InvalidInput
 from paceline.report import Summary, read, watch
 from paceline.schedule import Schedule
 from paceline.schedule import restore as restore_schedule
-from paceline.search import STRATEGIES, Normal, Strategy, Weights, restore
+from paceline.search import Normal, Strategy, Weights, restore
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.store import StudyStore
 from paceline.study import Request, Study, run
+from paceline.study.asking import as_request, check_limits, fresh_directory, resolve, seed_of
 from paceline.study.asktell import OpenStudy
-from paceline.study.backend import choose_backend
 from paceline.study.bring import bring
 from paceline.study.function import FunctionTask
 from paceline.study.session import carry_out
-from paceline.study.source import Source, fix, import_build, network, plain_data, plain_options
+from paceline.study.source import Source
 
 Build = Callable[[HyperParameters], Any]
 Show = Literal["auto"] | bool
@@ -157,9 +153,9 @@ def tune(
         StudyLocked: another process is writing that study.
         AllTrialsFailed: the first trials all failed.
     """
-    _check_limits(search, trials, budget)
-    study = _fresh_directory() if study is None else Path(study)
-    seed = _seed_of(study) if seed is None else seed
+    check_limits(search, trials, budget)
+    study = fresh_directory() if study is None else Path(study)
+    seed = seed_of(study) if seed is None else seed
     search = bring(search, seed, start_with=start_with, prior=prior, learn_from=learn_from)
     if data is None:
         _refuse(
@@ -239,49 +235,17 @@ def resume(
         class_weight = {int(key): weight for key, weight in source.class_weight.items()}
     trials, budget = _limits(summary, trials, budget)
     seed = int(settings["seed"])
-    build, data, source, objective = _resolve(build, data, source, record.objective, seed, options)
+    build, data, source, objective = resolve(build, data, source, record.objective, seed, options)
     loop = {name: settings[name] or record.space[name] for name in ("epochs", "batch_size")}
     request = Request.of(
         build, data, objective=objective, study=directory, **loop, trials=trials,
         budget=budget, search=_strategy_of(directory, settings["search"]),
-        schedule=restore_schedule(settings["schedule"]), ordered=settings["ordered"], in_flight=settings["in_flight"],
-        seed=seed, validation=validation,
-        data_options=options, class_weight=class_weight, patience=settings["patience"], keep=settings["keep"],
+        schedule=restore_schedule(settings.get("schedule", {"schedule": "full"})), ordered=settings.get("ordered"),
+        in_flight=settings.get("in_flight"), seed=seed, validation=validation, data_options=options,
+        class_weight=class_weight, patience=settings["patience"], keep=settings["keep"],
         memory=settings.get("memory") if memory is None else memory, source=source.to_json(),
     )  # fmt: skip
     return _watched(request, display)
-
-
-def as_request(
-    build: Build | str, data: Any, *, objective: Any, trials: int | None, budget: float | str | None,
-    search: str | Strategy, seed: int | None, study: str | os.PathLike[str] | None, validation: Any,
-    class_weight: Mapping[int, float] | None, fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any],
-    **training: Any,
-) -> Request:  # fmt: skip
-    """What `tune` was asked for, checked as far as it can be without building a model.
-
-    Args:
-        build, data, objective, trials, budget, search, seed, study, validation, class_weight, fixed: as in `tune`.
-        data_options: as in `tune`.
-        **training: ``epochs, batch_size, patience, keep, memory, schedule, ordered, in_flight`` as in `tune`.
-    """
-    _check_limits(search, trials, budget)
-    directory = _fresh_directory() if study is None else Path(study)
-    seed = _seed_of(directory) if seed is None else seed
-    source = Source(
-        fixed=dict(fixed or {}),
-        data=plain_data(data),
-        # 0: there is none, as opposed to not known
-        validation=0.0 if validation is None else validation if isinstance(validation, float) else None,
-        data_options=plain_options(data_options),
-        class_weight=None if class_weight is None else {str(k): float(v) for k, v in class_weight.items()},
-    )
-    build, data, source, objective = _resolve(build, data, source, objective, seed, data_options)
-    return Request.of(
-        build, data, objective=objective, study=directory, trials=trials, budget=budget, search=search, seed=seed,
-        validation=validation, data_options=data_options, class_weight=class_weight, source=source.to_json(),
-        **training,
-    )  # fmt: skip
 
 
 def load_study(directory: str | os.PathLike[str]) -> Study:
@@ -360,34 +324,6 @@ def _watched(request: Request, display: Show) -> Study:
         return run(request, observer)
 
 
-def _resolve(
-    build: Build | str, data: Any, source: Source, objective: Any, seed: int, options: Mapping[str, Any]
-) -> tuple[Build, Any, Source, Any]:
-    """Build as a function, the data as they are needed for it, where both come from, and the objective."""
-    if isinstance(build, str) and ":" in build:
-        choose_backend()
-        found = import_build(build)
-        file, _, name = build.rpartition(":")
-        source = replace(source, build=f"{Path(file).expanduser().resolve()}:{name}", model=None)
-    elif isinstance(build, str):
-        choose_backend()
-        data = load(data, seed=seed, **{k: v for k, v in options.items() if k != "standardize"})
-        found = network(build, data)
-        source = replace(source, model=build, build=None)
-        objective = objective or ("val_accuracy" if data.task == "classification" else "val_loss")
-    else:
-        found = build
-    if source.fixed:
-        found = fix(found, source.fixed)
-    if objective is None:
-        raise InvalidInput(
-            "no objective was given",
-            expected="the metric to optimise, such as objective='val_accuracy' or 'val_loss'",
-            fix="On the terminal: --objective val_accuracy",
-        )
-    return found, data, source, objective
-
-
 def _found(name: str, given: Any, stored: Any, how: str, directory: Path) -> Any:
     if given is None and stored is None:
         raise InvalidInput(
@@ -422,28 +358,3 @@ def _strategy_of(directory: Path, name: str) -> str | Strategy:
     finally:
         store.close()
     return name if state is None else restore(state)
-
-
-def _check_limits(search: str | Strategy, trials: int | None, budget: float | str | None) -> None:
-    endless = isinstance(search, str) and search.strip().lower() in STRATEGIES and search.strip().lower() != "grid"
-    if endless and trials is None and budget is None:
-        raise InvalidInput(
-            "neither trials nor budget was given", expected="trials=64, budget='5m' or both",
-            fix="Only search='grid' ends by itself.",
-        )  # fmt: skip
-    if budget is not None:
-        parse_seconds(budget)
-
-
-def _fresh_directory() -> Path:
-    """A name that is free; the directory is made when the study begins."""
-    return Path(tempfile.gettempdir()) / f"paceline-{secrets.token_hex(6)}"
-
-
-def _seed_of(directory: Path) -> int:
-    """The seed of the study that is there, else a new one."""
-    if StudyStore.exists(directory):
-        seed = read(directory).record.settings.get("seed")
-        if seed is not None:
-            return int(seed)
-    return secrets.randbelow(2**31)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import paceline
-from paceline.api import as_request
 from paceline.core import Action, InvalidInput, TrialState
 from paceline.core.events import EpochMeasured, Event, TrialDecided, TrialEnded
 from paceline.schedule import Asha, Median
 from paceline.search import Given
 from paceline.store import StudyStore
 from paceline.study import Request, run
+from paceline.study.asking import as_request
 from paceline.study.record import Record
 
 
@@ -43,7 +43,8 @@ def scheduled(directory: Path, **options: Any) -> paceline.Study:
 
 
 def request(directory: Path) -> Request:
-    rest: dict[str, Any] = {"class_weight": None, "fixed": None, "data_options": {}, "batch_size": 32, "patience": None, "keep": "last"}
+    rest: dict[str, Any] = {"class_weight": None, "fixed": None, "data_options": {}, "batch_size": 32}
+    rest |= {"patience": None, "keep": "last"}
     rest |= {"memory": None, "ordered": None, "in_flight": None, "budget": None}
     return as_request(build, data(), study=directory, **SETTINGS, **rest)  # type: ignore[arg-type]
 

@@ -40,16 +40,16 @@ def train(
 
     On a terminal it asks for each hyperparameter that is not --set; elsewhere these are at their defaults.
     """
-    from paceline import api
     from paceline.report import read, text, watch
     from paceline.search import Given
     from paceline.study import make_plan, run
+    from paceline.study.asking import as_request
 
     what, data, texts = o.build_of(build, model), o.data_of(data), o.pairs(given)
     directory = o.study_of(study, f"train-{data.rsplit('/')[-1]}")
     if (directory / "study.db").exists():
         _refuse(str(directory))
-    request = api.as_request(
+    request = as_request(
         what, data, objective=o.objective_of(objective) or (None if model else "val_loss"), trials=1, budget=None,
         search="grid", seed=seed, study=directory, validation=validation, class_weight=None, fixed=None,
         data_options=o.data_options(data_dir, target, task, test), epochs=epochs, batch_size=batch_size,

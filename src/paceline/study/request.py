@@ -65,10 +65,10 @@ class Request:
     @classmethod
     def of(
         cls, build: Build, data: Any, *, objective: Any, study: str | os.PathLike[str], epochs: Any, batch_size: Any,
-        trials: int | None, budget: float | str | None, search: str | Strategy, schedule: str | Schedule,
-        ordered: bool | None, in_flight: int | None, seed: int | None, validation: Any,
+        trials: int | None, budget: float | str | None, search: str | Strategy, seed: int | None, validation: Any,
         data_options: Mapping[str, Any], class_weight: Mapping[int, float] | None, patience: int | None, keep: str,
-        memory: int | str | None, source: Mapping[str, Any] | None = None,
+        memory: int | str | None, schedule: str | Schedule = "auto", ordered: bool | None = None,
+        in_flight: int | None = None, source: Mapping[str, Any] | None = None,
     ) -> "Request":  # fmt: skip
         """Takes what users pass and checks it.
 

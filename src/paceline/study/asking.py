@@ -1,0 +1,106 @@
+"""From what a user passes to a request: where build and data come from, the seed, the directory, the limits."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from paceline.core import InvalidInput, parse_seconds
+from paceline.data import load
+from paceline.search import STRATEGIES, Given, Grid, Strategy
+from paceline.study.backend import choose_backend
+from paceline.study.function import known
+from paceline.study.request import Build, Request
+from paceline.study.source import Source, fix, import_build, network, plain_data, plain_options
+
+
+def as_request(
+    build: Build | str, data: Any, *, objective: Any, trials: int | None, budget: float | str | None,
+    search: str | Strategy, seed: int | None, study: str | os.PathLike[str] | None, validation: Any,
+    class_weight: Mapping[int, float] | None, fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any],
+    **training: Any,
+) -> Request:  # fmt: skip
+    """What `tune` was asked for, checked as far as it can be without building a model.
+
+    Args:
+        build, data, objective, trials, budget, search, seed, study, validation, class_weight, fixed: as in `tune`.
+        data_options: as in `tune`.
+        **training: ``epochs, batch_size, patience, keep, memory, schedule, ordered, in_flight`` as in `tune`.
+    """
+    check_limits(search, trials, budget)
+    directory = fresh_directory() if study is None else Path(study)
+    seed = seed_of(directory) if seed is None else seed
+    source = Source(
+        fixed=dict(fixed or {}),
+        data=plain_data(data),
+        # 0: there is none, as opposed to not known
+        validation=0.0 if validation is None else validation if isinstance(validation, float) else None,
+        data_options=plain_options(data_options),
+        class_weight=None if class_weight is None else {str(k): float(v) for k, v in class_weight.items()},
+    )
+    build, data, source, objective = resolve(build, data, source, objective, seed, data_options)
+    return Request.of(
+        build, data, objective=objective, study=directory, trials=trials, budget=budget, search=search, seed=seed,
+        validation=validation, data_options=data_options, class_weight=class_weight, source=source.to_json(),
+        **training,
+    )  # fmt: skip
+
+
+def resolve(
+    build: Build | str, data: Any, source: Source, objective: Any, seed: int, options: Mapping[str, Any]
+) -> tuple[Build, Any, Source, Any]:
+    """Build as a function, the data as they are needed for it, where both come from, and the objective."""
+    if isinstance(build, str) and ":" in build:
+        choose_backend()
+        found = import_build(build)
+        file, _, name = build.rpartition(":")
+        source = replace(source, build=f"{Path(file).expanduser().resolve()}:{name}", model=None)
+    elif isinstance(build, str):
+        choose_backend()
+        data = load(data, seed=seed, **{k: v for k, v in options.items() if k != "standardize"})
+        found = network(build, data)
+        source = replace(source, model=build, build=None)
+        objective = objective or ("val_accuracy" if data.task == "classification" else "val_loss")
+    else:
+        found = build
+    if source.fixed:
+        found = fix(found, source.fixed)
+    if objective is None:
+        raise InvalidInput(
+            "no objective was given",
+            expected="the metric to optimise, such as objective='val_accuracy' or 'val_loss'",
+            fix="On the terminal: --objective val_accuracy",
+        )
+    return found, data, source, objective
+
+
+def check_limits(search: str | Strategy, trials: int | None, budget: float | str | None) -> None:
+    """Makes sure that a search will end.
+
+    Raises:
+        InvalidInput: neither trials nor a budget, or a budget that is no time.
+    """
+    named = isinstance(search, str) and search.strip().lower() in STRATEGIES
+    ends = search.strip().lower() == "grid" if isinstance(search, str) else isinstance(search, Grid | Given)
+    if not ends and (named or isinstance(search, Strategy)) and trials is None and budget is None:
+        raise InvalidInput(
+            "neither trials nor budget was given", expected="trials=64, budget='5m' or both",
+            fix="Only search='grid' ends by itself.",
+        )  # fmt: skip
+    if budget is not None:
+        parse_seconds(budget)
+
+
+def fresh_directory() -> Path:
+    """A name that is free; the directory is made when the study begins."""
+    return Path(tempfile.gettempdir()) / f"paceline-{secrets.token_hex(6)}"
+
+
+def seed_of(directory: Path) -> int:
+    """The seed of the study that is there, else a new one."""
+    record = known(directory)
+    seed = None if record is None else record.settings.get("seed")
+    return secrets.randbelow(2**31) if seed is None else int(seed)
