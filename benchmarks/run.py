@@ -34,6 +34,7 @@ BENCHMARKS = (
     "compilations",
     "overhead",
     "memory",
+    "budget",
     "startup",
     "tables",
     "conditional",

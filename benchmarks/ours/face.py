@@ -16,10 +16,11 @@ def tune(request: Mapping[str, Any], **changes: Any) -> Any:
     """A study of one of our spaces.
 
     Args:
-        request: ``space, data, trials, epochs, batch_size, seed``; optionally ``search``, ``schedule`` and ``study``.
+        request: ``space, data, epochs, batch_size, seed``, ``trials`` or ``budget``; optionally ``search``,
+            ``schedule``, ``study``.
         changes: replace entries of the request.
     """
-    asked = {"search": "random", "schedule": "full", "study": None, "trials": None, **request, **changes}
+    asked = {"search": "random", "schedule": "full", "study": None, **request, **changes}
     space, data = SPACES[asked["space"]], read(asked["data"])
     training = {"epochs": asked["epochs"], "batch_size": asked["batch_size"], **_choices(space.choices)}
     with tempfile.TemporaryDirectory(prefix="study-") as unwanted:
@@ -28,7 +29,8 @@ def tune(request: Mapping[str, Any], **changes: Any) -> Any:
             data=(data["x"], data["y"], data["x_test"], data["y_test"]),
             validation=(data["x_val"], data["y_val"]),
             objective=space.objective,
-            trials=asked["trials"],
+            trials=asked.get("trials"),
+            budget=asked.get("budget"),
             search=asked["search"],
             schedule=asked["schedule"],
             seed=asked["seed"],

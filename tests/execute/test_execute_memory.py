@@ -17,24 +17,52 @@ import paceline
 from paceline.train.anatomy import Body
 
 
+def many_lanes(cache: Path) -> Path:
+    """A cache of a machine that likes many lanes."""
+    device = jax.local_devices()[0]
+    key = f"{device.platform} {device.device_kind} {os.cpu_count()} jax {jax.__version__}"
+    (cache / "lanes.json").write_text(json.dumps({key: 2**40}))
+    return cache
+
+
+def build(hp: Any) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse")
+    return model
+
+
+def data() -> tuple[Any, Any]:
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+    return x, x.sum(1)
+
+
+OPTIONS: dict[str, Any] = {"objective": "val_loss", "epochs": 1, "seed": 1, "search": "random", "display": False}
+
+
 def test_networks_that_wait_share_their_programs_code(tmp_path: Path) -> None:
     alive = []
 
-    def build(hp: Any) -> keras.Model:
-        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
-        model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse")
+    def counted(hp: Any) -> keras.Model:
+        model = build(hp)
         gc.collect()
         objects = gc.get_objects()
         alive.append([sum(isinstance(one, kind) for one in objects) for kind in (Body, keras.Model)])
         return model
 
-    x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
-    options: dict[str, Any] = {"objective": "val_loss", "epochs": 1, "trials": 32, "seed": 1, "display": False}
-    paceline.tune(build, (x, x.sum(1)), study=tmp_path / "study", search="random", **options)
+    paceline.tune(counted, data(), study=tmp_path / "study", trials=32, **OPTIONS)
     # the first two networks show what their program is; the others wait until a cohort is full
     bodies, models = zip(*alive[-32:], strict=True)
     assert max(bodies[16:]) <= max(bodies[:8])
     assert max(models[16:]) <= max(models[:8])
+
+
+def test_a_limit_of_memory_limits_lanes_also_after_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACELINE_CACHE", str(many_lanes(tmp_path)))
+    paceline.tune(build, data(), study=tmp_path / "limited", trials=2, memory="16KiB", **OPTIONS)
+    limited = paceline.resume(tmp_path / "limited", build, data(), trials=32, display=False)
+    free = paceline.tune(build, data(), study=tmp_path / "free", trials=32, **OPTIONS)
+    lanes = [max(compiled.num_lanes for compiled in study.record.compilations) for study in (limited, free)]
+    assert lanes[0] <= lanes[1] // 2  # 30 networks went on at once, or 32 began, and memory is for fewer
 
 
 _SCARCE = """
@@ -74,10 +102,7 @@ print(json.dumps([[study.record.notes, [c.num_lanes for c in study.record.compil
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits its own address space")
 def test_a_cohort_out_of_memory_goes_on_with_half_the_lanes(tmp_path: Path) -> None:
-    device = jax.local_devices()[0]
-    key = f"{device.platform} {device.device_kind} {os.cpu_count()} jax {jax.__version__}"
-    (tmp_path / "lanes.json").write_text(json.dumps({key: 2**40}))  # a machine that likes many lanes
-    environment = {**os.environ, "PACELINE_CACHE": str(tmp_path), "JAX_NUM_CPU_DEVICES": "1"}
+    environment = {**os.environ, "PACELINE_CACHE": str(many_lanes(tmp_path)), "JAX_NUM_CPU_DEVICES": "1"}
     done = subprocess.run(
         [sys.executable, "-c", _SCARCE, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
     )

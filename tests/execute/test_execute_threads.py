@@ -15,7 +15,7 @@ from pathlib import Path
 from test_study_tune import tune
 import jax
 from paceline.train.lanes import cohort_count
-study = tune(Path(sys.argv[2]), trials=24)
+study = tune(Path(sys.argv[2]), trials=24, search="random")
 scores = [trial.score for trial in study.trials]
 print(json.dumps([jax.local_device_count(), cohort_count(), scores, study.best.number]))
 """

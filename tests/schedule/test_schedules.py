@@ -105,9 +105,12 @@ def test_what_is_no_schedule_is_refused_in_words() -> None:
 
 
 def test_rungs() -> None:
-    assert Asha().rungs(0, 81) == (1, 3, 9, 27, 81)
-    assert Asha().rungs(0, 52) == (1, 3, 9, 27, 52)
-    assert Asha().rungs(0, 300) == (4, 11, 33, 100, 300)
+    assert Asha().rungs(0, 81) == (3, 9, 27, 81)
+    assert Asha().rungs(0, 52) == (2, 6, 17, 52)
+    assert Asha().rungs(0, 10) == (1, 3, 10)
+    assert Asha().rungs(0, 300) == (11, 33, 100, 300)
+    assert Asha(eta=2).rungs(0, 16) == (1, 2, 4, 8, 16)
+    assert Asha().rungs(0, 1) == (1,)
     assert Asha(eta=2, first=5).rungs(3, 41) == (5, 10, 20, 40, 41)
     assert Asha(first=5).rungs(0, 3) == (3,)
     assert Halving(size=27).rungs(30, 81) == (3, 9, 27, 81)

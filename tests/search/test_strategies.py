@@ -1,6 +1,5 @@
 """Grid, random and Sobol search."""
 
-import time
 from itertools import islice
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from paceline.core import InvalidInput
 from paceline.search import STRATEGIES, Grid, History, Random, Sobol, Strategy, create, restore
 from paceline.space import Boolean, Choice, Condition, Float, Int, Space
-from paceline.testing.strategies import CONTINUOUS, FINITE, SKEWED, StrategyContract, ask_all
+from paceline.testing.strategies import CONTINUOUS, FINITE, StrategyContract, ask_all
 
 
 class TestGrid(StrategyContract):
@@ -121,15 +120,6 @@ def test_keys_of_elsewhere_do_not_end_the_search(name: str) -> None:
     assert len(proposals) == 40
     two_left = History(foreign | {proposal.key for proposal in proposals})
     assert create(name, 0).exhausted(FINITE, two_left) is None
-
-
-@pytest.mark.parametrize("name", list(STRATEGIES))
-def test_thousands_of_trials_stay_cheap(name: str) -> None:
-    # The target is 0.2 ms of processor time for each; five times that is allowed for slow and busy machines.
-    for space, count in ((DICE, 1296), (CONTINUOUS, 1000), (SKEWED, 1000)):
-        started = time.process_time()
-        assert len(ask_all(create(name, 0), space, [1] * count)) == count
-        assert (time.process_time() - started) / count < 1e-3
 
 
 def test_space_grows_by_a_condition() -> None:

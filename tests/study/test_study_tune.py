@@ -170,7 +170,7 @@ def test_when_all_the_first_trials_fail_it_stops_and_says_so(tmp_path: Path) -> 
         return network(0.01)
 
     with pytest.raises(AllTrialsFailed, match=r"first \d+ trials all failed.*never"):
-        tune(tmp_path / "study", hopeless, trials=40)
+        tune(tmp_path / "study", hopeless, trials=40, search="random")
     assert len([t for t in paceline.load_study(tmp_path / "study").trials if t.state is TrialState.FAILED]) >= 10
 
 

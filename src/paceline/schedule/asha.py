@@ -6,7 +6,7 @@ Li et al., "A system for massively parallel hyperparameter tuning" (MLSys 2020),
 | --- | --- |
 | R | epochs of a full training |
 | eta | of the trials at a rung, one in eta goes on |
-| r_min | the first rung; those above it are r_min eta, r_min eta^2, ... |
+| r_min | the first rung, where that is set; those above it are r_min eta, r_min eta^2, ... |
 | n_r | trials that reached rung r, those included that went on from it |
 """
 
@@ -17,7 +17,7 @@ from typing import ClassVar
 from paceline.core import Action, Decision, TrialState
 from paceline.schedule.base import Schedule, Standings, best_go_on, check_count, place, without_number
 
-_FIRST = 81  # the first rung is at this part of R: four halvings with eta = 3
+_LEAST = 27  # the first rung is no earlier than at this part of R: three halvings with eta = 3
 _CROWD = 3  # entries of a rung, in eta, from which on those far behind are let go
 
 
@@ -34,7 +34,8 @@ class Asha(Schedule):
 
     Attributes:
         eta: one in eta goes on; at least 2.
-        first: r_min in epochs; None for R / 81, at least 1.
+        first: r_min in epochs; None for rungs at R / eta, R / eta^2, ..., down to R / 27 and to one epoch, so that the
+            last step is as long as the others.
         stops: decides at once, CONTINUE or STOP, by what is known when a trial arrives: for what cannot be paused.
 
     Raises:
@@ -58,9 +59,12 @@ class Asha(Schedule):
         return not self.stops
 
     def rungs(self, number: int, epochs: int) -> tuple[int, ...]:  # noqa: ARG002
-        """r_min, r_min eta, r_min eta^2, ... below R, as whole numbers, and R."""
-        rung = max(1.0, epochs / _FIRST) if self.first is None else float(self.first)
-        found = []
+        """The rungs below R, as whole numbers, and R."""
+        if self.first is None:
+            steps = (self.eta**k for k in range(1, _LEAST.bit_length()))
+            below = {round(epochs / step) for step in steps if step <= min(_LEAST, epochs)}
+            return tuple(sorted({*below, epochs}))
+        rung, found = float(self.first), []
         while round(rung) < epochs:
             found.append(round(rung))
             rung *= self.eta

@@ -154,7 +154,7 @@ class Plan:
         from paceline.execute.fused import FusedExecutor
         from paceline.execute.prepare import Preparation, structural_hint
         from paceline.train.calibration import capacity
-        from paceline.train.lanes import LaneCount, cohort_count, device_count, free_memory
+        from paceline.train.lanes import LaneCount, cohort_count, device_count, few_lanes, free_memory
 
         fused = self.backend == "jax"
         build, data = self.request.build, training_data(self.split, self.request.class_weight)
@@ -162,7 +162,7 @@ class Plan:
         hint = structural_hint(self.structural, self.space)
         lane_count = LaneCount(
             capacity() if fused else 0, self.request.memory or free_memory(), device_count(), cohort_count(),
-            few=self.strategy.learns or not isinstance(self.schedule, Full),
+            few=few_lanes() if self.strategy.learns or not isinstance(self.schedule, Full) else 0,
         )  # fmt: skip
         return FusedExecutor(preparation, self.training, hint, lane_count)
 

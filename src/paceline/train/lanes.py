@@ -19,7 +19,7 @@ T = TypeVar("T")
 _SHARE_OF_FREE = 0.5
 _MOST_LANES = 128
 _MOST_COHORTS = 8
-_FEW_LANES = 16  # of a program that networks come to one by one
+_FEW_LANES = 16  # of an accelerator, for networks that come one by one
 _FEWEST_TO_DIVIDE = 8  # lanes; fewer train faster together than divided
 _COPIES_OF_STATE = 3  # the lanes that train, their best epoch, a snapshot on its way to the disk
 
@@ -33,16 +33,17 @@ class LaneCount:
         memory: bytes that a cohort may take.
         num_devices: devices that lanes are spread over; numbers of lanes are multiples of it.
         num_cohorts: how many cohorts train at once and share the memory.
-        few: networks come and go one by one, as a schedule or a model decides, so that cohorts are seldom full. Every
-            program then has one number of lanes, whoever waits: nothing is compiled twice, and what a network answers
-            does not depend on how many came with it, down to the last bit.
+        few: lanes for each device where networks come and go one by one, as a schedule or a model decides, so that
+            cohorts are seldom full; 0 where they come all at once. Every program then has this one number of lanes,
+            whoever waits: nothing is compiled twice, and what a network answers does not depend on how many came with
+            it, down to the last bit.
     """
 
     capacity: int
     memory: int
     num_devices: int = 1
     num_cohorts: int = 1
-    few: bool = False
+    few: int = 0
 
     def choose(self, program: AnyProgram, num_waiting: int, is_compiled: Callable[[AnyProgram, int], bool]) -> int:
         """Lanes for a program that so many networks wait for.
@@ -52,8 +53,7 @@ class LaneCount:
         """
         most = self.most(program)
         if self.few:
-            # a CPU gains little from more than one, and idle lanes cost as much as others
-            return 1 if self.num_cohorts > 1 else self.num_devices * min(most, _FEW_LANES)
+            return min(most, self.num_devices * self.few)
         count = max(math.ceil(num_waiting / most), min(self.num_cohorts, num_waiting // _FEWEST_TO_DIVIDE))
         even = math.ceil(num_waiting / count)
         even = math.ceil(even / self.num_devices) * self.num_devices
@@ -103,6 +103,11 @@ def free_memory() -> int:
     else:
         free = psutil.virtual_memory().available
     return 1 << (int(free * _SHARE_OF_FREE).bit_length() - 1)
+
+
+def few_lanes() -> int:
+    """Lanes of a device for networks that come one by one: a CPU gains little from several, and idle ones cost it."""
+    return 1 if jax.default_backend() == "cpu" else _FEW_LANES
 
 
 def device_count() -> int:

@@ -28,7 +28,7 @@ from paceline.search.sobol import Sobol
 from paceline.space import Space
 
 _FIRST = 5  # trials before the model has a say
-_MOST, _MOST_FITTED = 500, 200  # observations that the model holds; that its parameters are fitted to
+_MOST, _MOST_FITTED = 400, 200  # observations that the model holds; that its parameters are fitted to
 _JUDGED = 20  # observations from which the model is judged: with fewer, leaving one out says little
 _GROWTH = 1.1  # of n, after which the parameters are fitted again
 _STREAM = 10**9  # keeps the random numbers of rounds apart from those of single draws

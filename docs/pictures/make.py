@@ -1,0 +1,32 @@
+"""Makes ``demo.svg``, the picture in the README: what ``paceline show`` prints after ``paceline demo``.
+
+Run from anywhere, with Paceline installed: ``python docs/pictures/make.py``. It takes as long as the demo.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from paceline.report import read, text
+
+PICTURE = Path(__file__).resolve().parent / "demo.svg"
+
+
+def main() -> None:
+    """Runs the demo in a directory that is removed again, and draws its study."""
+    with tempfile.TemporaryDirectory(prefix="picture-") as directory, open(os.devnull, "w") as nothing:
+        os.chdir(directory)
+        subprocess.run([sys.executable, "-m", "paceline", "demo"], check=True, stdout=nothing)
+        console = Console(record=True, file=nothing, width=132, highlight=False)
+        console.print("$ paceline show runs/demo", style="bold")
+        text.show(read("runs/demo"), console)
+        console.save_svg(str(PICTURE), title="paceline")
+        os.chdir(PICTURE.parent)
+
+
+if __name__ == "__main__":
+    main()
