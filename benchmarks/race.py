@@ -21,7 +21,7 @@ side that did not reach the target counts with the time after which it was given
 
 
 def run(options: Options) -> Result:
-    trials, epochs, limit = (4, 1, 20.0) if options.quick else (64, 3, 600.0)
+    trials, epochs, limit = (4, 1, 20.0) if options.quick else (64, 3, 180.0)
     with folder() as directory:
         data = directory / "data.npz"
         if options.quick:

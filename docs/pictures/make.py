@@ -21,7 +21,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="picture-") as directory, open(os.devnull, "w") as nothing:
         os.chdir(directory)
         subprocess.run([sys.executable, "-m", "paceline", "demo"], check=True, stdout=nothing)
-        console = Console(record=True, file=nothing, width=132, highlight=False)
+        console = Console(record=True, file=nothing, width=150, highlight=False)
         console.print("$ paceline show runs/demo", style="bold")
         text.show(read("runs/demo"), console)
         console.save_svg(str(PICTURE), title="paceline")

@@ -1,0 +1,89 @@
+"""The contract of executors, held by the one that trains cohorts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from paceline.core import Objective
+from paceline.execute.base import Executor, Job, Training
+from paceline.execute.fused import FusedExecutor
+from paceline.execute.prepare import Preparation, structural_hint
+from paceline.space import Choice, Float, Space
+from paceline.testing.executors import ExecutorContract
+from paceline.train.feed import TrainingData
+from paceline.train.lanes import LaneCount
+
+SPACE = Space([Float("rate", 1e-3, 1e-1, sampling="log"), Choice("units", [2, 3])])
+TRAINING = Training(Objective("loss", "minimize"), batch_size=16)
+
+
+def build(hp: Any) -> keras.Model:
+    units, rate = hp.Choice("units", [2, 3]), hp.Float("rate", 1e-3, 1e-1, sampling="log")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(rate), loss="mse")
+    return model
+
+
+def eager(hp: Any) -> keras.Model:
+    model = build(hp)
+    model.run_eagerly = True
+    return model
+
+
+def executor(build: Any, few: int) -> Executor:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 4)).astype("float32"), rng.normal(size=64).astype("float32")
+    data = TrainingData.of((x[:48], y[:48]), (x[48:], y[48:]))
+    preparation = Preparation(build, data, TRAINING, SPACE, frozenset({"epochs", "batch_size"}), True)
+    hint = structural_hint({"units": True, "rate": False}, SPACE)
+    return FusedExecutor(preparation, TRAINING, hint, LaneCount(2**22, 2**30, num_cohorts=2, few=few))
+
+
+@pytest.fixture
+def jobs() -> list[Job]:
+    """Three networks, two of one program."""
+    configs = [{"rate": 0.01, "units": 2}, {"rate": 0.003, "units": 2}, {"rate": 0.02, "units": 3}]
+    return [Job(number, config, seed=1, epochs=3) for number, config in enumerate(configs)]
+
+
+class TestOneByOne(ExecutorContract):
+    """Networks that come and go alone, each program with one number of lanes: to the last bit."""
+
+    @pytest.fixture
+    def make(self) -> Callable[[], Executor]:
+        return lambda: executor(build, few=1)
+
+    @pytest.fixture
+    def jobs(self, jobs: list[Job]) -> list[Job]:
+        return jobs
+
+
+class TestTogether(ExecutorContract):
+    """As many lanes as come."""
+
+    tolerance = 1e-5
+
+    @pytest.fixture
+    def make(self) -> Callable[[], Executor]:
+        return lambda: executor(build, few=0)
+
+    @pytest.fixture
+    def jobs(self, jobs: list[Job]) -> list[Job]:
+        return jobs
+
+
+class TestAlone(ExecutorContract):
+    """What cannot be traced, through ``fit``."""
+
+    tolerance = 1e-5
+
+    @pytest.fixture
+    def make(self) -> Callable[[], Executor]:
+        return lambda: executor(eager, few=1)
+
+    @pytest.fixture
+    def jobs(self, jobs: list[Job]) -> list[Job]:
+        return jobs
