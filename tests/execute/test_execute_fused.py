@@ -14,7 +14,7 @@ from paceline.execute.prepare import Preparation, structural_hint
 from paceline.space import Choice, Float, Space
 from paceline.testing.executors import ExecutorContract
 from paceline.train.feed import TrainingData
-from paceline.train.lanes import LaneCount
+from paceline.train.lanes import LaneCount, device_count
 
 SPACE = Space([Float("rate", 1e-3, 1e-1, sampling="log"), Choice("units", [2, 3])])
 TRAINING = Training(Objective("loss", "minimize"), batch_size=16)
@@ -39,7 +39,7 @@ def executor(build: Any, few: int) -> Executor:
     data = TrainingData.of((x[:48], y[:48]), (x[48:], y[48:]))
     preparation = Preparation(build, data, TRAINING, SPACE, frozenset({"epochs", "batch_size"}), True)
     hint = structural_hint({"units": True, "rate": False}, SPACE)
-    return FusedExecutor(preparation, TRAINING, hint, LaneCount(2**22, 2**30, num_cohorts=2, few=few))
+    return FusedExecutor(preparation, TRAINING, hint, LaneCount(2**22, 2**30, device_count(), few=few))
 
 
 @pytest.fixture

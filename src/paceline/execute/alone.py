@@ -44,7 +44,8 @@ class AloneRun:
         else:
             epoch, seconds = self.snapshot.epoch, self.snapshot.seconds
             restore(model, self.snapshot.leaves)
-        while not self.run.is_over and not self.run.rests:
+        rests = False  # asked before the caller hears of it, who may let the run go on, elsewhere
+        while not self.run.is_over and not rests:
             began = time.perf_counter()
             try:
                 metrics = _fit_epoch(model, feed, self.run.leader.seed, epoch, self.callbacks)
@@ -55,6 +56,7 @@ class AloneRun:
                 return
             epoch, seconds = epoch + 1, seconds + time.perf_counter() - began
             events, results = self.run.measured(epoch, metrics, seconds, lambda: leaves_of(model))
+            rests = self.run.rests
             yield self._progress(events, results, epoch, seconds)
 
     def _progress(self, events: list[Event], results: dict[int, Leaves], epoch: int, seconds: float) -> Progress:

@@ -60,7 +60,7 @@ class Told:
                 self.started.add(event.number)
             case EpochMeasured():
                 epochs = self.measured.setdefault(event.number, [])
-                assert event.epoch == len(epochs) + 1
+                assert event.epoch == len(epochs) + 1, [one.epoch for one in epochs]
                 assert event.seconds >= (epochs[-1].seconds if epochs else 0.0)
                 epochs.append(event)
             case TrialPaused():
@@ -120,7 +120,7 @@ class ExecutorContract:
             for until in range(1, max(job.epochs for job in jobs) + 1):
                 going = [replace(job, until=until) for job in jobs if job.trial not in told.ended]
                 told.rests -= {job.trial for job in going}
-                submit(executor, going)
+                self._go_on(executor, going, told)
                 finish(executor, told)
                 for job in jobs:
                     assert len(told.measured[job.trial]) == min(until, job.epochs)
@@ -137,7 +137,7 @@ class ExecutorContract:
             finish(executor, told)
             assert set(told.ended) == {job.trial for job in jobs[1:]}
             told.rests.discard(jobs[0].trial)
-            submit(executor, [jobs[0]])
+            self._go_on(executor, [jobs[0]], told)
             finish(executor, told)
         self._same(told, expected, jobs)
 
@@ -166,7 +166,7 @@ class ExecutorContract:
             executor.forget([jobs[0].trial])
             assert executor.is_idle
             told.rests -= {job.trial for job in jobs[1:]}
-            submit(executor, jobs[1:])
+            self._go_on(executor, jobs[1:], told)
             finish(executor, told)
             assert set(told.ended) == {job.trial for job in jobs[1:]}
 
@@ -190,10 +190,14 @@ class ExecutorContract:
             told.measured[job.trial] = told.measured.get(job.trial, [])[:covered]
         told.started -= {job.trial for job in left if not told.measured[job.trial]}
         with opened(make) as executor:
-            snapshots = {job.trial: told.snapshots[job.trial] for job in left if job.trial in told.snapshots}
-            executor.submit(left, snapshots, {number: told.scores(number, self.objective) for number in snapshots})
+            self._go_on(executor, left, told)
             finish(executor, told)
         self._same(told, expected, jobs)
+
+    def _go_on(self, executor: Executor, jobs: Sequence[Job], told: Told) -> None:
+        """Submits jobs, with the snapshots of those that were paused, as a study does."""
+        snapshots = {job.trial: told.snapshots[job.trial] for job in jobs if job.trial in told.snapshots}
+        executor.submit(jobs, snapshots, {number: told.scores(number, self.objective) for number in snapshots})
 
     def _in_one_go(self, make: Callable[[], Executor], jobs: Sequence[Job]) -> Told:
         with opened(make) as executor:
