@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from paceline.train.stream import BatchFailed
 from paceline.train.stream_cohort import StreamCohort
 from paceline.train.stream_program import StreamCompiled, StreamProgram
 
+_MOMENT = 0.1  # seconds between two looks whether a stop came
 _SEGMENT_SECONDS = 0.5  # how long the device may be out of reach of a stop
 _SNAPSHOT_SECONDS = 0.5  # no snapshots more often than this ...
 _SNAPSHOT_SHARE = 0.03  # ... nor so often that they take more than this part of the time
@@ -130,7 +132,9 @@ class Worker:
         """Trains a batch; what is left of it for fewer lanes, to be trained once this attempt has let go of memory."""
         training: _Training | None = None
         try:
-            compiled: Compiled | StreamCompiled = self.compiler.request(batch.program, batch.num_lanes).result()
+            compiled = self._compiled(batch)
+            if compiled is None:
+                return None
             self.tell_compiled(compiled)
             training = _Training(self, compiled, list(batch.entries))
             training.go()
@@ -139,6 +143,14 @@ class Worker:
         except Exception as error:
             return self._recover(batch if training is None else replace(batch, entries=training.open), error)
         return None
+
+    def _compiled(self, batch: Batch) -> Compiled | StreamCompiled | None:
+        """The batch's program, once it is compiled; None if a stop comes first, for which no one waits that long."""
+        future: Future[Compiled | StreamCompiled] = self.compiler.request(batch.program, batch.num_lanes)  # type: ignore[assignment]
+        while not wait([future], timeout=_MOMENT).done:
+            if self._stopping.is_set():
+                return None
+        return future.result()
 
     def _recover(self, batch: Batch, error: Exception) -> Batch | None:
         fresh = [entry for entry in batch.entries if not entry.run.is_over and not entry.has_moved]

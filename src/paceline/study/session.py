@@ -31,7 +31,8 @@ from paceline.study.study import Study
 from paceline.study.task import Task
 
 _FIRST_FAILURES = 10
-_RESERVED = 0.02  # part of the time budget that is kept for saving and testing the best model
+# Of a time budget, what is kept for saving and testing the best model: these seconds, but no more than a part of it.
+_SAVING, _RESERVED = 3.0, 0.15
 
 
 def run(request: Request, observer: Observer | None = None, task: Task | None = None) -> Study:
@@ -135,7 +136,7 @@ class Session:
         seconds = self._task.budget.seconds
         if seconds is None:
             return None
-        left = seconds * (1 - _RESERVED) - (time.monotonic() - self._began)
+        left = seconds - min(_SAVING, seconds * _RESERVED) - (time.monotonic() - self._began)
         return left if left > 0 or self._search.has_result else 1.0
 
     def _pause(self, reason: str) -> None:
