@@ -56,4 +56,4 @@ def _known(name: object) -> str:
         return cleaned
     close = difflib.get_close_matches(cleaned, SCHEDULES, n=1)
     fix = f"Did you mean {close[0]!r}?" if close else ""
-    raise InvalidInput(f"schedule is {name!r}", expected=f"one of {', '.join(map(repr, SCHEDULES))}", fix=fix)
+    raise InvalidInput(f"schedule is {name!r}", expected=f"one of 'auto', {', '.join(map(repr, SCHEDULES))}", fix=fix)
