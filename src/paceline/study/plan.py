@@ -160,9 +160,12 @@ class Plan:
         build, data = self.request.build, training_data(self.split, self.request.class_weight)
         preparation = Preparation(build, data, self.training, self.space, LOOP_NAMES, fused)
         hint = structural_hint(self.structural, self.space)
+        # on a stream those that were asked for together stay together: each of its batches is loaded once for all
+        streamed = isinstance(self.split, StreamParts)
+        one_by_one = not streamed and (self.strategy.learns or not isinstance(self.schedule, Full))
         lane_count = LaneCount(
             capacity() if fused else 0, self.request.memory or free_memory(), device_count(), cohort_count(),
-            few=few_lanes() if self.strategy.learns or not isinstance(self.schedule, Full) else 0,
+            few=few_lanes() if one_by_one else 0,
         )  # fmt: skip
         return FusedExecutor(preparation, self.training, hint, lane_count)
 
