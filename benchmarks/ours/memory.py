@@ -1,10 +1,10 @@
 """Resident memory of a process after the first trials of a study and after all of them.
 
-The study is brought to ``first`` trials and then, in the same process and directory, to ``trials``; memory is also
-sampled all the while, since a peak in between would fill the machine just as well.
+The study is brought to ``first`` trials and then, in the same process and directory, to ``trials`` and to twice as
+many; memory is also sampled all the while, since a peak in between would fill the machine just as well.
 
 Request: ``space, data, first, trials, epochs, batch_size, seed, study``.
-Answer: ``after_first, after_all, peak_first, peak_all`` in bytes.
+Answer: ``after_first, after_all, after_twice, peak_first, peak_all`` in bytes.
 """
 
 import json
@@ -40,9 +40,12 @@ def watch(request: Mapping[str, Any]) -> dict[str, int]:
     tune(request, trials=request["first"])
     after_first, peak_first = sampler.now(), sampler.peak
     tune(request, trials=request["trials"])
-    after_all = sampler.now()
+    after_all, peak_all = sampler.now(), sampler.peak
+    tune(request, trials=2 * request["trials"])
+    after_twice = sampler.now()
     sampler.stopped.set()
-    return {"after_first": after_first, "after_all": after_all, "peak_first": peak_first, "peak_all": sampler.peak}
+    after = {"after_first": after_first, "after_all": after_all, "after_twice": after_twice}
+    return {**after, "peak_first": peak_first, "peak_all": peak_all}
 
 
 if __name__ == "__main__":
