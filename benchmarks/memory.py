@@ -10,7 +10,8 @@ NOISE_MIB = 16.0
 
 METHOD = """A study of the smallest network (8→4→1, one epoch of 64 rows) is brought to {first} trials and then, in
 the same process, to {trials:,} and to {twice:,}; resident memory is read after each and sampled in between. No growth
-means less than {noise:.0f} MiB. KerasTuner on Keras-JAX: resident memory after each of {peer_trials} trials of the same network; both
+means less than {noise:.0f} MiB. KerasTuner on Keras-JAX: resident memory after each of {peer_trials} trials of the
+same network; both
 are also given per 100 trials after the first {first}."""
 
 
