@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         StudyLocked,
         StudyMismatch,
     )
+    from paceline.report import Study
     from paceline.space import Boolean, Choice, Fixed, Float, HyperParameters, Int, Space
-    from paceline.study import Study
     from paceline.study.asktell import OpenStudy
 
 __version__ = "0.1.0"
@@ -66,8 +66,8 @@ _ROOMS = {
         "StudyLocked",
         "StudyMismatch",
     ),
+    "paceline.report": ("Study",),
     "paceline.space": ("Boolean", "Choice", "Fixed", "Float", "HyperParameters", "Int", "Space"),
-    "paceline.study": ("Study",),
     "paceline.study.asktell": ("OpenStudy",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -1,23 +1,23 @@
 """The functions that users call."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from paceline.core import Configuration, InvalidInput
-from paceline.report import Summary, read, watch
+from paceline.report import Study, Summary, read, watch
 from paceline.schedule import Schedule
 from paceline.schedule import restore as restore_schedule
 from paceline.search import Normal, Strategy, Weights, restore
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.store import StudyStore
-from paceline.study import Request, Study, run
+from paceline.study import Request, carry_out, make_plan
 from paceline.study.asking import as_request, check_limits, fresh_directory, resolve, seed_of
 from paceline.study.asktell import OpenStudy
 from paceline.study.bring import bring
 from paceline.study.function import FunctionTask
-from paceline.study.session import carry_out
 from paceline.study.source import Source
 
 Build = Callable[[HyperParameters], Any]
@@ -320,8 +320,10 @@ def _watched_function(task: FunctionTask, display: Show) -> Study:
 
 
 def _watched(request: Request, display: Show) -> Study:
+    began = time.monotonic()
     with watch(display, trials=request.budget.trials, seconds=request.budget.seconds) as observer:
-        return run(request, observer)
+        carry_out(make_plan(request), request.directory, observer, began)
+    return Study.open(request.directory)
 
 
 def _found(name: str, given: Any, stored: Any, how: str, directory: Path) -> Any:

@@ -14,7 +14,7 @@ from paceline.core.events import EpochMeasured, Event, TrialDecided, TrialEnded
 from paceline.schedule import Asha, Median
 from paceline.search import Given
 from paceline.store import StudyStore
-from paceline.study import Request, run
+from paceline.study import Request, carry_out, make_plan
 from paceline.study.asking import as_request
 from paceline.study.record import Record
 
@@ -123,11 +123,11 @@ def test_the_same_seed_is_the_same_study(tmp_path: Path) -> None:
 def test_it_is_the_same_study_after_an_interruption(tmp_path: Path, kind: type[Event], count: int) -> None:
     whole = story(scheduled(tmp_path / "whole"))
     with pytest.raises(KeyboardInterrupt):
-        run(request(tmp_path / "study"), Interrupt(kind, count))
+        carry_out(make_plan(request(tmp_path / "study")), tmp_path / "study", Interrupt(kind, count))
     stopped = Record.of(events(tmp_path / "study"))
     assert 0 < sum(len(t.measurements) for t in stopped.all_trials()) < sum(len(measured) for *_, measured, _ in whole)
-    again = run(request(tmp_path / "study"))
-    assert story(again) == whole
+    carry_out(make_plan(request(tmp_path / "study")), tmp_path / "study")
+    assert story(paceline.load_study(tmp_path / "study")) == whole
 
 
 def test_median_stops_what_is_worse_than_most(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def train(
     """
     from paceline.report import read, text, watch
     from paceline.search import Given
-    from paceline.study import make_plan, run
+    from paceline.study import carry_out, make_plan
     from paceline.study.asking import as_request
 
     what, data, texts = o.build_of(build, model), o.data_of(data), o.pairs(given)
@@ -61,7 +61,7 @@ def train(
         config = choose(plan.space, texts, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
         request = replace(request, search=Given((config,)))
         with watch(display, trials=1, opening="Preparing the network ...") as observer:
-            run(request, observer, replace(plan, request=request))
+            carry_out(replace(plan, request=request), directory, observer)
     text.single(read(directory), text.console())
 
 

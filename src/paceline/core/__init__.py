@@ -11,6 +11,7 @@ from paceline.core.errors import (
     StudyMismatch,
     last_line,
 )
+from paceline.core.final import Final
 from paceline.core.objective import Objective
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
 
@@ -20,6 +21,7 @@ __all__ = [
     "Budget",
     "Configuration",
     "Decision",
+    "Final",
     "InvalidInput",
     "Measurement",
     "MissingData",

@@ -117,13 +117,17 @@ class TrialDecided:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial reached a final state; ``reason`` says why in a sentence or, for a failure, is the traceback."""
+    """A trial reached a final state; ``reason`` says why in a sentence or, for a failure, is the traceback.
+
+    Where it was trained several times, on other seeds or folds, ``score`` is a mean and has a standard error.
+    """
 
     number: int
     state: TrialState
     score: float | None
     best_epoch: int | None
     reason: str
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +148,51 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class FinalStarted:
+    """The finalists are to be trained anew; see `paceline.core.Final` for what the fields mean."""
+
+    finalists: tuple[int, ...]
+    default: int | None
+    num_pairs: int
+    fresh_splits: bool
+    validation_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class FinalMeasured:
+    """A finalist was trained on one pair of a fresh seed and split; ``score`` is None where that failed."""
+
+    number: int
+    pair: int
+    score: float | None
+    epoch: int | None
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FinalEnded:
+    """A finalist won."""
+
+    winner: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BestTested:
-    """The best trial's model met the test set."""
+    """The best trial's model met the test set.
+
+    Attributes:
+        number: the trial.
+        metrics: what was measured on the test part.
+        refitted: whether the model was trained anew, on training and validation part together.
+        epochs: how many epochs that took.
+    """
 
     number: int
     metrics: Mapping[str, float]
+    refitted: bool = False
+    epochs: int | None = None
 
 
 Event = (
@@ -164,6 +208,9 @@ Event = (
     | TrialEnded
     | ProgramCompiled
     | Noted
+    | FinalStarted
+    | FinalMeasured
+    | FinalEnded
     | BestTested
 )
 
@@ -189,6 +236,8 @@ def from_json(kind: str, body: Mapping[str, Json]) -> Event:
         values["metrics"] = {k: float(v) for k, v in values["metrics"].items()}
     if "state" in values:
         values["state"] = TrialState(values["state"])
+    if "finalists" in values:
+        values["finalists"] = tuple(values["finalists"])
     if "action" in values:
         values["action"] = Action(values["action"])
     return cls(**values)

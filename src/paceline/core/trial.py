@@ -60,6 +60,7 @@ class Trial:
         error: the traceback of a failed trial.
         shares: number of the trial whose training this one is read off, or None.
         parameters: how many numbers the network learns; None where that is not known.
+        standard_error: of the score, where that is the mean of several trainings; None where there was one.
     """
 
     number: int
@@ -75,6 +76,7 @@ class Trial:
     error: str | None = field(default=None, repr=False)
     shares: int | None = None
     parameters: int | None = None
+    standard_error: float | None = None
 
     @property
     def seconds(self) -> float:

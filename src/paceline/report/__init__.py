@@ -2,5 +2,6 @@
 
 from paceline.report.display import Display, watch
 from paceline.report.show import Summary, read
+from paceline.report.study import Study
 
-__all__ = ["Display", "Summary", "read", "watch"]
+__all__ = ["Display", "Study", "Summary", "read", "watch"]

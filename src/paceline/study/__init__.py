@@ -3,7 +3,6 @@
 from paceline.study.plan import Plan, make_plan
 from paceline.study.record import Record
 from paceline.study.request import Request
-from paceline.study.session import run
-from paceline.study.study import Study
+from paceline.study.session import carry_out
 
-__all__ = ["Plan", "Record", "Request", "Study", "make_plan", "run"]
+__all__ = ["Plan", "Record", "Request", "carry_out", "make_plan"]

@@ -23,10 +23,10 @@ from paceline.execute.calling import metrics_of
 from paceline.search import History, Strategy, create, restore
 from paceline.space import Hyperparameter, Space
 from paceline.store import StudyStore
+from paceline.study.frames import trials_dataframe
 from paceline.study.function import check_same, created, given_space, known, objective_of
 from paceline.study.record import Record
 from paceline.study.session import versions
-from paceline.study.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +148,7 @@ class OpenStudy:
     @property
     def trials(self) -> list[Trial]:
         """Every trial, in the order in which they were asked for."""
-        return self._study.trials
+        return self.record.all_trials()
 
     @property
     def best(self) -> Trial:
@@ -157,7 +157,9 @@ class OpenStudy:
         Raises:
             InvalidInput: none was told of yet.
         """
-        return self._study.best
+        if self.record.best is None:
+            raise InvalidInput(f"no trial of study {self.directory} was told of", expected="at least one")
+        return self.record.best
 
     @property
     def space(self) -> Space:
@@ -166,10 +168,10 @@ class OpenStudy:
 
     def trials_dataframe(self) -> "pd.DataFrame":
         """One row a trial; see `paceline.Study.trials_dataframe`."""
-        return self._study.trials_dataframe()
+        return trials_dataframe(self.record)
 
     def __repr__(self) -> str:
-        return repr(self._study).replace("<Study", "<OpenStudy", 1)
+        return f"<OpenStudy {self.directory}: {len(self.record.trials)} trials, {len(self.pending)} pending>"
 
     # -- ending
 
@@ -189,10 +191,6 @@ class OpenStudy:
         self.close()
 
     # -- inside
-
-    @property
-    def _study(self) -> Study:
-        return Study(self.directory, self.record)
 
     def _pending(self, trial: Trial | int) -> int:
         number = trial.number if isinstance(trial, Trial) else trial

@@ -7,7 +7,7 @@ from typing import Any
 
 from paceline.core import Configuration, InvalidInput, TrialState
 from paceline.search import Bayes, StartWith, Strategy, create
-from paceline.study.study import Study
+from paceline.study.record import read_record
 
 StartingPoints = Iterable[Configuration] | None
 Prior = Mapping[str, Any] | None
@@ -44,9 +44,9 @@ def _source(directory: Earlier) -> tuple[tuple[Configuration, float], ...]:
     """The trials of an earlier study that were trained to their end, with their losses."""
     if directory is None:
         return ()
-    study = Study.open(directory)
-    loss = study.record.objective.loss
-    completed = [trial for trial in study.trials if trial.state is TrialState.COMPLETED]
+    record = read_record(directory)
+    loss = record.objective.loss
+    completed = [trial for trial in record.trials.values() if trial.state is TrialState.COMPLETED]
     found = tuple((dict(trial.config), loss(trial.score)) for trial in completed if trial.score is not None)
     if not found:
         raise InvalidInput(f"learn_from is {str(directory)!r}, which has no completed trial", expected="at least one")

@@ -29,7 +29,7 @@ from paceline.schedule.asha import Asha
 from paceline.search import Strategy, create
 from paceline.space import Fixed, Hyperparameter, Space
 from paceline.store import StudyStore
-from paceline.study.record import FORMAT, Record
+from paceline.study.record import FORMAT, Record, read_record
 from paceline.study.source import import_build
 
 KIND = "function"
@@ -266,11 +266,7 @@ def known(directory: Path) -> Record | None:
     """What the directory's study holds; None where there is none."""
     if not StudyStore.exists(directory):
         return None
-    store = StudyStore(directory, writable=False)
-    try:
-        record = Record.of(stored.event for stored in store.events())
-    finally:
-        store.close()
+    record = read_record(directory)
     return None if record.created is None else record
 
 

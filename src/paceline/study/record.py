@@ -1,14 +1,20 @@
 """What a study's events add up to: its trials, its best, its costs. Pure: events in, state out."""
 
+import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from paceline.core import Action, Configuration, Measurement, Objective, Trial, TrialState
+from paceline.core import Action, Configuration, Final, Measurement, Objective, Trial, TrialState
 from paceline.core.events import (
     BestTested,
     EpochMeasured,
     Event,
+    FinalEnded,
+    FinalMeasured,
+    FinalStarted,
     Json,
     Noted,
     ProgramCompiled,
@@ -23,6 +29,7 @@ from paceline.core.events import (
     TrialStarted,
 )
 from paceline.space import Space
+from paceline.store import StudyStore
 
 FORMAT = 2
 """Version of the record's form, stored in each study's first event."""
@@ -42,6 +49,7 @@ class Record:
         compilations: every program compiled for a number of lanes.
         spaces: the space as it was first, and each time that a build made it grow.
         decisions: what the schedule said of each trial, by number.
+        final: the closing cohort, once it has begun.
     """
 
     created: StudyCreated | None = None
@@ -55,6 +63,7 @@ class Record:
     ended: SessionEnded | None = None
     spaces: list[SpaceChanged] = field(default_factory=list)
     decisions: dict[int, list[TrialDecided]] = field(default_factory=dict)
+    final: Final | None = None
 
     def __post_init__(self) -> None:
         self._measurements: dict[int, list[Measurement]] = {}
@@ -84,7 +93,14 @@ class Record:
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the best score, the earliest of equals; None while there is none."""
+        """The winner of the final; without one the luckiest trial; None while there is none."""
+        if self.final is not None and self.final.winner is not None:
+            return self.trial(self.final.winner)
+        return self.luckiest
+
+    @property
+    def luckiest(self) -> Trial | None:
+        """The trial with the best score of the search, the earliest of equals; None while there is none."""
         return None if self._best is None else self.trial(self._best)
 
     @property
@@ -161,6 +177,19 @@ class Record:
                 self.compilations.append(event)
             case Noted():
                 self.notes.append(event.text)
+            case FinalStarted():
+                body = {name: getattr(event, name) for name in event.__slots__}
+                self.final = Final(**body)
+            case FinalMeasured() if self.final is not None:
+                key = (event.number, event.pair)
+                score = math.nan if event.score is None else event.score
+                self.final = replace(
+                    self.final,
+                    scores={**self.final.scores, key: score},
+                    seconds={**self.final.seconds, key: event.seconds},
+                )
+            case FinalEnded() if self.final is not None:
+                self.final = replace(self.final, winner=event.winner)
             case BestTested():
                 self.tested = event
 
@@ -171,7 +200,14 @@ class Record:
 
     def _end(self, event: TrialEnded) -> None:
         error = event.reason if event.state is TrialState.FAILED else None
-        self._change(event.number, state=event.state, score=event.score, best_epoch=event.best_epoch, error=error)
+        self._change(
+            event.number,
+            state=event.state,
+            score=event.score,
+            best_epoch=event.best_epoch,
+            error=error,
+            standard_error=event.standard_error,
+        )
         if event.score is None or event.state is not TrialState.COMPLETED:
             return
         trial = self.trials[event.number]
@@ -187,3 +223,16 @@ class Record:
 
 def _but_for_epochs(config: Configuration, seed: int) -> object:
     return seed, frozenset((k, type(v), v) for k, v in config.items() if k != "epochs")
+
+
+def read_record(directory: str | os.PathLike[str]) -> Record:
+    """The record of the study in a directory; another process may be writing it.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    store = StudyStore(Path(directory), writable=False)
+    try:
+        return Record.of(stored.event for stored in store.events())
+    finally:
+        store.close()

@@ -23,11 +23,8 @@ from paceline.core.events import (
 )
 from paceline.execute.base import Executor
 from paceline.store import StudyStore
-from paceline.study.plan import make_plan
 from paceline.study.recorder import Observer, Recorder
-from paceline.study.request import Request
 from paceline.study.search import Search
-from paceline.study.study import Study
 from paceline.study.task import Task
 
 _FIRST_FAILURES = 10
@@ -35,27 +32,14 @@ _FIRST_FAILURES = 10
 _SAVING, _RESERVED = 3.0, 0.15
 
 
-def run(request: Request, observer: Observer | None = None, task: Task | None = None) -> Study:
-    """Carries out a request, or what is left of it where its directory already holds the study.
-
-    Args:
-        request: what is asked for.
-        observer: told what happens.
-        task: the request's plan, where it has been made already.
+def carry_out(task: Task, directory: Path, observer: Observer | None = None, began: float | None = None) -> None:
+    """Carries out a task in a study directory, or what is left of it there.
 
     Raises:
-        InvalidInput: something asked for cannot be; nothing has been written then.
         StudyMismatch: the directory holds another study.
         StudyLocked: another process writes it.
         AllTrialsFailed: the first ten trials all failed.
     """
-    began = time.monotonic()
-    carry_out(make_plan(request) if task is None else task, request.directory, observer, began)
-    return Study.open(request.directory, build=request.build)
-
-
-def carry_out(task: Task, directory: Path, observer: Observer | None = None, began: float | None = None) -> None:
-    """Carries out a task in a study directory, or what is left of it there; raises as `run` does."""
     store = StudyStore(directory, writable=True)
     try:
         Session(task, store, observer, time.monotonic() if began is None else began).go()

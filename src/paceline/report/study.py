@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.core import InvalidInput, Trial
 from paceline.space import Space
-from paceline.store import StudyStore
 from paceline.study.backend import choose_backend
-from paceline.study.record import Record
-from paceline.study.request import Build
+from paceline.study.frames import trials_dataframe
+from paceline.study.record import Record, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,24 +22,18 @@ class Study:
         record: everything that its events add up to.
     """
 
-    def __init__(self, directory: Path, record: Record, build: Build | None = None) -> None:
+    def __init__(self, directory: Path, record: Record) -> None:
         """See `open`."""
-        self.directory, self.record, self._build = directory, record, build
+        self.directory, self.record = directory, record
 
     @classmethod
-    def open(cls, directory: str | os.PathLike[str], build: Build | None = None) -> "Study":
+    def open(cls, directory: str | os.PathLike[str]) -> "Study":
         """Reads a study, finished or not; another process may be writing it.
 
         Raises:
             InvalidInput: there is none.
         """
-        path = Path(directory)
-        store = StudyStore(path, writable=False)
-        try:
-            record = Record.of(stored.event for stored in store.events())
-        finally:
-            store.close()
-        return cls(path, record, build)
+        return cls(Path(directory), read_record(directory))
 
     def __repr__(self) -> str:
         best = self.record.best
@@ -98,16 +91,4 @@ class Study:
 
     def trials_dataframe(self) -> "pd.DataFrame":
         """One row a trial: number, state, score, epochs, seconds, origin, one ``config_*`` column a hyperparameter."""
-        import pandas as pd
-
-        rows = []
-        for trial in self.trials:
-            row: dict[str, Any] = {
-                "number": trial.number, "state": str(trial.state), "score": trial.score,
-                "epochs": len(trial.measurements),
-                "seconds": trial.seconds, "origin": trial.origin, "program": trial.program,
-            }  # fmt: skip
-            rows.append(row | {f"config_{name}": value for name, value in trial.config.items()})
-        columns = ["number", "state", "score", "epochs", "seconds", "origin", "program"]
-        columns += [f"config_{name}" for name in self.space.names]
-        return pd.DataFrame(rows, columns=columns)
+        return trials_dataframe(self.record)

@@ -1,0 +1,40 @@
+"""The final: the closing cohort, in which the finalists train anew."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """Finalists, each trained anew on the same pairs of a fresh seed and a fresh split.
+
+    Attributes:
+        finalists: numbers of the trials whose configurations these are, the most promising first.
+        default: the finalist that is the user's default configuration; None where it is not among them.
+        num_pairs: pairs of a fresh seed and a fresh split, from 0; all finalists train on each.
+        fresh_splits: whether the pairs differ in their split too, and not only in their seed.
+        validation_share: rows of the validation part over rows of the training part, of each split.
+        scores: the objective's metric of (finalist, pair), where it was measured; NaN where training failed.
+        seconds: training time of (finalist, pair), where it was measured.
+        winner: the finalist that won; None before the end.
+    """
+
+    finalists: tuple[int, ...]
+    default: int | None
+    num_pairs: int
+    fresh_splits: bool
+    validation_share: float
+    scores: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    winner: int | None = None
+
+    @property
+    def missing(self) -> list[tuple[int, int]]:
+        """What is still to be measured: (finalist, pair), pair by pair."""
+        every = [(number, pair) for pair in range(self.num_pairs) for number in self.finalists]
+        return [one for one in every if one not in self.scores]
+
+    def scores_of(self, number: int) -> list[float]:
+        """A finalist's score on each pair, NaN where there is none."""
+        return [self.scores.get((number, pair), math.nan) for pair in range(self.num_pairs)]

@@ -1,0 +1,1 @@
+"""Ready studies: well-known exercises, run whole."""

@@ -1,0 +1,1 @@
+"""What can be claimed: tests, intervals, importance, curves. Numbers in, numbers out."""

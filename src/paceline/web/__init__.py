@@ -1,0 +1,1 @@
+"""The live page: a study in the browser while it runs, read from its store only."""
