@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from paceline.core.decision import Action
@@ -89,12 +89,13 @@ class TrialStarted:
 
 @dataclass(frozen=True, slots=True)
 class EpochMeasured:
-    """A trial trained one more epoch."""
+    """A trial trained one more epoch; see `paceline.core.Measurement`."""
 
     number: int
     epoch: int
     metrics: Mapping[str, float]
     seconds: float
+    spread: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class TrialDecided:
 class TrialEnded:
     """A trial reached a final state; ``reason`` says why in a sentence or, for a failure, is the traceback.
 
-    Where it was trained several times, on other seeds or folds, ``score`` is a mean and has a standard error.
+    Where it was trained several times, on other seeds or folds, ``score`` is the mean of ``scores``.
     """
 
     number: int
@@ -127,7 +128,15 @@ class TrialEnded:
     score: float | None
     best_epoch: int | None
     reason: str
-    standard_error: float | None = None
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrialTested:
+    """Each of a trial's trainings met the test set; nothing is decided by it."""
+
+    number: int
+    tests: tuple[Mapping[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +215,7 @@ Event = (
     | TrialPaused
     | TrialDecided
     | TrialEnded
+    | TrialTested
     | ProgramCompiled
     | Noted
     | FinalStarted
@@ -230,14 +240,15 @@ def to_json(event: Event) -> tuple[str, dict[str, Json]]:
 def from_json(kind: str, body: Mapping[str, Json]) -> Event:
     """The event back from `to_json`; fields that a later version added are left out."""
     cls = _KINDS[kind]
-    known = {field.name for field in fields(cls)}
+    known = {one.name for one in fields(cls)}
     values = {name: value for name, value in body.items() if name in known}
     if "metrics" in values:
         values["metrics"] = {k: float(v) for k, v in values["metrics"].items()}
     if "state" in values:
         values["state"] = TrialState(values["state"])
-    if "finalists" in values:
-        values["finalists"] = tuple(values["finalists"])
+    for name in ("finalists", "scores", "tests"):
+        if name in values:
+            values[name] = tuple(values[name])
     if "action" in values:
         values["action"] = Action(values["action"])
     return cls(**values)

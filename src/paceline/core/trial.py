@@ -1,5 +1,7 @@
 """Trials and what was measured of them."""
 
+import math
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -35,11 +37,13 @@ class Measurement:
         epoch: number of epochs trained so far, from 1.
         metrics: Keras's logs of that epoch: ``loss``, ``accuracy``, ``val_loss``, ...
         seconds: training time of this trial up to here; trials that train side by side share the clock in equal parts.
+        spread: standard deviation of each metric over the trial's trainings, where there are several.
     """
 
     epoch: int
     metrics: Mapping[str, float]
     seconds: float
+    spread: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class Trial:
         error: the traceback of a failed trial.
         shares: number of the trial whose training this one is read off, or None.
         parameters: how many numbers the network learns; None where that is not known.
-        standard_error: of the score, where that is the mean of several trainings; None where there was one.
+        scores: of each training, where there were several, on other seeds or folds; their mean is ``score``.
+        tests: what each training measured on the test part, where that was asked for; nothing is decided by it.
     """
 
     number: int
@@ -76,7 +81,13 @@ class Trial:
     error: str | None = field(default=None, repr=False)
     shares: int | None = None
     parameters: int | None = None
-    standard_error: float | None = None
+    scores: tuple[float, ...] = ()
+    tests: tuple[Mapping[str, float], ...] = ()
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of the score, where that is the mean of several trainings; None where there was one."""
+        return statistics.stdev(self.scores) / math.sqrt(len(self.scores)) if len(self.scores) > 1 else None
 
     @property
     def seconds(self) -> float:

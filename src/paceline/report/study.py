@@ -36,9 +36,7 @@ class Study:
         return cls(Path(directory), read_record(directory))
 
     def __repr__(self) -> str:
-        best = self.record.best
-        told = "no score yet" if best is None else f"best {self.record.objective.metric} {best.score:.6g}"
-        return f"<Study {self.directory}: {len(self.record.trials)} trials, {told}>"
+        return f"<Study {self.directory}: {self.record.outcome}>"
 
     @property
     def trials(self) -> list[Trial]:

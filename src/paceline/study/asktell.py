@@ -171,7 +171,7 @@ class OpenStudy:
         return trials_dataframe(self.record)
 
     def __repr__(self) -> str:
-        return f"<OpenStudy {self.directory}: {len(self.record.trials)} trials, {len(self.pending)} pending>"
+        return f"<OpenStudy {self.directory}: {self.record.outcome}>"
 
     # -- ending
 

@@ -27,6 +27,7 @@ from paceline.core.events import (
     TrialEnded,
     TrialPaused,
     TrialStarted,
+    TrialTested,
 )
 from paceline.space import Space
 from paceline.store import StudyStore
@@ -104,6 +105,13 @@ class Record:
         return None if self._best is None else self.trial(self._best)
 
     @property
+    def outcome(self) -> str:
+        """How many trials there are and what the best one scored, in a few words."""
+        best = self.best
+        told = "no score yet" if best is None else f"best {self.objective.metric} {best.score:.6g}"
+        return f"{len(self.trials)} trials, {told}"
+
+    @property
     def programs_compiled(self) -> int:
         """XLA programs that were compiled from scratch."""
         return sum(event.from_scratch for event in self.compilations)
@@ -163,7 +171,7 @@ class Record:
                     parameters=event.parameters,
                 )
             case EpochMeasured():
-                measurement = Measurement(event.epoch, event.metrics, event.seconds)
+                measurement = Measurement(event.epoch, event.metrics, event.seconds, event.spread)
                 self._measurements.setdefault(event.number, []).append(measurement)
             case TrialPaused():
                 self._change(event.number, state=TrialState.PAUSED)
@@ -173,6 +181,8 @@ class Record:
                     self._change(event.number, state=TrialState.RUNNING)
             case TrialEnded():
                 self._end(event)
+            case TrialTested():
+                self._change(event.number, tests=event.tests)
             case ProgramCompiled():
                 self.compilations.append(event)
             case Noted():
@@ -206,7 +216,7 @@ class Record:
             score=event.score,
             best_epoch=event.best_epoch,
             error=error,
-            standard_error=event.standard_error,
+            scores=event.scores,
         )
         if event.score is None or event.state is not TrialState.COMPLETED:
             return
