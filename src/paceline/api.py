@@ -17,6 +17,7 @@ from paceline.study import Request, carry_out, make_plan
 from paceline.study.asking import as_request, check_limits, fresh_directory, resolve, seed_of
 from paceline.study.asktell import OpenStudy
 from paceline.study.bring import bring
+from paceline.study.closing import Closing, Replication
 from paceline.study.function import FunctionTask
 from paceline.study.source import Source
 
@@ -48,6 +49,13 @@ def tune(
     patience: int | None = None,
     keep: str = "last",
     class_weight: Mapping[int, float] | None = None,
+    repeats: int = 1,
+    folds: Any = None,
+    groups: Any = None,
+    final: Literal["auto", "strict"] | int | None = "auto",
+    prefer: Literal["small", "fast"] | None = None,
+    refit: bool | None = None,
+    test_trials: bool = False,
     memory: int | str | None = None,
     display: Show = "auto",
     fixed: Mapping[str, Any] | None = None,
@@ -132,6 +140,19 @@ def tune(
         patience: epochs without improvement after which a trial is complete; None to train all epochs.
         keep: whose weights and score count of each trial: those of its ``"last"`` or its ``"best"`` epoch.
         class_weight: weight of each class in the loss, by its number.
+        repeats: how often each configuration is trained in the search, each time on another seed and another split;
+            its score is the mean.
+        folds: cross-validation in the search: a number of folds, with equal shares of each class, or a splitter of
+            scikit-learn; with ``repeats``, folds drawn anew each time. All of them are lanes of one program.
+        groups: of each row, for folds that keep groups together.
+        final: after the search the most promising configurations and the default one train anew on fresh seeds and
+            fresh splits, and the winner is the one that is best there: a number of fresh trainings of each of eight
+            finalists; ``"strict"`` for 30; ``"auto"`` for 8, of so many finalists that the final is not longer than
+            the search (no final of streamed data); False for none: then the best is the luckiest trial.
+        prefer: of the finalists that the data cannot tell apart, the ``"small"`` or the ``"fast"`` one wins.
+        refit: whether the winner's model is trained anew on training and validation part together; None: where there
+            was a final.
+        test_trials: measure every completed trial on the test part, too, for comparisons; nothing is decided by it.
         memory: bytes that networks side by side may take, such as ``"8GiB"``; None for a share of what is free.
         display: ``"auto"`` shows progress on a terminal; True shows it in any case, False never.
         fixed: hyperparameters that are not tuned, with their values; as texts, too (``{"units": "64"}``).
@@ -161,6 +182,8 @@ def tune(
         _refuse(
             "without data", "left out, or data", batch_size=(batch_size, 32), validation=(validation, 0.1),
             patience=(patience, None), keep=(keep, "last"), class_weight=(class_weight, None), memory=(memory, None),
+            repeats=(repeats, 1), folds=(folds, None), groups=(groups, None), prefer=(prefer, None),
+            refit=(refit, None), test_trials=(test_trials, False), final=(final or "auto", "auto"),
             **{name: (value, None) for name, value in data_options.items()},
         )  # fmt: skip
         task = FunctionTask.of(
@@ -175,7 +198,8 @@ def tune(
         build, data, objective=objective, trials=trials, budget=budget, search=search, seed=seed, study=study,
         validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options,
         epochs=10 if epochs is None else epochs, batch_size=batch_size, patience=patience, keep=keep, memory=memory,
-        schedule=schedule, ordered=ordered, in_flight=in_flight,
+        schedule=schedule, ordered=ordered, in_flight=in_flight, test_trials=test_trials,
+        closing=Closing.of(final, prefer, refit), replication=Replication.of(repeats, folds, groups),
     )  # fmt: skip
     return _watched(request, display)
 
@@ -189,6 +213,8 @@ def resume(
     budget: float | str | None = None,
     validation: Any = None,
     class_weight: Mapping[int, float] | None = None,
+    folds: Any = None,
+    groups: Any = None,
     memory: int | str | None = None,
     display: Show = "auto",
     **data_options: Any,
@@ -210,6 +236,7 @@ def resume(
         budget: wall time of this call; None for what is left of the study's.
         validation: as in `tune`, where it was ``(x_val, y_val)``.
         class_weight: as in `tune`; None for the study's.
+        folds, groups: as in `tune`, where they were a splitter and an array.
         memory: as in `tune`; None for the study's.
         display: as in `tune`.
         **data_options: as in `tune`; what is not passed is taken from the study.
@@ -244,6 +271,8 @@ def resume(
         in_flight=settings.get("in_flight"), seed=seed, validation=validation, data_options=options,
         class_weight=class_weight, patience=settings["patience"], keep=settings["keep"],
         memory=settings.get("memory") if memory is None else memory, source=source.to_json(),
+        closing=Closing.from_json(settings.get("closing")), test_trials=settings.get("test_trials", False),
+        replication=_replication(settings.get("replication") or {}, folds, groups, directory),
     )  # fmt: skip
     return _watched(request, display)
 
@@ -334,6 +363,16 @@ def _found(name: str, given: Any, stored: Any, how: str, directory: Path) -> Any
             fix=f"Call paceline.resume({str(directory)!r}, ...) with {how}.",
         )
     return stored if given is None else given
+
+
+def _replication(stored: Mapping[str, Any], folds: Any, groups: Any, directory: Path) -> Replication:
+    """How often each configuration is trained; what was passed from memory has to be passed again."""
+    known = stored.get("folds")
+    if folds is None and known is not None:
+        folds = known if isinstance(known, int) else _found("folds", None, None, f"folds={known}", directory)
+    if groups is None and stored.get("groups"):
+        groups = _found("groups", None, None, "groups=...", directory)
+    return Replication.of(stored.get("repeats", 1), folds, groups)
 
 
 def _limits(summary: Summary, trials: int | None, budget: float | str | None) -> tuple[int | None, float | str | None]:

@@ -29,6 +29,22 @@ Memory = Annotated[str | None, typer.Option(help="What networks side by side may
 ClassWeight = Annotated[
     str | None, typer.Option(metavar="CLASS=WEIGHT,...", help="Weight of each class in the loss, such as 0=1,1=5.")
 ]
+Repeats = Annotated[int, typer.Option(help="Train each configuration so often, on other seeds and splits.")]
+Folds = Annotated[int | None, typer.Option(help="Cross-validate each configuration in so many folds.")]
+Final = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|strict|off|N",
+        help="Fresh trainings of each finalist after the search: the winner is who is best there.",
+    ),
+]
+Prefer = Annotated[str | None, typer.Option(help="Of tied finalists the small or the fast one wins.")]
+Refit = Annotated[
+    bool | None,
+    typer.Option(
+        "--refit/--no-refit", help="Train the winner anew on training and validation data.  [default: after a final]"
+    ),
+]
 Schedule = Annotated[str, typer.Option(help="Who goes on: auto, full, median, halving, hyperband or asha.")]
 Workers = Annotated[int | None, typer.Option(help="How many processes call a function objective.  [default: this one]")]
 TimeLimit = Annotated[str | None, typer.Option(metavar="TIME", help="How long one trial of a worker may take.")]
@@ -38,6 +54,9 @@ Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column t
 Task = Annotated[str | None, typer.Option(help="classification or regression.  [default: as the target's type says]")]
 Test = Annotated[str | None, typer.Option(help="The test part: a fraction of the rows, or a file.")]
 Display = Annotated[bool, typer.Option(help="Show progress.")]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Serve the live page meanwhile, as `paceline watch` does; it ends with the command.")
+]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a hyperparameter; may be repeated.")
 ]
@@ -98,6 +117,11 @@ def loop_numbers(name: str, text: str) -> "int | Choice":
             expected=f"a whole number of at least 1, or several to choose from: --{name.replace('_', '-')} 32,64",
         ) from None
     return numbers[0] if len(numbers) == 1 else Choice(numbers, name=name)
+
+
+def final_of(text: str) -> Any:
+    """``"8"`` as a number, anything else as it is: ``"auto"``, ``"strict"``, ``"off"``."""
+    return int(text) if text.isdigit() else text
 
 
 def pairs(given: list[str] | None) -> dict[str, str]:

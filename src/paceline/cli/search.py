@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from paceline.cli import options as o
+from paceline.cli.watch import watched
 
 _DEMO = {"activation": "relu", "batch_norm": "no", "optimizer": "adam", "units": "64"}
 
@@ -55,6 +56,11 @@ def tune(
     validation: o.Validation = 0.1,
     patience: o.Patience = None,
     keep: o.Keep = "last",
+    repeats: o.Repeats = 1,
+    folds: o.Folds = None,
+    final: o.Final = "auto",
+    prefer: o.Prefer = None,
+    refit: o.Refit = None,
     memory: o.Memory = None,
     class_weight: o.ClassWeight = None,
     data_dir: o.DataDir = None,
@@ -66,6 +72,7 @@ def tune(
     time_limit: o.TimeLimit = None,
     memory_limit: o.MemoryLimit = None,
     display: o.Display = True,
+    watch: o.Watch = False,
 ) -> None:
     """Search for the best configuration.
 
@@ -82,6 +89,7 @@ def tune(
         epochs=None if epochs is None else o.loop_numbers("epochs", epochs),
         batch_size=o.loop_numbers("batch_size", batch_size), trials=trials, budget=budget, search=search,
         schedule=schedule, seed=seed, validation=validation, patience=patience, keep=keep, memory=memory,
+        repeats=repeats, folds=folds, final=o.final_of(final), prefer=prefer, refit=refit,
         class_weight=o.class_weights(class_weight),
         fixed={name: o.value_of(text) for name, text in values.items()} if is_function else values, workers=workers,
         time_limit=time_limit, memory_limit=memory_limit, display=display,
@@ -100,6 +108,7 @@ def resume(
     memory: o.Memory = None,
     data_dir: o.DataDir = None,
     display: o.Display = True,
+    watch: o.Watch = False,
 ) -> None:
     """Go on with a study.
 

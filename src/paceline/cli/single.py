@@ -43,7 +43,7 @@ def train(
     from paceline.report import read, text, watch
     from paceline.search import Given
     from paceline.study import carry_out, make_plan
-    from paceline.study.asking import as_request
+    from paceline.study.asking import as_request, seed_of
 
     what, data, texts = o.build_of(build, model), o.data_of(data), o.pairs(given)
     directory = o.study_of(study, f"train-{data.rsplit('/')[-1]}")
@@ -51,9 +51,9 @@ def train(
         _refuse(str(directory))
     request = as_request(
         what, data, objective=o.objective_of(objective) or (None if model else "val_loss"), trials=1, budget=None,
-        search="grid", seed=seed, study=directory, validation=validation, class_weight=None, fixed=None,
-        data_options=o.data_options(data_dir, target, task, test), epochs=epochs, batch_size=batch_size,
-        patience=patience, keep=keep, memory=None,
+        search="grid", seed=seed_of(directory) if seed is None else seed, study=directory, validation=validation,
+        class_weight=None, fixed=None, data_options=o.data_options(data_dir, target, task, test), epochs=epochs,
+        batch_size=batch_size, patience=patience, keep=keep, memory=None,
     )  # fmt: skip
     with interruptible(directory):
         typer.echo("Loading data and trying build(hp) ...", err=True)

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.data import arrays, tables, targets
+from paceline.data import arrays, preparing, tables, targets
 from paceline.data.fingerprints import fingerprint
 from paceline.data.partition import partition
-from paceline.data.records import Dataset, Split, Standardization
-from paceline.data.trees import Array, Tree, leaves, map_leaves, take
+from paceline.data.records import Dataset, Split
+from paceline.data.trees import Array, Tree, take
 
 _VALIDATION_STREAM = 2  # of random numbers; `loading` uses another
 _MOST_MOVED = 0.02
@@ -56,9 +56,9 @@ def split(
         how = (train_rows, val_rows)
     x_train = dataset.x if val_rows is None else take(dataset.x, train_rows)
     medians = tables.fit_medians(x_train, dataset.columns) if dataset.columns else None
-    parts = [_features(dataset, part, medians) for part in (x_train, x_val, dataset.x_test)]
-    fitted = _fit(parts[0], dataset, standardize)
-    parts = [_scaled(part, fitted) for part in parts]
+    parts = [preparing.features(dataset, part, medians) for part in (x_train, x_val, dataset.x_test)]
+    fitted = preparing.fit(parts[0], dataset, standardize)
+    parts = [preparing.scaled(part, fitted) for part in parts]
     weight = dataset.sample_weight
     return Split(
         x_train=parts[0],
@@ -90,7 +90,8 @@ def prepare(split: Split, x: Any) -> Tree:
     Raises:
         InvalidInput: inputs that do not fit the data set.
     """
-    return _scaled(_features(split.dataset, _like(split.dataset, x, "x"), split.medians), split.standardization)
+    features = preparing.features(split.dataset, _like(split.dataset, x, "x"), split.medians)
+    return preparing.scaled(features, split.standardization)
 
 
 def _whole_batches(num_rows: int, validation: Any, batch_rows: int) -> tuple[Any, tuple[str, ...]]:
@@ -138,48 +139,3 @@ def _like(dataset: Dataset, x: Any, what: str) -> Tree:
     if not arrays.is_frame(x):
         raise InvalidInput(f"the data set is a table and {what} is not", expected="a data frame of its columns")
     return tables.to_matrix(tables.named(x, what), dataset.columns, what)
-
-
-def _features(dataset: Dataset, x: Tree | None, medians: Array | None) -> Tree | None:
-    """A table's matrix as features, still float64; anything else as it is."""
-    return x if x is None or medians is None else tables.to_features(x, dataset.columns, medians)
-
-
-def _scaled(x: Tree | None, fitted: Standardization | None) -> Tree | None:
-    """Standardised, and in any case no longer float64."""
-    if x is None or fitted is not None:
-        return None if x is None or fitted is None else fitted.apply(x)
-    return map_leaves(lambda _, leaf: leaf.astype(np.float32) if leaf.dtype == np.float64 else leaf, x)
-
-
-def _fit(x: Tree, dataset: Dataset, standardize: bool | None) -> Standardization | None:
-    """Mean and scale of every float input that is to be standardised; None if there is none."""
-    if standardize is False:
-        return None
-    if dataset.columns:
-        mean, scale = _moments(x)
-        numeric = np.asarray([column.kind == "numeric" for column in dataset.columns for _ in column.features])
-        return Standardization(np.where(numeric, mean, np.float32(0)), np.where(numeric, scale, np.float32(1)))
-    moments = {
-        path: _moments(leaf) if leaf.dtype == np.float32 and (standardize or leaf.ndim == 2) else (None, None)
-        for path, leaf in leaves(x)
-    }
-    if all(mean is None for mean, _ in moments.values()):
-        return None
-    means = map_leaves(lambda path, _: moments[path][0], x)
-    return Standardization(means, map_leaves(lambda path, _: moments[path][1], x))
-
-
-def _moments(x: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation over the rows, float32 of one row's shape; 1 in place of a deviation of nought.
-
-    What counts as nought is scikit-learn's bound of the rounding error of the variance
-    (`sklearn.preprocessing._data._is_constant_feature`).
-    """
-    mean = x.mean(axis=0, dtype=np.float64)
-    variance = np.square(x - mean).mean(axis=0, dtype=np.float64)
-    rounding = np.finfo(np.float64).eps * len(x)
-    constant = variance <= rounding * variance + np.square(rounding * mean)
-    scale = np.sqrt(variance)
-    scale = np.where(constant | (scale < np.finfo(np.float32).tiny), 1.0, scale)
-    return mean.astype(np.float32), scale.astype(np.float32)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from paceline.core.events import Event
-from paceline.execute.base import Leaves, Progress, Snapshot
+from paceline.execute.base import Job, Leaves, Progress, Snapshot
 from paceline.execute.prepare import Prepared
 from paceline.execute.run import Run
 from paceline.train.feed import Feed, batch_order
@@ -48,7 +48,7 @@ class AloneRun:
         while not self.run.is_over and not rests:
             began = time.perf_counter()
             try:
-                metrics = _fit_epoch(model, feed, self.run.leader.seed, epoch, self.callbacks)
+                metrics = _fit_epoch(model, feed, self.run.leader, epoch, self.callbacks)
             except BatchFailed:
                 raise  # no network can go on
             except Exception as error:
@@ -74,16 +74,17 @@ def leaves_of(model: keras.Model) -> Leaves:
 
 
 def _fit_epoch(
-    model: keras.Model, feed: Feed | StreamFeed, seed: int, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
+    model: keras.Model, feed: Feed | StreamFeed, job: Job, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
 ) -> dict[str, float]:
     """One epoch of ``fit`` on the very batches that a lane would see."""
     if isinstance(feed, StreamFeed):
         return _fit_streamed_epoch(model, feed, epoch, callbacks)
-    order = batch_order(seed, epoch, feed.data.num_train)
-    x, y, *weight = (jax.tree.map(lambda array: array[order], part) for part in feed.data.train)
+    order = batch_order(job.seed, epoch, feed.data.num_train)
+    train, validation = feed.data.parts(job.split)
+    x, y, *weight = (jax.tree.map(lambda array: array[order], part) for part in train)
     history = model.fit(
         x, y, sample_weight=weight[0] if weight else None, batch_size=feed.batch_size, shuffle=False,
-        initial_epoch=epoch, epochs=epoch + 1, validation_data=feed.data.validation, verbose=0,
+        initial_epoch=epoch, epochs=epoch + 1, validation_data=validation, verbose=0,
         callbacks=list(callbacks),
     )  # fmt: skip
     return _last_of(history)
@@ -108,7 +109,7 @@ def _last_of(history: keras.callbacks.History) -> dict[str, float]:
     return {name: float(values[-1]) for name, values in history.history.items() if np.ndim(values[-1]) == 0}
 
 
-def train_again(model: keras.Model, feed: Feed | StreamFeed, seed: int, epochs: int) -> None:
-    """Trains a freshly built model for so many epochs on the batches that its trial saw."""
-    for epoch in range(epochs):
-        _fit_epoch(model, feed, seed, epoch, ())
+def train_again(model: keras.Model, feed: Feed | StreamFeed, job: Job) -> None:
+    """Trains a freshly built model on the batches that its trial saw."""
+    for epoch in range(job.epochs):
+        _fit_epoch(model, feed, job, epoch, ())

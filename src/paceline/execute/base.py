@@ -36,6 +36,7 @@ class Job:
         seed: seeds the initial weights, dropout and the order of batches.
         epochs: how many epochs its full training takes.
         until: the epoch after which it is paused, for the schedule to decide; None for ``epochs``: not at all.
+        split: the split of the data that it trains on, where there are several.
     """
 
     trial: int
@@ -43,6 +44,7 @@ class Job:
     seed: int
     epochs: int
     until: int | None = None
+    split: int = 0
 
     @property
     def stops_at(self) -> int:
@@ -96,12 +98,14 @@ class Progress:
         snapshots: where running trials stand after these events, by number of the trial that leads the run; given now
             and then. A trial's epochs that no snapshot covers yet would be trained again after a crash.
         error: raised by the study after the events are stored: nothing more can be trained.
+        trained: the kept variables of each training of a trial that ended well, where there were several.
     """
 
     events: tuple[Event, ...] = ()
     results: Mapping[int, Leaves] = field(default_factory=dict)
     snapshots: Mapping[int, Snapshot] = field(default_factory=dict)
     error: BaseException | None = None
+    trained: Mapping[int, Sequence[Leaves]] = field(default_factory=dict)
 
 
 class Executor(Protocol):

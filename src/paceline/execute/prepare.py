@@ -12,9 +12,11 @@ from paceline.core import Configuration, InvalidInput
 from paceline.execute.base import Job, Training
 from paceline.space import HyperParameters, Space
 from paceline.train.build import Build, build_model
-from paceline.train.feed import Feed, TrainingData
+from paceline.train.feed import Feed, PooledData, TrainingData
 from paceline.train.stream import StreamFeed, feed_of
 from paceline.train.trace import CannotTrace, Traced, trace
+
+Data = TrainingData | PooledData | StreamFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +64,29 @@ class Preparation:
     """Builds and traces; remembers the space as the builds reveal it."""
 
     def __init__(
-        self, build: Build, data: TrainingData | StreamFeed, training: Training, space: Space, names: frozenset[str],
+        self, build: Build, data: Data | Sequence[Data], training: Training, space: Space, names: frozenset[str],
         fused: bool,
     ) -> None:  # fmt: skip
-        """``names`` are hyperparameters of the training loop, such as batch_size, that ``build`` may not ask for."""
+        """``names`` are hyperparameters of the training loop, such as batch_size, that ``build`` may not ask for.
+
+        Of ``data``, several are those of the splits, by number; where one pool serves several of them, it is there
+        several times.
+        """
         self.space = space
-        self._build, self._data, self._training, self._loop_names, self._fused = build, data, training, names, fused
-        self._feeds: dict[int, Feed | StreamFeed] = {}
+        self._build, self._training, self._loop_names, self._fused = build, training, names, fused
+        self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
+        self._feeds: dict[tuple[int, int], Feed | StreamFeed] = {}
 
     @property
     def is_streamed(self) -> bool:
         """Whether all networks share one dataset, that only one of them at a time may ask for batches."""
-        return isinstance(self._data, StreamFeed)
+        return isinstance(self._data[0], StreamFeed)
 
-    def feed(self, config: Configuration) -> Feed | StreamFeed:
-        """The batches that a configuration trains on; one object for each batch size."""
+    def feed(self, config: Configuration, split: int = 0) -> Feed | StreamFeed:
+        """The batches that a configuration trains on; one object for each batch size, and pool of data."""
         size = int(config.get("batch_size", self._training.batch_size))
-        return self._feeds.setdefault(size, feed_of(self._data, size))
+        data = self._data[split if len(self._data) > 1 else 0]
+        return self._feeds.setdefault((size, id(data)), feed_of(data, size))
 
     def prepare(self, jobs: Sequence[Job]) -> list[Prepared | Unbuildable]:
         """Prepares jobs whose configurations differ at most in ``epochs``."""
@@ -140,7 +148,7 @@ class Preparation:
         return prepared, "epochs" in hp.used
 
     def _trace(self, job: Job, used: Configuration, model: keras.Model) -> Prepared:
-        feed = self.feed(used)
+        feed = self.feed(used, job.split)
         reason = "" if self._fused else f"Keras runs on {keras.backend.backend()}, cohorts need its JAX backend"
         if not reason:
             try:
@@ -180,7 +188,7 @@ def group_by_training(jobs: Sequence[Job]) -> list[list[Job]]:
     groups: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
         rest = tuple(sorted((k, type(v).__name__, v) for k, v in job.config.items() if k != "epochs"))
-        groups.setdefault((job.seed, *rest), []).append(job)
+        groups.setdefault((job.seed, job.split, *rest), []).append(job)
     return list(groups.values())
 
 

@@ -291,8 +291,9 @@ def _lane(entry: Entry) -> Lane:
     if traced is None:
         raise TypeError("a network that cannot be traced was given to a cohort")
     if snapshot is None:
-        return Lane(traced, job.epochs, job.seed)
-    return Lane(traced.started_from(snapshot.leaves), job.epochs, job.seed, snapshot.epoch, snapshot.seconds)
+        return Lane(traced, job.epochs, job.seed, split=job.split)
+    started = traced.started_from(snapshot.leaves)
+    return Lane(started, job.epochs, job.seed, snapshot.epoch, snapshot.seconds, job.split)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -76,6 +76,11 @@ class Strategy(ABC):
         return False
 
     @property
+    def begins_with_default(self) -> bool:
+        """Whether the first proposal of all is the space's default configuration."""
+        return False
+
+    @property
     def remark(self) -> str:
         """What a person should know of the last answer, as a sentence; empty for nothing. Studies record it."""
         return ""

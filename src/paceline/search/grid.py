@@ -29,6 +29,11 @@ class Grid(Strategy):
         if self.samples < 1:
             raise InvalidInput(f"samples is {self.samples}", expected="a whole number of at least 1")
 
+    @property
+    def begins_with_default(self) -> bool:
+        """Always."""
+        return True
+
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
         """The next configurations of the grid."""
         rank, size = self.rank if self.space == space.fingerprint else 0, self.size(space)

@@ -97,6 +97,15 @@ class StartWith(Strategy):
         return cls(tuple(state["configs"]), restore(state["then"]))
 
 
+def with_default(strategy: Strategy) -> Strategy:
+    """The strategy with the default configuration first; as it was where it begins with that, or has its own list."""
+    if isinstance(strategy, Given) or strategy.begins_with_default:
+        return strategy
+    if isinstance(strategy, StartWith):
+        return replace(strategy, then=with_default(strategy.then))
+    return StartWith(({},), strategy)
+
+
 def _complete(space: Space, number: int, config: Configuration) -> dict[str, Value]:
     try:
         return space.complete(config)

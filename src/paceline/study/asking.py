@@ -1,6 +1,5 @@
 """From what a user passes to a request: where build and data come from, the seed, the directory, the limits."""
 
-import os
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from paceline.study.source import Source, fix, import_build, network, plain_data
 
 def as_request(
     build: Build | str, data: Any, *, objective: Any, trials: int | None, budget: float | str | None,
-    search: str | Strategy, seed: int | None, study: str | os.PathLike[str] | None, validation: Any,
+    search: str | Strategy, seed: int, study: Path, validation: Any,
     class_weight: Mapping[int, float] | None, fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any],
     **training: Any,
 ) -> Request:  # fmt: skip
@@ -28,11 +27,9 @@ def as_request(
     Args:
         build, data, objective, trials, budget, search, seed, study, validation, class_weight, fixed: as in `tune`.
         data_options: as in `tune`.
-        **training: ``epochs, batch_size, patience, keep, memory, schedule, ordered, in_flight`` as in `tune`.
+        **training: ``epochs, batch_size, patience, keep, memory, schedule, ordered, in_flight, test_trials`` as in
+            `tune`; ``closing`` and ``replication``.
     """
-    check_limits(search, trials, budget)
-    directory = fresh_directory() if study is None else Path(study)
-    seed = seed_of(directory) if seed is None else seed
     source = Source(
         fixed=dict(fixed or {}),
         data=plain_data(data),
@@ -43,7 +40,7 @@ def as_request(
     )
     build, data, source, objective = resolve(build, data, source, objective, seed, data_options)
     return Request.of(
-        build, data, objective=objective, study=directory, trials=trials, budget=budget, search=search, seed=seed,
+        build, data, objective=objective, study=study, trials=trials, budget=budget, search=search, seed=seed,
         validation=validation, data_options=data_options, class_weight=class_weight, source=source.to_json(),
         **training,
     )  # fmt: skip

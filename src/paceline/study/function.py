@@ -29,6 +29,7 @@ from paceline.schedule.asha import Asha
 from paceline.search import Strategy, create
 from paceline.space import Fixed, Hyperparameter, Space
 from paceline.store import StudyStore
+from paceline.study.closing import Closing
 from paceline.study.record import FORMAT, Record, read_record
 from paceline.study.source import import_build
 
@@ -175,6 +176,31 @@ class FunctionTask:
         if self.load is not None:
             make = partial(ProcessPlace, self.load, metric)
         return FunctionExecutor(make, num_places, self.space, self.limits)
+
+    @property
+    def closing(self) -> Closing:
+        """No final: the function trains and measures by itself, on seeds and splits of its own."""
+        return Closing()
+
+    @property
+    def test_trials(self) -> bool:
+        """No: a function has no test part that we know of."""
+        return False
+
+    @property
+    def fresh_splits(self) -> tuple[bool, float]:
+        """None."""
+        return False, 0.0
+
+    def fresh(self, num_pairs: int) -> None:
+        """None."""
+
+    def refit(self, trial: Trial, epochs: int) -> None:
+        """None."""
+
+    def test(self, trial: Trial, leaves: Leaves) -> dict[str, float]:  # noqa: ARG002 - as the protocol has it
+        """Nothing."""
+        return {}
 
     def check_same(self, record: Record) -> None:
         """Makes sure that the study found in the directory is this one.

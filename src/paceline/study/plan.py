@@ -4,40 +4,27 @@ import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from paceline.core import (
-    Budget,
-    Configuration,
-    InvalidInput,
-    Objective,
-    StudyMismatch,
-    Trial,
-    Value,
-    last_line,
-)
+from paceline.core import Budget, Configuration, Objective, StudyMismatch, Trial
 from paceline.core.events import Json, StudyCreated
 from paceline.data import Split, Stream, load, split
-from paceline.execute.base import Executor, Leaves, Training
+from paceline.execute.base import Executor, Job, Leaves
 from paceline.schedule import Full, Schedule
-from paceline.schedule import create as create_schedule
 from paceline.search import Strategy, create
-from paceline.space import Discovery, HyperParameters, Space, discover
+from paceline.search.start_with import with_default
+from paceline.space import HyperParameters, Space
 from paceline.study.backend import choose_backend
 from paceline.study.checkpoints import writing
+from paceline.study.closing import Closing
+from paceline.study.discovery import discover_space
+from paceline.study.engine import Engine, Fresh, training_data
+from paceline.study.pace import in_flight_of, schedule_of
 from paceline.study.record import FORMAT, Record
 from paceline.study.request import Request
-from paceline.study.streams import StreamParts, check_batch_size, stream_parts, weights_of_classes
-
-if TYPE_CHECKING:
-    from paceline.train.feed import TrainingData
-    from paceline.train.stream import StreamFeed
-
-_SHORT = 3  # epochs that are not worth dividing
-_IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
-LOOP_NAMES = frozenset({"epochs", "batch_size"})
-"""Hyperparameters of the training loop, which ``build`` need not ask for."""
+from paceline.study.streams import StreamParts, check_batch_size, stream_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +67,9 @@ class Plan:
 
     @property
     def strategy(self) -> Strategy:
-        """Where to look next, in its first state."""
-        return create(self.request.search, self.seed)
+        """Where to look next, in its first state; where there is a final, with the default configuration first."""
+        strategy = create(self.request.search, self.seed)
+        return with_default(strategy) if self.closing.pairs else strategy
 
     @property
     def ordered(self) -> bool:
@@ -109,12 +97,6 @@ class Plan:
         return int(config.get("epochs", self.request.epochs or 1))
 
     @property
-    def training(self) -> Training:
-        """How trials are trained."""
-        request = self.request
-        return Training(request.objective, request.batch_size or 32, request.patience, request.keep, request.memory)
-
-    @property
     def objective_json(self) -> Mapping[str, str]:
         """For the record."""
         return {"metric": self.request.objective.metric, "direction": self.request.objective.direction}
@@ -138,7 +120,8 @@ class Plan:
             "memory": request.memory, "backend": self.backend,
             "search": request.search if isinstance(request.search, str) else request.search.name,
             "schedule": self.schedule.to_json(), "ordered": self.ordered, "in_flight": self.in_flight,
-            "source": dict(request.source),
+            "closing": request.closing.to_json(), "replication": request.replication.to_json(),
+            "test_trials": request.test_trials, "source": dict(request.source),
         }  # fmt: skip
 
     def kept(self, scores: Sequence[float]) -> tuple[float, int]:
@@ -149,25 +132,39 @@ class Plan:
         epoch = min(range(len(scores)), key=lambda i: loss(scores[i]) if math.isfinite(scores[i]) else math.inf)
         return scores[epoch], epoch + 1
 
-    def executor(self) -> Executor:
-        """Whatever trains."""
-        from paceline.execute.fused import FusedExecutor
-        from paceline.execute.prepare import Preparation, structural_hint
-        from paceline.train.calibration import capacity
-        from paceline.train.lanes import LaneCount, cohort_count, device_count, few_lanes, free_memory
+    @cached_property
+    def engine(self) -> Engine:
+        """What trains."""
+        return Engine(self.request, self.split, self.seed, self.backend, self.space, self.structural)
 
-        fused = self.backend == "jax"
-        build, data = self.request.build, training_data(self.split, self.request.class_weight)
-        preparation = Preparation(build, data, self.training, self.space, LOOP_NAMES, fused)
-        hint = structural_hint(self.structural, self.space)
-        # on a stream those that were asked for together stay together: each of its batches is loaded once for all
-        streamed = isinstance(self.split, StreamParts)
-        one_by_one = not streamed and (self.strategy.learns or not isinstance(self.schedule, Full))
-        lane_count = LaneCount(
-            capacity() if fused else 0, self.request.memory or free_memory(), device_count(), cohort_count(),
-            few=few_lanes() if one_by_one else 0,
-        )  # fmt: skip
-        return FusedExecutor(preparation, self.training, hint, lane_count)
+    @property
+    def closing(self) -> Closing:
+        """What follows the search."""
+        return self.request.closing
+
+    def executor(self) -> Executor:
+        """Whatever trains the search's trials."""
+        return self.engine.for_search(self.strategy.learns or not isinstance(self.schedule, Full))
+
+    @property
+    def test_trials(self) -> bool:
+        """Whether every completed trial is measured on the test part, too."""
+        return self.request.test_trials
+
+    @property
+    def fresh_splits(self) -> tuple[bool, float]:
+        """Whether each pair of the final has a split of its own, and rows of validation over training part."""
+        if isinstance(self.split, StreamParts) or self.split.val_rows is None:
+            return False, 0.0
+        return True, len(self.split.val_rows) / len(self.split.train_rows)
+
+    def fresh(self, num_pairs: int) -> Fresh:
+        """Whatever trains the final."""
+        return self.engine.for_final(num_pairs)
+
+    def refit(self, trial: Trial, epochs: int) -> Leaves | None:
+        """The variables of a trial's network, trained anew on training and validation part."""
+        return self.engine.refit(trial, epochs)
 
     def check_same(self, record: Record) -> None:
         """Makes sure that the study found in the directory is the one that was asked for.
@@ -207,12 +204,12 @@ class Plan:
         from paceline.train.stream import feed_of
         from paceline.train.trace import restore
 
-        hp = HyperParameters(self.space, trial.config)
-        model = build_model(self.request.build, hp, trial.seed)
+        model = build_model(self.request.build, HyperParameters(self.space, trial.config), trial.seed)
         size = int(trial.config.get("batch_size", self.request.batch_size or 32))
         if leaves is None:
             data = training_data(self.split, self.request.class_weight)
-            train_again(model, feed_of(data, size), trial.seed, trial.best_epoch or trial.epochs)
+            job = Job(trial.number, trial.config, trial.seed, trial.best_epoch or trial.epochs)
+            train_again(model, feed_of(data, size), job)
         else:
             restore(model, leaves)
             # what fit does at its end: averaged weights, where the optimizer keeps them, take the place of the last
@@ -226,16 +223,26 @@ class Plan:
         with writing(new):
             model.save(new)
             new.replace(directory / "best.keras")
+        return self._evaluate(model)
+
+    def test(self, trial: Trial, leaves: Leaves) -> dict[str, float]:
+        """What a trial's variables measure on the test part; empty where there is none."""
+        return {} if not self._has_test else self._evaluate(self.build_model(trial, leaves))
+
+    @property
+    def _has_test(self) -> bool:
+        return (self.split.test if isinstance(self.split, StreamParts) else self.split.x_test) is not None
+
+    def _evaluate(self, model: Any) -> dict[str, float]:
+        if not self._has_test:
+            return {}
         if isinstance(self.split, StreamParts):
             metrics = self.split.evaluate(model)
-        elif self.split.x_test is None:
-            return {}
         else:
             x, y = self.split.x_test, self.split.y_test
             metrics = model.evaluate(x, y, batch_size=512, verbose=0, return_dict=True)
-        return {
-            name: float(value) for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()
-        }
+        scalar = {name: value for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()}
+        return {name: float(value) for name, value in scalar.items()}
 
 
 def make_plan(request: Request) -> Plan:
@@ -263,7 +270,7 @@ def make_plan(request: Request) -> Plan:
             standardize=False if in_memory and standardize is None else standardize,
             batch_rows=_batch_rows(request),
         )
-    found, structural, reads_epochs = _discover(request, parts, seed)
+    found, structural, reads_epochs = discover_space(request, parts, seed)
     if isinstance(dataset, Stream):
         check_batch_size(found.space, dataset)
     notes = [*dataset.notes, *parts.notes]
@@ -274,118 +281,11 @@ def make_plan(request: Request) -> Plan:
         told = " and ".join(f"{c.parent} is {' or '.join(map(str, c.values))}" for c in conditions)
         notes.append(f"{name} matters only where {told}, as the builds show.")
     create(request.search, seed).check(found.space)
-    schedule = _schedule(request, isinstance(dataset, Stream))
-    in_flight = request.in_flight or _in_flight(backend)
+    schedule = schedule_of(request, isinstance(dataset, Stream))
+    in_flight = request.in_flight or in_flight_of(backend)
     return Plan(
         request, seed, backend, parts, found.space, structural, not reads_epochs, tuple(notes), schedule, in_flight
     )
-
-
-def _schedule(request: Request, streamed: bool) -> Schedule:
-    """The schedule asked for; ``"auto"`` is successive halving, or full length where that would decide nothing."""
-    varies = "epochs" in request.loop
-    if request.schedule == "auto":
-        whole = varies or streamed or (request.epochs or 1) <= _SHORT
-        return Full() if whole or _name(request.search) in ("grid", "given") else create_schedule("asha")
-    schedule = create_schedule(request.schedule)
-    if varies and not isinstance(schedule, Full):
-        raise InvalidInput(
-            f"schedule is {schedule.name!r} where epochs are a hyperparameter", expected="'full' or 'auto'",
-            fix="A schedule chooses how long each trial trains; pass a number for epochs.",
-        )  # fmt: skip
-    return schedule
-
-
-def _name(search: str | Strategy) -> str:
-    return search.strip().lower() if isinstance(search, str) else search.name
-
-
-def _in_flight(backend: str) -> int:
-    """Trials in flight where nobody said: some for each core of a CPU, as many as an accelerator likes elsewhere."""
-    if backend != "jax":
-        return 1
-    import jax
-
-    return _IN_FLIGHT if jax.default_backend() == "cpu" else _IN_FLIGHT_ACCELERATED
-
-
-def training_data(parts: Split | StreamParts, class_weight: Mapping[int, float] | None) -> "TrainingData | StreamFeed":
-    """The split as the engine takes it, with class weights as weights of rows, as ``fit`` does it."""
-    from paceline.train.feed import TrainingData
-
-    if isinstance(parts, StreamParts):
-        return parts.feed
-    weight = parts.sample_weight_train
-    if class_weight is not None:
-        of_class = weights_of_classes(parts.y_train, class_weight)
-        weight = of_class if weight is None else weight * of_class
-    train = (parts.x_train, parts.y_train) if weight is None else (parts.x_train, parts.y_train, weight)
-    weight_val = parts.sample_weight_val
-    validation = (parts.x_val, parts.y_val) if weight_val is None else (parts.x_val, parts.y_val, weight_val)
-    return TrainingData.of(train, validation)
-
-
-def _discover(request: Request, parts: Split | StreamParts, seed: int) -> tuple[Discovery, dict[str, bool], bool]:
-    """Runs ``build`` to find what may vary, which of it changes the program, and whether it reads ``epochs``."""
-    from paceline.train.build import build_model
-    from paceline.train.outline import outline
-
-    outlines: list[tuple[Mapping[str, Value], str]] = []
-    reads_epochs = False
-
-    def build(hp: HyperParameters) -> None:
-        nonlocal reads_epochs
-        model = build_model(request.build, hp, seed)
-        reads_epochs |= "epochs" in hp.used
-        if not outlines:
-            _check_objective(request, model, parts)
-        outlines.append((hp.config, outline(model)))
-
-    found = discover(build, space=request.loop)
-    # what the loop varies is not asked for by build, so nothing was inferred of it
-    broken = [o for o in found.observations if o.error is not None]
-    refused = next((o.error for o in broken if "paceline.core.errors.InvalidInput" in (o.error or "")), None)
-    if len(broken) == len(found.observations) or refused:
-        last = last_line(refused or broken[0].error).removeprefix("paceline.core.errors.InvalidInput: ")
-        if refused:  # what was refused says it all; it is told again as it was
-            passed, _, expected = last.partition("; expected ")
-            raise InvalidInput(passed, expected=expected.removesuffix("."))
-        raise InvalidInput(
-            f"build(hp) raised for every configuration tried; the first time: {last}",
-            expected="a build(hp) that works at least for the default values",
-        )
-    if not any(h.num_values != 1 for h in found.space):
-        raise InvalidInput(
-            "build(hp) asks for no hyperparameter that varies",
-            expected="at least one, such as hp.Float('learning_rate', 1e-4, 1e-1, sampling='log')",
-        )
-    return found, _structural(outlines), reads_epochs
-
-
-def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, bool]:
-    """Which hyperparameters changed the outline when they alone were changed."""
-    default, reference = outlines[0]
-    changed: dict[str, bool] = {}
-    for config, shape in outlines[1:]:
-        names = [name for name in config if name in default and config[name] != default[name]]
-        if len(names) == 1:
-            changed[names[0]] = changed.get(names[0], False) or shape != reference
-    return changed
-
-
-def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -> None:
-    from paceline.train.stream import feed_of
-    from paceline.train.trace import CannotTrace, trace
-
-    feed = feed_of(training_data(parts, request.class_weight), request.batch_size or 32)
-    try:
-        names = trace(model, feed).log_names
-    except CannotTrace:
-        return
-    if request.objective.metric not in names:
-        raise InvalidInput(
-            f"objective is {request.objective.metric!r}", expected=f"one of the model's metrics: {', '.join(names)}"
-        )
 
 
 def _batch_rows(request: Request) -> int:

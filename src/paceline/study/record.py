@@ -71,6 +71,7 @@ class Record:
         self._best: int | None = None
         self._counts: Counter[TrialState] = Counter()
         self._longest: dict[object, int] = {}
+        self.trials_since_final = self.test_is_current = False
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> "Record":
@@ -103,6 +104,11 @@ class Record:
     def luckiest(self) -> Trial | None:
         """The trial with the best score of the search, the earliest of equals; None while there is none."""
         return None if self._best is None else self.trial(self._best)
+
+    @property
+    def final_is_current(self) -> bool:
+        """Whether a final has named its winner, and no trial came after it."""
+        return self.final is not None and self.final.winner is not None and not self.trials_since_final
 
     @property
     def outcome(self) -> str:
@@ -161,6 +167,7 @@ class Record:
                     event.number, event.config, event.seed, event.epochs, origin=event.origin
                 )
                 self._counts[TrialState.WAITING] += 1
+                self.trials_since_final = True
             case TrialStarted():
                 self._change(
                     event.number,
@@ -188,8 +195,7 @@ class Record:
             case Noted():
                 self.notes.append(event.text)
             case FinalStarted():
-                body = {name: getattr(event, name) for name in event.__slots__}
-                self.final = Final(**body)
+                self._begin_final(event)
             case FinalMeasured() if self.final is not None:
                 key = (event.number, event.pair)
                 score = math.nan if event.score is None else event.score
@@ -200,15 +206,29 @@ class Record:
                 )
             case FinalEnded() if self.final is not None:
                 self.final = replace(self.final, winner=event.winner)
+                self.test_is_current = False
             case BestTested():
                 self.tested = event
+                self.test_is_current = True
 
     def _change(self, number: int, **changes: object) -> None:
         self._counts[self.trials[number].state] -= 1
         self.trials[number] = replace(self.trials[number], **changes)  # type: ignore[arg-type]
         self._counts[self.trials[number].state] += 1
 
+    def _begin_final(self, event: FinalStarted) -> None:
+        """A pair is the same in every final of a study: what was measured of a finalist before is still true."""
+        earlier = self.final
+        final = Final(event.finalists, event.default, event.num_pairs, event.fresh_splits, event.validation_share)
+        if earlier is not None:
+            every = {(number, pair) for number in final.finalists for pair in range(final.num_pairs)}
+            scores = {key: score for key, score in earlier.scores.items() if key in every}
+            final = replace(final, scores=scores, seconds={key: earlier.seconds[key] for key in scores})
+        self.final = final
+        self.trials_since_final = False
+
     def _end(self, event: TrialEnded) -> None:
+        self.trials_since_final, self.test_is_current = True, False
         error = event.reason if event.state is TrialState.FAILED else None
         self._change(
             event.number,

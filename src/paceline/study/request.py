@@ -10,6 +10,7 @@ from paceline.core import Budget, InvalidInput, Objective, parse_bytes, parse_se
 from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.space import Hyperparameter, HyperParameters, Space
+from paceline.study.closing import Closing, Replication
 
 Build = Callable[[HyperParameters], Any]
 
@@ -38,6 +39,9 @@ class Request:
         patience: epochs without improvement after which a trial is complete.
         keep: ``"last"`` or ``"best"``: the epoch whose score and weights count.
         memory: bytes that a cohort may take.
+        closing: the final, and how the winner's model is made.
+        replication: how often each configuration is trained.
+        test_trials: whether every completed trial is measured on the test part, too.
         source: how the terminal can find build and data again, for ``paceline resume``.
     """
 
@@ -60,6 +64,9 @@ class Request:
     patience: int | None
     keep: Literal["last", "best"]
     memory: int | None
+    closing: Closing = field(default_factory=Closing)
+    replication: Replication = field(default_factory=Replication)
+    test_trials: bool = False
     source: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -68,7 +75,8 @@ class Request:
         trials: int | None, budget: float | str | None, search: str | Strategy, seed: int | None, validation: Any,
         data_options: Mapping[str, Any], class_weight: Mapping[int, float] | None, patience: int | None, keep: str,
         memory: int | str | None, schedule: str | Schedule = "auto", ordered: bool | None = None,
-        in_flight: int | None = None, source: Mapping[str, Any] | None = None,
+        in_flight: int | None = None, closing: Closing | None = None, replication: Replication | None = None,
+        test_trials: bool = False, source: Mapping[str, Any] | None = None,
     ) -> "Request":  # fmt: skip
         """Takes what users pass and checks it.
 
@@ -95,7 +103,8 @@ class Request:
             validation=validation, data_options=dict(data_options), class_weight=class_weight,
             patience=None if patience is None else _count("patience", patience),
             keep="best" if keep == "best" else "last",
-            memory=None if memory is None else parse_bytes(memory), source=dict(source or {}),
+            memory=None if memory is None else parse_bytes(memory), closing=closing or Closing(),
+            replication=replication or Replication(), test_trials=test_trials, source=dict(source or {}),
         )  # fmt: skip
 
 

@@ -20,9 +20,11 @@ from paceline.core.events import (
     SpaceChanged,
     TrialEnded,
     TrialPaused,
+    TrialTested,
 )
-from paceline.execute.base import Executor
+from paceline.execute.base import Executor, Progress
 from paceline.store import StudyStore
+from paceline.study.final import TheFinal
 from paceline.study.recorder import Observer, Recorder
 from paceline.study.search import Search
 from paceline.study.task import Task
@@ -30,6 +32,7 @@ from paceline.study.task import Task
 _FIRST_FAILURES = 10
 # Of a time budget, what is kept for saving and testing the best model: these seconds, but no more than a part of it.
 _SAVING, _RESERVED = 3.0, 0.15
+_OF_FINAL = 0.25  # of a time budget, what is kept for the final
 
 
 def carry_out(task: Task, directory: Path, observer: Observer | None = None, began: float | None = None) -> None:
@@ -63,11 +66,15 @@ class Session:
         self._search = Search(task, self._recorder, self._executor, store.value("strategy"), store.value("turns"))
 
     def go(self) -> None:
-        """The whole session: search, then test and save the best."""
+        """The whole session: search, then the final, then test and save the best."""
         reason = "interrupted"
         try:
             self._search.resume()
-            reason = self._train()
+            ended = self._train()
+            self._executor.close()
+            self._hold_final()
+            self._test_best()
+            reason = ended
         except KeyboardInterrupt:
             self._pause("interrupted")
             raise
@@ -75,7 +82,6 @@ class Session:
             self._executor.close()
             if reason == "interrupted":
                 self._end(reason)
-        self._test_best()
         self._end(reason)
 
     def _train(self) -> str:
@@ -92,6 +98,7 @@ class Session:
             with _uninterrupted():
                 for progress in told:
                     self._search.arrived(self._recorder.take(progress))
+                    self._test_trials(progress)
             self._check_failures()
 
     def _create(self) -> None:
@@ -117,11 +124,19 @@ class Session:
             self._recorder.tell([Noted(note)])
 
     def _seconds_left(self) -> float | None:
+        """Of the search."""
+        seconds, left = self._task.budget.seconds, self._all_seconds_left()
+        if seconds is None or left is None:
+            return None
+        left -= seconds * _OF_FINAL if self._task.closing.pairs else 0.0
+        return left if left > 0 or self._search.has_result else 1.0
+
+    def _all_seconds_left(self) -> float | None:
+        """Of search and final."""
         seconds = self._task.budget.seconds
         if seconds is None:
             return None
-        left = seconds - min(_SAVING, seconds * _RESERVED) - (time.monotonic() - self._began)
-        return left if left > 0 or self._search.has_result else 1.0
+        return seconds - min(_SAVING, seconds * _RESERVED) - (time.monotonic() - self._began)
 
     def _pause(self, reason: str) -> None:
         """Stops training; running trials are put aside where their last snapshot left them."""
@@ -141,16 +156,42 @@ class Session:
                 f"Run `paceline show {self._directory}` for the tracebacks."
             )
 
-    def _test_best(self) -> None:
+    def _test_trials(self, progress: Progress) -> None:
+        """Measures trials that ended well on the test part, where that was asked for."""
+        if not self._task.test_trials:
+            return
+        for number, leaves in progress.results.items():
+            trial = self._record.trials[number]
+            if trial.state is TrialState.COMPLETED:
+                trained = progress.trained.get(number, (leaves,))
+                tests = tuple(metrics for one in trained if (metrics := self._task.test(trial, one)))
+                if tests:
+                    self._recorder.tell([TrialTested(number, tests)])
+
+    def _hold_final(self) -> None:
         if self._record.best is None:
             self._take_furthest()
-        best = self._record.best
-        if best is None:
+        final = TheFinal(self._task, self._recorder, self._all_seconds_left)
+        if final.is_due:
+            final.hold()
+
+    def _test_best(self) -> None:
+        best, tested = self._record.best, self._record.tested
+        if best is None or (tested is not None and self._record.test_is_current and self._has_model()):
             return
-        leaves = self._recorder.best_leaves(best.number)
+        refit = self._task.closing.refit
+        refit = self._record.final_is_current if refit is None else refit
+        epochs = best.best_epoch or best.epochs
+        leaves = self._task.refit(best, epochs) if refit else None
+        refitted = leaves is not None
+        if leaves is None:
+            leaves = self._recorder.best_leaves(best.number)
         metrics = self._task.save_and_test(best, leaves, self._directory)
         if metrics:
-            self._recorder.tell([BestTested(best.number, metrics)])
+            self._recorder.tell([BestTested(best.number, metrics, refitted, epochs)])
+
+    def _has_model(self) -> bool:
+        return (self._directory / "best.keras").exists()
 
     def _take_furthest(self) -> None:
         """Where time ended before any trial did: the best of those that got furthest counts as it stands."""

@@ -10,6 +10,8 @@ from paceline.execute.base import Executor, Leaves
 from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.space import Space
+from paceline.study.closing import Closing
+from paceline.study.engine import Fresh
 from paceline.study.record import Record
 
 
@@ -63,6 +65,27 @@ class Task(Protocol):
     @property
     def epochs_are_prefix(self) -> bool:
         """Whether trials that differ only in ``epochs`` share their beginning."""
+
+    @property
+    def closing(self) -> Closing:
+        """What follows the search."""
+
+    @property
+    def test_trials(self) -> bool:
+        """Whether every completed trial is measured on the test part, too."""
+
+    @property
+    def fresh_splits(self) -> tuple[bool, float]:
+        """Whether each pair of the final has a split of its own, and rows of validation over training part."""
+
+    def fresh(self, num_pairs: int) -> Fresh | None:
+        """Whatever trains the final; None where configurations cannot be trained anew."""
+
+    def refit(self, trial: Trial, epochs: int) -> Leaves | None:
+        """A trial's variables, trained anew on training and validation part; None where that cannot be."""
+
+    def test(self, trial: Trial, leaves: Leaves) -> Mapping[str, float]:
+        """What a trial's variables measure on the test part; empty where there is none."""
 
     def structure(self, config: Configuration) -> object:
         """Equal for configurations that are expected to be one program."""

@@ -5,14 +5,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from paceline.train.compiler import lane_sharding
-from paceline.train.feed import batch_order
+from paceline.train.feed import PooledData, batch_order
 from paceline.train.program import Compiled
 from paceline.train.trace import Traced
 
@@ -30,6 +30,7 @@ class Lane:
         order_seed: seeds the order of its batches.
         epoch: epochs trained so far.
         seconds: its share of the cohort's time so far.
+        split: the split of the data that it trains on, where there are several.
     """
 
     traced: Traced
@@ -37,6 +38,7 @@ class Lane:
     order_seed: int
     epoch: int = 0
     seconds: float = 0.0
+    split: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,25 +146,37 @@ class Cohort(Lockstep):
             if stop < total:
                 jax.block_until_ready(logs)
                 yield stop, total
-        self._state, self._logs = self.compiled.finish(self._state, self._constants, (train, validation), order, logs)
+        self._state, self._logs = self.compiled.finish(
+            self._state, self._constants, (train, validation), order, self._held_out(), logs
+        )
         self._logs = {name: np.asarray(log) for name, log in self._logs.items()}
         self._seconds = time.perf_counter() - started
         yield total, total
 
     def _order(self) -> np.ndarray:
-        rows = self.compiled.program.feed.data.num_train
-        orders: dict[tuple[int, int], np.ndarray] = {}
-        idle = np.arange(rows, dtype=np.int32)
+        data = self.compiled.program.feed.data
+        orders: dict[tuple[int, int, int], np.ndarray] = {}
+        idle = np.arange(data.num_train, dtype=np.int32)
         stack = []
         for lane in self.lanes:
             if lane is None:
                 stack.append(idle)
                 continue
-            key = (lane.order_seed, lane.epoch)
+            key = (lane.order_seed, lane.epoch, lane.split)
             if key not in orders:
-                orders[key] = batch_order(*key, rows, self.shuffle)
+                order, own = batch_order(*key[:2], data.num_train, self.shuffle), data.rows(lane.split)
+                orders[key] = order if own is None else own[0][order]
             stack.append(orders[key])
         return np.stack(stack)
+
+    def _held_out(self) -> Any:
+        """Validation rows of each lane, where they have rows of their own."""
+        data = self.compiled.program.feed.data
+        if not isinstance(data, PooledData):
+            return None
+        idle = np.arange(data.num_validation, dtype=np.int32)
+        stack = [idle if lane is None else data.splits[lane.split][1] for lane in self.lanes]
+        return jax.device_put(np.stack(stack), lane_sharding(self.mesh))
 
 
 def diverged(metrics: Mapping[str, float]) -> bool:

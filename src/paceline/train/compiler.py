@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from paceline.train.calibration import cache_directory
+from paceline.train.feed import PooledData
 from paceline.train.program import Compiled, Program
 
 if TYPE_CHECKING:
@@ -112,7 +113,12 @@ def _compile(program: Program, num_lanes: int, mesh: Mesh | None) -> Compiled:
     lanes = [spec(leaf, num_lanes, mesh) for leaf in program.traced.state]
     constants = {name: spec(row, num_lanes, mesh) for name, row in program.constants(program.traced).items()}
     data = program.feed.data.leaves
-    order = jax.ShapeDtypeStruct((num_lanes, program.feed.data.num_train), jnp.int32, sharding=lane_sharding(mesh))
+    own = program.feed.data
+
+    def rows(count: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((num_lanes, count), jnp.int32, sharding=lane_sharding(mesh))
+
+    order, held_out = rows(own.num_train), rows(own.num_validation) if isinstance(own, PooledData) else None
     index = jax.ShapeDtypeStruct((), jnp.int32)
     with counting() as counted:
         train = jax.jit(spread(program.train, mesh, (True, True, False, True, False, False)), donate_argnums=0)
@@ -121,8 +127,8 @@ def _compile(program: Program, num_lanes: int, mesh: Mesh | None) -> Compiled:
             lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)), lowered.out_info[1]
         )
         compiled_train = lowered.compile()
-        finish = jax.jit(spread(program.finish, mesh, (True, True, False, True, True)), donate_argnums=0)
-        compiled_finish = finish.lower(lanes, constants, data, order, logs).compile()
+        finish = jax.jit(spread(program.finish, mesh, (True, True, False, True, True, True)), donate_argnums=0)
+        compiled_finish = finish.lower(lanes, constants, data, order, held_out, logs).compile()
     seconds = time.perf_counter() - started
     from_scratch = counted.compilations - counted.hits
     return Compiled(program, num_lanes, compiled_train, compiled_finish, seconds, from_scratch)

@@ -54,6 +54,98 @@ class TrainingData:
         """Size of all arrays."""
         return sum(leaf.nbytes for leaf in jax.tree.leaves((self.train, self.validation)))
 
+    @property
+    def shape(self) -> str:
+        """Tells apart data for which a program compiled for the one cannot serve the other."""
+        return f"{self.num_train}/{self.num_validation}"
+
+    def rows(self, split: int) -> tuple[np.ndarray, np.ndarray] | None:  # noqa: ARG002 - as in `PooledData`
+        """None: there is one split, and its parts lie apart."""
+        return None
+
+    def parts(self, split: int) -> tuple[tuple[Tree, ...], tuple[Tree, ...] | None]:  # noqa: ARG002 - as above
+        """Training and validation part, on the host."""
+        return self.train, self.validation
+
+
+@dataclass(frozen=True, eq=False)
+class PooledData:
+    """Arrays of which each lane trains on rows of its own and validates with others: folds, and fresh splits.
+
+    Attributes:
+        train: ``(x, y)`` or ``(x, y, sample_weight)``: every row that any split trains on.
+        validation: the same for rows to validate with: mostly the very same arrays.
+        splits: for each split by its number: rows to train on and rows to validate with, int32. All splits have the
+            same two lengths.
+    """
+
+    train: tuple[Tree, ...]
+    validation: tuple[Tree, ...]
+    splits: Mapping[int, tuple[np.ndarray, np.ndarray]]
+
+    @classmethod
+    def of(
+        cls, train: tuple[Tree, ...], validation: tuple[Tree, ...],
+        splits: Mapping[int, tuple[np.ndarray, np.ndarray]],
+    ) -> "PooledData":  # fmt: skip
+        """Brings the arrays to the types that ``fit`` would use, and the row numbers to int32.
+
+        Raises:
+            ValueError: splits of different sizes.
+        """
+        if len({(len(rows), len(held_out)) for rows, held_out in splits.values()}) != 1:
+            raise ValueError("splits of one pool have one size")
+        rows = {n: (t.astype(np.int32), v.astype(np.int32)) for n, (t, v) in splits.items()}
+        converted: dict[int, Tree] = {}  # what is there twice is converted, and lies on the device, once
+        for part in (*train, *validation):
+            converted.setdefault(id(part), _standard((part,))[0])
+        first, second = (tuple(converted[id(part)] for part in parts) for parts in (train, validation))
+        return cls(first, second, rows)
+
+    @property
+    def num_train(self) -> int:
+        """Number of rows that a lane trains on."""
+        return len(next(iter(self.splits.values()))[0])
+
+    @property
+    def num_validation(self) -> int:
+        """Number of rows that a lane validates with."""
+        return len(next(iter(self.splits.values()))[1])
+
+    @cached_property
+    def leaves(self) -> tuple[list[jax.Array], list[jax.Array]]:
+        """Both trees, flat, on the device."""
+        there = {key: jax.device_put(leaf) for key, leaf in self._arrays.items()}
+        train, validation = (
+            [there[id(leaf)] for leaf in jax.tree.leaves(part)] for part in (self.train, self.validation)
+        )
+        return train, validation
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of all arrays."""
+        return sum(leaf.nbytes for leaf in self._arrays.values())
+
+    @property
+    def _arrays(self) -> dict[int, np.ndarray]:
+        return {id(leaf): leaf for leaf in jax.tree.leaves((self.train, self.validation))}
+
+    @property
+    def shape(self) -> str:
+        """Tells apart data for which a program compiled for the one cannot serve the other."""
+        return f"{self.num_train}/{self.num_validation} of {_rows(self.train)}"
+
+    def rows(self, split: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Rows to train on and rows to validate with."""
+        return self.splits[split]
+
+    def parts(self, split: int) -> tuple[tuple[Tree, ...], tuple[Tree, ...] | None]:
+        """Training and validation part, on the host."""
+        rows, held_out = self.splits[split]
+        return jax.tree.map(lambda leaf: leaf[rows], self.train), jax.tree.map(
+            lambda leaf: leaf[held_out], self.validation
+        )
+
 
 def _rows(batch: tuple[Tree, ...]) -> int:
     return int(jax.tree.leaves(batch)[0].shape[0])
@@ -81,7 +173,7 @@ class Feed:
     Training batches hold ``batch_size`` rows and, like ``fit``'s, a smaller last one when the rows do not divide.
     """
 
-    data: TrainingData
+    data: TrainingData | PooledData
     batch_size: int
 
     @cached_property
@@ -130,7 +222,7 @@ class Feed:
     def identity(self) -> str:
         """Tells feeds apart whose programs must not be shared: sizes, shapes and structure."""
         specs = [self.batch_spec(name) for name in self.parts]
-        return f"{self.data.num_train}/{self.data.num_validation}/{specs}"
+        return f"{self.data.shape}/{specs}"
 
 
 def evaluation_rows(rows: int) -> int:

@@ -119,9 +119,17 @@ class Program:
         constants: dict[str, Any],
         data: tuple[list[Any], list[Any]],
         order: Any,
+        held_out: Any,
         logs: list[Any],
     ) -> tuple[list[Any], dict[str, Any]]:
         """Ends an epoch: the smaller last batch, the validation, and metrics back to their start.
+
+        Args:
+            lanes, constants, order: as in `train`.
+            data: training and validation leaves, each ``(rows, ...)``, shared.
+            held_out: validation rows of each lane, int32 ``(num_lanes, rows)``; None where all lanes validate with all
+                of the validation leaves.
+            logs: of the last full batch.
 
         Returns:
             The new lanes, and all logs of the epoch by name, each ``(num_lanes,)``.
@@ -134,7 +142,7 @@ class Program:
         result = dict(zip(names, logs, strict=True))
         lanes = self._reset_metrics(lanes)
         if "test" in self.feed.sizes:
-            lanes, logs = self._evaluate(lanes, constants, validation)
+            lanes, logs = self._evaluate(lanes, constants, validation, held_out)
             names = self.traced.parts["test"].log_names
             result |= {f"val_{name}": log for name, log in zip(names, logs, strict=True)}
             lanes = self._reset_metrics(lanes)
@@ -148,10 +156,15 @@ class Program:
 
         return jax.vmap(one)(lanes, constants, rows)
 
-    def _evaluate(self, lanes: list[Any], constants: dict[str, Any], data: list[Any]) -> tuple[list[Any], list[Any]]:
+    def _evaluate(
+        self, lanes: list[Any], constants: dict[str, Any], data: list[Any], held_out: Any
+    ) -> tuple[list[Any], list[Any]]:
         size, rows = self.feed.sizes["test"], self.feed.data.num_validation
 
         def at(name: str, lanes: list[Any], start: Any, count: int) -> tuple[list[Any], list[Any]]:
+            if held_out is not None:
+                own = lax.dynamic_slice_in_dim(held_out, start, count, axis=1)
+                return self._step(name, lanes, constants[name], data, own)
             batch = [lax.dynamic_slice_in_dim(leaf, start, count) for leaf in data]
             return jax.vmap(lambda state, row: self._run(name, state, row, batch))(lanes, constants[name])
 

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.train.feed import Feed, TrainingData, Tree, evaluation_rows
+from paceline.train.feed import Feed, PooledData, TrainingData, Tree, evaluation_rows
 
 T = TypeVar("T")
 Kind = Literal["train", "test"]
@@ -228,7 +228,7 @@ class StreamFeed:
                 yield self.part_of(kind, batch), leaves
 
 
-def feed_of(data: TrainingData | StreamFeed, batch_size: int) -> Feed | StreamFeed:
+def feed_of(data: TrainingData | PooledData | StreamFeed, batch_size: int) -> Feed | StreamFeed:
     """The batches of some data; a stream has its own batch size."""
     return data if isinstance(data, StreamFeed) else Feed(data, batch_size)
 

@@ -1,0 +1,231 @@
+"""Each trial trained several times, on seeds and splits of its own: what is told of it is the mean.
+
+Trainings are jobs of another executor: the training ``k`` of trial ``n``, of ``K``, is its job ``n K + k``. A trial is
+told of an epoch once all its trainings have come that far, and rests or ends when all of them do.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from paceline.core import TrialState
+from paceline.core.events import EpochMeasured, Event, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
+from paceline.execute.base import Executor, Job, Leaves, Progress, Snapshot, Training
+
+
+class RepeatedExecutor:
+    """Trains each job once for every seed; the training ``k`` on the split ``k``."""
+
+    def __init__(self, executor: Executor, seeds: Sequence[int], training: Training) -> None:
+        """``executor`` trains, and is closed with this one."""
+        self._inner, self._seeds, self._metric = executor, seeds, training.objective.metric
+        self._trials: dict[int, _Trainings] = {}
+
+    @property
+    def _count(self) -> int:
+        return len(self._seeds)
+
+    def submit(
+        self,
+        jobs: Sequence[Job],
+        snapshots: Mapping[int, Snapshot],
+        scores: Mapping[int, Sequence[float]],  # noqa: ARG002 - those of the single trainings are in the snapshots
+    ) -> None:
+        """Takes jobs; those with a snapshot go on from it."""
+        inner: list[Job] = []
+        places: dict[int, Snapshot] = {}
+        own: dict[int, Sequence[float]] = {}
+        for job in jobs:
+            trainings = self._trials.setdefault(job.trial, _Trainings(self._count, self._metric))
+            trainings.open = set(range(self._count))
+            if job.trial in snapshots:
+                for k, (snapshot, before) in enumerate(trainings.take_up(snapshots[job.trial])):
+                    places[job.trial * self._count + k] = snapshot
+                    own[job.trial * self._count + k] = before
+            inner += [
+                replace(job, trial=job.trial * self._count + k, seed=seed, split=k)
+                for k, seed in enumerate(self._seeds)
+            ]
+        self._inner.submit(inner, places, own)
+
+    def forget(self, trials: Sequence[int]) -> None:
+        """Lets go of paused trials."""
+        for trial in trials:
+            self._trials.pop(trial, None)
+        self._inner.forget([trial * self._count + k for trial in trials for k in range(self._count)])
+
+    def progress(self, seconds: float | None = None) -> list[Progress]:
+        """What happened to whole trials since the last call."""
+        return [told for one in self._inner.progress(seconds) if (told := self._merge(one)) is not None]
+
+    @property
+    def num_waiting(self) -> int:
+        """Trials of which some training has not begun."""
+        return math.ceil(self._inner.num_waiting / self._count)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything submitted has ended or been paused, and been told."""
+        return self._inner.is_idle
+
+    def stop(self) -> list[Progress]:
+        """Stops at the next moment possible."""
+        return [told for one in self._inner.stop() if (told := self._merge(one)) is not None]
+
+    def close(self) -> None:
+        """Lets go of threads and memory."""
+        self._inner.close()
+
+    def _merge(self, progress: Progress) -> Progress | None:
+        events: list[Event] = []
+        results: dict[int, Leaves] = {}
+        everyone: dict[int, Sequence[Leaves]] = {}
+        touched: dict[int, None] = {}
+        for number, leaves in progress.results.items():
+            self._of(number).results[number % self._count] = leaves
+        for number, snapshot in progress.snapshots.items():
+            self._of(number).snapshots[number % self._count] = snapshot
+            touched[number // self._count] = None
+        for event in progress.events:
+            if not isinstance(event, TrialStarted | EpochMeasured | TrialPaused | TrialEnded):
+                events.append(self._renumbered(event))
+                continue
+            trial, k = divmod(event.number, self._count)
+            merged = list(self._of(event.number).happened(trial, k, event, self._count))
+            events += merged
+            if any(isinstance(one, TrialEnded) for one in merged):
+                ended = self._trials.pop(trial)
+                touched.pop(trial, None)
+                if ended.is_complete:
+                    results[trial] = ended.results[0]
+                    everyone[trial] = [ended.results[k] for k in range(self._count)]
+        snapshots = {trial: whole for trial in touched if (whole := self._trials[trial].snapshot()) is not None}
+        if not events and not snapshots and progress.error is None:
+            return None
+        return Progress(tuple(events), results, snapshots, progress.error, everyone)
+
+    def _of(self, number: int) -> "_Trainings":
+        return self._trials[number // self._count]
+
+    def _renumbered(self, event: Event) -> Event:
+        if isinstance(event, SpaceChanged) and event.trial is not None:
+            return replace(event, trial=event.trial // self._count)
+        return event
+
+
+@dataclass(eq=False)
+class _Trainings:
+    """The trainings of one trial.
+
+    Attributes:
+        count: how many there are.
+        metric: the objective's.
+        open: those that neither rest nor have ended.
+        measured: the epochs of each.
+        ended: how each ended.
+        results: the kept variables of each.
+        snapshots: where each stands.
+    """
+
+    count: int
+    metric: str
+    open: set[int] = field(default_factory=set)
+    measured: dict[int, list[EpochMeasured]] = field(default_factory=dict)
+    ended: dict[int, TrialEnded] = field(default_factory=dict)
+    results: dict[int, Leaves] = field(default_factory=dict)
+    snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    told: int = 0
+    before: list[list[float]] = field(default_factory=list)
+    is_started: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all trainings ended well."""
+        return len(self.results) == self.count and all(e.state is TrialState.COMPLETED for e in self.ended.values())
+
+    def take_up(self, whole: Snapshot) -> list[tuple[Snapshot, list[float]]]:
+        """A snapshot of all, and the scores that it holds, apart again."""
+        self.told, self.is_started = whole.epoch, True
+        *leaves, scores = whole.leaves
+        size = len(leaves) // self.count
+        self.before = [[float(score) for score in row] for row in scores]
+        self.measured, self.snapshots = {}, {}
+        found = []
+        for k in range(self.count):
+            best = None if whole.best is None else whole.best[k * size : (k + 1) * size]
+            own = Snapshot(whole.epoch, whole.seconds / self.count, leaves[k * size : (k + 1) * size], best)
+            found.append((own, self.before[k]))
+        return found
+
+    def snapshot(self) -> Snapshot | None:
+        """All trainings as one; None unless all stand at the epoch that was told of last."""
+        if len(self.snapshots) < self.count or any(s.epoch != self.told for s in self.snapshots.values()):
+            return None
+        parts = [self.snapshots[k] for k in range(self.count)]
+        leaves = [leaf for part in parts for leaf in part.leaves]
+        best = None
+        if all(part.best is not None for part in parts):
+            best = [leaf for part in parts for leaf in part.best or ()]
+        scores = np.array([self._scores(k)[: self.told] for k in range(self.count)], np.float64)
+        return Snapshot(self.told, sum(part.seconds for part in parts), [*leaves, scores], best)
+
+    def happened(self, trial: int, k: int, event: Event, count: int) -> Iterable[Event]:
+        """What follows for the trial when this happens to one of its trainings."""
+        if isinstance(event, TrialStarted):
+            if not self.is_started:
+                self.is_started = True
+                shares = None if event.shares is None else event.shares // count
+                yield replace(event, number=trial, shares=shares)
+        elif isinstance(event, EpochMeasured):
+            self.measured.setdefault(k, []).append(event)
+            yield from self._epochs(trial)
+        elif isinstance(event, TrialPaused):
+            self.open.discard(k)
+            if not self.open:
+                yield replace(event, number=trial)
+        elif isinstance(event, TrialEnded):
+            self.open.discard(k)
+            self.ended[k] = event
+            yield from self._epochs(trial)
+            if not self.open:
+                yield self._end(trial)
+
+    def _scores(self, k: int) -> list[float]:
+        before = self.before[k] if self.before else []
+        return [*before, *(m.metrics.get(self.metric, math.nan) for m in self.measured.get(k, ()))]
+
+    def _epochs(self, trial: int) -> Iterable[Event]:
+        """Epochs that every training has behind it; one that ended early stays at its last."""
+        start = len(self.before[0]) if self.before else 0
+        while True:
+            place = self.told - start
+            of_each = [self.measured.get(k, []) for k in range(self.count)]
+            reached = [len(own) > place for own in of_each]
+            if not any(reached) or any(not r and k not in self.ended for k, r in enumerate(reached)):
+                return
+            rows = [own[min(place, len(own) - 1)] for own in of_each if own]
+            self.told += 1
+            yield _mean(trial, self.told, rows)
+
+    def _end(self, trial: int) -> TrialEnded:
+        ended = [self.ended[k] for k in sorted(self.ended)]
+        failed = next((one for one in ended if one.state is not TrialState.COMPLETED or one.score is None), None)
+        if failed is not None:
+            return replace(failed, number=trial)
+        scores = tuple(one.score for one in ended if one.score is not None)
+        epoch = round(statistics.fmean(one.best_epoch or 0 for one in ended))
+        return TrialEnded(trial, TrialState.COMPLETED, statistics.fmean(scores), epoch, ended[0].reason, scores)
+
+
+def _mean(trial: int, epoch: int, rows: Sequence[EpochMeasured]) -> EpochMeasured:
+    """One epoch of several trainings: means and standard deviations of what they measured."""
+    names = [name for name in rows[0].metrics if all(name in row.metrics for row in rows)]
+    values = {name: [row.metrics[name] for row in rows] for name in names}
+    mean = {name: statistics.fmean(own) for name, own in values.items()}
+    spread = {
+        name: statistics.stdev(own) for name, own in values.items() if len(own) > 1 and all(map(math.isfinite, own))
+    }
+    return EpochMeasured(trial, epoch, mean, sum(row.seconds for row in rows), spread)

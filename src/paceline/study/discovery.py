@@ -1,0 +1,74 @@
+"""Running ``build`` a few times to find what may vary and what of it changes the program."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paceline.core import InvalidInput, Value, last_line
+from paceline.data import Split
+from paceline.space import Discovery, HyperParameters, discover
+from paceline.study.engine import training_data
+from paceline.study.request import Request
+from paceline.study.streams import StreamParts
+
+
+def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> tuple[Discovery, dict[str, bool], bool]:
+    """Runs ``build`` to find what may vary, which of it changes the program, and whether it reads ``epochs``."""
+    from paceline.train.build import build_model
+    from paceline.train.outline import outline
+
+    outlines: list[tuple[Mapping[str, Value], str]] = []
+    reads_epochs = False
+
+    def build(hp: HyperParameters) -> None:
+        nonlocal reads_epochs
+        model = build_model(request.build, hp, seed)
+        reads_epochs |= "epochs" in hp.used
+        if not outlines:
+            _check_objective(request, model, parts)
+        outlines.append((hp.config, outline(model)))
+
+    found = discover(build, space=request.loop)
+    # what the loop varies is not asked for by build, so nothing was inferred of it
+    broken = [o for o in found.observations if o.error is not None]
+    refused = next((o.error for o in broken if "paceline.core.errors.InvalidInput" in (o.error or "")), None)
+    if len(broken) == len(found.observations) or refused:
+        last = last_line(refused or broken[0].error).removeprefix("paceline.core.errors.InvalidInput: ")
+        if refused:  # what was refused says it all; it is told again as it was
+            passed, _, expected = last.partition("; expected ")
+            raise InvalidInput(passed, expected=expected.removesuffix("."))
+        raise InvalidInput(
+            f"build(hp) raised for every configuration tried; the first time: {last}",
+            expected="a build(hp) that works at least for the default values",
+        )
+    if not any(h.num_values != 1 for h in found.space):
+        raise InvalidInput(
+            "build(hp) asks for no hyperparameter that varies",
+            expected="at least one, such as hp.Float('learning_rate', 1e-4, 1e-1, sampling='log')",
+        )
+    return found, _structural(outlines), reads_epochs
+
+
+def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, bool]:
+    """Which hyperparameters changed the outline when they alone were changed."""
+    default, reference = outlines[0]
+    changed: dict[str, bool] = {}
+    for config, shape in outlines[1:]:
+        names = [name for name in config if name in default and config[name] != default[name]]
+        if len(names) == 1:
+            changed[names[0]] = changed.get(names[0], False) or shape != reference
+    return changed
+
+
+def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -> None:
+    from paceline.train.stream import feed_of
+    from paceline.train.trace import CannotTrace, trace
+
+    feed = feed_of(training_data(parts, request.class_weight), request.batch_size or 32)
+    try:
+        names = trace(model, feed).log_names
+    except CannotTrace:
+        return
+    if request.objective.metric not in names:
+        raise InvalidInput(
+            f"objective is {request.objective.metric!r}", expected=f"one of the model's metrics: {', '.join(names)}"
+        )

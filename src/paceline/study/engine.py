@@ -1,0 +1,208 @@
+"""From a plan to whatever trains: the arrays as the engine takes them, and an executor for each purpose."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paceline.core import Objective, Trial
+from paceline.data import Split
+from paceline.data.pool import Parts, fold_parts, fresh_parts, pool_of
+from paceline.execute.base import Executor, Job, Leaves, Training
+from paceline.space import Space
+from paceline.study.request import Request
+from paceline.study.streams import StreamParts, weights_of_classes
+
+if TYPE_CHECKING:
+    from paceline.train.feed import PooledData, TrainingData
+    from paceline.train.stream import StreamFeed
+
+LOOP_NAMES = frozenset({"epochs", "batch_size"})
+"""Hyperparameters of the training loop, which ``build`` need not ask for."""
+
+_REPEATS, _FOLDS, _FINAL = 11, 12, 13  # streams of random numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What the final trains on: pairs of a seed and, where rows can be divided anew, a split.
+
+    Attributes:
+        executor: trains finalists; a job's ``split`` is the number of its pair.
+        seeds: of each pair.
+        fresh_splits: whether each pair has a split of its own.
+        validation_share: rows of the validation part over rows of the training part.
+    """
+
+    executor: Executor
+    seeds: tuple[int, ...]
+    fresh_splits: bool
+    validation_share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """How a study's networks are trained.
+
+    Attributes:
+        request: what was asked for.
+        parts: the data.
+        seed: of everything random.
+        backend: of Keras.
+        space: what may vary.
+        structural: for each hyperparameter that was tried, whether it changes the program.
+    """
+
+    request: Request
+    parts: Split | StreamParts
+    seed: int
+    backend: str
+    space: Space
+    structural: Mapping[str, bool]
+
+    @property
+    def training(self) -> Training:
+        """How trials are trained."""
+        request = self.request
+        return Training(request.objective, request.batch_size or 32, request.patience, request.keep, request.memory)
+
+    def for_search(self, one_by_one: bool) -> Executor:
+        """An executor of trials, each trained as often as was asked for.
+
+        Args:
+            one_by_one: whether a model or a schedule decides what follows, so that networks come and go one by one.
+        """
+        replication = self.request.replication
+        if replication.is_single:
+            # on a stream those that were asked for together stay together: each of its batches is loaded once for all
+            few = one_by_one and not isinstance(self.parts, StreamParts)
+            return self._executor(training_data(self.parts, self.request.class_weight), self.training, few)
+        from paceline.execute.repeated import RepeatedExecutor
+
+        seeds, parts = self._replicates()
+        data: Any = training_data(self.parts, self.request.class_weight) if parts is None else self._pooled(parts)
+        return RepeatedExecutor(self._executor(data, self.training, one_by_one), seeds, self.training)
+
+    def for_final(self, num_pairs: int) -> Fresh:
+        """An executor of finalists, with so many fresh pairs.
+
+        How long each trains was found by the search; no other epoch is looked at, so that the score that is reported
+        chose nothing.
+        """
+        seeds = seeds_of(self.seed, _FINAL, num_pairs)
+        parts = fresh_parts(self.parts, seeds) if isinstance(self.parts, Split) else None
+        training = replace(self.training, patience=None, keep="last")
+        data: Any = training_data(self.parts, self.request.class_weight) if parts is None else self._pooled(parts)
+        share = len(parts[0][1]) / len(parts[0][0]) if parts else 0.0
+        return Fresh(self._executor(data, training, False), seeds, parts is not None, share)
+
+    def refit(self, trial: Trial, epochs: int) -> Leaves | None:
+        """The variables of a trial's network, trained anew on training and validation part; None if that failed."""
+        if not isinstance(self.parts, Split):
+            return None
+        training = Training(Objective.of("loss"), self.request.batch_size or 32, memory=self.request.memory)
+        executor = self._executor(everything(self.parts, self.request.class_weight), training, False)
+        try:
+            executor.submit([Job(trial.number, trial.config, self.seed, epochs)], {}, {})
+            while not executor.is_idle:
+                for progress in executor.progress():
+                    if progress.error is not None:
+                        raise progress.error
+                    if trial.number in progress.results:
+                        return progress.results[trial.number]
+        finally:
+            executor.close()
+        return None
+
+    def _executor(self, data: Any, training: Training, one_by_one: bool) -> Executor:
+        from paceline.execute.fused import FusedExecutor
+        from paceline.execute.prepare import Preparation, structural_hint
+        from paceline.train.calibration import capacity
+        from paceline.train.lanes import LaneCount, cohort_count, device_count, few_lanes, free_memory
+
+        fused = self.backend == "jax"
+        preparation = Preparation(self.request.build, data, training, self.space, LOOP_NAMES, fused)
+        lane_count = LaneCount(
+            capacity() if fused else 0, self.request.memory or free_memory(), device_count(), cohort_count(),
+            few=few_lanes() if one_by_one else 0,
+        )  # fmt: skip
+        return FusedExecutor(preparation, training, structural_hint(self.structural, self.space), lane_count)
+
+    def _replicates(self) -> tuple[tuple[int, ...], tuple[Parts, ...] | None]:
+        """Seed of each training of a configuration, and the rows that it trains on; None: the study's own split."""
+        replication = self.request.replication
+        seeds = (self.seed, *seeds_of(self.seed, _REPEATS, replication.repeats - 1))
+        if not isinstance(self.parts, Split):
+            return seeds, None
+        if replication.folds is None:
+            others = fresh_parts(self.parts, seeds[1:])
+            own = self.parts.val_rows
+            return seeds, None if others is None or own is None else ((self.parts.train_rows, own), *others)
+        of_folds = seeds_of(self.seed, _FOLDS, replication.repeats)
+        parts = [fold_parts(self.parts, replication.folds, seed, replication.groups) for seed in of_folds]
+        return tuple(seed for seed, own in zip(seeds, parts, strict=True) for _ in own), tuple(
+            part for own in parts for part in own
+        )
+
+    def _pooled(self, parts: Sequence[Parts]) -> "Sequence[PooledData]":
+        """Data of each split; splits of one size share theirs, and so their programs."""
+        from paceline.train.feed import PooledData
+
+        if not isinstance(self.parts, Split):
+            raise TypeError("a stream cannot be divided")
+        pool = pool_of(self.parts, parts)
+        train = _with_weight(pool.x, pool.y, _weight(pool.y, pool.sample_weight, self.request.class_weight))
+        validation = _with_weight(pool.x, pool.y, pool.sample_weight)
+        sizes = [(len(train), len(held_out)) for train, held_out in pool.parts]
+        of_size = {
+            size: PooledData.of(train, validation, {i: pool.parts[i] for i, own in enumerate(sizes) if own == size})
+            for size in dict.fromkeys(sizes)
+        }
+        return [of_size[size] for size in sizes]
+
+
+def seeds_of(seed: int, stream: int, count: int) -> tuple[int, ...]:
+    """Seeds for one purpose, independent of those for another; a longer row begins with the shorter ones."""
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(stream,))
+    return tuple(int(child.generate_state(1)[0] >> 1) for child in sequence.spawn(count))
+
+
+def training_data(parts: Split | StreamParts, class_weight: Mapping[int, float] | None) -> "TrainingData | StreamFeed":
+    """The split as the engine takes it, with class weights as weights of rows, as ``fit`` does it."""
+    from paceline.train.feed import TrainingData
+
+    if isinstance(parts, StreamParts):
+        return parts.feed
+    weight = _weight(parts.y_train, parts.sample_weight_train, class_weight)
+    train = _with_weight(parts.x_train, parts.y_train, weight)
+    return TrainingData.of(train, _with_weight(parts.x_val, parts.y_val, parts.sample_weight_val))
+
+
+def everything(parts: Split, class_weight: Mapping[int, float] | None) -> "TrainingData":
+    """Training and validation part together, to train on; prepared as they were in the search."""
+    from paceline.data.trees import leaves, map_leaves
+    from paceline.train.feed import TrainingData
+
+    def both(one: Any, other: Any) -> Any:
+        rest = dict(leaves(other))
+        return map_leaves(lambda path, leaf: np.concatenate([leaf, rest[path]]), one)
+
+    y = both(parts.y_train, parts.y_val)
+    weight = None
+    if parts.sample_weight_train is not None and parts.sample_weight_val is not None:
+        weight = np.concatenate([parts.sample_weight_train, parts.sample_weight_val])
+    x = both(parts.x_train, parts.x_val)
+    return TrainingData.of(_with_weight(x, y, _weight(y, weight, class_weight)), None)
+
+
+def _weight(y: Any, weight: Any, class_weight: Mapping[int, float] | None) -> Any:
+    """The weight of each row from its own and its class's; None where there is neither."""
+    if class_weight is None:
+        return weight
+    of_class = weights_of_classes(y, class_weight)
+    return of_class if weight is None else weight * of_class
+
+
+def _with_weight(x: Any, y: Any, weight: Any) -> tuple[Any, ...]:
+    return (x, y) if weight is None else (x, y, weight)

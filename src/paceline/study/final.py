@@ -1,0 +1,187 @@
+"""The final: the finalists train anew, on fresh seeds and fresh splits, and one of them wins."""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+from paceline.core import Final, InvalidInput, Trial, TrialState
+from paceline.core.events import (
+    EpochMeasured,
+    FinalEnded,
+    FinalMeasured,
+    FinalStarted,
+    Noted,
+    ProgramCompiled,
+    TrialEnded,
+)
+from paceline.execute.base import Job, Progress
+from paceline.study.closing import Closing
+from paceline.study.engine import Fresh
+from paceline.study.record import Record
+from paceline.study.recorder import Recorder
+from paceline.study.task import Task
+
+_FINALISTS = 8
+_FEWEST_FINALISTS = 3
+_FEWEST_PAIRS = 2
+_COMPILE_SECONDS = 2.0  # of a program, where the study has compiled none
+_KEPT_BACK = 0.2  # of the time left, for the model's last training and its test
+
+
+class TheFinal:
+    """Holds the final of a study, or what is left of it."""
+
+    def __init__(self, task: Task, recorder: Recorder, seconds_left: Callable[[], float | None]) -> None:
+        """``seconds_left`` says how much of the session's time is left; None for no limit."""
+        self._task, self._recorder, self._seconds_left = task, recorder, seconds_left
+        self._record: Record = recorder.record
+        self._last: dict[int, EpochMeasured] = {}
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is one to be held."""
+        due = self._record.best is not None and not self._record.final_is_current
+        return due and self._task.closing.pairs > 0 and len(self._record.trials) > 1
+
+    def hold(self) -> None:
+        """Trains what is missing, and names the winner."""
+        if not self._goes_on and not self._begin():
+            return
+        final = self._final
+        if final.missing:
+            fresh = self._task.fresh(final.num_pairs)
+            if fresh is not None:
+                self._train(fresh)
+        winner, reason = winner_of(self._record, self._task.closing)
+        self._recorder.tell([FinalEnded(winner, reason)])
+
+    @property
+    def _final(self) -> Final:
+        if self._record.final is None:
+            raise InvalidInput("the study has no final", expected="one that has begun")
+        return self._record.final
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether a final that was interrupted is still that of these trials."""
+        final = self._record.final
+        return final is not None and final.winner is None and not self._record.trials_since_final
+
+    def _begin(self) -> bool:
+        """Chooses the finalists and how often each trains; False where there is no time for it."""
+        finalists, notes = choose(self._record, self._task)
+        pairs, notes_of_time = self._fitting(finalists)
+        known = [note for note in (*notes, *notes_of_time) if note and note not in self._record.notes]
+        self._recorder.tell([Noted(note) for note in known])
+        if not pairs:
+            return False
+        fresh, share = self._task.fresh_splits
+        default = default_of(self._record)
+        numbers = tuple(trial.number for trial in finalists)
+        self._recorder.tell([FinalStarted(numbers, None if default is None else default.number, pairs, fresh, share)])
+        return True
+
+    def _fitting(self, finalists: Sequence[Trial]) -> tuple[int, list[str]]:
+        """How many pairs the time that is left has room for."""
+        wanted, left = self._task.closing.pairs, self._seconds_left()
+        if left is None:
+            return wanted, []
+        compiled = [event.seconds for event in self._record.compilations]
+        programs = len({trial.program for trial in finalists})
+        compiling = programs * (statistics.fmean(compiled) if compiled else _COMPILE_SECONDS)
+        of_pair = sum(trial.seconds / max(1, len(trial.measurements)) * _epochs(trial) for trial in finalists)
+        room = int(max(0.0, left * (1 - _KEPT_BACK) - compiling) / max(of_pair, 1e-9))
+        if room >= wanted:
+            return wanted, []
+        if room < _FEWEST_PAIRS:
+            return 0, ["There was no time left for a final: the best score is that of the luckiest trial."]
+        return room, [f"The time left has room for {room} of {wanted} fresh trainings of each finalist."]
+
+    def _train(self, fresh: Fresh) -> None:
+        final = self._final
+        count = final.num_pairs
+        jobs = []
+        for number, pair in final.missing:
+            trial = self._record.trial(number)
+            jobs.append(Job(number * count + pair, trial.config, fresh.seeds[pair], _epochs(trial), split=pair))
+        try:
+            fresh.executor.submit(jobs, {}, {})
+            while not fresh.executor.is_idle:
+                left = self._seconds_left()
+                if left is not None and left <= 0:
+                    break
+                for progress in fresh.executor.progress(left):
+                    self._take(progress, count)
+        finally:
+            fresh.executor.close()
+
+    def _take(self, progress: Progress, count: int) -> None:
+        events: list[FinalMeasured | ProgramCompiled | Noted] = []
+        for event in progress.events:
+            if isinstance(event, EpochMeasured):
+                self._last[event.number] = event
+            elif isinstance(event, TrialEnded):
+                number, pair = divmod(event.number, count)
+                last = self._last.pop(event.number, None)
+                metrics, seconds = ({}, 0.0) if last is None else (last.metrics, last.seconds)
+                events.append(FinalMeasured(number, pair, event.score, event.best_epoch, metrics, seconds))
+            elif isinstance(event, ProgramCompiled | Noted):
+                events.append(event)
+        if events:
+            self._recorder.tell(events)
+        if progress.error is not None:
+            raise progress.error
+
+
+def choose(record: Record, task: Task) -> tuple[list[Trial], list[str]]:
+    """The finalists, the most promising first, with the user's default configuration; and what to say about it."""
+    from paceline.search import promising
+
+    completed = [t for t in record.all_trials() if t.state is TrialState.COMPLETED and t.score is not None]
+    count = _FINALISTS
+    if task.closing.is_automatic:
+        trained = sum(len(trial.measurements) for trial in record.all_trials() if trial.shares is None)
+        typical = statistics.fmean(_epochs(trial) for trial in completed)
+        count = max(_FEWEST_FINALISTS, min(count, int(trained / (task.closing.pairs * typical))))
+    default = default_of(record)
+    numbers, remark = promising(record.space, record.all_trials(), record.objective, count)
+    chosen = list(numbers)[: count - 1 if default is not None and default.number not in numbers[:count] else count]
+    if default is not None and default.number not in chosen:
+        chosen.append(default.number)
+    return [record.trial(number) for number in chosen], [remark]
+
+
+def default_of(record: Record) -> Trial | None:
+    """The trial of the user's default configuration, however far it came; None where there is none that works."""
+    key = record.space.key(record.space.complete({}))
+    trials = [t for t in record.all_trials() if t.state is not TrialState.FAILED]
+    return next((trial for trial in trials if record.space.key(trial.config) == key), None)
+
+
+def winner_of(record: Record, closing: Closing) -> tuple[int, str]:
+    """The finalist with the best mean or, where that was asked for, the smallest or fastest that is tied with it."""
+    from paceline.stats.winner import judge
+
+    final = record.final
+    if final is None:
+        raise InvalidInput("the study has no final", expected="one that has begun")
+    trials = {number: record.trial(number) for number in final.finalists}
+    searched = {number: trial.score for number, trial in trials.items() if trial.score is not None}
+    sizes = None
+    if closing.prefer is not None:
+        sizes = {number: _size(trial, final, closing.prefer) for number, trial in trials.items()}
+    verdict = judge(final, record.objective, searched, strict=closing.is_strict, sizes=sizes)
+    if verdict.preferred is not None and verdict.preferred != verdict.winner:
+        return verdict.preferred, f"the {closing.prefer} one of those that are tied"
+    return verdict.winner, "the best mean of its fresh trainings"
+
+
+def _size(trial: Trial, final: Final, prefer: str) -> float:
+    if prefer == "small":
+        return math.inf if trial.parameters is None else float(trial.parameters)
+    return statistics.fmean([final.seconds.get((trial.number, pair), math.inf) for pair in range(final.num_pairs)])
+
+
+def _epochs(trial: Trial) -> int:
+    """How long a finalist trains: to the epoch whose weights the search kept, or in full if it never came so far."""
+    return (trial.best_epoch if trial.state is TrialState.COMPLETED else None) or trial.epochs

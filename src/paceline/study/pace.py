@@ -1,0 +1,38 @@
+"""How long trials train and how many at once, where nobody said."""
+
+from paceline.core import InvalidInput
+from paceline.schedule import Full, Schedule
+from paceline.schedule import create as create_schedule
+from paceline.search import Strategy
+from paceline.study.request import Request
+
+_SHORT = 3  # epochs that are not worth dividing
+_IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
+
+
+def schedule_of(request: Request, streamed: bool) -> Schedule:
+    """The schedule asked for; ``"auto"`` is successive halving, or full length where that would decide nothing."""
+    varies = "epochs" in request.loop
+    if request.schedule == "auto":
+        whole = varies or streamed or (request.epochs or 1) <= _SHORT
+        return Full() if whole or _name(request.search) in ("grid", "given") else create_schedule("asha")
+    schedule = create_schedule(request.schedule)
+    if varies and not isinstance(schedule, Full):
+        raise InvalidInput(
+            f"schedule is {schedule.name!r} where epochs are a hyperparameter", expected="'full' or 'auto'",
+            fix="A schedule chooses how long each trial trains; pass a number for epochs.",
+        )  # fmt: skip
+    return schedule
+
+
+def _name(search: str | Strategy) -> str:
+    return search.strip().lower() if isinstance(search, str) else search.name
+
+
+def in_flight_of(backend: str) -> int:
+    """Trials in flight where nobody said: some for each core of a CPU, as many as an accelerator likes elsewhere."""
+    if backend != "jax":
+        return 1
+    import jax
+
+    return _IN_FLIGHT if jax.default_backend() == "cpu" else _IN_FLIGHT_ACCELERATED
