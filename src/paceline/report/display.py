@@ -181,8 +181,11 @@ def _left(tally: Tally) -> list[str]:
 
 
 def _activity(tally: Tally) -> str:
-    if tally.total is not None and tally.ended >= tally.total:
-        told = ["saving and testing the best model"]
+    if tally.final is not None:
+        done, total = tally.final
+        told = [f"final: {done} of {total} fresh trainings of the finalists done"]
+    elif tally.total is not None and tally.ended >= tally.total:
+        told = ["saving and testing the best model" if tally.has_model else "finishing"]
     else:
         told = [f"{words.count(tally.running, 'lane')} running" if tally.running else "preparing the next networks"]
         rate = tally.steps_per_second()

@@ -57,6 +57,20 @@ class Tally:
         return self._record
 
     @property
+    def final(self) -> tuple[int, int] | None:
+        """While the final is held: how many of its trainings are done, and how many there are."""
+        final = None if self._record is None else self._record.final
+        if final is None or final.winner is not None:
+            return None
+        return len(final.scores), final.num_pairs * len(final.finalists)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the study ends with a model: not where a function trains and measures by itself."""
+        created = None if self._record is None else self._record.created
+        return created is not None and "kind" not in created.data
+
+    @property
     def running(self) -> int:
         """Trials that train now."""
         return len(self._training)

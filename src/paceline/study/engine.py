@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paceline.core import Objective, Trial
+from paceline.core import InvalidInput, Objective, Trial
 from paceline.data import Split
 from paceline.data.pool import Parts, fold_parts, fresh_parts, pool_of
 from paceline.execute.base import Executor, Job, Leaves, Training
@@ -66,6 +66,17 @@ class Engine:
         """How trials are trained."""
         request = self.request
         return Training(request.objective, request.batch_size or 32, request.patience, request.keep, request.memory)
+
+    def check(self) -> None:
+        """Makes sure that the data can be divided as was asked for.
+
+        Raises:
+            InvalidInput: they cannot.
+        """
+        folds = self.request.replication.folds
+        if folds is not None and not isinstance(self.parts, Split):
+            raise InvalidInput(f"folds is {folds!r} and data is a stream", expected="no folds: a stream is not divided")
+        self._replicates()
 
     def for_search(self, one_by_one: bool) -> Executor:
         """An executor of trials, each trained as often as was asked for.

@@ -3,7 +3,7 @@
 import math
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -192,7 +192,7 @@ class Plan:
         if different or missing:
             names = ", ".join(different + missing)
             raise StudyMismatch(f"the space differs in: {names}", expected=f"the space of {directory}", fix=fix)
-        for name in ("epochs", "batch_size", "keep", "patience"):
+        for name in ("epochs", "batch_size", "keep", "patience", "replication"):
             if created.settings.get(name) != self.settings_json[name]:
                 was = f"{created.settings.get(name)!r}, as in {directory}"
                 raise StudyMismatch(f"{name} is {self.settings_json[name]!r}", expected=was, fix=fix)
@@ -260,6 +260,8 @@ def make_plan(request: Request) -> Plan:
     parts: Split | StreamParts
     if isinstance(dataset, Stream):
         parts = stream_parts(dataset, request)
+        if request.closing.is_automatic:  # each training would load everything again
+            request = replace(request, closing=replace(request.closing, pairs=0))
     else:
         in_memory = dataset.name == "arrays"
         parts = split(
@@ -283,9 +285,11 @@ def make_plan(request: Request) -> Plan:
     create(request.search, seed).check(found.space)
     schedule = schedule_of(request, isinstance(dataset, Stream))
     in_flight = request.in_flight or in_flight_of(backend)
-    return Plan(
+    plan = Plan(
         request, seed, backend, parts, found.space, structural, not reads_epochs, tuple(notes), schedule, in_flight
     )
+    plan.engine.check()
+    return plan
 
 
 def _batch_rows(request: Request) -> int:
