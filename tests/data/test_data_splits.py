@@ -182,3 +182,12 @@ def test_stratified_regression_and_other_records_are_refused() -> None:
         split(load((X, X[:, 0])), stratify=True)
     with pytest.raises(InvalidInput, match="expected a Dataset"):
         split((X, Y))  # type: ignore[arg-type]
+
+
+def test_rows_shared_with_the_test_part_are_told() -> None:
+    x = np.random.default_rng(0).random((40, 3)).astype("float32")
+    y = np.arange(40.0)
+    shared = split(load((x, y, np.concatenate([x[:7], x[:5] + 1]), np.arange(12.0))))
+    assert any("7 rows of the test part" in note for note in shared.notes)
+    apart = split(load((x, y, x[:5] + 1, np.arange(5.0))))
+    assert not any("test part" in note for note in apart.notes)

@@ -7,6 +7,7 @@ import numpy as np
 from paceline.core import InvalidInput
 from paceline.data import arrays, preparing, tables, targets
 from paceline.data.fingerprints import fingerprint
+from paceline.data.overlap import num_shared
 from paceline.data.partition import partition
 from paceline.data.records import Dataset, Split
 from paceline.data.trees import Array, Tree, take
@@ -47,7 +48,7 @@ def split(
         raise InvalidInput(f"dataset is a {type(dataset).__name__}", expected="a Dataset from paceline.data.load")
     validation, moved = _whole_batches(dataset.num_rows, validation, batch_rows)
     train_rows, val_rows, notes = _divide(dataset, validation, seed, stratify)
-    notes = (*notes, *moved)
+    notes = (*notes, *moved, *_overlap(dataset))
     if val_rows is None:
         x_val, y_val = _given(dataset, validation)
         how: tuple[Any, ...] = (x_val, y_val)
@@ -104,6 +105,15 @@ def _whole_batches(num_rows: int, validation: Any, batch_rows: int) -> tuple[Any
         return validation, ()
     note = f"The validation part has {left_over} rows more than asked for, so that every training batch is full."
     return (size + left_over) / num_rows, (note,)
+
+
+def _overlap(dataset: Dataset) -> tuple[str, ...]:
+    """A warning where the test part holds rows that are trained on."""
+    shared = 0 if dataset.x_test is None else num_shared(dataset.x, dataset.x_test)
+    if not shared:
+        return ()
+    told = "1 row" if shared == 1 else f"{shared:,} rows"
+    return (f"Warning: {told} of the test part have the very inputs of rows outside it, so the test flatters.",)
 
 
 def _divide(

@@ -25,6 +25,7 @@ from paceline.study.pace import in_flight_of, schedule_of
 from paceline.study.record import FORMAT, Record
 from paceline.study.request import Request
 from paceline.study.streams import StreamParts, check_batch_size, stream_parts
+from paceline.study.tested import write_tested
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,6 +224,11 @@ class Plan:
         with writing(new):
             model.save(new)
             new.replace(directory / "best.keras")
+        if isinstance(self.split, Split) and self._has_test:
+            write_tested(
+                directory, model, self.split.x_test, self.split.y_test, self.split.dataset.task,
+                self.split.dataset.class_names,
+            )  # fmt: skip
         return self._evaluate(model)
 
     def test(self, trial: Trial, leaves: Leaves) -> dict[str, float]:
