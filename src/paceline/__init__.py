@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paceline.api import load_study, open_study, resume, tune
+    from paceline.api import ablate, load_study, open_study, resume, tune
     from paceline.core import (
         AllTrialsFailed,
         InvalidInput,
@@ -49,6 +49,7 @@ __all__ = [
     "StudyLocked",
     "StudyMismatch",
     "__version__",
+    "ablate",
     "load_study",
     "open_study",
     "resume",
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "paceline.api": ("load_study", "open_study", "resume", "tune"),
+    "paceline.api": ("ablate", "load_study", "open_study", "resume", "tune"),
     "paceline.core": (
         "AllTrialsFailed",
         "InvalidInput",

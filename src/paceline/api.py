@@ -10,16 +10,16 @@ from paceline.core import Configuration, InvalidInput
 from paceline.report import Study, Summary, read, watch
 from paceline.schedule import Schedule
 from paceline.schedule import restore as restore_schedule
-from paceline.search import Normal, Strategy, Weights, restore
+from paceline.search import Normal, Strategy, Weights
 from paceline.space import Hyperparameter, HyperParameters, Space
-from paceline.store import StudyStore
 from paceline.study import Request, carry_out, make_plan
-from paceline.study.asking import as_request, check_limits, fresh_directory, resolve, seed_of
+from paceline.study.ablation import measure_ablation
+from paceline.study.asking import as_request, check_limits, fresh_directory, seed_of
 from paceline.study.asktell import OpenStudy
 from paceline.study.bring import bring
 from paceline.study.closing import Closing, Replication
 from paceline.study.function import FunctionTask
-from paceline.study.source import Source
+from paceline.study.resuming import found, request_of, strategy_of
 
 Build = Callable[[HyperParameters], Any]
 Show = Literal["auto"] | bool
@@ -248,33 +248,59 @@ def resume(
     """
     directory = Path(study)
     summary = read(directory)
-    record, settings = summary.record, summary.record.settings
+    record = summary.record
     if record.created is not None and "kind" in record.created.data:
         return _watched_function(_function_of(summary, build, trials, budget), display)
-    source = Source.from_json(settings.get("source", {}))
-    options = {**source.data_options, **data_options}
-    build = _found(
-        "build", build, source.build or source.model, "build; on the terminal --build model.py:build", directory
-    )
-    data = _found("data", data, source.data, "data", directory)
-    validation = _found("validation", validation, source.validation, "validation=(x_val, y_val)", directory)
-    if class_weight is None and source.class_weight is not None:
-        class_weight = {int(key): weight for key, weight in source.class_weight.items()}
     trials, budget = _limits(summary, trials, budget)
-    seed = int(settings["seed"])
-    build, data, source, objective = resolve(build, data, source, record.objective, seed, options)
-    loop = {name: settings[name] or record.space[name] for name in ("epochs", "batch_size")}
-    request = Request.of(
-        build, data, objective=objective, study=directory, **loop, trials=trials,
-        budget=budget, search=_strategy_of(directory, settings["search"]),
-        schedule=restore_schedule(settings.get("schedule", {"schedule": "full"})), ordered=settings.get("ordered"),
-        in_flight=settings.get("in_flight"), seed=seed, validation=validation, data_options=options,
-        class_weight=class_weight, patience=settings["patience"], keep=settings["keep"],
-        memory=settings.get("memory") if memory is None else memory, source=source.to_json(),
-        closing=Closing.from_json(settings.get("closing")), test_trials=settings.get("test_trials", False),
-        replication=_replication(settings.get("replication") or {}, folds, groups, directory),
+    request = request_of(
+        record, directory, build, data, trials=trials, budget=budget, validation=validation, class_weight=class_weight,
+        folds=folds, groups=groups, memory=memory, data_options=data_options,
     )  # fmt: skip
     return _watched(request, display)
+
+
+def ablate(
+    study: str | os.PathLike[str],
+    build: Build | str | None = None,
+    data: Any = None,
+    *,
+    pairs: int = 8,
+    validation: Any = None,
+    display: Show = "auto",
+    **data_options: Any,
+) -> Study:
+    """Measures what each change from the default configuration to the winner is worth, with real networks.
+
+    Example::
+
+        study = paceline.ablate("runs/mnist")
+        study.ablation()
+
+    The default configuration with one hyperparameter set as the winner has it, and the winner with one set back, train
+    on the same fresh pairs of seed and split, all of them side by side. Nothing that was measured is measured again.
+
+    Args:
+        study: the directory of a study that has ended.
+        build, data, validation, **data_options: as in `resume`, where they were passed from memory.
+        pairs: fresh pairs of seed and split on which each of them trains.
+        display: as in `tune`.
+
+    Raises:
+        InvalidInput: there is no such study, its best trial is the default configuration, or it is one of a function.
+        StudyMismatch: build or data are not those of the study.
+        StudyLocked: another process is writing it.
+    """
+    directory = Path(study)
+    summary = read(directory)
+    if summary.record.created is not None and "kind" in summary.record.created.data:
+        raise InvalidInput(f"study {directory} is of a function", expected="a study of a build(hp) on data")
+    request = request_of(
+        summary.record, directory, build, data, trials=len(summary.record.trials), budget=None, validation=validation,
+        data_options=data_options,
+    )  # fmt: skip
+    with watch(display, opening="Loading data and trying build(hp) ...") as observer:
+        measure_ablation(make_plan(request), directory, pairs, observer)
+    return Study.open(directory)
 
 
 def load_study(directory: str | os.PathLike[str]) -> Study:
@@ -332,12 +358,12 @@ def _function_of(summary: Summary, function: Build | str | None, trials: int | N
         raise InvalidInput(
             f"study {directory} is told by hand", expected=f"paceline.open_study({str(directory)!r}), ask and tell"
         )
-    function = _found("function", function, settings["source"]["build"], "the function", directory)
+    function = found("function", function, settings["source"]["build"], "the function", directory)
     trials, budget = _limits(summary, trials, budget)
     same = {name: settings[name] for name in ("epochs", "ordered", "workers", "time_limit", "memory_limit")}
     return FunctionTask.of(
         function, objective=summary.record.objective, study=directory, trials=trials, budget=budget,
-        search=_strategy_of(directory, settings["search"]), schedule=restore_schedule(settings["schedule"]), **same,
+        search=strategy_of(directory, settings["search"]), schedule=restore_schedule(settings["schedule"]), **same,
     )  # fmt: skip
 
 
@@ -355,26 +381,6 @@ def _watched(request: Request, display: Show) -> Study:
     return Study.open(request.directory)
 
 
-def _found(name: str, given: Any, stored: Any, how: str, directory: Path) -> Any:
-    if given is None and stored is None:
-        raise InvalidInput(
-            f"the {name} of study {directory} was passed from memory, so it is not known",
-            expected=f"that {name} again",
-            fix=f"Call paceline.resume({str(directory)!r}, ...) with {how}.",
-        )
-    return stored if given is None else given
-
-
-def _replication(stored: Mapping[str, Any], folds: Any, groups: Any, directory: Path) -> Replication:
-    """How often each configuration is trained; what was passed from memory has to be passed again."""
-    known = stored.get("folds")
-    if folds is None and known is not None:
-        folds = known if isinstance(known, int) else _found("folds", None, None, f"folds={known}", directory)
-    if groups is None and stored.get("groups"):
-        groups = _found("groups", None, None, "groups=...", directory)
-    return Replication.of(stored.get("repeats", 1), folds, groups)
-
-
 def _limits(summary: Summary, trials: int | None, budget: float | str | None) -> tuple[int | None, float | str | None]:
     """Trials and budget of a session that resumes: what is given, else what is left."""
     settings, record = summary.record.settings, summary.record
@@ -390,12 +396,3 @@ def _limits(summary: Summary, trials: int | None, budget: float | str | None) ->
             fix="Pass budget='5m' or trials=100 (a total); on the terminal --budget 5m or --trials 100.",
         )  # fmt: skip
     return None, left
-
-
-def _strategy_of(directory: Path, name: str) -> str | Strategy:
-    store = StudyStore(directory, writable=False)
-    try:
-        state = store.value("strategy")
-    finally:
-        store.close()
-    return name if state is None else restore(state)

@@ -1,5 +1,6 @@
 """The records that every room shares: trials, objectives, budgets, events and errors. Imports nothing of ours."""
 
+from paceline.core.ablation import Ablation, Side
 from paceline.core.budget import Budget, parse_bytes, parse_seconds
 from paceline.core.decision import Action, Decision
 from paceline.core.errors import (
@@ -16,6 +17,7 @@ from paceline.core.objective import Objective
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
 
 __all__ = [
+    "Ablation",
     "Action",
     "AllTrialsFailed",
     "Budget",
@@ -27,6 +29,7 @@ __all__ = [
     "MissingData",
     "Objective",
     "PacelineError",
+    "Side",
     "StudyLocked",
     "StudyMismatch",
     "Trial",

@@ -188,6 +188,28 @@ class FinalEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class AblationStarted:
+    """An ablation is to be measured; see `paceline.core.Ablation` for what the fields mean."""
+
+    default: int
+    winner: int
+    num_pairs: int
+    fresh_splits: bool
+    validation_share: float
+    changes: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class AblationMeasured:
+    """One change was trained on one pair; the name is empty for default or winner itself; no score: it failed."""
+
+    side: str
+    name: str
+    pair: int
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class BestTested:
     """The best trial's model met the test set.
 
@@ -221,6 +243,8 @@ Event = (
     | FinalStarted
     | FinalMeasured
     | FinalEnded
+    | AblationStarted
+    | AblationMeasured
     | BestTested
 )
 

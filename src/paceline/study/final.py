@@ -89,7 +89,7 @@ class TheFinal:
         compiled = [event.seconds for event in self._record.compilations]
         programs = len({trial.program for trial in finalists})
         compiling = programs * (statistics.fmean(compiled) if compiled else _COMPILE_SECONDS)
-        of_pair = sum(trial.seconds / max(1, len(trial.measurements)) * _epochs(trial) for trial in finalists)
+        of_pair = sum(trial.seconds / max(1, len(trial.measurements)) * epochs_of(trial) for trial in finalists)
         room = int(max(0.0, left * (1 - _KEPT_BACK) - compiling) / max(of_pair, 1e-9))
         if room >= wanted:
             return wanted, []
@@ -103,7 +103,7 @@ class TheFinal:
         jobs = []
         for number, pair in final.missing:
             trial = self._record.trial(number)
-            jobs.append(Job(number * count + pair, trial.config, fresh.seeds[pair], _epochs(trial), split=pair))
+            jobs.append(Job(number * count + pair, trial.config, fresh.seeds[pair], epochs_of(trial), split=pair))
         try:
             fresh.executor.submit(jobs, {}, {})
             while not fresh.executor.is_idle:
@@ -141,7 +141,7 @@ def choose(record: Record, task: Task) -> tuple[list[Trial], list[str]]:
     count = _FINALISTS
     if task.closing.is_automatic:
         trained = sum(len(trial.measurements) for trial in record.all_trials() if trial.shares is None)
-        typical = statistics.fmean(_epochs(trial) for trial in completed)
+        typical = statistics.fmean(epochs_of(trial) for trial in completed)
         count = max(_FEWEST_FINALISTS, min(count, int(trained / (task.closing.pairs * typical))))
     default = default_of(record)
     numbers, remark = promising(record.space, record.all_trials(), record.objective, count)
@@ -182,6 +182,6 @@ def _size(trial: Trial, final: Final, prefer: str) -> float:
     return statistics.fmean([final.seconds.get((trial.number, pair), math.inf) for pair in range(final.num_pairs)])
 
 
-def _epochs(trial: Trial) -> int:
+def epochs_of(trial: Trial) -> int:
     """How long a finalist trains: to the epoch whose weights the search kept, or in full if it never came so far."""
     return (trial.best_epoch if trial.state is TrialState.COMPLETED else None) or trial.epochs

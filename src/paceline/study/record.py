@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from paceline.core import Action, Configuration, Final, Measurement, Objective, Trial, TrialState
+from paceline.core import Ablation, Action, Configuration, Final, Measurement, Objective, Side, Trial, TrialState
 from paceline.core.events import (
+    AblationMeasured,
+    AblationStarted,
     BestTested,
     EpochMeasured,
     Event,
@@ -51,6 +53,7 @@ class Record:
         spaces: the space as it was first, and each time that a build made it grow.
         decisions: what the schedule said of each trial, by number.
         final: the closing cohort, once it has begun.
+        ablation: the way from the default configuration to the winner, once it is measured.
     """
 
     created: StudyCreated | None = None
@@ -65,6 +68,7 @@ class Record:
     spaces: list[SpaceChanged] = field(default_factory=list)
     decisions: dict[int, list[TrialDecided]] = field(default_factory=dict)
     final: Final | None = None
+    ablation: Ablation | None = None
 
     def __post_init__(self) -> None:
         self._measurements: dict[int, list[Measurement]] = {}
@@ -207,6 +211,12 @@ class Record:
             case FinalEnded() if self.final is not None:
                 self.final = replace(self.final, winner=event.winner)
                 self.test_is_current = False
+            case AblationStarted():
+                self._begin_ablation(event)
+            case AblationMeasured() if self.ablation is not None:
+                place = (Side(event.side), event.name, event.pair)
+                score = math.nan if event.score is None else event.score
+                self.ablation = replace(self.ablation, scores={**self.ablation.scores, place: score})
             case BestTested():
                 self.tested = event
                 self.test_is_current = True
@@ -226,6 +236,16 @@ class Record:
             final = replace(final, scores=scores, seconds={key: earlier.seconds[key] for key in scores})
         self.final = final
         self.trials_since_final = False
+
+    def _begin_ablation(self, event: AblationStarted) -> None:
+        """Of an earlier one between the same two trials, what was measured is still true."""
+        changes = {Side(side): tuple(names) for side, names in event.changes.items()}
+        earlier = self.ablation
+        same = earlier is not None and (earlier.default, earlier.winner) == (event.default, event.winner)
+        self.ablation = Ablation(
+            event.default, event.winner, event.num_pairs, event.fresh_splits, event.validation_share, changes,
+            earlier.scores if earlier is not None and same else {},
+        )  # fmt: skip
 
     def _end(self, event: TrialEnded) -> None:
         self.trials_since_final, self.test_is_current = True, False

@@ -1,0 +1,48 @@
+"""The ablation: the way from the default configuration to the winner, measured one change at a time."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """Where a change is made: to the default configuration (towards the winner), or to the winner (back)."""
+
+    DEFAULT = "default"
+    WINNER = "winner"
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """Networks that differ from the default, or from the winner, in one hyperparameter, on the same fresh pairs.
+
+    Attributes:
+        default: number of the trial of the default configuration.
+        winner: number of the winning trial.
+        num_pairs: pairs of a fresh seed and a fresh split, from 0.
+        fresh_splits: whether the pairs differ in their split too.
+        validation_share: rows of the validation part over rows of the training part, of each split.
+        changes: names of the hyperparameters that are changed at each side.
+        scores: of (side, name, pair); the name is empty for default and winner themselves.
+    """
+
+    default: int
+    winner: int
+    num_pairs: int
+    fresh_splits: bool
+    validation_share: float
+    changes: Mapping[Side, tuple[str, ...]]
+    scores: Mapping[tuple[Side, str, int], float] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> list[tuple[Side, str, int]]:
+        """What is still to be measured, pair by pair."""
+        every = [
+            (side, name, pair) for pair in range(self.num_pairs) for side in Side for name in ("", *self.changes[side])
+        ]
+        return [one for one in every if one not in self.scores]
+
+    def scores_of(self, side: Side, name: str = "") -> list[float]:
+        """The scores of one change on each pair, NaN where there is none."""
+        return [self.scores.get((side, name, pair), math.nan) for pair in range(self.num_pairs)]

@@ -1,0 +1,136 @@
+"""The measured ablation: real networks that differ in one hyperparameter from the default, or from the winner."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from paceline.core import Ablation, Configuration, InvalidInput, Side, Value
+from paceline.core.events import (
+    AblationMeasured,
+    AblationStarted,
+    Event,
+    Noted,
+    ProgramCompiled,
+    SessionEnded,
+    SessionStarted,
+    TrialEnded,
+)
+from paceline.execute.base import Job, Progress
+from paceline.space import Space
+from paceline.store import StudyStore
+from paceline.study.final import default_of, epochs_of
+from paceline.study.plan import Plan
+from paceline.study.record import Record
+from paceline.study.recorder import Observer, Recorder
+from paceline.study.session import versions
+
+
+def measure_ablation(plan: Plan, directory: Path, num_pairs: int, observer: Observer | None = None) -> None:
+    """Measures what is missing of the ablation of a study; arguments and errors as of `paceline.ablate`."""
+    if isinstance(num_pairs, bool) or not isinstance(num_pairs, int) or num_pairs < 2:
+        raise InvalidInput(f"pairs is {num_pairs!r}", expected="a whole number of at least 2")
+    store = StudyStore(directory, writable=True)
+    try:
+        recorder = Recorder(store, observer)
+        plan.check_same(recorder.record)
+        _check(recorder.record, directory)
+        recorder.tell([SessionStarted(versions())])
+        try:
+            _measure(plan, recorder, num_pairs)
+        finally:
+            recorder.tell([SessionEnded("the ablation was measured", 0.0)])
+    finally:
+        store.close()
+
+
+def configurations(space: Space, default: Configuration, winner: Configuration) -> dict[Side, dict[str, Configuration]]:
+    """What is trained at each side, by the name of what is changed; empty for the side itself.
+
+    A hyperparameter that a change makes active takes the value of the configuration towards which the change leads.
+    """
+    ways = {Side.DEFAULT: (default, winner), Side.WINNER: (winner, default)}
+    return {side: {"": start, **_changed(space, start, goal)} for side, (start, goal) in ways.items()}
+
+
+def _changed(space: Space, start: Configuration, goal: Configuration) -> dict[str, Configuration]:
+    found: dict[str, Configuration] = {}
+    for name in space.names:
+        if name not in start or name not in goal or start[name] == goal[name]:
+            continue
+        values: dict[str, Value] = {**{k: v for k, v in goal.items() if k not in start}, **start, name: goal[name]}
+        found[name] = space.complete(values)
+    return found
+
+
+def _check(record: Record, directory: Path) -> None:
+    best, default = record.best, default_of(record)
+    if best is None or default is None:
+        what = "no completed trial" if best is None else "no trial of the default configuration"
+        raise InvalidInput(f"study {directory} has {what}", expected="both a best trial and one of the default")
+    if best.number == default.number:
+        raise InvalidInput(
+            f"the best trial of study {directory} is the default configuration",
+            expected="a winner that differs from it",
+        )
+
+
+def _measure(plan: Plan, recorder: Recorder, num_pairs: int) -> None:
+    record = recorder.record
+    best, default = record.best, default_of(record)
+    if best is None or default is None:
+        raise TypeError("an ablation leads from one trial to another")
+    configs = configurations(record.space, default.config, best.config)
+    fresh_splits, share = plan.fresh_splits
+    changes = {str(side): tuple(name for name in own if name) for side, own in configs.items()}
+    recorder.tell([AblationStarted(default.number, best.number, num_pairs, fresh_splits, share, changes)])
+    ablation = _of(record)
+    epochs = epochs_of(best)
+    known = _known(record, ablation) if epochs_of(default) == epochs else []
+    recorder.tell(known)
+    missing = _of(record).missing
+    if not missing:
+        return
+    fresh = plan.fresh(num_pairs)
+    jobs = [
+        Job(number, configs[side][name], fresh.seeds[pair], epochs, split=pair)
+        for number, (side, name, pair) in enumerate(missing)
+    ]
+    try:
+        fresh.executor.submit(jobs, {}, {})
+        while not fresh.executor.is_idle:
+            for progress in fresh.executor.progress():
+                _take(progress, recorder, dict(enumerate(missing)))
+    finally:
+        fresh.executor.close()
+
+
+def _take(progress: Progress, recorder: Recorder, of_job: Mapping[int, tuple[Side, str, int]]) -> None:
+    events: list[Event] = []
+    for event in progress.events:
+        if isinstance(event, TrialEnded):
+            side, name, pair = of_job[event.number]
+            events.append(AblationMeasured(side, name, pair, event.score))
+        elif isinstance(event, ProgramCompiled | Noted):
+            events.append(event)
+    if events:
+        recorder.tell(events)
+    if progress.error is not None:
+        raise progress.error
+
+
+def _known(record: Record, ablation: Ablation) -> list[Event]:
+    """What the final measured of default and winner already: its pairs are the same ones."""
+    if record.final is None:
+        return []
+    ends = {Side.DEFAULT: ablation.default, Side.WINNER: ablation.winner}
+    return [
+        AblationMeasured(side, "", pair, record.final.scores[number, pair])
+        for side, number in ends.items()
+        for pair in range(ablation.num_pairs)
+        if (number, pair) in record.final.scores and (side, "", pair) not in ablation.scores
+    ]
+
+
+def _of(record: Record) -> Ablation:
+    if record.ablation is None:
+        raise TypeError("the ablation has not begun")
+    return record.ablation
