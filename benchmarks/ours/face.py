@@ -20,7 +20,7 @@ def tune(request: Mapping[str, Any], **changes: Any) -> Any:
             ``schedule``, ``study``.
         changes: replace entries of the request.
     """
-    asked = {"search": "random", "schedule": "full", "study": None, **request, **changes}
+    asked = {"search": "random", "schedule": "full", "study": None, "final": False, **request, **changes}
     space, data = SPACES[asked["space"]], read(asked["data"])
     training = {"epochs": asked["epochs"], "batch_size": asked["batch_size"], **_choices(space.choices)}
     with tempfile.TemporaryDirectory(prefix="study-") as unwanted:
@@ -34,6 +34,7 @@ def tune(request: Mapping[str, Any], **changes: Any) -> Any:
             search=asked["search"],
             schedule=asked["schedule"],
             seed=asked["seed"],
+            final=asked["final"],
             study=asked["study"] or unwanted,
             display=False,
             **training,
