@@ -3,11 +3,13 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from paceline.core import Configuration, InvalidInput
 from paceline.report import Study, Summary, read, watch
+from paceline.report.document import write_report
 from paceline.schedule import Schedule
 from paceline.schedule import restore as restore_schedule
 from paceline.search import Normal, Strategy, Weights
@@ -300,7 +302,7 @@ def ablate(
     )  # fmt: skip
     with watch(display, opening="Loading data and trying build(hp) ...") as observer:
         measure_ablation(make_plan(request), directory, pairs, observer)
-    return Study.open(directory)
+    return _reported(directory)
 
 
 def load_study(directory: str | os.PathLike[str]) -> Study:
@@ -371,14 +373,21 @@ def _watched_function(task: FunctionTask, display: Show) -> Study:
     limits = task.budget
     with watch(display, trials=limits.trials, seconds=limits.seconds, opening="Calling the function ...") as observer:
         carry_out(task, task.directory, observer)
-    return Study.open(task.directory)
+    return _reported(task.directory)
 
 
 def _watched(request: Request, display: Show) -> Study:
     began = time.monotonic()
     with watch(display, trials=request.budget.trials, seconds=request.budget.seconds) as observer:
         carry_out(make_plan(request), request.directory, observer, began)
-    return Study.open(request.directory)
+    return _reported(request.directory)
+
+
+def _reported(directory: Path) -> Study:
+    """The study that just ended, its report written."""
+    with suppress(InvalidInput):  # whoever wants it all the same is told why by `paceline report`
+        write_report(directory)
+    return Study.open(directory)
 
 
 def _limits(summary: Summary, trials: int | None, budget: float | str | None) -> tuple[int | None, float | str | None]:

@@ -5,12 +5,13 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from paceline.core import Trial, TrialState, last_line
-from paceline.core.events import SessionEnded, SessionStarted
+from paceline.core.events import Json, SessionEnded, SessionStarted
+from paceline.report.timeline import Timeline, timeline
 from paceline.store import Stored, StudyStore
 from paceline.study import Record
 
@@ -26,12 +27,14 @@ class Summary:
         record: everything that its events add up to.
         seconds: wall time of all its sessions, as far as they were recorded.
         writer: process id of the session that runs now on this machine, or None.
+        timeline: where the seconds went.
     """
 
     directory: Path
     record: Record
     seconds: float
     writer: int | None
+    timeline: Timeline = field(default_factory=Timeline)
 
     @property
     def state(self) -> str:
@@ -89,11 +92,12 @@ def read(directory: str | os.PathLike[str]) -> Summary:
     store = StudyStore(path, writable=False)
     try:
         stored = list(store.events())
-        writer = _alive(store.value("writer"))
+        writer = process_of(store.value("writer"))
     finally:
         store.close()
     record = Record.of(one.event for one in stored)
-    return Summary(path, record, seconds_spent(stored), writer if record.ended is None else None)
+    writer = writer if record.ended is None else None
+    return Summary(path, record, seconds_spent(stored), writer, timeline(stored))
 
 
 def seconds_spent(stored: Iterable[Stored]) -> float:
@@ -124,8 +128,8 @@ def states(record: Record) -> Mapping[str, int]:
     return Counter(str(trial.state) for trial in record.trials.values())
 
 
-def _alive(writer: Any) -> int | None:
-    """The process id that was stored, if that very process still lives on this machine."""
+def process_of(writer: Json | None) -> int | None:
+    """The process id in a store's current value ``writer``, if that very process still lives on this machine."""
     if not isinstance(writer, dict) or writer.get("host") != platform.node():
         return None
     import psutil

@@ -13,6 +13,8 @@ from paceline.study.record import Record, read_record
 if TYPE_CHECKING:
     import pandas as pd
 
+    from paceline.report.plots import Plots
+
 
 class Study:
     """The record of one search.
@@ -86,6 +88,23 @@ class Study:
         import keras
 
         return keras.saving.load_model(path, safe_mode=True)
+
+    @property
+    def plot(self) -> "Plots":
+        """The report's figures one by one: ``study.plot.best_so_far()``."""
+        from paceline.report.plots import Plots
+
+        return Plots(self.directory)
+
+    def report(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Writes the report, one HTML file that opens anywhere, and says where; None: ``report.html`` in the study.
+
+        Raises:
+            InvalidInput: the file cannot be written.
+        """
+        from paceline.report.document import write_report
+
+        return write_report(self.directory, path)
 
     def trials_dataframe(self) -> "pd.DataFrame":
         """One row a trial: number, state, score, epochs, seconds, origin, one ``config_*`` column a hyperparameter."""

@@ -199,6 +199,8 @@ def _notes(summary: Summary) -> Iterator[str]:
 def _files(summary: Summary) -> Iterator[str]:
     directory = summary.directory
     yield f"Everything is in {directory}; look at it again with: paceline show {directory}"
+    if (directory / "report.html").exists():
+        yield f"The report is {directory / 'report.html'}; open it in a browser."
     if (directory / "best.keras").exists():
         yield f"The trained model is {directory / 'best.keras'}; load it with keras.saving.load_model."
 

@@ -1,0 +1,21 @@
+"""The command that writes the report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="[default: report.html in the study]")
+    ] = None,
+) -> None:
+    """Write a study's report: one HTML file.
+
+    It holds everything it shows and opens without the network. While the study runs it says how things stand.
+    """
+    from paceline.report.document import write_report
+
+    typer.echo(f"The report is {write_report(study, output)}; open it in a browser.")

@@ -1,0 +1,115 @@
+"""The report: one HTML file that holds everything it shows, and opens without the network."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from paceline.core import InvalidInput
+from paceline.report.page.parts import text
+from paceline.report.panels import Panel, panels, script, styles
+from paceline.report.show import Summary, read
+
+NAME = "report.html"
+"""The file's name in a study's directory."""
+
+# nothing is loaded from anywhere, and what users typed is never run: the page's own scripts are the only ones
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>
+{styles}</style>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+<p>{subtitle}</p>
+<nav aria-label="Parts of the report"><ul>{links}</ul></nav>
+</header>
+<main>
+{sections}
+</main>
+<footer><p>Written by Paceline {version}. All of it is in this file; it needs no network.</p>
+<noscript><p>The figures need JavaScript; all else can be read without it.</p></noscript></footer>
+<script>{plotly}</script>
+<script>
+{script}</script>
+<script type="application/json" id="figures">{figures}</script>
+<script>paceline.report(JSON.parse(document.getElementById("figures").textContent));</script>
+</body>
+</html>
+"""
+
+
+def write_report(directory: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> Path:
+    """Writes a study's report, finished or not.
+
+    Args:
+        directory: of the study.
+        path: the file to write; None for ``report.html`` in the study's directory.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        InvalidInput: there is no study, or the file cannot be written.
+    """
+    target = Path(directory) / NAME if path is None else Path(path)
+    page = document(read(directory))
+    new = target.with_name(target.name + ".new")
+    try:
+        new.write_text(page, "utf-8")
+        new.replace(target)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise InvalidInput(
+            f"the report {target} cannot be written ({error.strerror})", expected="a file in a folder that is there"
+        ) from error
+    return target
+
+
+def document(summary: Summary) -> str:
+    """The report as HTML."""
+    from plotly.offline import get_plotlyjs
+
+    from paceline import __version__
+
+    shown = panels(summary)
+    return _PAGE.format(
+        policy=_POLICY, title=text(_title(summary)), subtitle=text(f"Study {summary.directory}"), styles=styles(),
+        links="".join(f'<li><a href="#{text(one.name)}">{text(one.title)}</a></li>' for one in shown),
+        sections="\n".join(map(section, shown)), plotly=get_plotlyjs(), script=script(),
+        figures=figures_json(shown), version=__version__,
+    )  # fmt: skip
+
+
+def section(panel: Panel) -> str:
+    """A panel as the page's script expects it."""
+    name, title = text(panel.name), text(panel.title)
+    heading = f'<h2 id="{name}-title">{title}</h2>'
+    return (
+        f'<section id="{name}" data-panel="{name}" aria-labelledby="{name}-title">{heading}\n'
+        f'<div class="body">{panel.html}</div></section>'
+    )
+
+
+def figures_json(shown: Sequence[Panel]) -> str:
+    """All figures by panel, as JSON that can stand in a script element: no text in it can end that element."""
+    figures = {panel.name: [{"name": one.name, **one.plotly} for one in panel.figures] for panel in shown}
+    told = json.dumps(figures, allow_nan=False, separators=(",", ":"))
+    return told.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _title(summary: Summary) -> str:
+    created = summary.record.created
+    if created is None:
+        return "A study that has not begun"
+    return f"{summary.record.objective.metric} on {created.data.get('name', 'a function')}"

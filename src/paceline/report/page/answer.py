@@ -1,0 +1,53 @@
+"""The answer, in a few sentences."""
+
+from collections.abc import Iterator
+
+from paceline.report import words
+from paceline.report.page.parts import Panel, facts, paragraph
+from paceline.report.show import Summary, states
+
+
+def panel(summary: Summary) -> Panel:
+    """What the study found, and what it was."""
+    told = "".join(map(paragraph, sentences(summary)))
+    return Panel("answer", "The answer", f'<div class="answer">{told}</div>{facts(_facts(summary))}')
+
+
+def sentences(summary: Summary) -> list[str]:
+    """The answer: that of the final where there was one, else what the search alone can say."""
+    record, best = summary.record, summary.record.best
+    if record.created is None:
+        return ["The study has not begun."]
+    if best is None or best.score is None:
+        return [_nothing(summary)]
+    metric, score = record.objective.metric, words.number(best.score)
+    told = [f"Trial {best.number} has the best {metric} of the search, {score}."]
+    if record.created is not None:
+        completed = len(summary.ranked)
+        told.append(
+            f"It is the luckiest of {words.count(completed, 'score')}, so expect a little less of it on new data."
+            if completed > 1
+            else "It is the only trial that completed, so there is nothing to compare it with."
+        )
+    if record.tested is not None and record.tested.metrics:
+        told.append(f"On the test part it measured {words.metrics(record.tested.metrics)}.")
+    return told
+
+
+def _nothing(summary: Summary) -> str:
+    counted = states(summary.record)
+    if counted.get("failed") and counted["failed"] == len(summary.record.trials):
+        return "All trials failed, so there is no answer; why is said below."
+    return "No trial has completed yet, so there is no answer."
+
+
+def _facts(summary: Summary) -> Iterator[tuple[str, object]]:
+    record, created = summary.record, summary.record.created
+    if created is None:
+        return
+    yield "Objective", f"{record.objective.direction} {record.objective.metric}"
+    yield "Data", created.data.get("name", "a function")
+    counted = ", ".join(f"{number:,} {name}" for name, number in states(record).items())
+    yield "Trials", f"{len(record.trials):,} ({counted})" if counted else "none yet"
+    yield "Time", words.duration(summary.seconds)
+    yield "State", {"killed": "killed half-way; what was measured is kept"}.get(summary.state, summary.state)

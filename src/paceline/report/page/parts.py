@@ -1,0 +1,185 @@
+"""What panels are made of: escaped text, tables, and figures as plain Plotly JSON.
+
+Names and values come from users: every function here that makes HTML escapes what it is given, and `label` does the
+same for Plotly, whose texts know a few tags too.
+"""
+
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from paceline.report import words
+
+BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
+"""Okabe and Ito's colours that stand out on white; on a dark page the drawing script takes brighter ones of theirs."""
+
+_LONGEST_LABEL = 40
+_DIGITS = 5  # significant ones of what is drawn
+_RIGHT = ' class="n"'
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that Plotly draws.
+
+    Attributes:
+        name: unique among all figures of a report; letters and underscores.
+        plotly: ``data`` and ``layout``, plain types that go to JSON.
+        alt: what is to be seen, in words, for those who do not see it.
+    """
+
+    name: str
+    plotly: Mapping[str, Any]
+    alt: str
+
+    def place(self) -> str:
+        """The HTML element in which it is drawn."""
+        height = int(self.plotly.get("layout", {}).get("height", 360))
+        return (
+            f'<figure data-figure="{text(self.name)}"><div class="plot" role="img" aria-label="{text(self.alt)}" '
+            f'style="min-height:{height}px"></div><figcaption>{text(self.alt)}</figcaption></figure>'
+        )
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One part of the page.
+
+    Attributes:
+        name: unique among the panels; letters.
+        title: its heading, plain text.
+        html: its body, escaped; holds the place of each figure.
+        figures: what is drawn in those places.
+    """
+
+    name: str
+    title: str
+    html: str
+    figures: tuple[Figure, ...] = field(default=())
+
+
+def text(value: object) -> str:
+    """Anything as text in HTML, in an element or in an attribute."""
+    return html.escape(str(value), quote=True)
+
+
+def paragraph(sentence: str, kind: str = "") -> str:
+    """A sentence as a paragraph."""
+    return f'<p class="{kind}">{text(sentence)}</p>' if kind else f"<p>{text(sentence)}</p>"
+
+
+def label(value: object) -> str:
+    """A name or value as Plotly shows it as it is: one line, not too long."""
+    line = " ".join(str(value).split())
+    if len(line) > _LONGEST_LABEL:
+        line = line[: _LONGEST_LABEL - 1] + "…"
+    return html.escape(line, quote=False)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows at one place, where that is not what it is sorted by.
+
+    Attributes:
+        shown: as people read it.
+        key: what it is sorted by: a number or a text; None comes last.
+    """
+
+    shown: str
+    key: float | str | None
+
+
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "", sortable: bool = False
+) -> str:
+    """A table; a row's first cell is its heading. Numbers, and the headings above them, stand right."""
+    mark = ' class="sortable"' if sortable else ""
+    listed = list(rows)
+    right = [any(_is_number(row[place]) for row in listed) for place in range(len(headings))]
+    heads = "".join(_heading(name, sortable, numbers) for name, numbers in zip(headings, right, strict=True))
+    body = "".join(f"<tr>{''.join(_cell(cell, index) for index, cell in enumerate(row))}</tr>\n" for row in listed)
+    told = f"<caption>{text(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption or "table")}"><table{mark}>{told}'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> str:
+    """Names with their values, as a description list."""
+    return f"<dl>{''.join(f'<dt>{text(name)}</dt><dd>{text(value)}</dd>' for name, value in rows)}</dl>"
+
+
+def details(summary: str, body: str) -> str:
+    """Something to be unfolded; ``body`` is HTML already."""
+    return f"<details><summary>{text(summary)}</summary>{body}</details>"
+
+
+def figure(name: str, data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any], alt: str) -> Figure:
+    """A figure with what all of them have in common; numbers are rounded to what can be seen."""
+    common = {"margin": {"l": 60, "r": 20, "t": 30, "b": 50}, "height": 360, "hovermode": "closest"}
+    plotly = {"data": [rounded(trace) for trace in data], "layout": {**common, **rounded(layout)}}
+    return Figure(name, plotly, alt)
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """An axis with a title."""
+    return {"title": {"text": label(title)}, "automargin": True, "zeroline": False, **more}
+
+
+def rounded(value: Any) -> Any:
+    """Plain JSON types: numbers to five significant digits, those that are not finite as None."""
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): rounded(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(entry) for entry in value]
+    number = float(value)
+    return float(f"{number:.{_DIGITS}g}") if math.isfinite(number) else None
+
+
+def scores_range(scores: Sequence[float]) -> list[float] | None:
+    """The part of an axis in which most finite scores lie: what diverged does not squeeze the rest."""
+    finite = sorted(score for score in scores if math.isfinite(score))
+    if len(finite) < 2:
+        return None
+    low, high = finite[0], finite[-1]
+    quarter, middle, three = (finite[int(q * (len(finite) - 1))] for q in (0.25, 0.5, 0.75))
+    reach = 3 * max(three - quarter, abs(middle) * 1e-9)
+    low, high = max(low, quarter - reach), min(high, three + reach)
+    gap = 0.05 * (high - low)
+    return [low - gap, high + gap] if gap > 0 else None
+
+
+def _heading(name: str, sortable: bool, numbers: bool) -> str:
+    shown = f'<button type="button">{text(name)}</button>' if sortable else text(name)
+    return f'<th scope="col"{_RIGHT if numbers else ""}>{shown}</th>'
+
+
+def _cell(cell: object, index: int) -> str:
+    shown, key = (cell.shown, cell.key) if isinstance(cell, Cell) else (cell, None)
+    if isinstance(shown, float):
+        key, shown = shown if math.isfinite(shown) else None, words.number(shown)
+    elif isinstance(key, float) and _says(str(shown), key):
+        key = None
+    kind = _RIGHT if _is_number(cell) else ""
+    sort = "" if key is None else f' data-key="{text(f"{key:.6g}" if isinstance(key, float) else key)}"'
+    tag = 'th scope="row"' if index == 0 else "td"
+    return f"<{tag}{kind}{sort}>{text(shown)}</{tag.split()[0]}>"
+
+
+def _is_number(cell: object) -> bool:
+    if isinstance(cell, Cell):
+        return isinstance(cell.key, float | int) and cell.shown[-1:].isdigit() and cell.shown[:1] in "-0123456789"
+    return isinstance(cell, float | int) and not isinstance(cell, bool)
+
+
+def _says(shown: str, key: float) -> bool:
+    """Whether a text is read as this number by the page's script too, so that it need not be told apart."""
+    try:
+        return math.isclose(float(shown), key, rel_tol=1e-3)
+    except ValueError:
+        return False

@@ -1,0 +1,85 @@
+"""How to repeat the study, what a person should know of it, and what failed."""
+
+import json
+import shlex
+from collections.abc import Iterator
+
+from paceline.report import words
+from paceline.report.page.parts import Panel, details, facts, paragraph, text
+from paceline.report.show import Summary, failures
+
+_SHOWN_FAILURES, _LISTED = 20, 10
+
+
+def panel(summary: Summary) -> Panel:
+    """Versions, seed, command, settings, data; notes; failures."""
+    body = "".join([*_how(summary), *_notes(summary), *_failures(summary)])
+    return Panel("repeat", "How to repeat it", body)
+
+
+def _how(summary: Summary) -> Iterator[str]:
+    record = summary.record
+    if record.created is None:
+        return
+    settings, data = record.settings, record.created.data
+    rows: list[tuple[str, object]] = []
+    if (command := _command(summary)) is not None:
+        rows.append(("Command", command))
+    rows.append(("Seed", settings.get("seed", "not recorded")))
+    rows.append(("Data", data.get("name", "a function")))
+    if data.get("fingerprint"):
+        rows.append(("Data fingerprint", data["fingerprint"]))
+    for unit in ("rows", "batches"):
+        counts = ", ".join(f"{part} {number:,}" for part, number in data.get(unit, {}).items() if number)
+        if counts:
+            rows.append((unit.capitalize(), counts))
+    versions = record.sessions[-1].versions if record.sessions else {}
+    rows.append(("Versions", ", ".join(f"{name} {version}" for name, version in versions.items()) or "not recorded"))
+    rows.append(("Record's format", record.created.format))
+    yield facts(rows)
+    yield details("All settings", f"<pre>{text(json.dumps(dict(settings), indent=2, default=str))}</pre>")
+    yield details("The space", f"<pre>{text(json.dumps(record.space.to_json(), indent=2, default=str))}</pre>")
+
+
+def _command(summary: Summary) -> str | None:
+    """What was typed, as far as the record tells: what came from memory cannot be typed again."""
+    settings = summary.record.settings
+    source = settings.get("source") or {}
+    build, data = source.get("build") or source.get("model"), source.get("data")
+    if not isinstance(build, str) or not isinstance(data, str):
+        return None
+    said = ["paceline", "tune", "--build" if ":" in build else "--model", build, "--data", data]
+    objective = summary.record.objective
+    said += ["--objective", f"{objective.metric}:{objective.direction[:3]}"]
+    schedule = settings.get("schedule")
+    named = schedule.get("schedule") if isinstance(schedule, dict) else schedule
+    for option, value in (
+        ("trials", settings.get("trials")), ("epochs", settings.get("epochs")),
+        ("batch-size", settings.get("batch_size")), ("search", settings.get("search")), ("schedule", named),
+        ("seed", settings.get("seed")),
+    ):  # fmt: skip
+        if value is not None:
+            said += [f"--{option}", str(value)]
+    if settings.get("seconds") is not None:
+        said += ["--budget", f"{settings['seconds']:g}s"]
+    return shlex.join(said)
+
+
+def _notes(summary: Summary) -> Iterator[str]:
+    if summary.record.notes:
+        listed = "".join(f"<li>{text(note)}</li>" for note in summary.record.notes)
+        yield f"<h3>Notes</h3><ul>{listed}</ul>"
+
+
+def _failures(summary: Summary) -> Iterator[str]:
+    found = failures(summary.record)
+    if not found:
+        return
+    yield f"<h3>{text(words.count(sum(len(numbers) for _, numbers in found), 'failure'))}</h3>"
+    for reason, numbers in found[:_SHOWN_FAILURES]:
+        listed = ", ".join(map(str, numbers[:_LISTED])) + (", ..." if len(numbers) > _LISTED else "")
+        traceback = summary.record.trials[numbers[0]].error or ""
+        said = f"{words.count(len(numbers), 'trial')} ({listed}): {reason}"
+        yield details(said, f"<pre>{text(traceback.strip())}</pre>")
+    if len(found) > _SHOWN_FAILURES:
+        yield paragraph(f"and {words.count(len(found) - _SHOWN_FAILURES, 'other reason')}.")

@@ -1,0 +1,199 @@
+"""How the search went: the best so far, all learning curves, and who ended when."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from paceline.core import Trial, TrialState
+from paceline.report import words
+from paceline.report.page.parts import (
+    BLUE,
+    GREEN,
+    GREY,
+    VERMILLION,
+    Figure,
+    Panel,
+    axis,
+    figure,
+    label,
+    paragraph,
+    scores_range,
+)
+from paceline.report.show import Summary
+
+_MOST_POINTS = 8_000  # of all learning curves together; a page stays small and a browser quick
+_BEST_CURVES = 5
+_STATES = {
+    TrialState.COMPLETED: (BLUE, "", "circle"),
+    TrialState.STOPPED: (GREY, "/", "x-thin-open"),
+    TrialState.FAILED: (VERMILLION, "x", "triangle-up"),
+}
+
+
+def panel(summary: Summary) -> Panel:
+    """Every figure that the study has the numbers for."""
+    trials = summary.record.all_trials()
+    made = (best_so_far(summary), learning_curves(summary, trials), ends(trials))
+    figures = tuple(one for one in made if one is not None)
+    said = "" if figures else paragraph("No trial has been measured yet.")
+    return Panel("search", "How the search went", said + "".join(one.place() for one in figures), figures)
+
+
+def best_so_far(summary: Summary) -> Figure | None:
+    """The best score so far against trials, epochs and seconds; None where no trial has completed."""
+    record, better = summary.record, summary.record.objective.better
+    order = _ended(summary)
+    if not any(trial.state is TrialState.COMPLETED for _, trial in order):
+        return None
+    steps: list[tuple[float, float, float, float]] = []  # trials, epochs, seconds, best
+    all_scores: list[tuple[int, float, Trial]] = []
+    best, epochs = None, 0
+    for count, (second, trial) in enumerate(order, start=1):
+        epochs += 0 if trial.shares is not None else len(trial.measurements)
+        score = trial.score
+        if trial.state is not TrialState.COMPLETED or score is None or not math.isfinite(score):
+            continue
+        all_scores.append((count, score, trial))
+        if better(score, best):
+            best = score
+            steps.append((count, epochs, second, score))
+    if best is None:
+        return None
+    steps.append((len(order), epochs, max(summary.timeline.ended.values(), default=0.0), best))
+    metric = record.objective.metric
+    data: list[dict[str, Any]] = [_dots(all_scores, metric)]
+    for index, unit in enumerate(("trials", "epochs", "seconds"), start=1):
+        data.append({
+            "type": "scatter", "mode": "lines", "name": "best so far", "showlegend": index == 1, "hoverinfo": "text",
+            "x": [step[index - 1] for step in steps], "y": [step[3] for step in steps],
+            "text": [f"best {words.number(step[3])} after {step[index - 1]:,.0f} {unit}" for step in steps],
+            "line": {"shape": "hv", "color": BLUE, "width": 2.5}, "xaxis": f"x{index}", "yaxis": "y",
+        })  # fmt: skip
+    reach = scores_range([score for _, score, _ in all_scores])
+    reach = None if reach is None else [min(reach[0], best), max(reach[1], best)]
+    layout = {
+        "yaxis": axis(metric, range=reach),
+        **{
+            f"xaxis{index}": axis(
+                unit, rangemode="tozero", domain=[(index - 1) * 0.35, (index - 1) * 0.35 + 0.3], anchor="y"
+            )
+            for index, unit in enumerate(("trials that ended", "epochs trained", "seconds"), start=1)
+        },
+    }
+    alt = (
+        f"The best {metric} so far, against trials that ended, epochs trained and seconds; it ends at "
+        f"{words.number(best)} after {words.count(len(order), 'trial')}, {epochs:,} epochs and "
+        f"{words.duration(steps[-1][2])}. Circles: the score of each completed trial."
+    )
+    return figure("best_so_far", data, layout, alt)
+
+
+def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
+    """The objective after each epoch, of all trials; None where nothing has been measured."""
+    metric = summary.record.objective.metric
+    curves = {t.number: _curve(t, metric) for t in trials if t.shares is None}
+    curves = {number: curve for number, curve in curves.items() if curve}
+    if not curves:
+        return None
+    thin = max(1, math.ceil(sum(map(len, curves.values())) / _MOST_POINTS))
+    best = [t.number for t in summary.ranked if t.number in curves][:_BEST_CURVES]
+    groups = {
+        "stopped early": [t.number for t in trials if t.state is TrialState.STOPPED],
+        "completed": [t.number for t in trials if t.state is TrialState.COMPLETED and t.number not in best],
+        "not ended": [t.number for t in trials if not t.state.is_final],
+        f"the {len(best)} best" if len(best) > 1 else "the best": best,
+    }
+    looks = [("dot", GREY, 1, 0.5), ("solid", GREY, 1.2, 0.7), ("dash", GREEN, 1.2, 0.8), ("solid", BLUE, 2.5, 1)]
+    data = []
+    for (name, numbers), (dash, colour, width, opacity) in zip(groups.items(), looks, strict=True):
+        if trace := _lines(curves, numbers, 1 if numbers is best else thin):
+            line = {"dash": dash, "color": colour, "width": width}
+            data.append({**trace, "name": name, "opacity": opacity, "line": line})
+    reach = _reach(summary, curves, best)
+    layout = {"xaxis": axis("epoch"), "yaxis": axis(metric, range=reach), "height": 400}
+    alt = (
+        f"{metric} after each epoch of {words.count(len(curves), 'trial')}: thick lines are the best trials, dotted "
+        f"ones were stopped early. What lies far below the rest is outside.{' Epochs are thinned.' if thin > 1 else ''}"
+    )
+    return figure("learning_curves", data, layout, alt)
+
+
+def _reach(summary: Summary, curves: dict[int, list[tuple[int, float]]], best: Sequence[int]) -> list[float] | None:
+    """The part of the axis that is shown: the best trials' curves, and where three quarters of all curves end."""
+    loss = summary.record.objective.loss
+    lasts = sorted((curve[-1][1] for curve in curves.values()), key=loss)
+    shown = [score for number in best for _, score in curves[number]] + lasts[: -(-3 * len(lasts) // 4)]
+    low, high = min(shown), max(shown)
+    gap = 0.05 * (high - low)
+    return [low - gap, high + gap] if gap > 0 else None
+
+
+def ends(trials: Sequence[Trial]) -> Figure | None:
+    """How many trials ended after which epoch, by how they ended; None where none has ended, or all alike."""
+    counts = {state: Counter(len(t.measurements) for t in trials if t.state is state) for state in _STATES}
+    after = sorted({epoch for count in counts.values() for epoch in count})
+    if len(after) < 2:
+        return None
+    data = [
+        {
+            "type": "bar", "x": [str(epoch) for epoch in after], "y": [count[epoch] for epoch in after],
+            "name": str(state), "marker": {"color": _STATES[state][0], "pattern": {"shape": _STATES[state][1]}},
+        }
+        for state, count in counts.items() if count
+    ]  # fmt: skip
+    told = "; ".join(
+        f"{sum(count.values()):,} {state} ({', '.join(f'{n:,} after {e}' for e, n in sorted(count.items())[:8])})"
+        for state, count in counts.items()
+        if count
+    )
+    layout = {
+        "barmode": "stack",
+        "height": 300,
+        "xaxis": axis("epochs trained", type="category"),
+        "yaxis": axis("trials"),
+    }
+    return figure("ends", data, layout, f"How many trials ended after how many epochs: {told}.")
+
+
+def _ended(summary: Summary) -> list[tuple[float, Trial]]:
+    """Trials in the order in which they ended, with the second of it."""
+    record, ended = summary.record, summary.timeline.ended
+    order = sorted((second, number) for number, second in ended.items())
+    return [(second, record.trial(number)) for second, number in order]
+
+
+def _dots(scores: Sequence[tuple[int, float, Trial]], metric: str) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "markers", "name": "completed trials", "hoverinfo": "text",
+        "x": [count for count, _, _ in scores], "y": [score for _, score, _ in scores],
+        "text": [f"trial {t.number}: {label(metric)} {words.number(score)}" for _, score, t in scores],
+        "marker": {"symbol": "circle-open", "color": GREY, "size": 6}, "xaxis": "x1", "yaxis": "y",
+    }  # fmt: skip
+
+
+def _curve(trial: Trial, metric: str) -> list[tuple[int, float]]:
+    points = ((m.epoch, m.metrics.get(metric, math.nan)) for m in trial.measurements)
+    return [(epoch, score) for epoch, score in points if math.isfinite(score)]
+
+
+def _lines(curves: dict[int, list[tuple[int, float]]], numbers: Sequence[int], thin: int) -> dict[str, Any] | None:
+    """Many curves as one trace: a gap after each."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    told: list[int] = []
+    for number in numbers:
+        curve = curves.get(number)
+        if not curve:
+            continue
+        points = [point for index, point in enumerate(curve) if index % thin == 0 or index == len(curve) - 1]
+        x += [*(epoch for epoch, _ in points), None]
+        y += [*(score for _, score in points), None]
+        told += [number] * (len(points) + 1)
+    if not x:
+        return None
+    mode = "lines+markers" if all(len(curves.get(n, ())) < 2 for n in numbers) else "lines"
+    said = "trial %{text}, epoch %{x}: %{y:.4g}<extra></extra>"
+    return {
+        "type": "scatter", "mode": mode, "x": x, "y": y, "text": told, "hovertemplate": said, "marker": {"size": 4},
+    }  # fmt: skip

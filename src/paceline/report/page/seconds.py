@@ -1,0 +1,63 @@
+"""Where the seconds went."""
+
+from paceline.report import words
+from paceline.report.page.parts import BLUE, GREEN, GREY, VERMILLION, Figure, Panel, axis, figure, paragraph, table
+from paceline.report.show import Summary
+
+_WHAT = {
+    "training": ("at least one network trained", BLUE, ""),
+    "compiling": ("a program was compiled, and nothing trained beside it", VERMILLION, "/"),
+    "deciding": ("the search or the schedule thought about what follows", GREEN, "x"),
+    "other": ("loading, saving, testing, waiting", GREY, "."),
+}
+
+
+def panel(summary: Summary) -> Panel:
+    """Training, compiling, deciding, the rest."""
+    timeline, record = summary.timeline, summary.record
+    if timeline.seconds <= 0:
+        return Panel("seconds", "Where the seconds went", paragraph("No time has been measured yet."))
+    shown = seconds(summary)
+    parts = {name: getattr(timeline, name) for name in _WHAT}
+    rows = [
+        [name, words.duration(spent), f"{spent / timeline.seconds:.0%}", _WHAT[name][0]]
+        for name, spent in parts.items()
+    ]
+    listed = table(["part", "time", "share", "in which"], rows, caption="Wall time of all sessions")
+    told = []
+    if record.compilations:
+        programs = len({one.program for one in record.compilations})
+        spent = sum(one.seconds for one in record.compilations)
+        scratch = words.count(record.programs_compiled, "compilation")
+        told.append(
+            f"{words.count(programs, 'program')} trained the trials; {scratch} from scratch. "
+            f"Compiling took {words.duration(spent)} in all, part of it beside training."
+        )
+    trained = sum(t.seconds for t in record.all_trials() if t.shares is None)
+    epochs = sum(len(t.measurements) for t in record.all_trials() if t.shares is None)
+    told.append(f"The trials trained {words.count(epochs, 'epoch')} in {words.duration(trained)} of training time.")
+    body = shown.place() + listed + "".join(map(paragraph, told))
+    return Panel("seconds", "Where the seconds went", body, (shown,))
+
+
+def seconds(summary: Summary) -> Figure:
+    """The wall time as one bar."""
+    timeline = summary.timeline
+    parts = {name: getattr(timeline, name) for name in _WHAT}
+    data = [
+        {
+            "type": "bar", "orientation": "h", "x": [spent], "y": [""], "hoverinfo": "name",
+            "name": f"{name} {words.duration(spent)}", "hoverlabel": {"namelength": -1},
+            "marker": {"color": _WHAT[name][1], "pattern": {"shape": _WHAT[name][2], "solidity": 0.2}},
+        }
+        for name, spent in parts.items()
+    ]  # fmt: skip
+    layout = {
+        "barmode": "stack",
+        "height": 170,
+        "legend": {"traceorder": "normal"},
+        "xaxis": axis("seconds"),
+        "yaxis": {"visible": False},
+    }
+    told = ", ".join(f"{name} {words.duration(spent)}" for name, spent in parts.items())
+    return figure("seconds", data, layout, f"The wall time as one bar: {told}.")

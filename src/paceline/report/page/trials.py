@@ -1,0 +1,40 @@
+"""All trials, as a table that can be sorted."""
+
+import math
+
+from paceline.core import Trial
+from paceline.report import words
+from paceline.report.page.parts import Cell, Panel, paragraph, table
+from paceline.report.show import Summary
+
+
+def panel(summary: Summary) -> Panel:
+    """A row for each trial, in the order in which they were asked for."""
+    trials = summary.record.all_trials()
+    if not trials:
+        return Panel("trials", "Trials", paragraph("There is no trial yet."))
+    names = words.varying(summary.record.space)
+    headings = ["trial", summary.record.objective.metric, "state", "epochs", "seconds", "proposed by", *names]
+    repeated = any(len(trial.scores) > 1 for trial in trials)
+    if repeated:
+        headings.insert(2, "standard error")
+    rows = [_row(trial, names, repeated) for trial in trials]
+    hint = paragraph("A click on a heading sorts; another one the other way.", "soft")
+    return Panel("trials", "Trials", hint + table(headings, rows, caption="All trials", sortable=True))
+
+
+def shown(trial: Trial, name: str) -> object:
+    """A trial's value of a hyperparameter, as a cell; empty where it is not active."""
+    value = trial.config.get(name)
+    if value is None:
+        return ""
+    number = isinstance(value, float | int) and not isinstance(value, bool)
+    return Cell(words.value(value), float(value)) if number else words.value(value)
+
+
+def _row(trial: Trial, names: list[str], repeated: bool) -> list[object]:
+    score = "" if trial.score is None or not math.isfinite(trial.score) else trial.score
+    error = [trial.standard_error or ""] if repeated else []
+    seconds = Cell(f"{trial.seconds:.1f}", trial.seconds)
+    values = [shown(trial, name) for name in names]
+    return [trial.number, score, *error, str(trial.state), len(trial.measurements), seconds, trial.origin, *values]

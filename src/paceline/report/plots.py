@@ -1,0 +1,108 @@
+"""The report's figures one by one, for notebooks and for files."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline.core import InvalidInput
+from paceline.report.page import mattered, search, seconds, tested, winner
+from paceline.report.page.parts import Figure
+from paceline.report.show import Summary, read
+from paceline.study.tested import Tested, read_tested
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+class Plots:
+    """Each method makes one figure of the report, of the study as it stands now, as a Plotly figure.
+
+    All raise `InvalidInput` where the study has not the numbers for it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Of the study in ``directory``."""
+        self._directory = directory
+
+    def best_so_far(self) -> "go.Figure":
+        """The best score so far against trials, epochs and seconds."""
+        return self._made(search.best_so_far, "a completed trial")
+
+    def learning_curves(self) -> "go.Figure":
+        """The objective after each epoch, of all trials."""
+        return self._made(
+            lambda summary: search.learning_curves(summary, summary.record.all_trials()), "a measured epoch"
+        )
+
+    def ends(self) -> "go.Figure":
+        """How many trials ended after how many epochs."""
+        return self._made(lambda summary: search.ends(summary.record.all_trials()), "trials that ended at two epochs")
+
+    def rivals(self) -> "go.Figure":
+        """Fresh scores of the finalists."""
+        return self._made(winner.rivals, "a final that has measured something")
+
+    def configurations(self) -> "go.Figure":
+        """All configurations as parallel coordinates."""
+        return self._made(mattered.configurations, "at least three trials that ended")
+
+    def seconds(self) -> "go.Figure":
+        """Where the wall time went."""
+        return self._made(seconds.seconds, "measured time")
+
+    def confusion(self) -> "go.Figure":
+        """The winner's confusion matrix on the test part."""
+        return self._tested(tested.confusion, "classification")
+
+    def predicted(self) -> "go.Figure":
+        """Predicted against true on the test part."""
+        return self._tested(tested.predicted, "regression")
+
+    def residuals(self) -> "go.Figure":
+        """How far the predictions are off on the test part."""
+        return self._tested(tested.residuals, "regression")
+
+    def png(self, name: str, path: str | Path | None = None, *, width: int = 1000, scale: float = 2.0) -> Path:
+        """Writes one figure as PNG.
+
+        Args:
+            name: of the figure: that of its method, such as ``"best_so_far"``.
+            path: the file; None for ``<name>.png`` in the study's directory.
+            width: pixels before scaling.
+            scale: pixels of the file for each of these.
+
+        Raises:
+            InvalidInput: no such figure, or what writes PNG is not installed.
+        """
+        names = [one for one in dir(self) if not one.startswith("_") and one != "png"]
+        if name not in names:
+            raise InvalidInput(f"figure is {name!r}", expected=f"one of {', '.join(names)}")
+        if find_spec("kaleido") is None:
+            fix = "Install it with: pip install 'paceline[png]'"
+            raise InvalidInput("a figure as PNG", expected="Kaleido, which is not there", fix=fix)
+        made: go.Figure = getattr(self, name)()
+        target = self._directory / f"{name}.png" if path is None else Path(path)
+        try:
+            made.write_image(target, format="png", width=width, height=made.layout.height, scale=scale)
+        except RuntimeError as error:
+            raise InvalidInput(f"a figure as PNG ({error})", expected="a Chrome or Chromium on this machine") from error
+        return target
+
+    def _made(self, make: Callable[[Summary], Figure | None], needed: str) -> "go.Figure":
+        summary = read(self._directory)
+        found = make(summary) if summary.record.created is not None else None
+        return self._plotly(found, needed)
+
+    def _tested(self, make: Callable[[Tested], Figure | None], task: str) -> "go.Figure":
+        kept = read_tested(self._directory)
+        found = make(kept) if kept is not None and kept.task == task else None
+        return self._plotly(found, f"a {task} whose test part was predicted at the end")
+
+    def _plotly(self, found: Figure | None, needed: str) -> "go.Figure":
+        if found is None:
+            raise InvalidInput(f"study {self._directory} has not the numbers for this figure", expected=needed)
+        import plotly.graph_objects as go
+
+        shown: dict[str, Any] = dict(found.plotly)
+        return go.Figure(data=shown["data"], layout={"template": "plotly_white", **shown["layout"]})

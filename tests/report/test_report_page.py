@@ -1,0 +1,277 @@
+"""The report: whole, readable whatever happened to the study, and never running what users typed."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from paceline.cli.app import app
+from paceline.core import InvalidInput, TrialState, Value
+from paceline.core.events import (
+    BestTested,
+    EpochMeasured,
+    Event,
+    FinalEnded,
+    FinalMeasured,
+    FinalStarted,
+    Json,
+    Noted,
+    ProgramCompiled,
+    SessionEnded,
+    SessionStarted,
+    SpaceChanged,
+    StudyCreated,
+    TrialAsked,
+    TrialEnded,
+    TrialStarted,
+)
+from paceline.report import Study, read
+from paceline.report.document import write_report
+from paceline.report.panels import panels
+from paceline.space import Choice, Float, Int, Space
+from paceline.store import StudyStore
+
+PANELS = ["answer", "winner", "search", "mattered", "seconds", "trials", "tested", "repeat"]
+EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'&amp;"
+SPACE = Space({"rate": Float(1e-4, 1e-1, sampling="log"), "units": Int(8, 64), "kind": Choice(["a", "b"])})
+DATA: dict[str, Json] = {"name": "mine", "fingerprint": "f00d", "rows": {"train": 80, "val": 20, "test": 10}}
+
+
+def begin(space: Space = SPACE, data: dict[str, Json] = DATA, **settings: Json) -> list[Event]:
+    known = {"epochs": 3, "batch_size": 32, "trials": 30, "search": "random", "seed": 7, **settings}
+    created = StudyCreated(2, {"metric": "val_accuracy", "direction": "maximize"}, data, known)
+    return [created, SessionStarted({"keras": "3.15", "numpy": "2.4"}), SpaceChanged(space.to_json())]
+
+
+def trial(number: int, score: float | None, *, epochs: int = 3, config: dict[str, Value] | None = None) -> list[Event]:
+    config = config or {"rate": 0.0005 * (number % 9 + 1), "units": 8 + number % 50, "kind": "ab"[number % 2]}
+    start: list[Event] = [TrialAsked(number, config, 0, 3, "random"), TrialStarted(number, "p", config)]
+    if score is None:
+        return [*start, TrialEnded(number, TrialState.FAILED, None, None, f"Traceback\n{EVIL}\nValueError: {EVIL}\n")]
+    curve = [score * (epoch + 1) / (epoch + 2) for epoch in range(1, epochs)] + [score]
+    measured = [EpochMeasured(number, e, {"val_accuracy": one}, 0.1 * e) for e, one in enumerate(curve, start=1)]
+    state = TrialState.COMPLETED if epochs == 3 else TrialState.STOPPED
+    return [*start, *measured, TrialEnded(number, state, score, epochs, "")]
+
+
+def many(num: int) -> list[Event]:
+    return [event for n in range(num) for event in trial(n, 0.8 + 0.01 * (n * 7 % 13), epochs=3 if n % 3 else 1)]
+
+
+def final(numbers: Sequence[int], pairs: int = 4) -> list[Event]:
+    measured = [FinalMeasured(n, p, 0.8 + 0.01 * n + 0.002 * p, 3, {}, 0.1) for p in range(pairs) for n in numbers]
+    return [FinalStarted(tuple(numbers), numbers[-1], pairs, True, 0.1), *measured, FinalEnded(numbers[0], "best")]
+
+
+def write(directory: Path, *events: Event) -> Path:
+    store = StudyStore(directory, writable=True)
+    store.append(events)
+    store.close()
+    return directory
+
+
+END = SessionEnded("enough", 12.0)
+TESTED = BestTested(1, {"accuracy": 0.81, "loss": 0.4}, refitted=True, epochs=3)
+WHOLE = [*begin(), ProgramCompiled("p", 4, 1.0, 1), *many(30), *final([1, 5, 9]), TESTED, Noted("Mind the gap."), END]
+
+NO_SCORES = [event for number in range(3) for event in trial(number, None)]
+ONE_NAME = Space({"rate": Float(1e-4, 1e-1)})
+CASES: dict[str, tuple[list[Event], str]] = {
+    "whole": (WHOLE, "trial 1 (winner)"),
+    "not begun": ([], "The study has not begun."),
+    "only created": (begin(), "No trial has completed yet, so there is no answer."),
+    "one trial": ([*begin(), *trial(0, 0.5), END], "It is the only trial that completed"),
+    "one that was stopped": ([*begin(), *trial(0, 0.5, epochs=1), END], "No trial has completed yet"),
+    "only failed trials": ([*begin(), *NO_SCORES, END], "All trials failed, so there is no answer"),
+    "constant scores": ([*begin(), *(e for n in range(20) for e in trial(n, 0.5)), END], "20 trial"),
+    "one hyperparameter": (
+        [*begin(ONE_NAME), *(e for n in range(5) for e in trial(n, n / 9, config={"rate": 0.01})), END],
+        "1 hyperparameter",
+    ),
+    "running": ([*begin(), *many(9), *trial(9, 0.9)[:4]], "running"),
+    "scores that are not finite": ([*begin(), *trial(0, float("nan")), *trial(1, 0.5), END], "Trial 1"),
+    "a final that is not finished": ([*begin(), *many(9), *final([1, 5])[:4]], "The final has no winner yet"),
+    "a final that failed": (
+        [*begin(), *many(9), FinalStarted((1,), None, 2, True, 0.1), FinalMeasured(1, 0, None, None, {}, 0.1), END],
+        "The final has no winner yet",
+    ),
+    "a function's": ([*begin(data={"name": "f", "kind": "function"}), *many(9), END], "The study is of a function"),
+    "an older format": (
+        [StudyCreated(1, {"metric": "val_loss", "direction": "minimize"}, {"name": "old"}, {}), END],
+        "no answer",
+    ),
+    "no test part": ([*begin(), *many(9), END], "no test part"),
+}
+
+
+class Page(HTMLParser):
+    """What a browser would find: texts, the scripts, and attributes that run something."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.scripts: list[str] = []
+        self.sections: list[str] = []
+        self.texts: list[str] = []
+        self.running: list[str] = []
+        self._tag = ""
+        self.feed(path.read_text("utf-8"))
+        self.text = " ".join(" ".join(self.texts).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._tag = tag
+        given = dict(attrs)
+        self.running += [name for name, _ in attrs if name.startswith("on")]
+        self.running += [str(v) for k, v in attrs if k in ("src", "href") and not str(v).startswith(("#", "data:"))]
+        if tag == "script":
+            self.scripts.append("")
+        if tag == "section":
+            self.sections.append(str(given["data-panel"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._tag = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._tag == "script":
+            self.scripts[-1] += data
+        elif self._tag != "style":
+            self.texts.append(data)
+
+
+def figures_in(page: Page) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(page.scripts[2])
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_report_is_made_of_every_study_and_says_what_cannot_be_said(tmp_path: Path, name: str) -> None:
+    events, said = CASES[name]
+    directory = write(tmp_path, *events)
+    path = write_report(directory)
+    page = Page(path)
+    assert page.sections == (PANELS if events else ["answer"])
+    assert said in page.text
+    assert path == directory / "report.html"
+    assert not page.running
+    for panel in panels(read(directory)):
+        for figure in panel.figures:
+            assert f'data-figure="{figure.name}"' in panel.html
+            assert figure.alt
+            json.dumps(figure.plotly, allow_nan=False)
+
+
+def test_what_users_typed_is_shown_and_never_run(tmp_path: Path) -> None:
+    space = Space({EVIL: Choice([EVIL, "b"]), "rate": Float(1e-4, 1e-1)})
+    data: dict[str, Json] = {"name": EVIL, "fingerprint": EVIL, "rows": {"train": 80, "val": 20, "test": 10}}
+    configs: list[dict[str, Value]] = [{EVIL: EVIL, "rate": 0.01}, {EVIL: "b", "rate": 0.02}, {EVIL: EVIL, "rate": 0.1}]
+    trials = [event for n, config in enumerate(configs) for event in trial(n, 0.5 + n / 10, config=config)]
+    events = [*begin(space, data, search=EVIL), *trials, *trial(3, None), Noted(EVIL), *final([1, 2]), END]
+    path = write_report(write(tmp_path, *events))
+    page = Page(path)
+    assert len(page.scripts) == 4
+    assert not any("='owned'" in script for script in (*page.scripts[:2], page.scripts[3]))
+    assert not page.running
+    assert page.text.count(EVIL) >= 5
+    told = json.dumps(figures_in(page), ensure_ascii=False)
+    assert "<script" not in told  # Plotly reads some tags in texts, too
+    assert "&lt;/script" in told
+
+
+def test_the_policy_lets_nothing_in_from_outside(tmp_path: Path) -> None:
+    text = write_report(write(tmp_path, *WHOLE)).read_text("utf-8")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none'")
+    assert "http" not in policy[1]
+
+
+def test_the_table_of_trials_holds_every_trial_in_order(tmp_path: Path) -> None:
+    summary = read(write(tmp_path, *WHOLE))
+    shown = next(panel for panel in panels(summary) if panel.name == "trials").html
+    assert re.findall(r'<th scope="row"[^>]*>(\d+)</th>', shown) == [str(n) for n in range(30)]
+    assert 'class="sortable"' in shown
+
+
+def test_the_best_so_far_only_gets_better(tmp_path: Path) -> None:
+    summary = read(write(tmp_path, *WHOLE))
+    figures = {figure.name: figure.plotly for panel in panels(summary) for figure in panel.figures}
+    for trace in figures["best_so_far"]["data"][1:]:
+        assert trace["y"] == sorted(trace["y"])
+        assert trace["x"] == sorted(trace["x"])
+        assert trace["y"][-1] == max(t.score or 0.0 for t in summary.ranked)
+
+
+def test_the_seconds_add_up(tmp_path: Path) -> None:
+    timeline = read(write(tmp_path, *WHOLE)).timeline
+    assert timeline.seconds == pytest.approx(12.0)
+    assert min(timeline.training, timeline.compiling, timeline.deciding, timeline.other) >= 0
+
+
+def test_the_terminal_and_python_write_it_where_they_are_told(tmp_path: Path) -> None:
+    directory = write(tmp_path / "study", *WHOLE)
+    other = tmp_path / "for you.html"
+    answer = CliRunner().invoke(app, ["report", str(directory), "--output", str(other)])
+    assert answer.exit_code == 0, answer.output
+    assert Study.open(directory).report() == directory / "report.html"
+    assert other.read_text("utf-8") == (directory / "report.html").read_text("utf-8")
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        write_report(directory, tmp_path / "nowhere" / "report.html")
+    assert not list(directory.glob("*.new"))
+    assert CliRunner().invoke(app, ["report", str(tmp_path / "nowhere")]).exit_code != 0
+
+
+def test_each_figure_can_be_had_alone(tmp_path: Path) -> None:
+    study = Study.open(write(tmp_path, *WHOLE))
+    for figure in ("best_so_far", "learning_curves", "ends", "rivals", "configurations", "seconds"):
+        assert getattr(study.plot, figure)().data
+    with pytest.raises(InvalidInput, match="has not the numbers"):
+        study.plot.confusion()
+    with pytest.raises(InvalidInput, match="expected one of best_so_far"):
+        study.plot.png("nothing")
+
+
+def test_png_is_made_or_says_what_to_install(tmp_path: Path) -> None:
+    study = Study.open(write(tmp_path, *WHOLE))
+    if find_spec("kaleido") is None:
+        with pytest.raises(InvalidInput, match=r"pip install 'paceline\[png\]'"):
+            study.plot.png("seconds")
+    else:
+        assert study.plot.png("seconds").read_bytes().startswith(b"\x89PNG")
+
+
+def browse(path: Path, profile: Path) -> tuple[str, str]:
+    """The page's HTML after its scripts ran in headless Chromium, and what its console said."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no Chromium on this machine")
+    command = [
+        program, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--v=0",
+        "--enable-logging=stderr", "--virtual-time-budget=20000", "--dump-dom", path.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+
+
+def test_a_browser_draws_every_panel_and_says_nothing_about_it(tmp_path: Path) -> None:
+    space = Space({EVIL: Choice([EVIL, "b"]), "rate": Float(1e-4, 1e-1), "units": Int(8, 64)})
+    configs: list[dict[str, Value]] = [{EVIL: EVIL if n % 2 else "b", "rate": 0.01, "units": 8 + n} for n in range(9)]
+    trials = [event for n, config in enumerate(configs) for event in trial(n, 0.5 + n / 20, config=config)]
+    stopped = trial(9, 0.4, epochs=1, config=configs[0])
+    events = [*begin(space, {**DATA, "name": EVIL}), *trials, *stopped, *trial(10, None), *final([1, 2]), TESTED, END]
+    study = write(tmp_path / "study", *events)
+    page, console = browse(write_report(study), tmp_path / "profile")
+    assert console == ""
+    assert 'data-drawn="yes"' in page[:300]
+    assert "<title>owned" not in page
+    body = re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    assert re.findall(r'<section id="(\w+)"', body) == PANELS
+    places = re.findall(r'<figure data-figure="(\w+)"><div class="plot[^>]*data-drawn="yes"', body)
+    assert places == ["rivals", "best_so_far", "learning_curves", "ends", "configurations", "seconds"]
+    assert body.count('aria-sort="none"') == 9
