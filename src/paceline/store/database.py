@@ -31,6 +31,7 @@ _values = sa.Table(
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+_LAST = sa.select(sa.func.max(_events.c.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,17 @@ class StudyStore:
         query = sa.select(_events).where(_events.c.id > after).order_by(_events.c.id)
         for row in self._rows(query):
             yield Stored(row.id, row.time, from_json(row.kind, json.loads(row.body)))
+
+    def last(self) -> int:
+        """The id of the last event, 0 where there is none: a look that costs next to nothing."""
+        with self._explained(), self._connection.begin():
+            try:
+                found = self._connection.execute(_LAST).scalar()
+            except sa.exc.OperationalError as error:
+                if "no such table" in str(error.orig):  # the writer has not made its tables
+                    return 0
+                raise
+        return int(found or 0)
 
     def value(self, name: str) -> Json | None:
         """A current value, or None where it was never set."""

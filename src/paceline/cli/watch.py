@@ -1,0 +1,71 @@
+"""The command that shows a study in the browser while it runs: ``watch``."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_SHORTEST_TOKEN = 8
+
+
+def watch(
+    study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    host: Annotated[
+        str, typer.Option(help="The address to serve at; 0.0.0.0 for everyone who can reach this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(help="The port; 0 takes any that is free.  [default: 8642, or any if that is taken]")
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PACELINE_TOKEN",
+            help="What readers have to bring.  [default: none on this machine; drawn and printed for other addresses]",
+        ),
+    ] = None,
+) -> None:
+    """Show a study in the browser while it runs.
+
+    The panels of the report, kept up to date; also of a study that has ended. Nothing is written, so the page does no
+    harm to a search, and it may be closed and opened at any time. Ctrl+C ends it.
+
+    From another machine: an SSH tunnel, or --host, which demands a token; the connection is not encrypted.
+    """
+    from paceline.core import InvalidInput
+    from paceline.store import StudyStore
+    from paceline.web.address import listen
+    from paceline.web.beside import give_way
+    from paceline.web.server import LivePage
+
+    if token is not None and (len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isalnum()):
+        raise InvalidInput("--token is not usable", expected=f"at least {_SHORTEST_TOKEN} letters and digits")
+    StudyStore(study, writable=False).close()
+    address = listen(host, port)
+    if token is None and not address.is_loopback:
+        token = secrets.token_hex(16)
+    give_way()
+    with LivePage(study, address, token) as page:
+        typer.echo(f"Watching {study}: {address.url(token)}\nCtrl+C ends it.")
+        try:
+            page.wait()
+        except KeyboardInterrupt:
+            typer.echo("")
+
+
+@contextmanager
+def watched(study: Path, wanted: bool) -> Iterator[None]:
+    """With the live page beside whatever happens to a study in the block, where that is wanted."""
+    if not wanted:
+        yield
+        return
+    from paceline.web.address import listen
+    from paceline.web.beside import page_beside
+
+    address = listen()
+    typer.echo(f"Watch it at {address.url()}", err=True)
+    with page_beside(study, address):
+        yield
+    typer.echo(f"The live page has ended; look again with: paceline watch {study}", err=True)

@@ -1,0 +1,91 @@
+"""Where the live page is served: a listening socket, who may reach it, and the address that people open."""
+
+import errno
+import ipaddress
+import platform
+import socket
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from paceline.core import InvalidInput
+
+PORT = 8642
+"""Where the page is to be found when nothing else was asked for and the port is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A place where the page is served.
+
+    Attributes:
+        socket: bound and listening, so that whoever opens the page at once is let in.
+        host: as it was asked for.
+    """
+
+    socket: socket.socket
+    host: str
+
+    @property
+    def port(self) -> int:
+        """The port, also where any was asked for."""
+        return int(self.socket.getsockname()[1])
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return ipaddress.ip_address(self.socket.getsockname()[0].partition("%")[0]).is_loopback
+
+    def url(self, token: str | None = None) -> str:
+        """What to open in a browser; with the token in it, where one is demanded."""
+        bound = ipaddress.ip_address(self.socket.getsockname()[0].partition("%")[0])
+        host = platform.node() if bound.is_unspecified else self.host
+        host = f"[{host}]" if ":" in host else host
+        return f"http://{host}:{self.port}/" + (f"?token={quote(token, safe='')}" if token else "")
+
+
+def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
+    """A listening socket.
+
+    Args:
+        host: an address or a name of this machine; ``"0.0.0.0"`` for all of its addresses.
+        port: 0 for any that is free; None for `PORT`, or any that is free where that is taken.
+
+    Raises:
+        InvalidInput: the host is not this machine, or the port is taken or not allowed.
+    """
+    if port is not None and not 0 <= port <= 65535:
+        raise InvalidInput(f"port is {port}", expected="0 to 65535; 0 takes any that is free")
+    try:
+        found = socket.getaddrinfo(host or None, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise _not_ours(host) from None
+    family, place = found[0][0], found[0][4]
+    if port is not None:
+        return Address(_bound(family, place, host, port), host)
+    try:
+        return Address(_bound(family, (place[0], PORT, *place[2:]), host, PORT), host)
+    except InvalidInput:
+        return Address(_bound(family, place, host, 0), host)
+
+
+def _bound(family: int, place: tuple[object, ...], host: str, port: int) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if hasattr(socket, "SO_REUSEPORT"):  # not on Windows, where it would let two servers share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(place)
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            why = "taken by another program" if error.errno == errno.EADDRINUSE else "not open to this user"
+            raise InvalidInput(f"port {port} is {why}", expected="one that is free; 0 takes any") from None
+        raise _not_ours(host) from None
+    return listening
+
+
+def _not_ours(host: str) -> InvalidInput:
+    return InvalidInput(
+        f"host is {host!r}, which is no address of this machine", expected="127.0.0.1 for this machine only, 0.0.0.0 "
+        "for everyone who can reach it, or one of its own addresses",
+    )  # fmt: skip

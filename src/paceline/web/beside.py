@@ -1,0 +1,63 @@
+"""The live page in a process of its own, beside a search."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from paceline.web.address import Address
+
+_NICENESS = 10
+_END_SECONDS = 10.0
+
+
+@contextmanager
+def page_beside(directory: Path, address: Address) -> Iterator[None]:
+    """Serves a study's page while the block runs, from another process that ends with this one, however that ends."""
+    context = multiprocessing.get_context("spawn")
+    theirs, ours = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(directory, address, theirs), daemon=True, name="paceline-page")
+    with _interrupts_ignored():  # which the new process inherits: Ctrl+C is for the search
+        process.start()
+    theirs.close()
+    address.socket.close()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            ours.send_bytes(b"end")
+        ours.close()
+        process.join(_END_SECONDS)
+        if process.is_alive():
+            process.kill()
+
+
+def give_way() -> None:
+    """Lets a search on the same machine go first, where the system knows such a thing."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+
+
+def _serve(directory: Path, address: Address, parent: Connection) -> None:
+    from paceline.web.server import LivePage
+
+    give_way()
+    with LivePage(directory, address), contextlib.suppress(EOFError, OSError):
+        parent.recv_bytes()  # "end", or nothing any more since the search was killed
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

@@ -1,0 +1,75 @@
+"""The head of the live page: how the study stands in a few words and its latest trials. Small, and quickly made."""
+
+import math
+from itertools import islice
+from typing import Any
+
+from paceline.core import Trial
+from paceline.report import Summary, words
+from paceline.web.feed import Feed
+
+LATEST = 12
+"""How many trials the head lists."""
+
+
+def head(feed: Feed) -> dict[str, Any]:
+    """The head as plain JSON types.
+
+    ``state``, ``sentence``, ``seconds`` (wall time so far), ``facts`` (pairs of a name and a text), ``metric`` and
+    ``latest``, the trials whose state changed last: ``number, state, epochs, score, config``.
+    """
+    summary, record = feed.summary, feed.summary.record
+    if record.created is None:
+        return {"state": "waiting", "sentence": "The study has not begun.", "seconds": 0.0, "facts": [], "metric": "",
+                "latest": []}  # fmt: skip
+    names = words.varying(record.space)
+    latest = [record.trial(number) for number in islice(reversed(feed.recent), LATEST)]
+    return {
+        "state": summary.state, "sentence": _sentence(summary), "seconds": summary.seconds, "facts": _facts(summary),
+        "metric": record.objective.metric, "latest": [_row(trial, record.objective.metric, names) for trial in latest],
+    }  # fmt: skip
+
+
+def _sentence(summary: Summary) -> str:
+    record, directory = summary.record, summary.directory
+    if summary.state == "running":
+        return f"Running in process {summary.writer}."
+    if summary.state == "killed":
+        return (
+            "Stopped without a word, as by kill or a power cut; what was measured is kept. "
+            f"Go on with: paceline resume {directory}"
+        )
+    if summary.state == "interrupted":
+        return f"Interrupted. Go on with: paceline resume {directory}"
+    return f"Finished: {record.ended.reason if record.ended else ''}."
+
+
+def _facts(summary: Summary) -> list[tuple[str, str]]:
+    record = summary.record
+    states: dict[str, int] = {}
+    for trial in record.trials.values():
+        states[trial.state] = states.get(trial.state, 0) + 1
+    facts = [
+        ("objective", f"{record.objective.direction} {record.objective.metric}"),
+        ("trials", f"{len(record.trials):,}"),
+        *((state, f"{states[state]:,}") for state in sorted(states)),
+    ]
+    if record.best is not None and record.best.score is not None:
+        facts.append(("best", f"{words.number(record.best.score)} (trial {record.best.number})"))
+    if record.final is not None:
+        every = len(record.final.finalists) * record.final.num_pairs
+        facts.append(("final", f"{every - len(record.final.missing):,} of {words.count(every, 'training')}"))
+    return facts
+
+
+def _row(trial: Trial, metric: str, names: list[str]) -> dict[str, Any]:
+    score = trial.score
+    if score is None and trial.measurements:
+        score = trial.measurements[-1].metrics.get(metric, math.nan)
+    return {
+        "number": trial.number,
+        "state": str(trial.state),
+        "epochs": f"{len(trial.measurements)} of {trial.epochs}",
+        "score": "" if score is None else words.number(score),
+        "config": words.configuration(trial.config, names),
+    }

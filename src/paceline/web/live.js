@@ -1,0 +1,175 @@
+// The live page: hears from the server that something changed, fetches what did, and shows it.
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const title = document.title;
+  const pending = new Map(); // section -> contents to be shown once it is near the window
+  const near = new Set();
+  let source = null, seen = "", wanted = "", busy = false, clock = null;
+
+  // -- the head
+
+  function tell(head) {
+    document.title = `${head.state} · ${title}`;
+    $("state").textContent = head.sentence;
+    $("state").dataset.state = head.state;
+    $("metric").textContent = head.metric || "score";
+    clock = {seconds: head.seconds, heard: performance.now(), ticks: head.state === "running"};
+    $("facts").replaceChildren(...[...head.facts, ["time", ""]].map(([name, value]) => {
+      const fact = document.createElement("div");
+      fact.append(element("dt", name), element("dd", value));
+      return fact;
+    }));
+    tick();
+    $("latest").querySelector("tbody").replaceChildren(...head.latest.map((trial) => {
+      const row = document.createElement("tr");
+      row.append(element("th", trial.number), element("td", trial.state), element("td", trial.epochs),
+        element("td", trial.score), element("td", trial.config));
+      row.cells[0].scope = "row";
+      row.cells[4].title = trial.config;
+      row.dataset.state = trial.state;
+      return row;
+    }));
+  }
+
+  function element(tag, text) {
+    const made = document.createElement(tag);
+    made.textContent = text;
+    return made;
+  }
+
+  function tick() {
+    const place = $("facts").lastElementChild?.lastElementChild;
+    if (!clock || !place) return;
+    const seconds = Math.floor(clock.seconds + (clock.ticks ? (performance.now() - clock.heard) / 1000 : 0));
+    const parts = [[Math.floor(seconds / 3600), "h"], [Math.floor(seconds / 60) % 60, "min"], [seconds % 60, "s"]];
+    const first = parts.findIndex(([amount], index) => amount > 0 || index === 2);
+    place.textContent = parts.slice(first).map(([amount, unit]) => `${amount} ${unit}`).join(" ");
+  }
+
+  // -- the panels
+
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) near.add(entry.target); else near.delete(entry.target);
+      if (entry.isIntersecting) show(entry.target);
+    }
+  }, {rootMargin: "600px"});
+
+  function take({names, parts}) {
+    const panels = names.filter((name) => name.startsWith("panel/"));
+    const known = new Map([...$("panels").children].map((section) => [section.dataset.part, section]));
+    for (const [name, section] of known) if (!panels.includes(name)) forget(section);
+    panels.forEach((name, index) => {
+      const section = known.get(name) || begin(name);
+      const there = $("panels").children[index];
+      if (there !== section) $("panels").insertBefore(section, there || null);
+      const panel = parts[name] || {};
+      const figures = Object.entries(parts).filter(([part, figure]) => part.startsWith("figure/")
+        && figure.panel === section.dataset.panel).map(([, figure]) => figure);
+      if (panel.title) section.querySelector("h2").textContent = panel.title;
+      if (panel.html === undefined && !figures.length) return;
+      if (!known.has(name)) paceline.show(section, {html: panel.html}); // figures come when they are to be seen
+      const before = pending.get(section) || {figures: []};
+      const drawn = new Set(figures.map((figure) => figure.name));
+      pending.set(section, {
+        html: known.has(name) ? panel.html ?? before.html : undefined,
+        figures: [...before.figures.filter((figure) => !drawn.has(figure.name)), ...figures],
+      });
+      if (near.has(section)) show(section);
+    });
+  }
+
+  function begin(name) {
+    const section = document.createElement("section"), body = document.createElement("div");
+    body.className = "body";
+    section.dataset.part = name;
+    section.dataset.panel = name.slice("panel/".length);
+    section.append(element("h2", ""), body);
+    watcher.observe(section);
+    return section;
+  }
+
+  function forget(section) {
+    watcher.unobserve(section);
+    near.delete(section);
+    pending.delete(section);
+    section.querySelectorAll(".plot").forEach((plot) => Plotly.purge(plot));
+    section.remove();
+  }
+
+  function show(section) {
+    const contents = pending.get(section), selection = document.getSelection();
+    if (!contents) return;
+    if (selection && !selection.isCollapsed && section.contains(selection.anchorNode)) return; // somebody copies
+    pending.delete(section);
+    const focus = path(section, document.activeElement);
+    paceline.show(section, contents);
+    if (focus) [...section.querySelectorAll("button, summary, .scroll")][focus - 1]?.focus({preventScroll: true});
+  }
+
+  // The place of what has the focus among what can have it, from 1; 0 where the focus is elsewhere.
+  const path = (section, active) => [...section.querySelectorAll("button, summary, .scroll")].indexOf(active) + 1;
+
+  // -- the server
+
+  function connect() {
+    if (source) return;
+    source = new EventSource("events");
+    source.onopen = () => say("");
+    source.onmessage = (event) => hear(JSON.parse(event.data));
+    source.onerror = () => {
+      say("The server cannot be reached; trying again …");
+      if (source && source.readyState === EventSource.CLOSED) leave(5000);
+    };
+  }
+
+  function leave(milliseconds) {
+    source?.close();
+    source = null;
+    setTimeout(connect, milliseconds);
+  }
+
+  async function hear(told) {
+    tell(told.head);
+    wanted = told.version;
+    if (!document.hidden || told.last) await catchUp();
+    if (told.last) {
+      leave(5000);
+      say("The server of this page has ended; this is the last it said. It is looked for again every 5 s.");
+    }
+  }
+
+  async function catchUp() {
+    if (busy || wanted === seen) return;
+    busy = true;
+    try {
+      for (let target = null; target !== wanted && wanted !== seen;) {
+        target = wanted;
+        const answer = await fetch(`changes?after=${encodeURIComponent(seen)}`);
+        if (!answer.ok) throw new Error(answer.statusText);
+        const changes = await answer.json();
+        take(changes);
+        seen = changes.version;
+        document.documentElement.dataset.version = seen;
+      }
+    } catch (error) {
+      say(`What changed could not be fetched (${error.message}); trying again …`);
+      setTimeout(catchUp, 2000);
+    } finally {
+      busy = false;
+    }
+  }
+
+  function say(words) {
+    $("connection").textContent = words;
+    $("connection").hidden = !words;
+  }
+
+  if (location.search) history.replaceState(null, "", location.pathname); // the token is in the cookie now
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) catchUp(); });
+  document.addEventListener("selectionchange", () => {
+    if (document.getSelection().isCollapsed) near.forEach(show);
+  });
+  setInterval(tick, 1000);
+  connect();
+})();
