@@ -26,7 +26,9 @@ def proposals(request: Mapping[str, Any]) -> float:
         score = sum((float(value) - 0.3) ** 2 for value in config.values()) + 0.01 * rng.standard_normal()
         trials.append(Trial(number, config, number, 1, TrialState.COMPLETED, score=float(score)))
     seen = {space.key(trial.config) for trial in trials}
-    strategy, _ = create(request["search"], request["seed"]).ask(space, History(seen, trials[:-1], objective), 1)
+    # As a study begins: with points that no model proposed; then with the first that the model did
+    strategy, _ = create(request["search"], request["seed"]).ask(space, History(seen), 8)
+    strategy, _ = strategy.ask(space, History(seen, trials[:-1], objective), 1)
     start = time.perf_counter()
     strategy.ask(space, History(seen, trials, objective), request["count"])
     return time.perf_counter() - start

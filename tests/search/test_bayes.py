@@ -100,6 +100,19 @@ def test_the_same_again_and_on_from_json() -> None:
     assert straight.ask(TREE, history, 5) == straight.ask(TREE, history, 5)
 
 
+def test_what_is_remembered_between_asks_changes_no_answer() -> None:
+    strategy, trials = search(Bayes(3), TREE, tree, 25)
+    history = History({TREE.key(t.config) for t in trials}, trials, LOSS)
+    remembered = strategy.ask(TREE, history, 6)
+    unknown = [replace(trial, config=dict(trial.config)) for trial in trials]
+    assert strategy.ask(TREE, replace(history, trials=unknown), 6) == remembered
+    # The same objects under another objective are read anew
+    gain = Objective("loss", "maximize")
+    turned = [replace(trial, score=-(trial.score or 0.0)) for trial in trials]
+    assert strategy.ask(TREE, History(history.seen, turned, gain), 6) == remembered
+    assert strategy.ask(TREE, History(history.seen, turned, LOSS), 6) != remembered
+
+
 @pytest.mark.parametrize("batch", [2, 64, 128])
 def test_batches_are_full_new_and_mixed(batch: int) -> None:
     strategy, trials = search(Bayes(1), CONTINUOUS, lambda c: float(np.log10(float(c["learning_rate"])) ** 2), 12)

@@ -1,5 +1,7 @@
 """The parts of the model, each against something that is known to be right."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -89,8 +91,8 @@ def test_conditioning_candidate_by_candidate_is_conditioning_at_once() -> None:
     pool = kernel.features(coordinates(SPACE).settle(np.random.default_rng(9).random((30, len(SPACE)))))
     surrogate = Surrogate.of(kernel, seen, theta)
     outlook = Outlook(surrogate, pool, np.zeros((3, 4)))
-    for at in (3, 7, 20):
-        outlook.condition(at)
+    outlook.condition(np.array([3]))
+    outlook.condition(np.array([7, 20]))
     taken = [3, 7, 20]
     joined = Observations(
         seen.x.joined(pool[taken]),
@@ -155,6 +157,39 @@ def test_stopped_trials_count_by_what_became_of_their_like() -> None:
     assert gather(luck, LOSS, 10).v[12:].mean() > 3 * evidence.v[12:].mean()
 
 
+def repeated(number: int, score: float, spread: float) -> Trial:
+    """A trial of three trainings, at rate 10^-1 to 10^-4."""
+    config = SPACE.complete({"rate": 10 ** -(1 + 3 * number / 14)})
+    scores = (score - spread, score, score + spread)
+    return Trial(number, config, 0, 9, TrialState.COMPLETED, score=score, scores=scores)
+
+
+def test_a_score_with_a_large_standard_error_moves_the_model_less() -> None:
+    kernel, places = Kernel(coordinates(SPACE)), coordinates(SPACE)
+    curve = [0.1 * number for number in range(15)]
+
+    def expected(spread: float) -> float:
+        """At the trial in the middle, whose score is much too low."""
+        trials = [repeated(n, -0.5 if n == 7 else y, spread if n == 7 else 0.01) for n, y in enumerate(curve)]
+        evidence = gather(trials, LOSS, 10)
+        seen = Observations(kernel.features(places.rows(evidence.configs)), evidence.y, evidence.v, evidence.w)
+        return float(Surrogate.of(kernel, seen, start(kernel)).smoothed[7])
+
+    careful, middling, careless = expected(0.01), expected(0.3), expected(1.0)
+    assert careful + 0.1 < middling < careless - 0.1
+
+
+def test_known_noise_is_shared_and_shrunk() -> None:
+    once = gather([replace(repeated(n, 0.1 * n, 0.1), scores=()) for n in range(10)], LOSS, 10)
+    assert (once.v == 0).all()
+    agreeing = [repeated(n, 0.1 * n, 0.0 if n == 0 else 0.1) for n in range(9)]
+    evidence = gather([*agreeing, replace(repeated(9, 0.9, 0.0), scores=())], LOSS, 10)
+    v = evidence.v[:5]  # of the good half, where a unit of loss is a unit of the model everywhere
+    assert 0.5 * v[1] < v[0] < v[1]  # three that agree by chance are not without noise
+    assert v[1] == pytest.approx(v[4])
+    assert evidence.v[9] > 2 * v[1]  # trained once, noisier than three times
+
+
 def test_failures_replicates_and_trials_under_way() -> None:
     trials = [trial(n, 9, 0.1 * n, "completed") for n in range(6)]
     twin = Trial(6, trials[0].config, 1, 9, TrialState.COMPLETED, score=0.2)
@@ -177,3 +212,11 @@ def test_a_subset_keeps_the_best_and_the_newest() -> None:
     assert len(set(rows.tolist())) == 100
     assert set(range(980, 1000)) <= set(rows.tolist())
     assert set(np.argsort(y)[:35].tolist()) <= set(rows.tolist())
+
+
+def test_smoothed_scores_are_what_the_model_says_of_them() -> None:
+    kernel, seen, theta = model(20)
+    surrogate = Surrogate.of(kernel, seen, theta)
+    mean, variance = surrogate.at(seen.x)
+    np.testing.assert_allclose(surrogate.smoothed, mean, atol=1e-9)
+    np.testing.assert_allclose(surrogate.doubt, variance, atol=1e-9)

@@ -9,7 +9,7 @@ from typing import Any
 
 from paceline.core import InvalidInput
 from paceline.search.base import History, Proposal, Strategy, check_seed
-from paceline.search.bayes import Bayes, Normal, Weights
+from paceline.search.bayes import Bayes, Normal, Weights, promising
 from paceline.search.cmaes import CMAES
 from paceline.search.given import Given
 from paceline.search.grid import Grid
@@ -35,6 +35,7 @@ __all__ = [
     "Weights",
     "create",
     "optuna",
+    "promising",
     "restore",
 ]
 

@@ -19,26 +19,38 @@ import math
 import numpy as np
 
 from paceline.search.bayes.coordinates import Array
-from paceline.search.bayes.kernel import Features
-from paceline.search.bayes.surrogate import Surrogate
+from paceline.search.bayes.kernel import Features, Rows
+from paceline.search.bayes.surrogate import Surrogate, factor
 
 _LEAST = 1e-12  # variance
 _JITTER = 1e-6
+_FAR, _SURE = 1e3, 30.0  # standard deviations
 
 
 def log_expected_improvement(mean: Array, deviation: Array, best: Array) -> Array:
-    """log E[max(0, best - f)] for f normal; broadcasts."""
-    from scipy.special import erfcx, ndtr
+    """log E[max(0, best - f)] for f normal; broadcasts.
+
+    E / deviation is phi(z) (1 + z Phi(z) / phi(z)), and Phi(z) / phi(z) a scaled complementary error function.
+    """
+    from scipy.special import erfcx
 
     z = (best - mean) / deviation
-    near = np.maximum(z, -1.0)
-    direct = np.log(near * ndtr(near) + np.exp(-0.5 * near**2) / math.sqrt(2 * math.pi))
-    far = np.minimum(z, -1.0)
-    ratio = -far * math.sqrt(math.pi / 2) * erfcx(-far / math.sqrt(2))
-    # 1 - ratio loses digits far out, where it tends to 1 / z^2
-    rest = np.where(far > -1e3, np.log(np.maximum(1 - ratio, 1e-300)), -2 * np.log(-far))
-    tail = -0.5 * far**2 - 0.5 * math.log(2 * math.pi) + rest
-    return np.where(z > -1.0, direct, tail) + np.log(deviation)
+    within = np.clip(z, -_FAR, _SURE)
+    h = erfcx(within * -math.sqrt(0.5))
+    h *= within
+    h *= math.sqrt(math.pi / 2)
+    h += 1
+    promise: Array = np.log(h)
+    within *= within
+    within *= 0.5
+    promise -= within
+    promise += np.log(deviation) - 0.5 * math.log(2 * math.pi)
+    if z.max() > _SURE:
+        promise = np.where(z > _SURE, np.log(np.maximum(best - mean, _SURE * deviation)), promise)
+    if z.min() < -_FAR:  # where h has lost its digits, it is 1 / z^2
+        tail = -0.5 * z**2 - 2 * np.log(np.maximum(-z, _FAR)) + np.log(deviation) - 0.5 * math.log(2 * math.pi)
+        promise = np.where(z < -_FAR, tail, promise)
+    return promise
 
 
 class Outlook:
@@ -70,19 +82,25 @@ class Outlook:
         self._taken: list[int] = []
         self._corner = np.zeros((k, k))  # of the factor that the added rows and columns make
 
-    def condition(self, at: int) -> None:
-        """Takes the value of the pool's point ``at`` as known in each future; ``best`` falls to it where it is less."""
-        n, k = len(self._model.seen), len(self._taken)
-        own, draw = self._V[at, : n + k].copy(), self._normals[k]
-        deviation = math.sqrt(float(self.variance[at]) + _JITTER)
-        K = self._model.similarity.between(self._pool, self._pool[[at]], self._phi, self._phi[[at]])[:, 0]
-        row = (K - self._V[:, : n + k] @ own) / deviation
-        self._V[:, n + k] = row
-        self._corner[k, :k], self._corner[k, k] = own[n:], deviation
-        self.variance = np.maximum(self.variance - row**2, _LEAST)
-        self.best = np.minimum(self.best, self.mean[at] + self._shift[at] + deviation * draw)
-        self._shift += row[:, None] * draw
-        self._taken.append(at)
+    def condition(self, rows: Rows) -> None:
+        """Takes the values of the pool's points ``rows`` [b] as known in each future; ``best`` falls to the least."""
+        from scipy.linalg import solve_triangular
+
+        n, k, b = len(self._model.seen), len(self._taken), len(rows)
+        own, draws = self._V[rows, : n + k], self._normals[k : k + b]
+        K = self._model.similarity.between(self._pool, self._pool[rows], self._phi, self._phi[rows])
+        rest = K - self._V[:, : n + k] @ own.T
+        covariance = rest[rows]
+        covariance[np.diag_indices(b)] = self.variance[rows]
+        L = factor(covariance, _JITTER)[0]
+        new = solve_triangular(L, rest.T, lower=True, check_finite=False)
+        self._V[:, n + k : n + k + b] = new.T
+        self._corner[k : k + b, :k], self._corner[k : k + b, k : k + b] = own[:, n:], L
+        self.variance = np.maximum(self.variance - np.einsum("ij,ij->j", new, new), _LEAST)
+        values = self.mean[rows, None] + self._shift[rows] + L @ draws
+        self.best = np.minimum(self.best, values.min(axis=0))
+        self._shift += new.T @ draws
+        self._taken += rows.tolist()
 
     def promise(self, rows: int) -> Array:
         """log of the expected improvement over all futures of the pool's first candidates, [rows]."""

@@ -12,6 +12,7 @@ process bandit algorithm" (2024)), and expected improvement close to the best.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -62,8 +63,7 @@ class Round:
 
     def fill(self, answer: Answer, count: int, origin: str) -> None:
         """Takes up to ``count`` proposals more; fewer only where the pool has no more that are new."""
-        own = np.arange(len(self.Z))  # what an earlier study contributes comes after
-        mean, variance = self.model.at(self.model.seen.x[own])
+        mean = self.model.smoothed[: len(self.Z)]  # what an earlier study contributes comes after
         order = np.argsort(mean, kind="stable")
         U, local = self._candidates(order)
         if not len(U):
@@ -85,14 +85,14 @@ class Round:
         local = np.concatenate([local, np.ones(len(climbed) + len(around), dtype=bool)])
         Z = self.coordinates.settle(U)
         keep = self._is_new(Z)
-        tau = mean[np.argmin(mean - 1.8 * np.sqrt(variance))]
+        tau = mean[np.argmin(mean - 1.8 * np.sqrt(self.model.doubt[: len(mean)]))]
         self._greedy(answer, count, origin, Z[keep], local[keep], self._outlook(Z[keep], order, count), float(tau))
 
     def _with_siblings(self, outlook: Outlook, U: Array, values: Array) -> tuple[Array, Array]:
         """Where costs differ: also the neighbours of the best, of which one may be as good and cheaper."""
         if self.cost is None:
             return U, values
-        beside = neighbours(self.coordinates, U[np.argmax(values)], 0.05)
+        beside = neighbours(self.coordinates, U[[np.argmax(values)]], np.array([0.05]))[0]
         Z = self.coordinates.settle(beside)
         promise = np.where(self._is_new(Z), self._score(outlook)(Z), -np.inf)
         return np.concatenate([U, beside]), np.concatenate([values, promise])
@@ -116,8 +116,15 @@ class Round:
         keep = self._is_new(self.coordinates.settle(U))
         return U[keep], local[keep]
 
+    @cached_property
+    def _known(self) -> Array:
+        return np.sort(_digest(np.concatenate([self.Z, self.pending])))
+
     def _is_new(self, Z: Array) -> Mask:
-        return ~np.isin(_digest(Z), _digest(np.concatenate([self.Z, self.pending])))
+        digests = _digest(Z)
+        at = np.minimum(np.searchsorted(self._known, digests), len(self._known) - 1)
+        new: Mask = self._known[at] != digests
+        return new
 
     def _outlook(self, Z: Array, order: npt.NDArray[np.intp], picks: int) -> Outlook:
         """Conditioned on what may be the best so far and on what is under way, which follow the candidates."""
@@ -125,8 +132,7 @@ class Round:
         points = np.concatenate([Z, self.Z[best], self.pending])
         extra = len(points) - len(Z)
         outlook = Outlook(self.model, self.kernel.features(points), _normals(self.rng, extra + picks, _FUTURES))
-        for at in range(len(Z), len(points)):
-            outlook.condition(at)
+        outlook.condition(np.arange(len(Z), len(points)))
         return outlook
 
     def _believed(self, Z: Array) -> Array:
@@ -170,7 +176,7 @@ class Round:
                 return
             left[row] = False
             if pick + 1 < count:
-                outlook.condition(row)
+                outlook.condition(np.array([row]))
 
 
 def _digest(Z: Array) -> Array:

@@ -23,13 +23,11 @@ from paceline.search.bayes.evidence import Evidence, gather
 from paceline.search.bayes.kernel import Kernel
 from paceline.search.bayes.source import Source, check_source, earlier, usable
 from paceline.search.bayes.subset import spread_out
-from paceline.search.bayes.surrogate import Observations, Surrogate
+from paceline.search.bayes.surrogate import JUDGED, MOST, MOST_FITTED, Observations, Surrogate
 from paceline.search.sobol import Sobol
 from paceline.space import Space
 
 _FIRST = 5  # trials before the model has a say
-_MOST, _MOST_FITTED = 400, 200  # observations that the model holds; that its parameters are fitted to
-_JUDGED = 20  # observations from which the model is judged: with fewer, leaving one out says little
 _GROWTH = 1.1  # of n, after which the parameters are fitted again
 _STREAM = 10**9  # keeps the random numbers of rounds apart from those of single draws
 _DISTRUST = "the model predicts no better than a constant; half of the proposals are Sobol points"
@@ -79,6 +77,11 @@ class Bayes(Strategy):
         """Always."""
         return True
 
+    @property
+    def begins_with_default(self) -> bool:
+        """Always."""
+        return True
+
     def check(self, space: Space) -> None:
         """Makes sure that prior and source are about hyperparameters of this space."""
         for name, belief in self.prior:
@@ -110,7 +113,7 @@ class Bayes(Strategy):
         space, history = answer.space, answer.history
         places = coordinates(space)
         Z = places.rows(evidence.configs)
-        rows = spread_out(Z, evidence.y, _MOST)
+        rows = spread_out(Z, evidence.y, MOST)
         Z, seen = Z[rows], Observations(kernel.features(Z[rows]), evidence.y[rows], evidence.v[rows], evidence.w[rows])
         seen = self._joined(space, kernel, Z, seen)
         after, model = self._fitted(space, kernel, seen, len(evidence), Z)
@@ -129,13 +132,11 @@ class Bayes(Strategy):
         known = self.space == space.fingerprint and len(self.theta) == kernel.num_parameters + 1
         if known and n <= _GROWTH * self.fitted:
             return self, Surrogate.of(kernel, seen, np.array(self.theta))
-        starts = [surrogate.start(kernel)] if not known or n <= _MOST_FITTED else []
+        starts = [surrogate.start(kernel)] if not known or n <= MOST_FITTED else []
         starts += [np.array(self.theta)] if known else []
-        theta = surrogate.fit(kernel, seen[spread_out(Z, seen.y, _MOST_FITTED)], starts)
+        theta = surrogate.fit(kernel, seen[spread_out(Z, seen.y, MOST_FITTED)], starts)
         model = Surrogate.of(kernel, seen, theta)
-        # The parameters were fitted to what they are judged by, which flatters them by about half a unit each
-        flattery = 0.5 * len(theta) / len(seen)
-        remark = _DISTRUST if n >= _JUDGED and model.advantage() < flattery else ""
+        remark = _DISTRUST if n >= JUDGED and not model.predicts() else ""
         after = replace(self, theta=tuple(theta.tolist()), space=space.fingerprint, fitted=n, remark=remark)
         return after, model
 

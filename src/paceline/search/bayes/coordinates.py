@@ -24,6 +24,7 @@ Mask = npt.NDArray[np.bool_]
 _MOST_LEVELS = 4096
 _SAME = 1e-9
 _FEW = 1536
+_MOST_KNOWN = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,23 @@ class Axis:
         return cls(levels, 0.5 * (levels[1:] + levels[:-1]), not h.is_ordered and count > 1, bool(h.conditions))
 
     @property
+    def num_levels(self) -> int:
+        """How many values it has; 0 where it is continuous."""
+        return 0 if self.levels is None else len(self.levels)
+
+    @property
     def varies(self) -> bool:
         """Whether there is anything for the kernel to compare."""
-        return self.is_conditional or self.levels is None or len(self.levels) > 1
+        return self.is_conditional or self.num_levels != 1
 
     def index(self, u: Array) -> npt.NDArray[np.intp]:
         """Indices of the cells in which coordinates lie; of a discrete one only."""
         return np.searchsorted(self.edges if self.edges is not None else np.empty(0), u, side="right")
 
     def rounded(self, u: Array) -> Array:
-        """Coordinates moved to the middle of their cells."""
-        if self.levels is None:
-            return np.clip(u, 0.0, 1.0)
-        snapped: Array = self.levels[self.index(u)]
-        return snapped
+        """Coordinates moved to the middle of their cells; those of a continuous one as they are."""
+        rounded: Array = u if self.levels is None else self.levels[self.index(u)]
+        return rounded
 
 
 class Coordinates:
@@ -84,9 +88,7 @@ class Coordinates:
             for h in space
             if h.conditions
         }
-        # Equal values of different types (1, 1.0, True) would share an entry of the memory
-        ambiguous = any(len({*getattr(h, "values", ())}) < len(getattr(h, "values", ())) for h in space)
-        self._known: dict[tuple[tuple[str, ...], tuple[Value, ...]], Array] | None = None if ambiguous else {}
+        self._known: dict[int, tuple[Configuration, Array]] = {}  # by identity; each entry keeps its own alive
 
     @staticmethod
     def _admitted(parent: Hyperparameter, name: str, child: Hyperparameter) -> Array:
@@ -105,29 +107,29 @@ class Coordinates:
     def every(self) -> Array | None:
         """Coordinates of every configuration, where they are few; else None."""
         size = self.space.size()
-        return self.rows(self.space.grid()) if size is not None and size <= _FEW else None
+        return (
+            np.array([self.space.encode(c) for c in self.space.grid()]) if size is not None and size <= _FEW else None
+        )
 
     def rows(self, configs: Iterable[Configuration]) -> Array:
-        """Coordinates Z of configurations, shape [m, d]; rows once made are remembered."""
+        """Coordinates Z of configurations, shape [m, d]; those of an object seen before are remembered."""
         rows = [self._row(config) for config in configs]
         return np.array(rows).reshape(len(rows), len(self.axes))
 
     def _row(self, config: Configuration) -> Array:
-        if self._known is None:
-            return self.space.encode(config)
-        entry = tuple(config), tuple(config.values())
-        row = self._known.get(entry)
-        if row is None:
-            if len(self._known) >= 1 << 15:
+        known = self._known.get(id(config))
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            row = self._known[entry] = self.space.encode(config)
-        return row
+            known = self._known[id(config)] = config, self.space.encode(config)
+        return known[1]
 
     def settle(self, U: Array) -> Array:
         """What free coordinates mean: Z, shape [m, d]."""
-        Z = np.empty_like(U)
+        Z = np.clip(U, 0.0, 1.0)
         for at, axis in enumerate(self.axes):
-            Z[:, at] = axis.rounded(U[:, at])
+            if axis.levels is not None:
+                Z[:, at] = axis.rounded(Z[:, at])
             for parent, admitted in self._rules.get(at, ()):
                 holds = np.zeros(len(U), dtype=bool)
                 for value in admitted:

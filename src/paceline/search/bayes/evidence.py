@@ -6,10 +6,15 @@ trials that went on from r to E make of it: a regression of the warped loss at E
 variance comes on top of the noise. (Independent models for each rung, related by their common trials, did best in
 Salinas et al., "Syne Tune" (2022), as "gp-independent"; this is the same with one model and scalar relations.)
 
+Where trials were trained several times, how their scores differ is known noise: what the model infers is only the rest,
+such as the noise of a split that all share. Few trainings measure a variance badly, so each is drawn towards the pooled
+one, which also holds for trials that were trained once: Smyth, "Linear models and empirical Bayes methods" (2004).
+
 | symbol | meaning |
 | --- | --- |
 | E, r | epoch at which trials are compared; last epoch of a trial |
 | a, b | warped loss at r and at E of one trial |
+| s | standard deviation of single trainings of one configuration |
 """
 
 import math
@@ -24,6 +29,7 @@ from paceline.search.bayes.warp import Warp
 
 _STRENGTH = 2.0  # of the belief that a unit at r is a unit at E, in trials
 _UNSURE = 0.25  # variance of b given a, as believed before any trial showed it
+_POOLED = 4.0  # degrees of freedom that the pooled s^2 counts for
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +63,18 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """Losses of a trial by epoch, with its last one; no epochs where it failed."""
+    """Losses of a trial by epoch, with its last one; no epochs where it failed.
+
+    Attributes:
+        losses, reach: see above.
+        trainings: how many its score is the mean of.
+        spread: standard deviation of their scores; 0 where there was one.
+    """
 
     losses: dict[int, float]
     reach: int
+    trainings: int = 1
+    spread: float = 0.0
 
     @classmethod
     def of(cls, trial: Trial, objective: Objective) -> "_Curve | None":
@@ -78,7 +92,12 @@ class _Curve:
         if not losses:
             return None
         last = max(losses)
-        return cls(losses, last) if math.isfinite(losses[last]) else cls({}, 0)
+        if not math.isfinite(losses[last]):
+            return cls({}, 0)
+        error = trial.standard_error
+        if error is None or not math.isfinite(error):
+            return cls(losses, last)
+        return cls(losses, last, len(trial.scores), error * math.sqrt(len(trial.scores)))
 
     def at(self, epoch: int) -> float:
         """The loss after an epoch, or at the last measured one before it; NaN where there is none."""
@@ -86,6 +105,41 @@ class _Curve:
         if found is None:
             found = self.losses[max((e for e in self.losses if e <= epoch), default=self.reach)]
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is read of one trial, whatever the others are.
+
+    Attributes:
+        trial: of which.
+        curve: its losses; None where nothing is known yet.
+        key: equal for equal configurations, types of values included.
+    """
+
+    trial: Trial
+    curve: _Curve | None
+    key: str
+
+    @classmethod
+    def of(cls, trial: Trial, objective: Objective) -> "_Reading":
+        return cls(trial, _Curve.of(trial, objective), repr(tuple(trial.config.items())))
+
+
+class _Memory:
+    """The last readings, by identity of the trial, which each keeps alive: most are the same at the next ask."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Objective | None, dict[int, _Reading]] = None, {}
+
+    def readings(self, trials: Sequence[Trial], objective: Objective) -> list[_Reading]:
+        known = self._last[1] if self._last[0] == objective else {}
+        readings = [known.get(id(trial)) or _Reading.of(trial, objective) for trial in trials]
+        self._last = objective, {id(reading.trial): reading for reading in readings}
+        return readings
+
+
+_memory = _Memory()
 
 
 def gather(trials: Sequence[Trial], objective: Objective | None, enough: int) -> Evidence:
@@ -96,23 +150,21 @@ def gather(trials: Sequence[Trial], objective: Objective | None, enough: int) ->
         objective: what the scores mean; None means that nothing can be learnt.
         enough: how many trials must have reached an epoch for all to be compared there.
     """
-    curves: list[tuple[Configuration, _Curve]] = []
-    pending: list[Configuration] = []
-    for trial in trials:
-        curve = _Curve.of(trial, objective) if objective is not None else None
-        if curve is not None:
-            curves.append((trial.config, curve))
-        elif not trial.state.is_final:
-            pending.append(trial.config)
-    finite = [curve for _, curve in curves if curve.losses]
+    readings = _memory.readings(trials, objective) if objective is not None else []
+    known = [reading for reading in readings if reading.curve is not None]
+    pending = tuple(
+        reading.trial.config for reading in readings if reading.curve is None and not reading.trial.state.is_final
+    )
+    curves = [reading.curve for reading in known if reading.curve is not None]
+    finite = [curve for curve in curves if curve.losses]
     if not finite:
         none = np.empty(0)
-        return Evidence((), none, none, none, tuple(pending), 0)
-    y, v = _compared(finite, enough)
-    worst = float(y.max() + 0.5 * (y.max() - y.min())) or 1.0
-    known = iter(zip(y.tolist(), v.tolist(), strict=True))
-    pairs = [next(known) if curve.losses else (worst, 0.0) for _, curve in curves]
-    return _averaged([config for config, _ in curves], pairs, tuple(pending), len(finite))
+        return Evidence((), none, none, none, pending, 0)
+    here = np.array([bool(curve.losses) for curve in curves])
+    y, v = np.empty(len(curves)), np.zeros(len(curves))
+    y[here], v[here] = _compared(finite, enough)
+    y[~here] = float(y[here].max() + 0.5 * np.ptp(y[here])) or 1.0
+    return _averaged(known, y, v, pending, len(finite))
 
 
 def _compared(curves: Sequence[_Curve], enough: int) -> tuple[Array, Array]:
@@ -125,6 +177,7 @@ def _compared(curves: Sequence[_Curve], enough: int) -> tuple[Array, Array]:
     at_E = np.array([curves[i].at(E) for i in there])
     warp = Warp.of(at_E[np.isfinite(at_E)])
     y[there] = warp(np.where(np.isfinite(at_E), at_E, np.inf))
+    v[there] = _measured(warp, at_E, [curves[i] for i in there])
     for r in np.unique(reach[reach < E]).tolist():
         group = np.flatnonzero(reach >= r).tolist()
         losses = np.array([curves[i].at(r) for i in group])
@@ -147,23 +200,27 @@ def _related(a: Array, b: Array, new: Array) -> tuple[Array, float]:
     return np.clip(mean_b + slope * (new - mean_a), b.min() - 0.5 * reach, b.max() + 0.5 * reach), float(variance)
 
 
+def _measured(warp: Warp, losses: Array, curves: Sequence[_Curve]) -> Array:
+    """Variance of each loss as repeated trainings measured it; 0 where there were none."""
+    trainings = np.array([curve.trainings for curve in curves])
+    freedom = trainings - 1
+    if not freedom.any():
+        return np.zeros(len(curves))
+    s2 = warp.change(losses, np.array([curve.spread for curve in curves])) ** 2
+    pooled = float(freedom @ s2 / freedom.sum())
+    drawn: Array = (_POOLED * pooled + freedom * s2) / (_POOLED + freedom) / trainings
+    return drawn
+
+
 def _averaged(
-    configs: Sequence[Configuration],
-    pairs: Sequence[tuple[float, float]],
-    pending: tuple[Configuration, ...],
-    finite: int,
+    readings: Sequence[_Reading], values: Array, variances: Array, pending: tuple[Configuration, ...], finite: int
 ) -> Evidence:
     """Replicates as one observation with less noise; all centred and scaled."""
-    together: dict[tuple[object, ...], list[int]] = {}
-    for at, config in enumerate(configs):
-        together.setdefault((*config, *config.values(), *map(type, config.values())), []).append(at)
-    values, variances = (np.array([pair[part] for pair in pairs]) for part in (0, 1))
-    groups = list(together.values())
-    of = np.empty(len(configs), dtype=np.intp)
-    for at, group in enumerate(groups):
-        of[group] = at
+    groups: dict[str, int] = {}
+    of = [groups.setdefault(reading.key, len(groups)) for reading in readings]
+    first = np.unique(of, return_index=True)[1].tolist()
     w = 1 / np.bincount(of)
     y, v = np.bincount(of, values) * w, np.bincount(of, variances) * w**2
     scale = float(y.std()) or 1.0
-    kept = tuple(configs[group[0]] for group in groups)
+    kept = tuple(readings[at].trial.config for at in first)
     return Evidence(kept, (y - y.mean()) / scale, v / scale**2, w, pending, finite)

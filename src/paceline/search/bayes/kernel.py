@@ -21,6 +21,7 @@ Osborne, "Raiders of the lost architecture" (2014); rounding inside the kernel i
 | Psi | features of the additive part: one-hot columns of categories, [m, q] |
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,6 +31,8 @@ import numpy.typing as npt
 from paceline.search.bayes.coordinates import Array, Coordinates
 
 Rows = npt.NDArray[np.intp]
+
+_BLOCK = 1 << 15  # numbers: 256 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +79,39 @@ class Kernel:
         self._arcs = [
             group for group, (_, axis) in enumerate(self._axes) if axis.is_conditional and not axis.is_category
         ]
-        groups: list[int] = []
-        for group, (_, axis) in enumerate(self._axes):
-            if axis.is_category and axis.levels is not None:
-                groups += [group] * (len(axis.levels) + axis.is_conditional)
-            elif group not in self._arcs:
-                groups.append(group)
-        self._groups = np.array(groups, dtype=np.intp)
+        self._categories = [group for group, (_, axis) in enumerate(self._axes) if axis.is_category]
+        numbers = [group for group in range(self.num_lengths) if group not in {*self._arcs, *self._categories}]
+        places = np.array([at for at, _ in self._axes], dtype=np.intp)
+        self._number_columns, self._arc_columns = places[numbers], places[self._arcs]
+        onehot = [[group] * self._num_categories(group) for group in self._categories]
+        self._groups = np.array([*numbers, *(group for groups in onehot for group in groups)], dtype=np.intp)
         self.num_arcs = len(self._arcs)
         self.num_parameters = self.num_lengths + self.num_arcs + 2
 
     def features(self, Z: Array) -> Features:
         """Features of settled coordinates [m, d]."""
-        plain, arcs, active, additive = [], [], [], []
-        for group, (at, axis) in enumerate(self._axes):
-            u = Z[:, at]
+        plain, additive = [Z[:, self._number_columns]], [np.empty((len(Z), 0))]
+        for group in self._categories:
+            at, axis = self._axes[group]
+            u, num_own = Z[:, at], axis.num_levels
             here = ~np.isnan(u)
-            if axis.is_category and axis.levels is not None:
-                index = np.where(here, axis.index(np.where(here, u, 0.0)), len(axis.levels))
-                onehot = (index[:, None] == np.arange(len(axis.levels) + axis.is_conditional)).astype(np.float64)
-                plain.append(onehot * 0.5**0.5)
-                additive.append(onehot[:, : len(axis.levels)])
-                continue
-            if group in self._arcs:
-                arcs.append(np.where(here, u, 0.0))
-                active.append(here.astype(np.float64))
-            else:
-                plain.append(u[:, None])
+            index = np.where(here, axis.index(np.where(here, u, 0.0)), num_own)
+            onehot = (index[:, None] == np.arange(self._num_categories(group))).astype(np.float64)
+            plain.append(onehot * 0.5**0.5)
+            additive.append(onehot[:, :num_own])
+        arcs = Z[:, self._arc_columns]
+        active = ~np.isnan(arcs)
         return Features(
-            _beside(plain, len(Z)), _stacked(arcs, len(Z)), _stacked(active, len(Z)), _beside(additive, len(Z))
+            np.concatenate(plain, axis=1),
+            np.where(active, arcs, 0.0),
+            active.astype(np.float64),
+            np.concatenate(additive, axis=1),
         )
+
+    def _num_categories(self, group: int) -> int:
+        """Categories of an axis, to be inactive being one of them."""
+        axis = self._axes[group][1]
+        return axis.num_levels + axis.is_conditional
 
     def with_parameters(self, theta: Array) -> "Similarity":
         """The kernel at given parameters."""
@@ -147,9 +153,9 @@ class Similarity:
         """Covariances, shape [len(x), len(y)]."""
         a = self.embed(x) if phi_x is None else phi_x
         b = self.embed(y) if phi_y is None else phi_y
-        K = matern(squared_distances(a, b))[0]
-        K *= self.joint
-        K += (self.additive * x.additive) @ y.additive.T
+        K = _joint(a, b, self.joint)
+        if x.additive.shape[1]:
+            K += (self.additive * x.additive) @ y.additive.T
         return K
 
     def variances(self, x: Features) -> Array:
@@ -158,10 +164,9 @@ class Similarity:
         return variances
 
     def gradient(self, x: Features, phi: Array, A: Array, slope: Array) -> Array:
-        """dL/dtheta, given A = dL/dK and slope = dk/dr2 at s = 1, both [m, m]."""
+        """dL/dtheta, given A = dL/dK and slope = dk/dr2, both [m, m]."""
         kernel = self.kernel
         W = A * slope
-        W *= self.joint
         G = 4 * (W.sum(1)[:, None] * phi - W @ phi)  # dL/dPhi
         num_plain, num_arcs = len(kernel.groups), kernel.num_arcs
         by_length = np.zeros(kernel.num_lengths)
@@ -175,29 +180,51 @@ class Similarity:
         return gradient
 
 
-def squared_distances(a: Array, b: Array) -> Array:
-    """Between the rows of [m, p] and [n, p], shape [m, n]."""
-    r2: Array = a @ (-2 * b.T)
-    r2 += np.einsum("ij,ij->i", a, a)[:, None]
-    r2 += np.einsum("ij,ij->i", b, b)
-    return np.maximum(r2, 0.0, out=r2)
+def root_distances(a: Array, b: Array) -> Array:
+    """t = sqrt5 r between the rows of [m, p] and [n, p], shape [m, n]."""
+    left, right = _factors(a, b)
+    return _roots(left, right, np.empty((len(a), len(b))))
 
 
-def matern(r2: Array) -> tuple[Array, Array]:
-    """Matern-5/2 at squared distances, and sqrt5 r with exp(-sqrt5 r) folded in for its slope: (k, (1 + t) exp(-t))."""
-    t = np.sqrt(5 * r2)
-    decay = np.exp(-t)
-    first = (1 + t) * decay
-    t *= t
-    t *= decay
-    t /= 3
-    t += first
-    return t, first
+def _factors(a: Array, b: Array) -> tuple[Array, Array]:
+    """Two matrices whose product is 5 (|a|^2 - 2 a b + |b|^2)."""
+    left = np.concatenate([a, np.einsum("ij,ij->i", a, a)[:, None], np.ones((len(a), 1))], axis=1)
+    right = np.concatenate([-2 * b, np.ones((len(b), 1)), np.einsum("ij,ij->i", b, b)[:, None]], axis=1)
+    return left, 5 * right.T
 
 
-def _stacked(columns: list[Array], rows: int) -> Array:
-    return np.stack(columns, axis=1) if columns else np.empty((rows, 0))
+def _roots(left: Array, right: Array, t: Array) -> Array:
+    np.dot(left, right, out=t)
+    # What rounding leaves of nothing may be negative; np.maximum takes three times as long
+    return np.sqrt(np.abs(t, out=t), out=t)
 
 
-def _beside(blocks: list[Array], rows: int) -> Array:
-    return np.concatenate(blocks, axis=1) if blocks else np.empty((rows, 0))
+def matern(t: Array, variance: float) -> Array:
+    """Matern-5/2 at t = sqrt5 r, shape kept: variance (1 + t + t^2 / 3) exp(-t)."""
+    decay = np.subtract(math.log(variance), t)
+    np.exp(decay, out=decay)
+    k = t * (1 / 3)
+    k += 1
+    k *= t
+    k += 1
+    k *= decay
+    return k
+
+
+def _joint(a: Array, b: Array, variance: float) -> Array:
+    """`matern` between the rows of [m, p] and [n, p], some rows after the others: all steps stay in the cache."""
+    left, right = _factors(a, b)
+    K = np.empty((len(a), len(b)))
+    step = max(1, _BLOCK // max(1, len(b)))
+    for first in range(0, len(a), step):
+        t = K[first : first + step]
+        t[:] = matern(_roots(left[first : first + step], right, t), variance)
+    return K
+
+
+def matern_slope(t: Array, variance: float) -> Array:
+    """d matern / d r^2 at t, shape kept: -5/6 variance (1 + t) exp(-t)."""
+    decay = np.subtract(math.log(5 / 6 * variance), t)
+    np.exp(decay, out=decay)
+    decay *= -1 - t
+    return decay

@@ -12,6 +12,7 @@ import numpy as np
 from paceline.search.bayes.coordinates import Array, Axis, Coordinates, Mask
 
 _MOST_FLIPS = 16
+_STEPS = np.array([-1.0, -0.4, -0.1, 0.1, 0.4, 1.0])
 
 
 def perturbed(coordinates: Coordinates, U: Array, rng: np.random.Generator, scale: Array) -> Array:
@@ -45,20 +46,31 @@ def _stepped(axis: Axis, u: Array, step: Array, side: Array) -> Array:
     return reflected
 
 
-def neighbours(coordinates: Coordinates, u: Array, step: float) -> Array:
-    """The points that differ from u [d] in one coordinate: all other values of a short axis, a step either way else."""
-    rows = []
-    for at, axis in enumerate(coordinates.axes):
-        if not axis.varies:
-            continue
-        if axis.levels is not None and (len(axis.levels) <= _MOST_FLIPS or axis.is_category):
-            values = axis.levels
-        else:
-            values = np.clip(u[at] + step * np.array([-1.0, -0.4, -0.1, 0.1, 0.4, 1.0]), 0.0, 1.0)
-        block = np.repeat(u[None], len(values), axis=0)
-        block[:, at] = values
-        rows.append(block)
-    return np.concatenate(rows) if rows else u[None]
+def neighbours(coordinates: Coordinates, U: Array, step: Array) -> Array:
+    """The points that differ in one coordinate: all values of a short axis, a step either way on a long one.
+
+    Args:
+        coordinates: of the space, in which something varies.
+        U: rows to start from, [m, d].
+        step: length of a step, for each row, [m].
+
+    Returns:
+        For each row k points, shape [m, k, d].
+    """
+    stepped = np.clip(U[:, None] + (step[:, None] * _STEPS)[:, :, None], 0.0, 1.0)  # [m, steps, d]
+    values = {
+        at: axis.levels
+        if axis.levels is not None and (len(axis.levels) <= _MOST_FLIPS or axis.is_category)
+        else stepped[:, :, at]
+        for at, axis in enumerate(coordinates.axes)
+        if axis.varies
+    }
+    points = np.repeat(U[:, None], sum(there.shape[-1] for there in values.values()), axis=1)
+    first = 0
+    for at, there in values.items():
+        points[:, first : first + there.shape[-1], at] = there
+        first += there.shape[-1]
+    return points
 
 
 def polished(
@@ -89,19 +101,14 @@ def polished(
         climbing = np.flatnonzero(alive)
         if not len(climbing):
             break
-        blocks = [neighbours(coordinates, U[i], step[i]) for i in climbing]
-        rows = np.concatenate(blocks)
-        Z = coordinates.settle(rows)
-        values = np.where(is_new(Z), score(Z), -np.inf)
-        at = 0
-        for i, block in zip(climbing, blocks, strict=True):
-            own = values[at : at + len(block)]
-            top = int(np.argmax(own))
+        points = neighbours(coordinates, U[climbing], step[climbing])
+        Z = coordinates.settle(points.reshape(-1, U.shape[1]))
+        values = np.where(is_new(Z), score(Z), -np.inf).reshape(points.shape[:2])
+        for i, top, own, there in zip(climbing, np.argmax(values, axis=1), values, points, strict=True):
             if own[top] > best[i] + 1e-9:
-                U[i], best[i] = rows[at + top], own[top]
+                U[i], best[i] = there[top], own[top]
             elif discrete or step[i] < 2e-3:
                 alive[i] = False
             else:
                 step[i] *= 0.35
-            at += len(block)
     return U, best

@@ -23,10 +23,13 @@ def spread_out(Z: Array, y: Array, most: int) -> Rows:
     kept = np.union1d(newest, best)
     points = np.where(np.isnan(Z), -0.5, Z)
     left = np.setdiff1d(np.arange(n), kept)
-    X = points[left]
+    X = points[left] - points[kept].mean(0)
+    squares = np.einsum("ij,ij->i", X, X)
     chosen: list[int] = []
-    nearest = ((X - points[kept].mean(0)) ** 2).sum(1)
+    nearest = squares.copy()
     for _ in range(most - len(kept)):
-        chosen.append(int(np.argmax(nearest)))
-        nearest = np.minimum(nearest, ((X - X[chosen[-1]]) ** 2).sum(1))
+        row = int(nearest.argmax())
+        chosen.append(row)
+        np.minimum(nearest, squares + (squares[row] - 2 * (X @ X[row])), out=nearest)
+        nearest[row] = -np.inf  # not what rounding makes of 0
     return np.sort(np.concatenate([kept, left[chosen]]))

@@ -6,7 +6,7 @@
 | v | known variance of each observation, beside the noise that is inferred, [n] |
 | w | how many times the inferred noise goes into each observation (1 / number of replicates), [n] |
 | theta | kernel parameters, then log of the noise variance |
-| L, z | Cholesky factor of K + noise; L^-1 y |
+| D, L, z | variance of each observation's noise, [n]; Cholesky factor of K + D; L^-1 y |
 
 Rasmussen and Williams, "Gaussian processes for machine learning" (2006), algorithm 2.1 and equations 5.9, 5.10-5.12.
 The prior of the length scales is that of Hvarfner, Hellsten and Nardi, "Vanilla Bayesian optimization performs great in
@@ -20,12 +20,17 @@ from functools import cached_property
 import numpy as np
 
 from paceline.search.bayes.coordinates import Array
-from paceline.search.bayes.kernel import Features, Kernel, Rows, Similarity, matern, squared_distances
+from paceline.search.bayes.kernel import Features, Kernel, Rows, Similarity, matern, matern_slope, root_distances
 
 _LENGTH, _LENGTH_SD = 0.0, 1.0  # of log l, to which half of log d comes
 _JOINT_SD = 0.7  # of log s^2, around 0
 _ADDITIVE, _ADDITIVE_SD = -1.0, 1.0  # of log a^2
 _NOISE, _NOISE_SD = -4.0, 1.0  # of log of the noise variance
+MOST, MOST_FITTED = 400, 200
+"""Observations that a model holds; those that its parameters are fitted to."""
+JUDGED = 20
+"""Observations from which a model can be judged: with fewer, leaving one out says little."""
+
 _STEPS = 50
 _LEAST_NOISE = 1e-6
 
@@ -90,8 +95,8 @@ def energy(theta: Array, kernel: Kernel, seen: Observations) -> tuple[float, Arr
 
     similarity, noise = kernel.with_parameters(theta[:-1]), math.exp(theta[-1])
     phi = similarity.embed(seen.x)
-    K, first = matern(squared_distances(phi, phi))
-    joint = similarity.joint * K
+    t = root_distances(phi, phi)
+    joint = matern(t, similarity.joint)
     total = joint + (similarity.additive * seen.x.additive) @ seen.x.additive.T
     total[np.diag_indices_from(total)] += noise * seen.w + seen.v + _LEAST_NOISE
     factor, failed = lapack.dpotrf(total, lower=1, overwrite_a=0)
@@ -101,13 +106,26 @@ def energy(theta: Array, kernel: Kernel, seen: Observations) -> tuple[float, Arr
     inverse = lapack.dpotri(factor, lower=1)[0]
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
     A = 0.5 * (inverse - np.outer(alpha, alpha))
-    first *= -5 / 6
-    gradient = np.append(similarity.gradient(seen.x, phi, A, first), noise * (np.diagonal(A) @ seen.w))
+    by_kernel = similarity.gradient(seen.x, phi, A, matern_slope(t, similarity.joint))
+    gradient = np.append(by_kernel, noise * (np.diagonal(A) @ seen.w))
     gradient[-3] = np.einsum("ij,ij->", A, joint)
     means, spread = prior(kernel)
     off = (theta - means) / spread
     total_energy = 0.5 * seen.y @ alpha + np.log(np.diagonal(factor)).sum() + 0.5 * off @ off
     return float(total_energy), gradient + off / spread
+
+
+def factor(K: Array, jitter: float) -> tuple[Array, float]:
+    """Lower Cholesky factor of K + jitter, which is made more while that is not positive definite, and the jitter."""
+    from scipy.linalg import lapack
+
+    diagonal = np.diagonal(K).copy()
+    while True:
+        K[np.diag_indices_from(K)] = diagonal + jitter
+        L, failed = lapack.dpotrf(K, lower=1, clean=1)
+        if not failed:
+            return L, jitter
+        jitter *= 10
 
 
 @dataclass(frozen=True)
@@ -118,29 +136,27 @@ class Surrogate:
     noise: float
     seen: Observations
     phi: Array
+    D: Array
     L: Array
     z: Array
 
     @classmethod
     def of(cls, kernel: Kernel, seen: Observations, theta: Array) -> "Surrogate":
         """Conditions on the observations; a matrix that is not positive definite gets more and more jitter."""
-        from scipy.linalg import lapack, solve_triangular
+        from scipy.linalg import solve_triangular
 
         similarity, noise = kernel.with_parameters(theta[:-1]), math.exp(theta[-1])
         phi = similarity.embed(seen.x)
         K = similarity.between(seen.x, seen.x, phi, phi)
-        diagonal = np.diagonal(K) + noise * seen.w + seen.v
-        jitter = _LEAST_NOISE
-        while True:
-            K[np.diag_indices_from(K)] = diagonal + jitter
-            L, failed = lapack.dpotrf(K, lower=1, clean=1)
-            if not failed:
-                return cls(similarity, noise, seen, phi, L, solve_triangular(L, seen.y, lower=True, check_finite=False))
-            jitter *= 10
+        D = noise * seen.w + seen.v
+        K[np.diag_indices_from(K)] += D
+        L, jitter = factor(K, _LEAST_NOISE)
+        z = solve_triangular(L, seen.y, lower=True, check_finite=False)
+        return cls(similarity, noise, seen, phi, D + jitter, L, z)
 
     @cached_property
     def _inverse(self) -> Array:
-        """L^-1: a product with it is several times as fast as solving."""
+        """L^-1: a product with it is four times as fast as solving."""
         from scipy.linalg import lapack
 
         inverse: Array = lapack.dtrtri(self.L, lower=1)[0]
@@ -148,7 +164,10 @@ class Surrogate:
 
     def whitened(self, x: Features, phi: Array | None = None) -> Array:
         """L^-1 k(X, x) as rows, shape [m, n]; ``phi`` is the embedding of x where it is known."""
-        rows: Array = self.similarity.between(x, self.seen.x, phi, self.phi) @ self._inverse.T
+        from scipy.linalg import blas
+
+        K = self.similarity.between(x, self.seen.x, phi, self.phi)
+        rows: Array = blas.dtrmm(1.0, self._inverse, K.T, lower=1, overwrite_b=1).T
         return rows
 
     def at(self, x: Features) -> tuple[Array, Array]:
@@ -156,10 +175,40 @@ class Surrogate:
         V = self.whitened(x)
         return V @ self.z, np.maximum(self.similarity.variances(x) - np.einsum("ij,ij->i", V, V), 1e-12)
 
+    @cached_property
+    def _alpha(self) -> Array:
+        """(K + D)^-1 y."""
+        from scipy.linalg import solve_triangular
+
+        alpha: Array = solve_triangular(self.L, self.z, lower=True, trans=1, check_finite=False)
+        return alpha
+
+    @cached_property
+    def _precision(self) -> Array:
+        """The diagonal of (K + D)^-1."""
+        precision: Array = np.einsum("ij,ij->j", self._inverse, self._inverse)
+        return precision
+
+    @property
+    def smoothed(self) -> Array:
+        """Mean of the noise-free value of each observation, [n]: y - D (K + D)^-1 y."""
+        return self.seen.y - self.D * self._alpha
+
+    @property
+    def doubt(self) -> Array:
+        """Variance of the same, [n]: the diagonal of D - D (K + D)^-1 D."""
+        return np.maximum(self.D - self.D**2 * self._precision, 1e-12)
+
+    def predicts(self) -> bool:
+        """Whether it says more of each observation, given all others, than a constant does.
+
+        The parameters were fitted to what they are judged by, which flatters them by about half a unit each.
+        """
+        return self.advantage() >= 0.5 * (self.similarity.kernel.num_parameters + 1) / len(self.seen)
+
     def advantage(self) -> float:
         """Mean log density of each observation given all others, minus that of one normal distribution."""
-        precision = np.einsum("ij,ij->j", self._inverse, self._inverse)
-        alpha = self._inverse.T @ self.z
+        precision, alpha = self._precision, self._alpha
         ours = -0.5 * (alpha**2 / precision - np.log(precision))
         n, y = len(self.seen), self.seen.y
         mean = (y.sum() - y) / (n - 1)

@@ -39,6 +39,12 @@ class Warp:
         deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts))
         return cls(knots, (values - mean) / (deviation if deviation > 0 else 1.0))
 
+    def change(self, losses: Array, step: Array) -> Array:
+        """How far the warped losses go within a step, shape kept: up or down, whichever is further."""
+        here = self(losses)
+        furthest: Array = np.maximum(self(losses + step) - here, here - self(losses - step))
+        return furthest
+
     def __call__(self, losses: Array) -> Array:
         """Warped losses, shape kept; infinity is the worst."""
         warped: Array = np.interp(losses, self.losses, self.values)
