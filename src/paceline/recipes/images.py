@@ -1,0 +1,39 @@
+"""The images that the recipes train on: all of them or, for the quick form, a few."""
+
+from typing import Any
+
+import numpy as np
+
+import paceline
+import paceline.data
+from paceline.recipes import Run
+
+
+def load(run: Run, quick_rows: int) -> paceline.data.Dataset:
+    """The run's data set; in the quick form ``quick_rows`` images of it, and half as many to test on.
+
+    Images are float32 in [0, 1], shape (rows, height, width).
+
+    Raises:
+        MissingData: it is not on this machine and could not be downloaded; says which files are missing, where they
+            are published, and where to put them.
+        InvalidInput: it is no data set of images and classes with a test part.
+    """
+    found = paceline.data.load(run.data, data_dir=run.data_dir, seed=run.seed)
+    x, y = np.asarray(found.x), np.asarray(found.y)
+    if found.task != "classification" or x.ndim != 3 or y.ndim != 1 or found.x_test is None:
+        raise paceline.InvalidInput(
+            f"--data is {run.data!r}", expected="images of one size in grey, each of one class, such as mnist"
+        )
+    if not run.quick:
+        return found
+    x_test, y_test = np.asarray(found.x_test), np.asarray(found.y_test)
+    chosen, tested = _some(len(x), quick_rows, run.seed), _some(len(x_test), quick_rows // 2, run.seed)
+    few: paceline.data.Dataset = paceline.data.load(
+        (x[chosen], y[chosen], x_test[tested], y_test[tested]), task="classification"
+    )
+    return few
+
+
+def _some(rows: int, wanted: int, seed: int) -> Any:
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:wanted])

@@ -1,0 +1,161 @@
+"""What parts of recipes write beside their studies: tables as CSV, pictures as HTML; and what they say of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from paceline.recipes import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    import paceline
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
+_SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star")
+
+
+def table(run: Run, name: str, frame: "pd.DataFrame", shown: int = 10) -> None:
+    """Writes ``name.csv``, and says its first rows."""
+    run.directory.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(run.directory / f"{name}.csv", index=False)
+    if shown:
+        text = frame.head(shown).to_string(index=False, float_format=lambda number: f"{number:.4g}", na_rep="")
+        run.say(text)
+        more = "" if len(frame) <= shown else f"; the first {shown} of {len(frame):,}"
+        run.say(f"({run.directory / f'{name}.csv'}{more})\n")
+
+
+def trials(run: Run, study: "paceline.Study") -> None:
+    """Writes ``trials.csv``: every trial, the best first."""
+    table(run, "trials", ranked(study), shown=0)
+
+
+def ranked(study: "paceline.Study") -> "pd.DataFrame":
+    """A study's completed trials, the best first: rank, trial, score, seconds, and a column for each hyperparameter."""
+    frame = study.trials_dataframe()
+    objective = study.record.objective
+    frame = frame[frame["state"] == "completed"].drop(columns="epochs")
+    frame = frame.iloc[frame["score"].map(objective.loss).argsort(kind="stable")]
+    settings = {f"config_{name}": name for name in study.space.names}
+    frame = frame.rename(columns={"number": "trial", "score": objective.metric, **settings})
+    frame.insert(0, "rank", range(1, len(frame) + 1))
+    return frame[["rank", "trial", objective.metric, "seconds", *settings.values()]]
+
+
+def picture(run: Run, name: str, traces: Sequence[Mapping[str, Any]], **layout: Any) -> None:
+    """Writes ``name.html``: a figure of Plotly traces, which opens without a network."""
+    import plotly.graph_objects as go
+
+    run.directory.mkdir(parents=True, exist_ok=True)
+    style = {"template": "plotly_white", "colorway": _COLOURS, "font": {"size": 15}, **layout}
+    figure = go.Figure(data=list(traces), layout=style)
+    figure.write_html(run.directory / f"{name}.html", include_plotlyjs="directory")
+
+
+def line(number: int, name: str, x: Sequence[Any], y: Sequence[Any], **more: Any) -> dict[str, Any]:
+    """A line for `picture`; ``number`` gives it a colour, a dash and a symbol of its own."""
+    dashes = ("solid", "dash", "dot", "dashdot")
+    style = {
+        "line": {"color": _COLOURS[number % len(_COLOURS)], "dash": dashes[number % len(dashes)]},
+        "marker": {"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 7},
+    }
+    return {"type": "scatter", "mode": "lines+markers", "name": name, "x": list(x), "y": list(y), **style, **more}
+
+
+def proportion(correct: int, of: int) -> tuple[float, float, float]:
+    """A share with its 95 % interval: Wilson's score interval (JASA 22, 1927)."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, of).proportion_ci(method="wilson")
+    return correct / of, float(interval.low), float(interval.high)
+
+
+def mean(values: Sequence[float]) -> tuple[float, float, float]:
+    """A mean with its 95 % interval by Student's t; both ends NaN of a single value."""
+    import numpy as np
+    from scipy.stats import t
+
+    numbers = np.asarray(values, dtype=np.float64)
+    if len(numbers) < 2:
+        return float(numbers.mean()), float("nan"), float("nan")
+    half = float(t.ppf(0.975, len(numbers) - 1)) * numbers.std(ddof=1) / np.sqrt(len(numbers))
+    return float(numbers.mean()), float(numbers.mean() - half), float(numbers.mean() + half)
+
+
+def predicted(study: "paceline.Study", x: Any) -> "np.ndarray[Any, Any]":
+    """The classes that a study's best model gives these rows, int (rows,)."""
+    import numpy as np
+
+    found: np.ndarray[Any, Any] = np.argmax(study.best_model().predict(x, batch_size=512, verbose=0), axis=1)
+    return found
+
+
+def confusion(run: Run, truth: Any, found: Any, class_names: Sequence[str]) -> None:
+    """Writes the confusion matrix as ``confusion.csv`` and ``confusion.html``, and says the most frequent mistakes."""
+    import numpy as np
+    import pandas as pd
+
+    size = max(len(class_names), int(max(np.max(truth), np.max(found))) + 1)
+    names = list(class_names) if len(class_names) == size else [str(number) for number in range(size)]
+    counts = np.zeros((size, size), dtype=int)
+    np.add.at(counts, (np.asarray(truth), np.asarray(found)), 1)
+    frame = pd.DataFrame(counts, columns=names)
+    frame.insert(0, "truth", names)
+    table(run, "confusion", frame, shown=0)
+    text = [[str(count) for count in row] for row in counts.tolist()]
+    cells = {"z": np.log1p(counts).tolist(), "text": text, "texttemplate": "%{text}", "showscale": False}
+    heat = {"type": "heatmap", "x": names, "y": names, "colorscale": "Blues", **cells}
+    axes = {"xaxis_title": "predicted", "yaxis": {"title": "true", "autorange": "reversed"}}
+    picture(run, "confusion", [heat], title="Confusion matrix of the test part", width=800, height=750, **axes)
+    mistakes = np.where(np.eye(size, dtype=bool), 0, counts)
+    worst = [divmod(int(place), size) for place in np.argsort(-mistakes, axis=None, kind="stable")[:3]]
+    listed = "; ".join(f"{names[i]} as {names[j]} ({mistakes[i, j]})" for i, j in worst if mistakes[i, j])
+    run.say(f"Confusion matrix: {run.directory / 'confusion.csv'}. Most frequent mistakes: {listed or 'none'}.")
+
+
+def best(run: Run, study: "paceline.Study", data: Any) -> float:
+    """Says what a study's best network is and what it reached, with its confusion matrix; its test accuracy."""
+    chosen, tested = study.best, study.record.tested
+    run.say("Best configuration: " + ", ".join(f"{name} {value}" for name, value in chosen.config.items()))
+    found = predicted(study, data.x_test)
+    share, low, high = proportion(int((found == data.y_test).sum()), len(found))
+    anew = tested is not None and tested.refitted
+    how = "trained anew on training and validation images" if anew else "as trained on the training images"
+    run.say(
+        f"Validation accuracy {chosen.score:.4f}. Test accuracy {share:.4f} (95 % interval {low:.4f} to {high:.4f}),"
+    )
+    run.say(f"{how}; the model is {study.directory / 'best.keras'}.")
+    confusion(run, data.y_test, found, data.class_names)
+    return share
+
+
+def effects(run: Run, frame: "pd.DataFrame", metric: str, names: Sequence[str]) -> None:
+    """What each value does on average over all others, and what each hyperparameter explains: of a full grid.
+
+    Over a full grid the averages are exact, and a hyperparameter's share is the variance of its averages over the
+    variance of all scores: the main effects of an analysis of variance.
+
+    Args:
+        run: where to write ``effects.csv`` and ``effects.html``.
+        frame: a row for each configuration of the grid.
+        metric: the column that is explained.
+        names: the columns of the hyperparameters.
+    """
+    import pandas as pd
+
+    total = float(frame[metric].var(ddof=0))
+    rows, shares = [], {}
+    for name in names:
+        groups = frame.groupby(name)[metric]
+        shares[name] = float(groups.transform("mean").var(ddof=0)) / total if total > 0 else 0.0
+        rows += [
+            {"hyperparameter": name, "value": value, "mean": scores.mean(), "best": scores.max(), "share": shares[name]}
+            for value, scores in groups
+        ]
+    told = pd.DataFrame(rows).sort_values("share", ascending=False, kind="stable")
+    run.say(f"{metric} by the values of each hyperparameter, over all the others; share: of the variance explained.")
+    table(run, "effects", told, shown=len(told))
+    ordered = sorted(names, key=lambda name: shares[name])
+    bars = {"type": "bar", "orientation": "h", "x": [shares[name] for name in ordered], "y": ordered}
+    picture(run, "effects", [bars], title="Share of the variance explained", xaxis_tickformat=".0%")
