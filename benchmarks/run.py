@@ -39,6 +39,9 @@ BENCHMARKS = (
     "tables",
     "conditional",
     "proposals",
+    "ablations",
+    "final",
+    "page",
 )
 
 

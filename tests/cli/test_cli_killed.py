@@ -58,20 +58,8 @@ def stopped(words: Sequence[str], study: Path, enough: int, how: signal.Signals)
 
 def test_interrupted_then_killed_then_resumed(run: Run, model: Path, tmp_path: Path) -> None:
     study = tmp_path / "s"
-    words = [
-        "tune",
-        f"{model}:build",
-        "--data",
-        "digits",
-        "--objective",
-        "val_loss",
-        "--epochs",
-        str(EPOCHS),
-        "--search",
-        "random",
-        "--schedule",
-        "full",
-    ]
+    words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_loss", "--epochs", str(EPOCHS)]
+    words += ["--search", "random", "--schedule", "full", "--batch-size", "128", "--final", "off"]
     words += ["--trials", str(TRIALS), "--seed", "1", "--study", str(study), "--keep", "best"]
 
     interrupted = stopped(words, study, 1, signal.SIGINT)

@@ -23,7 +23,7 @@ TRAINING = Training(Objective("loss", "minimize"), batch_size=16)
 def build(hp: Any) -> keras.Model:
     units, rate = hp.Choice("units", [2, 3]), hp.Float("rate", 1e-3, 1e-1, sampling="log")
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.Adam(rate), loss="mse")
+    model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss="mse")
     return model
 
 
@@ -42,26 +42,24 @@ def executor(build: Any, few: int) -> Executor:
     return FusedExecutor(preparation, TRAINING, hint, LaneCount(2**22, 2**30, device_count(), few=few))
 
 
-@pytest.fixture
-def jobs() -> list[Job]:
+class CohortContract(ExecutorContract):
     """Three networks, two of one program."""
-    configs = [{"rate": 0.01, "units": 2}, {"rate": 0.003, "units": 2}, {"rate": 0.02, "units": 3}]
-    return [Job(number, config, seed=1, epochs=3) for number, config in enumerate(configs)]
+
+    @pytest.fixture
+    def jobs(self) -> list[Job]:
+        configs = [{"rate": 0.01, "units": 2}, {"rate": 0.003, "units": 2}, {"rate": 0.02, "units": 3}]
+        return [Job(number, config, seed=1, epochs=3) for number, config in enumerate(configs)]
 
 
-class TestOneByOne(ExecutorContract):
+class TestOneByOne(CohortContract):
     """Networks that come and go alone, each program with one number of lanes: to the last bit."""
 
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
         return lambda: executor(build, few=1)
 
-    @pytest.fixture
-    def jobs(self, jobs: list[Job]) -> list[Job]:
-        return jobs
 
-
-class TestTogether(ExecutorContract):
+class TestTogether(CohortContract):
     """As many lanes as come."""
 
     tolerance = 1e-5
@@ -70,12 +68,8 @@ class TestTogether(ExecutorContract):
     def make(self) -> Callable[[], Executor]:
         return lambda: executor(build, few=0)
 
-    @pytest.fixture
-    def jobs(self, jobs: list[Job]) -> list[Job]:
-        return jobs
 
-
-class TestAlone(ExecutorContract):
+class TestAlone(CohortContract):
     """What cannot be traced, through ``fit``."""
 
     tolerance = 1e-5
@@ -83,7 +77,3 @@ class TestAlone(ExecutorContract):
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
         return lambda: executor(eager, few=1)
-
-    @pytest.fixture
-    def jobs(self, jobs: list[Job]) -> list[Job]:
-        return jobs

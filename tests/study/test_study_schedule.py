@@ -39,7 +39,13 @@ SETTINGS = {
 
 
 def scheduled(directory: Path, **options: Any) -> paceline.Study:
-    return paceline.tune(build, data(), study=directory, display=False, **{**SETTINGS, **options})
+    return paceline.tune(build, data(), study=directory, display=False, final=False, **{**SETTINGS, **options})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
+    """A study that ran from its beginning to its end; to be looked at only."""
+    return scheduled(tmp_path_factory.mktemp("studies") / "whole")
 
 
 def request(directory: Path) -> Request:
@@ -79,17 +85,16 @@ class Interrupt:
             raise KeyboardInterrupt
 
 
-def test_asha_trains_the_promising_to_their_end_and_lets_the_others_go(tmp_path: Path) -> None:
-    study = scheduled(tmp_path / "study")
+def test_asha_trains_the_promising_to_their_end_and_lets_the_others_go(whole: paceline.Study) -> None:
+    study = whole
     epochs = [len(trial.measurements) for trial in study.trials]
     assert set(epochs) == {1, 3, 9}
     assert {t.state for t in study.trials if len(t.measurements) == 9} == {TrialState.COMPLETED}
     assert {t.state for t in study.trials if len(t.measurements) < 9} == {TrialState.STOPPED}
     assert study.best.state is TrialState.COMPLETED
+    told = [event for event in events(study.directory) if isinstance(event, EpochMeasured)]
     for trial in study.trials:
-        measured = [
-            e.epoch for e in events(study.directory) if isinstance(e, EpochMeasured) and e.number == trial.number
-        ]
+        measured = [event.epoch for event in told if event.number == trial.number]
         assert measured == list(range(1, len(trial.measurements) + 1)), "no epoch is trained twice"
         said = study.record.decisions.get(trial.number, [])
         assert all(decision.reason for decision in said)
@@ -101,33 +106,34 @@ def test_asha_trains_the_promising_to_their_end_and_lets_the_others_go(tmp_path:
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
-def test_a_trial_that_was_paused_ends_as_if_it_had_not_been(tmp_path: Path, keep: str) -> None:
-    study = scheduled(tmp_path / "asha", keep=keep)
+def test_a_trial_that_was_paused_ends_as_if_it_had_not_been(tmp_path: Path, whole: paceline.Study, keep: str) -> None:
+    study = whole if keep == "last" else scheduled(tmp_path / "asha", keep=keep)
     completed = [trial for trial in study.trials if trial.state is TrialState.COMPLETED]
     assert completed
-    whole = scheduled(
-        tmp_path / "whole", trials=len(completed), keep=keep, schedule="full",
+    through = scheduled(
+        tmp_path / "through", trials=len(completed), keep=keep, schedule="full",
         search=Given(tuple(trial.config for trial in completed)),
     )  # fmt: skip
-    for paused, through in zip(completed, whole.trials, strict=True):
-        assert paused.score == pytest.approx(through.score, rel=1e-4)
-        for one, other in zip(paused.measurements, through.measurements, strict=True):
+    for paused, same in zip(completed, through.trials, strict=True):
+        assert paused.score == pytest.approx(same.score, rel=1e-4)
+        for one, other in zip(paused.measurements, same.measurements, strict=True):
             assert one.metrics == pytest.approx(other.metrics, rel=1e-4)
 
 
-def test_the_same_seed_is_the_same_study(tmp_path: Path) -> None:
-    assert story(scheduled(tmp_path / "one")) == story(scheduled(tmp_path / "other"))
+def test_the_same_seed_is_the_same_study(tmp_path: Path, whole: paceline.Study) -> None:
+    assert story(scheduled(tmp_path / "other")) == story(whole)
 
 
 @pytest.mark.parametrize(("kind", "count"), [(EpochMeasured, 7), (TrialDecided, 9), (TrialEnded, 6)])
-def test_it_is_the_same_study_after_an_interruption(tmp_path: Path, kind: type[Event], count: int) -> None:
-    whole = story(scheduled(tmp_path / "whole"))
+def test_it_is_the_same_study_after_an_interruption(
+    tmp_path: Path, whole: paceline.Study, kind: type[Event], count: int
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         carry_out(make_plan(request(tmp_path / "study")), tmp_path / "study", Interrupt(kind, count))
     stopped = Record.of(events(tmp_path / "study"))
-    assert 0 < sum(len(t.measurements) for t in stopped.all_trials()) < sum(len(measured) for *_, measured, _ in whole)
+    assert 0 < sum(len(t.measurements) for t in stopped.all_trials()) < sum(len(t.measurements) for t in whole.trials)
     carry_out(make_plan(request(tmp_path / "study")), tmp_path / "study")
-    assert story(paceline.load_study(tmp_path / "study")) == whole
+    assert story(paceline.load_study(tmp_path / "study")) == story(whole)
 
 
 def test_median_stops_what_is_worse_than_most(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def build(hp: HyperParameters) -> keras.Model:
 
 
 def tune(data: Any, study: Path, **options: Any) -> paceline.Study:
-    settings: dict[str, Any] = {"objective": "val_accuracy", "epochs": 2, "trials": 4, "seed": 1, "display": False}
+    settings: dict[str, Any] = {
+        "objective": "val_accuracy", "epochs": 2, "trials": 4, "seed": 1, "display": False, "final": False,
+    }  # fmt: skip
     return paceline.tune(build, data, study=study, **{**settings, **options})
 
 
@@ -83,21 +85,21 @@ def test_a_study_goes_on_after_the_dataset_failed(tmp_path: Path) -> None:
     data, validation = Batches(), (Batches(2, seed=1).x, Batches(2, seed=1).y)
     data.breaks_in = 3
     with pytest.raises(InvalidInput, match=r"Batches raised OSError at batch 1 of 5: the share is not mounted; expect"):
-        tune(data, tmp_path / "s", validation=validation, epochs=40)
+        tune(data, tmp_path / "s", validation=validation, epochs=12)
     mended = Batches()
-    study = tune(mended, tmp_path / "s", validation=validation, epochs=40)
+    study = tune(mended, tmp_path / "s", validation=validation, epochs=12)
     assert [trial.state for trial in study.trials] == ["completed"] * 4
-    assert [len(trial.measurements) for trial in study.trials] == [40] * 4
-    through = tune(Batches(), tmp_path / "t", validation=validation, epochs=40)
+    assert [len(trial.measurements) for trial in study.trials] == [12] * 4
+    through = tune(Batches(), tmp_path / "t", validation=validation, epochs=12)
     for one, other in zip(study.trials, through.trials, strict=True):
         assert one.score == other.score
 
     with pytest.raises(StudyMismatch, match="data is Batches with other contents"):
-        tune(Batches(6), tmp_path / "s", validation=validation, epochs=40)
+        tune(Batches(6), tmp_path / "s", validation=validation, epochs=12)
 
 
 def test_an_interrupted_study_goes_on_at_the_epoch_where_it_stopped(tmp_path: Path) -> None:
-    data, validation, epochs = Batches(), Batches(2, seed=1), 400
+    data, validation, epochs = Batches(), Batches(2, seed=1), 150
     data.stops_in = 3
     with pytest.raises(KeyboardInterrupt):
         tune(data, tmp_path / "s", validation=validation, epochs=epochs, trials=2)
@@ -144,7 +146,7 @@ def test_networks_that_cannot_be_traced_have_the_dataset_to_themselves(tmp_path:
 
     data = OneAtATime(2)
     study = paceline.tune(
-        mixed, data, objective="val_accuracy", validation=Batches(2, seed=1), epochs=2, trials=4, seed=2, display=False,
+        mixed, data, objective="val_accuracy", validation=Batches(2, seed=1), epochs=2, trials=4, seed=2, display=False, final=False,
         study=tmp_path / "s",
     )  # fmt: skip
     programs = Counter(trial.program == "fit" for trial in study.trials)

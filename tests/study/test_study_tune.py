@@ -36,7 +36,10 @@ def build(hp: Any) -> keras.Model:
 
 
 def tune(directory: Path, build: Build = build, **options: Any) -> paceline.Study:
-    settings = {"objective": "val_loss", "epochs": 2, "trials": 6, "seed": 3, "validation": 0.2, "display": False}
+    settings = {
+        "objective": "val_loss", "epochs": 2, "trials": 6, "seed": 3, "validation": 0.2, "display": False,
+        "final": False,
+    }  # fmt: skip
     return paceline.tune(build, data(), study=directory, **{**settings, **options})
 
 
@@ -47,8 +50,14 @@ def events(directory: Path) -> list[Event]:
     return found
 
 
-def test_the_best_of_a_study_is_what_its_model_gives(tmp_path: Path) -> None:
-    study = tune(tmp_path / "study")
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
+    """A study of six trials; to be looked at only."""
+    return tune(tmp_path_factory.mktemp("studies") / "six")
+
+
+def test_the_best_of_a_study_is_what_its_model_gives(six: paceline.Study) -> None:
+    study = six
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETED] * 6
     assert study.best.score == min(trial.score for trial in study.trials if trial.score is not None)
     assert len(study.best.measurements) == 2
@@ -63,8 +72,8 @@ def test_the_best_of_a_study_is_what_its_model_gives(tmp_path: Path) -> None:
     assert loss == pytest.approx(study.best.score, rel=1e-5)
 
 
-def test_the_same_seed_is_the_same_study_and_the_second_compiles_nothing(tmp_path: Path) -> None:
-    one, other = tune(tmp_path / "one"), tune(tmp_path / "other")
+def test_the_same_seed_is_the_same_study_and_the_second_compiles_nothing(tmp_path: Path, six: paceline.Study) -> None:
+    one, other = six, tune(tmp_path / "other")
     assert [t.config for t in one.trials] == [t.config for t in other.trials]
     assert [t.score for t in one.trials] == [t.score for t in other.trials]
     assert other.programs_compiled == 0
@@ -213,7 +222,9 @@ def test_class_weights_are_weights_of_rows(tmp_path: Path) -> None:
         model.compile(keras.optimizers.SGD(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    options: Mapping[str, Any] = {"objective": "loss", "epochs": 1, "search": "grid", "seed": 1, "display": False}
+    options: Mapping[str, Any] = {
+        "objective": "loss", "epochs": 1, "search": "grid", "seed": 1, "display": False, "final": False,
+    }  # fmt: skip
     plain = paceline.tune(classifier, (x, labels), study=tmp_path / "plain", **options)
     weighted = paceline.tune(classifier, (x, labels), study=tmp_path / "w", class_weight={0: 1.0, 1: 3.0}, **options)
     assert weighted.best.score != plain.best.score

@@ -1,11 +1,15 @@
 """How many lanes: as few cohorts as possible, within what pays and what fits."""
 
+import json
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paceline.train import calibration
 from paceline.train.anatomy import dissect
 from paceline.train.feed import Feed, TrainingData, batch_order, evaluation_rows
 from paceline.train.footprint import peak_bytes
@@ -51,6 +55,16 @@ def test_work_is_divided_among_the_cohorts_that_train_at_once(program: Program) 
 def test_lanes_are_a_multiple_of_the_devices(program: Program) -> None:
     spread = LaneCount(capacity=10 * work_bytes(program), memory=2**40, num_devices=4)
     assert [spread.choose(program, n, lambda *_: False) for n in (1, 4, 5, 9)] == [4, 4, 8, 12]
+
+
+def test_what_a_machine_likes_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACELINE_CACHE", str(tmp_path))
+    monkeypatch.setattr(calibration, "_MOST_LANES", 4)  # two programs to compile in the place of five
+    measured = calibration.capacity()
+    assert measured > 0
+    (key,) = json.loads((tmp_path / "lanes.json").read_text())
+    (tmp_path / "lanes.json").write_text(json.dumps({key: measured + 1}))
+    assert calibration.capacity() == measured + 1
 
 
 def test_memory_is_predicted_from_the_step() -> None:

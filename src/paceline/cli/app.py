@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from paceline import __version__
-from paceline.cli import look, search, single
+from paceline.cli import look, recipe, report, search, single, watch
 
 INTERRUPTED = 130
 REFUSED = 2
@@ -38,8 +38,11 @@ app = typer.Typer(
     cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
-for command in (search.demo, search.tune, single.train, look.show, search.resume, look.data):
+for command in (
+    search.demo, search.tune, single.train, look.show, watch.watch, report.report, search.resume, look.data,
+):  # fmt: skip
     app.command()(command)
+app.add_typer(recipe.app, name="recipe")
 
 
 def _version(wanted: bool) -> None:

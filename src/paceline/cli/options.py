@@ -55,7 +55,8 @@ Task = Annotated[str | None, typer.Option(help="classification or regression.  [
 Test = Annotated[str | None, typer.Option(help="The test part: a fraction of the rows, or a file.")]
 Display = Annotated[bool, typer.Option(help="Show progress.")]
 Watch = Annotated[
-    bool, typer.Option("--watch", help="Serve the live page meanwhile, as `paceline watch` does; it ends with the command.")
+    bool,
+    typer.Option("--watch", help="Serve the live page meanwhile, as `paceline watch` does; it ends with the command."),
 ]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a hyperparameter; may be repeated.")

@@ -92,7 +92,7 @@ def tune(
         repeats=repeats, folds=folds, final=o.final_of(final), prefer=prefer, refit=refit,
         class_weight=o.class_weights(class_weight),
         fixed={name: o.value_of(text) for name, text in values.items()} if is_function else values, workers=workers,
-        time_limit=time_limit, memory_limit=memory_limit, display=display,
+        time_limit=time_limit, memory_limit=memory_limit, display=display, watch=watch,
         **o.data_options(data_dir, target, task, test),
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def resume(
     """
     from paceline import api
 
-    with interruptible(study):
+    with interruptible(study), watched(study, watch):
         api.resume(
             study, build, data, trials=trials, budget=budget, memory=memory, display=display,
             **o.data_options(data_dir, None, None, None),
@@ -142,10 +142,10 @@ def interruptible(study: Path) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _search(study: Path, build: str, data: str | None, **asked: Any) -> None:
+def _search(study: Path, build: str, data: str | None, watch: bool = False, **asked: Any) -> None:
     from paceline import api
 
-    with interruptible(study):
+    with interruptible(study), watched(study, watch):
         api.tune(build, data, study=study, **asked)
     _tell(study)
 

@@ -1,0 +1,121 @@
+"""One method on one seed, as its study recorded it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paceline.core import TrialState
+from paceline.core.events import EpochMeasured, TrialEnded
+from paceline.report.show import Summary, read
+from paceline.report.timeline import timeline
+from paceline.store import Stored, StudyStore
+from paceline.study import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a search stood when one of its trials ended.
+
+    Attributes:
+        trials: that had ended by then.
+        epochs: trained by then; of a trial that is trained several times, those of each training.
+        seconds: of wall time by then, the time between two sessions left out.
+        score: the best of the completed trials; None while there was none.
+    """
+
+    trials: int
+    epochs: int
+    seconds: float
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A method's study with one seed.
+
+    Attributes:
+        method: its name.
+        seed: of everything random.
+        directory: of the study.
+        state: ``"finished"``, ``"running"``, ``"interrupted"`` or ``"killed"``.
+        points: one for each trial that ended, in time.
+        trials: how many there are.
+        seconds: wall time of all sessions.
+        compilations: programs compiled from scratch.
+        compiling: seconds of compiling.
+        peak_bytes: the most memory that the process held meanwhile; None where it was not watched.
+        score: of the trial that the search put first.
+        tests: what its model measured on the test part; empty where there is none.
+        fingerprint: of the data, as they were split.
+        grid: how many points the whole grid has, where a grid was searched.
+    """
+
+    method: str
+    seed: int
+    directory: Path
+    state: str
+    points: tuple[Point, ...]
+    trials: int
+    seconds: float
+    compilations: int
+    compiling: float
+    peak_bytes: int | None
+    score: float | None
+    tests: Mapping[str, float]
+    fingerprint: str
+    grid: int | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained in all."""
+        return self.points[-1].epochs if self.points else 0
+
+    def best_at(self, axis: str, budget: float) -> float | None:
+        """The best score when so many trials, epochs or seconds were spent; None before the first."""
+        reached = [point.score for point in self.points if getattr(point, axis) <= budget]
+        return reached[-1] if reached else None
+
+
+def read_run(directory: Path, method: str, seed: int, peak_bytes: int | None = None) -> Run:
+    """The run that a study's directory holds.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    summary = read(directory)
+    store = StudyStore(directory, writable=False)
+    try:
+        stored, strategy = list(store.events()), store.value("strategy") or {}
+    finally:
+        store.close()
+    record = summary.record
+    samples = strategy.get("samples") if strategy.get("strategy") == "grid" else None
+    tested = {} if record.tested is None else dict(record.tested.metrics)
+    return Run(
+        method, seed, directory, summary.state, points(stored, record), len(record.trials), summary.seconds,
+        record.programs_compiled, sum(one.seconds for one in record.compilations), peak_bytes,
+        None if record.best is None else record.best.score, tested, _fingerprint(summary),
+        None if samples is None else record.space.grid_size(int(samples)),
+    )  # fmt: skip
+
+
+def points(stored: Sequence[Stored], record: Record) -> tuple[Point, ...]:
+    """How the best score so far grew, trial by trial."""
+    ended = timeline(stored).ended
+    trainings = max((len(trial.scores) for trial in record.trials.values()), default=0) or 1
+    found: list[Point] = []
+    epochs, best = 0, None
+    for one in stored:
+        if isinstance(one.event, EpochMeasured):
+            epochs += trainings
+        elif isinstance(one.event, TrialEnded):
+            score = one.event.score if one.event.state is TrialState.COMPLETED else None
+            if score is not None and record.objective.better(score, best):
+                best = score
+            found.append(Point(len(found) + 1, epochs, ended.get(one.event.number, 0.0), best))
+    return tuple(found)
+
+
+def _fingerprint(summary: Summary) -> str:
+    created = summary.record.created
+    return "" if created is None else str(created.data.get("fingerprint", ""))

