@@ -3,11 +3,10 @@
 ``create("sobol", seed=0)`` makes one by name, `restore` reads one back from its JSON.
 """
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from paceline.core import InvalidInput
+from paceline.core import known_name
 from paceline.search.base import History, Proposal, Strategy, check_seed
 from paceline.search.bayes import Bayes, Normal, Weights, promising
 from paceline.search.cmaes import CMAES
@@ -58,7 +57,7 @@ def create(strategy: str | Strategy, seed: int) -> Strategy:
     if isinstance(strategy, Strategy):
         return strategy
     seed = check_seed(seed)
-    match _known(strategy):
+    match known_name("strategy", strategy, STRATEGIES):
         case "auto" | "bayes":
             return Bayes(seed)
         case "cmaes":
@@ -78,14 +77,5 @@ def restore(state: Mapping[str, Any]) -> Strategy:
         InvalidInput: it was written by a strategy that is not known here.
     """
     name = state.get("strategy")
-    kind = _MADE.get(str(name)) or STRATEGIES[_known(name)]
+    kind = _MADE.get(str(name)) or STRATEGIES[known_name("strategy", name, STRATEGIES)]
     return kind.from_json(state)
-
-
-def _known(name: object) -> str:
-    cleaned = name.strip().lower() if isinstance(name, str) else ""
-    if cleaned in STRATEGIES:
-        return cleaned
-    close = difflib.get_close_matches(cleaned, STRATEGIES, n=1)
-    fix = f"Did you mean {close[0]!r}?" if close else ""
-    raise InvalidInput(f"strategy is {name!r}", expected=f"one of {', '.join(map(repr, STRATEGIES))}", fix=fix)

@@ -24,6 +24,7 @@ from paceline.search.bayes.kernel import Kernel
 from paceline.search.bayes.source import Source, check_source, earlier, usable
 from paceline.search.bayes.subset import spread_out
 from paceline.search.bayes.surrogate import JUDGED, MOST, MOST_FITTED, Observations, Surrogate
+from paceline.search.bayes.threads import one_thread
 from paceline.search.sobol import Sobol
 from paceline.space import Space
 
@@ -105,7 +106,8 @@ class Bayes(Strategy):
         )
         if evidence is None or len(evidence) < _FIRST or evidence.num_finite < 3 or not kernel.num_lengths:
             return self._first(answer, count), tuple(answer.proposals)
-        after = self._modelled(answer, kernel, evidence, count)
+        with one_thread():
+            after = self._modelled(answer, kernel, evidence, count)
         return after._filled(answer, count), tuple(answer.proposals)
 
     def _modelled(self, answer: Answer, kernel: Kernel, evidence: Evidence, count: int) -> Self:

@@ -17,6 +17,7 @@ from paceline.search.bayes.evidence import gather
 from paceline.search.bayes.kernel import Kernel
 from paceline.search.bayes.subset import spread_out
 from paceline.search.bayes.surrogate import JUDGED, MOST, MOST_FITTED, Observations, Surrogate
+from paceline.search.bayes.threads import one_thread
 from paceline.space import Space
 
 
@@ -39,7 +40,8 @@ def promising(space: Space, trials: Sequence[Trial], objective: Objective, count
     scored = [(t, objective.loss(t.score)) for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
     completed = [trial for trial, loss in scored if math.isfinite(loss)]
     losses = np.array([loss for _, loss in scored if math.isfinite(loss)])
-    means, remark = _expected(space, trials, objective, completed)
+    with one_thread():
+        means, remark = _expected(space, trials, objective, completed)
     numbers: dict[str, int] = {}
     for at in np.lexsort((losses, losses if means is None else means)).tolist():
         if len(numbers) < count:
