@@ -42,6 +42,15 @@ def write_made_up(path: Path, shape: tuple[int, ...], rows: int, *, classes: int
     return write(path, train, validation, test)
 
 
+def write_mnist(path: Path, *, quick: bool) -> int:
+    """MNIST with 54,000 training rows, or made-up rows of its shape; returns the number of training rows."""
+    if quick:
+        write_made_up(path, (784,), 640, classes=10)
+    else:
+        write_named("mnist", path, rows=54_000)
+    return len(read(path)["x"])
+
+
 def write_named(name: str, path: Path, *, rows: int, test: Any = "auto") -> Path:
     """A real data set, flattened and split by a fixed seed, so that all sides see the same numbers.
 

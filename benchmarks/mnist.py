@@ -9,11 +9,7 @@ def run(options: Options) -> Result:
     trials, epochs = (2, 1) if options.quick else (16, 3)
     with folder() as directory:
         data = directory / "data.npz"
-        if options.quick:
-            arrays.write_made_up(data, (784,), 640, classes=10)
-        else:
-            arrays.write_named("mnist", data, rows=54_000)
-        rows = len(arrays.read(data)["x"])
+        rows = arrays.write_mnist(data, quick=options.quick)
         request = {"space": "mnist", "data": str(data), "trials": trials, "epochs": epochs, "batch_size": 32}
         answers = searches.compare(request, options)
     what = (

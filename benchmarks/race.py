@@ -24,11 +24,7 @@ def run(options: Options) -> Result:
     trials, epochs, limit = (4, 1, 20.0) if options.quick else (64, 3, 180.0)
     with folder() as directory:
         data = directory / "data.npz"
-        if options.quick:
-            arrays.write_made_up(data, (784,), 640, classes=10)
-        else:
-            arrays.write_named("mnist", data, rows=54_000)
-        rows = len(arrays.read(data)["x"])
+        rows = arrays.write_mnist(data, quick=options.quick)
         request = {"space": "mnist", "data": str(data), "epochs": epochs, "batch_size": 32}
         first = {**request, "trials": trials, "search": RANDOM, "target": None, "limit": limit}
         randoms = [_ours(first, repeat) for repeat in range(options.repeats)]

@@ -41,7 +41,9 @@ BENCHMARKS = (
     "proposals",
     "ablations",
     "final",
+    "importance",
     "page",
+    "recipes",
 )
 
 

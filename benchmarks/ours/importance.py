@@ -54,7 +54,11 @@ def conditional() -> Case:
     """A category, a number that is there with one of its values only, a number of few values, a log scale."""
     shares = {("rate",): 0.37, ("kind",): 0.13, ("rate", "kind"): 0.15, ("momentum",): 0.23, ("layers",): 0.07}
     R, K, RK, M, L = (math.sqrt(share) for share in shares.values())
-    kinds = {"sgd": (math.sqrt(1.5), math.sqrt(0.5)), "adam": (-math.sqrt(1.5), math.sqrt(0.5)), "lion": (0.0, -math.sqrt(2))}
+    kinds = {
+        "sgd": (math.sqrt(1.5), math.sqrt(0.5)),
+        "adam": (-math.sqrt(1.5), math.sqrt(0.5)),
+        "lion": (0.0, -math.sqrt(2)),
+    }
     space = Space(
         {
             "rate": Float(1e-4, 1e-1, sampling="log"),

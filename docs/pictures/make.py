@@ -14,14 +14,17 @@ from rich.console import Console
 from paceline.report import read, text
 
 PICTURE = Path(__file__).resolve().parent / "demo.svg"
+WIDTH = 118
+"""Columns: as many as can be read where a page shows the picture some 900 pixels wide."""
 
 
 def main() -> None:
     """Runs the demo in a directory that is removed again, and draws its study."""
     with tempfile.TemporaryDirectory(prefix="picture-") as directory, open(os.devnull, "w") as nothing:
         os.chdir(directory)
-        subprocess.run([sys.executable, "-m", "paceline", "demo"], check=True, stdout=nothing)
-        console = Console(record=True, file=nothing, width=150, highlight=False)
+        fresh = {**os.environ, "PACELINE_CACHE": str(Path(directory, "cache"))}  # compiles, as a new user's does
+        subprocess.run([sys.executable, "-m", "paceline", "demo"], check=True, stdout=nothing, env=fresh)
+        console = Console(record=True, file=nothing, width=WIDTH, highlight=False)
         console.print("$ paceline show runs/demo", style="bold")
         text.show(read("runs/demo"), console)
         console.save_svg(str(PICTURE), title="paceline")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paceline.api import ablate, load_study, open_study, resume, tune
+    from paceline.comparison import Comparison, Ladder, compare, ladder
     from paceline.core import (
         AllTrialsFailed,
         InvalidInput,
@@ -35,11 +36,13 @@ __all__ = [
     "AllTrialsFailed",
     "Boolean",
     "Choice",
+    "Comparison",
     "Fixed",
     "Float",
     "HyperParameters",
     "Int",
     "InvalidInput",
+    "Ladder",
     "MissingData",
     "Objective",
     "OpenStudy",
@@ -50,6 +53,8 @@ __all__ = [
     "StudyMismatch",
     "__version__",
     "ablate",
+    "compare",
+    "ladder",
     "load_study",
     "open_study",
     "resume",
@@ -58,6 +63,7 @@ __all__ = [
 
 _ROOMS = {
     "paceline.api": ("ablate", "load_study", "open_study", "resume", "tune"),
+    "paceline.comparison": ("Comparison", "Ladder", "compare", "ladder"),
     "paceline.core": (
         "AllTrialsFailed",
         "InvalidInput",

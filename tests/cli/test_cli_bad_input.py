@@ -101,9 +101,9 @@ def test_a_file_that_cannot_be_run(run: Run) -> None:
 def test_the_directory_of_another_study_is_left_as_it_is(run: Run, model: Path, finished: Path) -> None:
     before = run("show", finished, "--json").stdout
     words = ["tune", "--study", finished, "--trials", "4", "--data", "digits", "--epochs", "2"]
-    refused(run(*words, "--model", "mlp", "--objective", "val_accuracy"), "the space differs", str(finished))
     refused(run(*words, f"{model}:build", "--objective", "val_loss"), "val_loss", "val_accuracy")
     other = [*words, f"{model}:build", "--objective", "val_accuracy"]
+    refused(run(*other, "--set", "dropout=0.25"), "the space differs", str(finished))
     refused(run(*other, "--validation", "0.3"), "another split")
     refused(run(*other, "--keep", "best"), "keep is 'best'")
     assert run("show", finished, "--json").stdout == before

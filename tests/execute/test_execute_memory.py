@@ -67,11 +67,11 @@ def test_networks_that_wait_share_their_programs_code(tmp_path: Path) -> None:
 
 def test_a_limit_of_memory_limits_lanes_also_after_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACELINE_CACHE", str(many_lanes(tmp_path)))
-    paceline.tune(build, data(), study=tmp_path / "limited", trials=2, memory="16KiB", **OPTIONS)
-    limited = paceline.resume(tmp_path / "limited", build, data(), trials=32, display=False)
-    free = paceline.tune(build, data(), study=tmp_path / "free", trials=32, **OPTIONS)
+    paceline.tune(build, data(), study=tmp_path / "limited", trials=2, memory="8KiB", **OPTIONS)
+    limited = paceline.resume(tmp_path / "limited", build, data(), trials=16, display=False)
+    free = paceline.tune(build, data(), study=tmp_path / "free", trials=16, **OPTIONS)
     lanes = [max(compiled.num_lanes for compiled in study.record.compilations) for study in (limited, free)]
-    assert lanes[0] <= lanes[1] // 2  # 30 networks went on at once, or 32 began, and memory is for fewer
+    assert lanes[0] <= lanes[1] // 2  # 14 networks went on at once, or 16 began, and memory is for fewer
 
 
 _SCARCE = """

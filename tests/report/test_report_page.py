@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from paceline.cli.app import app
@@ -36,8 +39,10 @@ from paceline.core.events import (
 from paceline.report import Study, read
 from paceline.report.document import write_report
 from paceline.report.panels import panels
+from paceline.schedule import create
 from paceline.space import Choice, Float, Int, Space
 from paceline.store import StudyStore
+from paceline.study.closing import Closing, Replication
 
 PANELS = ["answer", "winner", "search", "mattered", "seconds", "trials", "tested", "repeat"]
 EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'&amp;"
@@ -202,7 +207,9 @@ def test_the_table_of_trials_holds_every_trial_in_order(tmp_path: Path) -> None:
 def test_the_best_so_far_only_gets_better(tmp_path: Path) -> None:
     summary = read(write(tmp_path, *WHOLE))
     figures = {figure.name: figure.plotly for panel in panels(summary) for figure in panel.figures}
-    for trace in figures["best_so_far"]["data"][1:]:
+    traces = [trace for trace in figures["best_so_far"]["data"] if trace["name"] == "best so far"]
+    assert len(traces) == 3
+    for trace in traces:
         assert trace["y"] == sorted(trace["y"])
         assert trace["x"] == sorted(trace["x"])
         assert trace["y"][-1] == max(t.score or 0.0 for t in summary.ranked)
@@ -227,9 +234,39 @@ def test_the_terminal_and_python_write_it_where_they_are_told(tmp_path: Path) ->
     assert CliRunner().invoke(app, ["report", str(tmp_path / "nowhere")]).exit_code != 0
 
 
+def test_the_command_is_one_that_the_terminal_takes(tmp_path: Path) -> None:
+    source = {
+        "model": "mlp", "fixed": {"units": 64, "batch_norm": True}, "data": "my digits.npz", "validation": 0.2,
+        "data_options": {"test": 0.25, "target": "y"}, "class_weight": {"0": 1.0, "1": 2.5},
+    }  # fmt: skip
+    settings: dict[str, Json] = {
+        "source": source, "schedule": create("asha").to_json(), "search": "auto", "seconds": 90.0, "patience": 3,
+        "closing": Closing.of(8, "small", False).to_json(), "replication": Replication.of(2).to_json(),
+    }  # fmt: skip
+    settings["epochs"] = None
+    space = Space({"epochs": Choice([5, 10]), "rate": Float(1e-4, 1e-1)})
+    page = Page(write_report(write(tmp_path / "a", *begin(space, **settings), END)))
+    said = re.search(r"Command (paceline tune .*?) Seed", page.text)
+    assert said is not None
+    typed = shlex.split(said[1])
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    given = group.commands["tune"].make_context("tune", typed[2:]).params
+    expected = {
+        "model": "mlp", "data": "my digits.npz", "objective": "val_accuracy:max", "epochs": "5,10", "trials": 30,
+        "budget": "90s", "seed": 7, "validation": 0.2, "patience": 3, "repeats": 2, "final": "8", "prefer": "small",
+        "refit": False, "target": "y", "test": "0.25", "class_weight": "0=1,1=2.5", "schedule": "asha",
+    }  # fmt: skip
+    assert {name: given[name] for name in expected} == expected
+    assert list(given["fixed"]) == ["units=64", "batch_norm=yes"]
+    settings["source"] = {**source, "data": None}
+    other = Page(write_report(write(tmp_path / "b", *begin(space, **settings), END)))
+    assert "cannot say it all" in other.text
+
+
 def test_each_figure_can_be_had_alone(tmp_path: Path) -> None:
     study = Study.open(write(tmp_path, *WHOLE))
-    for figure in ("best_so_far", "learning_curves", "ends", "rivals", "configurations", "seconds"):
+    for figure in ("best_so_far", "learning_curves", "ends", "rivals", "importance", "configurations", "seconds"):
         assert getattr(study.plot, figure)().data
     with pytest.raises(InvalidInput, match="has not the numbers"):
         study.plot.confusion()
@@ -259,6 +296,25 @@ def browse(path: Path, profile: Path) -> tuple[str, str]:
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
+# Sorts the trials by their number, twice, and shows the panel again: the sorting is kept. The title tells.
+SORT = """
+const numbers = () => [...document.querySelectorAll("#trials tbody th")].slice(0, 3).map((each) => each.textContent);
+const wait = setInterval(async () => {
+  if (document.documentElement.dataset.drawn !== "yes") return;
+  clearInterval(wait);
+  const heading = document.querySelector("#trials thead th"), body = document.querySelector("#trials .body");
+  const told = [], untouched = body.innerHTML;
+  for (const _ of [1, 2]) {
+    heading.querySelector("button").click();
+    told.push(`${heading.getAttribute("aria-sort")} ${numbers()}`);
+  }
+  await paceline.show(document.getElementById("trials"), {html: untouched, figures: []});
+  told.push(`kept ${numbers()}`);
+  document.title = told.join(" | ");
+}, 20);
+"""
+
+
 def test_a_browser_draws_every_panel_and_says_nothing_about_it(tmp_path: Path) -> None:
     space = Space({EVIL: Choice([EVIL, "b"]), "rate": Float(1e-4, 1e-1), "units": Int(8, 64)})
     configs: list[dict[str, Value]] = [{EVIL: EVIL if n % 2 else "b", "rate": 0.01, "units": 8 + n} for n in range(9)]
@@ -266,12 +322,16 @@ def test_a_browser_draws_every_panel_and_says_nothing_about_it(tmp_path: Path) -
     stopped = trial(9, 0.4, epochs=1, config=configs[0])
     events = [*begin(space, {**DATA, "name": EVIL}), *trials, *stopped, *trial(10, None), *final([1, 2]), TESTED, END]
     study = write(tmp_path / "study", *events)
-    page, console = browse(write_report(study), tmp_path / "profile")
+    report = write_report(study)
+    report.write_text(report.read_text("utf-8").replace("</body>", f"<script>{SORT}</script></body>"), "utf-8")
+    page, console = browse(report, tmp_path / "profile")
     assert console == ""
     assert 'data-drawn="yes"' in page[:300]
     assert "<title>owned" not in page
+    assert "<title>ascending 0,1,2 | descending 10,9,8 | kept 10,9,8" in page
     body = re.sub(r"<script.*?</script>", "", page, flags=re.S)
     assert re.findall(r'<section id="(\w+)"', body) == PANELS
     places = re.findall(r'<figure data-figure="(\w+)"><div class="plot[^>]*data-drawn="yes"', body)
-    assert places == ["rivals", "best_so_far", "learning_curves", "ends", "configurations", "seconds"]
-    assert body.count('aria-sort="none"') == 9
+    search = ["best_so_far", "learning_curves", "ends"]
+    assert places == ["rivals", *search, "importance", "dependence", "configurations", "seconds"]
+    assert body.count('aria-sort="none"') == 8

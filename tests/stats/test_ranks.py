@@ -91,9 +91,9 @@ def test_equal_distances_in_five_blocks_are_no_certainty() -> None:
     assert pair.p == pytest.approx(2 / 2**5)
 
 
-@pytest.mark.parametrize(("n", "statistic"), [(5, "mean"), (10, "mean"), (10, "iqm")])
+@pytest.mark.parametrize(("n", "statistic"), [(3, "mean"), (10, "mean"), (10, "iqm")])
 def test_intervals_cover(n: int, statistic: str) -> None:
-    """300 samples: a coverage of 0.95 is seen below 0.89 in 2e-5 of runs; plain percentiles of five cover 0.82."""
+    """300 samples: a coverage of 0.95 is seen below 0.89 in 2e-5 of runs."""
     rng = np.random.default_rng(3)
     held = 0
     for _ in range(300):

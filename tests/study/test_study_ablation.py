@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.study.test_study_final import build, data, tuned
 
@@ -71,3 +72,22 @@ def test_studies_without_two_ends_are_refused(tmp_path: Path) -> None:
     tuned(tmp_path / "other", search=Given(({"units": 8},)), trials=1, final=False)
     with pytest.raises(InvalidInput, match="no trial of the default"):
         ablate(tmp_path / "other")
+
+
+def test_the_gains_are_paired_differences_in_favour_of_the_winner(tmp_path: Path) -> None:
+    from paceline.report import ablation
+
+    tuned(tmp_path / "s", search=Given(({}, {"units": 8, "rate": 0.05})), trials=2, final=2)
+    study = paceline.ablate(tmp_path / "s", build, data(), pairs=3, validation=0.2, display=False)
+    found = study.record.ablation
+    assert found is not None
+    table = study.ablation().set_index(["side", "hyperparameter"])
+    for side, sign in ((Side.DEFAULT, 1), (Side.WINNER, -1)):
+        base, changed = (np.array(found.scores_of(side, name)) for name in ("", "rate"))
+        row = table.loc[(str(side), "rate")]
+        assert row["gain"] == pytest.approx(sign * np.mean(base - changed))  # a loss: less is better
+        assert row["low"] < row["gain"] < row["high"]
+    told = list(ablation.lines(study.record))
+    assert len(told) == 1 + len(table)
+    assert "rate" in told[1]
+    assert "Measured ablation" in (tmp_path / "s" / "report.html").read_text("utf-8")

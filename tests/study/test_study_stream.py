@@ -146,8 +146,8 @@ def test_networks_that_cannot_be_traced_have_the_dataset_to_themselves(tmp_path:
 
     data = OneAtATime(2)
     study = paceline.tune(
-        mixed, data, objective="val_accuracy", validation=Batches(2, seed=1), epochs=2, trials=4, seed=2, display=False, final=False,
-        study=tmp_path / "s",
+        mixed, data, objective="val_accuracy", validation=Batches(2, seed=1), epochs=2, trials=4, seed=2,
+        display=False, final=False, study=tmp_path / "s",
     )  # fmt: skip
     programs = Counter(trial.program == "fit" for trial in study.trials)
     assert set(programs) == {True, False}

@@ -1,7 +1,6 @@
 """Streams: a lane ends where `fit` on the dataset ends, and every batch is loaded once for all lanes."""
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -202,20 +201,27 @@ def test_a_network_goes_on_from_where_it_stood() -> None:
 
 
 def test_loading_overlaps_with_whoever_uses_the_batches() -> None:
-    def slowly(index: int) -> int:
-        time.sleep(0.05)
+    loaded = [threading.Event() for _ in range(8)]
+
+    def load(index: int) -> int:
+        loaded[index].set()
         return index
 
-    began = time.perf_counter()
     taken = []
-    for index in in_order(slowly, 8, num_workers=1, num_ahead=2):
-        time.sleep(0.05)
+    for index in in_order(load, 8, num_workers=1, num_ahead=2):
+        assert loaded[min(index + 1, 7)].wait(30.0)  # the next one comes while this one is in use
         taken.append(index)
     assert taken == list(range(8))
-    assert time.perf_counter() - began < 0.7  # 0.8 one after the other
-    began = time.perf_counter()
-    assert list(in_order(slowly, 16, num_workers=4, num_ahead=8)) == list(range(16))
-    assert time.perf_counter() - began < 0.6
+
+
+def test_workers_load_side_by_side() -> None:
+    together = threading.Barrier(4)
+
+    def load(index: int) -> int:
+        together.wait(30.0)  # nobody goes on before four are here
+        return index
+
+    assert list(in_order(load, 16, num_workers=4, num_ahead=8)) == list(range(16))
 
 
 def test_giving_up_an_epoch_lets_go_of_the_dataset() -> None:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from paceline import __version__
-from paceline.cli import look, recipe, report, search, single, watch
+from paceline.cli import ablate, compare, ladder, look, recipe, report, search, single, watch
 
 INTERRUPTED = 130
 REFUSED = 2
@@ -39,7 +39,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 for command in (
-    search.demo, search.tune, single.train, look.show, watch.watch, report.report, search.resume, look.data,
+    search.demo, search.tune, single.train, look.show, watch.watch, report.report, search.resume,
+    ablate.ablate, compare.compare, ladder.ladder, look.data,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(recipe.app, name="recipe")

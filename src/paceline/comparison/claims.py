@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from paceline.comparison.runs import Run
 
 Axis = Literal["trials", "epochs", "seconds"]
-_PARTS = (0.125, 0.25, 0.5, 1.0)
+_PARTS = (0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def budgets(runs: Sequence["Run"], axis: Axis) -> list[float]:
-    """Up to four budgets that every finished run reached: an eighth, a quarter, half and all of the shortest run."""
+    """Up to three budgets that every run reached: a quarter, half and all of the shortest run."""
     totals = [getattr(run.points[-1], axis) for run in runs if run.points]
     if not totals:
         return []
@@ -78,9 +78,7 @@ def stands(methods: Sequence[str], runs: Sequence["Run"], objective: Objective, 
         ranked = ranks.average_ranks([[objective.loss(score) for score in row] for row in scores])
         for k, method in enumerate(methods):
             column = [row[k] for row in scores]
-            found.append(
-                Stand(method, axis, budget, ranks.estimate(column), ranks.estimate(column, "iqm"), ranked[k])
-            )
+            found.append(Stand(method, axis, budget, ranks.estimate(column), ranks.estimate(column, "iqm"), ranked[k]))
     return found
 
 
@@ -143,13 +141,13 @@ def verdict(methods: Sequence[str], runs: Sequence["Run"], objective: Objective)
 
 def remarks(methods: Sequence[str], runs: Sequence["Run"]) -> Iterator[str]:
     """What has to be known to read the figures."""
-    for method in methods:
-        cut = [run for run in runs if run.method == method and run.grid is not None and run.trials < run.grid]
-        if cut and cut[0].grid is not None:
-            yield (
-                f"{method} tried {cut[0].trials:,} of the {cut[0].grid:,} points of its grid, the default first and "
-                "then in order."
-            )
+    cut: dict[tuple[int, int], list[str]] = {}
+    for run in runs:
+        if run.grid is not None and run.trials < run.grid:
+            cut.setdefault((run.trials, run.grid), []).append(run.method)
+    for (tried, size), names in cut.items():
+        whose = listed([method for method in methods if method in names])
+        yield f"{whose} tried {tried:,} of the {size:,} points of the grid, the default first and then in order."
     waiting = [f"{run.method} (seed {run.seed})" for run in runs if run.state != "finished"]
     if waiting:
         yield f"Not finished: {listed(waiting)}. The same command goes on with them."
@@ -157,9 +155,13 @@ def remarks(methods: Sequence[str], runs: Sequence["Run"]) -> Iterator[str]:
 
 def interval(estimate: Estimate) -> str:
     """``0.971 (95 % interval 0.969 to 0.973)``."""
-    if math.isnan(estimate.low):
-        return words.number(estimate.value)
-    return f"{words.number(estimate.value)} (95 % interval {words.number(estimate.low)} to {words.number(estimate.high)})"
+    told = words.number(estimate.value)
+    return told if math.isnan(estimate.low) else f"{told} (95 % interval {bounds(estimate)})"
+
+
+def bounds(estimate: Estimate) -> str:
+    """``0.969 to 0.973``; empty where it is not known."""
+    return "" if math.isnan(estimate.low) else f"{words.number(estimate.low)} to {words.number(estimate.high)}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -167,9 +169,7 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _by_seed(
-    methods: Sequence[str], runs: Sequence["Run"], values: dict[int, float | None]
-) -> list[list[float]]:
+def _by_seed(methods: Sequence[str], runs: Sequence["Run"], values: dict[int, float | None]) -> list[list[float]]:
     """A row for each seed, a column for each method; NaN where there is nothing."""
     at = {(run.seed, run.method): values[id(run)] for run in runs}
     seeds = sorted({run.seed for run in runs})

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from paceline.comparison.claims import Axis
-    from paceline.comparison.comparison import Comparison
+    from paceline.comparison.result import Comparison
 
 
 def results(comparison: "Comparison") -> "pd.DataFrame":

@@ -13,6 +13,7 @@ from paceline.core.errors import (
     last_line,
 )
 from paceline.core.final import Final
+from paceline.core.names import did_you_mean, known_name
 from paceline.core.objective import Objective
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
 
@@ -35,6 +36,8 @@ __all__ = [
     "Trial",
     "TrialState",
     "Value",
+    "did_you_mean",
+    "known_name",
     "last_line",
     "parse_bytes",
     "parse_seconds",

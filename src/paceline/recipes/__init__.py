@@ -116,6 +116,12 @@ _RECIPES = (
         ("random", "bayesian", "winner"),
         ("mnist", "fashion_mnist", "kmnist", "kmnist_mini"),
     ),
+    Recipe(
+        "mnist-ladder",
+        "what each technique brings: one network, changed in one thing at a time",
+        ("ladder",),
+        ("mnist", "fashion_mnist", "kmnist", "kmnist_mini"),
+    ),
 )
 
 RECIPES: Mapping[str, Recipe] = {one.name: one for one in _RECIPES}

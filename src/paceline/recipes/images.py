@@ -12,18 +12,18 @@ from paceline.recipes import Run
 def load(run: Run, quick_rows: int) -> paceline.data.Dataset:
     """The run's data set; in the quick form ``quick_rows`` images of it, and half as many to test on.
 
-    Images are float32 in [0, 1], shape (rows, height, width).
+    Images are float32 in [0, 1], shape (rows, 28, 28).
 
     Raises:
         MissingData: it is not on this machine and could not be downloaded; says which files are missing, where they
             are published, and where to put them.
-        InvalidInput: it is no data set of images and classes with a test part.
+        InvalidInput: it is no data set of such images in classes with a test part.
     """
     found = paceline.data.load(run.data, data_dir=run.data_dir, seed=run.seed)
     x, y = np.asarray(found.x), np.asarray(found.y)
-    if found.task != "classification" or x.ndim != 3 or y.ndim != 1 or found.x_test is None:
+    if found.task != "classification" or x.shape[1:] != (28, 28) or y.ndim != 1 or found.x_test is None:
         raise paceline.InvalidInput(
-            f"--data is {run.data!r}", expected="images of one size in grey, each of one class, such as mnist"
+            f"--data is {run.data!r}", expected="grey images of 28 x 28 pixels, each of one class, such as mnist"
         )
     if not run.quick:
         return found

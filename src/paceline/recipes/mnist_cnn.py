@@ -11,7 +11,7 @@ winner             The better of the two winners, and the default network, train
 The filters of a layer matter only where there is that layer: `hp.conditional_scope` says so, and the search knows.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -23,20 +23,21 @@ from paceline.recipes import Run, forecast, images, writing
 VALIDATION, BATCH_SIZE, QUICK_ROWS = 0.1, 64, 600
 TRIALS, QUICK_TRIALS = 12, 2
 SEARCH_EPOCHS, EPOCHS, QUICK_EPOCHS = 1, 6, 2
-FILTERS = (16, 32, 64)
+LAYERS, FILTERS = (2, 4, 6), (16, 32, 64)
+QUICK_LAYERS, QUICK_FILTERS = (2, 4), (8,)
 SHARE = 0.25  # of the rate of a matrix product that convolutions reach
 
 
-def build_of(rows: int, epochs: int, filters: tuple[int, ...] = FILTERS) -> Callable[[Any], Any]:
+def build_of(rows: int, epochs: int, depths: Sequence[int], filters: Sequence[int]) -> Callable[[Any], Any]:
     """The build function for so many training rows and epochs, over which the learning rate goes down."""
 
     def build(hp: Any) -> Any:
         import keras
 
         model = keras.Sequential([keras.Input((28, 28)), keras.layers.Reshape((28, 28, 1))])
-        layers = hp.Choice("layers", [2, 4, 6])
-        for number in range(1, 7):
-            with hp.conditional_scope("layers", [count for count in (2, 4, 6) if count >= number]):
+        layers = hp.Choice("layers", list(depths))
+        for number in range(1, max(depths) + 1):
+            with hp.conditional_scope("layers", [depth for depth in depths if depth >= number]):
                 width = hp.Choice(f"filters_{number}", list(filters), default=filters[min(1, len(filters) - 1)])
             if number <= layers:
                 model.add(keras.layers.Conv2D(width, 3, padding="same", activation="relu"))
@@ -100,7 +101,9 @@ def winner(run: Run) -> None:
     run.say(f"Both trained for {epochs} epochs on the training images: test accuracy with 95 % intervals.")
     writing.table(run, "comparison", pd.DataFrame(rows))
     lines = [
-        writing.line(number, row["network"], range(1, epochs + 1), [m.metrics["val_accuracy"] for m in t.measurements])
+        writing.line(
+            number, str(row["network"]), range(1, epochs + 1), [m.metrics["val_accuracy"] for m in t.measurements]
+        )
         for number, (row, t) in enumerate(zip(rows, study.trials, strict=True))
     ]
     writing.picture(run, "training", lines, title="Validation accuracy", xaxis_title="epochs")
@@ -118,7 +121,8 @@ def _searched(run: Run, part: str) -> paceline.Study:
 
 
 def _build(run: Run, data: Any, epochs: int) -> Callable[[Any], Any]:
-    return build_of(int(data.num_rows * (1 - VALIDATION)), epochs, (4, 8) if run.quick else FILTERS)
+    sizes = (QUICK_LAYERS, QUICK_FILTERS) if run.quick else (LAYERS, FILTERS)
+    return build_of(int(data.num_rows * (1 - VALIDATION)), epochs, *sizes)
 
 
 def _settings(run: Run) -> dict[str, Any]:

@@ -83,6 +83,18 @@ def mean(values: Sequence[float]) -> tuple[float, float, float]:
     return float(numbers.mean()), float(numbers.mean() - half), float(numbers.mean() + half)
 
 
+def one_more(values: Sequence[float]) -> tuple[float, float]:
+    """Between what one more value would lie with 95 % probability, were all of them normal: Student's interval."""
+    import numpy as np
+    from scipy.stats import t
+
+    numbers = np.asarray(values, dtype=np.float64)
+    if len(numbers) < 2:
+        return float("nan"), float("nan")
+    half = float(t.ppf(0.975, len(numbers) - 1)) * numbers.std(ddof=1) * np.sqrt(1 + 1 / len(numbers))
+    return float(numbers.mean() - half), float(numbers.mean() + half)
+
+
 def predicted(study: "paceline.Study", x: Any) -> "np.ndarray[Any, Any]":
     """The classes that a study's best model gives these rows, int (rows,)."""
     import numpy as np

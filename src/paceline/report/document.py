@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from paceline.core import InvalidInput
@@ -78,16 +79,18 @@ def write_report(directory: str | os.PathLike[str], path: str | os.PathLike[str]
 
 def document(summary: Summary) -> str:
     """The report as HTML."""
+    return assemble(_title(summary), f"Study {summary.directory}", panels(summary))
+
+
+def assemble(title: str, subtitle: str, shown: Sequence[Panel]) -> str:
+    """Panels as one HTML file."""
     from plotly.offline import get_plotlyjs
 
-    from paceline import __version__
-
-    shown = panels(summary)
     return _PAGE.format(
-        policy=_POLICY, title=text(_title(summary)), subtitle=text(f"Study {summary.directory}"), styles=styles(),
+        policy=_POLICY, title=text(title), subtitle=text(subtitle), styles=styles(),
         links="".join(f'<li><a href="#{text(one.name)}">{text(one.title)}</a></li>' for one in shown),
         sections="\n".join(map(section, shown)), plotly=get_plotlyjs(), script=script(),
-        figures=figures_json(shown), version=__version__,
+        figures=figures_json(shown), version=version("paceline"),
     )  # fmt: skip
 
 

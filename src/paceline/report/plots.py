@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.core import InvalidInput
-from paceline.report.page import mattered, search, seconds, tested, winner
+from paceline.report.page import importance, mattered, search, seconds, tested, winner
 from paceline.report.page.parts import Figure
 from paceline.report.show import Summary, read
 from paceline.study.tested import Tested, read_tested
@@ -42,6 +42,14 @@ class Plots:
     def rivals(self) -> "go.Figure":
         """Fresh scores of the finalists."""
         return self._made(winner.rivals, "a final that has measured something")
+
+    def importance(self) -> "go.Figure":
+        """The share that each hyperparameter explains."""
+        return self._made(importance.importance, "ten trials whose scores differ")
+
+    def dependence(self) -> "go.Figure":
+        """The mean score at each value of the hyperparameters that matter most."""
+        return self._made(importance.dependence, "trials from which a forest learns enough")
 
     def configurations(self) -> "go.Figure":
         """All configurations as parallel coordinates."""

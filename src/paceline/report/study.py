@@ -109,3 +109,70 @@ class Study:
     def trials_dataframe(self) -> "pd.DataFrame":
         """One row a trial: number, state, score, epochs, seconds, origin, one ``config_*`` column a hyperparameter."""
         return trials_dataframe(self.record)
+
+    def importance(self) -> "pd.DataFrame":
+        """What mattered, one row a hyperparameter that varies, the most important first.
+
+        ``share`` of the variance of the scores that it alone explains, with its 95 % interval ``low`` to ``high``
+        (fANOVA on a forest); ``best``, ``best_low``, ``best_high`` the same of being among the best tenth;
+        ``ped_anova`` as other tools compute that; ``num_trials`` in which it was active; ``r2`` and
+        ``rank_correlation`` of the forest on trials that it has not seen. Below an ``r2`` of 0.3 do not rely on ``share``.
+
+        Raises:
+            InvalidInput: fewer than 10 trials with a score, nothing that varies, or scores that are all equal.
+        """
+        from paceline.report import frames
+
+        return frames.importance(self.record)
+
+    def interactions(self) -> "pd.DataFrame":
+        """What pairs of hyperparameters explain beyond what each does alone; as `importance`, one row a pair.
+
+        Raises:
+            InvalidInput: as `importance`.
+        """
+        from paceline.report import frames
+
+        return frames.interactions(self.record)
+
+    def ablation(self) -> "pd.DataFrame":
+        """What each change from the default configuration to the winner is worth, as `paceline.ablate` measured it.
+
+        One row a change: ``hyperparameter``, ``side`` at which it was changed (the default, towards the winner; or the
+        winner, back), ``before`` and ``after``, ``gain`` of the winner's value in the metric's unit with its 95 %
+        interval ``low`` to ``high``, ``p`` of no difference (Holm), ``num_pairs`` of seed and split. Empty before.
+        """
+        from paceline.report import frames
+
+        return frames.ablation(self.record)
+
+    def dependence(self, name: str) -> "pd.DataFrame":
+        """How the score depends on one hyperparameter, all else drawn evenly: one row a value.
+
+        ``score`` with its 95 % band ``low`` to ``high``, ``num_trials`` that lie close to the value, and whether they
+        are enough (``supported``).
+
+        Raises:
+            InvalidInput: as `importance`; or there is no such hyperparameter that varies.
+        """
+        from paceline.report import frames
+
+        return frames.dependence(self.record, name)
+
+    def curves(self) -> "pd.DataFrame":
+        """The best score so far (``best``) against trials, ``epochs`` and ``seconds`` of training; one row a trial."""
+        from paceline.report import frames
+
+        return frames.curves(self.record)
+
+    def learning_curves(self) -> "pd.DataFrame":
+        """Every epoch that was measured: number, state, epoch, seconds, and one column a metric."""
+        from paceline.report import frames
+
+        return frames.learning_curves(self.record)
+
+    def expected_best(self) -> "pd.DataFrame":
+        """The best score to expect of so many trials by chance, from those drawn by random or Sobol search."""
+        from paceline.report import frames
+
+        return frames.expected_best(self.record)

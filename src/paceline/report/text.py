@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from paceline.core import InvalidInput, Trial, TrialState
-from paceline.report import words
+from paceline.report import ablation, words
+from paceline.report.importance import bars
 from paceline.report.show import Summary, failures, states
 from paceline.study import Record
 
@@ -38,7 +39,8 @@ def show(summary: Summary, to: "Console") -> None:
         if len(ranked) > _SHOWN_TRIALS:
             more = words.count(len(ranked) - _SHOWN_TRIALS, "more completed trial")
             _say(to, f"and {more}; all of them with --json.")
-    for line in (*_best(summary), *_stopped(summary), *_failed(summary), *_compiled(summary), *_notes(summary)):
+    told = (*_best(summary), *bars(summary.record), *ablation.lines(summary.record))
+    for line in (*told, *_stopped(summary), *_failed(summary), *_compiled(summary), *_notes(summary)):
         _say(to, line)
     if summary.state in ("interrupted", "killed"):
         _say(to, f"Go on with: paceline resume {summary.directory}")
@@ -92,7 +94,8 @@ def trials_table(summary: Summary, trials: Sequence[Trial], width: int) -> "Tabl
     from rich.markup import escape
     from rich.table import Table
 
-    names = words.varying(summary.record.space)
+    varying = words.varying(summary.record.space)
+    names = [name for name in varying if any(name in trial.config for trial in trials)]
     table = Table(box=box.SIMPLE, pad_edge=False)
     for heading in ("trial", escape(summary.record.objective.metric), "epochs", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -3,11 +3,10 @@
 ``create("full")`` makes one by name, `restore` reads one back from its JSON.
 """
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from paceline.core import InvalidInput
+from paceline.core import known_name
 from paceline.schedule.asha import Asha
 from paceline.schedule.base import Schedule, Standing, Standings
 from paceline.schedule.full import Full
@@ -38,7 +37,9 @@ def create(schedule: str | Schedule) -> Schedule:
     Raises:
         InvalidInput: no schedule of this name.
     """
-    return schedule if isinstance(schedule, Schedule) else SCHEDULES[_known(schedule)]()
+    if isinstance(schedule, Schedule):
+        return schedule
+    return SCHEDULES[known_name("schedule", schedule, SCHEDULES, "auto")]()
 
 
 def restore(state: Mapping[str, Any]) -> Schedule:
@@ -47,13 +48,4 @@ def restore(state: Mapping[str, Any]) -> Schedule:
     Raises:
         InvalidInput: it was written by a schedule that is not known here.
     """
-    return SCHEDULES[_known(state.get("schedule"))].from_json(state)
-
-
-def _known(name: object) -> str:
-    cleaned = name.strip().lower() if isinstance(name, str) else ""
-    if cleaned in SCHEDULES:
-        return cleaned
-    close = difflib.get_close_matches(cleaned, SCHEDULES, n=1)
-    fix = f"Did you mean {close[0]!r}?" if close else ""
-    raise InvalidInput(f"schedule is {name!r}", expected=f"one of 'auto', {', '.join(map(repr, SCHEDULES))}", fix=fix)
+    return SCHEDULES[known_name("schedule", state.get("schedule"), SCHEDULES)].from_json(state)

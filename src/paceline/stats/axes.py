@@ -80,7 +80,7 @@ def basis(measure: Array, most: int) -> Array:
     used = np.flatnonzero(measure > 0)
     weight = np.sqrt(measure[used])
     middle = np.cumsum(measure[used]) - measure[used] / 2
-    order = np.arange(min(most, len(used) - 1) + 1)
+    order = np.arange(max(0, min(most, len(used) - 1)) + 1)
     Q, R = np.linalg.qr(np.cos(np.pi * np.outer(middle, order)) * weight[:, None])
     functions = np.zeros((len(measure), len(order) - 1))
     functions[used] = (Q * np.sign(np.diag(R)))[:, 1:] / weight[:, None]

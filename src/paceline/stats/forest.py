@@ -8,12 +8,15 @@ they explained more of such trials (R2 0.89 against 0.83 to 0.86).
 | --- | --- |
 | T, L | trees; leaves of all trees |
 | f_t(x) | prediction of tree t |
-| q_i | mean over trees of what tree t leaves unexplained of trial i, where it has not seen it, times n / (its number) |
+| n | trials drawn evenly over the space |
+| n_t | how many of these tree t has not seen |
+| q_i | mean over trees of (y_i - f_t(x_i)) n / n_t where tree t has not seen trial i, else 0 |
 | a_i | the same of squares: y_i^2 - f_t(x_i)^2 |
 
 For any function phi of a configuration that is drawn evenly, mean_i phi(x_i) q_i plus the mean over trees of the exact
 integral of phi f_t has the mean of phi times the true loss as its expectation, however bad the trees are: each tree was
-grown without the trials with which it is corrected.
+grown without the trials with which it is corrected. Trials that a search chose itself make the trees better where it
+looked, but would pull a mean over the space towards there, so they take no part in the correction.
 """
 
 from dataclasses import dataclass
@@ -33,6 +36,7 @@ class Forest:
 
     Attributes:
         low, high: the cells [low, high) that a leaf covers on each axis, shape [L, d].
+        widths: even measure of what a leaf covers of each axis, shape [d, L].
         values: prediction in each leaf, centred, over the number of trees, shape [L].
         left: q, shape [n].
         left_squares: a, shape [n].
@@ -42,6 +46,7 @@ class Forest:
 
     low: npt.NDArray[np.intp]
     high: npt.NDArray[np.intp]
+    widths: Array
     values: Array
     left: Array
     left_squares: Array
@@ -56,8 +61,11 @@ class Forest:
     def inside(self, place: int, weights: Array) -> Array:
         """Sums of cell weights over each leaf's range on one axis, shape [L] for weights [G], [L, K] for [G, K]."""
         cumulated = np.concatenate([np.zeros_like(weights[:1]), np.cumsum(weights, axis=0)])
-        summed: Array = cumulated[self.high[:, place]] - cumulated[self.low[:, place]]
-        return summed
+        return _between(cumulated, self.low[:, place], self.high[:, place])
+
+
+def _between(cumulated: Array, low: npt.NDArray[np.intp], high: npt.NDArray[np.intp]) -> Array:
+    return np.asarray(cumulated[high] - cumulated[low])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Quality:
     Attributes:
         r2: share of the losses' variance that it explains; below 0 where their mean would be better.
         rank_correlation: Spearman's, between foreseen and measured.
-        num_trials: trials that it was fitted to.
+        num_trials: trials that it was judged by.
     """
 
     r2: float
@@ -85,19 +93,23 @@ def grow(table: Table) -> Forest:
     from sklearn.ensemble import ExtraTreesRegressor
 
     mean = float(table.losses.mean())
-    y, n = table.losses - mean, len(table.losses)
+    y, n = table.losses - mean, int(table.even.sum())
     # a tree compares single precision numbers; cells are to be on the same side of its thresholds here
     middles = [axis.middles.astype(np.float32) for axis in table.axes]
     X = np.stack([middles[j][table.cells[:, j]] for j in range(len(table.axes))], axis=1)
     fitted = ExtraTreesRegressor(TREES, bootstrap=True, random_state=table.seed).fit(X, y)
     foreseen = np.stack([tree.tree_.predict(X)[:, 0] for tree in fitted.estimators_])
-    unseen = np.ones((TREES, n))
+    unseen = np.tile(table.even.astype(np.float64), (TREES, 1))
     for row, drawn in zip(unseen, fitted.estimators_samples_, strict=True):
         row[drawn] = 0
     weight = unseen * n / (TREES * np.maximum(unseen.sum(axis=1, keepdims=True), 1))
     low, high, values = _leaves([tree.tree_ for tree in fitted.estimators_], middles)
+    widths = [
+        _between(np.concatenate([[0.0], np.cumsum(axis.lengths)]), low[:, j], high[:, j])
+        for j, axis in enumerate(table.axes)
+    ]
     return Forest(
-        low, high, values / TREES,
+        low, high, np.array(widths), values / TREES,
         left=(weight * (y - foreseen)).sum(axis=0),
         left_squares=(weight * (y**2 - foreseen**2)).sum(axis=0),
         mean=mean,
@@ -111,9 +123,9 @@ def _quality(y: Array, foreseen: Array, unseen: Array) -> Quality:
     measured = y[some]
     spread = ((measured - measured.mean()) ** 2).sum()
     if len(measured) < 2 or spread == 0:
-        return Quality(0.0, 0.0, len(y))
+        return Quality(0.0, 0.0, len(measured))
     r2 = 1 - ((measured - predicted) ** 2).sum() / spread
-    return Quality(float(r2), rank_correlation(measured, predicted), len(y))
+    return Quality(float(r2), rank_correlation(measured, predicted), len(measured))
 
 
 def rank_correlation(a: Array, b: Array) -> float:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _RESAMPLES = 10_000
 _CUT = 0.25  # of the values, that the interquartile mean leaves out at each end
 _LEVEL = 0.05
+_FEW = 8  # values of which a bootstrap still covers too little
 _ENUMERATED = 13  # up to so many blocks, all signs are gone through: exact with ties, too
 
 
@@ -77,17 +78,21 @@ def iqm(values: "ArrayLike", axis: int = -1) -> Any:
 
 
 def estimate(values: "ArrayLike", statistic: Literal["mean", "iqm"] = "mean", seed: int = 0) -> Estimate:
-    """Mean or interquartile mean over blocks with its bootstrap interval; values that are not finite are left out.
+    """Mean or interquartile mean over blocks with its interval; values that are not finite are left out.
 
-    Percentiles of R resamples, expanded so that for normal values the interval is as wide as Student's: plain
-    percentiles of five values cover the mean in 82 % of cases only, in the place of 95 %.
+    The interval of a mean of fewer than eight values is Student's. Else it is a bootstrap's: percentiles of R
+    resamples, expanded so that for normal values they are as far apart as Student's (plain ones of five values cover
+    the mean in 82 % of cases only; expanded ones in 92 %, since no resample leaves the range of the values).
     """
     given = np.asarray(values, dtype=float).ravel()
     given = given[np.isfinite(given)]
-    if len(given) == 0:
+    n = len(given)
+    if n == 0:
         return Estimate(math.nan, math.nan, math.nan)
+    if statistic == "mean" and n < _FEW:
+        return _student(given)
     reduce = iqm if statistic == "iqm" else np.mean
-    low, high = _interval(reduce(given[_resampled(len(given), seed)], axis=-1), len(given))
+    low, high = _interval(reduce(given[_resampled(n, seed)], axis=-1), n)
     return Estimate(float(reduce(given, axis=-1)), low, high)
 
 
@@ -166,6 +171,14 @@ def _interval(resampled: "NDArray[np.float64]", n: int) -> tuple[float, float]:
     expanded = float(norm.cdf(-math.sqrt(n / (n - 1)) * t.ppf(1 - _LEVEL / 2, n - 1)))
     low, high = np.quantile(resampled, [expanded, 1 - expanded])
     return float(low), float(high)
+
+
+def _student(values: "NDArray[np.float64]") -> Estimate:
+    from scipy.stats import t
+
+    n, mean = len(values), float(np.mean(values))
+    half = float(t.ppf(1 - _LEVEL / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    return Estimate(mean, mean - half, mean + half)
 
 
 def _wilcoxon(d: "NDArray[np.float64]") -> float:

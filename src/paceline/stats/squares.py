@@ -1,10 +1,11 @@
 """An interval for the squared length of a vector that is known up to noise.
 
 A variance explained is such a length: of the coefficients of a function on an orthonormal basis. Their estimate is
-longer than the truth, since noise never cancels in squares, so that a bootstrap percentile interval of the squared length never
-reaches 0. Here the question is turned round: for which true lengths would the length that was seen be neither among
-the shortest nor among the longest that chance makes of it? That is the inversion that gives exact intervals of a
-noncentral chi-square's parameter (Steiger 2004, Psychological Methods 9), with the bootstrap's noise for the Gaussian.
+longer than the truth, since noise never cancels in squares, so that a bootstrap percentile interval of the squared
+length never reaches 0. Here the question is turned round: for which true lengths would the length that was seen be
+neither among the shortest nor among the longest that chance makes of it? That is the inversion that gives exact
+intervals of a noncentral chi-square's parameter (Steiger 2004, Psychological Methods 9), with the bootstrap's noise for
+the Gaussian.
 
 | symbol | meaning |
 | --- | --- |

@@ -17,6 +17,9 @@ from paceline.core import Configuration, InvalidInput
 from paceline.space import Space
 from paceline.stats.axes import Array, Axis, axes_of
 
+LEAST_TRIALS = 10
+"""Of fewer, nothing is said."""
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -28,6 +31,8 @@ class Table:
             as another, so it is drawn at random: then all coordinates are those of an evenly drawn sample.
         active: whether the hyperparameter was active, shape [n, d].
         losses: smaller is better, shape [n].
+        even: which trials were drawn evenly over the space, not where a search expected something; all where those are
+            fewer than `LEAST_TRIALS`, shape [n].
         seed: of everything random that is done with the table.
     """
 
@@ -35,16 +40,26 @@ class Table:
     cells: npt.NDArray[np.intp]
     active: npt.NDArray[np.bool_]
     losses: Array
+    even: npt.NDArray[np.bool_]
     seed: int
 
     @classmethod
-    def of(cls, space: Space, configs: Sequence[Configuration], losses: npt.ArrayLike, *, seed: int = 0) -> "Table":
+    def of(
+        cls,
+        space: Space,
+        configs: Sequence[Configuration],
+        losses: npt.ArrayLike,
+        *,
+        even: Sequence[bool] | None = None,
+        seed: int = 0,
+    ) -> "Table":
         """The table of some trials.
 
         Args:
             space: what they vary.
             configs: of the trials; values that are missing count as their defaults.
             losses: one finite number for each, smaller is better.
+            even: which of them were drawn evenly over the space, as random search does; all if left out.
             seed: of what is drawn at random.
 
         Raises:
@@ -59,8 +74,12 @@ class Table:
         u = np.array([space.encode(config) for config in configs]).reshape(len(configs), len(space))[:, at]
         active = ~np.isnan(u)
         u = np.where(active, u, np.random.default_rng(seed).random(u.shape))
-        cells = np.array([axis.cell(u[:, j]) for j, axis in enumerate(axes.values())]).reshape(len(axes), -1).T
-        return cls(tuple(axes.values()), cells, active, y, seed)
+        cells = np.empty(u.shape, dtype=np.intp)
+        for j, axis in enumerate(axes.values()):
+            cells[:, j] = axis.cell(u[:, j])
+        drawn = np.ones(len(y), dtype=bool) if even is None else np.asarray(even, dtype=bool)
+        drawn = drawn if drawn.sum() >= LEAST_TRIALS else np.ones(len(y), dtype=bool)
+        return cls(tuple(axes.values()), cells, active, y, drawn, seed)
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -77,11 +96,12 @@ class Table:
             raise InvalidInput(f"hyperparameter is {name!r}", expected=f"one that varies: {', '.join(self.places)}")
         return self.places[name]
 
-    def bootstrap(self, num: int) -> Array:
-        """How often each trial is drawn, in bootstrap samples of the trials, shape [num, n]."""
-        n = len(self.losses)
-        drawn: Array = np.random.default_rng([self.seed, n]).multinomial(n, np.full(n, 1 / n), size=num).astype(float)
-        return drawn
+    def bootstrap(self, num: int, among: npt.NDArray[np.bool_] | None = None) -> Array:
+        """How often each trial is drawn, in bootstrap samples of all trials or ``among`` some, shape [num, n]."""
+        chosen = np.ones(len(self.losses), dtype=bool) if among is None else among
+        count = int(chosen.sum())
+        rng = np.random.default_rng([self.seed, count])
+        return rng.multinomial(count, chosen / count, size=num).astype(np.float64)
 
     def region(self, places: Iterable[int]) -> list[Array]:
         """The even measure on all axes, cut to where these hyperparameters are active; each adds up to that share."""

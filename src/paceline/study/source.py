@@ -87,19 +87,29 @@ def import_build(text: str) -> Callable[[HyperParameters], Any]:
     Raises:
         InvalidInput: there is no such file or function, it raises when run, or the name is not that of a function.
     """
+    build = import_name(text)
+    if not callable(build):
+        name, kind = split_build(text)[1], type(build).__name__
+        raise InvalidInput(f"build is {text!r} and {name} is a {kind}", expected="a function build(hp)")
+    return build  # type: ignore[no-any-return]
+
+
+def import_name(text: str) -> Any:
+    """Whatever ``"model.py:build"`` names. The file is run once, with its folder on ``sys.path``.
+
+    Raises:
+        InvalidInput: there is no such file or name, or the file raises when run.
+    """
     file, name = split_build(text)
     if not file.is_file():
         raise InvalidInput(f"build is {text!r} and there is no file {file}", expected=_FORM)
     module = _run(file.resolve())
-    build = getattr(module, name, None)
-    if build is None:
+    found = getattr(module, name, None)
+    if found is None:
         functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         listed = f"one of those in {file}: {', '.join(functions)}" if functions else f"a function defined in {file}"
         raise InvalidInput(f"build is {text!r} and {file} defines no {name!r}", expected=listed)
-    if not callable(build):
-        kind = type(build).__name__
-        raise InvalidInput(f"build is {text!r} and {name} is a {kind}", expected="a function build(hp)")
-    return build  # type: ignore[no-any-return]
+    return found
 
 
 def network(name: str, dataset: Any) -> Callable[[HyperParameters], Any]:

@@ -8,16 +8,18 @@ they cost at most a fiftieth of one processor, whatever the size of the study.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from paceline.core import PacelineError
 from paceline.web.content import content
 from paceline.web.feed import Feed
 from paceline.web.head import head
-from paceline.web.parts import Parts
+from paceline.web.parts import Parts, as_texts
+
+T = TypeVar("T")
 
 LOOK_SECONDS = 1.0
 """Between two looks at the store."""
@@ -34,28 +36,33 @@ class Hub:
 
     def __init__(self, directory: Path) -> None:
         """Reads nothing until there is a reader."""
-        self._feed, self.parts = Feed(directory), Parts()
-        self._reading = ThreadPoolExecutor(1, thread_name_prefix="paceline-watch")
-        self._readers = 0
-        self._wake, self._news, self._gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._message = b""
-        self._head = head(self._feed)
-        self._ending = False
-        self._stale, self._rest_until = True, 0.0
+        self.parts = Parts()
+        # Panels of a large study take a while to draw, and the head is not to wait for them: two threads, each of
+        # which reads for itself.
+        self._looking, self._drawing = _Reading(directory), _Reading(directory)
+        self._head = head(self._looking.feed)
+        self._readers, self._ending = 0, False
+        self._wake, self._stale, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._news, self._gone = asyncio.Event(), asyncio.Event()
+        self._publish()
 
     async def run(self) -> None:
-        """Looks at the store until `end`; then once more, and waits until the readers have it."""
-        while not self._ending:
-            self._wake.clear()
-            if self._readers:
-                await self._look()
-            pause = LOOK_SECONDS if self._readers else None
-            await _within(pause, self._wake)
+        """Keeps the readers informed until `end`; then tells them the last state, and waits until they have it."""
+        async with asyncio.TaskGroup() as group:
+            drawing = group.create_task(self._draw_again_and_again())
+            while not self._ending:
+                self._wake.clear()
+                if self._readers:
+                    await self._look()
+                await _within(LOOK_SECONDS if self._readers else None, self._wake)
+            drawing.cancel()
         if self._readers:
-            await self._look(last=True)
+            await self._look()
+            await self._draw()
+            self._publish(last=True)
             await _within(GRACE_SECONDS, self._gone)
-        await self._in_thread(self._feed.close)
-        self._reading.shutdown()
+        await self._looking.close()
+        await self._drawing.close()
 
     def end(self) -> None:
         """Lets `run` come to its end."""
@@ -71,10 +78,11 @@ class Hub:
         self._gone.clear()
         self._wake.set()
         try:
+            news = self._news
             yield b"retry: 1000\n\n" + self._message
             while True:
-                news = self._news
                 if await _within(HEARTBEAT_SECONDS, news):
+                    news = self._news  # before it is sent: what comes meanwhile is not to be missed
                     yield self._message
                 else:
                     yield b":\n\n"
@@ -83,41 +91,66 @@ class Hub:
             if not self._readers:
                 self._gone.set()
 
-    async def _look(self, last: bool = False) -> None:
+    async def _look(self) -> None:
+        """Takes what is new from the store into the head."""
+        before = self._head
         try:
-            news = await self._in_thread(self._read, last)
-        except PacelineError as error:  # the file was damaged; a later look may find it mended
-            self._head = {**self._head, "state": "unreadable", "sentence": str(error)}
-            news = True
-        if news or last:
-            self._publish(last)
+            if await self._looking.do(Feed.look):
+                self._head = await self._looking.do(head)
+                self._stale.set()
+        except PacelineError as error:  # damaged; a later look may find it mended
+            self._head = {**before, "state": "unreadable", "sentence": str(error)}
+        if self._head != before:
+            self._publish()
+        if self._head["state"] != before["state"]:
+            self._hurry.set()  # it is finished, say: nobody is to wait for that
 
-    def _publish(self, last: bool) -> None:
+    async def _draw_again_and_again(self) -> None:
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            seconds = await self._draw()
+            await _within(max(LOOK_SECONDS, seconds / SHARE), self._hurry)
+            self._hurry.clear()
+
+    async def _draw(self) -> float:
+        """Brings the panels up to date; what that took, in seconds of a processor."""
+        try:
+            contents, seconds = await self._drawing.do(_drawn)
+        except PacelineError:  # the head says why
+            return 0.0
+        if self.parts.update(contents):
+            self._publish()
+        return seconds
+
+    def _publish(self, last: bool = False) -> None:
         told = {"version": self.parts.version, "head": self._head, "last": last}
-        data = f"data: {json.dumps(told, allow_nan=False, separators=(',', ':'))}\n\n".encode()
-        if data == self._message:
-            return
-        self._message = data
-        told_now, self._news = self._news, asyncio.Event()
-        told_now.set()
+        self._message = f"data: {json.dumps(told, allow_nan=False, separators=(',', ':'))}\n\n".encode()
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
-    def _read(self, last: bool) -> bool:
-        """Takes what is new from the store, and draws the panels when it is time."""
-        news, state = self._feed.look(), self._head["state"]
-        if news:
-            self._head = head(self._feed)
-        self._stale = self._stale or news
-        turned = self._head["state"] != state  # finished, say: nobody is to wait for that
-        if self._stale and (turned or last or time.monotonic() >= self._rest_until):
-            began = time.thread_time()
-            self.parts.update(content(self._feed.whole()))
-            self._stale = False
-            self._rest_until = time.monotonic() + (time.thread_time() - began) / SHARE
-            return True
-        return news
 
-    async def _in_thread(self, work: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._reading, work, *arguments)
+class _Reading:
+    """A thread that reads a study."""
+
+    def __init__(self, directory: Path) -> None:
+        self.feed = Feed(directory)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="paceline-reading")
+
+    async def do(self, work: Callable[[Feed], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self.feed)
+
+    async def close(self) -> None:
+        await self.do(Feed.close)
+        self._thread.shutdown()
+
+
+def _drawn(feed: Feed) -> tuple[dict[str, str], float]:
+    """The panels as they are now, in JSON, and the processor's seconds that they took."""
+    began = time.thread_time()
+    feed.look()
+    contents = as_texts(content(feed.whole()))
+    return contents, time.thread_time() - began
 
 
 async def _within(seconds: float | None, event: asyncio.Event) -> bool:

@@ -25,9 +25,8 @@ class Parts:
         """Of what is shown now."""
         return f"{self._life}-{self._count}"
 
-    def update(self, parts: Mapping[str, Any]) -> bool:
-        """Shows these parts, plain JSON types by name, and no others; whether that is a change."""
-        texts = {name: json.dumps(part, allow_nan=False, separators=(",", ":")) for name, part in parts.items()}
+    def update(self, texts: Mapping[str, str]) -> bool:
+        """Shows these parts, JSON by name, and no others; whether that is a change."""
         known = {name: text for name, (_, text) in self._parts.items()}
         if texts == known:
             return False
@@ -52,3 +51,8 @@ class Parts:
             body = f'{{"version":{json.dumps(self.version)},"names":{names},"parts":{{{changed}}}}}'
             self._packed[after] = gzip.compress(body.encode(), compresslevel=4, mtime=0)
         return self._packed[after]
+
+
+def as_texts(parts: Mapping[str, Any]) -> dict[str, str]:
+    """Parts of plain JSON types as JSON."""
+    return {name: json.dumps(part, allow_nan=False, separators=(",", ":")) for name, part in parts.items()}

@@ -1,5 +1,7 @@
 """The answer, in a few sentences."""
 
+import math
+import statistics
 from collections.abc import Iterator
 
 from paceline.report import words
@@ -20,18 +22,36 @@ def sentences(summary: Summary) -> list[str]:
         return ["The study has not begun."]
     if best is None or best.score is None:
         return [_nothing(summary)]
-    metric, score = record.objective.metric, words.number(best.score)
-    told = [f"Trial {best.number} has the best {metric} of the search, {score}."]
-    if record.created is not None:
-        completed = len(summary.ranked)
-        told.append(
-            f"It is the luckiest of {words.count(completed, 'score')}, so expect a little less of it on new data."
-            if completed > 1
-            else "It is the only trial that completed, so there is nothing to compare it with."
-        )
+    told = _of_final(summary) or _of_search(summary)
     if record.tested is not None and record.tested.metrics:
-        told.append(f"On the test part it measured {words.metrics(record.tested.metrics)}.")
+        told.append(f"On the test part its model measured {words.metrics(record.tested.metrics)}.")
     return told
+
+
+def _of_search(summary: Summary) -> list[str]:
+    best = summary.record.best
+    if best is None or best.score is None:
+        return []
+    told = [f"Trial {best.number} has the best {summary.record.objective.metric}, {words.number(best.score)}."]
+    completed = len(summary.ranked)
+    told.append(
+        f"It is the luckiest of {words.count(completed, 'score')}, so expect less of it on new data."
+        if completed > 1
+        else "It is the only trial that completed, so there is nothing to compare it with."
+    )
+    return told
+
+
+def _of_final(summary: Summary) -> list[str]:
+    final, record = summary.record.final, summary.record
+    if final is None or final.winner is None:
+        return []
+    scores = [score for score in final.scores_of(final.winner) if math.isfinite(score)]
+    if not scores:
+        return []
+    fresh = words.count(len(scores), "fresh training")
+    mean = f"{record.objective.metric} {words.number(statistics.fmean(scores))}"
+    return [f"Trial {final.winner} is the winner: {mean} on average over {fresh}."]
 
 
 def _nothing(summary: Summary) -> str:

@@ -1,26 +1,62 @@
 """What mattered: which hyperparameters decide the score, and how."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from paceline.core import Trial, TrialState
 from paceline.report import words
-from paceline.report.page.parts import BLUE, GREY, Figure, Panel, figure, label, paragraph
+from paceline.report.ablation import gains_of
+from paceline.report.page.importance import bars, beside, curves, importance_of
+from paceline.report.page.parts import BLUE, GREY, Figure, Panel, figure, label, paragraph, table
 from paceline.report.show import Summary
 from paceline.space import Space
 
 _INACTIVE = -0.12  # where a value would be that is not active, below the least one
 _LEAST = 3  # completed trials for a picture of configurations
 _MOST_LINES = 250
-_SHARE = 0.1  # of the trials that are called the best
+_SHARE, _MOST_BEST = 0.1, 10  # of the trials that are called the best
 
 
 def panel(summary: Summary) -> Panel:
     """Importance, dependence, and all configurations beside each other."""
-    figures = tuple(one for one in (configurations(summary),) if one is not None)
-    said = "" if figures else paragraph("Too few trials have completed to say what mattered.")
-    return Panel("mattered", "What mattered", said + "".join(one.place() for one in figures), figures)
+    body, figures = [], []
+    found = importance_of(summary)
+    if isinstance(found, str):
+        body.append(paragraph(found))
+    else:
+        figures.append(bars(found))
+        body += [figures[-1].place(), *beside(found)]
+        curve = curves(summary, found)
+        if curve is not None:
+            figures.append(curve)
+            body.append(curve.place())
+    body += list(_ablation(summary))
+    shown = configurations(summary)
+    if shown is not None:
+        figures.append(shown)
+        body.append(shown.place())
+    return Panel("mattered", "What mattered", "".join(body), tuple(figures))
+
+
+def _ablation(summary: Summary) -> Iterator[str]:
+    """What was measured of each change from the default to the winner, as a table."""
+    gains, metric = gains_of(summary.record), summary.record.objective.metric
+    if not gains:
+        return
+    yield paragraph(
+        f"Measured with real networks, one change at a time, each on {gains[0].num_pairs} fresh pairs of seed and "
+        f"split: by how much the winner's value is better in {metric}, with a 95 % interval for all of them together."
+    )
+    headings = ("hyperparameter", "changed at the", "from", "to", "gain", "lowest", "highest", "real?")
+    rows = [
+        (
+            gain.name, str(gain.side), words.value(gain.before), words.value(gain.after), f"{gain.gain:+.4g}",
+            words.number(gain.low), words.number(gain.high), "yes" if gain.is_real else "not told from none",
+        )
+        for gain in gains
+    ]  # fmt: skip
+    yield table(headings, rows, caption="Measured ablation")
 
 
 def configurations(summary: Summary) -> Figure | None:
@@ -30,7 +66,7 @@ def configurations(summary: Summary) -> Figure | None:
     stopped = [t for t in record.trials.values() if t.state is TrialState.STOPPED]
     if len(ranked) + len(stopped) < _LEAST or not ranked or not names:
         return None
-    num_best = max(1, round(_SHARE * (len(ranked) + len(stopped))))
+    num_best = min(_MOST_BEST, max(1, round(_SHARE * (len(ranked) + len(stopped)))))
     best, others = ranked[:num_best], ranked[num_best:]
     every = max(1, math.ceil((len(others) + len(stopped)) / _MOST_LINES))
     groups = {"stopped early": stopped[::every], "the others": others[::every], _named(best): best}

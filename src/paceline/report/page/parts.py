@@ -15,7 +15,7 @@ from paceline.report import words
 BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
 """Okabe and Ito's colours that stand out on white; on a dark page the drawing script takes brighter ones of theirs."""
 
-_LONGEST_LABEL = 40
+_LONGEST_LABEL, _LONGEST_TITLE = 40, 100
 _DIGITS = 5  # significant ones of what is drawn
 _RIGHT = ' class="n"'
 
@@ -70,11 +70,11 @@ def paragraph(sentence: str, kind: str = "") -> str:
     return f'<p class="{kind}">{text(sentence)}</p>' if kind else f"<p>{text(sentence)}</p>"
 
 
-def label(value: object) -> str:
+def label(value: object, longest: int = _LONGEST_LABEL) -> str:
     """A name or value as Plotly shows it as it is: one line, not too long."""
     line = " ".join(str(value).split())
-    if len(line) > _LONGEST_LABEL:
-        line = line[: _LONGEST_LABEL - 1] + "…"
+    if len(line) > longest:
+        line = line[: longest - 1] + "…"
     return html.escape(line, quote=False)
 
 
@@ -126,7 +126,7 @@ def figure(name: str, data: Sequence[Mapping[str, Any]], layout: Mapping[str, An
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """An axis with a title."""
-    return {"title": {"text": label(title)}, "automargin": True, "zeroline": False, **more}
+    return {"title": {"text": label(title, _LONGEST_TITLE)}, "automargin": True, "zeroline": False, **more}
 
 
 def rounded(value: Any) -> Any:

@@ -1,10 +1,10 @@
 """How to repeat the study, what a person should know of it, and what failed."""
 
 import json
-import shlex
 from collections.abc import Iterator
 
 from paceline.report import words
+from paceline.report.page.command import command
 from paceline.report.page.parts import Panel, details, facts, paragraph, text
 from paceline.report.show import Summary, failures
 
@@ -23,8 +23,8 @@ def _how(summary: Summary) -> Iterator[str]:
         return
     settings, data = record.settings, record.created.data
     rows: list[tuple[str, object]] = []
-    if (command := _command(summary)) is not None:
-        rows.append(("Command", command))
+    typed = command(summary)
+    rows.append(("Command", typed or "cannot say it all, or what was passed from memory; see the settings below"))
     rows.append(("Seed", settings.get("seed", "not recorded")))
     rows.append(("Data", data.get("name", "a function")))
     if data.get("fingerprint"):
@@ -39,30 +39,6 @@ def _how(summary: Summary) -> Iterator[str]:
     yield facts(rows)
     yield details("All settings", f"<pre>{text(json.dumps(dict(settings), indent=2, default=str))}</pre>")
     yield details("The space", f"<pre>{text(json.dumps(record.space.to_json(), indent=2, default=str))}</pre>")
-
-
-def _command(summary: Summary) -> str | None:
-    """What was typed, as far as the record tells: what came from memory cannot be typed again."""
-    settings = summary.record.settings
-    source = settings.get("source") or {}
-    build, data = source.get("build") or source.get("model"), source.get("data")
-    if not isinstance(build, str) or not isinstance(data, str):
-        return None
-    said = ["paceline", "tune", "--build" if ":" in build else "--model", build, "--data", data]
-    objective = summary.record.objective
-    said += ["--objective", f"{objective.metric}:{objective.direction[:3]}"]
-    schedule = settings.get("schedule")
-    named = schedule.get("schedule") if isinstance(schedule, dict) else schedule
-    for option, value in (
-        ("trials", settings.get("trials")), ("epochs", settings.get("epochs")),
-        ("batch-size", settings.get("batch_size")), ("search", settings.get("search")), ("schedule", named),
-        ("seed", settings.get("seed")),
-    ):  # fmt: skip
-        if value is not None:
-            said += [f"--{option}", str(value)]
-    if settings.get("seconds") is not None:
-        said += ["--budget", f"{settings['seconds']:g}s"]
-    return shlex.join(said)
 
 
 def _notes(summary: Summary) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from paceline.core import Trial, TrialState
 from paceline.report import words
+from paceline.report.curves import by_chance
 from paceline.report.page.parts import (
     BLUE,
     GREEN,
@@ -24,6 +25,8 @@ from paceline.report.show import Summary
 
 _MOST_POINTS = 8_000  # of all learning curves together; a page stays small and a browser quick
 _BEST_CURVES = 5
+_LEAST_BY_CHANCE, _POINTS_BY_CHANCE = 3, 100
+_MANY_CURVES = 100  # more are drawn finer
 _STATES = {
     TrialState.COMPLETED: (BLUE, "", "circle"),
     TrialState.STOPPED: (GREY, "/", "x-thin-open"),
@@ -62,7 +65,7 @@ def best_so_far(summary: Summary) -> Figure | None:
         return None
     steps.append((len(order), epochs, max(summary.timeline.ended.values(), default=0.0), best))
     metric = record.objective.metric
-    data: list[dict[str, Any]] = [_dots(all_scores, metric)]
+    data: list[dict[str, Any]] = [_dots(all_scores, metric), *_chance(summary)]
     for index, unit in enumerate(("trials", "epochs", "seconds"), start=1):
         data.append({
             "type": "scatter", "mode": "lines", "name": "best so far", "showlegend": index == 1, "hoverinfo": "text",
@@ -85,6 +88,7 @@ def best_so_far(summary: Summary) -> Figure | None:
         f"The best {metric} so far, against trials that ended, epochs trained and seconds; it ends at "
         f"{words.number(best)} after {words.count(len(order), 'trial')}, {epochs:,} epochs and "
         f"{words.duration(steps[-1][2])}. Circles: the score of each completed trial."
+        + (" Dashed: the best to be expected of so many trials drawn by chance." if len(data) > 4 else "")
     )
     return figure("best_so_far", data, layout, alt)
 
@@ -104,7 +108,8 @@ def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
         "not ended": [t.number for t in trials if not t.state.is_final],
         f"the {len(best)} best" if len(best) > 1 else "the best": best,
     }
-    looks = [("dot", GREY, 1, 0.5), ("solid", GREY, 1.2, 0.7), ("dash", GREEN, 1.2, 0.8), ("solid", BLUE, 2.5, 1)]
+    fine = 1.2 if len(curves) <= _MANY_CURVES else 0.5
+    looks = [("dot", GREY, fine, 0.6), ("solid", GREY, fine, 0.7), ("dash", GREEN, fine, 0.8), ("solid", BLUE, 2.5, 1)]
     data = []
     for (name, numbers), (dash, colour, width, opacity) in zip(groups.items(), looks, strict=True):
         if trace := _lines(curves, numbers, 1 if numbers is best else thin):
@@ -114,7 +119,7 @@ def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
     layout = {"xaxis": axis("epoch"), "yaxis": axis(metric, range=reach), "height": 400}
     alt = (
         f"{metric} after each epoch of {words.count(len(curves), 'trial')}: thick lines are the best trials, dotted "
-        f"ones were stopped early. What lies far below the rest is outside.{' Epochs are thinned.' if thin > 1 else ''}"
+        f"ones were stopped early. What is far off the rest lies outside.{' Epochs are thinned.' if thin > 1 else ''}"
     )
     return figure("learning_curves", data, layout, alt)
 
@@ -170,6 +175,21 @@ def _dots(scores: Sequence[tuple[int, float, Trial]], metric: str) -> dict[str, 
         "text": [f"trial {t.number}: {label(metric)} {words.number(score)}" for _, score, t in scores],
         "marker": {"symbol": "circle-open", "color": GREY, "size": 6}, "xaxis": "x1", "yaxis": "y",
     }  # fmt: skip
+
+
+def _chance(summary: Summary) -> list[dict[str, Any]]:
+    """The expected best of n trials drawn without looking at others, where there are some."""
+    expected = by_chance(summary.record).tolist()
+    if len(expected) < _LEAST_BY_CHANCE:
+        return []
+    every = max(1, len(expected) // _POINTS_BY_CHANCE)
+    counts = [*range(1, len(expected), every), len(expected)]
+    return [{
+        "type": "scatter", "mode": "lines", "name": "expected best by chance", "hoverinfo": "text", "x": counts,
+        "y": [expected[count - 1] for count in counts], "xaxis": "x1", "yaxis": "y",
+        "text": [f"best of {count} by chance: {words.number(expected[count - 1])}" for count in counts],
+        "line": {"dash": "dash", "color": VERMILLION, "width": 2},
+    }]  # fmt: skip
 
 
 def _curve(trial: Trial, metric: str) -> list[tuple[int, float]]:

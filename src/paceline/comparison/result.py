@@ -75,7 +75,7 @@ class Comparison:
 
     @cached_property
     def axis(self) -> Axis:
-        """In what budgets are told: trials where all trials cost the same epochs, else epochs; seconds of time limits."""
+        """What budgets are told in: trials where all cost the same epochs; else epochs; under time limits seconds."""
         counts = {run.trials for run in self.runs if run.state == "finished"}
         each = {run.epochs / run.trials for run in self.runs if run.trials}
         return "trials" if len(each) == 1 else "epochs" if len(counts) == 1 else "seconds"

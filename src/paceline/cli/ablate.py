@@ -1,0 +1,34 @@
+"""``paceline ablate``: what each change from the default configuration to the winner is worth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paceline.cli import options as o
+
+
+def ablate(
+    study: Annotated[Path, typer.Argument(help="The directory of a study that has ended.")],
+    pairs: Annotated[int, typer.Option(help="Fresh seeds and splits on which each change is measured.")] = 8,
+    build: Annotated[
+        str | None, typer.Option(metavar="MODEL.PY:BUILD", help="The build function, where the study does not know it.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="The data, where the study does not know them.")] = None,
+    data_dir: o.DataDir = None,
+    display: o.Display = True,
+) -> None:
+    """Measure what each change from the default configuration to the winner is worth.
+
+    Networks that differ from one of the two in one hyperparameter train side by side. Called again, it goes on.
+    """
+    from paceline import api
+    from paceline.cli.search import interruptible
+    from paceline.report import ablation, text
+
+    with interruptible(study):
+        ended = api.ablate(
+            study, build, data, pairs=pairs, display=display, **o.data_options(data_dir, None, None, None)
+        )
+    for line in ablation.lines(ended.record):
+        text.console().print(line, markup=False, soft_wrap=True)

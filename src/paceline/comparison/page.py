@@ -1,0 +1,212 @@
+"""A comparison, or a ladder, as one HTML file: with the report's panels, figures and looks."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline.comparison import claims
+from paceline.report import words
+from paceline.report.document import assemble
+from paceline.report.page import parts
+from paceline.report.page.parts import (
+    BLUE,
+    GREEN,
+    GREY,
+    PURPLE,
+    VERMILLION,
+    Cell,
+    Figure,
+    Panel,
+    figure,
+    label,
+    paragraph,
+    table,
+)
+
+if TYPE_CHECKING:
+    from paceline.comparison.claims import Axis
+    from paceline.comparison.result import Comparison
+    from paceline.comparison.rungs import Ladder, Rung
+
+_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, GREY)
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+_POINTS = 60  # of a curve
+
+
+def write(comparison: "Comparison") -> Path:
+    """Writes ``comparison.html`` in the comparison's directory."""
+    title = f"{comparison.objective.metric} on {comparison.data}: {len(comparison.methods)} methods"
+    shown = [_answer(comparison), _way(comparison), _used(comparison), _differences(comparison)]
+    path = comparison.directory / "comparison.html"
+    path.write_text(assemble(title, f"Comparison {comparison.directory}", shown), "utf-8")
+    return path
+
+
+def write_ladder(ladder: "Ladder") -> Path:
+    """Writes ``ladder.html`` in the ladder's directory."""
+    title = f"What each technique brings: {ladder.metric} on {ladder.data}"
+    path = ladder.directory / "ladder.html"
+    path.write_text(assemble(title, f"Ladder {ladder.directory}", [_rungs(ladder), _learning(ladder)]), "utf-8")
+    return path
+
+
+def _answer(comparison: "Comparison") -> Panel:
+    metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
+    ordered = claims.standing(comparison.methods, values, comparison.objective)
+    columns = {one.method: [row[comparison.methods.index(one.method)] for row in values] for one in ordered}
+    drawn = dots("outcomes", metric, columns, {one.method: one.score for one in ordered}, "method")
+    rows = [
+        [one.method, one.score.value, one.score.low, one.score.high, one.rank.value, one.rank.low, one.rank.high]
+        for one in ordered
+    ]
+    heads = ["method", f"mean {metric}", "low", "high", "average rank", "low", "high"]
+    told = "".join(map(paragraph, comparison.sentences))
+    body = told + drawn.place() + table(heads, rows, caption="What each method came to, with 95 % intervals")
+    return Panel("answer", "Which is ahead", body, (drawn,))
+
+
+def _way(comparison: "Comparison") -> Panel:
+    figures = tuple(_anytime(comparison, axis) for axis in ("trials", "epochs", "seconds"))
+    stands = claims.stands(comparison.methods, comparison.runs, comparison.objective, comparison.axis)
+    rows = [
+        [Cell(f"{one.method}, {words.number(one.budget)} {one.axis}", one.method), one.score.value, one.score.low,
+         one.score.high, one.iqm.value, one.rank.value, one.rank.low, one.rank.high]
+        for one in stands
+    ]  # fmt: skip
+    metric = comparison.objective.metric
+    heads = ["method and budget", f"mean of the best {metric}", "low", "high", "interquartile mean", "average rank"]
+    body = "".join(one.place() for one in figures)
+    body += table([*heads, "low", "high"], rows, caption="At equal budgets, with 95 % intervals", sortable=True)
+    return Panel("way", "How they got there", body, figures)
+
+
+def _anytime(comparison: "Comparison", axis: "Axis") -> Figure:
+    """Mean over seeds of the best score so far, with the range of the seeds."""
+    traces: list[dict[str, Any]] = []
+    runs = [run for run in comparison.runs if run.points]
+    end = min((float(getattr(run.points[-1], axis)) for run in runs), default=0.0)
+    grid = [end * step / _POINTS for step in range(1, _POINTS + 1)] if axis != "trials" or end > _POINTS else [
+        float(number) for number in range(1, int(end) + 1)
+    ]  # fmt: skip
+    for number, method in enumerate(comparison.methods):
+        rows = []
+        for at in grid:
+            scores = [run.best_at(axis, at) for run in runs if run.method == method]
+            known = [score for score in scores if score is not None]
+            if known and len(known) == len(scores):
+                rows.append((at, sum(known) / len(known), min(known), max(known)))
+        traces += band(number, method, rows)
+    metric = comparison.objective.metric
+    alt = f"Best {metric} so far against {axis}: mean over the seeds of each method, and their range as a band."
+    layout = {"xaxis": parts.axis(axis), "yaxis": parts.axis(f"best {metric} so far")}
+    return figure(f"by_{axis}", traces, layout, alt)
+
+
+def _used(comparison: "Comparison") -> Panel:
+    metric = comparison.objective.metric
+    rows = [
+        [Cell(f"{run.method}, seed {run.seed}", f"{run.method} {run.seed:09d}"),
+         math.nan if run.score is None else run.score, run.trials, run.epochs, run.seconds, run.compilations,
+         run.compiling, math.nan if run.peak_bytes is None else run.peak_bytes / 2**20]
+        for run in comparison.runs
+    ]  # fmt: skip
+    heads = ["run", f"best {metric}", "trials", "epochs", "seconds", "compilations", "compiling, s", "peak memory, MiB"]
+    note = paragraph(
+        "Who meets a program first pays for compiling it; the order of the methods changes with the seed. Memory is "
+        "that of the process, with what earlier runs in it still held."
+    )
+    return Panel("used", "What it took", note + table(heads, rows, caption="Every run", sortable=True))
+
+
+def _differences(comparison: "Comparison") -> Panel:
+    metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
+    names = comparison.methods
+    rows = [
+        [f"{names[pair.first]} over {names[pair.second]}", pair.difference.value, pair.difference.low,
+         pair.difference.high, pair.p, pair.p_holm, "real" if pair.is_real else "not shown"]
+        for pair in claims.pairs(values, comparison.objective)
+    ]  # fmt: skip
+    heads = ["pair", f"better by ({metric})", "low", "high", "p", "p (Holm)", "at the 5 % level"]
+    body = table(heads, rows, caption="Every two methods on the same seeds", sortable=True)
+    return Panel("differences", "Every two methods", body)
+
+
+def _rungs(ladder: "Ladder") -> Panel:
+    columns = {rung.name: list(rung.scores) for rung in ladder.rungs}
+    drawn = dots("rungs", ladder.metric, columns, {rung.name: rung.score for rung in ladder.rungs}, "rung")
+    rows = []
+    for rung in ladder.rungs:
+        step = ladder.step_to(rung.name)
+        change = [math.nan] * 4 if step is None else [step.difference, step.low, step.high, step.p_holm]
+        real = "" if step is None else "real" if step.is_real else "not shown"
+        origin = "" if step is None else step.before
+        rows.append([rung.name, rung.score.value, rung.score.low, rung.score.high, origin, *change, real, rung.seconds])
+    heads = ["rung", f"mean {ladder.metric}", "low", "high", "compared with", "difference", "low", "high", "p (Holm)"]
+    body = "".join(map(paragraph, ladder.sentences)) + drawn.place()
+    body += table([*heads, "step", "seconds"], rows, caption="Every rung, with 95 % intervals")
+    return Panel("rungs", "What each technique brings", body, (drawn,))
+
+
+def _learning(ladder: "Ladder") -> Panel:
+    metric = ladder.objective.metric
+    figures = tuple(_curves(ladder.rungs, name) for name in dict.fromkeys([metric.removeprefix("val_"), metric]))
+    note = paragraph("Lines: the mean over seeds; bands: one standard deviation to either side.")
+    return Panel("learning", "How they learnt", note + "".join(one.place() for one in figures), figures)
+
+
+def _curves(rungs: "Sequence[Rung]", metric: str) -> Figure:
+    traces: list[dict[str, Any]] = []
+    for number, rung in enumerate(rungs):
+        rows = []
+        for measured in rung.trial.measurements:
+            mean, spread = measured.metrics.get(metric, math.nan), measured.spread.get(metric, 0.0)
+            if math.isfinite(mean):
+                rows.append((float(measured.epoch), mean, mean - spread, mean + spread))
+        traces += band(number, rung.name, rows)
+    part = "validation" if metric.startswith("val_") else "training"
+    alt = f"{metric} ({part} part) after each epoch of every rung: mean over seeds, with one standard deviation."
+    layout = {"xaxis": parts.axis("epoch"), "yaxis": parts.axis(metric), "height": 420}
+    return figure(f"curve_{part}", traces, layout, alt)
+
+
+def dots(name: str, metric: str, values: Mapping[str, Sequence[float]], means: Mapping[str, Any], what: str) -> Figure:
+    """A row for each name: a dot for each seed, and a diamond with the interval of the mean."""
+    seeds: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": "one seed", "x": [], "y": []}
+    seeds["marker"] = {"symbol": "circle-open", "color": GREY, "size": 7}
+    for method, found in values.items():
+        for value in found:
+            if math.isfinite(value):
+                seeds["x"].append(value)
+                seeds["y"].append(label(method))
+    known = [(label(method), mean) for method, mean in means.items() if math.isfinite(mean.value)]
+    up = [mean.high - mean.value if math.isfinite(mean.high) else 0.0 for _, mean in known]
+    down = [mean.value - mean.low if math.isfinite(mean.low) else 0.0 for _, mean in known]
+    mean = {
+        "type": "scatter", "mode": "markers", "name": "mean and 95 % interval", "x": [m.value for _, m in known],
+        "y": [method for method, _ in known], "marker": {"symbol": "diamond", "color": BLUE, "size": 11},
+        "error_x": {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": BLUE},
+    }  # fmt: skip
+    names = [label(method) for method in values]
+    rows = {"type": "category", "categoryorder": "array", "categoryarray": names[::-1], "automargin": True}
+    layout = {"height": 130 + 34 * len(names), "xaxis": parts.axis(metric), "yaxis": rows}
+    alt = f"{metric} of each {what}: dots for single seeds, diamonds for means with their 95 % intervals."
+    return figure(name, [seeds, mean], layout, alt)
+
+
+def band(number: int, name: str, rows: Sequence[tuple[float, float, float, float]]) -> Iterator[dict[str, Any]]:
+    """A line with a band: rows of x, y, low and high; ``number`` gives it colour, dash and symbol."""
+    colour = _COLOURS[number % len(_COLOURS)]
+    x = [row[0] for row in rows]
+    outline = {"x": [*x, *x[::-1]], "y": [*(row[3] for row in rows), *(row[2] for row in rows[::-1])]}
+    yield {
+        "type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": colour, "opacity": 0.15,
+        "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": name, **outline,
+    }  # fmt: skip
+    yield {
+        "type": "scatter", "mode": "lines+markers" if len(rows) <= _POINTS // 2 else "lines", "name": label(name),
+        "legendgroup": name, "x": x, "y": [row[1] for row in rows],
+        "line": {"color": colour, "dash": _DASHES[number // len(_COLOURS) % len(_DASHES)], "width": 2},
+        "marker": {"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 6},
+    }  # fmt: skip

@@ -1,0 +1,316 @@
+"""`ladder`: what each technique brings. A ladder is one study: each rung a trial, each seed a lane of its program."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline import api
+from paceline.comparison.claims import interval, listed
+from paceline.core import InvalidInput, Objective, Trial, last_line
+from paceline.report import words
+from paceline.search import Given
+from paceline.stats import ranks
+from paceline.stats.ranks import Estimate
+from paceline.study.asking import fresh_directory
+from paceline.study.record import Record, read_record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAME = "ladder.json"
+_RUNG = "rung"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One technique, trained on several seeds.
+
+    Attributes:
+        name: as given.
+        scores: of each seed, in the ladder's metric; empty where training failed.
+        score: their mean with its interval.
+        seconds: training time of all seeds; those that train side by side share the clock in equal parts.
+        parameters: how many numbers the network learns; None where that is not known.
+        trial: with its measurements: means over the seeds, and their spread.
+    """
+
+    name: str
+    scores: tuple[float, ...]
+    score: Estimate
+    seconds: float
+    parameters: int | None
+    trial: Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one rung to another, seed by seed.
+
+    Attributes:
+        before, after: names of the rungs.
+        difference: mean of after minus before, in the ladder's metric.
+        low, high: its 95 % interval.
+        p_holm: of no difference, corrected for the number of steps.
+        is_better: whether the mean became better, real or not.
+        is_real: whether the difference is more than luck, at the 5 % level.
+        test: ``"t"`` (paired) or ``"Wilcoxon"``.
+    """
+
+    before: str
+    after: str
+    difference: float
+    low: float
+    high: float
+    p_holm: float
+    is_better: bool
+    is_real: bool
+    test: str
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Techniques one after the other.
+
+    Attributes:
+        directory: of its study.
+        metric: what the rungs are compared by: the test metric, or where there is no test part the objective.
+        objective: what is optimised.
+        data: the data set's name.
+        rungs: in the order given, those that were measured.
+        steps: what was compared with what.
+        failed: why others were not measured, by name.
+    """
+
+    directory: Path
+    metric: str
+    objective: Objective
+    data: str
+    rungs: tuple[Rung, ...]
+    steps: tuple[Step, ...]
+    failed: Mapping[str, str]
+
+    @cached_property
+    def sentences(self) -> list[str]:
+        """Which steps are real, and what has to be known to read it."""
+        return list(_told(self))
+
+    def step_to(self, name: str) -> Step | None:
+        """The step that leads to a rung; None where there is none."""
+        return next((step for step in self.steps if step.after == name), None)
+
+    def summary(self) -> "pd.DataFrame":
+        """One row a rung: mean and interval, the step that led there with its interval and p, seconds, parameters."""
+        import pandas as pd
+
+        rows = []
+        for rung in self.rungs:
+            step = self.step_to(rung.name)
+            rows.append({
+                "rung": rung.name, self.metric: rung.score.value, "low": rung.score.low, "high": rung.score.high,
+                "seeds": len(rung.scores), "from": step.before if step else None,
+                "step": step.difference if step else None, "step_low": step.low if step else None,
+                "step_high": step.high if step else None, "p_holm": step.p_holm if step else None,
+                "real": step.is_real if step else None, "seconds": rung.seconds, "parameters": rung.parameters,
+            })  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def scores(self) -> "pd.DataFrame":
+        """One row a rung and seed: its score, and what it measured on the test part."""
+        import pandas as pd
+
+        rows = []
+        for rung in self.rungs:
+            tests = rung.trial.tests or ({},) * len(rung.scores)
+            for seed, (score, measured) in enumerate(zip(rung.scores, tests, strict=True)):
+                told = {f"test_{name}": value for name, value in sorted(measured.items())}
+                rows.append({"rung": rung.name, "seed": seed, "score": score, **told})
+        return pd.DataFrame(rows)
+
+    def curves(self) -> "pd.DataFrame":
+        """One row a rung and epoch: each metric's mean over the seeds, and its standard deviation as ``*_sd``."""
+        import pandas as pd
+
+        rows = [
+            {"rung": rung.name, "epoch": m.epoch, **m.metrics, **{f"{name}_sd": sd for name, sd in m.spread.items()}}
+            for rung in self.rungs
+            for m in rung.trial.measurements
+        ]
+        return pd.DataFrame(rows)
+
+    def save(self) -> Path:
+        """Writes ``ladder.csv``, ``ladder_seeds.csv``, ``ladder_curves.csv`` and ``ladder.html``.
+
+        Returns:
+            The page that was written.
+        """
+        from paceline.comparison import page
+
+        self.summary().to_csv(self.directory / "ladder.csv", index=False)
+        self.scores().to_csv(self.directory / "ladder_seeds.csv", index=False)
+        self.curves().to_csv(self.directory / "ladder_curves.csv", index=False)
+        return page.write_ladder(self)
+
+
+def ladder(
+    rungs: Mapping[str, Callable[[Any], Any]],
+    data: Any,
+    *,
+    steps: Sequence[tuple[str, str]] | None = None,
+    seeds: int = 5,
+    objective: Any = None,
+    study: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Ladder:
+    """What each technique brings: every rung trained on several seeds, and which steps between them are real.
+
+    Example::
+
+        ladder = paceline.ladder({"naive": naive, "he_normal": he_normal, "relu": relu}, "mnist", seeds=5, epochs=10)
+        ladder.sentences, ladder.summary(), ladder.curves()
+
+    Rungs are compared seed by seed: with one seed all of them have the same split into training and validation part.
+    They are compared on the test part, which decides nothing. Called again with the same ``study``, it goes on where it
+    stopped.
+
+    Args:
+        rungs: ``build(hp)`` of each technique by its name; hyperparameters that they ask for are at their defaults.
+        data: as in `paceline.tune`.
+        steps: which rungs to compare, as pairs of names (before, after); None for each with the one before it.
+        seeds: how many; at least 2, so that it can be said how sure anything is.
+        objective: as in `paceline.tune`; None for ``val_accuracy``, or ``val_loss`` of amounts.
+        study: the directory in which everything is kept; None for a new one in the system's temporary folder.
+        **options: further arguments of `paceline.tune`, such as ``epochs`` and ``batch_size``.
+
+    Returns:
+        The ladder; it has been saved as ``ladder.csv`` and ``ladder.html`` in its directory.
+
+    Raises:
+        InvalidInput: anything that cannot be used.
+        StudyMismatch: the directory holds another study.
+    """
+    names = _checked(rungs, seeds)
+    pairs = _pairs(names, steps)
+    directory = fresh_directory() if study is None else Path(study)
+
+    def build(hp: Any) -> Any:
+        return rungs[hp.Choice(_RUNG, names)](hp)
+
+    if objective is None:
+        data, objective = _usual(data, options)
+    api.tune(
+        build, data, objective=objective, search=Given(tuple({_RUNG: name} for name in names)), trials=len(names),
+        study=directory, **{"schedule": "full", "final": False, "refit": False, **options}, repeats=seeds,
+        test_trials=True,
+    )  # fmt: skip
+    (directory / NAME).write_text(json.dumps({"format": _FORMAT, "rungs": names, "steps": pairs}, indent=1), "utf-8")
+    found = read_ladder(directory)
+    found.save()
+    return found
+
+
+def read_ladder(directory: str | os.PathLike[str]) -> Ladder:
+    """The ladder that was saved in a directory.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    path = Path(directory)
+    try:
+        plan = json.loads((path / NAME).read_text("utf-8"))
+    except (OSError, ValueError):
+        raise InvalidInput(f"{path} holds no ladder", expected=f"a directory with a {NAME}") from None
+    record = read_record(path)
+    trials = {str(trial.config[_RUNG]): trial for trial in record.all_trials()}
+    known = {name: trials[name] for name in plan["rungs"] if name in trials}
+    failed = {name: last_line(trial.error) for name, trial in known.items() if trial.score is None}
+    metric, scores = _scores(record, {name: trial for name, trial in known.items() if name not in failed})
+    rungs = tuple(
+        Rung(name, found, ranks.estimate(found), known[name].seconds, known[name].parameters, known[name])
+        for name, found in scores.items()
+    )
+    name = str(record.created.data.get("name", "")) if record.created else ""
+    pairs = [(before, after) for before, after in plan["steps"] if before in scores and after in scores]
+    return Ladder(path, metric, record.objective, name, rungs, _steps(scores, pairs, record.objective), failed)
+
+
+def _scores(record: Record, trials: Mapping[str, Trial]) -> tuple[str, dict[str, tuple[float, ...]]]:
+    """The metric, and each rung's value of it with each seed."""
+    metric = record.objective.metric.removeprefix("val_")
+    if all(trial.tests and all(metric in test for test in trial.tests) for trial in trials.values()):
+        found = {name: tuple(test[metric] for test in trial.tests) for name, trial in trials.items()}
+        return f"test {metric}", found
+    return record.objective.metric, {name: trial.scores for name, trial in trials.items()}
+
+
+def _steps(
+    scores: Mapping[str, tuple[float, ...]], pairs: Sequence[tuple[str, str]], objective: Objective
+) -> tuple[Step, ...]:
+    if not pairs:
+        return ()
+    names, sign = list(scores), -1.0 if objective.direction == "maximize" else 1.0
+    losses = [[objective.loss(score) for score in row] for row in zip(*scores.values(), strict=True)]
+    found = ranks.pairwise(losses, [(names.index(before), names.index(after)) for before, after in pairs])
+    made = []
+    for (before, after), pair in zip(pairs, found, strict=True):
+        worse = pair.difference
+        low, high = sorted((sign * worse.low, sign * worse.high))
+        better = worse.value < 0
+        made.append(Step(before, after, sign * worse.value, low, high, pair.p_holm, better, pair.is_real, pair.test))
+    return tuple(made)
+
+
+def _told(ladder: Ladder) -> Iterator[str]:
+    if not ladder.rungs:
+        yield "No rung was measured, so nothing can be said."
+        return
+    best = min(ladder.rungs, key=lambda rung: ladder.objective.loss(rung.score.value))
+    yield f"{best.name} has the best {ladder.metric}: {interval(best.score)} over {len(best.scores)} seeds."
+    for step in ladder.steps:
+        yield _step_told(step)
+    if ladder.steps:
+        test = "paired t-test" if ladder.steps[0].test == "t" else "Wilcoxon's test"
+        yield f"Real at the 5 % level: {test} over the same seeds, Holm for {words.count(len(ladder.steps), 'step')}."
+    if not ladder.metric.startswith("test "):
+        yield "The data have no test part: these are validation scores."
+    for name, reason in ladder.failed.items():
+        yield f"{name} failed: {reason}"
+
+
+def _step_told(step: Step) -> str:
+    change = f"{step.difference:+.4f} (95 % interval {step.low:+.4f} to {step.high:+.4f})"
+    if step.is_real:
+        return f"{step.before} to {step.after}: {change}, a real {'gain' if step.is_better else 'loss'}."
+    return f"{step.before} to {step.after}: {change}; no difference is shown (p {words.number(step.p_holm)})."
+
+
+def _checked(rungs: Mapping[str, Callable[[Any], Any]], seeds: Any) -> list[str]:
+    if not isinstance(rungs, Mapping) or len(rungs) < 2 or not all(map(callable, rungs.values())):
+        told = f"{len(rungs)} entries" if isinstance(rungs, Mapping) else f"a {type(rungs).__name__}"
+        raise InvalidInput(f"rungs is {told}", expected="a dict of at least two functions build(hp), by name")
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 2:
+        raise InvalidInput(f"seeds is {seeds!r}", expected="a whole number of at least 2")
+    return [str(name) for name in rungs]
+
+
+def _pairs(names: Sequence[str], steps: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]]:
+    if steps is None:
+        return list(pairwise(names))
+    unknown = [name for step in steps for name in step if name not in names]
+    if unknown or any(len(set(step)) != 2 for step in steps):
+        raise InvalidInput(f"steps is {list(steps)}", expected=f"pairs of different rungs among {listed(names)}")
+    return [(before, after) for before, after in steps]
+
+
+def _usual(data: Any, options: Mapping[str, Any]) -> tuple[Any, str]:
+    """The data, loaded, and the objective that is usual for them."""
+    from paceline.data import load
+
+    known = ("target", "data_dir", "test", "sample_weight", "task", "seed")
+    found = load(data, **{name: options[name] for name in known if options.get(name) is not None})
+    return found, "val_accuracy" if getattr(found, "task", None) == "classification" else "val_loss"

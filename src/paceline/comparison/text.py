@@ -1,0 +1,113 @@
+"""Comparisons and ladders as text, for people at a terminal."""
+
+import math
+from typing import TYPE_CHECKING
+
+from paceline.comparison import claims
+from paceline.report import words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from paceline.comparison.result import Comparison
+    from paceline.comparison.rungs import Ladder
+
+_MIB = 2**20
+
+
+def show(comparison: "Comparison", to: "Console") -> None:
+    """The answer, what each method came to, where they stood on the way, and what they used."""
+    counted = words.count(len(comparison.seeds), "seed")
+    _say(to, f"Comparison {comparison.directory}: {comparison.objective.metric} on {comparison.data}, {counted} each.")
+    for sentence in comparison.sentences:
+        _say(to, sentence)
+    to.print(_outcomes(comparison))
+    to.print(_on_the_way(comparison))
+    to.print(_used(comparison))
+    _say(to, f"Tables and a page with figures are in {comparison.directory}: comparison.csv, comparison.html.")
+
+
+def show_ladder(ladder: "Ladder", to: "Console") -> None:
+    """What each rung came to, and which steps are real."""
+    from rich.markup import escape
+
+    _say(to, f"Ladder {ladder.directory}: {ladder.metric} on {ladder.data}.")
+    for sentence in ladder.sentences:
+        _say(to, sentence)
+    table = _table("rung", f"{ladder.metric}, mean", "95 % interval", "step", "95 % interval", "p (Holm)", "seconds")
+    for rung in ladder.rungs:
+        step = ladder.step_to(rung.name)
+        told = ["", "", ""] if step is None else [
+            f"{step.difference:+.4f}", f"{step.low:+.4f} to {step.high:+.4f}", words.number(step.p_holm)
+        ]  # fmt: skip
+        mean = words.number(rung.score.value)
+        table.add_row(escape(rung.name), mean, claims.bounds(rung.score), *told, f"{rung.seconds:.1f}")
+    to.print(table)
+    _say(to, f"Tables and a page with figures are in {ladder.directory}: ladder.csv, ladder.html.")
+
+
+def _outcomes(comparison: "Comparison") -> "Table":
+    from rich.markup import escape
+
+    metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
+    table = _table("method", f"{metric}, mean", "95 % interval", "average rank", "95 % interval")
+    for one in claims.standing(comparison.methods, values, comparison.objective):
+        score, rank = one.score, one.rank
+        ranks = "" if math.isnan(rank.low) else f"{rank.low:.2f} to {rank.high:.2f}"
+        table.add_row(escape(one.method), words.number(score.value), claims.bounds(score), f"{rank.value:.2f}", ranks)
+    return table
+
+
+def _on_the_way(comparison: "Comparison") -> "Table":
+    from rich.markup import escape
+
+    axis = comparison.axis
+    stands = claims.stands(comparison.methods, comparison.runs, comparison.objective, axis)
+    spent = list(dict.fromkeys(stand.budget for stand in stands))
+    metric = comparison.objective.metric
+    table = _table(f"best {metric} after", *(f"{words.number(budget)} {axis}" for budget in spent))
+    for method in comparison.methods:
+        mine = [stand for stand in stands if stand.method == method]
+        told = [
+            "none yet"
+            if math.isnan(one.score.value)
+            else f"{words.number(one.score.value)} ({claims.bounds(one.score)})"
+            for one in mine
+        ]
+        table.add_row(escape(method), *told)
+    return table
+
+
+def _used(comparison: "Comparison") -> "Table":
+    from rich.markup import escape
+
+    names = ("method", "trials", "epochs", "seconds", "compilations", "peak memory")
+    table = _table(*names)
+    for method in comparison.methods:
+        runs = [run for run in comparison.runs if run.method == method]
+        if not runs:
+            continue
+        peak = max((run.peak_bytes or 0 for run in runs), default=0)
+        means = [sum(map(float, found)) / len(runs) for found in (
+            (run.trials for run in runs), (run.epochs for run in runs), (run.seconds for run in runs),
+            (run.compilations for run in runs),
+        )]  # fmt: skip
+        table.add_row(escape(method), *map(words.number, means), f"{peak / _MIB:,.0f} MiB" if peak else "")
+    return table
+
+
+def _table(first: str, *others: str) -> "Table":
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column(escape(first))
+    for heading in others:
+        table.add_column(escape(heading), justify="right")
+    return table
+
+
+def _say(to: "Console", line: str) -> None:
+    to.print(line, markup=False, soft_wrap=True)

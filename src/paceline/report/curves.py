@@ -1,0 +1,64 @@
+"""How the search went, as numbers: the best so far, the learning curves, and what luck alone would have reached."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from paceline.core import Trial, TrialState
+from paceline.stats.axes import Array
+from paceline.stats.curves import best_so_far, expected_best
+from paceline.study import Record
+
+_BY_CHANCE = ("sobol", "random")
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """What was spent and reached with each trial, in order of their numbers; all of shape [n].
+
+    Attributes:
+        numbers: of the trials.
+        epochs: trained by this trial and all before it; one that is read off another trains none.
+        seconds: of training, the same; trials that trained side by side share them.
+        scores: of the trial; NaN where it did not complete.
+        best: the best score up to it; NaN before the first.
+    """
+
+    numbers: tuple[int, ...]
+    epochs: Array
+    seconds: Array
+    scores: Array
+    best: Array
+
+
+def progress(record: Record) -> Progress:
+    """How the best score came about."""
+    trials = [t for t in record.all_trials() if t.state.is_final]
+    own = [t.shares is None for t in trials]
+    scores = np.array([_score(t) if t.state is TrialState.COMPLETED else math.nan for t in trials], dtype=np.float64)
+    sign = record.objective.loss(1.0) if trials else 1.0
+    return Progress(
+        tuple(t.number for t in trials),
+        np.cumsum([len(t.measurements) * mine for t, mine in zip(trials, own, strict=True)], dtype=np.float64),
+        np.cumsum([t.seconds * mine for t, mine in zip(trials, own, strict=True)], dtype=np.float64),
+        scores,
+        sign * best_so_far(sign * scores),
+    )
+
+
+def by_chance(record: Record) -> Array:
+    """Expected best score of n = 1..N of the trials that were drawn without looking at others; empty without any.
+
+    Trials that were stopped early count with the score that they had then.
+    """
+    drawn = [t for t in record.trials.values() if t.origin in _BY_CHANCE and t.state.is_final]
+    scores = np.array([s for s in map(_score, drawn) if math.isfinite(s)])
+    if not len(scores):
+        return np.zeros(0)
+    sign = record.objective.loss(1.0)
+    return np.asarray(sign * expected_best(sign * scores))
+
+
+def _score(trial: Trial) -> float:
+    return math.nan if trial.score is None else trial.score

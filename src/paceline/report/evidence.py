@@ -1,0 +1,96 @@
+"""Which trials say what mattered, and what their losses count as; see ``docs/design/0010-importance.md``."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paceline.core import InvalidInput, Trial, TrialState
+from paceline.stats.table import Table
+from paceline.study import Record
+
+if TYPE_CHECKING:
+    from paceline.stats.importance import Share, Variance
+
+_EVEN = ("sobol", "random", "grid")
+_DIVERGED = "diverged"
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The trials of a study that can say what mattered.
+
+    Attributes:
+        table: of them.
+        losers: those that cannot be among the best, since they were stopped early or diverged, shape [n].
+        worst: the score that all worse ones count as.
+    """
+
+    table: Table
+    losers: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    worst: float
+
+    def best(self) -> "list[Share]":
+        """What each hyperparameter tells of being among the best tenth; see `paceline.stats.ped_anova`.
+
+        Raises:
+            InvalidInput: too little is known.
+        """
+        from paceline.stats import ped_anova
+
+        return ped_anova.shares(self.table, self.losers)
+
+    def variance(self) -> "Variance":
+        """What the scores vary by; see `paceline.stats.importance`. Loads scikit-learn.
+
+        Raises:
+            InvalidInput: too little is known.
+        """
+        from paceline.stats.importance import Variance
+
+        return Variance.of(self.table)
+
+
+def evidence(record: Record) -> Evidence:
+    """The evidence of a study, at any moment of its life."""
+    if record.created is None:
+        return Evidence(Table.of(record.space, [], []), np.zeros(0, dtype=bool), math.nan)
+    trials = [t for t in record.trials.values() if _counts(t) and _fits(t, record)]
+    loss = record.objective.loss
+    known = [(t, loss(t.score) if _has_score(t) and t.score is not None else math.inf) for t in trials]
+    worst = _worst(known)
+    losses = [min(worst, value) for _, value in known]
+    even = [t.origin in _EVEN for t, _ in known]
+    table = Table.of(record.space, [t.config for t, _ in known], losses, even=even)
+    losers = np.array([t.state is not TrialState.COMPLETED for t, _ in known], dtype=bool)
+    return Evidence(table, losers, loss(worst))
+
+
+def _counts(trial: Trial) -> bool:
+    if trial.state is TrialState.FAILED:
+        return (trial.error or "").startswith(_DIVERGED)
+    return trial.state.is_final and _has_score(trial)
+
+
+def _has_score(trial: Trial) -> bool:
+    return trial.score is not None and math.isfinite(trial.score)
+
+
+def _fits(trial: Trial, record: Record) -> bool:
+    """Whether the space as it is now still has the trial's values."""
+    try:
+        record.space.complete(trial.config)
+    except InvalidInput:
+        return False
+    return True
+
+
+def _worst(known: Sequence[tuple[Trial, float]]) -> float:
+    """The default configuration's loss, but not less than the median's; without one, that of the third quartile."""
+    finite = [loss for _, loss in known if math.isfinite(loss)]
+    if not finite:
+        return 0.0
+    default = [loss for trial, loss in known if trial.origin == "default" and math.isfinite(loss)]
+    return max(default[0], float(np.median(finite))) if default else float(np.quantile(finite, 0.75))

@@ -1,0 +1,110 @@
+"""What a study's trials say when taken together, as data frames; see the methods of `paceline.report.Study`."""
+
+from typing import TYPE_CHECKING, Any
+
+from paceline.report.ablation import gains_of
+from paceline.report.curves import by_chance, progress
+from paceline.report.evidence import evidence
+from paceline.study import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def importance(record: Record) -> "pd.DataFrame":
+    """See `Study.importance`."""
+    import pandas as pd
+
+    from paceline.stats.densities import divergence
+
+    known = evidence(record)
+    variance, best = known.variance(), known.best()
+    published = divergence(known.table, known.losers)
+    rows = [
+        {
+            "hyperparameter": share.names[0], "share": share.share, "low": share.low, "high": share.high,
+            "best": among.share, "best_low": among.low, "best_high": among.high,
+            "ped_anova": published[share.names[0]], "num_trials": share.num_trials,
+            "r2": variance.quality.r2, "rank_correlation": variance.quality.rank_correlation,
+        }
+        for share, among in zip(variance.shares(), best, strict=True)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).sort_values("share", ascending=False, kind="stable", ignore_index=True)
+
+
+def ablation(record: Record) -> "pd.DataFrame":
+    """See `Study.ablation`."""
+    import pandas as pd
+
+    rows = [
+        {
+            "hyperparameter": one.name, "side": str(one.side), "before": one.before, "after": one.after,
+            "gain": one.gain, "low": one.low, "high": one.high, "p": one.p, "num_pairs": one.num_pairs,
+        }
+        for one in gains_of(record)
+    ]  # fmt: skip
+    columns = ["hyperparameter", "side", "before", "after", "gain", "low", "high", "p", "num_pairs"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def interactions(record: Record) -> "pd.DataFrame":
+    """See `Study.interactions`."""
+    import pandas as pd
+
+    variance = evidence(record).variance()
+    rows = [
+        {
+            "first": pair.names[0], "second": pair.names[1], "share": pair.share, "low": pair.low, "high": pair.high,
+            "num_trials": pair.num_trials, "r2": variance.quality.r2,
+            "rank_correlation": variance.quality.rank_correlation,
+        }
+        for pair in variance.interactions()
+    ]  # fmt: skip
+    columns = ["first", "second", "share", "low", "high", "num_trials", "r2", "rank_correlation"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def dependence(record: Record, name: str) -> "pd.DataFrame":
+    """See `Study.dependence`."""
+    import pandas as pd
+
+    from paceline.stats.dependence import dependence as of
+
+    found = of(evidence(record).variance(), name)
+    sign = record.objective.loss(1.0)
+    ends = (found.low, found.high) if sign > 0 else (-found.high, -found.low)
+    return pd.DataFrame(
+        {
+            "value": list(found.values), "score": sign * found.mean, "low": ends[0], "high": ends[1],
+            "num_trials": found.num_trials, "supported": found.supported,
+        }
+    )  # fmt: skip
+
+
+def curves(record: Record) -> "pd.DataFrame":
+    """See `Study.curves`."""
+    import pandas as pd
+
+    found = progress(record)
+    columns = {"epochs": found.epochs.astype(int), "seconds": found.seconds, "score": found.scores, "best": found.best}
+    return pd.DataFrame({"number": list(found.numbers), **columns})
+
+
+def learning_curves(record: Record) -> "pd.DataFrame":
+    """See `Study.learning_curves`."""
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = [
+        {"number": trial.number, "state": str(trial.state), "epoch": m.epoch, "seconds": m.seconds, **m.metrics}
+        for trial in record.all_trials()
+        for m in trial.measurements
+    ]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["number", "state", "epoch", "seconds"])
+
+
+def expected_best(record: Record) -> "pd.DataFrame":
+    """See `Study.expected_best`."""
+    import pandas as pd
+
+    expected = by_chance(record)
+    return pd.DataFrame({"num_trials": range(1, len(expected) + 1), "score": expected})

@@ -1,0 +1,83 @@
+"""What mattered, in words: a bar for each hyperparameter, and how far it can be believed."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from paceline.core import InvalidInput
+from paceline.report import words
+from paceline.report.evidence import evidence
+from paceline.study import Record
+
+if TYPE_CHECKING:
+    from paceline.stats.forest import Quality
+    from paceline.stats.importance import Share
+
+_WIDTH = 30
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_MOST_BARS = 12
+_MOST_FOR_PAIRS = 15  # hyperparameters; of more, looking at every pair takes a second
+
+
+def bars(record: Record) -> list[str]:
+    """What mattered, as lines; one sentence where that cannot be told."""
+    if len(words.varying(record.space)) == 1:
+        return ["What mattered: there is but one hyperparameter that varies."]
+    known = evidence(record)
+    try:
+        variance = known.variance()
+    except InvalidInput as reason:
+        return [f"What mattered cannot be told: {reason.passed}; it takes {reason.expected}."]
+    quality = variance.quality
+    if not quality.enough:
+        head = "What mattered for being among the best tenth: how much of that each hyperparameter's value alone tells"
+        return [f"{head} (95 % interval).", *_lines(known.best()), _doubt(quality)]
+    head = "What mattered: how much of what the scores vary by each hyperparameter alone explains"
+    lines = [f"{head} (95 % interval).", *_lines(variance.shares())]
+    pairs = variance.interactions() if len(known.table.axes) <= _MOST_FOR_PAIRS else []
+    lines += [f"Together beyond that: {told}." for told in [", ".join(_pairs(pairs))] if told]
+    worst = f"{record.objective.metric} worse than {words.number(known.worst)} counts as that"
+    return [*lines, f"{_belief(quality)}; {worst}."]
+
+
+def interval(share: "Share") -> str:
+    """``48 % (41 to 55)``."""
+    return f"{100 * share.share:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
+
+
+def _lines(shares: "Sequence[Share]") -> Iterator[str]:
+    ordered = sorted(shares, key=lambda share: -share.share)
+    shown = ordered[:_MOST_BARS]
+    width = max(len(share.names[0]) for share in shown)
+    most = max(shown[0].share, 1e-9)
+    for share in shown:
+        yield f"  {share.names[0]:<{width}}  {_bar(share.share / most):<{_WIDTH}}  {interval(share)}"
+    if len(ordered) > len(shown):
+        yield f"  and {words.count(len(ordered) - len(shown), 'other')} below {100 * shown[-1].share:.0f} %"
+
+
+def _bar(part: float) -> str:
+    eighths = round(8 * _WIDTH * part)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
+def _pairs(pairs: "Sequence[Share]") -> Iterator[str]:
+    """The three strongest pairs of those that are surely there."""
+    for pair in [pair for pair in pairs if pair.low > 0][:3]:
+        yield f"{' × '.join(pair.names)} {interval(pair)}"
+
+
+def _belief(quality: "Quality") -> str:
+    share = math.floor(100 * quality.r2)
+    trials = words.count(quality.num_trials, "trial")
+    return (
+        f"Behind this is a forest that foresees {share} % of the variance of {trials} it has not seen "
+        f"(rank correlation {quality.rank_correlation:.2f})"
+    )
+
+
+def _doubt(quality: "Quality") -> str:
+    return (
+        f"What all scores vary by is not shown: a forest foresees {max(0, math.floor(100 * quality.r2))} % of the "
+        f"variance of {words.count(quality.num_trials, 'trial')} it has not seen, and 30 % is the least to rely on."
+    )

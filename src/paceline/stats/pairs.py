@@ -1,0 +1,102 @@
+"""Two configurations trained on the same pairs of seed and split: is one of them better?
+
+| symbol | meaning |
+| --- | --- |
+| J | pairs |
+| d | differences on each pair, shape (J,) |
+| share | rows of the validation part over rows of the training part, where the splits differ; else 0 |
+| t | mean(d) / sqrt((1 / J + share) var(d)), with J - 1 degrees of freedom |
+
+Splits drawn from one data set share most of their rows, so their differences are alike and 1 / J alone is too sure:
+Nadeau and Bengio, "Inference for the generalization error" (Machine Learning 52, 2003). Where only seeds differ,
+share = 0 and it is the plain paired t. Holm: "A simple sequentially rejective multiple test procedure" (Scandinavian
+Journal of Statistics 6, 1979).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paceline.stats.ranks import holm
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far one is ahead of another.
+
+    Attributes:
+        mean: of d.
+        low, high: interval, at the level at which Holm's procedure looked at it: where ``p_holm`` is at most 0.05, and
+            only there, it is all on one side of 0. NaN from a single pair, or where the differences are all the same.
+        p: of no difference, two-sided; NaN from a single pair.
+        p_holm: corrected for the number of differences that were looked at.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+
+def compare(differences: Sequence["NDArray[np.float64]"], share: float, level: float = 0.05) -> list[Difference]:
+    """Tests several differences at once, so that with a chance of ``level`` at most any is taken for real that is not.
+
+    Args:
+        differences: d of each, finite; of several pairs each.
+        share: see above; 0 where the splits are the same.
+        level: of all tests together.
+    """
+    p_values = [p_value(d, share) for d in differences]
+    corrected = holm(p_values)
+    tested = sorted(p for p in p_values if not math.isnan(p))
+    rejected = sum(p <= level for p in corrected)
+    found = []
+    for d, p, p_holm in zip(differences, p_values, corrected, strict=True):
+        step = tested.index(p) if p_holm <= level else rejected  # where Holm's procedure looked at it, or stopped
+        half = math.nan if math.isnan(p) else _half_width(d, share, level / (len(tested) - step))
+        mean = float(np.mean(d)) if len(d) else math.nan
+        found.append(Difference(mean, mean - half, mean + half, p, p_holm))
+    return found
+
+
+def p_value(d: "NDArray[np.float64]", share: float) -> float:
+    """Two-sided p of Nadeau and Bengio's corrected t; NaN for fewer than two pairs.
+
+    Differences that are all the same have no spread for t to be measured by; then it is the sign test's, 2 / 2^J.
+    """
+    from scipy.stats import t
+
+    if len(d) < 2:
+        return math.nan
+    if _is_constant(d):
+        return 2.0 ** (1 - len(d)) if np.any(d) else 1.0
+    return float(2 * t.sf(abs(np.mean(d)) / _error(d, share), len(d) - 1))
+
+
+def signed_rank(d: "NDArray[np.float64]") -> float:
+    """Two-sided p of Wilcoxon's signed-rank test; 1 where nothing differs."""
+    from scipy.stats import wilcoxon
+
+    d = d[d != 0.0]
+    return float(wilcoxon(d).pvalue) if len(d) else 1.0
+
+
+def _half_width(d: "NDArray[np.float64]", share: float, level: float) -> float:
+    from scipy.stats import t
+
+    return math.nan if _is_constant(d) else float(t.isf(level / 2, len(d) - 1)) * _error(d, share)
+
+
+def _error(d: "NDArray[np.float64]", share: float) -> float:
+    return math.sqrt((1 / len(d) + share) * float(np.var(d, ddof=1)))
+
+
+def _is_constant(d: "NDArray[np.float64]") -> bool:
+    return bool(np.ptp(d) <= 1e-12 * np.max(np.abs(d), initial=0.0))

@@ -1,0 +1,214 @@
+"""The live page hears of everything that is written, from one look at the store for all readers."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.web.by_hand import asked, beginning, messages, numbers, served, trial, until
+
+from paceline.core.events import Event, FinalMeasured, FinalStarted, SessionEnded
+from paceline.report import read
+from paceline.store import StudyStore
+from paceline.web.address import listen
+from paceline.web.feed import Feed
+from paceline.web.parts import Parts
+from paceline.web.server import LivePage
+
+WRITER = """
+import sys
+from pathlib import Path
+from paceline.store import StudyStore
+store = StudyStore(Path(sys.argv[1]), writable=True)
+print("writing", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_every_reader_hears_of_a_new_trial(store: StudyStore) -> None:
+    with served(store.directory) as client, messages(client) as one, messages(client) as another:
+        for reader in (one, another):
+            assert until(reader, lambda m: m["head"]["state"] == "running")["head"]["metric"] == "val_loss"
+        store.append(asked(0))
+        for reader in (one, another):
+            row = until(reader, lambda m: numbers(m) == [0])["head"]["latest"][0]
+            assert (row["state"], row["epochs"], row["score"]) == ("running", "0 of 1", "")
+        store.append(trial(1, 0.25))
+        for reader in (one, another):
+            head = until(reader, lambda m: numbers(m) == [1, 0])["head"]
+            assert dict(head["facts"])["best"] == "0.25 (trial 1)"
+            assert head["latest"][0]["score"] == "0.25"
+
+
+def test_what_a_reader_has_is_not_sent_again(store: StudyStore) -> None:
+    def changes(client: httpx.Client, after: str) -> dict[str, Any]:
+        told: dict[str, Any] = client.get("/changes", params={"after": after}).json()
+        return told
+
+    with served(store.directory) as client, messages(client) as heard:
+        first = until(heard, lambda m: m["version"].endswith("-1"))["version"]
+        everything = changes(client, "")
+        assert everything["version"] == first
+        assert set(everything["parts"]) == set(everything["names"])
+        assert changes(client, first)["parts"] == {}
+        assert changes(client, "another-1")["parts"] == everything["parts"]  # the version of another server
+        store.append(trial(0, 0.5))
+        second = until(heard, lambda m: m["version"] not in (first, everything["version"]))["version"]
+        told = changes(client, first)
+        assert "panel/trials" in told["parts"]
+        assert "panel/repeat" not in told["parts"]  # nothing in it depends on the trials
+        answer = client.get("/changes", params={"after": first})
+        again = client.get("/changes", params={"after": first}, headers={"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert second == told["version"]
+
+
+def test_many_readers_are_one_reader_to_the_store(store: StudyStore) -> None:
+    def opened() -> int:
+        return sum(file.path.endswith("study.db") for file in psutil.Process().open_files())
+
+    def arrive(client: httpx.Client) -> Iterator[dict[str, Any]]:
+        heard = readers.enter_context(messages(client))
+        until(heard, lambda m: m["version"].endswith("-1"))
+        return heard
+
+    with served(store.directory) as client, ExitStack() as readers:
+        assert opened() == 1  # by the writer: while nobody reads, nothing is read
+        arrive(client)
+        once = opened()
+        for _ in range(8):
+            arrive(client)
+        assert opened() == once
+
+
+def test_a_study_is_seen_to_begin_and_to_end(tmp_path: Path, store: StudyStore) -> None:
+    directory = tmp_path / "later"
+    with served(directory) as client, messages(client) as heard:
+        assert next(heard)["head"]["state"] == "waiting"
+        later = StudyStore(directory, writable=True)
+        later.append([stored.event for stored in store.events()])
+        until(heard, lambda m: m["head"]["state"] == "running")
+        later.append([SessionEnded("enough", 3.0)])
+        head = until(heard, lambda m: m["head"]["state"] == "finished")["head"]
+        assert (head["sentence"], head["seconds"]) == ("Finished: enough.", 3.0)
+        later.close()
+
+
+def test_a_writer_that_is_killed_is_missed(store: StudyStore) -> None:
+    store.close()
+    words = [sys.executable, "-c", WRITER, str(store.directory)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        try:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "writing\n"
+            with served(store.directory) as client, messages(client) as heard:
+                running = until(heard, lambda m: m["head"]["state"] == "running")
+                assert running["head"]["sentence"] == f"Running in process {writer.pid}."
+                writer.kill()
+                writer.wait()
+                killed = until(heard, lambda m: m["head"]["state"] == "killed")
+                assert f"paceline resume {store.directory}" in killed["head"]["sentence"]
+        finally:
+            writer.kill()
+
+
+def test_a_study_that_was_deleted_and_begun_anew(store: StudyStore) -> None:
+    events = [stored.event for stored in store.events()]
+    store.append(trial(0, 0.5))
+    with served(store.directory) as client, messages(client) as heard:
+        until(heard, lambda m: numbers(m) == [0])
+        store.close()
+        shutil.rmtree(store.directory)
+        anew = StudyStore(store.directory, writable=True)
+        anew.append([*events, *trial(7, 0.5)])
+        until(heard, lambda m: numbers(m) == [7])
+        anew.close()
+
+
+def test_a_damaged_study_is_said_to_be_so(store: StudyStore) -> None:
+    store.close()
+    (store.directory / "study.db").write_bytes(b"no database " * 1000)
+    with served(store.directory) as client, messages(client) as heard:
+        head = until(heard, lambda m: m["head"]["state"] == "unreadable")["head"]
+        assert "is damaged" in head["sentence"]
+
+
+def test_the_last_state_is_told_before_the_server_ends(store: StudyStore) -> None:
+    address = listen(port=0)
+    page = LivePage(store.directory, address)
+    with page, httpx.Client(base_url=address.url(), timeout=20) as client:
+        with messages(client) as heard:
+            until(heard, lambda m: m["version"].endswith("-1"))
+            closing = threading.Thread(target=page.close)
+            store.append([*trial(0, 0.5), SessionEnded("enough", 3.0)])
+            closing.start()
+            last = until(heard, lambda m: m["last"])
+            assert (last["head"]["state"], numbers(last)) == ("finished", [0])
+            told = client.get("/changes").json()  # which is served still
+            assert (told["version"], "panel/trials" in told["parts"]) == (last["version"], True)
+        closing.join()
+
+
+def test_progress_of_the_final(store: StudyStore) -> None:
+    final: list[Event] = [FinalStarted((0, 1), None, 4, True, 0.1), FinalMeasured(0, 0, 0.5, 1, {}, 1.0)]
+    store.append([*trial(0, 0.5), *trial(1, 0.4), *final])
+    with served(store.directory) as client, messages(client) as heard:
+        head = until(heard, lambda m: numbers(m) == [1, 0])["head"]
+        assert dict(head["facts"])["final"] == "1 of 8 trainings"
+
+
+@settings(max_examples=12, deadline=None)
+@given(cuts=st.lists(st.integers(0, 9), max_size=4))
+def test_reading_bit_by_bit_is_reading_at_once(cuts: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
+    events: list[Event] = [*beginning(), *trial(0, 0.5), *asked(1), SessionEnded("enough", 1.0)]
+    directory = tmp_path_factory.mktemp("study")
+    store, feed = StudyStore(directory, writable=True), Feed(directory)
+    places = [0, *sorted(cuts), len(events)]
+    for low, high in pairwise(places):
+        store.append(events[low:high])
+        assert feed.look() == (high > low)
+        assert not feed.look()
+    store.close()
+    assert feed.whole().to_json() == read(directory).to_json()
+    feed.close()
+
+
+_CONTENTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2).map(str), max_size=4)
+
+
+@given(updates=st.lists(st.tuples(_CONTENTS, st.lists(st.integers(0, 2), max_size=3)), max_size=8))
+def test_readers_who_fetch_when_they_like_end_with_what_is_shown(
+    updates: list[tuple[dict[str, str], list[int]]],
+) -> None:
+    parts = Parts()
+    versions, shown = ["", "", ""], [dict[str, Any](), {}, {}]
+
+    def fetch(reader: int) -> None:
+        told = json.loads(gzip.decompress(parts.since(versions[reader])))
+        assert told["version"] == parts.version
+        had = versions[reader] == told["version"]
+        assert not (had and told["parts"])
+        shown[reader] = {name: told["parts"].get(name, shown[reader].get(name)) for name in told["names"]}
+        versions[reader] = told["version"]
+
+    contents: dict[str, str] = {}
+    for contents, readers in updates:
+        before = parts.version
+        assert parts.update(contents) == (parts.version != before)
+        for reader in readers:
+            fetch(reader)
+    for reader in range(3):
+        fetch(reader)
+        assert shown[reader] == {name: int(text) for name, text in contents.items()}
