@@ -35,9 +35,10 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
 
 def test_what_is_public() -> None:
     assert set(paceline.__all__) == {
-        "AllTrialsFailed", "Boolean", "Choice", "Fixed", "Float", "HyperParameters", "Int", "InvalidInput",
-        "MissingData", "Objective", "OpenStudy", "PacelineError", "Space", "Study", "StudyLocked", "StudyMismatch",
-        "__version__", "load_study", "open_study", "resume", "tune",
+        "AllTrialsFailed", "Boolean", "Choice", "Comparison", "Fixed", "Float", "HyperParameters", "Int",
+        "InvalidInput", "Ladder", "MissingData", "Objective", "OpenStudy", "PacelineError", "Space", "Study",
+        "StudyLocked", "StudyMismatch", "__version__", "ablate", "compare", "ladder", "load_study", "open_study",
+        "resume", "tune",
     }  # fmt: skip
     for name in paceline.__all__:
         assert getattr(paceline, name) is not None
@@ -50,7 +51,7 @@ def test_the_import_is_light_and_chooses_jax() -> None:
     program = (
         "import os; os.environ.pop('KERAS_BACKEND', None)\n"
         "import sys, paceline\n"
-        "heavy = 'jax keras sklearn pandas ray plotly rich sqlalchemy scipy numpy typer'.split()\n"
+        "heavy = 'jax keras sklearn pandas ray plotly rich sqlalchemy scipy numpy typer starlette uvicorn'.split()\n"
         "print([name for name in heavy if name in sys.modules], os.environ['KERAS_BACKEND'])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -15,8 +15,6 @@ from paceline.stats import ped_anova
 from paceline.stats.importance import Share, Variance
 from paceline.stats.table import Table
 
-_POPULATION = 100_000  # evenly drawn configurations that stand for all of the space
-
 
 @dataclass(frozen=True)
 class Case:
@@ -104,7 +102,7 @@ def told(shares: Sequence[Share]) -> list[Any]:
 def main(request: Mapping[str, Any]) -> dict[str, Any]:
     case, num = CASES[request["case"]](), int(request["trials"])
     rng = np.random.default_rng(0)
-    population = Table.of(case.space, *draw(case, _POPULATION, rng))
+    population = Table.of(case.space, *draw(case, int(request["population"]), rng))
     answer: dict[str, Any] = {
         "shares": [[*names, share] for names, share in case.shares.items()],
         "best": {axis.name: _best_share(population, place) for place, axis in enumerate(population.axes)},

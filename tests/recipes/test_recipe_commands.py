@@ -91,7 +91,7 @@ def test_every_recipe_is_listed_described_and_has_its_parts(name: str, invoke: I
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_use_only_the_public_interface(name: str) -> None:
-    public = {f"paceline.{room}" for room in ("recipes", "search", "data")}
+    public = {f"paceline.{room}" for room in ("recipes", "search", "schedule", "data", "comparison", "ladder")}
     named = re.findall(r"^\s*(?:from|import) (paceline[\w.]*)", RECIPES[name].text, flags=re.MULTILINE)
     assert "paceline" in named
     assert {module for module in named if module != "paceline"} <= public

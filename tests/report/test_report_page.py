@@ -72,7 +72,9 @@ def many(num: int) -> list[Event]:
 
 
 def final(numbers: Sequence[int], pairs: int = 4) -> list[Event]:
-    measured = [FinalMeasured(n, p, 0.8 + 0.01 * n + 0.002 * p, 3, {}, 0.1) for p in range(pairs) for n in numbers]
+    measured = [
+        FinalMeasured(n, p, 0.8 + 0.01 * n + 0.002 * (n * p % 5), 3, {}, 0.1) for p in range(pairs) for n in numbers
+    ]
     return [FinalStarted(tuple(numbers), numbers[-1], pairs, True, 0.1), *measured, FinalEnded(numbers[0], "best")]
 
 
@@ -266,7 +268,16 @@ def test_the_command_is_one_that_the_terminal_takes(tmp_path: Path) -> None:
 
 def test_each_figure_can_be_had_alone(tmp_path: Path) -> None:
     study = Study.open(write(tmp_path, *WHOLE))
-    for figure in ("best_so_far", "learning_curves", "ends", "rivals", "importance", "configurations", "seconds"):
+    for figure in (
+        "best_so_far",
+        "learning_curves",
+        "ends",
+        "rivals",
+        "differences",
+        "importance",
+        "configurations",
+        "seconds",
+    ):
         assert getattr(study.plot, figure)().data
     with pytest.raises(InvalidInput, match="has not the numbers"):
         study.plot.confusion()
@@ -333,5 +344,5 @@ def test_a_browser_draws_every_panel_and_says_nothing_about_it(tmp_path: Path) -
     assert re.findall(r'<section id="(\w+)"', body) == PANELS
     places = re.findall(r'<figure data-figure="(\w+)"><div class="plot[^>]*data-drawn="yes"', body)
     search = ["best_so_far", "learning_curves", "ends"]
-    assert places == ["rivals", *search, "importance", "dependence", "configurations", "seconds"]
+    assert places == ["rivals", "differences", *search, "importance", "dependence", "configurations", "seconds"]
     assert body.count('aria-sort="none"') == 8

@@ -2,7 +2,7 @@
 
 | symbol | meaning |
 | --- | --- |
-| budget | trials, epochs or seconds that every run had; the last is what the shortest run spent |
+| budget | trials, epochs or seconds spent; the largest is what the longest run spent |
 | outcome | what a run came to: its model's test metric, or where there is no test part its best validation score |
 """
 
@@ -61,11 +61,11 @@ class Outcome:
 
 
 def budgets(runs: Sequence["Run"], axis: Axis) -> list[float]:
-    """Up to three budgets that every run reached: a quarter, half and all of the shortest run."""
+    """A quarter, half and all of what the longest run spent; those that ended before stay where they ended."""
     totals = [getattr(run.points[-1], axis) for run in runs if run.points]
     if not totals:
         return []
-    whole = min(totals)
+    whole = max(totals)
     found = [part * whole if axis == "seconds" else float(math.ceil(part * whole)) for part in _PARTS]
     return sorted(set(found))
 

@@ -86,7 +86,7 @@ def _anytime(comparison: "Comparison", axis: "Axis") -> Figure:
     """Mean over seeds of the best score so far, with the range of the seeds."""
     traces: list[dict[str, Any]] = []
     runs = [run for run in comparison.runs if run.points]
-    end = min((float(getattr(run.points[-1], axis)) for run in runs), default=0.0)
+    end = max((float(getattr(run.points[-1], axis)) for run in runs), default=0.0)
     grid = [end * step / _POINTS for step in range(1, _POINTS + 1)] if axis != "trials" or end > _POINTS else [
         float(number) for number in range(1, int(end) + 1)
     ]  # fmt: skip

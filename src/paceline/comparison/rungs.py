@@ -9,12 +9,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from paceline import api
 from paceline.comparison.claims import interval, listed
 from paceline.core import InvalidInput, Objective, Trial, last_line
 from paceline.report import words
 from paceline.search import Given
-from paceline.stats import ranks
+from paceline.stats import pairs, ranks
 from paceline.stats.ranks import Estimate
 from paceline.study.asking import fresh_directory
 from paceline.study.record import Record, read_record
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 NAME = "ladder.json"
 _RUNG = "rung"
 _FORMAT = 1
+_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,10 @@ class Step:
     Attributes:
         before, after: names of the rungs.
         difference: mean of after minus before, in the ladder's metric.
-        low, high: its 95 % interval.
+        low, high: its interval; at 95 % for all steps together, as Holm's procedure has it.
         p_holm: of no difference, corrected for the number of steps.
         is_better: whether the mean became better, real or not.
         is_real: whether the difference is more than luck, at the 5 % level.
-        test: ``"t"`` (paired) or ``"Wilcoxon"``.
     """
 
     before: str
@@ -70,7 +72,6 @@ class Step:
     p_holm: float
     is_better: bool
     is_real: bool
-    test: str
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def ladder(
         StudyMismatch: the directory holds another study.
     """
     names = _checked(rungs, seeds)
-    pairs = _pairs(names, steps)
+    wanted = _pairs(names, steps)
     directory = fresh_directory() if study is None else Path(study)
 
     def build(hp: Any) -> Any:
@@ -208,7 +209,7 @@ def ladder(
         study=directory, **{"schedule": "full", "final": False, "refit": False, **options}, repeats=seeds,
         test_trials=True,
     )  # fmt: skip
-    (directory / NAME).write_text(json.dumps({"format": _FORMAT, "rungs": names, "steps": pairs}, indent=1), "utf-8")
+    (directory / NAME).write_text(json.dumps({"format": _FORMAT, "rungs": names, "steps": wanted}, indent=1), "utf-8")
     found = read_ladder(directory)
     found.save()
     return found
@@ -235,8 +236,8 @@ def read_ladder(directory: str | os.PathLike[str]) -> Ladder:
         for name, found in scores.items()
     )
     name = str(record.created.data.get("name", "")) if record.created else ""
-    pairs = [(before, after) for before, after in plan["steps"] if before in scores and after in scores]
-    return Ladder(path, metric, record.objective, name, rungs, _steps(scores, pairs, record.objective), failed)
+    wanted = [(before, after) for before, after in plan["steps"] if before in scores and after in scores]
+    return Ladder(path, metric, record.objective, name, rungs, _steps(scores, wanted, record.objective), failed)
 
 
 def _scores(record: Record, trials: Mapping[str, Trial]) -> tuple[str, dict[str, tuple[float, ...]]]:
@@ -249,20 +250,15 @@ def _scores(record: Record, trials: Mapping[str, Trial]) -> tuple[str, dict[str,
 
 
 def _steps(
-    scores: Mapping[str, tuple[float, ...]], pairs: Sequence[tuple[str, str]], objective: Objective
+    scores: Mapping[str, tuple[float, ...]], wanted: Sequence[tuple[str, str]], objective: Objective
 ) -> tuple[Step, ...]:
-    if not pairs:
-        return ()
-    names, sign = list(scores), -1.0 if objective.direction == "maximize" else 1.0
-    losses = [[objective.loss(score) for score in row] for row in zip(*scores.values(), strict=True)]
-    found = ranks.pairwise(losses, [(names.index(before), names.index(after)) for before, after in pairs])
-    made = []
-    for (before, after), pair in zip(pairs, found, strict=True):
-        worse = pair.difference
-        low, high = sorted((sign * worse.low, sign * worse.high))
-        better = worse.value < 0
-        made.append(Step(before, after, sign * worse.value, low, high, pair.p_holm, better, pair.is_real, pair.test))
-    return tuple(made)
+    """Paired t-tests over the seeds, with Holm's correction; rows of the test part are the same for all."""
+    differences = [np.subtract(scores[after], scores[before]) for before, after in wanted]
+    found = pairs.compare(differences, share=0.0) if wanted else []
+    return tuple(
+        Step(before, after, d.mean, d.low, d.high, d.p_holm, objective.loss(d.mean) < 0, d.p_holm <= _LEVEL)
+        for (before, after), d in zip(wanted, found, strict=True)
+    )
 
 
 def _told(ladder: Ladder) -> Iterator[str]:
@@ -274,8 +270,8 @@ def _told(ladder: Ladder) -> Iterator[str]:
     for step in ladder.steps:
         yield _step_told(step)
     if ladder.steps:
-        test = "paired t-test" if ladder.steps[0].test == "t" else "Wilcoxon's test"
-        yield f"Real at the 5 % level: {test} over the same seeds, Holm for {words.count(len(ladder.steps), 'step')}."
+        counted = words.count(len(ladder.steps), "step")
+        yield f"Steps are tested over the same seeds (paired t, 5 % level for {counted} together by Holm)."
     if not ladder.metric.startswith("test "):
         yield "The data have no test part: these are validation scores."
     for name, reason in ladder.failed.items():
@@ -283,7 +279,7 @@ def _told(ladder: Ladder) -> Iterator[str]:
 
 
 def _step_told(step: Step) -> str:
-    change = f"{step.difference:+.4f} (95 % interval {step.low:+.4f} to {step.high:+.4f})"
+    change = f"{step.difference:+.4f} (interval {step.low:+.4f} to {step.high:+.4f})"
     if step.is_real:
         return f"{step.before} to {step.after}: {change}, a real {'gain' if step.is_better else 'loss'}."
     return f"{step.before} to {step.after}: {change}; no difference is shown (p {words.number(step.p_holm)})."

@@ -122,6 +122,12 @@ _RECIPES = (
         ("ladder",),
         ("mnist", "fashion_mnist", "kmnist", "kmnist_mini"),
     ),
+    Recipe(
+        "california-methods",
+        "five ways to tune a network for a table, with what each took, and which to use when",
+        ("methods", "winner", "guide"),
+        ("california_housing",),
+    ),
 )
 
 RECIPES: Mapping[str, Recipe] = {one.name: one for one in _RECIPES}

@@ -20,7 +20,9 @@ _MOST_FOR_PAIRS = 15  # hyperparameters; of more, looking at every pair takes a 
 
 
 def bars(record: Record) -> list[str]:
-    """What mattered, as lines; one sentence where that cannot be told."""
+    """What mattered, as lines; one sentence where that cannot be told, nothing of a study that has not begun."""
+    if record.created is None:
+        return []
     if len(words.varying(record.space)) == 1:
         return ["What mattered: there is but one hyperparameter that varies."]
     known = evidence(record)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.core import InvalidInput
-from paceline.report.page import importance, mattered, search, seconds, tested, winner
+from paceline.report.page import finalists, importance, mattered, search, seconds, tested
 from paceline.report.page.parts import Figure
 from paceline.report.show import Summary, read
 from paceline.study.tested import Tested, read_tested
@@ -41,7 +41,11 @@ class Plots:
 
     def rivals(self) -> "go.Figure":
         """Fresh scores of the finalists."""
-        return self._made(winner.rivals, "a final that has measured something")
+        return self._made(finalists.rivals, "a final that has measured something")
+
+    def differences(self) -> "go.Figure":
+        """By how much the winner is better than each of its rivals."""
+        return self._made(finalists.differences, "a final of two finalists and two pairs")
 
     def importance(self) -> "go.Figure":
         """The share that each hyperparameter explains."""

@@ -97,8 +97,9 @@ def grow(table: Table) -> Forest:
     # a tree compares single precision numbers; cells are to be on the same side of its thresholds here
     middles = [axis.middles.astype(np.float32) for axis in table.axes]
     X = np.stack([middles[j][table.cells[:, j]] for j in range(len(table.axes))], axis=1)
-    fitted = ExtraTreesRegressor(TREES, bootstrap=True, random_state=table.seed).fit(X, y)
-    foreseen = np.stack([tree.tree_.predict(X)[:, 0] for tree in fitted.estimators_])
+    unit = float(y.std()) or 1.0  # a tree takes variances below 1e-16 for none
+    fitted = ExtraTreesRegressor(TREES, bootstrap=True, random_state=table.seed).fit(X, y / unit)
+    foreseen = unit * np.stack([tree.tree_.predict(X)[:, 0] for tree in fitted.estimators_])
     unseen = np.tile(table.even.astype(np.float64), (TREES, 1))
     for row, drawn in zip(unseen, fitted.estimators_samples_, strict=True):
         row[drawn] = 0
@@ -109,7 +110,7 @@ def grow(table: Table) -> Forest:
         for j, axis in enumerate(table.axes)
     ]
     return Forest(
-        low, high, np.array(widths), values / TREES,
+        low, high, np.array(widths), unit * values / TREES,
         left=(weight * (y - foreseen)).sum(axis=0),
         left_squares=(weight * (y**2 - foreseen**2)).sum(axis=0),
         mean=mean,

@@ -48,7 +48,7 @@ LEVEL = 0.05
 _GAMMA = 0.55
 _PRIOR = 4.0  # degrees of freedom that the average of the variances counts for, against J - 1 of each one's own
 _LEAST_VARIANCE = 0.1  # of the average
-_DRAWS = 512
+_DRAWS = 256
 _NODES = 31
 _NARROWEST = 0.5  # of the plain t interval
 

@@ -46,7 +46,8 @@ class Recorder:
         if any(isinstance(event, TrialEnded) for event in events):
             values = {**(values or {}), "checkpoints": self._checkpoints.index}
         self._store.append(events, values)
-        self._checkpoints.prune()
+        if values and "checkpoints" in values:  # what the stored index names stays, whatever failed since
+            self._checkpoints.prune()
         self._observe(events)
 
     def take(self, progress: Progress) -> list[int]:

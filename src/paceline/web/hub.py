@@ -156,7 +156,8 @@ def _drawn(feed: Feed) -> tuple[dict[str, str], float]:
 async def _within(seconds: float | None, event: asyncio.Event) -> bool:
     """Waits for an event; whether it came in time."""
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):  # wait_for of Python 3.11 may lose a cancellation
+            await event.wait()
     except TimeoutError:
         return False
     return True

@@ -2,7 +2,7 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const title = document.title;
-  const pending = new Map(); // section -> contents to be shown once it is near the window
+  const pending = new Map(); // section -> what is still to be shown in it
   const near = new Set();
   let source = null, seen = "", wanted = "", busy = false, clock = null;
 
@@ -38,12 +38,12 @@
   }
 
   function tick() {
-    const place = $("facts").lastElementChild?.lastElementChild;
-    if (!clock || !place) return;
+    const time = $("facts").lastElementChild?.lastElementChild;
+    if (!clock || !time) return;
     const seconds = Math.floor(clock.seconds + (clock.ticks ? (performance.now() - clock.heard) / 1000 : 0));
     const parts = [[Math.floor(seconds / 3600), "h"], [Math.floor(seconds / 60) % 60, "min"], [seconds % 60, "s"]];
     const first = parts.findIndex(([amount], index) => amount > 0 || index === 2);
-    place.textContent = parts.slice(first).map(([amount, unit]) => `${amount} ${unit}`).join(" ");
+    time.textContent = parts.slice(first).map(([amount, unit]) => `${amount} ${unit}`).join(" ");
   }
 
   // -- the panels
@@ -68,14 +68,12 @@
         && figure.panel === section.dataset.panel).map(([, figure]) => figure);
       if (panel.title) section.querySelector("h2").textContent = panel.title;
       if (panel.html === undefined && !figures.length) return;
-      if (!known.has(name)) paceline.show(section, {html: panel.html}); // figures come when they are to be seen
-      const before = pending.get(section) || {figures: []};
-      const drawn = new Set(figures.map((figure) => figure.name));
+      const before = pending.get(section) || {figures: []}, newer = new Set(figures.map((figure) => figure.name));
       pending.set(section, {
-        html: known.has(name) ? panel.html ?? before.html : undefined,
-        figures: [...before.figures.filter((figure) => !drawn.has(figure.name)), ...figures],
+        html: panel.html ?? before.html,
+        figures: [...before.figures.filter((figure) => !newer.has(figure.name)), ...figures],
       });
-      if (near.has(section)) show(section);
+      show(section);
     });
   }
 
@@ -97,18 +95,20 @@
     section.remove();
   }
 
+  // Text at once, unless somebody is copying from it; figures once they are near the window.
   function show(section) {
-    const contents = pending.get(section), selection = document.getSelection();
-    if (!contents) return;
-    if (selection && !selection.isCollapsed && section.contains(selection.anchorNode)) return; // somebody copies
-    pending.delete(section);
-    const focus = path(section, document.activeElement);
-    paceline.show(section, contents);
-    if (focus) [...section.querySelectorAll("button, summary, .scroll")][focus - 1]?.focus({preventScroll: true});
+    const {html, figures} = pending.get(section) || {figures: []}, selection = document.getSelection();
+    if (selection && !selection.isCollapsed && section.contains(selection.anchorNode)) return;
+    if (html === undefined && (!figures.length || !near.has(section))) return;
+    const focus = place(section, document.activeElement);
+    paceline.show(section, {html, figures: near.has(section) ? figures : []});
+    pending.set(section, {figures: near.has(section) ? [] : figures});
+    if (focus) focusable(section)[focus - 1]?.focus({preventScroll: true});
   }
 
   // The place of what has the focus among what can have it, from 1; 0 where the focus is elsewhere.
-  const path = (section, active) => [...section.querySelectorAll("button, summary, .scroll")].indexOf(active) + 1;
+  const focusable = (section) => [...section.querySelectorAll("button, summary, .scroll")];
+  const place = (section, active) => focusable(section).indexOf(active) + 1;
 
   // -- the server
 

@@ -1,0 +1,260 @@
+"""The whole handbook on one table: five ways to tune a network for California Housing, and which to use when.
+
+Median house values of 20,640 districts, in 100,000 dollars; a fifth of them are the test part, which decides nothing.
+Hidden layers 0 to 3, neurons 1 to 100, learning rate, optimizer; 27 epochs, over which the learning rate goes down.
+
+methods   On five seeds, each with its own split and initial weights:
+          baseline   the default network, trained once
+          random     10 configurations at random, each by threefold cross-validation: 30 trainings
+          grid       a grid of up to 27 points around the winner of `random`: what was spent there comes on top
+          hyperband  90 configurations at random, most of which stop early
+          gp         30 configurations, chosen by a Gaussian process
+          Each winner is trained anew on training and validation part and tested. RMSE and R2 with intervals, what it
+          took, how they converged (comparison.csv, budgets.csv, comparison.html); importance and interactions of the
+          hyperparameters (importance.csv, interactions.csv).
+winner    What the methods found, and the default network, trained anew for 81 epochs on fresh seeds and splits; the one
+          that wins is trained on training and validation part together, tested once, and saved as best.keras.
+guide     Which method to use when (guide.md): sentences made of the figures that were measured.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+import paceline
+import paceline.data
+import paceline.search
+from paceline.comparison import Comparison
+from paceline.recipes import Run, writing
+
+EPOCHS, WINNER_EPOCHS, BATCH_SIZE, VALIDATION = 27, 81, 64, 0.1
+SEEDS, TRAININGS, FOLDS, HYPERBAND = 5, 30, 3, 90
+QUICK_ROWS, QUICK_EPOCHS, QUICK_SEEDS, QUICK_TRAININGS, QUICK_HYPERBAND = 1500, 3, 2, 6, 6
+OBJECTIVE = "val_rmse"
+TARGET = 0.01  # within so much of the best RMSE counts as there
+
+
+def build_of(rows: int, epochs: int, few: bool = False) -> Callable[[Any], Any]:
+    """The build function for so many training rows and epochs, over which the learning rate goes down."""
+
+    def build(hp: Any) -> Any:
+        import keras
+        from keras import layers, ops
+
+        depth = hp.Int("layers", 0, 1 if few else 3, default=1)
+        with hp.conditional_scope("layers", list(range(1, 2 if few else 4))):
+            neurons = hp.Int("neurons", 1, 100, step=33 if few else 11, default=34)
+        name = hp.Choice("optimizer", ["adam"] if few else ["adam", "rmsprop", "sgd"])
+        peak = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-3)
+        inputs = keras.Input((8,))
+        x = inputs / ops.sqrt(1 + ops.square(inputs / 3))  # a few districts lie far outside: none beyond 3
+        for _ in range(depth):
+            x = layers.Dense(neurons, activation="relu", kernel_initializer="he_normal")(x)
+        model = keras.Model(inputs, layers.Dense(1)(x))
+        rate = keras.optimizers.schedules.CosineDecay(peak, epochs * rows // BATCH_SIZE)
+        optimizer = {
+            "adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop, "sgd": keras.optimizers.SGD
+        }[name]  # fmt: skip
+        more = {"momentum": 0.9, "nesterov": True} if name == "sgd" else {}
+        metrics = [keras.metrics.RootMeanSquaredError(name="rmse"), keras.metrics.R2Score(name="r2")]
+        model.compile(optimizer(rate, **more), "mse", metrics=metrics)
+        return model
+
+    return build
+
+
+def methods(run: Run) -> None:
+    """Five ways to tune, side by side."""
+    data, epochs = _load(run), QUICK_EPOCHS if run.quick else EPOCHS
+    trainings = QUICK_TRAININGS if run.quick else TRAININGS
+    seeds = QUICK_SEEDS if run.quick else SEEDS
+    found = paceline.compare(
+        build_of(int(data.num_rows * (1 - VALIDATION)), epochs, run.quick), data, objective=OBJECTIVE, epochs=epochs,
+        batch_size=BATCH_SIZE, validation=VALIDATION, standardize=True, refit=True, display=run.display,
+        directory=run.directory,
+        seeds=[run.seed + number for number in range(seeds)], budget=_share(run, 5 * seeds), say=run.say,
+        methods={
+            "baseline": {"search": paceline.search.Given(({},)), "trials": 1},
+            "random": {"search": "random", "folds": FOLDS, "trials": trainings // FOLDS},
+            "hyperband": {
+                "search": "random", "schedule": "hyperband", "trials": QUICK_HYPERBAND if run.quick else HYPERBAND
+            },
+            "gp": {"search": "bayes", "schedule": "full", "trials": trainings},
+            "grid": around_the_winner,
+        },
+    )  # fmt: skip
+    for sentence in found.sentences:
+        run.say(sentence)
+    writing.table(run, "methods", outcomes(found))
+    writing.table(run, "budgets", found.budgets("epochs"), shown=0)
+    _what_mattered(run, found)
+    run.say(f"Figures: {run.directory / 'comparison.html'}.")
+
+
+def around_the_winner(_: int, earlier: Mapping[str, paceline.Study]) -> dict[str, Any]:
+    """A grid around what random search found with the same seed."""
+    study = earlier["random"]
+    best, space = study.best.config, study.space
+    points = [
+        {**best, "layers": layers, "neurons": neurons, "learning_rate": rate}
+        for layers in _near(space["layers"], int(best["layers"]), 1)
+        for neurons in _near(space["neurons"], int(best.get("neurons", space["neurons"].default)), 11)
+        for rate in (float(best["learning_rate"]) * factor for factor in (1.0, 0.5, 2.0))
+        if 1e-4 <= rate <= 1e-1
+    ]
+    return {"search": paceline.search.Given(tuple(points))}
+
+
+def _near(hyperparameter: Any, value: int, step: int) -> list[int]:
+    """A value, and those a step below and above it."""
+    near = (value, value - step, value + step)
+    return [number for number in near if hyperparameter.min_value <= number <= hyperparameter.max_value]
+
+
+def outcomes(found: Comparison) -> pd.DataFrame:
+    """One row a method: test RMSE and R2 with intervals over the seeds, and what it took on average."""
+    frame, rows = found.results(), []
+    for name, runs in frame.groupby("method", sort=False):
+        row: dict[str, Any] = {"method": name}
+        for metric in ("rmse", "r2"):
+            mean, low, high = writing.mean(runs[f"test_{metric}"].tolist())
+            row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
+        used = {column: runs[column].mean() for column in ("trials", "epochs", "seconds", "compilations")}
+        rows.append(row | used)
+    return pd.DataFrame(rows).sort_values("rmse", ignore_index=True)
+
+
+def _what_mattered(run: Run, found: Comparison) -> None:
+    """Importance and interactions, from the Gaussian process's trials of the first seed."""
+    study = found.study("gp")
+    try:
+        run.say("What mattered, in the trials of gp with the first seed:")
+        writing.table(run, "importance", study.importance())
+        writing.table(run, "interactions", study.interactions(), shown=3)
+    except paceline.InvalidInput as few:
+        run.say(f"That cannot be said: {few}")
+
+
+def winner(run: Run) -> None:
+    """The methods' winners against each other and the default network."""
+    data, found = _load(run), _compared(run)
+    epochs = QUICK_EPOCHS if run.quick else WINNER_EPOCHS
+    first, loss = found.seeds[0], found.objective.loss
+    studies = [found.study(name, seed) for name in found.methods for seed in found.seeds if _has(found, name, seed)]
+    tried = {study.space.key(study.best.config): study.best.config for study in studies}
+    ordered = sorted(studies, key=lambda study: loss(study.best.score or 0.0))
+    best = list(dict.fromkeys(study.space.key(study.best.config) for study in ordered))
+    configs = ({}, *(tried[key] for key in best[: 2 if run.quick else 7]))
+    study = paceline.tune(
+        build_of(int(data.num_rows * (1 - VALIDATION)), epochs, run.quick), data, objective=OBJECTIVE, epochs=epochs,
+        batch_size=BATCH_SIZE, validation=VALIDATION, standardize=True, schedule="full",
+        search=paceline.search.Given(configs), final=2 if run.quick else 8, refit=True, seed=first, study=run.directory, display=run.display,
+        budget=run.budget,
+    )  # fmt: skip
+    writing.table(run, "trials", writing.ranked(study), shown=3)
+    run.say(f"The winner: {dict(study.best.config)}.")
+    tested = study.record.tested
+    if tested is not None:
+        run.say(f"Test part, touched once: RMSE {tested.metrics['rmse']:.4f}, R2 {tested.metrics['r2']:.4f}.")
+    run.say(f"Report: {run.directory / 'report.html'}; model: {run.directory / 'best.keras'}.")
+
+
+def guide(run: Run) -> None:
+    """Which method to use when."""
+    found = _compared(run)
+    text = "\n".join(["# Which method to use when", "", *(f"- {line}" for line in advice(found)), ""])
+    run.directory.mkdir(parents=True, exist_ok=True)
+    (run.directory / "guide.md").write_text(text, "utf-8")
+    run.say(text)
+
+
+def advice(found: Comparison) -> Iterator[str]:
+    """Sentences made of what was measured."""
+    rows: dict[str, dict[str, Any]] = {
+        str(name): row.to_dict() for name, row in outcomes(found).set_index("method").iterrows()
+    }
+    best, base = next(iter(rows)), rows["baseline"]
+    yield (
+        f"One training is all there is time for: the default network, RMSE {base['rmse']:.3f} in {base['seconds']:.0f} "
+        f"s. Tuning is worth up to {base['rmse'] - rows[best]['rmse']:.3f} ({best})."
+    )
+    pairs = found.differences()
+    real = pairs[pairs["real"] & ((pairs["first"] == best) | (pairs["second"] == best))]
+    beaten = sorted({*real["first"], *real["second"]} - {best})
+    tied = [name for name in rows if name != best and name not in beaten]
+    if beaten:
+        yield f"The best result is all that matters: {best}, better than {', '.join(beaten)} by more than luck."
+    if tied:
+        quick = min([best, *tied], key=lambda name: float(rows[name]["seconds"]))
+        yield (
+            f"{len(found.seeds)} seeds do not tell {best} from {', '.join(tied)}: of these {quick} took the fewest "
+            f"seconds ({rows[quick]['seconds']:.0f})."
+        )
+    for axis, what in (("epochs", "epochs of training"), ("seconds", "seconds")):
+        needed = {name: needs for name in found.methods if (needs := _needed(found, name, axis)) is not None}
+        if needed:
+            told = ", ".join(f"{name} {spent:,.0f}" for name, spent in sorted(needed.items(), key=lambda item: item[1]))
+            yield (
+                f"Few {what} are to be had. Spent until the validation RMSE was within {TARGET} of the best that any "
+                f"method found with that seed (median of the seeds; others were not in most): {told}."
+            )
+    if "grid" in rows and "random" in rows:
+        before, after = rows["random"]["rmse"], rows["grid"]["rmse"]
+        change = "improved it" if after < before else "did not improve it"
+        yield f"A random search has been done: a grid around its winner {change}, {before:.3f} to {after:.3f}."
+    if "random" in rows:
+        yield (
+            f"Few rows: cross-validation, whose score is a mean of folds; {rows['random']['trials']:.0f} "
+            f"configurations took {rows['random']['epochs']:,.0f} epochs."
+        )
+
+
+def _needed(found: Comparison, method: str, axis: str) -> float | None:
+    """The median over seeds of what a method spent until it was close to the best; None where most never were."""
+    curves = found.curves()
+    spent = []
+    for _, runs in curves.groupby("seed"):
+        goal = runs["score"].min() + TARGET
+        there = runs[(runs["method"] == method) & (runs["score"] <= goal)]
+        spent.append(float(there[axis].min()) if len(there) else float("inf"))
+    median = float(pd.Series(spent).median())
+    return median if median < float("inf") else None
+
+
+def _compared(run: Run) -> Comparison:
+    directory = run.directory.parent / "methods"
+    try:
+        return Comparison.open(directory)
+    except paceline.InvalidInput:
+        raise paceline.InvalidInput(
+            f"{directory} holds no comparison", expected="part methods to have been run before this one"
+        ) from None
+
+
+def _has(found: Comparison, method: str, seed: int) -> bool:
+    return any((run.method, run.seed) == (method, seed) and run.score is not None for run in found.runs)
+
+
+def _share(run: Run, runs: int) -> float | None:
+    """Of the budget, what each of so many runs may take."""
+    return None if run.budget is None else run.budget / runs
+
+
+def _load(run: Run) -> paceline.data.Dataset:
+    """The data, with the test part that all methods share.
+
+    Raises:
+        MissingData: it is not on this machine and could not be downloaded.
+        InvalidInput: it is no table of amounts.
+    """
+    found = paceline.data.load(run.data, data_dir=run.data_dir, seed=run.seed)
+    if found.task != "regression" or found.x.ndim != 2 or found.x.shape[1] != 8 or found.x_test is None:
+        raise paceline.InvalidInput(
+            f"--data is {run.data!r}", expected="california_housing, eight features and a target"
+        )
+    if not run.quick:
+        return found
+    few = (found.x[:QUICK_ROWS], found.y[:QUICK_ROWS], found.x_test[:QUICK_ROWS], found.y_test[:QUICK_ROWS])
+    small: paceline.data.Dataset = paceline.data.load(few, task="regression")
+    return small

@@ -1,0 +1,183 @@
+"""The finalists of a final, as figures and as a table: what each is worth, and whether it differs from the winner."""
+
+import math
+import statistics
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from paceline.core import Final
+from paceline.report import words
+from paceline.report.page.parts import BLUE, GREY, VERMILLION, Cell, Figure, axis, figure, label, paragraph, table
+from paceline.report.show import Summary
+from paceline.study.closing import Closing
+
+if TYPE_CHECKING:
+    from paceline.stats.winner import Verdict
+
+
+def verdict_of(summary: Summary) -> "Verdict | None":
+    """What can be claimed of the final so far; None where there is none, or nothing has been measured."""
+    record, final = summary.record, summary.record.final
+    if final is None or not any(map(math.isfinite, final.scores.values())):
+        return None
+    from paceline.stats.winner import judge
+
+    scores = {number: record.trials[number].score for number in final.finalists}
+    searched = {number: score for number, score in scores.items() if score is not None}
+    strict = Closing.from_json(record.settings.get("closing")).is_strict
+    return judge(final, record.objective, searched, strict=strict)
+
+
+def rivals(summary: Summary) -> Figure | None:
+    """Fresh scores of each finalist, a dot for each pair, and their mean; None where there are none."""
+    final, verdict = summary.record.final, verdict_of(summary)
+    if final is None or verdict is None:
+        return None
+    ordered = _ordered(summary, final)
+    names = {number: label(_name(final, number)) for number in ordered}
+    dots, means = _trace("one fresh training", "circle-open", GREY, 7), _trace("their mean", "diamond", BLUE, 12)
+    for number, name in names.items():
+        for score in _scores(final, number):
+            _add(dots, score, name, f"{name}: {words.number(score)}")
+        if scores := _scores(final, number):
+            mean = statistics.fmean(scores)
+            _add(means, mean, name, f"{name}: mean {words.number(mean)}")
+    data, metric = [dots, means], summary.record.objective.metric
+    alt = (
+        f"Dots: {metric} of each of {words.count(len(ordered), 'finalist')} in up to "
+        f"{words.count(final.num_pairs, 'fresh training')}; diamonds: the mean of each, the best above."
+    )
+    if math.isfinite(verdict.low) and math.isfinite(verdict.high):
+        data.append(_interval(verdict, names[verdict.winner]))
+        best = names[verdict.winner]
+        alt += f" Bar: 95 % interval of {best}, without the luck that made it the best: {_range(verdict)}."
+    layout = {
+        "height": 110 + 34 * len(names), "yaxis": _rows(list(names.values())),
+        "xaxis": axis(f"{metric}, fresh seeds{' and splits' if final.fresh_splits else ''}"),
+    }  # fmt: skip
+    return figure("rivals", data, layout, alt)
+
+
+def differences(summary: Summary) -> Figure | None:
+    """By how much the winner is better than each rival, with intervals; None where that cannot be told."""
+    final, verdict = summary.record.final, verdict_of(summary)
+    if final is None or verdict is None:
+        return None
+    known = [rival for rival in verdict.rivals if math.isfinite(rival.low) and math.isfinite(rival.high)]
+    if not known:
+        return None
+    tied, behind = _trace("tied with it", "circle-open", BLUE, 10), _trace("behind it", "square", VERMILLION, 9)
+    for trace, members in ((tied, [r for r in known if r.tied]), (behind, [r for r in known if not r.tied])):
+        for rival in members:
+            name = label(_name(final, rival.number))
+            told = f"{words.number(rival.difference)} ({words.number(rival.low)} to {words.number(rival.high)})"
+            _add(trace, rival.difference, name, f"{name}: {told}, p = {words.number(rival.p_holm)}")
+        trace["error_x"] = {
+            "type": "data", "symmetric": False, "array": [r.high - r.difference for r in members],
+            "arrayminus": [r.difference - r.low for r in members], "color": GREY,
+        }  # fmt: skip
+    names = [label(_name(final, rival.number)) for rival in known]
+    line = {"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper", "line": {"dash": "dot", "color": GREY}}
+    metric, best = summary.record.objective.metric, _name(final, verdict.winner)
+    layout = {
+        "height": 110 + 30 * len(names), "shapes": [line], "yaxis": _rows(names), "showlegend": True,
+        "xaxis": axis(f"by how much {best} is better, in {metric}"),
+    }  # fmt: skip
+    alt = (
+        f"By how much {best} is better than each rival, on the same pairs of seed and split, with intervals that hold "
+        f"for all of them together (Holm). Open circles: the data cannot tell it apart."
+    )
+    return figure("differences", [trace for trace in (tied, behind) if trace["x"]], layout, alt)
+
+
+def finalists(summary: Summary) -> Iterator[str]:
+    """What there is to say in words and numbers."""
+    final, verdict = summary.record.final, verdict_of(summary)
+    if final is None:
+        yield paragraph(
+            "There was no final, so nothing is known of these trials but the score that chose them.", "soft"
+        )
+        return
+    if final.winner is None:
+        yield paragraph(
+            f"The final has no winner yet: {len(final.scores):,} of "
+            f"{words.count(final.num_pairs * len(final.finalists), 'training')} are measured."
+        )
+    yield _table(summary, final, verdict)
+    for limit in () if verdict is None else verdict.limits:
+        yield paragraph(limit, "soft")
+
+
+def _table(summary: Summary, final: Final, verdict: "Verdict | None") -> str:
+    metric, rows = summary.record.objective.metric, []
+    known = {} if verdict is None else {rival.number: rival for rival in verdict.rivals}
+    for number in _ordered(summary, final):
+        scores, rival = _scores(final, number), known.get(number)
+        mean = statistics.fmean(scores) if scores else math.nan
+        spread = statistics.stdev(scores) if len(scores) > 1 else math.nan
+        searched = summary.record.trials[number].score
+        told = [rival.difference, rival.p_holm, _standing(rival.tied, rival.p_holm)] if rival else ["", "", "the best"]
+        rows.append([
+            Cell(_name(final, number), number), mean, spread, len(scores), *(told if known else []),
+            math.nan if searched is None else searched,
+        ])  # fmt: skip
+    compared = ["behind by", "p (Holm)", "so it is"] if known else []
+    headings = ["finalist", f"mean {metric}", "deviation", "trainings", *compared, "in the search"]
+    return table(headings, rows, caption="The finalists, trained anew")
+
+
+def _standing(tied: bool, p: float) -> str:
+    if math.isnan(p):
+        return "not compared"
+    return "tied" if tied else "behind"
+
+
+def _interval(verdict: "Verdict", name: str) -> dict[str, Any]:
+    trace = _trace("95 % interval of the best", "line-ns-open", VERMILLION, 14)
+    _add(trace, verdict.expected, name, f"{name}: {words.number(verdict.expected)} ({_range(verdict)})")
+    ends = {"array": [verdict.high - verdict.expected], "arrayminus": [verdict.expected - verdict.low]}
+    bar = {"type": "data", "symmetric": False, "color": VERMILLION, "thickness": 3, "width": 8}
+    return {**trace, "error_x": {**bar, **ends}}
+
+
+def _range(verdict: "Verdict") -> str:
+    return f"{words.number(verdict.low)} to {words.number(verdict.high)}"
+
+
+def _rows(names: list[str]) -> dict[str, Any]:
+    """An axis with a row for each name, the first above."""
+    return {"categoryorder": "array", "categoryarray": names[::-1], "automargin": True, "type": "category"}
+
+
+def _trace(name: str, symbol: str, colour: str, size: int) -> dict[str, Any]:
+    marker = {"symbol": symbol, "color": colour, "size": size, "line": {"width": 1.5, "color": colour}}
+    return {
+        "type": "scatter", "mode": "markers", "name": name, "marker": marker, "x": [], "y": [], "text": [],
+        "hoverinfo": "text",
+    }  # fmt: skip
+
+
+def _add(trace: dict[str, Any], x: float, y: str, text: str) -> None:
+    trace["x"].append(x)
+    trace["y"].append(y)
+    trace["text"].append(text)
+
+
+def _scores(final: Final, number: int) -> list[float]:
+    return [score for score in final.scores_of(number) if math.isfinite(score)]
+
+
+def _ordered(summary: Summary, final: Final) -> list[int]:
+    """The finalists, the winner first and the others by their mean."""
+    loss = summary.record.objective.loss
+
+    def place(number: int) -> tuple[bool, float]:
+        scores = _scores(final, number)
+        return number != final.winner, loss(statistics.fmean(scores)) if scores else math.inf
+
+    return sorted(final.finalists, key=place)
+
+
+def _name(final: Final, number: int) -> str:
+    roles = [role for role, whose in (("winner", final.winner), ("default", final.default)) if whose == number]
+    return f"trial {number}" + (f" ({', '.join(roles)})" if roles else "")

@@ -1,0 +1,149 @@
+"""What the final says, in plain words."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from paceline.core import Trial
+from paceline.report import words
+from paceline.study import Record
+
+if TYPE_CHECKING:
+    from paceline.stats.winner import Rival, Verdict
+
+HEADINGS = ("trial", "mean", "deviation", "behind by", "corrected interval", "p (Holm)", "")
+"""Of `rows`; intervals and p are corrected for the number of rivals."""
+
+_MOST_DECIMALS = 8
+
+
+def verdict_of(record: Record) -> "Verdict | None":
+    """What can be claimed of a study's final, finished or not; None where none has begun."""
+    from paceline.study.closing import Closing
+    from paceline.study.final import judged
+
+    if record.final is None or not record.final.finalists:
+        return None
+    return judged(record, Closing.from_json(record.settings.get("closing")))
+
+
+def sentences(verdict: "Verdict", record: Record) -> list[str]:
+    """The answer: the winner and what it is worth, its ties, whether it beats the default; what cannot be said."""
+    told: list[str] = []
+    if not math.isnan(verdict.mean):
+        for part in (_winner, _tied, _taken, _default, _luck):
+            told += part(verdict, record)
+    return [*told, *verdict.limits]
+
+
+def rows(verdict: "Verdict", record: Record) -> list[list[str]]:
+    """The winner and its rivals, one row each, under `HEADINGS`; none where nothing was measured."""
+    if math.isnan(verdict.mean):
+        return []
+    number, default = _shown(verdict), None if record.final is None else record.final.default
+    own = [_name(verdict.winner, default), number(verdict.mean), _known(verdict.sd), "", "", "", "winner"]
+    return [own, *(_row(rival, number, default) for rival in verdict.rivals)]
+
+
+def to_json(verdict: "Verdict", record: Record) -> dict[str, Any]:
+    """All of it as plain types: the verdict's fields, the sentences, each finalist's fresh scores."""
+    final = record.final
+    scores = {} if final is None else {str(number): final.scores_of(number) for number in final.finalists}
+    default, winner = (None, None) if final is None else (final.default, final.winner)
+    return {**asdict(verdict), "default": default, "taken": winner, "scores": scores,
+            "sentences": sentences(verdict, record)}  # fmt: skip
+
+
+def _winner(verdict: "Verdict", record: Record) -> Iterator[str]:
+    number, metric = _shown(verdict), record.objective.metric
+    stands = "is ahead" if record.final is None or record.final.winner is None else "is the winner"
+    measured = f"Trial {verdict.winner} {stands}: {metric} {number(verdict.mean)}"
+    if verdict.num_pairs == 1:
+        yield f"{measured} in one fresh training."
+        return
+    yield f"{measured} on average over {verdict.num_pairs} fresh trainings, with a deviation of {_known(verdict.sd)}."
+    luck = "" if number(verdict.expected) == number(verdict.mean) else "without the luck of being picked as the best, "
+    yield (
+        f"What to expect of it, {luck}is {number(verdict.expected)} "
+        f"(95 % interval {number(verdict.low)} to {number(verdict.high)})."
+    )
+
+
+def _tied(verdict: "Verdict", _: Record) -> Iterator[str]:
+    others = verdict.tied[1:]
+    beaten = [rival for rival in verdict.rivals if not rival.tied and not math.isnan(rival.p_holm)]
+    if others:
+        them = "the two" if len(others) == 1 else "them"
+        yield f"It is tied with {_listed(others)}: the data cannot tell {them} apart."
+    elif beaten:
+        yield f"It is better than {'its rival' if len(beaten) == 1 else f'all of its {len(beaten)} rivals'}."
+
+
+def _taken(verdict: "Verdict", record: Record) -> Iterator[str]:
+    taken = verdict.recommended if record.final is None or record.final.winner is None else record.final.winner
+    if taken != verdict.winner:
+        closing = record.settings.get("closing") or {}
+        why = {"small": " and smaller", "fast": " and faster"}.get(closing.get("prefer"), "")
+        yield f"Trial {taken} is taken in its place: tied with it{why}."
+
+
+def _default(verdict: "Verdict", record: Record) -> Iterator[str]:
+    default = None if record.final is None else record.final.default
+    rival = next((rival for rival in verdict.rivals if rival.number == default), None)
+    if default == verdict.winner:
+        yield "It is the default configuration itself: nothing shows that another one is better."
+    elif rival is not None and verdict.beats_default:
+        ahead = words.number(rival.difference - abs(verdict.mean - verdict.expected))
+        interval = "" if math.isnan(rival.low) else f" (95 % interval {_interval(rival)})"
+        yield f"It is better than the default configuration by {ahead}{interval}."
+    elif rival is not None and verdict.beats_default is False:
+        yield "Nothing shows that it is better than the default configuration."
+
+
+def _luck(verdict: "Verdict", record: Record) -> Iterator[str]:
+    trial: Trial | None = record.trials.get(verdict.winner)
+    if trial is None or trial.score is None or math.isnan(verdict.optimism):
+        return
+    number = _shown(verdict)
+    seen = f"The search had seen {number(trial.score)} for it"
+    if verdict.optimism > 0 and number(verdict.optimism) != number(0.0):
+        yield f"{seen}: {number(verdict.optimism)} of that was luck."
+    else:
+        yield f"{seen}, which was no luck."
+
+
+def _row(rival: "Rival", number: Callable[[float], str], default: int | None) -> list[str]:
+    stands = "tied" if rival.tied else "failed" if math.isnan(rival.difference) else "behind"
+    p = "" if math.isnan(rival.p_holm) else f"{rival.p_holm:.2g}" if rival.p_holm >= 1e-3 else "< 0.001"
+    return [
+        _name(rival.number, default), number(rival.mean) if math.isfinite(rival.mean) else "", _known(rival.sd),
+        _known(rival.difference), "" if math.isnan(rival.low) else _interval(rival), p, stands,
+    ]  # fmt: skip
+
+
+def _shown(verdict: "Verdict") -> Callable[[float], str]:
+    """How scores are written: with as many decimals as the interval has two digits in."""
+    half = (verdict.high - verdict.low) / 2
+    if not math.isfinite(half) or half <= 0:
+        return words.number
+    decimals = min(_MOST_DECIMALS, max(0, 1 - math.floor(math.log10(half))))
+    return lambda value: f"{value:,.{decimals}f}"
+
+
+def _interval(rival: "Rival") -> str:
+    return f"{words.number(rival.low)} to {words.number(rival.high)}"
+
+
+def _known(value: float) -> str:
+    return "" if math.isnan(value) else words.number(value)
+
+
+def _name(number: int, default: int | None) -> str:
+    return f"{number} (default)" if number == default else str(number)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """``trial 3``, ``trials 3, 9 and 12``."""
+    first = ", ".join(map(str, numbers[:-1]))
+    return f"trials {first} and {numbers[-1]}" if first else f"trial {numbers[-1]}"

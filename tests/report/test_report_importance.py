@@ -1,0 +1,198 @@
+"""What mattered, of a whole study: which trials say it, in words, as data frames, and where it cannot be said."""
+
+import io
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from paceline.core import InvalidInput, TrialState, Value
+from paceline.core.events import EpochMeasured, Event, SpaceChanged, StudyCreated, TrialAsked, TrialEnded, TrialStarted
+from paceline.report import Study, read, text
+from paceline.report.evidence import evidence
+from paceline.report.importance import bars
+from paceline.space import Choice, Condition, Float, Int, Space
+from paceline.store import StudyStore
+from paceline.study import Record
+
+SPACE = Space(
+    {
+        "rate": Float(1e-4, 1e-1, sampling="log"),
+        "[red]kind": Choice(["a", "b"]),
+        "momentum": Float(0, 1, conditions=[Condition("[red]kind", "a")]),
+        "units": Int(8, 64),
+    }
+)
+Score = Callable[[Mapping[str, Value]], float]
+
+
+def accuracy(config: Mapping[str, Value]) -> float:
+    return 0.9 - 0.1 * abs(math.log10(float(config["rate"])) + 2) - 0.03 * (config["[red]kind"] == "b")
+
+
+def begin(space: Space = SPACE) -> list[Event]:
+    created = StudyCreated(
+        2, {"metric": "val_accuracy", "direction": "maximize"}, {"name": "mine", "rows": {"train": 80}}, {}
+    )
+    return [created, SpaceChanged(space.to_json())]
+
+
+def trial(
+    number: int, config: Mapping[str, Value], score: float | None, *, origin: str = "random",
+    state: TrialState = TrialState.COMPLETED, reason: str = "", epochs: int = 2,
+) -> list[Event]:  # fmt: skip
+    measured = [
+        EpochMeasured(number, e, {"val_accuracy": score if score is not None else math.nan}, 0.5 * e)
+        for e in range(1, epochs + 1)
+    ]
+    return [
+        TrialAsked(number, config, 0, 2, origin), TrialStarted(number, "p", config), *measured,
+        TrialEnded(number, state, score, epochs, reason),
+    ]  # fmt: skip
+
+
+def many(num: int, space: Space = SPACE, score: Score = accuracy) -> list[Event]:
+    rng = np.random.default_rng(0)
+    configs = [space.sample(rng) for _ in range(num)]
+    return [event for number, config in enumerate(configs) for event in trial(number, config, score(config))]
+
+
+def write(directory: Path, events: list[Event]) -> Path:
+    store = StudyStore(directory, writable=True)
+    store.append(events)
+    store.close()
+    return directory
+
+
+def shown(directory: Path) -> str:
+    stream = io.StringIO()
+    text.show(read(directory), Console(file=stream, width=120, highlight=False))
+    return stream.getvalue()
+
+
+def test_the_terminal_shows_bars_with_intervals_and_how_far_to_trust_them(tmp_path: Path) -> None:
+    told = shown(write(tmp_path, [*begin(), *many(60)])).split("What mattered: ")[1].splitlines()
+    assert told[0].endswith("explains (95 % interval).")
+    assert told[1].startswith("  rate")
+    assert told[1].count("█") == 30
+    assert told[2].startswith("  [red]kind")
+    assert "% (" in told[1]
+    assert any("forest that foresees" in line and "worse than" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("space", "num", "score", "said"),
+    [
+        (SPACE, 9, accuracy, "cannot be told: 9 trials have a score; it takes at least 10"),
+        (SPACE, 30, lambda config: 0.5, "cannot be told: all scores are equal"),
+        (Space({"rate": SPACE["rate"]}), 30, lambda config: float(config["rate"]), "but one hyperparameter"),
+        (Space(), 30, lambda config: 0.5, "no hyperparameter varies"),
+        (SPACE, 0, accuracy, "cannot be told: 0 trials"),
+    ],
+)
+def test_one_sentence_where_it_cannot_be_told(
+    tmp_path: Path, space: Space, num: int, score: Score, said: str
+) -> None:  # fmt: skip
+    study = write(tmp_path, [*begin(space), *many(num, space, score)])
+    told = bars(read(study).record)
+    assert len(told) == 1
+    assert said in told[0]
+    assert told[0] in shown(study)
+
+
+def test_noise_is_called_noise(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    study = write(tmp_path, [*begin(), *many(60, score=lambda config: float(rng.random()))])
+    told = bars(read(study).record)
+    assert "among the best tenth" in told[0]
+    assert "30 % is the least to rely on" in told[-1]
+    assert len(told) == 6
+
+
+def test_a_study_that_has_not_begun_says_nothing() -> None:
+    assert bars(Record()) == []
+
+
+def test_which_trials_count_and_what_their_losses_are() -> None:
+    config = SPACE.default()
+    crash, diverged = "Traceback\nValueError: no", "diverged: the training loss is nan after epoch 1"
+    record = Record.of(
+        [
+            *begin(),
+            *trial(0, config, 0.7, origin="default"),
+            *trial(1, config, 0.9),
+            *trial(2, config, 0.8, state=TrialState.STOPPED),
+            *trial(3, config, 0.1, origin="bayes"),
+            *trial(4, config, None, state=TrialState.FAILED, reason=crash),
+            *trial(5, config, None, state=TrialState.FAILED, reason=diverged),
+            TrialAsked(6, config, 0, 2, "random"),
+        ]
+    )
+    known = evidence(record)
+    # the median is 0.75 and the default worse than that: all that is worse than the default counts as it
+    np.testing.assert_allclose(known.table.losses, [-0.7, -0.9, -0.8, -0.7, -0.7])
+    assert known.losers.tolist() == [False, False, True, False, True]
+    assert known.worst == 0.7
+
+
+def test_trials_of_a_model_help_but_do_not_pull(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    drawn = [SPACE.sample(rng) for _ in range(20)]
+    chosen = [{**config, "rate": 0.01} for config in drawn]
+    events = begin()
+    for number, config in enumerate([*drawn, *chosen]):
+        events += trial(number, config, accuracy(config), origin="sobol" if number < 20 else "bayes")
+    assert evidence(Record.of(events)).table.even.tolist() == [True] * 20 + [False] * 20
+    frame = Study.open(write(tmp_path, events)).importance()
+    assert frame["hyperparameter"][0] == "rate"
+
+
+def test_everything_as_data_frames(tmp_path: Path) -> None:
+    study = Study.open(write(tmp_path, [*begin(), *many(60)]))
+    importance = study.importance()
+    assert importance["hyperparameter"].tolist()[:2] == ["rate", "[red]kind"]
+    assert (importance["low"] <= importance["share"]).all()
+    assert (importance["share"] <= importance["high"]).all()
+    assert (importance["r2"] > 0.3).all()
+    assert len(study.interactions()) == 6
+    rate = study.dependence("rate")
+    best = rate.sort_values("score").iloc[-1]
+    assert best["value"] == pytest.approx(0.01, rel=1.5)
+    assert best["score"] == pytest.approx(0.885, abs=0.03)
+    assert (rate["low"] <= rate["high"]).all()
+    with pytest.raises(InvalidInput, match="one that varies: rate"):
+        study.dependence("nothing")
+    learning = study.learning_curves()
+    assert learning.columns.tolist() == ["number", "state", "epoch", "seconds", "val_accuracy"]
+    assert len(learning) == 120
+
+
+def test_curves_count_what_was_spent_and_keep_the_best(tmp_path: Path) -> None:
+    config = SPACE.default()
+    events = [
+        *begin(),
+        *trial(0, config, 0.5),
+        *trial(1, config, 0.9, state=TrialState.STOPPED, epochs=1),
+        *trial(2, config, 0.4, origin="bayes"),
+        *trial(3, config, 0.8),
+    ]
+    study = Study.open(write(tmp_path, events))
+    curves = study.curves()
+    assert curves["epochs"].tolist() == [2, 3, 5, 7]
+    assert curves["seconds"].tolist() == [1.0, 1.5, 2.5, 3.5]
+    assert curves["best"].tolist() == [0.5, 0.5, 0.5, 0.8]
+    expected = study.expected_best()
+    # of 0.5, 0.9 and 0.8: what was stopped early counts with what it had, what a model chose does not count
+    np.testing.assert_allclose(expected["score"], [2.2 / 3, (0.9 + 0.8 + 0.9) / 3, 0.9])
+
+
+def test_a_study_without_trials_has_empty_frames(tmp_path: Path) -> None:
+    study = Study.open(write(tmp_path, begin()))
+    assert study.curves().empty
+    assert study.learning_curves().empty
+    assert study.expected_best().empty
+    with pytest.raises(InvalidInput, match="0 trials"):
+        study.importance()

@@ -1,0 +1,116 @@
+"""The live page in a real browser: it follows the study, keeps what the reader did, and runs nothing from names."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.web.browser import CHROMIUM, Browser
+from tests.web.by_hand import asked, served, trial
+
+from paceline.core.events import SessionEnded
+from paceline.store import StudyStore
+from paceline.web.address import listen
+from paceline.web.server import LivePage
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+ROW = "[...document.querySelectorAll('{} tbody tr')].map((row) => row.cells[{}].textContent)"
+LATEST, NUMBERS = ROW.format("#latest", 0), ROW.format("[data-panel=trials]", 0)
+SCORES = "document.querySelectorAll('[data-panel=trials] th button')[1]"
+SEEN = "document.documentElement.dataset.version"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: Browser, store: StudyStore) -> Iterator[httpx.Client]:
+    browser.problems.clear()
+    store.append([event for number in range(4) for event in trial(number, 0.5 - number / 100)])
+    with served(store.directory) as client:
+        browser.open(str(client.base_url))
+        browser.until(f"{NUMBERS}.length === 4")
+        yield client
+        browser.open("about:blank")
+
+
+def test_what_changes_is_seen_without_a_reload(browser: Browser, page: httpx.Client, store: StudyStore) -> None:
+    browser.run("window.sameDocument = true")
+    browser.until("document.querySelector('#state').dataset.state === 'running'")
+    store.append(asked(4))
+    browser.until(f"{LATEST}[0] === '4'")
+    browser.until(f"{NUMBERS}.length === 5")
+    store.append([*trial(5, 0.25), SessionEnded("enough", 3.0)])
+    browser.until(f"document.title.startsWith('finished') && {NUMBERS}.length === 6")
+    assert browser.run("document.querySelector('#state').textContent") == "Finished: enough."
+    assert browser.run("window.sameDocument")
+    for panel in browser.run("[...document.querySelectorAll('section[data-panel]')].map((one) => one.dataset.panel)"):
+        browser.run(f"document.querySelector('section[data-panel={panel}]').scrollIntoView()")
+        browser.until(
+            f"![...document.querySelectorAll('section[data-panel={panel}] .plot')].some((p) => !p.dataset.drawn)"
+        )
+    assert browser.run("document.querySelectorAll('.plot[data-drawn] svg').length") > 2
+    assert browser.problems == []
+
+
+def test_the_readers_sorting_scroll_position_and_focus_stay(
+    browser: Browser, page: httpx.Client, store: StudyStore
+) -> None:
+    browser.run(f"{SCORES}.click(); {SCORES}.focus({{preventScroll: true}})")
+    assert browser.run(NUMBERS) == ["3", "2", "1", "0"]
+    browser.run("document.querySelector('[data-panel=trials]').scrollIntoView({block: 'center'})")
+    place = "Math.round(document.querySelector('[data-panel=trials]').getBoundingClientRect().top)"
+    before = browser.run(place)
+    assert 0 < before < 900
+    store.append(trial(4, 0.475))
+    browser.until(f"{NUMBERS}.length === 5")
+    assert browser.run(NUMBERS) == ["3", "4", "2", "1", "0"]
+    assert browser.run(f"document.activeElement === {SCORES}")
+    assert abs(browser.run(place) - before) < 100
+    assert browser.problems == []
+
+
+def test_html_in_names_is_shown_and_never_run(browser: Browser, page: httpx.Client, store: StudyStore) -> None:
+    assert "<script>document.title='hacked'</script>" in browser.run("document.querySelector('main').innerText")
+    assert '"><img src=x onerror=alert(1)>' in browser.run("document.querySelector('#latest').innerText")
+    assert browser.run("document.querySelectorAll('main script, main img').length") == 0
+    assert "hacked" not in browser.run("document.title")
+    # and were there any in a panel, the page's policy would not run it
+    browser.run("document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"window.ran = true\">')")
+    browser.run("new Promise((after) => requestAnimationFrame(() => requestAnimationFrame(after)))")
+    assert browser.run("window.ran") is None
+    assert any("Content Security Policy" in problem for problem in browser.problems)
+
+
+def test_it_finds_the_server_again(browser: Browser, store: StudyStore) -> None:
+    store.append(trial(0, 0.5))
+    address = listen(port=0)
+    port = address.port
+    with LivePage(store.directory, address):
+        browser.open(address.url())
+        browser.until(f"{LATEST}.length === 1")
+        first = browser.until(SEEN)
+        browser.run("const timer = window.setTimeout; window.setTimeout = (what, when) => timer(what, when / 20)")
+    browser.until("document.querySelector('#connection').textContent.includes('ended')")
+    store.append(trial(1, 0.5))
+    with LivePage(store.directory, listen(port=port)):
+        browser.until(f"{LATEST}.length === 2")
+        browser.until(f"{SEEN} && {SEEN} !== '{first}' && {NUMBERS}.length === 2")
+        browser.until("document.querySelector('#connection').hidden")
+    browser.open("about:blank")
+
+
+def test_a_token_leaves_the_address_bar(browser: Browser, store: StudyStore, tmp_path: Path) -> None:
+    address = listen(port=0)
+    with LivePage(store.directory, address, "s3cretToken"):
+        browser.open(address.url("s3cretToken"))
+        browser.until("document.querySelector('#state').dataset.state === 'running'")
+        assert browser.run("location.href") == address.url()
+        browser.open(address.url())  # the cookie is enough
+        browser.until("document.querySelector('#state').dataset.state === 'running'")
+        assert browser.run("document.cookie") == ""
+        browser.open("about:blank")
