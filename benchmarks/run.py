@@ -41,6 +41,7 @@ BENCHMARKS = (
     "proposals",
     "ablations",
     "final",
+    "coverage",
     "importance",
     "page",
     "recipes",

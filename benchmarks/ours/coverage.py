@@ -1,7 +1,8 @@
 """What `paceline.stats.winner.judge` says of simulated studies, of which the truth is known.
 
 Request: ``means`` ("equal", "close", "spread"), ``noise`` ("normal", "heavy", "unequal"), ``finalists``, ``pairs``,
-``studies``, ``share`` (of the variance that all trainings on one pair have in common), ``seed``, ``strict``, ``overlap``.
+``studies``, ``share`` (of the variance: what all trainings on one pair have in common), ``overlap`` (of the splits),
+``seed``, ``strict``.
 Answer: percentages and means over the studies; losses of accuracy are in units of the standard deviation of a training.
 """
 

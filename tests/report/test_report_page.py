@@ -73,7 +73,7 @@ def many(num: int) -> list[Event]:
 
 def final(numbers: Sequence[int], pairs: int = 4) -> list[Event]:
     measured = [
-        FinalMeasured(n, p, 0.8 + 0.01 * n + 0.002 * (n * p % 5), 3, {}, 0.1) for p in range(pairs) for n in numbers
+        FinalMeasured(n, p, 0.9 - 0.01 * n + 0.002 * (n * p % 5), 3, {}, 0.1) for p in range(pairs) for n in numbers
     ]
     return [FinalStarted(tuple(numbers), numbers[-1], pairs, True, 0.1), *measured, FinalEnded(numbers[0], "best")]
 
@@ -92,7 +92,7 @@ WHOLE = [*begin(), ProgramCompiled("p", 4, 1.0, 1), *many(30), *final([1, 5, 9])
 NO_SCORES = [event for number in range(3) for event in trial(number, None)]
 ONE_NAME = Space({"rate": Float(1e-4, 1e-1)})
 CASES: dict[str, tuple[list[Event], str]] = {
-    "whole": (WHOLE, "trial 1 (winner)"),
+    "whole": (WHOLE, "Trial 1 is the winner"),
     "not begun": ([], "The study has not begun."),
     "only created": (begin(), "No trial has completed yet, so there is no answer."),
     "one trial": ([*begin(), *trial(0, 0.5), END], "It is the only trial that completed"),

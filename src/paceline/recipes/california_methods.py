@@ -26,7 +26,7 @@ import paceline
 import paceline.data
 import paceline.search
 from paceline.comparison import Comparison
-from paceline.recipes import Run, writing
+from paceline.recipes import Run, images, writing
 
 EPOCHS, WINNER_EPOCHS, BATCH_SIZE, VALIDATION = 27, 81, 64, 0.1
 SEEDS, TRAININGS, FOLDS, HYPERBAND = 5, 30, 3, 90
@@ -98,17 +98,17 @@ def around_the_winner(_: int, earlier: Mapping[str, paceline.Study]) -> dict[str
     best, space = study.best.config, study.space
     points = [
         {**best, "layers": layers, "neurons": neurons, "learning_rate": rate}
-        for layers in _near(space["layers"], int(best["layers"]), 1)
-        for neurons in _near(space["neurons"], int(best.get("neurons", space["neurons"].default)), 11)
+        for layers in _near(space["layers"], int(best["layers"]))
+        for neurons in _near(space["neurons"], int(best.get("neurons", space["neurons"].default)))
         for rate in (float(best["learning_rate"]) * factor for factor in (1.0, 0.5, 2.0))
         if 1e-4 <= rate <= 1e-1
     ]
     return {"search": paceline.search.Given(tuple(points))}
 
 
-def _near(hyperparameter: Any, value: int, step: int) -> list[int]:
+def _near(hyperparameter: Any, value: int) -> list[int]:
     """A value, and those a step below and above it."""
-    near = (value, value - step, value + step)
+    near = (value, value - hyperparameter.step, value + hyperparameter.step)
     return [number for number in near if hyperparameter.min_value <= number <= hyperparameter.max_value]
 
 
@@ -149,8 +149,8 @@ def winner(run: Run) -> None:
     study = paceline.tune(
         build_of(int(data.num_rows * (1 - VALIDATION)), epochs, run.quick), data, objective=OBJECTIVE, epochs=epochs,
         batch_size=BATCH_SIZE, validation=VALIDATION, standardize=True, schedule="full",
-        search=paceline.search.Given(configs), final=2 if run.quick else 8, refit=True, seed=first, study=run.directory, display=run.display,
-        budget=run.budget,
+        search=paceline.search.Given(configs), final=2 if run.quick else 8, refit=True, seed=first, budget=run.budget,
+        study=run.directory, display=run.display,
     )  # fmt: skip
     writing.table(run, "trials", writing.ranked(study), shown=3)
     run.say(f"The winner: {dict(study.best.config)}.")
@@ -171,9 +171,8 @@ def guide(run: Run) -> None:
 
 def advice(found: Comparison) -> Iterator[str]:
     """Sentences made of what was measured."""
-    rows: dict[str, dict[str, Any]] = {
-        str(name): row.to_dict() for name, row in outcomes(found).set_index("method").iterrows()
-    }
+    frame = outcomes(found).set_index("method")
+    rows: dict[str, Any] = {str(name): frame.loc[name] for name in frame.index}
     best, base = next(iter(rows)), rows["baseline"]
     yield (
         f"One training is all there is time for: the default network, RMSE {base['rmse']:.3f} in {base['seconds']:.0f} "
@@ -255,6 +254,10 @@ def _load(run: Run) -> paceline.data.Dataset:
         )
     if not run.quick:
         return found
-    few = (found.x[:QUICK_ROWS], found.y[:QUICK_ROWS], found.x_test[:QUICK_ROWS], found.y_test[:QUICK_ROWS])
+    chosen, tested = (
+        images.some(len(found.x), QUICK_ROWS, run.seed),
+        images.some(len(found.x_test), QUICK_ROWS, run.seed),
+    )
+    few = (found.x[chosen], found.y[chosen], found.x_test[tested], found.y_test[tested])
     small: paceline.data.Dataset = paceline.data.load(few, task="regression")
     return small

@@ -28,12 +28,13 @@ def load(run: Run, quick_rows: int) -> paceline.data.Dataset:
     if not run.quick:
         return found
     x_test, y_test = np.asarray(found.x_test), np.asarray(found.y_test)
-    chosen, tested = _some(len(x), quick_rows, run.seed), _some(len(x_test), quick_rows // 2, run.seed)
+    chosen, tested = some(len(x), quick_rows, run.seed), some(len(x_test), quick_rows // 2, run.seed)
     few: paceline.data.Dataset = paceline.data.load(
         (x[chosen], y[chosen], x_test[tested], y_test[tested]), task="classification"
     )
     return few
 
 
-def _some(rows: int, wanted: int, seed: int) -> Any:
+def some(rows: int, wanted: int, seed: int) -> Any:
+    """So many of the numbers of rows, drawn at random, in order."""
     return np.sort(np.random.default_rng(seed).permutation(rows)[:wanted])

@@ -43,7 +43,7 @@ class Evidence:
         return ped_anova.shares(self.table, self.losers)
 
     def variance(self) -> "Variance":
-        """What the scores vary by; see `paceline.stats.importance`. Loads scikit-learn.
+        """What the scores vary by; see `paceline.stats.importance`.
 
         Raises:
             InvalidInput: too little is known.

@@ -11,6 +11,7 @@ from typing import Any
 
 from paceline.core import Trial, TrialState, last_line
 from paceline.core.events import Json, SessionEnded, SessionStarted
+from paceline.report import verdict
 from paceline.report.timeline import Timeline, timeline
 from paceline.store import Stored, StudyStore
 from paceline.study import Record
@@ -69,6 +70,7 @@ class Summary:
             "trials": [_trial_json(trial, record) for trial in record.all_trials()],
             "best": _trial_json(record.best, record) if record.best else None,
             "test": dict(record.tested.metrics) if record.tested else None,
+            "final": _final_json(record),
             "seconds": self.seconds,
             "programs_compiled": record.programs_compiled,
             "compilations": [
@@ -150,6 +152,11 @@ def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:
         "metrics": dict(trial.measurements[-1].metrics) if trial.measurements else {},
         "decisions": [{"epoch": d.epoch, "action": str(d.action), "reason": d.reason} for d in decisions],
     }  # fmt: skip
+
+
+def _final_json(record: Record) -> dict[str, Any] | None:
+    judged = verdict.verdict_of(record)
+    return None if judged is None else verdict.to_json(judged, record)
 
 
 def _finite(value: Any) -> Any:

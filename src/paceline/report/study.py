@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from paceline.report.plots import Plots
+    from paceline.stats.winner import Verdict
 
 
 class Study:
@@ -105,6 +106,13 @@ class Study:
         from paceline.report.document import write_report
 
         return write_report(self.directory, path)
+
+    @property
+    def verdict(self) -> "Verdict | None":
+        """What the final shows: the winner with its interval, its rivals and ties; None where there was no final."""
+        from paceline.report.verdict import verdict_of
+
+        return verdict_of(self.record)
 
     def trials_dataframe(self) -> "pd.DataFrame":
         """One row a trial: number, state, score, epochs, seconds, origin, one ``config_*`` column a hyperparameter."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from paceline.core import InvalidInput, Trial, TrialState
-from paceline.report import ablation, words
+from paceline.report import ablation, verdict, words
 from paceline.report.importance import bars
 from paceline.report.show import Summary, failures, states
 from paceline.study import Record
@@ -39,6 +39,7 @@ def show(summary: Summary, to: "Console") -> None:
         if len(ranked) > _SHOWN_TRIALS:
             more = words.count(len(ranked) - _SHOWN_TRIALS, "more completed trial")
             _say(to, f"and {more}; all of them with --json.")
+    _final(summary, to)
     told = (*_best(summary), *bars(summary.record), *ablation.lines(summary.record))
     for line in (*told, *_stopped(summary), *_failed(summary), *_compiled(summary), *_notes(summary)):
         _say(to, line)
@@ -48,8 +49,10 @@ def show(summary: Summary, to: "Console") -> None:
 
 def result(summary: Summary, to: "Console") -> None:
     """What a search came to, at its end."""
-    said = (*_head(summary), *_stopped(summary), *_failed(summary), *_compiled(summary))
-    for line in (*said, *_best(summary), *_files(summary)):
+    for line in (*_head(summary), *_stopped(summary), *_failed(summary), *_compiled(summary)):
+        _say(to, line)
+    _final(summary, to)
+    for line in (*_best(summary), *_files(summary)):
         _say(to, line)
 
 
@@ -111,6 +114,27 @@ def trials_table(summary: Summary, trials: Sequence[Trial], width: int) -> "Tabl
             values = [words.configuration(trial.config, names)]
         table.add_row(*told, *map(escape, values))
     return table
+
+
+def _final(summary: Summary, to: "Console") -> None:
+    """What the final says, where there is one: sentences, and the finalists as rows."""
+    from rich import box
+    from rich.table import Table
+
+    judged = verdict.verdict_of(summary.record)
+    if judged is None:
+        return
+    for sentence in verdict.sentences(judged, summary.record):
+        _say(to, sentence)
+    rows = verdict.rows(judged, summary.record)
+    if len(rows) < 2:
+        return
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for heading in verdict.HEADINGS:
+        table.add_column(heading, justify="right" if heading else "left")
+    for row in rows:
+        table.add_row(*row)
+    to.print(table)
 
 
 def _head(summary: Summary) -> Iterator[str]:

@@ -83,8 +83,8 @@ def _tied(verdict: "Verdict", _: Record) -> Iterator[str]:
 def _taken(verdict: "Verdict", record: Record) -> Iterator[str]:
     taken = verdict.recommended if record.final is None or record.final.winner is None else record.final.winner
     if taken != verdict.winner:
-        closing = record.settings.get("closing") or {}
-        why = {"small": " and smaller", "fast": " and faster"}.get(closing.get("prefer"), "")
+        prefer = (record.settings.get("closing") or {}).get("prefer")
+        why = {"small": " and smaller", "fast": " and faster"}.get(str(prefer), "")
         yield f"Trial {taken} is taken in its place: tied with it{why}."
 
 

@@ -65,10 +65,9 @@ def axes_of(space: Space) -> dict[str, Axis]:
 
 
 def basis(measure: Array, most: int) -> Array:
-    """The first functions phi: cosines, made orthonormal under a measure on cells.
+    """The first functions phi: polynomials, made orthonormal under a measure on cells.
 
-    On cells of equal length these are the columns of the discrete cosine transform; the first is a slope, the second a
-    valley, and all of them together tell any function of the cell.
+    The first is a slope, the second a valley, and all of them together tell any function of the cell.
 
     Args:
         measure: of the cells, shape [G], adding up to 1; functions are 0 on cells without any.
@@ -80,9 +79,9 @@ def basis(measure: Array, most: int) -> Array:
     used = np.flatnonzero(measure > 0)
     weight = np.sqrt(measure[used])
     middle = np.cumsum(measure[used]) - measure[used] / 2
-    order = np.arange(max(0, min(most, len(used) - 1)) + 1)
-    Q, R = np.linalg.qr(np.cos(np.pi * np.outer(middle, order)) * weight[:, None])
-    functions = np.zeros((len(measure), len(order) - 1))
+    degree = max(0, min(most, len(used) - 1))
+    Q, R = np.linalg.qr(np.polynomial.legendre.legvander(2 * middle - 1, degree) * weight[:, None])
+    functions = np.zeros((len(measure), degree))
     functions[used] = (Q * np.sign(np.diag(R)))[:, 1:] / weight[:, None]
     return functions
 

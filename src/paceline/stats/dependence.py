@@ -1,8 +1,8 @@
 """How the score depends on one hyperparameter, all else drawn evenly (partial dependence; Friedman 2001), with a band.
 
-The curve is the forest's mean, integrated exactly over the boxes of its leaves, plus what the trials that its trees
-have not seen say that it lacks, each part of that shrunken as far as it may be chance (James-Stein). The band is that
-of the correction without shrinking, at each point on its own, and covers what the functions phi can follow.
+The curve is made of the functions phi of `importance`: their coefficients are the forest's, integrated exactly over the
+boxes of its leaves, plus what the trials that its trees have not seen say that these lack, each shrunken as far as it
+may be chance (James-Stein). The band is that of the coefficients without shrinking, at each point on its own.
 
 | symbol | meaning |
 | --- | --- |
@@ -71,7 +71,8 @@ def dependence(variance: Variance, name: str) -> Dependence:
     noise = WIDER * (table.bootstrap(SAMPLES, table.even) - table.even) @ parts
     d, v = parts.sum(axis=0), noise.var(axis=0)
     shrunken = d * np.maximum(0.0, 1 - v / np.maximum(d**2, 1e-300))
-    mean = forest.mean + effect.curve + functions @ shrunken
+    known = np.concatenate([[forest.mean + effect.level], effect.from_forest / scale])
+    mean = functions @ (known + shrunken)
     half = _NORMAL * (noise @ functions.T).std(axis=0)
     return Dependence(name, axis.ordered, axis.values, mean, mean - half, mean + half, _support(table, place))
 

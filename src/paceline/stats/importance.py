@@ -129,7 +129,8 @@ class Effect:
         coefficients: c, shape [K].
         parts: what each trial adds to the coefficients beyond the forest's part, shape [n, K].
         functions: phi of each hyperparameter, shape [G, K'] each.
-        curve: the forest's mean of the centred loss in each cell, of a single hyperparameter, shape [G]; empty for two.
+        from_forest: the forest's part of the coefficients, shape [K].
+        level: the forest's mean of the centred loss where all are active.
         active_share: beta.
         num_trials: trials in which all are active.
     """
@@ -137,7 +138,8 @@ class Effect:
     coefficients: Array
     parts: Array
     functions: tuple[Array, ...]
-    curve: Array
+    from_forest: Array
+    level: float
     active_share: float
     num_trials: int
 
@@ -170,22 +172,16 @@ class Effect:
             own = (own[:, :, None] * more[:, None, :]).reshape(len(own), -1)
             seen = (seen[:, :, None] * here[:, None, :]).reshape(len(seen), -1)
         parts = np.sqrt(beta) / max(even.sum(), 1) * seen * (active * forest.left)[:, None]
-        coefficients = np.sqrt(beta) * (own.T @ rest) + parts.sum(axis=0)
-        curve = _curve(forest, places[0], rest) if len(places) == 1 else np.zeros(0)
-        return cls(coefficients, parts, functions, curve, beta, int(active.sum()))
+        from_forest = np.sqrt(beta) * (own.T @ rest)
+        widths = [forest.inside(j, measure) for j, measure in zip(places, own_measures, strict=True)]
+        level = float(rest @ np.prod(widths, axis=0))
+        coefficients = from_forest + parts.sum(axis=0)
+        return cls(coefficients, parts, functions, from_forest, level, beta, int(active.sum()))
 
     def noise(self, weights: Array) -> Array:
         """Of the coefficients in bootstrap samples, shape [num, K]."""
         noise: Array = weights @ self.parts
         return noise
-
-
-def _curve(forest: Forest, place: int, values: Array) -> Array:
-    """Sum over leaves of their values in each cell that they cover on one axis."""
-    steps = np.zeros(int(forest.high[:, place].max()) + 1)
-    np.add.at(steps, forest.low[:, place], values)
-    np.add.at(steps, forest.high[:, place], -values)
-    return np.asarray(np.cumsum(steps)[:-1])
 
 
 def check(table: Table) -> None:

@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from paceline.core import Final, InvalidInput, Trial, TrialState
 from paceline.core.events import (
@@ -20,6 +21,9 @@ from paceline.study.engine import Fresh
 from paceline.study.record import Record
 from paceline.study.recorder import Recorder
 from paceline.study.task import Task
+
+if TYPE_CHECKING:
+    from paceline.stats.winner import Verdict
 
 _FINALISTS = 8
 _FEWEST_FINALISTS = 3
@@ -160,6 +164,14 @@ def default_of(record: Record) -> Trial | None:
 
 def winner_of(record: Record, closing: Closing) -> tuple[int, str]:
     """The finalist with the best mean or, where that was asked for, the smallest or fastest that is tied with it."""
+    verdict = judged(record, closing)
+    if verdict.recommended != verdict.winner:
+        return verdict.recommended, f"the {closing.prefer} one of those that are tied"
+    return verdict.winner, "the best mean of its fresh trainings"
+
+
+def judged(record: Record, closing: Closing) -> "Verdict":
+    """What can be claimed of the final, however far it came."""
     from paceline.stats.winner import judge
 
     final = record.final
@@ -170,10 +182,7 @@ def winner_of(record: Record, closing: Closing) -> tuple[int, str]:
     sizes = None
     if closing.prefer is not None:
         sizes = {number: _size(trial, final, closing.prefer) for number, trial in trials.items()}
-    verdict = judge(final, record.objective, searched, strict=closing.is_strict, sizes=sizes)
-    if verdict.preferred is not None and verdict.preferred != verdict.winner:
-        return verdict.preferred, f"the {closing.prefer} one of those that are tied"
-    return verdict.winner, "the best mean of its fresh trainings"
+    return judge(final, record.objective, searched, strict=closing.is_strict, sizes=sizes)
 
 
 def _size(trial: Trial, final: Final, prefer: str) -> float:

@@ -41,7 +41,7 @@ class Hub:
         # which reads for itself.
         self._looking, self._drawing = _Reading(directory), _Reading(directory)
         self._head = head(self._looking.feed)
-        self._readers, self._ending = 0, False
+        self._readers, self._ending, self._ended = 0, False, False
         self._wake, self._stale, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._news, self._gone = asyncio.Event(), asyncio.Event()
         self._publish()
@@ -61,6 +61,8 @@ class Hub:
             await self._draw()
             self._publish(last=True)
             await _within(GRACE_SECONDS, self._gone)
+        self._ended = True
+        self._news.set()
         await self._looking.close()
         await self._drawing.close()
 
@@ -80,7 +82,7 @@ class Hub:
         try:
             news = self._news
             yield b"retry: 1000\n\n" + self._message
-            while True:
+            while not self._ended:
                 if await _within(HEARTBEAT_SECONDS, news):
                     news = self._news  # before it is sent: what comes meanwhile is not to be missed
                     yield self._message

@@ -67,7 +67,7 @@ class LivePage:
         self._server: uvicorn.Server | None = None
         self._hub: Hub | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._begun = threading.Event()
+        self._begun, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._serve, name="paceline-page", daemon=True)
 
     def __enter__(self) -> Self:
@@ -82,14 +82,16 @@ class LivePage:
 
     def wait(self) -> None:
         """Waits until the server ends, for instance by Ctrl+C."""
-        while self._thread.is_alive():  # a join without an end could not be interrupted on Windows
-            self._thread.join(0.5)
+        # not by joining the thread: Ctrl+C in a join makes Python 3.11 believe that the thread has ended; and in
+        # pieces, since Windows does not interrupt a wait without an end
+        while not self._over.wait(0.5):
+            pass
 
     def close(self) -> None:
         """Lets the readers have the last state, then ends the server."""
-        if self._loop is not None and self._hub is not None and self._thread.is_alive():
+        if self._loop is not None and self._hub is not None and not self._over.is_set():
             self._loop.call_soon_threadsafe(self._hub.end)
-        self._thread.join()
+        self._over.wait()
         self._address.socket.close()
 
     def _serve(self) -> None:
@@ -97,6 +99,7 @@ class LivePage:
             asyncio.run(self._serving())
         finally:
             self._begun.set()
+            self._over.set()
 
     async def _serving(self) -> None:
         self._loop, self._hub = asyncio.get_running_loop(), Hub(self._directory)

@@ -1,12 +1,12 @@
 """The answer, in a few sentences."""
 
-import math
 from collections.abc import Iterator
 
 from paceline.report import words
-from paceline.report.page.finalists import verdict_of
 from paceline.report.page.parts import Panel, facts, paragraph
 from paceline.report.show import Summary, states
+from paceline.report.verdict import sentences as said
+from paceline.report.verdict import verdict_of
 
 
 def panel(summary: Summary) -> Panel:
@@ -43,33 +43,9 @@ def _of_search(summary: Summary) -> list[str]:
 
 
 def _of_final(summary: Summary) -> list[str]:
-    """What the final claims: who won and what it is worth; who is tied with it; how lucky the search's score was."""
-    final, verdict = summary.record.final, verdict_of(summary)
-    if final is None or final.winner is None or verdict is None or not math.isfinite(verdict.mean):
-        return []
-    metric, winner = summary.record.objective.metric, verdict.winner
-    fresh, known = words.count(verdict.num_pairs, "fresh training"), math.isfinite(verdict.low + verdict.high)
-    interval = f", 95 % interval {words.number(verdict.low)} to {words.number(verdict.high)}" if known else ""
-    told = [f"Trial {winner} is the winner: {metric} {words.number(verdict.mean)} over {fresh}{interval}."]
-    tied = [str(number) for number in verdict.tied if number != winner]
-    if tied:
-        noun = "trials" if len(tied) > 1 else "trial"
-        told.append(f"The data cannot tell it from {noun} {', '.join(tied)}: they are tied.")
-    if final.winner != winner:
-        told.append(f"Of those that are tied, trial {final.winner} is the one that was preferred, and it is taken.")
-    if final.default == winner:
-        told.append("It is the default configuration: the search found nothing better.")
-    elif verdict.beats_default is not None:
-        said = "It is better than" if verdict.beats_default else "Nothing shows that it is better than"
-        told.append(f"{said} the default configuration.")
-    searched = summary.record.trials[winner].score
-    if searched is not None and math.isfinite(verdict.optimism):
-        side = "better" if verdict.optimism > 0 else "worse"
-        told.append(
-            f"The search had seen {words.number(searched)} for it, which is {words.number(abs(verdict.optimism))} {side} "
-            f"than what is to be expected of it (standard error {words.number(verdict.optimism_error)})."
-        )
-    return told
+    """What the final claims, once it has ended."""
+    final, verdict = summary.record.final, verdict_of(summary.record)
+    return [] if final is None or final.winner is None or verdict is None else said(verdict, summary.record)
 
 
 def _nothing(summary: Summary) -> str:

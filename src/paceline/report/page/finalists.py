@@ -9,28 +9,15 @@ from paceline.core import Final
 from paceline.report import words
 from paceline.report.page.parts import BLUE, GREY, VERMILLION, Cell, Figure, axis, figure, label, paragraph, table
 from paceline.report.show import Summary
-from paceline.study.closing import Closing
+from paceline.report.verdict import HEADINGS, rows, verdict_of
 
 if TYPE_CHECKING:
     from paceline.stats.winner import Verdict
 
 
-def verdict_of(summary: Summary) -> "Verdict | None":
-    """What can be claimed of the final so far; None where there is none, or nothing has been measured."""
-    record, final = summary.record, summary.record.final
-    if final is None or not any(map(math.isfinite, final.scores.values())):
-        return None
-    from paceline.stats.winner import judge
-
-    scores = {number: record.trials[number].score for number in final.finalists}
-    searched = {number: score for number, score in scores.items() if score is not None}
-    strict = Closing.from_json(record.settings.get("closing")).is_strict
-    return judge(final, record.objective, searched, strict=strict)
-
-
 def rivals(summary: Summary) -> Figure | None:
     """Fresh scores of each finalist, a dot for each pair, and their mean; None where there are none."""
-    final, verdict = summary.record.final, verdict_of(summary)
+    final, verdict = summary.record.final, _verdict(summary)
     if final is None or verdict is None:
         return None
     ordered = _ordered(summary, final)
@@ -60,7 +47,7 @@ def rivals(summary: Summary) -> Figure | None:
 
 def differences(summary: Summary) -> Figure | None:
     """By how much the winner is better than each rival, with intervals; None where that cannot be told."""
-    final, verdict = summary.record.final, verdict_of(summary)
+    final, verdict = summary.record.final, _verdict(summary)
     if final is None or verdict is None:
         return None
     known = [rival for rival in verdict.rivals if math.isfinite(rival.low) and math.isfinite(rival.high)]
@@ -92,7 +79,7 @@ def differences(summary: Summary) -> Figure | None:
 
 def finalists(summary: Summary) -> Iterator[str]:
     """What there is to say in words and numbers."""
-    final, verdict = summary.record.final, verdict_of(summary)
+    final, verdict = summary.record.final, _verdict(summary)
     if final is None:
         yield paragraph(
             "There was no final, so nothing is known of these trials but the score that chose them.", "soft"
@@ -103,33 +90,24 @@ def finalists(summary: Summary) -> Iterator[str]:
             f"The final has no winner yet: {len(final.scores):,} of "
             f"{words.count(final.num_pairs * len(final.finalists), 'training')} are measured."
         )
-    yield _table(summary, final, verdict)
-    for limit in () if verdict is None else verdict.limits:
-        yield paragraph(limit, "soft")
+    if verdict is not None:
+        told = [[_cell(shown) for shown in row] for row in rows(verdict, summary.record)]
+        yield table(HEADINGS, told, caption="The finalists, trained anew")
 
 
-def _table(summary: Summary, final: Final, verdict: "Verdict | None") -> str:
-    metric, rows = summary.record.objective.metric, []
-    known = {} if verdict is None else {rival.number: rival for rival in verdict.rivals}
-    for number in _ordered(summary, final):
-        scores, rival = _scores(final, number), known.get(number)
-        mean = statistics.fmean(scores) if scores else math.nan
-        spread = statistics.stdev(scores) if len(scores) > 1 else math.nan
-        searched = summary.record.trials[number].score
-        told = [rival.difference, rival.p_holm, _standing(rival.tied, rival.p_holm)] if rival else ["", "", "the best"]
-        rows.append([
-            Cell(_name(final, number), number), mean, spread, len(scores), *(told if known else []),
-            math.nan if searched is None else searched,
-        ])  # fmt: skip
-    compared = ["behind by", "p (Holm)", "so it is"] if known else []
-    headings = ["finalist", f"mean {metric}", "deviation", "trainings", *compared, "in the search"]
-    return table(headings, rows, caption="The finalists, trained anew")
+def _cell(shown: str) -> Cell | str:
+    """A number as one, so that it stands right."""
+    try:
+        return Cell(shown, float(shown))
+    except ValueError:
+        return shown
 
 
-def _standing(tied: bool, p: float) -> str:
-    if math.isnan(p):
-        return "not compared"
-    return "tied" if tied else "behind"
+def _verdict(summary: Summary) -> "Verdict | None":
+    """What can be claimed of the final so far; None where nothing has been measured."""
+    final = summary.record.final
+    measured = final is not None and any(map(math.isfinite, final.scores.values()))
+    return verdict_of(summary.record) if measured else None
 
 
 def _interval(verdict: "Verdict", name: str) -> dict[str, Any]:

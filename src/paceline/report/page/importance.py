@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from paceline.core import InvalidInput
@@ -35,7 +36,7 @@ class Importance:
     variance: "Variance | None"
     worst: float
 
-    @property
+    @cached_property
     def shares(self) -> "Sequence[Share] | None":
         """Of the variance; None where the forest knows too little to tell, or while the study runs."""
         return self.variance.shares() if self.variance is not None and self.variance.quality.enough else None
