@@ -44,6 +44,7 @@ BENCHMARKS = (
     "coverage",
     "importance",
     "page",
+    "live",
     "recipes",
 )
 

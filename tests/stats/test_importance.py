@@ -140,6 +140,7 @@ def test_quality_is_that_of_trials_not_seen() -> None:
     assert good.enough
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=30))
 def test_rank_correlation_is_spearmans(pairs: list[tuple[int, int]]) -> None:
     a, b = np.array(pairs, dtype=float).T
@@ -226,6 +227,7 @@ def test_the_forest_foresees_as_well_as_scikit_learns() -> None:
     assert np.mean(differences) == pytest.approx(0, abs=0.025)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 30), st.integers(0, 1000))
 def test_boxes_of_a_tree_tile_the_cells_and_foresee_what_they_hold(num: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -250,11 +252,20 @@ def test_stopped_trials_are_never_among_the_best() -> None:
     table = drawn(CUBE, lambda c: float(c["a"]), 100)
     a = table.cells[:, 0] / 50
     all_count = by_name(ped_anova.shares(table))
-    stopped = by_name(ped_anova.shares(table, a < 0.5))
     assert all_count["a",].share > 0.5
-    assert stopped["a",].share > 0.5
+    best = ped_anova.are_best(ped_anova.without(a < 0.5, table.losses), np.ones((1, 100)))[0]
+    assert best.sum() == 10
+    assert (a[best] >= 0.5).all()
     every = by_name(ped_anova.shares(table, np.ones(100, dtype=bool)))
     assert every["a",].high == 0.0
+
+
+def test_of_a_hyperparameter_that_was_hardly_ever_active_nothing_is_known() -> None:
+    table = drawn(CONDITIONAL, lambda c: float(c["kind"] == "x"), 20)
+    for shares in (Variance.of(table).shares(), ped_anova.shares(table)):
+        only_x = by_name(shares)["only_x",]
+        assert only_x.num_trials < 10
+        assert (only_x.low, only_x.high) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -285,12 +296,16 @@ def test_losses_have_to_be_finite() -> None:
 
 
 def test_dependence_follows_the_function_within_its_band() -> None:
-    table = drawn(CUBE, lambda c: 4 * (float(c["a"]) - 0.3) ** 2 + 0.5 * float(c["b"]), 300)
-    found = dependence(Variance.of(table), "a")
-    truth = np.array([4 * (float(a) - 0.3) ** 2 + 0.25 for a in found.values])
-    assert np.abs(found.mean - truth).max() < 0.12  # of a range of 2
-    assert np.mean((found.low <= truth) & (truth <= found.high)) > 0.8
-    assert all(found.supported)
+    """The band holds 89 % of the points on average over 30 studies; the mean of five has a spread of 3 %."""
+    held = []
+    for seed in range(5):
+        table = drawn(CUBE, lambda c: 4 * (float(c["a"]) - 0.3) ** 2 + 0.5 * float(c["b"]), 300, seed)
+        found = dependence(Variance.of(table), "a")
+        truth = np.array([4 * (float(a) - 0.3) ** 2 + 0.25 for a in found.values])
+        assert np.abs(found.mean - truth).max() < 0.15  # of a range of 2; the largest of 30 was 0.11
+        held.append(np.mean((found.low <= truth) & (truth <= found.high)))
+        assert all(found.supported)
+    assert np.mean(held) > 0.75
 
 
 def test_dependence_of_a_category_and_of_a_conditional_number() -> None:
@@ -318,6 +333,7 @@ def test_values_that_few_trials_tried_are_marked() -> None:
 # -- the parts
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=40).filter(any), st.integers(1, 10))
 def test_functions_are_orthonormal(counts: list[int], most: int) -> None:
     measure = np.array(counts, dtype=float) / sum(counts)

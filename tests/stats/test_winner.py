@@ -50,8 +50,8 @@ def test_far_ahead_is_the_plain_t_interval() -> None:
 def test_the_luck_of_the_best_of_equals_is_taken_off() -> None:
     found = [judge(final_of(noisy([0.0] * 8, 8, seed)), UP, {}) for seed in range(100)]
     plain_means = [verdict.mean for verdict in found]
-    # the plain mean is too good by 1.42 / sqrt(8) = 0.5; a mean of 100 has a standard error of 0.04, so that 0.15 either
-    # way is missed by chance about twice in 10,000 times
+    # the plain mean is too good by 1.42 / sqrt(8) = 0.5; a mean of 100 has a standard error of 0.04, so that by chance
+    # it is 0.15 off about twice in 10,000 times
     assert np.mean(plain_means) == pytest.approx(0.5, abs=0.15)
     assert np.mean([verdict.expected for verdict in found]) == pytest.approx(0.0, abs=0.15)
 
@@ -118,7 +118,8 @@ def test_units_direction_and_order_do_not_matter(count: int, pairs: int, seed: i
     turned = judge(final_of(-scores), DOWN, {number: -score for number, score in searched.items()})
     mirrored = [-turned.mean, turned.sd, -turned.expected, -turned.high, -turned.low]
     assert numbers(first)[:5] == pytest.approx(mirrored, nan_ok=True)
-    assert (turned.optimism, turned.tied) == (pytest.approx(first.optimism), first.tied)
+    assert turned.optimism == pytest.approx(first.optimism)
+    assert turned.tied == first.tied
     moved = judge(final_of(by + unit * scores), UP, {})
     expected = [by + unit * first.mean, unit * first.sd, by + unit * first.expected]
     assert numbers(moved)[:3] == pytest.approx(expected, rel=1e-6, abs=1e-6, nan_ok=True)

@@ -81,13 +81,15 @@ def test_the_gains_are_paired_differences_in_favour_of_the_winner(tmp_path: Path
     study = paceline.ablate(tmp_path / "s", build, data(), pairs=3, validation=0.2, display=False)
     found = study.record.ablation
     assert found is not None
-    table = study.ablation().set_index(["side", "hyperparameter"])
+    rows: dict[tuple[str, str], Any] = {
+        (row["side"], row["hyperparameter"]): row for row in study.ablation().to_dict("records")
+    }
     for side, sign in ((Side.DEFAULT, 1), (Side.WINNER, -1)):
         base, changed = (np.array(found.scores_of(side, name)) for name in ("", "rate"))
-        row = table.loc[(str(side), "rate")]
+        row = rows[str(side), "rate"]
         assert row["gain"] == pytest.approx(sign * np.mean(base - changed))  # a loss: less is better
         assert row["low"] < row["gain"] < row["high"]
     told = list(ablation.lines(study.record))
-    assert len(told) == 1 + len(table)
+    assert len(told) == 1 + len(rows)
     assert "rate" in told[1]
     assert "Measured ablation" in (tmp_path / "s" / "report.html").read_text("utf-8")

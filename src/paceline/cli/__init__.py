@@ -1,4 +1,4 @@
-"""The terminal face: ``paceline demo``, ``tune``, ``train``, ``show``, ``resume``, ``data``."""
+"""The terminal face: ``paceline demo``, ``tune``, ``train``, ``show``, ``watch``, ``resume``, ``data``."""
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ def compare(
     schedule: Annotated[str, typer.Option(metavar="NAME,...", help="Schedules, each with each search.")] = "full",
     seeds: Annotated[int, typer.Option(help="How many runs of each, on other seeds and splits.")] = 5,
     objective: o.Objective = None,
-    epochs: Annotated[int, typer.Option(help="Epochs of each trial.")] = 10,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each trial.  [default: 10]")] = None,
     batch_size: Annotated[str, typer.Option(help="Rows in a batch; 32,64 makes it a hyperparameter.")] = "32",
     trials: Annotated[int | None, typer.Option(help="How many trials each run has.")] = None,
     budget: Annotated[str | None, typer.Option(metavar="TIME", help="How long each run may take: 90s, 5m, 1h.")] = None,
@@ -35,7 +35,8 @@ def compare(
 ) -> None:
     """Compare search strategies and schedules.
 
-    On one task, with the same budget and on the same seeds: which is ahead, and is it more than luck?
+    On one task, with the same budget and on the same seeds: which is ahead, and is it more than luck? The task is a
+    build function or a built-in network with --data, or any function of hp that trains and measures by itself.
 
     Called again with the same arguments and --directory, it goes on where it stopped.
     """
@@ -43,7 +44,7 @@ def compare(
     from paceline.comparison import text
     from paceline.report.text import console
 
-    what = o.build_of(build, model)
+    what, values = o.build_of(build, model), o.pairs(fixed)
     name = what.rpartition(":")[2] if data is None else data
     path = o.study_of(directory, f"compare-{Path(name).name}")
     with going_on(path):
@@ -51,7 +52,8 @@ def compare(
             what, data, objective=o.objective_of(objective), searches=names("search", search),
             schedules=names("schedule", schedule), seeds=seeds, trials=trials, budget=budget, epochs=epochs,
             batch_size=o.loop_numbers("batch_size", batch_size), directory=path, validation=validation, keep=keep,
-            memory=memory, fixed=o.pairs(fixed), display="auto" if display else False, say=_say,
+            memory=memory, display="auto" if display else False, say=_say,
+            fixed={key: o.value_of(told) for key, told in values.items()} if data is None and model is None else values,
             **o.data_options(data_dir, target, task, test),
         )  # fmt: skip
     text.show(found, console())

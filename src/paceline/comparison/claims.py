@@ -149,6 +149,9 @@ def remarks(methods: Sequence[str], runs: Sequence["Run"]) -> Iterator[str]:
         whose = listed([method for method in methods if method in names])
         yield f"{whose} tried {tried:,} of the {size:,} points of the grid, the default first and then in order."
     waiting = [f"{run.method} (seed {run.seed})" for run in runs if run.state != "finished"]
+    begun = {(run.method, run.seed) for run in runs}
+    seeds = sorted({run.seed for run in runs})
+    waiting += [f"{method} (seed {seed})" for method in methods for seed in seeds if (method, seed) not in begun]
     if waiting:
         yield f"Not finished: {listed(waiting)}. The same command goes on with them."
 

@@ -83,6 +83,7 @@ def compare(
     path = fresh_directory() if directory is None else Path(directory)
     common = {"final": False, **options, "trials": trials, "budget": budget}
     write_plan(path, list(every), wanted, {})
+    space: Space | None = None
     for turn, seed in enumerate(wanted):
         earlier: dict[str, Study] = {}
         for name in _order(every, turn):
@@ -90,8 +91,8 @@ def compare(
             own = method(seed, earlier) if callable(method) else method
             if say is not None:
                 say(f"{name}, seed {seed} ({turn + 1} of {len(wanted)}) ...")
-            asked = _fitted({**common, **own}, earlier)
-            earlier[name] = _run(build, data, path, name, seed, asked)
+            earlier[name] = _run(build, data, path, name, seed, _fitted({**common, **own}, space))
+            space = space or earlier[name].space
     comparison = Comparison.open(path)
     comparison.save()
     return comparison
@@ -142,12 +143,11 @@ def _is_grid(method: Method) -> bool:
     return not callable(method) and method.get("search") == "grid"
 
 
-def _fitted(asked: Mapping[str, Any], earlier: Mapping[str, Study]) -> dict[str, Any]:
+def _fitted(asked: Mapping[str, Any], space: Space | None) -> dict[str, Any]:
     """A grid by name gets as many points as fit into the trials, where another study has shown the space."""
-    spaces = [study.space for study in earlier.values()]
-    if asked.get("search") != "grid" or asked["trials"] is None or not spaces:
+    if asked.get("search") != "grid" or asked["trials"] is None or space is None:
         return dict(asked)
-    return {**asked, "search": Grid(_samples(spaces[0], asked["trials"]))}
+    return {**asked, "search": Grid(_samples(space, asked["trials"]))}
 
 
 def _samples(space: Space, trials: int) -> int:

@@ -1,6 +1,7 @@
 """`ladder`: what each technique brings. A ladder is one study: each rung a trial, each seed a lane of its program."""
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -279,10 +280,11 @@ def _told(ladder: Ladder) -> Iterator[str]:
 
 
 def _step_told(step: Step) -> str:
-    change = f"{step.difference:+.4f} (interval {step.low:+.4f} to {step.high:+.4f})"
+    known = "" if math.isnan(step.low) else f" (interval {step.low:+.4f} to {step.high:+.4f})"
+    change = f"{step.before} to {step.after}: {step.difference:+.4f}{known}"
     if step.is_real:
-        return f"{step.before} to {step.after}: {change}, a real {'gain' if step.is_better else 'loss'}."
-    return f"{step.before} to {step.after}: {change}; no difference is shown (p {words.number(step.p_holm)})."
+        return f"{change}, a real {'gain' if step.is_better else 'loss'}."
+    return f"{change}; no difference is shown (p {words.number(step.p_holm)})."
 
 
 def _checked(rungs: Mapping[str, Callable[[Any], Any]], seeds: Any) -> list[str]:

@@ -35,12 +35,13 @@ def show_ladder(ladder: "Ladder", to: "Console") -> None:
     _say(to, f"Ladder {ladder.directory}: {ladder.metric} on {ladder.data}.")
     for sentence in ladder.sentences:
         _say(to, sentence)
-    table = _table("rung", f"{ladder.metric}, mean", "95 % interval", "step", "95 % interval", "p (Holm)", "seconds")
+    table = _table("rung", f"{ladder.metric}, mean", "95 % interval", "step", "interval", "p (Holm)", "seconds")
     for rung in ladder.rungs:
         step = ladder.step_to(rung.name)
-        told = ["", "", ""] if step is None else [
-            f"{step.difference:+.4f}", f"{step.low:+.4f} to {step.high:+.4f}", words.number(step.p_holm)
-        ]  # fmt: skip
+        told = ["", "", ""]
+        if step is not None:
+            known = "" if math.isnan(step.low) else f"{step.low:+.4f} to {step.high:+.4f}"
+            told = [f"{step.difference:+.4f}", known, words.number(step.p_holm)]
         mean = words.number(rung.score.value)
         table.add_row(escape(rung.name), mean, claims.bounds(rung.score), *told, f"{rung.seconds:.1f}")
     to.print(table)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _WIDTH = 30
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _MOST_BARS = 12
+_LEAST = 0.01
 _MOST_FOR_PAIRS = 15  # hyperparameters; of more, looking at every pair takes a second
 
 
@@ -34,11 +35,11 @@ def bars(record: Record) -> list[str]:
     if not quality.enough:
         head = "What mattered for being among the best tenth: how much of that each hyperparameter's value alone tells"
         return [f"{head} (95 % interval).", *_lines(known.best()), _doubt(quality)]
-    head = "What mattered: how much of what the scores vary by each hyperparameter alone explains"
+    head = "What mattered: the share of the scores' variance that each hyperparameter alone explains"
     lines = [f"{head} (95 % interval).", *_lines(variance.shares())]
     pairs = variance.interactions() if len(known.table.axes) <= _MOST_FOR_PAIRS else []
     lines += [f"Together beyond that: {told}." for told in [", ".join(_pairs(pairs))] if told]
-    worst = f"{record.objective.metric} worse than {words.number(known.worst)} counts as that"
+    worst = f"{record.objective.metric} worse than {words.number(known.worst)} counts as that much"
     return [*lines, f"{_belief(quality)}; {worst}."]
 
 
@@ -64,8 +65,8 @@ def _bar(part: float) -> str:
 
 
 def _pairs(pairs: "Sequence[Share]") -> Iterator[str]:
-    """The three strongest pairs of those that are surely there."""
-    for pair in [pair for pair in pairs if pair.low > 0][:3]:
+    """The three strongest pairs of those that are surely there, and worth a word."""
+    for pair in [pair for pair in pairs if pair.low > 0 and pair.share > _LEAST][:3]:
         yield f"{' × '.join(pair.names)} {interval(pair)}"
 
 

@@ -137,8 +137,11 @@ def process_of(writer: Json | None) -> int | None:
     import psutil
 
     try:
-        began = psutil.Process(int(writer["pid"])).create_time()
+        process = psutil.Process(int(writer["pid"]))
+        began, is_over = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
     except (psutil.Error, KeyError, ValueError):
+        return None
+    if is_over:
         return None
     return int(writer["pid"]) if began <= float(writer.get("since", 0.0)) + 1.0 else None
 

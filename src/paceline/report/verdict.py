@@ -63,9 +63,9 @@ def _winner(verdict: "Verdict", record: Record) -> Iterator[str]:
         yield f"{measured} in one fresh training."
         return
     yield f"{measured} on average over {verdict.num_pairs} fresh trainings, with a deviation of {_known(verdict.sd)}."
-    luck = "" if number(verdict.expected) == number(verdict.mean) else "without the luck of being picked as the best, "
+    luck = "" if number(verdict.expected) == number(verdict.mean) else ", without the luck of being picked as the best,"
     yield (
-        f"What to expect of it, {luck}is {number(verdict.expected)} "
+        f"What to expect of it{luck} is {number(verdict.expected)} "
         f"(95 % interval {number(verdict.low)} to {number(verdict.high)})."
     )
 

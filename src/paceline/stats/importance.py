@@ -28,7 +28,7 @@ import numpy as np
 from paceline.core import InvalidInput
 from paceline.stats.axes import Array, basis
 from paceline.stats.forest import Forest, Quality, grow
-from paceline.stats.squares import squared_length
+from paceline.stats.squares import Square, squared_length
 from paceline.stats.table import LEAST_TRIALS, Table
 
 SAMPLES = 600
@@ -49,7 +49,8 @@ class Share:
         names: of the hyperparameters, one or two.
         share: of the variance, from 0 to 1; what chance alone would show has been taken off.
         low, high: 95 % bootstrap interval of the share.
-        num_trials: trials in which all of them were active.
+        num_trials: trials in which all of them were active; of fewer than `LEAST_TRIALS` nothing is known, so that the
+            interval is from 0 to 1.
     """
 
     names: tuple[str, ...]
@@ -57,6 +58,13 @@ class Share:
     low: float
     high: float
     num_trials: int
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], square: Square, unit: float, num_trials: int) -> "Share":
+        """A squared length as a share of ``unit``."""
+        low, share, high = (float(min(1.0, part / unit)) for part in (square.low, square.value, square.high))
+        few = num_trials < LEAST_TRIALS
+        return cls(names, share, 0.0 if few else low, 1.0 if few else high, num_trials)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +112,8 @@ class Variance:
             effect = Effect.of(table, forest, places, FUNCTIONS if len(places) == 1 else _FUNCTIONS_OF_PAIRS)
             noise = WIDER * effect.noise(weights)
             square = squared_length(effect.coefficients, noise, variance_noise / variance)
-            low, share, high = (min(1.0, part / variance) for part in (square.low, square.value, square.high))
             names = tuple(table.axes[place].name for place in places)
-            found.append(Share(names, share, low, high, effect.num_trials))
+            found.append(Share.of(names, square, variance, effect.num_trials))
         return found
 
     def _variance(self, weights: Array) -> tuple[float, Array]:

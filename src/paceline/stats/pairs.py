@@ -71,13 +71,13 @@ def p_value(d: "NDArray[np.float64]", share: float) -> float:
 
     Differences that are all the same have no spread for t to be measured by; then it is the sign test's, 2 / 2^J.
     """
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     if len(d) < 2:
         return math.nan
     if _is_constant(d):
         return 2.0 ** (1 - len(d)) if np.any(d) else 1.0
-    return float(2 * t.sf(abs(np.mean(d)) / _error(d, share), len(d) - 1))
+    return float(2 * stdtr(len(d) - 1, -abs(np.mean(d)) / _error(d, share)))
 
 
 def signed_rank(d: "NDArray[np.float64]") -> float:
@@ -89,9 +89,9 @@ def signed_rank(d: "NDArray[np.float64]") -> float:
 
 
 def _half_width(d: "NDArray[np.float64]", share: float, level: float) -> float:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    return math.nan if _is_constant(d) else float(t.isf(level / 2, len(d) - 1)) * _error(d, share)
+    return math.nan if _is_constant(d) else float(stdtrit(len(d) - 1, 1 - level / 2)) * _error(d, share)
 
 
 def _error(d: "NDArray[np.float64]", share: float) -> float:

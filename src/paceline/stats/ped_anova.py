@@ -49,8 +49,7 @@ def shares(table: Table, losers: npt.NDArray[np.bool_] | None = None) -> list[Sh
         active = table.active[:, place]
         c = _coefficients(axis, table.cells[:, place], active, drawn, best)
         square = squared_length(c[0], WIDER * (c[1:] - c[0]))
-        low, share, high = (min(1.0, part) for part in (square.low, square.value, square.high))
-        found.append(Share((axis.name,), share, low, high, int(active.sum())))
+        found.append(Share.of((axis.name,), square, 1.0, int(active.sum())))
     return found
 
 

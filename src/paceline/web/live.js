@@ -55,7 +55,7 @@
     }
   }, {rootMargin: "600px"});
 
-  function take({names, parts}) {
+  async function take({names, parts}) {
     const panels = names.filter((name) => name.startsWith("panel/"));
     const known = new Map([...$("panels").children].map((section) => [section.dataset.part, section]));
     for (const [name, section] of known) if (!panels.includes(name)) forget(section);
@@ -73,8 +73,10 @@
         html: panel.html ?? before.html,
         figures: [...before.figures.filter((figure) => !newer.has(figure.name)), ...figures],
       });
-      show(section);
     });
+    for (const section of [...$("panels").children]) {
+      if (show(section)) await new Promise((resume) => setTimeout(resume, 0)); // the page answers its reader meanwhile
+    }
   }
 
   function begin(name) {
@@ -95,15 +97,16 @@
     section.remove();
   }
 
-  // Text at once, unless somebody is copying from it; figures once they are near the window.
+  // Text at once, unless somebody is copying from it; figures once they are near the window. Whether anything was done.
   function show(section) {
     const {html, figures} = pending.get(section) || {figures: []}, selection = document.getSelection();
-    if (selection && !selection.isCollapsed && section.contains(selection.anchorNode)) return;
-    if (html === undefined && (!figures.length || !near.has(section))) return;
+    if (selection && !selection.isCollapsed && section.contains(selection.anchorNode)) return false;
+    if (html === undefined && (!figures.length || !near.has(section))) return false;
     const focus = place(section, document.activeElement);
     paceline.show(section, {html, figures: near.has(section) ? figures : []});
     pending.set(section, {figures: near.has(section) ? [] : figures});
     if (focus) focusable(section)[focus - 1]?.focus({preventScroll: true});
+    return true;
   }
 
   // The place of what has the focus among what can have it, from 1; 0 where the focus is elsewhere.
@@ -148,7 +151,7 @@
         const answer = await fetch(`changes?after=${encodeURIComponent(seen)}`);
         if (!answer.ok) throw new Error(answer.statusText);
         const changes = await answer.json();
-        take(changes);
+        await take(changes);
         seen = changes.version;
         document.documentElement.dataset.version = seen;
       }

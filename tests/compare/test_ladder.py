@@ -1,0 +1,144 @@
+"""What each technique brings, on small networks and digits."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import paceline
+from paceline.cli.app import app
+from paceline.comparison import Ladder, read_ladder
+from paceline.core import InvalidInput
+from paceline.store import StudyStore
+
+SEEDS = 3
+
+
+def network(rate: float) -> Callable[[Any], Any]:
+    def build(_: Any) -> Any:
+        import keras
+
+        model = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    return build
+
+
+def broken(_: Any) -> Any:
+    raise RuntimeError("no such layer")
+
+
+RUNGS = {"still": network(0.0), "learns": network(0.01), "like it": network(0.01), "broken": broken}
+STEPS = [("still", "learns"), ("learns", "like it"), ("learns", "broken")]
+
+
+def made(directory: Path) -> Ladder:
+    return paceline.ladder(
+        RUNGS, "digits", steps=STEPS, seeds=SEEDS, epochs=2, batch_size=64, study=directory, seed=1, display=False
+    )
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    return made(tmp_path_factory.mktemp("ladder"))
+
+
+def num_events(directory: Path, *kinds: str) -> int:
+    store = StudyStore(directory, writable=False)
+    try:
+        return sum(type(stored.event).__name__ in kinds for stored in store.events())
+    finally:
+        store.close()
+
+
+def test_every_rung_has_a_test_score_of_every_seed(ladder: Ladder) -> None:
+    assert ladder.metric == "test accuracy"
+    assert [rung.name for rung in ladder.rungs] == ["still", "learns", "like it"]
+    frame = ladder.scores()
+    assert frame.groupby("rung")["seed"].count().tolist() == [SEEDS] * 3
+    assert frame["score"].equals(frame["test_accuracy"])
+    for rung in ladder.rungs:
+        assert rung.score.low < rung.score.value < rung.score.high
+        assert rung.score.value == pytest.approx(sum(rung.scores) / SEEDS)
+
+
+def test_real_steps_are_called_real_and_no_others(ladder: Ladder) -> None:
+    learns, like_it = ladder.steps
+    assert (learns.before, learns.after) == ("still", "learns")
+    assert learns.is_real
+    assert learns.is_better
+    assert learns.low > 0
+    # the same network on the same seeds
+    assert like_it.difference == pytest.approx(0.0, abs=1e-6)
+    assert not like_it.is_real
+    assert any("a real gain" in sentence for sentence in ladder.sentences)
+    assert any("no difference is shown" in sentence for sentence in ladder.sentences)
+
+
+def test_a_rung_that_fails_is_told_and_harms_no_other(ladder: Ladder) -> None:
+    assert "no such layer" in ladder.failed["broken"]
+    assert any(sentence.startswith("broken failed") for sentence in ladder.sentences)
+
+
+def test_the_curves_have_bands(ladder: Ladder) -> None:
+    frame = ladder.curves()
+    assert frame["epoch"].tolist() == [1, 2] * 3
+    assert (frame.query("rung == 'learns'")["val_accuracy_sd"] > 0).all()
+    assert {"accuracy", "accuracy_sd", "val_accuracy"} <= set(frame.columns)
+
+
+def test_saved_and_read_again(ladder: Ladder) -> None:
+    for name in ("ladder.csv", "ladder_seeds.csv", "ladder_curves.csv", "ladder.html", "best.keras"):
+        assert (ladder.directory / name).stat().st_size > 0
+    again = read_ladder(ladder.directory)
+    assert repr(again) == repr(ladder)
+    assert again.summary().equals(ladder.summary())
+
+
+def test_made_twice_nothing_is_trained_again(ladder: Ladder) -> None:
+    before = num_events(ladder.directory, "TrialStarted", "EpochMeasured")
+    assert made(ladder.directory).scores().equals(ladder.scores())
+    assert num_events(ladder.directory, "TrialStarted", "EpochMeasured") == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"rungs": {"one": network(0.1)}}, "at least two"),
+        ({"rungs": [network(0.1)] * 2}, "a dict"),
+        ({"seeds": 1}, "at least 2"),
+        ({"steps": [("still", "flies")]}, "among still"),
+        ({"steps": [("still", "still")]}, "different"),
+    ],
+)
+def test_what_is_no_ladder_is_refused(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    asked = {"rungs": RUNGS, "data": "digits", "study": tmp_path / "none", **change}
+    with pytest.raises(InvalidInput, match=told):
+        paceline.ladder(asked.pop("rungs"), asked.pop("data"), **asked)
+    assert not (tmp_path / "none").exists()
+
+
+def test_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.py").write_text(
+        "import keras\n\n"
+        "def network(rate):\n"
+        "    def build(hp):\n"
+        "        model = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(),"
+        " keras.layers.Dense(10, 'softmax')])\n"
+        "        model.compile(keras.optimizers.Adam(rate), 'sparse_categorical_crossentropy', metrics=['accuracy'])\n"
+        "        return model\n"
+        "    return build\n\n"
+        "rungs = {'still': network(0.0), 'learns': network(0.01)}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    asked = "ladder model.py:rungs --data digits --seeds 3 --epochs 2 --batch-size 64 --seed 1 --study found"
+    done = CliRunner().invoke(app, [*asked.split(), "--no-display"])
+    assert done.exit_code == 0, done.output
+    for words in ("still to learns", "a real gain", "ladder.csv"):
+        assert words in done.stdout
+    refused = CliRunner().invoke(app, ["ladder", "model.py:network", "--data", "digits"])
+    assert refused.exit_code == 2
+    assert "a dict" in refused.output

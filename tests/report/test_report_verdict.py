@@ -1,0 +1,178 @@
+"""What a study says of its final: in sentences, as rows and as JSON, however far the final came."""
+
+import io
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from paceline.core import TrialState
+from paceline.core.events import (
+    Event,
+    FinalEnded,
+    FinalMeasured,
+    FinalStarted,
+    Json,
+    SessionEnded,
+    SessionStarted,
+    SpaceChanged,
+    StudyCreated,
+    TrialAsked,
+    TrialEnded,
+)
+from paceline.report import Study, read, text
+from paceline.report.verdict import rows, sentences
+from paceline.space import Float, Space
+from paceline.store import StudyStore
+from paceline.study.closing import Closing
+
+SPACE = Space({"rate": Float(0.0, 1.0)})
+WIGGLE = (0.001, -0.001, 0.0005, -0.0005)
+UNLIKE = (-0.001, -0.0005, 0.001, 0.0008)
+
+
+def trials(*scores: float) -> list[Event]:
+    told: list[Event] = []
+    for number, score in enumerate(scores):
+        config = {"rate": number / 10}
+        told += [
+            TrialAsked(number, config, 0, 1, "random"),
+            TrialEnded(number, TrialState.COMPLETED, score, 1, ""),
+        ]
+    return told
+
+
+def measured(number: int, scores: Sequence[float | None]) -> list[Event]:
+    return [FinalMeasured(number, pair, score, 1, {}, 1.0) for pair, score in enumerate(scores)]
+
+
+def around(mean: float, by: Sequence[float] = WIGGLE) -> list[float]:
+    return [mean + one for one in by]
+
+
+def study(
+    path: Path, *events: Event, finalists: int = 3, default: int | None = 2, pairs: int = 4, fresh: bool = True,
+    objective: tuple[str, str] = ("val_accuracy", "maximize"), **settings: Json,
+) -> Study:  # fmt: skip
+    metric, direction = objective
+    created = StudyCreated(2, {"metric": metric, "direction": direction}, {"name": "mine", "rows": {}}, settings)
+    begin = FinalStarted(tuple(range(finalists)), default, pairs, fresh, 0.1)
+    searched = [event for event in events if isinstance(event, TrialAsked | TrialEnded)]
+    rest = [event for event in events if not isinstance(event, TrialAsked | TrialEnded)]
+    store = StudyStore(path, writable=True)
+    store.append([created, SessionStarted({}), SpaceChanged(SPACE.to_json()), *searched, begin, *rest])
+    store.close()
+    return Study.open(path)
+
+
+def told(study: Study) -> str:
+    assert study.verdict is not None
+    return " ".join(sentences(study.verdict, study.record))
+
+
+def shown(path: Path) -> str:
+    stream = io.StringIO()
+    text.show(read(path), Console(file=stream, width=140))
+    return stream.getvalue()
+
+
+def clear_winner(path: Path, *last: Event) -> Study:
+    events = [*measured(0, around(0.97)), *measured(1, around(0.93, UNLIKE)), *measured(2, around(0.90, UNLIKE))]
+    return study(path, *trials(0.975, 0.93, 0.90), *events, *last)
+
+
+def test_a_clear_winner(tmp_path: Path) -> None:
+    one = clear_winner(tmp_path, FinalEnded(0, "best"), SessionEnded("enough", 1.0))
+    said = told(one)
+    for words in (
+        "Trial 0 is the winner: val_accuracy 0.9700 on average over 4 fresh trainings, with a deviation of 0.0009129.",
+        "What to expect of it is 0.9700 (95 % interval 0.9685 to 0.9715).",
+        "It is better than all of its 2 rivals.",
+        "It is better than the default configuration by 0.06992 (95 % interval 0.06",
+        "The search had seen 0.9750 for it: 0.0050 of that was luck.",
+    ):
+        assert words in said
+    for words in ("Trial 0 is the winner", "2 (default)", "behind", "0.9700"):
+        assert words in shown(tmp_path)
+    stream = io.StringIO()
+    text.result(read(tmp_path), Console(file=stream, width=140))
+    assert "Trial 0 is the winner" in stream.getvalue()
+
+
+def test_rows_are_the_winner_and_its_rivals(tmp_path: Path) -> None:
+    one = clear_winner(tmp_path)
+    assert one.verdict is not None
+    table = rows(one.verdict, one.record)
+    assert [(row[0], row[-1]) for row in table] == [("0", "winner"), ("1", "behind"), ("2 (default)", "behind")]
+
+
+def test_ties_are_called_ties(tmp_path: Path) -> None:
+    events = [*measured(0, around(0.97)), *measured(1, around(0.9699, UNLIKE)), *measured(2, around(0.9698, UNLIKE))]
+    said = told(study(tmp_path, *trials(0.97, 0.97, 0.97), *events, FinalEnded(0, "")))
+    assert "It is tied with trials 1 and 2: the data cannot tell them apart." in said
+    assert "without the luck of being picked as the best" in said
+    assert "Nothing shows that it is better than the default configuration." in said
+
+
+def test_the_smaller_one_is_taken(tmp_path: Path) -> None:
+    events = [*measured(0, around(0.97)), *measured(1, around(0.9699, UNLIKE)), FinalEnded(1, "small")]
+    closing = Closing.of(4, "small").to_json()
+    said = told(study(tmp_path, *trials(0.97, 0.97), *events, finalists=2, default=0, closing=closing))
+    assert "Trial 1 is taken in its place: tied with it and smaller." in said
+    assert "It is the default configuration itself: nothing shows that another one is better." in said
+
+
+def test_a_loss_that_came_out_better_than_the_search_had_seen(tmp_path: Path) -> None:
+    events = [*measured(0, [0.20, 0.22, 0.21, 0.23]), *measured(1, [0.50, 0.55, 0.52, 0.51]), FinalEnded(0, "")]
+    loss = ("val_loss", "minimize")
+    said = told(study(tmp_path, *trials(0.30, 0.50), *events, finalists=2, default=1, objective=loss, fresh=False))
+    assert "Trial 0 is the winner: val_loss 0.215 on average" in said
+    assert "The search had seen 0.300 for it, which was no luck." in said
+    assert "better than the default configuration by 0.3" in said
+    assert "All fresh trainings had the same split" in said
+
+
+def test_json_is_strict_and_has_all_of_it(tmp_path: Path) -> None:
+    one = clear_winner(tmp_path, FinalMeasured(1, 3, None, None, {}, 1.0), FinalEnded(0, "best"))
+    final = json.loads(json.dumps(read(tmp_path).to_json(), allow_nan=False))["final"]
+    assert (final["winner"], final["taken"], final["default"], final["tied"]) == (0, 0, 2, [0])
+    assert [rival["number"] for rival in final["rivals"]] == [2, 1]
+    assert final["scores"]["1"][3] is None
+    assert final["rivals"][1]["p"] is None
+    assert "Trial 1 failed on 1 of 4 pairs, so it cannot win." in final["sentences"]
+    assert final["low"] < final["expected"] < final["high"]
+    assert one.verdict is not None
+
+
+@pytest.mark.parametrize(
+    ("events", "finalists", "pairs", "says"),
+    [
+        ([], 3, 4, "The final is not finished: 0 of its 4 pairs count."),
+        ([*measured(0, [0.9, 0.8]), *measured(1, [0.7, 0.6]), *measured(2, [0.5, 0.4])], 3, 4, "Trial 0 is ahead"),
+        ([*measured(0, [0.9]), *measured(1, [0.7])], 2, 1, "Trial 0 is ahead: val_accuracy 0.9 in one fresh training."),
+        (measured(0, around(0.9)), 1, 4, "nothing to compare it with"),
+        ([*measured(0, [None] * 4), *measured(1, [math.nan] * 4)], 2, 4, "No fresh training gave a score"),
+        ([*measured(0, [0.5] * 4), *measured(1, [0.5] * 4)], 2, 4, "all gave the same score"),
+    ],
+)
+def test_what_cannot_be_said_is_said(
+    tmp_path: Path, events: list[Event], finalists: int, pairs: int, says: str
+) -> None:
+    one = study(tmp_path, *trials(0.9, 0.8, 0.7), *events, finalists=finalists, pairs=pairs)
+    assert says in told(one)
+    assert "nan" not in shown(tmp_path)
+    json.dumps(read(tmp_path).to_json(), allow_nan=False)
+
+
+def test_no_final_no_verdict(tmp_path: Path) -> None:
+    store = StudyStore(tmp_path, writable=True)
+    objective = {"metric": "val_accuracy", "direction": "maximize"}
+    created = StudyCreated(2, objective, {"name": "mine", "rows": {}}, {})
+    store.append([created, SessionStarted({}), SpaceChanged(SPACE.to_json()), *trials(0.9)])
+    store.close()
+    assert Study.open(tmp_path).verdict is None
+    assert read(tmp_path).to_json()["final"] is None
+    assert "Trial 0 is" not in shown(tmp_path)
