@@ -370,3 +370,10 @@ def test_squared_length_covers(length: float, size: int, seed: int) -> None:
     assert sum(one.low <= length**2 <= one.high for one in found) >= 175
     assert all(one.low <= one.value <= one.high for one in found)
     assert all(one.value <= one.raw + 1e-9 for one in found if size > 3)
+
+
+def test_what_can_never_be_active_is_left_out() -> None:
+    momentum = Float("momentum", 0.0, 1.0, conditions=[Condition("optimizer", ["sgd"])])
+    assert list(axes_of(Space([Fixed("optimizer", "adam"), Float("rate", 0.0, 1.0), momentum]))) == ["rate"]
+    both = Space([Choice("optimizer", ["adam", "sgd"]), Float("rate", 0.0, 1.0), momentum])
+    assert list(axes_of(both)) == ["optimizer", "rate", "momentum"]

@@ -59,9 +59,17 @@ def axes_of(space: Space) -> dict[str, Axis]:
     """The axes of all hyperparameters that have more than one value, by name."""
     axes: dict[str, Axis] = {}
     for h in space:
-        if h.num_values != 1:
+        if h.num_values != 1 and _can_be_active(h, space):
             axes[h.name] = _axis(h, _conditions(h, space, axes))
     return axes
+
+
+def _can_be_active(h: Hyperparameter, space: Space) -> bool:
+    """Whether no parent of it is fixed to a value that leaves it out."""
+    parents = [(space[condition.parent], condition.values) for condition in h.conditions]
+    return all(
+        _can_be_active(parent, space) and any(parent.admits(value) for value in values) for parent, values in parents
+    )
 
 
 def basis(measure: Array, most: int) -> Array:
