@@ -18,9 +18,10 @@ def ablate(
     data_dir: o.DataDir = None,
     display: o.Display = True,
 ) -> None:
-    """Measure what each change from the default configuration to the winner is worth.
+    """Measure what each change made by the winner is worth.
 
-    Networks that differ from one of the two in one hyperparameter train side by side. Called again, it goes on.
+    Networks that differ from the default configuration, or from the winner, in one hyperparameter train side by side on
+    fresh seeds and splits. Called again, it goes on.
     """
     from paceline import api
     from paceline.cli.search import interruptible
