@@ -62,7 +62,9 @@ def _measured(directory: Path) -> list[EpochMeasured]:
 
 # JAX's own cache of programs meets the full disk, too
 @pytest.mark.filterwarnings("ignore:Error writing persistent compilation cache entry")
-@pytest.mark.parametrize(("units", "room", "what"), [(8, 0, r"study\.db"), (100_000, 2**20, r"\.safetensors|best\.new\.keras")])
+@pytest.mark.parametrize(
+    ("units", "room", "what"), [(8, 0, r"study\.db"), (100_000, 2**20, r"\.safetensors|best\.new\.keras")]
+)
 def test_a_full_disk_ends_a_study_that_goes_on_later(
     tmp_path: Path, limit: Callable[[int | None], None], units: int, room: int, what: str
 ) -> None:

@@ -173,9 +173,12 @@ def _best(summary: Summary, title: str = "Best configuration") -> Iterator[str]:
     if kept is not None:
         validation = {name: score for name, score in kept.metrics.items() if name.startswith("val_")}
         place = "Measured, after step" if _has_no_data(record) else "Validation, after epoch"
+        if record.final is not None:  # what it scored there was told before
+            place = "In the search, after epoch"
         yield f"{place} {kept.epoch}: {words.metrics(validation or kept.metrics)}."
     if record.tested is not None and record.tested.number == trial.number:
-        yield f"Test: {words.metrics(record.tested.metrics)}."
+        how = ", trained anew on training and validation part" if record.tested.refitted else ""
+        yield f"Test{how}: {words.metrics(record.tested.metrics)}."
     elif summary.state == "finished" and not _has_no_data(record):
         yield "Test: the data have no test part, so nothing was measured on it."
 

@@ -152,7 +152,7 @@ def choose(record: Record, task: Task) -> tuple[list[Trial], list[str]]:
     chosen = list(numbers)[: count - 1 if default is not None and default.number not in numbers[:count] else count]
     if default is not None and default.number not in chosen:
         chosen.append(default.number)
-    return [record.trial(number) for number in chosen], [remark]
+    return [record.trial(number) for number in chosen], [f"Finalists: {remark}."]
 
 
 def default_of(record: Record) -> Trial | None:
