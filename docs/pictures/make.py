@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from paceline.report import read, text
 
@@ -24,9 +26,11 @@ def main() -> None:
         os.chdir(directory)
         fresh = {**os.environ, "PACELINE_CACHE": str(Path(directory, "cache"))}  # compiles, as a new user's does
         subprocess.run([sys.executable, "-m", "paceline", "demo"], check=True, stdout=nothing, env=fresh)
+        shown = Console(file=StringIO(), width=WIDTH, highlight=False, force_terminal=True)
+        text.show(read("runs/demo"), shown)
         console = Console(record=True, file=nothing, width=WIDTH, highlight=False)
         console.print("$ paceline show runs/demo", style="bold")
-        text.show(read("runs/demo"), console)
+        console.print(Text.from_ansi(shown.file.getvalue()))  # type: ignore[attr-defined]  # wraps, as a terminal does
         console.save_svg(str(PICTURE), title="paceline")
         os.chdir(PICTURE.parent)
 

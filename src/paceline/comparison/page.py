@@ -23,6 +23,7 @@ from paceline.report.page.parts import (
     paragraph,
     table,
 )
+from paceline.stats.ranks import Estimate
 
 if TYPE_CHECKING:
     from paceline.comparison.claims import Axis
@@ -33,6 +34,8 @@ _COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, GREY)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 _POINTS = 60  # of a curve
+_MOST, _WIDE = 0.6, 5.0  # where all scores are so much wider than most, those are drawn from near by, too
+_OUTSIDE = "From near by: what lies far off is outside."
 
 
 def write(comparison: "Comparison") -> Path:
@@ -57,28 +60,24 @@ def _answer(comparison: "Comparison") -> Panel:
     ordered = claims.standing(comparison.methods, values, comparison.objective)
     columns = {one.method: [row[comparison.methods.index(one.method)] for row in values] for one in ordered}
     drawn = dots("outcomes", metric, columns, {one.method: one.score for one in ordered}, "method")
-    rows = [
-        [one.method, one.score.value, one.score.low, one.score.high, one.rank.value, one.rank.low, one.rank.high]
-        for one in ordered
-    ]
-    heads = ["method", f"mean {metric}", "low", "high", "average rank", "low", "high"]
-    told = "".join(map(paragraph, comparison.sentences))
-    body = told + drawn.place() + table(heads, rows, caption="What each method came to, with 95 % intervals")
-    return Panel("answer", "Which is ahead", body, (drawn,))
+    rows = [[one.method, *_known(one.score), *_known(one.rank)] for one in ordered]
+    heads = ["method", f"mean {metric}", "95 % interval", "average rank", "95 % interval"]
+    told = "".join(map(paragraph, comparison.sentences)) + "".join(one.place() for one in drawn)
+    return Panel("answer", "Which is ahead", told + table(heads, rows, caption="What each method came to"), drawn)
 
 
 def _way(comparison: "Comparison") -> Panel:
     figures = tuple(_anytime(comparison, axis) for axis in ("trials", "epochs", "seconds"))
     stands = claims.stands(comparison.methods, comparison.runs, comparison.objective, comparison.axis)
     rows = [
-        [Cell(f"{one.method}, {words.number(one.budget)} {one.axis}", one.method), one.score.value, one.score.low,
-         one.score.high, one.iqm.value, one.rank.value, one.rank.low, one.rank.high]
+        [Cell(f"{one.method}, {words.number(one.budget)} {one.axis}", one.method), *_known(one.score),
+         *_known(one.iqm)[:1], *_known(one.rank)]
         for one in stands
     ]  # fmt: skip
     metric = comparison.objective.metric
-    heads = ["method and budget", f"mean of the best {metric}", "low", "high", "interquartile mean", "average rank"]
+    heads = ["method and budget", f"mean of the best {metric}", "95 % interval", "interquartile mean", "average rank"]
     body = "".join(one.place() for one in figures)
-    body += table([*heads, "low", "high"], rows, caption="At equal budgets, with 95 % intervals", sortable=True)
+    body += table([*heads, "95 % interval"], rows, caption="At equal budgets", sortable=True)
     return Panel("way", "How they got there", body, figures)
 
 
@@ -107,9 +106,9 @@ def _anytime(comparison: "Comparison", axis: "Axis") -> Figure:
 def _used(comparison: "Comparison") -> Panel:
     metric = comparison.objective.metric
     rows = [
-        [Cell(f"{run.method}, seed {run.seed}", f"{run.method} {run.seed:09d}"),
-         math.nan if run.score is None else run.score, run.trials, run.epochs, run.seconds, run.compilations,
-         run.compiling, math.nan if run.peak_bytes is None else run.peak_bytes / 2**20]
+        [Cell(f"{run.method}, seed {run.seed}", f"{run.method} {run.seed:09d}"), _cell(run.score), run.trials,
+         run.epochs, run.seconds, run.compilations, run.compiling,
+         _cell(None if run.peak_bytes is None else run.peak_bytes / 2**20)]
         for run in comparison.runs
     ]  # fmt: skip
     heads = ["run", f"best {metric}", "trials", "epochs", "seconds", "compilations", "compiling, s", "peak memory, MiB"]
@@ -124,11 +123,11 @@ def _differences(comparison: "Comparison") -> Panel:
     metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
     names = comparison.methods
     rows = [
-        [f"{names[pair.first]} over {names[pair.second]}", pair.difference.value, pair.difference.low,
-         pair.difference.high, pair.p, pair.p_holm, "real" if pair.is_real else "not shown"]
+        [f"{names[pair.first]} over {names[pair.second]}", *_known(pair.difference), _cell(pair.p), _cell(pair.p_holm),
+         "real" if pair.is_real else "not shown"]
         for pair in claims.pairs(values, comparison.objective)
     ]  # fmt: skip
-    heads = ["pair", f"better by ({metric})", "low", "high", "p", "p (Holm)", "at the 5 % level"]
+    heads = ["pair", f"better by ({metric})", "95 % interval", "p", "p (Holm)", "at the 5 % level"]
     body = table(heads, rows, caption="Every two methods on the same seeds", sortable=True)
     return Panel("differences", "Every two methods", body)
 
@@ -139,47 +138,61 @@ def _rungs(ladder: "Ladder") -> Panel:
     rows = []
     for rung in ladder.rungs:
         step = ladder.step_to(rung.name)
-        change = [math.nan] * 4 if step is None else [step.difference, step.low, step.high, step.p_holm]
-        real = "" if step is None else "real" if step.is_real else "not shown"
-        origin = "" if step is None else step.before
-        rows.append([rung.name, rung.score.value, rung.score.low, rung.score.high, origin, *change, real, rung.seconds])
-    heads = ["rung", f"mean {ladder.metric}", "low", "high", "compared with", "difference", "low", "high", "p (Holm)"]
-    body = "".join(map(paragraph, ladder.sentences)) + drawn.place()
-    body += table([*heads, "step", "seconds"], rows, caption="Every rung, with 95 % intervals")
-    return Panel("rungs", "What each technique brings", body, (drawn,))
+        told: list[object] = [""] * 5
+        if step is not None:
+            difference = _known(Estimate(step.difference, step.low, step.high))
+            told = [step.before, *difference, _cell(step.p_holm), "real" if step.is_real else "not shown"]
+        rows.append([rung.name, *_known(rung.score), *told, rung.seconds])
+    heads = ["rung", f"mean {ladder.metric}", "95 % interval", "compared with", "difference", "interval", "p (Holm)"]
+    body = "".join(map(paragraph, ladder.sentences)) + "".join(one.place() for one in drawn)
+    body += table([*heads, "step", "seconds"], rows, caption="Every rung")
+    return Panel("rungs", "What each technique brings", body, drawn)
 
 
 def _learning(ladder: "Ladder") -> Panel:
     metric = ladder.objective.metric
-    figures = tuple(_curves(ladder.rungs, name) for name in dict.fromkeys([metric.removeprefix("val_"), metric]))
+    names = dict.fromkeys([metric.removeprefix("val_"), metric])
+    figures = tuple(one for name in names for one in _curves(ladder.rungs, name))
     note = paragraph("Lines: the mean over seeds; bands: one standard deviation to either side.")
     return Panel("learning", "How they learnt", note + "".join(one.place() for one in figures), figures)
 
 
-def _curves(rungs: "Sequence[Rung]", metric: str) -> Figure:
+def _curves(rungs: "Sequence[Rung]", metric: str) -> tuple[Figure, ...]:
+    """The rungs' curves; a second time from near by, where some are far off."""
     traces: list[dict[str, Any]] = []
+    means: list[float] = []
     for number, rung in enumerate(rungs):
         rows = []
         for measured in rung.trial.measurements:
             mean, spread = measured.metrics.get(metric, math.nan), measured.spread.get(metric, 0.0)
             if math.isfinite(mean):
                 rows.append((float(measured.epoch), mean, mean - spread, mean + spread))
+        means += [row[1] for row in rows]
         traces += band(number, rung.name, rows)
     part = "validation" if metric.startswith("val_") else "training"
     alt = f"{metric} ({part} part) after each epoch of every rung: mean over seeds, with one standard deviation."
-    layout = {"xaxis": parts.axis("epoch"), "yaxis": parts.axis(metric), "height": 420}
-    return figure(f"curve_{part}", traces, layout, alt)
+    layout = {"xaxis": parts.axis("epoch"), "height": 420}
+    whole = figure(f"curve_{part}", traces, {**layout, "yaxis": parts.axis(metric)}, alt)
+    near = _near(means)
+    if near is None:
+        return (whole,)
+    close = {**layout, "yaxis": parts.axis(metric, range=near)}
+    return whole, figure(f"curve_{part}_near", traces, close, f"{alt} {_OUTSIDE}")
 
 
-def dots(name: str, metric: str, values: Mapping[str, Sequence[float]], means: Mapping[str, Any], what: str) -> Figure:
-    """A row for each name: a dot for each seed, and a diamond with the interval of the mean."""
+def dots(
+    name: str, metric: str, values: Mapping[str, Sequence[float]], means: Mapping[str, Estimate], what: str
+) -> tuple[Figure, ...]:
+    """A row for each name: a dot for each seed, and a diamond with the interval of the mean.
+
+    Where some lie so far off that the others cannot be told apart, a second figure shows those from near by.
+    """
     seeds: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": "one seed", "x": [], "y": []}
     seeds["marker"] = {"symbol": "circle-open", "color": GREY, "size": 7}
     for method, found in values.items():
-        for value in found:
-            if math.isfinite(value):
-                seeds["x"].append(value)
-                seeds["y"].append(label(method))
+        for value in filter(math.isfinite, found):
+            seeds["x"].append(value)
+            seeds["y"].append(label(method))
     known = [(label(method), mean) for method, mean in means.items() if math.isfinite(mean.value)]
     up = [mean.high - mean.value if math.isfinite(mean.high) else 0.0 for _, mean in known]
     down = [mean.value - mean.low if math.isfinite(mean.low) else 0.0 for _, mean in known]
@@ -190,9 +203,35 @@ def dots(name: str, metric: str, values: Mapping[str, Sequence[float]], means: M
     }  # fmt: skip
     names = [label(method) for method in values]
     rows = {"type": "category", "categoryorder": "array", "categoryarray": names[::-1], "automargin": True}
-    layout = {"height": 130 + 34 * len(names), "xaxis": parts.axis(metric), "yaxis": rows}
+    layout = {"height": 130 + 34 * len(names), "yaxis": rows}
     alt = f"{metric} of each {what}: dots for single seeds, diamonds for means with their 95 % intervals."
-    return figure(name, [seeds, mean], layout, alt)
+    whole = figure(name, [seeds, mean], {**layout, "xaxis": parts.axis(metric)}, alt)
+    near = _near(seeds["x"])
+    if near is None:
+        return (whole,)
+    close = {**layout, "xaxis": parts.axis(metric, range=near)}
+    return whole, figure(f"{name}_near", [seeds, mean], close, f"{alt} {_OUTSIDE}")
+
+
+def _near(values: Sequence[float]) -> list[float] | None:
+    """The shortest range that holds most values, if all of them together are so much wider that it cannot be seen."""
+    found = sorted(values)
+    held = math.ceil(_MOST * len(found))
+    if held < 2:
+        return None
+    low, high = min(zip(found, found[held - 1 :], strict=False), key=lambda ends: ends[1] - ends[0])
+    gap = 0.3 * (high - low)
+    return [low - gap, high + gap] if 0 < _WIDE * (high - low) < found[-1] - found[0] else None
+
+
+def _known(estimate: Estimate) -> list[Cell]:
+    """A value and its interval as cells, empty where they are not known."""
+    return [_cell(estimate.value), Cell(claims.bounds(estimate), None)]
+
+
+def _cell(value: float | None) -> Cell:
+    """A number as a cell, empty where it is not known."""
+    return Cell("", None) if value is None or math.isnan(value) else Cell(words.number(value), value)
 
 
 def band(number: int, name: str, rows: Sequence[tuple[float, float, float, float]]) -> Iterator[dict[str, Any]]:
