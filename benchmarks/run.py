@@ -46,6 +46,7 @@ BENCHMARKS = (
     "page",
     "live",
     "recipes",
+    "side_by_side",
 )
 
 
