@@ -75,10 +75,11 @@ class Comparison:
 
     @cached_property
     def axis(self) -> Axis:
-        """What budgets are told in: trials where all cost the same epochs; else epochs; under time limits seconds."""
-        counts = {run.trials for run in self.runs if run.state == "finished"}
+        """What budgets are told in: seconds under time limits, trials where all cost the same epochs, else epochs."""
+        if any(run.is_timed for run in self.runs):
+            return "seconds"
         each = {run.epochs / run.trials for run in self.runs if run.trials}
-        return "trials" if len(each) == 1 else "epochs" if len(counts) == 1 else "seconds"
+        return "trials" if len(each) == 1 else "epochs"
 
     @cached_property
     def sentences(self) -> list[str]:

@@ -48,6 +48,7 @@ class Run:
         tests: what its model measured on the test part; empty where there is none.
         fingerprint: of the data, as they were split.
         grid: how many points the whole grid has, where a grid was searched.
+        is_timed: whether its budget was a time.
     """
 
     method: str
@@ -64,6 +65,7 @@ class Run:
     tests: Mapping[str, float]
     fingerprint: str
     grid: int | None = None
+    is_timed: bool = False
 
     @property
     def epochs(self) -> int:
@@ -95,7 +97,7 @@ def read_run(directory: Path, method: str, seed: int, peak_bytes: int | None = N
         method, seed, directory, summary.state, points(stored, record), len(record.trials), summary.seconds,
         record.programs_compiled, sum(one.seconds for one in record.compilations), peak_bytes,
         None if record.best is None else record.best.score, tested, _fingerprint(summary),
-        None if samples is None else record.space.grid_size(int(samples)),
+        None if samples is None else record.space.grid_size(int(samples)), record.settings.get("seconds") is not None,
     )  # fmt: skip
 
 
