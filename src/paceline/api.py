@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from paceline.core import Configuration, InvalidInput
-from paceline.report import Study, Summary, read, watch
+from paceline.report import Study, read, watch
 from paceline.report.document import write_report
 from paceline.schedule import Schedule
-from paceline.schedule import restore as restore_schedule
 from paceline.search import Normal, Strategy, Weights
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.study import Request, carry_out, make_plan
@@ -21,12 +20,10 @@ from paceline.study.asktell import OpenStudy
 from paceline.study.bring import bring
 from paceline.study.closing import Closing, Replication
 from paceline.study.function import FunctionTask
-from paceline.study.resuming import found, request_of, strategy_of
+from paceline.study.resuming import function_of, limits_of, request_of
 
 Build = Callable[[HyperParameters], Any]
 Show = Literal["auto"] | bool
-
-_LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
 
 def tune(
@@ -252,8 +249,8 @@ def resume(
     summary = read(directory)
     record = summary.record
     if record.created is not None and "kind" in record.created.data:
-        return _watched_function(_function_of(summary, build, trials, budget), display)
-    trials, budget = _limits(summary, trials, budget)
+        return _watched_function(function_of(record, directory, summary.seconds, build, trials, budget), display)
+    trials, budget = limits_of(record, directory, summary.seconds, trials, budget)
     request = request_of(
         record, directory, build, data, trials=trials, budget=budget, validation=validation, class_weight=class_weight,
         folds=folds, groups=groups, memory=memory, data_options=data_options,
@@ -353,22 +350,6 @@ def _refuse(when: str, expected: str, **options: tuple[Any, Any]) -> None:
             raise InvalidInput(f"{name} was given {when}", expected=f"it {expected}")
 
 
-def _function_of(summary: Summary, function: Build | str | None, trials: int | None, budget: Any) -> FunctionTask:
-    """A function's study, to be gone on with."""
-    settings, directory = summary.record.settings, summary.directory
-    if "source" not in settings:
-        raise InvalidInput(
-            f"study {directory} is told by hand", expected=f"paceline.open_study({str(directory)!r}), ask and tell"
-        )
-    function = found("function", function, settings["source"]["build"], "the function", directory)
-    trials, budget = _limits(summary, trials, budget)
-    same = {name: settings[name] for name in ("epochs", "ordered", "workers", "time_limit", "memory_limit")}
-    return FunctionTask.of(
-        function, objective=summary.record.objective, study=directory, trials=trials, budget=budget,
-        search=strategy_of(directory, settings["search"]), schedule=restore_schedule(settings["schedule"]), **same,
-    )  # fmt: skip
-
-
 def _watched_function(task: FunctionTask, display: Show) -> Study:
     limits = task.budget
     with watch(display, trials=limits.trials, seconds=limits.seconds, opening="Calling the function ...") as observer:
@@ -388,20 +369,3 @@ def _reported(directory: Path) -> Study:
     with suppress(InvalidInput):  # whoever wants it all the same is told why by `paceline report`
         write_report(directory)
     return Study.open(directory)
-
-
-def _limits(summary: Summary, trials: int | None, budget: float | str | None) -> tuple[int | None, float | str | None]:
-    """Trials and budget of a session that resumes: what is given, else what is left."""
-    settings, record = summary.record.settings, summary.record
-    if trials is None and settings["trials"] is not None:
-        trials = max(int(settings["trials"]), len(record.trials))
-    seconds = settings.get("seconds")
-    if trials is not None or budget is not None or seconds is None:
-        return trials, budget
-    left = float(seconds) - summary.seconds
-    if left < _LEAST_SECONDS:
-        raise InvalidInput(
-            f"the time budget of study {summary.directory}, {seconds:g} s, is used up", expected="a new limit",
-            fix="Pass budget='5m' or trials=100 (a total); on the terminal --budget 5m or --trials 100.",
-        )  # fmt: skip
-    return None, left

@@ -51,6 +51,21 @@ class Run:
     say: Callable[[str], None] = print
     display: Any = "auto"
 
+    def study_of(self, part: str) -> paceline.Study:
+        """The study of another part of the recipe.
+
+        Raises:
+            InvalidInput: that part has not been run.
+        """
+        directory = self.directory.parent / part
+        try:
+            return paceline.load_study(directory)
+        except paceline.InvalidInput:
+            raise paceline.InvalidInput(
+                f"part {self.directory.name} was asked for and {directory} holds no search",
+                expected=f"part {part} to have been run",
+            ) from None
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:

@@ -83,7 +83,7 @@ def _search(run: Run, search: str) -> None:
 def winner(run: Run) -> None:
     """The winner and the default network, trained whole."""
     data, epochs = images.load(run, QUICK_ROWS), QUICK_EPOCHS if run.quick else EPOCHS
-    searched = max((_searched(run, part) for part in ("random", "bayesian")), key=lambda study: study.best.score or 0.0)
+    searched = max((run.study_of(part) for part in ("random", "bayesian")), key=lambda study: study.best.score or 0.0)
     tuned, default = dict(searched.best.config), searched.space.default()
     _check_budget(run, [tuned, tuned, default], epochs, data)
     study = paceline.tune(
@@ -108,16 +108,6 @@ def winner(run: Run) -> None:
     ]
     writing.picture(run, "training", lines, title="Validation accuracy", xaxis_title="epochs")
     writing.best(run, study, data)
-
-
-def _searched(run: Run, part: str) -> paceline.Study:
-    directory = run.directory.parent / part
-    try:
-        return paceline.load_study(directory)
-    except paceline.InvalidInput:
-        raise paceline.InvalidInput(
-            f"part winner was asked for and {directory} holds no search", expected=f"part {part} to have been run"
-        ) from None
 
 
 def _build(run: Run, data: Any, epochs: int) -> Callable[[Any], Any]:

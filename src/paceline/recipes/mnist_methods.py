@@ -102,7 +102,7 @@ def _search(run: Run, part: str, search: Any) -> None:
 def compare(run: Run) -> None:
     """The winners and the default network, each from fresh seeds; the best is trained on everything, and saved."""
     data, sizes = images.load(run, QUICK_ROWS), QUICK if run.quick else FULL
-    studies = {part: _searched(run, part) for part in METHODS}
+    studies = {part: run.study_of(part) for part in METHODS}
     configs = {part: dict(study.best.config) for part, study in studies.items()}
     configs["default"] = studies["random"].space.default()
     _check_budget(run, "compare", list(configs.values()) * (sizes.seeds + 1), data, sizes.epochs)
@@ -148,16 +148,6 @@ def _draw(run: Run, studies: dict[str, paceline.Study], rows: list[dict[str, Any
     bars = {"type": "data", "array": [row["accuracy_high"] - row["accuracy"] for row in rows]}
     points = writing.line(0, "test accuracy", names, shares, mode="markers", error_y=bars)
     writing.picture(run, "comparison", [points], title="Test accuracy of each winner, with 95 % intervals")
-
-
-def _searched(run: Run, part: str) -> paceline.Study:
-    directory = run.directory.parent / part
-    try:
-        return paceline.load_study(directory)
-    except paceline.InvalidInput:
-        raise paceline.InvalidInput(
-            f"part compare was asked for and {directory} holds no search", expected=f"part {part} to have been run"
-        ) from None
 
 
 def _trial_of(study: paceline.Study, config: dict[str, Any]) -> Any:

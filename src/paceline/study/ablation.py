@@ -1,23 +1,22 @@
 """The measured ablation: real networks that differ in one hyperparameter from the default, or from the winner."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from paceline.core import Ablation, Configuration, InvalidInput, Side, Value
 from paceline.core.events import (
     AblationMeasured,
     AblationStarted,
+    EpochMeasured,
     Event,
-    Noted,
-    ProgramCompiled,
     SessionEnded,
     SessionStarted,
     TrialEnded,
 )
-from paceline.execute.base import Job, Progress
+from paceline.execute.base import Job
 from paceline.space import Space
 from paceline.store import StudyStore
 from paceline.study.final import default_of, epochs_of
+from paceline.study.fresh import record_all
 from paceline.study.plan import Plan
 from paceline.study.record import Record
 from paceline.study.recorder import Observer, Recorder
@@ -94,27 +93,11 @@ def _measure(plan: Plan, recorder: Recorder, num_pairs: int) -> None:
         Job(number, configs[side][name], fresh.seeds[pair], epochs, split=pair)
         for number, (side, name, pair) in enumerate(missing)
     ]
-    try:
-        fresh.executor.submit(jobs, {}, {})
-        while not fresh.executor.is_idle:
-            for progress in fresh.executor.progress():
-                _take(progress, recorder, dict(enumerate(missing)))
-    finally:
-        fresh.executor.close()
 
+    def measured(ended: TrialEnded, _: EpochMeasured | None) -> AblationMeasured:
+        return AblationMeasured(*missing[ended.number], ended.score)
 
-def _take(progress: Progress, recorder: Recorder, of_job: Mapping[int, tuple[Side, str, int]]) -> None:
-    events: list[Event] = []
-    for event in progress.events:
-        if isinstance(event, TrialEnded):
-            side, name, pair = of_job[event.number]
-            events.append(AblationMeasured(side, name, pair, event.score))
-        elif isinstance(event, ProgramCompiled | Noted):
-            events.append(event)
-    if events:
-        recorder.tell(events)
-    if progress.error is not None:
-        raise progress.error
+    record_all(fresh, jobs, recorder, measured)
 
 
 def _known(record: Record, ablation: Ablation) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from paceline.data import Split
 from paceline.data.pool import Parts, fold_parts, fresh_parts, pool_of
 from paceline.execute.base import Executor, Job, Leaves, Training
 from paceline.space import Space
+from paceline.study.fresh import Fresh, train_all
 from paceline.study.request import Request
 from paceline.study.streams import StreamParts, weights_of_classes
 
@@ -22,23 +24,6 @@ LOOP_NAMES = frozenset({"epochs", "batch_size"})
 """Hyperparameters of the training loop, which ``build`` need not ask for."""
 
 _REPEATS, _FOLDS, _FINAL = 11, 12, 13  # streams of random numbers
-
-
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """What the final trains on: pairs of a seed and, where rows can be divided anew, a split.
-
-    Attributes:
-        executor: trains finalists; a job's ``split`` is the number of its pair.
-        seeds: of each pair.
-        fresh_splits: whether each pair has a split of its own.
-        validation_share: rows of the validation part over rows of the training part.
-    """
-
-    executor: Executor
-    seeds: tuple[int, ...]
-    fresh_splits: bool
-    validation_share: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +61,7 @@ class Engine:
         folds = self.request.replication.folds
         if folds is not None and not isinstance(self.parts, Split):
             raise InvalidInput(f"folds is {folds!r} and data is a stream", expected="no folds: a stream is not divided")
-        self._replicates()
+        self._replicates  # noqa: B018 - dividing says what is wrong
 
     def for_search(self, one_by_one: bool) -> Executor:
         """An executor of trials, each trained as often as was asked for.
@@ -91,7 +76,7 @@ class Engine:
             return self._executor(training_data(self.parts, self.request.class_weight), self.training, few)
         from paceline.execute.repeated import RepeatedExecutor
 
-        seeds, parts = self._replicates()
+        seeds, parts = self._replicates
         data: Any = training_data(self.parts, self.request.class_weight) if parts is None else self._pooled(parts)
         return RepeatedExecutor(self._executor(data, self.training, one_by_one), seeds, self.training)
 
@@ -105,8 +90,7 @@ class Engine:
         parts = fresh_parts(self.parts, seeds) if isinstance(self.parts, Split) else None
         training = replace(self.training, patience=None, keep="last")
         data: Any = training_data(self.parts, self.request.class_weight) if parts is None else self._pooled(parts)
-        share = len(parts[0][1]) / len(parts[0][0]) if parts else 0.0
-        return Fresh(self._executor(data, training, False), seeds, parts is not None, share)
+        return Fresh(self._executor(data, training, False), seeds)
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
         """The variables of a trial's network, trained anew on training and validation part; None if that failed."""
@@ -114,17 +98,10 @@ class Engine:
             return None
         training = Training(Objective.of("loss"), self.request.batch_size or 32, memory=self.request.memory)
         executor = self._executor(everything(self.parts, self.request.class_weight), training, False)
-        try:
-            executor.submit([Job(trial.number, trial.config, self.seed, epochs)], {}, {})
-            while not executor.is_idle:
-                for progress in executor.progress():
-                    if progress.error is not None:
-                        raise progress.error
-                    if trial.number in progress.results:
-                        return progress.results[trial.number]
-        finally:
-            executor.close()
-        return None
+        results: dict[int, Leaves] = {}
+        job = Job(trial.number, trial.config, self.seed, epochs)
+        train_all(executor, [job], lambda progress: results.update(progress.results))
+        return results.get(trial.number)
 
     def _executor(self, data: Any, training: Training, one_by_one: bool) -> Executor:
         from paceline.execute.fused import FusedExecutor
@@ -140,6 +117,7 @@ class Engine:
         )  # fmt: skip
         return FusedExecutor(preparation, training, structural_hint(self.structural, self.space), lane_count)
 
+    @cached_property
     def _replicates(self) -> tuple[tuple[int, ...], tuple[Parts, ...] | None]:
         """Seed of each training of a configuration, and the rows that it trains on; None: the study's own split."""
         replication = self.request.replication

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paceline.core import Final, InvalidInput, Trial, TrialState
@@ -12,12 +12,11 @@ from paceline.core.events import (
     FinalMeasured,
     FinalStarted,
     Noted,
-    ProgramCompiled,
     TrialEnded,
 )
-from paceline.execute.base import Job, Progress
+from paceline.execute.base import Job
 from paceline.study.closing import Closing
-from paceline.study.engine import Fresh
+from paceline.study.fresh import Fresh, SecondsLeft, record_all
 from paceline.study.record import Record
 from paceline.study.recorder import Recorder
 from paceline.study.task import Task
@@ -35,11 +34,10 @@ _KEPT_BACK = 0.2  # of the time left, for the model's last training and its test
 class TheFinal:
     """Holds the final of a study, or what is left of it."""
 
-    def __init__(self, task: Task, recorder: Recorder, seconds_left: Callable[[], float | None]) -> None:
-        """``seconds_left`` says how much of the session's time is left; None for no limit."""
+    def __init__(self, task: Task, recorder: Recorder, seconds_left: SecondsLeft) -> None:
+        """``seconds_left`` is that of the session."""
         self._task, self._recorder, self._seconds_left = task, recorder, seconds_left
         self._record: Record = recorder.record
-        self._last: dict[int, EpochMeasured] = {}
 
     @property
     def is_due(self) -> bool:
@@ -108,47 +106,27 @@ class TheFinal:
         for number, pair in final.missing:
             trial = self._record.trial(number)
             jobs.append(Job(number * count + pair, trial.config, fresh.seeds[pair], epochs_of(trial), split=pair))
-        try:
-            fresh.executor.submit(jobs, {}, {})
-            while not fresh.executor.is_idle:
-                left = self._seconds_left()
-                if left is not None and left <= 0:
-                    break
-                for progress in fresh.executor.progress(left):
-                    self._take(progress, count)
-        finally:
-            fresh.executor.close()
 
-    def _take(self, progress: Progress, count: int) -> None:
-        events: list[FinalMeasured | ProgramCompiled | Noted] = []
-        for event in progress.events:
-            if isinstance(event, EpochMeasured):
-                self._last[event.number] = event
-            elif isinstance(event, TrialEnded):
-                number, pair = divmod(event.number, count)
-                last = self._last.pop(event.number, None)
-                metrics, seconds = ({}, 0.0) if last is None else (last.metrics, last.seconds)
-                events.append(FinalMeasured(number, pair, event.score, event.best_epoch, metrics, seconds))
-            elif isinstance(event, ProgramCompiled | Noted):
-                events.append(event)
-        if events:
-            self._recorder.tell(events)
-        if progress.error is not None:
-            raise progress.error
+        def measured(ended: TrialEnded, last: EpochMeasured | None) -> FinalMeasured:
+            number, pair = divmod(ended.number, count)
+            metrics, seconds = ({}, 0.0) if last is None else (last.metrics, last.seconds)
+            return FinalMeasured(number, pair, ended.score, ended.best_epoch, metrics, seconds)
+
+        record_all(fresh, jobs, self._recorder, measured, self._seconds_left)
 
 
 def choose(record: Record, task: Task) -> tuple[list[Trial], list[str]]:
     """The finalists, the most promising first, with the user's default configuration; and what to say about it."""
     from paceline.search import promising
 
-    completed = [t for t in record.all_trials() if t.state is TrialState.COMPLETED and t.score is not None]
-    count = _FINALISTS
+    trials, count = record.all_trials(), _FINALISTS
     if task.closing.is_automatic:
-        trained = sum(len(trial.measurements) for trial in record.all_trials() if trial.shares is None)
+        completed = [trial for trial in trials if trial.state is TrialState.COMPLETED and trial.score is not None]
+        trained = sum(len(trial.measurements) for trial in trials if trial.shares is None)
         typical = statistics.fmean(epochs_of(trial) for trial in completed)
         count = max(_FEWEST_FINALISTS, min(count, int(trained / (task.closing.pairs * typical))))
     default = default_of(record)
-    numbers, remark = promising(record.space, record.all_trials(), record.objective, count)
+    numbers, remark = promising(record.space, trials, record.objective, count)
     chosen = list(numbers)[: count - 1 if default is not None and default.number not in numbers[:count] else count]
     if default is not None and default.number not in chosen:
         chosen.append(default.number)
@@ -158,7 +136,7 @@ def choose(record: Record, task: Task) -> tuple[list[Trial], list[str]]:
 def default_of(record: Record) -> Trial | None:
     """The trial of the user's default configuration, however far it came; None where there is none that works."""
     key = record.space.key(record.space.complete({}))
-    trials = [t for t in record.all_trials() if t.state is not TrialState.FAILED]
+    trials = (trial for trial in record.trials.values() if trial.state is not TrialState.FAILED)
     return next((trial for trial in trials if record.space.key(trial.config) == key), None)
 
 

@@ -20,7 +20,8 @@ from paceline.study.backend import choose_backend
 from paceline.study.checkpoints import writing
 from paceline.study.closing import Closing
 from paceline.study.discovery import discover_space
-from paceline.study.engine import Engine, Fresh, training_data
+from paceline.study.engine import Engine, training_data
+from paceline.study.fresh import Fresh
 from paceline.study.pace import in_flight_of, schedule_of
 from paceline.study.record import FORMAT, Record
 from paceline.study.request import Request

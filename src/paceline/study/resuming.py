@@ -10,9 +10,12 @@ from paceline.search import Strategy, restore
 from paceline.store import StudyStore
 from paceline.study.asking import resolve
 from paceline.study.closing import Closing, Replication
+from paceline.study.function import FunctionTask
 from paceline.study.record import Record
 from paceline.study.request import Build, Request
 from paceline.study.source import Source
+
+_LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
 
 def request_of(
@@ -48,6 +51,51 @@ def request_of(
         closing=Closing.from_json(settings.get("closing")), test_trials=settings.get("test_trials", False),
         replication=_replication(settings.get("replication") or {}, folds, groups, directory),
     )  # fmt: skip
+
+
+def function_of(
+    record: Record, directory: Path, spent: float, function: Build | str | None, trials: int | None, budget: Any
+) -> FunctionTask:
+    """A function's study, to be gone on with; arguments as in `limits_of` and `paceline.resume`.
+
+    Raises:
+        InvalidInput: it is told by hand, or the function was passed from memory and is not given again.
+    """
+    settings = record.settings
+    if "source" not in settings:
+        raise InvalidInput(
+            f"study {directory} is told by hand", expected=f"paceline.open_study({str(directory)!r}), ask and tell"
+        )
+    function = found("function", function, settings["source"]["build"], "the function", directory)
+    trials, budget = limits_of(record, directory, spent, trials, budget)
+    same = {name: settings[name] for name in ("epochs", "ordered", "workers", "time_limit", "memory_limit")}
+    return FunctionTask.of(
+        function, objective=record.objective, study=directory, trials=trials, budget=budget,
+        search=strategy_of(directory, settings["search"]), schedule=restore_schedule(settings["schedule"]), **same,
+    )  # fmt: skip
+
+
+def limits_of(
+    record: Record, directory: Path, spent: float, trials: int | None, budget: float | str | None
+) -> tuple[int | None, float | str | None]:
+    """Trials and budget of a session that resumes: what is given, else what is left after ``spent`` seconds.
+
+    Raises:
+        InvalidInput: nothing is left.
+    """
+    settings = record.settings
+    if trials is None and settings["trials"] is not None:
+        trials = max(int(settings["trials"]), len(record.trials))
+    seconds = settings.get("seconds")
+    if trials is not None or budget is not None or seconds is None:
+        return trials, budget
+    left = float(seconds) - spent
+    if left < _LEAST_SECONDS:
+        raise InvalidInput(
+            f"the time budget of study {directory}, {seconds:g} s, is used up", expected="a new limit",
+            fix="Pass budget='5m' or trials=100 (a total); on the terminal --budget 5m or --trials 100.",
+        )  # fmt: skip
+    return None, left
 
 
 def found(name: str, given: Any, stored: Any, how: str, directory: Path) -> Any:

@@ -69,20 +69,25 @@ class Session:
         """The whole session: search, then the final, then test and save the best."""
         reason = "interrupted"
         try:
-            self._search.resume()
-            ended = self._train()
-            self._executor.close()
+            ended = self._search_on()
             self._hold_final()
             self._test_best()
             reason = ended
+        finally:
+            if reason == "interrupted":
+                self._end(reason)
+        self._end(reason)
+
+    def _search_on(self) -> str:
+        """The search, to its end or a limit; says which."""
+        try:
+            self._search.resume()
+            return self._train()
         except KeyboardInterrupt:
             self._pause("interrupted")
             raise
         finally:
             self._executor.close()
-            if reason == "interrupted":
-                self._end(reason)
-        self._end(reason)
 
     def _train(self) -> str:
         """Asks, trains, decides until a limit is met; says which."""

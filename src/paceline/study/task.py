@@ -11,7 +11,7 @@ from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.space import Space
 from paceline.study.closing import Closing
-from paceline.study.engine import Fresh
+from paceline.study.fresh import Fresh
 from paceline.study.record import Record
 
 

@@ -1,0 +1,68 @@
+"""Fresh trainings: jobs that are no trials of the search, trained on pairs of a seed and a split of their own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from paceline.core.events import EpochMeasured, Event, Noted, ProgramCompiled, TrialEnded
+from paceline.execute.base import Executor, Job, Progress
+from paceline.study.recorder import Recorder
+
+SecondsLeft = Callable[[], float | None]
+"""How much of the session's time is left; None for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What fresh trainings need.
+
+    Attributes:
+        executor: trains them; a job's ``split`` is the number of its pair.
+        seeds: of each pair.
+    """
+
+    executor: Executor
+    seeds: tuple[int, ...]
+
+
+def no_limit() -> None:
+    """No limit of time."""
+
+
+def train_all(
+    executor: Executor, jobs: Sequence[Job], take: Callable[[Progress], None], seconds_left: SecondsLeft = no_limit
+) -> None:
+    """Trains jobs until all have ended or the time is over, hands on what happens, and closes the executor."""
+    try:
+        executor.submit(jobs, {}, {})
+        while not executor.is_idle:
+            left = seconds_left()
+            if left is not None and left <= 0:
+                break
+            for progress in executor.progress(left):
+                take(progress)
+                if progress.error is not None:
+                    raise progress.error
+    finally:
+        executor.close()
+
+
+def record_all(
+    fresh: Fresh, jobs: Sequence[Job], recorder: Recorder,
+    measured: Callable[[TrialEnded, EpochMeasured | None], Event], seconds_left: SecondsLeft = no_limit,
+) -> None:  # fmt: skip
+    """As `train_all`, recording each training as it ends: ``measured`` makes its event, given its last epoch too."""
+    last: dict[int, EpochMeasured] = {}
+
+    def take(progress: Progress) -> None:
+        events: list[Event] = []
+        for event in progress.events:
+            if isinstance(event, EpochMeasured):
+                last[event.number] = event
+            elif isinstance(event, TrialEnded):
+                events.append(measured(event, last.pop(event.number, None)))
+            elif isinstance(event, ProgramCompiled | Noted):
+                events.append(event)
+        if events:
+            recorder.tell(events)
+
+    train_all(fresh.executor, jobs, take, seconds_left)
