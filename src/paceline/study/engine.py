@@ -77,8 +77,7 @@ class Engine:
         from paceline.execute.repeated import RepeatedExecutor
 
         seeds, parts = self._replicates
-        data: Any = training_data(self.parts, self.request.class_weight) if parts is None else self._pooled(parts)
-        return RepeatedExecutor(self._executor(data, self.training, one_by_one), seeds, self.training)
+        return RepeatedExecutor(self._executor(self._data(parts), self.training, one_by_one), seeds, self.training)
 
     def for_final(self, num_pairs: int) -> Fresh:
         """An executor of finalists, with so many fresh pairs.
@@ -89,8 +88,7 @@ class Engine:
         seeds = seeds_of(self.seed, _FINAL, num_pairs)
         parts = fresh_parts(self.parts, seeds) if isinstance(self.parts, Split) else None
         training = replace(self.training, patience=None, keep="last")
-        data: Any = training_data(self.parts, self.request.class_weight) if parts is None else self._pooled(parts)
-        return Fresh(self._executor(data, training, False), seeds)
+        return Fresh(self._executor(self._data(parts), training, False), seeds)
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
         """The variables of a trial's network, trained anew on training and validation part; None if that failed."""
@@ -133,6 +131,10 @@ class Engine:
         return tuple(seed for seed, own in zip(seeds, parts, strict=True) for _ in own), tuple(
             part for own in parts for part in own
         )
+
+    def _data(self, parts: Sequence[Parts] | None) -> Any:
+        """The data of these splits; None: those of the study's own."""
+        return training_data(self.parts, self.request.class_weight) if parts is None else self._pooled(parts)
 
     def _pooled(self, parts: Sequence[Parts]) -> "Sequence[PooledData]":
         """Data of each split; splits of one size share theirs, and so their programs."""
