@@ -45,7 +45,9 @@ BENCHMARKS = (
     "importance",
     "page",
     "live",
-    "recipes",
+    "kmnist_mlp",
+    "mnist_methods",
+    "mnist_cnn",
     "side_by_side",
 )
 

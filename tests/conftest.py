@@ -17,11 +17,16 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAGS}"
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    cache = tmp_path_factory.mktemp("cache")
+    base = tmp_path_factory.getbasetemp()
+    # one for all processes that share the work: what one has compiled, no other compiles
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    cache.mkdir(exist_ok=True)
     os.environ["PACELINE_CACHE"] = str(cache)
     # the same number of lanes in every run, and no seconds to measure it; `test_train_lanes` has the measurement
     machine = f"cpu cpu {os.cpu_count()} jax {version('jax')}"
-    (cache / "lanes.json").write_text(json.dumps({machine: 2**22}))
+    written = base / "lanes.json"
+    written.write_text(json.dumps({machine: 2**22}))
+    written.replace(cache / "lanes.json")
 
 
 @pytest.fixture(scope="session")

@@ -120,8 +120,8 @@ def tune(
             ``"random"``, ``"sobol"``, ``"cmaes"``, ``"grid"`` (which alone needs neither ``trials`` nor ``budget``), or
             a strategy of `paceline.search`, such as ``paceline.search.optuna(sampler)``.
         schedule: who goes on: ``"full"`` trains every trial to its end; ``"asha"``, ``"halving"``, ``"hyperband"`` and
-            ``"median"`` let slow ones go early; ``"auto"`` is asha, or full where trainings are of three epochs or
-            fewer, ``epochs`` is a hyperparameter, data are streamed or the search is a grid. A `paceline.schedule`
+            ``"median"`` let slow ones go early; ``"auto"`` is asha, or full where trainings are of one or two
+            epochs, ``epochs`` is a hyperparameter, data are streamed or the search is a grid. A `paceline.schedule`
             with settings of its own will do as well.
         start_with: configurations to try first, as mappings; values that are left out are at their defaults.
         prior: what you believe, by name: ``{"learning_rate": Normal(1e-3)}``, ``{"activation": Weights({"relu": 3,

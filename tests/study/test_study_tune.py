@@ -56,6 +56,22 @@ def six(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
     return tune(tmp_path_factory.mktemp("studies") / "six")
 
 
+def test_a_rate_that_may_be_zero_does_not_keep_networks_apart(tmp_path: Path) -> None:
+    """Zero leaves the layer out, which is another program; all other rates are numbers of one."""
+
+    def build(hp: Any) -> keras.Model:
+        dropout = keras.layers.Dropout(hp.Float("dropout", 0.0, 0.5))
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "relu"), dropout, keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(1e-2), loss="mse")
+        return model
+
+    study = tune(tmp_path / "study", build, search="random", schedule="full", trials=8)
+    programs = {trial.program for trial in study.trials}
+    lanes = {compiled.program: compiled.num_lanes for compiled in study.record.compilations}
+    assert len({trial.config["dropout"] for trial in study.trials}) == 8
+    assert (len(programs), max(lanes.values())) == (1, 8)
+
+
 def test_the_best_of_a_study_is_what_its_model_gives(six: paceline.Study) -> None:
     study = six
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETED] * 6

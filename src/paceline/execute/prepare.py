@@ -205,13 +205,16 @@ def sort_by_hint(groups: Sequence[list[Job]], hint: Hint) -> list[list[list[Job]
 
 
 def structural_hint(structural: Mapping[str, bool], space: Space) -> Hint:
-    """Guesses by the hyperparameters that change the program; those not tried count unless they are floats."""
+    """Guesses by the hyperparameters that change the program; those not tried count unless they are floats.
+
+    Of a float that changes it, such as a dropout rate, it is zero that does: the layer is then left out.
+    """
 
     def hint(config: Configuration) -> object:
         return tuple(
-            (name, config[name])
-            for name in space.names
-            if name in config and structural.get(name, not isinstance(config[name], float))
+            (name, bool(value) if isinstance(value, float) else value)
+            for name, value in ((name, config[name]) for name in space.names if name in config)
+            if structural.get(name, not isinstance(value, float))
         )
 
     return hint

@@ -14,9 +14,9 @@ from paceline.core.events import ProgramCompiled
 from paceline.study.task import Task
 
 # In numbers learnt, and in those times steps: what a step costs beside its network, and what compiling a program costs.
-# On a CPU 1e8 of them take about a second. They only have to be right to a factor of a few: the cost decides between
-# proposals that are nearly equal.
-_STEP, _COMPILING = 5_000, 1.5e8
+# A core of a CPU does about 2.5e8 of them in a second, and compiles a network of a few layers in four. They only have
+# to be right to a factor of a few: the cost decides between proposals that are nearly equal.
+_STEP, _COMPILING = 5_000, 1e9
 _ROWS, _BATCH = 10_000, 32  # where they are not recorded
 
 

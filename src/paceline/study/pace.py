@@ -6,7 +6,7 @@ from paceline.schedule import create as create_schedule
 from paceline.search import Strategy
 from paceline.study.request import Request
 
-_SHORT = 3  # epochs that are not worth dividing
+_SHORT = 2  # epochs that are not worth dividing
 _IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
 
 

@@ -29,6 +29,7 @@ from paceline.search.sobol import Sobol
 from paceline.space import Space
 
 _FIRST = 5  # trials before the model has a say
+_FEWEST = 3  # of them that have told something
 _GROWTH = 1.1  # of n, after which the parameters are fitted again
 _STREAM = 10**9  # keeps the random numbers of rounds apart from those of single draws
 _DISTRUST = "the model predicts no better than a constant; half of the proposals are Sobol points"
@@ -104,7 +105,9 @@ class Bayes(Strategy):
         evidence = (
             gather(history.trials, history.objective, max(10, kernel.num_lengths + 2)) if history.trials else None
         )
-        if evidence is None or len(evidence) < _FIRST or evidence.num_finite < 3 or not kernel.num_lengths:
+        # trials under way count: the first ones are spread out whether or not they have ended
+        known = 0 if evidence is None else len(evidence) + len(evidence.pending)
+        if evidence is None or known < _FIRST or evidence.num_finite < _FEWEST or not kernel.num_lengths:
             return self._first(answer, count), tuple(answer.proposals)
         with one_thread():
             after = self._modelled(answer, kernel, evidence, count)
