@@ -6,8 +6,8 @@ from benchmarks.report import Finding, Result
 
 OF_THE_GRID = """The exhaustive grid ({data}, 54,000 training images) is extrapolated from {share}: {programs} of its
 {all_programs} programs (networks that differ in learning rate, weight decay and epochs alone share one), as many of
-each width, drawn at random; process time, and {more:.1f} times that of its search on top. The `smart` part runs on the same
-data; its best is held against the best of that sample."""
+each width, drawn at random; process time, and {more:.1f} times that of its search on top. The `smart` part runs on the
+same data; its best is held against the best of that sample."""
 
 
 def run(options: Options) -> Result:
