@@ -18,12 +18,13 @@ import pytest
 
 from paceline.core import InvalidInput, PacelineError, TrialState
 from paceline.core.events import EpochMeasured, Event, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import Job
+from paceline.execute.base import Executor, Job
 from paceline.execute.calling import Function
 from paceline.execute.functions import FunctionExecutor, Limits
 from paceline.execute.inline import InlinePlace
 from paceline.execute.processes import ProcessPlace, importable
 from paceline.space import Float, Space
+from paceline.testing.executors import ExecutorContract
 
 SPACE = Space([Float("x", 0.0, 1.0)])
 Make = Callable[..., FunctionExecutor]
@@ -100,6 +101,38 @@ def with_a_child(hp: Any) -> float:
     hp.report({"score": 1.0, "child": child.pid})
     threading.Event().wait()
     return 1.0
+
+
+def falling(hp: Any) -> None:
+    for step in range(1, 4):
+        if not hp.report({"loss": hp.Float("x", 0.0, 1.0) * 0.9**step}, step=step):
+            return
+
+
+class FunctionContract(ExecutorContract):
+    """Three calls of a function that reports three steps."""
+
+    keeps = False
+
+    @pytest.fixture
+    def jobs(self) -> list[Job]:
+        return [Job(number, {"x": x}, 0, epochs=3) for number, x in enumerate((0.5, 0.1, 0.9))]
+
+
+class TestInline(FunctionContract):
+    """In a thread of this process."""
+
+    @pytest.fixture
+    def make(self) -> Callable[[], Executor]:
+        return lambda: FunctionExecutor(partial(InlinePlace, falling, "loss"), 1, SPACE, Limits())
+
+
+class TestProcesses(FunctionContract):
+    """In two processes."""
+
+    @pytest.fixture
+    def make(self) -> Callable[[], Executor]:
+        return lambda: FunctionExecutor(partial(ProcessPlace, importable(falling), "loss"), 2, SPACE, Limits())
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The search that learns: what it does, seen from outside."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -181,6 +182,22 @@ def test_of_nearly_equal_ones_the_cheaper_is_taken() -> None:
             history = History(seen, trials, LOSS, cost=lambda c, dear=dear: 100.0 if c["size"] == dear else 1.0)  # type: ignore[misc]
             cheap += strategy.ask(space, history, 1)[1][0].config["size"] != dear
     assert cheap >= 8  # 5 of 10 where cost does not matter
+
+
+def test_what_the_time_left_does_not_pay_for_is_not_proposed() -> None:
+    space = Space([Float("x", 0, 1), Choice("size", ["small", "large"])])
+    noise = iter(np.zeros(12))
+    # large is better by far, but out of reach
+    strategy, trials = search(Bayes(0), space, lambda c: (c["size"] == "small") + _noisy_square(noise)(c), 12)
+    seen = {space.key(trial.config) for trial in trials}
+
+    def sizes(count: int, cost: Callable[[Configuration], float] | None) -> list[object]:
+        _, answer = strategy.ask(space, History(seen, trials, LOSS, cost=cost), count)
+        return [proposal.config["size"] for proposal in answer]
+
+    assert "large" in sizes(6, None)
+    for count in (1, 6):
+        assert sizes(count, lambda c: math.inf if c["size"] == "large" else 1.0) == ["small"] * count
 
 
 def curve(number: int, config: Configuration, reach: int, level: float) -> Trial:

@@ -60,7 +60,7 @@ def evidence(record: Record) -> Evidence:
     trials = [t for t in record.trials.values() if _counts(t) and _fits(t, record)]
     loss = record.objective.loss
     known = [(t, loss(t.score) if _has_score(t) and t.score is not None else math.inf) for t in trials]
-    worst = _worst(known)
+    worst = _worst(known, record.default)
     losses = [min(worst, value) for _, value in known]
     even = [t.origin in _EVEN for t, _ in known]
     table = Table.of(record.space, [t.config for t, _ in known], losses, even=even)
@@ -87,10 +87,12 @@ def _fits(trial: Trial, record: Record) -> bool:
     return True
 
 
-def _worst(known: Sequence[tuple[Trial, float]]) -> float:
+def _worst(known: Sequence[tuple[Trial, float]], default: Trial | None) -> float:
     """The default configuration's loss, but not less than the median's; without one, that of the third quartile."""
-    finite = [loss for _, loss in known if math.isfinite(loss)]
+    finite = {trial.number: loss for trial, loss in known if math.isfinite(loss)}
     if not finite:
         return 0.0
-    default = [loss for trial, loss in known if trial.origin == "default" and math.isfinite(loss)]
-    return max(default[0], float(np.median(finite))) if default else float(np.quantile(finite, 0.75))
+    losses = list(finite.values())
+    if default is None or default.number not in finite:
+        return float(np.quantile(losses, 0.75))
+    return max(finite[default.number], float(np.median(losses)))

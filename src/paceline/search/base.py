@@ -39,8 +39,8 @@ class History:
             do, also one that the caller goes on adding to between asks; strategies only look things up in it.
         trials: the trials so far, finished or not, for strategies that learn from scores.
         objective: what the scores mean, for the same.
-        cost: predicts what a full training of a configuration will cost, compiling included; in any one unit. None
-            where nothing is known: all cost the same.
+        cost: predicts what a full training of a configuration will cost, compiling included; in any one unit, infinity
+            for what the time left does not pay for. None where nothing is known: all cost the same.
     """
 
     seen: Set[str] = frozenset()

@@ -15,7 +15,7 @@ from paceline.core.events import (
 from paceline.execute.base import Job
 from paceline.space import Space
 from paceline.store import StudyStore
-from paceline.study.final import default_of, epochs_of
+from paceline.study.final import epochs_of
 from paceline.study.fresh import record_all
 from paceline.study.plan import Plan
 from paceline.study.record import Record
@@ -61,7 +61,7 @@ def _changed(space: Space, start: Configuration, goal: Configuration) -> dict[st
 
 
 def _check(record: Record, directory: Path) -> None:
-    best, default = record.best, default_of(record)
+    best, default = record.best, record.default
     if best is None or default is None:
         what = "no completed trial" if best is None else "no trial of the default configuration"
         raise InvalidInput(f"study {directory} has {what}", expected="both a best trial and one of the default")
@@ -74,7 +74,7 @@ def _check(record: Record, directory: Path) -> None:
 
 def _measure(plan: Plan, recorder: Recorder, num_pairs: int) -> None:
     record = recorder.record
-    best, default = record.best, default_of(record)
+    best, default = record.best, record.default
     if best is None or default is None:
         raise TypeError("an ablation leads from one trial to another")
     configs = configurations(record.space, default.config, best.config)

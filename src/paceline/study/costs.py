@@ -5,6 +5,7 @@
 | w | work of a training: its steps, times the numbers that the network learns and a step's own cost beside them |
 """
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,15 +32,19 @@ class Costs:
         sizes: parameters of the networks seen so far, by structure.
         seconds: seconds of an epoch as measured, by structure; empty in an ordered study.
         compiling: what a new program costs, in the same unit.
+        left: seconds that the search has left; None where time does not limit it, or must not decide.
     """
 
     task: Task
     sizes: Mapping[object, float]
     seconds: Mapping[object, float]
     compiling: float
+    left: float | None = None
 
     @classmethod
-    def of(cls, trials: Sequence[Trial], compilations: Sequence[ProgramCompiled], task: Task) -> "Costs | None":
+    def of(
+        cls, trials: Sequence[Trial], compilations: Sequence[ProgramCompiled], task: Task, left: float | None
+    ) -> "Costs | None":
         """What these trials teach; None while they teach nothing, or where all programs are one."""
         sizes: dict[object, float] = {}
         seconds: dict[object, list[float]] = {}
@@ -54,16 +59,18 @@ class Costs:
         if task.ordered:
             return cls(task, sizes, {}, _COMPILING)
         compiling = statistics.fmean(event.seconds for event in compilations) if compilations else 0.0
-        return cls(task, sizes, {s: statistics.median(found) for s, found in seconds.items()}, compiling)
+        return cls(task, sizes, {s: statistics.median(found) for s, found in seconds.items()}, compiling, left)
 
     def __call__(self, config: Configuration) -> float:
-        """The cost of a configuration, above 0."""
+        """The cost of a configuration, above 0; infinity for a new program that the time left does not repay."""
         structure = self.task.structure(config)
         new = 0.0 if structure in self.sizes else self.compiling
         epochs = self.task.epochs(config)
         if self.seconds:
             usual = statistics.fmean(self.seconds.values())
-            return max(epochs * self.seconds.get(structure, usual) + new, 1e-9)
+            seconds = epochs * self.seconds.get(structure, usual) + new
+            repaid = not new or self.left is None or seconds <= self.left
+            return max(seconds, 1e-9) if repaid else math.inf
         rows = self.task.created.data.get("rows", {}).get("train", _ROWS)
         steps = epochs * float(rows) / float(config.get("batch_size", _BATCH))
         size = self.sizes.get(structure, statistics.fmean(self.sizes.values()))

@@ -78,7 +78,7 @@ class TheFinal:
         if not pairs:
             return False
         fresh, share = self._task.fresh_splits
-        default = default_of(self._record)
+        default = self._record.default
         numbers = tuple(trial.number for trial in finalists)
         self._recorder.tell([FinalStarted(numbers, None if default is None else default.number, pairs, fresh, share)])
         return True
@@ -125,19 +125,12 @@ def choose(record: Record, task: Task) -> tuple[list[Trial], list[str]]:
         trained = sum(len(trial.measurements) for trial in trials if trial.shares is None)
         typical = statistics.fmean(epochs_of(trial) for trial in completed)
         count = max(_FEWEST_FINALISTS, min(count, int(trained / (task.closing.pairs * typical))))
-    default = default_of(record)
+    default = record.default
     numbers, remark = promising(record.space, trials, record.objective, count)
     chosen = list(numbers)[: count - 1 if default is not None and default.number not in numbers[:count] else count]
     if default is not None and default.number not in chosen:
         chosen.append(default.number)
     return [record.trial(number) for number in chosen], [f"Finalists: {remark}."]
-
-
-def default_of(record: Record) -> Trial | None:
-    """The trial of the user's default configuration, however far it came; None where there is none that works."""
-    key = record.space.key(record.space.complete({}))
-    trials = (trial for trial in record.trials.values() if trial.state is not TrialState.FAILED)
-    return next((trial for trial in trials if record.space.key(trial.config) == key), None)
 
 
 def winner_of(record: Record, closing: Closing) -> tuple[int, str]:

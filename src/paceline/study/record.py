@@ -110,6 +110,13 @@ class Record:
         return None if self._best is None else self.trial(self._best)
 
     @property
+    def default(self) -> Trial | None:
+        """The trial of the user's default configuration, however far it came; None where there is none that works."""
+        key = self.space.key(self.space.complete({}))
+        trials = (trial for trial in self.trials.values() if trial.state is not TrialState.FAILED)
+        return next((trial for trial in trials if self.space.key(trial.config) == key), None)
+
+    @property
     def final_is_current(self) -> bool:
         """Whether a final has named its winner, and no trial came after it."""
         return self.final is not None and self.final.winner is not None and not self.trials_since_final

@@ -13,6 +13,7 @@ from paceline.search import History, Proposal, Strategy, restore
 from paceline.search.base import DEFAULT
 from paceline.space import Space
 from paceline.study.costs import Costs
+from paceline.study.fresh import SecondsLeft
 from paceline.study.recorder import Recorder
 from paceline.study.task import Task
 from paceline.study.turns import Turns
@@ -30,10 +31,12 @@ class Search:
     """
 
     def __init__(
-        self, task: Task, recorder: Recorder, executor: Executor, strategy: Json | None, turns: Json | None
-    ) -> None:
-        """``strategy`` and ``turns`` are their states as stored last; None at the beginning."""
+        self, task: Task, recorder: Recorder, executor: Executor, seconds_left: SecondsLeft,
+        strategy: Json | None, turns: Json | None,
+    ) -> None:  # fmt: skip
+        """``strategy`` and ``turns`` are their states as stored last, None at the beginning."""
         self._task, self._recorder, self._executor = task, recorder, executor
+        self._seconds_left = seconds_left
         self._record = recorder.record
         self._schedule = task.schedule
         self._strategy: Strategy = task.strategy if strategy is None else restore(strategy)
@@ -228,7 +231,7 @@ class Search:
         if not self._strategy.learns:
             return History(self._seen)
         trials = [self._known(number) for number in self._record.trials]
-        cost = Costs.of(trials, self._record.compilations, self._task)
+        cost = Costs.of(trials, self._record.compilations, self._task, self._seconds_left())
         return History(self._seen, trials, self._task.objective, cost)
 
     def _known(self, number: int) -> Trial:

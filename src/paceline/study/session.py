@@ -63,7 +63,8 @@ class Session:
         else:
             task.check_same(self._record)
             self._recorder.tell([SessionStarted(versions())])
-        self._search = Search(task, self._recorder, self._executor, store.value("strategy"), store.value("turns"))
+        states = store.value("strategy"), store.value("turns")
+        self._search = Search(task, self._recorder, self._executor, self._seconds_left, *states)
 
     def go(self) -> None:
         """The whole session: search, then the final, then test and save the best."""

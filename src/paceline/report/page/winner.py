@@ -33,12 +33,13 @@ def _search(summary: Summary) -> Iterator[str]:
 
 def _configurations(summary: Summary) -> Iterator[str]:
     """The winner's configuration, beside the default one where that was tried."""
-    best, record = summary.record.best, summary.record
+    best, default = summary.record.best, summary.record.default
     if best is None:
         return
-    default = next((t for t in record.trials.values() if t.origin == "default" and t.number != best.number), None)
-    columns = [best] if default is None else [best, default]
-    names = [f"trial {best.number}", *(["default"] if default else [])]
+    if default is None or default.number == best.number:
+        names, columns = [f"trial {best.number}"], [best]
+    else:
+        names, columns = [f"trial {best.number}", "default"], [best, default]
     rows = [[name, *_row(name, columns)] for name in dict.fromkeys(n for t in columns for n in t.config)]
     yield table(["hyperparameter", *names], rows, caption="The winner's configuration")
 

@@ -10,6 +10,7 @@ process bandit algorithm" (2024)), and expected improvement close to the best.
 | tau | the mean at the observed point with the lowest confidence bound |
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -143,18 +144,27 @@ class Round:
 
     def _take_best(self, answer: Answer, Z: Array, values: Array, origin: str) -> int | None:
         """Takes the first new candidate by value, the first of a short list by value for money; answers its row."""
-        order = np.argsort(-values, kind="stable").tolist()
+        order = [row for row in np.argsort(-values, kind="stable").tolist() if np.isfinite(values[row])]
         if self.cost is not None:
-            # One of each kind: the best alone would fill the list with its like, which all cost the same
-            kinds = np.unique(_digest(np.round(Z[order], 1)), return_index=True)[1]
-            head = [order[at] for at in np.sort(kinds)[:_SHORTLIST].tolist()]
-            price = np.log([max(self.cost(self.coordinates.config(Z[row])), 1e-9) for row in head])
-            worth = values[head] - _COST_POWER * price
-            order = [head[at] for at in np.argsort(-worth, kind="stable")] + order
+            order = self._by_worth(Z, values, order) + order
         for row in order:
-            if np.isfinite(values[row]) and answer.take(self.coordinates.config(Z[row]), origin):
+            if answer.take(self.coordinates.config(Z[row]), origin):
                 return int(row)
         return None
+
+    def _by_worth(self, Z: Array, values: Array, order: list[int]) -> list[int]:
+        """A short list of candidates by value for money; of those that are affordable, wherever there is one."""
+        # One of each kind: the best alone would fill the list with its like, which all cost the same
+        kinds = np.unique(_digest(np.round(Z[order], 1)), return_index=True)[1]
+        head = [order[at] for at in np.sort(kinds)[:_SHORTLIST].tolist()]
+        price = np.array([self._price(Z[row]) for row in head])
+        if not np.isfinite(price).any():
+            return next(([row] for row in order if math.isfinite(self._price(Z[row]))), [])
+        worth = values[head] - _COST_POWER * np.log(np.maximum(price, 1e-9))
+        return [head[at] for at in np.argsort(-worth, kind="stable")]
+
+    def _price(self, z: Array) -> float:
+        return 1.0 if self.cost is None else self.cost(self.coordinates.config(z))
 
     def _greedy(
         self, answer: Answer, count: int, origin: str, Z: Array, local: Mask, outlook: Outlook, tau: float
