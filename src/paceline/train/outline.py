@@ -6,6 +6,10 @@ from typing import Any
 
 import keras
 
+# A rate of zero often means: leave the layer out. Keras computes with weight decay unless it is None, and with the
+# factor of a regulariser that has one alone; zero is then a number like any other.
+_ALONE = ({"l1"}, {"l2"})
+
 
 def outline(model: keras.Model) -> str:
     """A hash of the model's and its optimizer's configuration with all float values taken out."""
@@ -18,11 +22,16 @@ def outline(model: keras.Model) -> str:
 
 def _without_numbers(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _without_numbers(v) for k, v in value.items() if k not in ("name", "seed")}
+        computed = {"weight_decay"} | (value.keys() if value.keys() in _ALONE else set())
+        return {
+            k: 0.0 if k in computed and isinstance(v, float) else _without_numbers(v)
+            for k, v in value.items()
+            if k not in ("name", "seed")
+        }
     if isinstance(value, list | tuple):
         return [_without_numbers(item) for item in value]
     if isinstance(value, float):
-        return 0.0 if value else "zero"  # a rate of zero often means: leave the layer out
+        return 0.0 if value else "zero"
     if isinstance(value, str):
         return re.sub(r"_\d+$", "", value)  # names count up from model to model
     return value
