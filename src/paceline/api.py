@@ -147,7 +147,8 @@ def tune(
         final: after the search the most promising configurations and the default one train anew on fresh seeds and
             fresh splits, and the winner is the one that is best there: a number of fresh trainings of each of eight
             finalists; ``"strict"`` for 30; ``"auto"`` for 8, of so many finalists that the final is not longer than
-            the search (no final of streamed data); False for none: then the best is the luckiest trial.
+            the search (no final of streamed data, or of a function: it is held where a number is given, and each call
+            has an ``hp.seed`` of its own); False for none: then the best is the luckiest trial.
         prefer: of the finalists that the data cannot tell apart, the ``"small"`` or the ``"fast"`` one wins.
         refit: whether the winner's model is trained anew on training and validation part together; None: where there
             was a final.
@@ -182,13 +183,14 @@ def tune(
             "without data", "left out, or data", batch_size=(batch_size, 32), validation=(validation, 0.1),
             patience=(patience, None), keep=(keep, "last"), class_weight=(class_weight, None), memory=(memory, None),
             repeats=(repeats, 1), folds=(folds, None), groups=(groups, None), prefer=(prefer, None),
-            refit=(refit, None), test_trials=(test_trials, False), final=(final or "auto", "auto"),
+            refit=(refit, None), test_trials=(test_trials, False),
             **{name: (value, None) for name, value in data_options.items()},
         )  # fmt: skip
         task = FunctionTask.of(
             build, objective=objective, study=study, trials=trials,
             budget=budget, search=search, schedule=schedule, seed=seed, epochs=epochs, space=space, workers=workers,
             time_limit=time_limit, memory_limit=memory_limit, ordered=ordered, in_flight=in_flight, fixed=fixed,
+            closing=Closing() if final == "auto" else Closing.of(final),
         )  # fmt: skip
         return _watched_function(task, display)
     only = {"space": space, "workers": workers, "time_limit": time_limit, "memory_limit": memory_limit}

@@ -142,6 +142,37 @@ def test_every_configuration_of_a_small_space_is_tried_once(tmp_path: Path) -> N
     assert any("have been tried" in note for note in study.record.notes)
 
 
+def noisy(hp: Any) -> float:
+    """Best at 0.3, but for what the seed adds."""
+    return float((hp.Float("x", 0.0, 1.0) - 0.3) ** 2 + 0.01 * np.random.default_rng(hp.seed).normal())
+
+
+def test_a_final_calls_the_finalists_anew_with_seeds_of_their_own(tmp_path: Path) -> None:
+    assert tune(tmp_path / "none", noisy).record.final is None  # only the user knows what a call takes
+    calls: list[tuple[float, int]] = []
+
+    def counted(hp: Any) -> float:
+        score = noisy(hp)
+        calls.append((hp.config["x"], hp.seed))
+        return score
+
+    study = tune(tmp_path / "study", counted, trials=12, final=3)
+    final, verdict = study.record.final, study.verdict
+    assert final is not None
+    assert verdict is not None
+    searched, fresh = calls[:12], calls[12:]
+    assert {seed for _, seed in searched} == {3}
+    assert Counter(x for x, _ in fresh) == {study.trials[n].config["x"]: 3 for n in final.finalists}
+    assert len({seed for _, seed in fresh}) == 3
+    assert final.default == 0  # random search begins with the default configuration, since it is to be compared
+    rng = np.random.default_rng(fresh[0][1])
+    assert final.scores[final.finalists[0], 0] == pytest.approx((fresh[0][0] - 0.3) ** 2 + 0.01 * rng.normal())
+    assert study.best.number == verdict.winner
+    again = tune(tmp_path / "study", counted, trials=12, final=3)
+    assert len(calls) == 12 + len(fresh)
+    assert again.best.number == study.best.number
+
+
 def test_asha_stops_at_once_who_is_behind(tmp_path: Path) -> None:
     study = tune(tmp_path / "s", curve, objective="max", epochs=9, trials=30)
     states = Counter(trial.state for trial in study.trials)

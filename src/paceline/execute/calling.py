@@ -120,7 +120,7 @@ class _Call:
         self._seed = order["seed"]
         space = Space.from_json(order["space"])
         drawn = {h.name: value for h in space if (value := self._draw(h)) is not None}
-        self._hp = HyperParameters(space, {**drawn, **order["config"]}, self._report, self._meet)
+        self._hp = HyperParameters(space, {**drawn, **order["config"]}, self._report, self._meet, self._seed)
         self._steps = 0
         self._last: dict[str, float] = {}
         self._is_left = False

@@ -26,6 +26,7 @@ class HyperParameters:
         reporter: what `report` calls; only in a function objective.
         met: told of each hyperparameter that joins the space, or loses conditions, as soon as it does; gives the value
             that it has where the configuration has none, or None for its default.
+        seed: what `seed` answers.
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class HyperParameters:
         values: Mapping[str, Any] | None = None,
         reporter: Callable[[Any, int | None], bool] | None = None,
         met: Callable[[Hyperparameter], Value | None] | None = None,
+        seed: int = 0,
     ) -> None:
         space = Space() if space is None else space
-        self._reporter, self._met = reporter, met
+        self._reporter, self._met, self._seed = reporter, met, seed
         self._known: dict[str, Hyperparameter] = {h.name: h for h in space}
         self._joined: dict[str, None] = {}
         self._used: dict[str, Value] = {}
@@ -77,6 +79,11 @@ class HyperParameters:
             if self._is_active(name):
                 values[name] = self._value(name)
         return values
+
+    @property
+    def seed(self) -> int:
+        """What a function objective may seed its training with: the study's, and another one in each fresh training."""
+        return self._seed
 
     # -- asking
 

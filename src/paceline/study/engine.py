@@ -12,7 +12,7 @@ from paceline.data import Split
 from paceline.data.pool import Parts, fold_parts, fresh_parts, pool_of
 from paceline.execute.base import Executor, Job, Leaves, Training
 from paceline.space import Space
-from paceline.study.fresh import Fresh, train_all
+from paceline.study.fresh import FINAL, FOLDS, REPEATS, Fresh, seeds_of, train_all
 from paceline.study.request import Request
 from paceline.study.streams import StreamParts, weights_of_classes
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 LOOP_NAMES = frozenset({"epochs", "batch_size"})
 """Hyperparameters of the training loop, which ``build`` need not ask for."""
-
-_REPEATS, _FOLDS, _FINAL = 11, 12, 13  # streams of random numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +83,7 @@ class Engine:
         How long each trains was found by the search; no other epoch is looked at, so that the score that is reported
         chose nothing.
         """
-        seeds = seeds_of(self.seed, _FINAL, num_pairs)
+        seeds = seeds_of(self.seed, FINAL, num_pairs)
         parts = fresh_parts(self.parts, seeds) if isinstance(self.parts, Split) else None
         training = replace(self.training, patience=None, keep="last")
         return Fresh(self._executor(self._data(parts), training, False), seeds)
@@ -119,14 +117,14 @@ class Engine:
     def _replicates(self) -> tuple[tuple[int, ...], tuple[Parts, ...] | None]:
         """Seed of each training of a configuration, and the rows that it trains on; None: the study's own split."""
         replication = self.request.replication
-        seeds = (self.seed, *seeds_of(self.seed, _REPEATS, replication.repeats - 1))
+        seeds = (self.seed, *seeds_of(self.seed, REPEATS, replication.repeats - 1))
         if not isinstance(self.parts, Split):
             return seeds, None
         if replication.folds is None:
             others = fresh_parts(self.parts, seeds[1:])
             own = self.parts.val_rows
             return seeds, None if others is None or own is None else ((self.parts.train_rows, own), *others)
-        of_folds = seeds_of(self.seed, _FOLDS, replication.repeats)
+        of_folds = seeds_of(self.seed, FOLDS, replication.repeats)
         parts = [fold_parts(self.parts, replication.folds, seed, replication.groups) for seed in of_folds]
         return tuple(seed for seed, own in zip(seeds, parts, strict=True) for _ in own), tuple(
             part for own in parts for part in own
@@ -151,12 +149,6 @@ class Engine:
             for size in dict.fromkeys(sizes)
         }
         return [of_size[size] for size in sizes]
-
-
-def seeds_of(seed: int, stream: int, count: int) -> tuple[int, ...]:
-    """Seeds for one purpose, independent of those for another; a longer row begins with the shorter ones."""
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(stream,))
-    return tuple(int(child.generate_state(1)[0] >> 1) for child in sequence.spawn(count))
 
 
 def training_data(parts: Split | StreamParts, class_weight: Mapping[int, float] | None) -> "TrainingData | StreamFeed":

@@ -3,12 +3,23 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from paceline.core.events import EpochMeasured, Event, Noted, ProgramCompiled, TrialEnded
 from paceline.execute.base import Executor, Job, Progress
 from paceline.study.recorder import Recorder
 
 SecondsLeft = Callable[[], float | None]
 """How much of the session's time is left; None for no limit."""
+
+REPEATS, FOLDS, FINAL = 11, 12, 13
+"""Purposes of `seeds_of`."""
+
+
+def seeds_of(seed: int, purpose: int, count: int) -> tuple[int, ...]:
+    """Seeds for one purpose, independent of those for another; a longer row begins with the shorter ones."""
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(purpose,))
+    return tuple(int(child.generate_state(1)[0] >> 1) for child in sequence.spawn(count))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,11 @@ from paceline.execute.processes import Load, check_may_spawn, importable
 from paceline.schedule import Full, Schedule
 from paceline.schedule.asha import Asha
 from paceline.search import Strategy, create
+from paceline.search.start_with import with_default
 from paceline.space import Fixed, Hyperparameter, Space
 from paceline.store import StudyStore
 from paceline.study.closing import Closing
+from paceline.study.fresh import FINAL, Fresh, seeds_of
 from paceline.study.record import FORMAT, Record, read_record
 from paceline.study.source import import_build
 
@@ -62,6 +64,7 @@ class FunctionTask:
         limits: of each trial.
         load: how a worker finds the function; None where there are none.
         source: ``"file.py:function"``, for ``paceline resume``; None where the function was passed from memory.
+        closing: the final; none unless it was asked for, since only the user knows what a call takes.
         notes: sentences for the user.
     """
 
@@ -82,6 +85,7 @@ class FunctionTask:
     limits: Limits = field(default_factory=Limits)
     load: Load | None = None
     source: str | None = None
+    closing: Closing = field(default_factory=Closing)
     notes: Sequence[str] = ()
 
     @classmethod
@@ -91,6 +95,7 @@ class FunctionTask:
         seed: int | None = None, epochs: Any = None, space: Space | Mapping[str, Hyperparameter] | None = None,
         workers: int | None = None, time_limit: float | str | None = None, memory_limit: int | str | None = None,
         ordered: bool | None = None, in_flight: int | None = None, fixed: Mapping[str, Any] | None = None,
+        closing: Closing | None = None,
     ) -> "FunctionTask":  # fmt: skip
         """Takes what users pass and checks it; the arguments are those of `paceline.tune`.
 
@@ -116,7 +121,8 @@ class FunctionTask:
         record = known(directory)
         if seed is None:
             seed = secrets.randbelow(2**31) if record is None else int(record.settings["seed"])
-        strategy = create(search, seed)
+        closing = closing or Closing()
+        strategy = with_default(create(search, seed)) if closing.pairs else create(search, seed)
         if any(h.num_values != 1 for h in given):  # else the space is known by and by
             strategy.check(given)
         decides = schedule_of(schedule, epochs)
@@ -129,7 +135,7 @@ class FunctionTask:
             decides, (budget is None if ordered is None else ordered),
             in_flight or _in_flight(record, workers or 1, strategy, decides), epochs, workers,
             Limits(seconds, memory), load=None if workers is None else _loader(function, found),
-            source=_source_of(function),
+            source=_source_of(function), closing=closing,
         )  # fmt: skip
 
     @property
@@ -144,7 +150,7 @@ class FunctionTask:
             "epochs": self.num_epochs, "seed": self.seed, "trials": self.budget.trials, "seconds": self.budget.seconds,
             "search": self.strategy.name, "schedule": self.schedule.to_json(), "ordered": self.ordered,
             "in_flight": self.in_flight, "workers": self.workers, "time_limit": self.limits.seconds,
-            "memory_limit": self.limits.memory,
+            "memory_limit": self.limits.memory, "closing": self.closing.to_json(),
             "source": {"build": self.source},
         }  # fmt: skip
         return created(self.objective, {"kind": KIND, "name": self.name}, settings)
@@ -178,22 +184,18 @@ class FunctionTask:
         return FunctionExecutor(make, num_places, self.space, self.limits)
 
     @property
-    def closing(self) -> Closing:
-        """No final: the function trains and measures by itself, on seeds and splits of its own."""
-        return Closing()
-
-    @property
     def test_trials(self) -> bool:
         """No: a function has no test part that we know of."""
         return False
 
     @property
     def fresh_splits(self) -> tuple[bool, float]:
-        """None."""
-        return False, 0.0
+        """What a call draws anew is the function's own affair: nothing is said of it."""
+        return True, 0.0
 
-    def fresh(self, num_pairs: int) -> None:
-        """None."""
+    def fresh(self, num_pairs: int) -> Fresh:
+        """The function, called anew with a seed of each pair as its ``hp.seed``."""
+        return Fresh(self.executor(), seeds_of(self.seed, FINAL, num_pairs))
 
     def refit(self, trial: Trial, epochs: int) -> None:
         """None."""

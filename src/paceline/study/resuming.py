@@ -71,7 +71,8 @@ def function_of(
     same = {name: settings[name] for name in ("epochs", "ordered", "workers", "time_limit", "memory_limit")}
     return FunctionTask.of(
         function, objective=record.objective, study=directory, trials=trials, budget=budget,
-        search=strategy_of(directory, settings["search"]), schedule=restore_schedule(settings["schedule"]), **same,
+        search=strategy_of(directory, settings["search"]), schedule=restore_schedule(settings["schedule"]),
+        closing=Closing.from_json(settings.get("closing")), **same,
     )  # fmt: skip
 
 
