@@ -11,7 +11,7 @@ exhaustive   All 1,296 combinations of a grid: 3 x layers, 3 x neurons, 2 x acti
              rate, 2 x batch size, 2 x weight decay, 5 or 10 epochs. It says how long that will take, first from its
              steps, then from the pace of a random sample. Stop it whenever you like: run again, it goes on. It ends
              with the ranked table, what each hyperparameter does on average, and the best network.
-smart        The search `auto` on the same grid, with 32 trials in the place of 1,296, and how close it came.
+smart        The search `auto` on the same grid, with 24 trials in the place of 1,296, and how close it came.
 
 Three things make `exhaustive` a matter of minutes, and none of them needs a line here: networks that differ in numbers
 alone (learning rate, weight decay) train side by side as one compiled program; those of 5 epochs are read off those of
@@ -33,7 +33,7 @@ from paceline.recipes import Run, forecast, images, writing
 
 VALIDATION = 0.1
 QUICK_ROWS = 2000
-SMART_TRIALS = 32
+SMART_TRIALS = 24
 
 GRID: dict[str, tuple[Any, ...]] = {
     "layers": (1, 2, 3),
