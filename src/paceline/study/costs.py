@@ -7,7 +7,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from paceline.core import Configuration, Trial
@@ -29,6 +29,7 @@ class Costs:
 
     Attributes:
         task: the study.
+        asked: structures of all trials: their programs are compiled, or will be in any case.
         sizes: parameters of the networks seen so far, by structure.
         seconds: seconds of an epoch as measured, by structure; empty in an ordered study.
         compiling: what a new program costs, in the same unit.
@@ -36,6 +37,7 @@ class Costs:
     """
 
     task: Task
+    asked: Set[object]
     sizes: Mapping[object, float]
     seconds: Mapping[object, float]
     compiling: float
@@ -48,6 +50,7 @@ class Costs:
         """What these trials teach; None while they teach nothing, or where all programs are one."""
         sizes: dict[object, float] = {}
         seconds: dict[object, list[float]] = {}
+        asked = {task.structure(trial.config) for trial in trials}
         for trial in trials:
             if trial.parameters is None or not trial.measurements:
                 continue
@@ -57,14 +60,14 @@ class Costs:
         if not sizes:
             return None
         if task.ordered:
-            return cls(task, sizes, {}, _COMPILING)
+            return cls(task, asked, sizes, {}, _COMPILING)
         compiling = statistics.fmean(event.seconds for event in compilations) if compilations else 0.0
-        return cls(task, sizes, {s: statistics.median(found) for s, found in seconds.items()}, compiling, left)
+        return cls(task, asked, sizes, {s: statistics.median(found) for s, found in seconds.items()}, compiling, left)
 
     def __call__(self, config: Configuration) -> float:
         """The cost of a configuration, above 0; infinity for a new program that the time left does not repay."""
         structure = self.task.structure(config)
-        new = 0.0 if structure in self.sizes else self.compiling
+        new = 0.0 if structure in self.asked else self.compiling
         epochs = self.task.epochs(config)
         if self.seconds:
             usual = statistics.fmean(self.seconds.values())
