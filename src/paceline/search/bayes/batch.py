@@ -29,6 +29,9 @@ from paceline.search.bayes.surrogate import Surrogate
 Belief = Callable[[Array], Array]
 """Adds to log expected improvement, given settled coordinates [m, d]; shape [m]."""
 
+Cost = Callable[[Configuration], float]
+"""Of a configuration, above 0; infinity for what cannot be paid."""
+
 IMPROVE, EXPLORE, LOCAL = "improve", "explore", "local"
 _CYCLE = (IMPROVE, IMPROVE, EXPLORE, IMPROVE, LOCAL, IMPROVE, EXPLORE, IMPROVE)
 _FUTURES, _BASELINE, _STARTS, _ROUNDS = 16, 8, 6, 8
@@ -59,7 +62,7 @@ class Round:
     Z: Array
     pending: Array
     belief: Belief | None
-    cost: Callable[[Configuration], float] | None
+    cost: Cost | None
     rng: np.random.Generator
 
     def fill(self, answer: Answer, count: int, origin: str) -> None:
@@ -144,27 +147,29 @@ class Round:
 
     def _take_best(self, answer: Answer, Z: Array, values: Array, origin: str) -> int | None:
         """Takes the first new candidate by value, the first of a short list by value for money; answers its row."""
-        order = [row for row in np.argsort(-values, kind="stable").tolist() if np.isfinite(values[row])]
+        ranked = np.argsort(-values, kind="stable")
+        order: list[int] = ranked[np.isfinite(values[ranked])].tolist()
         if self.cost is not None:
-            order = self._by_worth(Z, values, order) + order
+            order = self._by_worth(self.cost, Z, values, order) + order
         for row in order:
             if answer.take(self.coordinates.config(Z[row]), origin):
                 return int(row)
         return None
 
-    def _by_worth(self, Z: Array, values: Array, order: list[int]) -> list[int]:
+    def _by_worth(self, cost: Cost, Z: Array, values: Array, order: list[int]) -> list[int]:
         """A short list of candidates by value for money; of those that are affordable, wherever there is one."""
+
+        def price(row: int) -> float:
+            return cost(self.coordinates.config(Z[row]))
+
         # One of each kind: the best alone would fill the list with its like, which all cost the same
         kinds = np.unique(_digest(np.round(Z[order], 1)), return_index=True)[1]
         head = [order[at] for at in np.sort(kinds)[:_SHORTLIST].tolist()]
-        price = np.array([self._price(Z[row]) for row in head])
-        if not np.isfinite(price).any():
-            return next(([row] for row in order if math.isfinite(self._price(Z[row]))), [])
-        worth = values[head] - _COST_POWER * np.log(np.maximum(price, 1e-9))
+        prices = np.array([price(row) for row in head])
+        if not np.isfinite(prices).any():
+            return next(([row] for row in order if math.isfinite(price(row))), [])
+        worth = values[head] - _COST_POWER * np.log(np.maximum(prices, 1e-9))
         return [head[at] for at in np.argsort(-worth, kind="stable")]
-
-    def _price(self, z: Array) -> float:
-        return 1.0 if self.cost is None else self.cost(self.coordinates.config(z))
 
     def _greedy(
         self, answer: Answer, count: int, origin: str, Z: Array, local: Mask, outlook: Outlook, tau: float
