@@ -50,11 +50,11 @@ class Costs:
         """What these trials teach; None while they teach nothing, or where all programs are one."""
         sizes: dict[object, float] = {}
         seconds: dict[object, list[float]] = {}
-        asked = {task.structure(trial.config) for trial in trials}
-        for trial in trials:
+        structures = [task.structure(trial.config) for trial in trials]
+        asked = set(structures)
+        for trial, structure in zip(trials, structures, strict=True):
             if trial.parameters is None or not trial.measurements:
                 continue
-            structure = task.structure(trial.config)
             sizes[structure] = float(trial.parameters)
             seconds.setdefault(structure, []).append(trial.seconds / len(trial.measurements))
         if not sizes:
