@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from paceline.core import Objective
+from paceline.core.events import ProgramCompiled
 from paceline.execute.base import Executor, Job, Training
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
@@ -77,3 +78,23 @@ class TestAlone(CohortContract):
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
         return lambda: executor(eager, few=1)
+
+
+@pytest.mark.parametrize(("rates", "builds"), [((0.01, 0.03, 0.5), 3), ((0.5, 0.01, 0.03), 4)])
+def test_one_program_serves_all_rates_and_is_shown_another_network_only_where_one_looks_like_arithmetic(
+    rates: tuple[float, ...], builds: int
+) -> None:
+    built: list[float] = []
+
+    def counting(hp: Any) -> keras.Model:
+        built.append(hp.Float("rate", 1e-3, 1e-1, sampling="log"))
+        return build(hp)
+
+    one = executor(counting, few=1)
+    one.submit([Job(n, {"rate": rate, "units": 2}, seed=1, epochs=1) for n, rate in enumerate(rates)], {}, {})
+    events = []
+    while not one.is_idle:
+        events += [event for progress in one.progress() for event in progress.events]
+    one.close()
+    assert sum(isinstance(event, ProgramCompiled) for event in events) == 1
+    assert len(built) == builds

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +100,29 @@ def test_the_same_again_and_on_from_json() -> None:
     assert resumed == straight
     history = History({TREE.key(t.config) for t in trials}, trials, LOSS)
     assert straight.ask(TREE, history, 5) == straight.ask(TREE, history, 5)
+
+
+def under_way(strategy: Strategy, space: Space, counts: Sequence[int], **known: Any) -> list[Configuration]:
+    """What is proposed before any of it has ended."""
+    trials: list[Trial] = []
+    for count in counts:
+        seen = {space.key(trial.config) for trial in trials}
+        strategy, answer = strategy.ask(space, History(seen, trials, LOSS, **known), count)
+        trials += [finished(len(trials) + i, one.config, None, "running") for i, one in enumerate(answer)]
+    return [trial.config for trial in trials]
+
+
+@pytest.mark.parametrize("counts", [(5, 3), (1, 7), (8,), (3, 3, 2)])
+def test_beyond_the_first_five_points_reuse_programs_until_something_is_known(counts: Sequence[int]) -> None:
+    space = Space([Choice("kind", list("abcdefghijkl")), Float("x", 0, 1), Float("y", 0, 1)])
+    plain = under_way(Bayes(3), space, counts)
+    assert len({config["kind"] for config in plain}) > 5
+    kept = under_way(Bayes(3), space, counts, program=lambda config: config["kind"])
+    assert kept[:5] == plain[:5]
+    assert len(kept) == 8
+    assert {config["kind"] for config in kept[5:]} <= {config["kind"] for config in kept[:5]}
+    # where all are one program, no point is passed over
+    assert under_way(Bayes(3), space, counts, program=lambda _: None) == plain
 
 
 def test_what_is_remembered_between_asks_changes_no_answer() -> None:

@@ -8,7 +8,13 @@ import keras
 import numpy as np
 import pytest
 
-from paceline.train.internals import bind, economical_initialisation, symbolic_build
+from paceline.train.internals import (
+    QUICKLY,
+    bind,
+    compile_quickly,
+    economical_initialisation,
+    symbolic_build,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +68,17 @@ def test_bind_evaluates_an_equation() -> None:
     closed = jax.make_jaxpr(lambda a, b: jax.lax.dot(a, b))(np.ones((2, 3), "float32"), np.ones((3, 4), "float32"))
     (out,) = bind(closed.jaxpr.eqns[-1], [np.ones((2, 3), "float32"), np.full((3, 4), 2.0, "float32")])
     np.testing.assert_array_equal(out, np.full((2, 4), 6.0))
+
+
+def test_xla_knows_the_options_that_make_it_quick_and_computes_the_same() -> None:
+    x = np.linspace(-2, 2, 300, dtype="float32").reshape(20, 15)
+    lowered = jax.jit(lambda x: jax.nn.softmax(jax.nn.gelu(x @ x.T))).lower(x)
+    as_always = lowered.compile()(x)
+    np.testing.assert_allclose(lowered.compile(compiler_options=dict(QUICKLY))(x), as_always, rtol=1e-5)
+    np.testing.assert_allclose(compile_quickly(lowered)(x), as_always, rtol=1e-5)
+
+
+def test_where_xla_does_not_know_them_it_compiles_as_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paceline.train.internals.QUICKLY", {"xla_no_such_option": 0})
+    lowered = jax.jit(lambda x: x + 1).lower(np.ones(3))
+    assert compile_quickly(lowered)(np.ones(3)).tolist() == [2, 2, 2]

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from paceline.train import calibration
 from paceline.train.anatomy import dissect
 from paceline.train.feed import Feed, TrainingData, batch_order, evaluation_rows
-from paceline.train.footprint import peak_bytes
+from paceline.train.footprint import num_values, peak_bytes
 from paceline.train.lanes import LaneCount, lane_bytes, state_bytes
 from paceline.train.program import Program, lifted_constants
 from paceline.train.trace import trace
@@ -68,13 +69,19 @@ def test_what_a_machine_likes_is_measured_once(tmp_path: Path, monkeypatch: pyte
 
 
 def test_memory_is_predicted_from_the_step() -> None:
-    import jax
 
     def step(x: jax.Array) -> jax.Array:
         return ((x * 2.0) + (x * 3.0)).sum()
 
     # two products of 400 bytes are alive together with their sum
     assert peak_bytes(dissect(jax.make_jaxpr(step)(np.ones(100, "float32"))).body) == 1200
+
+
+def test_values_of_a_scan_count_each_time_round() -> None:
+    def step(x: jax.Array) -> jax.Array:
+        return jax.lax.scan(lambda carry, _: (carry * 2.0, None), x + 1.0, length=7)[0]
+
+    assert num_values(dissect(jax.make_jaxpr(step)(np.ones(100, "float32"))).body) == 800
 
 
 @given(st.integers(1, 20_000))

@@ -13,6 +13,7 @@ from paceline.execute.base import Job, Training
 from paceline.space import HyperParameters, Space
 from paceline.train.build import Build, build_model
 from paceline.train.feed import Feed, PooledData, TrainingData
+from paceline.train.program import is_surely_lifted
 from paceline.train.stream import StreamFeed, feed_of
 from paceline.train.trace import CannotTrace, Traced, trace
 
@@ -106,19 +107,23 @@ class Preparation:
         return merged
 
     def sibling(self, prepared: Prepared, hint: "Hint") -> Traced | None:
-        """A network of the same program with other numbers wherever they may differ; None where none was found.
+        """A network of the same program with other numbers wherever they may differ.
 
         What differs between the two is what the program has to take as its input; so that a network which comes later
-        finds it compiled.
+        finds it compiled. None where no such network was found, or none is needed to see that.
         """
         config = prepared.config
         # a stream of its own: the same program has the same sibling in every session
         seed = int.from_bytes(hashlib.sha256(repr(hint(config)).encode()).digest()[:8], "little")
         drawn = self.space.sample(np.random.default_rng(seed))
-        other = dict(config)
-        for name in self.space.names:
-            if name in config and name in drawn and hint({**config, name: drawn[name]}) == hint(config):
-                other[name] = drawn[name]
+        numbers = [
+            name for name in self.space.names
+            if name in config and drawn.get(name, config[name]) != config[name]
+            and hint({**config, name: drawn[name]}) == hint(config)
+        ]  # fmt: skip
+        if all(is_surely_lifted(config[name]) for name in numbers):
+            return None
+        other = dict(config) | {name: drawn[name] for name in numbers}
         try:
             model = build_model(self._build, HyperParameters(self.space, other), prepared.leader.seed)
             traced = trace(model, prepared.feed)

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -41,12 +41,15 @@ class History:
         objective: what the scores mean, for the same.
         cost: predicts what a full training of a configuration will cost, compiling included; in any one unit, infinity
             for what the time left does not pay for. None where nothing is known: all cost the same.
+        program: equal for configurations that are expected to be one program, so that where one of them was asked for,
+            the others need no compiling. None where nothing is compiled.
     """
 
     seen: Set[str] = frozenset()
     trials: Sequence[Trial] = field(default=(), repr=False)
     objective: Objective | None = None
     cost: Callable[[Configuration], float] | None = field(default=None, repr=False, compare=False)
+    program: Callable[[Configuration], Hashable] | None = field(default=None, repr=False, compare=False)
 
 
 class Strategy(ABC):

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -160,7 +160,7 @@ class FunctionTask:
         """No: what a function does with a hyperparameter named ``epochs`` is its own affair."""
         return False
 
-    def structure(self, config: Configuration) -> object:  # noqa: ARG002
+    def structure(self, config: Configuration) -> Hashable:  # noqa: ARG002
         """A function is one program, whatever it does."""
         return None
 

@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -88,7 +88,7 @@ class Plan:
         """The study's first event."""
         return StudyCreated(FORMAT, self.objective_json, self.data_json, self.settings_json)
 
-    def structure(self, config: Configuration) -> object:
+    def structure(self, config: Configuration) -> Hashable:
         """Equal for configurations that are expected to be one program."""
         from paceline.execute.prepare import structural_hint
 

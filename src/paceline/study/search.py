@@ -232,7 +232,7 @@ class Search:
             return History(self._seen)
         trials = [self._known(number) for number in self._record.trials]
         cost = Costs.of(trials, self._record.compilations, self._task, self._seconds_left())
-        return History(self._seen, trials, self._task.objective, cost)
+        return History(self._seen, trials, self._task.objective, cost, self._task.structure)
 
     def _known(self, number: int) -> Trial:
         trial = self._record.trial(number)

@@ -1,6 +1,6 @@
 """What a session works on, whatever it is that is trained: the protocol between the search loop and its plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -87,7 +87,7 @@ class Task(Protocol):
     def test(self, trial: Trial, leaves: Leaves) -> Mapping[str, float]:
         """What a trial's variables measure on the test part; empty where there is none."""
 
-    def structure(self, config: Configuration) -> object:
+    def structure(self, config: Configuration) -> Hashable:
         """Equal for configurations that are expected to be one program."""
 
     def epochs(self, config: Configuration) -> int:

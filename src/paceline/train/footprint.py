@@ -1,4 +1,4 @@
-"""How much memory a step needs, from its equations alone."""
+"""How much memory and work a step needs, from its equations alone."""
 
 import math
 
@@ -30,7 +30,20 @@ def peak_bytes(body: Body) -> int:
     return peak
 
 
+def num_values(body: Body) -> int:
+    """How many numbers the equations compute, those of a scan each time round; of other loops, once."""
+    count = 0
+    for step in body.steps:
+        times = step.equation.params.get("length", 1) if step.equation.primitive.name == "scan" else 1
+        inner = sum(num_values(inner) for inner in step.bodies)
+        count += times * inner if step.bodies else sum(math.prod(_shape(var)) for var in step.equation.outvars)
+    return count
+
+
 def _bytes(var: object) -> int:
-    aval = getattr(var, "aval", None)
-    shape, dtype = getattr(aval, "shape", ()), getattr(aval, "dtype", None)
-    return math.prod(shape) * (np.dtype(dtype).itemsize if isinstance(dtype, np.dtype) else 8)
+    dtype = getattr(getattr(var, "aval", None), "dtype", None)
+    return math.prod(_shape(var)) * (np.dtype(dtype).itemsize if isinstance(dtype, np.dtype) else 8)
+
+
+def _shape(var: object) -> tuple[int, ...]:
+    return tuple(getattr(getattr(var, "aval", None), "shape", ()))

@@ -6,6 +6,8 @@
 - ``jax.random.uniform``, ``normal`` and ``truncated_normal``, ``jax.numpy.zeros`` and ``ones``, replaced during
   ``build``: Keras draws each initial weight with a program of its own shape, 0.3 s of compiling each. Without it builds
   are slower and give the same weights.
+- XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them a program that is
+  seldom run takes five times as long to compile.
 
 The tests in ``tests/train/test_train_internals.py`` fail when a version of Keras or JAX changes one of them.
 """
@@ -13,7 +15,7 @@ The tests in ``tests/train/test_train_internals.py`` fail when a version of Kera
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -32,6 +34,20 @@ def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
     """Creates every variable that ``fit`` on such batches would create: of layers, metrics, losses, optimizer."""
     model._symbolic_build(data_batch=batch)
     model.optimizer.build(model.trainable_variables)
+
+
+QUICKLY: Mapping[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+"""What tells XLA not to optimise for a CPU."""
+
+
+def compile_quickly(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+    """Compiles for a CPU without optimising; as always where this version of XLA has no such options."""
+    try:
+        return lowered.compile(compiler_options=dict(QUICKLY))
+    except jax.errors.JaxRuntimeError as error:
+        if "option" not in str(error):
+            raise
+        return lowered.compile()
 
 
 def bind(equation: Equation, values: list[Any]) -> list[Any]:

@@ -32,6 +32,17 @@ def lifted_constants(traced: Sequence[Traced]) -> Lifted:
     return lifted
 
 
+def is_surely_lifted(value: object) -> bool:
+    """Whether what a configuration says becomes a number that is taken out whatever else is known.
+
+    So is every float that is no number of plain arithmetic, and does not become one where a layer or an optimizer
+    computes with it (1 - v, 1 / v, 1 / (1 - v)). A wrong guess costs a compilation, never an answer.
+    """
+    if not isinstance(value, float) or value in _STRUCTURAL:
+        return False
+    return not {1.0 - value, 1.0 / value, 1.0 / (1.0 - value)} & _STRUCTURAL
+
+
 def differs_in_lifted_only(lifted: Lifted, one: Traced, other: Traced) -> bool:
     """Whether two models of one key have the same constants but for those that are taken out."""
     for name, numbers in lifted.items():

@@ -30,6 +30,7 @@ from paceline.space import Space
 
 _FIRST = 5  # trials before the model has a say
 _FEWEST = 3  # of them that have told something
+_AHEAD = 64  # Sobol points among which one is looked for whose program is compiled in any case
 _GROWTH = 1.1  # of n, after which the parameters are fitted again
 _STREAM = 10**9  # keeps the random numbers of rounds apart from those of single draws
 _DISTRUST = "the model predicts no better than a constant; half of the proposals are Sobol points"
@@ -167,7 +168,8 @@ class Bayes(Strategy):
                     answer.take(config, "source")
         if self.prior:
             after = after._drawn(answer, (count - len(answer) + self.draw % 2) // 2)
-        return after._filled(answer, count)
+        after = after._filled(answer, min(count, _FIRST - len(answer.history.trials)))
+        return after._reusing(answer, count)._filled(answer, count)
 
     def _drawn(self, answer: Answer, count: int) -> Self:
         """Takes points drawn as the user believes: the greatest of log belief plus Gumbel noise."""
@@ -185,12 +187,33 @@ class Bayes(Strategy):
         """Takes Sobol points until there are ``count`` proposals."""
         if len(answer) >= count:
             return self
-        taken = {proposal.key for proposal in answer.proposals}
-        history = replace(answer.history, seen=answer.history.seen | taken if taken else answer.history.seen)
-        sobol, proposals = Sobol(self.seed, self.point, self.started).ask(answer.space, history, count - len(answer))
+        after, proposals = self._sobol(answer, count - len(answer))
         for proposal in proposals:
             answer.take(proposal.config, proposal.origin)
-        return replace(self, point=sobol.point, started=sobol.started)
+        return after
+
+    def _reusing(self, answer: Answer, count: int) -> Self:
+        """Takes, of the next Sobol points, those whose program is compiled in any case, until there are ``count``."""
+        program = answer.history.program
+        if program is None or len(answer) >= count:
+            return self
+        asked = [trial.config for trial in answer.history.trials] + [one.config for one in answer.proposals]
+        known = {program(config) for config in asked}
+        after, proposals = self._sobol(answer, _AHEAD)
+        wanted = count - len(answer)
+        warm = [one for one in proposals if program(one.config) in known][:wanted]
+        if list(proposals[:wanted]) == warm:
+            return self  # the next points will do: none is passed over
+        for proposal in warm:
+            answer.take(proposal.config, proposal.origin)
+        return after
+
+    def _sobol(self, answer: Answer, count: int) -> tuple[Self, tuple[Proposal, ...]]:
+        """The next Sobol points that are new."""
+        taken = {proposal.key for proposal in answer.proposals}
+        history = replace(answer.history, seen=answer.history.seen | taken if taken else answer.history.seen)
+        sobol, proposals = Sobol(self.seed, self.point, self.started).ask(answer.space, history, count)
+        return replace(self, point=sobol.point, started=sobol.started), proposals
 
     def size(self, space: Space) -> int | None:
         """Number of configurations of the space; None if it is continuous."""
