@@ -35,6 +35,7 @@ BENCHMARKS = (
     "overhead",
     "memory",
     "budget",
+    "ordered",
     "startup",
     "tables",
     "conditional",

@@ -11,7 +11,8 @@ exhaustive   All 1,296 combinations of a grid: 3 x layers, 3 x neurons, 2 x acti
              rate, 2 x batch size, 2 x weight decay, 5 or 10 epochs. It says how long that will take, first from its
              steps, then from the pace of a random sample. Stop it whenever you like: run again, it goes on. It ends
              with the ranked table, what each hyperparameter does on average, and the best network.
-smart        The search `auto` on the same grid, with 24 trials in the place of 1,296, and how close it came.
+smart        The search `auto` on the same grid, with 24 trials in the place of 1,296, and how close it came. How many
+             epochs a trial gets is for its schedule to say, up to 10.
 
 Three things make `exhaustive` a matter of minutes, and none of them needs a line here: networks that differ in numbers
 alone (learning rate, weight decay) train side by side as one compiled program; those of 5 epochs are read off those of
@@ -182,7 +183,7 @@ def smart(run: Run) -> None:
     _check_budget(run, "smart", everything[:: len(everything) // trials], data)
     study = paceline.tune(
         build_of(grid), data, objective="val_accuracy", search="auto", trials=trials, validation=VALIDATION,
-        batch_size=paceline.Choice(list(grid["batch_size"])), epochs=paceline.Choice(list(grid["epochs"])),
+        batch_size=paceline.Choice(list(grid["batch_size"])), epochs=max(grid["epochs"]),
         final=False, refit=True, budget=run.budget, seed=run.seed, study=run.directory, display=run.display,
     )  # fmt: skip
     writing.table(run, "trials", writing.ranked(study), shown=5)
@@ -198,7 +199,8 @@ def _compare(run: Run, study: paceline.Study) -> None:
         run.say("Run part exhaustive to see how close that is to the best of all.")
         return
     scores = {_key(trial.config): trial.score for trial in every.trials if trial.score is not None}
-    score, most = scores.get(_key(study.best.config)), max(scores.values(), default=0.0)
+    found = {**study.best.config, "epochs": study.best.epochs}
+    score, most = scores.get(_key(found)), max(scores.values(), default=0.0)
     if score is None:
         run.say(f"Part exhaustive has not trained this configuration yet ({len(scores):,} so far).")
         return

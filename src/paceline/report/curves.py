@@ -1,6 +1,7 @@
 """How the search went, as numbers: the best so far, the learning curves, and what luck alone would have reached."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,33 +16,34 @@ _BY_CHANCE = ("sobol", "random")
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """What was spent and reached with each trial, in order of their numbers; all of shape [n].
+    """What was spent and reached when each trial had ended, in that order; all of shape [n].
 
     Attributes:
-        numbers: of the trials.
-        epochs: trained by this trial and all before it; one that is read off another trains none.
-        seconds: of training, the same; trials that trained side by side share them.
+        trials: the trials.
+        epochs: trained by the trials that had ended; one that is read off another trains none.
+        seconds: after the study began, its sessions only.
         scores: of the trial; NaN where it did not complete.
         best: the best score up to it; NaN before the first.
     """
 
-    numbers: tuple[int, ...]
+    trials: tuple[Trial, ...]
     epochs: Array
     seconds: Array
     scores: Array
     best: Array
 
 
-def progress(record: Record) -> Progress:
-    """How the best score came about."""
-    trials = [t for t in record.all_trials() if t.state.is_final]
-    own = [t.shares is None for t in trials]
+def progress(record: Record, ended: Mapping[int, float]) -> Progress:
+    """How the best score came about; ``ended`` is the second in which each trial ended, by number."""
+    order = sorted(ended, key=lambda number: (ended[number], number))
+    trials = tuple(record.trial(number) for number in order)
+    trained = [0 if trial.shares is not None else len(trial.measurements) for trial in trials]
     scores = np.array([_score(t) if t.state is TrialState.COMPLETED else math.nan for t in trials], dtype=np.float64)
     sign = record.objective.loss(1.0) if trials else 1.0
     return Progress(
-        tuple(t.number for t in trials),
-        np.cumsum([len(t.measurements) * mine for t, mine in zip(trials, own, strict=True)], dtype=np.float64),
-        np.cumsum([t.seconds * mine for t, mine in zip(trials, own, strict=True)], dtype=np.float64),
+        trials,
+        np.cumsum(trained, dtype=np.float64),
+        np.array([ended[number] for number in order], dtype=np.float64),
         scores,
         sign * best_so_far(sign * scores),
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from paceline.report.ablation import gains_of
 from paceline.report.curves import by_chance, progress
 from paceline.report.evidence import evidence
+from paceline.report.show import Summary
 from paceline.study import Record
 
 if TYPE_CHECKING:
@@ -81,13 +82,13 @@ def dependence(record: Record, name: str) -> "pd.DataFrame":
     )  # fmt: skip
 
 
-def curves(record: Record) -> "pd.DataFrame":
+def curves(summary: Summary) -> "pd.DataFrame":
     """See `Study.curves`."""
     import pandas as pd
 
-    found = progress(record)
+    found = progress(summary.record, summary.timeline.ended)
     columns = {"epochs": found.epochs.astype(int), "seconds": found.seconds, "score": found.scores, "best": found.best}
-    return pd.DataFrame({"number": list(found.numbers), **columns})
+    return pd.DataFrame({"number": [trial.number for trial in found.trials], **columns})
 
 
 def learning_curves(record: Record) -> "pd.DataFrame":

@@ -169,10 +169,13 @@ class Study:
         return frames.dependence(self.record, name)
 
     def curves(self) -> "pd.DataFrame":
-        """The best score so far (``best``) against trials, ``epochs`` and ``seconds`` of training; one row a trial."""
-        from paceline.report import frames
+        """The best score so far (``best``) against trials, ``epochs`` trained and ``seconds`` since the study began.
 
-        return frames.curves(self.record)
+        One row a trial that has ended, in the order in which they did; seconds between two sessions do not count.
+        """
+        from paceline.report import frames, show
+
+        return frames.curves(show.read(self.directory))
 
     def learning_curves(self) -> "pd.DataFrame":
         """Every epoch that was measured: number, state, epoch, seconds, and one column a metric."""

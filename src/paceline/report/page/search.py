@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from paceline.core import Trial, TrialState
 from paceline.report import words
-from paceline.report.curves import by_chance
+from paceline.report.curves import by_chance, progress
 from paceline.report.page.parts import (
     BLUE,
     GREEN,
@@ -45,25 +47,17 @@ def panel(summary: Summary) -> Panel:
 
 def best_so_far(summary: Summary) -> Figure | None:
     """The best score so far against trials, epochs and seconds; None where no trial has completed."""
-    record, better = summary.record, summary.record.objective.better
-    order = _ended(summary)
-    if not any(trial.state is TrialState.COMPLETED for _, trial in order):
+    record, found = summary.record, progress(summary.record, summary.timeline.ended)
+    completed = np.flatnonzero(np.isfinite(found.scores))
+    if not len(completed):
         return None
-    steps: list[tuple[float, float, float, float]] = []  # trials, epochs, seconds, best
-    all_scores: list[tuple[int, float, Trial]] = []
-    best, epochs = None, 0
-    for count, (second, trial) in enumerate(order, start=1):
-        epochs += 0 if trial.shares is not None else len(trial.measurements)
-        score = trial.score
-        if trial.state is not TrialState.COMPLETED or score is None or not math.isfinite(score):
-            continue
-        all_scores.append((count, score, trial))
-        if better(score, best):
-            best = score
-            steps.append((count, epochs, second, score))
-    if best is None:
-        return None
-    steps.append((len(order), epochs, max(summary.timeline.ended.values(), default=0.0), best))
+    all_scores = [(int(i) + 1, float(found.scores[i]), found.trials[i]) for i in completed]
+    counts = np.arange(1, len(found.trials) + 1)
+    table = np.column_stack([counts, found.epochs, found.seconds, found.best])
+    first = int(completed[0])
+    kept = [first, *(np.flatnonzero(np.diff(found.best[first:])) + first + 1), len(counts) - 1]
+    steps: list[list[float]] = table[kept].tolist()
+    best = steps[-1][3]
     metric = record.objective.metric
     data: list[dict[str, Any]] = [_dots(all_scores, metric), *_chance(summary)]
     for index, unit in enumerate(("trials", "epochs", "seconds"), start=1):
@@ -86,7 +80,7 @@ def best_so_far(summary: Summary) -> Figure | None:
     }
     alt = (
         f"The best {metric} so far, against trials that ended, epochs trained and seconds; it ends at "
-        f"{words.number(best)} after {words.count(len(order), 'trial')}, {epochs:,} epochs and "
+        f"{words.number(best)} after {words.count(len(counts), 'trial')}, {steps[-1][1]:,.0f} epochs and "
         f"{words.duration(steps[-1][2])}. Circles: the score of each completed trial."
         + (" Dashed: the best to be expected of so many trials drawn by chance." if len(data) > 4 else "")
     )
@@ -159,13 +153,6 @@ def ends(trials: Sequence[Trial]) -> Figure | None:
         "yaxis": axis("trials"),
     }
     return figure("ends", data, layout, f"How many trials ended after how many epochs: {told}.")
-
-
-def _ended(summary: Summary) -> list[tuple[float, Trial]]:
-    """Trials in the order in which they ended, with the second of it."""
-    record, ended = summary.record, summary.timeline.ended
-    order = sorted((second, number) for number, second in ended.items())
-    return [(second, record.trial(number)) for second, number in order]
 
 
 def _dots(scores: Sequence[tuple[int, float, Trial]], metric: str) -> dict[str, Any]:
