@@ -14,6 +14,7 @@ from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.execute.repeated import RepeatedExecutor
 from paceline.testing.executors import ExecutorContract
+from paceline.train import trace as trace_module
 from paceline.train.feed import PooledData, TrainingData
 from paceline.train.lanes import LaneCount, device_count
 
@@ -119,3 +120,23 @@ class TestRepeated(ExecutorContract):
     def jobs(self) -> list[Job]:
         configs = [{"rate": 0.01, "units": 2}, {"rate": 0.02, "units": 3}]
         return [Job(number, config, seed=1, epochs=3) for number, config in enumerate(configs)]
+
+
+def test_one_configuration_is_traced_once_whatever_its_seeds_and_splits(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced: list[str] = []
+    own = trace_module._trace_part
+
+    def counting(*args: Any, **more: Any) -> Any:
+        traced.append(args[3])
+        return own(*args, **more)
+
+    monkeypatch.setattr(trace_module, "_trace_part", counting)
+    jobs = [Job(number, CONFIG, seed=5 + number, epochs=2, split=number) for number in SPLITS]
+    together = measured(finished(fused([POOL] * 3), jobs))
+    assert sorted(traced) == ["test", "train", "train_rest"]
+    traced.clear()
+    apart = {number: found for job in jobs for number, found in measured(finished(fused([POOL] * 3), [job])).items()}
+    assert len(traced) == 9
+    for number, epochs in together.items():
+        for one, other in zip(epochs, apart[number], strict=True):
+            assert one == pytest.approx(dict(other), rel=1e-5)

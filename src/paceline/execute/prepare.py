@@ -15,7 +15,8 @@ from paceline.train.build import Build, build_model
 from paceline.train.feed import Feed, PooledData, TrainingData
 from paceline.train.program import is_surely_lifted
 from paceline.train.stream import StreamFeed, feed_of
-from paceline.train.trace import CannotTrace, Traced, trace
+from paceline.train.trace import CannotTrace, Part, Traced, trace
+from paceline.train.twins import description
 
 Data = TrainingData | PooledData | StreamFeed
 
@@ -61,6 +62,9 @@ class Unbuildable:
     error: str
 
 
+_MOST_KNOWN = 16  # networks whose steps are kept: a final has seldom more configurations, folds come one after another
+
+
 class Preparation:
     """Builds and traces; remembers the space as the builds reveal it."""
 
@@ -77,6 +81,7 @@ class Preparation:
         self._build, self._training, self._loop_names, self._fused = build, training, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
         self._feeds: dict[tuple[int, int], Feed | StreamFeed] = {}
+        self._steps: dict[tuple[object, ...], Mapping[str, Part]] = {}  # of networks prepared of late, the last last
 
     @property
     def is_streamed(self) -> bool:
@@ -157,13 +162,25 @@ class Preparation:
         reason = "" if self._fused else f"Keras runs on {keras.backend.backend()}, cohorts need its JAX backend"
         if not reason:
             try:
-                traced = trace(model, feed)
+                traced = self._traced(model, used, feed)
             except CannotTrace as error:
                 reason = str(error)
             else:
                 self._check_objective(traced.log_names)
                 return Prepared((job,), used, feed, traced)
         return Prepared((job,), used, feed, None, model, reason)
+
+    def _traced(self, model: keras.Model, used: Configuration, feed: Feed | StreamFeed) -> Traced:
+        """The model traced; with the steps of one before it that had another seed, where they are the same."""
+        described = None if isinstance(feed, StreamFeed) else description(model)
+        if described is None:
+            return trace(model, feed)
+        key = (*sorted((name, repr(value)) for name, value in used.items()), described, feed.identity)
+        traced = trace(model, feed, self._steps.pop(key, None))
+        self._steps[key] = traced.parts
+        if len(self._steps) > _MOST_KNOWN:
+            del self._steps[next(iter(self._steps))]
+        return traced
 
     def _check_objective(self, names: Sequence[str]) -> None:
         metric = self._training.objective.metric

@@ -1,7 +1,7 @@
 """From a compiled Keras model to a traced step: Keras's own `train_step` and `test_step`, unchanged."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -68,7 +68,7 @@ class Traced:
     """
 
     key: str
-    parts: dict[str, Part]
+    parts: Mapping[str, Part]
     layout: Layout
     state: tuple[np.ndarray, ...]
     later: Callable[[str], Part] | None = field(default=None, repr=False)
@@ -102,8 +102,10 @@ class Traced:
         return replace(self, parts={name: self.later(name)})
 
 
-def trace(model: keras.Model, feed: Feed | StreamFeed) -> Traced:
+def trace(model: keras.Model, feed: Feed | StreamFeed, parts: Mapping[str, Part] | None = None) -> Traced:
     """Traces a compiled model on the batches of ``feed``.
+
+    ``parts`` are those of a network that is known to take the same steps: they are not traced again.
 
     Raises:
         CannotTrace: the model does something that only ``fit`` can do.
@@ -115,7 +117,7 @@ def trace(model: keras.Model, feed: Feed | StreamFeed) -> Traced:
     layout = Layout(*(len(group) for group in groups))
     leaves = [variable.value for group in groups for variable in group]
     try:
-        parts = {name: _trace_part(model, layout, leaves, name, feed) for name in feed.parts}
+        parts = parts or {name: _trace_part(model, layout, leaves, name, feed) for name in feed.parts}
     except Exception as error:
         raise CannotTrace(f"its training step cannot be traced ({type(error).__name__}: {error})") from error
     later = partial(_trace_part, model, layout, leaves, feed=feed) if isinstance(feed, StreamFeed) else None
@@ -162,7 +164,7 @@ def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str
     return Part(dissect(closed), tuple(names))
 
 
-def _key(parts: dict[str, Part], leaves: list[Any], feed: Feed | StreamFeed) -> str:
+def _key(parts: Mapping[str, Part], leaves: list[Any], feed: Feed | StreamFeed) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for name, part in parts.items():
         digest.update(f"{name} {part.anatomy.digest} {part.log_names};".encode())

@@ -1,0 +1,76 @@
+"""Two models that say the same of themselves take the same steps; what may do more than it says, says nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from paceline.train.feed import Feed, TrainingData
+from paceline.train.trace import trace
+from paceline.train.twins import description
+
+
+def model(*, units: int = 3, scale: float = 2.0, seed: int | None = None, loss: Any = "mse", rate: float = 0.1,
+          metric: Any = "mae", middle: Callable[[Any], Any] = lambda x: x) -> keras.Model:  # fmt: skip
+    inputs = keras.Input((4,))
+    x = layers.Dense(units, "relu")(inputs) * np.array([scale] * units)
+    x = layers.Dropout(0.5, seed=seed)(middle(x))
+    made = keras.Model(inputs, layers.Dense(1)(x))
+    made.compile(keras.optimizers.Adam(rate), loss, metrics=[metric])
+    return made
+
+
+class Twice(layers.Layer):  # type: ignore[misc]
+    """A layer of somebody's own."""
+
+    def call(self, x: Any) -> Any:
+        return x * 2
+
+
+class Own(keras.Model):  # type: ignore[misc]
+    """A model of somebody's own."""
+
+    def call(self, x: Any) -> Any:
+        return x
+
+
+def test_models_that_differ_in_seeds_and_counted_names_say_the_same_and_are_the_same_step() -> None:
+    one, other = model(), model(seed=7)
+    assert description(one) == description(other)
+    x = np.ones((40, 4), "float32")
+    feed = Feed(TrainingData.of((x, x[:, :1]), (x, x[:, :1])), 16)
+    assert trace(one, feed).key == trace(other, feed).key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"units": 4}, {"scale": 3.0}, {"rate": 0.2}, {"loss": "mae"}, {"loss": keras.losses.Huber(2.0)},
+        {"metric": keras.metrics.MeanSquaredError(name="m")}, {"middle": layers.LayerNormalization()},
+    ],
+)  # fmt: skip
+def test_any_other_difference_is_told(change: dict[str, Any]) -> None:
+    assert description(model(**change)) not in (None, description(model()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"middle": lambda x: Twice()(x)},
+        {"middle": lambda x: layers.Lambda(lambda y: y * 2, output_shape=(3,))(x)},
+        {"middle": lambda x: layers.Normalization(mean=0.0, variance=1.0)(x)},
+        {"middle": lambda x: layers.Activation(lambda y: y * 2)(x)},
+        {"loss": lambda y, found: ops.mean((y - found) ** 2)},
+    ],
+)
+def test_what_is_not_all_of_keras_says_nothing(change: dict[str, Any]) -> None:
+    assert description(model(**change)) is None
+
+
+def test_neither_does_a_model_of_somebodys_own() -> None:
+    own = Own()
+    own.compile("adam", "mse")
+    assert description(own) is None
