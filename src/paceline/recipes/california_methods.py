@@ -7,10 +7,10 @@ features let networks learn high frequency functions", NeurIPS 2020).
 
 methods   On five seeds, each with its own split and initial weights:
           baseline   the default network, trained once
-          random     10 configurations at random, each by threefold cross-validation: 30 trainings
+          random     8 configurations at random, each by threefold cross-validation: 24 trainings
           grid       a grid of up to 27 points around the winner of `random`: what was spent there comes on top
-          hyperband  45 configurations at random, most of which stop early
-          gp         30 configurations, chosen by a Gaussian process
+          hyperband  36 configurations at random, most of which stop early
+          gp         24 configurations, chosen by a Gaussian process
           Each winner is trained anew on training and validation part and tested. RMSE and R2 with intervals, what it
           took, how they converged (comparison.csv, budgets.csv, comparison.html); importance and interactions of the
           hyperparameters (importance.csv, interactions.csv).
@@ -31,7 +31,7 @@ from paceline.comparison import Comparison
 from paceline.recipes import Run, images, writing
 
 EPOCHS, BATCH_SIZE, VALIDATION = 27, 128, 0.1
-SEEDS, TRAININGS, FOLDS, HYPERBAND = 5, 30, 3, 45
+SEEDS, TRAININGS, FOLDS, HYPERBAND = 5, 24, 3, 36
 QUICK_ROWS, QUICK_EPOCHS, QUICK_SEEDS, QUICK_TRAININGS, QUICK_HYPERBAND = 1500, 3, 2, 6, 6
 OBJECTIVE = "val_rmse"
 TARGET = 0.01  # within so much of the best RMSE counts as there
