@@ -33,7 +33,7 @@ import paceline.search
 from paceline.recipes import Run, forecast, images, writing
 
 VALIDATION = 0.1
-QUICK_ROWS = 2000
+QUICK_ROWS, QUICK_PREDEFINED = 2000, 4
 SMART_TRIALS = 20
 
 GRID: dict[str, tuple[Any, ...]] = {
@@ -120,7 +120,7 @@ def network(
 def predefined(run: Run) -> None:
     """Eight set configurations, side by side."""
     data = images.load(run, QUICK_ROWS)
-    configs = tuple({**config, "epochs": 2} for config in PREDEFINED) if run.quick else PREDEFINED
+    configs = tuple({**config, "epochs": 2} for config in PREDEFINED[:QUICK_PREDEFINED]) if run.quick else PREDEFINED
     _check_budget(run, "predefined", configs, data)
     study = paceline.tune(
         build, data, objective="val_accuracy", search=paceline.search.Given(configs), **LOOP,
