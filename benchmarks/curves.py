@@ -57,7 +57,8 @@ def run(options: Options) -> Result:
     tasks = dict(list(table().items())[:2]) if options.quick else table()
     seeds, few = (1, 1) if options.quick else (10 * options.repeats, 5 * options.slow_repeats)
     with ThreadPoolExecutor(2) as pool:
-        of_tasks = list(pool.map(lambda item: _of_task(*item, seeds, few), tasks.items()))
+        waiting = [pool.submit(_of_task, name, task, seeds, few) for name, task in tasks.items()]
+        of_tasks = [one.result() for one in waiting]
     shares = {name: [found[name][0] for _, found in of_tasks] for name in SIDES}
     rows = [
         [task_name, f"{target:.2f}", *(told for _, told in found.values())]
