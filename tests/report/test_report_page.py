@@ -38,6 +38,7 @@ from paceline.core.events import (
 )
 from paceline.report import Study, read
 from paceline.report.document import write_report
+from paceline.report.page.parts import scores_range
 from paceline.report.panels import panels
 from paceline.schedule import create
 from paceline.space import Choice, Float, Int, Space
@@ -215,6 +216,18 @@ def test_the_best_so_far_only_gets_better(tmp_path: Path) -> None:
         assert trace["y"] == sorted(trace["y"])
         assert trace["x"] == sorted(trace["x"])
         assert trace["y"][-1] == max(t.score or 0.0 for t in summary.ranked)
+
+
+@pytest.mark.parametrize("scores", [(0.78, 0.8), (0.8, 0.5, 0.7), (0.1, 0.2, 0.3, 0.4, 0.35)])
+def test_a_few_scores_all_lie_inside_their_axis(scores: tuple[float, ...]) -> None:
+    reach = scores_range(scores)
+    assert reach is not None
+    assert reach[0] < min(scores)
+    assert max(scores) < reach[1]
+
+
+def test_one_score_far_off_does_not_squeeze_the_rest() -> None:
+    assert scores_range([0.1, 0.2, 0.3, 0.4, 99.0]) == pytest.approx([0.055, 1.045])
 
 
 def test_the_seconds_add_up(tmp_path: Path) -> None:

@@ -147,7 +147,8 @@ def scores_range(scores: Sequence[float]) -> list[float] | None:
     if len(finite) < 2:
         return None
     low, high = finite[0], finite[-1]
-    quarter, middle, three = (finite[int(q * (len(finite) - 1))] for q in (0.25, 0.5, 0.75))
+    last = len(finite) - 1
+    quarter, middle, three = finite[last // 4], finite[last // 2], finite[-(-3 * last // 4)]
     reach = 3 * max(three - quarter, abs(middle) * 1e-9)
     low, high = max(low, quarter - reach), min(high, three + reach)
     gap = 0.05 * (high - low)
