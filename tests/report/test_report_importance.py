@@ -10,7 +10,16 @@ import pytest
 from rich.console import Console
 
 from paceline.core import InvalidInput, TrialState, Value
-from paceline.core.events import EpochMeasured, Event, SpaceChanged, StudyCreated, TrialAsked, TrialEnded, TrialStarted
+from paceline.core.events import (
+    EpochMeasured,
+    Event,
+    SessionStarted,
+    SpaceChanged,
+    StudyCreated,
+    TrialAsked,
+    TrialEnded,
+    TrialStarted,
+)
 from paceline.report import Study, read, text
 from paceline.report.evidence import evidence
 from paceline.report.importance import bars
@@ -172,14 +181,15 @@ def test_everything_as_data_frames(tmp_path: Path) -> None:
 
 def test_curves_count_what_was_spent_and_keep_the_best(tmp_path: Path) -> None:
     config = SPACE.default()
-    events = [
-        *begin(),
-        *trial(0, config, 0.5),
-        *trial(1, config, 0.9, state=TrialState.STOPPED, epochs=1),
-        *trial(3, config, 0.4, origin="bayes"),
-        *trial(2, config, 0.8),
-    ]
-    study = Study.open(write(tmp_path, events))
+    write(tmp_path, [*begin(), SessionStarted({})])
+    for ending in (
+        trial(0, config, 0.5),
+        trial(1, config, 0.9, state=TrialState.STOPPED, epochs=1),
+        trial(3, config, 0.4, origin="bayes"),
+        trial(2, config, 0.8),
+    ):
+        write(tmp_path, ending)
+    study = Study.open(tmp_path)
     curves = study.curves()
     assert curves["number"].tolist() == [0, 1, 3, 2]  # in the order in which they ended
     assert curves["epochs"].tolist() == [2, 3, 5, 7]

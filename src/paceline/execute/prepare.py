@@ -82,6 +82,7 @@ class Preparation:
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
         self._feeds: dict[tuple[int, int], Feed | StreamFeed] = {}
         self._steps: dict[tuple[object, ...], Mapping[str, Part]] = {}  # of networks prepared of late, the last last
+        self._codes: dict[str, Traced] = {}  # the first network of each program: a jaxpr is larger than many a network
 
     @property
     def is_streamed(self) -> bool:
@@ -177,7 +178,8 @@ class Preparation:
             return trace(model, feed)
         key = (*sorted((name, repr(value)) for name, value in used.items()), described, feed.identity)
         traced = trace(model, feed, self._steps.pop(key, None))
-        self._steps[key] = traced.parts
+        code = self._codes.setdefault(traced.key, replace(traced, state=()))
+        self._steps[key] = traced.with_code_of(code).parts
         if len(self._steps) > _MOST_KNOWN:
             del self._steps[next(iter(self._steps))]
         return traced
