@@ -33,7 +33,7 @@ def nap(hp: paceline.HyperParameters) -> float:
 def spent(request: Mapping[str, Any], ordered: bool, directory: Path) -> float:
     """Seconds between the first start and the last end."""
     os.environ[_SIGMA] = str(request["sigma"])
-    from benchmarks.ours.ordered import nap as importable
+    from benchmarks.ours.ordered import nap as importable  # workers cannot import what __main__ defines
 
     paceline.tune(
         importable, objective="min", trials=request["trials"], search=request["search"], seed=request["seed"],

@@ -21,6 +21,7 @@ from paceline.core.events import (
     TrialStarted,
 )
 from paceline.report import Study, read, text
+from paceline.report.curves import progress
 from paceline.report.evidence import evidence
 from paceline.report.importance import bars
 from paceline.space import Choice, Condition, Float, Int, Space
@@ -193,7 +194,9 @@ def test_curves_count_what_was_spent_and_keep_the_best(tmp_path: Path) -> None:
     curves = study.curves()
     assert curves["number"].tolist() == [0, 1, 3, 2]  # in the order in which they ended
     assert curves["epochs"].tolist() == [2, 3, 5, 7]
-    assert curves["seconds"].tolist() == sorted(curves["seconds"])
+    ended = read(tmp_path).timeline.ended
+    assert curves["seconds"].tolist() == [ended[number] for number in (0, 1, 3, 2)]
+    assert progress(study.record, {0: 1.0, 1: 1.5, 3: 2.5, 2: 3.5}).seconds.tolist() == [1.0, 1.5, 2.5, 3.5]
     assert curves["best"].tolist() == [0.5, 0.5, 0.5, 0.8]
     expected = study.expected_best()
     # of 0.5, 0.9 and 0.8: what was stopped early counts with what it had, what a model chose does not count

@@ -69,7 +69,6 @@ def test_what_a_machine_likes_is_measured_once(tmp_path: Path, monkeypatch: pyte
 
 
 def test_memory_is_predicted_from_the_step() -> None:
-
     def step(x: jax.Array) -> jax.Array:
         return ((x * 2.0) + (x * 3.0)).sum()
 

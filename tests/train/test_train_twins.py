@@ -70,6 +70,18 @@ def test_what_is_not_all_of_keras_says_nothing(change: dict[str, Any]) -> None:
     assert description(model(**change)) is None
 
 
+def test_how_layers_are_wired_is_told() -> None:
+    def wired(through: int) -> keras.Model:
+        inputs = keras.Input((4,))
+        both = [layers.Dense(4, "relu")(inputs), layers.Dense(4)(inputs)]
+        made = keras.Model(inputs, layers.Add()([both[0], both[1], both[through]]))
+        made.compile("sgd", "mse")
+        return made
+
+    assert description(wired(0)) == description(wired(0))
+    assert description(wired(0)) != description(wired(1))
+
+
 def test_neither_does_a_model_of_somebodys_own() -> None:
     own = Own()
     own.compile("adam", "mse")

@@ -32,6 +32,9 @@ def _without_numbers(value: Any) -> Any:
         return [_without_numbers(item) for item in value]
     if isinstance(value, float):
         return 0.0 if value else "zero"
-    if isinstance(value, str):
-        return re.sub(r"_\d+$", "", value)  # names count up from model to model
-    return value
+    return uncounted(value) if isinstance(value, str) else value
+
+
+def uncounted(name: str) -> str:
+    """A name without its number at the end: Keras counts names up from model to model."""
+    return re.sub(r"_\d+$", "", name)

@@ -6,12 +6,13 @@ seeds and weights.
 """
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+
+from paceline.train.outline import uncounted
 
 _OWN = ("Sequential", "Functional")
 # They hold a function, or what they learnt from data, and do not say it.
@@ -27,14 +28,14 @@ def description(model: keras.Model) -> str | None:
     if type(model).__name__ not in _OWN or not type(model).__module__.startswith("keras."):
         return None
     try:
-        said = list(_said((model.get_config(), model.get_compile_config())))
+        said = list(_said((model.get_config(), model.get_compile_config()), {}))
     except Exception:  # what cannot be written down, a lambda for example
         return None
     return hashlib.blake2b(repr(said).encode(), digest_size=16).hexdigest()
 
 
-def _said(value: Any) -> Iterator[object]:
-    """All values in order.
+def _said(value: Any, names: dict[str, dict[str, int]]) -> Iterator[object]:
+    """All values in order; of names that are counted, which of those seen so far it is, so that wiring is told.
 
     Raises:
         ValueError: of something that is not Keras's own.
@@ -44,16 +45,17 @@ def _said(value: Any) -> Iterator[object]:
         for key, item in value.items():
             if key != "seed":
                 yield str(key)
-                yield from _said(item)
+                yield from _said(item, names)
     elif isinstance(value, list | tuple):
         yield len(value)
         for item in value:
-            yield from _said(item)
+            yield from _said(item, names)
     elif isinstance(value, np.ndarray):
         yield value.shape
         yield value.tobytes()
     elif isinstance(value, str):
-        yield re.sub(r"_\d+$", "", value)  # names count up from model to model
+        alike = names.setdefault(uncounted(value), {})
+        yield uncounted(value), alike.setdefault(value, len(alike))
     elif value is None or isinstance(value, bool | int | float):
         yield value
     else:
