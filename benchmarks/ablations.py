@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from benchmarks import environments
 from benchmarks.curves import TRIALS, reference
+from benchmarks.kept import runs
 from benchmarks.lcbench import table
-from benchmarks.measure import Options, ask, number
+from benchmarks.measure import Options, number
 from benchmarks.report import Finding, Result
 
 TABLES = ("hpolib/protein_structure", "hpobench/segment", "nasbench201/cifar10")
@@ -98,8 +99,8 @@ def _pair(without: str, where: str, seeds: range, trials: int, **more: Any) -> P
 @cache
 def _found(without: str, where: str, seeds: range, trials: int, **more: Any) -> npt.NDArray[np.float64]:
     """[seeds]; the whole search runs once for all parts."""
-    request = {"without": without, "where": where, "seeds": list(seeds), "trials": trials, **more}
-    return np.array(ask(environments.OURS, "benchmarks.ours.ablation", request, minutes=60)["found"])
+    request = {"without": without, "where": where, "trials": trials, **more}
+    return np.array(runs(environments.OURS, "benchmarks.ours.ablation", request, seeds))
 
 
 def _add(

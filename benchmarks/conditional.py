@@ -1,12 +1,12 @@
 """A conditional space with a known optimum: what is found in 100 trials, against Optuna's samplers."""
 
-from functools import partial
-
 import numpy as np
 from scipy import stats
 
+from benchmarks import environments
 from benchmarks.branches import OPTIMUM, PARAMETERS
-from benchmarks.measure import Answer, Options, ask, in_turn
+from benchmarks.kept import runs
+from benchmarks.measure import Options
 from benchmarks.report import Finding, Result
 
 SEEDS = 10
@@ -22,20 +22,16 @@ def run(options: Options) -> Result:
     trials = 20 if options.quick else 100
     seeds, slow = (5, 5) if options.quick else (SEEDS * options.repeats, SEEDS // 2 * options.slow_repeats)
 
-    def side(environment: str, module: str, search: str, piece: int) -> Answer:
-        request = {"search": search, "trials": trials, "seeds": [5 * piece + at for at in range(5)]}
-        return ask(environment, module, request)
-
-    ours, optuna = partial(side, "paceline", "benchmarks.ours.conditional"), "benchmarks.peers.optuna_conditional"
+    optuna = ("optuna", "benchmarks.peers.optuna_conditional")
     sides = {
-        "paceline": (seeds // 5, partial(ours, "auto")),
-        "Optuna TPE": (seeds // 5, partial(side, "optuna", optuna, "tpe")),
-        "Optuna GP": (slow // 5, partial(side, "optuna", optuna, "gp")),
-        "random": (seeds // 5, partial(side, "optuna", optuna, "random")),
+        "paceline": (environments.OURS, "benchmarks.ours.conditional", "auto", seeds),
+        "Optuna TPE": (*optuna, "tpe", seeds),
+        "Optuna GP": (*optuna, "gp", slow),
+        "random": (*optuna, "random", seeds),
     }
     regrets = {
-        name: np.array([run for answer in answers for run in answer["runs"]]) - OPTIMUM
-        for name, answers in in_turn(sides).items()
+        name: np.array(runs(environment, module, {"search": search, "trials": trials}, range(count))) - OPTIMUM
+        for name, (environment, module, search, count) in sides.items()
     }
     last = {name: np.maximum(found[:, -1], 1e-12) for name, found in regrets.items()}
     findings = []

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.kept import runs
 from benchmarks.lcbench import EPOCHS, Task, random_search, table
-from benchmarks.measure import Options, ask, far_seed, number
+from benchmarks.measure import Options, far_seed, number
 from benchmarks.report import Finding, Result
 
 TRIALS = 200
@@ -86,10 +87,10 @@ def _of_task(name: str, task: Task, seeds: int, few: int) -> tuple[float, dict[s
     found = {}
     for title, side in SIDES.items():
         drawn = [far_seed(i) for i in range(few if title == OPTUNA else seeds)]
-        request = {**side.request, "task": name, "target": target, "seeds": drawn, "most": MOST}
-        answer = ask(side.environment, side.module, request, minutes=120)
-        share = (median(answer["epochs"]) / epochs, median(answer["seconds"]) / seconds)
-        missed = sum(one is None for one in answer["epochs"])
+        request = {**side.request, "task": name, "target": target, "most": MOST}
+        answers = runs(side.environment, side.module, request, drawn)
+        share = (median(answers, "epochs") / epochs, median(answers, "seconds") / seconds)
+        missed = answers.count(None)
         told = f"{percent(share[0])}, {percent(share[1])}" + (f" ({missed} missed)" if missed else "")
         found[title] = (share, told)
     return target, found
@@ -104,9 +105,9 @@ def reference(task: Task) -> tuple[float, float, float]:
     return target, EPOCHS * float(np.median(needed)), float(np.median(seconds))
 
 
-def median(found: Sequence[float | None]) -> float:
-    """The median, those that did not reach the target being the last."""
-    return statistics.median(math.inf if one is None else one for one in found)
+def median(found: Sequence[Mapping[str, float] | None], what: str) -> float:
+    """The median of what was needed, those that did not reach the target being the last."""
+    return statistics.median(math.inf if one is None else one[what] for one in found)
 
 
 def ratio(theirs: float, ours: float) -> float:

@@ -1,19 +1,16 @@
 """Six tables: how good is what a search finds, and how soon? Against Optuna's samplers and random search."""
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks import environments, lookup
-from benchmarks.measure import Options, ask, number
+from benchmarks.kept import runs
+from benchmarks.measure import Options, number
 from benchmarks.report import Finding, Result
 
 CHECKPOINTS = (20, 50, 100)
@@ -96,7 +93,7 @@ def run(options: Options) -> Result:
 _RANKS = [f"average rank after {count}" for count in CHECKPOINTS]
 
 
-# -- running, a few seeds at a time
+# -- running
 
 
 def _seeds(side: Side, options: Options) -> range:
@@ -105,62 +102,14 @@ def _seeds(side: Side, options: Options) -> range:
 
 
 def _runs(table: str, options: Options) -> dict[str, Runs]:
-    """The losses of all sides on one table, from the cache where they were measured before."""
-    for side, seeds in _pieces(table, options):
-        request = {"table": table, "search": side.search, "trials": side.trials, "batch": side.batch, "seeds": seeds}
-        answer = ask(side.environment, side.module, request, minutes=60)
-        _keep(side, table, dict(zip(seeds, answer["runs"], strict=True)))
+    """The losses of all sides on one table."""
     sign = lookup.Table.read(table).sign
-    kept = {side.name: _kept(side, table) for side in (*SEQUENTIAL, *ROUNDS)}
-    return {
-        side.name: sign * np.array([kept[side.name][str(seed)]["chosen"] for seed in _seeds(side, options)])
-        for side in (*SEQUENTIAL, *ROUNDS)
-    }
-
-
-def _pieces(table: str, options: Options) -> Iterator[tuple[Side, list[int]]]:
-    """What is missing: five seeds of one side, then of the next."""
-    sides = (*SEQUENTIAL, *ROUNDS)
-    missing = {side: [s for s in _seeds(side, options) if str(s) not in _kept(side, table)] for side in sides}
-    while any(missing.values()):
-        for side, seeds in missing.items():
-            if seeds:
-                yield side, seeds[:5]
-                missing[side] = seeds[5:]
-
-
-def _place(side: Side, table: str) -> Path:
-    """Where a side's runs are kept; not found again once its code, or the peer's version, is another."""
-    name = "-".join([side.search, table.replace("/", "-"), f"{side.trials}x{side.batch}", _mark(side.environment)])
-    return environments.ROOT / ".venvs" / "tables" / f"{side.environment}-{name}.json"
-
-
-@cache
-def _mark(environment: str) -> str:
-    """Hash of what a side's figures depend on."""
-    root, here = environments.ROOT / "src" / "paceline", environments.ROOT / "benchmarks"
-    if environment == environments.OURS:
-        rooms = (sorted((root / room).rglob("*.py")) for room in ("space", "search"))
-        files = [*(path for room in rooms for path in room), here / "ours" / "tables.py", here / "lookup.py"]
-        text = b"".join(path.read_bytes() for path in files)
-    else:
-        text = json.dumps(environments.requirements(environment)).encode()
-        text += (here / "peers" / "optuna_tables.py").read_bytes() + (here / "lookup.py").read_bytes()
-    return hashlib.sha256(text).hexdigest()[:10]
-
-
-def _kept(side: Side, table: str) -> dict[str, Any]:
-    path = _place(side, table)
-    return dict(json.loads(path.read_text())) if path.exists() else {}
-
-
-def _keep(side: Side, table: str, runs: Mapping[int, Any]) -> None:
-    path = _place(side, table)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({**_kept(side, table), **{str(seed): run for seed, run in runs.items()}})
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text)
-    fresh.replace(path)
+    found = {}
+    for side in (*SEQUENTIAL, *ROUNDS):
+        request = {"table": table, "search": side.search, "trials": side.trials, "batch": side.batch}
+        kept = runs(side.environment, side.module, request, _seeds(side, options))
+        found[side.name] = sign * np.array([one["chosen"] for one in kept])
+    return found
 
 
 def _counted(found: Mapping[str, Mapping[str, Runs]]) -> str:

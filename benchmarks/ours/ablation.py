@@ -3,7 +3,7 @@
 The parts are switched off here, by putting something plainer in their place; the product has no such switches.
 
 Request: ``without`` (one of `PARTS`, or "" for nothing), ``where`` (a table, ``"branches"``, or ``"curves/TASK"`` with
-``target`` and ``lanes``), ``seeds``, ``trials``, ``batch``. Answer: ``found``, one positive number for each seed, less
+``target`` and ``lanes``), ``seeds``, ``trials``, ``batch``. Answer: ``runs``, one positive number for each seed, less
 being better: the true rank of what was chosen, the regret, or the virtual seconds until the target was reached.
 """
 
@@ -118,4 +118,4 @@ def seconds(request: Mapping[str, Any], seed: int) -> float:
 if __name__ == "__main__":
     wanted = json.loads(sys.argv[1])
     PARTS[wanted["without"]]()
-    print("\n" + json.dumps({"found": [found(wanted, seed) for seed in wanted["seeds"]]}))
+    print("\n" + json.dumps({"runs": [found(wanted, seed) for seed in wanted["seeds"]]}))

@@ -1,7 +1,7 @@
 """Searches over learning curves that are replayed under a virtual clock; see `benchmarks.curves`.
 
-Request: ``task, target, strategy, schedule, seeds``, with ``lanes`` and ``most`` epochs. Answer: ``epochs``,
-``seconds`` and ``trials`` until a full training reached the target, one for each seed; None where none did.
+Request: ``task, target, strategy, schedule, seeds``, with ``lanes`` and ``most`` epochs. Answer: ``runs``, for each
+seed ``epochs``, ``seconds`` and ``trials`` until a full training reached the target, or None where none did.
 """
 
 import json
@@ -138,7 +138,7 @@ class Search:
         self.trials[number] = replace(self.trials[number], state=state, score=score)
 
 
-def searches(request: Mapping[str, Any]) -> dict[str, list[float | None]]:
+def searches(request: Mapping[str, Any]) -> list[dict[str, float] | None]:
     """One search for each seed."""
     task, made = table()[request["task"]], request["schedule"]
     schedule = schedule_of(made) if isinstance(made, str) else schedule_from(made)
@@ -147,9 +147,9 @@ def searches(request: Mapping[str, Any]) -> dict[str, list[float | None]]:
         search = Search(
             task, request["target"], strategy_of(request["strategy"], seed), schedule, seed, request["lanes"]
         )
-        found.append(search.go(request["most"]) or {})
-    return {what: [one.get(what) for one in found] for what in ("epochs", "seconds", "trials")}
+        found.append(search.go(request["most"]))
+    return found
 
 
 if __name__ == "__main__":
-    print("\n" + json.dumps(searches(json.loads(sys.argv[1]))))
+    print("\n" + json.dumps({"runs": searches(json.loads(sys.argv[1]))}))

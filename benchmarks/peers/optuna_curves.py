@@ -1,7 +1,7 @@
 """Optuna's TPE with its Hyperband pruner on learning curves from a table; see `benchmarks.curves`.
 
-Request: ``task, target, seeds, most`` epochs. Answer: ``epochs``, ``seconds`` (virtual) and ``trials`` until a full
-training reached the target, one for each seed; None where none did.
+Request: ``task, target, seeds, most`` epochs. Answer: ``runs``, for each seed ``epochs``, ``seconds`` (virtual) and
+``trials`` until a full training reached the target, or None where none did.
 """
 
 import json
@@ -61,13 +61,12 @@ def search(task: Task, target: float, seed: int, most: int) -> dict[str, float] 
     return None
 
 
-def searches(request: Mapping[str, Any]) -> dict[str, list[float | None]]:
+def searches(request: Mapping[str, Any]) -> list[dict[str, float] | None]:
     """One search for each seed."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     task = table()[request["task"]]
-    found = [search(task, request["target"], seed, request["most"]) or {} for seed in request["seeds"]]
-    return {what: [one.get(what) for one in found] for what in ("epochs", "seconds", "trials")}
+    return [search(task, request["target"], seed, request["most"]) for seed in request["seeds"]]
 
 
 if __name__ == "__main__":
-    print("\n" + json.dumps(searches(json.loads(sys.argv[1]))))
+    print("\n" + json.dumps({"runs": searches(json.loads(sys.argv[1]))}))
