@@ -12,16 +12,17 @@ from benchmarks.builds import SPACES
 from paceline.space import Choice
 
 
-def tune(request: Mapping[str, Any], **changes: Any) -> Any:
+def tune(request: Mapping[str, Any], arrays: Mapping[str, Any] | None = None, **changes: Any) -> Any:
     """A study of one of our spaces.
 
     Args:
         request: ``space, data, epochs, batch_size, seed``, ``trials`` or ``budget``; optionally ``search``,
             ``schedule``, ``study``.
+        arrays: what is in the file ``data``, if it was read already.
         changes: replace entries of the request.
     """
     asked = {"search": "random", "schedule": "full", "study": None, "final": False, **request, **changes}
-    space, data = SPACES[asked["space"]], read(asked["data"])
+    space, data = SPACES[asked["space"]], arrays or read(asked["data"])
     training = {"epochs": asked["epochs"], "batch_size": asked["batch_size"], **_choices(space.choices)}
     with tempfile.TemporaryDirectory(prefix="study-") as unwanted:
         return paceline.tune(

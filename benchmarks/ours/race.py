@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import paceline
+from benchmarks.arrays import read
 from benchmarks.ours.face import tune
 from paceline.core import TrialState
 from paceline.core.events import TrialEnded
@@ -20,18 +22,18 @@ from paceline.store import StudyStore
 
 
 def race(request: Mapping[str, Any], directory: Path) -> dict[str, Any]:
-    began, start = time.time(), time.perf_counter()
-    study = tune({**request, "study": directory}, schedule="auto" if request["search"] == "auto" else "full")
-    seconds, target = time.perf_counter() - start, request["target"]
-    if target is None:
-        return {"seconds": seconds, "reached": True, "trials": len(study.trials), "best": study.best.score}
+    arrays = read(request["data"])
+    paceline.tune  # noqa: B018 - imports what a study needs: no side's imports are counted
+    began, target = time.time(), request["target"]
+    study = tune({**request, "study": directory}, arrays, schedule="auto" if request["search"] == "auto" else "full")
     store = StudyStore(directory, writable=False)
     ended = [(one.time - began, one.event) for one in store.events() if isinstance(one.event, TrialEnded)]
     store.close()
     for count, (at, event) in enumerate(ended, start=1):
-        if event.state is TrialState.COMPLETED and event.score is not None and event.score >= target:
+        done = event.state is TrialState.COMPLETED and event.score is not None
+        if done and target is not None and event.score >= target:
             return {"seconds": at, "reached": True, "trials": count, "best": event.score}
-    return {"seconds": seconds, "reached": False, "trials": len(ended), "best": study.best.score}
+    return {"seconds": ended[-1][0], "reached": target is None, "trials": len(ended), "best": study.best.score}
 
 
 if __name__ == "__main__":

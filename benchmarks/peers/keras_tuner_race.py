@@ -29,12 +29,15 @@ class Judge(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
         super().__init__()
         self.target, self.epochs, self.metric = request["target"], request["epochs"], metric
         self.start, self.limit = time.perf_counter(), request["limit"]
-        self.trials, self.reached, self.best = 0, False, 0.0
+        self.trials, self.reached, self.best, self.best_of_training = 0, False, 0.0, 0.0
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:  # noqa: ARG002
+        self.best_of_training = 0.0
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        score = float((logs or {})[self.metric])
-        self.best = max(self.best, score)
-        if epoch + 1 == self.epochs and score >= self.target:
+        self.best_of_training = max(self.best_of_training, float((logs or {})[self.metric]))
+        self.best = max(self.best, self.best_of_training)
+        if epoch + 1 == self.epochs and self.best_of_training >= self.target:
             self.reached = True
         if self.reached or time.perf_counter() - self.start > self.limit:
             raise Over

@@ -58,7 +58,7 @@ def race(request: Mapping[str, Any]) -> dict[str, Any]:
             data["x"], data["y"], validation_data=(data["x_val"], data["y_val"]), epochs=request["epochs"],
             batch_size=request["batch_size"], verbose=0, callbacks=[Report(trial, space.objective)],
         )  # fmt: skip
-        score = float(history.history[space.objective][-1])
+        score = float(max(history.history[space.objective]))
         if score >= request["target"]:
             study.stop()
         return score

@@ -51,7 +51,7 @@ class Round:
         model: conditioned on what was observed.
         Z: settled coordinates of what was observed, [n, d].
         pending: the same of what is under way, [k, d].
-        belief: adds to log expected improvement at settled coordinates; None for nothing.
+        belief: adds to log expected improvement at settled coordinates.
         cost: of a configuration; None where all cost the same.
         rng: random numbers of this round.
     """
@@ -61,7 +61,7 @@ class Round:
     model: Surrogate
     Z: Array
     pending: Array
-    belief: Belief | None
+    belief: Belief
     cost: Cost | None
     rng: np.random.Generator
 
@@ -73,7 +73,7 @@ class Round:
         if not len(U):
             return
         outlook = self._outlook(self.coordinates.settle(U), order, 1)
-        promise = outlook.promise(len(U)) + self._believed(self.coordinates.settle(U))
+        promise = outlook.promise(len(U)) + self.belief(self.coordinates.settle(U))
         top = np.argsort(-promise, kind="stable")[: _STARTS // self._shrink]
         climbed, reached = polished(
             self.coordinates, U[top], self._score(outlook), promise[top], self._is_new, _ROUNDS // self._shrink
@@ -139,11 +139,8 @@ class Round:
         outlook.condition(np.arange(len(Z), len(points)))
         return outlook
 
-    def _believed(self, Z: Array) -> Array:
-        return self.belief(Z) if self.belief is not None else np.zeros(len(Z))
-
     def _score(self, outlook: Outlook) -> Callable[[Array], Array]:
-        return lambda Z: outlook.promise_of(self.kernel.features(Z)) + self._believed(Z)
+        return lambda Z: outlook.promise_of(self.kernel.features(Z)) + self.belief(Z)
 
     def _take_best(self, answer: Answer, Z: Array, values: Array, origin: str) -> int | None:
         """Takes the first new candidate by value, the first of a short list by value for money; answers its row."""
@@ -162,8 +159,10 @@ class Round:
         def price(row: int) -> float:
             return cost(self.coordinates.config(Z[row]))
 
-        # One of each kind: the best alone would fill the list with its like, which all cost the same
-        kinds = np.unique(_digest(np.round(Z[order], 1)), return_index=True)[1]
+        # One of each kind: the best alone would fill the list with its like, which all cost the same. An end of a range
+        # is a kind of its own: a dropout rate of 0 is a layer less, and another program than one of 0.02
+        rounded = np.where(Z[order] == 0.0, -0.5, np.where(Z[order] == 1.0, 1.5, np.round(Z[order], 1)))
+        kinds = np.unique(_digest(rounded), return_index=True)[1]
         head = [order[at] for at in np.sort(kinds)[:_SHORTLIST].tolist()]
         prices = np.array([price(row) for row in head])
         if not np.isfinite(prices).any():
@@ -178,7 +177,7 @@ class Round:
         m = len(Z)
         deviation = np.sqrt(outlook.variance[:m])
         hope = outlook.mean[:m] - 0.5 * deviation - tau
-        belief, left = self._believed(Z), np.ones(m, dtype=bool)
+        belief, left = self.belief(Z), np.ones(m, dtype=bool)
         for pick in range(count):
             kind = _CYCLE[pick % len(_CYCLE)]
             if kind == EXPLORE:

@@ -152,10 +152,9 @@ class Bayes(Strategy):
             return seen
         return earlier(space, self.source).joined(kernel, Z, seen)
 
-    def _told(self, space: Space, n: int) -> Belief | None:
-        """log of what the user believes, at the strength that n trials leave it."""
-        prior = self.prior
-        return (lambda Z: weight(n) * log_belief(prior, space, Z)) if prior else None
+    def _told(self, space: Space, n: int) -> Belief:
+        """log of what is believed, at the strength that n trials leave it."""
+        return lambda Z: weight(n) * log_belief(self.prior, space, Z)
 
     def _first(self, answer: Answer, count: int) -> Self:
         """Takes the default, the best of the earlier study, what the user believes in, and Sobol points."""

@@ -1,4 +1,4 @@
-"""What a user believes about a hyperparameter before any trial; the evidence overrules it.
+"""What is believed about a hyperparameter before any trial; the evidence overrules it.
 
 The acquisition is multiplied by belief^(10 / n) after n trials: Hvarfner, Stoll, Souza, Lindauer, Hutter, Nardi, "piBO:
 augmenting acquisition functions with user beliefs for Bayesian optimization" (2022), with their beta of 10.
@@ -22,6 +22,7 @@ from paceline.space.base import typed
 
 _STRENGTH = 10.0
 _LEAST = 1e-3  # of a weight, relative to the greatest: nothing is ruled out
+_AT_END = 0.05  # of the density in the middle of a range, at its ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,20 @@ class Weights:
         return {"weights": [list(pair) for pair in self.weights]}
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What a range itself says: whoever gave it means good values to lie within, not at its ends. Beta(2, 2).
+
+    It is what is believed of a continuous number of which the user says nothing. A Gaussian process knows least about
+    the corners of a space, and would look at many of them first.
+    """
+
+    def log_density(self, h: Hyperparameter, u: Array) -> Array:  # noqa: ARG002 - the same for all
+        """Of values at coordinates u, up to a constant."""
+        density: Array = np.log(np.maximum(4 * u * (1 - u), _AT_END))
+        return density
+
+
 Belief = Normal | Weights
 Prior = tuple[tuple[str, Belief], ...]
 
@@ -118,14 +133,17 @@ def from_json(state: Mapping[str, Any]) -> Belief:
 
 
 def log_belief(prior: Prior, space: Space, Z: Array) -> Array:
-    """log density at settled coordinates [m, d], up to a constant; what is inactive or unknown is passed over."""
-    total = np.zeros(len(Z))
-    place = {name: at for at, name in enumerate(space.names)}
-    for name, belief in prior:
-        if name in place:
-            u = Z[:, place[name]]
+    """log density at settled coordinates [m, d], up to a constant; what is inactive or unknown is passed over.
+
+    Continuous numbers of which the prior says nothing are believed to be good within their range, see `Within`.
+    """
+    total, given = np.zeros(len(Z)), dict(prior)
+    for at, h in enumerate(space):
+        belief = given.get(h.name, Within() if h.num_values is None else None)
+        if belief is not None:
+            u = Z[:, at]
             here = ~np.isnan(u)
-            total[here] += belief.log_density(space[name], u[here])
+            total[here] += belief.log_density(h, u[here])
     return total
 
 
