@@ -91,20 +91,6 @@ class Weights:
         return {"weights": [list(pair) for pair in self.weights]}
 
 
-@dataclass(frozen=True, slots=True)
-class Within:
-    """What a range itself says: whoever gave it means good values to lie within, not at its ends. Beta(2, 2).
-
-    It is what is believed of a continuous number of which the user says nothing. A Gaussian process knows least about
-    the corners of a space, and would look at many of them first.
-    """
-
-    def log_density(self, h: Hyperparameter, u: Array) -> Array:  # noqa: ARG002 - the same for all
-        """Of values at coordinates u, up to a constant."""
-        density: Array = np.log(np.maximum(4 * u * (1 - u), _AT_END))
-        return density
-
-
 Belief = Normal | Weights
 Prior = tuple[tuple[str, Belief], ...]
 
@@ -135,15 +121,26 @@ def from_json(state: Mapping[str, Any]) -> Belief:
 def log_belief(prior: Prior, space: Space, Z: Array) -> Array:
     """log density at settled coordinates [m, d], up to a constant; what is inactive or unknown is passed over.
 
-    Continuous numbers of which the prior says nothing are believed to be good within their range, see `Within`.
+    Of continuous numbers about which the prior says nothing it is believed that good values lie within their range.
     """
-    total, given = np.zeros(len(Z)), dict(prior)
-    for at, h in enumerate(space):
-        belief = given.get(h.name, Within() if h.num_values is None else None)
-        if belief is not None:
-            u = Z[:, at]
+    place = {name: at for at, name in enumerate(space.names)}
+    given = {name for name, _ in prior}
+    total = _log_within(Z[:, [place[h.name] for h in space if h.num_values is None and h.name not in given]])
+    for name, belief in prior:
+        if name in place:
+            u = Z[:, place[name]]
             here = ~np.isnan(u)
-            total[here] += belief.log_density(h, u[here])
+            total[here] += belief.log_density(space[name], u[here])
+    return total
+
+
+def _log_within(U: Array) -> Array:
+    """log density of what a range itself says, summed over columns: whoever gave it means good values to lie within.
+
+    Beta(2, 2). A Gaussian process knows least about the corners of a space, and would look at many of them first.
+    """
+    density = np.where(np.isnan(U), 1.0, np.maximum(4 * U * (1 - U), _AT_END))
+    total: Array = np.log(density).sum(axis=1)
     return total
 
 
