@@ -17,11 +17,12 @@ def tune(request: Mapping[str, Any], arrays: Mapping[str, Any] | None = None, **
 
     Args:
         request: ``space, data, epochs, batch_size, seed``, ``trials`` or ``budget``; optionally ``search``,
-            ``schedule``, ``study``.
+            ``schedule``, ``keep``, ``study``.
         arrays: what is in the file ``data``, if it was read already.
         changes: replace entries of the request.
     """
-    asked = {"search": "random", "schedule": "full", "study": None, "final": False, **request, **changes}
+    usual = {"search": "random", "schedule": "full", "study": None, "final": False, "keep": "last"}
+    asked = {**usual, **request, **changes}
     space, data = SPACES[asked["space"]], arrays or read(asked["data"])
     training = {"epochs": asked["epochs"], "batch_size": asked["batch_size"], **_choices(space.choices)}
     with tempfile.TemporaryDirectory(prefix="study-") as unwanted:
@@ -36,6 +37,7 @@ def tune(request: Mapping[str, Any], arrays: Mapping[str, Any] | None = None, **
             schedule=asked["schedule"],
             seed=asked["seed"],
             final=asked["final"],
+            keep=asked["keep"],
             study=asked["study"] or unwanted,
             display=False,
             **training,

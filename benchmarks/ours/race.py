@@ -25,7 +25,8 @@ def race(request: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     arrays = read(request["data"])
     paceline.tune  # noqa: B018 - imports what a study needs: no side's imports are counted
     began, target = time.time(), request["target"]
-    study = tune({**request, "study": directory}, arrays, schedule="auto" if request["search"] == "auto" else "full")
+    schedule = "auto" if request["search"] == "auto" else "full"
+    study = tune(request, arrays, study=directory, schedule=schedule, keep="best")
     store = StudyStore(directory, writable=False)
     ended = [(one.time - began, one.event) for one in store.events() if isinstance(one.event, TrialEnded)]
     store.close()
