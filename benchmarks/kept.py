@@ -13,6 +13,12 @@ from benchmarks.measure import ask
 
 _PIECE = 5  # seeds that are asked for at once, and lost if they are interrupted
 _ROOMS = ("space", "search", "schedule")
+_reused: list[int] = []
+
+
+def num_reused() -> int:
+    """How many runs this process found kept, and did not make again."""
+    return sum(_reused)
 
 
 def runs(environment: str, module: str, request: Mapping[str, Any], seeds: Sequence[int]) -> list[Any]:
@@ -26,6 +32,7 @@ def runs(environment: str, module: str, request: Mapping[str, Any], seeds: Seque
     place = _place(environment, module, request)
     kept: dict[str, Any] = json.loads(place.read_text()) if place.exists() else {}
     missing = [seed for seed in seeds if str(seed) not in kept]
+    _reused.append(len(seeds) - len(missing))
     for first in range(0, len(missing), _PIECE):
         piece = missing[first : first + _PIECE]
         found = ask(environment, module, {**request, "seeds": piece}, minutes=120)["runs"]

@@ -94,21 +94,36 @@ class Result:
     environments: Sequence[str] = (environments.OURS,)
 
 
+@dataclass(frozen=True)
+class Took:
+    """What it took.
+
+    Attributes:
+        load: the machine's load before it began; near 0 means that nothing else ran.
+        seconds: how long the benchmark took.
+        reused: runs that were made before, by the same code and versions, and kept.
+    """
+
+    load: float
+    seconds: float
+    reused: int = 0
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
 
 
-def render(name: str, result: Result, *, command: str, load: float, seconds: float) -> str:
+def render(name: str, result: Result, *, command: str, took: Took) -> str:
     """The section in Markdown, between two marks by which it is found again.
 
     Args:
         name: the benchmark's name on the command line.
         result: what it found.
         command: how to repeat it.
-        load: the machine's load before it began; near 0 means that nothing else ran.
-        seconds: how long the benchmark took.
+        took: what it took.
     """
+    kept = f"; {took.reused:,} runs of the same code and versions were kept from before" if took.reused else ""
     versions = "\n".join(
         f"- {environment}: {', '.join(f'{k} {v}' for k, v in environments.versions(environment).items())}"
         for environment in result.environments
@@ -123,8 +138,8 @@ def render(name: str, result: Result, *, command: str, load: float, seconds: flo
 {_remarks(name)}
 {table(result.headings, result.rows)}
 
-`{command}` took {seconds / 60:.1f} min on {datetime.date.today()}, {revision()}.
-Machine: {machine()}; load before it began {load:.2f}.
+`{command}` took {took.seconds / 60:.1f} min on {datetime.date.today()}, {revision()}{kept}.
+Machine: {machine()}; load before it began {took.load:.2f}.
 
 {versions}
 <!-- end {name} -->

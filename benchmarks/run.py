@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import environments, report
+from benchmarks import environments, kept, report
 from benchmarks.measure import Options, SideError
 
 BENCHMARKS = (
@@ -67,11 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(name: str, options: Options, output: Path | None) -> bool:
     print(f"{name} ...", file=sys.stderr, flush=True)
-    load, start = os.getloadavg()[0], time.perf_counter()
+    load, start, reused = os.getloadavg()[0], time.perf_counter(), kept.num_reused()
     try:
         result = importlib.import_module(f"benchmarks.{name}").run(options)
         seconds = time.perf_counter() - start
-        section = report.render(name, result, command=_command(name, options), load=load, seconds=seconds)
+        took = report.Took(load, seconds, kept.num_reused() - reused)
+        section = report.render(name, result, command=_command(name, options), took=took)
     except (SideError, subprocess.SubprocessError) as failure:
         said = getattr(failure, "stderr", None) or b""
         print(f"{name} failed: {failure}\n{said.decode()[-1000:]}", file=sys.stderr, flush=True)
