@@ -125,7 +125,8 @@ def tune(
             with settings of its own will do as well.
         start_with: configurations to try first, as mappings; values that are left out are at their defaults.
         prior: what you believe, by name: ``{"learning_rate": Normal(1e-3)}``, ``{"activation": Weights({"relu": 3,
-            "tanh": 1})}`` of `paceline.search`. Evidence overrules it.
+            "tanh": 1})}`` of `paceline.search`. Of a continuous number about which you say nothing it is believed that
+            good values lie within its range, not at the ends. Evidence overrules it.
         learn_from: the directory of an earlier study on a similar task; how far it is believed is measured.
         ordered: True: what is tried next never depends on the clock, so that the same seed gives the same study on any
             machine. False: measured seconds take part. None: True unless ``budget`` is given.
