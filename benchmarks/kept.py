@@ -12,7 +12,7 @@ from benchmarks import environments
 from benchmarks.measure import ask
 
 _PIECE = 5  # seeds that are asked for at once, and lost if they are interrupted
-_ROOMS = ("space", "search", "schedule")
+_ROOMS = ("core", "space", "search", "schedule", "execute")
 _reused: list[int] = []
 
 
@@ -62,6 +62,7 @@ def _mark(environment: str, module: str) -> str:
     if environment == environments.OURS:
         root = environments.ROOT / "src" / "paceline"
         texts += [path.read_bytes() for room in _ROOMS for path in sorted((root / room).rglob("*.py"))]
+        texts.append(json.dumps(environments.versions(environment)).encode())
     else:
         texts.append(json.dumps(environments.requirements(environment)).encode())
     return hashlib.sha256(b"".join(texts)).hexdigest()[:10]

@@ -219,10 +219,10 @@ def test_beside_an_end_of_a_range_there_is_a_cheaper_one() -> None:
         strategy = Bayes(0, prior=(("x", Normal(0.0, 0.1)),))
         return strategy.ask(space, History(seen, trials, LOSS, cost=cost), 1)[1][0].config
 
-    best, cheaper = proposed(None), proposed(lambda c: 100.0 if c["x"] == 0.0 else 1.0)
-    assert best["x"] == 0.0
+    dear, cheaper = proposed(None), proposed(lambda c: 100.0 if c["x"] == 0.0 else 1.0)
+    assert dear["x"] == 0.0
     assert 0.0 < float(cheaper["x"]) < 0.04
-    assert abs(float(cheaper["y"]) - float(best["y"])) < 0.05  # not another place, as good by chance
+    assert abs(float(cheaper["y"]) - float(dear["y"])) < 0.05  # not another place, as good by chance
 
 
 def test_ends_of_a_range_wait_until_something_speaks_for_them() -> None:

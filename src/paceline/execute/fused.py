@@ -26,6 +26,7 @@ from paceline.train.stream_program import StreamProgram
 from paceline.train.trace import Traced
 
 _BYTES_AHEAD = 2**30  # of networks that wait, prepared, for a lane
+_COMPILING = 4  # programs at once, at most: each takes memory
 
 
 class FusedExecutor:
@@ -43,7 +44,8 @@ class FusedExecutor:
         gc.freeze()
         gc.collect()  # with nothing to walk: the next comes when networks, not Keras and JAX, have grown by a quarter
         self._preparation, self._training, self._hint, self._lane_count = preparation, training, hint, lane_count
-        self._compiler = Compiler()
+        # XLA compiles most of a program in one thread, and at the beginning nothing can be trained yet
+        self._compiler = Compiler(num_threads=min(lane_count.num_cohorts, _COMPILING))
         # one asker at a time reads a dataset
         self._worker = Worker(self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts)
         self._blocks: deque[_Block] = deque()

@@ -1,6 +1,5 @@
 """Compiling programs: beside the training, once each, and remembered on disk."""
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 # half as long.
 _FEW_NUMBERS, _SMALL_SHARE = 2e7, 0.05
 
-_MOST_THREADS = 4
 _HIT_EVENT = "/jax/compilation_cache/cache_hits"
 _COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
 
@@ -83,11 +81,9 @@ def counting() -> Iterator[_Counter]:
 class Compiler:
     """Compiles in threads of its own while the device trains; a program and number of lanes is compiled once."""
 
-    def __init__(self, devices: list[jax.Device] | None = None) -> None:
+    def __init__(self, devices: list[jax.Device] | None = None, num_threads: int = 1) -> None:
         use_persistent_cache()
         self.devices = devices or jax.local_devices()
-        # XLA compiles most of a program in one thread. At the beginning nothing can be trained yet
-        num_threads = min(os.cpu_count() or 1, _MOST_THREADS)
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="paceline-compile")
         self._futures: dict[tuple[Program | StreamProgram, int], Future[Any]] = {}
 

@@ -72,8 +72,9 @@ class Round:
         U, local = self._candidates(order)
         if not len(U):
             return
-        outlook = self._outlook(self.coordinates.settle(U), order, 1)
-        promise = outlook.promise(len(U)) + self.belief(self.coordinates.settle(U))
+        Z = self.coordinates.settle(U)
+        outlook = self._outlook(Z, order, 1)
+        promise = outlook.promise(len(U)) + self.belief(Z)
         top = np.argsort(-promise, kind="stable")[: _STARTS // self._shrink]
         climbed, reached = polished(
             self.coordinates, U[top], self._score(outlook), promise[top], self._is_new, _ROUNDS // self._shrink

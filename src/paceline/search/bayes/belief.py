@@ -125,7 +125,7 @@ def log_belief(prior: Prior, space: Space, Z: Array) -> Array:
     """
     place = {name: at for at, name in enumerate(space.names)}
     given = {name for name, _ in prior}
-    total = _log_within(Z[:, [place[h.name] for h in space if h.num_values is None and h.name not in given]])
+    total = _log_within(Z[:, [at for at, h in enumerate(space) if h.num_values is None and h.name not in given]])
     for name, belief in prior:
         if name in place:
             u = Z[:, place[name]]
