@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from paceline.train.compiler import counting
 from paceline.train.internals import (
     QUICKLY,
     bind,
@@ -62,6 +63,23 @@ def test_symbolic_build_creates_every_variable_that_fit_would() -> None:
         shapes = [[tuple(v.shape) for v in getattr(m, group)] for m in (built, fitted)]
         assert shapes[0] == shapes[1]
     assert len(built.optimizer.variables) == len(fitted.optimizer.variables)
+
+
+def _compiled(*, layers: tuple[int, ...]) -> int:
+    """How many programs it compiled to build such a network, its optimizer's variables included."""
+    with counting() as counted:
+        with economical_initialisation():
+            model = keras.Sequential([keras.Input((layers[0],)), *map(keras.layers.Dense, layers[1:])])
+            model.compile("adam", "mse")
+        symbolic_build(model, (np.ones((4, layers[0]), "float32"), np.ones((4, layers[-1]), "float32")))
+    return counted.compilations
+
+
+def test_new_shapes_compile_nothing_new() -> None:
+    _compiled(layers=(211, 307))  # 64,777 numbers: the larger of the two small sizes
+    _compiled(layers=(13, 17))
+    assert _compiled(layers=(19, 23, 29, 37)) == 0
+    assert _compiled(layers=(83, 89, 97)) == 0
 
 
 def test_bind_evaluates_an_equation() -> None:

@@ -61,14 +61,13 @@ def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str
 
 def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -> None:
     from paceline.train.stream import feed_of
-    from paceline.train.trace import CannotTrace, trace
+    from paceline.train.trace import CannotTrace, measures, trace
 
     feed = feed_of(training_data(parts, request.class_weight), request.batch_size or 32)
+    metric = request.objective.metric
     try:
-        names = trace(model, feed).log_names
+        names = (metric,) if measures(model, feed, metric) else trace(model, feed).log_names
     except CannotTrace:
         return
-    if request.objective.metric not in names:
-        raise InvalidInput(
-            f"objective is {request.objective.metric!r}", expected=f"one of the model's metrics: {', '.join(names)}"
-        )
+    if metric not in names:
+        raise InvalidInput(f"objective is {metric!r}", expected=f"one of the model's metrics: {', '.join(names)}")

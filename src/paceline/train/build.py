@@ -1,6 +1,5 @@
 """From a configuration to a compiled Keras model, by the user's own ``build(hp)``."""
 
-import threading
 from collections.abc import Callable
 
 import keras
@@ -12,9 +11,6 @@ from paceline.train.internals import economical_initialisation
 Build = Callable[[HyperParameters], keras.Model]
 """The user's function."""
 
-one_at_a_time = threading.RLock()
-"""Held by whoever builds, or traces in a thread of its own: for a build some of JAX's functions are replaced."""
-
 
 def build_model(build: Build, hp: HyperParameters, seed: int) -> keras.Model:
     """Calls ``build(hp)`` with every random stream seeded, so that the same configuration starts from the same weights.
@@ -24,7 +20,7 @@ def build_model(build: Build, hp: HyperParameters, seed: int) -> keras.Model:
     """
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "jax":
-        with one_at_a_time, economical_initialisation():
+        with economical_initialisation():
             model = build(hp)
     else:
         model = build(hp)

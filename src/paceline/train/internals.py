@@ -3,9 +3,9 @@
 - ``Model._symbolic_build``: metrics and losses create their variables on first use, which must happen before a trace.
   Without it a model runs alone.
 - ``Primitive.get_bind_params``: re-binding an equation of a jaxpr, as JAX's own evaluator does. Without it likewise.
-- ``jax.random.uniform``, ``normal`` and ``truncated_normal``, ``jax.numpy.zeros`` and ``ones``, replaced during
-  ``build``: Keras draws each initial weight with a program of its own shape, 0.3 s of compiling each. Without it builds
-  are slower and give the same weights.
+- ``jax.random.uniform``, ``normal`` and ``truncated_normal``, ``jax.numpy.zeros`` and ``ones``, replaced while a model
+  makes its variables: Keras draws each initial weight with a program of its own shape, 0.3 s of compiling each. Without
+  it builds are slower and give the same weights.
 - XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them a program that is
   seldom run takes five times as long to compile.
 
@@ -16,6 +16,7 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -30,10 +31,15 @@ Literal = jex.Literal
 Equation = Any  # jax.extend.core.JaxprEqn: its fields are used, its type has no stubs
 
 
+one_at_a_time = threading.RLock()
+"""Held by whoever makes variables, or traces in a thread of its own: meanwhile some of JAX's functions are replaced."""
+
+
 def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
     """Creates every variable that ``fit`` on such batches would create: of layers, metrics, losses, optimizer."""
-    model._symbolic_build(data_batch=batch)
-    model.optimizer.build(model.trainable_variables)
+    with economical_initialisation():
+        model._symbolic_build(data_batch=batch)
+        model.optimizer.build(model.trainable_variables)
 
 
 QUICKLY: Mapping[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
@@ -67,9 +73,10 @@ def economical_initialisation() -> Iterator[None]:
     if not jax.config.jax_threefry_partitionable:  # type: ignore[attr-defined]
         yield
         return
-    with contextlib.ExitStack() as undo:
-        for name in ("uniform", "normal", "truncated_normal"):
-            undo.enter_context(_replaced(jax.random, name, _drawn_in_fixed_sizes))
+    with one_at_a_time, contextlib.ExitStack() as undo:
+        # of the last two, Keras scales the numbers next, which JAX would compile for each shape and NumPy does not
+        for name, place in (("uniform", jax.device_put), ("normal", np.asarray), ("truncated_normal", np.asarray)):
+            undo.enter_context(_replaced(jax.random, name, partial(_drawn_in_fixed_sizes, place)))
         undo.enter_context(_replaced(jnp, "zeros", lambda original: _filled(original, 0)))
         undo.enter_context(_replaced(jnp, "ones", lambda original: _filled(original, 1)))
         yield
@@ -91,17 +98,20 @@ def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[No
         setattr(module, name, original)
 
 
-def _drawn_in_fixed_sizes(original: Any) -> Any:
+_SMALL = 4096
+
+
+def _drawn_in_fixed_sizes(place: Callable[[np.ndarray], Any], original: Any) -> Any:
     def draw(key: Any, *args: Any, shape: Any = (), **kwargs: Any) -> Any:
         concrete = not args and isinstance(key, jax.Array) and not isinstance(key, jax.core.Tracer)
         bounds = (kwargs.get(name, 0.0) for name in ("minval", "maxval", "lower", "upper"))
         if not concrete or not all(np.ndim(bound) == 0 for bound in bounds):
             return original(key, *args, shape=shape, **kwargs)
         size = math.prod(shape)
-        # powers of four: a handful of programs for every shape there is, at most four times the numbers
-        drawn = max(1024, 4 ** math.ceil(math.log(max(size, 1), 4)))
-        # a NumPy array: Keras scales it next, which JAX would compile for this shape too
-        return np.asarray(original(key, shape=(drawn,), **kwargs))[:size].reshape(shape)
+        # two small sizes, then powers of four: a handful of programs for every shape there is; what is drawn too much
+        # takes under a millisecond, or at most three times as long as what is needed
+        drawn = _SMALL if size <= _SMALL else max(16 * _SMALL, 4 ** math.ceil(math.log(size, 4)))
+        return place(np.asarray(original(key, shape=(drawn,), **kwargs))[:size].reshape(shape).copy())
 
     return draw
 

@@ -10,8 +10,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from paceline.train.anatomy import Replacement, run
-from paceline.train.build import one_at_a_time
 from paceline.train.compiler import counting, spec, spread
+from paceline.train.internals import one_at_a_time
 from paceline.train.program import Lifted, constants_of, differs_in_lifted_only, lifted_constants
 from paceline.train.stream import StreamFeed
 from paceline.train.trace import CannotTrace, Traced

@@ -110,18 +110,32 @@ def trace(model: keras.Model, feed: Feed | StreamFeed, parts: Mapping[str, Part]
     Raises:
         CannotTrace: the model does something that only ``fit`` can do.
     """
+    layout, leaves = _state(model, feed)
+    parts = parts or _trace_parts(model, layout, leaves, feed, feed.parts)
+    later = partial(_trace_part, model, layout, leaves, feed=feed) if isinstance(feed, StreamFeed) else None
+    return Traced(_key(parts, leaves, feed), parts, layout, tuple(np.asarray(leaf) for leaf in leaves), later)
+
+
+def measures(model: keras.Model, feed: Feed | StreamFeed, metric: str) -> bool:
+    """Whether an epoch measures ``metric``; traces only the step that would.
+
+    Raises:
+        CannotTrace: as of `trace`.
+    """
+    name = "test" if metric.startswith("val_") else "train"
+    if name not in feed.parts:
+        return False
+    parts = _trace_parts(model, *_state(model, feed), feed, (name,))
+    return metric.removeprefix("val_") in parts[name].log_names
+
+
+def _state(model: keras.Model, feed: Feed | StreamFeed) -> tuple[Layout, list[Any]]:
+    """What the model's state is made of, and the state itself, with every variable that ``fit`` would create."""
     _check(model)
     internals.symbolic_build(model, feed.batch_spec("train"))
     model.reset_metrics()
     groups = _variables(model)
-    layout = Layout(*(len(group) for group in groups))
-    leaves = [variable.value for group in groups for variable in group]
-    try:
-        parts = parts or {name: _trace_part(model, layout, leaves, name, feed) for name in feed.parts}
-    except Exception as error:
-        raise CannotTrace(f"its training step cannot be traced ({type(error).__name__}: {error})") from error
-    later = partial(_trace_part, model, layout, leaves, feed=feed) if isinstance(feed, StreamFeed) else None
-    return Traced(_key(parts, leaves, feed), parts, layout, tuple(np.asarray(leaf) for leaf in leaves), later)
+    return Layout(*(len(group) for group in groups)), [variable.value for group in groups for variable in group]
 
 
 def _variables(model: keras.Model) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
@@ -140,6 +154,15 @@ def _check(model: keras.Model) -> None:
         raise CannotTrace("it is compiled with jit_compile=False")
     if type(model).fit is not keras.Model.fit:
         raise CannotTrace(f"{type(model).__name__} has a fit of its own")
+
+
+def _trace_parts(
+    model: keras.Model, layout: Layout, leaves: list[Any], feed: Feed | StreamFeed, names: Sequence[str]
+) -> dict[str, Part]:
+    try:
+        return {name: _trace_part(model, layout, leaves, name, feed) for name in names}
+    except Exception as error:
+        raise CannotTrace(f"its training step cannot be traced ({type(error).__name__}: {error})") from error
 
 
 def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str, feed: Feed | StreamFeed) -> Part:

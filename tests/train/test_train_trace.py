@@ -1,0 +1,32 @@
+"""What tracing tells of a model."""
+
+import keras
+import numpy as np
+import pytest
+
+from paceline.train.feed import Feed, TrainingData
+from paceline.train.trace import CannotTrace, measures, trace
+
+
+def _feed(*, validation: bool = True) -> Feed:
+    part = (np.ones((12, 3), "float32"), np.ones((12, 1), "float32"))
+    return Feed(TrainingData.of(part, part if validation else None), 5)
+
+
+def _model(**compiling: object) -> keras.Model:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(optimizer="sgd", loss="mse", metrics=["mae"], **compiling)
+    return model
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_measures_says_what_the_names_of_the_logs_say(validation: bool) -> None:
+    feed = _feed(validation=validation)
+    names = trace(_model(), feed).log_names
+    for metric in ("loss", "mae", "val_loss", "val_mae", "accuracy", "val_accuracy", "val_val_loss", "val_"):
+        assert measures(_model(), feed, metric) == (metric in names), metric
+
+
+def test_measures_refuses_what_cannot_be_traced() -> None:
+    with pytest.raises(CannotTrace, match="run_eagerly"):
+        measures(_model(run_eagerly=True), _feed(), "loss")
