@@ -7,6 +7,7 @@ assert max(gap.weights for gap in gaps) < 1e-5
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -79,9 +80,7 @@ class SameAnswer:
 
     def _side_by_side(self, feed: Feed, traced: list[Traced]) -> tuple[list[Any], list[list[Mapping[str, float]]]]:
         platform = jax.default_backend()
-        program = Program(
-            traced[0], feed, lifted_constants(traced), lambda eqn: lower.replacement(eqn, platform=platform)
-        )
+        program = Program(traced[0], feed, lifted_constants(traced), partial(lower.replacement, platform=platform))
         compiler = Compiler()
         count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
         cohort = Cohort(compiler.request(program, count).result(), compiler.mesh)

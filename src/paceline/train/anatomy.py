@@ -26,17 +26,26 @@ _INLINED = {
 }  # fmt: skip
 _LOOPS = {"scan", "while", "cond"}
 
-Replacement = Callable[[Equation], Callable[..., list[Any]] | None]
-"""Given an equation, a faster function of its operands, or None to keep it."""
+Replacement = Callable[[Equation, Equation | None], Callable[..., list[Any]] | None]
+"""Given an equation, and the one that alone reads it, a faster function of its operands, or None to keep it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One equation; ``slots`` number the constants among its inputs, ``bodies`` are the programs inside it."""
+    """One equation.
+
+    Attributes:
+        equation: as traced.
+        slots: number the constants among its inputs.
+        bodies: the programs inside it.
+        reader: the one equation that reads its first output; None where there are several, or none, or it is an output
+            of the whole.
+    """
 
     equation: Equation
     slots: tuple[int | None, ...]
     bodies: tuple["Body", ...]
+    reader: Equation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +94,12 @@ class _Dissection:
         ids: dict[Any, int] = {}
         const_slots = tuple(self._const(var, value, ids) for var, value in zip(jaxpr.constvars, consts, strict=True))
         self._write("in", [self._variable(var, ids) for var in jaxpr.invars])
-        steps = tuple(self._step(equation, ids) for equation in jaxpr.eqns)
+        readers = _readers(jaxpr)
+        steps = tuple(self._step(equation, ids, readers) for equation in jaxpr.eqns)
         out_slots = tuple(self._read(atom, ids) for atom in jaxpr.outvars)
         return Body(jaxpr, tuple(consts), const_slots, steps, out_slots, range(first, len(self.constants)))
 
-    def _step(self, equation: Equation, ids: dict[Any, int]) -> Step:
+    def _step(self, equation: Equation, ids: dict[Any, int], readers: Mapping[Any, list[Equation | None]]) -> Step:
         name = equation.primitive.name
         subs = list(_sub_programs(equation.params))
         enters = (name in _INLINED and len(subs) == 1) or name in _LOOPS
@@ -97,7 +107,8 @@ class _Dissection:
         bodies = tuple(self.body(*sub) for sub in subs) if enters else ()
         slots = tuple(self._read(atom, ids) for atom in equation.invars)
         self._write("out", [self._variable(var, ids) for var in equation.outvars])
-        return Step(equation, slots, bodies)
+        found = readers.get(equation.outvars[0], []) if equation.outvars else []
+        return Step(equation, slots, bodies, found[0] if len(found) == 1 else None)
 
     def _const(self, var: Any, value: Any, ids: dict[Any, int]) -> int | None:
         text = self._variable(var, ids)
@@ -127,6 +138,19 @@ class _Dissection:
 
     def _write(self, *parts: Any) -> None:
         self.hash.update(repr(parts).encode())
+
+
+def _readers(jaxpr: Jaxpr) -> dict[Any, list[Equation | None]]:
+    """The equations that read each variable; None for the outside."""
+    readers: dict[Any, list[Equation | None]] = {}
+    for equation in jaxpr.eqns:
+        for atom in equation.invars:
+            if not isinstance(atom, Literal):
+                readers.setdefault(atom, []).append(equation)
+    for atom in jaxpr.outvars:
+        if not isinstance(atom, Literal):
+            readers.setdefault(atom, []).append(None)
+    return readers
 
 
 def _dtype(atom: Any) -> Any:
@@ -194,7 +218,7 @@ def _evaluate(step: Step, values: list[Any], lifted: Mapping[int, Any], replacem
         return run(step.bodies[0], values, lifted, replacement)
     if step.bodies and any(number in lifted for body in step.bodies for number in body.numbers):
         return _REBUILT[name](step, values, lifted, replacement)
-    faster = replacement(step.equation) if replacement else None
+    faster = replacement(step.equation, step.reader) if replacement else None
     return bind(step.equation, values) if faster is None else faster(*values)
 
 

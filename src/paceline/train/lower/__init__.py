@@ -1,4 +1,5 @@
-"""Faster forms, on a CPU, of what XLA runs badly inside a loop: convolutions, pooling and random bits.
+"""Faster forms, on a CPU, of what XLA runs badly inside a loop: convolutions, pooling, random bits, gradients of
+products.
 
 An equation of a jaxpr goes in, a function with the same results comes out, or None where the original is to be kept.
 Nothing here knows which framework wrote the equation: the forward pass, the gradient with respect to the input and the
@@ -10,7 +11,7 @@ from typing import Any
 
 import jax
 
-from paceline.train.lower import convolution, pooling, random
+from paceline.train.lower import convolution, pooling, product, random
 
 Replacement = Callable[..., list[jax.Array]]
 
@@ -23,17 +24,23 @@ _TABLE: dict[str, Callable[[dict[str, Any], Sequence[Any]], Callable[..., jax.Ar
 }
 
 
-def replacement(eqn: Any, *, platform: str) -> Replacement | None:
+def replacement(eqn: Any, reader: Any = None, *, platform: str) -> Replacement | None:
     """A function of the operands of ``eqn`` with its outputs, to float tolerance; None to keep the original.
 
     Args:
         eqn: an equation of a jaxpr (``jax.extend.core.JaxprEqn``).
+        reader: the one equation that reads its first output; None where there are several, or none.
         platform: where it will run, as in ``jax.default_backend()``. Only ``"cpu"`` has replacements.
 
     The function may be traced under ``jax.vmap``, ``jax.jit`` and loops; it is not meant to be differentiated.
     """
-    find = _TABLE.get(eqn.primitive.name) if platform == "cpu" else None
-    function = find(eqn.params, [v.aval for v in eqn.invars]) if find else None
+    if platform != "cpu":
+        return None
+    avals, find = [v.aval for v in eqn.invars], _TABLE.get(eqn.primitive.name)
+    if eqn.primitive.name == "dot_general":
+        function = product.exchanged(eqn.params, avals, reader)
+    else:
+        function = find(eqn.params, avals) if find else None
     if function is None:
         return None
     return lambda *operands: [function(*operands)]
