@@ -49,6 +49,15 @@ def test_economical_initialisation_is_of_one_thread_only() -> None:
     assert "broadcast_in_dim" in str(jaxpr)  # an operation to be compiled, not an array made here and now
 
 
+def test_economical_initialisation_leaves_what_is_traced_alone() -> None:
+    def filled_and_drawn() -> Any:
+        return jax.numpy.zeros(3), jax.numpy.ones((2, 2)), jax.random.uniform(jax.random.key(0), shape=(5,))
+
+    with economical_initialisation():
+        jaxpr = jax.make_jaxpr(filled_and_drawn)()
+    assert str(jaxpr) == str(jax.make_jaxpr(filled_and_drawn)())
+
+
 def test_symbolic_build_creates_every_variable_that_fit_would() -> None:
     def model() -> keras.Model:
         model = keras.Sequential([keras.layers.Dense(3)])

@@ -6,6 +6,7 @@
 - ``jax.random.uniform``, ``normal`` and ``truncated_normal``, ``jax.numpy.zeros`` and ``ones``, replaced while a model
   makes its variables: Keras draws each initial weight with a program of its own shape, 0.3 s of compiling each. Without
   it builds are slower and give the same weights.
+- ``jax.extend.core.get_opaque_trace_state``: tells whether something is being traced.
 - XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them a program that is
   seldom run takes five times as long to compile.
 
@@ -64,7 +65,7 @@ def bind(equation: Equation, values: list[Any]) -> list[Any]:
 
 @contextlib.contextmanager
 def economical_initialisation() -> Iterator[None]:
-    """While it lasts, drawing or filling an array of a new shape compiles nothing, in this thread.
+    """While it lasts, drawing or filling an array of a new shape compiles nothing, in this thread and outside traces.
 
     JAX's partitionable threefry makes element i of a draw a function of the key and i alone, so a draw of n numbers
     is the beginning of a draw of more: numbers are drawn in a few fixed sizes and cut. The values are the very ones
@@ -85,13 +86,15 @@ def economical_initialisation() -> Iterator[None]:
 @contextlib.contextmanager
 def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[None]:
     original = getattr(module, name)
-    wrapped, owner = wrap(original), threading.get_ident()
+    wrapped, owner, outside = wrap(original), threading.get_ident(), jex.get_opaque_trace_state()
 
-    def in_this_thread(*args: Any, **kwargs: Any) -> Any:
-        # programs are traced for compilation in another thread meanwhile
-        return (wrapped if threading.get_ident() == owner else original)(*args, **kwargs)
+    def here(*args: Any, **kwargs: Any) -> Any:
+        # programs are traced for compilation in another thread meanwhile; and what is traced here, such as a layer that
+        # Keras calls for the shape of its output, computes nothing yet
+        replaced = threading.get_ident() == owner and jex.get_opaque_trace_state() == outside
+        return (wrapped if replaced else original)(*args, **kwargs)
 
-    setattr(module, name, in_this_thread)
+    setattr(module, name, here)
     try:
         yield
     finally:
