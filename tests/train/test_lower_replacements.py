@@ -15,50 +15,32 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
-from jax.extend import core as jex
 
+from paceline.train.anatomy import dissect, run
 from paceline.train.lower import convolution, replacement
 
-INLINED = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "remat", "checkpoint"}
 TOLERANCE = 1e-5
-
-
-def is_variable(atom: Any) -> bool:
-    return not isinstance(atom, jex.Literal)
-
-
-def evaluate(jaxpr: Any, consts: Any, args: Any, replaced: list[str]) -> list[Any]:
-    """Evaluates a jaxpr with replacements, noting in ``replaced`` which primitives had one."""
-    env = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
-
-    def read(atom: Any) -> Any:
-        return atom.val if isinstance(atom, jex.Literal) else env[atom]
-
-    for eqn in jaxpr.eqns:
-        values = [read(v) for v in eqn.invars]
-        inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
-        readers = [other for other in jaxpr.eqns if eqn.outvars[0] in [v for v in other.invars if is_variable(v)]]
-        readers += [None for v in jaxpr.outvars if v is eqn.outvars[0]]
-        faster = replacement(eqn, readers[0] if len(readers) == 1 else None, platform="cpu")
-        if faster is not None:
-            replaced.append(eqn.primitive.name)
-            outs = faster(*values)
-        elif inner is not None and eqn.primitive.name in INLINED:
-            outs = evaluate(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), values, replaced)
-        else:
-            outs = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
-            outs = outs if eqn.primitive.multiple_results else [outs]
-        for variable, value, have in zip(eqn.outvars, outs, [jnp.shape(o) for o in outs], strict=True):
-            assert have == variable.aval.shape, eqn
-            env[variable] = value
-    return [read(v) for v in jaxpr.outvars]
 
 
 def lowered(function: Any, *args: Any) -> tuple[Any, list[str]]:
     """``function`` evaluated with replacements; and which primitives were replaced."""
     closed, shape = jax.make_jaxpr(function, return_shape=True)(*args)
     replaced: list[str] = []
-    outs = evaluate(closed.jaxpr, closed.consts, jax.tree.leaves(args), replaced)
+
+    def noting(eqn: Any, reader: Any) -> Any:
+        faster = replacement(eqn, reader, platform="cpu")
+        if faster is None:
+            return None
+        replaced.append(eqn.primitive.name)
+
+        def checked(*operands: Any) -> list[Any]:
+            outs = faster(*operands)
+            assert [jnp.shape(out) for out in outs] == [variable.aval.shape for variable in eqn.outvars], eqn
+            return outs
+
+        return checked
+
+    outs = run(dissect(closed).body, jax.tree.leaves(args), {}, noting)
     return jax.tree.unflatten(jax.tree.structure(shape), outs), replaced
 
 

@@ -94,12 +94,12 @@ class _Dissection:
         ids: dict[Any, int] = {}
         const_slots = tuple(self._const(var, value, ids) for var, value in zip(jaxpr.constvars, consts, strict=True))
         self._write("in", [self._variable(var, ids) for var in jaxpr.invars])
-        readers = _readers(jaxpr)
+        readers = _sole_readers(jaxpr)
         steps = tuple(self._step(equation, ids, readers) for equation in jaxpr.eqns)
         out_slots = tuple(self._read(atom, ids) for atom in jaxpr.outvars)
         return Body(jaxpr, tuple(consts), const_slots, steps, out_slots, range(first, len(self.constants)))
 
-    def _step(self, equation: Equation, ids: dict[Any, int], readers: Mapping[Any, list[Equation | None]]) -> Step:
+    def _step(self, equation: Equation, ids: dict[Any, int], readers: Mapping[Any, Equation | None]) -> Step:
         name = equation.primitive.name
         subs = list(_sub_programs(equation.params))
         enters = (name in _INLINED and len(subs) == 1) or name in _LOOPS
@@ -107,8 +107,7 @@ class _Dissection:
         bodies = tuple(self.body(*sub) for sub in subs) if enters else ()
         slots = tuple(self._read(atom, ids) for atom in equation.invars)
         self._write("out", [self._variable(var, ids) for var in equation.outvars])
-        found = readers.get(equation.outvars[0], []) if equation.outvars else []
-        return Step(equation, slots, bodies, found[0] if len(found) == 1 else None)
+        return Step(equation, slots, bodies, readers.get(equation.outvars[0]) if equation.outvars else None)
 
     def _const(self, var: Any, value: Any, ids: dict[Any, int]) -> int | None:
         text = self._variable(var, ids)
@@ -140,17 +139,14 @@ class _Dissection:
         self.hash.update(repr(parts).encode())
 
 
-def _readers(jaxpr: Jaxpr) -> dict[Any, list[Equation | None]]:
-    """The equations that read each variable; None for the outside."""
-    readers: dict[Any, list[Equation | None]] = {}
+def _sole_readers(jaxpr: Jaxpr) -> dict[Any, Equation | None]:
+    """For each variable that is read the one equation that reads it; None where there are more, or it is an output."""
+    readers: dict[Any, Equation | None] = {}
     for equation in jaxpr.eqns:
         for atom in equation.invars:
             if not isinstance(atom, Literal):
-                readers.setdefault(atom, []).append(equation)
-    for atom in jaxpr.outvars:
-        if not isinstance(atom, Literal):
-            readers.setdefault(atom, []).append(None)
-    return readers
+                readers[atom] = None if atom in readers else equation
+    return readers | {atom: None for atom in jaxpr.outvars if not isinstance(atom, Literal)}
 
 
 def _dtype(atom: Any) -> Any:

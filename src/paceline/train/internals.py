@@ -106,15 +106,15 @@ _SMALL = 4096
 
 def _drawn_in_fixed_sizes(place: Callable[[np.ndarray], Any], original: Any) -> Any:
     def draw(key: Any, *args: Any, shape: Any = (), **kwargs: Any) -> Any:
-        concrete = not args and isinstance(key, jax.Array) and not isinstance(key, jax.core.Tracer)
         bounds = (kwargs.get(name, 0.0) for name in ("minval", "maxval", "lower", "upper"))
-        if not concrete or not all(np.ndim(bound) == 0 for bound in bounds):
+        if args or not isinstance(key, jax.Array) or not all(np.ndim(bound) == 0 for bound in bounds):
             return original(key, *args, shape=shape, **kwargs)
         size = math.prod(shape)
         # two small sizes, then powers of four: a handful of programs for every shape there is; what is drawn too much
         # takes under a millisecond, or at most three times as long as what is needed
         drawn = _SMALL if size <= _SMALL else max(16 * _SMALL, 4 ** math.ceil(math.log(size, 4)))
-        return place(np.asarray(original(key, shape=(drawn,), **kwargs))[:size].reshape(shape).copy())
+        numbers = np.asarray(original(key, shape=(drawn,), **kwargs))[:size]
+        return place(numbers.reshape(shape).copy())  # what was drawn too much is let go
 
     return draw
 

@@ -7,6 +7,7 @@ gradient with respect to the kernel are told apart by their shapes alone.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -36,11 +37,9 @@ def replacement(eqn: Any, reader: Any = None, *, platform: str) -> Replacement |
     """
     if platform != "cpu":
         return None
-    avals, find = [v.aval for v in eqn.invars], _TABLE.get(eqn.primitive.name)
-    if eqn.primitive.name == "dot_general":
-        function = product.exchanged(eqn.params, avals, reader)
-    else:
-        function = find(eqn.params, avals) if find else None
+    name = eqn.primitive.name
+    find = partial(product.exchanged, reader) if name == "dot_general" else _TABLE.get(name)
+    function = find(eqn.params, [v.aval for v in eqn.invars]) if find else None
     if function is None:
         return None
     return lambda *operands: [function(*operands)]

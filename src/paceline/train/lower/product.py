@@ -12,13 +12,13 @@ import jax
 from jax import lax
 
 
-def exchanged(params: dict[str, Any], avals: Sequence[Any], reader: Any) -> Callable[..., jax.Array] | None:
+def exchanged(reader: Any, params: dict[str, Any], avals: Sequence[Any]) -> Callable[..., jax.Array] | None:
     """``dot_general`` with its factors exchanged, its result transposed; None where that undoes no transposition.
 
     Args:
+        reader: the one equation that reads the product, or None.
         params: of the product.
         avals: of its two factors.
-        reader: the one equation that reads the product, or None.
     """
     (left_sums, right_sums), (left_batch, right_batch) = params["dimension_numbers"]
     num_batch = len(left_batch)
