@@ -131,3 +131,11 @@ def test_docstrings_name_every_argument() -> None:
         text = inspect.getdoc(function) or ""
         for name in inspect.signature(function).parameters:
             assert f"{name}: " in text or f"{name}," in text, f"{function.__name__}: {name}"
+
+
+@pytest.mark.parametrize("name", ["search.optuna", "schedule.Asha", "data.load", "space.Condition", "core.Objective"])
+def test_submodules_are_there_without_another_import(name: str) -> None:
+    program = f"import paceline; print(paceline.{name}); paceline.nothing"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert name.rpartition(".")[2] in done.stdout
+    assert done.stderr.strip().endswith("AttributeError: module 'paceline' has no attribute 'nothing'")

@@ -12,6 +12,7 @@ there already or the environment variable ``KERAS_BACKEND`` says otherwise.
 import os
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,18 +79,23 @@ _ROOMS = {
     "paceline.study.asktell": ("OpenStudy",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_SUBMODULES = ("data", "schedule", "search", "space", "testing")  # those that users are pointed to
 
 if "keras" not in sys.modules:
     os.environ.setdefault("KERAS_BACKEND", "jax")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
-        raise AttributeError(f"module 'paceline' has no attribute {name!r}")
-    found = getattr(import_module(_ROOM_OF[name]), name)
+    """A public name, or a submodule, at its first use."""
+    if name in _ROOM_OF:
+        found = getattr(import_module(_ROOM_OF[name]), name)
+    elif not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+        found = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_SUBMODULES})

@@ -11,13 +11,15 @@ from paceline.core.errors import (
     StudyLocked,
     StudyMismatch,
     last_line,
+    shown,
 )
 from paceline.core.final import Final
 from paceline.core.names import did_you_mean, known_name
-from paceline.core.objective import Objective
+from paceline.core.objective import DIRECTIONS, Objective
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
 
 __all__ = [
+    "DIRECTIONS",
     "Ablation",
     "Action",
     "AllTrialsFailed",
@@ -41,4 +43,5 @@ __all__ = [
     "last_line",
     "parse_bytes",
     "parse_seconds",
+    "shown",
 ]

@@ -10,6 +10,12 @@
 The terminal prints the message alone and exits with code 2.
 """
 
+import reprlib
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 80
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = _REPR.maxset = 8
+
 
 def last_line(traceback: str | None) -> str:
     """What went wrong, of a traceback or of a plain reason: the line that names the exception."""
@@ -17,6 +23,11 @@ def last_line(traceback: str | None) -> str:
     frames = [index for index, line in enumerate(lines) if line.startswith("  File ")]
     after = [line.strip() for line in lines[frames[-1] :] if not line.startswith(" ")] if frames else lines[-1:]
     return after[0].strip() if after else "no reason was recorded"
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: its ``repr`` on one line, cut where it is long."""
+    return " ".join(_REPR.repr(value).split())
 
 
 class PacelineError(Exception):

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-from paceline.core.errors import InvalidInput
+from paceline.core.errors import InvalidInput, shown
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
@@ -28,5 +28,5 @@ def known_name(what: str, name: object, known: Iterable[str], *also: str) -> str
     cleaned = name.strip().lower() if isinstance(name, str) else ""
     if cleaned not in known:
         every = ", ".join(map(repr, (*also, *known)))
-        raise InvalidInput(f"{what} is {name!r}", expected=f"one of {every}", fix=did_you_mean(cleaned, known))
+        raise InvalidInput(f"{what} is {shown(name)}", expected=f"one of {every}", fix=did_you_mean(cleaned, known))
     return cleaned

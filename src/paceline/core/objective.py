@@ -1,16 +1,16 @@
-"""What is being optimised, and which way is up."""
+"""What is being optimised, and in which direction."""
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from paceline.core.errors import InvalidInput
+from paceline.core.errors import InvalidInput, shown
 
 Direction = Literal["minimize", "maximize"]
 
-_DIRECTIONS: Mapping[str, Direction] = {
+DIRECTIONS: Mapping[str, Direction] = {
     "min": "minimize",
     "minimize": "minimize",
     "minimise": "minimize",
@@ -18,35 +18,34 @@ _DIRECTIONS: Mapping[str, Direction] = {
     "maximize": "maximize",
     "maximise": "maximize",
 }
-# Names of Keras's own metrics and losses, by the words they are made of.
-_SMALLER_IS_BETTER = frozenset(
-    {
-        "loss", "error", "mse", "mae", "rmse", "mape", "msle", "crossentropy", "divergence", "hinge", "perplexity",
-        "poisson", "logcosh", "cosh", "huber", "deviance",
-    }
-)  # fmt: skip
-_LARGER_IS_BETTER = frozenset(
-    {
-        "accuracy", "acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "io", "r2", "cosine", "sensitivity",
-        "specificity", "positives", "negatives", "kappa", "correlation", "score",
-    }
-)  # fmt: skip
+"""Every spelling of a direction that is accepted, in lower case."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Objective:
     """A metric and the direction in which it improves.
 
+    ``Objective("val_loss", "min")``; ``Objective("val_accuracy")``, whose name says that more is better.
+
     Attributes:
         metric: the name under which Keras logs it, such as ``"val_accuracy"``.
-        direction: ``"minimize"`` or ``"maximize"``.
+        direction: ``"minimize"`` or ``"maximize"``, however it was spelled.
+
+    Raises:
+        InvalidInput: the metric is no name, the direction is none, or it was left out and the name does not say it.
     """
 
     metric: str
     direction: Direction
 
+    def __init__(self, metric: str, direction: str | None = None) -> None:
+        if not isinstance(metric, str) or not metric.strip():
+            raise _no_objective(metric)
+        object.__setattr__(self, "metric", metric)
+        object.__setattr__(self, "direction", _infer(metric) if direction is None else _direction(direction))
+
     def loss(self, score: float) -> float:
-        """The score as a number to minimise; the one place where directions are normalised."""
+        """The score as a number to minimise; the one place where the direction is looked at."""
         return score if self.direction == "minimize" else -score
 
     def better(self, score: float, than: float | None) -> bool:
@@ -56,37 +55,105 @@ class Objective:
         return than is None or self.loss(score) < self.loss(than)
 
     @classmethod
-    def of(cls, metric: "str | tuple[str, str] | Objective", direction: str | None = None) -> "Objective":
-        """Generous form of the constructor: a name, a (name, direction) pair or an `Objective`.
-
-        ``direction`` accepts ``min``, ``max``, ``minimize`` and ``maximize``; left out, it is inferred for metrics
-        whose name says which way is better.
+    def of(cls, metric: Any, direction: str | None = None) -> "Objective":
+        """From what users pass: a name, a (name, direction) pair, or an `Objective`.
 
         Raises:
-            InvalidInput: the direction is unknown, or not given and not to be inferred.
+            InvalidInput: something else, and as the constructor does.
         """
         if isinstance(metric, Objective):
             return metric
-        if not isinstance(metric, str):
-            metric, direction = metric
-        if direction is not None:
-            known = _DIRECTIONS.get(direction.lower())
-            if known is None:
-                raise InvalidInput(f"direction is {direction!r}", expected="'min' or 'max' ('minimize', 'maximize')")
-            return cls(metric, known)
-        return cls(metric, _infer(metric))
+        if isinstance(metric, tuple | list):
+            is_pair = len(metric) == 2 and isinstance(metric[0], str)
+            if not is_pair or (isinstance(metric, list) and metric[1] not in DIRECTIONS):  # several metrics
+                raise _no_objective(metric)
+            metric, direction = metric[0], _direction(metric[1])
+        return cls(metric, direction)
+
+
+def _direction(given: object) -> Direction:
+    known = DIRECTIONS.get(given.strip().lower()) if isinstance(given, str) else None
+    if known is None:
+        raise InvalidInput(f"direction is {shown(given)}", expected="'min' or 'max' ('minimize', 'maximize')")
+    return known
+
+
+def _no_objective(given: object) -> InvalidInput:
+    fix = ""
+    if hasattr(given, "update_state") and isinstance(name := getattr(given, "name", None), str):
+        fix = f"Keras logs this one as {name!r}, and as {'val_' + name!r} on the validation data."
+    elif isinstance(given, list | tuple | set | dict) and len(given) > 1:
+        fix = "A study has one objective; compute a combination of several as a metric of its own."
+    return InvalidInput(
+        f"objective is {shown(given)}",
+        expected="the name of one metric, such as 'val_accuracy', or the name and a direction: ('val_iou', 'max')",
+        fix=fix,
+    )
+
+
+# -- the direction that a name says
+#
+# The last words of a name decide: what stands before them may be the name of an output ("error_type_accuracy"). Words
+# that say over what a metric is taken ("val", "mean", "macro") and numbers (Keras appends them) are passed over there.
+
+
+def _phrases(text: str, direction: Direction) -> dict[tuple[str, ...], Direction]:
+    return {tuple(_words(phrase)): direction for phrase in text.split(",")}
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name, in lower case: ``"valMeanIoU_2"`` is val, mean, io, u; numbers of their own are no words."""
+    parts = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+", name)
+    return [part.lower() for part in parts if not part.isdigit()]
+
+
+_SMALLER = """
+    loss, error, error rate, cost, regret, perplexity, divergence, deviance, residual, distance, nll, kld, kl,
+    mse, mae, rmse, mape, smape, msle, rmsle, mase, crps, wer, cer, eer, fid, kid, ece, log loss, logloss,
+    negative log likelihood, neg log likelihood, crossentropy, cross entropy, bce, cce, huber, hinge, poisson,
+    log cosh, logcosh, brier, fpr, fnr, fdr, false positives, false negatives, false positive rate,
+    false negative rate, false discovery rate, false alarms, false alarm rate, miss rate, failure rate
+"""
+_LARGER = """
+    accuracy, acc, auc, auroc, auprc, aucpr, roc auc, auc roc, pr auc, prauc, rocauc, precision, recall, f1, f2,
+    f beta, fbeta, f measure, iou, io u, jaccard, dice, dice coefficient, dice coef, r2, r squared,
+    explained variance, similarity, sensitivity, specificity, kappa, correlation, correlation coefficient, pearson,
+    spearman, mcc, true positives, true negatives, true positive rate, true negative rate, tpr, tnr, ppv, npv,
+    hit rate, likelihood, log likelihood, bleu, rouge, rouge l, meteor, psnr, ssim, ndcg, mrr, map, inception,
+    silhouette, reward
+"""
+_NEUTRAL = frozenset(
+    _words(
+        "val valid validation dev test train training cv mean avg average median macro micro weighted total overall "
+        "value metric score at top k"
+    )
+)
+_REVERSING = frozenset({"neg", "negated", "negative", "minus", "inverse", "inverted"})
 
 
 def _infer(metric: str) -> Direction:
-    words = re.split(r"[^a-z0-9]+", metric.lower().removeprefix("val_"))
-    if any(word.startswith(("false",)) for word in words):
-        words.append("error")
-    smaller = any(word in _SMALLER_IS_BETTER or word.endswith("loss") for word in words)
-    larger = any(word in _LARGER_IS_BETTER for word in words) and not smaller
-    if not smaller and not larger:
-        raise InvalidInput(
-            f"objective {metric!r} does not say whether more or less of it is better",
-            expected="a direction",
-            fix=f"Pass objective=({metric!r}, 'max') or ({metric!r}, 'min'); on the terminal --objective {metric}:max.",
-        )
-    return "minimize" if smaller else "maximize"
+    words = _words(metric)
+    while words and words[-1] in _NEUTRAL:
+        words.pop()
+    for count in range(min(len(words), _LONGEST), 0, -1):
+        found = _KNOWN.get(tuple(words[-count:]))
+        if found is not None and not _is_reversed(metric, words[:-count]):
+            return found
+    for suffix, direction in _SUFFIXES.items():
+        if words and words[-1].endswith(suffix) and not _is_reversed(metric, words[:-1]):
+            return direction
+    raise InvalidInput(
+        f"objective {metric!r} does not say whether more or less of it is better",
+        expected="a direction",
+        fix=f"Pass objective=({metric!r}, 'max') or ({metric!r}, 'min'); on the terminal --objective {metric}:max.",
+    )
+
+
+def _is_reversed(metric: str, before: Iterable[str]) -> bool:
+    """Whether something in front of the words that decide may turn them round: ``"neg_mean_squared_error"``."""
+    return bool(_REVERSING.intersection(before)) or re.match(r"\s*1?\s*-", metric) is not None
+
+
+_KNOWN: Mapping[tuple[str, ...], Direction] = {**_phrases(_SMALLER, "minimize"), **_phrases(_LARGER, "maximize")}
+_LONGEST = max(map(len, _KNOWN))
+_SUFFIXES: Mapping[str, Direction] = {"loss": "minimize", "error": "minimize", "accuracy": "maximize"}

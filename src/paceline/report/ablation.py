@@ -47,7 +47,7 @@ def gains_of(record: Record) -> list[Gain]:
     ablation = record.ablation
     if ablation is None:
         return []
-    sign = 1.0 if record.objective.direction == "maximize" else -1.0
+    sign = -record.objective.loss(1.0)
     configs = {Side.DEFAULT: record.trials[ablation.default].config, Side.WINNER: record.trials[ablation.winner].config}
     found = []
     for side in Side:

@@ -10,6 +10,7 @@ from typing import Any
 
 from paceline import schedule as schedules
 from paceline.core import (
+    DIRECTIONS,
     Budget,
     Configuration,
     InvalidInput,
@@ -37,8 +38,6 @@ from paceline.study.source import import_build
 
 KIND = "function"
 """What such a study's data are said to be."""
-
-_DIRECTIONS = ("max", "min", "maximize", "minimize", "maximise", "minimise")
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,8 +236,8 @@ def objective_of(given: Any) -> Objective:
             "no objective was given", expected="objective='max' or 'min', or a metric such as ('accuracy', 'max')",
             fix="On the terminal: --objective max",
         )  # fmt: skip
-    if isinstance(given, str) and given.strip().lower() in _DIRECTIONS:
-        return Objective.of("score", given.strip().lower())
+    if isinstance(given, str) and given.strip().lower() in DIRECTIONS:
+        return Objective("score", given)
     return Objective.of(given)
 
 
