@@ -64,6 +64,17 @@ def test_without_noise_the_best_is_there_and_the_same_again() -> None:
     assert promising(SPACE, turned, Objective("loss", "maximize"), 5)[0] == numbers
 
 
+def test_the_best_score_is_there_even_where_the_model_does_not_believe_it() -> None:
+    trials = study(5, 60, 0.02)
+    worst = by_score(trials, 60)[-1]
+    trials[worst] = replace(trials[worst], score=-0.5)
+    for count in (1, 3, 7):
+        numbers, remark = promising(SPACE, trials, LOSS, count)
+        assert numbers[-1] == worst
+        assert len(set(numbers)) == count
+        assert f"trial {worst}, which has the best score" in remark
+
+
 def test_few_trials_go_by_score() -> None:
     trials = study(0, 12, 0.1)
     numbers, remark = promising(SPACE, trials, LOSS, 4)

@@ -211,6 +211,60 @@ def test_constant_scores_are_tied_without_an_interval_of_the_difference() -> Non
     assert math.isnan(verdict.rivals[0].low)
 
 
+@pytest.mark.parametrize("pairs", [2, 3, 8])
+def test_what_is_not_random_is_compared_exactly(pairs: int) -> None:
+    final = replace(final_of([[1.0] * pairs, [0.97] * pairs, [0.42] * pairs, [1.0] * pairs], default=12), seeded=False)
+    verdict = judge(final, UP, {10: 1.0, 11: 0.97, 12: 0.42, 13: 1.0})
+    assert verdict.exact
+    assert (verdict.winner, verdict.tied, verdict.beats_default) == (10, (10, 13), True)
+    assert (verdict.low, verdict.expected, verdict.high, verdict.optimism) == (1.0, 1.0, 1.0, 0.0)
+    found = {rival.number: (rival.difference, rival.low, rival.high, rival.p_holm) for rival in verdict.rivals}
+    assert found == {13: (0, 0, 0, 1), 11: (1 - 0.97,) * 3 + (0,), 12: (1 - 0.42,) * 3 + (0,)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "searched", "seeded"),
+    [
+        ([[1.0] * 2, [0.95] * 2], {}, True),
+        ([[1.0] * 2, [0.95] * 2], {11: 0.9}, False),
+        ([[1.0, 1.0], [0.95, 0.9]], {}, False),
+        ([[1.0], [0.95]], {}, False),
+    ],
+    ids=["the seed was read", "the search saw another score", "a score varies", "one call each"],
+)
+def test_what_may_be_random_is_not_exact(rows: list[list[float]], searched: dict[int, float], seeded: bool) -> None:
+    verdict = judge(replace(final_of(rows), seeded=seeded), UP, searched)
+    assert not verdict.exact
+    assert verdict.tied == (10, 11)
+
+
+def test_scores_that_are_always_the_same_are_evidence() -> None:
+    """A network that learns nothing has 0.5 in each of eight splits, and the others 1.0."""
+    rows = [[1.0] * 8, [0.5] * 8, *([[1.0] * 8] * 6)]
+    verdict = judge(final_of(rows, default=11, share=1 / 9), UP, {})
+    assert not verdict.exact
+    assert verdict.beats_default is True
+    assert verdict.tied == (10, *range(12, 18))
+    few = judge(final_of([[1.0] * 2, [0.95] * 2], default=11), UP, {})
+    assert few.beats_default is False
+    assert few.rivals[0].p == 2 / 4**2
+
+
+def test_few_equal_differences_of_a_coarse_metric_prove_little() -> None:
+    rows = np.array([[0.90, 0.95, 0.85], [0.85, 0.90, 0.80]])
+    assert judge(final_of(rows), UP, {}).rivals[0].p == 0.25
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(0.0, 1.0), min_size=2, max_size=6).filter(lambda p: sum(p) > 0.1), st.integers(2, 8))
+def test_equals_are_seldom_steady_and_apart(weights: list[float], pairs: int) -> None:
+    """The p of two configurations whose scores are always the same holds for every distribution that both may have."""
+    p = np.array(weights) / sum(weights)
+    chance = (p**pairs).sum() ** 2 - (p ** (2 * pairs)).sum()
+    scores = np.array([[1.0] * pairs, [0.0] * pairs])
+    assert chance <= judge(final_of(scores), UP, {}).rivals[0].p + 1e-12
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data(), st.booleans())
 def test_it_never_raises(data: st.DataObject, strict: bool) -> None:

@@ -16,6 +16,7 @@ import pytest
 import paceline
 from paceline.core import Action, AllTrialsFailed, InvalidInput, StudyMismatch, TrialState
 from paceline.core.events import SpaceChanged
+from paceline.report.verdict import sentences
 from paceline.store import StudyStore
 
 
@@ -145,6 +146,35 @@ def test_every_configuration_of_a_small_space_is_tried_once(tmp_path: Path) -> N
 def noisy(hp: Any) -> float:
     """Best at 0.3, but for what the seed adds."""
     return float((hp.Float("x", 0.0, 1.0) - 0.3) ** 2 + 0.01 * np.random.default_rng(hp.seed).normal())
+
+
+@pytest.mark.parametrize("final", [2, 4])
+def test_of_a_function_without_chance_the_best_wins_and_is_better(tmp_path: Path, final: int) -> None:
+    """A spike that no model of the other trials expects: it is the best, and better than the default."""
+
+    def spike(hp: Any) -> float:
+        x, y = hp.Float("x", 0.0, 1.0), hp.Float("y", 0.0, 1.0)
+        return 1.0 if 0.88 < x < 0.91 else 0.99 - 0.1 * (x - 0.3) ** 2 - 0.1 * (y - 0.5) ** 2
+
+    study = tune(tmp_path / "study", spike, objective="max", trials=40, final=final)
+    assert study.best.score == max(trial.score for trial in study.trials if trial.score is not None) == 1.0
+    verdict = study.verdict
+    assert verdict is not None
+    assert verdict.exact
+    assert verdict.beats_default is True
+    assert all(study.trials[number].score == 1.0 for number in verdict.tied)
+    assert "in each of" in " ".join(sentences(verdict, study.record))
+
+
+def test_a_coarse_score_that_was_the_same_twice_proves_nothing(tmp_path: Path) -> None:
+    def coarse(hp: Any) -> float:
+        rng = np.random.default_rng(hp.seed)
+        return round(hp.Choice("x", [0.52, 0.54]) + 1e-4 * float(rng.normal()), 1) + hp.Choice("x", [0.52, 0.54]) / 100
+
+    verdict = tune(tmp_path / "study", coarse, objective="max", trials=2, search="grid", final=2).verdict
+    assert verdict is not None
+    assert not verdict.exact
+    assert verdict.beats_default is False
 
 
 def test_a_final_calls_the_finalists_anew_with_seeds_of_their_own(tmp_path: Path) -> None:

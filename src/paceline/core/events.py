@@ -120,7 +120,8 @@ class TrialDecided:
 class TrialEnded:
     """A trial reached a final state; ``reason`` says why in a sentence or, for a failure, is the traceback.
 
-    Where it was trained several times, on other seeds or folds, ``score`` is the mean of ``scores``.
+    Where it was trained several times, on other seeds or folds, ``score`` is the mean of ``scores``. ``seeded`` is
+    False for a function that never asked for ``hp.seed``.
     """
 
     number: int
@@ -129,6 +130,7 @@ class TrialEnded:
     best_epoch: int | None
     reason: str
     scores: tuple[float, ...] = ()
+    seeded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,10 @@ class FinalStarted:
 
 @dataclass(frozen=True, slots=True)
 class FinalMeasured:
-    """A finalist was trained on one pair of a fresh seed and split; ``score`` is None where that failed."""
+    """A finalist was trained on one pair of a fresh seed and split; ``score`` is None where that failed.
+
+    ``seeded`` is False where the seed cannot have mattered: of a function that never asked for ``hp.seed``.
+    """
 
     number: int
     pair: int
@@ -177,6 +182,7 @@ class FinalMeasured:
     epoch: int | None
     metrics: Mapping[str, float]
     seconds: float
+    seeded: bool = True
 
 
 @dataclass(frozen=True, slots=True)

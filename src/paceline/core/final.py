@@ -18,6 +18,7 @@ class Final:
         scores: the objective's metric of (finalist, pair), where it was measured; NaN where training failed.
         seconds: training time of (finalist, pair), where it was measured.
         winner: the finalist that won; None before the end.
+        seeded: whether the seed may have mattered in any of them: not where a function never asked for ``hp.seed``.
     """
 
     finalists: tuple[int, ...]
@@ -28,6 +29,7 @@ class Final:
     scores: Mapping[tuple[int, int], float] = field(default_factory=dict)
     seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)
     winner: int | None = None
+    seeded: bool = True
 
     @property
     def missing(self) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ Both ends of a `Link` speak JSON, so a thread and a process are served by the sa
 | ``started`` | the function has been called |
 | ``met`` | it asked for a hyperparameter that is new: told at once, since it may not live to tell it later |
 | ``reported`` | ``hp.report`` was called: step, metrics, seconds |
-| ``ended`` | the function returned or failed: score, metrics where it never reported, error |
+| ``ended`` | the function returned or failed: score, metrics where it never reported, error, whether it read the seed |
 
 The last two also carry the configuration as the function asked for it so far.
 """
@@ -142,7 +142,8 @@ class _Call:
             self._wrong = f"its {self._metric} is {score}"
         return {
             "score": None if self._wrong else score, "error": self._wrong, "left": self._is_left and not self._wrong,
-            "steps": self._steps, "metrics": metrics if self._steps == 0 else {}, **self._seen(),
+            "steps": self._steps, "metrics": metrics if self._steps == 0 else {},
+            "seeded": self._hp.seed_was_read, **self._seen(),
         }  # fmt: skip
 
     def _report(self, value: Any, step: int | None) -> bool:

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -230,7 +230,8 @@ class FunctionExecutor:
             return [*events, TrialEnded(number, TrialState.FAILED, None, None, words["error"])]
         if words["metrics"]:  # it never reported, so its end is its one step
             events.append(EpochMeasured(number, 1, words["metrics"], words["seconds"]))
-        return [*events, TrialEnded(number, TrialState.COMPLETED, words["score"], max(words["steps"], 1), "")]
+        ended = TrialEnded(number, TrialState.COMPLETED, words["score"], max(words["steps"], 1), "")
+        return [*events, replace(ended, seeded=words["seeded"])]
 
     def _seen(self, desk: "_Desk", words: Words) -> list[Event]:
         """The space, where it has changed, and the configuration, where the function asked for another than given."""

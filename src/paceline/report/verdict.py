@@ -1,11 +1,12 @@
 """What the final says, in plain words."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from paceline.core import Trial
+from paceline.core import Final, Trial, TrialState
 from paceline.report import words
 from paceline.study import Record
 
@@ -32,7 +33,7 @@ def sentences(verdict: "Verdict", record: Record) -> list[str]:
     """The answer: the winner and what it is worth, its ties, whether it beats the default; what cannot be said."""
     told: list[str] = []
     if not math.isnan(verdict.mean):
-        for part in (_winner, _tied, _taken, _default, _luck):
+        for part in (_winner, _tied, _taken, _default, _luck, _others):
             told += part(verdict, record)
     return [*told, *verdict.limits]
 
@@ -62,6 +63,10 @@ def _winner(verdict: "Verdict", record: Record) -> Iterator[str]:
     if verdict.num_pairs == 1:
         yield f"{measured} in one fresh training."
         return
+    if verdict.exact:
+        yield f"{measured} in each of {verdict.num_pairs} calls."
+        yield "No finalist's score changed from call to call and none asked for hp.seed, so the scores are exact."
+        return
     yield f"{measured} on average over {verdict.num_pairs} fresh trainings, with a deviation of {_known(verdict.sd)}."
     luck = "" if number(verdict.expected) == number(verdict.mean) else ", without the luck of being picked as the best,"
     yield (
@@ -75,7 +80,8 @@ def _tied(verdict: "Verdict", _: Record) -> Iterator[str]:
     beaten = [rival for rival in verdict.rivals if not rival.tied and not math.isnan(rival.p_holm)]
     if others:
         them = "the two" if len(others) == 1 else "them"
-        yield f"It is tied with {_listed(others)}: the data cannot tell {them} apart."
+        why = "their scores are the same" if verdict.exact else f"the data cannot tell {them} apart"
+        yield f"It is tied with {_listed(others)}: {why}."
     elif beaten:
         yield f"It is better than {'its rival' if len(beaten) == 1 else f'all of its {len(beaten)} rivals'}."
 
@@ -95,7 +101,7 @@ def _default(verdict: "Verdict", record: Record) -> Iterator[str]:
         yield "It is the default configuration itself: nothing shows that another one is better."
     elif rival is not None and verdict.beats_default:
         ahead = words.number(rival.difference - abs(verdict.mean - verdict.expected))
-        interval = "" if math.isnan(rival.low) else f" (95 % interval {_interval(rival)})"
+        interval = "" if math.isnan(rival.low) or verdict.exact else f" (95 % interval {_interval(rival)})"
         yield f"It is better than the default configuration by {ahead}{interval}."
     elif rival is not None and verdict.beats_default is False:
         yield "Nothing shows that it is better than the default configuration."
@@ -103,7 +109,7 @@ def _default(verdict: "Verdict", record: Record) -> Iterator[str]:
 
 def _luck(verdict: "Verdict", record: Record) -> Iterator[str]:
     trial: Trial | None = record.trials.get(verdict.winner)
-    if trial is None or trial.score is None or math.isnan(verdict.optimism):
+    if trial is None or trial.score is None or math.isnan(verdict.optimism) or verdict.exact:
         return
     number = _shown(verdict)
     seen = f"The search had seen {number(trial.score)} for it"
@@ -111,6 +117,39 @@ def _luck(verdict: "Verdict", record: Record) -> Iterator[str]:
         yield f"{seen}: {number(verdict.optimism)} of that was luck."
     else:
         yield f"{seen}, which was no luck."
+
+
+def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
+    """What became of better scores of the search than the winner's fresh one."""
+    final, best, number = record.final, record.luckiest, _shown(verdict)
+    if final is None or final.winner is None or best is None or best.score is None or verdict.exact:
+        return
+    fresh = [score for score in final.scores_of(best.number) if math.isfinite(score)]
+    if best.number in final.finalists and best.number != verdict.winner and fresh:
+        mean = number(statistics.fmean(fresh))
+        yield f"Trial {best.number} had the best score of the search, {number(best.score)}; its fresh mean is {mean}."
+    better = record.objective.better
+    scored = {
+        trial.number: trial.score for trial in record.trials.values()
+        if trial.state is TrialState.COMPLETED and trial.score is not None and trial.number not in final.finalists
+        and better(trial.score, verdict.expected)
+    }  # fmt: skip
+    if scored:
+        first = min(scored, key=lambda one: record.objective.loss(scored[one]))
+        trials = "Trial" if len(scored) == 1 else f"{len(scored):,} trials that are not finalists, the best of them trial"
+        yield (
+            f"{trials} {first} with {number(scored[first])}, scored better than that in the search. "
+            f"{_why_not(record, final, scored)}"
+        )
+
+
+def _why_not(record: Record, final: Final, scored: Mapping[int, float]) -> str:
+    better, finalists = record.objective.better, set(final.finalists) - {final.default}
+    worst = [record.trials[number].score for number in finalists]
+    passed = any(better(score, other) for score in scored.values() for other in worst if other is not None)
+    if passed:
+        return "A single score owes much to luck: a model of all trials expects more of the finalists."
+    return "A single score owes much to luck, and those of the finalists were better still."
 
 
 def _row(rival: "Rival", number: Callable[[float], str], default: int | None) -> list[str]:

@@ -39,6 +39,7 @@ class HyperParameters:
     ) -> None:
         space = Space() if space is None else space
         self._reporter, self._met, self._seed = reporter, met, seed
+        self._seed_was_read = False
         self._known: dict[str, Hyperparameter] = {h.name: h for h in space}
         self._joined: dict[str, None] = {}
         self._used: dict[str, Value] = {}
@@ -83,7 +84,13 @@ class HyperParameters:
     @property
     def seed(self) -> int:
         """What a function objective may seed its training with: the study's, and another one in each fresh training."""
+        self._seed_was_read = True
         return self._seed
+
+    @property
+    def seed_was_read(self) -> bool:
+        """Whether `seed` has been asked for: where it has not, another seed would have changed nothing."""
+        return self._seed_was_read
 
     # -- asking
 

@@ -12,6 +12,9 @@ the best, Annals of Statistics 12, 1984); in a strict final half of the pairs pi
 
 The interval is for the mean over all seeds and splits of these data; the tests, by the share that splits overlap, speak
 of other data of the same kind too.
+
+A final is exact where nothing in it is random: no training can have depended on its seed, and each finalist's scores
+are all the same, that of the search too. Then two finalists are tied only if their scores are equal.
 """
 
 import math
@@ -22,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paceline.core import Final, InvalidInput, Objective
-from paceline.stats.pairs import compare, signed_rank
+from paceline.stats.pairs import compare, exact, signed_rank
 from paceline.stats.picked import LEVEL, best_of, plain
 
 if TYPE_CHECKING:
@@ -79,6 +82,7 @@ class Verdict:
             None where the default was not among the finalists or could not be compared.
         preferred: the smallest of the tied, where sizes were given: that is the one to take; else None.
         limits: what cannot be said, and why, in sentences.
+        exact: whether nothing in the final is random, so that its scores are exact.
     """
 
     winner: int
@@ -96,6 +100,7 @@ class Verdict:
     beats_default: bool | None = None
     preferred: int | None = None
     limits: tuple[str, ...] = ()
+    exact: bool = False
 
     @property
     def recommended(self) -> int:
@@ -132,15 +137,20 @@ def judge(
                        tied=final.finalists[:1], limits=tuple(limits))  # fmt: skip
     numbers = list(gains)
     scores = np.array([gains[number] for number in numbers])
-    halved = strict and scores.shape[1] >= _FEWEST_STRICT
-    if halved:
+    certain = _is_exact(final, gains, {number: -objective.loss(one) for number, one in search_scores.items()})
+    halved = strict and scores.shape[1] >= _FEWEST_STRICT and not certain
+    if certain:
+        place = int(np.argmax(scores[:, 0]))
+        expected, error, half = float(scores[place, 0]), 0.0, 0.0
+    elif halved:
         place, scores = int(np.argmax(scores[:, ::2].mean(axis=1))), scores[:, 1::2]
         expected, error, half = plain(scores[place])
     else:
         best = best_of(scores)
         place, expected, error, half = best.place, best.expected, best.standard_error, best.half_width
     winner, sign = numbers[place], objective.loss(-1.0)
-    rivals = _rivals(final, dict(zip(numbers, scores, strict=True)), winner, sign, signed=strict)
+    of_pairs = dict(zip(numbers, scores, strict=True))
+    rivals = _rivals(final, of_pairs, winner, sign, signed=strict, certain=certain)
     own, value = scores[place], sign * expected
     searched = search_scores.get(winner, math.nan)
     beats = _beats_default(final, winner, rivals)
@@ -149,7 +159,7 @@ def judge(
         winner=winner, mean=sign * float(own.mean()), sd=_deviation(own), expected=value, low=value - half,
         high=value + half, standard_error=error, num_pairs=len(own), optimism=sign * (searched - value),
         optimism_error=error, rivals=rivals, tied=tied, beats_default=beats, preferred=_smallest(tied, sizes),
-        limits=(*limits, *_limits(final, scores, strict=strict, halved=halved)),
+        limits=(*limits, *_limits(final, scores, strict=strict, halved=halved, certain=certain)), exact=certain,
     )  # fmt: skip
 
 
@@ -182,13 +192,23 @@ def _in_the_running(final: Final, objective: Objective) -> tuple["Gains", list[s
     return running, limits
 
 
-def _rivals(final: Final, gains: "Gains", winner: int, sign: float, *, signed: bool) -> tuple[Rival, ...]:
+def _is_exact(final: Final, gains: "Gains", searched: Mapping[int, float]) -> bool:
+    if final.seeded or any(len(gain) < 2 or np.ptp(gain) for gain in gains.values()):
+        return False
+    return all(searched.get(number, gain[0]) == gain[0] for number, gain in gains.items())
+
+
+def _rivals(
+    final: Final, gains: "Gains", winner: int, sign: float, *, signed: bool, certain: bool
+) -> tuple[Rival, ...]:  # fmt: skip
     others = sorted((n for n in gains if n != winner), key=lambda n: -float(gains[n].mean()))
     apart = [gains[winner] - gains[number] for number in others]
     signed = signed and final.num_pairs >= _FEWEST_SIGNED
     found = []
     share = final.validation_share if final.fresh_splits else 0.0
-    for number, d, one in zip(others, apart, compare(apart, share, LEVEL), strict=True):
+    steady = [not (np.ptp(gains[winner]) or np.ptp(gains[number])) for number in others]
+    compared = [exact(d) for d in apart] if certain else compare(apart, share, LEVEL, steady)
+    for number, d, one in zip(others, apart, compared, strict=True):
         found.append(Rival(
             number, sign * float(gains[number].mean()), _deviation(gains[number]), one.mean, one.low, one.high, one.p,
             one.p_holm, tied=not one.p_holm <= LEVEL or one.mean < 0, p_signed_rank=signed_rank(d) if signed else None,
@@ -215,16 +235,20 @@ def _smallest(tied: tuple[int, ...], sizes: Mapping[int, float] | None) -> int |
     return None if sizes is None else min(tied, key=lambda number: sizes.get(number, math.inf))
 
 
-def _limits(final: Final, scores: "NDArray[np.float64]", *, strict: bool, halved: bool) -> list[str]:
+def _limits(
+    final: Final, scores: "NDArray[np.float64]", *, strict: bool, halved: bool, certain: bool
+) -> list[str]:  # fmt: skip
     """What the number and kind of the trainings leave unsaid; scores are gains that are counted."""
     limits = []
     if len(scores) == 1:
         limits.append("It is the only finalist that can be judged, so there is nothing to compare it with.")
     if scores.shape[1] == 1:
         limits.append("One fresh training of each says nothing of how much another one would differ.")
-    elif not np.any(np.ptp(scores, axis=1)):
-        limits.append("Each finalist's fresh trainings all gave the same score, so there is no spread to judge by.")
-    if strict and not halved:
+    elif not certain and not np.any(np.ptp(scores, axis=1)):
+        limits.append(
+            "Each finalist's fresh trainings all gave the same score: the metric is too coarse to show how they differ."
+        )
+    if strict and not halved and not certain:
         limits.append("There are too few pairs for half of them to pick the winner and the other half to measure it.")
     if not final.fresh_splits:
         limits.append("All fresh trainings had the same split, so all this holds for that split only.")

@@ -110,7 +110,7 @@ class TheFinal:
         def measured(ended: TrialEnded, last: EpochMeasured | None) -> FinalMeasured:
             number, pair = divmod(ended.number, count)
             metrics, seconds = ({}, 0.0) if last is None else (last.metrics, last.seconds)
-            return FinalMeasured(number, pair, ended.score, ended.best_epoch, metrics, seconds)
+            return FinalMeasured(number, pair, ended.score, ended.best_epoch, metrics, seconds, ended.seeded)
 
         record_all(fresh, jobs, self._recorder, measured, self._seconds_left)
 
@@ -125,12 +125,16 @@ def choose(record: Record, task: Task) -> tuple[list[Trial], list[str]]:
         trained = sum(len(trial.measurements) for trial in trials if trial.shares is None)
         typical = statistics.fmean(epochs_of(trial) for trial in completed)
         count = max(_FEWEST_FINALISTS, min(count, int(trained / (task.closing.pairs * typical))))
-    default = record.default
     numbers, remark = promising(record.space, trials, record.objective, count)
-    chosen = list(numbers)[: count - 1 if default is not None and default.number not in numbers[:count] else count]
-    if default is not None and default.number not in chosen:
-        chosen.append(default.number)
-    return [record.trial(number) for number in chosen], [f"Finalists: {remark}."]
+    return [record.trial(number) for number in _first(record, numbers, count)], [f"Finalists: {remark}."]
+
+
+def _first(record: Record, order: Sequence[int], count: int) -> list[int]:
+    """The first ``count`` of an order, those with the best score and of the default configuration among them."""
+    needed = [trial.number for trial in (record.luckiest, record.default) if trial is not None][:count]
+    whole = list(dict.fromkeys([*order, *needed]))
+    others = [number for number in whole if number not in needed][: count - len(set(needed))]
+    return [number for number in whole if number in needed or number in others]
 
 
 def winner_of(record: Record, closing: Closing) -> tuple[int, str]:

@@ -214,6 +214,7 @@ class Record:
                     self.final,
                     scores={**self.final.scores, key: score},
                     seconds={**self.final.seconds, key: event.seconds},
+                    seeded=self.final.seeded or event.seeded,
                 )
             case FinalEnded() if self.final is not None:
                 self.final = replace(self.final, winner=event.winner)
@@ -236,11 +237,14 @@ class Record:
     def _begin_final(self, event: FinalStarted) -> None:
         """A pair is the same in every final of a study: what was measured of a finalist before is still true."""
         earlier = self.final
-        final = Final(event.finalists, event.default, event.num_pairs, event.fresh_splits, event.validation_share)
+        final = Final(
+            event.finalists, event.default, event.num_pairs, event.fresh_splits, event.validation_share, seeded=False
+        )  # fmt: skip
         if earlier is not None:
             every = {(number, pair) for number in final.finalists for pair in range(final.num_pairs)}
             scores = {key: score for key, score in earlier.scores.items() if key in every}
-            final = replace(final, scores=scores, seconds={key: earlier.seconds[key] for key in scores})
+            seconds = {key: earlier.seconds[key] for key in scores}
+            final = replace(final, scores=scores, seconds=seconds, seeded=earlier.seeded)
         self.final = final
         self.trials_since_final = False
 

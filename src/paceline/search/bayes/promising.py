@@ -3,6 +3,9 @@
 The best score of many is the best partly by luck: of 100 equal trials it lies 2.5 standard deviations of the noise off.
 The posterior mean of a Gaussian process of all trials, whatever search they come from, weighs each score against those
 of its neighbours.
+
+The trial with the best score is always among them, whatever the model expects of it: where scores have no noise it is
+the best one, and where they have, the final shows what it is worth.
 """
 
 import math
@@ -25,7 +28,8 @@ def promising(space: Space, trials: Sequence[Trial], objective: Objective, count
     """The completed trials of which most is to be expected.
 
     They are ranked by score where a model cannot help: below 20 trials, or where it predicts each from the others no
-    better than a constant does. The same trials always give the same answer.
+    better than a constant does. The one with the best score is always among them; where the model expects less of it
+    than of the others, it takes the last place. The same trials always give the same answer.
 
     Args:
         space: of the study.
@@ -44,9 +48,12 @@ def promising(space: Space, trials: Sequence[Trial], objective: Objective, count
         means, remark = _expected(space, trials, objective, completed)
     numbers: dict[str, int] = {}
     for at in np.lexsort((losses, losses if means is None else means)).tolist():
-        if len(numbers) < count:
-            numbers.setdefault(space.key(completed[at].config), completed[at].number)
-    return list(numbers.values()), remark
+        numbers.setdefault(space.key(completed[at].config), completed[at].number)
+    chosen = list(numbers.values())[:count]
+    if chosen and (best := numbers[space.key(completed[int(np.argmin(losses))].config)]) not in chosen:
+        chosen[-1] = best
+        remark += f"; and trial {best}, which has the best score"
+    return chosen, remark
 
 
 def _expected(
