@@ -129,10 +129,13 @@ def test_better_scores_of_the_search_that_did_not_win_are_explained(tmp_path: Pa
     events = [*measured(0, around(0.97)), *measured(1, around(0.96, UNLIKE)), FinalEnded(0, "")]
     said = told(study(tmp_path / "a", *trials(0.971, 0.98, 0.9, 0.979), *events, finalists=2, default=None))
     assert "Trial 1 had the best score of the search, 0.9800; its fresh mean is 0.9601." in said
-    assert "Trial 3 with 0.9790, scored better than that in the search." in said
+    assert "Trial 3, which is no finalist, scored better than the winner's fresh mean in the search (0.9790)." in said
     assert "a model of all trials expects more of the finalists" in said
     said = told(study(tmp_path / "b", *trials(0.985, 0.98, 0.975, 0.974), *events, finalists=2, default=None))
-    assert "2 trials that are not finalists, the best of them trial 2 with 0.9750, scored better than that" in said
+    assert (
+        "2 trials that are no finalists scored better than the winner's fresh mean in the search (trial 2: 0.9750)"
+        in said
+    )
     assert "those of the finalists were better still" in said
     said = told(study(tmp_path / "c", *trials(0.985, 0.98, 0.9), *events, finalists=2, default=None))
     assert "scored better" not in said

@@ -136,11 +136,11 @@ def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
     }  # fmt: skip
     if scored:
         first = min(scored, key=lambda one: record.objective.loss(scored[one]))
-        trials = "Trial" if len(scored) == 1 else f"{len(scored):,} trials that are not finalists, the best of them trial"
-        yield (
-            f"{trials} {first} with {number(scored[first])}, scored better than that in the search. "
-            f"{_why_not(record, final, scored)}"
-        )
+        who, best_of_them = f"Trial {first}, which is no finalist,", number(scored[first])
+        if len(scored) > 1:
+            who, best_of_them = f"{len(scored):,} trials that are no finalists", f"trial {first}: {best_of_them}"
+        yield f"{who} scored better than the winner's fresh mean in the search ({best_of_them})."
+        yield _why_not(record, final, scored)
 
 
 def _why_not(record: Record, final: Final, scored: Mapping[int, float]) -> str:
