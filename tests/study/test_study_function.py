@@ -154,7 +154,7 @@ def test_of_a_function_without_chance_the_best_wins_and_is_better(tmp_path: Path
 
     def spike(hp: Any) -> float:
         x, y = hp.Float("x", 0.0, 1.0), hp.Float("y", 0.0, 1.0)
-        return 1.0 if 0.88 < x < 0.91 else 0.99 - 0.1 * (x - 0.3) ** 2 - 0.1 * (y - 0.5) ** 2
+        return float(1.0 if 0.88 < x < 0.91 else 0.99 - 0.1 * (x - 0.3) ** 2 - 0.1 * (y - 0.5) ** 2)
 
     study = tune(tmp_path / "study", spike, objective="max", trials=40, final=final)
     assert study.best.score == max(trial.score for trial in study.trials if trial.score is not None) == 1.0
@@ -168,8 +168,8 @@ def test_of_a_function_without_chance_the_best_wins_and_is_better(tmp_path: Path
 
 def test_a_coarse_score_that_was_the_same_twice_proves_nothing(tmp_path: Path) -> None:
     def coarse(hp: Any) -> float:
-        rng = np.random.default_rng(hp.seed)
-        return round(hp.Choice("x", [0.52, 0.54]) + 1e-4 * float(rng.normal()), 1) + hp.Choice("x", [0.52, 0.54]) / 100
+        x, noise = float(hp.Choice("x", [0.52, 0.54])), float(np.random.default_rng(hp.seed).normal())
+        return round(x + 1e-4 * noise, 1) + x / 100
 
     verdict = tune(tmp_path / "study", coarse, objective="max", trials=2, search="grid", final=2).verdict
     assert verdict is not None
