@@ -37,8 +37,9 @@ def test_what_is_public() -> None:
     assert set(paceline.__all__) == {
         "AllTrialsFailed", "Boolean", "Choice", "Comparison", "Fixed", "Float", "HyperParameters", "Int",
         "InvalidInput", "Ladder", "MissingData", "Objective", "OpenStudy", "PacelineError", "Space", "Study",
-        "StudyLocked", "StudyMismatch", "__version__", "ablate", "compare", "ladder", "load_study", "open_study",
-        "resume", "tune", "data", "schedule", "search", "space", "testing",
+        "StudyInterrupted", "StudyLocked", "StudyMismatch", "__version__", "ablate", "compare", "finish", "ladder",
+        "load_study", "open_study", "resume", "tune", "data", "schedule", "search", "space",
+        "testing",
     }  # fmt: skip
     for name in paceline.__all__:
         assert getattr(paceline, name) is not None

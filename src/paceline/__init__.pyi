@@ -6,6 +6,7 @@ from . import search as search
 from . import space as space
 from . import testing as testing
 from .api import ablate as ablate
+from .api import finish as finish
 from .api import load_study as load_study
 from .api import open_study as open_study
 from .api import resume as resume
@@ -19,6 +20,7 @@ from .core import InvalidInput as InvalidInput
 from .core import MissingData as MissingData
 from .core import Objective as Objective
 from .core import PacelineError as PacelineError
+from .core import StudyInterrupted as StudyInterrupted
 from .core import StudyLocked as StudyLocked
 from .core import StudyMismatch as StudyMismatch
 from .report import Study as Study

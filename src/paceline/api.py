@@ -10,6 +10,7 @@ from typing import Any, Literal
 from paceline.core import Configuration, InvalidInput
 from paceline.report import Study, read, watch
 from paceline.report.document import write_report
+from paceline.report.going_on import interruptible
 from paceline.schedule import Schedule
 from paceline.search import Normal, Strategy, Weights
 from paceline.space import Hyperparameter, HyperParameters, Space
@@ -261,6 +262,56 @@ def resume(
     return _watched(request, display)
 
 
+def finish(
+    study: str | os.PathLike[str],
+    build: Build | str | None = None,
+    data: Any = None,
+    *,
+    validation: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    folds: Any = None,
+    groups: Any = None,
+    memory: int | str | None = None,
+    display: Show = "auto",
+    **data_options: Any,
+) -> Study:
+    """Ends a search that was interrupted or killed: nothing more is tried, and the winner is chosen now.
+
+    Example::
+
+        study = paceline.finish("runs/mnist", build)
+        study.best.config, study.best_model()
+
+    The final is held on what was measured (where the study has one), and the best model is saved and tested. Trials
+    that were under way are left as they are; `resume` with more ``trials`` goes on with them.
+
+    Args:
+        study: the study's directory.
+        build, data, validation, class_weight, folds, groups, memory, display, **data_options: as in `resume`.
+
+    Raises:
+        InvalidInput: there is no study, nothing was measured yet, or build or data were not stored.
+        StudyMismatch: build or data are not those of the study.
+        StudyLocked: another process is writing it.
+    """
+    directory = Path(study)
+    record = read(directory).record
+    trials = record.all_trials()
+    if not any(trial.measurements for trial in trials):
+        raise InvalidInput(
+            f"study {directory} has measured nothing yet", expected="a study with at least one measured epoch",
+            fix="Resume it, so that a trial can train.",
+        )  # fmt: skip
+    if record.created is not None and "kind" in record.created.data:
+        task = function_of(record, directory, 0.0, build, len(trials), None)
+        return _watched_function(task, display, search=False)
+    request = request_of(
+        record, directory, build, data, trials=len(trials), budget=None, validation=validation,
+        class_weight=class_weight, folds=folds, groups=groups, memory=memory, data_options=data_options,
+    )  # fmt: skip
+    return _watched(request, display, search=False)
+
+
 def ablate(
     study: str | os.PathLike[str],
     build: Build | str | None = None,
@@ -300,7 +351,7 @@ def ablate(
         summary.record, directory, build, data, trials=len(summary.record.trials), budget=None, validation=validation,
         data_options=data_options,
     )  # fmt: skip
-    with watch(display, opening="Loading data and trying build(hp) ...") as observer:
+    with interruptible(directory), watch(display) as observer:
         measure_ablation(make_plan(request), directory, pairs, observer)
     return _reported(directory)
 
@@ -353,17 +404,23 @@ def _refuse(when: str, expected: str, **options: tuple[Any, Any]) -> None:
             raise InvalidInput(f"{name} was given {when}", expected=f"it {expected}")
 
 
-def _watched_function(task: FunctionTask, display: Show) -> Study:
-    limits = task.budget
-    with watch(display, trials=limits.trials, seconds=limits.seconds, opening="Calling the function ...") as observer:
-        carry_out(task, task.directory, observer)
+def _watched_function(task: FunctionTask, display: Show, search: bool = True) -> Study:
+    limits, opening = task.budget, "Calling the function ..."
+    with (
+        interruptible(task.directory),
+        watch(display, trials=limits.trials, seconds=limits.seconds, opening=opening) as observer,
+    ):
+        carry_out(task, task.directory, observer, search=search)
     return _reported(task.directory)
 
 
-def _watched(request: Request, display: Show) -> Study:
+def _watched(request: Request, display: Show, search: bool = True) -> Study:
     began = time.monotonic()
-    with watch(display, trials=request.budget.trials, seconds=request.budget.seconds) as observer:
-        carry_out(make_plan(request), request.directory, observer, began)
+    with (
+        interruptible(request.directory),
+        watch(display, trials=request.budget.trials, seconds=request.budget.seconds) as observer,
+    ):
+        carry_out(make_plan(request), request.directory, observer, began, search=search)
     return _reported(request.directory)
 
 

@@ -27,7 +27,7 @@ def ablate(
     from paceline.cli.search import interruptible
     from paceline.report import ablation, text
 
-    with interruptible(study):
+    with interruptible():
         ended = api.ablate(
             study, build, data, pairs=pairs, display=display, **o.data_options(data_dir, None, None, None)
         )

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from paceline import __version__
 from paceline.cli import ablate, compare, ladder, look, recipe, report, search, single, watch
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # as `paceline.core.interrupts` has it, whose import would cost every command
 REFUSED = 2
 
 
@@ -22,8 +22,8 @@ class Commands(TyperGroup):
         """Runs the command."""
         try:
             return super().invoke(ctx)
-        except (KeyboardInterrupt, typer.Abort):
-            typer.echo("\nStopped; nothing had been written yet.", err=True)
+        except (KeyboardInterrupt, typer.Abort) as error:
+            typer.echo(f"\n{error}" if str(error) else "\nStopped.", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             from paceline.core import PacelineError
@@ -39,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 for command in (
-    search.demo, search.tune, single.train, look.show, watch.watch, report.report, search.resume,
+    search.demo, search.tune, single.train, look.show, watch.watch, report.report, search.resume, search.finish,
     ablate.ablate, compare.compare, ladder.ladder, look.data,
 ):  # fmt: skip
     app.command()(command)

@@ -1,11 +1,12 @@
 """The command that compares ways to search: ``compare``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from paceline.cli import options as o
+from paceline.cli.search import interruptible
 
 
 def compare(
@@ -47,7 +48,7 @@ def compare(
     what, values = o.build_of(build, model), o.pairs(fixed)
     name = what.rpartition(":")[2] if data is None else data
     path = o.study_of(directory, f"compare-{Path(name).name}")
-    with going_on(path):
+    with interruptible():
         found = paceline.compare(
             what, data, objective=o.objective_of(objective), searches=names("search", search),
             schedules=names("schedule", schedule), seeds=seeds, trials=trials, budget=budget, epochs=epochs,
@@ -57,22 +58,6 @@ def compare(
             **o.data_options(data_dir, target, task, test),
         )  # fmt: skip
     text.show(found, console())
-
-
-class going_on:  # noqa: N801 - a context manager, named as one
-    """Ctrl+C ends the command with exit code 130 and a line that says how to go on."""
-
-    def __init__(self, directory: Path) -> None:
-        """``directory`` is where everything is kept."""
-        self._directory = directory
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is KeyboardInterrupt:
-            typer.echo(f"\nStopped; everything measured is kept in {self._directory}.", err=True)
-            typer.echo("Go on with the same command and that directory.", err=True)
-            raise typer.Exit(130) from None
 
 
 def names(option: str, text: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from paceline.cli import options as o
-from paceline.cli.compare import going_on
+from paceline.cli.search import interruptible
 
 
 def ladder(
@@ -51,7 +51,7 @@ def ladder(
             f"{rungs} is a {type(found).__name__}", expected="a dict: {'plain': build_plain, 'dropout': build_dropout}"
         )
     directory = o.study_of(study, f"ladder-{given.rsplit('/')[-1]}")
-    with going_on(directory):
+    with interruptible():
         made = paceline.ladder(
             found, given, seeds=seeds, objective=o.objective_of(objective), epochs=epochs, batch_size=batch_size,
             study=directory, seed=seed, validation=validation, keep=keep, memory=memory,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paceline.cli import options as o
+from paceline.cli.search import interruptible
 
 if TYPE_CHECKING:
     from paceline.core import Value
@@ -96,6 +97,8 @@ def _carry_out(recipe: "Recipe", part: str, order: "Run") -> None:
     """Runs a part; what it says is kept beside its study."""
     from dataclasses import replace
 
+    from paceline.report.going_on import interruptible_runs
+
     said: list[str] = []
 
     def say(line: str) -> None:
@@ -103,13 +106,10 @@ def _carry_out(recipe: "Recipe", part: str, order: "Run") -> None:
         typer.echo(line)
 
     try:
-        recipe.part(part)(replace(order, say=say))
+        with interruptible(), interruptible_runs(order.directory):
+            recipe.part(part)(replace(order, say=say))
     except EOFError:
         typer.echo("\nThe input ended before every question was answered, so nothing was trained.", err=True)
-    except KeyboardInterrupt:
-        typer.echo(f"\nStopped; everything measured is kept in {order.directory}.", err=True)
-        typer.echo("Go on with the same command.", err=True)
-        raise typer.Exit(130) from None
     if said and order.directory.is_dir():
         heading = f"{recipe.name} {part} on {order.data}{', quick form' if order.quick else ''}"
         (order.directory / "summary.txt").write_text("\n".join([heading, "", *said, ""]), encoding="utf-8")

@@ -116,7 +116,7 @@ def resume(
     """
     from paceline import api
 
-    with interruptible(study), watched(study, watch):
+    with interruptible(), watched(study, watch):
         api.resume(
             study, build, data, trials=trials, budget=budget, memory=memory, display=display,
             **o.data_options(data_dir, None, None, None),
@@ -124,28 +124,43 @@ def resume(
     _tell(study)
 
 
-@contextmanager
-def interruptible(study: Path) -> Iterator[None]:
-    """Ctrl+C ends the command with exit code 130 and a line that says how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        from paceline.report import read
-        from paceline.store import StudyStore
+def finish(
+    study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    build: Annotated[
+        str | None, typer.Option(metavar="MODEL.PY:BUILD", help="The build function, where the study does not know it.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="The data, where the study does not know them.")] = None,
+    memory: o.Memory = None,
+    data_dir: o.DataDir = None,
+    display: o.Display = True,
+    watch: o.Watch = False,
+) -> None:
+    """End a search here.
 
-        if not StudyStore.exists(study):
-            raise
-        ended = read(study).record.num_ended()
-        have = "trial has" if ended == 1 else "trials have"
-        typer.echo(f"\nStopped. {ended:,} {have} ended; everything measured is kept in {study}.", err=True)
-        typer.echo(f"Go on with: paceline resume {study}", err=True)
-        raise typer.Exit(130) from None
+    Nothing more is tried: the final is held on what was measured, and the best model is saved and tested. `resume` with
+    more --trials goes on all the same.
+    """
+    from paceline import api
+
+    with interruptible(), watched(study, watch):
+        options = o.data_options(data_dir, None, None, None)
+        api.finish(study, build, data, memory=memory, display=display, **options)
+    _tell(study)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A second Ctrl+C ends the process at once; the first one is explained by the error that it raises."""
+    from paceline.core import interrupts
+
+    with interrupts.handled(interrupts.exit_now):
+        yield
 
 
 def _search(study: Path, build: str, data: str | None, watch: bool = False, **asked: Any) -> None:
     from paceline import api
 
-    with interruptible(study), watched(study, watch):
+    with interruptible(), watched(study, watch):
         api.tune(build, data, study=study, **asked)
     _tell(study)
 

@@ -41,6 +41,7 @@ def train(
     On a terminal it asks for each hyperparameter that is not --set; elsewhere these are at their defaults.
     """
     from paceline.report import read, text, watch
+    from paceline.report.going_on import interruptible as explained
     from paceline.search import Given
     from paceline.study import carry_out, make_plan
     from paceline.study.asking import as_request, seed_of
@@ -55,7 +56,7 @@ def train(
         class_weight=None, fixed=None, data_options=o.data_options(data_dir, target, task, test), epochs=epochs,
         batch_size=batch_size, patience=patience, keep=keep, memory=None,
     )  # fmt: skip
-    with interruptible(directory):
+    with interruptible(), explained(directory):
         typer.echo("Loading data and trying build(hp) ...", err=True)
         plan = make_plan(request)
         config = choose(plan.space, texts, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None)

@@ -10,6 +10,7 @@ from paceline.comparison.memory import watched
 from paceline.comparison.result import Comparison, place_of, read_plan, write_plan
 from paceline.core import InvalidInput, parse_seconds
 from paceline.report import Study, Summary, read
+from paceline.report.going_on import interruptible_runs
 from paceline.search import Grid
 from paceline.space import Space
 from paceline.store import StudyStore
@@ -84,15 +85,16 @@ def compare(
     common = {"final": False, **options, "trials": trials, "budget": budget}
     write_plan(path, list(every), wanted, {})
     space: Space | None = None
-    for turn, seed in enumerate(wanted):
-        earlier: dict[str, Study] = {}
-        for name in _order(every, turn):
-            method = every[name]
-            own = method(seed, earlier) if callable(method) else method
-            if say is not None:
-                say(f"{name}, seed {seed} ({turn + 1} of {len(wanted)}) ...")
-            earlier[name] = _run(build, data, path, name, seed, _fitted({**common, **own}, space))
-            space = space or earlier[name].space
+    with interruptible_runs(path):
+        for turn, seed in enumerate(wanted):
+            earlier: dict[str, Study] = {}
+            for name in _order(every, turn):
+                method = every[name]
+                own = method(seed, earlier) if callable(method) else method
+                if say is not None:
+                    say(f"{name}, seed {seed} ({turn + 1} of {len(wanted)}) ...")
+                earlier[name] = _run(build, data, path, name, seed, _fitted({**common, **own}, space))
+                space = space or earlier[name].space
     comparison = Comparison.open(path)
     comparison.save()
     return comparison

@@ -16,6 +16,7 @@ from paceline import api
 from paceline.comparison.claims import interval, listed
 from paceline.core import InvalidInput, Objective, Trial, last_line
 from paceline.report import words
+from paceline.report.going_on import interruptible_runs
 from paceline.search import Given
 from paceline.stats import pairs, ranks
 from paceline.stats.ranks import Estimate
@@ -205,11 +206,13 @@ def ladder(
 
     if objective is None:
         data, objective = _usual(data, options)
-    api.tune(
-        build, data, objective=objective, search=Given(tuple({_RUNG: name} for name in names)), trials=len(names),
-        study=directory, **{"schedule": "full", "final": False, "refit": False, **options}, repeats=seeds,
-        test_trials=True,
-    )  # fmt: skip
+    settings = {"schedule": "full", "final": False, "refit": False, **options}
+    search = Given(tuple({_RUNG: name} for name in names))
+    with interruptible_runs(directory):
+        api.tune(
+            build, data, objective=objective, search=search, trials=len(names), study=directory,
+            **settings, repeats=seeds, test_trials=True,
+        )  # fmt: skip
     (directory / NAME).write_text(json.dumps({"format": _FORMAT, "rungs": names, "steps": wanted}, indent=1), "utf-8")
     found = read_ladder(directory)
     found.save()

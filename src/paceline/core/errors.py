@@ -6,6 +6,7 @@
     │   └── StudyMismatch                  the study directory belongs to another study
     ├── StudyLocked                        another process writes this study
     └── AllTrialsFailed                    the first trials all failed: the model, not the search, needs care
+    StudyInterrupted (a KeyboardInterrupt) Ctrl+C stopped a study; the message says how to go on
 
 The terminal prints the message alone and exits with code 2.
 """
@@ -62,3 +63,7 @@ class StudyLocked(PacelineError):
 
 class AllTrialsFailed(PacelineError):
     """The first trials all failed, so the search was stopped."""
+
+
+class StudyInterrupted(KeyboardInterrupt):
+    """Ctrl+C stopped a study: everything measured is kept; the message says where, and how to go on."""

@@ -9,6 +9,7 @@ import jax
 import keras
 import numpy as np
 
+from paceline.core import interrupts
 from paceline.core.events import Event
 from paceline.execute.base import Job, Leaves, Progress, Snapshot
 from paceline.execute.prepare import Prepared
@@ -85,7 +86,7 @@ def _fit_epoch(
     history = model.fit(
         x, y, sample_weight=weight[0] if weight else None, batch_size=feed.batch_size, shuffle=False,
         initial_epoch=epoch, epochs=epoch + 1, validation_data=validation, verbose=0,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, _interruptible()],
     )  # fmt: skip
     return _last_of(history)
 
@@ -99,9 +100,18 @@ def _fit_streamed_epoch(
         datasets = {kind: ForFit(source) for kind, source in feed.sources.items()}
         history = model.fit(
             datasets["train"], validation_data=datasets.get("test"), shuffle=False, initial_epoch=epoch,
-            epochs=epoch + 1, verbose=0, callbacks=list(callbacks),
+            epochs=epoch + 1, verbose=0, callbacks=[*callbacks, _interruptible()],
         )  # fmt: skip
     return _last_of(history)
+
+
+def _interruptible() -> keras.callbacks.Callback:
+    """Lets Ctrl+C end a long epoch between two batches."""
+
+    def check(*_: object, **__: object) -> None:
+        interrupts.check()
+
+    return keras.callbacks.LambdaCallback(on_train_batch_end=check, on_test_batch_end=check)
 
 
 def _last_of(history: keras.callbacks.History) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from paceline.core import Configuration, InvalidInput, PacelineError, TrialState
+from paceline.core import Configuration, InvalidInput, PacelineError, TrialState, interrupts
 from paceline.core.events import EpochMeasured, Event, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.base import Job, Progress, Snapshot
 from paceline.execute.calling import Words, hear, say
@@ -119,6 +119,7 @@ class FunctionExecutor:
         """What happened; waits until something has, at most so many seconds."""
         until = float("inf") if seconds is None else time.monotonic() + seconds
         while not self.is_idle:
+            interrupts.check()
             told = self._fill() or self._hear(until - time.monotonic())
             if told or time.monotonic() >= until:
                 return told

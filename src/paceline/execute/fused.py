@@ -10,7 +10,7 @@ from functools import partial
 
 import jax
 
-from paceline.core import TrialState
+from paceline.core import TrialState, interrupts
 from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.alone import AloneRun
 from paceline.execute.base import Job, Progress, Snapshot, Training
@@ -93,6 +93,7 @@ class FusedExecutor:
         """What happened; prepares further jobs and trains those that run alone while there is nothing to tell."""
         until = float("inf") if seconds is None else time.monotonic() + seconds
         while not self.is_idle:
+            interrupts.check()
             told = self._drain(0.0)
             if not told and self._blocks and sum(self._bytes_ahead.values()) < _BYTES_AHEAD:
                 told = self._prepare_next()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from paceline.core import InvalidInput, Trial, TrialState
 from paceline.report import ablation, verdict, words
+from paceline.report.going_on import how_to_go_on
 from paceline.report.importance import bars
 from paceline.report.show import Summary, failures, states
 from paceline.study import Record
@@ -44,7 +45,8 @@ def show(summary: Summary, to: "Console") -> None:
     for line in (*told, *_stopped(summary), *_failed(summary), *_compiled(summary), *_notes(summary)):
         _say(to, line)
     if summary.state in ("interrupted", "killed"):
-        _say(to, f"Go on with: paceline resume {summary.directory}")
+        for line in how_to_go_on(summary):
+            _say(to, line)
 
 
 def result(summary: Summary, to: "Console") -> None:

@@ -1,16 +1,11 @@
 """One process's part in a study: from a request to the best model, or to wherever it was stopped."""
 
 import platform
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 
-from paceline.core import AllTrialsFailed, TrialState, last_line
+from paceline.core import AllTrialsFailed, TrialState, interrupts, last_line
 from paceline.core.events import (
     BestTested,
     Event,
@@ -32,22 +27,40 @@ from paceline.study.task import Task
 _FIRST_FAILURES = 10
 # Of a time budget, what is kept for saving and testing the best model: these seconds, but no more than a part of it.
 _SAVING, _RESERVED = 3.0, 0.15
+INTERRUPTED = "interrupted"
+"""Why a session ended that was stopped by Ctrl+C."""
 _OF_FINAL = 0.25  # of a time budget, what is kept for the final
 
 
-def carry_out(task: Task, directory: Path, observer: Observer | None = None, began: float | None = None) -> None:
+def carry_out(
+    task: Task,
+    directory: Path,
+    observer: Observer | None = None,
+    began: float | None = None,
+    *,
+    search: bool = True,
+) -> None:
     """Carries out a task in a study directory, or what is left of it there.
+
+    Args:
+        task: what to do.
+        directory: the study's.
+        observer: hears of every event.
+        began: when the session began, on the monotonic clock; None for now.
+        search: False: nothing more is tried, and the study ends with its final on what was measured.
 
     Raises:
         StudyMismatch: the directory holds another study.
         StudyLocked: another process writes it.
         AllTrialsFailed: the first ten trials all failed.
     """
-    store = StudyStore(directory, writable=True)
-    try:
-        Session(task, store, observer, time.monotonic() if began is None else began).go()
-    finally:
-        store.close()
+    with interrupts.deferred():
+        store = StudyStore(directory, writable=True)
+        try:
+            session = Session(task, store, observer, time.monotonic() if began is None else began)
+            session.go(search)
+        finally:
+            store.close()
 
 
 class Session:
@@ -66,18 +79,23 @@ class Session:
         states = store.value("strategy"), store.value("turns")
         self._search = Search(task, self._recorder, self._executor, self._seconds_left, *states)
 
-    def go(self) -> None:
-        """The whole session: search, then the final, then test and save the best."""
-        reason = "interrupted"
+    def go(self, search: bool = True) -> None:
+        """The whole session: search (unless that is over), then the final, then test and save the best."""
+        reason = INTERRUPTED
         try:
-            ended = self._search_on()
-            self._hold_final()
+            ended = self._search_on() if search else self._search_no_more()
+            self._hold_final(is_last=not search)
             self._test_best()
             reason = ended
         finally:
-            if reason == "interrupted":
+            if reason == INTERRUPTED and not interrupts.is_forced():
                 self._end(reason)
         self._end(reason)
+
+    def _search_no_more(self) -> str:
+        """Nothing more is tried; trials that were put aside stay so, for a session that searches again."""
+        self._executor.close()
+        return "it was finished early, as asked"
 
     def _search_on(self) -> str:
         """The search, to its end or a limit; says which."""
@@ -85,7 +103,8 @@ class Session:
             self._search.resume()
             return self._train()
         except KeyboardInterrupt:
-            self._pause("interrupted")
+            if not interrupts.is_forced():
+                self._pause(INTERRUPTED)
             raise
         finally:
             self._executor.close()
@@ -93,6 +112,7 @@ class Session:
     def _train(self) -> str:
         """Asks, trains, decides until a limit is met; says which."""
         while True:
+            interrupts.check()
             if self._out_of_time():
                 self._pause("the time budget ended")
                 return "the time budget is used up"
@@ -100,11 +120,9 @@ class Session:
             if self._search.is_over:
                 self._check_failures(at_end=True)
                 return self._search.exhausted or _all_ended(len(self._record.trials))
-            told = self._executor.progress(self._seconds_left())
-            with _uninterrupted():
-                for progress in told:
-                    self._search.arrived(self._recorder.take(progress))
-                    self._test_trials(progress)
+            for progress in self._executor.progress(self._seconds_left()):
+                self._search.arrived(self._recorder.take(progress))
+                self._test_trials(progress)
             self._check_failures()
 
     def _create(self) -> None:
@@ -146,9 +164,8 @@ class Session:
 
     def _pause(self, reason: str) -> None:
         """Stops training; running trials are put aside where their last snapshot left them."""
-        with _uninterrupted():
-            for progress in self._executor.stop():
-                self._search.arrived(self._recorder.take(progress))
+        for progress in self._executor.stop():
+            self._search.arrived(self._recorder.take(progress))
         running = [n for n, trial in self._record.trials.items() if trial.state is TrialState.RUNNING]
         self._recorder.tell([TrialPaused(number, reason) for number in running])
 
@@ -174,9 +191,9 @@ class Session:
                 if tests:
                     self._recorder.tell([TrialTested(number, tests)])
 
-    def _hold_final(self) -> None:
-        if self._record.best is None:
-            self._take_furthest()
+    def _hold_final(self, is_last: bool) -> None:
+        if self._record.best is None and (is_last or self._task.budget.seconds is not None):
+            self._take_furthest("the study was finished" if is_last else "time ended")
         final = TheFinal(self._task, self._recorder, self._all_seconds_left)
         if final.is_due:
             final.hold()
@@ -199,16 +216,16 @@ class Session:
     def _has_model(self) -> bool:
         return (self._directory / "best.keras").exists()
 
-    def _take_furthest(self) -> None:
-        """Where time ended before any trial did: the best of those that got furthest counts as it stands."""
+    def _take_furthest(self, why: str) -> None:
+        """Where the search ended before any trial did: the best of those that got furthest counts as it stands."""
         metric, loss = self._record.objective.metric, self._record.objective.loss
         paused = [trial for trial in self._record.all_trials() if not trial.state.is_final and trial.measurements]
-        if not paused or self._task.budget.seconds is None:
+        if not paused:
             return
         best = min(paused, key=lambda t: (-len(t.measurements), loss(t.measurements[-1].metrics.get(metric, 0.0))))
         snapshot = self._recorder.snapshot(best.number)
         score, epoch = self._task.kept([m.metrics.get(metric, float("nan")) for m in best.measurements])
-        reason = f"time ended after {len(best.measurements)} of {best.epochs} epochs"
+        reason = f"{why} after {len(best.measurements)} of {best.epochs} epochs"
         event: Event = TrialEnded(best.number, TrialState.COMPLETED, score, epoch, reason)
         self._recorder.tell([event])
         if snapshot is not None:
@@ -217,22 +234,6 @@ class Session:
     def _end(self, reason: str) -> None:
         if self._record.ended is None:
             self._recorder.tell([SessionEnded(reason, time.monotonic() - self._began)])
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ctrl+C waits until the end of the block, so that what is stored and what is remembered stay the same."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[tuple[int, FrameType | None]] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
-        if came and callable(handler):
-            handler(*came[0])
 
 
 def _all_ended(count: int) -> str:

@@ -1,0 +1,95 @@
+"""How to go on with a study that was stopped: the commands, and what Ctrl+C says."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from paceline.core import InvalidInput, StudyInterrupted, interrupts
+from paceline.report import words
+from paceline.report.document import NAME, write_report
+from paceline.report.show import Summary, read
+from paceline.store import StudyStore
+
+
+@contextmanager
+def interruptible(directory: Path) -> Iterator[None]:
+    """Ctrl+C in the block leaves a report of what is known, and an error that says how to go on.
+
+    Raises:
+        StudyInterrupted: in place of ``KeyboardInterrupt``.
+    """
+    try:
+        with interrupts.handled():
+            try:
+                yield
+            except KeyboardInterrupt:
+                if not interrupts.is_forced() and _has_trials(directory):
+                    with suppress(InvalidInput):
+                        write_report(directory)
+                raise
+    except KeyboardInterrupt:
+        forced = interrupts.is_forced()
+        raise StudyInterrupted(_short(directory) if forced else _message(directory)) from None
+
+
+@contextmanager
+def interruptible_runs(directory: Path) -> Iterator[None]:
+    """As `interruptible`, for several studies under one directory that the same call goes on with.
+
+    Raises:
+        StudyInterrupted: in place of ``KeyboardInterrupt``.
+    """
+    try:
+        with interrupts.handled():
+            yield
+    except KeyboardInterrupt:
+        raise StudyInterrupted(
+            f"Stopped; everything measured is kept in {directory}.\n"
+            "Go on with the same command or call, and the same directory."
+        ) from None
+
+
+def how_to_go_on(summary: Summary) -> Iterator[str]:
+    """What can be done with a study that was stopped before its end, a line each."""
+    directory = shlex.quote(str(summary.directory))
+    yield f"Go on with: paceline resume {directory}{_from_memory(summary)}"
+    if summary.record.best is not None or any(t.measurements for t in summary.record.all_trials()):
+        yield f"Or end the search here and choose the best model now: paceline finish {directory}"
+
+
+def _from_memory(summary: Summary) -> str:
+    """What `resume` has to be given again, since it was passed from memory and could not be stored."""
+    source = summary.record.settings.get("source") or {}
+    is_function = "kind" in summary.record.created.data if summary.record.created else False
+    missing = [] if source.get("build") or source.get("model") else ["build"]
+    if not is_function and not source.get("data"):
+        missing.append("data")
+    if not missing:
+        return ""
+    given = ", ".join([repr(str(summary.directory)), *(f"{name}={name}" for name in missing)])
+    return f", or in Python: paceline.resume({given})"
+
+
+def _has_trials(directory: Path) -> bool:
+    return StudyStore.exists(directory) and bool(read(directory).record.trials)
+
+
+def _short(directory: Path) -> str:
+    if not StudyStore.exists(directory):
+        return "Stopped before anything was written."
+    return f"Stopped; everything that was stored is kept in {directory}."
+
+
+def _message(directory: Path) -> str:
+    if not StudyStore.exists(directory):
+        return _short(directory)
+    summary = read(directory)
+    record, ended = summary.record, summary.record.num_ended()
+    have = "has" if ended == 1 else "have"
+    lines = [f"Stopped. {words.count(ended, 'trial')} {have} ended; everything measured is kept in {directory}."]
+    best = record.best
+    if best is not None and best.score is not None:
+        score = f"{record.objective.metric} {words.number(best.score)} (trial {best.number})"
+        lines.append(f"Best so far: {score}. Report: {directory / NAME}")
+    return "\n".join([*lines, *how_to_go_on(summary)])
