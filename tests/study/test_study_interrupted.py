@@ -86,7 +86,7 @@ CALLS = {"left": 0}
 
 
 @keras.saving.register_keras_serializable("interrupted")
-class Counted(keras.layers.Layer):
+class Counted(keras.layers.Layer):  # type: ignore[misc]
     """Ctrl+C comes once, in its nth call; eager code, so that trials train one after another."""
 
     def call(self, x: Any) -> Any:

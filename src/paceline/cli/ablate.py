@@ -25,11 +25,12 @@ def ablate(
     """
     from paceline import api
     from paceline.cli.search import interruptible
-    from paceline.report import ablation, text
+    from paceline.report import ablation
+    from paceline.report.terminal import console, say
 
     with interruptible():
         ended = api.ablate(
             study, build, data, pairs=pairs, display=display, **o.data_options(data_dir, None, None, None)
         )
     for line in ablation.lines(ended.record):
-        text.console().print(line, markup=False, soft_wrap=True)
+        say(console(), line)

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from paceline import __version__
 from paceline.cli import ablate, compare, ladder, look, recipe, report, search, single, watch
+from paceline.cli.echo import echo
 
 INTERRUPTED = 130  # as `paceline.core.interrupts` has it, whose import would cost every command
 REFUSED = 2
@@ -23,14 +24,14 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, typer.Abort) as error:
-            typer.echo(f"\n{error}" if str(error) else "\nStopped.", err=True)
+            echo(f"\n{error}" if str(error) else "\nStopped.", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             from paceline.core import PacelineError
 
             if not isinstance(error, PacelineError):
                 raise
-            typer.echo(f"Error: {error}", err=True)
+            echo(f"Error: {error}", err=True)
             raise typer.Exit(REFUSED) from None
 
 
@@ -48,7 +49,7 @@ app.add_typer(recipe.app, name="recipe")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"paceline {__version__}")
+        echo(f"paceline {__version__}")
         raise typer.Exit
 
 

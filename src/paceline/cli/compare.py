@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from paceline.cli import options as o
+from paceline.cli.echo import echo
 from paceline.cli.search import interruptible
 
 
@@ -43,7 +44,7 @@ def compare(
     """
     import paceline
     from paceline.comparison import text
-    from paceline.report.text import console
+    from paceline.report.terminal import console
 
     what, values = o.build_of(build, model), o.pairs(fixed)
     name = what.rpartition(":")[2] if data is None else data
@@ -75,4 +76,4 @@ def names(option: str, text: str) -> list[str]:
 
 
 def _say(line: str) -> None:
-    typer.echo(line, err=True)
+    echo(line, err=True)

@@ -39,7 +39,7 @@ def ladder(
     import paceline
     from paceline.comparison import text
     from paceline.core import InvalidInput
-    from paceline.report.text import console
+    from paceline.report.terminal import console
     from paceline.study.backend import choose_backend
     from paceline.study.source import import_name
 

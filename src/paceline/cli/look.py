@@ -21,6 +21,7 @@ def show(
     While it runs, after it ended, and after it was killed.
     """
     from paceline.report import read, text
+    from paceline.report.terminal import console
 
     summary = read(study)
     if as_json:
@@ -29,9 +30,9 @@ def show(
         typer.echo(json.dumps(summary.to_json(), allow_nan=False, indent=2))
         return
     if trial is not None:
-        text.trial(summary, trial, text.console())
+        text.trial(summary, trial, console())
     else:
-        text.show(summary, text.console())
+        text.show(summary, console())
 
 
 def data(
@@ -56,7 +57,7 @@ def _table(known: "list[DatasetInfo]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from paceline.report import text
+    from paceline.report.terminal import console
 
     table = Table(box=box.SIMPLE, pad_edge=False)
     for heading in ("name", "what", "rows", "test rows", "input", "task", "where"):
@@ -67,5 +68,5 @@ def _table(known: "list[DatasetInfo]") -> None:
         table.add_row(
             info.name, escape(info.title), f"{info.rows:,}", f"{info.test_rows:,}", shape, info.task, escape(where)
         )
-    text.console().print(table)
+    console().print(table)
     typer.echo("Also, by their path: folders of idx files, .npz files, and with --target .csv and .parquet files.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paceline.cli import options as o
+from paceline.cli.echo import echo
 from paceline.cli.search import interruptible
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def list_recipes() -> None:
     from paceline.recipes import RECIPES
 
     for recipe in RECIPES.values():
-        typer.echo(f"{recipe.name}: {recipe.title}")
-        typer.echo(f"  parts: {', '.join(recipe.parts)}; data: {', '.join(recipe.data)}")
-    typer.echo("Read one with `paceline recipe show NAME`, run it with `paceline recipe run NAME`.")
+        echo(f"{recipe.name}: {recipe.title}")
+        echo(f"  parts: {', '.join(recipe.parts)}; data: {', '.join(recipe.data)}")
+    echo("Read one with `paceline recipe show NAME`, run it with `paceline recipe run NAME`.")
 
 
 @app.command()
@@ -36,7 +37,7 @@ def show(name: Name) -> None:
     from paceline.recipes import recipe
 
     found = recipe(name)
-    typer.echo(f"{found.docstring}\n\n{'-' * 100}\n{found.text}", nl=False)
+    echo(f"{found.docstring}\n\n{'-' * 100}\n{found.text}", nl=False)
 
 
 @app.command()
@@ -82,10 +83,10 @@ def run(
     data = data or found.data[0]
     directory = study or _directory(found, data, quick)
     if quick:
-        typer.echo("This is the quick form, on few rows and trials: its figures show how it works, not how good it is.")
+        echo("This is the quick form, on few rows and trials: its figures show how it works, not how good it is.")
     for each in parts:
         left = None if seconds is None else seconds - (time.monotonic() - began)
-        typer.echo(f"== {found.name} {each} on {data}, in {directory / each}")
+        echo(f"== {found.name} {each} on {data}, in {directory / each}")
         order = Run(
             directory / each, data, data_dir, left, quick, seed, lambda space: _choose(space, texts),
             display="auto" if display else False,
@@ -103,13 +104,13 @@ def _carry_out(recipe: "Recipe", part: str, order: "Run") -> None:
 
     def say(line: str) -> None:
         said.append(line)
-        typer.echo(line)
+        echo(line)
 
     try:
         with interruptible(), interruptible_runs(order.directory):
             recipe.part(part)(replace(order, say=say))
     except EOFError:
-        typer.echo("\nThe input ended before every question was answered, so nothing was trained.", err=True)
+        echo("\nThe input ended before every question was answered, so nothing was trained.", err=True)
     if said and order.directory.is_dir():
         heading = f"{recipe.name} {part} on {order.data}{', quick form' if order.quick else ''}"
         (order.directory / "summary.txt").write_text("\n".join([heading, "", *said, ""]), encoding="utf-8")
@@ -143,7 +144,7 @@ def _ask(question: str, default: str) -> str:
     Raises:
         EOFError: the input ended.
     """
-    typer.echo(f"{question} [{default}]: ", nl=False, err=True)
+    echo(f"{question} [{default}]: ", nl=False, err=True)
     return input().strip() or default
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from paceline.cli.echo import echo
+
 
 def report(
     study: Annotated[Path, typer.Argument(help="The study's directory.")],
@@ -18,4 +20,4 @@ def report(
     """
     from paceline.report.document import write_report
 
-    typer.echo(f"The report is {write_report(study, output)}; open it in a browser.")
+    echo(f"The report is {write_report(study, output)}; open it in a browser.")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from paceline.cli import options as o
+from paceline.cli.echo import echo
 from paceline.cli.watch import watched
 
 _DEMO = {"activation": "relu", "batch_norm": "no", "optimizer": "adam", "units": "64"}
@@ -23,7 +24,7 @@ def demo(
 
     Takes well under a minute, and no download.
     """
-    typer.echo(
+    echo(
         f"{trials} configurations of a small network learn to read handwritten digits. Those that share a structure "
         "train side by side, as one compiled program.",
         err=True,
@@ -167,5 +168,6 @@ def _search(study: Path, build: str, data: str | None, watch: bool = False, **as
 
 def _tell(study: Path) -> None:
     from paceline.report import read, text
+    from paceline.report.terminal import console
 
-    text.result(read(study), text.console())
+    text.result(read(study), console())

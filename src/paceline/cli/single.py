@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paceline.cli import options as o
+from paceline.cli.echo import echo
 from paceline.cli.search import interruptible
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def train(
     """
     from paceline.report import read, text, watch
     from paceline.report.going_on import interruptible as explained
+    from paceline.report.terminal import console
     from paceline.search import Given
     from paceline.study import carry_out, make_plan
     from paceline.study.asking import as_request, seed_of
@@ -57,13 +59,13 @@ def train(
         batch_size=batch_size, patience=patience, keep=keep, memory=None,
     )  # fmt: skip
     with interruptible(), explained(directory):
-        typer.echo("Loading data and trying build(hp) ...", err=True)
+        echo("Loading data and trying build(hp) ...", err=True)
         plan = make_plan(request)
         config = choose(plan.space, texts, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
         request = replace(request, search=Given((config,)))
         with watch(display, trials=1, opening="Preparing the network ...") as observer:
             carry_out(replace(plan, request=request), directory, observer)
-    text.single(read(directory), text.console())
+    text.single(read(directory), console())
 
 
 def choose(space: "Space", texts: Mapping[str, str], ask: Callable[[str, str], str] | None) -> "dict[str, Value]":
@@ -90,7 +92,7 @@ def choose(space: "Space", texts: Mapping[str, str], ask: Callable[[str, str], s
             try:
                 values[name] = legal_value(hyperparameter, answer)
             except InvalidInput as error:
-                typer.echo(f"{error}", err=True)
+                echo(f"{error}", err=True)
     idle = [name for name in texts if name not in space.complete(values)]
     if idle:
         needed = " and ".join(f"{c.parent} to be {' or '.join(map(str, c.values))}" for c in space[idle[0]].conditions)

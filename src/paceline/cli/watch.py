@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from paceline.cli.echo import echo
+
 _SHORTEST_TOKEN = 8
 
 
@@ -48,11 +50,11 @@ def watch(
         token = secrets.token_hex(16)
     give_way()
     with LivePage(study, address, token) as page:
-        typer.echo(f"Watching {study}: {address.url(token)}\nCtrl+C ends it.")
+        echo(f"Watching {study}: {address.url(token)}\nCtrl+C ends it.")
         try:
             page.wait()
         except KeyboardInterrupt:
-            typer.echo("")
+            echo("")
 
 
 @contextmanager
@@ -65,7 +67,7 @@ def watched(study: Path, wanted: bool) -> Iterator[None]:
     from paceline.web.beside import page_beside
 
     address = listen()
-    typer.echo(f"Watch it at {address.url()}", err=True)
+    echo(f"Watch it at {address.url()}", err=True)
     with page_beside(study, address):
         yield
-    typer.echo(f"The live page has ended; look again with: paceline watch {study}", err=True)
+    echo(f"The live page has ended; look again with: paceline watch {study}", err=True)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from paceline.comparison import claims
 from paceline.report import words
+from paceline.report.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,22 +20,22 @@ _MIB = 2**20
 def show(comparison: "Comparison", to: "Console") -> None:
     """The answer, what each method came to, where they stood on the way, and what they used."""
     counted = words.count(len(comparison.seeds), "seed")
-    _say(to, f"Comparison {comparison.directory}: {comparison.objective.metric} on {comparison.data}, {counted} each.")
+    say(to, f"Comparison {comparison.directory}: {comparison.objective.metric} on {comparison.data}, {counted} each.")
     for sentence in comparison.sentences:
-        _say(to, sentence)
+        say(to, sentence)
     to.print(_outcomes(comparison))
     to.print(_on_the_way(comparison))
     to.print(_used(comparison))
-    _say(to, f"Tables and a page with figures are in {comparison.directory}: comparison.csv, comparison.html.")
+    say(to, f"Tables and a page with figures are in {comparison.directory}: comparison.csv, comparison.html.")
 
 
 def show_ladder(ladder: "Ladder", to: "Console") -> None:
     """What each rung came to, and which steps are real."""
     from rich.markup import escape
 
-    _say(to, f"Ladder {ladder.directory}: {ladder.metric} on {ladder.data}.")
+    say(to, f"Ladder {ladder.directory}: {ladder.metric} on {ladder.data}.")
     for sentence in ladder.sentences:
-        _say(to, sentence)
+        say(to, sentence)
     table = _table("rung", f"{ladder.metric}, mean", "95 % interval", "step", "interval", "p (Holm)", "seconds")
     for rung in ladder.rungs:
         step = ladder.step_to(rung.name)
@@ -45,7 +46,7 @@ def show_ladder(ladder: "Ladder", to: "Console") -> None:
         mean = words.number(rung.score.value)
         table.add_row(escape(rung.name), mean, claims.bounds(rung.score), *told, f"{rung.seconds:.1f}")
     to.print(table)
-    _say(to, f"Tables and a page with figures are in {ladder.directory}: ladder.csv, ladder.html.")
+    say(to, f"Tables and a page with figures are in {ladder.directory}: ladder.csv, ladder.html.")
 
 
 def _outcomes(comparison: "Comparison") -> "Table":
@@ -108,7 +109,3 @@ def _table(first: str, *others: str) -> "Table":
     for heading in others:
         table.add_column(escape(heading), justify="right")
     return table
-
-
-def _say(to: "Console", line: str) -> None:
-    to.print(line, markup=False, soft_wrap=True)

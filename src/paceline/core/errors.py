@@ -13,6 +13,8 @@ The terminal prints the message alone and exits with code 2.
 
 import reprlib
 
+from paceline.core.texts import printable
+
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 80
 _REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = _REPR.maxset = 8
@@ -33,6 +35,10 @@ def shown(value: object) -> str:
 
 class PacelineError(Exception):
     """Base of every error that Paceline raises on purpose."""
+
+    def __str__(self) -> str:
+        """The message; nothing in it, such as a name of a column, can control a terminal."""
+        return printable(super().__str__())
 
 
 class InvalidInput(PacelineError, ValueError):

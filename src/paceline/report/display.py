@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TextIO
 
 from paceline.core.events import Event, Noted
+from paceline.core.texts import printable
 from paceline.report import words
 from paceline.report.tally import Tally
 from paceline.study import Record
@@ -98,18 +99,19 @@ class PlainLines:
     def _say(self, line: str) -> None:
         if line != self._told:
             self._told = line
-            print(line, file=self._stream, flush=True)
+            print(printable(line), file=self._stream, flush=True)
 
 
 class LiveDisplay:
     """A few lines that are drawn again by a thread, a few times a second; events are only counted."""
 
     def __init__(self, tally: Tally, stream: TextIO, opening: str) -> None:
-        from rich.console import Console
         from rich.live import Live
 
+        from paceline.report.terminal import console
+
         self._tally, self._opening = tally, opening
-        self._console = Console(file=stream, highlight=False)
+        self._console = console(stream)
         self._live = Live(
             console=self._console, get_renderable=self._draw, refresh_per_second=_FRAMES, vertical_overflow="crop"
         )
@@ -145,7 +147,7 @@ class LiveDisplay:
         first.add_row(bar, Text(", ".join([_trials(tally), words.duration(tally.elapsed), *_left(tally)])))
         lines: list[RenderableType] = [first, Text(_activity(tally), overflow="ellipsis", no_wrap=True)]
         if tally.best is not None:
-            lines.append(Text(best(tally), style="bold", overflow="ellipsis", no_wrap=True))
+            lines.append(Text(printable(best(tally)), style="bold", overflow="ellipsis", no_wrap=True))
         return Group(*lines)
 
 

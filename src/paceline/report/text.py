@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from paceline.core import InvalidInput, Trial, TrialState
+from paceline.core.texts import on_one_line
 from paceline.report import ablation, verdict, words
 from paceline.report.going_on import how_to_go_on
 from paceline.report.importance import bars
 from paceline.report.show import Summary, failures, states
+from paceline.report.terminal import say
 from paceline.study import Record
 
 if TYPE_CHECKING:
@@ -19,43 +21,34 @@ if TYPE_CHECKING:
 _SHOWN_TRIALS = 10
 _SHOWN_FAILURES = 5
 _COLUMN = 9  # characters that a column of the table takes at least
-_WIDTH = 120  # of output that goes to a file
-
-
-def console() -> "Console":
-    """Where text is printed: standard output; wide enough for tables where it is not a terminal."""
-    from rich.console import Console
-
-    plain = Console(highlight=False, soft_wrap=False)
-    return plain if plain.is_terminal else Console(highlight=False, width=max(_WIDTH, plain.width))
 
 
 def show(summary: Summary, to: "Console") -> None:
     """The whole study."""
     for line in _head(summary):
-        _say(to, line)
+        say(to, line)
     ranked = summary.ranked
     if len(ranked) > 1:
         to.print(trials_table(summary, ranked[:_SHOWN_TRIALS], to.width))
         if len(ranked) > _SHOWN_TRIALS:
             more = words.count(len(ranked) - _SHOWN_TRIALS, "more completed trial")
-            _say(to, f"and {more}; all of them with --json.")
+            say(to, f"and {more}; all of them with --json.")
     _final(summary, to)
     told = (*_best(summary), *bars(summary.record), *ablation.lines(summary.record))
     for line in (*told, *_stopped(summary), *_failed(summary), *_compiled(summary), *_notes(summary)):
-        _say(to, line)
+        say(to, line)
     if summary.state in ("interrupted", "killed"):
         for line in how_to_go_on(summary):
-            _say(to, line)
+            say(to, line)
 
 
 def result(summary: Summary, to: "Console") -> None:
     """What a search came to, at its end."""
     for line in (*_head(summary), *_stopped(summary), *_failed(summary), *_compiled(summary)):
-        _say(to, line)
+        say(to, line)
     _final(summary, to)
     for line in (*_best(summary), *_files(summary)):
-        _say(to, line)
+        say(to, line)
 
 
 def trial(summary: Summary, number: int, to: "Console") -> None:
@@ -69,10 +62,10 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
         expected = f"0 to {len(record.trials) - 1}" if record.trials else "a trial; the study has none yet"
         raise InvalidInput(f"trial is {number}", expected=expected)
     one = record.trial(number)
-    _say(to, f"Trial {number} of {summary.directory}, proposed by {one.origin}, is {one.state}.")
+    say(to, f"Trial {number} of {summary.directory}, proposed by {one.origin}, is {one.state}.")
     width = max(map(len, one.config), default=0)
     for name, value in one.config.items():
-        _say(to, f"  {name:<{width}}  {words.value(value)}")
+        say(to, f"  {name:<{width}}  {words.value(value)}")
     metric = record.objective.metric
     said: dict[int, list[str]] = {decision.epoch: [] for decision in record.decisions.get(number, ())}
     for decision in record.decisions.get(number, ()):
@@ -80,17 +73,20 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
     for measured in one.measurements:
         told = "; ".join(said.get(measured.epoch, []))
         score = f"{metric} {words.number(measured.metrics.get(metric, math.nan))}"
-        _say(to, f"Epoch {measured.epoch} of {one.epochs}: {score}{'. ' + told if told else ''}.")
+        say(to, f"Epoch {measured.epoch} of {one.epochs}: {score}{'. ' + told if told else ''}.")
     if one.shares is not None:
-        _say(to, f"It was read off trial {one.shares}, which differs from it in nothing but its epochs.")
+        say(to, f"It was read off trial {one.shares}, which differs from it in nothing but its epochs.")
     if one.error is not None:
-        _say(to, f"It failed: {one.error.strip()}")
+        first, *more = one.error.strip().splitlines() or ["no reason was recorded"]
+        say(to, f"It failed: {first}")
+        for line in more:  # set in, so that it is no sentence of ours
+            say(to, f"  {line}")
 
 
 def single(summary: Summary, to: "Console") -> None:
     """What training one configuration came to."""
     for line in (*_head(summary), *_best(summary, "Configuration"), *_files(summary)):
-        _say(to, line)
+        say(to, line)
 
 
 def trials_table(summary: Summary, trials: Sequence[Trial], width: int) -> "Table":
@@ -106,7 +102,7 @@ def trials_table(summary: Summary, trials: Sequence[Trial], width: int) -> "Tabl
         table.add_column(heading, justify="right", no_wrap=True)
     apart = sum(max(_COLUMN, len(name) + 2) for name in names) + 4 * _COLUMN <= width
     for name in names if apart else ["configuration"]:
-        table.add_column(escape(name))
+        table.add_column(escape(on_one_line(name)))
     for trial in trials:
         score, epochs = words.number(trial.score or 0.0), str(len(trial.measurements))
         told = [str(trial.number), score, epochs, f"{trial.seconds:.1f}"]
@@ -127,7 +123,7 @@ def _final(summary: Summary, to: "Console") -> None:
     if judged is None:
         return
     for sentence in verdict.sentences(judged, summary.record):
-        _say(to, sentence)
+        say(to, sentence)
     rows = verdict.rows(judged, summary.record)
     if len(rows) < 2:
         return
@@ -235,7 +231,3 @@ def _files(summary: Summary) -> Iterator[str]:
         yield f"The report is {directory / 'report.html'}; open it in a browser."
     if (directory / "best.keras").exists():
         yield f"The trained model is {directory / 'best.keras'}; load it with keras.saving.load_model."
-
-
-def _say(to: "Console", line: str) -> None:
-    to.print(line, markup=False, soft_wrap=True)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from paceline.core import Configuration, Value
+from paceline.core.texts import on_one_line
 from paceline.space import Boolean, Float, Hyperparameter, Int, Space
 
 
@@ -39,13 +40,13 @@ def value(given: Value) -> str:
     """A hyperparameter's value."""
     if isinstance(given, bool):
         return "yes" if given else "no"
-    return number(given) if isinstance(given, float) else str(given)
+    return number(given) if isinstance(given, float) else on_one_line(str(given))
 
 
 def configuration(config: Configuration, names: Sequence[str] | None = None) -> str:
     """``learning_rate 0.001, layers 2, activation relu``; of the given names only, where they are given."""
     chosen = config if names is None else {name: config[name] for name in names if name in config}
-    return ", ".join(f"{name} {value(given)}" for name, given in chosen.items())
+    return ", ".join(f"{on_one_line(name)} {value(given)}" for name, given in chosen.items())
 
 
 def varying(space: Space) -> list[str]:
@@ -55,7 +56,7 @@ def varying(space: Space) -> list[str]:
 
 def metrics(measured: Mapping[str, float]) -> str:
     """``accuracy 0.9722, loss 0.1034``."""
-    return ", ".join(f"{name} {number(score)}" for name, score in sorted(measured.items()))
+    return ", ".join(f"{on_one_line(name)} {number(score)}" for name, score in sorted(measured.items()))
 
 
 def possible(hyperparameter: Hyperparameter) -> str:
