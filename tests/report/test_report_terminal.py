@@ -3,6 +3,7 @@
 import io
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -78,7 +79,7 @@ def test_progress_and_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     def objective(hp: paceline.HyperParameters) -> float:
         return hp.Float(HOSTILE, 0.0, 1.0)
 
-    settings = {"trials": 3, "seed": 1, "study": tmp_path / "s"}
+    settings: dict[str, Any] = {"trials": 3, "seed": 1, "study": tmp_path / "s"}
     paceline.tune(objective, objective=("score\x1b[2J", "max"), display=display, **settings)
     assert not obeyed(capsys.readouterr().err)
     refused = CliRunner().invoke(app, ["show", str(tmp_path / HOSTILE)])
