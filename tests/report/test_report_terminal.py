@@ -74,13 +74,12 @@ def test_a_study_whose_names_values_and_errors_are_hostile(tmp_path: Path) -> No
     assert not obeyed(str(failed))
 
 
-@pytest.mark.parametrize("display", [True])
-def test_progress_and_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str], display: bool) -> None:
+def test_progress_and_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def objective(hp: paceline.HyperParameters) -> float:
         return float(hp.Float(HOSTILE, 0.0, 1.0))
 
     settings: dict[str, Any] = {"trials": 3, "seed": 1, "study": tmp_path / "s"}
-    paceline.tune(objective, objective=("score\x1b[2J", "max"), display=display, **settings)
+    paceline.tune(objective, objective=("score\x1b[2J", "max"), display=True, **settings)
     assert not obeyed(capsys.readouterr().err)
     refused = CliRunner().invoke(app, ["show", str(tmp_path / HOSTILE)])
     assert refused.exit_code == 2

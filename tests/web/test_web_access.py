@@ -17,7 +17,9 @@ from paceline.web.server import application
 TOKEN = "s3cretToken"
 ROUTES = ("/", "/events", "/changes", "/anything")
 LOCAL = ("localhost", "localhost:9000", "127.0.0.1:8642", "[::1]:8642", "LOCALHOST")
-ELSEWHERE = ("evil.example", "evil.example:8642", "127.0.0.1.evil.example", "localhost.evil.example", "[::2]", "::1")
+MALFORMED = ("[::1].evil.example", "[::1]evil:80", "localhost:80:80", "localhost:port", "localhost:123456", "[::1")
+OTHERS = ("evil.example", "evil.example:8642", "127.0.0.1.evil.example", "localhost.evil.example", "[::2]", "::1")
+ELSEWHERE = (*OTHERS, *MALFORMED)
 
 Listen = Callable[..., Address]
 

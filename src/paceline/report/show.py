@@ -39,7 +39,7 @@ class Summary:
 
     @property
     def state(self) -> str:
-        """``"running"``, ``"finished"``, ``"interrupted"`` (on purpose) or ``"killed"`` (without a word)."""
+        """``"running"``, ``"finished"``, ``"interrupted"`` (on purpose) or ``"killed"`` (the process died)."""
         ended = self.record.ended
         if ended is None:
             return "killed" if self.writer is None else "running"

@@ -151,7 +151,7 @@ def _head(summary: Summary) -> Iterator[str]:
     yield f"Study {summary.directory}: {objective.direction} {objective.metric} on {data['name']}{counted}."
     state = {
         "running": f"It is running in process {summary.writer}.",
-        "killed": "It was stopped without a word, as by kill or a power cut; what was measured is kept.",
+        "killed": "The process died (killed, or a power cut); what was measured is kept.",
         "interrupted": "It was interrupted.",
     }.get(summary.state) or f"It is finished: {record.ended.reason if record.ended else ''}."
     counted = ", ".join(f"{number:,} {name}" for name, number in states(record).items()) or "none yet"

@@ -1,6 +1,7 @@
 """Who may see the page, and what every answer says to the browser that shows it."""
 
 import hmac
+import re
 from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
@@ -21,6 +22,9 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(:[0-9]{1,5})?")
+"""The header's form (RFC 9110, 7.2): a name or an address, IPv6 in brackets, and perhaps a port."""
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -81,6 +85,6 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """A Host header without its port: behind a tunnel that is another one."""
-    end = host.find("]") + 1 if host.startswith("[") else host.find(":")
-    return (host if end <= 0 else host[:end]).lower()
+    """A Host header without its port (behind a tunnel that is another one); empty where it is not well-formed."""
+    found = _HOST.fullmatch(host)
+    return found["name"].lower() if found else ""

@@ -6,6 +6,7 @@ from typing import Any
 
 from paceline.core import Trial
 from paceline.report import Summary, words
+from paceline.report.going_on import how_to_go_on
 from paceline.web.feed import Feed
 
 LATEST = 12
@@ -31,16 +32,12 @@ def head(feed: Feed) -> dict[str, Any]:
 
 
 def _sentence(summary: Summary) -> str:
-    record, directory = summary.record, summary.directory
+    record = summary.record
     if summary.state == "running":
         return f"Running in process {summary.writer}."
-    if summary.state == "killed":
-        return (
-            "Stopped without a word, as by kill or a power cut; what was measured is kept. "
-            f"Go on with: paceline resume {directory}"
-        )
-    if summary.state == "interrupted":
-        return f"Interrupted. Go on with: paceline resume {directory}"
+    if summary.state in ("killed", "interrupted"):
+        why = "The process died (killed, or a power cut)" if summary.state == "killed" else "Interrupted"
+        return f"{why}; what was measured is kept. {'. '.join(how_to_go_on(summary))}"
     return f"Finished: {record.ended.reason if record.ended else ''}."
 
 

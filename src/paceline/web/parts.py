@@ -6,6 +6,9 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+_MOST_DIGITS = 12  # of a count, so that reading one takes no time
+_MOST_PACKED = 16  # answers that are kept: readers are seldom more than a few versions apart
+
 
 class Parts:
     """The parts of the page by name, each with the version at which it last changed.
@@ -44,8 +47,11 @@ class Parts:
         All readers who saw the same version get the same bytes.
         """
         life, _, count = version.partition("-")
-        after = int(count) if life == self._life and count.isdecimal() else 0
+        is_ours = life == self._life and count.isascii() and count.isdigit() and len(count) <= _MOST_DIGITS
+        after = min(int(count), self._count) if is_ours else 0
         if after not in self._packed:
+            if len(self._packed) >= _MOST_PACKED:
+                self._packed.clear()
             changed = ",".join(f"{json.dumps(n)}:{text}" for n, (at, text) in self._parts.items() if at > after)
             names = json.dumps(list(self._parts))
             body = f'{{"version":{json.dumps(self.version)},"names":{names},"parts":{{{changed}}}}}'

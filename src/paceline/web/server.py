@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from paceline.report.panels import script, styles
 from paceline.web.address import Address
+from paceline.web.connections import CautiousProtocol, backlog, quiet_when_full
 from paceline.web.guard import Guard
 from paceline.web.hub import Hub
 
@@ -103,11 +104,20 @@ class LivePage:
 
     async def _serving(self) -> None:
         self._loop, self._hub = asyncio.get_running_loop(), Hub(self._directory)
+        self._loop.set_exception_handler(quiet_when_full)
         app = application(self._directory.resolve().name, self._hub, self._address, self._token)
         config = uvicorn.Config(
-            app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
-            proxy_headers=False, timeout_graceful_shutdown=1,
-        )  # fmt: skip
+            app,
+            http=CautiousProtocol,
+            ws="none",
+            backlog=backlog(),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
+        )
         self._server = uvicorn.Server(config)
         looking = asyncio.create_task(self._hub.run())
         looking.add_done_callback(self._stop)

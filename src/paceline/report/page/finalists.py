@@ -10,6 +10,7 @@ from paceline.report import words
 from paceline.report.page.parts import BLUE, GREY, VERMILLION, Cell, Figure, axis, figure, label, paragraph, table
 from paceline.report.show import Summary
 from paceline.report.verdict import HEADINGS, rows, verdict_of
+from paceline.study.closing import Closing
 
 if TYPE_CHECKING:
     from paceline.stats.winner import Verdict
@@ -81,9 +82,7 @@ def finalists(summary: Summary) -> Iterator[str]:
     """What there is to say in words and numbers."""
     final, verdict = summary.record.final, _verdict(summary)
     if final is None:
-        yield paragraph(
-            "There was no final, so nothing is known of these trials but the score that chose them.", "soft"
-        )
+        yield paragraph(_no_final(summary), "soft")
         return
     if final.winner is None:
         yield paragraph(
@@ -93,6 +92,13 @@ def finalists(summary: Summary) -> Iterator[str]:
     if verdict is not None:
         told = [[_cell(shown) for shown in row] for row in rows(verdict, summary.record)]
         yield table(HEADINGS, told, caption="The finalists, trained anew")
+
+
+def _no_final(summary: Summary) -> str:
+    """Why there is no final to show: it is still to come, or there was none."""
+    if not Closing.from_json(summary.record.settings.get("closing")).pairs or summary.state == "finished":
+        return "There was no final, so nothing is known of these trials but the score that chose them."
+    return "The final comes after the search: the most promising trials train again there, on fresh seeds and splits."
 
 
 def _cell(shown: str) -> Cell | str:
