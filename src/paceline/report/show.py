@@ -2,7 +2,6 @@
 
 import math
 import os
-import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from paceline.core import Trial, TrialState, last_line
-from paceline.core.events import Json, SessionEnded, SessionStarted
+from paceline.core.events import SessionEnded, SessionStarted
 from paceline.report import verdict
 from paceline.report.timeline import Timeline, timeline
 from paceline.store import Stored, StudyStore
+from paceline.store.writer import process_of
 from paceline.study import Record
 
 FORMAT = 1
@@ -108,11 +108,11 @@ def seconds_spent(stored: Iterable[Stored]) -> float:
     for one in stored:
         if isinstance(one.event, SessionStarted):
             total += 0.0 if began is None else last - began
-            began = one.time
+            began = last = one.time
         elif isinstance(one.event, SessionEnded):
             total += one.event.seconds
             began = None
-        last = one.time
+        last = max(last, one.time)  # the clock may have been set
     return total + (0.0 if began is None else last - began)
 
 
@@ -128,22 +128,6 @@ def failures(record: Record) -> list[tuple[str, list[int]]]:
 def states(record: Record) -> Mapping[str, int]:
     """How many trials are in each state."""
     return Counter(str(trial.state) for trial in record.trials.values())
-
-
-def process_of(writer: Json | None) -> int | None:
-    """The process id in a store's current value ``writer``, if that very process still lives on this machine."""
-    if not isinstance(writer, dict) or writer.get("host") != platform.node():
-        return None
-    import psutil
-
-    try:
-        process = psutil.Process(int(writer["pid"]))
-        began, is_over = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
-    except (psutil.Error, KeyError, ValueError):
-        return None
-    if is_over:
-        return None
-    return int(writer["pid"]) if began <= float(writer.get("since", 0.0)) + 1.0 else None
 
 
 def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:

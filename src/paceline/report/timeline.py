@@ -84,6 +84,7 @@ class _Clock:
             return
         if self._began is None:
             return
+        time = max(time, self._last)  # the clock may have been set
         if time > self._last:
             self._written()
             if isinstance(event, TrialAsked | TrialDecided):

@@ -1,8 +1,6 @@
 """A study's events in SQLite: appended in transactions by one writer, read by any number of readers."""
 
 import json
-import os
-import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from paceline.core import InvalidInput, PacelineError, StudyLocked
 from paceline.core.events import Event, Json, from_json, to_json
+from paceline.store.writer import SessionClock, this_process
 
 _metadata = sa.MetaData()
 _events = sa.Table(
@@ -60,6 +59,7 @@ class StudyStore:
             PacelineError: the disk is full or the file is damaged.
         """
         self.directory = directory
+        self._clock = SessionClock()
         self._path = directory / "study.db"
         if not writable and not self._path.exists():
             raise InvalidInput(
@@ -82,7 +82,7 @@ class StudyStore:
 
     def append(self, events: Sequence[Event], values: Mapping[str, Json] | None = None) -> None:
         """Adds events, and replaces current values, in one transaction."""
-        now = time.time()
+        now = self._clock.now()
         rows = []
         for event in events:
             kind, body = to_json(event)
@@ -141,7 +141,7 @@ class StudyStore:
                 connection.commit()
         if writable:
             self._connection = connection
-            self.append([], {"writer": {"pid": os.getpid(), "host": platform.node(), "since": time.time()}})
+            self.append([], {"writer": this_process()})
         return connection
 
     def _acquire(self) -> None:

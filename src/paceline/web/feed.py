@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from paceline.core.events import Json, TrialAsked, TrialEnded, TrialPaused, TrialStarted
-from paceline.report.show import Summary, process_of, seconds_spent
+from paceline.report.show import Summary, seconds_spent
 from paceline.report.timeline import timeline
 from paceline.store import Stored, StudyStore
+from paceline.store.writer import process_of
 from paceline.study import Record
 
 
