@@ -103,6 +103,28 @@ def with_a_child(hp: Any) -> float:
     return 1.0
 
 
+_SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
+_ORPHANS = (
+    "import subprocess, sys; "
+    f"child = subprocess.Popen([sys.executable, '-c', {_SLEEPS!r}], start_new_session=True); "
+    "print(child.pid, flush=True)"
+)
+
+
+def with_one_that_left(hp: Any) -> float:
+    """Starts a process in a session of its own; where x is large, one whose parent ends at once besides."""
+    if hp.Float("x", 0.0, 1.0) < 0.5:
+        pid = subprocess.Popen([sys.executable, "-c", _SLEEPS], start_new_session=True).pid
+    else:
+        parent = subprocess.Popen([sys.executable, "-c", _ORPHANS], stdout=-1)
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.wait()
+    hp.report({"score": 1.0, "child": pid})
+    threading.Event().wait()
+    return 1.0
+
+
 def falling(hp: Any) -> None:
     for step in range(1, 4):
         if not hp.report({"loss": hp.Float("x", 0.0, 1.0) * 0.9**step}, step=step):
@@ -339,9 +361,20 @@ def test_a_trial_over_its_limits_is_ended_and_no_other(made: Make) -> None:
     assert "memory_limit, 512 MiB" in found[1].reason
 
 
-def test_what_a_worker_started_ends_with_it(made: Make) -> None:
-    executor = made(with_a_child, 1)
-    executor.submit(jobs(0.5, epochs=9), {}, {})
+@pytest.mark.parametrize(
+    ("function", "x"),
+    [
+        (with_a_child, 0.5),
+        (with_one_that_left, 0.2),
+        pytest.param(
+            with_one_that_left, 0.8,
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="orphans are found on Linux alone"),
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_worker_started_ends_with_it(made: Make, function: Function, x: float) -> None:
+    executor = made(function, 1)
+    executor.submit(jobs(x, epochs=9), {}, {})
     child = None
     while child is None:
         for event in (event for progress in executor.progress(30.0) for event in progress.events):

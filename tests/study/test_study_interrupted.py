@@ -180,6 +180,51 @@ def test_a_second_ctrl_c_ends_the_command_at_once(tmp_path: Path) -> None:
     assert paceline.load_study(study).trials[0].state is TrialState.PAUSED
 
 
+_SLOW_TO_IMPORT = """
+import multiprocessing, pathlib, threading
+def objective(hp):
+    return hp.Float("x", 0.0, 1.0)
+if multiprocessing.parent_process() is not None:
+    (pathlib.Path(__file__).parent / "importing").touch()
+    threading.Event().wait()
+"""
+
+
+def test_a_worker_that_is_still_importing_says_nothing(tmp_path: Path) -> None:
+    program, study = tmp_path / "program.py", tmp_path / "s"
+    program.write_text(_SLOW_TO_IMPORT)
+    command = [sys.executable, "-m", "paceline", "tune", f"{program}:objective", "--objective", "x:max"]
+    with subprocess.Popen(
+        [*command, "--trials", "2", "--workers", "1", "--study", str(study)],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            _wait_for(study, lambda: (tmp_path / "importing").exists())
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            _, errors = process.communicate(timeout=_PATIENCE)
+        finally:
+            process.kill()
+    assert process.returncode == interrupts.INTERRUPTED
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("workers", [None, 1])
+def test_a_function_may_change_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int | None
+) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "program.py").write_text(
+        "import os\ndef objective(hp):\n    os.chdir('below')\n    return hp.Float('x', 0.0, 1.0)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    study = paceline.tune(
+        "program.py:objective", objective="max", trials=2, seed=1, study="s", workers=workers, display=False
+    )
+    assert Path.cwd() == tmp_path
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETED] * 2
+    assert (tmp_path / "s" / "report.html").exists()
+
+
 def _events(study: Path) -> list[Any]:
     store = StudyStore(study, writable=False)
     try:

@@ -91,6 +91,33 @@ def check() -> None:
         _state.before(signal.SIGINT, None)
 
 
+@contextmanager
+def kept_from_children() -> Iterator[None]:
+    """Processes that are started in the block do not hear Ctrl+C, not even while they start.
+
+    It is blocked, which is inherited, and not ignored: if it comes meanwhile, this process hears it all the same.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # before, since starting it unblocks the signal again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hear_again() -> None:
+    """In a process started under `kept_from_children`: SIGINT works from now on; what came before is dropped."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def is_forced() -> bool:
     """Whether Ctrl+C came a second time: nothing more is to be done."""
     return _state.pressed > 1

@@ -21,11 +21,12 @@ The last two also carry the configuration as the function asked for it so far.
 
 import json
 import math
+import os
 import time
 import traceback
 import zlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import chdir, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -76,7 +77,9 @@ def serve(function: Function, metric: str, link: Connection) -> None:
     while (order := hear(link)) is not None:
         if order["what"] == "run":  # all else was meant for a call that has ended meanwhile
             say(link, "started", trial=order["trial"])
-            say(link, "ended", trial=order["trial"], **_Call(metric, link, order).result(function))
+            with chdir(os.curdir):  # the next call begins where this one did
+                told = _Call(metric, link, order).result(function)
+            say(link, "ended", trial=order["trial"], **told)
 
 
 def metrics_of(value: Any, metric: str, what: str) -> dict[str, float]:

@@ -1,12 +1,14 @@
 """Function objectives in processes of their own: what happens to one of them happens to no other.
 
 Each worker is spawned (a fork would copy locks and GPU contexts in whatever state they are) and leads a process group,
-so that what the function started ends with it. Should the study's process die, even by ``kill -9``, its workers do.
+so that what the function started ends with it, on Linux also what left that group or lost its parent. Should the
+study's process die, even by ``kill -9``, its workers do.
 
 Memory is watched as it is resident, function and its children together. A limit on addresses (``RLIMIT_AS``) would be
 exact, but JAX, CUDA and PyTorch reserve many times what they use, and would be refused at once.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -17,8 +19,10 @@ from functools import partial, reduce
 from importlib import import_module
 from multiprocessing import connection, current_process, get_context, parent_process
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, interrupts
 from paceline.execute.calling import Function, say, serve
+
+_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 Load = Callable[[], Function]
 """Imports a function: itself the name of one, with the names that it takes."""
@@ -39,7 +43,8 @@ class ProcessPlace:
         self.link, other = connection.Pipe()
         context = get_context("spawn")
         self._process = context.Process(target=_work, args=(other, load, metric), name="paceline-worker")
-        self._process.start()
+        with interrupts.kept_from_children():  # Ctrl+C is the study's to handle
+            self._process.start()
         other.close()
 
     @property
@@ -68,10 +73,8 @@ class ProcessPlace:
     def close(self) -> None:
         """Ends the process and all that it started."""
         self.link.close()
-        pid = self._process.pid
-        with suppress(ProcessLookupError, PermissionError):  # it leads no group yet, or nothing is left of it
-            if pid is not None and sys.platform != "win32":
-                os.killpg(pid, signal.SIGKILL)
+        if self._process.pid is not None:
+            _kill_family(self._process.pid)
         self._process.kill()
         self._process.join()
         self._process.close()
@@ -121,8 +124,8 @@ def check_may_spawn() -> None:
 
 def _work(link: connection.Connection, load: Load, metric: str) -> None:
     """What a spawned process does."""
-    if sys.platform != "win32":
-        os.setsid()  # Ctrl+C is the study's to handle
+    _lead_a_family()
+    interrupts.hear_again()
     threading.Thread(target=_follow_the_parent, name="paceline-parent", daemon=True).start()
     try:
         function = load()
@@ -140,9 +143,33 @@ def _follow_the_parent() -> None:
     if parent is None:
         return
     parent.join()
-    if sys.platform != "win32":
-        os.killpg(0, signal.SIGKILL)
+    _kill_family(os.getpid())
     os._exit(1)
+
+
+def _lead_a_family() -> None:
+    """All that this process starts can be found from it: it leads a group, and on Linux orphans are its children."""
+    if sys.platform != "win32":
+        os.setsid()
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def _kill_family(pid: int) -> None:
+    """Kills what a process started, in sessions of their own too, and what is in its group, itself included."""
+    import psutil
+
+    try:
+        family = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        family = []
+    for child in family:
+        with suppress(psutil.Error):
+            child.kill()
+    with suppress(ProcessLookupError, PermissionError):  # it leads no group yet, or nothing is left of it
+        if sys.platform != "win32":
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _resident(process: object) -> int:

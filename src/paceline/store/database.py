@@ -58,7 +58,7 @@ class StudyStore:
             InvalidInput: not ``writable``, and there is no study.
             PacelineError: the disk is full or the file is damaged.
         """
-        self.directory = directory
+        self.directory = directory = directory.absolute()  # it stays this one, whatever a user's function changes
         self._clock = SessionClock()
         self._path = directory / "study.db"
         if not writable and not self._path.exists():

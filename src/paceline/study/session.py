@@ -1,7 +1,9 @@
 """One process's part in a study: from a request to the best model, or to wherever it was stopped."""
 
+import os
 import platform
 import time
+from contextlib import chdir
 from importlib import metadata
 from pathlib import Path
 
@@ -54,7 +56,7 @@ def carry_out(
         StudyLocked: another process writes it.
         AllTrialsFailed: the first ten trials all failed.
     """
-    with interrupts.deferred():
+    with interrupts.deferred(), chdir(os.curdir):  # a user's function may change it
         store = StudyStore(directory, writable=True)
         try:
             session = Session(task, store, observer, time.monotonic() if began is None else began)

@@ -3,13 +3,12 @@
 import contextlib
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from paceline.core import interrupts
 from paceline.web.address import Address
 
 _NICENESS = 10
@@ -22,7 +21,7 @@ def page_beside(directory: Path, address: Address) -> Iterator[None]:
     context = multiprocessing.get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(directory, address, theirs), daemon=True, name="paceline-page")
-    with _interrupts_ignored():  # which the new process inherits: Ctrl+C is for the search
+    with interrupts.kept_from_children():  # Ctrl+C is for the search
         process.start()
     theirs.close()
     address.socket.close()
@@ -49,15 +48,3 @@ def _serve(directory: Path, address: Address, parent: Connection) -> None:
     give_way()
     with LivePage(directory, address), contextlib.suppress(EOFError, OSError):
         parent.recv_bytes()  # "end", or nothing any more since the search was killed
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
