@@ -148,9 +148,10 @@ def tune(
         groups: of each row, for folds that keep groups together.
         final: after the search the most promising configurations and the default one train anew on fresh seeds and
             fresh splits, and the winner is the one that is best there: a number of fresh trainings of each of eight
-            finalists; ``"strict"`` for 30; ``"auto"`` for 8, of so many finalists that the final is not longer than
-            the search (no final of streamed data, or of a function: it is held where a number is given, and each call
-            has an ``hp.seed`` of its own); False for none: then the best is the luckiest trial.
+            finalists; ``"strict"`` for 30; ``"auto"`` for 8, or fewer (at least 3) and of fewer finalists, so that
+            the final never costs more than the search, and the study says what that leaves unsure (no final of
+            streamed data, or of a function: it is held where a number is given, and each call has an ``hp.seed`` of
+            its own); False for none: then the best is the luckiest trial.
         prefer: of the finalists that the data cannot tell apart, the ``"small"`` or the ``"fast"`` one wins.
         refit: whether the winner's model is trained anew on training and validation part together; None: where there
             was a final.

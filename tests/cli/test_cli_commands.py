@@ -49,7 +49,14 @@ def test_help_lists_every_command(run: Run) -> None:
 def test_demo_ends_with_the_best_configuration_its_scores_and_where_everything_is(run: Run) -> None:
     result = run("demo", "--trials", "2", "--epochs", "2")
     assert result.exit_code == 0, result.output
-    for words in ("Best configuration", "learning_rate", "val_accuracy 0.", "part: accuracy 0.", "runs/demo"):
+    for words in (
+        "Best configuration",
+        "learning_rate",
+        "val_accuracy 0.",
+        "Test: accuracy 0.",
+        "There is no final",
+        "runs/demo",
+    ):
         assert words in result.stdout
     assert Path("runs/demo/best.keras").exists()
     assert "\x1b" not in result.output

@@ -153,9 +153,10 @@ class ProgramCompiled:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something a person should know, in one sentence."""
+    """Something a person should know, in one sentence; ``about`` is ``"final"`` for what belongs to its result."""
 
     text: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

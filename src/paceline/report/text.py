@@ -121,6 +121,8 @@ def _final(summary: Summary, to: "Console") -> None:
 
     judged = verdict.verdict_of(summary.record)
     if judged is None:
+        for note in summary.record.notes_of_final:
+            say(to, note)
         return
     for sentence in verdict.sentences(judged, summary.record):
         say(to, sentence)
@@ -220,7 +222,8 @@ def _compiled(summary: Summary) -> Iterator[str]:
 
 
 def _notes(summary: Summary) -> Iterator[str]:
-    for note in summary.record.notes:
+    told = summary.record.notes_of_final  # with the final
+    for note in (note for note in summary.record.notes if note not in told):
         yield f"Note: {note}"
 
 

@@ -35,7 +35,7 @@ def sentences(verdict: "Verdict", record: Record) -> list[str]:
     if not math.isnan(verdict.mean):
         for part in (_winner, _tied, _taken, _default, _luck, _others):
             told += part(verdict, record)
-    return [*told, *verdict.limits]
+    return [*told, *verdict.limits, *record.notes_of_final]
 
 
 def rows(verdict: "Verdict", record: Record) -> list[list[str]]:

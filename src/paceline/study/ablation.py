@@ -15,8 +15,7 @@ from paceline.core.events import (
 from paceline.execute.base import Job
 from paceline.space import Space
 from paceline.store import StudyStore
-from paceline.study.final import epochs_of
-from paceline.study.fresh import record_all
+from paceline.study.fresh import epochs_of, record_all
 from paceline.study.plan import Plan
 from paceline.study.record import Record
 from paceline.study.recorder import Observer, Recorder

@@ -17,7 +17,7 @@ from paceline.study.task import Task
 # In numbers learnt, and in those times steps: what a step costs beside its network, and what compiling a program costs.
 # A core of a CPU does about 2.5e8 of them in a second, and compiles a network of a few layers in four. They only have
 # to be right to a factor of a few: the cost decides between proposals that are nearly equal.
-_STEP, _COMPILING = 5_000, 1e9
+STEP, COMPILING = 5_000, 1e9
 _ROWS, _BATCH = 10_000, 32  # where they are not recorded
 
 
@@ -60,7 +60,7 @@ class Costs:
         if not sizes:
             return None
         if task.ordered:
-            return cls(task, asked, sizes, {}, _COMPILING)
+            return cls(task, asked, sizes, {}, COMPILING)
         compiling = statistics.fmean(event.seconds for event in compilations) if compilations else 0.0
         return cls(task, asked, sizes, {s: statistics.median(found) for s, found in seconds.items()}, compiling, left)
 
@@ -77,4 +77,4 @@ class Costs:
         rows = self.task.created.data.get("rows", {}).get("train", _ROWS)
         steps = epochs * float(rows) / float(config.get("batch_size", _BATCH))
         size = self.sizes.get(structure, statistics.fmean(self.sizes.values()))
-        return steps * (size + _STEP) + new
+        return steps * (size + STEP) + new

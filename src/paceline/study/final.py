@@ -2,10 +2,9 @@
 
 import math
 import statistics
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paceline.core import Final, InvalidInput, Trial, TrialState
+from paceline.core import Final, InvalidInput, Trial
 from paceline.core.events import (
     EpochMeasured,
     FinalEnded,
@@ -16,19 +15,14 @@ from paceline.core.events import (
 )
 from paceline.execute.base import Job
 from paceline.study.closing import Closing
-from paceline.study.fresh import Fresh, SecondsLeft, record_all
+from paceline.study.fresh import Fresh, SecondsLeft, epochs_of, record_all
 from paceline.study.record import Record
 from paceline.study.recorder import Recorder
+from paceline.study.sizing import MOST_FINALISTS, size_of
 from paceline.study.task import Task
 
 if TYPE_CHECKING:
     from paceline.stats.winner import Verdict
-
-_FINALISTS = 8
-_FEWEST_FINALISTS = 3
-_FEWEST_PAIRS = 2
-_COMPILE_SECONDS = 2.0  # of a program, where the study has compiled none
-_KEPT_BACK = 0.2  # of the time left, for the model's last training and its test
 
 
 class TheFinal:
@@ -70,34 +64,22 @@ class TheFinal:
         return final is not None and final.winner is None and not self._record.trials_since_final
 
     def _begin(self) -> bool:
-        """Chooses the finalists and how often each trains; False where there is no time for it."""
-        finalists, notes = choose(self._record, self._task)
-        pairs, notes_of_time = self._fitting(finalists)
-        known = [note for note in (*notes, *notes_of_time) if note and note not in self._record.notes]
-        self._recorder.tell([Noted(note) for note in known])
-        if not pairs:
+        """Chooses the finalists and how often each trains; False where there is to be no final."""
+        from paceline.search import promising
+
+        record = self._record
+        order, remark = promising(record.space, record.all_trials(), record.objective, MOST_FINALISTS)
+        size = size_of(record, self._task, order, self._seconds_left())
+        notes = [Noted(note, "final") for note in size.notes]
+        if not size.finalists:
+            self._recorder.tell(notes)
             return False
         fresh, share = self._task.fresh_splits
-        default = self._record.default
-        numbers = tuple(trial.number for trial in finalists)
-        self._recorder.tell([FinalStarted(numbers, None if default is None else default.number, pairs, fresh, share)])
+        default = None if record.default is None else record.default.number
+        default = default if default in size.finalists else None
+        notes = [Noted(f"Finalists: {remark}."), *notes]
+        self._recorder.tell([*notes, FinalStarted(size.finalists, default, size.pairs, fresh, share)])
         return True
-
-    def _fitting(self, finalists: Sequence[Trial]) -> tuple[int, list[str]]:
-        """How many pairs the time that is left has room for."""
-        wanted, left = self._task.closing.pairs, self._seconds_left()
-        if left is None:
-            return wanted, []
-        compiled = [event.seconds for event in self._record.compilations]
-        programs = len({trial.program for trial in finalists})
-        compiling = programs * (statistics.fmean(compiled) if compiled else _COMPILE_SECONDS)
-        of_pair = sum(trial.seconds / max(1, len(trial.measurements)) * epochs_of(trial) for trial in finalists)
-        room = int(max(0.0, left * (1 - _KEPT_BACK) - compiling) / max(of_pair, 1e-9))
-        if room >= wanted:
-            return wanted, []
-        if room < _FEWEST_PAIRS:
-            return 0, ["There was no time left for a final: the best score is that of the luckiest trial."]
-        return room, [f"The time left has room for {room} of {wanted} fresh trainings of each finalist."]
 
     def _train(self, fresh: Fresh) -> None:
         final = self._final
@@ -113,28 +95,6 @@ class TheFinal:
             return FinalMeasured(number, pair, ended.score, ended.best_epoch, metrics, seconds, ended.seeded)
 
         record_all(fresh, jobs, self._recorder, measured, self._seconds_left)
-
-
-def choose(record: Record, task: Task) -> tuple[list[Trial], list[str]]:
-    """The finalists, the most promising first, with the user's default configuration; and what to say about it."""
-    from paceline.search import promising
-
-    trials, count = record.all_trials(), _FINALISTS
-    if task.closing.is_automatic:
-        completed = [trial for trial in trials if trial.state is TrialState.COMPLETED and trial.score is not None]
-        trained = sum(len(trial.measurements) for trial in trials if trial.shares is None)
-        typical = statistics.fmean(epochs_of(trial) for trial in completed)
-        count = max(_FEWEST_FINALISTS, min(count, int(trained / (task.closing.pairs * typical))))
-    numbers, remark = promising(record.space, trials, record.objective, count)
-    return [record.trial(number) for number in _first(record, numbers, count)], [f"Finalists: {remark}."]
-
-
-def _first(record: Record, order: Sequence[int], count: int) -> list[int]:
-    """The first ``count`` of an order, those with the best score and of the default configuration among them."""
-    needed = [trial.number for trial in (record.luckiest, record.default) if trial is not None][:count]
-    whole = list(dict.fromkeys([*order, *needed]))
-    others = [number for number in whole if number not in needed][: count - len(set(needed))]
-    return [number for number in whole if number in needed or number in others]
 
 
 def winner_of(record: Record, closing: Closing) -> tuple[int, str]:
@@ -164,8 +124,3 @@ def _size(trial: Trial, final: Final, prefer: str) -> float:
     if prefer == "small":
         return math.inf if trial.parameters is None else float(trial.parameters)
     return statistics.fmean([final.seconds.get((trial.number, pair), math.inf) for pair in range(final.num_pairs)])
-
-
-def epochs_of(trial: Trial) -> int:
-    """How long a finalist trains: to the epoch whose weights the search kept, or in full if it never came so far."""
-    return (trial.best_epoch if trial.state is TrialState.COMPLETED else None) or trial.epochs

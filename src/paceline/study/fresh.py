@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paceline.core import Trial, TrialState
 from paceline.core.events import EpochMeasured, Event, Noted, ProgramCompiled, TrialEnded
 from paceline.execute.base import Executor, Job, Progress
 from paceline.study.recorder import Recorder
@@ -20,6 +21,11 @@ def seeds_of(seed: int, purpose: int, count: int) -> tuple[int, ...]:
     """Seeds for one purpose, independent of those for another; a longer row begins with the shorter ones."""
     sequence = np.random.SeedSequence(entropy=seed, spawn_key=(purpose,))
     return tuple(int(child.generate_state(1)[0] >> 1) for child in sequence.spawn(count))
+
+
+def epochs_of(trial: Trial) -> int:
+    """How long it takes: to the epoch whose weights the search kept, or in full if the trial never came so far."""
+    return (trial.best_epoch if trial.state is TrialState.COMPLETED else None) or trial.epochs
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Record:
         decisions: what the schedule said of each trial, by number.
         final: the closing cohort, once it has begun.
         ablation: the way from the default configuration to the winner, once it is measured.
+        notes_of_final: of the notes, those that belong to the result of the final, or say why there is none.
     """
 
     created: StudyCreated | None = None
@@ -69,6 +70,7 @@ class Record:
     decisions: dict[int, list[TrialDecided]] = field(default_factory=dict)
     final: Final | None = None
     ablation: Ablation | None = None
+    notes_of_final: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._measurements: dict[int, list[Measurement]] = {}
@@ -178,7 +180,7 @@ class Record:
                     event.number, event.config, event.seed, event.epochs, origin=event.origin
                 )
                 self._counts[TrialState.WAITING] += 1
-                self.trials_since_final = True
+                self.trials_since_final, self.notes_of_final = True, []
             case TrialStarted():
                 self._change(
                     event.number,
@@ -204,7 +206,7 @@ class Record:
             case ProgramCompiled():
                 self.compilations.append(event)
             case Noted():
-                self.notes.append(event.text)
+                self._note(event)
             case FinalStarted():
                 self._begin_final(event)
             case FinalMeasured() if self.final is not None:
@@ -228,6 +230,12 @@ class Record:
             case BestTested():
                 self.tested = event
                 self.test_is_current = True
+
+    def _note(self, event: Noted) -> None:
+        if event.text not in self.notes:
+            self.notes.append(event.text)
+        if event.about == "final" and event.text not in self.notes_of_final:
+            self.notes_of_final.append(event.text)
 
     def _change(self, number: int, **changes: object) -> None:
         self._counts[self.trials[number].state] -= 1
@@ -259,7 +267,7 @@ class Record:
         )  # fmt: skip
 
     def _end(self, event: TrialEnded) -> None:
-        self.trials_since_final, self.test_is_current = True, False
+        self.trials_since_final, self.test_is_current, self.notes_of_final = True, False, []
         error = event.reason if event.state is TrialState.FAILED else None
         self._change(
             event.number,

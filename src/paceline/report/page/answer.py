@@ -39,7 +39,7 @@ def _of_search(summary: Summary) -> list[str]:
         if completed > 1
         else "It is the only trial that completed, so there is nothing to compare it with."
     )
-    return told
+    return [*told, *summary.record.notes_of_final]
 
 
 def _of_final(summary: Summary) -> list[str]:

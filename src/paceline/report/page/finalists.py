@@ -83,6 +83,7 @@ def finalists(summary: Summary) -> Iterator[str]:
     final, verdict = summary.record.final, _verdict(summary)
     if final is None:
         yield paragraph(_no_final(summary), "soft")
+        yield from map(paragraph, summary.record.notes_of_final)
         return
     if final.winner is None:
         yield paragraph(
