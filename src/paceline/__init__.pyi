@@ -23,6 +23,7 @@ from .core import PacelineError as PacelineError
 from .core import StudyInterrupted as StudyInterrupted
 from .core import StudyLocked as StudyLocked
 from .core import StudyMismatch as StudyMismatch
+from .core import UnreadableStudy as UnreadableStudy
 from .report import Study as Study
 from .space import Boolean as Boolean
 from .space import Choice as Choice

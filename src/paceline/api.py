@@ -14,6 +14,7 @@ from paceline.report.going_on import interruptible
 from paceline.schedule import Schedule
 from paceline.search import Normal, Strategy, Weights
 from paceline.space import Hyperparameter, HyperParameters, Space
+from paceline.store import study_directory
 from paceline.study import Request, carry_out, make_plan
 from paceline.study.ablation import measure_ablation
 from paceline.study.asking import as_request, check_limits, fresh_directory, seed_of
@@ -21,7 +22,7 @@ from paceline.study.asktell import OpenStudy
 from paceline.study.bring import bring
 from paceline.study.closing import Closing, Replication
 from paceline.study.function import FunctionTask
-from paceline.study.resuming import function_of, limits_of, request_of
+from paceline.study.resuming import check_begun, function_of, limits_of, request_of
 
 Build = Callable[[HyperParameters], Any]
 Show = Literal["auto"] | bool
@@ -178,7 +179,7 @@ def tune(
         AllTrialsFailed: the first trials all failed.
     """
     check_limits(search, trials, budget)
-    study = fresh_directory() if study is None else Path(study)
+    study = fresh_directory() if study is None else study_directory(study)
     seed = seed_of(study) if seed is None else seed
     search = bring(search, seed, start_with=start_with, prior=prior, learn_from=learn_from)
     if data is None:
@@ -250,9 +251,10 @@ def resume(
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
-    directory = Path(study)
+    directory = study_directory(study)
     summary = read(directory)
     record = summary.record
+    check_begun(record, directory)
     if record.created is not None and "kind" in record.created.data:
         return _watched_function(function_of(record, directory, summary.seconds, build, trials, budget), display)
     trials, budget = limits_of(record, directory, summary.seconds, trials, budget)
@@ -344,8 +346,9 @@ def ablate(
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
-    directory = Path(study)
+    directory = study_directory(study)
     summary = read(directory)
+    check_begun(summary.record, directory)
     if summary.record.created is not None and "kind" in summary.record.created.data:
         raise InvalidInput(f"study {directory} is of a function", expected="a study of a build(hp) on data")
     request = request_of(

@@ -63,6 +63,7 @@ def watched(study: Path, wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
+    from paceline.core import command_line
     from paceline.web.address import listen
     from paceline.web.beside import page_beside
 
@@ -70,4 +71,4 @@ def watched(study: Path, wanted: bool) -> Iterator[None]:
     echo(f"Watch it at {address.url()}", err=True)
     with page_beside(study, address):
         yield
-    echo(f"The live page has ended; look again with: paceline watch {study}", err=True)
+    echo(f"The live page has ended; look again with: {command_line('watch', study)}", err=True)

@@ -13,7 +13,7 @@ from paceline.report import Study, Summary, read
 from paceline.report.going_on import interruptible_runs
 from paceline.search import Grid
 from paceline.space import Space
-from paceline.store import StudyStore
+from paceline.store import StudyStore, study_directory
 from paceline.study.asking import fresh_directory
 
 Method = Mapping[str, Any] | Callable[[int, Mapping[str, Study]], Mapping[str, Any]]
@@ -81,7 +81,7 @@ def compare(
     for name, instead in (("search", "searches"), ("schedule", "schedules"), ("seed", "seeds"), ("study", "directory")):
         if name in options:
             raise InvalidInput(f"{name} was given to compare", expected=f"{instead}, since methods are to be compared")
-    path = fresh_directory() if directory is None else Path(directory)
+    path = fresh_directory() if directory is None else study_directory(directory, "directory")
     common = {"final": False, **options, "trials": trials, "budget": budget}
     write_plan(path, list(every), wanted, {})
     space: Space | None = None

@@ -24,6 +24,7 @@ from paceline.report.page.parts import (
     table,
 )
 from paceline.stats.ranks import Estimate
+from paceline.store.files import write_text
 
 if TYPE_CHECKING:
     from paceline.comparison.claims import Axis
@@ -43,7 +44,7 @@ def write(comparison: "Comparison") -> Path:
     title = f"{comparison.objective.metric} on {comparison.data}: {len(comparison.methods)} methods"
     shown = [_answer(comparison), _way(comparison), _used(comparison), _differences(comparison)]
     path = comparison.directory / "comparison.html"
-    path.write_text(assemble(title, f"Comparison {comparison.directory}", shown), "utf-8")
+    write_text(path, assemble(title, f"Comparison {comparison.directory}", shown))
     return path
 
 
@@ -51,7 +52,7 @@ def write_ladder(ladder: "Ladder") -> Path:
     """Writes ``ladder.html`` in the ladder's directory."""
     title = f"What each technique brings: {ladder.metric} on {ladder.data}"
     path = ladder.directory / "ladder.html"
-    path.write_text(assemble(title, f"Ladder {ladder.directory}", [_rungs(ladder), _learning(ladder)]), "utf-8")
+    write_text(path, assemble(title, f"Ladder {ladder.directory}", [_rungs(ladder), _learning(ladder)]))
     return path
 
 

@@ -3,16 +3,19 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
 
 from paceline.comparison import claims
 from paceline.comparison.claims import Axis
 from paceline.comparison.runs import Run, read_run
 from paceline.core import InvalidInput, Objective, StudyMismatch
-from paceline.store import StudyStore
+from paceline.store import StudyStore, study_directory
+from paceline.store.files import write_text
 from paceline.study.record import read_record
 
 if TYPE_CHECKING:
@@ -22,6 +25,18 @@ if TYPE_CHECKING:
 
 NAME = "comparison.json"
 _FORMAT = 1
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a comparison's directory says of itself."""
+
+    methods: list[str]
+    seeds: list[int]
+    peak_bytes: dict[str, int] = field(default_factory=dict)
+
+
+_PLAN = TypeAdapter(_Plan)
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,7 @@ class Comparison:
             InvalidInput: there is none, or none of its studies has begun.
             StudyMismatch: its studies are not of the same data.
         """
-        path = Path(directory)
+        path = study_directory(directory, "directory")
         plan = read_plan(path)
         found = []
         for method in plan["methods"]:
@@ -136,7 +151,8 @@ class Comparison:
 def place_of(directory: Path, method: str, seed: int) -> Path:
     """Where the study of a method and a seed lives."""
     plain = "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in method)
-    return directory / "-".join(part for part in plain.split("-") if part) / f"seed-{seed}"
+    name = "-".join(part for part in plain.split("-") if part)
+    return directory / (name.lstrip(".") or "method") / f"seed-{seed}"  # never ".."
 
 
 def read_plan(directory: Path) -> dict[str, Any]:
@@ -146,10 +162,9 @@ def read_plan(directory: Path) -> dict[str, Any]:
         InvalidInput: it holds none.
     """
     try:
-        plan: dict[str, Any] = json.loads((directory / NAME).read_text("utf-8"))
+        return asdict(_PLAN.validate_json((directory / NAME).read_bytes()))
     except (OSError, ValueError):
         raise InvalidInput(f"{directory} holds no comparison", expected=f"a directory with a {NAME}") from None
-    return plan
 
 
 def write_plan(
@@ -166,9 +181,7 @@ def write_plan(
         "seeds": sorted({*before["seeds"], *seeds}),
         "peak_bytes": {**before["peak_bytes"], **peak_bytes},
     }
-    new = directory / f"{NAME}.new"
-    new.write_text(json.dumps(plan, indent=1), "utf-8")
-    new.replace(directory / NAME)
+    write_text(directory / NAME, json.dumps(plan, indent=1))
     return plan
 
 

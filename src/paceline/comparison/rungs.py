@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from paceline import api
 from paceline.comparison.claims import interval, listed
@@ -20,6 +21,8 @@ from paceline.report.going_on import interruptible_runs
 from paceline.search import Given
 from paceline.stats import pairs, ranks
 from paceline.stats.ranks import Estimate
+from paceline.store import study_directory
+from paceline.store.files import write_text
 from paceline.study.asking import fresh_directory
 from paceline.study.record import Record, read_record
 
@@ -30,6 +33,17 @@ NAME = "ladder.json"
 _RUNG = "rung"
 _FORMAT = 1
 _LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a ladder's directory says of itself."""
+
+    rungs: list[str]
+    steps: list[tuple[str, str]]
+
+
+_PLAN = TypeAdapter(_Plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +213,7 @@ def ladder(
     """
     names = _checked(rungs, seeds)
     wanted = _pairs(names, steps)
-    directory = fresh_directory() if study is None else Path(study)
+    directory = fresh_directory() if study is None else study_directory(study)
 
     def build(hp: Any) -> Any:
         return rungs[hp.Choice(_RUNG, names)](hp)
@@ -213,7 +227,7 @@ def ladder(
             build, data, objective=objective, search=search, trials=len(names), study=directory,
             **settings, repeats=seeds, test_trials=True,
         )  # fmt: skip
-    (directory / NAME).write_text(json.dumps({"format": _FORMAT, "rungs": names, "steps": wanted}, indent=1), "utf-8")
+    write_text(directory / NAME, json.dumps({"format": _FORMAT, "rungs": names, "steps": wanted}, indent=1))
     found = read_ladder(directory)
     found.save()
     return found
@@ -225,14 +239,14 @@ def read_ladder(directory: str | os.PathLike[str]) -> Ladder:
     Raises:
         InvalidInput: there is none.
     """
-    path = Path(directory)
+    path = study_directory(directory, "directory")
     try:
-        plan = json.loads((path / NAME).read_text("utf-8"))
+        plan = _PLAN.validate_json((path / NAME).read_bytes())
     except (OSError, ValueError):
         raise InvalidInput(f"{path} holds no ladder", expected=f"a directory with a {NAME}") from None
     record = read_record(path)
-    trials = {str(trial.config[_RUNG]): trial for trial in record.all_trials()}
-    known = {name: trials[name] for name in plan["rungs"] if name in trials}
+    trials = {str(trial.config.get(_RUNG)): trial for trial in record.all_trials()}
+    known = {name: trials[name] for name in plan.rungs if name in trials}
     failed = {name: last_line(trial.error) for name, trial in known.items() if trial.score is None}
     metric, scores = _scores(record, {name: trial for name, trial in known.items() if name not in failed})
     rungs = tuple(
@@ -240,7 +254,7 @@ def read_ladder(directory: str | os.PathLike[str]) -> Ladder:
         for name, found in scores.items()
     )
     name = str(record.created.data.get("name", "")) if record.created else ""
-    wanted = [(before, after) for before, after in plan["steps"] if before in scores and after in scores]
+    wanted = [(before, after) for before, after in plan.steps if before in scores and after in scores]
     return Ladder(path, metric, record.objective, name, rungs, _steps(scores, wanted, record.objective), failed)
 
 

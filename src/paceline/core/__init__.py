@@ -2,6 +2,7 @@
 
 from paceline.core.ablation import Ablation, Side
 from paceline.core.budget import Budget, parse_bytes, parse_seconds
+from paceline.core.commands import command_line
 from paceline.core.decision import Action, Decision
 from paceline.core.errors import (
     AllTrialsFailed,
@@ -11,6 +12,7 @@ from paceline.core.errors import (
     StudyInterrupted,
     StudyLocked,
     StudyMismatch,
+    UnreadableStudy,
     last_line,
     shown,
 )
@@ -39,7 +41,9 @@ __all__ = [
     "StudyMismatch",
     "Trial",
     "TrialState",
+    "UnreadableStudy",
     "Value",
+    "command_line",
     "did_you_mean",
     "known_name",
     "last_line",

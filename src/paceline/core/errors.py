@@ -5,6 +5,7 @@
     │   ├── MissingData                    a data set or file is not there
     │   └── StudyMismatch                  the study directory belongs to another study
     ├── StudyLocked                        another process writes this study
+    ├── UnreadableStudy                    its files are damaged, of a newer version, or no study at all
     └── AllTrialsFailed                    the first trials all failed: the model, not the search, needs care
     StudyInterrupted (a KeyboardInterrupt) Ctrl+C stopped a study; the message says how to go on
 
@@ -65,6 +66,10 @@ class StudyMismatch(InvalidInput):
 
 class StudyLocked(PacelineError):
     """Another process is writing this study."""
+
+
+class UnreadableStudy(PacelineError):
+    """A study's files are damaged, were written by a newer Paceline, or are no study's."""
 
 
 class AllTrialsFailed(PacelineError):

@@ -2,11 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from paceline.core.decision import Action
 from paceline.core.trial import Configuration, TrialState
+
+FORMAT = 2
+"""Version of the record's form, stored in each study's first event; higher where what was written before changed its
+meaning. Kinds of events and fields may be added without that."""
 
 Json = Any
 """A value that goes to JSON and back unchanged."""
@@ -268,18 +275,22 @@ def to_json(event: Event) -> tuple[str, dict[str, Json]]:
     return type(event).__name__, body
 
 
-def from_json(kind: str, body: Mapping[str, Json]) -> Event:
-    """The event back from `to_json`; fields that a later version added are left out."""
-    cls = _KINDS[kind]
-    known = {one.name for one in fields(cls)}
-    values = {name: value for name, value in body.items() if name in known}
-    if "metrics" in values:
-        values["metrics"] = {k: float(v) for k, v in values["metrics"].items()}
-    if "state" in values:
-        values["state"] = TrialState(values["state"])
-    for name in ("finalists", "scores", "tests"):
-        if name in values:
-            values[name] = tuple(values[name])
-    if "action" in values:
-        values["action"] = Action(values["action"])
-    return cls(**values)
+def from_json(kind: str, body: str | bytes) -> Event:
+    """The event back from what `to_json` gave, its body as JSON text; fields that a later version added are left out.
+
+    Raises:
+        ValueError: it is no event: an unknown kind, a field that is missing, or a value of another type.
+    """
+    if kind not in _KINDS:
+        raise ValueError(f"a kind that is not known to this version, {kind!r}")
+    try:
+        return _reader(kind).validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, (kind, *first["loc"])))
+        raise ValueError(f"{place}: {first['msg']}") from error
+
+
+@cache
+def _reader(kind: str) -> TypeAdapter[Event]:
+    return TypeAdapter(_KINDS[kind])

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, PacelineError
 from paceline.report.page.parts import text
 from paceline.report.panels import Panel, panels, script, styles
 from paceline.report.show import Summary, read
+from paceline.store.files import write_text
 
 NAME = "report.html"
 """The file's name in a study's directory."""
@@ -63,16 +64,15 @@ def write_report(directory: str | os.PathLike[str], path: str | os.PathLike[str]
     Raises:
         InvalidInput: there is no study, or the file cannot be written.
     """
-    target = Path(directory) / NAME if path is None else Path(path)
-    page = document(read(directory))
-    new = target.with_name(target.name + ".new")
+    summary = read(directory)
+    target = summary.directory / NAME if path is None else Path(path)
+    page = document(summary)
     try:
-        new.write_text(page, "utf-8")
-        new.replace(target)
-    except OSError as error:
-        new.unlink(missing_ok=True)
+        write_text(target, page)
+    except PacelineError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error
         raise InvalidInput(
-            f"the report {target} cannot be written ({error.strerror})", expected="a file in a folder that is there"
+            f"the report {target} cannot be written ({reason})", expected="a file in a folder that is there"
         ) from error
     return target
 

@@ -1,11 +1,10 @@
 """How to go on with a study that was stopped: the commands, and what Ctrl+C says."""
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from paceline.core import InvalidInput, StudyInterrupted, interrupts
+from paceline.core import InvalidInput, StudyInterrupted, command_line, interrupts
 from paceline.report import words
 from paceline.report.document import NAME, write_report
 from paceline.report.show import Summary, read
@@ -52,10 +51,10 @@ def interruptible_runs(directory: Path) -> Iterator[None]:
 
 def how_to_go_on(summary: Summary) -> Iterator[str]:
     """What can be done with a study that was stopped before its end, a line each."""
-    directory = shlex.quote(str(summary.directory))
-    yield f"Go on with: paceline resume {directory}{_from_memory(summary)}"
+    directory = summary.directory
+    yield f"Go on with: {command_line('resume', directory)}{_from_memory(summary)}"
     if summary.record.best is not None or any(t.measurements for t in summary.record.all_trials()):
-        yield f"Or end the search here and choose the best model now: paceline finish {directory}"
+        yield f"Or end the search here and choose the best model now: {command_line('finish', directory)}"
 
 
 def _from_memory(summary: Summary) -> str:

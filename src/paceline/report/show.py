@@ -12,7 +12,7 @@ from paceline.core import Trial, TrialState, last_line
 from paceline.core.events import SessionEnded, SessionStarted
 from paceline.report import verdict
 from paceline.report.timeline import Timeline, timeline
-from paceline.store import Stored, StudyStore
+from paceline.store import Stored, StudyStore, study_directory
 from paceline.store.writer import process_of
 from paceline.study import Record
 
@@ -90,7 +90,7 @@ def read(directory: str | os.PathLike[str]) -> Summary:
     Raises:
         InvalidInput: there is none.
     """
-    path = Path(directory)
+    path = study_directory(directory)
     store = StudyStore(path, writable=False)
     try:
         stored = list(store.events())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.core import InvalidInput, Trial
 from paceline.space import Space
+from paceline.store import study_directory
 from paceline.study.backend import choose_backend
 from paceline.study.frames import trials_dataframe
 from paceline.study.record import Record, read_record
@@ -36,7 +37,8 @@ class Study:
         Raises:
             InvalidInput: there is none.
         """
-        return cls(Path(directory), read_record(directory))
+        path = study_directory(directory)
+        return cls(path, read_record(path))
 
     def __repr__(self) -> str:
         return f"<Study {self.directory}: {self.record.outcome}>"

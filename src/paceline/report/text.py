@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from paceline.core import InvalidInput, Trial, TrialState
+from paceline.core import InvalidInput, Trial, TrialState, command_line
 from paceline.core.texts import on_one_line
 from paceline.report import ablation, verdict, words
 from paceline.report.going_on import how_to_go_on
@@ -191,7 +191,7 @@ def _stopped(summary: Summary) -> Iterator[str]:
     told = ", ".join(f"{number:,} after {words.count(epoch, 'epoch')}" for epoch, number in sorted(after.items()))
     yield (
         f"{words.count(len(stopped), 'trial')} did not go on to the end: {told}. "
-        f"Why, for each: paceline show {summary.directory} --trial N"
+        f"Why, for each: {command_line('show', summary.directory)} --trial N"
     )
 
 
@@ -229,7 +229,7 @@ def _notes(summary: Summary) -> Iterator[str]:
 
 def _files(summary: Summary) -> Iterator[str]:
     directory = summary.directory
-    yield f"Everything is in {directory}; look at it again with: paceline show {directory}"
+    yield f"Everything is in {directory}; look at it again with: {command_line('show', directory)}"
     if (directory / "report.html").exists():
         yield f"The report is {directory / 'report.html'}; open it in a browser."
     if (directory / "best.keras").exists():

@@ -1,9 +1,10 @@
 """A study's events in SQLite: appended in transactions by one writer, read by any number of readers."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-from paceline.core import InvalidInput, PacelineError, StudyLocked
-from paceline.core.events import Event, Json, from_json, to_json
+from paceline.core import InvalidInput, PacelineError, StudyLocked, UnreadableStudy
+from paceline.core.events import FORMAT, Event, Json, from_json, to_json
+from paceline.store import files
+from paceline.store.opening import damaged, engine_of, explained
+from paceline.store.paths import DATABASE
 from paceline.store.writer import SessionClock, this_process
 
 _metadata = sa.MetaData()
@@ -30,7 +34,12 @@ _values = sa.Table(
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+_TABLES = sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")
 _LAST = sa.select(sa.func.max(_events.c.id))
+_FIRST = sa.select(_events.c.body).where(_events.c.kind == "StudyCreated").order_by(_events.c.id).limit(1)
+_REPLACE = sa.text("INSERT OR REPLACE INTO current (name, value) VALUES (:name, :value)")
+
+_DURABLE_SECONDS = 1.0  # what a power cut may undo of what was measured, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,142 +60,185 @@ class StudyStore:
     """
 
     def __init__(self, directory: Path, *, writable: bool) -> None:
-        """Opens the study in ``directory``.
+        """Opens the study in ``directory``. A reader makes no file there.
 
         Raises:
             StudyLocked: ``writable``, and another process writes it; the message says which.
             InvalidInput: not ``writable``, and there is no study.
-            PacelineError: the disk is full or the file is damaged.
+            UnreadableStudy: the file is damaged, of a newer version, or no study.
+            PacelineError: the directory or a file in it cannot be used; the message says why.
         """
         self.directory = directory = directory.absolute()  # it stays this one, whatever a user's function changes
         self._clock = SessionClock()
-        self._path = directory / "study.db"
-        if not writable and not self._path.exists():
-            raise InvalidInput(
-                f"{directory} holds no study", expected="a directory made by paceline (it has a study.db)"
-            )
+        self._path = directory / DATABASE
+        self._lock: FileLock | None = None
+        self._connection: sa.Connection | None = None
+        self._is_durable, self._durable_at = False, 0.0
         if writable:
-            _make_directory(directory)
-        self._lock = FileLock(directory / "study.lock") if writable else None
-        if self._lock is not None:
-            self._acquire()
-        mode = "" if writable else "?mode=ro&uri=true"
-        prefix = "" if writable else "file:"
-        self._engine = sa.create_engine(f"sqlite:///{prefix}{self._path}{mode}", poolclass=sa.pool.NullPool)
-        self._connection = self._connect(writable)
+            self._take_lock()
+        elif not self._path.exists():
+            raise InvalidInput(
+                f"{directory} holds no study", expected=f"a directory made by paceline (it has a {DATABASE})"
+            )
+        try:
+            with explained(self._path):
+                self._connection = engine_of(self._path, writable=writable).connect()
+                self._check()
+                if writable:
+                    self._prepare()
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def exists(cls, directory: Path) -> bool:
         """Whether there is a study in this directory."""
-        return (directory / "study.db").exists()
+        return (directory / DATABASE).exists()
 
-    def append(self, events: Sequence[Event], values: Mapping[str, Json] | None = None) -> None:
-        """Adds events, and replaces current values, in one transaction."""
+    def append(
+        self, events: Sequence[Event], values: Mapping[str, Json] | None = None, *, durable: bool = False
+    ) -> None:
+        """Adds events, and replaces current values, in one transaction.
+
+        Args:
+            events: in order.
+            values: current values by name.
+            durable: not even a power cut undoes it once this returns, as where files will be removed that were valid
+                before. Else that may undo the last second.
+        """
         now = self._clock.now()
         rows = []
         for event in events:
             kind, body = to_json(event)
             rows.append({"time": now, "kind": kind, "body": _dump(body)})
-        with self._explained(), self._connection.begin():
-            if rows:
-                self._connection.execute(_events.insert(), rows)
-            for name, value in (values or {}).items():
-                statement = sa.text("INSERT OR REPLACE INTO current (name, value) VALUES (:name, :value)")
-                self._connection.execute(statement, {"name": name, "value": _dump(value)})
+        replaced = [{"name": name, "value": _dump(value)} for name, value in (values or {}).items()]
+        with explained(self._path):
+            self._set_durable(durable or time.monotonic() - self._durable_at >= _DURABLE_SECONDS)
+            with self._open.begin():
+                if rows:
+                    self._open.execute(_events.insert(), rows)
+                if replaced:
+                    self._open.execute(_REPLACE, replaced)
 
     def events(self, after: int = 0) -> Iterator[Stored]:
-        """The events with an id above ``after``, in order."""
+        """The events with an id above ``after``, in order.
+
+        Raises:
+            UnreadableStudy: one of them is damaged, or was written by a newer version.
+        """
         query = sa.select(_events).where(_events.c.id > after).order_by(_events.c.id)
-        for row in self._rows(query):
-            yield Stored(row.id, row.time, from_json(row.kind, json.loads(row.body)))
+        for id_, written, kind, body in self._rows(query):
+            try:
+                yield Stored(id_, float(written), from_json(kind, body))
+            except (ValueError, TypeError) as error:
+                raise damaged(self._path, f"event {id_}: {error}") from error
 
     def last(self) -> int:
         """The id of the last event, 0 where there is none: a look that costs next to nothing."""
-        with self._explained(), self._connection.begin():
-            try:
-                found = self._connection.execute(_LAST).scalar()
-            except sa.exc.OperationalError as error:
-                if "no such table" in str(error.orig):  # the writer has not made its tables
-                    return 0
-                raise
-        return int(found or 0)
+        rows = self._rows(_LAST)
+        return int(rows[0][0] or 0) if rows else 0
 
     def value(self, name: str) -> Json | None:
-        """A current value, or None where it was never set."""
-        query = sa.select(_values.c.value).where(_values.c.name == name)
-        rows = self._rows(query)
-        return json.loads(rows[0].value) if rows else None
+        """A current value, or None where it was never set.
+
+        Raises:
+            UnreadableStudy: it is damaged.
+        """
+        rows = self._rows(sa.select(_values.c.value).where(_values.c.name == name))
+        try:
+            return json.loads(rows[0][0]) if rows else None
+        except (ValueError, TypeError) as error:
+            raise damaged(self._path, f"the current value {name}: {error}") from error
 
     def close(self) -> None:
-        """Lets go of the file, and of the right to write."""
-        self._connection.close()
-        self._engine.dispose()
+        """Lets go of the file, and of the right to write. Raises nothing: it may follow an error."""
+        with suppress(sa.exc.DBAPIError, sqlite3.Error):
+            if self._connection is not None:
+                if self._lock is not None:
+                    # so that readers need no files beside it, which a disk that is read only could not hold; while
+                    # somebody reads it that cannot be, and does no harm
+                    self._pragma("busy_timeout=0")
+                    self._pragma("journal_mode=DELETE")
+                self._connection.close()
         if self._lock is not None:
             self._lock.release()
 
+    # -- inside
+
+    @property
+    def _open(self) -> sa.Connection:
+        if self._connection is None:
+            raise TypeError("the store is closed")
+        return self._connection
+
     def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         """What a query finds: nothing while the writer has not made its tables."""
-        with self._explained(), self._connection.begin():
-            return self._connection.execute(query).all() if sa.inspect(self._connection).get_table_names() else ()
+        with explained(self._path), self._open.begin():
+            return self._open.execute(query).all() if self._open.execute(_TABLES).first() else ()
 
-    def _connect(self, writable: bool) -> sa.Connection:
-        with self._explained():
-            connection = self._engine.connect()
-            if writable:
-                # WAL: readers never wait for the writer. NORMAL: a killed process loses nothing.
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-                connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
-                connection.commit()
-                _metadata.create_all(connection)
-                connection.commit()
-        if writable:
-            self._connection = connection
-            self.append([], {"writer": this_process()})
-        return connection
+    def _check(self) -> None:
+        """Makes sure that the file is a study that this version can read; one that is still being made is.
 
-    def _acquire(self) -> None:
-        if self._lock is None:
+        Raises:
+            UnreadableStudy: it is not.
+        """
+        rows = self._rows(_FIRST)
+        if not rows:
             return
         try:
-            self._lock.acquire(timeout=0)
+            found = json.loads(rows[0][0])["format"]
+        except (ValueError, TypeError, KeyError):
+            found = None
+        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+            raise damaged(self._path, "its first event does not say in which format the others are")
+        if found > FORMAT:
+            raise UnreadableStudy(
+                f"{self.directory} was written by a newer Paceline (its format is {found}, this version reads up to "
+                f"{FORMAT}). Install a newer one: pip install --upgrade paceline"
+            )
+
+    def _prepare(self) -> None:
+        # WAL: readers never wait for the writer, and a killed process loses nothing
+        self._pragma("journal_mode=WAL")
+        _metadata.create_all(self._open)
+        self._open.commit()
+        self.append([], {"writer": this_process()})
+
+    def _set_durable(self, wanted: bool) -> None:
+        """Whether the next transactions are flushed to the disk when they end."""
+        if wanted != self._is_durable:
+            self._pragma(f"synchronous={'FULL' if wanted else 'NORMAL'}")
+            self._is_durable = wanted
+        if wanted:
+            self._durable_at = time.monotonic()
+
+    def _pragma(self, setting: str) -> None:
+        self._open.exec_driver_sql(f"PRAGMA {setting}")
+        self._open.commit()
+
+    def _take_lock(self) -> None:
+        """The right to write, until `close`."""
+        with files.explained(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / "study.lock"
+        lock = FileLock(path)
+        try:
+            with files.explained(path):
+                lock.acquire(timeout=0)
         except Timeout:
             raise StudyLocked(self._who_holds_it()) from None
+        self._lock = lock
 
     def _who_holds_it(self) -> str:
         holder: dict[str, Any] = {}
-        if self._path.exists():
+        with suppress(PacelineError, AttributeError):
             reader = StudyStore(self.directory, writable=False)
-            holder = reader.value("writer") or {}
+            found = reader.value("writer")
+            holder = found if isinstance(found, dict) else {}
             reader.close()
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.get("since", time.time())))
         who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}, since {since}"
         return f"study {self.directory} is being written by {who}; wait for it or stop it, or use another directory."
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.DatabaseError as error:
-            reason = str(error.orig)
-            if "full" in reason or "disk I/O" in reason:
-                what = "no room left on disk" if "full" in reason else f"the disk fails ({reason})"
-                message = f"{what} for {self._path}; make room, then go on: paceline resume {self.directory}"
-            elif "malformed" in reason or "not a database" in reason:
-                message = f"{self._path} is damaged ({reason}); restore it from a copy or use another directory."
-            elif "no such table" in reason:
-                message = f"{self._path} is not a study of paceline; use another directory."
-            else:
-                message = f"{self._path} cannot be used: {reason}."
-            raise PacelineError(message) from error
-
-
-def _make_directory(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInput(
-            f"study directory {directory} cannot be made ({error.strerror})", expected="a place that can be written"
-        ) from error
 
 
 def _dump(value: Json) -> str:

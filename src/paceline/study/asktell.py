@@ -4,7 +4,6 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +21,7 @@ from paceline.core.events import (
 from paceline.execute.calling import metrics_of
 from paceline.search import History, Strategy, create, restore
 from paceline.space import Hyperparameter, Space
-from paceline.store import StudyStore
+from paceline.store import StudyStore, study_directory
 from paceline.study.frames import trials_dataframe
 from paceline.study.function import check_same, created, given_space, known, objective_of
 from paceline.study.record import Record
@@ -55,7 +54,7 @@ class OpenStudy:
         search: str | Strategy, seed: int | None,
     ) -> None:  # fmt: skip
         """See `paceline.open_study`."""
-        self.directory = Path(directory)
+        self.directory = study_directory(directory)
         self._began = time.monotonic()
         before = known(self.directory)
         given = given_space(space, None)

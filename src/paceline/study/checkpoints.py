@@ -1,17 +1,14 @@
 """Networks on disk: where running trials stand, and the best one's weights. Safetensors, pruned as trials end."""
 
-import errno
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from paceline.core import PacelineError
 from paceline.core.events import Json
 from paceline.execute.base import Leaves, Snapshot
+from paceline.store.files import explained, remove
 
 
 class Checkpoints:
@@ -79,7 +76,7 @@ class Checkpoints:
         """Removes files that the stored index does not name; to be called after it is stored."""
         valid = {entry["file"] for entry in self._running.values()} | ({self._best["file"]} if self._best else set())
         for name in self._obsolete - valid:
-            (self._directory / name).unlink(missing_ok=True)
+            remove(self._directory / name)
         self._obsolete &= valid
 
     def prune_all(self) -> None:
@@ -100,26 +97,9 @@ class Checkpoints:
 
     def _write(self, name: str, tensors: dict[str, np.ndarray]) -> None:
         path = self._directory / name
-        with writing(path):
+        with explained(path):
             self._directory.mkdir(exist_ok=True)
             save_file({key: np.asarray(value, order="C") for key, value in tensors.items()}, path)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """While it lasts, a failure to write this file of a study is told in words.
-
-    Raises:
-        PacelineError: the file cannot be written; what there is of it has been removed.
-    """
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        path.unlink(missing_ok=True)
-        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-        study = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-        what = "no room left on disk" if full else f"cannot write ({error})"
-        raise PacelineError(f"{what} for {path}; make room, then go on: paceline resume {study}") from error
 
 
 def _numbered(tensors: Mapping[str, np.ndarray], prefix: str) -> list[np.ndarray]:

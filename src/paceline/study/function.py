@@ -20,7 +20,7 @@ from paceline.core import (
     parse_bytes,
     parse_seconds,
 )
-from paceline.core.events import Json, StudyCreated
+from paceline.core.events import FORMAT, Json, StudyCreated
 from paceline.execute.base import Executor, Leaves
 from paceline.execute.calling import Function
 from paceline.execute.functions import FunctionExecutor, Limits
@@ -30,10 +30,10 @@ from paceline.schedule.asha import Asha
 from paceline.search import Strategy, create
 from paceline.search.start_with import with_default
 from paceline.space import Fixed, Hyperparameter, Space
-from paceline.store import StudyStore
+from paceline.store import StudyStore, study_directory
 from paceline.study.closing import Closing
 from paceline.study.fresh import FINAL, Fresh, seeds_of
-from paceline.study.record import FORMAT, Record, read_record
+from paceline.study.record import Record, read_record
 from paceline.study.source import import_build
 
 KIND = "function"
@@ -112,7 +112,7 @@ class FunctionTask:
                 f"{name} was given without workers", expected="workers=1 or more",
                 fix="Only what runs in a process of its own can be ended from outside.",
             )  # fmt: skip
-        directory = Path(study)
+        directory = study_directory(study)
         found = import_build(function) if isinstance(function, str) else function
         if not callable(found):
             raise InvalidInput(f"function is a {type(found).__name__}", expected="a function of hp")

@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from paceline.core import Budget, Configuration, Objective, StudyMismatch, Trial
-from paceline.core.events import Json, StudyCreated
+from paceline.core.events import FORMAT, Json, StudyCreated
 from paceline.data import Split, Stream, load, split
 from paceline.execute.base import Executor, Job, Leaves
 from paceline.schedule import Full, Schedule
 from paceline.search import Strategy, create
 from paceline.search.start_with import with_default
 from paceline.space import HyperParameters, Space
+from paceline.store.files import replacing
 from paceline.study.backend import choose_backend
-from paceline.study.checkpoints import writing
 from paceline.study.closing import Closing
 from paceline.study.discovery import discover_space
 from paceline.study.engine import Engine, training_data
 from paceline.study.fresh import Fresh
 from paceline.study.pace import in_flight_of, schedule_of
-from paceline.study.record import FORMAT, Record
+from paceline.study.record import Record
 from paceline.study.request import Request
 from paceline.study.streams import StreamParts, check_batch_size, stream_parts
 from paceline.study.tested import write_tested
@@ -221,10 +221,8 @@ class Plan:
     def save_and_test(self, trial: Trial, leaves: Leaves | None, directory: Path) -> dict[str, float]:
         """Saves the trial's model as ``best.keras``; its metrics on the test set, empty where there is none."""
         model = self.build_model(trial, leaves)
-        new = directory / "best.new.keras"
-        with writing(new):
+        with replacing(directory / "best.keras") as new:
             model.save(new)
-            new.replace(directory / "best.keras")
         if isinstance(self.split, Split) and self._has_test:
             write_tested(
                 directory, model, self.split.x_test, self.split.y_test, self.split.dataset.task,

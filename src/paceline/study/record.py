@@ -5,7 +5,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from paceline.core import Ablation, Action, Configuration, Final, Measurement, Objective, Side, Trial, TrialState
 from paceline.core.events import (
@@ -32,11 +31,7 @@ from paceline.core.events import (
     TrialTested,
 )
 from paceline.space import Space
-from paceline.store import StudyStore
-
-FORMAT = 2
-"""Version of the record's form, stored in each study's first event."""
-
+from paceline.store import StudyStore, study_directory
 
 @dataclass(eq=False)
 class Record:
@@ -300,7 +295,7 @@ def read_record(directory: str | os.PathLike[str]) -> Record:
     Raises:
         InvalidInput: there is none.
     """
-    store = StudyStore(Path(directory), writable=False)
+    store = StudyStore(study_directory(directory), writable=False)
     try:
         return Record.of(stored.event for stored in store.events())
     finally:

@@ -18,6 +18,19 @@ from paceline.study.source import Source
 _LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
 
+def check_begun(record: Record, directory: Path) -> None:
+    """Makes sure that there is something to go on with.
+
+    Raises:
+        InvalidInput: the process that made the study was stopped before it stored anything.
+    """
+    if record.created is None:
+        raise InvalidInput(
+            f"study {directory} was stopped before it stored anything", expected="a study that has begun",
+            fix="Run again what was to begin it.",
+        )  # fmt: skip
+
+
 def request_of(
     record: Record, directory: Path, build: Build | str | None, data: Any, *, trials: int | None,
     budget: float | str | None, validation: Any = None, class_weight: Mapping[int, float] | None = None,

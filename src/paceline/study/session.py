@@ -7,7 +7,7 @@ from contextlib import chdir
 from importlib import metadata
 from pathlib import Path
 
-from paceline.core import AllTrialsFailed, TrialState, interrupts, last_line
+from paceline.core import AllTrialsFailed, TrialState, command_line, interrupts, last_line
 from paceline.core.events import (
     BestTested,
     Event,
@@ -129,8 +129,9 @@ class Session:
 
     def _create(self) -> None:
         task = self._task
-        self._recorder.tell([task.created, SessionStarted(versions()), SpaceChanged(task.space.to_json())])
-        self._recorder.tell([Noted(note) for note in task.notes])
+        # in one transaction: a process that is killed now leaves the whole beginning or none of it
+        opening = [task.created, SessionStarted(versions()), SpaceChanged(task.space.to_json())]
+        self._recorder.tell([*opening, *map(Noted, task.notes)])
 
     # -- ending
 
@@ -178,7 +179,7 @@ class Session:
             last = last_line(next(t.error for t in reversed(self._record.trials.values()) if t.error))
             raise AllTrialsFailed(
                 f"the first {ended} trials all failed; the last one: {last.removesuffix('.')}. "
-                f"Run `paceline show {self._directory}` for the tracebacks."
+                f"The tracebacks: {command_line('show', self._directory)}"
             )
 
     def _test_trials(self, progress: Progress) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from paceline.study.checkpoints import writing
+from paceline.store.files import remove, replacing
 
 Array = np.ndarray[Any, Any]
 
@@ -62,18 +62,16 @@ def write_tested(
     target = directory / NAME
     found = _tested(model, x_test, y_test, task, tuple(class_names))
     if found is None:
-        target.unlink(missing_ok=True)
+        remove(target)
         return False
     tensors = {"rows": found.rows, "truth": found.truth, "predicted": found.predicted, "worst": found.worst}
     if found.probabilities is not None:
         tensors["probabilities"] = found.probabilities.astype(np.float16)
     if found.worst_inputs is not None:
         tensors["worst_inputs"] = found.worst_inputs
-    new = target.with_name(NAME + ".new")
-    with writing(new):
-        meta = {"task": found.task, "class_names": json.dumps(found.class_names)}
+    meta = {"task": found.task, "class_names": json.dumps(found.class_names)}
+    with replacing(target) as new:
         save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, new, meta)
-        new.replace(target)
     return True
 
 

@@ -1,0 +1,118 @@
+"""Files of a study beside its database: written so that they survive a power cut, and clear when they cannot be.
+
+A file is complete or not there: it is written under another name, flushed to the disk, and then takes its own name.
+"""
+
+import errno
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from paceline.core import PacelineError, command_line
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives the path of a new file, with the same name in a fresh folder, to be written in the block.
+
+    When the block ends well, the file is flushed to the disk and takes the place of the one at ``path``.
+
+    Raises:
+        PacelineError: it cannot be written; nothing is left of it, and what was at ``path`` before is still there.
+    """
+    folder: Path | None = None
+    with explained(path):
+        try:
+            # fresh, so that no link that somebody left under a name that can be foreseen is followed
+            folder = Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))
+            new = folder / path.name
+            yield new
+            flush(new)
+            new.replace(path)
+            flush(path.parent)
+        finally:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8, whole or not at all.
+
+    Raises:
+        PacelineError: it cannot be written.
+    """
+    with replacing(path) as new:
+        new.write_text(text, "utf-8")
+
+
+def flush(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    if os.name == "nt" and path.is_dir():  # folders cannot be opened there, and need not be
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Removes a file where that is possible; one that cannot be removed stays, and does no harm."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """While it lasts, a failure to write a file is raised in words.
+
+    Raises:
+        PacelineError: an operation on files failed.
+    """
+    try:
+        yield
+    except PacelineError:
+        raise
+    except Exception as error:
+        number = _number(error)
+        if number is None:
+            raise
+        raise PacelineError(cannot_write(path, number, error)) from error
+
+
+def cannot_write(path: Path, number: int, error: object = None) -> str:
+    """What is wrong with a file that cannot be written, and what to do about it.
+
+    Args:
+        path: of the file, in a study's directory or in a folder of it.
+        number: the system's number of the error.
+        error: what was raised, where the number says little.
+    """
+    study = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+    reason = os.strerror(number)
+    if number in _NO_ROOM:
+        what = "the disk fails" if number == errno.EIO else "no room left on disk"
+        what, fix = f"{what} ({reason}) for {path}", "make room"
+    elif number in _NOT_ALLOWED:
+        what, fix = f"{path} cannot be written ({reason})", "make it writable for this user"
+    elif number in _IN_THE_WAY:
+        what, fix = f"{path} cannot be written ({reason})", "move away what is in its place"
+    else:
+        return f"{path} cannot be written ({error or reason})."
+    return f"{what}; {fix}, then go on: {command_line('resume', study)}"
+
+
+def _number(error: Exception) -> int | None:
+    """The system's number of an error, also where a library says it in its text only; None where it has none."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))  # safetensors
+    return None if found is None else int(found[1])

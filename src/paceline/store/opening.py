@@ -1,0 +1,88 @@
+"""How the database of a study is opened, and what its errors mean in words."""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from paceline.core import PacelineError, UnreadableStudy, command_line
+from paceline.store.files import cannot_write
+
+_WRITER_WAITS = 60.0  # seconds for a reader to finish; only the change to WAL mode ever has to
+
+
+def engine_of(path: Path, *, writable: bool) -> sa.Engine:
+    """An engine whose connections are to this file and no other, whatever characters its name has."""
+    return sa.create_engine("sqlite://", creator=partial(_connect, path, writable), poolclass=sa.pool.NullPool)
+
+
+def _connect(path: Path, writable: bool) -> sqlite3.Connection:
+    """A connection; only a writer makes the file where there is none."""
+    whole = path.absolute()  # a relative one could begin with "file:", which some builds of SQLite take for a URI
+    if writable:
+        return sqlite3.connect(whole, timeout=_WRITER_WAITS)
+    found = sqlite3.connect(f"{whole.as_uri()}?mode=ro", uri=True)
+    try:
+        found.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        if not _cannot_share(error) or _has_log(whole):
+            raise
+        # In WAL mode even a reader needs files beside the database. In a folder where it may not make them there is no
+        # writer either, so that the database can be taken as it is.
+        found.close()
+        found = sqlite3.connect(f"{whole.as_uri()}?mode=ro&immutable=1", uri=True)
+    return found
+
+
+def _cannot_share(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """While it lasts, what SQLite says of the database at ``path`` is raised in words.
+
+    Raises:
+        UnreadableStudy: the file is damaged or is no study.
+        PacelineError: it cannot be written or read for another reason.
+    """
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise _in_words(path, error.orig) from error
+
+
+def _in_words(path: Path, error: BaseException | None) -> PacelineError:
+    name, reason = getattr(error, "sqlite_errorname", None) or "", str(error)
+    if name == "SQLITE_FULL":
+        return PacelineError(cannot_write(path, errno.ENOSPC))
+    if name.startswith("SQLITE_IOERR"):
+        return PacelineError(cannot_write(path, errno.EIO))
+    if name.startswith("SQLITE_READONLY"):
+        return PacelineError(cannot_write(path, errno.EROFS))
+    if name.startswith("SQLITE_CANTOPEN"):
+        return PacelineError(
+            f"{path} cannot be opened; make it and its directory readable, and writable for a study that goes on."
+        )
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return PacelineError(f"{path} is in use by another program ({reason}); try again when that has ended.")
+    if "no such table" in reason or "no such column" in reason:
+        return UnreadableStudy(f"{path} is not a study of paceline ({reason}); use another directory.")
+    return damaged(path, reason)
+
+
+def damaged(path: Path, reason: object) -> UnreadableStudy:
+    """The one error for a study that cannot be read; ``reason`` is what was found."""
+    return UnreadableStudy(
+        f"{path} is damaged ({reason}); what can be read of it, and how to repair it, says: "
+        f"{command_line('doctor', path.parent)}"
+    )
