@@ -37,7 +37,8 @@ def test_what_is_public() -> None:
     assert set(paceline.__all__) == {
         "AllTrialsFailed", "Boolean", "Choice", "Comparison", "Fixed", "Float", "HyperParameters", "Int",
         "InvalidInput", "Ladder", "MissingData", "Objective", "OpenStudy", "PacelineError", "Space", "Study",
-        "StudyInterrupted", "StudyLocked", "StudyMismatch", "__version__", "ablate", "compare", "finish", "ladder",
+        "StudyInterrupted", "StudyLocked", "StudyMismatch", "UnreadableStudy", "__version__", "ablate", "compare",
+        "finish", "ladder",
         "load_study", "open_study", "resume", "tune", "data", "schedule", "search", "space",
         "testing",
     }  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paceline.core import InvalidInput, PacelineError, StudyLocked, TrialState
+from paceline.core import InvalidInput, StudyLocked, TrialState, UnreadableStudy
 from paceline.core.events import (
     BestTested,
     EpochMeasured,
@@ -52,7 +52,7 @@ def same(one: Event, other: Event) -> bool:
     return one == other
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(events, max_size=4), max_size=4))
 def test_events_come_back_unchanged_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[Event]]
@@ -119,7 +119,8 @@ def test_reading_what_is_no_study(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "study.db") as other:
         other.execute("CREATE TABLE birds (name TEXT)")
     other.close()
-    reader = StudyStore(tmp_path, writable=False)
-    with pytest.raises(PacelineError, match="is not a study of paceline"):
-        list(reader.events())
-    reader.close()
+    before = (tmp_path / "study.db").read_bytes()
+    for writable in (False, True):
+        with pytest.raises(UnreadableStudy, match="is not a study of paceline"):
+            StudyStore(tmp_path, writable=writable)
+    assert (tmp_path / "study.db").read_bytes() == before

@@ -1,6 +1,5 @@
 """``paceline ablate``: what each change from the default configuration to the winner is worth."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ from paceline.cli import options as o
 
 
 def ablate(
-    study: Annotated[Path, typer.Argument(help="The directory of a study that has ended.")],
+    study: o.StudyArgument,
     pairs: Annotated[int, typer.Option(help="Fresh seeds and splits on which each change is measured.")] = 8,
     build: Annotated[
         str | None, typer.Option(metavar="MODEL.PY:BUILD", help="The build function, where the study does not know it.")

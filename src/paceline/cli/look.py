@@ -1,6 +1,5 @@
 """The commands that only look: ``show`` and ``data``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def show(
-    study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    study: o.StudyArgument,
     trial: Annotated[int | None, typer.Option(metavar="N", help="One trial: how it did, and why it went on.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
 ) -> None:

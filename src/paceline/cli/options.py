@@ -18,7 +18,26 @@ Objective = Annotated[
     str | None,
     typer.Option(metavar="METRIC[:min|max]", help="What to optimise, as Keras logs it, such as val_accuracy."),
 ]
-Study = Annotated[Path | None, typer.Option(help="The directory to keep everything in.  [default: a new one in runs/]")]
+
+
+def _study(text: str) -> Path:
+    """The directory of a study, refused where it cannot be one."""
+    from paceline.core import InvalidInput
+    from paceline.store import study_directory
+
+    try:
+        return study_directory(text)
+    except InvalidInput as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+StudyArgument = Annotated[Path, typer.Argument(help="The study's directory.", parser=_study, metavar="DIRECTORY")]
+Study = Annotated[
+    Path | None,
+    typer.Option(
+        help="The directory to keep everything in.  [default: a new one in runs/]", parser=_study, metavar="DIRECTORY"
+    ),
+]
 Trials = Annotated[int | None, typer.Option(help="How many trials in total.")]
 Budget = Annotated[str | None, typer.Option(metavar="TIME", help="How long: 90s, 5m, 1h30m.")]
 Seed = Annotated[int | None, typer.Option(help="Makes everything random repeatable.  [default: drawn]")]

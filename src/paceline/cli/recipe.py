@@ -53,9 +53,7 @@ def run(
     quick: Annotated[
         bool, typer.Option("--quick", help="Under a minute, on few rows and trials: to see how it works.")
     ] = False,
-    study: Annotated[
-        Path | None, typer.Option(help="The directory to keep everything in.  [default: in runs/, by the name]")
-    ] = None,
+    study: o.Study = None,
     given: Annotated[
         list[str] | None,
         typer.Option(

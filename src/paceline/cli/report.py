@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from paceline.cli.echo import echo
+from paceline.cli import options as o
 
 
 def report(
-    study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    study: o.StudyArgument,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="[default: report.html in the study]")
     ] = None,

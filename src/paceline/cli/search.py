@@ -99,7 +99,7 @@ def tune(
 
 
 def resume(
-    study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    study: o.StudyArgument,
     trials: Annotated[int | None, typer.Option(help="The new total of trials.  [default: as at first]")] = None,
     budget: o.Budget = None,
     build: Annotated[

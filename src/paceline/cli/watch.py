@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from paceline.cli.echo import echo
+from paceline.cli import options as o
 
 _SHORTEST_TOKEN = 8
 
 
 def watch(
-    study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    study: o.StudyArgument,
     host: Annotated[
         str, typer.Option(help="The address to serve at; 0.0.0.0 for everyone who can reach this machine.")
     ] = "127.0.0.1",

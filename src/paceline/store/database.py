@@ -127,11 +127,11 @@ class StudyStore:
             UnreadableStudy: one of them is damaged, or was written by a newer version.
         """
         query = sa.select(_events).where(_events.c.id > after).order_by(_events.c.id)
-        for id_, written, kind, body in self._rows(query):
+        for row in self._rows(query):
             try:
-                yield Stored(id_, float(written), from_json(kind, body))
+                yield Stored(row.id, float(row.time), from_json(row.kind, row.body))
             except (ValueError, TypeError) as error:
-                raise damaged(self._path, f"event {id_}: {error}") from error
+                raise damaged(self._path, f"event {row.id}: {error}") from error
 
     def last(self) -> int:
         """The id of the last event, 0 where there is none: a look that costs next to nothing."""
@@ -153,13 +153,15 @@ class StudyStore:
     def close(self) -> None:
         """Lets go of the file, and of the right to write. Raises nothing: it may follow an error."""
         with suppress(sa.exc.DBAPIError, sqlite3.Error):
+            if self._connection is not None and self._lock is not None:
+                # so that readers need no files beside it, which a disk that is read only could not hold; while
+                # somebody reads it that cannot be, and does no harm
+                self._pragma("busy_timeout=0")
+                self._pragma("journal_mode=DELETE")
+        with suppress(sa.exc.DBAPIError, sqlite3.Error):
             if self._connection is not None:
-                if self._lock is not None:
-                    # so that readers need no files beside it, which a disk that is read only could not hold; while
-                    # somebody reads it that cannot be, and does no harm
-                    self._pragma("busy_timeout=0")
-                    self._pragma("journal_mode=DELETE")
                 self._connection.close()
+        self._connection = None
         if self._lock is not None:
             self._lock.release()
 
@@ -218,8 +220,13 @@ class StudyStore:
 
     def _take_lock(self) -> None:
         """The right to write, until `close`."""
-        with files.explained(self.directory):
+        try:
             self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInput(
+                f"study directory {self.directory} cannot be made ({error.strerror})",
+                expected="a place that can be written",
+            ) from error
         path = self.directory / "study.lock"
         lock = FileLock(path)
         try:

@@ -1,9 +1,9 @@
 """The directory of a study, from whatever a user passes as its name."""
 
-import os
 from pathlib import Path
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, checks
+from paceline.core.errors import shown
 
 DATABASE = "study.db"
 """The file of a study's directory that makes it one."""
@@ -22,22 +22,15 @@ def study_directory(given: object, name: str = "study") -> Path:
     Raises:
         InvalidInput: it is neither, it is empty, or the system has no directories of this name.
     """
+    path = checks.path(name, given)
     expected = "the path of a directory, such as 'runs/mnist'"
-    text = os.fspath(given) if isinstance(given, str | os.PathLike) else None
-    if not isinstance(text, str) or not text:
-        raise InvalidInput(f"{name} is {given!r}", expected=expected)
-    path = Path(text)
     try:
         (path / _LONGEST).lstat()
     except (FileNotFoundError, NotADirectoryError):
         pass  # nothing is there yet, or a file is in the way; the latter is looked at below
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InvalidInput(f"{name} is {_shortened(text)}, which cannot be used ({reason})", expected=expected) from None
+        raise InvalidInput(f"{name} is {shown(given)} ({reason})", expected=expected) from None
     if path.is_file():
-        raise InvalidInput(f"{name} is {_shortened(text)}, which is a file", expected=expected)
+        raise InvalidInput(f"{name} is {shown(given)}, which is a file", expected=expected)
     return path
-
-
-def _shortened(text: str, longest: int = 80) -> str:
-    return repr(text if len(text) <= longest else f"{text[:longest]}...")

@@ -33,6 +33,7 @@ from paceline.core.events import (
 from paceline.space import Space
 from paceline.store import StudyStore, study_directory
 
+
 @dataclass(eq=False)
 class Record:
     """The state of a study, made by applying its events in order.

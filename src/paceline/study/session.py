@@ -130,7 +130,7 @@ class Session:
     def _create(self) -> None:
         task = self._task
         # in one transaction: a process that is killed now leaves the whole beginning or none of it
-        opening = [task.created, SessionStarted(versions()), SpaceChanged(task.space.to_json())]
+        opening: list[Event] = [task.created, SessionStarted(versions()), SpaceChanged(task.space.to_json())]
         self._recorder.tell([*opening, *map(Noted, task.notes)])
 
     # -- ending
