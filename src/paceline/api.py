@@ -297,7 +297,7 @@ def finish(
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
-    directory = Path(study)
+    directory = study_directory(study)
     record = read(directory).record
     trials = record.all_trials()
     if not any(trial.measurements for trial in trials):

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from paceline.cli.echo import echo
 from paceline.cli import options as o
+from paceline.cli.echo import echo
 
 
 def report(

@@ -126,7 +126,7 @@ def resume(
 
 
 def finish(
-    study: Annotated[Path, typer.Argument(help="The study's directory.")],
+    study: o.StudyArgument,
     build: Annotated[
         str | None, typer.Option(metavar="MODEL.PY:BUILD", help="The build function, where the study does not know it.")
     ] = None,
