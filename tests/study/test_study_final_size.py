@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from paceline.core import Budget, Configuration, Objective, Trial, TrialState
 from paceline.core.events import (
+    FORMAT,
     EpochMeasured,
     Event,
     FinalMeasured,
@@ -34,7 +35,7 @@ from paceline.store import StudyStore
 from paceline.study import carry_out
 from paceline.study.closing import Closing
 from paceline.study.fresh import FINAL, Fresh, seeds_of
-from paceline.study.record import FORMAT, Record, read_record
+from paceline.study.record import Record, read_record
 from paceline.study.sizing import size_of
 
 LOSS = Objective("val_loss", "minimize")
