@@ -58,22 +58,6 @@ def test_economical_initialisation_leaves_what_is_traced_alone() -> None:
     assert str(jaxpr) == str(jax.make_jaxpr(filled_and_drawn)())
 
 
-def test_symbolic_build_creates_every_variable_that_fit_would() -> None:
-    def model() -> keras.Model:
-        model = keras.Sequential([keras.layers.Dense(3)])
-        model.compile("adam", "mse", metrics=["mae", keras.metrics.MeanSquaredError()])
-        return model
-
-    built, fitted = model(), model()
-    x, y = np.ones((4, 2), "float32"), np.ones((4, 3), "float32")
-    symbolic_build(built, (x, y))
-    fitted.fit(x, y, verbose=0)
-    for group in ("variables", "metrics_variables"):
-        shapes = [[tuple(v.shape) for v in getattr(m, group)] for m in (built, fitted)]
-        assert shapes[0] == shapes[1]
-    assert len(built.optimizer.variables) == len(fitted.optimizer.variables)
-
-
 def _compiled(*, layers: tuple[int, ...]) -> int:
     """How many programs it compiled to build such a network, its optimizer's variables included."""
     with counting() as counted:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from paceline.train.feed import Feed, TrainingData
+from paceline.train.isolation import GlobalState
 from paceline.train.outline import outline
 from paceline.train.trace import trace
 
@@ -15,11 +16,12 @@ def network(
     units: int = 4, dropout: float = 0.1, l2: float = 0.01, both: float = 0.01, decay: float | None = 0.01,
     momentum: float = 0.9,
 ) -> keras.Model:  # fmt: skip
-    dense = keras.layers.Dense(units, kernel_regularizer=keras.regularizers.L2(l2))
-    last = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L1L2(both, 0.01))
-    model = keras.Sequential([keras.Input((4,)), dense, keras.layers.Dropout(dropout), last])
-    model.compile(keras.optimizers.SGD(0.1, momentum=momentum, weight_decay=decay), loss="mse")
-    return model
+    with GlobalState(0):  # as build_model does it: names are counted from zero
+        dense = keras.layers.Dense(units, kernel_regularizer=keras.regularizers.L2(l2))
+        last = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L1L2(both, 0.01))
+        model = keras.Sequential([keras.Input((4,)), dense, keras.layers.Dropout(dropout), last])
+        model.compile(keras.optimizers.SGD(0.1, momentum=momentum, weight_decay=decay), loss="mse")
+        return model
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from paceline.train.compiler import Compiler
 from paceline.train.stream import ArrayBatches, Batches, BatchFailed, ForFit, StreamFeed, in_order
 from paceline.train.stream_cohort import StreamCohort
 from paceline.train.stream_program import StreamCompiled, StreamProgram
-from paceline.train.trace import Traced, restore, trace
+from paceline.train.trace import Traced, trace
+from paceline.train.variables import restore
 
 
 class Counting(keras.utils.PyDataset):  # type: ignore[misc]
@@ -136,7 +137,7 @@ def check_like_fit(
             )  # fmt: skip
             source.on_epoch_end()
             history.append({name: values[-1] for name, values in result.history.items()})
-        restore(found, states[slot][:kept])
+        restore(found, states[slot][:kept], feed.batch_spec("train"))
         for a, b in zip(expected.weights, found.weights, strict=True):
             np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-5)
         for one, other in zip(history, logs[slot], strict=True):

@@ -15,8 +15,9 @@ from paceline.execute.base import Job, Leaves, Progress, Snapshot
 from paceline.execute.prepare import Prepared
 from paceline.execute.run import Run
 from paceline.train.feed import Feed, batch_order
+from paceline.train.isolation import seed_epoch, state_of
 from paceline.train.stream import BatchFailed, ForFit, StreamFeed
-from paceline.train.trace import restore
+from paceline.train.variables import leaves_of, restore
 
 
 @dataclass(eq=False)
@@ -44,7 +45,7 @@ class AloneRun:
             yield Progress(tuple(self.run.started()))
         else:
             epoch, seconds = self.snapshot.epoch, self.snapshot.seconds
-            restore(model, self.snapshot.leaves)
+            restore(model, self.snapshot.leaves, feed.batch_spec("train"))
         rests = False  # asked before the caller hears of it, who may let the run go on, elsewhere
         while not self.run.is_over and not rests:
             began = time.perf_counter()
@@ -68,18 +69,20 @@ class AloneRun:
         return Progress(tuple(events), results, snapshots)
 
 
-def leaves_of(model: keras.Model) -> Leaves:
-    """The model's weights, then its optimizer's variables, on the host."""
-    variables = [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
-
-
 def _fit_epoch(
     model: keras.Model, feed: Feed | StreamFeed, job: Job, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
 ) -> dict[str, float]:
     """One epoch of ``fit`` on the very batches that a lane would see."""
-    if isinstance(feed, StreamFeed):
-        return _fit_streamed_epoch(model, feed, epoch, callbacks)
+    with state_of(model):
+        seed_epoch(job.seed, epoch)
+        if isinstance(feed, StreamFeed):
+            return _fit_streamed_epoch(model, feed, epoch, callbacks)
+        return _fit_epoch_of_arrays(model, feed, job, epoch, callbacks)
+
+
+def _fit_epoch_of_arrays(
+    model: keras.Model, feed: Feed, job: Job, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
+) -> dict[str, float]:
     order = batch_order(job.seed, epoch, feed.data.num_train)
     train, validation = feed.data.parts(job.split)
     x, y, *weight = (jax.tree.map(lambda array: array[order], part) for part in train)

@@ -131,7 +131,7 @@ class Preparation:
             return None
         other = dict(config) | {name: drawn[name] for name in numbers}
         try:
-            model = build_model(self._build, HyperParameters(self.space, other), prepared.leader.seed)
+            model = self._build_again(other, prepared)
             traced = trace(model, prepared.feed)
         except Exception:  # it is only a help; the network itself was built
             return None
@@ -140,26 +140,35 @@ class Preparation:
     def rebuild(self, prepared: Prepared, reason: str) -> Prepared | Unbuildable:
         """The same network as a Keras model, to run alone because of ``reason``."""
         try:
-            model = build_model(self._build, HyperParameters(self.space, prepared.leader.config), prepared.leader.seed)
+            model = self._build_again(prepared.leader.config, prepared)
         except Exception:
             return Unbuildable(prepared.jobs, traceback.format_exc())
         return Prepared(prepared.jobs, prepared.config, prepared.feed, None, model, reason)
 
+    def _build_again(self, config: Configuration, prepared: Prepared) -> keras.Model:
+        """A model of a configuration that trains on the batches of a network prepared before."""
+        hp = HyperParameters(self.space, config)
+        return build_model(self._build, hp, prepared.leader.seed, lambda: prepared.feed.batch_spec("train"))
+
     def _prepare_one(self, job: Job) -> tuple[Prepared | Unbuildable, bool]:
         hp = HyperParameters(self.space, job.config)
+
+        def used() -> Configuration:
+            return {name: value for name, value in job.config.items() if name in self._loop_names} | hp.config
+
+        def feed() -> Feed | StreamFeed:
+            return self.feed(used(), job.split)
+
         try:
-            model = build_model(self._build, hp, job.seed)
+            model = build_model(self._build, hp, job.seed, lambda: feed().batch_spec("train"))
         except InvalidInput:
             raise
         except Exception:
             return Unbuildable((job,), traceback.format_exc()), False
         self.space = hp.space
-        used = {name: value for name, value in job.config.items() if name in self._loop_names} | hp.config
-        prepared = self._trace(job, used, model)
-        return prepared, "epochs" in hp.used
+        return self._trace(job, used(), model, feed()), "epochs" in hp.used
 
-    def _trace(self, job: Job, used: Configuration, model: keras.Model) -> Prepared:
-        feed = self.feed(used, job.split)
+    def _trace(self, job: Job, used: Configuration, model: keras.Model, feed: Feed | StreamFeed) -> Prepared:
         reason = "" if self._fused else f"Keras runs on {keras.backend.backend()}, cohorts need its JAX backend"
         if not reason:
             try:

@@ -6,7 +6,7 @@ from typing import Any
 from paceline.core import InvalidInput, Value, last_line
 from paceline.data import Split
 from paceline.space import Discovery, HyperParameters, discover
-from paceline.study.engine import training_data
+from paceline.study.engine import first_batch, training_data
 from paceline.study.request import Request
 from paceline.study.streams import StreamParts
 
@@ -16,12 +16,13 @@ def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> t
     from paceline.train.build import build_model
     from paceline.train.outline import outline
 
+    batch = first_batch(parts, request.class_weight, request.batch_size or 32)
     outlines: list[tuple[Mapping[str, Value], str]] = []
     reads_epochs = False
 
     def build(hp: HyperParameters) -> None:
         nonlocal reads_epochs
-        model = build_model(request.build, hp, seed)
+        model = build_model(request.build, hp, seed, None if outlines else lambda: batch)
         reads_epochs |= "epochs" in hp.used
         if not outlines:
             _check_objective(request, model, parts)

@@ -19,6 +19,7 @@ from paceline.study.streams import StreamParts, weights_of_classes
 if TYPE_CHECKING:
     from paceline.train.feed import PooledData, TrainingData
     from paceline.train.stream import StreamFeed
+    from paceline.train.variables import Batch
 
 LOOP_NAMES = frozenset({"epochs", "batch_size"})
 """Hyperparameters of the training loop, which ``build`` need not ask for."""
@@ -160,6 +161,22 @@ def training_data(parts: Split | StreamParts, class_weight: Mapping[int, float] 
     weight = _weight(parts.y_train, parts.sample_weight_train, class_weight)
     train = _with_weight(parts.x_train, parts.y_train, weight)
     return TrainingData.of(train, _with_weight(parts.x_val, parts.y_val, parts.sample_weight_val))
+
+
+def first_batch(parts: Split | StreamParts, class_weight: Mapping[int, float] | None, batch_size: int) -> "Batch":
+    """Shapes and types of the batches that networks are trained on, without converting all the data."""
+    from paceline.data.trees import map_leaves
+    from paceline.train.feed import Feed, TrainingData
+
+    if isinstance(parts, StreamParts):
+        return parts.feed.batch_spec("train")
+
+    def first(tree: Any) -> Any:
+        return None if tree is None else map_leaves(lambda _, leaf: leaf[:batch_size], tree)
+
+    y = first(parts.y_train)
+    train = _with_weight(first(parts.x_train), y, _weight(y, first(parts.sample_weight_train), class_weight))
+    return Feed(TrainingData.of(train, None), batch_size).batch_spec("train")
 
 
 def everything(parts: Split, class_weight: Mapping[int, float] | None) -> "TrainingData":

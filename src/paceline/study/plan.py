@@ -20,7 +20,7 @@ from paceline.store.files import replacing
 from paceline.study.backend import choose_backend
 from paceline.study.closing import Closing
 from paceline.study.discovery import discover_space
-from paceline.study.engine import Engine, training_data
+from paceline.study.engine import Engine, first_batch, training_data
 from paceline.study.fresh import Fresh
 from paceline.study.pace import in_flight_of, schedule_of
 from paceline.study.record import Record
@@ -204,16 +204,18 @@ class Plan:
         from paceline.execute.alone import train_again
         from paceline.train.build import build_model
         from paceline.train.stream import feed_of
-        from paceline.train.trace import restore
+        from paceline.train.variables import restore
 
-        model = build_model(self.request.build, HyperParameters(self.space, trial.config), trial.seed)
+        hp = HyperParameters(self.space, trial.config)
         size = int(trial.config.get("batch_size", self.request.batch_size or 32))
+        batch = first_batch(self.split, self.request.class_weight, size)
+        model = build_model(self.request.build, hp, trial.seed, lambda: batch)
         if leaves is None:
             data = training_data(self.split, self.request.class_weight)
             job = Job(trial.number, trial.config, trial.seed, trial.best_epoch or trial.epochs)
             train_again(model, feed_of(data, size), job)
         else:
-            restore(model, leaves)
+            restore(model, leaves, batch)
             # what fit does at its end: averaged weights, where the optimizer keeps them, take the place of the last
             model.optimizer.finalize_variable_values(model.trainable_variables)
         return model
@@ -239,13 +241,16 @@ class Plan:
         return (self.split.test if isinstance(self.split, StreamParts) else self.split.x_test) is not None
 
     def _evaluate(self, model: Any) -> dict[str, float]:
+        from paceline.train.isolation import state_of
+
         if not self._has_test:
             return {}
-        if isinstance(self.split, StreamParts):
-            metrics = self.split.evaluate(model)
-        else:
-            x, y = self.split.x_test, self.split.y_test
-            metrics = model.evaluate(x, y, batch_size=512, verbose=0, return_dict=True)
+        with state_of(model):
+            if isinstance(self.split, StreamParts):
+                metrics = self.split.evaluate(model)
+            else:
+                x, y = self.split.x_test, self.split.y_test
+                metrics = model.evaluate(x, y, batch_size=512, verbose=0, return_dict=True)
         scalar = {name: value for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()}
         return {name: float(value) for name, value in scalar.items()}
 

@@ -13,6 +13,7 @@ from paceline.core import InvalidInput, Value
 from paceline.core.events import Json
 from paceline.data import Dataset
 from paceline.space import Hyperparameter, HyperParameters, Space
+from paceline.study.backend import choose_backend
 
 _FORM = "model.py:build, a Python file and the name of a function build(hp) in it"
 
@@ -135,8 +136,12 @@ def fix(build: Callable[[HyperParameters], Any], given: Mapping[str, Value]) -> 
     Raises:
         InvalidInput: it asks for no such hyperparameter in its default configuration, or not with this value.
     """
+    choose_backend()
+    from paceline.train.isolation import GlobalState
+
     probe = HyperParameters()
-    build(probe)
+    with GlobalState(0):
+        build(probe)
     values = legal_values(probe.space, given)
 
     def fixed(hp: HyperParameters) -> Any:

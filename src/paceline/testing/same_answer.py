@@ -19,7 +19,8 @@ from paceline.train.cohort import Cohort, Lane
 from paceline.train.compiler import Compiler
 from paceline.train.feed import Feed, TrainingData, batch_order
 from paceline.train.program import Program, lifted_constants
-from paceline.train.trace import Traced, restore, trace
+from paceline.train.trace import Traced, trace
+from paceline.train.variables import restore
 
 _ORDER_SEED = 7
 
@@ -70,7 +71,7 @@ class SameAnswer:
         for slot, config in enumerate(configs):
             expected, history = self._fit(self._model(build, config), feed)
             found = self._model(build, config)
-            restore(found, states[slot])
+            restore(found, states[slot], feed.batch_spec("train"))
             gaps.append(Gap(_distance(expected, found), _log_distance(history, logs[slot])))
         return gaps
 

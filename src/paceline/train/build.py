@@ -1,4 +1,4 @@
-"""From a configuration to a compiled Keras model, by the user's own ``build(hp)``."""
+"""From a configuration to a compiled Keras model with all its variables, by the user's own ``build(hp)``."""
 
 from collections.abc import Callable
 
@@ -6,25 +6,44 @@ import keras
 
 from paceline.core import InvalidInput
 from paceline.space import HyperParameters
-from paceline.train.internals import economical_initialisation
+from paceline.train.internals import economical_initialisation, name_counters
+from paceline.train.isolation import GlobalState
+from paceline.train.variables import Batch, make_variables
 
 Build = Callable[[HyperParameters], keras.Model]
 """The user's function."""
 
 
-def build_model(build: Build, hp: HyperParameters, seed: int) -> keras.Model:
-    """Calls ``build(hp)`` with every random stream seeded, so that the same configuration starts from the same weights.
+def build_model(build: Build, hp: HyperParameters, seed: int, batch: Callable[[], Batch] | None = None) -> keras.Model:
+    """Calls ``build(hp)`` in a fresh global state, so that a configuration always gives the same names and weights.
+
+    Args:
+        build: the user's function.
+        hp: the configuration.
+        seed: of the initial weights and whatever else is drawn.
+        batch: asked once ``build`` has returned: shapes and types of the batches that the model is to train on, so
+            that it has all its variables. None where it will not be trained.
 
     Raises:
-        InvalidInput: what it returns is no compiled Keras model. Whatever ``build`` raises comes through.
+        InvalidInput: what it returns is no compiled Keras model. Whatever ``build`` raises comes through, and so does
+            what Keras raises where the model does not fit the batches.
     """
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "jax":
-        with economical_initialisation():
-            model = build(hp)
-    else:
-        model = build(hp)
-    return check_model(model)
+
+    def built(state: GlobalState) -> keras.Model:
+        with state, economical_initialisation():
+            model = check_model(build(hp))
+            if batch is not None:
+                make_variables(model, batch())
+        state.keep_for(model)
+        return model
+
+    try:
+        return built(GlobalState(seed))
+    except ValueError as error:
+        if "unique" not in str(error):
+            raise
+        # a layer made outside of build, such as a normaliser adapted before, has a name that was given again
+        return built(GlobalState(seed, name_counters()))
 
 
 def check_model(model: object) -> keras.Model:

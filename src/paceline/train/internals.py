@@ -2,6 +2,8 @@
 
 - ``Model._symbolic_build``: metrics and losses create their variables on first use, which must happen before a trace.
   Without it a model runs alone.
+- ``keras.src.backend.common.global_state``: Keras counts the names that it gives, so that the tenth `AUC()` is
+  ``auc_9``, and there is no public way to put the counters aside. Without it metrics have other names in each model.
 - ``Primitive.get_bind_params``: re-binding an equation of a jaxpr, as JAX's own evaluator does. Without it likewise.
 - ``jax.random.uniform``, ``normal`` and ``truncated_normal``, ``jax.numpy.zeros`` and ``ones``, replaced while a model
   makes its variables: Keras draws each initial weight with a program of its own shape, 0.3 s of compiling each. Without
@@ -16,6 +18,7 @@ The tests in ``tests/train/test_train_internals.py`` fail when a version of Kera
 import contextlib
 import math
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -25,6 +28,10 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 from jax.extend import core as jex
+from keras.src.backend.common import global_state
+
+_NAME_COUNTERS = "object_name_uids"
+_OF_A_NETWORK = (_NAME_COUNTERS, "global_random_seed", "global_seed_generator", "dtype_policy")
 
 Jaxpr = jex.Jaxpr
 ClosedJaxpr = jex.ClosedJaxpr
@@ -36,11 +43,34 @@ one_at_a_time = threading.RLock()
 """Held by whoever makes variables, or traces in a thread of its own: meanwhile some of JAX's functions are replaced."""
 
 
+def keras_globals() -> dict[str, Any]:
+    """What Keras keeps globally in this thread and a network depends on; what was never set is not in it."""
+    everything = vars(global_state.GLOBAL_STATE_TRACKER)
+    return {name: everything[name] for name in _OF_A_NETWORK if name in everything}
+
+
+def set_keras_globals(values: Mapping[str, Any]) -> None:
+    """Puts back what `keras_globals` gave."""
+    everything = vars(global_state.GLOBAL_STATE_TRACKER)
+    for name in _OF_A_NETWORK:
+        everything.pop(name, None)
+    everything.update(values)
+
+
+def name_counters() -> Mapping[str, int]:
+    """How many layers, metrics, ... Keras has named after each class in this thread."""
+    return dict(keras_globals().get(_NAME_COUNTERS, {}))
+
+
+def set_name_counters(counters: Mapping[str, int]) -> None:
+    """Lets Keras go on counting from these."""
+    global_state.set_global_attribute(_NAME_COUNTERS, defaultdict(int, counters))
+
+
 def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
     """Creates every variable that ``fit`` on such batches would create: of layers, metrics, losses, optimizer."""
     with economical_initialisation():
         model._symbolic_build(data_batch=batch)
-        model.optimizer.build(model.trainable_variables)
 
 
 QUICKLY: Mapping[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
@@ -71,7 +101,7 @@ def economical_initialisation() -> Iterator[None]:
     is the beginning of a draw of more: numbers are drawn in a few fixed sizes and cut. The values are the very ones
     that JAX would give.
     """
-    if not jax.config.jax_threefry_partitionable:  # type: ignore[attr-defined]
+    if keras.backend.backend() != "jax" or not jax.config.jax_threefry_partitionable:  # type: ignore[attr-defined]
         yield
         return
     with one_at_a_time, contextlib.ExitStack() as undo:

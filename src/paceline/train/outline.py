@@ -1,7 +1,6 @@
 """A cheap guess, before any tracing, whether two models are the same program: used to sort work, never to decide it."""
 
 import hashlib
-import re
 from typing import Any
 
 import keras
@@ -32,9 +31,4 @@ def _without_numbers(value: Any) -> Any:
         return [_without_numbers(item) for item in value]
     if isinstance(value, float):
         return 0.0 if value else "zero"
-    return uncounted(value) if isinstance(value, str) else value
-
-
-def uncounted(name: str) -> str:
-    """A name without its number at the end: Keras counts names up from model to model."""
-    return re.sub(r"_\d+$", "", name)
+    return value

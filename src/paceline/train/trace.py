@@ -10,10 +10,11 @@ import jax
 import keras
 import numpy as np
 
-from paceline.train import internals
 from paceline.train.anatomy import Anatomy, dissect
 from paceline.train.feed import Feed
+from paceline.train.isolation import state_of
 from paceline.train.stream import StreamFeed
+from paceline.train.variables import make_variables
 
 
 class CannotTrace(Exception):
@@ -132,8 +133,9 @@ def measures(model: keras.Model, feed: Feed | StreamFeed, metric: str) -> bool:
 def _state(model: keras.Model, feed: Feed | StreamFeed) -> tuple[Layout, list[Any]]:
     """What the model's state is made of, and the state itself, with every variable that ``fit`` would create."""
     _check(model)
-    internals.symbolic_build(model, feed.batch_spec("train"))
-    model.reset_metrics()
+    with state_of(model):
+        make_variables(model, feed.batch_spec("train"))
+        model.reset_metrics()
     groups = _variables(model)
     return Layout(*(len(group) for group in groups)), [variable.value for group in groups for variable in group]
 
@@ -181,7 +183,8 @@ def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str
         return [*trainable, *non_trainable, *optimizer, *metrics, *(logs[key] for key in names)]
 
     specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
-    closed = jax.make_jaxpr(train if name.startswith("train") else test)(specs, feed.batch_spec(name))
+    with state_of(model):
+        closed = jax.make_jaxpr(train if name.startswith("train") else test)(specs, feed.batch_spec(name))
     if len(closed.jaxpr.outvars) != layout.num_leaves + len(names):
         raise CannotTrace("its training step adds or drops variables")
     return Part(dissect(closed), tuple(names))
@@ -195,11 +198,3 @@ def _key(parts: Mapping[str, Part], leaves: list[Any], feed: Feed | StreamFeed) 
         digest.update(f"{leaf.shape} {leaf.dtype};".encode())
     digest.update(feed.identity.encode())
     return digest.hexdigest()
-
-
-def restore(model: keras.Model, leaves: Sequence[np.ndarray]) -> None:
-    """Puts weights and optimizer state, as a lane or `paceline.execute` keeps them, into a model built the same way."""
-    model.optimizer.build(model.trainable_variables)
-    variables = [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
-    for variable, value in zip(variables, leaves, strict=True):
-        variable.assign(value)

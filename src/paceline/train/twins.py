@@ -12,15 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from paceline.train.outline import uncounted
-
 _OWN = ("Sequential", "Functional")
 # They hold a function, or what they learnt from data, and do not say it.
 _SILENT = {"Lambda", "Normalization", "Discretization", "IntegerLookup", "StringLookup", "TextVectorization"}
 
 
 def description(model: keras.Model) -> str | None:
-    """A hash of all that the model and its optimizer, loss and metrics say of themselves but seeds and counted names.
+    """A hash of all that the model and its optimizer, loss and metrics say of themselves but seeds.
 
     None where a part is not Keras's own, such as a custom layer, a function or a subclass: it may do what it does not
     say.
@@ -28,14 +26,14 @@ def description(model: keras.Model) -> str | None:
     if type(model).__name__ not in _OWN or not type(model).__module__.startswith("keras."):
         return None
     try:
-        said = list(_said((model.get_config(), model.get_compile_config()), {}))
+        said = list(_said((model.get_config(), model.get_compile_config())))
     except Exception:  # what cannot be written down, a lambda for example
         return None
     return hashlib.blake2b(repr(said).encode(), digest_size=16).hexdigest()
 
 
-def _said(value: Any, names: dict[str, dict[str, int]]) -> Iterator[object]:
-    """All values in order; of names that are counted, which of those seen so far it is, so that wiring is told.
+def _said(value: Any) -> Iterator[object]:
+    """All values in order.
 
     Raises:
         ValueError: of something that is not Keras's own.
@@ -45,18 +43,15 @@ def _said(value: Any, names: dict[str, dict[str, int]]) -> Iterator[object]:
         for key, item in value.items():
             if key != "seed":
                 yield str(key)
-                yield from _said(item, names)
+                yield from _said(item)
     elif isinstance(value, list | tuple):
         yield len(value)
         for item in value:
-            yield from _said(item, names)
+            yield from _said(item)
     elif isinstance(value, np.ndarray):
         yield value.shape
         yield value.tobytes()
-    elif isinstance(value, str):
-        alike = names.setdefault(uncounted(value), {})
-        yield uncounted(value), alike.setdefault(value, len(alike))
-    elif value is None or isinstance(value, bool | int | float):
+    elif value is None or isinstance(value, str | bool | int | float):
         yield value
     else:
         raise ValueError(f"{value!r} says nothing of itself")

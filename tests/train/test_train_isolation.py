@@ -1,0 +1,149 @@
+"""No network depends on what was built before it, and the user's own global state on none of them."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from paceline.space import HyperParameters
+from paceline.train.build import build_model
+from paceline.train.feed import Feed, TrainingData
+from paceline.train.isolation import GlobalState, seed_epoch, state_of
+
+X, Y = np.ones((8, 5), "float32"), np.ones((8, 3), "float32")
+BATCH = Feed(TrainingData.of((X, Y), None), 4).batch_spec("train")
+
+
+def built(build: Callable[[], keras.Model], seed: int = 1) -> keras.Model:
+    return build_model(lambda _: build(), HyperParameters(), seed, lambda: BATCH)
+
+
+def network(*layers_before: Any) -> keras.Model:
+    model = keras.Sequential([keras.Input((5,)), *layers_before, layers.Dense(4), layers.Dense(3)])
+    model.compile("adam", "mse", metrics=["AUC", keras.metrics.AUC(), keras.metrics.Precision()])
+    return model
+
+
+def names(model: keras.Model) -> list[str]:
+    return [*(layer.name for layer in model.layers), *(variable.path for variable in model.metrics_variables)]
+
+
+def users_state() -> tuple[Any, ...]:
+    """All that a user would notice, read in ways that a user has."""
+    generator = keras.random.SeedGenerator()  # takes from Python's generator and from the counter of its name
+    drawn = generator.state.value.tolist(), random.random(), np.random.random(), keras.random.normal((2,)).tolist()
+    settings = (keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format(),
+                keras.config.dtype_policy().name)  # fmt: skip
+    return (*drawn, settings, generator.name, layers.Dense(2).name, keras.metrics.AUC().name)
+
+
+def test_names_are_counted_anew_for_each_network() -> None:
+    for _ in range(3):
+        keras.metrics.AUC()
+    first = built(network)
+    assert names(first)[:2] == ["dense", "dense_1"]
+    assert {path.split("/")[0] for path in names(first)[2:]} >= {"auc", "auc_1", "precision"}
+    assert names(built(network)) == names(first)
+
+
+def awkward() -> keras.Model:
+    keras.utils.clear_session()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_floatx("float16")
+    keras.config.set_epsilon(0.1)
+    keras.config.set_image_data_format("channels_first")
+    keras.utils.set_random_seed(9)
+    return network()
+
+
+def trained(build: Callable[[], keras.Model]) -> None:
+    model = built(build)
+    with state_of(model):
+        seed_epoch(3, 1)
+        np.random.random()
+
+
+@pytest.mark.parametrize("build", [network, awkward])
+def test_the_users_own_state_is_as_it_was(build: Callable[[], keras.Model]) -> None:
+    with GlobalState(7):
+        expected = users_state()
+    with GlobalState(7):
+        trained(build)
+        assert users_state() == expected
+
+
+def test_the_users_own_state_is_as_it_was_after_an_error() -> None:
+    def broken() -> keras.Model:
+        awkward()
+        raise RuntimeError
+
+    with GlobalState(7):
+        expected = users_state()
+    with GlobalState(7):
+        with pytest.raises(RuntimeError):
+            built(broken)
+        assert users_state() == expected
+
+
+def test_what_a_build_sets_holds_for_its_model_and_for_no_other() -> None:
+    model = built(awkward)
+    with state_of(model):
+        assert (keras.config.epsilon(), keras.config.floatx()) == (0.1, "float16")
+    assert keras.config.epsilon() == 1e-7
+    assert built(network).layers[0].dtype_policy.name == "float32"
+
+
+def test_what_the_user_set_holds_in_every_build() -> None:
+    with GlobalState(0):
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        assert built(network).layers[0].dtype_policy.name == "mixed_bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_layer_from_outside_whose_name_would_be_given_again() -> None:
+    with GlobalState(0):
+        outside = layers.Dense(5)
+        assert outside.name == "dense"
+        found = [names(built(lambda: network(outside))) for _ in range(2)]
+    assert found[0] == found[1]
+    assert found[0][:3] == ["dense", "dense_1", "dense_2"]
+
+
+def test_other_errors_of_build_are_not_tried_again() -> None:
+    calls = []
+
+    def build() -> keras.Model:
+        calls.append(1)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        built(build)
+    assert len(calls) == 1
+
+
+def test_custom_objects_registered_by_build_stay_registered() -> None:
+    def build() -> keras.Model:
+        @keras.saving.register_keras_serializable("paceline.tests", name="RegisteredInBuild")
+        class RegisteredInBuild(layers.Layer):  # type: ignore[misc]
+            def call(self, x: Any) -> Any:
+                return x
+
+        return network(RegisteredInBuild())
+
+    built(build)
+    assert keras.saving.get_registered_object("paceline.tests>RegisteredInBuild") is not None
+
+
+def test_what_an_epoch_draws_depends_on_the_seed_and_its_number_only() -> None:
+    def drawn(seed: int, epoch: int) -> tuple[float, ...]:
+        seed_epoch(seed, epoch)
+        return random.random(), float(np.random.random()), float(keras.random.normal(()))
+
+    with GlobalState(0):
+        first = drawn(1, 2)
+        assert drawn(1, 2) == first
+        assert len({drawn(1, 2), drawn(1, 3), drawn(2, 2), drawn(2**31 - 1, 10**6)}) == 4
