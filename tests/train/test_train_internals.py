@@ -1,9 +1,13 @@
 """The private names of Keras and JAX still do what is needed of them."""
 
+import contextlib
+import inspect
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -17,16 +21,43 @@ from paceline.train.internals import (
     symbolic_build,
 )
 
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "normal": keras.random.normal, "uniform": keras.random.uniform, "truncated": keras.random.truncated_normal,
+    "zeros": lambda shape, dtype, seed: keras.ops.zeros(shape, dtype),
+    "ones": lambda shape, dtype, seed: keras.ops.ones(shape, dtype=dtype),
+    "far": lambda shape, dtype, seed: keras.random.uniform(shape, -3, maxval=9.5, dtype=dtype, seed=seed),
+    "array": lambda shape, dtype, seed: keras.random.normal(shape, jnp.ones(shape), np.float32(2), dtype, seed),
+    "jax": lambda shape, dtype, seed: jax.random.normal(jax.random.key(seed), shape, dtype),
+    "jax, by name": lambda shape, dtype, seed: jax.random.truncated_normal(
+        jax.random.PRNGKey(seed), lower=-1, upper=2, shape=shape, dtype=dtype),
+    "jax.numpy": lambda shape, dtype, seed: jnp.zeros(shape, dtype),
+    "not ahead of time": lambda shape, dtype, seed: keras.random.normal(tuple(map(np.int64, shape)), seed=seed),
+}  # fmt: skip
 
-@pytest.mark.parametrize(
-    "name", ["glorot_uniform", "he_normal", "lecun_uniform", "random_normal", "truncated_normal", "orthogonal", "zeros"]
-)
-@pytest.mark.parametrize("shape", [(3, 5), (40, 70)])
-def test_economical_initialisation_draws_what_keras_draws(name: str, shape: tuple[int, ...]) -> None:
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_drawn_or_filled_cannot_be_told_from_what_keras_and_jax_give(name: str, dtype: str) -> None:
+    for shape in ((40, 120), (0, 2), ()) if dtype == "float32" else ((3, 5),):
+        expected = FUNCTIONS[name](shape, dtype=dtype, seed=5)
+        with economical_initialisation():
+            found = FUNCTIONS[name](shape, dtype=dtype, seed=5)
+        assert type(found) is type(expected)
+        assert (found.dtype, found.weak_type) == (expected.dtype, expected.weak_type)
+        assert (found.sharding, found.committed) == (expected.sharding, expected.committed)
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+
+
+INITIALIZERS = ["glorot_uniform", "he_normal", "lecun_uniform", "random_normal", "truncated_normal", "orthogonal",
+                "zeros"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "dtype"), [*((name, "float32") for name in INITIALIZERS), ("he_normal", "bfloat16")])
+def test_economical_initialisation_draws_what_keras_draws(name: str, dtype: str) -> None:
     def weights() -> Any:
         keras.utils.set_random_seed(5)
-        layer = keras.layers.Dense(shape[1], kernel_initializer=name, bias_initializer="ones")
-        layer.build((None, shape[0]))
+        layer = keras.layers.Dense(7, kernel_initializer=name, bias_initializer="ones", dtype=dtype)
+        layer.build((None, 3))
         return [np.asarray(variable.value) for variable in layer.variables]
 
     with economical_initialisation():
@@ -36,22 +67,44 @@ def test_economical_initialisation_draws_what_keras_draws(name: str, shape: tupl
         np.testing.assert_array_equal(a, b)
 
 
+def test_wrong_arguments_are_refused_as_keras_refuses_them() -> None:
+    for with_it in (contextlib.nullcontext, economical_initialisation):
+        with with_it(), pytest.raises(TypeError, match="mue"):
+            keras.src.backend.random.normal((2,), mue=1)
+        with with_it(), pytest.raises(TypeError, match="shape"):
+            keras.src.backend.numpy.zeros()
+        with with_it():
+            assert next(iter(inspect.signature(keras.src.backend.random.normal).parameters)) == "shape"
+
+
+def test_an_initializer_of_ones_own_may_use_what_it_drew_as_any_array() -> None:
+    def own(shape: tuple[int, ...], dtype: Any = None) -> Any:
+        drawn = keras.initializers.HeNormal(1)(shape, dtype) + jax.random.normal(jax.random.key(0), shape)
+        return drawn.at[0].set(keras.ops.zeros(shape[1:], dtype))
+
+    with economical_initialisation():
+        layer = keras.layers.Dense(2, kernel_initializer=own)
+        layer.build((None, 3))
+    assert layer.kernel.numpy()[0].tolist() == [0, 0]
+
+
 def test_economical_initialisation_undoes_itself() -> None:
-    before = (jax.random.uniform, jax.random.normal, jax.numpy.zeros)
+    backend = keras.src.backend
+    before = (backend.random.uniform, backend.random.normal, backend.numpy.zeros)
     with pytest.raises(RuntimeError), economical_initialisation():
         raise RuntimeError
-    assert before == (jax.random.uniform, jax.random.normal, jax.numpy.zeros)
+    assert before == (backend.random.uniform, backend.random.normal, backend.numpy.zeros)
 
 
 def test_economical_initialisation_is_of_one_thread_only() -> None:
     with economical_initialisation(), ThreadPoolExecutor(1) as pool:
-        jaxpr = pool.submit(jax.make_jaxpr(lambda: jax.numpy.zeros(3))).result()
+        jaxpr = pool.submit(jax.make_jaxpr(lambda: keras.ops.zeros((3,)))).result()
     assert "broadcast_in_dim" in str(jaxpr)  # an operation to be compiled, not an array made here and now
 
 
 def test_economical_initialisation_leaves_what_is_traced_alone() -> None:
     def filled_and_drawn() -> Any:
-        return jax.numpy.zeros(3), jax.numpy.ones((2, 2)), jax.random.uniform(jax.random.key(0), shape=(5,))
+        return keras.ops.zeros((3,)), keras.ops.ones((2, 2)), keras.random.uniform((5,), seed=jax.random.key(0))
 
     with economical_initialisation():
         jaxpr = jax.make_jaxpr(filled_and_drawn)()

@@ -5,9 +5,9 @@
 - ``keras.src.backend.common.global_state``: Keras counts the names that it gives, so that the tenth `AUC()` is
   ``auc_9``, and there is no public way to put the counters aside. Without it metrics have other names in each model.
 - ``Primitive.get_bind_params``: re-binding an equation of a jaxpr, as JAX's own evaluator does. Without it likewise.
-- ``jax.random.uniform``, ``normal`` and ``truncated_normal``, ``jax.numpy.zeros`` and ``ones``, replaced while a model
-  makes its variables: Keras draws each initial weight with a program of its own shape, 0.3 s of compiling each. Without
-  it builds are slower and give the same weights.
+- ``uniform``, ``normal`` and ``truncated_normal`` of ``keras.src.backend.random``, ``zeros`` and ``ones`` of
+  ``keras.src.backend.numpy``, replaced while a model makes its variables: Keras draws each initial weight with a
+  program of its own shape, 0.3 s of compiling each. Without it builds are slower and give the same weights.
 - ``jax.extend.core.get_opaque_trace_state``: tells whether something is being traced.
 - XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them a program that is
   seldom run takes five times as long to compile.
@@ -16,18 +16,19 @@ The tests in ``tests/train/test_train_internals.py`` fail when a version of Kera
 """
 
 import contextlib
+import functools
+import inspect
 import math
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import keras
 import numpy as np
 from jax.extend import core as jex
+from keras.src import backend
 from keras.src.backend.common import global_state
 
 _NAME_COUNTERS = "object_name_uids"
@@ -40,7 +41,7 @@ Equation = Any  # jax.extend.core.JaxprEqn: its fields are used, its type has no
 
 
 one_at_a_time = threading.RLock()
-"""Held by whoever makes variables, or traces in a thread of its own: meanwhile some of JAX's functions are replaced."""
+"""Held by whoever makes variables, or traces in a thread of its own: some of Keras's functions are replaced meanwhile."""
 
 
 def keras_globals() -> dict[str, Any]:
@@ -95,21 +96,20 @@ def bind(equation: Equation, values: list[Any]) -> list[Any]:
 
 @contextlib.contextmanager
 def economical_initialisation() -> Iterator[None]:
-    """While it lasts, drawing or filling an array of a new shape compiles nothing, in this thread and outside traces.
+    """While it lasts, Keras compiles nothing to draw or fill an array of a new shape, in this thread, outside traces.
 
     JAX's partitionable threefry makes element i of a draw a function of the key and i alone, so a draw of n numbers
-    is the beginning of a draw of more: numbers are drawn in a few fixed sizes and cut. The values are the very ones
-    that JAX would give.
+    is the beginning of a draw of more: numbers are drawn in a few fixed sizes and cut. Values, types and signatures
+    are the very ones that Keras's functions have; JAX's own are left alone.
     """
     if keras.backend.backend() != "jax" or not jax.config.jax_threefry_partitionable:  # type: ignore[attr-defined]
         yield
         return
     with one_at_a_time, contextlib.ExitStack() as undo:
-        # of the last two, Keras scales the numbers next, which JAX would compile for each shape and NumPy does not
-        for name, place in (("uniform", jax.device_put), ("normal", np.asarray), ("truncated_normal", np.asarray)):
-            undo.enter_context(_replaced(jax.random, name, partial(_drawn_in_fixed_sizes, place)))
-        undo.enter_context(_replaced(jnp, "zeros", lambda original: _filled(original, 0)))
-        undo.enter_context(_replaced(jnp, "ones", lambda original: _filled(original, 1)))
+        for name in ("uniform", "normal", "truncated_normal"):
+            undo.enter_context(_replaced(backend.random, name, _drawn_in_fixed_sizes))
+        undo.enter_context(_replaced(backend.numpy, "zeros", functools.partial(_filled, 0)))
+        undo.enter_context(_replaced(backend.numpy, "ones", functools.partial(_filled, 1)))
         yield
 
 
@@ -118,6 +118,7 @@ def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[No
     original = getattr(module, name)
     wrapped, owner, outside = wrap(original), threading.get_ident(), jex.get_opaque_trace_state()
 
+    @functools.wraps(original)
     def here(*args: Any, **kwargs: Any) -> Any:
         # programs are traced for compilation in another thread meanwhile; and what is traced here, such as a layer that
         # Keras calls for the shape of its output, computes nothing yet
@@ -134,25 +135,39 @@ def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[No
 _SMALL = 4096
 
 
-def _drawn_in_fixed_sizes(place: Callable[[np.ndarray], Any], original: Any) -> Any:
-    def draw(key: Any, *args: Any, shape: Any = (), **kwargs: Any) -> Any:
-        bounds = (kwargs.get(name, 0.0) for name in ("minval", "maxval", "lower", "upper"))
-        if args or not isinstance(key, jax.Array) or not all(np.ndim(bound) == 0 for bound in bounds):
-            return original(key, *args, shape=shape, **kwargs)
+def _drawn_in_fixed_sizes(original: Any) -> Any:
+    """One of Keras's functions that draw ``shape`` numbers, all of one distribution."""
+    signature = inspect.signature(original)
+
+    def draw(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
+        shape = given["shape"]
+        bounds = (given.get(name, 0.0) for name in ("minval", "maxval", "mean", "stddev"))
+        if not _is_plain(shape) or not all(isinstance(bound, int | float) for bound in bounds):
+            return original(*args, **kwargs)
         size = math.prod(shape)
         # two small sizes, then powers of four: a handful of programs for every shape there is; what is drawn too much
         # takes under a millisecond, or at most three times as long as what is needed
         drawn = _SMALL if size <= _SMALL else max(16 * _SMALL, 4 ** math.ceil(math.log(size, 4)))
-        numbers = np.asarray(original(key, shape=(drawn,), **kwargs))[:size]
-        return place(numbers.reshape(shape).copy())  # what was drawn too much is let go
+        numbers = np.asarray(original(**{**given, "shape": (drawn,)}))[:size]
+        return jax.device_put(numbers.reshape(shape).copy())  # what was drawn too much is let go
 
     return draw
 
 
-def _filled(original: Any, value: int) -> Any:
-    def fill(shape: Any, dtype: Any = None, **kwargs: Any) -> Any:
-        if kwargs or not isinstance(shape, (int, tuple, list)):
-            return original(shape, dtype, **kwargs)
-        return jax.device_put(np.full(shape, value, dtype or jnp.result_type(float)))
+def _filled(value: int, original: Any) -> Any:
+    """One of Keras's functions that make an array of ``shape`` out of one number."""
+    signature = inspect.signature(original)
+
+    def fill(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
+        dtype = keras.backend.standardize_dtype(given.get("dtype"))
+        if not _is_plain(given["shape"]) or jax.dtypes.canonicalize_dtype(dtype) != dtype:
+            return original(*args, **kwargs)
+        return jax.device_put(np.full(given["shape"], value, dtype))
 
     return fill
+
+
+def _is_plain(shape: Any) -> bool:
+    return isinstance(shape, tuple | list) and all(type(length) is int and length >= 0 for length in shape)
