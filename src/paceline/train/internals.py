@@ -41,7 +41,7 @@ Equation = Any  # jax.extend.core.JaxprEqn: its fields are used, its type has no
 
 
 one_at_a_time = threading.RLock()
-"""Held by whoever makes variables, or traces in a thread of its own: some of Keras's functions are replaced meanwhile."""
+"""Held by whoever makes variables, or traces in a thread of its own: Keras's functions are replaced meanwhile."""
 
 
 def keras_globals() -> dict[str, Any]:
