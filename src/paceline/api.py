@@ -144,8 +144,10 @@ def tune(
         class_weight: weight of each class in the loss, by its number.
         repeats: how often each configuration is trained in the search, each time on another seed and another split;
             its score is the mean.
-        folds: cross-validation in the search: a number of folds, with equal shares of each class, or a splitter of
-            scikit-learn; with ``repeats``, folds drawn anew each time. All of them are lanes of one program.
+        folds: cross-validation in the search: a number of folds, with equal shares of each class; a splitter of
+            scikit-learn, or of its form; or pairs of (training rows, validation rows). With ``repeats``, folds are
+            drawn anew each time, where they are drawn. All of them are lanes of one program. The final trains on
+            others of the same kind or, where there are none (``TimeSeriesSplit``), on these with fresh seeds.
         groups: of each row, for folds that keep groups together.
         final: after the search the most promising configurations and the default one train anew on fresh seeds and
             fresh splits, and the winner is the one that is best there: a number of fresh trainings of each of eight
@@ -322,6 +324,8 @@ def ablate(
     *,
     pairs: int = 8,
     validation: Any = None,
+    folds: Any = None,
+    groups: Any = None,
     display: Show = "auto",
     **data_options: Any,
 ) -> Study:
@@ -337,7 +341,7 @@ def ablate(
 
     Args:
         study: the directory of a study that has ended.
-        build, data, validation, **data_options: as in `resume`, where they were passed from memory.
+        build, data, validation, folds, groups, **data_options: as in `resume`, where they were passed from memory.
         pairs: fresh pairs of seed and split on which each of them trains.
         display: as in `tune`.
 
@@ -353,7 +357,7 @@ def ablate(
         raise InvalidInput(f"study {directory} is of a function", expected="a study of a build(hp) on data")
     request = request_of(
         summary.record, directory, build, data, trials=len(summary.record.trials), budget=None, validation=validation,
-        data_options=data_options,
+        folds=folds, groups=groups, data_options=data_options,
     )  # fmt: skip
     with interruptible(directory), watch(display) as observer:
         measure_ablation(make_plan(request), directory, pairs, observer)

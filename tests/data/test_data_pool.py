@@ -9,7 +9,8 @@ from sklearn import model_selection
 
 from paceline.core import InvalidInput
 from paceline.data import load, split
-from paceline.data.pool import fold_parts, fresh_parts, pool_of
+from paceline.data.folds import fold_parts
+from paceline.data.pool import fresh_parts, pool_of
 from paceline.data.records import Split
 from paceline.data.trees import leaves, take
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from paceline.core import Final, InvalidInput, Objective
+from paceline.core import Final, InvalidInput, Objective, Splits
 from paceline.stats.picked import best_of, plain
 from paceline.stats.winner import Verdict, judge
 
@@ -23,7 +23,8 @@ def final_of(scores: Floats | Sequence[Sequence[float]], *, default: int | None 
     """Finalists 10, 11, ... with these scores, a row each."""
     rows = np.asarray(scores, dtype=float)
     told = {(10 + k, j): float(score) for (k, j), score in np.ndenumerate(rows)}
-    return Final(tuple(range(10, 10 + len(rows))), default, rows.shape[1], share > 0, share, told)
+    splits = Splits.ROWS if share > 0 else Splits.SAME
+    return Final(tuple(range(10, 10 + len(rows))), default, rows.shape[1], splits, share, told)
 
 
 def noisy(means: Sequence[float], pairs: int, seed: int, *, deviation: float = 1.0, common: float = 0.5) -> Floats:
@@ -280,4 +281,4 @@ def test_it_never_raises(data: st.DataObject, strict: bool) -> None:
 
 def test_there_has_to_be_a_finalist() -> None:
     with pytest.raises(InvalidInput, match="no finalists"):
-        judge(Final((), None, 8, True, 0.1), UP, {})
+        judge(Final((), None, 8, Splits.ROWS, 0.1), UP, {})

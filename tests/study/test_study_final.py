@@ -1,6 +1,8 @@
 """The final: finalists train anew on fresh seeds and splits, the winner is tested once, and nothing is lost."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 import paceline
-from paceline.core import InvalidInput, TrialState
+from paceline.core import InvalidInput, Splits, TrialState
 from paceline.core.events import Event, FinalMeasured
 from paceline.report import Study
 from paceline.search import Given
@@ -50,7 +52,7 @@ def test_every_finalist_trains_on_every_pair(study: Study) -> None:
     final = study.record.final
     assert final is not None
     assert final.num_pairs == 3
-    assert final.fresh_splits
+    assert final.splits is Splits.ROWS
     assert not final.missing
     assert set(final.finalists) == {trial.number for trial in study.trials}  # fewer trials than eight
     assert final.validation_share == pytest.approx(0.25)
@@ -113,6 +115,13 @@ def test_without_a_final_the_best_is_the_luckiest(tmp_path: Path) -> None:
     assert not study.record.tested.refitted
 
 
+def as_written_before(directory: Path) -> None:
+    """Takes from a study what earlier versions did not write of a final."""
+    with closing(sqlite3.connect(directory / "study.db")) as database, database:
+        for name in ("splits", "seeded", "about"):
+            database.execute("update events set body = json_remove(body, ?)", (f"$.{name}",))
+
+
 class Interrupt:
     def __init__(self, count: int) -> None:
         self.count = count
@@ -137,6 +146,7 @@ def test_an_interrupted_final_goes_on_where_it_stopped(study: Study, tmp_path: P
     assert before.final is not None
     assert before.final.winner is None
     assert 4 <= len(before.final.scores) < 15
+    as_written_before(tmp_path / "s")
     carry_out(make_plan(request()), tmp_path / "s")
     after, whole = paceline.load_study(tmp_path / "s").record.final, study.record.final
     assert after is not None

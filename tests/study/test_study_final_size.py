@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paceline.core import Budget, Configuration, Objective, Trial, TrialState
+from paceline.core import Budget, Configuration, Objective, Splits, Trial, TrialState
 from paceline.core.events import (
     FORMAT,
     EpochMeasured,
@@ -34,7 +34,7 @@ from paceline.space import Float, Space
 from paceline.store import StudyStore
 from paceline.study import carry_out
 from paceline.study.closing import Closing
-from paceline.study.fresh import FINAL, Fresh, seeds_of
+from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record import Record, read_record
 from paceline.study.sizing import size_of
 
@@ -60,7 +60,7 @@ class Replayed:
     notes: Sequence[str] = ()
     in_flight = 4
     grows = epochs_are_prefix = test_trials = False
-    fresh_splits = (True, 0.25)
+    fresh_splits = FreshSplits(Splits.ROWS, 0.25)
 
     @property
     def budget(self) -> Budget:

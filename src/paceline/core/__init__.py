@@ -16,7 +16,7 @@ from paceline.core.errors import (
     last_line,
     shown,
 )
-from paceline.core.final import Final
+from paceline.core.final import Final, Splits
 from paceline.core.names import did_you_mean, known_name
 from paceline.core.objective import DIRECTIONS, Objective
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
@@ -36,6 +36,7 @@ __all__ = [
     "Objective",
     "PacelineError",
     "Side",
+    "Splits",
     "StudyInterrupted",
     "StudyLocked",
     "StudyMismatch",

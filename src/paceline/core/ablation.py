@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from paceline.core.final import Splits
+
 
 class Side(StrEnum):
     """Where a change is made: to the default configuration (towards the winner), or to the winner (back)."""
@@ -21,8 +23,8 @@ class Ablation:
         default: number of the trial of the default configuration.
         winner: number of the winning trial.
         num_pairs: pairs of a fresh seed and a fresh split, from 0.
-        fresh_splits: whether the pairs differ in their split too.
-        validation_share: rows of the validation part over rows of the training part, of each split.
+        splits: what the pairs differ in beside their seed.
+        validation_share: rows of the validation part over rows of the training part, on average over the splits.
         changes: names of the hyperparameters that are changed at each side.
         scores: of (side, name, pair); the name is empty for default and winner themselves.
     """
@@ -30,7 +32,7 @@ class Ablation:
     default: int
     winner: int
     num_pairs: int
-    fresh_splits: bool
+    splits: Splits
     validation_share: float
     changes: Mapping[Side, tuple[str, ...]]
     scores: Mapping[tuple[Side, str, int], float] = field(default_factory=dict)

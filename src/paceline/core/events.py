@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from paceline.core.decision import Action
+from paceline.core.final import Splits
 from paceline.core.trial import Configuration, TrialState
 
 FORMAT = 2
@@ -175,6 +176,12 @@ class FinalStarted:
     num_pairs: int
     fresh_splits: bool
     validation_share: float
+    splits: str = ""
+
+    @property
+    def kind(self) -> Splits:
+        """What the pairs differ in; earlier versions knew of divisions by chance and of none."""
+        return _kind(self.splits, self.fresh_splits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +218,12 @@ class AblationStarted:
     fresh_splits: bool
     validation_share: float
     changes: Mapping[str, tuple[str, ...]]
+    splits: str = ""
+
+    @property
+    def kind(self) -> Splits:
+        """As of `FinalStarted`."""
+        return _kind(self.splits, self.fresh_splits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +251,10 @@ class BestTested:
     metrics: Mapping[str, float]
     refitted: bool = False
     epochs: int | None = None
+
+
+def _kind(splits: str, fresh_splits: bool) -> Splits:
+    return Splits(splits) if splits else Splits.ROWS if fresh_splits else Splits.SAME
 
 
 Event = (

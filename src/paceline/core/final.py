@@ -3,6 +3,30 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Splits(StrEnum):
+    """What fresh trainings are trained on and validated with, beside their fresh seeds."""
+
+    ROWS = "rows"
+    """Each pair divides the rows anew, as the study did: by chance, with groups kept together."""
+    FOLDS = "folds"
+    """Each pair takes one fold of folds that are drawn anew, as the study's were."""
+    SAME_FOLDS = "same folds"
+    """Each pair takes one of the study's own folds, since no others of their kind can be drawn."""
+    SAME = "same split"
+    """All pairs have the study's own division into training and validation part."""
+
+    @property
+    def are_fresh(self) -> bool:
+        """Whether the search has not seen them."""
+        return self in (Splits.ROWS, Splits.FOLDS)
+
+    @property
+    def differ(self) -> bool:
+        """Whether the pairs differ in their rows, and not only in their seeds."""
+        return self is not Splits.SAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +37,8 @@ class Final:
         finalists: numbers of the trials whose configurations these are, the most promising first.
         default: the finalist that is the user's default configuration; None where it is not among them.
         num_pairs: pairs of a fresh seed and a fresh split, from 0; all finalists train on each.
-        fresh_splits: whether the pairs differ in their split too, and not only in their seed.
-        validation_share: rows of the validation part over rows of the training part, of each split.
+        splits: what the pairs differ in beside their seed.
+        validation_share: rows of the validation part over rows of the training part, on average over the splits.
         scores: the objective's metric of (finalist, pair), where it was measured; NaN where training failed.
         seconds: training time of (finalist, pair), where it was measured.
         winner: the finalist that won; None before the end.
@@ -24,7 +48,7 @@ class Final:
     finalists: tuple[int, ...]
     default: int | None
     num_pairs: int
-    fresh_splits: bool
+    splits: Splits
     validation_share: float
     scores: Mapping[tuple[int, int], float] = field(default_factory=dict)
     seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)

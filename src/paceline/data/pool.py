@@ -1,21 +1,17 @@
-"""Several splits of one data set: fresh ones for the final, folds for cross-validation, as row numbers of one pool."""
+"""Several splits of one data set as row numbers of one pool, and fresh ones drawn by chance."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from paceline.core import InvalidInput
 from paceline.data import preparing, tables, targets
+from paceline.data.folds import Parts
 from paceline.data.partition import partition
 from paceline.data.records import Split
 from paceline.data.trees import Array, Tree, leaves, map_leaves, take
 
 _FRESH_STREAM = 3  # of random numbers; `splits` and `loading` use others
-
-Parts = tuple[Array, Array]
-"""Row numbers of a training and a validation part."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,50 +66,6 @@ def fresh_parts(split: Split, seeds: Iterable[int]) -> tuple[Parts, ...] | None:
         )
         parts.append((train, held_out))
     return tuple(parts)
-
-
-def fold_parts(split: Split, folds: Any, seed: int, groups: Any = None) -> tuple[Parts, ...]:
-    """The folds of cross-validation over all rows outside the test part.
-
-    Args:
-        split: the study's own split.
-        folds: how many, shuffled, with equal shares of each class where rows have one; or a splitter of scikit-learn.
-        seed: of the shuffling, where ``folds`` is a number.
-        groups: of each row, shape (rows,): no group is on both sides of a fold.
-
-    Raises:
-        InvalidInput: folds that cannot be made of these rows.
-    """
-    dataset = split.dataset
-    if split.val_rows is None:
-        raise InvalidInput(
-            "folds and validation data were both given", expected="one of them",
-            fix="Leave validation out: each fold validates with rows of its own.",
-        )  # fmt: skip
-    labels = targets.labels(dataset.y, dataset.task)
-    splitter = folds if hasattr(folds, "split") else _splitter(folds, seed, labels is not None, groups is not None)
-    of_rows = labels if labels is not None else np.zeros(dataset.num_rows)
-    try:
-        found = list(splitter.split(np.zeros((dataset.num_rows, 1)), of_rows, groups))
-    except (ValueError, TypeError) as error:
-        raise InvalidInput(
-            f"folds is {folds!r}: {error}", expected="folds that these rows can be divided into"
-        ) from None
-    return tuple((np.sort(train), np.sort(held_out)) for train, held_out in found)
-
-
-def _splitter(folds: Any, seed: int, has_labels: bool, has_groups: bool) -> Any:
-    from sklearn import model_selection
-
-    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
-        raise InvalidInput(
-            f"folds is {folds!r}", expected="a whole number of at least 2, or a splitter of sklearn.model_selection"
-        )
-    if has_groups:
-        kind = model_selection.StratifiedGroupKFold if has_labels else model_selection.GroupKFold
-    else:
-        kind = model_selection.StratifiedKFold if has_labels else model_selection.KFold
-    return kind(folds, shuffle=True, random_state=seed % 2**32)
 
 
 def _prepared(split: Split, train_rows: Array) -> Tree:

@@ -59,7 +59,7 @@ def gains_of(record: Record) -> list[Gain]:
             differences = differences[np.isfinite(differences)]
             if len(differences) > 1:
                 found.append((name, side, start[name], goal[name], differences))
-    share = ablation.validation_share if ablation.fresh_splits else 0.0
+    share = ablation.validation_share if ablation.splits.differ else 0.0
     tested = compare([d for *_, d in found], share)
     return [
         Gain(name, side, before, after, one.mean, one.low, one.high, one.p_holm, len(d))
@@ -75,7 +75,7 @@ def lines(record: Record) -> Iterator[str]:
         return
     yield (
         f"What each change from the default (trial {ablation.default}) to the winner (trial {ablation.winner}) is "
-        f"worth in {record.objective.metric}, measured on {gains[0].num_pairs} fresh pairs of seed and split:"
+        f"worth in {record.objective.metric}, measured with {gains[0].num_pairs} {words.pairs(ablation.splits)}:"
     )
     width = max(len(gain.name) for gain in gains)
     for side, told in ((Side.DEFAULT, "made at the default"), (Side.WINNER, "kept at the winner")):

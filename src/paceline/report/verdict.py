@@ -2,11 +2,11 @@
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from paceline.core import Final, Trial, TrialState
+from paceline.core import Trial, TrialState
 from paceline.report import words
 from paceline.study import Record
 
@@ -108,11 +108,12 @@ def _default(verdict: "Verdict", record: Record) -> Iterator[str]:
 
 
 def _luck(verdict: "Verdict", record: Record) -> Iterator[str]:
-    trial: Trial | None = record.trials.get(verdict.winner)
-    if trial is None or trial.score is None or math.isnan(verdict.optimism) or verdict.exact:
+    trial = record.trials.get(verdict.winner)
+    searched = None if trial is None else _searched(trial, record)
+    if searched is None or math.isnan(verdict.optimism) or verdict.exact:
         return
     number = _shown(verdict)
-    seen = f"The search had seen {number(trial.score)} for it"
+    seen = f"The search had seen {number(searched)} for it"
     if verdict.optimism > 0 and number(verdict.optimism) != number(0.0):
         yield f"{seen}: {number(verdict.optimism)} of that was luck."
     else:
@@ -121,35 +122,36 @@ def _luck(verdict: "Verdict", record: Record) -> Iterator[str]:
 
 def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
     """What became of better scores of the search than the winner's fresh one."""
-    final, best, number = record.final, record.luckiest, _shown(verdict)
-    if final is None or final.winner is None or best is None or best.score is None or verdict.exact:
+    final, number = record.final, _shown(verdict)
+    if final is None or final.winner is None or verdict.exact:
         return
-    fresh = [score for score in final.scores_of(best.number) if math.isfinite(score)]
-    if best.number in final.finalists and best.number != verdict.winner and fresh:
+    objective = record.objective
+    completed = [trial for trial in record.trials.values() if trial.state is TrialState.COMPLETED]
+    scored = {trial.number: score for trial in completed if (score := _searched(trial, record)) is not None}
+    best = min(scored, key=lambda one: objective.loss(scored[one]), default=verdict.winner)
+    fresh = [score for score in final.scores_of(best) if math.isfinite(score)]
+    if best in final.finalists and best != verdict.winner and fresh:
         mean = number(statistics.fmean(fresh))
-        yield f"Trial {best.number} had the best score of the search, {number(best.score)}; its fresh mean is {mean}."
-    better = record.objective.better
-    scored = {
-        trial.number: trial.score for trial in record.trials.values()
-        if trial.state is TrialState.COMPLETED and trial.score is not None and trial.number not in final.finalists
-        and better(trial.score, verdict.expected)
-    }  # fmt: skip
-    if scored:
-        first = min(scored, key=lambda one: record.objective.loss(scored[one]))
-        who, best_of_them = f"Trial {first}, which is no finalist,", number(scored[first])
-        if len(scored) > 1:
-            who, best_of_them = f"{len(scored):,} trials that are no finalists", f"trial {first}: {best_of_them}"
-        yield f"{who} scored better than the winner's fresh mean in the search ({best_of_them})."
-        yield _why_not(record, final, scored)
-
-
-def _why_not(record: Record, final: Final, scored: Mapping[int, float]) -> str:
-    better, finalists = record.objective.better, set(final.finalists) - {final.default}
-    worst = [record.trials[number].score for number in finalists]
-    passed = any(better(score, other) for score in scored.values() for other in worst if other is not None)
+        yield f"Trial {best} had the best score of the search, {number(scored[best])}; its fresh mean is {mean}."
+    rest = {one: score for one, score in scored.items() if one not in final.finalists}
+    passed = {one: score for one, score in rest.items() if objective.better(score, verdict.expected)}
     if passed:
-        return "A single score owes much to luck: a model of all trials expects more of the finalists."
-    return "A single score owes much to luck, and those of the finalists were better still."
+        first = min(passed, key=lambda one: objective.loss(passed[one]))
+        who, told = f"Trial {first}, which is no finalist,", number(passed[first])
+        if len(passed) > 1:
+            who, told = f"{len(passed):,} trials that are no finalists", f"trial {first}: {told}"
+        yield f"{who} scored better than the winner's fresh mean in the search ({told})."
+        finalists = [scored[one] for one in final.finalists if one in scored and one != final.default]
+        if any(objective.better(passed[first], score) for score in finalists):
+            yield "A single score owes much to luck: a model of all trials expects more of the finalists."
+        else:
+            yield "A single score owes much to luck, and those of the finalists were better still."
+
+
+def _searched(trial: Trial, record: Record) -> float | None:
+    from paceline.study.final import searched_score
+
+    return searched_score(trial, record)
 
 
 def _row(rival: "Rival", number: Callable[[float], str], default: int | None) -> list[str]:

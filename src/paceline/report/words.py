@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from paceline.core import Configuration, Value
+from paceline.core import Configuration, Splits, Value
 from paceline.core.texts import on_one_line
 from paceline.space import Boolean, Float, Hyperparameter, Int, Space
 
@@ -52,6 +52,16 @@ def configuration(config: Configuration, names: Sequence[str] | None = None) -> 
 def varying(space: Space) -> list[str]:
     """Names of the hyperparameters that have more than one value."""
     return [h.name for h in space if h.num_values != 1]
+
+
+def pairs(splits: Splits) -> str:
+    """What fresh trainings have of their own: ``fresh seeds and splits``."""
+    return {
+        Splits.ROWS: "fresh seeds and splits",
+        Splits.FOLDS: "fresh seeds and folds",
+        Splits.SAME_FOLDS: "fresh seeds, on the folds of the search",
+        Splits.SAME: "fresh seeds, on the split of the search",
+    }[splits]
 
 
 def metrics(measured: Mapping[str, float]) -> str:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paceline.core import Final, InvalidInput, Objective
+from paceline.core import Final, InvalidInput, Objective, Splits
 from paceline.stats.pairs import compare, exact, signed_rank
 from paceline.stats.picked import LEVEL, best_of, plain
 
@@ -205,7 +205,7 @@ def _rivals(
     apart = [gains[winner] - gains[number] for number in others]
     signed = signed and final.num_pairs >= _FEWEST_SIGNED
     found = []
-    share = final.validation_share if final.fresh_splits else 0.0
+    share = final.validation_share if final.splits.differ else 0.0
     steady = [not (np.ptp(gains[winner]) or np.ptp(gains[number])) for number in others]
     compared = [exact(d) for d in apart] if certain else compare(apart, share, LEVEL, steady)
     for number, d, one in zip(others, apart, compared, strict=True):
@@ -250,8 +250,10 @@ def _limits(
         )
     if strict and not halved and not certain:
         limits.append("There are too few pairs for half of them to pick the winner and the other half to measure it.")
-    if not final.fresh_splits:
-        limits.append("All fresh trainings had the same split, so all this holds for that split only.")
+    if final.splits is Splits.SAME:
+        limits.append("All fresh trainings had the same split, that of the search, so all this holds for it only.")
+    elif final.splits is Splits.SAME_FOLDS:
+        limits.append("All fresh trainings had the folds of the search, so all this holds for these folds only.")
     return limits
 
 

@@ -77,9 +77,10 @@ def _measure(plan: Plan, recorder: Recorder, num_pairs: int) -> None:
     if best is None or default is None:
         raise TypeError("an ablation leads from one trial to another")
     configs = configurations(record.space, default.config, best.config)
-    fresh_splits, share = plan.fresh_splits
+    splits = plan.fresh_splits
     changes = {str(side): tuple(name for name in own if name) for side, own in configs.items()}
-    recorder.tell([AblationStarted(default.number, best.number, num_pairs, fresh_splits, share, changes)])
+    ends, is_fresh = (default.number, best.number), splits.kind.are_fresh
+    recorder.tell([AblationStarted(*ends, num_pairs, is_fresh, splits.share, changes, splits.kind)])
     ablation = _of(record)
     epochs = epochs_of(best)
     known = _known(record, ablation) if epochs_of(default) == epochs else []
@@ -100,8 +101,8 @@ def _measure(plan: Plan, recorder: Recorder, num_pairs: int) -> None:
 
 
 def _known(record: Record, ablation: Ablation) -> list[Event]:
-    """What the final measured of default and winner already: its pairs are the same ones."""
-    if record.final is None:
+    """What the final measured of default and winner already, where its pairs are the same ones."""
+    if record.final is None or record.final.splits is not ablation.splits:
         return []
     ends = {Side.DEFAULT: ablation.default, Side.WINNER: ablation.winner}
     return [

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from paceline.core import InvalidInput
 from paceline.core.events import Json
+from paceline.data.folds import folds_of, name_of
 
 STANDARD_PAIRS, STRICT_PAIRS = 8, 30
 
@@ -70,7 +71,7 @@ class Replication:
 
     Attributes:
         repeats: on so many seeds, each with a split of its own.
-        folds: on each fold of cross-validation: their number, a splitter of scikit-learn, or None.
+        folds: on each fold of cross-validation, see `paceline.data.folds`; None for none.
         groups: of each row, for folds that keep groups together.
     """
 
@@ -89,7 +90,7 @@ class Replication:
             raise InvalidInput(f"repeats is {repeats!r}", expected="a whole number of at least 1")
         if groups is not None and folds is None:
             raise InvalidInput("groups were given without folds", expected="folds=5, or a splitter that uses groups")
-        return cls(repeats, folds, groups)
+        return cls(repeats, folds_of(folds), groups)
 
     @property
     def is_single(self) -> bool:
@@ -98,5 +99,5 @@ class Replication:
 
     def to_json(self) -> dict[str, Json]:
         """For the record; a splitter is told by its name and settings."""
-        folds = self.folds if self.folds is None or isinstance(self.folds, int) else repr(self.folds)
+        folds = self.folds if self.folds is None or isinstance(self.folds, int) else name_of(self.folds)
         return {"repeats": self.repeats, "folds": folds, "groups": self.groups is not None}

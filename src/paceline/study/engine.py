@@ -9,10 +9,12 @@ import numpy as np
 
 from paceline.core import InvalidInput, Objective, Trial
 from paceline.data import Split
-from paceline.data.pool import Parts, fold_parts, fresh_parts, pool_of
+from paceline.data.folds import Parts
+from paceline.data.pool import pool_of
 from paceline.execute.base import Executor, Job, Leaves, Training
 from paceline.space import Space
-from paceline.study.fresh import FINAL, FOLDS, REPEATS, Fresh, seeds_of, train_all
+from paceline.study.division import Division
+from paceline.study.fresh import FINAL, Fresh, seeds_of, train_all
 from paceline.study.request import Request
 from paceline.study.streams import StreamParts, weights_of_classes
 
@@ -60,7 +62,12 @@ class Engine:
         folds = self.request.replication.folds
         if folds is not None and not isinstance(self.parts, Split):
             raise InvalidInput(f"folds is {folds!r} and data is a stream", expected="no folds: a stream is not divided")
-        self._replicates  # noqa: B018 - dividing says what is wrong
+        self.division.of_search  # noqa: B018 - dividing says what is wrong
+
+    @cached_property
+    def division(self) -> Division:
+        """How rows are divided."""
+        return Division(self.parts, self.request.replication, self.seed)
 
     def for_search(self, one_by_one: bool) -> Executor:
         """An executor of trials, each trained as often as was asked for.
@@ -75,7 +82,7 @@ class Engine:
             return self._executor(training_data(self.parts, self.request.class_weight), self.training, few)
         from paceline.execute.repeated import RepeatedExecutor
 
-        seeds, parts = self._replicates
+        seeds, parts = self.division.of_search
         return RepeatedExecutor(self._executor(self._data(parts), self.training, one_by_one), seeds, self.training)
 
     def for_final(self, num_pairs: int) -> Fresh:
@@ -85,9 +92,8 @@ class Engine:
         chose nothing.
         """
         seeds = seeds_of(self.seed, FINAL, num_pairs)
-        parts = fresh_parts(self.parts, seeds) if isinstance(self.parts, Split) else None
         training = replace(self.training, patience=None, keep="last")
-        return Fresh(self._executor(self._data(parts), training, False), seeds)
+        return Fresh(self._executor(self._data(self.division.fresh(num_pairs)), training, False), seeds)
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
         """The variables of a trial's network, trained anew on training and validation part; None if that failed."""
@@ -113,23 +119,6 @@ class Engine:
             few=few_lanes() if one_by_one else 0,
         )  # fmt: skip
         return FusedExecutor(preparation, training, structural_hint(self.structural, self.space), lane_count)
-
-    @cached_property
-    def _replicates(self) -> tuple[tuple[int, ...], tuple[Parts, ...] | None]:
-        """Seed of each training of a configuration, and the rows that it trains on; None: the study's own split."""
-        replication = self.request.replication
-        seeds = (self.seed, *seeds_of(self.seed, REPEATS, replication.repeats - 1))
-        if not isinstance(self.parts, Split):
-            return seeds, None
-        if replication.folds is None:
-            others = fresh_parts(self.parts, seeds[1:])
-            own = self.parts.val_rows
-            return seeds, None if others is None or own is None else ((self.parts.train_rows, own), *others)
-        of_folds = seeds_of(self.seed, FOLDS, replication.repeats)
-        parts = [fold_parts(self.parts, replication.folds, seed, replication.groups) for seed in of_folds]
-        return tuple(seed for seed, own in zip(seeds, parts, strict=True) for _ in own), tuple(
-            part for own in parts for part in own
-        )
 
     def _data(self, parts: Sequence[Parts] | None) -> Any:
         """The data of these splits; None: those of the study's own."""

@@ -4,7 +4,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
-from paceline.core import Final, InvalidInput, Trial
+from paceline.core import Final, InvalidInput, Splits, Trial
 from paceline.core.events import (
     EpochMeasured,
     FinalEnded,
@@ -59,9 +59,11 @@ class TheFinal:
 
     @property
     def _goes_on(self) -> bool:
-        """Whether a final that was interrupted is still that of these trials."""
+        """Whether a final that was interrupted is still that of these trials, on pairs of the same kind."""
         final = self._record.final
-        return final is not None and final.winner is None and not self._record.trials_since_final
+        if final is None or final.winner is not None or self._record.trials_since_final:
+            return False
+        return final.splits is self._task.fresh_splits.kind
 
     def _begin(self) -> bool:
         """Chooses the finalists and how often each trains; False where there is to be no final."""
@@ -74,11 +76,13 @@ class TheFinal:
         if not size.finalists:
             self._recorder.tell(notes)
             return False
-        fresh, share = self._task.fresh_splits
+        splits = self._task.fresh_splits
         default = None if record.default is None else record.default.number
         default = default if default in size.finalists else None
-        notes = [Noted(f"Finalists: {remark}."), *notes]
-        self._recorder.tell([*notes, FinalStarted(size.finalists, default, size.pairs, fresh, share)])
+        notes = [Noted(f"Finalists: {remark}."), *notes, *([Noted(splits.note, "final")] if splits.note else [])]
+        fresh = splits.kind.are_fresh
+        begin = FinalStarted(size.finalists, default, size.pairs, fresh, splits.share, splits.kind)
+        self._recorder.tell([*notes, begin])
         return True
 
     def _train(self, fresh: Fresh) -> None:
@@ -113,11 +117,26 @@ def judged(record: Record, closing: Closing) -> "Verdict":
     if final is None:
         raise InvalidInput("the study has no final", expected="one that has begun")
     trials = {number: record.trial(number) for number in final.finalists}
-    searched = {number: trial.score for number, trial in trials.items() if trial.score is not None}
+    scores = {number: searched_score(trial, record) for number, trial in trials.items()}
+    searched = {number: score for number, score in scores.items() if score is not None}
     sizes = None
     if closing.prefer is not None:
         sizes = {number: _size(trial, final, closing.prefer) for number, trial in trials.items()}
     return judge(final, record.objective, searched, strict=closing.is_strict, sizes=sizes)
+
+
+def searched_score(trial: Trial, record: Record) -> float | None:
+    """The search's score of a trial, on the folds on which the final trained, where those are the search's own."""
+    from paceline.data.folds import order_of
+
+    final, times = record.final, (record.settings.get("replication") or {}).get("repeats", 1)
+    num_folds = len(trial.scores) // times
+    if final is None or final.splits is not Splits.SAME_FOLDS or not num_folds:
+        return trial.score
+    order = order_of(num_folds)
+    measured = {pair for _, pair in final.scores} or range(final.num_pairs)
+    folds = [order[pair % num_folds] for pair in measured]
+    return statistics.fmean(trial.scores[fold + repeat * num_folds] for fold in folds for repeat in range(times))
 
 
 def _size(trial: Trial, final: Final, prefer: str) -> float:

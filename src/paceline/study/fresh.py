@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paceline.core import Trial, TrialState
+from paceline.core import Splits, Trial, TrialState
 from paceline.core.events import EpochMeasured, Event, Noted, ProgramCompiled, TrialEnded
 from paceline.execute.base import Executor, Job, Progress
 from paceline.study.recorder import Recorder
@@ -26,6 +26,25 @@ def seeds_of(seed: int, purpose: int, count: int) -> tuple[int, ...]:
 def epochs_of(trial: Trial) -> int:
     """How long it takes: to the epoch whose weights the search kept, or in full if the trial never came so far."""
     return (trial.best_epoch if trial.state is TrialState.COMPLETED else None) or trial.epochs
+
+
+@dataclass(frozen=True, slots=True)
+class FreshSplits:
+    """What the pairs of fresh trainings are.
+
+    Attributes:
+        kind: what they differ in beside their seed.
+        share: rows of the validation part over rows of the training part, on average.
+        note: why they are not drawn anew, as a sentence; empty where they are, or where it was asked for.
+        sizes: different sizes of these divisions, each of which needs a program of its own.
+        sizes_of_search: the same for the search.
+    """
+
+    kind: Splits
+    share: float = 0.0
+    note: str = ""
+    sizes: int = 1
+    sizes_of_search: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from paceline.core import (
     Configuration,
     InvalidInput,
     Objective,
+    Splits,
     StudyMismatch,
     Trial,
     parse_bytes,
@@ -32,7 +33,7 @@ from paceline.search.start_with import with_default
 from paceline.space import Fixed, Hyperparameter, Space
 from paceline.store import StudyStore, study_directory
 from paceline.study.closing import Closing
-from paceline.study.fresh import FINAL, Fresh, seeds_of
+from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record import Record, read_record
 from paceline.study.source import import_build
 
@@ -188,9 +189,9 @@ class FunctionTask:
         return False
 
     @property
-    def fresh_splits(self) -> tuple[bool, float]:
+    def fresh_splits(self) -> FreshSplits:
         """What a call draws anew is the function's own affair: nothing is said of it."""
-        return True, 0.0
+        return FreshSplits(Splits.ROWS)
 
     def fresh(self, num_pairs: int) -> Fresh:
         """The function, called anew with a seed of each pair as its ``hp.seed``."""

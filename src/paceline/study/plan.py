@@ -21,7 +21,7 @@ from paceline.study.backend import choose_backend
 from paceline.study.closing import Closing
 from paceline.study.discovery import discover_space
 from paceline.study.engine import Engine, first_batch, training_data
-from paceline.study.fresh import Fresh
+from paceline.study.fresh import Fresh, FreshSplits
 from paceline.study.pace import in_flight_of, schedule_of
 from paceline.study.record import Record
 from paceline.study.request import Request
@@ -154,11 +154,9 @@ class Plan:
         return self.request.test_trials
 
     @property
-    def fresh_splits(self) -> tuple[bool, float]:
-        """Whether each pair of the final has a split of its own, and rows of validation over training part."""
-        if isinstance(self.split, StreamParts) or self.split.val_rows is None:
-            return False, 0.0
-        return True, len(self.split.val_rows) / len(self.split.train_rows)
+    def fresh_splits(self) -> FreshSplits:
+        """What the pairs of fresh trainings are."""
+        return self.engine.division.fresh_splits
 
     def fresh(self, num_pairs: int) -> Fresh:
         """Whatever trains the final."""

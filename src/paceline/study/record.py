@@ -239,12 +239,12 @@ class Record:
         self._counts[self.trials[number].state] += 1
 
     def _begin_final(self, event: FinalStarted) -> None:
-        """A pair is the same in every final of a study: what was measured of a finalist before is still true."""
+        """A pair of one kind is the same in every final: what was measured of a finalist before is still true."""
         earlier = self.final
         final = Final(
-            event.finalists, event.default, event.num_pairs, event.fresh_splits, event.validation_share, seeded=False
+            event.finalists, event.default, event.num_pairs, event.kind, event.validation_share, seeded=False
         )  # fmt: skip
-        if earlier is not None:
+        if earlier is not None and earlier.splits is final.splits:
             every = {(number, pair) for number in final.finalists for pair in range(final.num_pairs)}
             scores = {key: score for key, score in earlier.scores.items() if key in every}
             seconds = {key: earlier.seconds[key] for key in scores}
@@ -253,12 +253,13 @@ class Record:
         self.trials_since_final = False
 
     def _begin_ablation(self, event: AblationStarted) -> None:
-        """Of an earlier one between the same two trials, what was measured is still true."""
+        """Of an earlier one between the same two trials, on the same pairs, what was measured is still true."""
         changes = {Side(side): tuple(names) for side, names in event.changes.items()}
         earlier = self.ablation
-        same = earlier is not None and (earlier.default, earlier.winner) == (event.default, event.winner)
+        ends = (event.default, event.winner, event.kind)
+        same = earlier is not None and (earlier.default, earlier.winner, earlier.splits) == ends
         self.ablation = Ablation(
-            event.default, event.winner, event.num_pairs, event.fresh_splits, event.validation_share, changes,
+            event.default, event.winner, event.num_pairs, event.kind, event.validation_share, changes,
             earlier.scores if earlier is not None and same else {},
         )  # fmt: skip
 

@@ -108,19 +108,19 @@ def _first(record: Record, order: Sequence[int], count: int) -> list[int]:
 
 def _rooms_of_search(record: Record, task: Task, trials: Sequence[Trial]) -> list[_Room]:
     """What the search has cost, in every unit that is known."""
-    share = task.fresh_splits[1]
-    refit = 0.0 if task.closing.refit is False else 1.0 + share
+    splits = task.fresh_splits
+    refit = 0.0 if task.closing.refit is False else 1.0 + splits.share
     times = _trainings(trials)
     own = [trial for trial in trials if trial.shares is None]
     program = {trial.number: task.structure(trial.config) for trial in trials}
-    num_programs = len({program[trial.number] for trial in own if trial.measurements})
+    num_programs = len({program[trial.number] for trial in own if trial.measurements}) * splits.sizes_of_search
 
     def room(of_epoch: Callable[[Trial], float]) -> _Room:
         spent = sum(of_epoch(trial) * len(trial.measurements) * times for trial in own)
         return _Room(spent, {trial.number: of_epoch(trial) * epochs_of(trial) for trial in trials}, refit)
 
     def with_programs(room: _Room, seconds: float, compiled: float, extra: int) -> _Room:
-        return _Room(room.limit + compiled, room.training, refit, seconds, extra, program)
+        return _Room(room.limit + compiled, room.training, refit, seconds * splits.sizes, extra, program)
 
     epochs = room(lambda _: 1.0)
     if not task.ordered:

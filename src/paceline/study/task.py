@@ -11,7 +11,7 @@ from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.space import Space
 from paceline.study.closing import Closing
-from paceline.study.fresh import Fresh
+from paceline.study.fresh import Fresh, FreshSplits
 from paceline.study.record import Record
 
 
@@ -75,8 +75,8 @@ class Task(Protocol):
         """Whether every completed trial is measured on the test part, too."""
 
     @property
-    def fresh_splits(self) -> tuple[bool, float]:
-        """Whether each pair of the final has a split of its own, and rows of validation over training part."""
+    def fresh_splits(self) -> FreshSplits:
+        """What the pairs of fresh trainings are."""
 
     def fresh(self, num_pairs: int) -> Fresh | None:
         """Whatever trains the final; None where configurations cannot be trained anew."""

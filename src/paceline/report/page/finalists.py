@@ -41,7 +41,7 @@ def rivals(summary: Summary) -> Figure | None:
         alt += f" Bar: 95 % interval of {best}, without the luck that made it the best: {_range(verdict)}."
     layout = {
         "height": 110 + 34 * len(names), "yaxis": _rows(list(names.values())),
-        "xaxis": axis(f"{metric}, fresh seeds{' and splits' if final.fresh_splits else ''}"),
+        "xaxis": axis(f"{metric}, {words.pairs(final.splits)}"),
     }  # fmt: skip
     return figure("rivals", data, layout, alt)
 

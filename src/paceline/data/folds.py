@@ -1,0 +1,237 @@
+"""Folds of cross-validation, those of a study and others of the same kind.
+
+| folds | are | others of the same kind |
+| --- | --- | --- |
+| a number | drawn, with equal shares of each class or with groups kept together | under another seed |
+| a splitter that draws (``shuffle=True``, ``ShuffleSplit``, ``RepeatedKFold``) | as it draws | under another seed |
+| ``GroupKFold`` and ``StratifiedGroupKFold`` without shuffling | groups kept together | drawn under a seed |
+| any other splitter (``KFold(5)``, ``TimeSeriesSplit``, ``LeaveOneOut``), pairs of row numbers | as they are | none |
+
+The last kind may rest on the order of rows: blocks, or time. To draw others there would break what the user asked for.
+"""
+
+import copy
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from paceline.core import InvalidInput
+from paceline.core.checks import whole_number
+from paceline.data import targets
+from paceline.data.fingerprints import fingerprint
+from paceline.data.records import Split
+from paceline.data.trees import Array
+
+Parts = tuple[Array, Array]
+"""Row numbers of a training and a validation part."""
+
+_SEEDS = ("random_state", "random_seed", "seed")  # names under which splitters keep theirs
+_FEW = 12  # characters of a fingerprint that tell folds apart for people
+
+
+class GivenFolds:
+    """Folds that were given one by one, in the form of a splitter of scikit-learn."""
+
+    def __init__(self, pairs: Iterable[Any]) -> None:
+        """Takes ``(training rows, validation rows)`` of each fold: row numbers, or truth values of all rows.
+
+        Raises:
+            InvalidInput: something else.
+        """
+        found = []
+        for pair in pairs:
+            if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+                raise InvalidInput(
+                    f"folds holds {str(pair)[:80]}", expected="pairs of (training rows, validation rows)"
+                )
+            found.append((_rows(pair[0]), _rows(pair[1])))
+        self.parts: tuple[Parts, ...] = tuple(found)
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Parts]:  # noqa: ARG002 - scikit-learn's names
+        """The folds, whatever the rows."""
+        return iter(self.parts)
+
+    def __repr__(self) -> str:
+        told = fingerprint("folds", *(rows for part in self.parts for rows in part))[:_FEW]
+        return f"{len(self.parts)} given folds ({told})"
+
+
+def folds_of(given: Any) -> Any:
+    """What a user passes as folds: a number, a splitter of scikit-learn's form, or None; pairs become `GivenFolds`.
+
+    Raises:
+        InvalidInput: anything else.
+    """
+    if given is None or (hasattr(given, "split") and not isinstance(given, str)):
+        return given
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
+        return GivenFolds(given)
+    return whole_number("folds", given, 2, also=", a splitter of scikit-learn, or pairs of row numbers")
+
+
+def name_of(folds: Any) -> str:
+    """What folds are called, the same in every process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(folds))
+
+
+def fold_parts(split: Split, folds: Any, seed: int, groups: Any = None) -> tuple[Parts, ...]:
+    """The folds of a study, over all rows outside the test part.
+
+    Args:
+        split: the study's own split.
+        folds: as in the table above.
+        seed: of what is drawn, where a splitter brings none of its own.
+        groups: of each row, shape (rows,): no group is on both sides of a fold.
+
+    Raises:
+        InvalidInput: folds that cannot be made of these rows.
+    """
+    if split.val_rows is None:
+        raise InvalidInput(
+            "folds and validation data were both given", expected="one of them",
+            fix="Leave validation out: each fold validates with rows of its own.",
+        )  # fmt: skip
+    return _parts(split, _seeded(_splitter(split, folds, groups), seed, only_unset=True), groups, folds)
+
+
+def other_folds(split: Split, folds: Any, seeds: Sequence[int], groups: Any = None) -> tuple[Parts, ...] | None:
+    """As many folds as there are seeds, drawn anew like those of a study; None where that cannot be.
+
+    Those of one drawing follow each other, under the seed of the first; then come those of the next drawing.
+    """
+    splitter, found = _splitter(split, folds, groups), list[Parts]()
+    own = _contents(_parts(split, _seeded(splitter, 0, only_unset=True), groups, folds))
+    while len(found) < len(seeds):
+        other = _seeded(splitter, seeds[len(found)])
+        if other is splitter:
+            return None
+        drawn = _parts(split, other, groups, folds)
+        if _contents(drawn) == own:  # the seed changes nothing
+            return None
+        found += drawn
+    return tuple(found[: len(seeds)])
+
+
+def order_of(num_folds: int) -> list[int]:
+    """In which order fresh trainings take folds that cannot be drawn anew: any first few are spread over all of them.
+
+    By the fractional parts of the multiples of the golden ratio, whose first few are spread over all of an interval.
+    """
+    place = (np.arange(1, num_folds + 1) * 0.6180339887498949) % 1.0
+    return [int(fold) for fold in np.argsort(place, kind="stable")]
+
+
+def _splitter(split: Split, folds: Any, groups: Any) -> Any:
+    folds = folds_of(folds)
+    if not isinstance(folds, int):
+        return folds
+    from sklearn import model_selection
+
+    has_labels = targets.labels(split.dataset.y, split.dataset.task) is not None
+    if groups is not None:
+        kind = model_selection.StratifiedGroupKFold if has_labels else model_selection.GroupKFold
+    else:
+        kind = model_selection.StratifiedKFold if has_labels else model_selection.KFold
+    return kind(folds, shuffle=True)
+
+
+def _seeded(splitter: Any, seed: int, *, only_unset: bool = False) -> Any:
+    """The splitter with another seed; itself where it draws nothing.
+
+    Args:
+        splitter: of scikit-learn, or of its form.
+        seed: to draw under.
+        only_unset: leave it as it is where it brings a seed, or does not shuffle.
+    """
+    name = next((name for name in _SEEDS if hasattr(splitter, name)), None)
+    shuffles = getattr(splitter, "shuffle", True)
+    if name is None or (only_unset and (not shuffles or getattr(splitter, name) is not None)):
+        return splitter
+    if not shuffles and not _keeps_groups_only(splitter):
+        return splitter
+    try:
+        seeded = copy.copy(splitter)
+        setattr(seeded, name, seed % 2**32)
+        if not shuffles:
+            seeded.shuffle = True
+    except (AttributeError, TypeError):  # it cannot be copied or changed
+        return splitter
+    return seeded
+
+
+def _keeps_groups_only(splitter: Any) -> bool:
+    """Whether nothing but groups decides its folds, so that their order may be any."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    return type(splitter) in (GroupKFold, StratifiedGroupKFold)
+
+
+def _parts(split: Split, splitter: Any, groups: Any, folds: Any) -> tuple[Parts, ...]:
+    dataset = split.dataset
+    labels = targets.labels(dataset.y, dataset.task)
+    of_rows = labels if labels is not None else np.zeros(dataset.num_rows)
+    try:
+        with warnings.catch_warnings():  # whether a splitter that ignores groups keeps them is checked below
+            warnings.filterwarnings("ignore", "The groups parameter is ignored")
+            drawn = splitter.split(np.zeros((dataset.num_rows, 1)), of_rows, groups)
+            found = tuple((np.sort(_rows(train)), np.sort(_rows(held_out))) for train, held_out in drawn)
+    except InvalidInput:
+        raise
+    except (ValueError, TypeError) as error:
+        raise InvalidInput(
+            f"folds is {name_of(folds)}: {error}", expected="folds that these rows can be divided into"
+        ) from None
+    _check(found, dataset.num_rows, folds)
+    if groups is not None:
+        _check_groups(found, np.asarray(groups), folds)
+    return found
+
+
+def _check(parts: Sequence[Parts], num_rows: int, folds: Any) -> None:
+    name = name_of(folds)
+    if not parts:
+        raise InvalidInput(f"folds is {name}, which gives no fold", expected="at least one")
+    for place, (train, held_out) in enumerate(parts, 1):
+        if not len(train) or not len(held_out):
+            part = "validation" if len(train) else "training"
+            raise InvalidInput(f"folds is {name}: fold {place} has no {part} rows", expected="rows in both parts")
+        if min(train[0], held_out[0]) < 0 or max(train[-1], held_out[-1]) >= num_rows:
+            raise InvalidInput(
+                f"folds is {name}: fold {place} has rows up to {max(train[-1], held_out[-1])}",
+                expected=f"row numbers below {num_rows}",
+                fix="Folds are of the rows outside the test part: pass test=(x_test, y_test), or test=None for none.",
+            )
+        shared = np.intersect1d(train, held_out)
+        if len(shared):
+            raise InvalidInput(
+                f"folds is {name}: row {shared[0]} is in both parts of fold {place}",
+                expected="folds whose validation rows are not trained on",
+            )
+
+
+def _check_groups(parts: Sequence[Parts], groups: Array, folds: Any) -> None:
+    for place, (train, held_out) in enumerate(parts, 1):
+        shared = np.intersect1d(groups[train], groups[held_out])
+        if len(shared):
+            raise InvalidInput(
+                f"folds is {name_of(folds)}: group {shared[0]} is in both parts of fold {place}",
+                expected="folds that keep the groups together, such as a number or GroupKFold(5)",
+                fix="Leave groups out where they need not stay together.",
+            )
+
+
+def _rows(given: Any) -> Array:
+    rows = np.asarray(given)
+    if rows.ndim == 1 and rows.dtype == bool:
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
+        raise InvalidInput(f"folds has rows {str(given)[:80]}", expected="row numbers, or truth values of all rows")
+    return rows.astype(np.int64)
+
+
+def _contents(parts: Sequence[Parts]) -> frozenset[tuple[bytes, bytes]]:
+    """Equal for the same folds in any order."""
+    return frozenset((train.tobytes(), held_out.tobytes()) for train, held_out in parts)

@@ -1,0 +1,169 @@
+"""Folds, and others of the same kind: what may be drawn anew is, what rests on an order is not."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import model_selection as ms
+
+from paceline.core import InvalidInput
+from paceline.data import load, split
+from paceline.data.folds import GivenFolds, fold_parts, folds_of, name_of, order_of, other_folds
+from paceline.data.records import Split
+
+ROWS = 60
+GROUPS = np.repeat(np.arange(12), 5)
+
+
+def rows() -> Split:
+    rng = np.random.default_rng(0)
+    return split(load((rng.normal(size=(ROWS, 2)), rng.integers(0, 2, ROWS))), validation=0.25, seed=1)
+
+
+class Blocks:
+    """A splitter of somebody's own, with no base class: it trains on one block of rows and validates on the next."""
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Any]:
+        yield from pairwise(np.array_split(np.arange(len(X)), 4))
+
+
+class Drawing(Blocks):
+    """One that draws, under a name of its own for the seed."""
+
+    def __init__(self, random_seed: int | None = None) -> None:
+        self.random_seed = random_seed
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Any]:
+        order = np.random.default_rng(self.random_seed).permutation(len(X))
+        yield order[20:], order[:20]
+
+
+DRAWN = {
+    "number": (5, None),
+    "number with groups": (4, GROUPS),
+    "KFold": (ms.KFold(5, shuffle=True, random_state=0), None),
+    "StratifiedKFold": (ms.StratifiedKFold(5, shuffle=True, random_state=0), None),
+    "GroupKFold": (ms.GroupKFold(4), GROUPS),
+    "GroupKFold, shuffled": (ms.GroupKFold(4, shuffle=True, random_state=0), GROUPS),
+    "StratifiedGroupKFold": (ms.StratifiedGroupKFold(4), GROUPS),
+    "ShuffleSplit": (ms.ShuffleSplit(3, test_size=0.2, random_state=0), None),
+    "StratifiedShuffleSplit": (ms.StratifiedShuffleSplit(3, test_size=0.2, random_state=0), None),
+    "GroupShuffleSplit": (ms.GroupShuffleSplit(3, test_size=0.25, random_state=0), GROUPS),
+    "RepeatedKFold": (ms.RepeatedKFold(n_splits=3, n_repeats=2, random_state=0), None),
+    "RepeatedStratifiedKFold": (ms.RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0), None),
+    "without a seed": (ms.ShuffleSplit(3), None),
+    "a random state": (ms.ShuffleSplit(3, random_state=np.random.RandomState(0)), None),
+    "of one's own": (Drawing(5), None),
+}
+FIXED = {
+    "KFold": (ms.KFold(5), None),
+    "StratifiedKFold": (ms.StratifiedKFold(5), None),
+    "TimeSeriesSplit": (ms.TimeSeriesSplit(4, gap=2), None),
+    "LeaveOneOut": (ms.LeaveOneOut(), None),
+    "LeaveOneGroupOut": (ms.LeaveOneGroupOut(), GROUPS),
+    "one fold for each group": (ms.GroupKFold(12), GROUPS),
+    "PredefinedSplit": (ms.PredefinedSplit(np.arange(ROWS) % 3 - 1), None),
+    "given one by one": ([(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(20))], None),
+    "a generator": (ms.KFold(3).split(np.zeros(ROWS)), None),
+    "of one's own": (Blocks(), None),
+}
+
+
+def contents(parts: Any) -> set[tuple[bytes, bytes]]:
+    return {(train.tobytes(), held_out.tobytes()) for train, held_out in parts}
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_what_is_drawn_is_drawn_anew(kind: str) -> None:
+    folds, groups = DRAWN[kind]
+    own = fold_parts(rows(), folds, 1, groups)
+    others = other_folds(rows(), folds, range(100, 100 + 2 * len(own) + 1), groups)
+    assert others is not None
+    assert len(others) == 2 * len(own) + 1
+    first, second = others[: len(own)], others[len(own) : 2 * len(own)]
+    assert len({frozenset(contents(drawn)) for drawn in (own, first, second)}) == 3
+    shorter = other_folds(rows(), folds, [100, 101], groups)
+    assert shorter is not None
+    assert [part.tolist() for part in shorter[1]] == [part.tolist() for part in others[1]]
+    for train, held_out in others:
+        assert not set(train) & set(held_out)
+        assert abs(len(held_out) - np.mean([len(one) for _, one in own])) <= 5
+        if groups is not None:
+            assert not set(groups[train]) & set(groups[held_out])
+    if ("Repeated" not in kind and "Fold" in kind) or "number" in kind:  # one drawing validates with every row once
+        assert sorted(np.concatenate([held_out for _, held_out in first])) == list(range(ROWS))
+
+
+@pytest.mark.parametrize("kind", FIXED)
+def test_what_rests_on_an_order_is_left_alone(kind: str) -> None:
+    folds, groups = FIXED[kind]
+    folds = folds_of(folds)
+    own = fold_parts(rows(), folds, 1, groups)
+    assert contents(fold_parts(rows(), folds, 2, groups)) == contents(own)
+    assert other_folds(rows(), folds, range(3), groups) is None
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_the_same_seed_gives_the_same_folds(kind: str) -> None:
+    folds, groups = DRAWN[kind]
+    if kind == "a random state":  # it goes on from wherever it was: a user's own affair
+        return
+    before = np.random.get_state()[1].tolist()  # type: ignore[index]
+    assert contents(fold_parts(rows(), folds, 1, groups)) == contents(fold_parts(rows(), folds, 1, groups))
+    assert np.random.get_state()[1].tolist() == before  # type: ignore[index]
+
+
+def test_a_users_splitter_is_not_changed() -> None:
+    splitter = ms.GroupKFold(4)
+    other_folds(rows(), splitter, range(9), GROUPS)
+    assert (splitter.shuffle, splitter.random_state) == (False, None)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_the_first_few_folds_are_spread_over_all(num_folds: int, few: int) -> None:
+    order = order_of(num_folds)
+    assert sorted(order) == list(range(num_folds))
+    ends = [-1, *sorted(order[:few]), num_folds]
+    assert max(np.diff(ends)) <= max(2, 3.2 * num_folds / (min(few, num_folds) + 1))
+
+
+@pytest.mark.parametrize(
+    ("folds", "groups", "said"),
+    [
+        ([(np.arange(40), np.arange(39, 60))], None, "row 39 is in both parts of fold 1"),
+        ([(np.arange(40), np.arange(40, 61))], None, "rows up to 60; expected row numbers below 60"),
+        ([(np.arange(40), [])], None, "fold 1 has no validation rows"),
+        ([], None, "gives no fold"),
+        ([(np.arange(40), np.arange(40, 60), 3)], None, "folds holds"),
+        ([(np.arange(40) / 2, np.arange(40, 60))], None, "expected row numbers"),
+        (ms.KFold(5, shuffle=True, random_state=0), GROUPS, "which is|group 0 is in both parts of fold 1"),
+        (ms.PredefinedSplit(np.arange(70) % 3), None, "expected row numbers below 60"),
+        (ms.GroupKFold(5), None, "groups"),
+        (61, None, "folds is 61"),
+        ("five", None, "folds is 'five'"),
+        (ms.KFold, None, "folds"),
+    ],
+)  # fmt: skip
+def test_folds_that_cannot_be_are_refused(folds: Any, groups: Any, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        fold_parts(rows(), folds_of(folds), 1, groups)
+
+
+def test_truth_values_of_rows_are_rows() -> None:
+    held_out = np.arange(ROWS) % 3 == 0
+    ((train, part),) = fold_parts(rows(), folds_of([(~held_out, held_out)]), 1)
+    assert part.tolist() == list(range(0, ROWS, 3))
+    assert len(train) == 40
+
+
+def test_names_are_the_same_in_every_process() -> None:
+    assert name_of(Blocks()) == name_of(Blocks())
+    assert "0x" not in name_of(ms.KFold(5, shuffle=True, random_state=np.random.RandomState(0)))
+    pairs = [(np.arange(40), np.arange(40, 60))]
+    assert name_of(folds_of(pairs)) == name_of(GivenFolds(iter(pairs)))
+    assert name_of(folds_of(pairs)) != name_of(GivenFolds([(np.arange(41), np.arange(41, 60))]))
