@@ -2,12 +2,12 @@
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from paceline.core import Configuration, InvalidInput
+from paceline.core import Configuration, InvalidInput, PacelineError
 from paceline.report import Study, read, watch
 from paceline.report.document import write_report
 from paceline.report.going_on import interruptible
@@ -57,6 +57,7 @@ def tune(
     prefer: Literal["small", "fast"] | None = None,
     refit: bool | None = None,
     test_trials: bool = False,
+    keep_models: int | None = None,
     memory: int | str | None = None,
     display: Show = "auto",
     fixed: Mapping[str, Any] | None = None,
@@ -159,6 +160,8 @@ def tune(
         refit: whether the winner's model is trained anew on training and validation part together; None: where there
             was a final.
         test_trials: measure every completed trial on the test part, too, for comparisons; nothing is decided by it.
+        keep_models: of how many trials the trained networks are kept, those with the best scores: `Study.model` gives
+            them. None for the best one; of a study that is there already, for as many as before.
         memory: bytes that networks side by side may take, such as ``"8GiB"``; None for a share of what is free.
         display: ``"auto"`` shows progress on a terminal; True shows it in any case, False never.
         fixed: hyperparameters that are not tuned, with their values; as texts, too (``{"units": "64"}``).
@@ -189,7 +192,7 @@ def tune(
             "without data", "left out, or data", batch_size=(batch_size, 32), validation=(validation, 0.1),
             patience=(patience, None), keep=(keep, "last"), class_weight=(class_weight, None), memory=(memory, None),
             repeats=(repeats, 1), folds=(folds, None), groups=(groups, None), prefer=(prefer, None),
-            refit=(refit, None), test_trials=(test_trials, False),
+            refit=(refit, None), test_trials=(test_trials, False), keep_models=(keep_models, None),
             **{name: (value, None) for name, value in data_options.items()},
         )  # fmt: skip
         task = FunctionTask.of(
@@ -205,7 +208,7 @@ def tune(
         build, data, objective=objective, trials=trials, budget=budget, search=search, seed=seed, study=study,
         validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options,
         epochs=10 if epochs is None else epochs, batch_size=batch_size, patience=patience, keep=keep, memory=memory,
-        schedule=schedule, ordered=ordered, in_flight=in_flight, test_trials=test_trials,
+        schedule=schedule, ordered=ordered, in_flight=in_flight, test_trials=test_trials, keep_models=keep_models,
         closing=Closing.of(final, prefer, refit), replication=Replication.of(repeats, folds, groups),
     )  # fmt: skip
     return _watched(request, display)
@@ -222,6 +225,7 @@ def resume(
     class_weight: Mapping[int, float] | None = None,
     folds: Any = None,
     groups: Any = None,
+    keep_models: int | None = None,
     memory: int | str | None = None,
     display: Show = "auto",
     **data_options: Any,
@@ -244,6 +248,7 @@ def resume(
         validation: as in `tune`, where it was ``(x_val, y_val)``.
         class_weight: as in `tune`; None for the study's.
         folds, groups: as in `tune`, where they were a splitter and an array.
+        keep_models: as in `tune`, from now on; None for as many as before.
         memory: as in `tune`; None for the study's.
         display: as in `tune`.
         **data_options: as in `tune`; what is not passed is taken from the study.
@@ -262,7 +267,7 @@ def resume(
     trials, budget = limits_of(record, directory, summary.seconds, trials, budget)
     request = request_of(
         record, directory, build, data, trials=trials, budget=budget, validation=validation, class_weight=class_weight,
-        folds=folds, groups=groups, memory=memory, data_options=data_options,
+        folds=folds, groups=groups, memory=memory, keep_models=keep_models, data_options=data_options,
     )  # fmt: skip
     return _watched(request, display)
 
@@ -429,11 +434,18 @@ def _watched(request: Request, display: Show, search: bool = True) -> Study:
         watch(display, trials=request.budget.trials, seconds=request.budget.seconds) as observer,
     ):
         carry_out(make_plan(request), request.directory, observer, began, search=search)
-    return _reported(request.directory)
+    return _reported(request.directory, request)
 
 
-def _reported(directory: Path) -> Study:
-    """The study that just ended, its report written."""
-    with suppress(InvalidInput):  # whoever wants it all the same is told why by `paceline report`
+def _reported(directory: Path, request: Request | None = None) -> Study:
+    """The study that just ended, its report written; that the report cannot be written is no failure of the study."""
+    try:
         write_report(directory)
-    return Study.open(directory)
+    except Exception as error:
+        told = error if isinstance(error, PacelineError) else f"{type(error).__name__}: {error}"
+        warnings.warn(
+            f"The study in {directory} is complete, but its report was not written. {told}"
+            f" To try again: paceline report {directory}",
+            stacklevel=3,
+        )
+    return Study.open(directory, request)

@@ -1,6 +1,6 @@
 """An automatic final never costs more than the search did: whole studies under a virtual clock."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,6 +42,22 @@ LOSS = Objective("val_loss", "minimize")
 SPACE = Space([Float("rate", 0.0, 1.0), Float("slow", 1.0, 4.0)])
 
 
+class Nothing:
+    """Models and test part of a task that trains no networks."""
+
+    is_empty = True
+
+    def of(self, trial: Trial, leaves: Leaves) -> None: ...
+
+    def rows_of_batch(self, trial: Trial) -> int:
+        return 1
+
+    def measure(self, model: None, batch_size: int) -> dict[str, float]:
+        return {}
+
+    def keep_predictions(self, model: None, directory: Path) -> None: ...
+
+
 @dataclass
 class Replayed:
     """A task whose trainings follow a formula: an epoch takes ``slow`` seconds of the virtual clock."""
@@ -61,6 +77,9 @@ class Replayed:
     in_flight = 4
     grows = epochs_are_prefix = test_trials = False
     fresh_splits = FreshSplits(Splits.ROWS, 0.25)
+    models: Any = field(default_factory=Nothing)
+    test_part: Any = field(default_factory=Nothing)
+    num_kept = None
 
     @property
     def budget(self) -> Budget:
@@ -115,13 +134,10 @@ class Replayed:
         self.refit_epochs.append(epochs)
         return None
 
-    def test(self, trial: Trial, leaves: Leaves) -> Mapping[str, float]:
-        return {}
+    def retrain(self, trial: Trial) -> Leaves:
+        return []
 
     def check_same(self, record: Record) -> None: ...
-
-    def save_and_test(self, trial: Trial, leaves: Leaves | None, directory: Path) -> Mapping[str, float]:
-        return {}
 
 
 def carried_out(task: Replayed, directory: Path) -> tuple[Record, list[FinalMeasured]]:

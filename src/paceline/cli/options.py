@@ -64,6 +64,9 @@ Refit = Annotated[
         "--refit/--no-refit", help="Train the winner anew on training and validation data.  [default: after a final]"
     ),
 ]
+KeepModels = Annotated[
+    int | None, typer.Option(metavar="K", help="Keep the trained networks of the K best trials.  [default: 1]")
+]
 Schedule = Annotated[str, typer.Option(help="Who goes on: auto, full, median, halving, hyperband or asha.")]
 Workers = Annotated[int | None, typer.Option(help="How many processes call a function objective.  [default: this one]")]
 TimeLimit = Annotated[str | None, typer.Option(metavar="TIME", help="How long one trial of a worker may take.")]

@@ -62,6 +62,7 @@ def tune(
     final: o.Final = "auto",
     prefer: o.Prefer = None,
     refit: o.Refit = None,
+    keep_models: o.KeepModels = None,
     memory: o.Memory = None,
     class_weight: o.ClassWeight = None,
     data_dir: o.DataDir = None,
@@ -90,7 +91,7 @@ def tune(
         epochs=None if epochs is None else o.loop_numbers("epochs", epochs),
         batch_size=o.loop_numbers("batch_size", batch_size), trials=trials, budget=budget, search=search,
         schedule=schedule, seed=seed, validation=validation, patience=patience, keep=keep, memory=memory,
-        repeats=repeats, folds=folds, final=o.final_of(final), prefer=prefer, refit=refit,
+        repeats=repeats, folds=folds, final=o.final_of(final), prefer=prefer, refit=refit, keep_models=keep_models,
         class_weight=o.class_weights(class_weight),
         fixed={name: o.value_of(text) for name, text in values.items()} if is_function else values, workers=workers,
         time_limit=time_limit, memory_limit=memory_limit, display=display, watch=watch,
@@ -106,6 +107,7 @@ def resume(
         str | None, typer.Option(metavar="MODEL.PY:BUILD", help="The build function, where the study does not know it.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="The data, where the study does not know them.")] = None,
+    keep_models: o.KeepModels = None,
     memory: o.Memory = None,
     data_dir: o.DataDir = None,
     display: o.Display = True,
@@ -119,8 +121,8 @@ def resume(
 
     with interruptible(), watched(study, watch):
         api.resume(
-            study, build, data, trials=trials, budget=budget, memory=memory, display=display,
-            **o.data_options(data_dir, None, None, None),
+            study, build, data, trials=trials, budget=budget, keep_models=keep_models, memory=memory,
+            display=display, **o.data_options(data_dir, None, None, None),
         )  # fmt: skip
     _tell(study)
 

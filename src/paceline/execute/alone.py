@@ -120,9 +120,3 @@ def _interruptible() -> keras.callbacks.Callback:
 def _last_of(history: keras.callbacks.History) -> dict[str, float]:
     """What the last epoch measured; metrics that are no scalars are left out."""
     return {name: float(values[-1]) for name, values in history.history.items() if np.ndim(values[-1]) == 0}
-
-
-def train_again(model: keras.Model, feed: Feed | StreamFeed, job: Job) -> None:
-    """Trains a freshly built model on the batches that its trial saw."""
-    for epoch in range(job.epochs):
-        _fit_epoch(model, feed, job, epoch, ())

@@ -1,13 +1,13 @@
 """A study as its user sees it: read from its directory, at any time."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.core import InvalidInput, Trial
 from paceline.space import Space
 from paceline.store import study_directory
-from paceline.study.backend import choose_backend
 from paceline.study.frames import trials_dataframe
 from paceline.study.record import Record, read_record
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from paceline.report.plots import Plots
     from paceline.stats.winner import Verdict
+    from paceline.study.loading import Origin
+    from paceline.study.request import Build, Request
 
 
 class Study:
@@ -26,19 +28,23 @@ class Study:
         record: everything that its events add up to.
     """
 
-    def __init__(self, directory: Path, record: Record) -> None:
+    def __init__(self, directory: Path, record: Record, request: "Request | None" = None) -> None:
         """See `open`."""
-        self.directory, self.record = directory, record
+        self.directory, self.record, self._request = directory, record, request
 
     @classmethod
-    def open(cls, directory: str | os.PathLike[str]) -> "Study":
+    def open(cls, directory: str | os.PathLike[str], request: "Request | None" = None) -> "Study":
         """Reads a study, finished or not; another process may be writing it.
+
+        Args:
+            directory: where it lives.
+            request: what it was carried out with in this process; None where it was not.
 
         Raises:
             InvalidInput: there is none.
         """
         path = study_directory(directory)
-        return cls(path, read_record(path))
+        return cls(path, read_record(path), request)
 
     def __repr__(self) -> str:
         return f"<Study {self.directory}: {self.record.outcome}>"
@@ -78,19 +84,70 @@ class Study:
         """XLA programs compiled from scratch."""
         return self.record.programs_compiled
 
-    def best_model(self) -> Any:
-        """The best trial's trained Keras model, as saved in ``best.keras``.
+    def best_model(
+        self,
+        build: "Build | str | None" = None,
+        *,
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool = True,
+        trust: bool = False,
+    ) -> Any:
+        """The trained Keras model of the best trial, compiled: the one that met the test part.
+
+        It is read from ``best.keras``. Where Keras could not write that file, or the file needs what is not at hand,
+        the model is built anew through ``build`` and its weights, which the study always keeps, are put into it.
+
+        Args:
+            build: the study's build function, or ``"model.py:build"``: the model is built anew in any case. None: the
+                one that `paceline.tune` was given in this process, where it is needed.
+            custom_objects: for ``best.keras``, as in ``keras.saving.load_model``.
+            safe_mode: the same; False runs code that is in the file.
+            trust: whether the Python file that the study names as the source of ``build`` may be run.
 
         Raises:
-            InvalidInput: there is none yet.
+            InvalidInput: there is none yet; or it cannot be loaded or built, and what has to be passed.
         """
-        path = self.directory / "best.keras"
-        if not path.exists():
-            raise InvalidInput(f"{path} is not there", expected="a study that ended", fix="Resume the study first.")
-        choose_backend()
-        import keras
+        from paceline.study.loading import best_model
 
-        return keras.saving.load_model(path, safe_mode=True)
+        return best_model(self.record, self.directory, self._origin(build, trust), custom_objects, safe_mode)
+
+    def model(
+        self,
+        trial: Trial | int,
+        build: "Build | str | None" = None,
+        *,
+        retrain: bool = False,
+        trust: bool = False,
+        data: Any = None,
+        **again: Any,
+    ) -> Any:
+        """The trained Keras model of a trial, compiled: the network that was scored in the search.
+
+        Of a study that trains each configuration several times, the network of the first of its trainings. The
+        weights are kept of as many trials as ``keep_models`` said, those with the best scores.
+
+        Args:
+            trial: a trial, or its number.
+            build, trust: as in `best_model`.
+            retrain: train the trial again where its weights are not kept. It sees the same seed and batches; on
+                another machine or with other versions the weights may differ in the last digits or more.
+            data, **again: with ``retrain``, what `paceline.resume` takes, where it was passed from memory.
+
+        Raises:
+            InvalidInput: there is no such trial, its weights are not kept, or ``build`` is not known.
+            PacelineError: its training failed.
+        """
+        from paceline.study import loading
+
+        number, origin = trial.number if isinstance(trial, Trial) else trial, self._origin(build, trust)
+        if retrain and not loading.keeps(self.directory, number):
+            return loading.retrained(self.record, self.directory, number, origin, data, again)
+        return loading.model_of(self.record, self.directory, number, origin)
+
+    def _origin(self, build: "Build | str | None", trust: bool) -> "Origin":
+        from paceline.study.loading import Origin
+
+        return Origin(build, self._request, trust)
 
     @property
     def plot(self) -> "Plots":

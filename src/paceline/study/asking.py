@@ -13,7 +13,7 @@ from paceline.search import STRATEGIES, Given, Grid, Strategy
 from paceline.study.backend import choose_backend
 from paceline.study.function import known
 from paceline.study.request import Build, Request
-from paceline.study.source import Source, fix, import_build, network, plain_data, plain_options
+from paceline.study.source import Source, fix, form_of, import_build, network, plain_data, plain_options
 
 
 def as_request(
@@ -27,8 +27,8 @@ def as_request(
     Args:
         build, data, objective, trials, budget, search, seed, study, validation, class_weight, fixed: as in `tune`.
         data_options: as in `tune`.
-        **training: ``epochs, batch_size, patience, keep, memory, schedule, ordered, in_flight, test_trials`` as in
-            `tune`; ``closing`` and ``replication``.
+        **training: ``epochs, batch_size, patience, keep, memory, schedule, ordered, in_flight, test_trials,
+            keep_models`` as in `tune`; ``closing`` and ``replication``.
     """
     source = Source(
         fixed=dict(fixed or {}),
@@ -58,8 +58,9 @@ def resolve(
     elif isinstance(build, str):
         choose_backend()
         data = load(data, seed=seed, **{k: v for k, v in options.items() if k != "standardize"})
-        found = network(build, data)
-        source = replace(source, model=build, build=None)
+        form = form_of(build, data)
+        found = network(build, form)
+        source = replace(source, model=build, network=form, build=None)
         objective = objective or ("val_accuracy" if data.task == "classification" else "val_loss")
     else:
         found = build

@@ -1,7 +1,8 @@
-"""Networks on disk: where running trials stand, and the best one's weights. Safetensors, pruned as trials end."""
+"""Networks on disk: where running trials stand, and the weights of models. Safetensors, pruned as trials end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -16,21 +17,34 @@ class Checkpoints:
 
     Files are written under new names and become valid when their names are stored in the study's database, in the
     same transaction as the measurements they belong to; only then are the files they replace removed.
+
+    Attributes:
+        num_kept: of how many trials the trained networks are kept: of those that scored best in the search.
     """
 
     def __init__(self, directory: Path, index: Json | None) -> None:
         """``index`` is what was stored last, see `index`."""
         self._directory = directory
-        index = index or {"running": {}, "best": None, "next": 0}
-        self._running: dict[str, Json] = dict(index["running"])
-        self._best: Json | None = index["best"]
-        self._next: int = index["next"]
+        index = index or {}
+        self._running: dict[str, Json] = dict(index.get("running", {}))
+        self._models: dict[str, str] = dict(index.get("models", {}))
+        if best := index.get("best"):  # as it was written when the best trial alone was kept
+            self._models[str(best["trial"])] = best["file"]
+        self._best_model: Json | None = index.get("best_model")
+        self.num_kept: int = index.get("keep", 1)
+        self._next: int = index.get("next", 0)
         self._obsolete: set[str] = set()
 
     @property
     def index(self) -> Json:
         """What to store: which files are valid."""
-        return {"running": self._running, "best": self._best, "next": self._next}
+        return {
+            "running": self._running,
+            "models": self._models,
+            "keep": self.num_kept,
+            "best_model": self._best_model,
+            "next": self._next,
+        }
 
     def save_running(self, snapshots: Mapping[int, Snapshot]) -> None:
         """Writes where running trials stand, all into one file."""
@@ -49,13 +63,62 @@ class Checkpoints:
         if str(number) in self._running:
             self._replace(str(number), None)
 
-    def save_best(self, number: int, leaves: Leaves) -> None:
-        """Writes the best trial's variables and drops those of the best before it."""
-        if self._best is not None:
-            self._obsolete.add(self._best["file"])
-        name = self._new_name(f"best-trial-{number}")
-        self._write(name, {f"leaf/{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)})
-        self._best = {"file": name, "trial": number}
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The trials whose trained variables are kept."""
+        return tuple(map(int, self._models))
+
+    def keep(self, results: Mapping[int, Leaves], rank: Callable[[int], Any]) -> None:
+        """Writes the trained networks of those trials that are now among the best, and drops what they overtake.
+
+        Args:
+            results: variables of trials that ended, by number.
+            rank: orders trials by number, the best first.
+        """
+        best = sorted({*self.kept, *results}, key=rank)[: self.num_kept]
+        for number in self.kept:
+            if number not in best or number in results:
+                self._obsolete.add(self._models.pop(str(number)))
+        for number in best:
+            if number in results:
+                self._models[str(number)] = self._write_leaves(f"trial-{number}", results[number])
+
+    def model(self, number: int) -> Leaves | None:
+        """The variables of a trial's trained network; None where they are not kept."""
+        file = self._models.get(str(number))
+        return None if file is None else _numbered(load_file(self._directory / file), "leaf/")
+
+    @property
+    def best_model(self) -> Mapping[str, Json] | None:
+        """What was said of the model that the study gives out, and the name of its ``file``."""
+        return self._best_model
+
+    def keep_best_model(self, number: int, leaves: Leaves, said: Mapping[str, Json]) -> None:
+        """Writes the variables of the model that the study gives out.
+
+        Args:
+            number: its trial.
+            leaves: its variables.
+            said: what else to store of it; not ``refitted``: its variables are those of the search.
+        """
+        if self._best_model is not None:
+            self._obsolete.add(self._best_model["file"])
+        written = None if said["refitted"] else self._models.get(str(number))
+        self._best_model = {**said, "trial": number, "file": written or self._write_leaves("best-model", leaves)}
+
+    def best_model_leaves(self) -> Leaves | None:
+        """The variables of the model that the study gives out; None where there is none yet."""
+        return (
+            None
+            if self._best_model is None
+            else _numbered(load_file(self._directory / self._best_model["file"]), "leaf/")
+        )
+
+    @property
+    def num_bytes(self) -> int:
+        """What the weights of models take on disk."""
+        paths = [self._directory / name for name in self._files_of_models]
+        return sum(path.stat().st_size for path in paths if path.exists())
 
     def snapshot(self, number: int) -> Snapshot | None:
         """Where a trial stood when last stored; None where nothing is."""
@@ -66,15 +129,9 @@ class Checkpoints:
         best = _numbered(tensors, f"{number}/best/")
         return Snapshot(entry["epoch"], entry["seconds"], _numbered(tensors, f"{number}/leaf/"), best or None)
 
-    def best(self, number: int) -> Leaves | None:
-        """The variables of this trial, if it is the best one."""
-        if self._best is None or self._best["trial"] != number:
-            return None
-        return _numbered(load_file(self._directory / self._best["file"]), "leaf/")
-
     def prune(self) -> None:
         """Removes files that the stored index does not name; to be called after it is stored."""
-        valid = {entry["file"] for entry in self._running.values()} | ({self._best["file"]} if self._best else set())
+        valid = {entry["file"] for entry in self._running.values()} | self._files_of_models
         for name in self._obsolete - valid:
             remove(self._directory / name)
         self._obsolete &= valid
@@ -83,6 +140,15 @@ class Checkpoints:
         """Removes every file that the index does not name, such as one half-written when the process was killed."""
         self._obsolete |= {path.name for path in self._directory.glob("*.safetensors*")}
         self.prune()
+
+    @property
+    def _files_of_models(self) -> set[str]:
+        return set(self._models.values()) | ({self._best_model["file"]} if self._best_model else set())
+
+    def _write_leaves(self, what: str, leaves: Leaves) -> str:
+        name = self._new_name(what)
+        self._write(name, {f"leaf/{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)})
+        return name
 
     def _replace(self, number: str, entry: Json | None) -> None:
         old = self._running.pop(number, None)

@@ -1,23 +1,43 @@
 """Running ``build`` a few times to find what may vary and what of it changes the program."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from paceline.core import InvalidInput, Value, last_line
 from paceline.data import Split
 from paceline.space import Discovery, HyperParameters, discover
+from paceline.study.best_model import foretell
 from paceline.study.engine import first_batch, training_data
 from paceline.study.request import Request
 from paceline.study.streams import StreamParts
 
 
-def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> tuple[Discovery, dict[str, bool], bool]:
-    """Runs ``build`` to find what may vary, which of it changes the program, and whether it reads ``epochs``."""
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What a few builds showed.
+
+    Attributes:
+        found: the space, with what was inferred of it.
+        structural: for each hyperparameter that was tried alone, whether it changes the program.
+        reads_epochs: whether ``build`` asks for the number of epochs.
+        notes: sentences for the user.
+    """
+
+    found: Discovery
+    structural: Mapping[str, bool]
+    reads_epochs: bool
+    notes: Sequence[str]
+
+
+def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> Discovered:
+    """Runs ``build`` to find what may vary and what of it changes the program."""
     from paceline.train.build import build_model
     from paceline.train.outline import outline
 
     batch = first_batch(parts, request.class_weight, request.batch_size or 32)
     outlines: list[tuple[Mapping[str, Value], str]] = []
+    notes: list[str] = []
     reads_epochs = False
 
     def build(hp: HyperParameters) -> None:
@@ -26,6 +46,7 @@ def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> t
         reads_epochs |= "epochs" in hp.used
         if not outlines:
             _check_objective(request, model, parts)
+            notes.extend(foretell(model))
         outlines.append((hp.config, outline(model)))
 
     found = discover(build, space=request.loop)
@@ -46,7 +67,7 @@ def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> t
             "build(hp) asks for no hyperparameter that varies",
             expected="at least one, such as hp.Float('learning_rate', 1e-4, 1e-1, sampling='log')",
         )
-    return found, _structural(outlines), reads_epochs
+    return Discovered(found, _structural(outlines), reads_epochs, notes)
 
 
 def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, bool]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paceline.core import InvalidInput, Objective, Trial
+from paceline.core import InvalidInput, Objective, PacelineError, Trial, last_line
+from paceline.core.events import TrialEnded
 from paceline.data import Split
 from paceline.data.folds import Parts
 from paceline.data.pool import pool_of
-from paceline.execute.base import Executor, Job, Leaves, Training
+from paceline.execute.base import Executor, Job, Leaves, Progress, Training
 from paceline.space import Space
 from paceline.study.division import Division
 from paceline.study.fresh import FINAL, Fresh, seeds_of, train_all
@@ -101,10 +102,19 @@ class Engine:
             return None
         training = Training(Objective.of("loss"), self.request.batch_size or 32, memory=self.request.memory)
         executor = self._executor(everything(self.parts, self.request.class_weight), training, False)
-        results: dict[int, Leaves] = {}
-        job = Job(trial.number, trial.config, self.seed, epochs)
-        train_all(executor, [job], lambda progress: results.update(progress.results))
-        return results.get(trial.number)
+        return _train_one(executor, Job(trial.number, trial.config, self.seed, epochs))[0]
+
+    def retrain(self, trial: Trial) -> Leaves:
+        """The variables of a trial's network, trained again as the search did: the same program, batches and epochs.
+
+        Raises:
+            PacelineError: it failed.
+        """
+        job = Job(trial.number, trial.config, trial.seed, len(trial.measurements) or trial.epochs)
+        leaves, reason = _train_one(self.for_search(False), job)
+        if leaves is None:
+            raise PacelineError(f"trial {trial.number} cannot be trained again: {last_line(reason)}")
+        return leaves
 
     def _executor(self, data: Any, training: Training, one_by_one: bool) -> Executor:
         from paceline.execute.fused import FusedExecutor
@@ -139,6 +149,19 @@ class Engine:
             for size in dict.fromkeys(sizes)
         }
         return [of_size[size] for size in sizes]
+
+
+def _train_one(executor: Executor, job: Job) -> tuple[Leaves | None, str]:
+    """The kept variables of a job; None and why where it failed."""
+    results: dict[int, Leaves] = {}
+    reasons = [""]
+
+    def take(progress: Progress) -> None:
+        results.update(progress.results)
+        reasons.extend(event.reason for event in progress.events if isinstance(event, TrialEnded))
+
+    train_all(executor, [job], take)
+    return results.get(job.trial), reasons[-1]
 
 
 def training_data(parts: Split | StreamParts, class_weight: Mapping[int, float] | None) -> "TrainingData | StreamFeed":

@@ -15,6 +15,7 @@ from paceline.core import (
     Configuration,
     InvalidInput,
     Objective,
+    PacelineError,
     Splits,
     StudyMismatch,
     Trial,
@@ -197,12 +198,27 @@ class FunctionTask:
         """The function, called anew with a seed of each pair as its ``hp.seed``."""
         return Fresh(self.executor(), seeds_of(self.seed, FINAL, num_pairs))
 
+    @property
+    def models(self) -> None:
+        """None: a function's models are its own."""
+        return None
+
+    @property
+    def test_part(self) -> None:
+        """None: a function has no test part that we know of."""
+        return None
+
+    @property
+    def num_kept(self) -> None:
+        """None."""
+        return None
+
     def refit(self, trial: Trial, epochs: int) -> None:
         """None."""
 
-    def test(self, trial: Trial, leaves: Leaves) -> dict[str, float]:  # noqa: ARG002 - as the protocol has it
-        """Nothing."""
-        return {}
+    def retrain(self, trial: Trial) -> Leaves:
+        """Cannot be."""
+        raise PacelineError(f"trial {trial.number} is of a function, whose networks are its own")
 
     def check_same(self, record: Record) -> None:
         """Makes sure that the study found in the directory is this one.
@@ -214,10 +230,6 @@ class FunctionTask:
         if record.settings.get("epochs") != self.num_epochs:
             was = f"{record.settings.get('epochs')!r}, as in {self.directory}"
             raise StudyMismatch(f"epochs is {self.num_epochs!r}", expected=was, fix=_fix(self.directory))
-
-    def save_and_test(self, trial: Trial, leaves: Leaves | None, directory: Path) -> Mapping[str, float]:  # noqa: ARG002
-        """Nothing: a function's models are its own."""
-        return {}
 
 
 def created(objective: Objective, data: Mapping[str, Json], settings: Mapping[str, Json]) -> StudyCreated:

@@ -5,28 +5,27 @@ import secrets
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from paceline.core import Budget, Configuration, Objective, StudyMismatch, Trial
 from paceline.core.events import FORMAT, Json, StudyCreated
 from paceline.data import Split, Stream, load, split
-from paceline.execute.base import Executor, Job, Leaves
+from paceline.execute.base import Executor, Leaves
 from paceline.schedule import Full, Schedule
 from paceline.search import Strategy, create
 from paceline.search.start_with import with_default
-from paceline.space import HyperParameters, Space
-from paceline.store.files import replacing
+from paceline.space import Space
 from paceline.study.backend import choose_backend
 from paceline.study.closing import Closing
 from paceline.study.discovery import discover_space
-from paceline.study.engine import Engine, first_batch, training_data
 from paceline.study.fresh import Fresh, FreshSplits
+from paceline.study.engine import Engine, first_batch
+from paceline.study.models import Models
 from paceline.study.pace import in_flight_of, schedule_of
 from paceline.study.record import Record
 from paceline.study.request import Request
 from paceline.study.streams import StreamParts, check_batch_size, stream_parts
-from paceline.study.tested import write_tested
+from paceline.study.test_part import TestPart
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +106,21 @@ class Plan:
     def data_json(self) -> Mapping[str, Json]:
         """For the record."""
         if isinstance(self.split, StreamParts):
-            return self.split.to_json()
+            return {**self.split.to_json(), "batch": self.batch}
         dataset = self.split.dataset
         rows = {part: _rows(getattr(self.split, f"y_{part}")) for part in ("train", "val", "test")}
-        return {"name": dataset.name, "fingerprint": self.split.fingerprint, "rows": rows, "task": dataset.task}
+        return {
+            "name": dataset.name, "fingerprint": self.split.fingerprint, "rows": rows, "task": dataset.task,
+            "batch": self.batch,
+        }  # fmt: skip
+
+    @cached_property
+    def batch(self) -> Json:
+        """The form of a training batch, so that models can be built where the data are not at hand."""
+        from paceline.train.batch_form import to_json
+
+        batch = first_batch(self.split, self.request.class_weight, self.request.batch_size or 32)
+        return to_json(batch, rows_vary=not isinstance(self.split, StreamParts))
 
     @property
     def settings_json(self) -> Mapping[str, Json]:
@@ -119,7 +129,7 @@ class Plan:
         return {
             "epochs": request.epochs, "batch_size": request.batch_size, "seed": self.seed, "patience": request.patience,
             "keep": request.keep, "trials": request.budget.trials, "seconds": request.budget.seconds,
-            "memory": request.memory, "backend": self.backend,
+            "memory": request.memory, "backend": self.backend, "keep_models": request.keep_models,
             "search": request.search if isinstance(request.search, str) else request.search.name,
             "schedule": self.schedule.to_json(), "ordered": self.ordered, "in_flight": self.in_flight,
             "closing": request.closing.to_json(), "replication": request.replication.to_json(),
@@ -162,9 +172,28 @@ class Plan:
         """Whatever trains the final."""
         return self.engine.for_final(num_pairs)
 
+    @property
+    def models(self) -> Models:
+        """How the models of trials are made."""
+        return Models.described(self.request.build, self.space, self.data_json, self.settings_json)
+
+    @property
+    def test_part(self) -> TestPart:
+        """What models are tested on."""
+        return TestPart(self.split)
+
+    @property
+    def num_kept(self) -> int | None:
+        """Of how many trials the trained networks are kept; None for as many as before."""
+        return self.request.keep_models
+
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
         """The variables of a trial's network, trained anew on training and validation part."""
         return self.engine.refit(trial, epochs)
+
+    def retrain(self, trial: Trial) -> Leaves:
+        """The variables of a trial's network, trained again as in the search."""
+        return self.engine.retrain(trial)
 
     def check_same(self, record: Record) -> None:
         """Makes sure that the study found in the directory is the one that was asked for.
@@ -197,61 +226,6 @@ class Plan:
                 was = f"{created.settings.get(name)!r}, as in {directory}"
                 raise StudyMismatch(f"{name} is {self.settings_json[name]!r}", expected=was, fix=fix)
 
-    def build_model(self, trial: Trial, leaves: Leaves | None) -> Any:
-        """The trial's model, with its trained variables or, where they are not kept any more, trained again."""
-        from paceline.execute.alone import train_again
-        from paceline.train.build import build_model
-        from paceline.train.stream import feed_of
-        from paceline.train.variables import restore
-
-        hp = HyperParameters(self.space, trial.config)
-        size = int(trial.config.get("batch_size", self.request.batch_size or 32))
-        batch = first_batch(self.split, self.request.class_weight, size)
-        model = build_model(self.request.build, hp, trial.seed, lambda: batch)
-        if leaves is None:
-            data = training_data(self.split, self.request.class_weight)
-            job = Job(trial.number, trial.config, trial.seed, trial.best_epoch or trial.epochs)
-            train_again(model, feed_of(data, size), job)
-        else:
-            restore(model, leaves, batch)
-            # what fit does at its end: averaged weights, where the optimizer keeps them, take the place of the last
-            model.optimizer.finalize_variable_values(model.trainable_variables)
-        return model
-
-    def save_and_test(self, trial: Trial, leaves: Leaves | None, directory: Path) -> dict[str, float]:
-        """Saves the trial's model as ``best.keras``; its metrics on the test set, empty where there is none."""
-        model = self.build_model(trial, leaves)
-        with replacing(directory / "best.keras") as new:
-            model.save(new)
-        if isinstance(self.split, Split) and self._has_test:
-            write_tested(
-                directory, model, self.split.x_test, self.split.y_test, self.split.dataset.task,
-                self.split.dataset.class_names,
-            )  # fmt: skip
-        return self._evaluate(model)
-
-    def test(self, trial: Trial, leaves: Leaves) -> dict[str, float]:
-        """What a trial's variables measure on the test part; empty where there is none."""
-        return {} if not self._has_test else self._evaluate(self.build_model(trial, leaves))
-
-    @property
-    def _has_test(self) -> bool:
-        return (self.split.test if isinstance(self.split, StreamParts) else self.split.x_test) is not None
-
-    def _evaluate(self, model: Any) -> dict[str, float]:
-        from paceline.train.isolation import state_of
-
-        if not self._has_test:
-            return {}
-        with state_of(model):
-            if isinstance(self.split, StreamParts):
-                metrics = self.split.evaluate(model)
-            else:
-                x, y = self.split.x_test, self.split.y_test
-                metrics = model.evaluate(x, y, batch_size=512, verbose=0, return_dict=True)
-        scalar = {name: value for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()}
-        return {name: float(value) for name, value in scalar.items()}
-
 
 def make_plan(request: Request) -> Plan:
     """Loads, splits, discovers and checks; writes nothing."""
@@ -280,7 +254,8 @@ def make_plan(request: Request) -> Plan:
             standardize=False if in_memory and standardize is None else standardize,
             batch_rows=_batch_rows(request),
         )
-    found, structural, reads_epochs = discover_space(request, parts, seed)
+    discovered = discover_space(request, parts, seed)
+    found = discovered.found
     if isinstance(dataset, Stream):
         check_batch_size(found.space, dataset)
     notes = [*dataset.notes, *parts.notes]
@@ -290,11 +265,21 @@ def make_plan(request: Request) -> Plan:
     for name, conditions in found.inferred:
         told = " and ".join(f"{c.parent} is {' or '.join(map(str, c.values))}" for c in conditions)
         notes.append(f"{name} matters only where {told}, as the builds show.")
+    notes.extend(discovered.notes)
     create(request.search, seed).check(found.space)
     schedule = schedule_of(request, isinstance(dataset, Stream))
     in_flight = request.in_flight or in_flight_of(backend)
     plan = Plan(
-        request, seed, backend, parts, found.space, structural, not reads_epochs, tuple(notes), schedule, in_flight
+        request,
+        seed,
+        backend,
+        parts,
+        found.space,
+        discovered.structural,
+        not discovered.reads_epochs,
+        tuple(notes),
+        schedule,
+        in_flight,
     )
     plan.engine.check()
     return plan

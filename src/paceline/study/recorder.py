@@ -1,9 +1,10 @@
 """Writing down what happens: every event goes into the record and the store, every network that may go on to disk."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialPaused
+from paceline.core.events import EpochMeasured, Event, Json, TrialEnded, TrialPaused
 from paceline.execute.base import Leaves, Progress, Snapshot
 from paceline.store import StudyStore
 from paceline.study.checkpoints import Checkpoints
@@ -84,15 +85,36 @@ class Recorder:
         known = self._paused.pop(number, None)
         return self._checkpoints.snapshot(number) if known is None else known
 
-    def best_leaves(self, number: int) -> Leaves | None:
-        """The variables of the best trial, where it is this one."""
-        return self._checkpoints.best(number)
+    def set_num_kept(self, count: int | None) -> None:
+        """Of how many trials the trained networks are kept from now on; None for as many as before."""
+        if count is not None:
+            self._checkpoints.num_kept = count
 
-    def keep_as_best(self, number: int, leaves: Leaves) -> None:
-        """Writes the variables of a trial that is the best one now."""
-        self._checkpoints.save_best(number, leaves)
-        self._store.append([], {"checkpoints": self._checkpoints.index})
-        self._checkpoints.prune()
+    def model(self, number: int) -> Leaves | None:
+        """The variables of a trial's trained network; None where they are not kept."""
+        return self._checkpoints.model(number)
+
+    def keep_model(self, number: int, leaves: Leaves) -> None:
+        """Writes the variables of a trial that has just ended, if it is among the best."""
+        self._checkpoints.keep({number: leaves}, self._rank)
+        self._store_index([])
+
+    @property
+    def best_model(self) -> Mapping[str, Json] | None:
+        """What was recorded of the model that the study gives out; None where there is none yet."""
+        return self._checkpoints.best_model
+
+    def best_model_leaves(self) -> Leaves | None:
+        """The variables of the model that the study gives out; None where there is none yet."""
+        return self._checkpoints.best_model_leaves()
+
+    def keep_best_model(self, number: int, leaves: Leaves, said: Mapping[str, Json], events: Sequence[Event]) -> None:
+        """Writes the model that the study gives out, and stores with it what happened to it; as in `Checkpoints`."""
+        self._checkpoints.keep_best_model(number, leaves, said)
+        for event in events:
+            self.record.apply(event)
+        self._store_index(events)
+        self._observe(events)
 
     def _measured(self, event: EpochMeasured) -> None:
         known = self.record.num_measured(event.number)
@@ -106,16 +128,25 @@ class Recorder:
         snapshots = {number: one for number, one in progress.snapshots.items() if number not in self._torn}
         for number in snapshots:
             now += self._uncovered.pop(number, [])
-        best = self.record.best
-        if best is not None and best.number in progress.results:
-            self._checkpoints.save_best(best.number, progress.results[best.number])
+        scored = {n: one for n, one in progress.results.items() if self.record.trials[n].score is not None}
+        if scored:
+            self._checkpoints.keep(scored, self._rank)
         for number in paused & snapshots.keys():  # each in a file of its own, so that it can be let go of alone
             self._checkpoints.save_running({number: snapshots[number]})
             self._keep(number, snapshots[number])
         self._checkpoints.save_running({n: one for n, one in snapshots.items() if n not in paused})
         if now or snapshots:
-            self._store.append(now, {"checkpoints": self._checkpoints.index})
-            self._checkpoints.prune()
+            self._store_index(now)
+
+    def _store_index(self, events: Sequence[Event]) -> None:
+        """Stores events and which files are valid in one transaction; then those that are not can go."""
+        self._store.append(events, {"checkpoints": self._checkpoints.index})
+        self._checkpoints.prune()
+
+    def _rank(self, number: int) -> tuple[float, int]:
+        """Of trials with a score, the best first; of equals the one that was asked for first."""
+        score = self.record.trials[number].score
+        return self.record.objective.loss(math.inf if score is None else score), number
 
     def _keep(self, number: int, snapshot: Snapshot) -> None:
         """Keeps a paused network in memory while there is room; the oldest make place."""

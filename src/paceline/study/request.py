@@ -42,6 +42,7 @@ class Request:
         closing: the final, and how the winner's model is made.
         replication: how often each configuration is trained.
         test_trials: whether every completed trial is measured on the test part, too.
+        keep_models: of how many trials the trained networks are kept; None for as many as before.
         source: how the terminal can find build and data again, for ``paceline resume``.
     """
 
@@ -67,6 +68,7 @@ class Request:
     closing: Closing = field(default_factory=Closing)
     replication: Replication = field(default_factory=Replication)
     test_trials: bool = False
+    keep_models: int | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -76,7 +78,7 @@ class Request:
         data_options: Mapping[str, Any], class_weight: Mapping[int, float] | None, patience: int | None, keep: str,
         memory: int | str | None, schedule: str | Schedule = "auto", ordered: bool | None = None,
         in_flight: int | None = None, closing: Closing | None = None, replication: Replication | None = None,
-        test_trials: bool = False, source: Mapping[str, Any] | None = None,
+        test_trials: bool = False, keep_models: int | None = None, source: Mapping[str, Any] | None = None,
     ) -> "Request":  # fmt: skip
         """Takes what users pass and checks it.
 
@@ -104,7 +106,8 @@ class Request:
             patience=None if patience is None else _count("patience", patience),
             keep="best" if keep == "best" else "last",
             memory=None if memory is None else parse_bytes(memory), closing=closing or Closing(),
-            replication=replication or Replication(), test_trials=test_trials, source=dict(source or {}),
+            replication=replication or Replication(), test_trials=test_trials,
+            keep_models=None if keep_models is None else _count("keep_models", keep_models), source=dict(source or {}),
         )  # fmt: skip
 
 
@@ -124,7 +127,7 @@ def _count(name: str, value: Any) -> int:
         raise InvalidInput(
             f"{name} is {value!r}",
             expected=expected
-            if name in ("trials", "patience", "in_flight")
+            if name in ("trials", "patience", "in_flight", "keep_models")
             else f"{expected}, or a hyperparameter such as Choice([32, 64])",
         )
     return int(value)

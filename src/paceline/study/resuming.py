@@ -34,7 +34,8 @@ def check_begun(record: Record, directory: Path) -> None:
 def request_of(
     record: Record, directory: Path, build: Build | str | None, data: Any, *, trials: int | None,
     budget: float | str | None, validation: Any = None, class_weight: Mapping[int, float] | None = None,
-    folds: Any = None, groups: Any = None, memory: int | str | None = None, data_options: Mapping[str, Any],
+    folds: Any = None, groups: Any = None, memory: int | str | None = None, keep_models: int | None = None,
+    data_options: Mapping[str, Any],
 ) -> Request:  # fmt: skip
     """The study's request, with what was passed from memory given again; arguments as in `paceline.resume`.
 
@@ -62,6 +63,7 @@ def request_of(
         class_weight=class_weight, patience=settings["patience"], keep=settings["keep"],
         memory=settings.get("memory") if memory is None else memory, source=source.to_json(),
         closing=Closing.from_json(settings.get("closing")), test_trials=settings.get("test_trials", False),
+        keep_models=keep_models,
         replication=_replication(settings.get("replication") or {}, folds, groups, directory),
     )  # fmt: skip
 

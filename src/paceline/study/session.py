@@ -9,7 +9,6 @@ from pathlib import Path
 
 from paceline.core import AllTrialsFailed, TrialState, command_line, interrupts, last_line
 from paceline.core.events import (
-    BestTested,
     Event,
     Noted,
     SessionEnded,
@@ -21,6 +20,7 @@ from paceline.core.events import (
 )
 from paceline.execute.base import Executor, Progress
 from paceline.store import StudyStore
+from paceline.study.best_model import BestModel
 from paceline.study.final import TheFinal
 from paceline.study.recorder import Observer, Recorder
 from paceline.study.search import Search
@@ -72,6 +72,7 @@ class Session:
         self._task, self._directory, self._began = task, store.directory, began
         self._recorder = Recorder(store, observer)
         self._record = self._recorder.record
+        self._recorder.set_num_kept(task.num_kept)
         self._executor: Executor = task.executor()
         if self._record.created is None:
             self._create()
@@ -87,7 +88,7 @@ class Session:
         try:
             ended = self._search_on() if search else self._search_no_more()
             self._hold_final(is_last=not search)
-            self._test_best()
+            BestModel(self._task, self._recorder, self._directory).make()
             reason = ended
         finally:
             if reason == INTERRUPTED and not interrupts.is_forced():
@@ -184,15 +185,16 @@ class Session:
 
     def _test_trials(self, progress: Progress) -> None:
         """Measures trials that ended well on the test part, where that was asked for."""
-        if not self._task.test_trials:
+        models, test_part = self._task.models, self._task.test_part
+        if not self._task.test_trials or models is None or test_part is None or test_part.is_empty:
             return
         for number, leaves in progress.results.items():
             trial = self._record.trials[number]
             if trial.state is TrialState.COMPLETED:
+                rows = models.rows_of_batch(trial)
                 trained = progress.trained.get(number, (leaves,))
-                tests = tuple(metrics for one in trained if (metrics := self._task.test(trial, one)))
-                if tests:
-                    self._recorder.tell([TrialTested(number, tests)])
+                tests = tuple(test_part.measure(models.of(trial, one), rows) for one in trained)
+                self._recorder.tell([TrialTested(number, tests)])
 
     def _hold_final(self, is_last: bool) -> None:
         if self._record.best is None and (is_last or self._task.budget.seconds is not None):
@@ -200,24 +202,6 @@ class Session:
         final = TheFinal(self._task, self._recorder, self._all_seconds_left)
         if final.is_due:
             final.hold()
-
-    def _test_best(self) -> None:
-        best, tested = self._record.best, self._record.tested
-        if best is None or (tested is not None and self._record.test_is_current and self._has_model()):
-            return
-        refit = self._task.closing.refit
-        refit = self._record.final_is_current if refit is None else refit
-        epochs = best.best_epoch or best.epochs
-        leaves = self._task.refit(best, epochs) if refit else None
-        refitted = leaves is not None
-        if leaves is None:
-            leaves = self._recorder.best_leaves(best.number)
-        metrics = self._task.save_and_test(best, leaves, self._directory)
-        if metrics:
-            self._recorder.tell([BestTested(best.number, metrics, refitted, epochs)])
-
-    def _has_model(self) -> bool:
-        return (self._directory / "best.keras").exists()
 
     def _take_furthest(self, why: str) -> None:
         """Where the search ended before any trial did: the best of those that got furthest counts as it stands."""
@@ -232,7 +216,7 @@ class Session:
         event: Event = TrialEnded(best.number, TrialState.COMPLETED, score, epoch, reason)
         self._recorder.tell([event])
         if snapshot is not None:
-            self._recorder.keep_as_best(best.number, snapshot.best or snapshot.leaves)
+            self._recorder.keep_model(best.number, snapshot.best or snapshot.leaves)
 
     def _end(self, reason: str) -> None:
         if self._record.ended is None:

@@ -25,6 +25,7 @@ class Source:
     Attributes:
         build: ``"/where/model.py:build"``.
         model: name of a built-in network, in the place of ``build``.
+        network: what the built-in network was told of the data.
         fixed: hyperparameters that are not tuned, with their values.
         data: a name or an absolute path.
         validation: fraction of the rows.
@@ -34,6 +35,7 @@ class Source:
 
     build: str | None = None
     model: str | None = None
+    network: Mapping[str, Json] | None = None
     fixed: Mapping[str, Value] = field(default_factory=dict)
     data: str | None = None
     validation: float | None = None
@@ -113,21 +115,33 @@ def import_name(text: str) -> Any:
     return found
 
 
-def network(name: str, dataset: Any) -> Callable[[HyperParameters], Any]:
-    """The build function of a built-in network for a data set.
+def network(name: str, described: Mapping[str, Json]) -> Callable[[HyperParameters], Any]:
+    """The build function of a built-in network for data of the form that `form_of` described.
 
     Raises:
         InvalidInput: an unknown network, or data that it cannot take.
     """
     from paceline.networks import create
 
+    shape = described["input_shape"]  # JSON has no tuples
+    return create(name, **{**described, "input_shape": tuple(shape) if isinstance(shape, list) else shape})
+
+
+def form_of(name: str, dataset: Any) -> dict[str, Json]:
+    """What a built-in network has to know of a data set.
+
+    Raises:
+        InvalidInput: data that it cannot take.
+    """
     if not isinstance(dataset, Dataset):
         raise InvalidInput(
             f"the built-in network {name!r} was asked for streamed data", expected="arrays, a file or a named data set"
         )
     one_hot = dataset.num_classes is not None and getattr(dataset.y, "ndim", 1) == 2
-    outputs: Any = dataset.num_outputs
-    return create(name, input_shape=dataset.input_shape, task=dataset.task, num_outputs=outputs, one_hot=one_hot)
+    return {
+        "input_shape": dataset.input_shape, "task": dataset.task, "num_outputs": dataset.num_outputs,
+        "one_hot": one_hot,
+    }  # fmt: skip
 
 
 def fix(build: Callable[[HyperParameters], Any], given: Mapping[str, Value]) -> Callable[[HyperParameters], Any]:

@@ -1,7 +1,6 @@
 """What a session works on, whatever it is that is trained: the protocol between the search loop and its plan."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from paceline.core import Budget, Configuration, Objective, Trial
@@ -12,7 +11,9 @@ from paceline.search import Strategy
 from paceline.space import Space
 from paceline.study.closing import Closing
 from paceline.study.fresh import Fresh, FreshSplits
+from paceline.study.models import Models
 from paceline.study.record import Record
+from paceline.study.test_part import TestPart
 
 
 class Task(Protocol):
@@ -81,11 +82,27 @@ class Task(Protocol):
     def fresh(self, num_pairs: int) -> Fresh | None:
         """Whatever trains the final; None where configurations cannot be trained anew."""
 
+    @property
+    def models(self) -> Models | None:
+        """How the models of trials are made; None where they are not Paceline's to make."""
+
+    @property
+    def test_part(self) -> TestPart | None:
+        """What a model is tested on; None where there are no data."""
+
+    @property
+    def num_kept(self) -> int | None:
+        """Of how many trials the trained networks are kept; None for as many as before."""
+
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
         """A trial's variables, trained anew on training and validation part; None where that cannot be."""
 
-    def test(self, trial: Trial, leaves: Leaves) -> Mapping[str, float]:
-        """What a trial's variables measure on the test part; empty where there is none."""
+    def retrain(self, trial: Trial) -> Leaves:
+        """A trial's variables, trained again as in the search.
+
+        Raises:
+            PacelineError: that cannot be.
+        """
 
     def structure(self, config: Configuration) -> Hashable:
         """Equal for configurations that are expected to be one program."""
@@ -105,6 +122,3 @@ class Task(Protocol):
         Raises:
             StudyMismatch: it is another; says in what.
         """
-
-    def save_and_test(self, trial: Trial, leaves: Leaves | None, directory: Path) -> Mapping[str, float]:
-        """Saves the best trial's model; its metrics on the test set, empty where there is none."""

@@ -1,0 +1,223 @@
+"""The models of a study that is on disk: the best one from its file or built anew, those of other trials built anew.
+
+Code is run only where the user passed it, or trusts the file that the study names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paceline.core import InvalidInput, Trial, TrialState
+from paceline.store import StudyStore
+from paceline.study.backend import choose_backend
+from paceline.study.best_model import NAME
+from paceline.study.checkpoints import Checkpoints
+from paceline.study.models import Models
+from paceline.study.plan import make_plan
+from paceline.study.record import Record
+from paceline.study.request import Build, Request
+from paceline.study.resuming import request_of
+from paceline.study.source import Source, fix, import_build, network
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the function that builds a study's models may come from.
+
+    Attributes:
+        given: the function, ``"model.py:build"``, or None.
+        held: what the study was carried out with in this process, or None.
+        trust: whether the file that the study itself names may be run.
+    """
+
+    given: Build | str | None = None
+    held: Request | None = None
+    trust: bool = False
+
+    def build(self, record: Record, directory: Path) -> Build:
+        """The function.
+
+        Raises:
+            InvalidInput: it was not passed and is not known, or may not be run.
+        """
+        source = Source.from_json(record.settings.get("source", {}))
+        choose_backend()
+        if self.given is None and self.held is not None:
+            return self.held.build
+        if isinstance(self.given, str):
+            found = import_build(self.given)
+        elif self.given is not None:
+            found = self.given
+        elif source.model is not None and source.network is not None:
+            found = network(source.model, source.network)
+        elif source.build is not None and self.trust:
+            found = import_build(source.build)
+        else:
+            raise _unknown(source, directory)
+        return fix(found, source.fixed) if source.fixed else found
+
+
+def _unknown(source: Source, directory: Path) -> InvalidInput:
+    if source.build is not None:
+        return InvalidInput(
+            f"study {directory} names {source.build} as its build function, which was not run",
+            expected="trust=True to run that file, or build= with the function",
+        )
+    return InvalidInput(
+        f"the build function of study {directory} was passed from memory, so its models cannot be built here",
+        expected="build= with that function",
+    )
+
+
+def best_model(
+    record: Record, directory: Path, origin: Origin, custom_objects: Mapping[str, Any] | None, safe_mode: bool
+) -> Any:
+    """The model that a study gives out; arguments as of `paceline.report.Study.best_model`."""
+    _check_has_networks(record, directory)
+    checkpoints = _checkpoints(directory)
+    path, known = directory / NAME, checkpoints.best_model
+    if known is None and not path.exists():
+        raise _no_model_yet(record, directory)
+    asks_for_file = custom_objects is not None or not safe_mode
+    if asks_for_file or (origin.given is None and path.exists() and _is_enough(known)):
+        try:
+            return _load(path, known, custom_objects, safe_mode)
+        except InvalidInput:
+            if asks_for_file or known is None:
+                raise
+    leaves = checkpoints.best_model_leaves()
+    if known is None or leaves is None:
+        raise InvalidInput(f"study {directory} keeps no weights of its best model", expected="best_model() alone")
+    try:
+        build = origin.build(record, directory)
+    except InvalidInput as error:
+        other = f", or custom_objects={{...}} to load {NAME}" if path.exists() else ""
+        raise InvalidInput(error.passed, expected=f"{error.expected}{other}", fix=error.fix) from None
+    return _models(record, build).of(record.trial(known["trial"]), leaves)
+
+
+def model_of(record: Record, directory: Path, number: int, origin: Origin) -> Any:
+    """The model of a trial of the search; arguments as of `paceline.report.Study.model`."""
+    trial = _ended(record, directory, number)
+    checkpoints = _checkpoints(directory)
+    leaves = checkpoints.model(number)
+    if leaves is None:
+        raise _not_kept(number, checkpoints.kept)
+    return _models(record, origin.build(record, directory)).of(trial, leaves)
+
+
+def keeps(directory: Path, number: int) -> bool:
+    """Whether the weights of a trial are kept."""
+    return number in _checkpoints(directory).kept
+
+
+def retrained(record: Record, directory: Path, number: int, origin: Origin, data: Any, again: Mapping[str, Any]) -> Any:
+    """The model of a trial, trained again as in the search; arguments as of `paceline.report.Study.model`.
+
+    Raises:
+        InvalidInput: there is no such trial, or something was passed from memory and is not given again.
+        StudyMismatch: build or data are not those of the study.
+        PacelineError: its training fails.
+    """
+    trial = _ended(record, directory, number)
+    request = origin.held if origin.given is None and data is None and not again else None
+    if request is None:
+        source = Source.from_json(record.settings.get("source", {}))
+        if origin.given is None and source.build is not None and not origin.trust:
+            raise _unknown(source, directory)
+        request = request_of(
+            record, directory, origin.given, data, trials=len(record.trials), budget=None, **_split(again)
+        )
+    plan = make_plan(request)
+    plan.check_same(record)
+    return plan.models.of(trial, plan.retrain(trial))
+
+
+def _split(again: Mapping[str, Any]) -> dict[str, Any]:
+    """What `request_of` takes by name, and the rest as options of the data."""
+    named = {name: again[name] for name in ("validation", "class_weight", "folds", "groups", "memory") if name in again}
+    return {**named, "data_options": {name: value for name, value in again.items() if name not in named}}
+
+
+def _models(record: Record, build: Build) -> Models:
+    data = {} if record.created is None else record.created.data
+    return Models.described(build, record.space, data, record.settings)
+
+
+def _load(path: Path, known: Mapping[str, Any] | None, custom_objects: Any, safe_mode: bool) -> Any:
+    choose_backend()
+    import keras
+
+    if not path.exists():
+        why = known["keras"]["reason"] if known else ""
+        raise InvalidInput(f"{path} is not there{f': {why}' if why else ''}", expected="best_model(build=build)")
+    try:
+        return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=safe_mode)
+    except Exception as error:
+        told = " ".join(str(error).split())
+        raise InvalidInput(
+            f"{path} cannot be loaded ({type(error).__name__}: {told})",
+            expected="what it needs: the code that registers its classes, custom_objects={...}, or safe_mode=False",
+            fix="Or pass build= with the build function of the study.",
+        ) from error
+
+
+def _is_enough(known: Mapping[str, Any] | None) -> bool:
+    """Whether the file alone gives the right model, as far as is known."""
+    keras = known["keras"] if known else {}
+    return bool(keras.get("registered", True) and keras.get("safe", True))
+
+
+def _checkpoints(directory: Path) -> Checkpoints:
+    store = StudyStore(directory, writable=False)
+    try:
+        return Checkpoints(directory / "checkpoints", store.value("checkpoints"))
+    finally:
+        store.close()
+
+
+def _check_has_networks(record: Record, directory: Path) -> None:
+    kind = None if record.created is None else record.created.data.get("kind")
+    if kind is not None:
+        what = "a function" if kind == "function" else "trials that are told by hand"
+        raise InvalidInput(
+            f"study {directory} is of {what}, so Paceline has never seen its models",
+            expected="a study of a build(hp) on data",
+            fix="Save each model where you train it; study.best.number and study.best.config say which is the best.",
+        )
+
+
+def _no_model_yet(record: Record, directory: Path) -> InvalidInput:
+    if record.best is None:
+        return InvalidInput(f"study {directory} has no completed trial", expected="one that completed a trial")
+    return InvalidInput(
+        f"study {directory} has not ended, and its best model is made at its end",
+        expected="a study that ended",
+        fix=f"Go on with paceline resume {directory}; study.model(study.best) is the best one so far.",
+    )
+
+
+def _ended(record: Record, directory: Path, number: int) -> Trial:
+    """A trial that trained to an end of its own.
+
+    Raises:
+        InvalidInput: there is no such trial, or it has no network that is worth having.
+    """
+    _check_has_networks(record, directory)
+    if number not in record.trials:
+        expected = f"0 to {len(record.trials) - 1}" if record.trials else "a trial; the study has none yet"
+        raise InvalidInput(f"trial is {number}", expected=expected)
+    trial = record.trial(number)
+    if trial.state not in (TrialState.COMPLETED, TrialState.STOPPED):
+        raise InvalidInput(f"trial {number} is {trial.state}", expected="one that completed, or was stopped")
+    return trial
+
+
+def _not_kept(number: int, kept: tuple[int, ...]) -> InvalidInput:
+    listed = ", ".join(map(str, sorted(kept)))
+    return InvalidInput(
+        f"the weights of trial {number} are not kept",
+        expected=f"one of the trials whose weights are: {listed}" if kept else "a trial whose weights are kept",
+        fix=f"study.model({number}, retrain=True) trains it again; keep_models=10 keeps the ten best of a study.",
+    )

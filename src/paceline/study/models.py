@@ -1,0 +1,67 @@
+"""The models that leave a study: all of them are made here, from a trial and its variables.
+
+What becomes ``best.keras``, what `Study.best_model` and `Study.model` return and what meets the test part is one and
+the same: `Models.of`. It needs no data, so a study can hand out its models where the data are not at hand.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from paceline.core import Trial
+from paceline.core.events import Json
+from paceline.execute.base import Leaves
+from paceline.space import HyperParameters, Space
+from paceline.study.request import Build
+
+
+@dataclass(frozen=True, eq=False)
+class Models:
+    """How a study's models are made.
+
+    Attributes:
+        build: the user's function.
+        space: what may vary.
+        batch: the form of the batches that were trained on, as the study recorded it; None of studies that did not.
+        batch_size: rows of a batch, where the configuration has no ``batch_size``.
+    """
+
+    build: Build
+    space: Space
+    batch: Json | None
+    batch_size: int
+
+    @classmethod
+    def described(cls, build: Build, space: Space, data: Mapping[str, Json], settings: Mapping[str, Json]) -> "Models":
+        """From what a study recorded of its data and settings."""
+        return cls(build, space, data.get("batch"), int(settings.get("batch_size") or 32))
+
+    def of(self, trial: Trial, leaves: Leaves) -> Any:
+        """A trial's trained model, compiled, as it leaves the study.
+
+        Raises:
+            InvalidInput: ``build`` gives another network than the one that was trained.
+        """
+        return self.hand_out(self.network(trial, leaves))
+
+    def rows_of_batch(self, trial: Trial) -> int:
+        """Rows of a batch of the trial's training."""
+        return int(trial.config.get("batch_size", self.batch_size))
+
+    def hand_out(self, network: Any) -> Any:
+        """What is given out in the place of a trained network: the network itself."""
+        return network
+
+    def network(self, trial: Trial, leaves: Leaves) -> Any:
+        """The Keras model that ``build`` gives for a trial, with these variables in it."""
+        from paceline.train.batch_form import from_json
+        from paceline.train.build import build_model
+        from paceline.train.variables import restore
+
+        batch = None if self.batch is None else from_json(self.batch, self.rows_of_batch(trial))
+        hp = HyperParameters(self.space, trial.config)
+        network = build_model(self.build, hp, trial.seed, None if batch is None else lambda: batch)
+        restore(network, leaves, batch)
+        # what fit does at its end: averaged weights, where the optimizer keeps them, take the place of the last
+        network.optimizer.finalize_variable_values(network.trainable_variables)
+        return network

@@ -1,0 +1,57 @@
+"""The test part of a study's data: what a model measures on it, and what it predicts for each row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paceline.data import Split
+from paceline.data.trees import take
+from paceline.study.streams import StreamParts
+from paceline.study.tested import write_tested
+
+
+@dataclass(frozen=True, eq=False)
+class TestPart:
+    """What a model that leaves the study is measured on, once.
+
+    Attributes:
+        parts: the study's data.
+    """
+
+    parts: Split | StreamParts
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no test part."""
+        return (self.parts.test if isinstance(self.parts, StreamParts) else self.parts.x_test) is None
+
+    def measure(self, model: Any, batch_size: int) -> dict[str, float]:
+        """The model's metrics by name, those that are numbers; empty where there is no test part."""
+        from paceline.train.isolation import state_of
+
+        if self.is_empty:
+            return {}
+        with state_of(model):
+            if isinstance(self.parts, StreamParts):
+                metrics = self.parts.evaluate(model)
+            else:
+                x, y = self.parts.x_test, self.parts.y_test
+                metrics = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+        scalar = {name: value for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()}
+        return {name: float(value) for name, value in scalar.items()}
+
+    def keep_predictions(self, model: Any, directory: Path) -> None:
+        """Keeps beside the study what the model predicts for each row, for the report."""
+        if isinstance(self.parts, Split) and not self.is_empty:
+            dataset = self.parts.dataset
+            write_tested(directory, model, self.parts.x_test, self.parts.y_test, dataset.task, dataset.class_names)
+
+    def sample(self, rows: int) -> tuple[Any, Any]:
+        """``(x, y)`` of the first rows of the training part, as a model that leaves the study takes them."""
+        if isinstance(self.parts, StreamParts):
+            x, y, *_ = (*self.parts.feed.sources["train"].load(0), None)
+            return x, y
+        first = np.arange(min(rows, len(self.parts.train_rows)))
+        return take(self.parts.x_train, first), take(self.parts.y_train, first)
