@@ -85,7 +85,7 @@ def save(model: keras.Model, path: Path, batch: Callable[[], tuple[Tree, Tree]])
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise CannotSave(_in_a_line(error)) from error
-        return _least_needed(_own_objects(model, written), written, read)
+        return _least_needed(model, written, read)
 
 
 def foresee(model: keras.Model) -> Needs:
@@ -106,11 +106,12 @@ def foresee(model: keras.Model) -> Needs:
             written = json.dumps(keras.saving.serialize_keras_object(model))
         except Exception as error:
             raise CannotSave(_in_a_line(error)) from error
-        return _least_needed(_own_objects(model, written), written, read)
+        return _least_needed(model, written, read)
 
 
-def _least_needed(objects: Mapping[str, Any], written: str, read: Attempt) -> Needs:
-    """The first that works of: nothing, the objects, the objects and running code that is in the file."""
+def _least_needed(model: keras.Model, written: str, read: Attempt) -> Needs:
+    """The first that works of: nothing, the model's own objects, these and running code that is in the file."""
+    objects = _own_objects(model, written)
     failure: Exception | None = None
     for needs in (Needs(objects, True, True), Needs(objects, False, True), Needs(objects, False, False)):
         try:
@@ -119,7 +120,7 @@ def _least_needed(objects: Mapping[str, Any], written: str, read: Attempt) -> Ne
             failure = error
         else:
             return needs
-    if "__lambda__" in written:
+    if not isinstance(failure, CannotSave) and any(_name(value) == "<lambda>" for value in _parts(model)):
         raise CannotSave("it holds a Python lambda") from failure
     raise CannotSave(_in_a_line(failure)) from failure
 
@@ -133,6 +134,10 @@ def _own_objects(model: keras.Model, written: str) -> dict[str, Any]:
         if not f"{named.__module__}.".startswith("keras.") and f'"{name}"' in written:
             found[name] = named
     return dict(sorted(found.items()))
+
+
+def _name(value: Any) -> str:
+    return value.__name__ if isinstance(value, types.FunctionType) else type(value).__name__
 
 
 def _parts(model: keras.Model) -> Iterator[Any]:

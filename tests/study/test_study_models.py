@@ -1,0 +1,295 @@
+"""The trained models of a study: always there, whatever Keras can write; of the best trial and of others."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import paceline
+from paceline.core import InvalidInput
+from paceline.report import document
+
+Build = Callable[[Any], keras.Model]
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 4)).astype("float32")
+Y = (X @ np.array([1.0, -2.0, 0.5, 0.0], "float32")).astype("float32")
+DATA = (X[:48], Y[:48], X[48:], Y[48:])
+
+
+def tune(build: Any, study: Path, **options: Any) -> paceline.Study:
+    settings = {
+        "objective": "val_loss", "epochs": 2, "trials": 4, "seed": 3, "validation": 0.25, "final": False,
+        "search": "random", "schedule": "full", "batch_size": 12, "display": False,
+    }  # fmt: skip
+    return paceline.tune(build, DATA, study=study, **{**settings, **options})
+
+
+def network(hp: Any, *layers: Any, loss: Any = "mse") -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1, sampling="log")), loss)
+    return model
+
+
+def plain(hp: Any) -> keras.Model:
+    return network(hp, keras.layers.Dense(3, "relu"))
+
+
+class Scale(keras.layers.Layer):  # type: ignore[misc]
+    """Its configuration says less than it does."""
+
+    def __init__(self, factor: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, x: Any) -> Any:
+        return x * self.factor
+
+    def get_config(self) -> dict[str, Any]:
+        return {name: value for name, value in super().get_config().items() if name != "factor"}
+
+
+class Whole(keras.Model):  # type: ignore[misc]
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.inner, self.out = keras.layers.Dense(units, "relu"), keras.layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.out(self.inner(x))
+
+
+def holding_hp(hp: Any) -> keras.Model:
+    return network(hp, keras.layers.Lambda(lambda x: x * (2.0 if "rate" in hp else 1.0)))
+
+
+def lying(hp: Any) -> keras.Model:
+    return network(hp, Scale(2.0))
+
+
+def closure_loss(hp: Any) -> keras.Model:
+    factor = 3.0
+
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        return factor * keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+    return network(hp, loss=loss)
+
+
+def subclass(hp: Any) -> keras.Model:
+    model = Whole(3)
+    model(X[:1])
+    model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1, sampling="log")), "mse")
+    return model
+
+
+def measured(model: Any) -> float:
+    return float(model.evaluate(X[48:], Y[48:], batch_size=12, verbose=0, return_dict=True)["loss"])
+
+
+def notes_of_model(study: paceline.Study) -> list[str]:
+    return [note for note in study.record.notes if "best.keras" in note]
+
+
+@pytest.mark.parametrize(
+    ("build", "note"),
+    [
+        (holding_hp, "No best.keras: Keras cannot save this model (TypeError: Cannot serialize object <paceline.space"),
+        (lying, "No best.keras: Keras cannot save this model (the model read from the file predicts something else)"),
+        (subclass, "No best.keras: Keras cannot save this model (NotImplementedError: Object Whole was created"),
+        (closure_loss, "best.keras can be loaded only with custom_objects={'loss': loss}"),
+        (plain, ""),
+    ],
+)
+def test_the_best_model_is_there_whatever_keras_can_write(build: Build, note: str, tmp_path: Path) -> None:
+    study = tune(build, tmp_path / "study", trials=2)
+    tested = study.record.tested
+    assert tested is not None
+    assert measured(study.best_model()) == pytest.approx(tested.metrics["loss"], rel=1e-6)
+    notes = notes_of_model(study)
+    assert [path.name for path in study.directory.glob("best*")] == ([] if note.startswith("No") else ["best.keras"])
+    other = paceline.load_study(study.directory)  # as in another process: the function is not known there
+    assert measured(other.best_model(build)) == pytest.approx(tested.metrics["loss"], rel=1e-6)
+    if not note:
+        assert notes == []
+        assert measured(other.best_model()) == pytest.approx(tested.metrics["loss"], rel=1e-6)
+        return
+    assert [one.startswith(note) for one in notes] == [*[False] * (len(notes) - 1), True]
+    assert len(notes) == (2 if build is lying else 1)  # that a layer says too little is seen in its predictions only
+    with pytest.raises(InvalidInput, match=r"was passed from memory, .*; expected build="):
+        other.best_model()
+
+
+def test_a_file_that_needs_objects_is_loaded_with_them(tmp_path: Path) -> None:
+    study = tune(closure_loss, tmp_path / "study", trials=1)
+    other = paceline.load_study(study.directory)
+    loaded = other.best_model(custom_objects={"loss": lambda y_true, y_pred: 3.0 * (y_true - y_pred) ** 2})
+    assert measured(loaded) == pytest.approx(measured(study.best_model()), rel=1e-6)
+    with pytest.raises(InvalidInput, match=r"best\.keras cannot be loaded .*Could not locate function 'loss'"):
+        other.best_model(custom_objects={})
+    with pytest.raises(InvalidInput, match=r"custom_objects=\{\.\.\.\} to load best\.keras"):
+        other.best_model()
+
+
+def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path: Path) -> None:
+    study = tune(plain, tmp_path / "study", keep_models=2, trials=3)
+    paceline.resume(study.directory, plain, DATA, trials=6, display=False)
+    study = paceline.load_study(study.directory)
+    ranked = sorted(study.trials, key=lambda trial: trial.score or 0.0)
+    files = list((study.directory / "checkpoints").glob("trial-*"))
+    assert sorted(int(file.name.split("-")[1]) for file in files) == sorted(trial.number for trial in ranked[:2])
+    from paceline.data import load, split
+
+    parts = split(load(DATA, seed=3), validation=0.25, seed=3, standardize=False, batch_rows=12)
+    for trial in ranked[:2]:
+        model = study.model(trial, plain)
+        loss = model.evaluate(parts.x_val, parts.y_val, batch_size=12, verbose=0, return_dict=True)["loss"]
+        assert loss == pytest.approx(trial.score, rel=1e-6)
+    third = ranked[2]
+    kept = ", ".join(map(str, sorted(trial.number for trial in ranked[:2])))
+    with pytest.raises(InvalidInput, match=rf"trial {third.number} are not kept; expected .*: {kept}\. .*retrain=True"):
+        study.model(third.number, plain)
+    again = study.model(third, plain, retrain=True, data=DATA)
+    loss = again.evaluate(parts.x_val, parts.y_val, batch_size=12, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(third.score, rel=1e-6)
+    # fewer from now on
+    paceline.resume(study.directory, plain, DATA, trials=7, keep_models=1, display=False)
+    assert len(list((study.directory / "checkpoints").glob("trial-*"))) == 1
+
+
+def test_a_model_trained_again_is_the_one_of_the_search(tmp_path: Path) -> None:
+    """Of folds and of a trial that was stopped on its way, too."""
+    folds = tune(plain, tmp_path / "folds", folds=3, trials=2, epochs=1)
+    kept = np.concatenate([np.ravel(w) for w in folds.model(folds.best).get_weights()])
+    for file in (folds.directory / "checkpoints").glob("trial-*"):
+        file.rename(file.with_name("elsewhere.safetensors"))
+    from paceline.study.loading import Origin, retrained
+
+    again = retrained(folds.record, folds.directory, folds.best.number, Origin(plain), DATA, {})
+    assert np.concatenate([np.ravel(w) for w in again.get_weights()]) == pytest.approx(kept, abs=1e-6)
+
+
+MODULE = """
+import keras
+import numpy as np
+
+class Whole(keras.Model):
+    def __init__(self, units):
+        super().__init__()
+        self.out = keras.layers.Dense(units)
+
+    def call(self, x):
+        return self.out(x)
+
+def build(hp):
+    model = Whole(1)
+    model(np.zeros((1, 4)))
+    model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1, sampling="log")), "mse")
+    return model
+"""
+
+
+def test_a_file_that_the_study_names_is_run_only_where_it_is_trusted(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(MODULE)
+    study = tune(f"{tmp_path / 'model.py'}:build", tmp_path / "study", trials=1)
+    other = paceline.load_study(study.directory)
+    with pytest.raises(InvalidInput, match=r"names .*model\.py:build .*not run; expected trust=True"):
+        other.best_model()
+    assert measured(other.best_model(trust=True)) == pytest.approx(measured(study.best_model()), rel=1e-6)
+    assert measured(other.model(0, f"{tmp_path / 'model.py'}:build")) == pytest.approx(measured(study.model(0)))
+
+
+def test_a_build_function_that_has_changed_is_named(tmp_path: Path) -> None:
+    study = tune(plain, tmp_path / "study", trials=1)
+    with pytest.raises(InvalidInput, match=r"build\(hp\) .*the build function that the study was made with|trained"):
+        study.best_model(lambda hp: network(hp, keras.layers.Dense(5, "relu")))
+
+
+def test_a_built_in_network_is_built_again_without_being_passed(tmp_path: Path) -> None:
+    study = tune("mlp", tmp_path / "study", trials=1, epochs=1)
+    (study.directory / "best.keras").unlink()
+    other = paceline.load_study(study.directory)
+    for model in (other.best_model(), other.model(0)):
+        assert measured(model) == pytest.approx(measured(study.model(0)), rel=1e-6)
+
+
+def test_the_model_of_a_trial_is_the_search_s_and_the_best_model_is_trained_on_more(tmp_path: Path) -> None:
+    study = tune(plain, tmp_path / "study", trials=2, refit=True)
+    tested = study.record.tested
+    assert tested is not None
+    assert tested.refitted
+    assert measured(study.best_model()) == pytest.approx(tested.metrics["loss"], rel=1e-6)
+    assert measured(study.model(study.best)) != pytest.approx(tested.metrics["loss"], rel=1e-3)
+    before = study.record.tested
+    (study.directory / "best.keras").unlink()
+    again = tune(plain, tmp_path / "study", trials=2, refit=True)  # writes the file; neither trains nor tests anew
+    assert (again.directory / "best.keras").exists()
+    assert measured(paceline.load_study(study.directory).best_model()) == pytest.approx(tested.metrics["loss"])
+    assert again.record.tested == before
+
+
+def test_a_study_of_a_function_says_that_its_models_are_its_own(tmp_path: Path) -> None:
+    study = paceline.tune(
+        lambda hp: hp.Float("x", 0, 1), objective="max", trials=2, study=tmp_path / "study", display=False
+    )
+    for ask in (study.best_model, lambda: study.model(0)):
+        with pytest.raises(InvalidInput, match=r"is of a function, .*Save each model where you train it"):
+            ask()
+
+
+def test_trials_without_a_model_say_why(tmp_path: Path) -> None:
+    def failing(hp: Any) -> keras.Model:
+        if hp.Choice("broken", [False, True]):
+            raise RuntimeError("no such layer")
+        return plain(hp)
+
+    study = tune(failing, tmp_path / "study", trials=4)
+    failed = next(trial for trial in study.trials if trial.state == "failed")
+    with pytest.raises(InvalidInput, match=f"trial {failed.number} is failed"):
+        study.model(failed)
+    with pytest.raises(InvalidInput, match="trial is 99; expected 0 to 3"):
+        study.model(99)
+
+
+def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "study" / "report.html.new").mkdir(parents=True)
+    with pytest.warns(UserWarning, match=r"is complete, but its report was not written.*paceline report"):
+        study = tune(plain, tmp_path / "study", trials=1)
+    assert study.best.score is not None
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        study.report()
+    (tmp_path / "study" / "report.html.new").rmdir()
+    monkeypatch.setattr(document, "panels", lambda summary: 1 / 0)
+    with pytest.warns(UserWarning, match="ZeroDivisionError"):
+        tune(plain, tmp_path / "study", trials=1)
+
+
+def test_kept_models_survive_a_kill(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import os, sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import test_study_models as t\n"
+        "import paceline.study.recorder as r\n"
+        "from pathlib import Path\n"
+        "plain = r.Recorder.take\n"
+        "def take(self, progress):\n"
+        "    found = plain(self, progress)\n"
+        "    if self.record.num_ended() >= 4: os._exit(9)\n"
+        "    return found\n"
+        "r.Recorder.take = take\n"
+        f"t.tune(t.plain, Path({str(tmp_path / 'study')!r}), trials=6, keep_models=3, batch_size=12)\n"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    assert subprocess.run([sys.executable, str(script)], env=environment, check=False).returncode == 9
+    paceline.resume(tmp_path / "study", plain, DATA, display=False)
+    study = paceline.load_study(tmp_path / "study")
+    ranked = sorted(study.trials, key=lambda trial: trial.score or 0.0)
+    for trial in ranked[:3]:
+        assert study.model(trial, plain).count_params() == 19
+    assert len(list((study.directory / "checkpoints").iterdir())) == 3
