@@ -18,8 +18,8 @@ from paceline.space import Space
 from paceline.study.backend import choose_backend
 from paceline.study.closing import Closing
 from paceline.study.discovery import discover_space
-from paceline.study.fresh import Fresh, FreshSplits
 from paceline.study.engine import Engine, first_batch
+from paceline.study.fresh import Fresh, FreshSplits
 from paceline.study.models import Models
 from paceline.study.pace import in_flight_of, schedule_of
 from paceline.study.record import Record
