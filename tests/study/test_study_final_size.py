@@ -204,7 +204,7 @@ def test_it_says_what_is_left_unsure_and_what_more_would_take(tmp_path: Path) ->
     record, _ = carried_out(Replayed(10, 5), tmp_path / "study")
     assert record.notes_of_final == [
         "So that the final costs no more than the search, it trains 2 finalists 4 times each.",
-        "Intervals are about 1.9 times as wide as with 8 times, so more are tied.",
+        "Intervals are about 1.9 times as wide as with 8, so more are tied.",
         "Whether one of the next 6 best is better is not known.",
         "final=8 would train 8 finalists 8 times each: 320 epochs, 6.4 times those of the search.",
     ]

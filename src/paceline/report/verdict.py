@@ -135,8 +135,8 @@ def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
         yield f"Trial {best} had the best score of the search, {number(scored[best])}; its fresh mean is {mean}."
     rest = {one: score for one, score in scored.items() if one not in final.finalists}
     passed = {one: score for one, score in rest.items() if objective.better(score, verdict.expected)}
-    if passed:
-        first = min(passed, key=lambda one: objective.loss(passed[one]))
+    first = min(passed, key=lambda one: objective.loss(passed[one]), default=verdict.winner)
+    if passed and number(passed[first]) != number(verdict.expected):
         who, told = f"Trial {first}, which is no finalist,", number(passed[first])
         if len(passed) > 1:
             who, told = f"{len(passed):,} trials that are no finalists", f"trial {first}: {told}"

@@ -188,7 +188,7 @@ def _unsure(record: Record, whole: Sequence[int], finalists: Sequence[int], pair
     ]
     if pairs < STANDARD_PAIRS:
         times = _width(pairs) / _width(STANDARD_PAIRS)
-        notes.append(f"Intervals are about {times:.1f} times as wide as with {STANDARD_PAIRS} times, so more are tied.")
+        notes.append(f"Intervals are about {times:.1f} times as wide as with {STANDARD_PAIRS}, so more are tied.")
     if len(finalists) < len(whole):
         next_best = len(whole) - len(finalists)
         them = "the next best" if next_best == 1 else f"one of the next {next_best} best"
