@@ -4,13 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 from typer.testing import CliRunner
 
 import paceline
 from paceline.cli.app import app
 from paceline.comparison import Ladder, read_ladder
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, TrialState
+from paceline.core.events import FORMAT, Event, SessionStarted, StudyCreated, TrialAsked, TrialEnded
 from paceline.store import StudyStore
 
 SEEDS = 3
@@ -96,6 +99,31 @@ def test_saved_and_read_again(ladder: Ladder) -> None:
     again = read_ladder(ladder.directory)
     assert repr(again) == repr(ladder)
     assert again.summary().equals(ladder.summary())
+
+
+@pytest.mark.parametrize(
+    ("validation", "folds", "share"), [(0.25, None, 1 / 3), (None, None, 0.0), (0.1, 5, 0.25)], ids=str
+)
+def test_without_a_test_part_splits_that_overlap_make_steps_less_sure(
+    tmp_path: Path, validation: float | None, folds: int | None, share: float
+) -> None:
+    scores = {"still": (0.5, 0.6, 0.5, 0.6), "learns": (0.6, 0.65, 0.55, 0.75)}
+    data = {"name": "mine", "fingerprint": "", "rows": {"train": 300, "val": 100, "test": 0}}
+    settings = {"source": {"validation": validation}, "replication": {"repeats": 4, "folds": folds}}
+    events: list[Event] = [
+        StudyCreated(FORMAT, {"metric": "val_accuracy", "direction": "maximize"}, data, settings), SessionStarted({})
+    ]  # fmt: skip
+    for number, (name, own) in enumerate(scores.items()):
+        events.append(TrialAsked(number, {"rung": name}, 0, 1, "given"))
+        events.append(TrialEnded(number, TrialState.COMPLETED, sum(own) / 4, 1, "", own))
+    store = StudyStore(tmp_path, writable=True)
+    store.append(events)
+    store.close()
+    (tmp_path / "ladder.json").write_text('{"format": 1, "rungs": ["still", "learns"], "steps": [["still", "learns"]]}')
+    d = np.subtract(scores["learns"], scores["still"])
+    error = np.sqrt((1 / 4 + share) * d.var(ddof=1))
+    (step,) = read_ladder(tmp_path).steps
+    assert step.p_holm == pytest.approx(2 * stats.t.sf(d.mean() / error, 3))
 
 
 def test_made_twice_nothing_is_trained_again(ladder: Ladder) -> None:

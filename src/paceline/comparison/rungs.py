@@ -255,7 +255,8 @@ def read_ladder(directory: str | os.PathLike[str]) -> Ladder:
     )
     name = str(record.created.data.get("name", "")) if record.created else ""
     wanted = [(before, after) for before, after in plan.steps if before in scores and after in scores]
-    return Ladder(path, metric, record.objective, name, rungs, _steps(scores, wanted, record.objective), failed)
+    share = 0.0 if metric.startswith("test ") else _share(record)
+    return Ladder(path, metric, record.objective, name, rungs, _steps(scores, wanted, record.objective, share), failed)
 
 
 def _scores(record: Record, trials: Mapping[str, Trial]) -> tuple[str, dict[str, tuple[float, ...]]]:
@@ -267,12 +268,22 @@ def _scores(record: Record, trials: Mapping[str, Trial]) -> tuple[str, dict[str,
     return record.objective.metric, {name: trial.scores for name, trial in trials.items()}
 
 
+def _share(record: Record) -> float:
+    """Rows of validation over training part, where each seed has a split of its own; the test part is one for all."""
+    settings, rows = record.settings, record.created.data.get("rows", {}) if record.created else {}
+    folds = (settings.get("replication") or {}).get("folds")
+    if isinstance(folds, int):
+        return 1 / (folds - 1)
+    given = (settings.get("source") or {}).get("validation") is None and folds is None
+    return 0.0 if given or not rows.get("train") else float(rows["val"]) / float(rows["train"])
+
+
 def _steps(
-    scores: Mapping[str, tuple[float, ...]], wanted: Sequence[tuple[str, str]], objective: Objective
+    scores: Mapping[str, tuple[float, ...]], wanted: Sequence[tuple[str, str]], objective: Objective, share: float
 ) -> tuple[Step, ...]:
-    """Paired t-tests over the seeds, with Holm's correction; rows of the test part are the same for all."""
+    """Paired t-tests over the seeds, with Holm's correction; ``share`` as in `paceline.stats.pairs`."""
     differences = [np.subtract(scores[after], scores[before]) for before, after in wanted]
-    found = pairs.compare(differences, share=0.0) if wanted else []
+    found = pairs.compare(differences, share) if wanted else []
     return tuple(
         Step(before, after, d.mean, d.low, d.high, d.p_holm, objective.loss(d.mean) < 0, d.p_holm <= _LEVEL)
         for (before, after), d in zip(wanted, found, strict=True)

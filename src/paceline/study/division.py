@@ -85,13 +85,11 @@ class Division:
         folds = self.replication.folds
         if folds is None:
             return ""
-        name = name_of(folds)
-        fix = " With shuffle=True it would." if getattr(folds, "shuffle", None) is False and _may_shuffle(folds) else ""
-        return f"{name} draws no other folds, so the final trains on those of the search, with fresh seeds.{fix}"
-
-
-def _may_shuffle(folds: object) -> bool:
-    return type(folds).__name__ in ("KFold", "StratifiedKFold")
+        fix = " With shuffle=True they can." if type(folds).__name__ in ("KFold", "StratifiedKFold") else ""
+        return (
+            f"No other folds can be drawn of {name_of(folds)}, so the final trains on those of the search, with fresh "
+            f"seeds.{fix}"
+        )
 
 
 def _sizes(parts: Sequence[Parts] | None) -> int:
