@@ -13,6 +13,7 @@ from paceline.execute.base import Job, Training
 from paceline.space import HyperParameters, Space
 from paceline.train.build import Build, build_model
 from paceline.train.feed import Feed, PooledData, TrainingData
+from paceline.train.overrides import alone_because
 from paceline.train.program import is_surely_lifted
 from paceline.train.stream import StreamFeed, feed_of
 from paceline.train.trace import CannotTrace, Part, Traced, trace
@@ -168,17 +169,21 @@ class Preparation:
         self.space = hp.space
         return self._trace(job, used(), model, feed()), "epochs" in hp.used
 
-    def _trace(self, job: Job, used: Configuration, model: keras.Model, feed: Feed | StreamFeed) -> Prepared:
-        reason = "" if self._fused else f"Keras runs on {keras.backend.backend()}, cohorts need its JAX backend"
-        if not reason:
-            try:
-                traced = self._traced(model, used, feed)
-            except CannotTrace as error:
-                reason = str(error)
-            else:
-                self._check_objective(traced.log_names)
-                return Prepared((job,), used, feed, traced)
-        return Prepared((job,), used, feed, None, model, reason)
+    def _trace(
+        self, job: Job, used: Configuration, model: keras.Model, feed: Feed | StreamFeed
+    ) -> Prepared | Unbuildable:
+        reason = f"Keras runs on {keras.backend.backend()}, cohorts need its JAX backend"
+        if self._fused:
+            reason = alone_because(model) or ""
+        if reason:
+            return Prepared((job,), used, feed, None, model, reason)
+        try:
+            traced = self._traced(model, used, feed)
+        except CannotTrace as error:
+            # another model: tracing has run code of this one, which may remember it
+            return self.rebuild(Prepared((job,), used, feed), str(error))
+        self._check_objective(traced.log_names)
+        return Prepared((job,), used, feed, traced)
 
     def _traced(self, model: keras.Model, used: Configuration, feed: Feed | StreamFeed) -> Traced:
         """The model traced; with the steps of one before it that had another seed, where they are the same."""

@@ -61,6 +61,7 @@ class Lockstep(ABC):
     def __post_init__(self) -> None:
         self.lanes: list[Lane | None] = [None] * self.compiled.num_lanes
         self._state: list[jax.Array] = []
+        self._fresh: list[np.ndarray] = []  # the metrics of each lane as they begin, on the host
         self._constants: dict[str, jax.Array] = {}
         self._logs: dict[str, np.ndarray] = {}
         self._seconds = 0.0
@@ -87,13 +88,16 @@ class Lockstep(ABC):
             name: np.repeat(row[None], self.compiled.num_lanes, axis=0)
             for name, row in program.constants(filler).items()
         }
+        count = program.traced.layout.num_leaves - program.traced.layout.metrics
+        fresh = [np.array(leaf) for leaf in self._fresh or state[count:]]
         for slot, lane in entries.items():
-            for rows, leaf in zip(state, lane.traced.state, strict=True):
+            for rows, leaf in zip([*state, *fresh], [*lane.traced.state, *lane.traced.state[count:]], strict=True):
                 rows[slot] = leaf
             for name, row in program.constants(lane.traced).items():
                 constants[name][slot] = row
         sharding = lane_sharding(self.mesh)
         self._state = [jax.device_put(rows, sharding) for rows in state]
+        self._fresh = fresh
         self._constants = {name: jax.device_put(rows, sharding) for name, rows in constants.items()}
 
     @abstractmethod
@@ -111,6 +115,11 @@ class Lockstep(ABC):
             metrics = {name: float(log[slot]) for name, log in self._logs.items() if log.ndim == 1}
             reports.append(EpochLogs(slot, lane.epoch, metrics, lane.seconds))
         return reports
+
+    def fresh_metrics(self) -> list[jax.Array]:
+        """The metrics of all lanes as they begin, each ``(num_lanes, ...)``."""
+        # a copy: what lies on the device may be given away
+        return [jax.device_put(rows.copy(), lane_sharding(self.mesh)) for rows in self._fresh]
 
     def state_of(self, slots: Sequence[int]) -> dict[int, list[np.ndarray]]:
         """The state leaves of some slots, on the host."""
@@ -147,7 +156,7 @@ class Cohort(Lockstep):
                 jax.block_until_ready(logs)
                 yield stop, total
         self._state, self._logs = self.compiled.finish(
-            self._state, self._constants, (train, validation), order, self._held_out(), logs
+            self._state, self._constants, (train, validation), order, self._held_out(), logs, self.fresh_metrics()
         )
         self._logs = {name: np.asarray(log) for name, log in self._logs.items()}
         self._seconds = time.perf_counter() - started

@@ -134,8 +134,9 @@ def _compile(program: Program, num_lanes: int, mesh: Mesh | None) -> Compiled:
             lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)), lowered.out_info[1]
         )
         compiled_train = lowered.compile()
-        finish = jax.jit(spread(program.finish, mesh, (True, True, False, True, True, True)), donate_argnums=0)
-        lowered = finish.lower(lanes, constants, data, order, held_out, logs)
+        finish = jax.jit(spread(program.finish, mesh, (True, True, False, True, True, True, True)), donate_argnums=0)
+        fresh = lanes[len(lanes) - program.traced.layout.metrics :]
+        lowered = finish.lower(lanes, constants, data, order, held_out, logs, fresh)
         quickly = jax.default_backend() == "cpu" and _runs_seldom(program, num_lanes)
         compiled_finish = compile_quickly(lowered) if quickly else lowered.compile()
     seconds = time.perf_counter() - started

@@ -2,6 +2,8 @@
 
 - ``Model._symbolic_build``: metrics and losses create their variables on first use, which must happen before a trace.
   Without it a model runs alone.
+- ``Model._flatten_layers``: all layers, those inside others and inside subclassed models too. Without it a model runs
+  alone. And methods that ``fit`` calls, to see whether a model has one of its own.
 - ``keras.src.backend.common.global_state``: Keras counts the names that it gives, so that the tenth `AUC()` is
   ``auc_9``, and there is no public way to put the counters aside. Without it metrics have other names in each model.
 - ``Primitive.get_bind_params``: re-binding an equation of a jaxpr, as JAX's own evaluator does. Without it likewise.
@@ -66,6 +68,15 @@ def name_counters() -> Mapping[str, int]:
 def set_name_counters(counters: Mapping[str, int]) -> None:
     """Lets Keras go on counting from these."""
     global_state.set_global_attribute(_NAME_COUNTERS, defaultdict(int, counters))
+
+
+HOOKS_OF_FIT = ("_make_function", "_get_jax_state", "_get_metrics_result_or_logs", "_should_eval")
+"""What ``fit`` calls of a model besides its public methods."""
+
+
+def layers_of(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a model and those inside them, whatever it is made of."""
+    return list(model._flatten_layers())
 
 
 def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:

@@ -132,6 +132,7 @@ class Program:
         order: Any,
         held_out: Any,
         logs: list[Any],
+        fresh: list[Any],
     ) -> tuple[list[Any], dict[str, Any]]:
         """Ends an epoch: the smaller last batch, the validation, and metrics back to their start.
 
@@ -141,6 +142,7 @@ class Program:
             held_out: validation rows of each lane, int32 ``(num_lanes, rows)``; None where all lanes validate with all
                 of the validation leaves.
             logs: of the last full batch.
+            fresh: metrics of each lane as they begin, each ``(num_lanes, ...)``.
 
         Returns:
             The new lanes, and all logs of the epoch by name, each ``(num_lanes,)``.
@@ -151,12 +153,13 @@ class Program:
             lanes, logs = self._step("train_rest", lanes, constants["train_rest"], train, rest)
         names = self.traced.parts["train"].log_names
         result = dict(zip(names, logs, strict=True))
-        lanes = self._reset_metrics(lanes)
+        count = self.traced.layout.num_leaves - self.traced.layout.metrics
+        lanes = [*lanes[:count], *fresh]
         if "test" in self.feed.sizes:
             lanes, logs = self._evaluate(lanes, constants, validation, held_out)
             names = self.traced.parts["test"].log_names
             result |= {f"val_{name}": log for name, log in zip(names, logs, strict=True)}
-            lanes = self._reset_metrics(lanes)
+            lanes = [*lanes[:count], *fresh]
         return lanes, result
 
     def _step(
@@ -197,12 +200,6 @@ class Program:
         outputs = self.traced.parts[name].anatomy.body.jaxpr.outvars[self.traced.layout.num_leaves :]
         avals: list[Any] = [output.aval for output in outputs]
         return [jnp.zeros((num_lanes, *aval.shape), aval.dtype) for aval in avals]
-
-    def _reset_metrics(self, lanes: list[Any]) -> list[Any]:
-        count = self.traced.layout.num_leaves - self.traced.layout.metrics
-        initial = self.traced.state[count:]
-        fresh = [jnp.broadcast_to(jnp.asarray(a), lane.shape) for a, lane in zip(initial, lanes[count:], strict=True)]
-        return [*lanes[:count], *fresh]
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,8 +83,6 @@ class StreamCohort(Lockstep):
         return compiled
 
     def _reset_metrics(self) -> None:
-        """Brings the metrics of all lanes back to their start, from the host: no program of its own."""
-        traced, count = self.compiled.program.traced, len(self._state) - self.compiled.program.traced.layout.metrics
-        sharding = lane_sharding(self.mesh)
-        fresh = [np.repeat(leaf[None], len(self.lanes), axis=0) for leaf in traced.state[count:]]
-        self._state = [*self._state[:count], *(jax.device_put(leaf, sharding) for leaf in fresh)]
+        """Brings the metrics of all lanes back to their start: no program of its own."""
+        fresh = self.fresh_metrics()
+        self._state = [*self._state[: len(self._state) - len(fresh)], *fresh]

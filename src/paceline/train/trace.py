@@ -12,7 +12,9 @@ import numpy as np
 
 from paceline.train.anatomy import Anatomy, dissect
 from paceline.train.feed import Feed
+from paceline.train.internals import economical_initialisation
 from paceline.train.isolation import state_of
+from paceline.train.overrides import alone_because, layers_not_compiled, metrics_begin_alike, reports_itself
 from paceline.train.stream import StreamFeed
 from paceline.train.variables import make_variables
 
@@ -132,10 +134,13 @@ def measures(model: keras.Model, feed: Feed | StreamFeed, metric: str) -> bool:
 
 def _state(model: keras.Model, feed: Feed | StreamFeed) -> tuple[Layout, list[Any]]:
     """What the model's state is made of, and the state itself, with every variable that ``fit`` would create."""
-    _check(model)
-    with state_of(model):
+    reason = alone_because(model)
+    if reason is not None:
+        raise CannotTrace(reason)
+    with state_of(model), economical_initialisation():
         make_variables(model, feed.batch_spec("train"))
-        model.reset_metrics()
+        if not metrics_begin_alike(model):
+            raise CannotTrace("one of its metrics does not begin each epoch alike (it has a reset_state of its own)")
     groups = _variables(model)
     return Layout(*(len(group) for group in groups)), [variable.value for group in groups for variable in group]
 
@@ -149,22 +154,21 @@ def _variables(model: keras.Model) -> tuple[list[Any], list[Any], list[Any], lis
     )
 
 
-def _check(model: keras.Model) -> None:
-    if model.run_eagerly:
-        raise CannotTrace("it is compiled with run_eagerly=True")
-    if not model.jit_compile:
-        raise CannotTrace("it is compiled with jit_compile=False")
-    if type(model).fit is not keras.Model.fit:
-        raise CannotTrace(f"{type(model).__name__} has a fit of its own")
-
-
 def _trace_parts(
     model: keras.Model, layout: Layout, leaves: list[Any], feed: Feed | StreamFeed, names: Sequence[str]
 ) -> dict[str, Part]:
     try:
         return {name: _trace_part(model, layout, leaves, name, feed) for name in names}
     except Exception as error:
-        raise CannotTrace(f"its training step cannot be traced ({type(error).__name__}: {error})") from error
+        raise CannotTrace(f"its training step cannot be traced ({_blamed(model, error)})") from error
+
+
+def _blamed(model: keras.Model, error: Exception) -> str:
+    """What keeps a step from being traced, on one line."""
+    layers = {type(layer).__name__ for layer in layers_not_compiled(model)}
+    if layers:
+        return f"{' or '.join(sorted(layers))} cannot be compiled"
+    return f"{type(error).__name__}: {error}"
 
 
 def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str, feed: Feed | StreamFeed) -> Part:
@@ -172,14 +176,15 @@ def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str
 
     def train(state: list[Any], batch: tuple[Any, ...]) -> list[Any]:
         logs, new = model.train_step(layout.groups(state), batch)
+        logs = _reported(model, logs, new)
         names[:] = sorted(logs)
         return [*jax.tree.leaves(new), *(logs[key] for key in names)]
 
     def test(state: list[Any], batch: tuple[Any, ...]) -> list[Any]:
         trainable, non_trainable, optimizer, metrics = layout.groups(state)
-        logs, new = model.test_step((trainable, non_trainable, metrics), batch)
+        logs, (trainable, non_trainable, metrics) = model.test_step((trainable, non_trainable, metrics), batch)
+        logs = _reported(model, logs, (trainable, non_trainable, optimizer, metrics))
         names[:] = sorted(logs)
-        trainable, non_trainable, metrics = new
         return [*trainable, *non_trainable, *optimizer, *metrics, *(logs[key] for key in names)]
 
     specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
@@ -188,6 +193,22 @@ def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str
     if len(closed.jaxpr.outvars) != layout.num_leaves + len(names):
         raise CannotTrace("its training step adds or drops variables")
     return Part(dissect(closed), tuple(names))
+
+
+def _reported(model: keras.Model, logs: Mapping[str, Any], state: Sequence[Sequence[Any]]) -> Mapping[str, Any]:
+    """What ``fit`` reports after a step: the model's metrics where the step logs under their names, else its logs.
+
+    Args:
+        model: whose step it was.
+        logs: of the step.
+        state: values of Keras's four groups of variables after it.
+    """
+    if not reports_itself(model):
+        return logs
+    pairs = [pair for group in zip(_variables(model), state, strict=True) for pair in zip(*group, strict=True)]
+    with keras.StatelessScope(state_mapping=pairs):
+        results: Mapping[str, Any] = model.get_metrics_result()
+    return results if set(results) == set(logs) else logs
 
 
 def _key(parts: Mapping[str, Part], leaves: list[Any], feed: Feed | StreamFeed) -> str:
