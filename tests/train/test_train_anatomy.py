@@ -90,3 +90,12 @@ def test_constants_captured_as_arrays_count_too() -> None:
     assert first.digest == second.digest
     (found,) = run(first.body, [X], {int(np.flatnonzero(first.constants != second.constants)[0]): jnp.float32(3.5)})
     np.testing.assert_allclose(found, X * 3.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.0, -0.0), (np.nan, -np.nan), (1.0, 1.0 + 2**-23)])
+def test_constants_of_bodies_that_are_not_entered_are_told_apart_bit_by_bit(one: float, other: float) -> None:
+    def inside(value: float) -> Any:
+        return lax.composite(lambda x: jnp.copysign(x, np.float32(value)), "paceline.tests")
+
+    assert anatomy(inside(one), X).digest == anatomy(inside(one), X).digest
+    assert anatomy(inside(one), X).digest != anatomy(inside(other), X).digest

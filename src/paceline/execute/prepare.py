@@ -216,16 +216,16 @@ def _is_same(one: Prepared | Unbuildable, other: Prepared | Unbuildable) -> bool
         return False
     if one.traced.key != other.traced.key:
         return False
-    same_numbers = all(np.array_equal(one.traced.constants(p), other.traced.constants(p)) for p in one.traced.parts)
-    same_start = all(np.array_equal(a, b) for a, b in zip(one.traced.state, other.traced.state, strict=True))
-    return same_numbers and same_start
+    pairs = [(one.traced.constants(part), other.traced.constants(part)) for part in one.traced.parts]
+    # bit by bit: 0.0 equals -0.0 and is another number
+    return all(a.tobytes() == b.tobytes() for a, b in [*pairs, *zip(one.traced.state, other.traced.state, strict=True)])
 
 
 def group_by_training(jobs: Sequence[Job]) -> list[list[Job]]:
     """Jobs whose configurations differ at most in ``epochs``, together; groups in the order of their first job."""
     groups: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
-        rest = tuple(sorted((k, type(v).__name__, v) for k, v in job.config.items() if k != "epochs"))
+        rest = tuple(sorted((name, repr(value)) for name, value in job.config.items() if name != "epochs"))
         groups.setdefault((job.seed, job.split, *rest), []).append(job)
     return list(groups.values())
 

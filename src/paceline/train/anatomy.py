@@ -124,7 +124,7 @@ class _Dissection:
         if np.ndim(atom.val) == 0 and jnp.issubdtype(_dtype(atom), jnp.floating):
             self._write("constant", _dtype(atom).name)
             return self._number(float(atom.val))
-        self._write("literal", atom.aval.str_short(), np.asarray(atom.val).tolist())
+        self._write("literal", atom.aval.str_short(), np.asarray(atom.val).tobytes())
         return None
 
     def _number(self, value: float) -> int:
@@ -170,10 +170,20 @@ def _params_text(params: Mapping[str, Any], without_bodies: bool) -> list[tuple[
     for name, value in sorted(params.items()):
         if without_bodies and (isinstance(value, ClosedJaxpr | Jaxpr) or name == "branches"):
             continue
-        if isinstance(value, np.ndarray | jax.Array):
-            value = (value.shape, np.asarray(value).tobytes())
-        text.append((name, str(value)))
+        text.append((name, _text(value)))
     return text
+
+
+def _text(value: Any) -> str:
+    """A parameter as text that is equal only where the parameter is: numbers bit by bit, none left out."""
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        return f"{value.dtype} {value.shape} {np.asarray(value).tobytes().hex()}"
+    if isinstance(value, ClosedJaxpr):
+        inner = dissect(value)
+        return f"{inner.digest} {inner.constants.tobytes().hex()}"
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__}({', '.join(map(_text, value))})"
+    return str(value)
 
 
 def run(

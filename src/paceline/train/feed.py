@@ -152,18 +152,27 @@ def _rows(batch: tuple[Tree, ...]) -> int:
 
 
 def _standard(batch: tuple[Tree, ...]) -> tuple[Tree, ...]:
+    return tuple(jax.tree.map(as_fit_takes, part) for part in batch)
+
+
+def as_fit_takes(array: Any) -> np.ndarray:
+    """An array of all rows with the type that ``fit`` gives it: all floats, of 16 bits too, become Keras's own."""
     # Imported here: Keras decides its backend on first import.
     import keras
 
-    def convert(array: Any) -> Any:
-        array = np.asarray(array)
-        if np.issubdtype(array.dtype, np.floating) and array.dtype != np.float16:
-            return array.astype(keras.config.floatx(), copy=False)
-        if array.dtype in (np.int64, np.uint64) and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
-            return array.astype(np.int32)
-        return array
+    found = np.asarray(array)
+    if jax.numpy.issubdtype(found.dtype, jax.numpy.floating):
+        return found.astype(keras.config.floatx(), copy=False)
+    return as_on_device(found)
 
-    return tuple(jax.tree.map(convert, part) for part in batch)
+
+def as_on_device(array: np.ndarray) -> np.ndarray:
+    """An array with the type that it has on the device: JAX keeps 64 bits only where it is told to, others always."""
+    import keras
+
+    if keras.backend.backend() != "jax" or array.dtype.kind not in "iufc":
+        return array
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ def lifted_constants(traced: Sequence[Traced]) -> Lifted:
     lifted: dict[str, tuple[int, ...]] = {}
     for name in traced[0].parts:
         table = np.stack([model.constants(name) for model in traced])
-        differs = (table != table[0]).any(axis=0) & ~np.isnan(table).all(axis=0)
+        differs = (_bits(table) != _bits(table[0])).any(axis=0)
         tunable = [differs[i] or float(table[0, i]) not in _STRUCTURAL for i in range(table.shape[1])]
         lifted[name] = tuple(int(i) for i in np.flatnonzero(tunable))
     return lifted
@@ -46,11 +46,16 @@ def is_surely_lifted(value: object) -> bool:
 def differs_in_lifted_only(lifted: Lifted, one: Traced, other: Traced) -> bool:
     """Whether two models of one key have the same constants but for those that are taken out."""
     for name, numbers in lifted.items():
-        differs = other.constants(name) != one.constants(name)
+        differs = _bits(other.constants(name)) != _bits(one.constants(name))
         differs[list(numbers)] = False
         if differs.any():
             return False
     return True
+
+
+def _bits(constants: np.ndarray) -> np.ndarray:
+    """What tells apart all that a step may: 0.0 and -0.0 are equal as numbers, and a NaN is unequal to itself."""
+    return constants.view(np.uint64)
 
 
 def constants_of(lifted: Lifted, traced: Traced) -> dict[str, np.ndarray]:

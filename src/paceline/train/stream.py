@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.train.feed import Feed, PooledData, TrainingData, Tree, evaluation_rows
+from paceline.train.feed import Feed, PooledData, TrainingData, Tree, as_fit_takes, as_on_device, evaluation_rows
 
 T = TypeVar("T")
 Kind = Literal["train", "test"]
@@ -41,7 +41,7 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __init__(self, arrays: tuple[Tree, ...]) -> None:
         super().__init__()
-        self._arrays = jax.tree.map(np.asarray, arrays)
+        self._arrays = jax.tree.map(as_fit_takes, arrays)
         self._rows = len(jax.tree.leaves(self._arrays)[0])
         self._size = evaluation_rows(self._rows)
 
@@ -281,4 +281,4 @@ def _standard(leaf: Any) -> np.ndarray:
     if array.dtype != bool and not jax.numpy.issubdtype(array.dtype, jax.numpy.number):
         raise ValueError(f"it holds an array of {array.dtype}")
     # a copy: a dataset may fill the same array again for its next batch, which is loaded while this one is in use
-    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
+    return as_on_device(array.copy())
