@@ -129,8 +129,8 @@ def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
     completed = [trial for trial in record.trials.values() if trial.state is TrialState.COMPLETED]
     scored = {trial.number: score for trial in completed if (score := _searched(trial, record)) is not None}
     best = min(scored, key=lambda one: objective.loss(scored[one]), default=verdict.winner)
-    fresh = [score for score in final.scores_of(best) if math.isfinite(score)]
-    if best in final.finalists and best != verdict.winner and fresh:
+    fresh = final.scores_of(best)
+    if best in final.finalists and best != verdict.winner and all(map(math.isfinite, fresh)):
         mean = number(statistics.fmean(fresh))
         yield f"Trial {best} had the best score of the search, {number(scored[best])}; its fresh mean is {mean}."
     rest = {one: score for one, score in scored.items() if one not in final.finalists}
