@@ -5,13 +5,35 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint bench format clean
+.PHONY: demo test test-versions lint bench format clean
+
+# The oldest versions that pyproject.toml allows, and the newest that exist, on the newest Python that is here.
+OLDEST := jax==0.8.0 jaxlib==0.8.0 keras==3.12.0
+NEWEST_PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 $(HOME)/.pyenv/versions/3.13.*/bin/python \
+	$(HOME)/.pyenv/versions/3.12.*/bin/python $(PYTHON); do \
+	$$p -c 'import venv, ensurepip' 2>/dev/null && echo $$p && break; done)
 
 demo: $(VENV)/.installed
 	$(BIN)/paceline demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+test-versions: .venvs/oldest/.installed .venvs/newest/.installed
+	for each in oldest newest; do \
+		.venvs/$$each/bin/python -c 'import jax, keras, sys; print(*sys.version_info[:2], jax.__version__, keras.__version__)'; \
+		.venvs/$$each/bin/python -m pytest --numprocesses 2 --dist worksteal || exit 1; \
+	done
+
+.venvs/oldest/.installed: pyproject.toml
+	$(PYTHON) -m venv .venvs/oldest
+	.venvs/oldest/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' $(OLDEST)
+	touch $@
+
+.venvs/newest/.installed: pyproject.toml
+	$(NEWEST_PYTHON) -m venv .venvs/newest
+	.venvs/newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --editable '.[dev]'
+	touch $@
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from paceline.train.internals import ClosedJaxpr, Equation, Jaxpr, Literal, bind
+from paceline.train.internals import ClosedJaxpr, Equation, Jaxpr, Literal, bind, scan_counts
 
 _INLINED = {
     "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat", "remat2",
@@ -230,7 +230,7 @@ def _evaluate(step: Step, values: list[Any], lifted: Mapping[int, Any], replacem
 
 def _scan(step: Step, values: list[Any], lifted: Mapping[int, Any], replacement: Replacement | None) -> list[Any]:
     params = step.equation.params
-    num_consts, num_carry = params["num_consts"], params["num_carry"]
+    num_consts, num_carry = scan_counts(params)
     consts, carry, xs = values[:num_consts], values[num_consts:][:num_carry], values[num_consts + num_carry :]
 
     def once(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:

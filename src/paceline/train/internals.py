@@ -10,7 +10,10 @@
 - ``uniform``, ``normal`` and ``truncated_normal`` of ``keras.src.backend.random``, ``zeros`` and ``ones`` of
   ``keras.src.backend.numpy``, replaced while a model makes its variables: Keras draws each initial weight with a
   program of its own shape, 0.3 s of compiling each. Without it builds are slower and give the same weights.
-- ``jax.extend.core.get_opaque_trace_state``: tells whether something is being traced.
+- ``get_opaque_trace_state`` of ``jax.extend.core``, before JAX 0.10 of ``jax._src.core``: tells whether something is
+  being traced.
+- Parameters of the equation of a scan, which have other names from JAX 0.12 on. Without them a model with a loop whose
+  body holds a number that varies runs alone.
 - XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them a program that is
   seldom run takes five times as long to compile.
 
@@ -35,6 +38,9 @@ from keras.src.backend.common import global_state
 
 _NAME_COUNTERS = "object_name_uids"
 _OF_A_NETWORK = (_NAME_COUNTERS, "global_random_seed", "global_seed_generator", "dtype_policy")
+
+# public from JAX 0.10 on
+_trace_state = getattr(jex, "get_opaque_trace_state", None) or jax._src.core.get_opaque_trace_state
 
 Jaxpr = jex.Jaxpr
 ClosedJaxpr = jex.ClosedJaxpr
@@ -90,18 +96,31 @@ QUICKLY: Mapping[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_
 
 
 def compile_quickly(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Compiles for a CPU without optimising; as always where this version of XLA has no such options."""
-    try:
-        return lowered.compile(compiler_options=dict(QUICKLY))
-    except jax.errors.JaxRuntimeError as error:
-        if "option" not in str(error):
-            raise
-        return lowered.compile()
+    """Compiles for a CPU without optimising, by those of `QUICKLY` that this version of XLA knows."""
+    options = dict(QUICKLY)
+    while True:
+        try:
+            return lowered.compile(compiler_options=options)
+        except jax.errors.JaxRuntimeError as error:
+            unknown = [name for name in options if f"'{name}'" in str(error)]
+            if "option" not in str(error) or not unknown:
+                raise
+            del options[unknown[0]]
+
+
+def scan_counts(params: Mapping[str, Any]) -> tuple[int, int]:
+    """How many of a scan's inputs are constants of its body, and how many are carried from step to step."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    consts, carry, _ = params["ft_in"].unpack()  # from JAX 0.12 on
+    return len(consts), len(carry)
 
 
 def bind(equation: Equation, values: list[Any]) -> list[Any]:
     """Evaluates one equation of a jaxpr on ``values``, one for each of its inputs."""
-    outs = equation.primitive.bind(*values, **equation.primitive.get_bind_params(equation.params))
+    made = equation.primitive.get_bind_params(equation.params)
+    functions, params = made if isinstance(made, tuple) else ((), made)  # a pair before JAX 0.10
+    outs = equation.primitive.bind(*functions, *values, **params)
     return list(outs) if equation.primitive.multiple_results else [outs]
 
 
@@ -127,13 +146,13 @@ def economical_initialisation() -> Iterator[None]:
 @contextlib.contextmanager
 def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[None]:
     original = getattr(module, name)
-    wrapped, owner, outside = wrap(original), threading.get_ident(), jex.get_opaque_trace_state()
+    wrapped, owner, outside = wrap(original), threading.get_ident(), _trace_state()
 
     @functools.wraps(original)
     def here(*args: Any, **kwargs: Any) -> Any:
         # programs are traced for compilation in another thread meanwhile; and what is traced here, such as a layer that
         # Keras calls for the shape of its output, computes nothing yet
-        replaced = threading.get_ident() == owner and jex.get_opaque_trace_state() == outside
+        replaced = threading.get_ident() == owner and _trace_state() == outside
         return (wrapped if replaced else original)(*args, **kwargs)
 
     setattr(module, name, here)
