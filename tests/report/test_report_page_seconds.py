@@ -17,8 +17,8 @@ from paceline.core.events import (
     TrialEnded,
     TrialStarted,
 )
-from paceline.report.timeline import timeline
 from paceline.store import Stored
+from paceline.study.timeline import timeline
 
 
 def at(*events: tuple[float, Event]) -> list[Stored]:

@@ -9,10 +9,9 @@ import pytest
 
 from paceline.core.events import Event, Noted, SessionEnded, SessionStarted
 from paceline.report import read
-from paceline.report.show import seconds_spent
-from paceline.report.timeline import timeline
 from paceline.store import Stored, StudyStore
 from paceline.store.writer import process_of, this_process
+from paceline.study.timeline import Clock, timeline
 
 HOUR = 3600.0
 
@@ -54,6 +53,13 @@ def test_a_process_is_told_from_another_with_its_number() -> None:
 def test_what_was_written_with_a_clock_that_went_backwards() -> None:
     events: list[Event] = [SessionStarted({}), Noted("a"), Noted("b"), Noted("c")]
     stored = [Stored(i, at, event) for i, (at, event) in enumerate(zip([500, 390, 395, 510], events, strict=True))]
-    assert seconds_spent(stored) == 10
+    assert seconds(stored) == 10
     assert timeline(stored).seconds == 10
-    assert seconds_spent([*stored[:3], Stored(9, 380, SessionEnded("done", 3.0))]) == 3
+    assert seconds([*stored[:3], Stored(9, 380, SessionEnded("done", 3.0))]) == 3
+
+
+def seconds(stored: list[Stored]) -> float:
+    clock = Clock()
+    for one in stored:
+        clock.take(one)
+    return clock.seconds

@@ -35,7 +35,8 @@ from paceline.store import StudyStore
 from paceline.study import carry_out
 from paceline.study.closing import Closing
 from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
-from paceline.study.record import Record, read_record
+from paceline.study.folded import read_record
+from paceline.study.record import Record
 from paceline.study.sizing import size_of
 
 LOSS = Objective("val_loss", "minimize")

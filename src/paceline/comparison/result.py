@@ -16,7 +16,7 @@ from paceline.comparison.runs import Run, read_run
 from paceline.core import InvalidInput, Objective, StudyMismatch
 from paceline.store import StudyStore, study_directory
 from paceline.store.files import write_text
-from paceline.study.record import read_record
+from paceline.study.folded import read_record
 
 if TYPE_CHECKING:
     import pandas as pd

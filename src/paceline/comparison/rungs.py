@@ -24,7 +24,8 @@ from paceline.stats.ranks import Estimate
 from paceline.store import study_directory
 from paceline.store.files import write_text
 from paceline.study.asking import fresh_directory
-from paceline.study.record import Record, read_record
+from paceline.study.folded import read_record
+from paceline.study.record import Record
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from pathlib import Path
 from paceline.core import TrialState
 from paceline.core.events import EpochMeasured, TrialEnded
 from paceline.report.show import Summary, read
-from paceline.report.timeline import timeline
 from paceline.store import Stored, StudyStore
 from paceline.study import Record
+from paceline.study.timeline import timeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
+
+from paceline.core.items import AsItems
 
 from paceline.core.final import Splits
 
@@ -35,7 +38,7 @@ class Ablation:
     splits: Splits
     validation_share: float
     changes: Mapping[Side, tuple[str, ...]]
-    scores: Mapping[tuple[Side, str, int], float] = field(default_factory=dict)
+    scores: Annotated[Mapping[tuple[Side, str, int], float], AsItems()] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[tuple[Side, str, int]]:

@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
+
+from paceline.core.items import AsItems
 
 
 class Splits(StrEnum):
@@ -50,8 +53,8 @@ class Final:
     num_pairs: int
     splits: Splits
     validation_share: float
-    scores: Mapping[tuple[int, int], float] = field(default_factory=dict)
-    seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    scores: Annotated[Mapping[tuple[int, int], float], AsItems()] = field(default_factory=dict)
+    seconds: Annotated[Mapping[tuple[int, int], float], AsItems()] = field(default_factory=dict)
     winner: int | None = None
     seeded: bool = True
 

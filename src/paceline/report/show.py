@@ -3,18 +3,18 @@
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from paceline.core import Trial, TrialState, last_line
-from paceline.core.events import SessionEnded, SessionStarted
 from paceline.report import verdict
-from paceline.report.timeline import Timeline, timeline
-from paceline.store import Stored, StudyStore, study_directory
+from paceline.store import StudyStore, study_directory
 from paceline.store.writer import process_of
 from paceline.study import Record
+from paceline.study.folded import fold
+from paceline.study.timeline import Timeline
 
 FORMAT = 1
 
@@ -93,27 +93,13 @@ def read(directory: str | os.PathLike[str]) -> Summary:
     path = study_directory(directory)
     store = StudyStore(path, writable=False)
     try:
-        stored = list(store.events())
+        folded = fold(store)
         writer = process_of(store.value("writer"))
     finally:
         store.close()
-    record = Record.of(one.event for one in stored)
+    record, clock = folded.record, folded.clock
     writer = writer if record.ended is None else None
-    return Summary(path, record, seconds_spent(stored), writer, timeline(stored))
-
-
-def seconds_spent(stored: Iterable[Stored]) -> float:
-    """Wall time of all sessions; one that was killed counts until the last thing it wrote."""
-    total, began, last = 0.0, None, 0.0
-    for one in stored:
-        if isinstance(one.event, SessionStarted):
-            total += 0.0 if began is None else last - began
-            began = last = one.time
-        elif isinstance(one.event, SessionEnded):
-            total += one.event.seconds
-            began = None
-        last = max(last, one.time)  # the clock may have been set
-    return total + (0.0 if began is None else last - began)
+    return Summary(path, record, clock.seconds, writer, clock.timeline())
 
 
 def failures(record: Record) -> list[tuple[str, list[int]]]:

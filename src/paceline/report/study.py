@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from paceline.core import InvalidInput, Trial
 from paceline.space import Space
 from paceline.store import study_directory
+from paceline.study.folded import read_record
 from paceline.study.frames import trials_dataframe
-from paceline.study.record import Record, read_record
+from paceline.study.record import Record
 
 if TYPE_CHECKING:
     import pandas as pd

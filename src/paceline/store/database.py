@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,14 @@ _values = sa.Table(
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+_snapshots = sa.Table(
+    "snapshot",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("last", sa.Integer, nullable=False),
+    sa.Column("checksum", sa.Integer, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
 _TABLES = sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")
 _LAST = sa.select(sa.func.max(_events.c.id))
 _FIRST = sa.select(_events.c.body).where(_events.c.kind == "StudyCreated").order_by(_events.c.id).limit(1)
@@ -51,12 +60,25 @@ class Stored:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the events up to the one with the id ``last`` add up to, as whoever folded them wrote it."""
+
+    last: int
+    body: str
+
+
 class StudyStore:
     """The memory of one study.
 
     Guarantees: `append` is one transaction, all of it or nothing; ids only grow; what a reader saw never changes.
     Beside the events it keeps a few current values (the strategy's state, where checkpoints are), replaced in the
     same transaction as the events that made them so.
+
+    Attributes:
+        directory: of the study, absolute.
+        num_in_snapshot: events that the snapshot covers; counted where the store is writable.
+        num_since_snapshot: events that came since.
     """
 
     def __init__(self, directory: Path, *, writable: bool) -> None:
@@ -74,6 +96,7 @@ class StudyStore:
         self._lock: FileLock | None = None
         self._connection: sa.Connection | None = None
         self._is_durable, self._durable_at = False, 0.0
+        self.num_in_snapshot = self.num_since_snapshot = 0
         if writable:
             self._take_lock()
         elif not self._path.exists():
@@ -117,6 +140,7 @@ class StudyStore:
             with self._open.begin():
                 if rows:
                     self._open.execute(_events.insert(), rows)
+                    self.num_since_snapshot += len(rows)
                 if replaced:
                     self._open.execute(_REPLACE, replaced)
 
@@ -131,7 +155,7 @@ class StudyStore:
             try:
                 yield Stored(row.id, float(row.time), from_json(row.kind, row.body))
             except (ValueError, TypeError) as error:
-                raise damaged(self._path, f"event {row.id}: {error}") from error
+                raise self.damaged(row.id, error) from error
 
     def last(self) -> int:
         """The id of the last event, 0 where there is none: a look that costs next to nothing."""
@@ -149,6 +173,30 @@ class StudyStore:
             return json.loads(rows[0][0]) if rows else None
         except (ValueError, TypeError) as error:
             raise damaged(self._path, f"the current value {name}: {error}") from error
+
+    def snapshot(self) -> Snapshot | None:
+        """What was saved last of what the events add up to; None where there is nothing that can be relied on.
+
+        The events alone are the truth: whatever is wrong here, they say it all.
+        """
+        with suppress(UnreadableStudy):
+            for row in self._rows(sa.select(_snapshots)):
+                is_whole = isinstance(row.body, str) and zlib.crc32(row.body.encode()) == row.checksum
+                if is_whole and 0 < row.last <= self.last():
+                    return Snapshot(row.last, row.body)
+        return None
+
+    def save_snapshot(self, last: int, body: str) -> None:
+        """Keeps what the events up to ``last`` add up to, in place of what was kept before."""
+        row = {"id": 1, "last": last, "checksum": zlib.crc32(body.encode()), "body": body}
+        with explained(self._path), self._open.begin():
+            self._open.execute(_snapshots.delete())
+            self._open.execute(_snapshots.insert(), [row])
+        self.num_in_snapshot, self.num_since_snapshot = last, max(0, self.last() - last)
+
+    def damaged(self, event: int, reason: object) -> UnreadableStudy:
+        """The error for an event that cannot be used."""
+        return damaged(self._path, f"event {event}: {reason}")
 
     def close(self) -> None:
         """Lets go of the file, and of the right to write. Raises nothing: it may follow an error."""
@@ -205,6 +253,9 @@ class StudyStore:
         _metadata.create_all(self._open)
         self._open.commit()
         self.append([], {"writer": this_process()})
+        kept = self._rows(sa.select(_snapshots.c.last))
+        self.num_in_snapshot = int(kept[0][0]) if kept else 0
+        self.num_since_snapshot = self.last() - self.num_in_snapshot
 
     def _set_durable(self, wanted: bool) -> None:
         """Whether the next transactions are flushed to the disk when they end."""

@@ -14,7 +14,7 @@ from paceline.core.events import (
 )
 from paceline.execute.base import Job
 from paceline.space import Space
-from paceline.store import StudyStore
+from paceline.study.folded import writing
 from paceline.study.fresh import epochs_of, record_all
 from paceline.study.plan import Plan
 from paceline.study.record import Record
@@ -26,8 +26,7 @@ def measure_ablation(plan: Plan, directory: Path, num_pairs: int, observer: Obse
     """Measures what is missing of the ablation of a study; arguments and errors as of `paceline.ablate`."""
     if isinstance(num_pairs, bool) or not isinstance(num_pairs, int) or num_pairs < 2:
         raise InvalidInput(f"pairs is {num_pairs!r}", expected="a whole number of at least 2")
-    store = StudyStore(directory, writable=True)
-    try:
+    with writing(directory) as store:
         recorder = Recorder(store, observer)
         plan.check_same(recorder.record)
         _check(recorder.record, directory)
@@ -36,8 +35,6 @@ def measure_ablation(plan: Plan, directory: Path, num_pairs: int, observer: Obse
             _measure(plan, recorder, num_pairs)
         finally:
             recorder.tell([SessionEnded("the ablation was measured", 0.0)])
-    finally:
-        store.close()
 
 
 def configurations(space: Space, default: Configuration, winner: Configuration) -> dict[Side, dict[str, Configuration]]:

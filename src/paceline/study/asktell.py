@@ -22,9 +22,9 @@ from paceline.execute.calling import metrics_of
 from paceline.search import History, Strategy, create, restore
 from paceline.space import Hyperparameter, Space
 from paceline.store import StudyStore, study_directory
+from paceline.study.folded import fold, keep_snapshot
 from paceline.study.frames import trials_dataframe
 from paceline.study.function import check_same, created, given_space, known, objective_of
-from paceline.study.record import Record
 from paceline.study.session import versions
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class OpenStudy:
         if before is not None:
             check_same(first, given, before, self.directory)
         self._store: StudyStore | None = StudyStore(self.directory, writable=True)
-        self.record = Record.of(stored.event for stored in self._store.events())
+        self.record = fold(self._store).record
         stored_state = self._store.value("strategy")
         self._strategy = strategy if stored_state is None else restore(stored_state)
         if self.record.created is None:
@@ -178,6 +178,7 @@ class OpenStudy:
         """Lets go of the directory; what was asked for and not told of stays `pending`."""
         if self._store is not None:
             self._write([SessionEnded("closed", time.monotonic() - self._began)])
+            keep_snapshot(self._store, share=0.0)
             self._store.close()
             self._store = None
 
@@ -212,6 +213,7 @@ class OpenStudy:
                 f"study {self.directory} is closed", expected="an open one", fix="Open it again with open_study."
             )
         self._store.append(events, values)
+        keep_snapshot(self._store)
         for event in events:
             self.record.apply(event)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from paceline.core import Configuration, InvalidInput, TrialState
 from paceline.search import Bayes, StartWith, Strategy, create
-from paceline.study.record import read_record
+from paceline.study.folded import read_record
 
 StartingPoints = Iterable[Configuration] | None
 Prior = Mapping[str, Any] | None

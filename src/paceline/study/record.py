@@ -1,7 +1,6 @@
 """What a study's events add up to: its trials, its best, its costs. Pure: events in, state out."""
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,7 +30,6 @@ from paceline.core.events import (
     TrialTested,
 )
 from paceline.space import Space
-from paceline.store import StudyStore, study_directory
 
 
 @dataclass(eq=False)
@@ -40,8 +38,8 @@ class Record:
 
     Attributes:
         created: the first event; None before it.
-        space: the space as it stands.
-        trials: by number, in the order in which they were asked for.
+        trials: by number, in the order in which they were asked for; one that is read off another has no measurements
+            of its own here, see `trial`.
         notes: sentences that a person should know.
         tested: the last test of a best model.
         seconds: wall time of the sessions that have ended.
@@ -51,10 +49,14 @@ class Record:
         final: the closing cohort, once it has begun.
         ablation: the way from the default configuration to the winner, once it is measured.
         notes_of_final: of the notes, those that belong to the result of the final, or say why there is none.
+        trials_since_final: whether trials were asked for or ended since the last final began.
+        test_is_current: whether the best model was tested since anything changed that may have changed it.
+
+    All that the events add up to is in these fields: it is stored by their types (`paceline.study.snapshot`). What
+    follows from them is worked out when a record is made: ``space``, the space as it stands, is the last of ``spaces``.
     """
 
     created: StudyCreated | None = None
-    space: Space = field(default_factory=Space)
     trials: dict[int, Trial] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     tested: BestTested | None = None
@@ -67,13 +69,16 @@ class Record:
     final: Final | None = None
     ablation: Ablation | None = None
     notes_of_final: list[str] = field(default_factory=list)
+    trials_since_final: bool = False
+    test_is_current: bool = False
 
     def __post_init__(self) -> None:
-        self._measurements: dict[int, list[Measurement]] = {}
+        self.space = Space.from_json(self.spaces[-1].space) if self.spaces else Space()
+        self._counts = Counter(trial.state for trial in self.trials.values())
         self._best: int | None = None
-        self._counts: Counter[TrialState] = Counter()
-        self._longest: dict[object, int] = {}
-        self.trials_since_final = self.test_is_current = False
+        for number in self.trials:
+            self._compare(number)
+        self._longest: dict[object, int] | None = None  # made when it is first asked for
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> "Record":
@@ -134,11 +139,9 @@ class Record:
     def trial(self, number: int) -> Trial:
         """A trial with its measurements; those of a trial that is read off another are the other's."""
         trial = self.trials[number]
-        source = number if trial.shares is None else trial.shares
-        measured = self._measurements.get(source, [])
-        if trial.shares is not None:
-            measured = measured[: trial.epochs]
-        return replace(trial, measurements=tuple(measured))
+        if trial.shares is None:
+            return trial
+        return replace(trial, measurements=self.trials[trial.shares].measurements[: trial.epochs])
 
     def all_trials(self) -> list[Trial]:
         """Every trial with its measurements, in order."""
@@ -146,7 +149,7 @@ class Record:
 
     def num_measured(self, number: int) -> int:
         """Epochs measured of a trial that trains itself."""
-        return len(self._measurements.get(number, ()))
+        return len(self.trials[number].measurements)
 
     def num_ended(self, *states: TrialState) -> int:
         """Trials in one of these states; in any final state when none is named."""
@@ -154,6 +157,10 @@ class Record:
 
     def longest(self, config: Configuration, seed: int) -> Trial | None:
         """The completed trial that differs from a configuration in nothing but more ``epochs``, or in nothing."""
+        if self._longest is None:
+            self._longest = {}
+            for known in self.trials:
+                self._note_length(known)
         number = self._longest.get(_but_for_epochs(config, seed))
         return None if number is None else self.trials[number]
 
@@ -187,8 +194,7 @@ class Record:
                     parameters=event.parameters,
                 )
             case EpochMeasured():
-                measurement = Measurement(event.epoch, event.metrics, event.seconds, event.spread)
-                self._measurements.setdefault(event.number, []).append(measurement)
+                self._measured(event)
             case TrialPaused():
                 self._change(event.number, state=TrialState.PAUSED)
             case TrialDecided():
@@ -233,6 +239,11 @@ class Record:
         if event.about == "final" and event.text not in self.notes_of_final:
             self.notes_of_final.append(event.text)
 
+    def _measured(self, event: EpochMeasured) -> None:
+        one = Measurement(event.epoch, event.metrics, event.seconds, event.spread)
+        trial = self.trials[event.number]
+        self.trials[event.number] = replace(trial, measurements=(*trial.measurements, one))
+
     def _change(self, number: int, **changes: object) -> None:
         self._counts[self.trials[number].state] -= 1
         self.trials[number] = replace(self.trials[number], **changes)  # type: ignore[arg-type]
@@ -274,31 +285,31 @@ class Record:
             error=error,
             scores=event.scores,
         )
-        if event.score is None or event.state is not TrialState.COMPLETED:
+        self._compare(event.number)
+        if self._longest is not None:
+            self._note_length(event.number)
+
+    def _compare(self, number: int) -> None:
+        """Takes notice of a trial that may be the best; of equals the first by number is, whichever ended first."""
+        trial = self.trials[number]
+        if trial.score is None or trial.state is not TrialState.COMPLETED:
             return
-        trial = self.trials[event.number]
+        best = None if self._best is None else self.trials[self._best]
+        earlier = best is not None and trial.score == best.score and number < best.number
+        if earlier or self.objective.better(trial.score, None if best is None else best.score):
+            self._best = number
+
+    def _note_length(self, number: int) -> None:
+        """Takes notice of a trial that others, which differ from it in fewer epochs, may be read off."""
+        trial = self.trials[number]
+        scored = trial.state is TrialState.COMPLETED and trial.score is not None
+        if self._longest is None or trial.shares is not None or not scored:
+            return
         key = _but_for_epochs(trial.config, trial.seed)
-        if trial.shares is None and trial.epochs > self.trials[self._longest.get(key, event.number)].epochs - 1:
-            self._longest[key] = event.number
-        best = None if self._best is None else self.trials[self._best].score
-        # cohorts that train at once end in any order: of equals the first by number is the best
-        earlier = self._best is not None and event.score == best and event.number < self._best
-        if earlier or self.objective.better(event.score, best):
-            self._best = event.number
+        known = self._longest.get(key)
+        if known is None or trial.epochs >= self.trials[known].epochs:
+            self._longest[key] = number
 
 
 def _but_for_epochs(config: Configuration, seed: int) -> object:
     return seed, frozenset((k, type(v), v) for k, v in config.items() if k != "epochs")
-
-
-def read_record(directory: str | os.PathLike[str]) -> Record:
-    """The record of the study in a directory; another process may be writing it.
-
-    Raises:
-        InvalidInput: there is none.
-    """
-    store = StudyStore(study_directory(directory), writable=False)
-    try:
-        return Record.of(stored.event for stored in store.events())
-    finally:
-        store.close()

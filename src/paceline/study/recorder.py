@@ -8,6 +8,7 @@ from paceline.core.events import EpochMeasured, Event, Json, TrialEnded, TrialPa
 from paceline.execute.base import Leaves, Progress, Snapshot
 from paceline.store import StudyStore
 from paceline.study.checkpoints import Checkpoints
+from paceline.study.folded import fold, keep_snapshot
 from paceline.study.record import Record
 
 _PAUSED_BYTES = 2**30  # of paused networks that are kept in memory; all of them are on disk too
@@ -25,7 +26,7 @@ class Recorder:
 
     def __init__(self, store: StudyStore, observer: Observer | None) -> None:
         self._store, self._observer = store, observer
-        self.record = Record.of(stored.event for stored in store.events())
+        self.record = fold(store).record
         self._checkpoints = Checkpoints(store.directory / "checkpoints", store.value("checkpoints"))
         self._checkpoints.prune_all()
         self._uncovered: dict[int, list[Event]] = {}
@@ -46,7 +47,7 @@ class Recorder:
                 self._forget(event.number)
         if any(isinstance(event, TrialEnded) for event in events):
             values = {**(values or {}), "checkpoints": self._checkpoints.index}
-        self._store.append(events, values)
+        self._append(events, values or {})
         if values and "checkpoints" in values:  # what the stored index names stays, whatever failed since
             self._checkpoints.prune()
         self._observe(events)
@@ -140,13 +141,18 @@ class Recorder:
 
     def _store_index(self, events: Sequence[Event]) -> None:
         """Stores events and which files are valid in one transaction; then those that are not can go."""
-        self._store.append(events, {"checkpoints": self._checkpoints.index})
+        self._append(events, {"checkpoints": self._checkpoints.index})
         self._checkpoints.prune()
 
     def _rank(self, number: int) -> tuple[float, int]:
         """Of trials with a score, the best first; of equals the one that was asked for first."""
         score = self.record.trials[number].score
         return self.record.objective.loss(math.inf if score is None else score), number
+
+    def _append(self, events: Sequence[Event], values: dict[str, Any]) -> None:
+        # where the index changes, files that were valid before are removed next
+        self._store.append(events, values, durable="checkpoints" in values)
+        keep_snapshot(self._store)
 
     def _keep(self, number: int, snapshot: Snapshot) -> None:
         """Keeps a paused network in memory while there is room; the oldest make place."""

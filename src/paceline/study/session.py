@@ -22,6 +22,7 @@ from paceline.execute.base import Executor, Progress
 from paceline.store import StudyStore
 from paceline.study.best_model import BestModel
 from paceline.study.final import TheFinal
+from paceline.study.folded import writing
 from paceline.study.recorder import Observer, Recorder
 from paceline.study.search import Search
 from paceline.study.task import Task
@@ -56,13 +57,10 @@ def carry_out(
         StudyLocked: another process writes it.
         AllTrialsFailed: the first ten trials all failed.
     """
-    with interrupts.deferred(), chdir(os.curdir):  # a user's function may change it
-        store = StudyStore(directory, writable=True)
-        try:
-            session = Session(task, store, observer, time.monotonic() if began is None else began)
-            session.go(search)
-        finally:
-            store.close()
+    # a user's function may change the current directory
+    with interrupts.deferred(), chdir(os.curdir), writing(directory) as store:
+        session = Session(task, store, observer, time.monotonic() if began is None else began)
+        session.go(search)
 
 
 class Session:

@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from paceline.core.events import Json, TrialAsked, TrialEnded, TrialPaused, TrialStarted
-from paceline.report.show import Summary, seconds_spent
-from paceline.report.timeline import timeline
-from paceline.store import Stored, StudyStore
+from paceline.report.show import Summary
+from paceline.store import StudyStore
 from paceline.store.writer import process_of
-from paceline.study import Record
+from paceline.study.folded import Folded, catch_up, fold
+
+_LATEST_EVENTS = 1_000  # of a study that is opened, those that say which trials changed last
 
 
 class Feed:
@@ -21,8 +22,7 @@ class Feed:
 
     summary: Summary
     recent: dict[int, None]
-    _stored: list[Stored]
-    _seen: int
+    _folded: Folded
     _writer: Json | None
 
     def __init__(self, directory: Path) -> None:
@@ -40,21 +40,20 @@ class Feed:
         """
         if not self._open() or self._store is None:
             return False
-        new = list(self._store.events(self._seen)) if self._store.last() > self._seen else []
-        for one in new:
-            self._take(one)
-        if new:
+        is_new = self._store.last() > self._folded.last
+        if is_new:
+            self._read(self._store)
             self._writer = self._store.value("writer")
-        record = self.summary.record
+        record, clock = self._folded.record, self._folded.clock
         process = process_of(self._writer) if record.ended is None else None
-        if not new and process == self.summary.writer:
+        if not is_new and process == self.summary.writer:
             return False
-        self.summary = Summary(self._directory, record, seconds_spent(self._stored), process)
+        self.summary = Summary(self._directory, record, clock.seconds, process)
         return True
 
     def whole(self) -> Summary:
         """The study as it was at the last look, with where its seconds went: that takes longer."""
-        return replace(self.summary, timeline=timeline(self._stored))
+        return replace(self.summary, timeline=self._folded.clock.timeline())
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -76,15 +75,21 @@ class Feed:
         return True
 
     def _forget(self) -> None:
-        self.summary = Summary(self._directory, Record(), 0.0, None)
+        self._folded = Folded()
+        self.summary = Summary(self._directory, self._folded.record, 0.0, None)
         self.recent = {}
-        self._stored, self._seen, self._writer = [], 0, None
+        self._writer = None
 
-    def _take(self, one: Stored) -> None:
-        event = one.event
-        self.summary.record.apply(event)
-        self._stored.append(one)
-        self._seen = one.id
-        if isinstance(event, TrialAsked | TrialStarted | TrialPaused | TrialEnded):
-            self.recent.pop(event.number, None)
-            self.recent[event.number] = None
+    def _read(self, store: StudyStore) -> None:
+        """Takes what is new; the first time from a snapshot of most of it, where there is one."""
+        if self._folded.last:
+            new = catch_up(self._folded, store)
+        else:
+            self._folded = fold(store)
+            latest = store.events(max(0, self._folded.last - _LATEST_EVENTS))
+            new = [one for one in latest if one.id <= self._folded.last]
+        for one in new:
+            event = one.event
+            if isinstance(event, TrialAsked | TrialStarted | TrialPaused | TrialEnded):
+                self.recent.pop(event.number, None)
+                self.recent[event.number] = None

@@ -1,0 +1,19 @@
+"""Mappings whose keys are tuples, in JSON: a list of keys and values, since there the keys of a mapping are texts."""
+
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+class AsItems:
+    """Marks such a mapping in a record: ``Annotated[Mapping[tuple[int, int], float], AsItems()]``."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """How Pydantic reads and writes it."""
+        items = core_schema.plain_serializer_function_ser_schema(lambda mapping: list(mapping.items()))
+        return core_schema.no_info_before_validator_function(_mapping, handler(source), serialization=items)
+
+
+def _mapping(items: Any) -> Any:
+    return {tuple(key): value for key, value in items} if isinstance(items, list) else items
