@@ -34,8 +34,8 @@ from paceline.space import Float, Space
 from paceline.store import StudyStore
 from paceline.study import carry_out
 from paceline.study.closing import Closing
-from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.folded import read_record
+from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record import Record
 from paceline.study.sizing import size_of
 

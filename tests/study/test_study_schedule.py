@@ -102,7 +102,7 @@ def test_asha_trains_the_promising_to_their_end_and_lets_the_others_go(whole: pa
             assert said[-1].action is Action.STOP
     kept = {path.name for path in (study.directory / "checkpoints").iterdir()}
     assert len(kept) == 1, "of all paused networks nothing is left on disk but the best"
-    assert next(iter(kept)).startswith("best-trial")
+    assert next(iter(kept)).startswith("trial-")
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
-from paceline.core.items import AsItems
-
 from paceline.core.final import Splits
+from paceline.core.items import AsItems
 
 
 class Side(StrEnum):

@@ -34,8 +34,8 @@ from paceline.search.start_with import with_default
 from paceline.space import Fixed, Hyperparameter, Space
 from paceline.store import StudyStore, study_directory
 from paceline.study.closing import Closing
-from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.folded import read_record
+from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record import Record
 from paceline.study.source import import_build
 
