@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from paceline.train.feed import Feed, TrainingData
-from paceline.train.trace import CannotTrace, measures, trace
+from paceline.train.trace import CannotTrace, measured, trace
 
 
 def _feed(*, validation: bool = True) -> Feed:
@@ -20,13 +20,13 @@ def _model(**compiling: object) -> keras.Model:
 
 
 @pytest.mark.parametrize("validation", [True, False])
-def test_measures_says_what_the_names_of_the_logs_say(validation: bool) -> None:
+def test_measured_is_what_the_logs_are(validation: bool) -> None:
     feed = _feed(validation=validation)
-    names = trace(_model(), feed).log_names
+    shapes = trace(_model(), feed).log_shapes
     for metric in ("loss", "mae", "val_loss", "val_mae", "accuracy", "val_accuracy", "val_val_loss", "val_"):
-        assert measures(_model(), feed, metric) == (metric in names), metric
+        assert measured(_model(), feed, metric).get(metric) == shapes.get(metric), metric
 
 
-def test_measures_refuses_what_cannot_be_traced() -> None:
+def test_measured_refuses_what_cannot_be_traced() -> None:
     with pytest.raises(CannotTrace, match="run_eagerly"):
-        measures(_model(run_eagerly=True), _feed(), "loss")
+        measured(_model(run_eagerly=True), _feed(), "loss")

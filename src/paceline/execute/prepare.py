@@ -182,7 +182,7 @@ class Preparation:
         except CannotTrace as error:
             # another model: tracing has run code of this one, which may remember it
             return self.rebuild(Prepared((job,), used, feed), str(error))
-        self._check_objective(traced.log_names)
+        check_objective(self._training.objective.metric, traced.log_shapes)
         return Prepared((job,), used, feed, traced)
 
     def _traced(self, model: keras.Model, used: Configuration, feed: Feed | StreamFeed) -> Traced:
@@ -198,17 +198,32 @@ class Preparation:
             del self._steps[next(iter(self._steps))]
         return traced
 
-    def _check_objective(self, names: Sequence[str]) -> None:
-        metric = self._training.objective.metric
-        if metric not in names:
-            fix = (
-                "Add it to metrics=[...] in model.compile."
-                if metric.startswith("val_") or "val_" + metric not in names
-                else ""
-            )
-            raise InvalidInput(
-                f"objective is {metric!r}", expected=f"one of the model's metrics: {', '.join(names)}", fix=fix
-            )
+
+def check_objective(metric: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Makes sure that an epoch measures the objective, as one number.
+
+    Args:
+        metric: the objective's.
+        shapes: what an epoch measures, and the shape of each.
+
+    Raises:
+        InvalidInput: it does not.
+    """
+    if metric not in shapes:
+        fix = "" if not metric.startswith("val_") and f"val_{metric}" in shapes else _ADD
+        raise InvalidInput(
+            f"objective is {metric!r}", expected=f"one of the model's metrics: {', '.join(sorted(shapes))}", fix=fix
+        )
+    if shapes[metric] != ():
+        size = "x".join(map(str, shapes[metric]))
+        raise InvalidInput(
+            f"objective is {metric!r}, which is {size} numbers, such as one for each class",
+            expected="a metric that gives one number",
+            fix="Let it give an average, as keras.metrics.F1Score(average='macro') does.",
+        )
+
+
+_ADD = "Add it to metrics=[...] in model.compile."
 
 
 def _is_same(one: Prepared | Unbuildable, other: Prepared | Unbuildable) -> bool:

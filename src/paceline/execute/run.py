@@ -93,7 +93,12 @@ class Run:
         if not math.isfinite(metrics.get("loss", 0.0)):
             reason = f"diverged: the training loss is {metrics['loss']} after epoch {epoch}"
             return [*events, *self._end_all(TrialState.FAILED, reason)], {}
-        improved = self._note(metrics.get(self.training.objective.metric, math.nan))
+        metric = self.training.objective.metric
+        if metric not in metrics:
+            told = ", ".join(sorted(metrics))
+            reason = f"{metric} was not measured, or is no single number; what was measured: {told}"
+            return [*events, *self._end_all(TrialState.FAILED, reason)], {}
+        improved = self._note(metrics[metric])
         keep_best = self.training.keep == "best"
         if improved and keep_best:
             self.best_leaves = leaves()

@@ -33,6 +33,7 @@ class Discovered:
 def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> Discovered:
     """Runs ``build`` to find what may vary and what of it changes the program."""
     from paceline.train.build import build_model
+    from paceline.train.fitting import check_fits
     from paceline.train.outline import outline
 
     batch = first_batch(parts, request.class_weight, request.batch_size or 32)
@@ -40,26 +41,30 @@ def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> D
     notes: list[str] = []
     reads_epochs = False
 
+    refused: list[InvalidInput] = []
+
     def build(hp: HyperParameters) -> None:
         nonlocal reads_epochs
-        model = build_model(request.build, hp, seed, None if outlines else lambda: batch)
-        reads_epochs |= "epochs" in hp.used
-        if not outlines:
-            _check_objective(request, model, parts)
-            notes.extend(foretell(model))
+        try:
+            model = build_model(request.build, hp, seed)
+            reads_epochs |= "epochs" in hp.used
+            if not outlines:
+                check_fits(model, batch, _targets(parts))
+                _check_objective(request, model, parts)
+                notes.extend(foretell(model))
+        except InvalidInput as error:
+            refused.append(error)
+            raise
         outlines.append((hp.config, outline(model)))
 
     found = discover(build, space=request.loop)
+    if refused:
+        raise refused[0]
     # what the loop varies is not asked for by build, so nothing was inferred of it
-    broken = [o for o in found.observations if o.error is not None]
-    refused = next((o.error for o in broken if "paceline.core.errors.InvalidInput" in (o.error or "")), None)
-    if len(broken) == len(found.observations) or refused:
-        last = last_line(refused or broken[0].error).removeprefix("paceline.core.errors.InvalidInput: ")
-        if refused:  # what was refused says it all; it is told again as it was
-            passed, _, expected = last.partition("; expected ")
-            raise InvalidInput(passed, expected=expected.removesuffix("."))
+    errors = [o.error for o in found.observations if o.error is not None]
+    if len(errors) == len(found.observations):
         raise InvalidInput(
-            f"build(hp) raised for every configuration tried; the first time: {last}",
+            f"build(hp) raised for every configuration tried; the first time: {last_line(errors[0])}",
             expected="a build(hp) that works at least for the default values",
         )
     if not any(h.num_values != 1 for h in found.space):
@@ -82,14 +87,21 @@ def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str
 
 
 def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -> None:
+    from paceline.execute.prepare import check_objective
     from paceline.train.stream import feed_of
-    from paceline.train.trace import CannotTrace, measures, trace
+    from paceline.train.trace import CannotTrace, measured, trace
 
     feed = feed_of(training_data(parts, request.class_weight), request.batch_size or 32)
     metric = request.objective.metric
     try:
-        names = (metric,) if measures(model, feed, metric) else trace(model, feed).log_names
+        shapes = measured(model, feed, metric)
+        shapes = shapes if metric in shapes else trace(model, feed).log_shapes
     except CannotTrace:
         return
-    if metric not in names:
-        raise InvalidInput(f"objective is {metric!r}", expected=f"one of the model's metrics: {', '.join(names)}")
+    check_objective(metric, shapes)
+
+
+def _targets(parts: Split | StreamParts) -> Any:
+    """Every target outside the test part, where it is one array; None where it is not or they are not all known."""
+    targets = parts.dataset.y if isinstance(parts, Split) else None
+    return targets if hasattr(targets, "shape") else None

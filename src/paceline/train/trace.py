@@ -57,6 +57,12 @@ class Part:
     anatomy: Anatomy
     log_names: tuple[str, ...]
 
+    @property
+    def log_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each log: ``()`` of a number."""
+        logs = self.anatomy.body.jaxpr.outvars[-len(self.log_names) :] if self.log_names else ()
+        return {name: out.aval.shape for name, out in zip(self.log_names, logs, strict=True)}  # type: ignore[attr-defined]
+
 
 @dataclass(frozen=True, slots=True)
 class Traced:
@@ -81,6 +87,12 @@ class Traced:
         """What an epoch measures, under the names that ``fit`` gives it."""
         names = self.parts["train"].log_names
         return (*names, *(f"val_{name}" for name in (self.parts["test"].log_names if "test" in self.parts else ())))
+
+    @property
+    def log_shapes(self) -> dict[str, tuple[int, ...]]:
+        """What an epoch measures and the shape of each, ``()`` of a number."""
+        validated = self.parts["test"].log_shapes if "test" in self.parts else {}
+        return self.parts["train"].log_shapes | {f"val_{name}": shape for name, shape in validated.items()}
 
     def constants(self, name: str) -> np.ndarray:
         """The scalar constants of one part."""
@@ -119,17 +131,17 @@ def trace(model: keras.Model, feed: Feed | StreamFeed, parts: Mapping[str, Part]
     return Traced(_key(parts, leaves, feed), parts, layout, tuple(np.asarray(leaf) for leaf in leaves), later)
 
 
-def measures(model: keras.Model, feed: Feed | StreamFeed, metric: str) -> bool:
-    """Whether an epoch measures ``metric``; traces only the step that would.
+def measured(model: keras.Model, feed: Feed | StreamFeed, metric: str) -> dict[str, tuple[int, ...]]:
+    """What the step that would measure ``metric`` measures, and the shape of each; traces only that step.
 
     Raises:
         CannotTrace: as of `trace`.
     """
-    name = "test" if metric.startswith("val_") else "train"
+    name, prefix = ("test", "val_") if metric.startswith("val_") else ("train", "")
     if name not in feed.parts:
-        return False
+        return {}
     parts = _trace_parts(model, *_state(model, feed), feed, (name,))
-    return metric.removeprefix("val_") in parts[name].log_names
+    return {f"{prefix}{log}": shape for log, shape in parts[name].log_shapes.items()}
 
 
 def _state(model: keras.Model, feed: Feed | StreamFeed) -> tuple[Layout, list[Any]]:
@@ -176,14 +188,14 @@ def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str
 
     def train(state: list[Any], batch: tuple[Any, ...]) -> list[Any]:
         logs, new = model.train_step(layout.groups(state), batch)
-        logs = _reported(model, logs, new)
+        logs = _flat(_reported(model, logs, new))
         names[:] = sorted(logs)
         return [*jax.tree.leaves(new), *(logs[key] for key in names)]
 
     def test(state: list[Any], batch: tuple[Any, ...]) -> list[Any]:
         trainable, non_trainable, optimizer, metrics = layout.groups(state)
         logs, (trainable, non_trainable, metrics) = model.test_step((trainable, non_trainable, metrics), batch)
-        logs = _reported(model, logs, (trainable, non_trainable, optimizer, metrics))
+        logs = _flat(_reported(model, logs, (trainable, non_trainable, optimizer, metrics)))
         names[:] = sorted(logs)
         return [*trainable, *non_trainable, *optimizer, *metrics, *(logs[key] for key in names)]
 
@@ -209,6 +221,14 @@ def _reported(model: keras.Model, logs: Mapping[str, Any], state: Sequence[Seque
     with keras.StatelessScope(state_mapping=pairs):
         results: Mapping[str, Any] = model.get_metrics_result()
     return results if set(results) == set(logs) else logs
+
+
+def _flat(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a metric gives as a dict stands beside what the others give, as in the logs of ``fit``."""
+    flat: dict[str, Any] = {}
+    for name in sorted(logs):
+        flat |= _flat(logs[name]) if isinstance(logs[name], Mapping) else {name: logs[name]}
+    return flat
 
 
 def _key(parts: Mapping[str, Part], leaves: list[Any], feed: Feed | StreamFeed) -> str:
