@@ -25,6 +25,10 @@ from paceline.train.stream import StreamFeed
 from paceline.train.stream_program import StreamProgram
 from paceline.train.trace import Traced
 
+_GOES_ON = (
+    "trials that train alone go on with the variables and the random numbers that they would have had; "
+    "what their models, losses or optimizers keep otherwise, such as a counter in Python, begins anew"
+)
 _BYTES_AHEAD = 2**30  # of networks that wait, prepared, for a lane
 _COMPILING = 4  # programs at once, at most: each takes memory
 
@@ -245,10 +249,13 @@ class FusedExecutor:
         entry = self._entry(prepared, "fit")
         self._alone.append(AloneRun(prepared, entry.run, entry.snapshot))
         self._alone_trials |= {job.trial for job in prepared.jobs}
-        if prepared.alone in self._reasons:
-            return []
-        self._reasons.add(prepared.alone)
-        return [Noted(f"trial {prepared.leader.trial} and others like it train alone through fit: {prepared.alone}")]
+        why = f"trial {prepared.leader.trial} and others like it train alone through fit: {prepared.alone}"
+        notes = {prepared.alone: why}
+        if entry.snapshot is not None:
+            notes[_GOES_ON] = _GOES_ON
+        new = [note for reason, note in notes.items() if reason not in self._reasons]
+        self._reasons |= notes.keys()
+        return [Noted(note) for note in new]
 
     def _advance_alone(self) -> list[Progress]:
         if self._alone_now is None:

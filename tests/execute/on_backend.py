@@ -1,0 +1,118 @@
+"""What `test_execute_backends` looks at, on the Keras backend that the environment names: ``on_backend.py DIRECTORY``.
+
+Prints one JSON object. A process of its own, since a process has one backend.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+import paceline
+from paceline.core import Objective
+from paceline.execute.alone import AloneRun
+from paceline.execute.base import Job, Training
+from paceline.execute.prepare import Preparation, Prepared
+from paceline.execute.run import Run
+from paceline.space import Space
+from paceline.train.feed import TrainingData
+from paceline.train.variables import leaves_of
+
+X = np.random.default_rng(0).normal(size=(96, 4)).astype("float32")
+Y = (X[:, :1] > 0).astype("float32")
+CONFIGS = [{"rate": 0.1}, {"rate": 0.5}]
+
+
+@keras.saving.register_keras_serializable("paceline.tests")
+class Noise(layers.Layer):  # type: ignore[misc]
+    """Draws from the generator of the whole process."""
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return x + np.random.normal() if training else x
+
+
+@keras.saving.register_keras_serializable("paceline.tests")
+class Subclassed(keras.Model):  # type: ignore[misc]
+    """Makes its layers when it first sees a batch."""
+
+    def build(self, shape: Any) -> None:
+        self.inner = keras.Sequential(
+            [layers.Dense(6, "relu"), layers.Dropout(0.4), layers.BatchNormalization(), Noise(),
+             layers.Dense(1, "sigmoid")]
+        )  # fmt: skip
+        self.inner.build(shape)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return self.inner(x, training=training)
+
+
+def build(hp: Any) -> keras.Model:
+    model = Subclassed()
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(hp.Float("rate", 0.01, 1.0), momentum=0.5))
+    model.compile(optimizer, "binary_crossentropy", metrics=[keras.metrics.AUC(num_thresholds=20)], run_eagerly=True)
+    return model
+
+
+def tuned(directory: Path, configs: list[dict[str, float]], **options: Any) -> paceline.Study:
+    return paceline.tune(
+        build, (X, Y), study=directory, objective="val_auc", epochs=2, trials=len(configs), start_with=configs, seed=3,
+        search="random", schedule="full", final=False, display=False, **options,
+    )  # fmt: skip
+
+
+def scores(study: paceline.Study) -> list[list[float]]:
+    return [[epoch.metrics["val_loss"] for epoch in trial.measurements] for trial in study.trials]
+
+
+def trained(stop_after: int | None) -> list[list[float]]:
+    """The weights after two epochs; given, with a process in between that knows the first only by what it kept."""
+    preparation = Preparation(build, TrainingData.of((X, Y), (X[:9], Y[:9])), TRAINING, Space(), frozenset(), False)
+    job = Job(0, CONFIGS[0], 7, 2)
+
+    def run(snapshot: Any) -> tuple[Prepared, list[Any]]:
+        [prepared] = preparation.prepare([job])
+        assert isinstance(prepared, Prepared)
+        keras.random.normal((3,))  # whatever else draws meanwhile
+        np.random.random(5)
+        one = Run(prepared.jobs, prepared.config, "fit", TRAINING)
+        if snapshot is not None:
+            one.resumed([0.5], None)
+        epochs = AloneRun(prepared, one, snapshot).epochs()
+        kept = []
+        for progress in epochs:
+            kept += list(progress.snapshots.values())
+            if stop_after is not None and snapshot is None and kept:
+                break
+        return prepared, kept
+
+    prepared, kept = run(None)
+    if stop_after is not None:
+        prepared, _ = run(kept[-1])
+    assert prepared.model is not None
+    return [leaf.ravel().tolist() for leaf in leaves_of(prepared.model)]
+
+
+TRAINING = Training(Objective.of("val_loss"))
+
+
+def main(directory: Path) -> None:
+    keras.metrics.AUC()
+    both = tuned(directory / "both", CONFIGS)
+    alone = tuned(directory / "alone", CONFIGS[1:])
+    names = sorted(both.trials[0].measurements[-1].metrics)
+    again = paceline.resume(directory / "both", build, (X, Y), trials=3, display=False)
+    model = both.best_model()
+    found = {
+        "backend": keras.backend.backend(), "both": scores(both), "alone": scores(alone), "names": names,
+        "after_resume": scores(again)[:2], "trials": len(again.trials),
+        "parameters": model.count_params(), "uninterrupted": trained(None), "interrupted": trained(1),
+    }  # fmt: skip
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

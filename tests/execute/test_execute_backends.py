@@ -1,0 +1,95 @@
+"""Networks that train alone, on any of Keras's backends: nothing depends on what else was built or trained."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from paceline.core import Objective
+from paceline.execute.alone import AloneRun
+from paceline.execute.base import Job, Snapshot, Training
+from paceline.execute.prepare import Preparation, Prepared
+from paceline.execute.run import Run
+from paceline.space import Space
+from paceline.train.feed import TrainingData
+from paceline.train.variables import leaves_of
+
+
+@pytest.mark.parametrize("backend", ["torch", "tensorflow"])
+def test_on_another_backend(backend: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed here; pip install {backend} to test Keras on it")
+    script = Path(__file__).parent / "on_backend.py"
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    done = subprocess.run(
+        [sys.executable, script, tmp_path], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["backend"] == backend
+    assert found["names"] == ["auc", "loss", "val_auc", "val_loss"]
+    assert found["alone"] == found["both"][1:]  # as the second trial it is what it is as the first
+    assert found["after_resume"] == found["both"]
+    assert found["interrupted"] == found["uninterrupted"]
+    assert found["parameters"] == 61
+    assert found["trials"] == 3
+
+
+class Noise(layers.Layer):  # type: ignore[misc]
+    """Draws from the generator of the whole process."""
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return x + np.random.normal() if training else x
+
+
+def build(_: Any) -> keras.Model:
+    model = keras.Sequential([keras.Input((2,)), Noise(), layers.Dense(1, kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
+    return model
+
+
+class Alone:
+    """One network that trains alone for two epochs, in one go or in two."""
+
+    def __init__(self) -> None:
+        x = np.linspace(0, 1, 16, dtype="float32").reshape(8, 2)
+        data = TrainingData.of((x, x[:, :1]), None)
+        self.training = Training(Objective.of("loss"), batch_size=8)
+        self.preparation = Preparation(build, data, self.training, Space(), frozenset(), fused=True)
+
+    def run(self, snapshot: Snapshot | None, epochs: int) -> tuple[list[Any], Snapshot | None]:
+        [prepared] = self.preparation.prepare([Job(0, {}, 7, 2)])
+        assert isinstance(prepared, Prepared)
+        assert prepared.alone == "it is compiled with run_eagerly=True"
+        np.random.random(5)  # whatever else draws meanwhile
+        run = Run(prepared.jobs, prepared.config, "fit", self.training)
+        if snapshot is not None:
+            run.resumed([0.5], None)
+        told = (progress for progress in AloneRun(prepared, run, snapshot).epochs() if progress.events)
+        last = [next(told) for _ in range(epochs + (snapshot is None))][-1]
+        return [leaf.tolist() for leaf in leaves_of(prepared.model)], last.snapshots.get(0)
+
+
+def test_a_network_that_goes_on_alone_draws_what_it_would_have_drawn() -> None:
+    alone = Alone()
+    expected, _ = alone.run(None, 2)
+    _, snapshot = alone.run(None, 1)
+    found, _ = alone.run(snapshot, 1)
+    assert found == expected
+
+
+def test_drawing_elsewhere_is_as_if_nothing_had_trained() -> None:
+    np.random.seed(1)
+    np.random.random(5)  # as the test itself draws below
+    expected = np.random.random(3).tolist()
+    np.random.seed(1)
+    Alone().run(None, 1)
+    assert np.random.random(3).tolist() == expected
