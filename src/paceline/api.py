@@ -263,6 +263,7 @@ def resume(
     record = summary.record
     check_begun(record, directory)
     if record.created is not None and "kind" in record.created.data:
+        _refuse("with a study of a function", "left out, since its models are its own", keep_models=(keep_models, None))
         return _watched_function(function_of(record, directory, summary.seconds, build, trials, budget), display)
     trials, budget = limits_of(record, directory, summary.seconds, trials, budget)
     request = request_of(

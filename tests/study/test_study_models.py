@@ -10,7 +10,8 @@ import pytest
 
 import paceline
 from paceline.core import InvalidInput
-from paceline.report import document
+from paceline.report import document, models, read
+from paceline.store import StudyStore
 
 Build = Callable[[Any], keras.Model]
 
@@ -147,6 +148,11 @@ def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path:
         model = study.model(trial, plain)
         loss = model.evaluate(parts.x_val, parts.y_val, batch_size=12, verbose=0, return_dict=True)["loss"]
         assert loss == pytest.approx(trial.score, rel=1e-6)
+    inputs = keras.Input((4,))  # the models of several trials can be parts of one
+    parts_of_one = [study.model(trial, plain) for trial in ranked[:2]]
+    mean = keras.Model(inputs, keras.layers.Average()([model(inputs) for model in parts_of_one]))
+    apart = [model.predict(X, verbose=0) for model in parts_of_one]
+    assert mean.predict(X, verbose=0) == pytest.approx(np.mean(apart, axis=0), abs=1e-5)
     third = ranked[2]
     kept = ", ".join(map(str, sorted(trial.number for trial in ranked[:2])))
     with pytest.raises(InvalidInput, match=rf"trial {third.number} are not kept; expected .*: {kept}\. .*retrain=True"):
@@ -154,6 +160,11 @@ def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path:
     again = study.model(third, plain, retrain=True, data=DATA)
     loss = again.evaluate(parts.x_val, parts.y_val, batch_size=12, verbose=0, return_dict=True)["loss"]
     assert loss == pytest.approx(third.score, rel=1e-6)
+    told = list(models.lines(read(study.directory)))
+    assert told[0] == f"The trained model is {study.directory / 'best.keras'}; load it with keras.saving.load_model."
+    assert told[1].startswith(
+        f"The trained networks of the 2 best trials of the search ({kept}) are kept: study.model("
+    )
     # fewer from now on
     paceline.resume(study.directory, plain, DATA, trials=7, keep_models=1, display=False)
     assert len(list((study.directory / "checkpoints").glob("trial-*"))) == 1
@@ -230,6 +241,24 @@ def test_the_model_of_a_trial_is_the_search_s_and_the_best_model_is_trained_on_m
     assert again.record.tested == before
 
 
+def test_a_study_that_kept_its_best_model_alone_still_has_it(tmp_path: Path) -> None:
+    """As it was recorded before the models of several trials could be kept."""
+    study = tune(plain, tmp_path / "study", trials=2)
+    loss = measured(study.model(study.best))
+    store = StudyStore(study.directory, writable=True)
+    index = store.value("checkpoints")
+    assert index is not None
+    ((number, file),) = index["models"].items()
+    before = {"running": {}, "best": {"file": file, "trial": int(number)}, "next": index["next"]}
+    store.append([], {"checkpoints": before})
+    store.close()
+    old = paceline.load_study(study.directory)
+    assert measured(old.model(old.best, plain)) == pytest.approx(loss, rel=1e-6)
+    assert measured(old.best_model()) == pytest.approx(loss, rel=1e-6)
+    more = tune(plain, tmp_path / "study", trials=3)
+    assert measured(more.model(more.best)) == pytest.approx(measured(more.best_model()), rel=1e-6)
+
+
 def test_a_study_of_a_function_says_that_its_models_are_its_own(tmp_path: Path) -> None:
     study = paceline.tune(
         lambda hp: hp.Float("x", 0, 1), objective="max", trials=2, study=tmp_path / "study", display=False
@@ -239,6 +268,8 @@ def test_a_study_of_a_function_says_that_its_models_are_its_own(tmp_path: Path) 
         study.best_model()
     with pytest.raises(InvalidInput, match=own):
         study.model(0)
+    with pytest.raises(InvalidInput, match="keep_models was given with a study of a function"):
+        paceline.resume(study.directory, lambda hp: hp.Float("x", 0, 1), trials=3, keep_models=2)
 
 
 def test_trials_without_a_model_say_why(tmp_path: Path) -> None:

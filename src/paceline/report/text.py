@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from paceline.core import InvalidInput, Trial, TrialState, command_line
 from paceline.core.texts import on_one_line
-from paceline.report import ablation, verdict, words
+from paceline.report import ablation, models, verdict, words
 from paceline.report.going_on import how_to_go_on
 from paceline.report.importance import bars
 from paceline.report.show import Summary, failures, states
@@ -35,7 +35,8 @@ def show(summary: Summary, to: "Console") -> None:
             say(to, f"and {more}; all of them with --json.")
     _final(summary, to)
     told = (*_best(summary), *bars(summary.record), *ablation.lines(summary.record))
-    for line in (*told, *_stopped(summary), *_failed(summary), *_compiled(summary), *_notes(summary)):
+    ends = (*_stopped(summary), *_failed(summary), *_compiled(summary), *models.kept(summary))
+    for line in (*told, *ends, *_notes(summary)):
         say(to, line)
     if summary.state in ("interrupted", "killed"):
         for line in how_to_go_on(summary):
@@ -232,5 +233,4 @@ def _files(summary: Summary) -> Iterator[str]:
     yield f"Everything is in {directory}; look at it again with: {command_line('show', directory)}"
     if (directory / "report.html").exists():
         yield f"The report is {directory / 'report.html'}; open it in a browser."
-    if (directory / "best.keras").exists():
-        yield f"The trained model is {directory / 'best.keras'}; load it with keras.saving.load_model."
+    yield from models.lines(summary)

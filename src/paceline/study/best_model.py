@@ -111,11 +111,12 @@ def write_keras(
     Raises:
         PacelineError: the disk fails.
     """
+    from paceline.train.isolation import state_of
     from paceline.train.saving import CannotSave, save
 
     target = directory / NAME
     try:
-        with replacing(target) as new:
+        with replacing(target) as new, state_of(model):
             needs = save(model, new, sample)
     except CannotSave as error:
         remove(target)

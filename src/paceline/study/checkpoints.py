@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from paceline.core.events import Json
 from paceline.execute.base import Leaves, Snapshot
+from paceline.store import StudyStore
 from paceline.store.files import explained, remove
 
 
@@ -34,6 +35,15 @@ class Checkpoints:
         self.num_kept: int = index.get("keep", 1)
         self._next: int = index.get("next", 0)
         self._obsolete: set[str] = set()
+
+    @classmethod
+    def read(cls, study: Path) -> "Checkpoints":
+        """Those of the study in a directory, as stored last; to be looked at only."""
+        store = StudyStore(study, writable=False)
+        try:
+            return cls(study / "checkpoints", store.value("checkpoints"))
+        finally:
+            store.close()
 
     @property
     def index(self) -> Json:

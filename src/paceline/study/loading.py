@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paceline.core import InvalidInput, Trial, TrialState
-from paceline.store import StudyStore
+from paceline.core import InvalidInput, Trial, TrialState, command_line
 from paceline.study.backend import choose_backend
 from paceline.study.best_model import NAME
 from paceline.study.checkpoints import Checkpoints
@@ -75,7 +74,7 @@ def best_model(
 ) -> Any:
     """The model that a study gives out; arguments as of `paceline.report.Study.best_model`."""
     _check_has_networks(record, directory)
-    checkpoints = _checkpoints(directory)
+    checkpoints = Checkpoints.read(directory)
     path, known = directory / NAME, checkpoints.best_model
     if known is None and not path.exists():
         raise _no_model_yet(record, directory)
@@ -100,16 +99,16 @@ def best_model(
 def model_of(record: Record, directory: Path, number: int, origin: Origin) -> Any:
     """The model of a trial of the search; arguments as of `paceline.report.Study.model`."""
     trial = _ended(record, directory, number)
-    checkpoints = _checkpoints(directory)
+    checkpoints = Checkpoints.read(directory)
     leaves = checkpoints.model(number)
     if leaves is None:
         raise _not_kept(number, checkpoints.kept)
-    return _models(record, origin.build(record, directory)).of(trial, leaves)
+    return _models(record, origin.build(record, directory)).named(trial, leaves)
 
 
 def keeps(directory: Path, number: int) -> bool:
     """Whether the weights of a trial are kept."""
-    return number in _checkpoints(directory).kept
+    return number in Checkpoints.read(directory).kept
 
 
 def retrained(record: Record, directory: Path, number: int, origin: Origin, data: Any, again: Mapping[str, Any]) -> Any:
@@ -131,7 +130,7 @@ def retrained(record: Record, directory: Path, number: int, origin: Origin, data
         )
     plan = make_plan(request)
     plan.check_same(record)
-    return plan.models.of(trial, plan.retrain(trial))
+    return plan.models.named(trial, plan.retrain(trial))
 
 
 def _split(again: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,14 +168,6 @@ def _is_enough(known: Mapping[str, Any] | None) -> bool:
     return bool(keras.get("registered", True) and keras.get("safe", True))
 
 
-def _checkpoints(directory: Path) -> Checkpoints:
-    store = StudyStore(directory, writable=False)
-    try:
-        return Checkpoints(directory / "checkpoints", store.value("checkpoints"))
-    finally:
-        store.close()
-
-
 def _check_has_networks(record: Record, directory: Path) -> None:
     kind = None if record.created is None else record.created.data.get("kind")
     if kind is not None:
@@ -194,7 +185,7 @@ def _no_model_yet(record: Record, directory: Path) -> InvalidInput:
     return InvalidInput(
         f"study {directory} has not ended, and its best model is made at its end",
         expected="a study that ended",
-        fix=f"Go on with paceline resume {directory}; study.model(study.best) is the best one so far.",
+        fix=f"Go on with: {command_line('resume', directory)}. The best so far is study.model(study.best).",
     )
 
 

@@ -44,6 +44,12 @@ class Models:
         """
         return self.hand_out(self.network(trial, leaves))
 
+    def named(self, trial: Trial, leaves: Leaves) -> Any:
+        """As `of`, under a name of its own, so that the models of several trials can be parts of one."""
+        model = self.of(trial, leaves)
+        model.name = f"{model.name}_trial_{trial.number}"
+        return model
+
     def rows_of_batch(self, trial: Trial) -> int:
         """Rows of a batch of the trial's training."""
         return int(trial.config.get("batch_size", self.batch_size))

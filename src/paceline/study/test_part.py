@@ -44,9 +44,12 @@ class TestPart:
 
     def keep_predictions(self, model: Any, directory: Path) -> None:
         """Keeps beside the study what the model predicts for each row, for the report."""
+        from paceline.train.isolation import state_of
+
         if isinstance(self.parts, Split) and not self.is_empty:
             dataset = self.parts.dataset
-            write_tested(directory, model, self.parts.x_test, self.parts.y_test, dataset.task, dataset.class_names)
+            with state_of(model):
+                write_tested(directory, model, self.parts.x_test, self.parts.y_test, dataset.task, dataset.class_names)
 
     def sample(self, rows: int) -> tuple[Any, Any]:
         """``(x, y)`` of the first rows of the training part, as a model that leaves the study takes them."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from paceline.core import Trial
-from paceline.report import words
+from paceline.report import models, words
 from paceline.report.page.finalists import differences, finalists, rivals
-from paceline.report.page.parts import Panel, table
+from paceline.report.page.parts import Panel, paragraph, table
 from paceline.report.page.trials import shown
 from paceline.report.show import Summary
 
@@ -16,7 +16,7 @@ def panel(summary: Summary) -> Panel:
     """Fresh scores of the finalists where there was a final; else the best scores of the search."""
     figures = tuple(one for one in (rivals(summary), differences(summary)) if one is not None)
     places = "".join(one.place() for one in figures)
-    body = "".join([places, *finalists(summary), *_search(summary), *_configurations(summary)])
+    body = "".join([places, *finalists(summary), *_search(summary), *_configurations(summary), *_models(summary)])
     return Panel("winner", "The winner and its rivals", body, figures)
 
 
@@ -42,6 +42,12 @@ def _configurations(summary: Summary) -> Iterator[str]:
         names, columns = [f"trial {best.number}", "default"], [best, default]
     rows = [[name, *_row(name, columns)] for name in dict.fromkeys(n for t in columns for n in t.config)]
     yield table(["hyperparameter", *names], rows, caption="The winner's configuration")
+
+
+def _models(summary: Summary) -> Iterator[str]:
+    """Where the trained models are, once the study has ended."""
+    if summary.state == "finished":
+        yield from map(paragraph, models.lines(summary))
 
 
 def _row(name: str, trials: Sequence[Trial]) -> list[str]:

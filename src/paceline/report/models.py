@@ -1,0 +1,35 @@
+"""The trained models of a study, as sentences: which there are, and what loading them takes."""
+
+from collections.abc import Iterator
+
+from paceline.report.show import Summary
+from paceline.store import StudyStore
+from paceline.study.best_model import NAME
+from paceline.study.checkpoints import Checkpoints
+
+
+def lines(summary: Summary) -> Iterator[str]:
+    """Where the best model is, what loading it takes, and of which other trials the models are kept."""
+    path = summary.directory / NAME
+    note = next((note for note in reversed(summary.record.notes) if NAME in note), None)
+    if path.exists() and note is None:
+        yield f"The trained model is {path}; load it with keras.saving.load_model."
+    elif path.exists():
+        yield f"The trained model is {path}."
+    if note is not None:
+        yield note
+    yield from kept(summary)
+
+
+def kept(summary: Summary) -> Iterator[str]:
+    """Of which trials the models are kept, where there are several, and the room that they take on disk."""
+    if not StudyStore.exists(summary.directory):
+        return
+    checkpoints = Checkpoints.read(summary.directory)
+    numbers = sorted(checkpoints.kept)
+    if len(numbers) > 1:
+        listed = ", ".join(map(str, numbers))
+        yield (
+            f"The trained networks of the {len(numbers)} best trials of the search ({listed}) are kept: "
+            f"study.model({numbers[0]}). They take {checkpoints.num_bytes / 1e6:,.1f} MB."
+        )
