@@ -43,7 +43,7 @@ def refused(result: Result, *words: str) -> None:
         ("build", "--data digits --search best", ["'best'", "'grid', 'random', 'sobol'"]),
         ("build", "--data digits --batch-size many", ["'many'", "--batch-size 32,64"]),
         ("build", "--data digits --epochs 0", ["epochs is 0"]),
-        ("build", "--data digits --keep first", ["'first'", "'last' or 'best'"]),
+        ("build", "--data digits --keep first", ["'first'", "one of 'last', 'best'"]),
         ("build", "--data digits --memory lots", ["'lots'", "'8GiB'"]),
         ("build", "--data digits --class-weight 0=1,0=2", ["'0=1,0=2'", "--class-weight 0=1,1=5"]),
         ("build", "--data digits --class-weight 3", ["'3'", "--class-weight 0=1,1=5"]),
@@ -104,7 +104,7 @@ def test_the_directory_of_another_study_is_left_as_it_is(run: Run, model: Path, 
     refused(run(*words, f"{model}:build", "--objective", "val_loss"), "val_loss", "val_accuracy")
     other = [*words, f"{model}:build", "--objective", "val_accuracy"]
     refused(run(*other, "--set", "dropout=0.25"), "the space differs", str(finished))
-    refused(run(*other, "--validation", "0.3"), "another split")
+    refused(run(*other, "--validation", "0.3"), "validation is 0.3; expected 0.1")
     refused(run(*other, "--keep", "best"), "keep is 'best'")
     assert run("show", finished, "--json").stdout == before
 

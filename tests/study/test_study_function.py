@@ -345,7 +345,7 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
         ({"schedule": "median"}, "schedule is 'median' and epochs was not given"),
         ({"schedule": "halving", "epochs": 9}, "schedule is 'halving', which lets trials wait"),
         ({"schedule": "hyperband", "epochs": 9}, "schedule is 'hyperband', which lets trials wait"),
-        ({"function": 3}, "function is a int"),
+        ({"function": 3}, "function is 3"),
         ({"function": "mlp"}, "'mlp'"),
         ({"patience": 3}, "patience was given without data"),
         ({"batch_size": 64}, "batch_size was given without data"),

@@ -47,14 +47,15 @@ def train(
     from paceline.search import Given
     from paceline.study import carry_out, make_plan
     from paceline.study.asking import as_request, seed_of
+    from paceline.study.bring import SearchChoice
 
     what, data, texts = o.build_of(build, model), o.data_of(data), o.pairs(given)
     directory = o.study_of(study, f"train-{data.rsplit('/')[-1]}")
     if (directory / "study.db").exists():
         _refuse(str(directory))
     request = as_request(
-        what, data, objective=o.objective_of(objective) or (None if model else "val_loss"), trials=1, budget=None,
-        search="grid", seed=seed_of(directory) if seed is None else seed, study=directory, validation=validation,
+        what, data, objective=o.objective_of(objective) or (None if model else "val_loss"),
+        trials=1, budget=None, search="grid", seed=seed_of(seed), study=directory, validation=validation,
         class_weight=None, fixed=None, data_options=o.data_options(data_dir, target, task, test), epochs=epochs,
         batch_size=batch_size, patience=patience, keep=keep, memory=None,
     )  # fmt: skip
@@ -62,7 +63,7 @@ def train(
         echo("Loading data and trying build(hp) ...", err=True)
         plan = make_plan(request)
         config = choose(plan.space, texts, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
-        request = replace(request, search=Given((config,)))
+        request = replace(request, search=SearchChoice.of(Given((config,)), request.seed))
         with watch(display, trials=1, opening="Preparing the network ...") as observer:
             carry_out(replace(plan, request=request), directory, observer)
     text.single(read(directory), console())

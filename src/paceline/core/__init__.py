@@ -17,8 +17,9 @@ from paceline.core.errors import (
     shown,
 )
 from paceline.core.final import Final, Splits
-from paceline.core.names import did_you_mean, known_name
+from paceline.core.names import did_you_mean, known_name, knows_its_arguments
 from paceline.core.objective import DIRECTIONS, Objective
+from paceline.core.registry import Registry
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "MissingData",
     "Objective",
     "PacelineError",
+    "Registry",
     "Side",
     "Splits",
     "StudyInterrupted",
@@ -47,6 +49,7 @@ __all__ = [
     "command_line",
     "did_you_mean",
     "known_name",
+    "knows_its_arguments",
     "last_line",
     "parse_bytes",
     "parse_seconds",

@@ -4,14 +4,17 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from paceline.core.errors import InvalidInput
+from paceline.core.checks import real, whole_fields
+from paceline.core.errors import InvalidInput, shown
 
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {
     "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9,
     "k": 2**10, "m": 2**20, "g": 2**30, "kib": 2**10, "mib": 2**20, "gib": 2**30,
 }  # fmt: skip
+_LEAST_BYTES = 2**20  # less is a unit forgotten
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 
 
@@ -28,11 +31,12 @@ def parse_seconds(budget: float | str, name: str = "budget") -> float:
     """Seconds in ``90``, ``"90"``, ``"5m"``, ``"1h30m"`` or ``"2 d"``; ``name`` is what an error calls it.
 
     Raises:
-        InvalidInput: not a duration, or not positive.
+        InvalidInput: not a duration, or not positive; a bool is none.
     """
-    seconds = _amount(budget, _SECONDS) if isinstance(budget, str) else float(budget)
+    seconds = _amount(budget, _SECONDS) if isinstance(budget, str) else real(budget)
     if seconds is None or not math.isfinite(seconds) or seconds <= 0:
-        raise InvalidInput(f"{name} is {budget!r}", expected="a positive time such as '90s', '5m', '1h30m' or seconds")
+        expected = "a positive time such as '90s', '5m', '1h30m' or seconds"
+        raise InvalidInput(f"{name} is {shown(budget)}", expected=expected)
     return seconds
 
 
@@ -40,11 +44,12 @@ def parse_bytes(memory: int | str, name: str = "memory") -> int:
     """Bytes in ``2**30``, ``"8GiB"`` or ``"500 MB"``; ``name`` is what an error calls it.
 
     Raises:
-        InvalidInput: not an amount of memory, or not positive.
+        InvalidInput: not an amount of memory, or less than 1 MiB.
     """
-    amount = _amount(memory, _BYTES) if isinstance(memory, str) else float(memory)
-    if amount is None or not math.isfinite(amount) or amount < 1:
-        raise InvalidInput(f"{name} is {memory!r}", expected="an amount such as '8GiB', '500MB' or a number of bytes")
+    amount = _amount(memory, _BYTES) if isinstance(memory, str) else real(memory)
+    if amount is None or not math.isfinite(amount) or amount < _LEAST_BYTES:
+        expected = "an amount of at least 1 MiB, such as '8GiB', '500MB' or a number of bytes"
+        raise InvalidInput(f"{name} is {shown(memory)}", expected=expected)
     return int(amount)
 
 
@@ -55,11 +60,26 @@ class Budget:
     Attributes:
         trials: how many trials the study may hold in total, earlier sessions included; None for no limit.
         seconds: wall time of this session; None for no limit.
+        spent: seconds of earlier sessions.
     """
 
     trials: int | None = None
     seconds: float | None = None
+    spent: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.trials is not None and self.trials < 1:
-            raise InvalidInput(f"trials is {self.trials}", expected="a whole number of at least 1")
+        whole_fields(self, trials=1)
+
+    @classmethod
+    def of(cls, trials: Any, budget: Any, spent: float = 0.0) -> "Budget":
+        """From what users pass.
+
+        Raises:
+            InvalidInput: no number of trials, or no time.
+        """
+        return cls(trials, None if budget is None else parse_seconds(budget), spent)
+
+    @property
+    def total_seconds(self) -> float | None:
+        """Wall time of all sessions, this one included; None for no limit."""
+        return None if self.seconds is None else self.spent + self.seconds

@@ -32,6 +32,22 @@ def whole_number(name: str, value: Any, at_least: int = 1, *, also: str = "") ->
     return number
 
 
+def whole_fields(record: object, **at_least: int) -> None:
+    """Makes fields of a frozen record plain whole numbers; for its ``__post_init__``.
+
+    Args:
+        record: whose fields they are.
+        at_least: the smallest value of each; one that is None stays so.
+
+    Raises:
+        InvalidInput: one of them is something else.
+    """
+    for name, least in at_least.items():
+        value = getattr(record, name)
+        if value is not None:
+            object.__setattr__(record, name, whole_number(name, value, least))
+
+
 def number(name: str, value: Any, expected: str = "a finite number") -> float:
     """A finite real number, as a float.
 

@@ -38,6 +38,13 @@ class StudyCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    """The study goes on with other settings: new values by dotted name, such as ``"closing.pairs"``; others stay."""
+
+    changed: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class SessionStarted:
     """A process began to write: the first one, or one that resumed."""
 
@@ -259,6 +266,7 @@ def _kind(splits: str, fresh_splits: bool) -> Splits:
 
 Event = (
     StudyCreated
+    | SettingsChanged
     | SessionStarted
     | SessionEnded
     | SpaceChanged

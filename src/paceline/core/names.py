@@ -1,9 +1,54 @@
 """Names that users type: which known one is meant."""
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from paceline.core.errors import InvalidInput, shown
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_ELSEWHERE = {
+    "callbacks": "", "hypermodel": "build", "max_trials": "trials", "n_trials": "trials", "num_samples": "trials",
+    "max_epochs": "epochs", "directory": "study", "project_name": "study", "overwrite": "study", "storage": "study",
+    "study_name": "study", "executions_per_trial": "repeats", "cv": "folds", "validation_split": "validation",
+    "validation_data": "validation", "x": "data", "y": "data", "verbose": "display", "timeout": "budget",
+    "direction": "objective", "metric": "objective", "sampler": "search", "tuner": "search", "oracle": "search",
+    "pruner": "schedule", "scheduler": "schedule", "n_jobs": "workers", "hyperparameters": "fixed",
+}  # fmt: skip
+"""What KerasTuner, Optuna and Keras call an argument, and what it is called here; empty for what there is not."""
+
+
+def knows_its_arguments(*options: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: unknown keyword arguments are refused with the one that was probably meant.
+
+    Args:
+        options: names that the function takes by ``**``; without any, all that its signature does not have are refused.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        parameters = inspect.signature(function).parameters.values()
+        names = [one.name for one in parameters if one.kind is not one.VAR_KEYWORD and one.name[0] != "_"]
+
+        @wraps(function)
+        def call(*args: P.args, **given: P.kwargs) -> R:
+            for name in given:
+                if name not in names and name not in options and name[0] != "_":
+                    raise _unknown(function.__name__, name, [*names, *options])
+            return function(*args, **given)
+
+        return call
+
+    return decorate
+
+
+def _unknown(function: str, name: str, known: list[str]) -> InvalidInput:
+    meant = _ELSEWHERE.get(name)
+    fix = f"Did you mean {meant!r}?" if meant in known else did_you_mean(name, known)
+    return InvalidInput(f"{name} was given to {function}", expected=f"one of {', '.join(known)}", fix=fix)
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

@@ -1,12 +1,13 @@
 """Data: named data sets, files and arrays in; validated arrays, fingerprints and splits out."""
 
 from paceline.data.describing import describe
-from paceline.data.loading import load
+from paceline.data.loading import OPTIONS, load
 from paceline.data.records import Column, Dataset, DatasetInfo, Split, Standardization, Stream, Task
 from paceline.data.splits import prepare, split
 from paceline.data.trees import Tree
 
 __all__ = [
+    "OPTIONS",
     "Column",
     "Dataset",
     "DatasetInfo",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, knows_its_arguments
 from paceline.data import arrays, sources, tables, targets
 from paceline.data.fingerprints import fingerprint
 from paceline.data.partition import partition
@@ -16,6 +16,9 @@ from paceline.data.trees import Array, Tree, leaves, num_rows, take
 
 if TYPE_CHECKING:
     import pandas as pd
+
+OPTIONS = ("target", "data_dir", "test", "sample_weight", "task", "standardize")
+"""What users pass beside the data, to `load` or to `paceline.data.split`: the ``**data_options`` of the public face."""
 
 _TEST_FRACTION = 0.2
 _TEST_STREAM = 1  # of random numbers; `splits` uses another
@@ -45,6 +48,7 @@ def load(
     task: Task | None = None,
     _sources: Mapping[str, Source] = SOURCES,
 ) -> Dataset | Stream: ...
+@knows_its_arguments()
 def load(
     source: Any,
     *,

@@ -1,14 +1,13 @@
 """Who goes on: schedules behind one contract. Knows only core.
 
-``create("full")`` makes one by name, `restore` reads one back from its JSON.
+``create("full")`` makes one by name, `restore` reads one back from its JSON; `register` makes others known.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from paceline.core import known_name
 from paceline.schedule.asha import Asha
-from paceline.schedule.base import Schedule, Standing, Standings
+from paceline.schedule.base import Schedule, Standing, Standings, register, restore
 from paceline.schedule.full import Full
 from paceline.schedule.halving import Halving, Hyperband
 from paceline.schedule.median import Median
@@ -24,6 +23,7 @@ __all__ = [
     "Standing",
     "Standings",
     "create",
+    "register",
     "restore",
 ]
 
@@ -40,12 +40,3 @@ def create(schedule: str | Schedule) -> Schedule:
     if isinstance(schedule, Schedule):
         return schedule
     return SCHEDULES[known_name("schedule", schedule, SCHEDULES, "auto")]()
-
-
-def restore(state: Mapping[str, Any]) -> Schedule:
-    """The schedule that wrote this state with ``to_json``.
-
-    Raises:
-        InvalidInput: it was written by a schedule that is not known here.
-    """
-    return SCHEDULES[known_name("schedule", state.get("schedule"), SCHEDULES)].from_json(state)

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from paceline.core import Action, Decision, TrialState
-from paceline.schedule.base import Schedule, Standings, best_go_on, check_count, place, without_number
+from paceline.core.checks import whole_fields
+from paceline.schedule.base import Schedule, Standings, best_go_on, place, register, without_number
 
 _LEAST = 27  # the first rung is no earlier than at this part of R: three halvings with eta = 3
 _CROWD = 3  # entries of a rung, in eta, from which on those far behind are let go
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class Asha(Schedule):
     """A trial that arrives at a rung is put aside; the best one in eta of a rung go on, as soon as they are known.
@@ -49,9 +51,7 @@ class Asha(Schedule):
     stops: bool = False
 
     def __post_init__(self) -> None:
-        check_count("eta", self.eta, 2)
-        if self.first is not None:
-            check_count("first", self.first, 1)
+        whole_fields(self, eta=2, first=1)
 
     @property
     def pauses(self) -> bool:

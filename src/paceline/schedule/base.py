@@ -12,9 +12,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
-from paceline.core import Action, Decision, InvalidInput, TrialState
+from paceline.core import Action, Decision, Registry, TrialState
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +194,26 @@ def epochs_of(count: int) -> str:
     return "1 epoch" if count == 1 else f"{count:,} epochs"
 
 
-def check_count(who: str, count: object, at_least: int) -> None:
-    """Refuses what is no whole number of at least so much.
+_registry: Registry[Schedule] = Registry("schedule", "schedule", "paceline.schedule")
+_Kind = TypeVar("_Kind", bound=type[Schedule])
+
+
+def register(kind: _Kind) -> _Kind:
+    """Makes a class of schedules known by its ``name``: a class decorator.
+
+    A study that uses one which is not registered goes on only where the schedule is passed again.
 
     Raises:
-        InvalidInput: it is not.
+        InvalidInput: another class has this name.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < at_least:
-        raise InvalidInput(f"{who} is {count!r}", expected=f"a whole number of at least {at_least}")
+    _registry.add(kind)
+    return kind
+
+
+def restore(state: Mapping[str, Any]) -> Schedule:
+    """The schedule that wrote this state with ``to_json``.
+
+    Raises:
+        InvalidInput: its class is not registered here.
+    """
+    return _registry.of(state).from_json(state)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from paceline.core import Action, Decision
-from paceline.schedule.base import Schedule, Standings
+from paceline.schedule.base import Schedule, Standings, register
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class Full(Schedule):
     """Every trial trains all its epochs."""

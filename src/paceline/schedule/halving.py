@@ -18,14 +18,15 @@ from itertools import accumulate
 from typing import ClassVar
 
 from paceline.core import Action, Decision
+from paceline.core.checks import whole_fields
 from paceline.schedule.base import (
     Place,
     Schedule,
     Standing,
     Standings,
     best_go_on,
-    check_count,
     epochs_of,
+    register,
     without_number,
 )
 
@@ -76,7 +77,7 @@ class Synchronous(Schedule):
     eta: int = 3
 
     def __post_init__(self) -> None:
-        check_count("eta", self.eta, 2)
+        whole_fields(self, eta=2)
 
     @abstractmethod
     def group(self, number: int, epochs: int) -> Group:
@@ -122,6 +123,7 @@ class Synchronous(Schedule):
             yield Decision(number, action, f"{rank_of}; {best_go_on(keep)}")
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class Halving(Synchronous):
     """Groups of one size, in the order in which trials are asked for.
@@ -139,7 +141,7 @@ class Halving(Synchronous):
 
     def __post_init__(self) -> None:
         Synchronous.__post_init__(self)
-        check_count("size", self.size, 1)
+        whole_fields(self, size=1)
 
     def group(self, number: int, epochs: int) -> Group:
         """Trials ``size g`` to ``size (g + 1) - 1``."""
@@ -147,6 +149,7 @@ class Halving(Synchronous):
         return Group(number // self.size * self.size, self.size, halvings, epochs)
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class Hyperband(Synchronous):
     """Groups of several kinds in turn, the brackets: from many trials with a short first rung to few full trainings.

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from paceline.core import Action, Decision
-from paceline.schedule.base import Schedule, Standings, check_count, epochs_of, without_number
+from paceline.core.checks import whole_fields
+from paceline.schedule.base import Schedule, Standings, epochs_of, register, without_number
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class Median(Schedule):
     """Looks at every trial after every epoch; stops those whose best is worse than the others' usual.
@@ -34,8 +36,7 @@ class Median(Schedule):
     others: int = 5
 
     def __post_init__(self) -> None:
-        check_count("grace", self.grace, 1)
-        check_count("others", self.others, 1)
+        whole_fields(self, grace=1, others=1)
 
     def rungs(self, number: int, epochs: int) -> tuple[int, ...]:  # noqa: ARG002
         """Every epoch from ``grace`` on."""

@@ -1,13 +1,12 @@
 """Where to look next: strategies behind one contract. Knows only space and core.
 
-``create("sobol", seed=0)`` makes one by name, `restore` reads one back from its JSON.
+``create("sobol", seed=0)`` makes one by name, `restore` reads one back from its JSON; `register` makes others known.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from paceline.core import known_name
-from paceline.search.base import History, Proposal, Strategy, check_seed
+from paceline.search.base import History, Proposal, Strategy, base_state, check_seed, register, restore
 from paceline.search.bayes import Bayes, Normal, Weights, promising
 from paceline.search.cmaes import CMAES
 from paceline.search.given import Given
@@ -32,9 +31,11 @@ __all__ = [
     "StartWith",
     "Strategy",
     "Weights",
+    "base_state",
     "create",
     "optuna",
     "promising",
+    "register",
     "restore",
 ]
 
@@ -43,9 +44,6 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     **{kind.name: kind for kind in (Bayes, CMAES, Grid, Random, Sobol)},
 }
 """The strategies that have a name; ``"auto"`` is what Paceline takes unless told otherwise."""
-
-_MADE: Mapping[str, type[Strategy]] = {kind.name: kind for kind in (Given, OptunaSampler, StartWith)}
-"""The strategies that need more than a name and a seed."""
 
 
 def create(strategy: str | Strategy, seed: int) -> Strategy:
@@ -68,14 +66,3 @@ def create(strategy: str | Strategy, seed: int) -> Strategy:
             return Random(seed)
         case _:
             return Sobol(seed)
-
-
-def restore(state: Mapping[str, Any]) -> Strategy:
-    """The strategy that wrote this state with ``to_json``.
-
-    Raises:
-        InvalidInput: it was written by a strategy that is not known here.
-    """
-    name = state.get("strategy")
-    kind = _MADE.get(str(name)) or STRATEGIES[known_name("strategy", name, STRATEGIES)]
-    return kind.from_json(state)

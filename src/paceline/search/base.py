@@ -4,11 +4,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from paceline.core import Configuration, InvalidInput, Objective, Trial, Value
+from paceline.core import Configuration, Objective, Registry, Trial, Value
+from paceline.core.checks import whole_number
 from paceline.space import Space
 
 DEFAULT = "default"
@@ -79,6 +80,11 @@ class Strategy(ABC):
         return False
 
     @property
+    def ends(self) -> bool:
+        """Whether it comes to an end by itself, so that a study needs no limit; it then compares all it proposes."""
+        return False
+
+    @property
     def begins_with_default(self) -> bool:
         """Whether the first proposal of all is the space's default configuration."""
         return False
@@ -124,6 +130,45 @@ class Strategy(ABC):
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         """The strategy that wrote this state."""
 
+    def resumed(self, state: Mapping[str, Any]) -> Self:
+        """This strategy where it stopped, from the last state that it wrote in an earlier session.
+
+        To be overridden by strategies that hold what JSON cannot, and so take it from ``self``.
+        """
+        return type(self).from_json(base_state(state))
+
+
+def base_state(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state of the strategy that searches, without the configurations that were to come before it."""
+    while "then" in state:
+        state = state["then"]
+    return state
+
+
+_registry: Registry[Strategy] = Registry("strategy", "search", "paceline.search")
+_Kind = TypeVar("_Kind", bound=type[Strategy])
+
+
+def register(kind: _Kind) -> _Kind:
+    """Makes a class of strategies known by its ``name``: a class decorator.
+
+    A study that uses one which is not registered goes on only where the strategy is passed again.
+
+    Raises:
+        InvalidInput: another class has this name.
+    """
+    _registry.add(kind)
+    return kind
+
+
+def restore(state: Mapping[str, Any]) -> Strategy:
+    """The strategy that wrote this state with ``to_json``.
+
+    Raises:
+        InvalidInput: its class is not registered here.
+    """
+    return _registry.of(state).from_json(state)
+
 
 def check_seed(seed: object) -> int:
     """A seed as an int.
@@ -131,9 +176,7 @@ def check_seed(seed: object) -> int:
     Raises:
         InvalidInput: not a whole number of at least 0.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InvalidInput(f"seed is {seed!r}", expected="a whole number of at least 0")
-    return int(seed)
+    return whole_number("seed", seed, at_least=0)
 
 
 def stream(seed: int, draw: int) -> np.random.Generator:

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.core import Configuration, Objective, Trial, TrialState, Value
-from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy, check_seed
+from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy, check_seed, register
 from paceline.space import Hyperparameter, Space
 
 _MOST_STEPS = 64
@@ -40,6 +40,7 @@ _BLOCK = 256
 Array = npt.NDArray[np.float64]
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class CMAES(Strategy):
     """The default configuration, then samples of a distribution that moves to where the best trials are.

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from paceline.core import Configuration
-from paceline.search.base import Answer, History, Proposal, Strategy
+from paceline.search.base import Answer, History, Proposal, Strategy, register
 from paceline.space import Space
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class Given(Strategy):
     """Proposes the given configurations in order, and nothing else.
@@ -20,6 +21,11 @@ class Given(Strategy):
     name: ClassVar[str] = "given"
 
     configs: tuple[Configuration, ...]
+
+    @property
+    def ends(self) -> bool:
+        """After the last configuration."""
+        return True
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
         """The next ones that are new."""

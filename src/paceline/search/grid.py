@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from paceline.core import InvalidInput
-from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy
+from paceline.core.checks import whole_number
+from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy, register
 from paceline.space import Space
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class Grid(Strategy):
     """Goes through ``space.grid(samples)``. Where the space grows, it starts over and passes over what was seen.
@@ -26,8 +27,12 @@ class Grid(Strategy):
     space: str = ""
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise InvalidInput(f"samples is {self.samples}", expected="a whole number of at least 1")
+        object.__setattr__(self, "samples", whole_number("samples", self.samples))
+
+    @property
+    def ends(self) -> bool:
+        """At the end of the grid."""
+        return True
 
     @property
     def begins_with_default(self) -> bool:

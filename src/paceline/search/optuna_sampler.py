@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from paceline.core import InvalidInput, Trial, TrialState, Value
-from paceline.search.base import Answer, History, Proposal, Strategy, stream
+from paceline.search.base import Answer, History, Proposal, Strategy, register, stream
 from paceline.space import Hyperparameter, Space
 
 SAMPLERS = ("TPESampler", "GPSampler", "NSGAIISampler", "NSGAIIISampler", "RandomSampler", "BruteForceSampler")
@@ -30,6 +30,7 @@ _TRIES = 5
 """Duplicates in a row after which a configuration is drawn at random instead."""
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class OptunaSampler(Strategy):
     """Proposes what a sampler of Optuna does; a configuration at random where it has nothing but duplicates.

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from paceline.search.base import Answer, History, Proposal, Strategy, check_seed, stream
+from paceline.search.base import Answer, History, Proposal, Strategy, check_seed, register, stream
 from paceline.space import Space
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class Random(Strategy):
     """Each hyperparameter at random on its own, by its sampling; never the same configuration twice.

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.core import Value
-from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy, check_seed
+from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy, check_seed, register
 from paceline.space import Space
 
 _BLOCK = 256
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class Sobol(Strategy):
     """The default configuration, then the points of a scrambled Sobol sequence that give a new configuration.

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from paceline.core import Configuration, InvalidInput, Value
-from paceline.search.base import Answer, History, Proposal, Strategy
+from paceline.search.base import Answer, History, Proposal, Strategy, register, restore
 from paceline.search.given import Given
 from paceline.space import Space
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class StartWith(Strategy):
     """Proposes the configurations of the user, each once and in order, then what another strategy proposes.
@@ -57,6 +58,11 @@ class StartWith(Strategy):
         return self.then.remark
 
     @property
+    def ends(self) -> bool:
+        """Whether the other strategy does."""
+        return self.then.ends
+
+    @property
     def learns(self) -> bool:
         """Whether the other strategy does."""
         return self.then.learns
@@ -92,9 +98,11 @@ class StartWith(Strategy):
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         """The strategy that wrote this state."""
-        from paceline.search import restore  # it knows every strategy, this one too
-
         return cls(tuple(state["configs"]), restore(state["then"]))
+
+    def resumed(self, state: Mapping[str, Any]) -> Self:
+        """The same configurations first, and the other strategy where it stopped."""
+        return replace(self, then=self.then.resumed(state))
 
 
 def with_default(strategy: Strategy) -> Strategy:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from paceline.core import Ablation, Configuration, InvalidInput, Side, Value
+from paceline.core.checks import whole_number
 from paceline.core.events import (
     AblationMeasured,
     AblationStarted,
@@ -24,11 +25,10 @@ from paceline.study.session import versions
 
 def measure_ablation(plan: Plan, directory: Path, num_pairs: int, observer: Observer | None = None) -> None:
     """Measures what is missing of the ablation of a study; arguments and errors as of `paceline.ablate`."""
-    if isinstance(num_pairs, bool) or not isinstance(num_pairs, int) or num_pairs < 2:
-        raise InvalidInput(f"pairs is {num_pairs!r}", expected="a whole number of at least 2")
+    num_pairs = whole_number("pairs", num_pairs, 2)
     with writing(directory) as store:
         recorder = Recorder(store, observer)
-        plan.check_same(recorder.record)
+        plan.going_on(recorder.record, store.value("strategy"))
         _check(recorder.record, directory)
         recorder.tell([SessionStarted(versions())])
         try:

@@ -7,43 +7,73 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from paceline.core import InvalidInput, parse_seconds
+from paceline.core import Budget, InvalidInput
+from paceline.core.checks import mapping, real, whole_number
 from paceline.data import load
-from paceline.search import STRATEGIES, Given, Grid, Strategy
+from paceline.search import Strategy
 from paceline.study.backend import choose_backend
-from paceline.study.function import known
+from paceline.study.bring import SearchChoice
+from paceline.study.closing import Closing
+from paceline.study.continuing import Existing
 from paceline.study.request import Build, Request
 from paceline.study.source import Source, fix, form_of, import_build, network, plain_data, plain_options
 
 
 def as_request(
     build: Build | str, data: Any, *, objective: Any, trials: int | None, budget: float | str | None,
-    search: str | Strategy, seed: int, study: Path, validation: Any,
+    search: str | Strategy | SearchChoice, seed: int, study: Path, validation: Any,
     class_weight: Mapping[int, float] | None, fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any],
-    **training: Any,
+    spent: float = 0.0, **training: Any,
 ) -> Request:  # fmt: skip
     """What `tune` was asked for, checked as far as it can be without building a model.
 
     Args:
         build, data, objective, trials, budget, search, seed, study, validation, class_weight, fixed: as in `tune`.
         data_options: as in `tune`.
+        spent: seconds of earlier sessions.
         **training: ``epochs, batch_size, patience, keep, memory, schedule, ordered, in_flight, test_trials,
             keep_models`` as in `tune`; ``closing`` and ``replication``.
     """
     source = Source(
-        fixed=dict(fixed or {}),
+        fixed={} if fixed is None else mapping("fixed", fixed),
         data=plain_data(data),
         # 0: there is none, as opposed to not known
-        validation=0.0 if validation is None else validation if isinstance(validation, float) else None,
+        validation=0.0 if validation is None else real(validation),
         data_options=plain_options(data_options),
         class_weight=None if class_weight is None else {str(k): float(v) for k, v in class_weight.items()},
     )
     build, data, source, objective = resolve(build, data, source, objective, seed, data_options)
     return Request.of(
-        build, data, objective=objective, study=study, trials=trials, budget=budget, search=search, seed=seed,
-        validation=validation, data_options=data_options, class_weight=class_weight, source=source.to_json(),
-        **training,
+        build, data, objective=objective, study=study, budget=Budget.of(trials, budget, spent), search=search,
+        seed=seed, validation=validation, data_options=data_options, class_weight=class_weight,
+        source=source.to_json(), **training,
     )  # fmt: skip
+
+
+def left_open(existing: Existing | None, **asked: Any) -> dict[str, Any]:
+    """What was asked for; what was left to Paceline (None, or ``"auto"``) is as in the study that is there.
+
+    Args:
+        existing: the study; None where there is none.
+        **asked: any of ``schedule, epochs, in_flight, memory, keep_models, objective, closing``.
+    """
+    if existing is None:
+        return asked
+    settings, found = existing.settings, dict(asked)
+    if isinstance(asked.get("schedule"), str) and asked["schedule"].strip().lower() == "auto":
+        found["schedule"] = existing.schedule()
+    for name in ("epochs", "in_flight", "memory", "keep_models"):
+        if name in asked and asked[name] is None:
+            found[name] = settings.get(name)
+    if found.get("epochs", 0) is None and "epochs" in existing.record.space:
+        found["epochs"] = existing.record.space["epochs"]
+    if "objective" in asked and asked["objective"] is None:
+        found["objective"] = existing.record.objective
+    closing = asked.get("closing")
+    if closing is not None and closing.is_automatic:
+        own = Closing.from_json(settings.get("closing"))
+        found["closing"] = replace(closing, pairs=own.pairs, is_automatic=own.is_automatic)
+    return found
 
 
 def resolve(
@@ -75,21 +105,17 @@ def resolve(
     return found, data, source, objective
 
 
-def check_limits(search: str | Strategy, trials: int | None, budget: float | str | None) -> None:
+def check_limits(search: SearchChoice, trials: int | None, budget: float | str | None) -> None:
     """Makes sure that a search will end.
 
     Raises:
-        InvalidInput: neither trials nor a budget, or a budget that is no time.
+        InvalidInput: neither trials nor a budget.
     """
-    named = isinstance(search, str) and search.strip().lower() in STRATEGIES
-    ends = search.strip().lower() == "grid" if isinstance(search, str) else isinstance(search, Grid | Given)
-    if not ends and (named or isinstance(search, Strategy)) and trials is None and budget is None:
+    if not search.strategy.ends and trials is None and budget is None:
         raise InvalidInput(
             "neither trials nor budget was given", expected="trials=64, budget='5m' or both",
             fix="Only search='grid' ends by itself.",
         )  # fmt: skip
-    if budget is not None:
-        parse_seconds(budget)
 
 
 def fresh_directory() -> Path:
@@ -97,8 +123,12 @@ def fresh_directory() -> Path:
     return Path(tempfile.gettempdir()) / f"paceline-{secrets.token_hex(6)}"
 
 
-def seed_of(directory: Path) -> int:
-    """The seed of the study that is there, else a new one."""
-    record = known(directory)
-    seed = None if record is None else record.settings.get("seed")
-    return secrets.randbelow(2**31) if seed is None else int(seed)
+def seed_of(seed: int | None, existing: Existing | None = None) -> int:
+    """The seed that was given, else that of the study that is there, else a new one.
+
+    Raises:
+        InvalidInput: no whole number of at least 0.
+    """
+    if seed is not None:
+        return whole_number("seed", seed, at_least=0)
+    return secrets.randbelow(2**31) if existing is None else existing.seed

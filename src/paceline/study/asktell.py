@@ -1,37 +1,40 @@
 """Ask and tell: a study whose trials are run by its user, who asks what to try and tells what came of it."""
 
 import os
-import secrets
 import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from paceline.core import InvalidInput, Trial, TrialState
+from paceline.core.checks import whole_number
 from paceline.core.events import (
     EpochMeasured,
     Event,
     SessionEnded,
     SessionStarted,
+    SettingsChanged,
     SpaceChanged,
+    StudyCreated,
     TrialAsked,
     TrialEnded,
     TrialStarted,
 )
 from paceline.execute.calling import metrics_of
-from paceline.search import History, Strategy, create, restore
+from paceline.search import History, Strategy
 from paceline.space import Hyperparameter, Space
 from paceline.store import StudyStore, study_directory
+from paceline.study.asking import seed_of
+from paceline.study.bring import choose_search
+from paceline.study.continuing import ASKED, Existing, check_given_space, going_on
 from paceline.study.folded import fold, keep_snapshot
 from paceline.study.frames import trials_dataframe
-from paceline.study.function import check_same, created, given_space, known, objective_of
+from paceline.study.function import created, given_space, objective_of
+from paceline.study.record import Record
 from paceline.study.session import versions
 
 if TYPE_CHECKING:
     import pandas as pd
-
-KIND = "asked"
-"""What such a study's data are said to be."""
 
 
 class OpenStudy:
@@ -56,31 +59,42 @@ class OpenStudy:
         """See `paceline.open_study`."""
         self.directory = study_directory(directory)
         self._began = time.monotonic()
-        before = known(self.directory)
+        existing = Existing.find(self.directory)
         given = given_space(space, None)
-        if before is None and not len(given):
+        if existing is None and not len(given):
             raise InvalidInput(
                 "no space was given", expected="space={'rate': paceline.Float(1e-4, 1e-1, sampling='log'), ...}"
             )
-        wanted = before.objective if before is not None and objective is None else objective_of(objective)
-        if seed is None:
-            seed = secrets.randbelow(2**31) if before is None else int(before.settings["seed"])
-        strategy = create(search, seed)
-        first = created(
-            wanted,
-            {"kind": KIND, "name": "trials told by hand"},
-            {"seed": seed, "search": strategy.name, "trials": None},
-        )
-        if before is not None:
-            check_same(first, given, before, self.directory)
+        wanted = existing.record.objective if existing is not None and objective is None else objective_of(objective)
+        seed = seed_of(seed, existing)
+        choice = choose_search(search, seed, existing)
+        choice.strategy.check(existing.record.space if existing is not None else given)
+        first = created(wanted, ASKED, "trials told by hand", {"seed": seed, **choice.settings, "trials": None})
+        if existing is not None:
+            self._changes(first, given, existing.record, existing.state)
         self._store: StudyStore | None = StudyStore(self.directory, writable=True)
         self.record = fold(self._store).record
-        stored_state = self._store.value("strategy")
-        self._strategy = strategy if stored_state is None else restore(stored_state)
+        state = self._store.value("strategy")
+        self._strategy = choice.first(default=False)
         if self.record.created is None:
             self._write([first, SessionStarted(versions()), SpaceChanged(given.to_json())])
-        else:
-            self._write([SessionStarted(versions())])
+            return
+        changes = self._changes(first, given, self.record, state)
+        if state is not None and not any(
+            "strategy" in one.changed for one in changes if isinstance(one, SettingsChanged)
+        ):
+            self._strategy = self._strategy.resumed(state)
+        self._write([SessionStarted(versions()), *changes], {"strategy": self._strategy.to_json()})
+
+    def _changes(self, first: StudyCreated, given: Space, record: Record, state: Any) -> list[Event]:
+        """What has changed since the study was opened last.
+
+        Raises:
+            StudyMismatch: it is another study.
+        """
+        changes = going_on(first, record, state, self.directory)
+        check_given_space(given, record, self.directory)
+        return changes
 
     # -- asking and telling
 
@@ -92,8 +106,7 @@ class OpenStudy:
         Raises:
             InvalidInput: ``count`` is no whole number of at least 1, or the study is closed.
         """
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise InvalidInput(f"count is {count!r}", expected="a whole number of at least 1")
+        count = whole_number("count", count)
         record = self.record
         seen = {record.space.key(trial.config) for trial in record.trials.values()}
         history = History(seen, record.all_trials(), record.objective)

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, known_name
+from paceline.core.checks import flag, whole_number
 from paceline.core.events import Json
 from paceline.data.folds import folds_of, name_of
 
 STANDARD_PAIRS, STRICT_PAIRS = 8, 30
+_NAMED = {"auto": STANDARD_PAIRS, "strict": STRICT_PAIRS, "off": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +36,17 @@ class Closing:
         Raises:
             InvalidInput: anything that cannot be.
         """
-        if prefer not in (None, "small", "fast"):
-            raise InvalidInput(f"prefer is {prefer!r}", expected="'small', 'fast' or nothing")
-        if refit not in (None, True, False):
-            raise InvalidInput(f"refit is {refit!r}", expected="True, False or nothing")
-        if final == "auto":
-            return cls(STANDARD_PAIRS, True, prefer, refit)
-        if final == "strict":
-            return cls(STRICT_PAIRS, False, prefer, refit)
-        if final is False or final is None or final == "off":
+        if prefer is not None:
+            prefer = known_name("prefer", prefer, ("small", "fast"))
+        if refit is not None:
+            refit = flag("refit", refit, also=", or nothing")
+        if final is None or final is False:
             return cls(0, False, prefer, refit)
-        if isinstance(final, bool) or not isinstance(final, int) or final < 2:
-            raise InvalidInput(
-                f"final is {final!r}", expected="'auto', 'strict', False, or a number of pairs of at least 2"
-            )
-        return cls(final, False, prefer, refit)
+        if isinstance(final, str) and final.strip().lower() in _NAMED:
+            return cls(_NAMED[final.strip().lower()], final.strip().lower() == "auto", prefer, refit)
+        return cls(
+            whole_number("final", final, 2, also=" (fresh pairs), 'auto', 'strict' or False"), False, prefer, refit
+        )
 
     @property
     def is_strict(self) -> bool:
@@ -86,8 +84,7 @@ class Replication:
         Raises:
             InvalidInput: anything that cannot be.
         """
-        if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-            raise InvalidInput(f"repeats is {repeats!r}", expected="a whole number of at least 1")
+        repeats = whole_number("repeats", repeats)
         if groups is not None and folds is None:
             raise InvalidInput("groups were given without folds", expected="folds=5, or a splitter that uses groups")
         return cls(repeats, folds_of(folds), groups)

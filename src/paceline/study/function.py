@@ -1,7 +1,5 @@
 """A study of a plain function: whatever can be refused of it is refused here."""
 
-import os
-import secrets
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,30 +15,27 @@ from paceline.core import (
     Objective,
     PacelineError,
     Splits,
-    StudyMismatch,
     Trial,
     parse_bytes,
     parse_seconds,
+    shown,
 )
-from paceline.core.events import FORMAT, Json, StudyCreated
+from paceline.core.checks import flag, mapping, whole_number
+from paceline.core.events import FORMAT, Event, Json, StudyCreated
 from paceline.execute.base import Executor, Leaves
 from paceline.execute.calling import Function
 from paceline.execute.functions import FunctionExecutor, Limits
 from paceline.execute.processes import Load, check_may_spawn, importable
 from paceline.schedule import Full, Schedule
 from paceline.schedule.asha import Asha
-from paceline.search import Strategy, create
-from paceline.search.start_with import with_default
+from paceline.search import Strategy
 from paceline.space import Fixed, Hyperparameter, Space
-from paceline.store import StudyStore, study_directory
+from paceline.study.bring import SearchChoice
 from paceline.study.closing import Closing
-from paceline.study.folded import read_record
+from paceline.study.continuing import FUNCTION, Existing, check_given_space, going_on
 from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record import Record
 from paceline.study.source import import_build
-
-KIND = "function"
-"""What such a study's data are said to be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +51,7 @@ class FunctionTask:
         seed: of everything random.
         space: as far as it is known: given, or met by an earlier session.
         given: what was given of the space.
-        strategy: where to look next.
+        search: where to look next.
         schedule: who goes on; it decides at once.
         ordered: whether what is asked next must not depend on the clock.
         in_flight: how many trials may be in flight at once. A part of the study, other than ``workers``: what is known
@@ -78,7 +73,7 @@ class FunctionTask:
     seed: int
     space: Space
     given: Space
-    strategy: Strategy
+    search: SearchChoice
     schedule: Schedule
     ordered: bool
     in_flight: int = 1
@@ -92,53 +87,49 @@ class FunctionTask:
 
     @classmethod
     def of(
-        cls, function: Function | str, *, objective: Any, study: str | os.PathLike[str], trials: int | None = None,
-        budget: float | str | None = None, search: str | Strategy = "auto", schedule: str | Schedule = "auto",
-        seed: int | None = None, epochs: Any = None, space: Space | Mapping[str, Hyperparameter] | None = None,
-        workers: int | None = None, time_limit: float | str | None = None, memory_limit: int | str | None = None,
-        ordered: bool | None = None, in_flight: int | None = None, fixed: Mapping[str, Any] | None = None,
-        closing: Closing | None = None,
+        cls, function: Function | str, *, objective: Any, study: Path, budget: Budget, search: SearchChoice, seed: int,
+        existing: Existing | None = None, schedule: str | Schedule = "auto", epochs: Any = None,
+        space: Space | Mapping[str, Hyperparameter] | None = None, workers: int | None = None,
+        time_limit: float | str | None = None, memory_limit: int | str | None = None, ordered: bool | None = None,
+        in_flight: int | None = None, fixed: Mapping[str, Any] | None = None, closing: Closing | None = None,
     ) -> "FunctionTask":  # fmt: skip
         """Takes what users pass and checks it; the arguments are those of `paceline.tune`.
+
+        Args:
+            function, objective, study, search, seed, schedule, epochs, space, workers, time_limit, memory_limit,
+                ordered, in_flight, fixed: as in `tune`.
+            budget: its ``trials`` and ``budget``.
+            existing: the study that is there already.
+            closing: its ``final``.
 
         Raises:
             InvalidInput: anything that cannot be.
         """
-        workers = None if workers is None else _count("workers", workers)
-        in_flight = None if in_flight is None else _count("in_flight", in_flight)
-        epochs = None if epochs is None else _count("epochs", epochs)
-        seconds = None if time_limit is None else parse_seconds(time_limit, "time_limit")
-        memory = None if memory_limit is None else parse_bytes(memory_limit, "memory_limit")
-        if workers is None and (seconds is not None or memory is not None):
-            name = "memory_limit" if seconds is None else "time_limit"
-            raise InvalidInput(
-                f"{name} was given without workers", expected="workers=1 or more",
-                fix="Only what runs in a process of its own can be ended from outside.",
-            )  # fmt: skip
-        directory = study_directory(study)
+        workers = None if workers is None else whole_number("workers", workers)
+        in_flight = None if in_flight is None else whole_number("in_flight", in_flight)
+        epochs = None if epochs is None else whole_number("epochs", epochs)
+        ordered = budget.seconds is None if ordered is None else flag("ordered", ordered, also=", or nothing")
+        limits = _limits(workers, time_limit, memory_limit)
         found = import_build(function) if isinstance(function, str) else function
         if not callable(found):
-            raise InvalidInput(f"function is a {type(found).__name__}", expected="a function of hp")
+            raise InvalidInput(f"function is {shown(found)}", expected="a function of hp")
         given = given_space(space, fixed)
-        record = known(directory)
-        if seed is None:
-            seed = secrets.randbelow(2**31) if record is None else int(record.settings["seed"])
         closing = closing or Closing()
-        strategy = with_default(create(search, seed)) if closing.pairs else create(search, seed)
+        strategy = search.first(default=bool(closing.pairs))
         if any(h.num_values != 1 for h in given):  # else the space is known by and by
             strategy.check(given)
         decides = schedule_of(schedule, epochs)
         return cls(
-            found, _name_of(function), objective_of(objective), directory,
-            Budget(
-                None if trials is None else _count("trials", trials), None if budget is None else parse_seconds(budget)
-            ),
-            seed, given if record is None else _grown(given, record.space), given, strategy,
-            decides, (budget is None if ordered is None else ordered),
-            in_flight or _in_flight(record, workers or 1, strategy, decides), epochs, workers,
-            Limits(seconds, memory), load=None if workers is None else _loader(function, found),
-            source=_source_of(function), closing=closing,
+            found, _name_of(function), objective_of(objective), study, budget, seed,
+            given if existing is None else _grown(given, existing.record.space), given, search, decides, ordered,
+            in_flight or _in_flight(workers or 1, strategy, decides), epochs, workers, limits,
+            load=None if workers is None else _loader(function, found), source=_source_of(function), closing=closing,
         )  # fmt: skip
+
+    @property
+    def strategy(self) -> Strategy:
+        """Where to look next; where there is a final, with the default configuration first."""
+        return self.search.first(default=bool(self.closing.pairs))
 
     @property
     def grows(self) -> bool:
@@ -149,13 +140,14 @@ class FunctionTask:
     def created(self) -> StudyCreated:
         """The study's first event."""
         settings: dict[str, Json] = {
-            "epochs": self.num_epochs, "seed": self.seed, "trials": self.budget.trials, "seconds": self.budget.seconds,
-            "search": self.strategy.name, "schedule": self.schedule.to_json(), "ordered": self.ordered,
+            "epochs": self.num_epochs, "seed": self.seed, "trials": self.budget.trials,
+            "seconds": self.budget.total_seconds, **self.search.settings, "schedule": self.schedule.to_json(),
+            "ordered": self.ordered,
             "in_flight": self.in_flight, "workers": self.workers, "time_limit": self.limits.seconds,
             "memory_limit": self.limits.memory, "closing": self.closing.to_json(),
             "source": {"build": self.source},
         }  # fmt: skip
-        return created(self.objective, {"kind": KIND, "name": self.name}, settings)
+        return created(self.objective, FUNCTION, self.name, settings)
 
     @property
     def epochs_are_prefix(self) -> bool:
@@ -221,22 +213,21 @@ class FunctionTask:
         """Cannot be."""
         raise PacelineError(f"trial {trial.number} is of a function, whose networks are its own")
 
-    def check_same(self, record: Record) -> None:
-        """Makes sure that the study found in the directory is this one.
+    def going_on(self, record: Record, state: Json | None) -> list[Event]:
+        """What has to be recorded when the study of the directory goes on as it is asked for now.
 
         Raises:
-            StudyMismatch: it is another; says in what.
+            StudyMismatch: it is another study; says in what.
         """
-        check_same(self.created, self.given, record, self.directory)
-        if record.settings.get("epochs") != self.num_epochs:
-            was = f"{record.settings.get('epochs')!r}, as in {self.directory}"
-            raise StudyMismatch(f"epochs is {self.num_epochs!r}", expected=was, fix=_fix(self.directory))
+        events = going_on(self.created, record, state, self.directory)
+        check_given_space(self.given, record, self.directory)
+        return events
 
 
-def created(objective: Objective, data: Mapping[str, Json], settings: Mapping[str, Json]) -> StudyCreated:
-    """The first event of a study without data."""
-    direction = {"metric": objective.metric, "direction": objective.direction}
-    return StudyCreated(FORMAT, direction, {"fingerprint": data["kind"], **data}, settings)
+def created(objective: Objective, kind: str, name: str, settings: Mapping[str, Json]) -> StudyCreated:
+    """The first event of a study without data, of a `paceline.study.continuing` kind."""
+    goal = {"metric": objective.metric, "direction": objective.direction}
+    return StudyCreated(FORMAT, goal, {"fingerprint": kind, "kind": kind, "name": name}, settings)
 
 
 def objective_of(given: Any) -> Objective:
@@ -262,13 +253,14 @@ def given_space(space: Space | Mapping[str, Hyperparameter] | None, fixed: Mappi
         InvalidInput: the space is none, or a value is not one that its hyperparameter can take.
     """
     if isinstance(space, Mapping):
-        space = Space(h.named(name) if isinstance(h, Hyperparameter) else h for name, h in space.items())
+        named = mapping("space", space).items()
+        space = Space(h.named(name) if isinstance(h, Hyperparameter) else h for name, h in named)
     if not isinstance(space, Space | None):
         raise InvalidInput(
-            f"space is {space!r}", expected="a paceline.Space, or a dict such as {'rate': paceline.Float(0, 1)}"
+            f"space is {shown(space)}", expected="a paceline.Space, or a dict such as {'rate': paceline.Float(0, 1)}"
         )
     given = Space() if space is None else space
-    for name, value in (fixed or {}).items():
+    for name, value in ({} if fixed is None else mapping("fixed", fixed)).items():
         legal = given[name].legal(value) if name in given else value
         conditions = given[name].conditions if name in given else ()
         given = given.with_hyperparameter(Fixed(name, legal, conditions))
@@ -303,47 +295,6 @@ def schedule_of(given: str | Schedule, epochs: int | None) -> Schedule:
     return made
 
 
-def known(directory: Path) -> Record | None:
-    """What the directory's study holds; None where there is none."""
-    if not StudyStore.exists(directory):
-        return None
-    record = read_record(directory)
-    return None if record.created is None else record
-
-
-def check_same(mine: StudyCreated, given: Space, record: Record, directory: Path) -> None:
-    """Makes sure that a study's objective and space are those of the study that its directory holds.
-
-    Raises:
-        StudyMismatch: they are not; says in what.
-    """
-    was = record.created
-    if was is None:
-        return
-    fix = _fix(directory)
-    if was.data.get("kind") != mine.data["kind"]:
-        raise StudyMismatch(
-            f"this is a study of {_KINDS[mine.data['kind']]}",
-            expected=f"one of {_KINDS.get(str(was.data.get('kind')), 'a network')}, as in {directory}", fix=fix,
-        )  # fmt: skip
-    if dict(was.objective) != dict(mine.objective):
-        is_now, before = (f"{one['metric']} ({one['direction']})" for one in (mine.objective, was.objective))
-        raise StudyMismatch(f"objective is {is_now}", expected=f"{before}, as in {directory}", fix=fix)
-    plain = {h.name: h.with_conditions(()) for h in record.space}  # trials may have shown other conditions
-    different = [h.name for h in given if plain.get(h.name) != h.with_conditions(())]
-    if different:
-        raise StudyMismatch(
-            f"the space differs in: {', '.join(different)}", expected=f"the space of {directory}", fix=fix
-        )
-
-
-_KINDS = {KIND: "a function", "asked": "trials that are told by hand"}
-
-
-def _fix(directory: Path) -> str:
-    return f"Use another directory, or what {directory} was made with."
-
-
 def _grown(given: Space, before: Space) -> Space:
     for h in given:
         if h.name not in before:
@@ -351,15 +302,25 @@ def _grown(given: Space, before: Space) -> Space:
     return before
 
 
-def _in_flight(record: Record | None, workers: int, strategy: Strategy, schedule: Schedule) -> int:
-    """Trials in flight where nobody said: those of the study that is there, else so many that no worker idles for long.
+def _in_flight(workers: int, strategy: Strategy, schedule: Schedule) -> int:
+    """Trials in flight where nobody said: so many that no worker idles for long.
 
     In order, a worker waits while one before it is slow. With twice as many in flight it hardly does, but what a model
     or a schedule goes by would be older, and trials that wait for the schedule would need processes of their own.
     """
-    if record is not None and "in_flight" in record.settings:
-        return int(record.settings["in_flight"])
     return workers if workers == 1 or strategy.learns or not isinstance(schedule, Full) else 2 * workers
+
+
+def _limits(workers: int | None, time_limit: float | str | None, memory_limit: int | str | None) -> Limits:
+    seconds = None if time_limit is None else parse_seconds(time_limit, "time_limit")
+    memory = None if memory_limit is None else parse_bytes(memory_limit, "memory_limit")
+    if workers is None and (seconds is not None or memory is not None):
+        name = "memory_limit" if seconds is None else "time_limit"
+        raise InvalidInput(
+            f"{name} was given without workers", expected="workers=1 or more",
+            fix="Only what runs in a process of its own can be ended from outside.",
+        )  # fmt: skip
+    return Limits(seconds, memory)
 
 
 def _loader(function: Function | str, found: Function) -> Load:
@@ -380,9 +341,3 @@ def _name_of(function: Function | str) -> str:
     if isinstance(function, str):
         return function.rpartition(":")[2]
     return str(getattr(function, "__name__", type(function).__name__))
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
-        raise InvalidInput(f"{name} is {value!r}", expected="a whole number of at least 1")
-    return int(value)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paceline.core import InvalidInput, Trial, TrialState, command_line
+from paceline.core import Budget, InvalidInput, Trial, TrialState, command_line
 from paceline.study.backend import choose_backend
 from paceline.study.best_model import NAME
 from paceline.study.checkpoints import Checkpoints
+from paceline.study.continuing import Existing
 from paceline.study.models import Models
 from paceline.study.plan import make_plan
 from paceline.study.record import Record
@@ -125,11 +126,10 @@ def retrained(record: Record, directory: Path, number: int, origin: Origin, data
         source = Source.from_json(record.settings.get("source", {}))
         if origin.given is None and source.build is not None and not origin.trust:
             raise _unknown(source, directory)
-        request = request_of(
-            record, directory, origin.given, data, trials=len(record.trials), budget=None, **_split(again)
-        )
+        existing = Existing.read(directory)
+        request = request_of(existing, origin.given, data, budget=Budget(), searches=False, **_split(again))
     plan = make_plan(request)
-    plan.check_same(record)
+    plan.going_on(record, None)
     return plan.models.named(trial, plan.retrain(trial))
 
 

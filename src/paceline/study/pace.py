@@ -3,7 +3,6 @@
 from paceline.core import InvalidInput
 from paceline.schedule import Full, Schedule
 from paceline.schedule import create as create_schedule
-from paceline.search import Strategy
 from paceline.study.request import Request
 
 _SHORT = 2  # epochs that are not worth dividing
@@ -15,18 +14,14 @@ def schedule_of(request: Request, streamed: bool) -> Schedule:
     varies = "epochs" in request.loop
     if request.schedule == "auto":
         whole = varies or streamed or (request.epochs or 1) <= _SHORT
-        return Full() if whole or _name(request.search) in ("grid", "given") else create_schedule("asha")
-    schedule = create_schedule(request.schedule)
+        return Full() if whole or request.search.strategy.ends else create_schedule("asha")
+    schedule = request.schedule
     if varies and not isinstance(schedule, Full):
         raise InvalidInput(
             f"schedule is {schedule.name!r} where epochs are a hyperparameter", expected="'full' or 'auto'",
             fix="A schedule chooses how long each trial trains; pass a number for epochs.",
         )  # fmt: skip
     return schedule
-
-
-def _name(search: str | Strategy) -> str:
-    return search.strip().lower() if isinstance(search, str) else search.name
 
 
 def in_flight_of(backend: str) -> int:

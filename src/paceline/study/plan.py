@@ -1,22 +1,21 @@
 """From a request to everything a session needs: data, space, executor. What can be refused is refused here."""
 
 import math
-import secrets
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from paceline.core import Budget, Configuration, Objective, StudyMismatch, Trial
-from paceline.core.events import FORMAT, Json, StudyCreated
+from paceline.core import Budget, Configuration, Objective, Trial
+from paceline.core.events import FORMAT, Event, Json, StudyCreated
 from paceline.data import Split, Stream, load, split
 from paceline.execute.base import Executor, Leaves
 from paceline.schedule import Full, Schedule
-from paceline.search import Strategy, create
-from paceline.search.start_with import with_default
+from paceline.search import Strategy
 from paceline.space import Space
 from paceline.study.backend import choose_backend
 from paceline.study.closing import Closing
+from paceline.study.continuing import going_on, space_mismatch
 from paceline.study.discovery import discover_space
 from paceline.study.engine import Engine, first_batch
 from paceline.study.fresh import Fresh, FreshSplits
@@ -68,9 +67,8 @@ class Plan:
 
     @property
     def strategy(self) -> Strategy:
-        """Where to look next, in its first state; where there is a final, with the default configuration first."""
-        strategy = create(self.request.search, self.seed)
-        return with_default(strategy) if self.closing.pairs else strategy
+        """Where to look next; where there is a final, with the default configuration first."""
+        return self.request.search.first(default=bool(self.closing.pairs))
 
     @property
     def ordered(self) -> bool:
@@ -128,9 +126,9 @@ class Plan:
         request = self.request
         return {
             "epochs": request.epochs, "batch_size": request.batch_size, "seed": self.seed, "patience": request.patience,
-            "keep": request.keep, "trials": request.budget.trials, "seconds": request.budget.seconds,
+            "keep": request.keep, "trials": request.budget.trials, "seconds": request.budget.total_seconds,
             "memory": request.memory, "backend": self.backend, "keep_models": request.keep_models,
-            "search": request.search if isinstance(request.search, str) else request.search.name,
+            **request.search.settings,
             "schedule": self.schedule.to_json(), "ordered": self.ordered, "in_flight": self.in_flight,
             "closing": request.closing.to_json(), "replication": request.replication.to_json(),
             "test_trials": request.test_trials, "source": dict(request.source),
@@ -195,47 +193,30 @@ class Plan:
         """The variables of a trial's network, trained again as in the search."""
         return self.engine.retrain(trial)
 
-    def check_same(self, record: Record) -> None:
-        """Makes sure that the study found in the directory is the one that was asked for.
+    def going_on(self, record: Record, state: Json | None) -> list[Event]:
+        """What has to be recorded when the study of the directory goes on as it is asked for now.
 
         Raises:
-            StudyMismatch: it is another; says in what.
+            StudyMismatch: it is another study; says in what.
         """
         directory = self.request.directory
-        fix = f"Use another directory, or what {directory} was made with."
-        created = record.created
-        if created is None:
-            return
-        if dict(created.objective) != dict(self.objective_json):
-            was = f"{created.objective['metric']} ({created.objective['direction']})"
-            raise StudyMismatch(
-                f"objective is {self.request.objective.metric!r}", expected=f"{was}, as in {directory}", fix=fix
-            )
-        if created.data["fingerprint"] != self.split.fingerprint:
-            was = f"the data set of {directory}: {created.data['name']}, split with seed {created.settings['seed']}"
-            raise StudyMismatch(
-                f"data is {self.split.dataset.name} with other contents or another split", expected=was, fix=fix
-            )
-        different = [h.name for h in self.space if h.name not in record.space or record.space[h.name] != h]
-        missing = [name for name in record.space.names if name not in self.space and self.structural]
-        if different or missing:
-            names = ", ".join(different + missing)
-            raise StudyMismatch(f"the space differs in: {names}", expected=f"the space of {directory}", fix=fix)
-        for name in ("epochs", "batch_size", "keep", "patience", "replication"):
-            if created.settings.get(name) != self.settings_json[name]:
-                was = f"{created.settings.get(name)!r}, as in {directory}"
-                raise StudyMismatch(f"{name} is {self.settings_json[name]!r}", expected=was, fix=fix)
+        events = going_on(self.created, record, state, directory)
+        if record.created is not None:
+            different = [h.name for h in self.space if h.name not in record.space or record.space[h.name] != h]
+            missing = [name for name in record.space.names if name not in self.space and self.structural]
+            if different or missing:
+                raise space_mismatch([*different, *missing], directory)
+        return events
 
 
 def make_plan(request: Request) -> Plan:
     """Loads, splits, discovers and checks; writes nothing."""
-    seed = secrets.randbelow(2**31) if request.seed is None else request.seed
+    seed = request.seed
     backend = choose_backend()
     if backend == "jax":
         from paceline.train.compiler import use_persistent_cache
 
         use_persistent_cache()  # before the first build: initial weights are compiled too
-    create(request.search, seed)
     options = dict(request.data_options)
     standardize = options.pop("standardize", None)
     dataset = load(request.data, seed=seed, **options)
@@ -266,7 +247,7 @@ def make_plan(request: Request) -> Plan:
         told = " and ".join(f"{c.parent} is {' or '.join(map(str, c.values))}" for c in conditions)
         notes.append(f"{name} matters only where {told}, as the builds show.")
     notes.extend(discovered.notes)
-    create(request.search, seed).check(found.space)
+    request.search.first(default=False).check(found.space)
     schedule = schedule_of(request, isinstance(dataset, Stream))
     in_flight = request.in_flight or in_flight_of(backend)
     plan = Plan(

@@ -20,6 +20,7 @@ from paceline.core.events import (
     ProgramCompiled,
     SessionEnded,
     SessionStarted,
+    SettingsChanged,
     SpaceChanged,
     StudyCreated,
     TrialAsked,
@@ -30,6 +31,7 @@ from paceline.core.events import (
     TrialTested,
 )
 from paceline.space import Space
+from paceline.study.settings import with_changes
 
 
 @dataclass(eq=False)
@@ -50,10 +52,12 @@ class Record:
         ablation: the way from the default configuration to the winner, once it is measured.
         notes_of_final: of the notes, those that belong to the result of the final, or say why there is none.
         trials_since_final: whether trials were asked for or ended since the last final began.
+        changes: what of the settings was changed when the study went on.
         test_is_current: whether the best model was tested since anything changed that may have changed it.
 
     All that the events add up to is in these fields: it is stored by their types (`paceline.study.snapshot`). What
-    follows from them is worked out when a record is made: ``space``, the space as it stands, is the last of ``spaces``.
+    follows from them is worked out when a record is made: ``space``, the space as it stands, is the last of ``spaces``;
+    ``settings``, what was asked for as it stands, are those of the first event with their changes.
     """
 
     created: StudyCreated | None = None
@@ -71,9 +75,13 @@ class Record:
     notes_of_final: list[str] = field(default_factory=list)
     trials_since_final: bool = False
     test_is_current: bool = False
+    changes: list[SettingsChanged] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.space = Space.from_json(self.spaces[-1].space) if self.spaces else Space()
+        self.settings: Mapping[str, Json] = {} if self.created is None else self.created.settings
+        for event in self.changes:
+            self.settings = with_changes(self.settings, event.changed)
         self._counts = Counter(trial.state for trial in self.trials.values())
         self._best: int | None = None
         for number in self.trials:
@@ -94,11 +102,6 @@ class Record:
         if self.created is None:
             raise ValueError("the study has no first event")
         return Objective.of(self.created.objective["metric"], self.created.objective["direction"])
-
-    @property
-    def settings(self) -> Mapping[str, Json]:
-        """What was asked for."""
-        return {} if self.created is None else self.created.settings
 
     @property
     def best(self) -> Trial | None:
@@ -168,7 +171,10 @@ class Record:
         """Takes one more event."""
         match event:
             case StudyCreated():
-                self.created = event
+                self.created, self.settings = event, event.settings
+            case SettingsChanged():
+                self.changes.append(event)
+                self.settings = with_changes(self.settings, event.changed)
             case SessionStarted():
                 self.sessions.append(event)
                 self.ended = None

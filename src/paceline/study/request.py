@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from paceline.core import Budget, InvalidInput, Objective, parse_bytes, parse_seconds
+from paceline.core import Budget, InvalidInput, Objective, known_name, parse_bytes, shown
+from paceline.core.checks import flag, whole_number
 from paceline.schedule import Schedule
+from paceline.schedule import create as create_schedule
 from paceline.search import Strategy
 from paceline.space import Hyperparameter, HyperParameters, Space
+from paceline.study.bring import SearchChoice
 from paceline.study.closing import Closing, Replication
 
 Build = Callable[[HyperParameters], Any]
+_LOOP = ", or a hyperparameter such as Choice([32, 64])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,11 @@ class Request:
         batch_size: rows in a batch; None when it is a hyperparameter.
         loop: hyperparameters of the training loop: ``epochs``, ``batch_size``.
         budget: limits.
-        search: name of a strategy, or one.
-        schedule: name of a schedule, or one; ``"auto"`` for what suits the objective and the length of training.
+        search: where to look next.
+        schedule: which trials continue; ``"auto"`` for what suits the objective and the length of training.
         ordered: whether what is asked next may not depend on the clock; None: where only ``trials`` limit the study.
         in_flight: trials in flight at once, where a model or a schedule decides what follows; None for the standard.
-        seed: of everything random; None to draw one.
+        seed: of everything random.
         validation: fraction, or ``(x, y)``.
         data_options: further arguments of `paceline.data.load` and `split`.
         class_weight: weight of each class in the loss.
@@ -54,11 +58,11 @@ class Request:
     batch_size: int | None
     loop: Space
     budget: Budget
-    search: str | Strategy
-    schedule: str | Schedule
+    search: SearchChoice
+    schedule: Literal["auto"] | Schedule
     ordered: bool | None
     in_flight: int | None
-    seed: int | None
+    seed: int
     validation: Any
     data_options: Mapping[str, Any]
     class_weight: Mapping[int, float] | None
@@ -74,7 +78,7 @@ class Request:
     @classmethod
     def of(
         cls, build: Build, data: Any, *, objective: Any, study: str | os.PathLike[str], epochs: Any, batch_size: Any,
-        trials: int | None, budget: float | str | None, search: str | Strategy, seed: int | None, validation: Any,
+        budget: Budget, search: str | Strategy | SearchChoice, seed: int, validation: Any,
         data_options: Mapping[str, Any], class_weight: Mapping[int, float] | None, patience: int | None, keep: str,
         memory: int | str | None, schedule: str | Schedule = "auto", ordered: bool | None = None,
         in_flight: int | None = None, closing: Closing | None = None, replication: Replication | None = None,
@@ -86,48 +90,45 @@ class Request:
             InvalidInput: anything that cannot be.
         """
         if not callable(build):
-            raise InvalidInput(
-                f"build is a {type(build).__name__}", expected="a function build(hp) that returns a compiled model"
-            )
-        if keep not in ("last", "best"):
-            raise InvalidInput(f"keep is {keep!r}", expected="'last' or 'best'")
+            expected = "a function build(hp) that returns a compiled model"
+            raise InvalidInput(f"build is {shown(build)}", expected=expected)
         loop = [h for h in (_loop("epochs", epochs), _loop("batch_size", batch_size)) if isinstance(h, Hyperparameter)]
+        seed = whole_number("seed", seed, at_least=0)
         return cls(
             build, data, Objective.of(objective), Path(study),
-            epochs=None if isinstance(epochs, Hyperparameter) else _count("epochs", epochs),
-            batch_size=None if isinstance(batch_size, Hyperparameter) else _count("batch_size", batch_size),
-            loop=Space(loop),
-            budget=Budget(
-                None if trials is None else _count("trials", trials), None if budget is None else parse_seconds(budget)
+            epochs=None if isinstance(epochs, Hyperparameter) else whole_number("epochs", epochs, also=_LOOP),
+            batch_size=(
+                None if isinstance(batch_size, Hyperparameter) else whole_number("batch_size", batch_size, also=_LOOP)
             ),
-            search=search, schedule=schedule, ordered=ordered,
-            in_flight=None if in_flight is None else _count("in_flight", in_flight), seed=seed,
+            loop=Space(loop), budget=budget,
+            search=SearchChoice.of(search, seed), schedule=schedule_named(schedule),
+            ordered=None if ordered is None else flag("ordered", ordered, also=", or nothing"),
+            in_flight=None if in_flight is None else whole_number("in_flight", in_flight), seed=seed,
             validation=validation, data_options=dict(data_options), class_weight=class_weight,
-            patience=None if patience is None else _count("patience", patience),
-            keep="best" if keep == "best" else "last",
+            patience=None if patience is None else whole_number("patience", patience),
+            keep="best" if known_name("keep", keep, ("last", "best")) == "best" else "last",
             memory=None if memory is None else parse_bytes(memory), closing=closing or Closing(),
-            replication=replication or Replication(), test_trials=test_trials,
-            keep_models=None if keep_models is None else _count("keep_models", keep_models), source=dict(source or {}),
+            replication=replication or Replication(), test_trials=flag("test_trials", test_trials),
+            keep_models=None if keep_models is None else whole_number("keep_models", keep_models),
+            source=dict(source or {}),
         )  # fmt: skip
+
+
+def schedule_named(given: str | Schedule) -> Literal["auto"] | Schedule:
+    """A schedule, or ``"auto"``.
+
+    Raises:
+        InvalidInput: it is neither, nor the name of one.
+    """
+    is_open = isinstance(given, str) and given.strip().lower() == "auto"
+    return "auto" if is_open else create_schedule(given)
 
 
 def _loop(name: str, value: Any) -> Any:
     if not isinstance(value, Hyperparameter):
         return None
     named = value.named(name)
-    smallest = min(v for v in (getattr(named, "values", None) or (getattr(named, "min_value", 0),)))
-    if not isinstance(smallest, int) or smallest < 1:
-        raise InvalidInput(f"{name} is {value!r}", expected="whole numbers of at least 1")
+    values = getattr(named, "values", None) or (getattr(named, "value", getattr(named, "min_value", 0)),)
+    if not all(isinstance(one, int) and not isinstance(one, bool) and one >= 1 for one in values):
+        raise InvalidInput(f"{name} is {shown(value)}", expected="whole numbers of at least 1")
     return named
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
-        expected = "a whole number of at least 1"
-        raise InvalidInput(
-            f"{name} is {value!r}",
-            expected=expected
-            if name in ("trials", "patience", "in_flight", "keep_models")
-            else f"{expected}, or a hyperparameter such as Choice([32, 64])",
-        )
-    return int(value)

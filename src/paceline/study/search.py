@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from paceline.core import Action, Decision, Trial, TrialState
-from paceline.core.events import Event, Json, Noted, TrialAsked, TrialDecided, TrialEnded, TrialStarted
+from paceline.core.events import Event, Json, Noted, TrialAsked, TrialDecided, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.base import Executor, Job
 from paceline.schedule import Full, Standing, Standings
-from paceline.search import History, Proposal, Strategy, restore
+from paceline.search import History, Proposal, Strategy
 from paceline.search.base import DEFAULT
 from paceline.space import Space
 from paceline.study.costs import Costs
@@ -34,15 +34,15 @@ class Search:
         self, task: Task, recorder: Recorder, executor: Executor, seconds_left: SecondsLeft,
         strategy: Json | None, turns: Json | None,
     ) -> None:  # fmt: skip
-        """``strategy`` and ``turns`` are their states as stored last, None at the beginning."""
+        """``strategy`` and ``turns`` are their states as stored last, None where they begin."""
         self._task, self._recorder, self._executor = task, recorder, executor
         self._seconds_left = seconds_left
         self._record = recorder.record
         self._schedule = task.schedule
-        self._strategy: Strategy = task.strategy if strategy is None else restore(strategy)
+        self._strategy: Strategy = task.strategy if strategy is None else task.strategy.resumed(strategy)
         # where nothing is learnt and nobody is stopped, it does not matter in whose turn anything comes
         self._watches = self._strategy.learns or not isinstance(self._schedule, Full) or task.grows
-        self._turns = Turns(task.ordered and self._watches, turns)
+        self._turns = Turns(task.ordered and self._watches, turns if self._watches else None)
         self._standings = Standings()
         self._keys = {number: self._record.space.key(t.config) for number, t in self._record.trials.items()}
         self._seen = set(self._keys.values())
@@ -72,8 +72,16 @@ class Search:
         for number in self._turns.in_flight:
             trial = self._record.trials[number]
             if trial.state.is_final or self._record.num_measured(number) >= self._until(number):
+                if trial.state is TrialState.RUNNING:  # the schedule before had not meant to look at it here
+                    self._recorder.tell([TrialPaused(number, "it waits for the schedule's decision")])
                 self._turns.arrive(number)
             else:
+                open_trials.append(number)
+        # under another schedule before, or another search: trials that waited for it, or were never waited for
+        for number, trial in self._record.trials.items():
+            waits = trial.state is TrialState.PAUSED and self._schedule.pauses
+            if not (trial.state.is_final or waits or number in self._turns):
+                self._enter(number)
                 open_trials.append(number)
         self._submit(open_trials)
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from paceline.core import AllTrialsFailed, TrialState, command_line, interrupts, last_line
 from paceline.core.events import (
     Event,
+    Json,
     Noted,
     SessionEnded,
     SessionStarted,
+    SettingsChanged,
     SpaceChanged,
     TrialEnded,
     TrialPaused,
@@ -75,8 +77,7 @@ class Session:
         if self._record.created is None:
             self._create()
         else:
-            task.check_same(self._record)
-            self._recorder.tell([SessionStarted(versions())])
+            self._go_on(store.value("strategy"))
         states = store.value("strategy"), store.value("turns")
         self._search = Search(task, self._recorder, self._executor, self._seconds_left, *states)
 
@@ -131,6 +132,13 @@ class Session:
         # in one transaction: a process that is killed now leaves the whole beginning or none of it
         opening: list[Event] = [task.created, SessionStarted(versions()), SpaceChanged(task.space.to_json())]
         self._recorder.tell([*opening, *map(Noted, task.notes)])
+
+    def _go_on(self, state: Json | None) -> None:
+        """Records that the study goes on, and what of it has changed since."""
+        events = self._task.going_on(self._record, state)
+        changed = {name for event in events if isinstance(event, SettingsChanged) for name in event.changed}
+        values = {"strategy": self._task.strategy.to_json()} if "strategy" in changed else None
+        self._recorder.tell([SessionStarted(versions()), *events], values)
 
     # -- ending
 

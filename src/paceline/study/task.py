@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from paceline.core import Budget, Configuration, Objective, Trial
-from paceline.core.events import StudyCreated
+from paceline.core.events import Event, Json, StudyCreated
 from paceline.execute.base import Executor, Leaves
 from paceline.schedule import Schedule
 from paceline.search import Strategy
@@ -41,7 +41,7 @@ class Task(Protocol):
 
     @property
     def strategy(self) -> Strategy:
-        """Where to look next, in its first state."""
+        """Where to look next, in the state in which it begins."""
 
     @property
     def schedule(self) -> Schedule:
@@ -116,9 +116,13 @@ class Task(Protocol):
     def executor(self) -> Executor:
         """Whatever trains; made once for a session."""
 
-    def check_same(self, record: Record) -> None:
-        """Makes sure that the study found in the directory is this one.
+    def going_on(self, record: Record, state: Json | None) -> Sequence[Event]:
+        """What has to be recorded when the study of the directory goes on as it is asked for now.
+
+        Args:
+            record: of the study.
+            state: of its strategy, as stored last.
 
         Raises:
-            StudyMismatch: it is another; says in what.
+            StudyMismatch: it is another study; says in what.
         """

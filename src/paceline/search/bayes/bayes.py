@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.search.base import Answer, History, Proposal, Strategy, check_seed, stream
+from paceline.search.base import Answer, History, Proposal, Strategy, check_seed, register, stream
 from paceline.search.bayes import surrogate
 from paceline.search.bayes.batch import Belief, Round
 from paceline.search.bayes.belief import Prior, check_prior, from_json, log_belief, weight
@@ -36,6 +36,7 @@ _STREAM = 10**9  # keeps the random numbers of rounds apart from those of single
 _DISTRUST = "the model predicts no better than a constant; half of the proposals are Sobol points"
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class Bayes(Strategy):
     """The default configuration and a few scrambled Sobol points, then what a Gaussian process proposes.

@@ -1,0 +1,219 @@
+"""`tune`: a study from its beginning, or from where it stopped."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from paceline.api.running import Show, refuse, show_of, watched, watched_function
+from paceline.core import Budget, Configuration, knows_its_arguments
+from paceline.data import OPTIONS
+from paceline.report import Study
+from paceline.schedule import Schedule
+from paceline.search import Normal, Strategy, Weights
+from paceline.space import Hyperparameter, Space
+from paceline.store import study_directory
+from paceline.study.asking import as_request, check_limits, fresh_directory, left_open, seed_of
+from paceline.study.bring import choose_search
+from paceline.study.closing import Closing, Replication
+from paceline.study.continuing import Existing
+from paceline.study.function import FunctionTask
+from paceline.study.request import Build
+
+
+@knows_its_arguments(*OPTIONS)
+def tune(
+    build: Build | str,
+    data: Any = None,
+    *,
+    objective: Any = None,
+    epochs: int | Hyperparameter | None = None,
+    batch_size: int | Hyperparameter = 32,
+    trials: int | None = None,
+    budget: float | str | None = None,
+    search: str | Strategy = "auto",
+    schedule: str | Schedule = "auto",
+    start_with: Iterable[Configuration] | None = None,
+    prior: Mapping[str, Normal | Weights] | None = None,
+    learn_from: str | os.PathLike[str] | None = None,
+    ordered: bool | None = None,
+    in_flight: int | None = None,
+    seed: int | None = None,
+    study: str | os.PathLike[str] | None = None,
+    validation: Any = 0.1,
+    patience: int | None = None,
+    keep: str = "last",
+    class_weight: Mapping[int, float] | None = None,
+    repeats: int = 1,
+    folds: Any = None,
+    groups: Any = None,
+    final: Literal["auto", "strict"] | int | None = "auto",
+    prefer: Literal["small", "fast"] | None = None,
+    refit: bool | None = None,
+    test_trials: bool = False,
+    keep_models: int | None = None,
+    memory: int | str | None = None,
+    display: Show = "auto",
+    fixed: Mapping[str, Any] | None = None,
+    space: Space | Mapping[str, Hyperparameter] | None = None,
+    workers: int | None = None,
+    time_limit: float | str | None = None,
+    memory_limit: int | str | None = None,
+    **data_options: Any,
+) -> Study:
+    """Searches for the best configuration of ``build(hp)``: many candidates train as one compiled program.
+
+    Without ``data``, ``build`` is any function of ``hp`` that trains and measures by itself, in whatever framework,
+    and gives its score; see below.
+
+    Example::
+
+        import keras, paceline
+
+        def build(hp):
+            model = keras.Sequential([
+                keras.Input((8, 8)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(hp.Int("units", 32, 128, step=32), activation="relu"),
+                keras.layers.Dense(10, activation="softmax"),
+            ])
+            rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
+            model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+            return model
+
+        study = paceline.tune(build, "digits", objective="val_accuracy", epochs=5, trials=16, study="runs/digits")
+        study.best.config, study.best.score, study.best_model(), study.trials_dataframe()
+
+    Called again with the same arguments and ``study``, it goes on where that study stopped.
+
+    A function objective, here with four processes of which each trial may take a quarter of an hour::
+
+        def objective(hp):
+            model = make(hp.Int("depth", 2, 8), hp.Float("rate", 1e-4, 1e-1, sampling="log"))
+            for epoch in range(27):
+                if not hp.report(train_and_validate(model)):
+                    return
+
+        paceline.tune(objective, objective="max", trials=100, epochs=27, workers=4, time_limit="15m")
+
+    It reports a number, or a dict of metrics, after each step, and returns when that is answered with False; or it
+    just returns its score. What may vary is learnt from what it asks ``hp`` for; the first trial is at its defaults.
+
+    Args:
+        build: a function that takes ``hp`` and returns a compiled Keras model; ``"mlp"`` or ``"cnn"`` for a built-in
+            network; ``"model.py:build"`` for a function in a file.
+        data: a name such as ``"digits"`` or ``"mnist"``; a path (a folder of idx files, ``.npz``, ``.csv``,
+            ``.parquet``); arrays ``(x, y)`` or ``(x, y, x_test, y_test)``; a data frame; see `paceline.data.load`.
+            A ``keras.utils.PyDataset`` is streamed: each of its batches is loaded once an epoch for all networks that
+            train side by side.
+        objective: a metric as Keras logs it (``"val_accuracy"``); with a direction where its name does not tell it:
+            ``("val_score", "max")``. Built-in networks need none: they take ``val_accuracy`` or ``val_loss``.
+        epochs: epochs of each trial, or a hyperparameter: ``Choice([5, 10])``; None for 10. Of a function objective,
+            the steps that a full run reports; without it no schedule but ``"full"`` can be used.
+        batch_size: rows in a batch, or a hyperparameter; of a stream, its own.
+        trials: how many trials the study is to hold in total, those of earlier calls included.
+        budget: wall time of this call: seconds, or a text such as ``"90s"``, ``"5m"``, ``"1h30m"``.
+        search: where to look next: ``"auto"`` (or ``"bayes"``) learns from the trials with a model of the whole space;
+            ``"random"``, ``"sobol"``, ``"cmaes"``, ``"grid"`` (which alone needs neither ``trials`` nor ``budget``), or
+            a strategy of `paceline.search`, such as ``paceline.search.optuna(sampler)``.
+        schedule: who goes on: ``"full"`` trains every trial to its end; ``"asha"``, ``"halving"``, ``"hyperband"`` and
+            ``"median"`` let slow ones go early; ``"auto"`` is asha, or full where trainings are of one or two
+            epochs, ``epochs`` is a hyperparameter, data are streamed or the search is a grid. A `paceline.schedule`
+            with settings of its own will do as well.
+        start_with: configurations to try first, as mappings; values that are left out are at their defaults.
+        prior: what you believe, by name: ``{"learning_rate": Normal(1e-3)}``, ``{"activation": Weights({"relu": 3,
+            "tanh": 1})}`` of `paceline.search`. Of a continuous number about which you say nothing it is believed that
+            good values lie within its range, not at the ends. Evidence overrules it.
+        learn_from: the directory of an earlier study on a similar task; how far it is believed is measured.
+        ordered: True: what is tried next never depends on the clock, so that the same seed gives the same study on any
+            machine. False: measured seconds take part. None: True unless ``budget`` is given.
+        in_flight: how many trials are in flight at once where a model or a schedule decides what follows: more keep
+            the machine busier, fewer know more when they are chosen.
+        seed: of everything random: split, configurations, initial weights, batches. None draws one, or takes that of
+            the study that is there already.
+        study: the directory in which everything is kept; None for a new one in the system's temporary folder.
+        validation: fraction of the rows outside the test part, or ``(x_val, y_val)``; of a stream ``(x_val, y_val)``,
+            another PyDataset, or None where the objective is a training metric.
+        patience: epochs without improvement after which a trial is complete; None to train all epochs.
+        keep: whose weights and score count of each trial: those of its ``"last"`` or its ``"best"`` epoch.
+        class_weight: weight of each class in the loss, by its number.
+        repeats: how often each configuration is trained in the search, each time on another seed and another split;
+            its score is the mean.
+        folds: cross-validation in the search: a number of folds, with equal shares of each class; a splitter of
+            scikit-learn, or of its form; or pairs of (training rows, validation rows). With ``repeats``, folds are
+            drawn anew each time, where they are drawn. All of them are lanes of one program. The final trains on
+            others of the same kind or, where there are none (``TimeSeriesSplit``), on these with fresh seeds.
+        groups: of each row, for folds that keep groups together.
+        final: after the search the most promising configurations and the default one train anew on fresh seeds and
+            fresh splits, and the winner is the one that is best there: a number of fresh trainings of each of eight
+            finalists; ``"strict"`` for 30; ``"auto"`` for 8, or fewer (at least 3) and of fewer finalists, so that
+            the final never costs more than the search, and the study says what that leaves unsure (no final of
+            streamed data, or of a function: it is held where a number is given, and each call has an ``hp.seed`` of
+            its own); False for none: then the best is the luckiest trial.
+        prefer: of the finalists that the data cannot tell apart, the ``"small"`` or the ``"fast"`` one wins.
+        refit: whether the winner's model is trained anew on training and validation part together; None: where there
+            was a final.
+        test_trials: measure every completed trial on the test part, too, for comparisons; nothing is decided by it.
+        keep_models: of how many trials the trained networks are kept, those with the best scores: `Study.model` gives
+            them. None for the best one; of a study that is there already, for as many as before.
+        memory: bytes that networks side by side may take, such as ``"8GiB"``; None for a share of what is free.
+        display: ``"auto"`` shows progress on a terminal; True shows it in any case, False never.
+        fixed: hyperparameters that are not tuned, with their values; as texts, too (``{"units": "64"}``).
+        space: only of a function objective: what may vary, so that it need not be learnt.
+        workers: only of a function objective: how many processes call it; None for this process, one trial at a time.
+            What happens to a worker is recorded and happens to no other trial.
+        time_limit: only with ``workers``: how long one trial may take, such as ``"15m"``.
+        memory_limit: only with ``workers``: what one trial may take, such as ``"2GiB"``.
+        **data_options: ``target``, ``data_dir``, ``test``, ``sample_weight``, ``task`` of `paceline.data.load`, and
+            ``standardize`` of `paceline.data.split`.
+
+    Returns:
+        The study: ``best``, ``best_model()``, ``trials``, ``trials_dataframe()``.
+
+    Raises:
+        InvalidInput: anything that cannot be used; nothing has been written then.
+        MissingData: data that are not there.
+        StudyMismatch: the directory holds a study of another space, data set or objective.
+        StudyLocked: another process is writing that study.
+        AllTrialsFailed: the first trials all failed.
+    """
+    display = show_of(display)
+    directory = fresh_directory() if study is None else study_directory(study)
+    existing = Existing.find(directory)
+    seed = seed_of(seed, existing)
+    choice = choose_search(search, seed, existing, start_with=start_with, prior=prior, learn_from=learn_from)
+    spent = 0.0 if existing is None else existing.seconds
+    check_limits(choice, trials, budget)
+    closing = Closing.of(final, prefer, refit)
+    if data is None:
+        refuse(
+            "without data", "left out, or data", batch_size=(batch_size, 32), validation=(validation, 0.1),
+            patience=(patience, None), keep=(keep, "last"), class_weight=(class_weight, None), memory=(memory, None),
+            repeats=(repeats, 1), folds=(folds, None), groups=(groups, None), prefer=(prefer, None),
+            refit=(refit, None), test_trials=(test_trials, False), keep_models=(keep_models, None),
+            **{name: (value, None) for name, value in data_options.items()},
+        )  # fmt: skip
+        if existing is None and closing.is_automatic:
+            closing = Closing()
+        asked = left_open(
+            existing, objective=objective, schedule=schedule, epochs=epochs, in_flight=in_flight, closing=closing
+        )
+        task = FunctionTask.of(
+            build, study=directory, budget=Budget.of(trials, budget, spent), search=choice, seed=seed,
+            existing=existing, space=space, workers=workers, time_limit=time_limit, memory_limit=memory_limit,
+            ordered=ordered, fixed=fixed, **asked,
+        )  # fmt: skip
+        return watched_function(task, display)
+    only = {"space": space, "workers": workers, "time_limit": time_limit, "memory_limit": memory_limit}
+    refuse("with data", "left out, since it is of function objectives", **{n: (v, None) for n, v in only.items()})
+    asked = left_open(
+        existing, objective=objective, schedule=schedule, epochs=epochs, in_flight=in_flight, memory=memory,
+        keep_models=keep_models, closing=closing,
+    )  # fmt: skip
+    request = as_request(
+        build, data, trials=trials, budget=budget, spent=spent, search=choice, seed=seed, study=directory,
+        validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options,
+        batch_size=batch_size, patience=patience, keep=keep, ordered=ordered, test_trials=test_trials,
+        replication=Replication.of(repeats, folds, groups),
+        **{**asked, "epochs": 10 if asked["epochs"] is None else asked["epochs"]},
+    )  # fmt: skip
+    return watched(request, display)
