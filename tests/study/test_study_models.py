@@ -86,6 +86,14 @@ def subclass(hp: Any) -> keras.Model:
     return model
 
 
+def averaging(hp: Any) -> keras.Model:
+    """Its optimizer keeps averages, and it declares no input shape."""
+    model = keras.Sequential([keras.layers.Dense(3, "relu"), keras.layers.Dense(1)])
+    rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")
+    model.compile(keras.optimizers.SGD(rate, use_ema=True, ema_momentum=0.5), "mse")
+    return model
+
+
 def measured(model: Any) -> float:
     return float(model.evaluate(X[48:], Y[48:], batch_size=12, verbose=0, return_dict=True)["loss"])
 
@@ -102,6 +110,7 @@ def notes_of_model(study: paceline.Study) -> list[str]:
         (subclass, "No best.keras: Keras cannot save this model (NotImplementedError: Object Whole was created"),
         (closure_loss, "best.keras can be loaded only with custom_objects={'loss': loss}"),
         (plain, ""),
+        (averaging, ""),
     ],
 )
 def test_the_best_model_is_there_whatever_keras_can_write(build: Build, note: str, tmp_path: Path) -> None:
@@ -115,6 +124,9 @@ def test_the_best_model_is_there_whatever_keras_can_write(build: Build, note: st
     assert measured(other.best_model(build)) == pytest.approx(tested.metrics["loss"], rel=1e-6)
     if not note:
         assert notes == []
+        again = other.best_model()
+        measured(again)
+        again.fit(X, Y, verbose=0)  # compiled, with the state of its optimizer
         assert measured(other.best_model()) == pytest.approx(tested.metrics["loss"], rel=1e-6)
         return
     assert [one.startswith(note) for one in notes] == [*[False] * (len(notes) - 1), True]

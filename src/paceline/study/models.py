@@ -62,7 +62,7 @@ class Models:
         """The Keras model that ``build`` gives for a trial, with these variables in it."""
         from paceline.train.batch_form import from_json
         from paceline.train.build import build_model
-        from paceline.train.variables import restore
+        from paceline.train.variables import restore, unshare
 
         batch = None if self.batch is None else from_json(self.batch, self.rows_of_batch(trial))
         hp = HyperParameters(self.space, trial.config)
@@ -70,4 +70,5 @@ class Models:
         restore(network, leaves, batch)
         # what fit does at its end: averaged weights, where the optimizer keeps them, take the place of the last
         network.optimizer.finalize_variable_values(network.trainable_variables)
+        unshare(network)
         return network

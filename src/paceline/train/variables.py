@@ -75,6 +75,16 @@ def restore(model: keras.Model, leaves: Sequence[np.ndarray], batch: Batch | Non
     model.reset_metrics()
 
 
+def unshare(model: keras.Model) -> None:
+    """Gives each weight an array of its own.
+
+    An optimizer that keeps averages hands its own arrays to the weights at the end of training; ``evaluate`` on JAX
+    then gives those arrays away, and the optimizer is left with arrays that are deleted.
+    """
+    for variable in model.trainable_variables:
+        variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
+
+
 def _shapes_of(model: keras.Model) -> list[tuple[int, ...]]:
     return [tuple(variable.shape) for variable in variables_of(model)]
 
