@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from paceline.core import InvalidInput
-from paceline.data import Dataset, load
+from paceline.data import Dataset, load, split
 
 X = np.arange(24, dtype=np.float64).reshape(8, 3)
 Y = np.array([0, 1] * 4)
@@ -61,7 +61,8 @@ def test_integers_and_bytes_stay_integers() -> None:
     assert load((tokens > 3, Y)).x.dtype == np.float32
     data = load((np.zeros((8, 4, 4), np.uint8), Y))
     assert data.x.dtype == np.uint8
-    assert "divide by 255" in data.notes[0]
+    assert "divide by 255" in split(data, stratify=False).notes[0]
+    assert "brought to 0 to 1" in split(data, stratify=False, standardize=True).notes[0]
 
 
 def test_one_dimensional_inputs_become_one_column() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paceline.core import InvalidInput, MissingData
-from paceline.data import load
+from paceline.data import load, split
 
 WriteIdx = Callable[..., Path]
 IMAGES = "train-images-idx3-ubyte.gz"
@@ -119,9 +119,12 @@ def test_npz_as_keras_writes_it(tmp_path: Path) -> None:
     labels = np.arange(30) % 2
     path = _save(tmp_path / "m.npz", x_train=images[:20], y_train=labels[:20], x_test=images[20:], y_test=labels[20:])
     data = load(path)
-    np.testing.assert_allclose(data.x, images[:20] / 255, rtol=1e-6)
+    np.testing.assert_array_equal(data.x, images[:20])
+    parts = split(data, stratify=False)
+    np.testing.assert_allclose(parts.x_test, images[20:] / 255, rtol=1e-6)
+    np.testing.assert_allclose(load(path, _rule=1).x, images[:20] / 255, rtol=1e-6)
     np.testing.assert_array_equal(data.y_test, labels[20:])
-    assert data.notes == ("Pixels 0 to 255 were scaled to 0 to 1.",)
+    assert parts.notes[-1] == "Pixels 0 to 255 were brought to 0 to 1."
 
 
 def test_npz_of_x_and_y_gets_a_stratified_test_part(tmp_path: Path) -> None:

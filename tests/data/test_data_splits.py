@@ -1,8 +1,10 @@
 """Splits: rows, strata, standardisation, and that nothing leaks out of the training part."""
 
+import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,8 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.preprocessing import StandardScaler
 
 from paceline.core import InvalidInput
-from paceline.data import load, prepare, split
+from paceline.data import Scaling, load, preparation, prepare, split
+from paceline.data.trees import leaves
 
 Array = np.ndarray[Any, Any]
 RANDOM = np.random.default_rng(0)
@@ -54,12 +57,13 @@ def test_strata_agree_with_scikit_learn(fraction: float) -> None:
 def test_standardization_agrees_with_scikit_learn() -> None:
     constant = np.column_stack([X, np.full(200, 0.1), np.full(200, 1e6), X[:, 0] * 1e-12])
     data = load((constant, Y, constant[:20], Y[:20]))
-    parts = split(data, validation=0.2)
+    parts = split(data, validation=0.2, standardize=True)
     theirs = StandardScaler().fit(data.x[parts.train_rows].astype(np.float64))
-    assert parts.standardization is not None
-    assert parts.standardization.mean.dtype == parts.standardization.scale.dtype == np.float32
-    np.testing.assert_allclose(parts.standardization.mean, theirs.mean_, rtol=1e-6)
-    np.testing.assert_allclose(parts.standardization.scale, theirs.scale_, rtol=1e-6)
+    assert isinstance(parts.preparation, Scaling)
+    mean, scale = parts.preparation.of[""]
+    assert mean.dtype == scale.dtype == np.float32
+    np.testing.assert_allclose(mean, theirs.mean_, rtol=1e-6)
+    np.testing.assert_allclose(scale, theirs.scale_, rtol=1e-6)
     assert parts.val_rows is not None
     for ours, rows in (
         (parts.x_train, data.x[parts.train_rows]),
@@ -79,37 +83,83 @@ def test_standardization_agrees_with_scikit_learn() -> None:
     )
 )
 def test_standardized_inputs_are_always_finite(x: Array) -> None:
-    parts = split(load((x, np.arange(len(x)) % 2)), validation=0.25, stratify=False)
+    data = load((x, np.arange(len(x)) % 2))
+    parts = split(data, validation=0.25, stratify=False, standardize=True)
     for part in (parts.x_train, parts.x_val):
         assert np.isfinite(part).all()
 
 
 def test_nothing_but_training_rows_is_measured() -> None:
     data = load((X, Y), test=0.2)
-    before = split(data)
+    before = split(data, standardize=True)
     outside = np.setdiff1d(np.arange(data.num_rows), before.train_rows)
     data.x[outside] += 1e3
     data.x_test[:] -= 1e3
-    after = split(data)
+    after = split(data, standardize=True)
     np.testing.assert_array_equal(before.x_train, after.x_train)
     np.testing.assert_array_equal(before.train_rows, after.train_rows)
 
 
-def test_what_is_standardized_by_default() -> None:
-    images = RANDOM.random((20, 4, 4))
-    labels = np.arange(20) % 2
-    assert split(load((images, labels))).standardization is None
-    assert split(load((X.astype(int), Y))).standardization is None
-    assert split(load((X, Y)), standardize=False).standardization is None
-    forced = split(load((images, labels)), standardize=True)
-    assert forced.standardization is not None
-    assert forced.standardization.mean.shape == (4, 4)
-    mixed = split(load(({"image": images, "table": images[:, 0], "tokens": np.ones((20, 3), int)}, labels)))
-    assert mixed.standardization is not None
-    assert mixed.standardization.mean["image"] is None
+def test_tables_are_prepared_and_arrays_are_taken_as_they_are() -> None:
+    labels = np.arange(200) % 2
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    plain = split(load((X, labels)))
+    assert plain.preparation is None
+    np.testing.assert_array_equal(plain.x_train, X[plain.train_rows].astype(np.float32))
+    forms = [
+        split(load(source, target=target))
+        for source, target in (((frame, labels), None), (frame.assign(y=labels), "y"))
+    ]
+    for parts in forms:
+        np.testing.assert_allclose(parts.x_train.mean(axis=0), 0, atol=1e-6)
+        np.testing.assert_allclose(parts.x_train.std(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(forms[0].x_train, forms[1].x_train)
+    assert forms[0].fingerprint == forms[1].fingerprint
+    as_they_are = split(load((frame, labels)), standardize=False)
+    np.testing.assert_array_equal(as_they_are.x_train, plain.x_train)
+
+
+def test_arrays_are_standardized_where_that_is_asked_for() -> None:
+    images, labels = RANDOM.random((20, 4, 4)), np.arange(20) % 2
+    assert split(load((X.astype(int), Y)), standardize=True).preparation is None
+    forced = split(load((images, labels)), standardize=True).preparation
+    assert isinstance(forced, Scaling)
+    assert forced.of[""][0].shape == (4, 4)
+    inputs = {"image": images, "table": images[:, 0], "tokens": np.ones((20, 3), int)}
+    mixed = split(load((inputs, labels)), _how="columns")
     np.testing.assert_allclose(mixed.x_train["table"].mean(axis=0), 0, atol=1e-6)
     assert mixed.x_train["tokens"].dtype == np.int32
     assert mixed.x_train["image"].max() <= 1
+    listed = split(load(([images[:, 0], np.ones((20, 3), int)], labels)), standardize=True)
+    np.testing.assert_allclose(listed.x_train[0].mean(axis=0), 0, atol=1e-6)
+
+
+def test_preparations_go_to_json_and_back() -> None:
+    frame = pd.DataFrame({"a": [1.0, np.nan, 3.0, 4.0] * 5, "b": ["u", "v", "u", "w"] * 5})
+    labels = np.arange(20) % 2
+    images = (RANDOM.random((20, 4, 4)) * 255).astype(np.uint8)
+    inputs = {"image": images, "table": X[:20]}
+    for source in ((frame, labels), (inputs, labels)):
+        data = load(source)
+        parts = split(data, standardize=True)
+        assert parts.preparation is not None
+        again = preparation.from_json(json.loads(json.dumps(parts.preparation.to_json())))
+        assert again is not None
+        for mine, theirs in zip(leaves(again.apply(data.x)), leaves(parts.preparation.apply(data.x)), strict=True):
+            np.testing.assert_array_equal(mine[1], theirs[1])
+
+
+def test_the_last_rows_validate_where_rows_are_in_the_order_of_time() -> None:
+    data = load((X, Y), test=0.2, shuffle=False)
+    np.testing.assert_array_equal(data.x_test, X[160:].astype(np.float32))
+    parts = split(data, validation=0.25, shuffle=False)
+    assert parts.val_rows is not None
+    assert (parts.train_rows.tolist(), parts.val_rows.tolist()) == (list(range(120)), list(range(120, 160)))
+    np.testing.assert_array_equal(parts.x_val, X[120:160].astype(np.float32))
+    assert parts.fingerprint != split(data, validation=0.25).fingerprint
+    for wrong in ({"shuffle": "no"}, {"shuffle": 1}):
+        with pytest.raises(InvalidInput, match="shuffle is"):
+            load((X, Y), **wrong)
 
 
 def test_seeds() -> None:
@@ -117,7 +167,7 @@ def test_seeds() -> None:
     assert split(data, seed=1).fingerprint == split(data, seed=1).fingerprint
     prints = {split(data, seed=seed).fingerprint for seed in range(10)}
     assert len(prints) == 10
-    assert split(data, standardize=False).fingerprint not in prints
+    assert split(data, standardize=True).fingerprint not in prints
     # The test part and the validation part drawn under one seed are independent draws.
     drawn = load((np.arange(1000.0), np.tile([0.5, 1.5], 500)), test=0.5, seed=3)
     parts = split(load((np.arange(1000.0), np.tile([0.5, 1.5], 500))), validation=0.5, seed=3, standardize=False)

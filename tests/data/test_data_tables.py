@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from paceline.core import InvalidInput, MissingData
-from paceline.data import load, prepare, split
+from paceline.data import TableFeatures, load, prepare, split
 
 
 def people(rows: int = 60, seed: int = 0) -> pd.DataFrame:
@@ -57,8 +57,8 @@ def test_gaps_are_filled_from_training_rows_alone() -> None:
     parts = split(data, validation=0.3, standardize=False)
     raw = data.x[parts.train_rows, 0]
     median = np.median(raw[~np.isnan(raw)])
-    assert parts.medians is not None
-    assert parts.medians[0] == median
+    assert isinstance(parts.preparation, TableFeatures)
+    assert parts.preparation.fill[0] == median
     for part, rows in (
         (parts.x_train, data.x[parts.train_rows]),
         (parts.x_val, data.x[parts.val_rows]),
@@ -75,9 +75,9 @@ def test_nothing_outside_the_training_part_moves_what_is_fitted() -> None:
     frame.loc[positions, "age"] = 1e6
     after = split(load(frame, target="buys", test=0.25), validation=0.3)
     np.testing.assert_array_equal(before.train_rows, after.train_rows)
-    assert before.standardization is not None
-    assert after.standardization is not None
-    np.testing.assert_array_equal(before.standardization.mean, after.standardization.mean)
+    assert isinstance(before.preparation, TableFeatures)
+    assert isinstance(after.preparation, TableFeatures)
+    np.testing.assert_array_equal(before.preparation.mean, after.preparation.mean)
     np.testing.assert_array_equal(before.x_train, after.x_train)
 
 
@@ -145,7 +145,7 @@ def test_csv_with_question_marks_row_numbers_and_a_test_file(tmp_path: Path) -> 
     assert data.x_test is not None
     assert (data.task, data.num_rows, len(data.x_test), data.num_outputs) == ("regression", 20, 4, 1)
     assert data.feature_names == ("a", "b=x", "b=y")
-    assert any("a number of its own for each row" in note for note in data.notes)
+    assert any("'Unnamed: 0' is left out: it numbers the rows" in note for note in data.notes)
 
 
 def test_pandas_types() -> None:

@@ -1,7 +1,7 @@
 """`resume`, `finish` and `ablate`: what is done with a study that is there."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paceline.api.running import Show, refuse, reported, show_of, watched, watched_function
@@ -30,7 +30,7 @@ def resume(
     search: str | Strategy = "auto",
     schedule: str | Schedule = "auto",
     validation: Any = None,
-    class_weight: Mapping[int, float] | None = None,
+    class_weight: Mapping[Any, float] | Sequence[float] | str | None = None,
     folds: Any = None,
     groups: Any = None,
     keep_models: int | None = None,
@@ -90,7 +90,7 @@ def finish(
     data: Any = None,
     *,
     validation: Any = None,
-    class_weight: Mapping[int, float] | None = None,
+    class_weight: Mapping[Any, float] | Sequence[float] | str | None = None,
     folds: Any = None,
     groups: Any = None,
     memory: int | str | None = None,

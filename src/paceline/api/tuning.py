@@ -1,7 +1,7 @@
 """`tune`: a study from its beginning, or from where it stopped."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from paceline.api.running import Show, refuse, show_of, watched, watched_function
@@ -42,7 +42,7 @@ def tune(
     validation: Any = 0.1,
     patience: int | None = None,
     keep: str = "last",
-    class_weight: Mapping[int, float] | None = None,
+    class_weight: Mapping[Any, float] | Sequence[float] | str | None = None,
     repeats: int = 1,
     folds: Any = None,
     groups: Any = None,
@@ -135,7 +135,8 @@ def tune(
             another PyDataset, or None where the objective is a training metric.
         patience: epochs without improvement after which a trial is complete; None to train all epochs.
         keep: whose weights and score count of each trial: those of its ``"last"`` or its ``"best"`` epoch.
-        class_weight: weight of each class in the loss, by its number.
+        class_weight: weight of each class in the loss, by the class as you know it, such as ``{"no": 1, "yes": 5}``
+            (classes left out have 1); ``"balanced"``; or a list, where the classes are 0 to k-1.
         repeats: how often each configuration is trained in the search, each time on another seed and another split;
             its score is the mean.
         folds: cross-validation in the search: a number of folds, with equal shares of each class; a splitter of
@@ -163,8 +164,11 @@ def tune(
             What happens to a worker is recorded and happens to no other trial.
         time_limit: only with ``workers``: how long one trial may take, such as ``"15m"``.
         memory_limit: only with ``workers``: what one trial may take, such as ``"2GiB"``.
-        **data_options: ``target``, ``data_dir``, ``test``, ``sample_weight``, ``task`` of `paceline.data.load`, and
-            ``standardize`` of `paceline.data.split`.
+        **data_options: ``target``, ``data_dir``, ``test``, ``sample_weight``, ``task``, ``decimal`` of
+            `paceline.data.load`; ``shuffle=False`` for rows in the order of time: the test part is the last rows,
+            validation the last ones before it; ``standardize`` of `paceline.data.split`, which says what is done to
+            inputs; ``scale_target``: whether a regression target is learnt scaled (it is measured in its own unit in
+            any case), None for one far from 0 ± 1, where that makes no other loss of it.
 
     Returns:
         The study: ``best``, ``best_model()``, ``trials``, ``trials_dataframe()``.

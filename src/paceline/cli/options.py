@@ -46,7 +46,30 @@ Patience = Annotated[int | None, typer.Option(help="Epochs without improvement a
 Keep = Annotated[str, typer.Option(help="Whose weights and score count: the last or the best epoch's.")]
 Memory = Annotated[str | None, typer.Option(help="What networks side by side may take, such as 8GiB.")]
 ClassWeight = Annotated[
-    str | None, typer.Option(metavar="CLASS=WEIGHT,...", help="Weight of each class in the loss, such as 0=1,1=5.")
+    str | None,
+    typer.Option(
+        metavar="CLASS=WEIGHT,...|balanced", help="Weight of each class in the loss, such as no=1,yes=5; or balanced."
+    ),
+]
+Shuffle = Annotated[
+    bool | None,
+    typer.Option(
+        "--shuffle/--no-shuffle",
+        help="Draw test and validation rows by chance, or take the last ones.  [default: draw]",
+    ),
+]
+Standardize = Annotated[
+    bool | None,
+    typer.Option("--standardize/--no-standardize", help="Shift and scale inputs.  [default: those of tables]"),
+]
+ScaleTarget = Annotated[
+    bool | None,
+    typer.Option(
+        "--scale-target/--no-scale-target", help="Learn a regression target scaled.  [default: far from 0 ± 1]"
+    ),
+]
+Decimal = Annotated[
+    str | None, typer.Option(metavar="MARK", help="What stands before the fraction in a CSV: , or .  [default: found]")
 ]
 Repeats = Annotated[int, typer.Option(help="Train each configuration so often, on other seeds and splits.")]
 Folds = Annotated[int | None, typer.Option(help="Cross-validate each configuration in so many folds.")]
@@ -166,24 +189,25 @@ def pairs(given: list[str] | None) -> dict[str, str]:
     return found
 
 
-def class_weights(text: str | None) -> dict[int, float] | None:
-    """``"0=1,1=5"`` as ``{0: 1.0, 1: 5.0}``.
+def class_weights(text: str | None) -> dict[str, float] | str | None:
+    """``"no=1,yes=5"`` as ``{"no": 1.0, "yes": 5.0}``; ``"balanced"`` as it is.
 
     Raises:
         InvalidInput: anything else, or a class given twice.
     """
     from paceline.core import InvalidInput
 
-    if text is None:
-        return None
-    given = [pair.split("=") for pair in text.split(",")]
+    if text is None or text.strip() == "balanced":
+        return text and text.strip()
+    given = [pair.rpartition("=") for pair in text.split(",")]
     try:
-        weights = {int(number): float(weight) for number, weight in given}
+        weights = {name.strip(): float(weight) for name, _, weight in given if name.strip()}
     except ValueError:
         weights = {}
     if len(weights) < len(given):
         raise InvalidInput(
-            f"--class-weight is {text!r}", expected="each class once with its weight, such as --class-weight 0=1,1=5"
+            f"--class-weight is {text!r}",
+            expected="each class once with its weight, such as --class-weight 0=1,1=5, or balanced",
         )
     return weights
 
@@ -198,9 +222,11 @@ def value_of(text: str) -> "Value":
     return {"yes": True, "true": True, "no": False, "false": False}.get(text.lower(), text)
 
 
-def data_options(data_dir: Path | None, target: str | None, task: str | None, test: str | None) -> dict[str, Any]:
+def data_options(
+    data_dir: Path | None, target: str | None, task: str | None, test: str | None, **others: Any
+) -> dict[str, Any]:
     """Those of the data options that were given."""
-    options: dict[str, Any] = {"data_dir": data_dir, "target": target, "task": task}
+    options: dict[str, Any] = {"data_dir": data_dir, "target": target, "task": task, **others}
     if test is not None:
         options["test"] = _fraction_or_path(test)
     return {name: value for name, value in options.items() if value is not None}

@@ -69,6 +69,10 @@ def tune(
     target: o.Target = None,
     task: o.Task = None,
     test: o.Test = None,
+    shuffle: o.Shuffle = None,
+    standardize: o.Standardize = None,
+    scale_target: o.ScaleTarget = None,
+    decimal: o.Decimal = None,
     fixed: o.Set = None,
     workers: o.Workers = None,
     time_limit: o.TimeLimit = None,
@@ -95,7 +99,10 @@ def tune(
         class_weight=o.class_weights(class_weight),
         fixed={name: o.value_of(text) for name, text in values.items()} if is_function else values, workers=workers,
         time_limit=time_limit, memory_limit=memory_limit, display=display, watch=watch,
-        **o.data_options(data_dir, target, task, test),
+        **o.data_options(
+            data_dir, target, task, test, shuffle=shuffle, standardize=standardize, scale_target=scale_target,
+            decimal=decimal,
+        ),
     )  # fmt: skip
 
 

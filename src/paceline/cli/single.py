@@ -33,6 +33,10 @@ def train(
     target: o.Target = None,
     task: o.Task = None,
     test: o.Test = None,
+    shuffle: o.Shuffle = None,
+    standardize: o.Standardize = None,
+    scale_target: o.ScaleTarget = None,
+    decimal: o.Decimal = None,
     display: o.Display = True,
 ) -> None:
     """Train one configuration.
@@ -56,14 +60,17 @@ def train(
     request = as_request(
         what, data, objective=o.objective_of(objective) or (None if model else "val_loss"),
         trials=1, budget=None, search="grid", seed=seed_of(seed), study=directory, validation=validation,
-        class_weight=None, fixed=None, data_options=o.data_options(data_dir, target, task, test), epochs=epochs,
-        batch_size=batch_size, patience=patience, keep=keep, memory=None,
+        class_weight=None, fixed=None, epochs=epochs, batch_size=batch_size, patience=patience, keep=keep, memory=None,
+        data_options=o.data_options(
+            data_dir, target, task, test, shuffle=shuffle, standardize=standardize, scale_target=scale_target,
+            decimal=decimal,
+        ),
     )  # fmt: skip
     with interruptible(), explained(directory):
         echo("Loading data and trying build(hp) ...", err=True)
         plan = make_plan(request)
         config = choose(plan.space, texts, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
-        request = replace(request, search=SearchChoice.of(Given((config,)), request.seed))
+        request = replace(plan.request, search=SearchChoice.of(Given((config,)), request.seed))
         with watch(display, trials=1, opening="Preparing the network ...") as observer:
             carry_out(replace(plan, request=request), directory, observer)
     text.single(read(directory), console())

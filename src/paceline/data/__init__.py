@@ -2,7 +2,8 @@
 
 from paceline.data.describing import describe
 from paceline.data.loading import OPTIONS, load
-from paceline.data.records import Column, Dataset, DatasetInfo, Split, Standardization, Stream, Task
+from paceline.data.preparation import Preparation, Scaling, TableFeatures
+from paceline.data.records import Column, Dataset, DatasetInfo, Split, Stream, Task
 from paceline.data.splits import prepare, split
 from paceline.data.trees import Tree
 
@@ -11,9 +12,11 @@ __all__ = [
     "Column",
     "Dataset",
     "DatasetInfo",
+    "Preparation",
+    "Scaling",
     "Split",
-    "Standardization",
     "Stream",
+    "TableFeatures",
     "Task",
     "Tree",
     "describe",

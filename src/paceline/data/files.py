@@ -52,10 +52,10 @@ def pixels(images: Array) -> Array:
     return images.astype(np.float32) / np.float32(255) if images.dtype == np.uint8 else images
 
 
-def read_npz(path: Path) -> tuple[Parts, tuple[str, ...]]:
-    """The arrays ``x_train, y_train, x_test, y_test`` (as Keras names them) or ``x, y`` of an ``.npz`` file, and notes.
+def read_npz(path: Path) -> tuple[Parts, bool]:
+    """The arrays ``x_train, y_train, x_test, y_test`` (as Keras names them) or ``x, y`` of an ``.npz`` file.
 
-    Images (bytes with three axes or more) become float32 in [0, 1].
+    And whether they are images of bytes, 0 to 255.
 
     Raises:
         MissingData: no such file.
@@ -82,7 +82,4 @@ def read_npz(path: Path) -> tuple[Parts, tuple[str, ...]]:
             expected="x_train, y_train, x_test, y_test, or x, y",
         )
     x, y, x_test, y_test = arrays[keys[0]], arrays[keys[1]], arrays.get("x_test"), arrays.get("y_test")
-    if x.dtype != np.uint8 or x.ndim < 3:
-        return (x, y, x_test, y_test), ()
-    note = "Pixels 0 to 255 were scaled to 0 to 1."
-    return (pixels(x), y, None if x_test is None else pixels(x_test), y_test), (note,)
+    return (x, y, x_test, y_test), x.dtype == np.uint8 and x.ndim >= 3

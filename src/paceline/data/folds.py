@@ -128,6 +128,11 @@ def _splitter(split: Split, folds: Any, groups: Any) -> Any:
     folds = folds_of(folds)
     if not isinstance(folds, int):
         return folds
+    if not split.shuffle:
+        raise InvalidInput(
+            f"folds is {folds} and shuffle is False", expected="a splitter that respects the order of rows",
+            fix=f"Pass folds=sklearn.model_selection.TimeSeriesSplit({folds}).",
+        )  # fmt: skip
     from sklearn import model_selection
 
     has_labels = targets.labels(split.dataset.y, split.dataset.task) is not None

@@ -1,7 +1,8 @@
 """`load`: from whatever the user has to a validated `Dataset`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -9,15 +10,18 @@ import numpy as np
 from paceline.core import InvalidInput, knows_its_arguments
 from paceline.data import arrays, sources, tables, targets
 from paceline.data.fingerprints import fingerprint
-from paceline.data.partition import partition
-from paceline.data.records import Column, Dataset, Stream, Task
+from paceline.data.notation import Decimal
+from paceline.data.partition import last_rows, partition
+from paceline.data.records import RULE, Column, Dataset, Stream, Task
 from paceline.data.registry import SOURCES, Source
-from paceline.data.trees import Array, Tree, leaves, num_rows, take
+from paceline.data.trees import Array, Tree, is_branch, num_rows, take
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTIONS = ("target", "data_dir", "test", "sample_weight", "task", "standardize")
+OPTIONS = (
+    "target", "data_dir", "test", "sample_weight", "task", "decimal", "shuffle", "standardize", "scale_target",
+)  # fmt: skip
 """What users pass beside the data, to `load` or to `paceline.data.split`: the ``**data_options`` of the public face."""
 
 _TEST_FRACTION = 0.2
@@ -28,37 +32,46 @@ _TEST_STREAM = 1  # of random numbers; `splits` uses another
 def load(
     source: "str | os.PathLike[str] | tuple[Any, ...] | pd.DataFrame | Dataset",
     *,
-    target: str | None = None,
+    target: str | int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     test: Any = "auto",
     seed: int = 0,
     sample_weight: Any = None,
     task: Task | None = None,
+    decimal: Decimal | None = None,
+    shuffle: bool = True,
     _sources: Mapping[str, Source] = SOURCES,
+    _rule: int = RULE,
 ) -> Dataset: ...
 @overload
 def load(
     source: Any,
     *,
-    target: str | None = None,
+    target: str | int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     test: Any = "auto",
     seed: int = 0,
     sample_weight: Any = None,
     task: Task | None = None,
+    decimal: Decimal | None = None,
+    shuffle: bool = True,
     _sources: Mapping[str, Source] = SOURCES,
+    _rule: int = RULE,
 ) -> Dataset | Stream: ...
 @knows_its_arguments()
 def load(
     source: Any,
     *,
-    target: str | None = None,
+    target: str | int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     test: Any = "auto",
     seed: int = 0,
     sample_weight: Any = None,
     task: Task | None = None,
+    decimal: Decimal | None = None,
+    shuffle: bool = True,
     _sources: Mapping[str, Source] = SOURCES,
+    _rule: int = RULE,
 ) -> Dataset | Stream:
     """A data set from a name, a path, arrays, a data frame, or a ``keras.utils.PyDataset``.
 
@@ -83,6 +96,9 @@ def load(
         sample_weight: one number for each row of x, or the name of a table's column.
         task: ``"classification"`` or ``"regression"``; None to go by the target's type (texts, booleans and integers
             are classes, floats are amounts).
+        decimal: the mark before the fraction in a table's numbers, ``","`` or ``"."``; None to find it out.
+        shuffle: whether a test part that is drawn is drawn by chance; False for the last rows, as for rows in the
+            order of time.
 
     Raises:
         MissingData: an unknown name, a file that is not there, a download that failed.
@@ -92,13 +108,34 @@ def load(
         return source
     if any(kind.__name__ == "PyDataset" and kind.__module__.startswith("keras") for kind in type(source).__mro__):
         return _stream(source)
-    raw = sources.read(source, target, data_dir, _sources)
+    if decimal not in (None, ".", ","):
+        raise InvalidInput(f"decimal is {decimal!r}", expected="',' or '.'")
+    if not isinstance(shuffle, bool):
+        raise InvalidInput(f"shuffle is {shuffle!r}", expected="True or False")
+    reader = sources.Reader(target, data_dir, _sources, decimal, as_before=_rule < RULE)
+    raw = reader.read(source)
     if isinstance(sample_weight, str):
         raw, sample_weight = sources.take_weights(raw, sample_weight)
-    raw = sources.with_test(raw, test, target)
+    raw = reader.with_test(raw, test)
     fraction = _TEST_FRACTION if isinstance(test, str) and raw.from_file else test
     draws = raw.y_test is None and test is not None and not isinstance(fraction, str)
-    return _prepare(raw, fraction if draws else None, seed, sample_weight, task)
+    drawn = _Drawn(fraction if draws else None, seed, shuffle)
+    return _prepare(raw, drawn, sample_weight, task, _rule)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The test part that is drawn: what fraction of the rows, None for nothing; the seed; whether by chance."""
+
+    fraction: Any
+    seed: int
+    shuffle: bool
+
+    def divide(self, rows: int, labels: Array | None) -> tuple[Array, Array, tuple[str, ...]]:
+        """Row numbers of the rest and of the test part, and notes."""
+        if not self.shuffle:
+            return (*last_rows(rows, self.fraction, "test"), ())
+        return partition(rows, self.fraction, seed=self.seed, stream=_TEST_STREAM, labels=labels, what="test")
 
 
 def _stream(source: Any) -> Stream:
@@ -110,8 +147,11 @@ def _stream(source: Any) -> Stream:
     return Stream(type(source).__name__, source, length, (note,))
 
 
-def _prepare(raw: sources.Raw, fraction: Any, seed: int, sample_weight: Any, task: Task | None) -> Dataset:
+def _prepare(raw: sources.Raw, drawn: _Drawn, sample_weight: Any, task: Task | None, rule: int) -> Dataset:
     """Validates, encodes the target, draws the test part, learns a table's columns, and names the contents."""
+    as_before = rule < RULE
+    writing = _writing(raw, as_before)
+    raw = raw if as_before or task == "classification" else _with_target_numbers(raw, writing)
     prepared = targets.prepare(raw.y, raw.y_test, task=task, name=raw.target_name)
     x, y = _inputs(raw.x, "x"), prepared.y
     x_test, y_test = _inputs(raw.x_test, "x_test"), prepared.y_test
@@ -119,13 +159,17 @@ def _prepare(raw: sources.Raw, fraction: Any, seed: int, sample_weight: Any, tas
     _same_rows(x_test, y_test, ("x_test", "y_test"))
     weight = None if sample_weight is None else arrays.weights(sample_weight, num_rows(y))
     notes = raw.notes + prepared.notes
-    if fraction is not None:
-        labels = targets.labels(y, prepared.task)
-        rest, part, drawn = partition(num_rows(y), fraction, seed=seed, stream=_TEST_STREAM, labels=labels, what="test")
+    if drawn.fraction is not None:
+        rest, part, told = drawn.divide(num_rows(y), targets.labels(y, prepared.task))
         x, x_test, y, y_test = _take(x, rest), _take(x, part), take(y, rest), take(y, part)
-        weight, notes = None if weight is None else weight[rest], notes + drawn
-    x, x_test, columns, learned = _tabulate(x, x_test)
+        weight, notes = None if weight is None else weight[rest], notes + told
+    x, x_test, learned = _tabulate(x, x_test, writing)
+    columns = learned.columns
     named = raw.class_names if len(raw.class_names) == prepared.num_classes else prepared.class_names
+    contents = fingerprint(repr((columns, prepared.task, prepared.class_names)), x, y, x_test, y_test, weight)
+    if columns:  # what is kept is what a model takes; fingerprints are older than that
+        x, x_test = x.astype(np.float32), None if x_test is None else x_test.astype(np.float32)
+        notes += () if as_before else _telling(x, y, columns, prepared.task)
     return Dataset(
         name=raw.name,
         x=x,
@@ -134,14 +178,57 @@ def _prepare(raw: sources.Raw, fraction: Any, seed: int, sample_weight: Any, tas
         y_test=y_test,
         task=prepared.task,
         num_classes=prepared.num_classes,
-        fingerprint=fingerprint(repr((columns, prepared.task, prepared.class_names)), x, y, x_test, y_test, weight),
+        fingerprint=contents,
         sample_weight=weight,
         class_names=named,
         feature_names=tuple(feature for column in columns for feature in column.features) or raw.feature_names,
         target_name=raw.target_name,
         columns=columns,
-        notes=notes + learned + _pixel_note(x),
+        notes=notes + learned.notes,
+        became=learned.became,
+        has_pixels=raw.has_pixels,
+        class_values=prepared.class_values,
     )
+
+
+def _writing(raw: sources.Raw, as_before: bool) -> tables.Writing:
+    if not arrays.is_frame(raw.x):
+        return tables.Writing(raw.decimal, as_before=as_before)
+    return tables.writing_of(raw.x, raw.decimal, is_semicolon=raw.is_semicolon, as_before=as_before)
+
+
+def _with_target_numbers(raw: sources.Raw, writing: tables.Writing) -> sources.Raw:
+    """The source with a target that is written as texts, such as ``"€ 178,500"``, as numbers."""
+    if getattr(raw.y, "ndim", 1) != 1 or is_branch(raw.y):
+        return raw
+    y, form = tables.target_numbers(raw.y, raw.target_name, writing)
+    if form is None:
+        return raw
+    y_test = None if raw.y_test is None else tables.target_numbers(raw.y_test, raw.target_name, writing)[0]
+    note = f"The target {raw.target_name} holds {form.told}: pass task='classification' if they are classes."
+    return replace(raw, y=y, y_test=y_test, notes=(*raw.notes, note))
+
+
+def _telling(x: Array, y: Tree, columns: Sequence[Column], task: Task) -> tuple[str, ...]:
+    """A warning for each column that is the target under another name."""
+    if is_branch(y) or y.ndim != 1:
+        return ()
+    same = [column.name for index, column in enumerate(columns) if column.features and _tells(x[:, index], y, task)]
+    return tuple(
+        f"Warning: column '{name}' tells the target, each of its values goes with one of the target's: leave it out "
+        "unless it is known beforehand." for name in same
+    )  # fmt: skip
+
+
+def _tells(cells: Array, y: Array, task: Task) -> bool:
+    if task == "regression":
+        return bool(np.array_equal(cells, y) and len(np.unique(y)) > 1)
+    values = np.unique(cells)
+    classes = np.unique(y)
+    if len(values) != len(classes) or np.isnan(values).any():
+        return False
+    pairs = np.unique(np.stack([cells, y.astype(np.float32)]), axis=1)
+    return bool(pairs.shape[1] == len(classes))
 
 
 def _inputs(x: Any, what: str) -> Any:
@@ -162,20 +249,14 @@ def _take(x: Any, rows: Array) -> Any:
     return x.iloc[rows] if arrays.is_frame(x) else take(x, rows)
 
 
-def _tabulate(x: Any, x_test: Any) -> tuple[Tree, Tree | None, tuple[Column, ...], tuple[str, ...]]:
+def _tabulate(x: Any, x_test: Any, writing: tables.Writing) -> tuple[Tree, Tree | None, tables.Learned]:
     """Data frames as matrices, learned from the rows outside the test part; arrays as they are."""
     if x_test is not None and arrays.is_frame(x) != arrays.is_frame(x_test):
         raise InvalidInput("one of x and x_test is a data frame and the other is not", expected="both or neither")
     if not arrays.is_frame(x):
         if x_test is not None:
             arrays.same_shape(x, x_test, ("x", "x_test"))
-        return x, x_test, (), ()
-    columns, notes = tables.learn_columns(x)
-    test = None if x_test is None else tables.to_matrix(x_test, columns, "x_test")
-    return tables.to_matrix(x, columns, "x"), test, columns, notes
-
-
-def _pixel_note(x: Tree) -> tuple[str, ...]:
-    if any(leaf.dtype == np.uint8 and leaf.ndim > 2 for _, leaf in leaves(x)):
-        return ("Pixels 0 to 255 are used as they are: divide by 255 unless your network does so.",)
-    return ()
+        return x, x_test, tables.Learned((), (), ())
+    learned = tables.learn_columns(x, writing)
+    test = None if x_test is None else tables.to_matrix(x_test, learned.columns, "x_test")
+    return tables.to_matrix(x, learned.columns, "x"), test, learned

@@ -22,13 +22,7 @@ def partition(
     Raises:
         InvalidInput: a fraction that leaves nothing of either part.
     """
-    if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
-        raise InvalidInput(f"{what} is {fraction!r}", expected="a fraction of the rows strictly between 0 and 1")
-    size = max(1, round(float(fraction) * num_rows))
-    if size >= num_rows:
-        raise InvalidInput(
-            f"{what}={fraction:g} takes {size} of {num_rows} rows", expected="a fraction that leaves rows for training"
-        )
+    size = _size(num_rows, fraction, what)
     random = np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(stream,)))
     order = random.permutation(num_rows)
     notes: tuple[str, ...] = ()
@@ -39,6 +33,23 @@ def partition(
         else:
             notes = (f"The {what} part was drawn without equal shares of the classes: {refusal}.",)
     return np.sort(order[size:]), np.sort(order[:size]), notes
+
+
+def last_rows(num_rows: int, fraction: float, what: str) -> tuple[Array, Array]:
+    """Row numbers of the rest and of the part, which is the last rows; arguments and errors as of `partition`."""
+    size = _size(num_rows, fraction, what)
+    return np.arange(num_rows - size), np.arange(num_rows - size, num_rows)
+
+
+def _size(num_rows: int, fraction: float, what: str) -> int:
+    if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
+        raise InvalidInput(f"{what} is {fraction!r}", expected="a fraction of the rows strictly between 0 and 1")
+    size = max(1, round(float(fraction) * num_rows))
+    if size >= num_rows:
+        raise InvalidInput(
+            f"{what}={fraction:g} takes {size} of {num_rows} rows", expected="a fraction that leaves rows for training"
+        )
+    return size
 
 
 def _shares(labels: Array, size: int, random: np.random.Generator) -> tuple[Array | None, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paceline.data import preparing, tables, targets
+from paceline.data import preparing, targets
 from paceline.data.folds import Parts
 from paceline.data.partition import partition
 from paceline.data.records import Split
@@ -40,9 +40,9 @@ def pool_of(split: Split, parts: Sequence[Parts]) -> Pool:
         parts: row numbers of the data set, outside its test part.
     """
     dataset = split.dataset
-    if not dataset.columns and split.standardization is None:
-        plain = preparing.scaled(dataset.x, None)
-        return Pool(plain, dataset.y, dataset.sample_weight, tuple(parts))
+    if split.preparation is None or not split.preparation.is_fitted:
+        x = dataset.x if split.preparation is None else split.preparation.apply(dataset.x)
+        return Pool(x, dataset.y, dataset.sample_weight, tuple(parts))
     blocks = [_prepared(split, train) for train, _ in parts]
     count, repeats = dataset.num_rows, len(parts)
     moved = tuple((train + i * count, held_out + i * count) for i, (train, held_out) in enumerate(parts))
@@ -53,9 +53,12 @@ def pool_of(split: Split, parts: Sequence[Parts]) -> Pool:
 
 
 def fresh_parts(split: Split, seeds: Iterable[int]) -> tuple[Parts, ...] | None:
-    """New divisions into training and validation part, of the same sizes; None where validation data were given."""
+    """New divisions into training and validation part, of the same sizes.
+
+    None where validation data were given or the rows are in the order of time: there is one division only.
+    """
     dataset = split.dataset
-    if split.val_rows is None:
+    if split.val_rows is None or not split.shuffle:
         return None
     share = len(split.val_rows) / dataset.num_rows
     labels = targets.labels(dataset.y, dataset.task)
@@ -70,11 +73,6 @@ def fresh_parts(split: Split, seeds: Iterable[int]) -> tuple[Parts, ...] | None:
 
 def _prepared(split: Split, train_rows: Array) -> Tree:
     """All rows, prepared by what these training rows say."""
-    dataset = split.dataset
-    medians = tables.fit_medians(take(dataset.x, train_rows), dataset.columns) if dataset.columns else None
-    features = preparing.features(dataset, dataset.x, medians)
-    own = take(features, train_rows)
-    if split.standardization is None:
-        return preparing.scaled(features, None)
-    fitted = preparing.fit(own, dataset, None) if dataset.columns else preparing.fit_like(split.standardization, own)
-    return preparing.scaled(features, fitted)
+    x = split.dataset.x
+    fitted = preparing.fit(take(x, train_rows), split.dataset, split.how)
+    return x if fitted is None else fitted.apply(x)

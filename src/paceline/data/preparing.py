@@ -1,48 +1,55 @@
-"""What is done to inputs before a network sees them: gaps filled, categories as features, shift and scale."""
+"""Fitting, on a training part, what is done to inputs before a network sees them."""
 
 import numpy as np
 
-from paceline.data import tables
-from paceline.data.records import Dataset, Standardization
-from paceline.data.trees import Array, Tree, leaves, map_leaves
+from paceline.data.preparation import How, Preparation, Scaling, TableFeatures
+from paceline.data.records import Dataset
+from paceline.data.trees import Array, Tree, leaves
+
+_BYTE = 255.0
+_ZERO = np.float32(0)
 
 
-def features(dataset: Dataset, x: Tree | None, medians: Array | None) -> Tree | None:
-    """A table's matrix as features, still float64; anything else as it is."""
-    return x if x is None or medians is None else tables.to_features(x, dataset.columns, medians)
+def fit(x: Tree, dataset: Dataset, how: How) -> Preparation | None:
+    """What is done to inputs; None where they are taken as they are.
 
-
-def scaled(x: Tree | None, fitted: Standardization | None) -> Tree | None:
-    """Standardised, and in any case no longer float64."""
-    if x is None or fitted is not None:
-        return None if x is None or fitted is None else fitted.apply(x)
-    return map_leaves(lambda _, leaf: leaf.astype(np.float32) if leaf.dtype == np.float64 else leaf, x)
-
-
-def fit(x: Tree, dataset: Dataset, standardize: bool | None) -> Standardization | None:
-    """Mean and scale of every float input that is to be standardised; None if there is none."""
-    if standardize is False:
-        return None
+    Args:
+        x: inputs of the training part, as in the data set.
+        dataset: where they come from.
+        how: whose numbers are shifted and scaled.
+    """
     if dataset.columns:
-        mean, scale = _moments(x)
-        numeric = np.asarray([column.kind == "numeric" for column in dataset.columns for _ in column.features])
-        return Standardization(np.where(numeric, mean, np.float32(0)), np.where(numeric, scale, np.float32(1)))
-    moments = {
-        path: _moments(leaf) if leaf.dtype == np.float32 and (standardize or leaf.ndim == 2) else (None, None)
-        for path, leaf in leaves(x)
-    }
-    if all(mean is None for mean, _ in moments.values()):
-        return None
-    means = map_leaves(lambda path, _: moments[path][0], x)
-    return Standardization(means, map_leaves(lambda path, _: moments[path][1], x))
+        return _fit_table(x, dataset, how != "none")
+    found = {}
+    for path, leaf in leaves(x):
+        if leaf.dtype == np.uint8 and leaf.ndim > 2 and (dataset.has_pixels or how in ("columns", "all")):
+            found[path] = (np.asarray(_ZERO), np.asarray(np.float32(_BYTE)))
+        elif leaf.dtype == np.float32 and _is_scaled(leaf, dataset, how):
+            found[path] = _moments(leaf)
+    return Scaling(found) if found else None
 
 
-def fit_like(other: Standardization, x: Tree) -> Standardization:
-    """Mean and scale of the inputs that another standardisation of the same data set shifts and scales."""
-    known = dict(leaves(other.mean))
-    moments = {path: _moments(leaf) if known[path] is not None else (None, None) for path, leaf in leaves(x)}
-    means = map_leaves(lambda path, _: moments[path][0], x)
-    return Standardization(means, map_leaves(lambda path, _: moments[path][1], x))
+def _is_scaled(leaf: Array, dataset: Dataset, how: How) -> bool:
+    if how == "tables":
+        return dataset.is_table
+    return how == "all" or (how == "columns" and leaf.ndim == 2)
+
+
+def _fit_table(x: Array, dataset: Dataset, scale: bool) -> TableFeatures:
+    """Medians, means and scales of a table's matrix, float32 (rows, columns)."""
+    parts: list[tuple[int, float, float, float, float]] = []
+    for index, column in enumerate(dataset.columns):
+        if column.kind == "categorical":
+            parts += [(index, float(code), 0.0, 0.0, 1.0) for code in range(len(column.categories))]
+        elif column.kind == "numeric":
+            cells = x[:, index]
+            present = cells[np.isfinite(cells)]
+            fill = np.float32(np.median(present) if len(present) else 0.0)
+            mean, deviation = _moments(np.where(np.isfinite(cells), cells, fill)) if scale else (_ZERO, 1.0)
+            parts.append((index, np.nan, float(fill), float(mean), float(deviation)))
+    columns = np.asarray([part[0] for part in parts], np.int32)
+    code, fills, means, scales = np.asarray([part[1:] for part in parts], np.float32).T.copy()
+    return TableFeatures(columns, code, fills, means, scales, len(dataset.columns))
 
 
 def _moments(x: Array) -> tuple[Array, Array]:
@@ -57,4 +64,4 @@ def _moments(x: Array) -> tuple[Array, Array]:
     constant = variance <= rounding * variance + np.square(rounding * mean)
     scale = np.sqrt(variance)
     scale = np.where(constant | (scale < np.finfo(np.float32).tiny), 1.0, scale)
-    return mean.astype(np.float32), scale.astype(np.float32)
+    return np.asarray(mean, dtype=np.float32), np.asarray(scale, dtype=np.float32)

@@ -1,13 +1,17 @@
 """The records of this room: a loaded data set, its parts after the split, and what is known of the named ones."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from paceline.data.notation import Form
+from paceline.data.preparation import How, Preparation
 from paceline.data.trees import Array, Tree, leaves, map_leaves, num_rows
 
-_LARGEST = np.finfo(np.float32).max
+RULE = 2
+"""The rule by which data are prepared now. Studies keep theirs: 1 is that of studies that recorded none."""
 
 Task = Literal["classification", "regression"]
 """What the target asks for."""
@@ -19,21 +23,39 @@ class Column:
 
     Attributes:
         name: its name in the file.
-        kind: ``"numeric"`` (one feature) or ``"categorical"`` (one feature per entry of ``categories``).
+        kind: ``"numeric"`` (one feature), ``"categorical"`` (one feature per entry of ``categories``) or ``"unused"``
+            (numbers that are left out; a row of the table has them all the same).
         categories: the values that have a feature of their own, in order. The last ones may be `OTHER`, which gathers
             rare and unknown values, and `MISSING`.
         num_missing: how many values of it are missing in training and validation rows.
+        form: how its texts are read as numbers or dates; None where they are not.
     """
 
     name: str
-    kind: Literal["numeric", "categorical"]
+    kind: Literal["numeric", "categorical", "unused"]
     categories: tuple[str, ...] = ()
     num_missing: int = 0
+    form: Form | None = field(default=None, repr=False)  # fingerprints hold the rest
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the features that it becomes."""
-        return (self.name,) if self.kind == "numeric" else tuple(f"{self.name}={value}" for value in self.categories)
+        if self.kind == "categorical":
+            return tuple(f"{self.name}={value}" for value in self.categories)
+        return (self.name,) if self.kind == "numeric" else ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> "Column":
+        """Back from `to_json`."""
+        form = state["form"]
+        return cls(
+            state["name"], state["kind"], tuple(state["categories"]), state["num_missing"],
+            None if form is None else Form(**form),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +66,9 @@ class Dataset:
         name: the name of a named data set, the file's name, or ``"arrays"``.
         x: inputs, (rows, ...); a tree of them for several inputs. Images from files are float32 in [0, 1] of shape
             (rows, height, width), without a channel axis where the file has none. Of a table (``columns`` is not
-            empty), x is float64 of shape (rows, columns): numbers as they are, categories as their index in
-            `Column.categories`, NaN where missing; `split` turns it into features, fitted on the training part.
+            empty), x is float32 of shape (rows, columns): numbers as they are, dates as days since 1970, categories as
+            their index in `Column.categories`, NaN where missing; `split` turns it into features, fitted on the
+            training part.
         y: targets: int32 classes of shape (rows,), or float32 of shape (rows,) or (rows, outputs); a tree for several
             outputs. One-hot classes stay as they are, float32 of shape (rows, classes).
         x_test, y_test: the same for the test part, or None.
@@ -55,7 +78,10 @@ class Dataset:
         class_names: what each class is called, in the order of their numbers; empty for regression.
         feature_names: of tabular data, the names of the features that the network will see; otherwise empty.
         target_name: the target's name, ``"y"`` where it has none.
-        columns: of a table from a file or data frame, how each column becomes numbers; otherwise empty.
+        columns: of a table from a file or data frame, how each column of ``x`` becomes features; otherwise empty.
+        became: of a table, each column's name and what became of it in a few words, those left out too.
+        has_pixels: whether bytes are images of a file, of 0 to 255, which `split` brings to 0 to 1.
+        class_values: of classes that are whole numbers other than 0 to k-1, these, in the order of ``class_names``.
         fingerprint: hash of contents and preparation: equal for equal data, on every machine.
         notes: plain sentences about what was done to the data.
     """
@@ -74,6 +100,9 @@ class Dataset:
     target_name: str = "y"
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
+    became: tuple[tuple[str, str], ...] = ()
+    has_pixels: bool = False
+    class_values: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         test = "no test part" if self.x_test is None else f"{num_rows(self.x_test)} test rows"
@@ -84,6 +113,11 @@ class Dataset:
     def num_rows(self) -> int:
         """Rows outside the test part."""
         return num_rows(self.x)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its inputs are named columns, as opposed to arrays."""
+        return bool(self.feature_names)
 
     @property
     def input_shape(self) -> Any:
@@ -104,36 +138,6 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standardization:
-    """Shift and scale that give every feature mean 0 and standard deviation 1 in the training part.
-
-    Attributes:
-        mean: float32, of one row's shape; a tree of them for several inputs, with None for inputs left alone.
-        scale: the same, standard deviations; 1 where a feature does not vary.
-    """
-
-    mean: Tree
-    scale: Tree
-
-    def apply(self, x: Tree) -> Tree:
-        """``(x - mean) / scale`` in float32, for each input that is standardised.
-
-        Args:
-            x: inputs as in the training part, (rows, ...).
-        """
-        means, scales = dict(leaves(self.mean)), dict(leaves(self.scale))
-
-        def one(path: str, leaf: Array) -> Array:
-            if means[path] is None:
-                return leaf
-            with np.errstate(over="ignore"):
-                scaled = (leaf - means[path]) / scales[path]
-            return np.asarray(np.clip(scaled, -_LARGEST, _LARGEST), dtype=np.float32)
-
-        return map_leaves(one, x)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Split:
     """The parts of a data set, ready to train on: float32 (or integer) inputs without missing values.
 
@@ -142,12 +146,13 @@ class Split:
         x_test, y_test: the test part, prepared like the others but no part of the fitting; None where there is none.
         sample_weight_train, sample_weight_val: float32 (rows,), or None.
         train_rows, val_rows: int64 row numbers in the data set; val_rows is None where validation data were given.
-        medians: of a table, what missing numbers are filled with, float64 (columns,), NaN for categories; else None.
-        standardization: fitted on the training part, or None.
+        how: whose numbers are shifted and scaled, see `paceline.data.preparing.fit`.
+        preparation: what was done to the inputs, fitted on the training part; None where they are as they were.
         feature_names: one per feature of tabular data; otherwise empty.
         fingerprint: hash of the data set and of everything that shaped the split.
         notes: plain sentences about what was done.
         dataset: where it comes from.
+        shuffle: whether validation rows were drawn by chance; False where they are the last ones.
     """
 
     x_train: Tree
@@ -160,11 +165,12 @@ class Split:
     sample_weight_val: Array | None
     train_rows: Array
     val_rows: Array | None
-    medians: Array | None
-    standardization: Standardization | None
+    how: How
+    preparation: Preparation | None
     fingerprint: str
     notes: tuple[str, ...]
     dataset: Dataset = field(repr=False)
+    shuffle: bool = True
 
     def __repr__(self) -> str:
         test = "no test part" if self.x_test is None else f"{num_rows(self.x_test)} test"

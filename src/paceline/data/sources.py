@@ -11,9 +11,11 @@ import numpy as np
 
 from paceline.core import InvalidInput, MissingData
 from paceline.data import arrays, california, download, files, places, tables
+from paceline.data.files import pixels
+from paceline.data.notation import Decimal
+from paceline.data.reading import ENDINGS, read_table
 from paceline.data.registry import Source
 
-_TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
 _TUPLES = "(x, y), (x, y, x_test, y_test) or ((x, y), (x_test, y_test))"
 
 
@@ -23,8 +25,10 @@ class Raw:
 
     Attributes:
         x, y, x_test, y_test: unprepared; x and x_test may be data frames; the last two None without a test part.
-        name, target_name, class_names, feature_names, notes: as in `Dataset`.
+        name, target_name, class_names, feature_names, has_pixels, notes: as in `Dataset`.
         from_file: whether it came from a file or a name, as opposed to memory.
+        decimal: of a table, the decimal mark of its numbers where that is known.
+        is_semicolon: whether it comes from a file whose columns are separated by semicolons.
     """
 
     name: str
@@ -36,33 +40,110 @@ class Raw:
     feature_names: tuple[str, ...] = ()
     target_name: str = "y"
     from_file: bool = True
+    has_pixels: bool = False
+    decimal: Decimal | None = None
+    is_semicolon: bool = False
     notes: tuple[str, ...] = ()
 
 
-def read(source: Any, target: str | None, data_dir: str | os.PathLike[str] | None, known: Mapping[str, Source]) -> Raw:
-    """The contents of a name, a path, a data frame or a tuple of arrays.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads sources.
 
-    Raises:
-        MissingData, InvalidInput: see `paceline.data.load`.
+    Attributes:
+        target: the column to predict, for tables.
+        data_dir: where to look for named data sets first.
+        known: the named data sets.
+        decimal: the decimal mark of a table's numbers, where the user says it.
+        as_before: whether files are read as the first version of Paceline did.
     """
-    if arrays.is_frame(source):
-        x, y = tables.take_target(source, target, "the data frame")
-        return Raw("data frame", x, y, target_name=str(target), from_file=False)
-    if isinstance(source, str) and source in known:
-        raw = _named(known[source], data_dir)
-    elif isinstance(source, str | os.PathLike):
-        raw = _from_path(source, target, data_dir, known)
-    elif isinstance(source, tuple):
-        raw = _from_tuple(source)
-    else:
-        raise InvalidInput(
-            f"data is {type(source).__name__}",
-            expected=f"a name, a path, {_TUPLES}, a pandas data frame with target=..., or a keras.utils.PyDataset",
-            fix="Wrap generators and loaders of other libraries in a keras.utils.PyDataset.",
-        )
-    if target is not None and (isinstance(source, tuple) or not arrays.is_frame(raw.x)):
-        raise InvalidInput(f"target is {target!r} and {raw.name} has its target apart", expected="target=None")
-    return raw
+
+    target: Any
+    data_dir: str | os.PathLike[str] | None
+    known: Mapping[str, Source]
+    decimal: Decimal | None = None
+    as_before: bool = False
+
+    def read(self, source: Any) -> Raw:
+        """The contents of a name, a path, a data frame or a tuple of arrays.
+
+        Raises:
+            MissingData, InvalidInput: see `paceline.data.load`.
+        """
+        target = self.target
+        if arrays.is_frame(source):
+            x, y = tables.take_target(source, target, "the data frame")
+            return Raw("data frame", x, y, target_name=str(target), from_file=False, decimal=self.decimal)
+        if isinstance(source, str) and source in self.known:
+            raw = _named(self.known[source], self.data_dir)
+        elif isinstance(source, str | os.PathLike):
+            raw = self._from_path(source)
+        elif isinstance(source, tuple):
+            raw = replace(_from_tuple(source), decimal=self.decimal)
+        else:
+            raise InvalidInput(
+                f"data is {type(source).__name__}",
+                expected=f"a name, a path, {_TUPLES}, a pandas data frame with target=..., or a keras.utils.PyDataset",
+                fix="Wrap generators and loaders of other libraries in a keras.utils.PyDataset.",
+            )
+        if target is not None and (isinstance(source, tuple) or not arrays.is_frame(raw.x)):
+            raise InvalidInput(f"target is {target!r} and {raw.name} has its target apart", expected="target=None")
+        return raw
+
+    def with_test(self, raw: Raw, test: Any) -> Raw:
+        """The source with the test part that the user wants, as far as it is not to be drawn from its rows.
+
+        Raises:
+            InvalidInput: see `paceline.data.load`.
+        """
+        if test is None:
+            return replace(raw, x_test=None, y_test=None)
+        if isinstance(test, tuple):
+            if len(test) != 2:
+                raise InvalidInput(f"test is a tuple of {len(test)}", expected="(x_test, y_test)")
+            return replace(raw, x_test=test[0], y_test=test[1])
+        if isinstance(test, os.PathLike) or (isinstance(test, str) and test != "auto"):
+            if not arrays.is_frame(raw.x):
+                raise InvalidInput(f"test is {str(test)!r} and {raw.name} is no table", expected="(x_test, y_test)")
+            path = Path(test).expanduser()
+            held_out = read_table(path, raw.decimal, as_before=self.as_before)
+            x, y = tables.take_target(held_out.frame, self.target, str(test))
+            return replace(raw, x_test=x, y_test=y)
+        if test != "auto" and raw.y_test is not None:
+            raise InvalidInput(f"test is {test!r} and {raw.name} has its own test part", expected="test='auto' or None")
+        return raw
+
+    def _from_path(self, source: str | os.PathLike[str]) -> Raw:
+        path = Path(source).expanduser()
+        if isinstance(source, str) and not path.exists():
+            for place in places.idx_folders(self.data_dir):
+                if place.name == source:
+                    return Raw(place.name, *files.read_idx_folder(place), target_name="class")
+            if not path.suffix and len(path.parts) == 1:
+                raise _unknown(source, self.data_dir, self.known)
+        if not path.exists():
+            raise MissingData(
+                f"{path} is not there", expected="a folder of idx files, or an .npz, .csv or .parquet file"
+            )
+        if path.is_dir():
+            return Raw(path.name, *files.read_idx_folder(path), target_name="class")
+        if path.name.lower().endswith(ENDINGS):
+            return self._from_table(path)
+        if path.suffix.lower() == ".npz":
+            parts, has_pixels = files.read_npz(path)
+            if has_pixels and self.as_before:
+                x, y, x_test, y_test = parts
+                parts, has_pixels = (pixels(x), y, None if x_test is None else pixels(x_test), y_test), False
+            return Raw(path.name, *parts, has_pixels=has_pixels)
+        raise InvalidInput(f"data is the file {path}", expected="a name that ends in .npz, .csv, .csv.gz or .parquet")
+
+    def _from_table(self, path: Path) -> Raw:
+        table = read_table(path, self.decimal, as_before=self.as_before)
+        x, y = tables.take_target(table.frame, self.target, path.name)
+        return Raw(
+            path.name, x, y, target_name=str(self.target), decimal=table.decimal, is_semicolon=table.is_semicolon,
+            notes=table.notes,
+        )  # fmt: skip
 
 
 def _named(source: Source, data_dir: str | os.PathLike[str] | None) -> Raw:
@@ -76,32 +157,6 @@ def _named(source: Source, data_dir: str | os.PathLike[str] | None) -> Raw:
         x, y = california.read(places.california_file(folder))
         return Raw(source.name, x, y, feature_names=california.FEATURES, target_name=california.TARGET)
     return Raw(source.name, *files.read_idx_folder(folder), class_names=source.class_names, target_name="class")
-
-
-def _from_path(
-    source: str | os.PathLike[str],
-    target: str | None,
-    data_dir: str | os.PathLike[str] | None,
-    known: Mapping[str, Source],
-) -> Raw:
-    path = Path(source).expanduser()
-    if isinstance(source, str) and not path.exists():
-        for place in places.idx_folders(data_dir):
-            if place.name == source:
-                return Raw(place.name, *files.read_idx_folder(place), target_name="class")
-        if not path.suffix and len(path.parts) == 1:
-            raise _unknown(source, data_dir, known)
-    if not path.exists():
-        raise MissingData(f"{path} is not there", expected="a folder of idx files, or an .npz, .csv or .parquet file")
-    if path.is_dir():
-        return Raw(path.name, *files.read_idx_folder(path), target_name="class")
-    if path.name.lower().endswith(_TABLES):
-        x, y = tables.take_target(tables.read_file(path), target, path.name)
-        return Raw(path.name, x, y, target_name=str(target))
-    if path.suffix.lower() == ".npz":
-        parts, notes = files.read_npz(path)
-        return Raw(path.name, *parts, notes=notes)
-    raise InvalidInput(f"data is the file {path}", expected="a name that ends in .npz, .csv, .csv.gz or .parquet")
 
 
 def _unknown(name: str, data_dir: str | os.PathLike[str] | None, known: Mapping[str, Source]) -> MissingData:
@@ -135,25 +190,3 @@ def take_weights(raw: Raw, column: str) -> tuple[Raw, Any]:
         raise InvalidInput(f"sample_weight is {column!r} and {raw.name} is no table", expected="an array")
     x, weights = tables.take_target(raw.x, column, raw.name)
     return replace(raw, x=x), weights
-
-
-def with_test(raw: Raw, test: Any, target: str | None) -> Raw:
-    """The source with the test part that the user wants, as far as it is not to be drawn from its rows.
-
-    Raises:
-        InvalidInput: see `paceline.data.load`.
-    """
-    if test is None:
-        return replace(raw, x_test=None, y_test=None)
-    if isinstance(test, tuple):
-        if len(test) != 2:
-            raise InvalidInput(f"test is a tuple of {len(test)}", expected="(x_test, y_test)")
-        return replace(raw, x_test=test[0], y_test=test[1])
-    if isinstance(test, os.PathLike) or (isinstance(test, str) and test != "auto"):
-        if not arrays.is_frame(raw.x):
-            raise InvalidInput(f"test is {str(test)!r} and {raw.name} is no table", expected="(x_test, y_test)")
-        x, y = tables.take_target(tables.read_file(Path(test).expanduser()), target, str(test))
-        return replace(raw, x_test=x, y_test=y)
-    if test != "auto" and raw.y_test is not None:
-        raise InvalidInput(f"test is {test!r} and {raw.name} has its own test part", expected="test='auto' or None")
-    return raw

@@ -8,13 +8,15 @@ from paceline.core import InvalidInput
 from paceline.data import arrays, preparing, tables, targets
 from paceline.data.fingerprints import fingerprint
 from paceline.data.overlap import num_shared
-from paceline.data.partition import partition
+from paceline.data.partition import last_rows, partition
+from paceline.data.preparation import How, Preparation, Scaling
 from paceline.data.records import Dataset, Split
-from paceline.data.trees import Array, Tree, take
+from paceline.data.trees import Array, Tree, leaves, take
 
 _VALIDATION_STREAM = 2  # of random numbers; `loading` uses another
 _MOST_MOVED = 0.02
-_STANDARDIZED = "Inputs were shifted and scaled to mean 0 and standard deviation 1 of the training part."
+_FAR = 30.0  # numbers from which a note says that they are not scaled
+_LOOKED_AT = 10_000  # rows
 
 
 def split(
@@ -24,42 +26,51 @@ def split(
     seed: int = 0,
     stratify: bool | None = None,
     standardize: bool | None = None,
+    shuffle: bool = True,
     batch_rows: int = 1,
+    _how: How | None = None,
 ) -> Split:
     """Divides a data set into training and validation part and prepares all parts.
 
     What is fitted (the medians that fill gaps, mean and scale) is fitted on the training part only. The test part is
     kept apart: it is prepared by the same numbers and changes none of them.
 
+    Tables are prepared and arrays are taken as they are: the numbers of a table's columns are shifted and scaled to
+    mean 0 and standard deviation 1, categories become one feature each, gaps are filled; the numbers of an array reach
+    the network as they were passed. Bytes of images from a file are brought from 0 to 255 to 0 to 1.
+
     Args:
         dataset: from `load`.
         validation: fraction of the rows outside the test part, or ``(x_val, y_val)``.
         seed: of the rows drawn.
         stratify: give both parts equal shares of each class; None for classification only.
-        standardize: shift and scale float inputs to mean 0 and standard deviation 1, position by position; None for
-            tabular inputs (two axes) only. The one-hot features of categories are left alone.
+        standardize: True to shift and scale the floats of arrays too, position by position, and the bytes of images;
+            False to leave the numbers of tables as they are, too. None for tables only.
+        shuffle: whether the validation rows are drawn by chance; False for the last ones, as for rows in the order of
+            time.
         batch_rows: rows of a batch. Where few rows would be left over after the last full batch of the training part
             (at most `_MOST_MOVED` of it), the validation part takes them too, with a note.
+        _how: overrules ``standardize``; see `paceline.data.preparing.fit`.
 
     Raises:
         InvalidInput: a fraction that leaves nothing, or validation data that do not fit.
     """
     if not isinstance(dataset, Dataset):
         raise InvalidInput(f"dataset is a {type(dataset).__name__}", expected="a Dataset from paceline.data.load")
+    how: How = _how or _how_of(standardize)
     validation, moved = _whole_batches(dataset.num_rows, validation, batch_rows)
-    train_rows, val_rows, notes = _divide(dataset, validation, seed, stratify)
+    train_rows, val_rows, notes = _divide(dataset, validation, seed, stratify, shuffle)
     notes = (*notes, *moved, *_overlap(dataset))
     if val_rows is None:
         x_val, y_val = _given(dataset, validation)
-        how: tuple[Any, ...] = (x_val, y_val)
+        identity: tuple[Any, ...] = (x_val, y_val)
     else:
         x_val, y_val = take(dataset.x, val_rows), take(dataset.y, val_rows)
-        how = (train_rows, val_rows)
+        identity = (train_rows, val_rows)
     x_train = dataset.x if val_rows is None else take(dataset.x, train_rows)
-    medians = tables.fit_medians(x_train, dataset.columns) if dataset.columns else None
-    parts = [preparing.features(dataset, part, medians) for part in (x_train, x_val, dataset.x_test)]
-    fitted = preparing.fit(parts[0], dataset, standardize)
-    parts = [preparing.scaled(part, fitted) for part in parts]
+    fitted = preparing.fit(x_train, dataset, how)
+    raw = (x_train, x_val, dataset.x_test)
+    parts = [part if part is None or fitted is None else fitted.apply(part) for part in raw]
     weight = dataset.sample_weight
     return Split(
         x_train=parts[0],
@@ -72,27 +83,62 @@ def split(
         sample_weight_val=None if weight is None or val_rows is None else weight[val_rows],
         train_rows=train_rows,
         val_rows=val_rows,
-        medians=medians,
-        standardization=fitted,
-        fingerprint=fingerprint(dataset.fingerprint, f"standardised: {fitted is not None}", *how),
-        notes=notes if fitted is None else (*notes, _STANDARDIZED),
+        how=how,
+        preparation=fitted,
+        fingerprint=fingerprint(dataset.fingerprint, f"standardised: {_is_scaled(fitted, how)}", *identity),
+        notes=(*notes, *_told(fitted, dataset, how)),
         dataset=dataset,
+        shuffle=shuffle,
     )
 
 
 def prepare(split: Split, x: Any) -> Tree:
-    """Further inputs, such as those to predict for, prepared as the parts of the split are.
+    """Further inputs, such as those to predict for, prepared as the parts of the split are: what the network sees.
 
     Args:
-        split: whose fitted medians, mean and scale are used.
+        split: whose preparation is used.
         x: in the form in which the data set was given to `load`: a data frame for tables, arrays of rows otherwise
             (images from files: scaled to [0, 1]).
 
     Raises:
         InvalidInput: inputs that do not fit the data set.
     """
-    features = preparing.features(split.dataset, _like(split.dataset, x, "x"), split.medians)
-    return preparing.scaled(features, split.standardization)
+    inputs = _like(split.dataset, x, "x")
+    return inputs if split.preparation is None else split.preparation.apply(inputs)
+
+
+def _how_of(standardize: Any) -> How:
+    if standardize not in (None, True, False):
+        raise InvalidInput(f"standardize is {standardize!r}", expected="True, False or nothing")
+    return "tables" if standardize is None else "all" if standardize else "none"
+
+
+def _is_scaled(fitted: Preparation | None, how: How) -> bool:
+    """Whether anything is shifted and scaled by what the training part says."""
+    return fitted is not None and fitted.is_fitted and how != "none"
+
+
+def _told(fitted: Preparation | None, dataset: Dataset, how: How) -> tuple[str, ...]:
+    """What was done to the inputs, and what was not although networks may want it."""
+    notes = []
+    if _is_scaled(fitted, how):
+        what = "Numbers of the table" if dataset.is_table else "Inputs"
+        notes.append(f"{what} were shifted and scaled to mean 0 and standard deviation 1 of the training part.")
+    scaled = fitted.of if isinstance(fitted, Scaling) else {}
+    arrays_ = [] if dataset.is_table else list(leaves(dataset.x))
+    images = [path for path, leaf in arrays_ if leaf.dtype == np.uint8 and leaf.ndim > 2]
+    if any(path in scaled for path in images):
+        notes.append("Pixels 0 to 255 were brought to 0 to 1.")
+    elif images:
+        notes.append("Pixels 0 to 255 are used as they are: divide by 255 unless your network does so.")
+    far = [leaf for path, leaf in arrays_ if path not in scaled and leaf.dtype == np.float32 and leaf.ndim == 2]
+    largest = max((float(np.abs(leaf[:_LOOKED_AT]).max()) for leaf in far), default=0.0)
+    if largest > _FAR:
+        notes.append(
+            f"Inputs of up to {largest:,.0f} are used as they are, as all arrays: unless your network scales them, "
+            "pass standardize=True."
+        )
+    return tuple(notes)
 
 
 def _whole_batches(num_rows: int, validation: Any, batch_rows: int) -> tuple[Any, tuple[str, ...]]:
@@ -117,11 +163,13 @@ def _overlap(dataset: Dataset) -> tuple[str, ...]:
 
 
 def _divide(
-    dataset: Dataset, validation: Any, seed: int, stratify: bool | None
+    dataset: Dataset, validation: Any, seed: int, stratify: bool | None, shuffle: bool
 ) -> tuple[Array, Array | None, tuple[str, ...]]:
     """Row numbers of training and validation part; the latter None where validation data are given."""
     if isinstance(validation, tuple):
         return np.arange(dataset.num_rows), None, ()
+    if not shuffle:
+        return (*last_rows(dataset.num_rows, validation, "validation"), ())
     labels = None if stratify is False else targets.labels(dataset.y, dataset.task)
     if stratify and labels is None:
         raise InvalidInput("stratify is True and rows do not have one class each", expected="stratify=None or False")
@@ -148,4 +196,4 @@ def _like(dataset: Dataset, x: Any, what: str) -> Tree:
         return inputs
     if not arrays.is_frame(x):
         raise InvalidInput(f"the data set is a table and {what} is not", expected="a data frame of its columns")
-    return tables.to_matrix(tables.named(x, what), dataset.columns, what)
+    return tables.to_matrix(tables.named(x, what), dataset.columns, what).astype(np.float32)

@@ -1,18 +1,23 @@
 """Targets: which task they ask for, and classes numbered 0 to k-1."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from paceline.core import InvalidInput
 from paceline.data.arrays import finite, to_array
+from paceline.data.fingerprints import fingerprint
 from paceline.data.records import Dataset, Task
 from paceline.data.trees import Array, Tree, is_branch, leaves, map_leaves
 
 # Whole numbers with more different values than this, each seen less often than that, are amounts, not classes.
 _MAX_CLASSES, _MIN_ROWS_PER_CLASS = 100, 20
-_WIDE = 100.0  # standard deviation from which a note advises to scale the target
+_EXACT = 2.0**53  # up to which floats that are whole numbers can be told apart as integers
+_LARGEST_CLASS = np.iinfo(np.int32).max
+# A target within these bounds is one that networks learn as it is.
+_NEAR_MEAN, _NEAR_DEVIATION = 5.0, (0.1, 10.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +26,7 @@ class Targets:
 
     Attributes:
         y, y_test: as in `Dataset`.
-        task, num_classes, class_names: as in `Dataset`.
+        task, num_classes, class_names, class_values: as in `Dataset`.
         notes: what was done.
     """
 
@@ -31,6 +36,7 @@ class Targets:
     num_classes: int | None = None
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    class_values: tuple[int, ...] = ()
 
 
 def prepare(y: Any, y_test: Any = None, *, task: Task | None = None, name: str = "y") -> Targets:
@@ -60,10 +66,6 @@ def prepare(y: Any, y_test: Any = None, *, task: Task | None = None, name: str =
     if inferred == "classification":
         return _classes(values, test, notes, name)
     amounts = _amounts(values, name)
-    if amounts.std(dtype=np.float64) > _WIDE:
-        notes += (
-            f"The target {name} has a standard deviation of {amounts.std():,.0f}: networks learn smaller ones faster.",
-        )
     return Targets(amounts, None if test is None else _amounts(test, name), "regression", notes=notes)
 
 
@@ -144,7 +146,7 @@ def _whole(values: Array, name: str) -> Array:
     if values.dtype.kind == "f":
         if np.any(values != np.round(values)):
             raise InvalidInput(f"the target {name} holds fractions", expected="classes: whole numbers or texts")
-        return values.astype(np.int64)
+        return values.astype(np.int64) if np.abs(values).max() <= _EXACT else values
     if values.dtype.kind not in "iubUS":
         raise InvalidInput(f"the target {name} is of type {values.dtype}", expected="numbers, booleans or texts")
     return values
@@ -158,14 +160,80 @@ def _classes(values: Array, test: Array | None, notes: tuple[str, ...], name: st
         raise InvalidInput(f"the target {name} has a single class, {classes[0]!s}", expected="at least two classes")
     names = tuple(str(label) for label in classes.tolist())
     if names != tuple(map(str, range(len(names)))):
-        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-        notes = (*notes, f"Classes {shown} are numbered 0 to {len(names) - 1}.")
+        notes = (*notes, _numbered(names))
     num_unseen = len(names) - len(np.unique(codes[: len(values)]))
     if num_unseen:
         notes = (*notes, f"{num_unseen} of {len(names)} classes occur in the test part only.")
     codes = codes.astype(np.int32)
     y_test = None if test is None else codes[len(values) :]
-    return Targets(codes[: len(values)], y_test, "classification", len(names), names, notes)
+    whole = both.dtype.kind in "iu" and classes[0] >= 0 and classes[-1] <= _LARGEST_CLASS
+    kept = tuple(classes.tolist()) if whole and classes[-1] >= len(classes) else ()
+    return Targets(codes[: len(values)], y_test, "classification", len(names), names, notes, kept)
+
+
+def _numbered(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    return f"Classes {shown} are numbered 0 to {len(names) - 1}."
+
+
+def keep_values(dataset: Dataset, width: int) -> Dataset:
+    """The data set with classes as the whole numbers that the user has, where a network has that many outputs.
+
+    Args:
+        dataset: with ``class_values``.
+        width: the number of the network's outputs, more than the largest class.
+    """
+    values = np.asarray(dataset.class_values, np.int32)
+    notes = tuple(note for note in dataset.notes if note != _numbered(dataset.class_names))
+    return replace(
+        dataset, y=values[dataset.y], y_test=None if dataset.y_test is None else values[dataset.y_test],
+        num_classes=width, class_names=tuple(map(str, range(width))), class_values=(), notes=notes,
+        fingerprint=fingerprint(dataset.fingerprint, "classes as they were passed"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetScale:
+    """Shift and scale of a regression target.
+
+    Attributes:
+        shift: float32, a scalar or of shape (outputs,): the mean.
+        scale: float32, a scalar: the standard deviation; of several outputs the root mean square of theirs, so that
+            each counts in the loss as much as it did.
+    """
+
+    shift: Array
+    scale: Array
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> "TargetScale":
+        """Back from `to_json`."""
+        return cls(np.asarray(state["shift"], np.float32), np.asarray(state["scale"], np.float32))
+
+
+def scale_of(y: Tree) -> TargetScale | None:
+    """Shift and scale of a target of amounts, which have to be float32; None where it does not vary or is a tree."""
+    if is_branch(y) or y.dtype != np.float32:
+        return None
+    axis = 0 if y.ndim == 2 else None
+    mean = y.mean(axis=axis, dtype=np.float64)
+    deviation = np.sqrt(np.mean(np.square(y - mean), dtype=np.float64))
+    if not deviation > np.finfo(np.float32).eps * np.abs(mean).max():
+        return None
+    return TargetScale(np.asarray(mean, np.float32), np.asarray(deviation, np.float32))
+
+
+def is_far(scale: TargetScale) -> bool:
+    """Whether a target lies so far from 0 ± 1 that networks learn it better scaled.
+
+    That is where a mean is outside -5 to 5, or the standard deviation is outside 0.1 to 10.
+    """
+    low, high = _NEAR_DEVIATION
+    return bool(np.abs(scale.shift).max() > _NEAR_MEAN or not low <= scale.scale <= high)
 
 
 def _amounts(values: Array, name: str) -> Array:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from paceline.report.ablation import gains_of
+from paceline.report.columns import became
 from paceline.report.curves import by_chance, progress
 from paceline.report.evidence import evidence
 from paceline.report.show import Summary
@@ -31,6 +32,13 @@ def importance(record: Record) -> "pd.DataFrame":
         for share, among in zip(variance.shares(), best, strict=True)
     ]  # fmt: skip
     return pd.DataFrame(rows).sort_values("share", ascending=False, kind="stable", ignore_index=True)
+
+
+def columns(record: Record) -> "pd.DataFrame":
+    """See `Study.columns`."""
+    import pandas as pd
+
+    return pd.DataFrame(became(record), columns=["column", "became"], dtype=object)
 
 
 def ablation(record: Record) -> "pd.DataFrame":

@@ -151,6 +151,44 @@ class Study:
         return Origin(build, self._request, trust)
 
     @property
+    def classes(self) -> tuple[str | int, ...]:
+        """The classes in the order of the model's outputs, whole numbers as such; empty where there are none.
+
+        ``study.classes[i]`` is the class of output ``i``, as in ``study.classes[model.predict(x)[0].argmax()]``.
+        """
+        names = self._preparation.get("classes") or ()
+        whole = all(name.lstrip("-").isdigit() and str(int(name)) == name for name in names)
+        return tuple(map(int, names)) if whole else tuple(names)
+
+    def prepare(self, x: Any) -> Any:
+        """Rows as the model of `best_model` takes them.
+
+        Of a table that is a matrix of its columns: numbers as they are, dates as days since 1970, texts as the number
+        of their category, NaN where missing; where all columns are numbers, the model takes the data frame itself as
+        well. Arrays of numbers are taken as they are.
+
+        Args:
+            x: rows as they were passed to the study: a data frame of the table's columns, or arrays.
+
+        Raises:
+            InvalidInput: they do not fit the study's data, or the study did not record what was done to these.
+        """
+        from paceline.study.dataset import model_rows
+
+        return model_rows(self._preparation or None, x)
+
+    def columns(self) -> "pd.DataFrame":
+        """What became of each column of a table: ``column``, ``became``; no rows where the data are none."""
+        from paceline.report import frames
+
+        return frames.columns(self.record)
+
+    @property
+    def _preparation(self) -> Mapping[str, Any]:
+        created = self.record.created
+        return {} if created is None else created.data.get("preparation") or {}
+
+    @property
     def plot(self) -> "Plots":
         """The report's figures one by one: ``study.plot.best_so_far()``."""
         from paceline.report.plots import Plots

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from paceline.core import InvalidInput, Trial, TrialState, command_line
 from paceline.core.texts import on_one_line
-from paceline.report import ablation, models, verdict, words
+from paceline.report import ablation, columns, models, verdict, words
 from paceline.report.going_on import how_to_go_on
 from paceline.report.importance import bars
 from paceline.report.show import Summary, failures, states
@@ -36,7 +36,7 @@ def show(summary: Summary, to: "Console") -> None:
     _final(summary, to)
     told = (*_best(summary), *bars(summary.record), *ablation.lines(summary.record))
     ends = (*_stopped(summary), *_failed(summary), *_compiled(summary), *models.kept(summary))
-    for line in (*told, *ends, *_notes(summary)):
+    for line in (*told, *ends, *columns.lines(summary.record), *_notes(summary)):
         say(to, line)
     if summary.state in ("interrupted", "killed"):
         for line in how_to_go_on(summary):
@@ -48,7 +48,7 @@ def result(summary: Summary, to: "Console") -> None:
     for line in (*_head(summary), *_stopped(summary), *_failed(summary), *_compiled(summary)):
         say(to, line)
     _final(summary, to)
-    for line in (*_best(summary), *_files(summary)):
+    for line in (*_best(summary), *columns.lines(summary.record), *_files(summary)):
         say(to, line)
 
 

@@ -9,21 +9,21 @@ from typing import Any
 
 from paceline.core import Budget, InvalidInput
 from paceline.core.checks import mapping, real, whole_number
-from paceline.data import load
+from paceline.data import weights
 from paceline.search import Strategy
 from paceline.study.backend import choose_backend
 from paceline.study.bring import SearchChoice
 from paceline.study.closing import Closing
 from paceline.study.continuing import Existing
+from paceline.study.dataset import load_data, rule_of
 from paceline.study.request import Build, Request
 from paceline.study.source import Source, fix, form_of, import_build, network, plain_data, plain_options
 
 
 def as_request(
     build: Build | str, data: Any, *, objective: Any, trials: int | None, budget: float | str | None,
-    search: str | Strategy | SearchChoice, seed: int, study: Path, validation: Any,
-    class_weight: Mapping[int, float] | None, fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any],
-    spent: float = 0.0, **training: Any,
+    search: str | Strategy | SearchChoice, seed: int, study: Path, validation: Any, class_weight: Any,
+    fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any], spent: float = 0.0, **training: Any,
 ) -> Request:  # fmt: skip
     """What `tune` was asked for, checked as far as it can be without building a model.
 
@@ -40,9 +40,11 @@ def as_request(
         # 0: there is none, as opposed to not known
         validation=0.0 if validation is None else real(validation),
         data_options=plain_options(data_options),
-        class_weight=None if class_weight is None else {str(k): float(v) for k, v in class_weight.items()},
+        class_weight=weights.plain(class_weight),
     )
-    build, data, source, objective = resolve(build, data, source, objective, seed, data_options)
+    existing = Existing.find(study)
+    rule = rule_of(None if existing is None else existing.record)
+    build, data, source, objective = resolve(build, data, source, objective, seed, data_options, rule)
     return Request.of(
         build, data, objective=objective, study=study, budget=Budget.of(trials, budget, spent), search=search,
         seed=seed, validation=validation, data_options=data_options, class_weight=class_weight,
@@ -77,7 +79,7 @@ def left_open(existing: Existing | None, **asked: Any) -> dict[str, Any]:
 
 
 def resolve(
-    build: Build | str, data: Any, source: Source, objective: Any, seed: int, options: Mapping[str, Any]
+    build: Build | str, data: Any, source: Source, objective: Any, seed: int, options: Mapping[str, Any], rule: int
 ) -> tuple[Build, Any, Source, Any]:
     """Build as a function, the data as they are needed for it, where both come from, and the objective."""
     if isinstance(build, str) and ":" in build:
@@ -87,7 +89,7 @@ def resolve(
         source = replace(source, build=f"{Path(file).expanduser().resolve()}:{name}", model=None)
     elif isinstance(build, str):
         choose_backend()
-        data = load(data, seed=seed, **{k: v for k, v in options.items() if k != "standardize"})
+        data = load_data(data, options, seed, rule)
         form = form_of(build, data)
         found = network(build, form)
         source = replace(source, model=build, network=form, build=None)

@@ -12,6 +12,7 @@ from paceline.core import Trial
 from paceline.core.events import Json
 from paceline.execute.base import Leaves
 from paceline.space import HyperParameters, Space
+from paceline.study.dataset import build_for_target
 from paceline.study.request import Build
 
 
@@ -24,17 +25,20 @@ class Models:
         space: what may vary.
         batch: the form of the batches that were trained on, as the study recorded it; None of studies that did not.
         batch_size: rows of a batch, where the configuration has no ``batch_size``.
+        preparation: what was done to the data, as the study recorded it; None of studies that did not.
     """
 
     build: Build
     space: Space
     batch: Json | None
     batch_size: int
+    preparation: Json | None = None
 
     @classmethod
     def described(cls, build: Build, space: Space, data: Mapping[str, Json], settings: Mapping[str, Json]) -> "Models":
         """From what a study recorded of its data and settings."""
-        return cls(build, space, data.get("batch"), int(settings.get("batch_size") or 32))
+        batch_size = int(settings.get("batch_size") or 32)
+        return cls(build, space, data.get("batch"), batch_size, data.get("preparation"))
 
     def of(self, trial: Trial, leaves: Leaves) -> Any:
         """A trial's trained model, compiled, as it leaves the study.
@@ -55,8 +59,15 @@ class Models:
         return int(trial.config.get("batch_size", self.batch_size))
 
     def hand_out(self, network: Any) -> Any:
-        """What is given out in the place of a trained network: the network itself."""
-        return network
+        """What is given out in the place of a trained network: a model of the user's own rows and targets."""
+        if self.preparation is None or self.batch is None or not self.preparation["in_model"]:
+            return network
+        from paceline.data.preparation import from_json
+        from paceline.study.layers import with_preparation
+        from paceline.train import batch_form
+
+        form = batch_form.from_json(self.batch, self.batch_size)[0]
+        return with_preparation(network, from_json(self.preparation["inputs"]), form)
 
     def network(self, trial: Trial, leaves: Leaves) -> Any:
         """The Keras model that ``build`` gives for a trial, with these variables in it."""
@@ -66,7 +77,8 @@ class Models:
 
         batch = None if self.batch is None else from_json(self.batch, self.rows_of_batch(trial))
         hp = HyperParameters(self.space, trial.config)
-        network = build_model(self.build, hp, trial.seed, None if batch is None else lambda: batch)
+        build = build_for_target(self.build, self.preparation)
+        network = build_model(build, hp, trial.seed, None if batch is None else lambda: batch)
         restore(network, leaves, batch)
         # what fit does at its end: averaged weights, where the optimizer keeps them, take the place of the last
         network.optimizer.finalize_variable_values(network.trainable_variables)

@@ -8,14 +8,15 @@ from typing import Any
 
 from paceline.core import Budget, Configuration, Objective, Trial
 from paceline.core.events import FORMAT, Event, Json, StudyCreated
-from paceline.data import Split, Stream, load, split
+from paceline.data import Split, Stream
 from paceline.execute.base import Executor, Leaves
 from paceline.schedule import Full, Schedule
 from paceline.search import Strategy
 from paceline.space import Space
 from paceline.study.backend import choose_backend
 from paceline.study.closing import Closing
-from paceline.study.continuing import going_on, space_mismatch
+from paceline.study.continuing import Existing, going_on, space_mismatch
+from paceline.study.dataset import study_data
 from paceline.study.discovery import discover_space
 from paceline.study.engine import Engine, first_batch
 from paceline.study.fresh import Fresh, FreshSplits
@@ -23,7 +24,7 @@ from paceline.study.models import Models
 from paceline.study.pace import in_flight_of, schedule_of
 from paceline.study.record import Record
 from paceline.study.request import Request
-from paceline.study.streams import StreamParts, check_batch_size, stream_parts
+from paceline.study.streams import StreamParts, check_batch_size
 from paceline.study.test_part import TestPart
 
 
@@ -42,6 +43,7 @@ class Plan:
         notes: sentences for the user.
         schedule: who goes on.
         in_flight: how many trials may be in flight at once where a model or a schedule decides what follows.
+        preparation: what was done to the data, for the record; None where nothing is recorded of it.
     """
 
     request: Request
@@ -54,6 +56,7 @@ class Plan:
     notes: tuple[str, ...]
     schedule: Schedule
     in_flight: int
+    preparation: Mapping[str, Json] | None = None
 
     @property
     def objective(self) -> Objective:
@@ -109,7 +112,7 @@ class Plan:
         rows = {part: _rows(getattr(self.split, f"y_{part}")) for part in ("train", "val", "test")}
         return {
             "name": dataset.name, "fingerprint": self.split.fingerprint, "rows": rows, "task": dataset.task,
-            "batch": self.batch,
+            "batch": self.batch, **({} if self.preparation is None else {"preparation": self.preparation}),
         }  # fmt: skip
 
     @cached_property
@@ -178,7 +181,7 @@ class Plan:
     @property
     def test_part(self) -> TestPart:
         """What models are tested on."""
-        return TestPart(self.split)
+        return TestPart(self.split, self.preparation is not None and bool(self.preparation["in_model"]))
 
     @property
     def num_kept(self) -> int | None:
@@ -217,29 +220,17 @@ def make_plan(request: Request) -> Plan:
         from paceline.train.compiler import use_persistent_cache
 
         use_persistent_cache()  # before the first build: initial weights are compiled too
-    options = dict(request.data_options)
-    standardize = options.pop("standardize", None)
-    dataset = load(request.data, seed=seed, **options)
-    parts: Split | StreamParts
-    if isinstance(dataset, Stream):
-        parts = stream_parts(dataset, request)
-        if request.closing.is_automatic:  # each training would load everything again
-            request = replace(request, closing=replace(request.closing, pairs=0))
-    else:
-        in_memory = dataset.name == "arrays"
-        parts = split(
-            dataset,
-            validation=request.validation,
-            seed=seed,
-            # arrays are taken as they are: the user's own predict must see what the network saw
-            standardize=False if in_memory and standardize is None else standardize,
-            batch_rows=_batch_rows(request),
-        )
+    existing = Existing.find(request.directory)
+    data = study_data(request, seed, None if existing is None else existing.record)
+    request, parts = data.request, data.parts
+    dataset = parts.dataset
+    if isinstance(dataset, Stream) and request.closing.is_automatic:  # each training would load everything again
+        request = replace(request, closing=replace(request.closing, pairs=0))
     discovered = discover_space(request, parts, seed)
     found = discovered.found
     if isinstance(dataset, Stream):
         check_batch_size(found.space, dataset)
-    notes = [*dataset.notes, *parts.notes]
+    notes = list(data.notes)
     size = found.space.size()
     if size is not None:
         notes.append(f"The space holds {size:,} configurations.")
@@ -251,28 +242,11 @@ def make_plan(request: Request) -> Plan:
     schedule = schedule_of(request, isinstance(dataset, Stream))
     in_flight = request.in_flight or in_flight_of(backend)
     plan = Plan(
-        request,
-        seed,
-        backend,
-        parts,
-        found.space,
-        discovered.structural,
-        not discovered.reads_epochs,
-        tuple(notes),
-        schedule,
-        in_flight,
-    )
+        request, seed, backend, parts, found.space, discovered.structural, not discovered.reads_epochs, tuple(notes),
+        schedule, in_flight, data.preparation,
+    )  # fmt: skip
     plan.engine.check()
     return plan
-
-
-def _batch_rows(request: Request) -> int:
-    """Rows that every possible batch size divides."""
-    if "batch_size" not in request.loop:
-        return request.batch_size or 1
-    sizes = request.loop["batch_size"]
-    count = sizes.num_values or 1
-    return math.lcm(*(int(sizes.value_at(i)) for i in range(count))) if count <= 16 else 1
 
 
 def _rows(y: Any) -> int:

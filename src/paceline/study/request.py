@@ -39,7 +39,7 @@ class Request:
         seed: of everything random.
         validation: fraction, or ``(x, y)``.
         data_options: further arguments of `paceline.data.load` and `split`.
-        class_weight: weight of each class in the loss.
+        class_weight: weight of each class in the loss, as `paceline.data.weights.plain` takes it.
         patience: epochs without improvement after which a trial is complete.
         keep: ``"last"`` or ``"best"``: the epoch whose score and weights count.
         memory: bytes that a cohort may take.
@@ -65,7 +65,7 @@ class Request:
     seed: int
     validation: Any
     data_options: Mapping[str, Any]
-    class_weight: Mapping[int, float] | None
+    class_weight: Any
     patience: int | None
     keep: Literal["last", "best"]
     memory: int | None
@@ -79,7 +79,7 @@ class Request:
     def of(
         cls, build: Build, data: Any, *, objective: Any, study: str | os.PathLike[str], epochs: Any, batch_size: Any,
         budget: Budget, search: str | Strategy | SearchChoice, seed: int, validation: Any,
-        data_options: Mapping[str, Any], class_weight: Mapping[int, float] | None, patience: int | None, keep: str,
+        data_options: Mapping[str, Any], class_weight: Any, patience: int | None, keep: str,
         memory: int | str | None, schedule: str | Schedule = "auto", ordered: bool | None = None,
         in_flight: int | None = None, closing: Closing | None = None, replication: Replication | None = None,
         test_trials: bool = False, keep_models: int | None = None, source: Mapping[str, Any] | None = None,

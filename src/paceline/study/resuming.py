@@ -11,6 +11,7 @@ from paceline.study.asking import resolve
 from paceline.study.bring import choose_search
 from paceline.study.closing import Closing, Replication
 from paceline.study.continuing import ASKED, Existing
+from paceline.study.dataset import rule_of
 from paceline.study.function import FunctionTask
 from paceline.study.request import Build, Request
 from paceline.study.source import Source
@@ -20,7 +21,7 @@ _LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
 def request_of(
     existing: Existing, build: Build | str | None, data: Any, *, budget: Budget, search: str | Strategy = "auto",
-    schedule: str | Schedule = "auto", validation: Any = None, class_weight: Mapping[int, float] | None = None,
+    schedule: str | Schedule = "auto", validation: Any = None, class_weight: Any = None,
     folds: Any = None, groups: Any = None, memory: int | str | None = None, keep_models: int | None = None,
     data_options: Mapping[str, Any], searches: bool = True,
 ) -> Request:  # fmt: skip
@@ -44,10 +45,9 @@ def request_of(
     )
     data = found("data", data, source.data, "data", directory)
     validation = found("validation", validation, source.validation, "validation=(x_val, y_val)", directory)
-    if class_weight is None and source.class_weight is not None:
-        class_weight = {int(key): weight for key, weight in source.class_weight.items()}
+    class_weight = source.class_weight if class_weight is None else class_weight
     seed = existing.seed
-    build, data, source, objective = resolve(build, data, source, record.objective, seed, options)
+    build, data, source, objective = resolve(build, data, source, record.objective, seed, options, rule_of(record))
     loop = {name: settings[name] or record.space[name] for name in ("epochs", "batch_size")}
     return Request.of(
         build, data, objective=objective, study=directory, **loop, budget=budget,

@@ -12,6 +12,7 @@ from typing import Any
 from paceline.core import InvalidInput, Value
 from paceline.core.events import Json
 from paceline.data import Dataset
+from paceline.data.weights import Plain
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.study.backend import choose_backend
 
@@ -30,7 +31,8 @@ class Source:
         data: a name or an absolute path.
         validation: fraction of the rows.
         data_options: further arguments of `paceline.data.load` and `split`.
-        class_weight: weight of each class in the loss, by its number as text.
+        class_weight: weight of each class in the loss, by the class as text, in the order of the classes, or
+            ``"balanced"``.
     """
 
     build: str | None = None
@@ -40,7 +42,7 @@ class Source:
     data: str | None = None
     validation: float | None = None
     data_options: Mapping[str, Json] = field(default_factory=dict)
-    class_weight: Mapping[str, float] | None = None
+    class_weight: Plain | None = None
 
     def to_json(self) -> dict[str, Json]:
         """As plain JSON types."""

@@ -18,9 +18,11 @@ class TestPart:
 
     Attributes:
         parts: the study's data.
+        is_raw: whether the model takes the user's own rows, as opposed to prepared ones.
     """
 
     parts: Split | StreamParts
+    is_raw: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -37,7 +39,7 @@ class TestPart:
             if isinstance(self.parts, StreamParts):
                 metrics = self.parts.evaluate(model)
             else:
-                x, y = self.parts.x_test, self.parts.y_test
+                x, y = self._x_test(self.parts), self.parts.y_test
                 metrics = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
         scalar = {name: value for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()}
         return {name: float(value) for name, value in scalar.items()}
@@ -49,7 +51,9 @@ class TestPart:
         if isinstance(self.parts, Split) and not self.is_empty:
             dataset = self.parts.dataset
             with state_of(model):
-                write_tested(directory, model, self.parts.x_test, self.parts.y_test, dataset.task, dataset.class_names)
+                write_tested(
+                    directory, model, self._x_test(self.parts), self.parts.y_test, dataset.task, dataset.class_names
+                )
 
     def sample(self, rows: int) -> tuple[Any, Any]:
         """``(x, y)`` of the first rows of the training part, as a model that leaves the study takes them."""
@@ -57,4 +61,9 @@ class TestPart:
             x, y, *_ = (*self.parts.feed.sources["train"].load(0), None)
             return x, y
         first = np.arange(min(rows, len(self.parts.train_rows)))
-        return take(self.parts.x_train, first), take(self.parts.y_train, first)
+        rows_of_all = self.parts.train_rows[first]
+        x = take(self.parts.dataset.x, rows_of_all) if self.is_raw else take(self.parts.x_train, first)
+        return x, take(self.parts.y_train, first)
+
+    def _x_test(self, parts: Split) -> Any:
+        return parts.dataset.x_test if self.is_raw else parts.x_test

@@ -14,6 +14,7 @@
   being traced.
 - Parameters of the equation of a scan, which have other names from JAX 0.12 on. Without them a model with a loop whose
   body holds a number that varies runs alone.
+- ``Model._compile_config``: what ``compile`` was given, to compile the model that is handed out around a network alike.
 - XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them a program that is
   seldom run takes five times as long to compile.
 
@@ -201,3 +202,8 @@ def _filled(value: int, original: Any) -> Any:
 
 def _is_plain(shape: Any) -> bool:
     return isinstance(shape, tuple | list) and all(type(length) is int and length >= 0 for length in shape)
+
+
+def compile_arguments(model: keras.Model) -> dict[str, Any]:
+    """What a model was compiled with: the very objects, so that a model around it can be compiled alike."""
+    return dict(model._compile_config.config)

@@ -11,7 +11,8 @@ from paceline.space import Space
 from paceline.study.closing import Closing
 
 _STRATEGIES = ("auto", "bayes", "random", "sobol", "cmaes", "grid")
-_DATA_OPTIONS = ("target", "task", "test")
+_DATA_OPTIONS = ("target", "task", "test", "decimal")
+_DATA_FLAGS = ("shuffle", "standardize", "scale_target")
 
 
 def command(summary: Summary) -> str | None:
@@ -23,8 +24,8 @@ def command(summary: Summary) -> str | None:
     replication = settings.get("replication") or {}
     unsayable = (
         not build, not data, search not in _STRATEGIES, source.get("validation") is None, replication.get("groups"),
-        isinstance(folds, str), set(source.get("data_options") or {}) - {*_DATA_OPTIONS, "data_dir"},
-        not _is_standard(settings.get("schedule")),
+        isinstance(folds, str), set(source.get("data_options") or {}) - {*_DATA_OPTIONS, *_DATA_FLAGS, "data_dir"},
+        not _is_standard(settings.get("schedule")), any("," in str(name) for name in source.get("class_weight") or ()),
     )  # fmt: skip
     if any(unsayable):
         return None
@@ -58,8 +59,18 @@ def _options(
     yield from ((name, value) for name, value in given.items() if value is not None and value != default.get(name))
     options = source.get("data_options") or {}
     yield from ((name, options[name]) for name in _DATA_OPTIONS if options.get(name) is not None)
-    if source.get("class_weight"):
-        yield "class-weight", ",".join(f"{number}={weight:g}" for number, weight in source["class_weight"].items())
+    for name in _DATA_FLAGS:
+        if options.get(name) is not None:
+            yield name.replace("_", "-") if options[name] else f"no-{name.replace('_', '-')}", True
+    weighted = source.get("class_weight")
+    if weighted:
+        weights = dict(enumerate(weighted)) if isinstance(weighted, list) else weighted
+        yield (
+            "class-weight",
+            weighted
+            if isinstance(weighted, str)
+            else ",".join(f"{c}={str(w).removesuffix('.0')}" for c, w in weights.items()),
+        )
     yield from _closing(Closing.from_json(settings.get("closing")))
     for name, value in (source.get("fixed") or {}).items():
         yield "set", f"{name}={_typed(value)}"

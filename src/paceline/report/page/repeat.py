@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 
 from paceline.report import words
+from paceline.report.columns import became
 from paceline.report.page.command import command
-from paceline.report.page.parts import Panel, details, facts, paragraph, text
+from paceline.report.page.parts import Panel, details, facts, paragraph, table, text
 from paceline.report.show import Summary, failures
 
 _SHOWN_FAILURES, _LISTED = 20, 10
@@ -37,6 +38,9 @@ def _how(summary: Summary) -> Iterator[str]:
     rows.append(("Versions", ", ".join(f"{name} {version}" for name, version in versions.items()) or "not recorded"))
     rows.append(("Record's format", record.created.format))
     yield facts(rows)
+    columns = became(record)
+    if columns:
+        yield table(["column", "what became of it"], columns, caption="What became of the columns")
     yield details("All settings", f"<pre>{text(json.dumps(dict(settings), indent=2, default=str))}</pre>")
     yield details("The space", f"<pre>{text(json.dumps(record.space.to_json(), indent=2, default=str))}</pre>")
 

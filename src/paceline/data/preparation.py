@@ -1,0 +1,109 @@
+"""What is done to inputs before a network sees them, as numbers that were fitted on a training part.
+
+All arithmetic is in float32, so that Keras layers made of the same numbers (`paceline.study.layers`) give the same
+features, to the last bit or two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from paceline.data.trees import Array, Tree, map_leaves
+
+_LARGEST = np.finfo(np.float32).max
+
+How = Literal["none", "tables", "columns", "all"]
+"""Whose numbers are shifted and scaled: nobody's; those of tables; besides, of arrays of two axes and of bytes that are
+images; all floats and all bytes that are images."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """Shift and scale of inputs: ``(x - mean) / scale``.
+
+    Attributes:
+        of: mean and scale of each input that is shifted and scaled, float32, of one row's shape or scalars, by the
+            input's path in the tree of inputs (``""`` for a single one).
+    """
+
+    of: Mapping[str, tuple[Array, Array]]
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether any of it follows from the training rows; what is done to bytes does not."""
+        return any(mean.ndim > 0 for mean, _ in self.of.values())
+
+    def apply(self, x: Tree) -> Tree:
+        """The inputs, those that are shifted and scaled in float32.
+
+        Args:
+            x: inputs as in the training part, (rows, ...).
+        """
+        return map_leaves(lambda path, leaf: _scaled(leaf, *self.of[path]) if path in self.of else leaf, x)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        of = {path: [mean.tolist(), scale.tolist()] for path, (mean, scale) in self.of.items()}
+        return {"kind": "scaling", "of": of}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableFeatures:
+    """How the rows of a table become features: gaps filled, categories one-hot, numbers shifted and scaled.
+
+    C  columns of the table's matrix    F  features
+
+    Attributes:
+        column: int32 (F,), the column that a feature is made of.
+        code: float32 (F,), of a category's feature its index in the column; NaN for numbers.
+        fill: float32 (F,), what a missing number is filled with.
+        mean, scale: float32 (F,), shift and scale of numbers.
+        num_columns: C.
+    """
+
+    column: Array
+    code: Array
+    fill: Array
+    mean: Array
+    scale: Array
+    num_columns: int
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether any of it follows from the training rows."""
+        return True
+
+    def apply(self, x: Array) -> Array:
+        """The features, float32 (rows, F), of a table's matrix, float32 (rows, C)."""
+        cells = np.asarray(x, np.float32)[:, self.column]
+        numbers = _scaled(np.where(np.isfinite(cells), cells, self.fill), self.mean, self.scale)
+        return np.where(np.isnan(self.code), numbers, (cells == self.code).astype(np.float32))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        arrays = {name: getattr(self, name).tolist() for name in ("column", "fill", "mean", "scale")}
+        code = [None if np.isnan(code) else float(code) for code in self.code]
+        return {"kind": "table", "num_columns": self.num_columns, "code": code, **arrays}
+
+
+Preparation = Scaling | TableFeatures
+
+
+def from_json(state: Mapping[str, Any] | None) -> Preparation | None:
+    """A preparation back from ``to_json``; None of None."""
+    if state is None:
+        return None
+    if state["kind"] == "scaling":
+        of = {path: tuple(np.asarray(one, np.float32) for one in pair) for path, pair in state["of"].items()}
+        return Scaling({path: (mean, scale) for path, (mean, scale) in of.items()})
+    code = np.asarray([np.nan if code is None else code for code in state["code"]], np.float32)
+    fill, mean, scale = (np.asarray(state[name], np.float32) for name in ("fill", "mean", "scale"))
+    return TableFeatures(np.asarray(state["column"], np.int32), code, fill, mean, scale, state["num_columns"])
+
+
+def _scaled(x: Array, mean: Array, scale: Array) -> Array:
+    with np.errstate(over="ignore"):
+        scaled = (np.asarray(x, np.float32) - mean) / scale
+    return np.asarray(np.clip(scaled, -_LARGEST, _LARGEST), dtype=np.float32)

@@ -1,0 +1,154 @@
+"""Weights of classes: from what users say, by the classes as they know them, to the numbers that targets have."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from paceline.core import InvalidInput, checks, did_you_mean, shown
+from paceline.data.records import Dataset
+from paceline.data.registry import SOURCES
+from paceline.data.trees import Array, is_branch
+
+BALANCED = "balanced"
+
+Plain = Mapping[str, float] | list[float] | str
+"""Weights of classes as they are stored: by the class as text, in the order of the classes, or ``"balanced"``."""
+
+_EXPECTED = "a weight for each class, {class: weight}, or 'balanced'"
+
+
+def plain(given: Any) -> Plain | None:
+    """What a user passed as ``class_weight``, checked as far as it can be without the data, in plain types.
+
+    Raises:
+        InvalidInput: neither a mapping, a list nor ``"balanced"``; a weight that is negative or not finite; all zero.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str):
+        if given != BALANCED:
+            raise InvalidInput(f"class_weight is {given!r}", expected=_EXPECTED)
+        return given
+    if isinstance(given, Mapping):
+        found = {_text(key): _weight(_text(key), weight) for key, weight in given.items()}
+        if len(found) < len(given):
+            raise InvalidInput(f"class_weight is {shown(given)}", expected="each class once")
+        weights = list(found.values())
+    elif hasattr(given, "__len__") and hasattr(given, "__getitem__"):
+        weights = [_weight(str(number), given[number]) for number in range(len(given))]
+    else:
+        raise InvalidInput(f"class_weight is {shown(given)}", expected=_EXPECTED)
+    if not any(weights):
+        raise InvalidInput(f"class_weight is {shown(given)}", expected="at least one weight above 0")
+    return found if isinstance(given, Mapping) else weights
+
+
+def by_number(given: Plain | None, dataset: Dataset, y_train: Any) -> dict[int, float] | None:
+    """The weight of each class by its number in the targets; 1 for classes that are not named.
+
+    Args:
+        given: from `plain`.
+        dataset: whose classes they are.
+        y_train: targets of the training part, by which ``"balanced"`` is computed.
+
+    Raises:
+        InvalidInput: a class that the data do not have, a list that may be meant in two ways, or targets without
+            classes.
+    """
+    if given is None:
+        return None
+    if dataset.task != "classification" or not _has_classes(dataset.y):
+        raise InvalidInput(
+            f"class_weight is {shown(given)} and the target {dataset.target_name} has no class for each row",
+            expected="no class_weight", fix="Pass sample_weight=..., one number for each row.",
+        )  # fmt: skip
+    numbers = _numbers(dataset)
+    if given == BALANCED:
+        return _balanced(y_train)
+    if isinstance(given, list):
+        return _listed(given, numbers)
+    if isinstance(given, str):
+        raise InvalidInput(f"class_weight is {given!r}", expected=_EXPECTED)
+    unknown = next((key for key in given if key not in numbers), None)
+    if unknown is not None:
+        raise InvalidInput(
+            f"class_weight names the class {unknown!r}, which {dataset.name} does not have",
+            expected=f"one of {', '.join(list(numbers)[:20])}", fix=did_you_mean(unknown, numbers),
+        )  # fmt: skip
+    found = {numbers[key]: weight for key, weight in given.items()}
+    if len(found) < len(given):
+        raise InvalidInput(f"class_weight names a class by two names: {', '.join(given)}", expected="each class once")
+    return {**dict.fromkeys(numbers.values(), 1.0), **found}
+
+
+def of_stream(given: Plain | None) -> dict[int, float] | None:
+    """Weights by the number that a class has in the batches of a stream.
+
+    Args:
+        given: from `plain`.
+
+    Raises:
+        InvalidInput: ``"balanced"``, since nothing is counted beforehand, or a class that is no whole number.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str) or (isinstance(given, Mapping) and not all(key.isdigit() for key in given)):
+        raise InvalidInput(
+            f"class_weight is {shown(given)} and data is a stream",
+            expected="a weight for each class by the number that it has in the batches, {0: 1, 1: 5}",
+        )
+    return {
+        int(number): weight for number, weight in (given.items() if isinstance(given, Mapping) else enumerate(given))
+    }
+
+
+def _numbers(dataset: Dataset) -> dict[str, int]:
+    """The classes that occur, by their names; by their numbers too, where these are what the user knows as well."""
+    present = range(dataset.num_classes or 0)
+    if dataset.y.ndim == 1:
+        parts = [part for part in (dataset.y, dataset.y_test) if part is not None]
+        present = np.unique(np.concatenate(parts)).tolist()
+    names = {dataset.class_names[number]: number for number in present} if dataset.class_names else {}
+    source = SOURCES.get(dataset.name)
+    if not names or set(names) == {"False", "True"} or (source is not None and source.class_names):
+        names |= {str(number): number for number in present}
+    return names
+
+
+def _has_classes(y: Any) -> bool:
+    """Whether each row has one class: a number, or one-hot."""
+    return not is_branch(y) and (y.ndim == 1 or (y.ndim == 2 and y.dtype == np.float32))
+
+
+def _balanced(y: Array) -> dict[int, float]:
+    """Rows over classes times rows of the class, as scikit-learn's ``class_weight="balanced"``."""
+    classes, counts = np.unique(y if y.ndim == 1 else y.argmax(axis=1), return_counts=True)
+    weights = counts.sum() / (len(classes) * counts)
+    return dict(zip(classes.tolist(), weights.tolist(), strict=True))
+
+
+def _listed(given: list[float], numbers: Mapping[str, int]) -> dict[int, float]:
+    """A list goes by the number of a class, where that is what the user knows the class by."""
+    count = len(numbers)
+    if any(str(number) != name for name, number in numbers.items()) or set(numbers.values()) != set(range(count)):
+        raise InvalidInput(
+            f"class_weight is a list and the classes are {', '.join(list(numbers)[:10])}",
+            expected="a weight for each class by its name, {class: weight}, since their order is not plain",
+        )
+    if len(given) != count:
+        raise InvalidInput(f"class_weight is a list of {len(given)}", expected=f"{count}, one for each class")
+    return dict(enumerate(given))
+
+
+def _text(key: Any) -> str:
+    """A class as a text: 2, 2.0 and "2" are one."""
+    number = checks.real(key)
+    return str(key) if number is None else str(int(number)) if number.is_integer() else str(number)
+
+
+def _weight(name: str, weight: Any) -> float:
+    found = checks.number(f"class_weight of {name}", weight, "a number of at least 0")
+    if found < 0:
+        raise InvalidInput(f"class_weight of {name} is {weight!r}", expected="a number of at least 0")
+    return found

@@ -1,0 +1,90 @@
+"""The model that leaves a study: the trained network between layers that do what was done to the data.
+
+    rows as the user has them  ->  gaps, categories, shift and scale  ->  network  ->  target in its own unit
+
+All of them are Keras's own layers and operations, so the file loads in safe mode wherever Keras is. The arithmetic is
+that of `paceline.data.preparation`, with the same numbers.
+"""
+
+import re
+from typing import Any
+
+import keras
+import numpy as np
+
+from paceline.data.preparation import Preparation, TableFeatures
+from paceline.data.trees import map_leaves
+from paceline.train.internals import compile_arguments
+from paceline.train.isolation import GlobalState, state_of
+from paceline.train.target import Scale, scale_learnt
+
+_FLOAT = "float32"
+_KEY = re.compile(r"\['([^']*)'\]$")  # of a path in a tree of inputs
+
+
+def with_preparation(network: keras.Model, inputs: Preparation | None, form: Any) -> keras.Model:
+    """A model of the user's own rows and targets.
+
+    Args:
+        network: trained, and compiled.
+        inputs: what was done to the inputs; None where that was nothing.
+        form: shape and type of a row of each of the network's inputs, a tree of ``jax.ShapeDtypeStruct`` or the like.
+
+    Returns:
+        The network itself where nothing was done to the data.
+    """
+    scale = scale_learnt(network)
+    if inputs is None and scale is None:
+        return network
+    with state_of(network) as state:
+        rows, features = _rows_and_features(inputs, form)
+        model = keras.Model(rows, _outputs(network, features, scale), name="model")
+        given = compile_arguments(network)
+        # one model is compiled: two would keep the optimizer's variables twice in the file
+        network.compiled, network.optimizer = False, None
+        model.compile(**given)
+    if isinstance(state, GlobalState):
+        state.keep_for(model)
+    return model
+
+
+def _rows_and_features(inputs: Preparation | None, form: Any) -> tuple[Any, Any]:
+    """The model's inputs, and what the network sees of them."""
+    if isinstance(inputs, TableFeatures):
+        rows = keras.Input((inputs.num_columns,), dtype=_FLOAT, name="row")
+        return rows, _table_features(inputs, rows)
+    of = {} if inputs is None else inputs.of
+
+    def row(path: str, spec: Any) -> Any:
+        dtype = _FLOAT if path in of else str(np.dtype(spec.dtype))
+        key = _KEY.search(path)  # Keras wants inputs in a dict to be called by their keys
+        return keras.Input(tuple(spec.shape[1:]), dtype=dtype, name=key[1] if key else None)
+
+    rows = map_leaves(row, form)
+    return rows, map_leaves(lambda path, x: (x - of[path][0]) / of[path][1] if path in of else x, rows)
+
+
+def _table_features(table: TableFeatures, rows: Any) -> Any:
+    ops = keras.ops
+    cells = ops.take(rows, table.column, axis=1)
+    filled = ops.where(ops.isfinite(cells), cells, table.fill)
+    numbers = (filled - table.mean) / table.scale
+    is_category = ~np.isnan(table.code)
+    if not is_category.any():
+        return numbers
+    categories = ops.cast(ops.equal(cells, np.where(is_category, table.code, 0)), _FLOAT)
+    return ops.where(is_category, categories, numbers)
+
+
+def _outputs(network: keras.Model, features: Any, scale: Scale | None) -> Any:
+    """What the network puts out, in the target's own unit, under the names by which loss and metrics know it."""
+    outputs = network(features)
+    names = list(getattr(network, "output_names", None) or [])
+    if scale is not None:
+        plain = [part.tolist() for part in (scale.scale, scale.shift)]
+        return keras.layers.Rescaling(*plain, dtype=_FLOAT, name=names[0] if names else None)(outputs)
+    flat = keras.tree.flatten(outputs)
+    if len(names) != len(flat):
+        return outputs
+    named = [keras.layers.Identity(name=name)(one) for name, one in zip(names, flat, strict=True)]
+    return keras.tree.pack_sequence_as(outputs, named)

@@ -1,0 +1,92 @@
+"""The layers around a network do what was done to the data, in a file of Keras's own layers."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from paceline.data import load, split
+from paceline.study.layers import with_preparation
+from paceline.train.target import Scale, learn_scaled
+
+RANDOM = np.random.default_rng(0)
+ROWS = 40
+
+
+def form(x: Any) -> Any:
+    """Shape and type of what a network sees."""
+    if isinstance(x, dict):
+        return {name: form(part) for name, part in x.items()}
+    return SimpleNamespace(shape=x.shape, dtype=x.dtype)
+
+
+def test_rows_of_a_table_become_the_very_features_that_were_trained_on(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "number": np.where(np.arange(ROWS) % 5, RANDOM.normal(1e6, 3e4, ROWS), np.nan),
+            "kind": [None if k % 7 == 0 else "abc"[k % 3] for k in range(ROWS)],
+            "day": pd.date_range("2024-01-01", periods=ROWS),
+            "key": np.arange(ROWS),
+            "flag": np.arange(ROWS) % 2 == 0,
+            "y": RANDOM.normal(size=ROWS),
+        }
+    )
+    data = load(frame, target="y", test=0.2)
+    parts = split(data)
+    width = data.input_shape[0]
+    network = keras.Sequential([keras.Input((width,))])
+    network.compile("sgd", "mse")
+    model = with_preparation(network, parts.preparation, form(parts.x_train))
+    model.save(tmp_path / "m.keras")
+    alone = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    for rows, features in ((data.x[parts.train_rows], parts.x_train), (data.x_test, parts.x_test)):
+        np.testing.assert_allclose(alone(rows), features, rtol=1e-6, atol=1e-6)
+
+
+def test_models_of_several_inputs_and_outputs_keep_their_names(tmp_path: Path) -> None:
+    x: dict[str, Any] = {
+        "pixels": RANDOM.integers(0, 256, (ROWS, 2, 2), dtype=np.uint8),
+        "sizes": RANDOM.normal(500, 90, (ROWS, 3)),
+        "words": RANDOM.integers(0, 5, (ROWS, 2)),
+    }
+    y = {"side": np.arange(ROWS) % 2, "size": RANDOM.normal(size=ROWS)}
+    parts = split(load((x, y)), standardize=True)
+    inputs = {name: keras.Input(leaf.shape[1:], name=name) for name, leaf in parts.x_train.items()}
+    hidden = keras.layers.Concatenate()([keras.layers.Flatten()(inputs[name]) for name in sorted(inputs)])
+    outputs = {"side": keras.layers.Dense(2, "softmax", name="side")(hidden),
+               "size": keras.layers.Dense(1, name="size")(hidden)}  # fmt: skip
+    network = keras.Model(inputs, outputs)
+    network.compile("adam", {"side": "sparse_categorical_crossentropy", "size": "mse"}, metrics={"side": ["accuracy"]})
+    expected = network.evaluate(parts.x_val, parts.y_val, verbose=0, return_dict=True)
+    model = with_preparation(network, parts.preparation, form(parts.x_train))
+    model.save(tmp_path / "m.keras")
+    alone = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    raw = {name: leaf[parts.val_rows] for name, leaf in x.items()}
+    assert alone.evaluate(raw, parts.y_val, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_model_can_be_trained_further_and_saved_with_its_optimizer(tmp_path: Path) -> None:
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    network.compile("adam", "mse")
+    network.optimizer.build(network.trainable_variables)
+    network.optimizer.iterations.assign(7)
+    learn_scaled(network, Scale(np.array(100, np.float32), np.array(20, np.float32)))
+    x = RANDOM.normal(size=(8, 2)).astype("float32")
+    answers = np.asarray(network(x)) * 20 + 100
+    model = with_preparation(network, None, form(x))
+    np.testing.assert_allclose(model(x), answers, rtol=1e-6)
+    model.save(tmp_path / "m.keras")
+    alone = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    assert int(alone.optimizer.iterations) == 7
+    assert len(alone.optimizer.variables) == len(model.optimizer.variables)
+    np.testing.assert_allclose(alone(x), answers, rtol=1e-6)
+
+
+def test_where_nothing_was_done_the_network_itself_is_handed_out() -> None:
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    network.compile("adam", "mse")
+    assert with_preparation(network, None, None) is network

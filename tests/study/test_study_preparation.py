@@ -1,0 +1,247 @@
+"""One rule of preparation for all forms of data; the model that a study hands out takes the user's own rows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+
+import paceline
+from paceline.core import InvalidInput, Splits
+from paceline.data import Split
+from paceline.report import read, text
+from paceline.report.document import document
+from paceline.report.terminal import console
+from paceline.study import make_plan
+from paceline.study.asking import as_request
+from paceline.study.engine import training_data
+from paceline.study.plan import Plan
+from paceline.train.feed import TrainingData
+
+Array = np.ndarray[Any, Any]
+ROWS = 240
+RANDOM = np.random.default_rng(0)
+
+
+def houses() -> pd.DataFrame:
+    """Prices of houses: columns of very different sizes, gaps, categories, a running number."""
+    area, age = RANDOM.normal(120, 40, ROWS), RANDOM.integers(0, 60, ROWS)
+    town = RANDOM.choice(["Bern", "Oslo", "Rome"], ROWS)
+    price = 100_000 + 900 * area - 600 * age + 20_000 * (town == "Oslo") + RANDOM.normal(0, 8_000, ROWS)
+    frame = pd.DataFrame({"id": range(1, ROWS + 1), "area": area, "age": age, "town": town, "price": price.round()})
+    frame.loc[::11, "area"] = np.nan
+    return frame
+
+
+HOUSES = houses()
+X = RANDOM.normal(size=(ROWS, 2))
+SIDE = (X[:, 0] > 0).astype(int)
+FIVE_OR_TWO = np.where(SIDE == 1, 5, 2)
+
+
+def parts(x: Any, y: Any) -> tuple[Any, Any, Any, Any]:
+    """With the last quarter as test part."""
+    return x[:180], y[:180], x[180:], y[180:]
+
+
+def regressor(width: int, loss: str = "mse", hidden: int = 0) -> Any:
+    def build(hp: Any) -> keras.Model:
+        layers = [keras.layers.Dense(hidden, "relu")] if hidden else []
+        model = keras.Sequential([keras.Input((width,)), *layers, keras.layers.Dense(1)])
+        model.compile(keras.optimizers.Adam(hp.Float("rate", 0.02, 0.1)), loss, metrics=["mae"])
+        return model
+
+    return build
+
+
+def classifier(width: int, activation: str = "softmax", loss: str = "sparse_categorical_crossentropy") -> Any:
+    def build(hp: Any) -> keras.Model:
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(width, activation)])
+        model.compile(keras.optimizers.Adam(hp.Float("rate", 0.2, 0.3)), loss, metrics=["accuracy"])
+        return model
+
+    return build
+
+
+SETTINGS: dict[str, Any] = {
+    "objective": "val_loss", "epochs": 5, "trials": 1, "search": "random", "schedule": "full", "seed": 3,
+    "batch_size": 16,
+}  # fmt: skip
+
+
+def tune(directory: Path, build: Any, data: Any, **options: Any) -> paceline.Study:
+    return paceline.tune(build, data, study=directory, **{**SETTINGS, "final": False, "display": False, **options})
+
+
+def planned(build: Any, data: Any, class_weight: Any = None, **options: Any) -> tuple[Split, Plan]:
+    """What `tune` would work with; trains nothing."""
+    rest: dict[str, Any] = {
+        "patience": None,
+        "keep": "last",
+        "memory": None,
+        "validation": 0.1,
+        "budget": None,
+        "fixed": None,
+    }
+    request = as_request(
+        build, data, study=Path("nowhere"), class_weight=class_weight, data_options=options, **SETTINGS, **rest
+    )
+    plan = make_plan(request)
+    assert isinstance(plan.split, Split)
+    return plan.split, plan
+
+
+def on_test(study: paceline.Study) -> Mapping[str, float]:
+    assert study.record.tested is not None
+    return study.record.tested.metrics
+
+
+def evaluated(study: paceline.Study, x: Any, y: Any) -> dict[str, float]:
+    found: dict[str, float] = study.best_model().evaluate(x, y, batch_size=512, verbose=0, return_dict=True)
+    return found
+
+
+@pytest.fixture(scope="module")
+def prices(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
+    """Of the prices in a CSV, with a final; to be looked at only."""
+    folder = tmp_path_factory.mktemp("prices")
+    HOUSES.to_csv(folder / "houses.csv", index=False)
+    how: dict[str, Any] = {"target": "price", "test": 0.25, "trials": 2, "epochs": 20, "final": 2}
+    return tune(folder / "s", regressor(5, hidden=8), folder / "houses.csv", **how)
+
+
+def test_prices_in_a_csv_are_learnt_about_as_well_as_by_linear_regression(prices: paceline.Study) -> None:
+    data = paceline.data.load(HOUSES, target="price", test=0.25, seed=3)
+    train, held_out = (np.nan_to_num(np.column_stack([x, x[:, 3] == 1]), nan=120) for x in (data.x, data.x_test))
+    off = np.abs(LinearRegression().fit(train, data.y).predict(held_out) - data.y_test).mean()
+    assert on_test(prices)["mae"] < 1.5 * off
+    # scores, the final, the test and the model are all in the price's unit, and the model takes the rows of the table
+    assert evaluated(prices, data.x_test, data.y_test) == pytest.approx(on_test(prices), rel=1e-5)
+    assert prices.record.final is not None
+    scores = [*(trial.score for trial in prices.trials), *prices.record.final.scores.values()]
+    assert all(score is not None and score > 1e6 for score in scores)
+    assert any("price (mean" in note and "is learnt as (y - " in note for note in prices.record.notes)
+
+
+def test_what_became_of_each_column_is_told(prices: paceline.Study, capsys: pytest.CaptureFixture[str]) -> None:
+    told = dict(zip(prices.columns()["column"], prices.columns()["became"], strict=True))
+    gaps = int(paceline.data.load(HOUSES, target="price", test=0.25, seed=3).columns[1].num_missing)
+    assert told == {
+        "id": "left out: it numbers the rows", "area": f"a number, {gaps} missing values filled with the median",
+        "age": "a number", "town": "3 categories",
+    }  # fmt: skip
+    for say in (text.show, text.result):
+        say(read(prices.directory), console())
+        printed = capsys.readouterr().out
+        assert printed.index("  town: 3 categories") < printed.index("  id: left out: it numbers the rows")
+    assert "What became of the columns" in document(read(prices.directory))
+
+
+def test_the_model_takes_the_columns_of_the_user(prices: paceline.Study) -> None:
+    frame = HOUSES.drop(columns="price")
+    rows = prices.prepare(frame)
+    assert rows.shape == (ROWS, 4)
+    assert np.isnan(rows[0, 1])
+    np.testing.assert_array_equal(prices.prepare(frame[["town", "area", "id", "age"]].assign(other=1)), rows)
+    alone = keras.saving.load_model(prices.directory / "best.keras", safe_mode=True)
+    said = alone.predict(rows, verbose=0)
+    assert np.all((said > 50_000) & (said < 400_000))
+    with pytest.raises(InvalidInput, match="lacks the columns town"):
+        prices.prepare(frame.drop(columns="town"))
+    with pytest.raises(InvalidInput, match="x is not; expected a data frame"):
+        prices.prepare(rows)
+
+
+def test_a_frame_of_numbers_goes_into_the_model_as_it_is(tmp_path: Path) -> None:
+    """A pair of a frame and a series is a table like any other."""
+    frame, price = HOUSES[["id", "area", "age"]].assign(new=HOUSES["age"] < 10), HOUSES["price"]
+    study = tune(tmp_path / "s", regressor(3), parts(frame, price), epochs=1)
+    assert evaluated(study, frame[180:], price[180:]) == pytest.approx(on_test(study), rel=1e-5)
+    assert "Numbers of the table were shifted" in " ".join(study.record.notes)
+
+
+def test_arrays_are_taken_as_they_are_unless_scaling_is_asked_for(tmp_path: Path) -> None:
+    x = X * [900, 0.01] + [5000, 0]
+    data = parts(x, SIDE)
+    split, plan = planned(classifier(2), data)
+    np.testing.assert_array_equal(split.x_test, x[180:].astype(np.float32))
+    assert any("pass standardize=True" in note for note in plan.notes)
+    for split, plan in (planned("mlp", data), planned(classifier(2), data, standardize=True)):
+        assert abs(split.x_train).max() < 10
+        assert any("shifted and scaled" in note for note in plan.notes)
+    study = tune(tmp_path / "s", classifier(2), data, standardize=True)
+    assert evaluated(study, x[180:], SIDE[180:]) == pytest.approx(on_test(study), rel=1e-5)
+    assert on_test(study)["accuracy"] > 0.9
+
+
+def test_classes_that_fit_the_head_stay_as_they_are(tmp_path: Path) -> None:
+    data = parts(X, FIVE_OR_TWO)
+    study = tune(tmp_path / "s", classifier(6), data)
+    assert any("Classes 2, 5 stay as they are: the network has 6 outputs." in note for note in study.record.notes)
+    assert not any("numbered" in note for note in study.record.notes)
+    assert study.classes == (0, 1, 2, 3, 4, 5)
+    assert evaluated(study, X[180:], FIVE_OR_TWO[180:]) == pytest.approx(on_test(study), rel=1e-5)
+    assert on_test(study)["accuracy"] > 0.9
+    more = paceline.resume(tmp_path / "s", classifier(6), data, trials=2)
+    assert len(more.trials) == 2
+
+
+def test_classes_that_do_not_are_numbered_and_the_study_says_which_is_which(tmp_path: Path) -> None:
+    data = parts(X, FIVE_OR_TWO)
+    study = tune(tmp_path / "s", classifier(2), data)
+    assert "Classes 2, 5 are numbered 0 to 1." in study.record.notes
+    assert study.classes == (2, 5)
+    said = study.best_model().predict(X[180:], verbose=0).argmax(axis=1)
+    right = np.mean(np.asarray(study.classes)[said] == FIVE_OR_TWO[180:])
+    assert right == pytest.approx(on_test(study)["accuracy"])
+    one, _ = planned(classifier(1, "sigmoid", "binary_crossentropy"), data)
+    assert set(one.y_train) == {0, 1}
+
+
+def test_class_weights_go_by_the_classes_of_the_user(tmp_path: Path) -> None:
+    names = np.where(SIDE == 1, "yes", "no")
+    for y, weight in ((SIDE, [5, 9]), (SIDE + 1, {1: 5, 2: 9}), (names, {"no": 5, "yes": 9})):
+        split, plan = planned(classifier(2), (X, y), weight)
+        trained = training_data(split, plan.request.class_weight)
+        assert isinstance(trained, TrainingData)
+        _, labels, weights = trained.train
+        np.testing.assert_array_equal(weights, np.where(labels == 1, 9, 5))
+    with pytest.raises(InvalidInput, match="names the class '99'"):
+        planned(classifier(2), (X, SIDE), {99: 2})
+    study = tune(tmp_path / "s", classifier(2), (X, names), class_weight={"no": 5}, epochs=1)
+    assert study.record.settings["source"]["class_weight"] == {"no": 5}
+    more = paceline.resume(tmp_path / "s", classifier(2), (X, names), trials=2)
+    assert len(more.trials) == 2
+
+
+def test_a_target_is_scaled_only_where_that_makes_no_other_loss_of_it(tmp_path: Path) -> None:
+    data = parts(X, 1000 + 300 * X[:, 0])
+    told = " ".join(planned(regressor(2, "huber"), data)[1].notes)
+    assert "learnt as it is: its loss is another one when target and prediction are scaled alike. scale_tar" in told
+    assert "is learnt as" not in " ".join(planned(regressor(2), data, scale_target=False)[1].notes)
+    assert "is learnt as" not in " ".join(planned(regressor(2), parts(X, X[:, 0]))[1].notes)
+    always = tune(tmp_path / "always", regressor(2, "huber"), data, scale_target=True, epochs=8)
+    assert on_test(always)["mae"] < 300
+    assert evaluated(always, X[180:], data[3]) == pytest.approx(on_test(always), rel=1e-5)
+    with pytest.raises(InvalidInput, match="scale_target is True and the target y is not one of amounts"):
+        planned(classifier(2), (X, SIDE), scale_target=True)
+    with pytest.raises(InvalidInput, match="scale_target is 'yes'"):
+        planned(regressor(2), data, scale_target="yes")
+
+
+def test_rows_in_the_order_of_time(tmp_path: Path) -> None:
+    """Validation is the last rows before the test part, and the final does not train on the future either."""
+    time = np.arange(ROWS) / ROWS
+    how: dict[str, Any] = {"test": 0.25, "shuffle": False}
+    study = tune(tmp_path / "s", regressor(2), (X, time), validation=0.2, trials=2, final=2, epochs=1, **how)
+    assert study.record.final is not None
+    assert study.record.final.splits is Splits.SAME
+    assert evaluated(study, X[180:], time[180:]) == pytest.approx(on_test(study), rel=1e-5)
+    more = paceline.resume(tmp_path / "s", regressor(2), (X, time), trials=3)
+    assert len(more.trials) == 3
+    with pytest.raises(InvalidInput, match="TimeSeriesSplit"):
+        tune(tmp_path / "folds", regressor(2), (X, time), folds=3, **how)

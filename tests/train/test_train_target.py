@@ -1,0 +1,138 @@
+"""A scaled target: what is learnt is what `fit` learns from the scaled numbers, measured in the user's unit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from paceline.train.target import Scale, has_scale_law, learn_scaled, scale_for, scaled_build
+
+Array = np.ndarray[Any, Any]
+
+ROWS = 48
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(ROWS, 3)).astype("float32")
+PRICES = (200_000 + 80_000 * (X[:, 0] - X[:, 1] + 0.2 * RANDOM.normal(size=ROWS))).astype("float32")
+SCALE = Scale(np.asarray(PRICES.mean()), np.asarray(PRICES.std()))
+
+
+def quantile(y: Any, p: Any) -> Any:
+    return keras.ops.mean(keras.ops.maximum(0.9 * (y - p), 0.1 * (p - y)))
+
+
+def relative(y: Any, p: Any) -> Any:
+    return keras.ops.mean(keras.ops.abs(y - p) / (1.0 + keras.ops.abs(y)))
+
+
+def network(loss: Any = "mse", last: Any = None, **options: Any) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((3,))
+    hidden = keras.layers.Dense(4, "tanh", kernel_regularizer=keras.regularizers.L2(0.01))(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1, last, **options)(hidden))
+    model.compile(keras.optimizers.SGD(0.05), loss, metrics=["mae", relative])
+    return model
+
+
+@pytest.mark.parametrize("loss", ["mse", quantile])
+def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target(loss: Any) -> None:
+    ours, theirs = learn_scaled(network(loss), SCALE), network(loss)
+    scaled = (PRICES - SCALE.shift) / SCALE.scale
+    how: dict[str, Any] = {"epochs": 2, "batch_size": 16, "shuffle": False, "verbose": 0}
+    history = ours.fit(X, PRICES, validation_data=(X[:16], PRICES[:16]), validation_batch_size=8, **how).history
+    theirs.fit(X, scaled, **how)
+    for mine, other in zip(ours.weights, theirs.weights, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-6)
+    # all that is measured is what a model of prices says, regularisers and metrics of the user's own included
+    handed_out = keras.Sequential(
+        [keras.Input((3,)), theirs, keras.layers.Rescaling(*map(float, (SCALE.scale, SCALE.shift)))]
+    )
+    handed_out.compile("sgd", loss, metrics=["mae", relative])
+    expected = handed_out.evaluate(X[:16], PRICES[:16], batch_size=8, verbose=0, return_dict=True)
+    for name, value in expected.items():
+        assert history[f"val_{name}"][-1] == pytest.approx(value, rel=1e-5)
+    assert history["loss"][0] > 1e3  # of training too
+
+
+@pytest.mark.parametrize(
+    ("loss", "scales", "shifts"),
+    [
+        ("mse", True, True), ("mae", True, True), (quantile, True, True), (keras.losses.MeanSquaredError(), True, True),
+        ("mape", True, False), ("cosine_similarity", False, False), ("huber", False, False), ("log_cosh", False, False),
+        ("msle", False, False), ("poisson", False, False), (relative, False, False), (["mse"], True, True),
+        ({"out": "mae"}, True, True), (lambda y, p: keras.ops.matmul(y, p), False, False),
+    ],
+)  # fmt: skip
+def test_which_losses_are_the_same_for_a_scaled_target(loss: Any, scales: bool, shifts: bool) -> None:
+    assert has_scale_law(loss, shifted=False) == scales
+    assert has_scale_law(loss, shifted=True) == shifts
+
+
+class Own(keras.Model):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = keras.layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.out(x)
+
+
+class OwnStep(Own):
+    def train_step(self, *args: Any) -> Any:
+        return super().train_step(*args)
+
+
+def compiled(model: keras.Model, loss: Any = "mse") -> keras.Model:
+    model.compile("sgd", loss)
+    return model
+
+
+def several() -> keras.Model:
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)])
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: network("huber"), "its loss is another one when target and prediction are scaled"),
+        (lambda: network("mape"), "are shifted alike"),
+        (lambda: network(last="sigmoid"), "its outputs are bounded"),
+        (lambda: network(bias_initializer=keras.initializers.Constant(2e5)), "answers in the target's own unit"),
+        (lambda: compiled(keras.Sequential([network(), keras.layers.Rescaling(8e4, 2e5)])), "the target's own unit"),
+        (lambda: compiled(OwnStep()), "its model has a train_step of its own"),
+        (lambda: compiled(keras.Sequential([keras.layers.Dense(2)])), "not one number for each of the target's"),
+        (lambda: compiled(several(), ["mse", "mse"]), "not one number for each of the target's"),
+    ],
+)
+def test_why_a_target_is_learnt_as_it_is(make: Callable[[], keras.Model], told: str) -> None:
+    found = scale_for(make(), SCALE, X[:16], PRICES[:16])
+    assert isinstance(found, str)
+    assert told in found
+
+
+@pytest.mark.parametrize(
+    "make", [network, lambda: compiled(Own()), lambda: compiled(keras.Sequential([keras.layers.Dense(1)]), "mae")]
+)
+def test_networks_that_learn_it_scaled(make: Callable[[], keras.Model]) -> None:
+    assert scale_for(make(), SCALE, X[:16], PRICES[:16]) is SCALE
+
+
+def test_a_network_without_negative_outputs_learns_it_divided_but_not_shifted() -> None:
+    for last in ("relu", "softplus", "exponential"):
+        found = scale_for(network(last=last), SCALE, X[:16], PRICES[:16])
+        assert isinstance(found, Scale)
+        assert float(found.shift) == 0
+        assert float(found.scale) == pytest.approx(np.sqrt(np.mean(PRICES.astype(float) ** 2)), rel=1e-5)
+
+
+def test_each_configuration_learns_what_its_loss_allows() -> None:
+    losses = iter(["mse", "huber", "mse", "huber"])
+    build = scaled_build(lambda hp: network(next(losses)), SCALE)
+    scaled = [hasattr(build(None).compute_loss, "scale") for _ in range(4)]  # type: ignore[arg-type]
+    assert scaled == [True, False, True, False]
+    always = scaled_build(lambda hp: network("huber"), SCALE, always=True)
+    assert hasattr(always(None).compute_loss, "scale")  # type: ignore[arg-type]
+    own = scaled_build(lambda hp: compiled(OwnStep()), SCALE, always=True)
+    assert not hasattr(own(None).compute_loss, "scale")  # type: ignore[arg-type]
