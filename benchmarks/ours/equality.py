@@ -147,7 +147,7 @@ def in_cohort(case: Case, lanes: tuple[Numbers, ...], rows: int) -> list[Weights
     if len({one.key for one in traced}) > 1:
         raise RuntimeError(f"{case} became several programs: its lanes were to differ in numbers only")
     platform = jax.default_backend()
-    program = Program(traced[0], feed, lifted_constants(traced), partial(lower.replacement, platform=platform))
+    program = Program(traced[0], lifted_constants(traced), partial(lower.replacement, platform=platform))
     compiler = Compiler()
     cohort = Cohort(compiler.request(program, len(lanes)).result(), compiler.mesh, shuffle=False)
     cohort.fill({slot: Lane(one, epochs=1, order_seed=0) for slot, one in enumerate(traced)})

@@ -26,7 +26,7 @@ def program() -> Program:
     x = np.ones((64, 4), "float32")
     feed = Feed(TrainingData.of((x, x[:, :1]), (x, x[:, :1])), 16)
     traced = trace(model, feed)
-    return Program(traced, feed, lifted_constants([traced]))
+    return Program(traced, lifted_constants([traced]))
 
 
 def work_bytes(program: Program) -> int:

@@ -28,6 +28,7 @@ def tune(
     objective: Any = None,
     epochs: int | Hyperparameter | None = None,
     batch_size: int | Hyperparameter = 32,
+    validation_batch_size: int | None = None,
     trials: int | None = None,
     budget: float | str | None = None,
     search: str | Strategy = "auto",
@@ -110,6 +111,9 @@ def tune(
         epochs: epochs of each trial, or a hyperparameter: ``Choice([5, 10])``; None for 10. Of a function objective,
             the steps that a full run reports; without it no schedule but ``"full"`` can be used.
         batch_size: rows in a batch, or a hyperparameter; of a stream, its own.
+        validation_batch_size: rows in a validation batch; None for as many as in a training batch, as in ``fit``, and
+            for 32 of the validation arrays of a stream. It changes the score only of models whose loss or metrics are
+            no sums over rows, or that change their state in validation.
         trials: how many trials the study is to hold in total, those of earlier calls included.
         budget: wall time of this call: seconds, or a text such as ``"90s"``, ``"5m"``, ``"1h30m"``.
         search: where to look next: ``"auto"`` (or ``"bayes"``) learns from the trials with a model of the whole space;
@@ -191,6 +195,7 @@ def tune(
     if data is None:
         refuse(
             "without data", "left out, or data", batch_size=(batch_size, 32), validation=(validation, 0.1),
+            validation_batch_size=(validation_batch_size, None),
             patience=(patience, None), keep=(keep, "last"), class_weight=(class_weight, None), memory=(memory, None),
             repeats=(repeats, 1), folds=(folds, None), groups=(groups, None), prefer=(prefer, None),
             refit=(refit, None), test_trials=(test_trials, False), keep_models=(keep_models, None),
@@ -216,7 +221,8 @@ def tune(
     request = as_request(
         build, data, trials=trials, budget=budget, spent=spent, search=choice, seed=seed, study=directory,
         validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options,
-        batch_size=batch_size, patience=patience, keep=keep, ordered=ordered, test_trials=test_trials,
+        batch_size=batch_size, validation_batch_size=validation_batch_size, patience=patience, keep=keep,
+        ordered=ordered, test_trials=test_trials,
         replication=Replication.of(repeats, folds, groups),
         **{**asked, "epochs": 10 if asked["epochs"] is None else asked["epochs"]},
     )  # fmt: skip

@@ -42,6 +42,9 @@ Trials = Annotated[int | None, typer.Option(help="How many trials in total.")]
 Budget = Annotated[str | None, typer.Option(metavar="TIME", help="How long: 90s, 5m, 1h30m.")]
 Seed = Annotated[int | None, typer.Option(help="Makes everything random repeatable.  [default: drawn]")]
 Validation = Annotated[float, typer.Option(help="Fraction of the rows to validate on.")]
+ValidationBatchSize = Annotated[
+    int | None, typer.Option(help="Rows in a validation batch.  [default: as in a training batch]")
+]
 Patience = Annotated[int | None, typer.Option(help="Epochs without improvement after which a trial is complete.")]
 Keep = Annotated[str, typer.Option(help="Whose weights and score count: the last or the best epoch's.")]
 Memory = Annotated[str | None, typer.Option(help="What networks side by side may take, such as 8GiB.")]

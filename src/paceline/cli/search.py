@@ -48,6 +48,7 @@ def tune(
         ),
     ] = None,
     batch_size: Annotated[str, typer.Option(help="Rows in a batch; 32,64 makes it a hyperparameter.")] = "32",
+    validation_batch_size: o.ValidationBatchSize = None,
     trials: o.Trials = None,
     budget: o.Budget = None,
     search: Annotated[str, typer.Option(help="Where to look next: auto, random, sobol, cmaes or grid.")] = "auto",
@@ -93,7 +94,8 @@ def tune(
     _search(
         o.study_of(study, name), what, data, objective=o.objective_of(objective),
         epochs=None if epochs is None else o.loop_numbers("epochs", epochs),
-        batch_size=o.loop_numbers("batch_size", batch_size), trials=trials, budget=budget, search=search,
+        batch_size=o.loop_numbers("batch_size", batch_size),
+        validation_batch_size=validation_batch_size, trials=trials, budget=budget, search=search,
         schedule=schedule, seed=seed, validation=validation, patience=patience, keep=keep, memory=memory,
         repeats=repeats, folds=folds, final=o.final_of(final), prefer=prefer, refit=refit, keep_models=keep_models,
         class_weight=o.class_weights(class_weight),

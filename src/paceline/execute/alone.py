@@ -14,6 +14,7 @@ from paceline.core.events import Event
 from paceline.execute.base import Job, Leaves, Progress, Snapshot
 from paceline.execute.prepare import Prepared
 from paceline.execute.run import Run
+from paceline.train.ending import not_ending
 from paceline.train.feed import Feed, batch_order
 from paceline.train.isolation import seed_epoch, state_of
 from paceline.train.stream import BatchFailed, ForFit, StreamFeed
@@ -50,7 +51,7 @@ class AloneRun:
         while not self.run.is_over and not rests:
             began = time.perf_counter()
             try:
-                metrics = _fit_epoch(model, feed, self.run.leader, epoch, self.callbacks)
+                metrics = fit_epoch(model, feed, self.run.leader, epoch, self.callbacks)
             except BatchFailed:
                 raise  # no network can go on
             except Exception as error:
@@ -69,12 +70,14 @@ class AloneRun:
         return Progress(tuple(events), results, snapshots)
 
 
-def _fit_epoch(
-    model: keras.Model, feed: Feed | StreamFeed, job: Job, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
-) -> dict[str, float]:
-    """One epoch of ``fit`` on the very batches that a lane would see."""
-    with state_of(model):
+def fit_epoch(
+    model: keras.Model, feed: Feed | StreamFeed, job: Job, epoch: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, float]:  # fmt: skip
+    """One epoch of ``fit`` on the very batches that a lane would see; it is not the end of the training."""
+    with state_of(model), not_ending(model) as more:
         seed_epoch(job.seed, epoch)
+        callbacks = [*callbacks, *more, _interruptible()]
         if isinstance(feed, StreamFeed):
             return _fit_streamed_epoch(model, feed, epoch, callbacks)
         return _fit_epoch_of_arrays(model, feed, job, epoch, callbacks)
@@ -88,8 +91,8 @@ def _fit_epoch_of_arrays(
     x, y, *weight = (jax.tree.map(lambda array: array[order], part) for part in train)
     history = model.fit(
         x, y, sample_weight=weight[0] if weight else None, batch_size=feed.batch_size, shuffle=False,
-        initial_epoch=epoch, epochs=epoch + 1, validation_data=validation, verbose=0,
-        callbacks=[*callbacks, _interruptible()],
+        validation_batch_size=feed.validation_batch_size, initial_epoch=epoch, epochs=epoch + 1,
+        validation_data=validation, verbose=0, callbacks=list(callbacks),
     )  # fmt: skip
     return _last_of(history)
 
@@ -103,7 +106,7 @@ def _fit_streamed_epoch(
         datasets = {kind: ForFit(source) for kind, source in feed.sources.items()}
         history = model.fit(
             datasets["train"], validation_data=datasets.get("test"), shuffle=False, initial_epoch=epoch,
-            epochs=epoch + 1, verbose=0, callbacks=[*callbacks, _interruptible()],
+            epochs=epoch + 1, verbose=0, callbacks=list(callbacks),
         )  # fmt: skip
     return _last_of(history)
 

@@ -62,6 +62,7 @@ class Training:
         patience: epochs without improvement after which a trial is complete; None for never.
         keep: which weights a trial's score and model are of: those of its ``"last"`` or its ``"best"`` epoch.
         memory: bytes that a cohort may take; None for a share of what is free.
+        validation_batch_size: rows in a validation batch; None for as many as in a training batch.
     """
 
     objective: Objective
@@ -69,6 +70,7 @@ class Training:
     patience: int | None = None
     keep: Literal["last", "best"] = "last"
     memory: int | None = None
+    validation_batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

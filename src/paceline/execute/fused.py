@@ -234,7 +234,7 @@ class FusedExecutor:
         lifted = lifted_constants(every)
         if known is not None:
             lifted = {name: tuple(sorted({*numbers, *known.lifted[name]})) for name, numbers in lifted.items()}
-        program = Program(every[0], prepared.feed, lifted, replacement)
+        program = Program(every[0], lifted, replacement)
         self._programs[key] = program
         return program
 

@@ -16,7 +16,7 @@ from paceline.train.feed import Feed, PooledData, TrainingData
 from paceline.train.overrides import alone_because
 from paceline.train.program import is_surely_lifted
 from paceline.train.stream import StreamFeed, feed_of
-from paceline.train.trace import CannotTrace, Part, Traced, trace
+from paceline.train.trace import CannotTrace, Traced, trace
 from paceline.train.twins import description
 
 Data = TrainingData | PooledData | StreamFeed
@@ -82,7 +82,7 @@ class Preparation:
         self._build, self._training, self._loop_names, self._fused = build, training, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
         self._feeds: dict[tuple[int, int], Feed | StreamFeed] = {}
-        self._steps: dict[tuple[object, ...], Mapping[str, Part]] = {}  # of networks prepared of late, the last last
+        self._known: dict[tuple[object, ...], Traced] = {}  # whose steps may be those of the next, the last last
         self._codes: dict[str, Traced] = {}  # the first network of each program: a jaxpr is larger than many a network
 
     @property
@@ -94,7 +94,7 @@ class Preparation:
         """The batches that a configuration trains on; one object for each batch size, and pool of data."""
         size = int(config.get("batch_size", self._training.batch_size))
         data = self._data[split if len(self._data) > 1 else 0]
-        return self._feeds.setdefault((size, id(data)), feed_of(data, size))
+        return self._feeds.setdefault((size, id(data)), feed_of(data, size, self._training.validation_batch_size))
 
     def prepare(self, jobs: Sequence[Job]) -> list[Prepared | Unbuildable]:
         """Prepares jobs whose configurations differ at most in ``epochs``."""
@@ -183,7 +183,7 @@ class Preparation:
             # another model: tracing has run code of this one, which may remember it
             return self.rebuild(Prepared((job,), used, feed), str(error))
         check_objective(self._training.objective.metric, traced.log_shapes)
-        return Prepared((job,), used, feed, traced)
+        return Prepared((job,), used, traced.feed, traced)
 
     def _traced(self, model: keras.Model, used: Configuration, feed: Feed | StreamFeed) -> Traced:
         """The model traced; with the steps of one before it that had another seed, where they are the same."""
@@ -191,11 +191,11 @@ class Preparation:
         if described is None:
             return trace(model, feed)
         key = (*sorted((name, repr(value)) for name, value in used.items()), described, feed.identity)
-        traced = trace(model, feed, self._steps.pop(key, None))
+        traced = trace(model, feed, self._known.pop(key, None))
         code = self._codes.setdefault(traced.key, replace(traced, state=()))
-        self._steps[key] = traced.with_code_of(code).parts
-        if len(self._steps) > _MOST_KNOWN:
-            del self._steps[next(iter(self._steps))]
+        self._known[key] = replace(traced.with_code_of(code), state=())
+        if len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
         return traced
 
 

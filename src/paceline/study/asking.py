@@ -31,8 +31,8 @@ def as_request(
         build, data, objective, trials, budget, search, seed, study, validation, class_weight, fixed: as in `tune`.
         data_options: as in `tune`.
         spent: seconds of earlier sessions.
-        **training: ``epochs, batch_size, patience, keep, memory, schedule, ordered, in_flight, test_trials,
-            keep_models`` as in `tune`; ``closing`` and ``replication``.
+        **training: ``epochs, batch_size, validation_batch_size, patience, keep, memory, schedule, ordered, in_flight,
+            test_trials, keep_models`` as in `tune`; ``closing`` and ``replication``.
     """
     source = Source(
         fixed={} if fixed is None else mapping("fixed", fixed),

@@ -91,7 +91,7 @@ def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -
     from paceline.train.stream import feed_of
     from paceline.train.trace import CannotTrace, measured, trace
 
-    feed = feed_of(training_data(parts, request.class_weight), request.batch_size or 32)
+    feed = feed_of(training_data(parts, request.class_weight), request.batch_size or 32, request.validation_batch_size)
     metric = request.objective.metric
     try:
         shapes = measured(model, feed, metric)

@@ -52,7 +52,10 @@ class Engine:
     def training(self) -> Training:
         """How trials are trained."""
         request = self.request
-        return Training(request.objective, request.batch_size or 32, request.patience, request.keep, request.memory)
+        return Training(
+            request.objective, request.batch_size or 32, request.patience, request.keep, request.memory,
+            request.validation_batch_size,
+        )  # fmt: skip
 
     def check(self) -> None:
         """Makes sure that the data can be divided as was asked for.

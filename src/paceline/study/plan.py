@@ -128,7 +128,8 @@ class Plan:
         """For the record, and for resuming."""
         request = self.request
         return {
-            "epochs": request.epochs, "batch_size": request.batch_size, "seed": self.seed, "patience": request.patience,
+            "epochs": request.epochs, "batch_size": request.batch_size,
+            "validation_batch_size": request.validation_batch_size, "seed": self.seed, "patience": request.patience,
             "keep": request.keep, "trials": request.budget.trials, "seconds": request.budget.total_seconds,
             "memory": request.memory, "backend": self.backend, "keep_models": request.keep_models,
             **request.search.settings,

@@ -30,6 +30,7 @@ class Request:
         directory: where the study lives.
         epochs: epochs of each trial; None when it is a hyperparameter.
         batch_size: rows in a batch; None when it is a hyperparameter.
+        validation_batch_size: rows in a validation batch; None for as many as in a training batch.
         loop: hyperparameters of the training loop: ``epochs``, ``batch_size``.
         budget: limits.
         search: where to look next.
@@ -73,6 +74,7 @@ class Request:
     replication: Replication = field(default_factory=Replication)
     test_trials: bool = False
     keep_models: int | None = None
+    validation_batch_size: int | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -82,7 +84,8 @@ class Request:
         data_options: Mapping[str, Any], class_weight: Any, patience: int | None, keep: str,
         memory: int | str | None, schedule: str | Schedule = "auto", ordered: bool | None = None,
         in_flight: int | None = None, closing: Closing | None = None, replication: Replication | None = None,
-        test_trials: bool = False, keep_models: int | None = None, source: Mapping[str, Any] | None = None,
+        test_trials: bool = False, keep_models: int | None = None, validation_batch_size: int | None = None,
+        source: Mapping[str, Any] | None = None,
     ) -> "Request":  # fmt: skip
         """Takes what users pass and checks it.
 
@@ -110,6 +113,11 @@ class Request:
             memory=None if memory is None else parse_bytes(memory), closing=closing or Closing(),
             replication=replication or Replication(), test_trials=flag("test_trials", test_trials),
             keep_models=None if keep_models is None else whole_number("keep_models", keep_models),
+            validation_batch_size=(
+                None
+                if validation_batch_size is None
+                else whole_number("validation_batch_size", validation_batch_size)
+            ),
             source=dict(source or {}),
         )  # fmt: skip
 

@@ -58,6 +58,7 @@ def request_of(
         memory=settings.get("memory") if memory is None else memory, source=source.to_json(),
         closing=Closing.from_json(settings.get("closing")), test_trials=settings.get("test_trials", False),
         keep_models=settings.get("keep_models") if keep_models is None else keep_models,
+        validation_batch_size=settings.get("validation_batch_size"),
         replication=_replication(settings.get("replication") or {}, folds, groups, directory),
     )  # fmt: skip
 

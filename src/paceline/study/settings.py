@@ -36,7 +36,7 @@ _OPEN = Setting(may_change=True)
 
 SETTINGS: Mapping[str, Setting] = {
     # what the trials mean: those of two sessions could not be compared
-    **dict.fromkeys(("epochs", "batch_size", "seed", "patience", "keep"), _FIXED),
+    **dict.fromkeys(("epochs", "batch_size", "validation_batch_size", "seed", "patience", "keep"), _FIXED),
     **dict.fromkeys(("replication.folds", "replication.groups"), _FIXED),
     "replication.repeats": Setting(before=1),
     **dict.fromkeys(("source.model", "source.class_weight"), _FIXED),

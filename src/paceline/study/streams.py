@@ -74,7 +74,7 @@ def stream_parts(stream: Stream, request: Request) -> StreamParts:
     validation, notes = _validation(request, stream)
     weights = request.class_weight
     train = Batches(stream.source, None if weights is None else lambda y: weights_of_classes(y, weights))
-    feed = StreamFeed(train, None if validation is None else _batches(validation))
+    feed = StreamFeed(train, None if validation is None else _batches(validation, request.validation_batch_size))
     identity = fingerprint("stream", stream.name, str(train.count), *_identity(validation))
     if request.batch_size not in (None, _DEFAULT_BATCH_SIZE):
         notes = (*notes, f"batch_size={request.batch_size} is not used: {stream.name} gives batches of its own.")
@@ -119,15 +119,21 @@ def _validation(request: Request, stream: Stream) -> tuple[Any, tuple[str, ...]]
     return None, ("No validation data: candidates are compared by how well they fit what they were trained on.",)
 
 
-def _batches(given: Any) -> "Batches":
+def _batches(given: Any, batch_size: int | None) -> "Batches":
     from paceline.train.stream import ArrayBatches, Batches
 
     if _is_stream(given):
+        if batch_size is not None:
+            name = type(given).__name__
+            raise InvalidInput(
+                f"validation_batch_size is {batch_size} and validation is the stream {name}",
+                expected="none: a stream gives batches of its own",
+            )
         return Batches(given)
     if not isinstance(given, tuple) or len(given) not in (2, 3):
         passed = f"a tuple of {len(given)}" if isinstance(given, tuple) else f"a {type(given).__name__}"
         raise InvalidInput(f"validation is {passed} and data is a stream", expected=_ACCEPTED)
-    return Batches(ArrayBatches(given))
+    return Batches(ArrayBatches(given, batch_size))
 
 
 def _test(given: Any) -> Any:

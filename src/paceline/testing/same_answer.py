@@ -1,8 +1,9 @@
-"""The first promise as a check that anyone can run on their own models: cohorts give the answer of ``fit``.
+"""The first promise as a check that anyone can run on their own models: a cohort gives the answer of ``fit``.
 
 compare = SameAnswer(train=(x, y), validation=(x_val, y_val), batch_size=32, epochs=2)
 gaps = compare(build, [{"learning_rate": 0.1}, {"learning_rate": 0.01}])
 assert max(gap.weights for gap in gaps) < 1e-5
+assert max(gap.score for gap in gaps) < 1e-6
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,33 +15,51 @@ import jax
 import keras
 import numpy as np
 
+from paceline.execute.alone import fit_epoch
+from paceline.execute.base import Job
 from paceline.train import lower
 from paceline.train.cohort import Cohort, Lane
 from paceline.train.compiler import Compiler
+from paceline.train.ending import ValidatesFinalised, finalise, finalises
 from paceline.train.feed import Feed, TrainingData, batch_order
 from paceline.train.program import Program, lifted_constants
-from paceline.train.trace import Traced, trace
-from paceline.train.variables import restore
+from paceline.train.trace import CannotTrace, Traced, trace
+from paceline.train.variables import leaves_of, restore
 
 _ORDER_SEED = 7
+
+Logs = list[Mapping[str, float]]
+"""What each epoch measured."""
+
+Build = Callable[..., keras.Model]
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Largest absolute differences between a lane and ``fit``.
+    """Largest absolute differences between a network that Paceline trained and one that ``fit`` trained.
 
     Attributes:
-        weights: of any weight, moving statistics included, after the last epoch.
+        weights: of any weight of the model that is handed out, moving statistics included.
+        optimizer: of any variable of its optimizer.
         metrics: of any logged metric of any epoch, validation included.
+        score: between the validation metrics of the last epoch and what ``evaluate`` says of the model that is handed
+            out, in batches of the same size. Where validation draws random numbers, no two evaluations agree.
+        alone: why the network cannot train side by side with others, so that it was trained through ``fit``, an epoch
+            at a time; empty where it can.
+        unmerged: why it has to validate in batches of the size that ``fit`` takes; empty where that changes nothing.
     """
 
     weights: float
+    optimizer: float
     metrics: float
+    score: float
+    alone: str = ""
+    unmerged: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class SameAnswer:
-    """Trains configurations side by side in one program, and one by one with ``fit``, on the same batches.
+    """Trains configurations side by side in one program, and each by one call of ``fit``, on the same batches.
 
     Attributes:
         train: ``(x, y)`` or ``(x, y, sample_weight)``.
@@ -48,77 +67,131 @@ class SameAnswer:
         batch_size: rows in a batch.
         epochs: epochs to train.
         seed: seeds the initial weights and the layers' own random streams.
+        validation_batch_size: rows in a validation batch; None for ``batch_size``.
+        checked: numbers of the configurations that are trained through ``fit``, too; None for all of them.
     """
 
     train: tuple[Any, ...]
     validation: tuple[Any, ...] | None = None
     batch_size: int = 32
-    epochs: int = 1
+    epochs: int = 2
     seed: int = 1
+    validation_batch_size: int | None = None
+    checked: Sequence[int] | None = None
 
-    def __call__(self, build: Callable[..., keras.Model], configs: Sequence[Mapping[str, Any]]) -> list[Gap]:
-        """One gap for each configuration; ``build(**config)`` gives its compiled model.
+    def __call__(self, build: Build, configs: Sequence[Mapping[str, Any]]) -> list[Gap]:
+        """One gap for each configuration that is checked; ``build(**config)`` gives its compiled model.
 
         Raises:
             ValueError: the configurations are not one program.
         """
-        feed = Feed(TrainingData.of(self.train, self.validation), self.batch_size)
-        traced = [trace(self._model(build, config), feed) for config in configs]
-        if len({one.key for one in traced}) != 1:
-            raise ValueError(f"the configurations are {len({one.key for one in traced})} programs, not one")
-        states, logs = self._side_by_side(feed, traced)
+        feed = Feed(TrainingData.of(self.train, self.validation), self.batch_size, self.validation_batch_size)
+        alone, unmerged = "", ""
+        try:
+            traced = [trace(self._model(build, config), feed) for config in configs]
+        except CannotTrace as error:
+            alone = str(error)
+            trained = [_one_by_one(self._model(build, config), feed, self.epochs) for config in configs]
+        else:
+            if len({one.key for one in traced}) != 1:
+                raise ValueError(f"the configurations are {len({one.key for one in traced})} programs, not one")
+            unmerged = traced[0].unmerged
+            trained = _side_by_side(traced, self.epochs)
         gaps = []
-        for slot, config in enumerate(configs):
-            expected, history = self._fit(self._model(build, config), feed)
-            found = self._model(build, config)
-            restore(found, states[slot], feed.batch_spec("train"))
-            gaps.append(Gap(_distance(expected, found), _log_distance(history, logs[slot])))
+        for number in range(len(configs)) if self.checked is None else self.checked:
+            leaves, logs = trained[number]
+            found = self._model(build, configs[number])
+            restore(found, leaves, feed.batch_spec("train"))
+            finalise(found)
+            expected = self._model(build, configs[number])
+            history = self._fit(expected, feed)
+            gaps.append(Gap(
+                _distance(expected.variables, found.variables),
+                _distance(expected.optimizer.variables, found.optimizer.variables),
+                _log_distance(history, logs), self._score_distance(found, logs[-1]), alone, unmerged,
+            ))  # fmt: skip
         return gaps
 
-    def _model(self, build: Callable[..., keras.Model], config: Mapping[str, Any]) -> keras.Model:
+    def _model(self, build: Build, config: Mapping[str, Any]) -> keras.Model:
         keras.utils.set_random_seed(self.seed)
         return build(**config)
 
-    def _side_by_side(self, feed: Feed, traced: list[Traced]) -> tuple[list[Any], list[list[Mapping[str, float]]]]:
-        platform = jax.default_backend()
-        program = Program(traced[0], feed, lifted_constants(traced), partial(lower.replacement, platform=platform))
-        compiler = Compiler()
-        count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
-        cohort = Cohort(compiler.request(program, count).result(), compiler.mesh)
-        cohort.fill({slot: Lane(one, self.epochs, _ORDER_SEED) for slot, one in enumerate(traced)})
-        logs: list[list[Mapping[str, float]]] = [[] for _ in traced]
-        for _ in range(self.epochs):
-            for _ in cohort.advance(steps=5):  # in pieces, as a long epoch would be
-                pass
-            for one in cohort.epoch_logs():
-                logs[one.slot].append(one.metrics)
-        compiler.close()
-        kept = traced[0].layout.num_leaves - traced[0].layout.metrics
-        states = cohort.state_of(range(len(traced)))
-        return [states[slot][:kept] for slot in range(len(traced))], logs
+    def _fit(self, model: keras.Model, feed: Feed) -> Logs:
+        """Trains with one call of ``fit``; gives what each epoch measured."""
+        rows = jax.tree.map(np.array, feed.data.train)
+        x, y, *weight = rows
+        callbacks = [_InOrder(rows, feed.data.train), *([ValidatesFinalised()] if finalises(model.optimizer) else [])]
+        history = model.fit(
+            x, y, sample_weight=weight[0] if weight else None, batch_size=self.batch_size, epochs=self.epochs,
+            shuffle=False, validation_data=feed.data.validation, validation_batch_size=self.validation_batch_size,
+            callbacks=callbacks, verbose=0,
+        ).history  # fmt: skip
+        return [
+            {name: values[epoch] for name, values in history.items() if np.ndim(values[epoch]) == 0}
+            for epoch in range(self.epochs)
+        ]
 
-    def _fit(self, model: keras.Model, feed: Feed) -> tuple[keras.Model, list[Mapping[str, float]]]:
-        logs: list[Mapping[str, float]] = []
-        for epoch in range(self.epochs):
-            order = batch_order(_ORDER_SEED, epoch, feed.data.num_train)
-            x, y, *weight = (jax.tree.map(lambda a, o=order: a[o], part) for part in feed.data.train)
-            history = model.fit(
-                x, y, sample_weight=weight[0] if weight else None, batch_size=self.batch_size, shuffle=False,
-                validation_data=feed.data.validation, verbose=0,
-            )  # fmt: skip
-            logs.append({name: values[-1] for name, values in history.history.items()})
-        return model, logs
+    def _score_distance(self, model: keras.Model, logs: Mapping[str, float]) -> float:
+        if self.validation is None:
+            return 0.0
+        x, y, *weight = self.validation
+        found = model.evaluate(
+            x, y, sample_weight=weight[0] if weight else None, verbose=0, return_dict=True,
+            batch_size=self.validation_batch_size or self.batch_size,
+        )  # fmt: skip
+        scores = {name: value for name, value in found.items() if np.ndim(value) == 0}
+        return max(abs(float(value) - logs[f"val_{name}"]) for name, value in scores.items())
 
 
-def _distance(one: keras.Model, other: keras.Model) -> float:
-    gaps = []
-    for a, b in zip(one.variables, other.variables, strict=True):
-        difference = np.asarray(a.value, np.float64) - np.asarray(b.value, np.float64)
-        gaps.append(float(np.max(np.abs(difference), initial=0.0)))
+class _InOrder(keras.callbacks.Callback):  # type: ignore[misc]
+    """Puts the rows that ``fit`` reads into the order in which an epoch visits them."""
+
+    def __init__(self, rows: Any, original: Any) -> None:
+        super().__init__()
+        self._rows, self._original = jax.tree.leaves(rows), jax.tree.leaves(original)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
+        """Copies the rows into the arrays that were passed."""
+        order = batch_order(_ORDER_SEED, epoch, len(self._rows[0]))
+        for rows, original in zip(self._rows, self._original, strict=True):
+            rows[:] = original[order]
+
+
+def _side_by_side(traced: list[Traced], epochs: int) -> list[tuple[list[Any], Logs]]:
+    """Variables and logs of each network after training in one cohort."""
+    program = Program(traced[0], lifted_constants(traced), partial(lower.replacement, platform=jax.default_backend()))
+    compiler = Compiler()
+    count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
+    cohort = Cohort(compiler.request(program, count).result(), compiler.mesh)
+    cohort.fill({slot: Lane(one, epochs, _ORDER_SEED) for slot, one in enumerate(traced)})
+    logs: list[Logs] = [[] for _ in traced]
+    for _ in range(epochs):
+        for _ in cohort.advance(steps=5):  # in pieces, as a long epoch would be
+            pass
+        for one in cohort.epoch_logs():
+            logs[one.slot].append(one.metrics)
+    compiler.close()
+    kept = traced[0].layout.num_leaves - traced[0].layout.metrics
+    states = cohort.state_of(range(len(traced)))
+    return [(states[slot][:kept], logs[slot]) for slot in range(len(traced))]
+
+
+def _one_by_one(model: keras.Model, feed: Feed, epochs: int) -> tuple[list[Any], Logs]:
+    """The same of a network that trains alone."""
+    job = Job(0, {}, _ORDER_SEED, epochs)
+    logs: Logs = [fit_epoch(model, feed, job, epoch) for epoch in range(epochs)]
+    return list(leaves_of(model)), logs
+
+
+def _distance(some: Sequence[Any], others: Sequence[Any]) -> float:
+    gaps = [0.0]
+    for a, b in zip(some, others, strict=True):
+        one, other = (np.asarray(keras.ops.convert_to_numpy(v)).astype(np.float64) for v in (a, b))
+        gaps.append(float(np.max(np.abs(one - other), initial=0.0)))
     return max(gaps)
 
 
-def _log_distance(one: Sequence[Mapping[str, float]], other: Sequence[Mapping[str, float]]) -> float:
+def _log_distance(one: Logs, other: Logs) -> float:
     if [set(logs) for logs in one] != [set(logs) for logs in other]:
         raise ValueError(f"fit logs {sorted(one[0])}, the cohort {sorted(other[0])}")
     return max(abs(a[name] - b[name]) for a, b in zip(one, other, strict=True) for name in a)

@@ -21,7 +21,7 @@ from jax import lax
 
 from paceline.train.internals import ClosedJaxpr, Equation, Jaxpr, Literal, bind, scan_counts
 
-_INLINED = {
+INLINED = {
     "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat", "remat2",
 }  # fmt: skip
 _LOOPS = {"scan", "while", "cond"}
@@ -102,8 +102,8 @@ class _Dissection:
     def _step(self, equation: Equation, ids: dict[Any, int], readers: Mapping[Any, Equation | None]) -> Step:
         name = equation.primitive.name
         subs = list(_sub_programs(equation.params))
-        enters = (name in _INLINED and len(subs) == 1) or name in _LOOPS
-        self._write("eqn", name, "" if enters and name in _INLINED else _params_text(equation.params, enters))
+        enters = (name in INLINED and len(subs) == 1) or name in _LOOPS
+        self._write("eqn", name, "" if enters and name in INLINED else _params_text(equation.params, enters))
         bodies = tuple(self.body(*sub) for sub in subs) if enters else ()
         slots = tuple(self._read(atom, ids) for atom in equation.invars)
         self._write("out", [self._variable(var, ids) for var in equation.outvars])
@@ -220,7 +220,7 @@ def run(
 
 def _evaluate(step: Step, values: list[Any], lifted: Mapping[int, Any], replacement: Replacement | None) -> list[Any]:
     name = step.equation.primitive.name
-    if step.bodies and name in _INLINED:
+    if step.bodies and name in INLINED:
         return run(step.bodies[0], values, lifted, replacement)
     if step.bodies and any(number in lifted for body in step.bodies for number in body.numbers):
         return _REBUILT[name](step, values, lifted, replacement)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +12,7 @@ import numpy as np
 Tree = Any
 """An array, or a dict, list or tuple of them: what Keras takes as x and y."""
 
-# Metrics and losses are means or sums over rows, so the batch size of an evaluation is free; about this many rows
-# keep a core busy and their activations in its cache.
+# Where the batch size of an evaluation is free: this many rows keep a core busy and their activations in its cache.
 _EVALUATION_ROWS = 512
 
 
@@ -179,25 +178,37 @@ def as_on_device(array: np.ndarray) -> np.ndarray:
 class Feed:
     """Training data cut into batches of one size.
 
-    Training batches hold ``batch_size`` rows and, like ``fit``'s, a smaller last one when the rows do not divide.
+    Training batches hold ``batch_size`` rows and, like ``fit``'s, a smaller last one when the rows do not divide. So do
+    validation batches, which ``fit`` makes as large as training batches unless told otherwise.
+
+    Attributes:
+        data: the arrays.
+        batch_size: rows in a training batch.
+        validation_batch_size: rows in a validation batch; None for as many as in a training batch.
+        is_merged: whether validation is in larger batches, whose size suits the machine: only for a model of which it
+            is known that this changes nothing, see `paceline.train.additive`.
     """
 
     data: TrainingData | PooledData
     batch_size: int
+    validation_batch_size: int | None = None
+    is_merged: bool = False
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
         """Rows in a batch of each traced part: ``train``, ``train_rest``, ``test``, ``test_rest`` where they occur."""
-        sizes = {
-            "train": min(self.batch_size, self.data.num_train),
-            "train_rest": self.data.num_train % self.batch_size,
-        }
-        if self.data.num_train < self.batch_size:
-            sizes["train_rest"] = 0
-        if self.data.validation is not None:
-            sizes["test"] = evaluation_rows(self.data.num_validation)
-            sizes["test_rest"] = self.data.num_validation % sizes["test"]
-        return {name: size for name, size in sizes.items() if size}
+        sizes = _sizes("train", self.data.num_train, self.batch_size)
+        rows = self.data.num_validation
+        if rows:
+            size = self.validation_batch_size or self.batch_size
+            sizes |= _sizes("test", rows, evaluation_rows(rows) if self.is_merged else size)
+        return sizes
+
+    @cached_property
+    def merged(self) -> "Feed | None":
+        """The same with validation in larger batches; None where one batch holds all rows or they are as large."""
+        larger = replace(self, is_merged=True)
+        return larger if larger.sizes.get("test", 0) > self.sizes.get("test", 0) else None
 
     @property
     def num_bytes(self) -> int:
@@ -232,6 +243,12 @@ class Feed:
         """Tells feeds apart whose programs must not be shared: sizes, shapes and structure."""
         specs = [self.batch_spec(name) for name in self.parts]
         return f"{self.data.shape}/{specs}"
+
+
+def _sizes(name: str, rows: int, size: int) -> dict[str, int]:
+    """Rows in a batch, and in the smaller last one where there is one."""
+    full = min(size, rows)
+    return {name: full, f"{name}_rest": rows % full} if rows % full else {name: full}
 
 
 def evaluation_rows(rows: int) -> int:

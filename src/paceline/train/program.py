@@ -11,7 +11,7 @@ from jax import lax
 
 from paceline.train.anatomy import Replacement, run
 from paceline.train.feed import Feed
-from paceline.train.trace import Traced
+from paceline.train.trace import END, Traced
 
 # Constants that nobody tunes: of arithmetic, not of a configuration. Every other one is taken out from the start, so
 # that a new value of it never needs a new program; a wrong guess here costs a compilation, never an answer.
@@ -70,15 +70,24 @@ class Program:
 
     Attributes:
         traced: the first of them; its anatomies are the code.
-        feed: the batches it was traced on.
         lifted: the constants that lanes bring themselves.
         replacement: faster functions for some primitives, or None.
     """
 
     traced: Traced
-    feed: Feed
     lifted: Lifted
     replacement: Replacement | None = None
+
+    @property
+    def feed(self) -> Feed:
+        """The batches that it trains and validates on.
+
+        Raises:
+            TypeError: it was traced on a stream.
+        """
+        if not isinstance(self.traced.feed, Feed):
+            raise TypeError("a program of arrays cannot be of a network that was traced on a stream")
+        return self.traced.feed
 
     @property
     def key(self) -> str:
@@ -161,11 +170,17 @@ class Program:
         count = self.traced.layout.num_leaves - self.traced.layout.metrics
         lanes = [*lanes[:count], *fresh]
         if "test" in self.feed.sizes:
-            lanes, logs = self._evaluate(lanes, constants, validation, held_out)
+            ended, logs = self._evaluate(self._ended(lanes, constants), constants, validation, held_out)
             names = self.traced.parts["test"].log_names
             result |= {f"val_{name}": log for name, log in zip(names, logs, strict=True)}
-            lanes = [*lanes[:count], *fresh]
+            lanes = [*self.traced.resumed(lanes, ended)[:count], *fresh]
         return lanes, result
+
+    def _ended(self, lanes: list[Any], constants: Any) -> list[Any]:
+        """The lanes as they would be handed out if their training ended here."""
+        if END not in self.traced.parts:
+            return lanes
+        return jax.vmap(lambda state, row: self._run(END, state, row, [])[0])(lanes, constants[END])
 
     def _step(
         self, name: str, lanes: list[Any], constants: Any, data: list[Any], rows: Any

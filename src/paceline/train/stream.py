@@ -19,12 +19,13 @@ import keras
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.train.feed import Feed, PooledData, TrainingData, Tree, as_fit_takes, as_on_device, evaluation_rows
+from paceline.train.feed import Feed, PooledData, TrainingData, Tree, as_fit_takes, as_on_device
 
 T = TypeVar("T")
 Kind = Literal["train", "test"]
 
 _AHEAD = 2  # batches that are loaded before they are needed, where the dataset has one worker
+_STANDARD_ROWS = 32  # in a batch of arrays, for `fit`
 _IN_FLIGHT = 2  # batches that wait on the device; without a limit a slow device would gather them all
 
 
@@ -37,13 +38,14 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     Args:
         arrays: ``(x, y)`` or ``(x, y, sample_weight)``, each a tree of arrays whose first axis counts rows.
+        batch_size: rows in a batch; None for those that ``fit`` takes when nobody says.
     """
 
-    def __init__(self, arrays: tuple[Tree, ...]) -> None:
+    def __init__(self, arrays: tuple[Tree, ...], batch_size: int | None = None) -> None:
         super().__init__()
         self._arrays = jax.tree.map(as_fit_takes, arrays)
         self._rows = len(jax.tree.leaves(self._arrays)[0])
-        self._size = evaluation_rows(self._rows)
+        self._size = batch_size or _STANDARD_ROWS
 
     def __len__(self) -> int:
         return -(-self._rows // self._size)
@@ -228,9 +230,11 @@ class StreamFeed:
                 yield self.part_of(kind, batch), leaves
 
 
-def feed_of(data: TrainingData | PooledData | StreamFeed, batch_size: int) -> Feed | StreamFeed:
+def feed_of(
+    data: TrainingData | PooledData | StreamFeed, batch_size: int, validation_batch_size: int | None = None
+) -> Feed | StreamFeed:
     """The batches of some data; a stream has its own batch size."""
-    return data if isinstance(data, StreamFeed) else Feed(data, batch_size)
+    return data if isinstance(data, StreamFeed) else Feed(data, batch_size, validation_batch_size)
 
 
 def in_order(load: Callable[[int], T], count: int, num_workers: int, num_ahead: int) -> Generator[T, None, None]:

@@ -13,6 +13,7 @@ from paceline.train.cohort import Lane, Lockstep
 from paceline.train.compiler import lane_sharding
 from paceline.train.stream import Window
 from paceline.train.stream_program import StreamCompiled, everywhere
+from paceline.train.trace import END
 
 
 @dataclass(eq=False)
@@ -46,7 +47,10 @@ class StreamCohort(Lockstep):
         feed = self.compiled.program.feed
         total, done, started, window = feed.num_steps, 0, time.perf_counter(), Window()
         self._logs = {}
+        trained: list[Any] = []
         for kind in feed.sources:
+            if kind == "test":
+                trained, self._state = self._state, self._ended()
             logs: dict[str, Any] = {}
             with closing(feed.epoch(kind, everywhere(self.mesh))) as batches:
                 for name, batch in batches:
@@ -57,9 +61,20 @@ class StreamCohort(Lockstep):
                         yield done, total
             prefix = "val_" if kind == "test" else ""
             self._logs |= {f"{prefix}{name}": np.asarray(log) for name, log in logs.items()}
+            if kind == "test":
+                self._state = self.compiled.program.traced.resumed(trained, self._state)
             self._reset_metrics()
         self._seconds = time.perf_counter() - started
         yield total, total
+
+    def _ended(self) -> list[Any]:
+        """The lanes as they would be handed out if their training ended here."""
+        traced = self.compiled.program.traced
+        if END not in traced.parts:
+            return self._state
+        changed = sorted(traced.parts[END].changes(traced.layout))
+        ended = dict(zip(changed, self.compiled.steps[END](self._state, self._constants[END]), strict=True))
+        return [ended.get(i, leaf) for i, leaf in enumerate(self._state)]
 
     def _step(self, name: str, batch: list[jax.Array]) -> dict[str, Any]:
         """One batch for all lanes; gives the logs so far, each ``(num_lanes,)``."""

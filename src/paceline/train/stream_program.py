@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -14,7 +15,7 @@ from paceline.train.compiler import counting, spec, spread
 from paceline.train.internals import one_at_a_time
 from paceline.train.program import Lifted, constants_of, differs_in_lifted_only, lifted_constants
 from paceline.train.stream import StreamFeed
-from paceline.train.trace import CannotTrace, Traced
+from paceline.train.trace import END, CannotTrace, Traced
 
 
 def everywhere(mesh: Mesh | None) -> NamedSharding | None:
@@ -77,6 +78,18 @@ class StreamProgram:
 
         return step
 
+    def end(self, lanes: list[Any], constants: Any) -> list[Any]:
+        """What the end of training makes of the leaves that it changes, each ``(num_lanes, ...)``; see `step`."""
+        body, numbers = self.traced.parts[END].anatomy.body, self.lifted[END]
+        changed = sorted(self.traced.parts[END].changes(self.traced.layout))
+
+        def one(state: list[Any], row: Any) -> list[Any]:
+            outs = run(body, state, {number: row[i] for i, number in enumerate(numbers)}, self.replacement)
+            # copies: what is an input as well would share its memory with it, which the next step uses again
+            return [jnp.copy(outs[i]) for i in changed]
+
+        return jax.vmap(one)(lanes, constants)
+
     def compile(self, num_lanes: int, mesh: Mesh | None) -> "StreamCompiled":
         """Compiles the step of every part."""
         started = time.perf_counter()
@@ -84,6 +97,10 @@ class StreamProgram:
         steps = {}
         with counting() as counted:
             for name, row in self.constants(self.traced).items():
+                if name == END:
+                    end = jax.jit(spread(self.end, mesh, (True, True)))
+                    steps[name] = end.lower(lanes, spec(row, num_lanes, mesh)).compile()
+                    continue
                 leaves = jax.tree.leaves(self.feed.batch_spec(name))
                 batch = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere(mesh)) for leaf in leaves]
                 step = jax.jit(spread(self.step(name), mesh, (True, True, False)), donate_argnums=0)
@@ -100,7 +117,7 @@ class StreamCompiled:
         program: what was compiled.
         num_lanes: number of lanes.
         mesh: the devices that they are spread over, or None for one.
-        steps: the compiled `StreamProgram.step` of each part.
+        steps: the compiled `StreamProgram.step` of each part, and `StreamProgram.end` where there is an end.
         seconds: what compiling took.
         from_scratch: number of XLA compilations that no cache answered.
         later: the same for each part whose shape was met in the middle of an epoch, added as they come.

@@ -3,20 +3,25 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
 import keras
 import numpy as np
 
+from paceline.train.additive import objection
 from paceline.train.anatomy import Anatomy, dissect
+from paceline.train.ending import finalises
 from paceline.train.feed import Feed
 from paceline.train.internals import economical_initialisation
 from paceline.train.isolation import state_of
 from paceline.train.overrides import alone_because, layers_not_compiled, metrics_begin_alike, reports_itself
 from paceline.train.stream import StreamFeed
 from paceline.train.variables import make_variables
+
+END = "end"
+"""Name of the part that is what the optimizer does to the variables when training ends."""
 
 
 class CannotTrace(Exception):
@@ -63,6 +68,12 @@ class Part:
         logs = self.anatomy.body.jaxpr.outvars[-len(self.log_names) :] if self.log_names else ()
         return {name: out.aval.shape for name, out in zip(self.log_names, logs, strict=True)}  # type: ignore[attr-defined]
 
+    def changes(self, layout: Layout) -> frozenset[int]:
+        """Numbers of the leaves of the state that may be others after the step."""
+        jaxpr = self.anatomy.body.jaxpr
+        pairs = zip(jaxpr.invars[: layout.num_leaves], jaxpr.outvars[: layout.num_leaves], strict=True)
+        return frozenset(i for i, (old, new) in enumerate(pairs) if old is not new)
+
 
 @dataclass(frozen=True, slots=True)
 class Traced:
@@ -70,9 +81,12 @@ class Traced:
 
     Attributes:
         key: the program's identity; models with one key can train side by side.
-        parts: the traced steps by name: ``train``, ``train_rest``, ``test``, ``test_rest``.
+        parts: the traced steps by name: ``train``, ``train_rest``, ``test``, ``test_rest``, and `END` where the
+            optimizer changes the weights at the end of training.
         layout: what the state is made of.
         state: the initial state, one array for each leaf, on the host.
+        feed: the batches it was traced on: those it was given or, where that changes nothing, larger ones to validate.
+        unmerged: why it has to validate in batches as ``fit`` does; empty where it need not.
         later: of a stream, traces a part whose batches have a shape that is met only now; it keeps the model alive.
     """
 
@@ -80,6 +94,8 @@ class Traced:
     parts: Mapping[str, Part]
     layout: Layout
     state: tuple[np.ndarray, ...]
+    feed: Feed | StreamFeed
+    unmerged: str = ""
     later: Callable[[str], Part] | None = field(default=None, repr=False)
 
     @property
@@ -97,6 +113,11 @@ class Traced:
     def constants(self, name: str) -> np.ndarray:
         """The scalar constants of one part."""
         return self.parts[name].anatomy.constants
+
+    def resumed(self, lanes: Sequence[Any], ended: Sequence[Any]) -> list[Any]:
+        """The state to go on with after the end of training was tried: ``lanes``, and what validation changed since."""
+        changed = self.parts[END].changes(self.layout) if END in self.parts else frozenset()
+        return [lanes[i] if i in changed else leaf for i, leaf in enumerate(ended)]
 
     def started_from(self, leaves: Sequence[np.ndarray]) -> "Traced":
         """The same network with other weights and optimizer state; its metrics are at their start."""
@@ -117,18 +138,22 @@ class Traced:
         return replace(self, parts={name: self.later(name)})
 
 
-def trace(model: keras.Model, feed: Feed | StreamFeed, parts: Mapping[str, Part] | None = None) -> Traced:
+def trace(model: keras.Model, feed: Feed | StreamFeed, like: Traced | None = None) -> Traced:
     """Traces a compiled model on the batches of ``feed``.
 
-    ``parts`` are those of a network that is known to take the same steps: they are not traced again.
+    ``like`` is a network that is known to take the same steps: they are not traced again.
 
     Raises:
         CannotTrace: the model does something that only ``fit`` can do.
     """
     layout, leaves = _state(model, feed)
-    parts = parts or _trace_parts(model, layout, leaves, feed, feed.parts)
+    if like is None:
+        feed, parts, unmerged = _steps(model, layout, leaves, feed)
+    else:
+        feed, parts, unmerged = like.feed, dict(like.parts), like.unmerged
     later = partial(_trace_part, model, layout, leaves, feed=feed) if isinstance(feed, StreamFeed) else None
-    return Traced(_key(parts, leaves, feed), parts, layout, tuple(np.asarray(leaf) for leaf in leaves), later)
+    state = tuple(np.asarray(leaf) for leaf in leaves)
+    return Traced(_key(parts, leaves, feed), parts, layout, state, feed, unmerged, later)
 
 
 def measured(model: keras.Model, feed: Feed | StreamFeed, metric: str) -> dict[str, tuple[int, ...]]:
@@ -166,11 +191,40 @@ def _variables(model: keras.Model) -> tuple[list[Any], list[Any], list[Any], lis
     )
 
 
+def _steps(
+    model: keras.Model, layout: Layout, leaves: list[Any], feed: Feed | StreamFeed
+) -> tuple[Feed | StreamFeed, dict[str, Part], str]:
+    """The batches to train and to validate on, every part of them, and why validation batches are not merged."""
+
+    @cache
+    def part(feed: Feed | StreamFeed, name: str) -> Part:
+        return _trace_parts(model, layout, leaves, feed, (name,))[name]
+
+    parts = {name: part(feed, name) for name in feed.parts if name.startswith("train")}
+    unmerged = ""
+    if isinstance(feed, Feed) and feed.merged is not None:
+        small, large = part(feed, "test").anatomy, part(feed.merged, "test").anatomy
+        sizes = (feed.sizes["test"], feed.merged.sizes["test"])
+        unmerged = objection(small, large, sizes, layout.num_leaves, layout.metrics)
+        feed = feed if unmerged else feed.merged
+    parts |= {name: part(feed, name) for name in feed.parts if name.startswith("test")}
+    end = _trace_end(model, layout, leaves)
+    if end is None:
+        return feed, parts, unmerged
+    # what validation changes is kept, what the end of training changes is taken back
+    tests = [part.changes(layout) for name, part in parts.items() if name.startswith("test")]
+    if end.changes(layout).intersection(frozenset().union(*tests)):
+        raise CannotTrace("its validation changes weights that its optimizer changes at the end of training")
+    return feed, parts | {END: end}, unmerged
+
+
 def _trace_parts(
     model: keras.Model, layout: Layout, leaves: list[Any], feed: Feed | StreamFeed, names: Sequence[str]
 ) -> dict[str, Part]:
     try:
         return {name: _trace_part(model, layout, leaves, name, feed) for name in names}
+    except CannotTrace:
+        raise
     except Exception as error:
         raise CannotTrace(f"its training step cannot be traced ({_blamed(model, error)})") from error
 
@@ -229,6 +283,27 @@ def _flat(logs: Mapping[str, Any]) -> dict[str, Any]:
     for name in sorted(logs):
         flat |= _flat(logs[name]) if isinstance(logs[name], Mapping) else {name: logs[name]}
     return flat
+
+
+def _trace_end(model: keras.Model, layout: Layout, leaves: list[Any]) -> Part | None:
+    """What the optimizer does to the variables when training ends, such as averaging weights; None for nothing."""
+    if not finalises(model.optimizer):
+        return None
+    variables = [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
+
+    def end(state: list[Any]) -> list[Any]:
+        mapping = list(zip(variables, state[: len(variables)], strict=True))
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+        return [*(scope.get_current_value(variable) for variable in variables), *state[len(variables) :]]
+
+    specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
+    try:
+        with state_of(model):
+            part = Part(dissect(jax.make_jaxpr(end)(specs)), ())
+    except Exception as error:
+        raise CannotTrace(f"the end of its training cannot be traced ({type(error).__name__}: {error})") from error
+    return part if part.changes(layout) else None
 
 
 def _key(parts: Mapping[str, Part], leaves: list[Any], feed: Feed | StreamFeed) -> str:

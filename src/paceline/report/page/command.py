@@ -53,7 +53,7 @@ def _options(
     given = {
         "trials": settings.get("trials"), "patience": settings.get("patience"), "memory": settings.get("memory"),
         "validation": source["validation"], "keep": settings.get("keep"), "folds": replication.get("folds"),
-        "repeats": replication.get("repeats", 1),
+        "repeats": replication.get("repeats", 1), "validation-batch-size": settings.get("validation_batch_size"),
     }  # fmt: skip
     default = {"validation": 0.1, "keep": "last", "repeats": 1}
     yield from ((name, value) for name, value in given.items() if value is not None and value != default.get(name))
