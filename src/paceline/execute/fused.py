@@ -19,6 +19,7 @@ from paceline.execute.run import Run
 from paceline.execute.worker import Batch, Entry, Rejected, Worker
 from paceline.train import lower
 from paceline.train.compiler import Compiler
+from paceline.train.feed import Feed
 from paceline.train.lanes import LaneCount
 from paceline.train.program import Program, lifted_constants
 from paceline.train.stream import StreamFeed
@@ -153,6 +154,7 @@ class FusedExecutor:
             elif prepared.traced is None:
                 events += self._send_alone(prepared)
             else:
+                events += self._told_how_validated(prepared)
                 key = prepared.traced.key
                 block.ready.setdefault(key, []).append(self._entry(prepared, key))
                 self._launch_early(block, key)
@@ -164,6 +166,21 @@ class FusedExecutor:
                 for together in self._starting_together(entries):
                     self._launch(key, together)
         return [Progress(tuple(events))] if events else []
+
+    def _told_how_validated(self, prepared: Prepared) -> list[Event]:
+        """Says, once, with which batches a score can be measured again where that matters."""
+        traced, feed = prepared.traced, prepared.feed
+        if traced is None or not traced.unmerged or not isinstance(feed, Feed):
+            return []
+        size = feed.validation_batch_size or feed.batch_size
+        note = (
+            f"Validation is in batches of {size} rows, as in fit, and evaluate(..., batch_size={size}) gives the same "
+            f"scores; larger batches might not, since {traced.unmerged}."
+        )
+        if note in self._reasons:
+            return []
+        self._reasons.add(note)
+        return [Noted(note)]
 
     def _launch_early(self, block: "_Block", key: str) -> None:
         """While a block is one program: compiles once two networks show what varies, launches full cohorts.

@@ -87,7 +87,7 @@ class BestModel:
     def _keep(self, best: Trial, models: Models, test_part: TestPart, leaves: Leaves, said: Mapping[str, Json]) -> None:
         model, batch_size = models.of(best, leaves), models.rows_of_batch(best)
         test_part.keep_predictions(model, self._directory)
-        metrics = test_part.measure(model, batch_size)
+        metrics = test_part.measure(model, models.rows_of_evaluation(best))
         keras, notes = write_keras(model, self._directory, lambda: test_part.sample(batch_size))
         events: list[Event] = [Noted(note) for note in notes if note not in self._record.notes]
         if metrics:

@@ -26,6 +26,7 @@ class Models:
         batch: the form of the batches that were trained on, as the study recorded it; None of studies that did not.
         batch_size: rows of a batch, where the configuration has no ``batch_size``.
         preparation: what was done to the data, as the study recorded it; None of studies that did not.
+        validation_batch_size: rows of a validation batch; None for as many as in a training batch.
     """
 
     build: Build
@@ -33,12 +34,13 @@ class Models:
     batch: Json | None
     batch_size: int
     preparation: Json | None = None
+    validation_batch_size: int | None = None
 
     @classmethod
     def described(cls, build: Build, space: Space, data: Mapping[str, Json], settings: Mapping[str, Json]) -> "Models":
         """From what a study recorded of its data and settings."""
-        batch_size = int(settings.get("batch_size") or 32)
-        return cls(build, space, data.get("batch"), batch_size, data.get("preparation"))
+        batch_size, validation = int(settings.get("batch_size") or 32), settings.get("validation_batch_size")
+        return cls(build, space, data.get("batch"), batch_size, data.get("preparation"), validation)
 
     def of(self, trial: Trial, leaves: Leaves) -> Any:
         """A trial's trained model, compiled, as it leaves the study.
@@ -58,6 +60,10 @@ class Models:
         """Rows of a batch of the trial's training."""
         return int(trial.config.get("batch_size", self.batch_size))
 
+    def rows_of_evaluation(self, trial: Trial) -> int:
+        """Rows of a batch with which the trial was validated, and with which its score can be measured again."""
+        return self.validation_batch_size or self.rows_of_batch(trial)
+
     def hand_out(self, network: Any) -> Any:
         """What is given out in the place of a trained network: a model of the user's own rows and targets."""
         if self.preparation is None or self.batch is None or not self.preparation["in_model"]:
@@ -73,6 +79,7 @@ class Models:
         """The Keras model that ``build`` gives for a trial, with these variables in it."""
         from paceline.train.batch_form import from_json
         from paceline.train.build import build_model
+        from paceline.train.ending import finalise
         from paceline.train.variables import restore, unshare
 
         batch = None if self.batch is None else from_json(self.batch, self.rows_of_batch(trial))
@@ -80,7 +87,6 @@ class Models:
         build = build_for_target(self.build, self.preparation)
         network = build_model(build, hp, trial.seed, None if batch is None else lambda: batch)
         restore(network, leaves, batch)
-        # what fit does at its end: averaged weights, where the optimizer keeps them, take the place of the last
-        network.optimizer.finalize_variable_values(network.trainable_variables)
+        finalise(network)
         unshare(network)
         return network

@@ -197,7 +197,7 @@ class Session:
         for number, leaves in progress.results.items():
             trial = self._record.trials[number]
             if trial.state is TrialState.COMPLETED:
-                rows = models.rows_of_batch(trial)
+                rows = models.rows_of_evaluation(trial)
                 trained = progress.trained.get(number, (leaves,))
                 tests = tuple(test_part.measure(models.of(trial, one), rows) for one in trained)
                 self._recorder.tell([TrialTested(number, tests)])

@@ -32,6 +32,7 @@ class StreamParts:
         fingerprint: of class, number of batches and, where validation data are arrays, their contents. It is weak: the
             contents of a dataset can only be known by loading all of it, so a study cannot tell that they changed.
         notes: plain sentences for the user.
+        validation_batch_size: rows of a batch of validation and test data that are arrays; None for 32.
     """
 
     dataset: Stream
@@ -39,6 +40,7 @@ class StreamParts:
     test: Any
     fingerprint: str
     notes: tuple[str, ...]
+    validation_batch_size: int | None = None
 
     def to_json(self) -> Mapping[str, Json]:
         """For the record."""
@@ -50,7 +52,9 @@ class StreamParts:
         if self.test is None:
             return {}
         x, y, weight = (*self.test, None)[:3] if isinstance(self.test, tuple) else (self.test, None, None)
-        return dict(model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True))
+        # of arrays; a dataset has a size of its own, which Keras wants to be left alone
+        size = self.validation_batch_size if isinstance(self.test, tuple) else None
+        return dict(model.evaluate(x, y, batch_size=size, sample_weight=weight, verbose=0, return_dict=True))
 
 
 def stream_parts(stream: Stream, request: Request) -> StreamParts:
@@ -80,7 +84,7 @@ def stream_parts(stream: Stream, request: Request) -> StreamParts:
         notes = (*notes, f"batch_size={request.batch_size} is not used: {stream.name} gives batches of its own.")
     if getattr(stream.source, "use_multiprocessing", False):
         notes = (*notes, f"{stream.name} loads in {train.num_workers} threads, not in processes.")
-    return StreamParts(stream, feed, _test(test), identity, notes)
+    return StreamParts(stream, feed, _test(test), identity, notes, request.validation_batch_size)
 
 
 def check_batch_size(space: Space, stream: Stream) -> None:

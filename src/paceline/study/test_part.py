@@ -30,8 +30,12 @@ class TestPart:
         return (self.parts.test if isinstance(self.parts, StreamParts) else self.parts.x_test) is None
 
     def measure(self, model: Any, batch_size: int) -> dict[str, float]:
-        """The model's metrics by name, those that are numbers; empty where there is no test part."""
+        """The model's metrics by name, those that are numbers; empty where there is no test part.
+
+        They are those of ``evaluate`` with ``batch_size``; in larger batches where that makes no difference.
+        """
         from paceline.train.isolation import state_of
+        from paceline.train.trace import rows_to_evaluate
 
         if self.is_empty:
             return {}
@@ -40,7 +44,8 @@ class TestPart:
                 metrics = self.parts.evaluate(model)
             else:
                 x, y = self._x_test(self.parts), self.parts.y_test
-                metrics = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+                rows = rows_to_evaluate(model, (x, y), batch_size)
+                metrics = model.evaluate(x, y, batch_size=rows, verbose=0, return_dict=True)
         scalar = {name: value for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()}
         return {name: float(value) for name, value in scalar.items()}
 

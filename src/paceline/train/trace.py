@@ -13,7 +13,7 @@ import numpy as np
 from paceline.train.additive import objection
 from paceline.train.anatomy import Anatomy, dissect
 from paceline.train.ending import finalises
-from paceline.train.feed import Feed
+from paceline.train.feed import Feed, TrainingData
 from paceline.train.internals import economical_initialisation
 from paceline.train.isolation import state_of
 from paceline.train.overrides import alone_because, layers_not_compiled, metrics_begin_alike, reports_itself
@@ -169,6 +169,27 @@ def measured(model: keras.Model, feed: Feed | StreamFeed, metric: str) -> dict[s
     return {f"{prefix}{log}": shape for log, shape in parts[name].log_shapes.items()}
 
 
+def rows_to_evaluate(model: keras.Model, data: tuple[Any, ...], batch_size: int) -> int:
+    """The batch size with which a compiled model is to be evaluated to get what it measures in this one.
+
+    A larger one, and so a faster one, where it is known that this makes no difference.
+
+    Args:
+        model: compiled, and with all its variables.
+        data: ``(x, y)`` or ``(x, y, sample_weight)``.
+        batch_size: rows in a batch.
+    """
+    feed = Feed(TrainingData.of(data, data), batch_size)
+    if feed.merged is None or keras.backend.backend() != "jax" or not model.jit_compile:
+        return batch_size
+    try:
+        layout, leaves = _state(model, feed)
+        chosen, _ = _validated(feed, layout, lambda of, name: _trace_part(model, layout, leaves, name, of))
+    except Exception:  # whatever keeps it from being traced, it can be evaluated
+        return batch_size
+    return chosen.sizes["test"] if isinstance(chosen, Feed) else batch_size
+
+
 def _state(model: keras.Model, feed: Feed | StreamFeed) -> tuple[Layout, list[Any]]:
     """What the model's state is made of, and the state itself, with every variable that ``fit`` would create."""
     reason = alone_because(model)
@@ -201,12 +222,7 @@ def _steps(
         return _trace_parts(model, layout, leaves, feed, (name,))[name]
 
     parts = {name: part(feed, name) for name in feed.parts if name.startswith("train")}
-    unmerged = ""
-    if isinstance(feed, Feed) and feed.merged is not None:
-        small, large = part(feed, "test").anatomy, part(feed.merged, "test").anatomy
-        sizes = (feed.sizes["test"], feed.merged.sizes["test"])
-        unmerged = objection(small, large, sizes, layout.num_leaves, layout.metrics)
-        feed = feed if unmerged else feed.merged
+    feed, unmerged = _validated(feed, layout, part)
     parts |= {name: part(feed, name) for name in feed.parts if name.startswith("test")}
     end = _trace_end(model, layout, leaves)
     if end is None:
@@ -216,6 +232,18 @@ def _steps(
     if end.changes(layout).intersection(frozenset().union(*tests)):
         raise CannotTrace("its validation changes weights that its optimizer changes at the end of training")
     return feed, parts | {END: end}, unmerged
+
+
+def _validated(
+    feed: Feed | StreamFeed, layout: Layout, part: Callable[[Feed, str], Part]
+) -> tuple[Feed | StreamFeed, str]:
+    """The batches with validation in larger ones, or as they are and why; ``part`` traces one of them."""
+    if not isinstance(feed, Feed) or feed.merged is None:
+        return feed, ""
+    small, large = part(feed, "test").anatomy, part(feed.merged, "test").anatomy
+    sizes = (feed.sizes["test"], feed.merged.sizes["test"])
+    unmerged = objection(small, large, sizes, layout.num_leaves, layout.metrics)
+    return (feed if unmerged else feed.merged), unmerged
 
 
 def _trace_parts(
