@@ -80,7 +80,7 @@ class Models:
         from paceline.train.batch_form import from_json
         from paceline.train.build import build_model
         from paceline.train.ending import finalise
-        from paceline.train.variables import restore, unshare
+        from paceline.train.variables import restore
 
         batch = None if self.batch is None else from_json(self.batch, self.rows_of_batch(trial))
         hp = HyperParameters(self.space, trial.config)
@@ -88,5 +88,4 @@ class Models:
         network = build_model(build, hp, trial.seed, None if batch is None else lambda: batch)
         restore(network, leaves, batch)
         finalise(network)
-        unshare(network)
         return network

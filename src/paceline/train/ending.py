@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from paceline.train.variables import unshare
+
 
 def finalises(optimizer: Any) -> bool:
     """Whether an optimizer may change the weights at the end of training."""
@@ -24,6 +26,7 @@ def finalise(model: keras.Model) -> None:
     """Ends the training of a model that was trained an epoch at a time, as ``fit`` would at its end."""
     if finalises(model.optimizer):
         type(model.optimizer).finalize_variable_values(model.optimizer, model.trainable_variables)
+        unshare(model)
 
 
 class ValidatesFinalised(keras.callbacks.Callback):  # type: ignore[misc]
@@ -37,8 +40,6 @@ class ValidatesFinalised(keras.callbacks.Callback):  # type: ignore[misc]
         """Ends the training, for the time of the validation."""
         self._values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables]
         finalise(self.model)
-        for variable in self.model.trainable_variables:  # not the very arrays of the averages: JAX reuses their memory
-            variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
 
     def on_test_end(self, logs: Any = None) -> None:  # noqa: ARG002 - as above
         """Brings back what is trained."""
