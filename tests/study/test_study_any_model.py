@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 import paceline
+from paceline.train.isolation import GlobalState
 
 X = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
 Y = (X[:, :1] > 0).astype("float32")
@@ -36,9 +37,10 @@ def tuned(directory: Path, trials: int, **options: Any) -> paceline.Study:
 
 
 def test_its_trials_are_one_program_and_its_model_is_the_one_that_scored_best(tmp_path: Path) -> None:
-    for _ in range(3):
-        keras.metrics.AUC()  # what was named before does not matter
-    study = tuned(tmp_path / "study", 8, final=False)
+    with GlobalState(0):
+        assert keras.metrics.AUC().name == "auc"  # what was named before does not matter
+        study = tuned(tmp_path / "study", 8, final=False)
+        assert keras.metrics.AUC().name == "auc_1"  # and what is named after does not see the study
     assert len({trial.program for trial in study.trials}) == 1
     measured = study.best_model().evaluate(*HELD_OUT, verbose=0, return_dict=True)
     assert set(measured) == {"loss", "auc"}

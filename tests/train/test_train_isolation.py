@@ -107,10 +107,12 @@ def test_what_the_user_set_holds_in_every_build() -> None:
 def test_a_layer_from_outside_whose_name_would_be_given_again() -> None:
     with GlobalState(0):
         outside = layers.Dense(5)
+        keras.metrics.AUC()
         assert outside.name == "dense"
         found = [names(built(lambda: network(outside))) for _ in range(2)]
     assert found[0] == found[1]
     assert found[0][:3] == ["dense", "dense_1", "dense_2"]
+    assert {name.split("/")[0] for name in found[0][3:]} >= {"auc", "auc_1", "precision"}  # metrics are counted anew
 
 
 def test_other_errors_of_build_are_not_tried_again() -> None:

@@ -6,7 +6,7 @@ import keras
 
 from paceline.core import InvalidInput
 from paceline.space import HyperParameters
-from paceline.train.internals import economical_initialisation, name_counters
+from paceline.train.internals import economical_initialisation, layer_counters
 from paceline.train.isolation import GlobalState
 from paceline.train.variables import Batch, make_variables
 
@@ -43,7 +43,7 @@ def build_model(build: Build, hp: HyperParameters, seed: int, batch: Callable[[]
         if "unique" not in str(error):
             raise
         # a layer made outside of build, such as a normaliser adapted before, has a name that was given again
-        return built(GlobalState(seed, name_counters()))
+        return built(GlobalState(seed, layer_counters()))
 
 
 def check_model(model: object) -> keras.Model:

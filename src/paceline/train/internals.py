@@ -6,6 +6,7 @@
   alone. And methods that ``fit`` calls, to see whether a model has one of its own.
 - ``keras.src.backend.common.global_state``: Keras counts the names that it gives, so that the tenth `AUC()` is
   ``auc_9``, and there is no public way to put the counters aside. Without it metrics have other names in each model.
+  ``keras.src.utils.naming.to_snake_case`` gives the name that a class is counted under.
 - ``Primitive.get_bind_params``: re-binding an equation of a jaxpr, as JAX's own evaluator does. Without it likewise.
 - ``uniform``, ``normal`` and ``truncated_normal`` of ``keras.src.backend.random``, ``zeros`` and ``ones`` of
   ``keras.src.backend.numpy``, replaced while a model makes its variables: Keras draws each initial weight with a
@@ -36,6 +37,7 @@ import numpy as np
 from jax.extend import core as jex
 from keras.src import backend
 from keras.src.backend.common import global_state
+from keras.src.utils import naming
 
 _NAME_COUNTERS = "object_name_uids"
 _OF_A_NETWORK = (_NAME_COUNTERS, "global_random_seed", "global_seed_generator", "dtype_policy")
@@ -67,9 +69,14 @@ def set_keras_globals(values: Mapping[str, Any]) -> None:
     everything.update(values)
 
 
-def name_counters() -> Mapping[str, int]:
-    """How many layers, metrics, ... Keras has named after each class in this thread."""
-    return dict(keras_globals().get(_NAME_COUNTERS, {}))
+def layer_counters() -> Mapping[str, int]:
+    """How many layers, models, ... Keras has named after each class in this thread; metrics are left out."""
+    classes = [keras.metrics.Metric]
+    for metric in classes:
+        classes += metric.__subclasses__()  # the list grows until all are in it
+    metrics = {naming.to_snake_case(metric.__name__) for metric in classes}
+    counters = keras_globals().get(_NAME_COUNTERS, {})
+    return {name: count for name, count in counters.items() if name not in metrics}
 
 
 def set_name_counters(counters: Mapping[str, int]) -> None:

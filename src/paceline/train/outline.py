@@ -1,6 +1,7 @@
 """A cheap guess, before any tracing, whether two models are the same program: used to sort work, never to decide it."""
 
 import hashlib
+import warnings
 from typing import Any
 
 import keras
@@ -13,7 +14,8 @@ _ALONE = ({"l1"}, {"l2"})
 def outline(model: keras.Model) -> str:
     """A hash of the model's and its optimizer's configuration with all float values taken out."""
     try:
-        described = (model.get_config(), model.optimizer.get_config(), str(model.loss))
+        with warnings.catch_warnings(action="ignore"):  # Keras warns of what could not be saved; nothing is saved here
+            described = (model.get_config(), model.optimizer.get_config(), str(model.loss))
     except Exception:  # a custom object without get_config: its shapes must do
         described = ([tuple(v.shape) for v in model.variables], type(model.optimizer).__name__, "")
     return hashlib.blake2b(repr(_without_numbers(described)).encode(), digest_size=8).hexdigest()

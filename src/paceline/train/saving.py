@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from paceline.train.feed import Tree
+from paceline.train.isolation import GlobalState
 from paceline.train.twins import description
 
 _TOLERANCE = 1e-5  # the same arithmetic on the same numbers: what is left is the order of sums
@@ -115,7 +116,8 @@ def _least_needed(model: keras.Model, written: str, read: Attempt) -> Needs:
     failure: Exception | None = None
     for needs in (Needs(objects, True, True), Needs(objects, False, True), Needs(objects, False, False)):
         try:
-            read({} if needs.registered else objects, needs.safe_mode)
+            with GlobalState(0):  # what is made to see whether it can be made leaves no trace in the user's names
+                read({} if needs.registered else objects, needs.safe_mode)
         except Exception as error:
             failure = error
         else:

@@ -6,6 +6,7 @@ seeds and weights.
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,8 +27,10 @@ def description(model: keras.Model) -> str | None:
     if type(model).__name__ not in _OWN or not type(model).__module__.startswith("keras."):
         return None
     try:
-        said = list(_said((model.get_config(), model.get_compile_config())))
-    except Exception:  # what cannot be written down, a lambda for example
+        # Keras writes a lambda as its code, without what the code refers to, and warns of it
+        with warnings.catch_warnings(action="error"):
+            said = list(_said((model.get_config(), model.get_compile_config())))
+    except Exception:  # it cannot be written down, or not all of it
         return None
     return hashlib.blake2b(repr(said).encode(), digest_size=16).hexdigest()
 
