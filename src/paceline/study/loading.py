@@ -14,6 +14,7 @@ from paceline.study.best_model import NAME
 from paceline.study.checkpoints import Checkpoints
 from paceline.study.continuing import Existing
 from paceline.study.models import Models
+from paceline.study.network_files import Unusable
 from paceline.study.plan import make_plan
 from paceline.study.record import Record
 from paceline.study.request import Build, Request
@@ -75,7 +76,7 @@ def best_model(
 ) -> Any:
     """The model that a study gives out; arguments as of `paceline.report.Study.best_model`."""
     _check_has_networks(record, directory)
-    checkpoints = Checkpoints.read(directory)
+    checkpoints = Checkpoints.read(directory, record)
     path, known = directory / NAME, checkpoints.best_model
     if known is None and not path.exists():
         raise _no_model_yet(record, directory)
@@ -86,7 +87,10 @@ def best_model(
         except InvalidInput:
             if asks_for_file or known is None:
                 raise
-    leaves = checkpoints.best_model_leaves()
+    try:
+        leaves = checkpoints.best_model_leaves()
+    except Unusable as why:
+        raise _unusable(f"of the best model of study {directory}", why, command_line("resume", directory)) from why
     if known is None or leaves is None:
         raise InvalidInput(f"study {directory} keeps no weights of its best model", expected="best_model() alone")
     try:
@@ -100,8 +104,11 @@ def best_model(
 def model_of(record: Record, directory: Path, number: int, origin: Origin) -> Any:
     """The model of a trial of the search; arguments as of `paceline.report.Study.model`."""
     trial = _ended(record, directory, number)
-    checkpoints = Checkpoints.read(directory)
-    leaves = checkpoints.model(number)
+    checkpoints = Checkpoints.read(directory, record)
+    try:
+        leaves = checkpoints.model(number)
+    except Unusable as why:
+        raise _unusable(f"of trial {number}", why, f"study.model({number}, retrain=True)") from why
     if leaves is None:
         raise _not_kept(number, checkpoints.kept)
     return _models(record, origin.build(record, directory)).named(trial, leaves)
@@ -166,6 +173,12 @@ def _is_enough(known: Mapping[str, Any] | None) -> bool:
     """Whether the file alone gives the right model, as far as is known."""
     keras = known["keras"] if known else {}
     return bool(keras.get("registered", True) and keras.get("safe", True))
+
+
+def _unusable(whose: str, why: Unusable, again: str) -> InvalidInput:
+    return InvalidInput(
+        f"the weights {whose} cannot be used ({why})", expected="the file as it was written", fix=f"Made again: {again}"
+    )
 
 
 def _check_has_networks(record: Record, directory: Path) -> None:

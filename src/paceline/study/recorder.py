@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from paceline.core.events import EpochMeasured, Event, Json, TrialEnded, TrialPaused
+from paceline.core.events import EpochMeasured, Event, Json, Noted, TrialEnded, TrialPaused
 from paceline.execute.base import Leaves, Progress, Snapshot
 from paceline.store import StudyStore
 from paceline.study.checkpoints import Checkpoints
 from paceline.study.folded import fold, keep_snapshot
+from paceline.study.network_files import Unusable, key_of
 from paceline.study.record import Record
 
 _PAUSED_BYTES = 2**30  # of paused networks that are kept in memory; all of them are on disk too
@@ -27,7 +28,7 @@ class Recorder:
     def __init__(self, store: StudyStore, observer: Observer | None) -> None:
         self._store, self._observer = store, observer
         self.record = fold(store).record
-        self._checkpoints = Checkpoints(store.directory / "checkpoints", store.value("checkpoints"))
+        self._checkpoints = Checkpoints(store.directory / "checkpoints", store.value("checkpoints"), self._key_of)
         self._checkpoints.prune_all()
         self._uncovered: dict[int, list[Event]] = {}
         # trials of which an epoch is missing, since Ctrl+C came while it was handed over: nothing later of them counts
@@ -82,9 +83,22 @@ class Recorder:
         return arrived
 
     def snapshot(self, number: int) -> Snapshot | None:
-        """Where a trial stands that is not training now; None where it has to begin at its beginning."""
+        """Where a trial stands that is not training now; None where it has to begin at its beginning.
+
+        Raises:
+            Unusable: the file is not what was stored. That is noted, and from now on there is none.
+        """
         known = self._paused.pop(number, None)
-        return self._checkpoints.snapshot(number) if known is None else known
+        if known is not None:
+            return known
+        try:
+            return self._checkpoints.snapshot(number, self.record.num_measured(number))
+        except Unusable as why:
+            self._checkpoints.forget(number)
+            self._doubt(
+                f"The checkpoint of trial {number} cannot be used ({why}), so it is trained again from its start."
+            )
+            raise
 
     def set_num_kept(self, count: int | None) -> None:
         """Of how many trials the trained networks are kept from now on; None for as many as before."""
@@ -93,7 +107,12 @@ class Recorder:
 
     def model(self, number: int) -> Leaves | None:
         """The variables of a trial's trained network; None where they are not kept."""
-        return self._checkpoints.model(number)
+        try:
+            return self._checkpoints.model(number)
+        except Unusable as why:
+            self._checkpoints.drop_model(number)
+            self._doubt(f"The weights of trial {number} cannot be used ({why}).")
+            return None
 
     def keep_model(self, number: int, leaves: Leaves) -> None:
         """Writes the variables of a trial that has just ended, if it is among the best."""
@@ -107,7 +126,11 @@ class Recorder:
 
     def best_model_leaves(self) -> Leaves | None:
         """The variables of the model that the study gives out; None where there is none yet."""
-        return self._checkpoints.best_model_leaves()
+        try:
+            return self._checkpoints.best_model_leaves()
+        except Unusable as why:
+            self._doubt(f"The weights of the best model cannot be used ({why}), so it is made again.")
+            return None
 
     def keep_best_model(self, number: int, leaves: Leaves, said: Mapping[str, Json], events: Sequence[Event]) -> None:
         """Writes the model that the study gives out, and stores with it what happened to it; as in `Checkpoints`."""
@@ -146,12 +169,22 @@ class Recorder:
 
     def _rank(self, number: int) -> tuple[float, int]:
         """Of trials with a score, the best first; of equals the one that was asked for first."""
-        score = self.record.trials[number].score
-        return self.record.objective.loss(math.inf if score is None else score), number
+        trial = self.record.trials.get(number)
+        score = None if trial is None else trial.score
+        return math.inf if score is None else self.record.objective.loss(score), number
+
+    def _key_of(self, number: int) -> str:
+        trial = self.record.trials.get(number)
+        return "" if trial is None else key_of(trial)
+
+    def _doubt(self, note: str) -> None:
+        if note not in self.record.notes:
+            self.tell([Noted(note)])
 
     def _append(self, events: Sequence[Event], values: dict[str, Any]) -> None:
-        # where the index changes, files that were valid before are removed next
-        self._store.append(events, values, durable="checkpoints" in values)
+        # files that are valid until now are removed next
+        durable = "checkpoints" in values and self._checkpoints.will_remove
+        self._store.append(events, values, durable=durable)
         keep_snapshot(self._store)
 
     def _keep(self, number: int, snapshot: Snapshot) -> None:

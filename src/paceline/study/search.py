@@ -14,6 +14,7 @@ from paceline.search.base import DEFAULT
 from paceline.space import Space
 from paceline.study.costs import Costs
 from paceline.study.fresh import SecondsLeft
+from paceline.study.network_files import Unusable
 from paceline.study.recorder import Recorder
 from paceline.study.task import Task
 from paceline.study.turns import Turns
@@ -270,7 +271,12 @@ class Search:
             if self._read_off(job):
                 continue
             jobs.append(job)
-            if self._record.num_measured(number) and (snapshot := self._recorder.snapshot(number)) is not None:
+            try:
+                snapshot = self._recorder.snapshot(number) if self._record.num_measured(number) else None
+            except Unusable:
+                self._executor.forget([number])  # it begins again, with nothing of what was
+                continue
+            if snapshot is not None:
                 snapshots[number] = snapshot
         if jobs:
             scores = {n: self._scores(n)[: snapshot.epoch] for n, snapshot in snapshots.items()}

@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from contextlib import chdir
+from contextlib import chdir, suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from paceline.store import StudyStore
 from paceline.study.best_model import BestModel
 from paceline.study.final import TheFinal
 from paceline.study.folded import writing
+from paceline.study.network_files import Unusable
 from paceline.study.recorder import Observer, Recorder
 from paceline.study.search import Search
 from paceline.study.task import Task
@@ -216,7 +217,9 @@ class Session:
         if not paused:
             return
         best = min(paused, key=lambda t: (-len(t.measurements), loss(t.measurements[-1].metrics.get(metric, 0.0))))
-        snapshot = self._recorder.snapshot(best.number)
+        snapshot = None
+        with suppress(Unusable):
+            snapshot = self._recorder.snapshot(best.number)
         score, epoch = self._task.kept([m.metrics.get(metric, float("nan")) for m in best.measurements])
         reason = f"{why} after {len(best.measurements)} of {best.epochs} epochs"
         event: Event = TrialEnded(best.number, TrialState.COMPLETED, score, epoch, reason)

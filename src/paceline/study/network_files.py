@@ -1,0 +1,177 @@
+"""Networks in files that say what they hold: of which trial, how far it was trained, and a checksum.
+
+A file has the form of safetensors. For each network in it, its metadata have a `Label` and a CRC-32 of the network's
+tensors, their names, types and shapes. What a file says is compared with what was expected of it when it is read, so
+that one which is damaged, or which belongs elsewhere, is never taken for a network of this trial.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from paceline.core import Trial
+from paceline.execute.base import Leaves
+from paceline.store.files import flush, remove
+
+_METADATA = "paceline"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a network belongs to.
+
+    Attributes:
+        study: a text that no other study has, drawn at its beginning.
+        trial: its number.
+        key: of the trial's configuration and seed, see `key_of`.
+        epoch: epochs after which the network is stored; 0 for one whose training has ended.
+    """
+
+    study: str
+    trial: int
+    key: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A network's variables, and those of its best epoch where they are kept, too."""
+
+    leaves: Leaves
+    best: Leaves | None = None
+
+
+class Unusable(Exception):
+    """A file does not hold what was expected of it; the text says why, to be put in brackets."""
+
+
+def key_of(trial: Trial) -> str:
+    """The same for trials with one configuration and seed, and for no others."""
+    told = json.dumps([trial.seed, sorted(trial.config.items())], separators=(",", ":"))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def write(path: Path, networks: Mapping[Label, Network]) -> None:
+    """Writes networks into a new file, on the disk when this returns.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is left.
+        SafetensorError: the same.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    said = []
+    for label, network in networks.items():
+        own = dict(_named(label.trial, network))
+        tensors |= own
+        counts = {"leaves": len(network.leaves), "best": len(network.best or ())}
+        said.append({**asdict(label), **counts, "crc32": _checksum(own)})
+    try:
+        save_file(tensors, path, {_METADATA: json.dumps(said)})
+        flush(path)
+        flush(path.parent)
+    except BaseException:
+        remove(path)
+        raise
+
+
+def read(path: Path, label: Label) -> Network:
+    """The network with this label.
+
+    Raises:
+        Unusable: the file is not there, is damaged, or holds something else.
+    """
+    with _opened(path) as file:
+        said = _said(file)
+        found = next((one for one in said if one["trial"] == label.trial), None)
+        if found is None:
+            raise Unusable(f"{path.name} holds no network of trial {label.trial}")
+        _compare(path, found, label)
+        names = [f"{label.trial}/leaf/{i}" for i in range(found["leaves"])]
+        best = [f"{label.trial}/best/{i}" for i in range(found["best"])]
+        tensors = {name: file.get_tensor(name) for name in (*names, *best)}
+        if _checksum(tensors) != found["crc32"]:
+            raise Unusable(f"{path.name} is damaged: its checksum differs")
+        return Network([tensors[name] for name in names], [tensors[name] for name in best] or None)
+
+
+def read_unlabelled(path: Path, trial: int) -> Network:
+    """The network of a trial, or of the one that the file holds, in a file that was written before there were labels.
+
+    Raises:
+        Unusable: the file is not there, is damaged, or holds no such network.
+    """
+    with _opened(path) as file:
+        names = set(file.keys())
+        for prefix in (f"{trial}/", ""):
+            if f"{prefix}leaf/0" in names:
+                leaves, best = (
+                    [file.get_tensor(f"{prefix}{kind}/{i}") for i in range(_count(names, f"{prefix}{kind}/"))]
+                    for kind in ("leaf", "best")
+                )
+                return Network(leaves, best or None)
+        raise Unusable(f"{path.name} holds no network of trial {trial}")
+
+
+def labels(path: Path) -> list[Label]:
+    """Of the networks in a file; empty where it was written before there were labels.
+
+    Raises:
+        Unusable: the file is not there, or is damaged.
+    """
+    with _opened(path) as file:
+        return [Label(one["study"], one["trial"], one["key"], one["epoch"]) for one in _said(file)]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """An open file; whatever goes wrong with it in the block is raised as `Unusable`."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise Unusable(f"{path.name} is not there") from error
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+        raise Unusable(f"{path.name} is damaged: {' '.join(str(error).split())}") from error
+
+
+def _said(file: Any) -> list[dict[str, Any]]:
+    found = json.loads((file.metadata() or {}).get(_METADATA, "[]"))
+    if not isinstance(found, list):
+        raise TypeError("its metadata are no list")
+    return found
+
+
+def _compare(path: Path, found: Mapping[str, Any], label: Label) -> None:
+    if found["study"] != label.study:
+        raise Unusable(f"{path.name} belongs to another study")
+    if found["key"] != label.key:
+        raise Unusable(f"{path.name} is of another configuration or seed")
+    if found["epoch"] != label.epoch:
+        raise Unusable(f"{path.name} is of epoch {found['epoch']}, not of epoch {label.epoch}")
+
+
+def _named(trial: int, network: Network) -> Iterator[tuple[str, np.ndarray]]:
+    for kind, leaves in (("leaf", network.leaves), ("best", network.best or ())):
+        for i, leaf in enumerate(leaves):
+            yield f"{trial}/{kind}/{i}", np.asarray(leaf, order="C")
+
+
+def _count(names: set[str], prefix: str) -> int:
+    return sum(name.startswith(prefix) for name in names)
+
+
+def _checksum(tensors: Mapping[str, np.ndarray]) -> int:
+    found = 0
+    for name, tensor in tensors.items():
+        found = zlib.crc32(f"{name} {tensor.dtype} {tensor.shape};".encode(), found)
+        found = zlib.crc32(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data, found)
+    return found
