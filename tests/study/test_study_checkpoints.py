@@ -300,7 +300,7 @@ def test_the_best_model_is_made_again_where_its_weights_are_damaged(
     damaged = paceline.load_study(directory)
     with pytest.raises(InvalidInput, match=r"weights of trial \d+ cannot be used \(.* is damaged"):
         damaged.model(damaged.best.number, build=build)
-    with pytest.raises(InvalidInput, match="weights of the best model of study .* cannot be used"):
+    with pytest.raises(InvalidInput, match=r"weights of the best model of study .* cannot be used"):
         damaged.best_model(build=build)
     study = resumed(directory)
     check_same(study, undisturbed)

@@ -278,6 +278,8 @@ class StudyStore:
                 f"study directory {self.directory} cannot be made ({error.strerror})",
                 expected="a place that can be written",
             ) from error
+        if self._path.is_symlink():  # to another study, say, whose writer has another lock
+            raise PacelineError(f"{self._path} is a link; go on with the study in the directory that it leads to.")
         path = self.directory / "study.lock"
         lock = FileLock(path)
         try:

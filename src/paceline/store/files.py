@@ -8,11 +8,15 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paceline.core import PacelineError, command_line
+
+_NEW = ".new-"
+_ABANDONED_SECONDS = 3600.0  # after which whoever was writing is not any more
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -32,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with explained(path):
         try:
             # fresh, so that no link that somebody left under a name that can be foreseen is followed
-            folder = Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))
+            folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=path.parent))
             new = folder / path.name
             yield new
             flush(new)
@@ -51,6 +55,14 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as new:
         new.write_text(text, "utf-8")
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Removes what a process that was killed left of files that it was writing with `replacing`."""
+    for folder in directory.glob(f"{_NEW}*"):
+        with suppress(OSError):
+            if time.time() - folder.lstat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def flush(path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from paceline.core.events import EpochMeasured, Event, Json, Noted, TrialEnded, TrialPaused
 from paceline.execute.base import Leaves, Progress, Snapshot
 from paceline.store import StudyStore
+from paceline.store.files import remove_leftovers
 from paceline.study.checkpoints import Checkpoints
 from paceline.study.folded import fold, keep_snapshot
 from paceline.study.network_files import Unusable, key_of
@@ -30,6 +31,7 @@ class Recorder:
         self.record = fold(store).record
         self._checkpoints = Checkpoints(store.directory / "checkpoints", store.value("checkpoints"), self._key_of)
         self._checkpoints.prune_all()
+        remove_leftovers(store.directory)
         self._uncovered: dict[int, list[Event]] = {}
         # trials of which an epoch is missing, since Ctrl+C came while it was handed over: nothing later of them counts
         self._torn: set[int] = set()

@@ -1,0 +1,127 @@
+"""Files are written whole or not at all, and what is wrong is said, whatever happens when it is tidied up."""
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import paceline
+from paceline import InvalidInput, PacelineError
+from paceline.report.document import write_report
+from paceline.store import StudyStore
+from paceline.store.files import remove_leftovers, replacing, write_text
+from paceline.study.checkpoints import Checkpoints
+
+
+def test_a_file_is_replaced_by_a_whole_one_or_stays(tmp_path: Path) -> None:
+    path = tmp_path / "best.keras"
+    write_text(path, "first")
+
+    def fail() -> None:
+        with replacing(path) as new:
+            new.write_text("half")
+            raise RuntimeError("the user's own")
+
+    with pytest.raises(RuntimeError, match="the user's own"):
+        fail()
+    assert path.read_text() == "first"
+    write_text(path, "second")
+    assert path.read_text() == "second"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_links_that_somebody_left_are_not_followed(tmp_path: Path) -> None:
+    mine, study = tmp_path / "mine", tmp_path / "study"
+    mine.write_text("mine")
+    study.mkdir()
+    for name in ("report.html", "report.html.new", "best.new.keras"):
+        (study / name).symlink_to(mine)
+    write_text(study / "report.html", "report")
+    assert mine.read_text() == "mine"
+    assert not (study / "report.html").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "no room left on disk .*; make room, then go on: paceline resume"),
+        (errno.EFBIG, "no room left on disk .*; make room"),
+        (errno.EROFS, "cannot be written .*; make it writable for this user, then"),
+        (errno.EACCES, "cannot be written .*; make it writable"),
+        (errno.EISDIR, "cannot be written .*; move away what is in its place"),
+        (errno.EMFILE, r"cannot be written \(.*"),
+    ],
+)
+@pytest.mark.parametrize("raised", [lambda n: OSError(n, os.strerror(n)), lambda n: ValueError(f"I/O (os error {n})")])
+def test_what_is_wrong_is_said_and_how_to_mend_it(
+    tmp_path: Path, raised: Callable[[int], Exception], number: int, said: str
+) -> None:
+    with pytest.raises(PacelineError, match=f"best.keras.*{said}|{said}"), replacing(tmp_path / "best.keras"):
+        raise raised(number)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_in_the_place_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "report.html" / "below").mkdir(parents=True)
+    with pytest.raises(PacelineError, match="move away what is in its place"):
+        write_text(tmp_path / "report.html", "report")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
+    StudyStore(tmp_path, writable=True).close()
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(InvalidInput, match=r"report .* cannot be written"):
+        write_report(tmp_path)
+    with pytest.raises(InvalidInput, match="No such file"):
+        write_report(tmp_path, tmp_path / "none" / "report.html")
+
+
+def function(hp: Any) -> float:
+    return float(hp.Float("x", 0.0, 1.0))
+
+
+@pytest.mark.parametrize("name", ["study.lock", "study.db"])
+@pytest.mark.parametrize("what", ["a directory", "a link"])
+def test_a_study_whose_own_files_are_something_else(tmp_path: Path, name: str, what: str) -> None:
+    directory, mine = tmp_path / "s", tmp_path / "mine"
+    directory.mkdir()
+    mine.write_text("mine")
+    if what == "a link":
+        (directory / name).symlink_to(mine)
+    else:
+        (directory / name).mkdir()
+    with pytest.raises(PacelineError, match=name):
+        paceline.tune(function, objective="max", trials=1, study=directory, display=False)
+    assert mine.read_text() == "mine"
+
+
+def test_a_file_in_the_place_of_the_checkpoints(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("mine")
+    checkpoints = Checkpoints(tmp_path / "checkpoints", None, str)
+    with pytest.raises(PacelineError, match="move away what is in its place, then go on: paceline resume"):
+        checkpoints.keep({0: [np.zeros(3)]}, lambda number: number)
+    checkpoints.prune_all()
+    assert (tmp_path / "checkpoints").read_text() == "mine"
+
+
+def test_a_checkpoint_that_cannot_be_removed_does_no_harm(tmp_path: Path) -> None:
+    directory = tmp_path / "checkpoints"
+    (directory / "running-1.safetensors" / "below").mkdir(parents=True)
+    Checkpoints(directory, None, str).prune_all()
+    assert (directory / "running-1.safetensors").is_dir()
+
+
+def test_what_a_killed_process_left_is_tidied_up_after_a_while(tmp_path: Path) -> None:
+    old, new = tmp_path / ".new-old", tmp_path / ".new-new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "best.keras").write_text("half")
+    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".new-new"]
