@@ -260,8 +260,8 @@ def test_a_study_that_kept_its_best_model_alone_still_has_it(tmp_path: Path) -> 
     store = StudyStore(study.directory, writable=True)
     index = store.value("checkpoints")
     assert index is not None
-    ((number, file),) = index["models"].items()
-    before = {"running": {}, "best": {"file": file, "trial": int(number)}, "next": index["next"]}
+    ((number, kept),) = index["models"].items()
+    before = {"running": {}, "best": {"file": kept["file"], "trial": int(number)}, "next": index["next"]}
     store.append([], {"checkpoints": before})
     store.close()
     old = paceline.load_study(study.directory)
