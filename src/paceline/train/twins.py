@@ -28,7 +28,7 @@ def description(model: keras.Model) -> str | None:
         return None
     try:
         # Keras writes a lambda as its code, without what the code refers to, and warns of it
-        with warnings.catch_warnings(action="error"):
+        with warnings.catch_warnings(action="error", category=UserWarning):
             said = list(_said((model.get_config(), model.get_compile_config())))
     except Exception:  # it cannot be written down, or not all of it
         return None
