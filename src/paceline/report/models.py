@@ -31,5 +31,5 @@ def kept(summary: Summary) -> Iterator[str]:
         listed = ", ".join(map(str, numbers))
         yield (
             f"The trained networks of the {len(numbers)} best trials of the search ({listed}) are kept: "
-            f"study.model({numbers[0]}). They take {checkpoints.num_bytes / 1e6:,.1f} MB."
+            f"study.model({numbers[0]}). They take {checkpoints.num_bytes / 1e6:,.3g} MB."
         )

@@ -146,15 +146,15 @@ def file_needs(needs: "Needs") -> Sequence[str]:
         return []
     names, modules = ", ".join(needs.objects), ", ".join(needs.modules)
     if not needs.safe_mode:
-        how = "with safe_mode=False, since the model holds a Python lambda"
+        how = "with safe_mode=False at most, since the model holds a Python lambda"
         if needs.objects:
             how += f", and with custom_objects for {names}"
     elif needs.registered:
-        how = f"where {names} is known to Keras: import {modules.replace('__main__', 'your script')} first"
+        how = f"only where {names} is known to Keras: import {modules.replace('__main__', 'your script')} first"
     else:
         listed = ", ".join(f"{name!r}: {found.__name__}" for name, found in needs.objects.items())
-        how = f"with custom_objects={{{listed}}}, since they are not registered with Keras"
-    return [f"{NAME} can be loaded only {how}. Without it, {_ANEW}."]
+        how = f"only with custom_objects={{{listed}}}, since they are not registered with Keras"
+    return [f"{NAME} can be loaded {how}. Without it, {_ANEW}."]
 
 
 def _epochs(best: Trial) -> int:
