@@ -267,7 +267,10 @@ def test_a_study_that_kept_its_best_model_alone_still_has_it(tmp_path: Path) -> 
     old = paceline.load_study(study.directory)
     assert measured(old.model(old.best, plain)) == pytest.approx(loss, rel=1e-6)
     assert measured(old.best_model()) == pytest.approx(loss, rel=1e-6)
+    (study.directory / ".new-killed").mkdir()  # as a process leaves it that is killed while it writes the file
+    (study.directory / ".new-killed" / "best.keras").touch()
     more = tune(plain, tmp_path / "study", trials=3)
+    assert not list(study.directory.glob(".new-*"))
     assert measured(more.model(more.best)) == pytest.approx(measured(more.best_model()), rel=1e-6)
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -45,6 +45,13 @@ def replacing(path: Path) -> Iterator[Path]:
         finally:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_unfinished(folder: Path, names: Collection[str]) -> None:
+    """Removes what `replacing` had begun of these files when its process was killed; only for who alone writes them."""
+    for path in folder.glob(f"{_NEW}*/*"):
+        if path.name in names:
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

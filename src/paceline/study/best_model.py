@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from paceline.core import PacelineError, Trial
 from paceline.core.events import BestTested, Event, Json, Noted
 from paceline.execute.base import Leaves
-from paceline.store.files import remove, replacing
+from paceline.store.files import remove, remove_unfinished, replacing
 from paceline.study.models import Models
 from paceline.study.recorder import Recorder
 from paceline.study.task import Task
 from paceline.study.test_part import TestPart
+from paceline.study.tested import NAME as PREDICTIONS
 
 if TYPE_CHECKING:
     from paceline.train.saving import Needs
@@ -37,6 +38,7 @@ class BestModel:
     def make(self) -> None:
         """Trains, tests and keeps what is missing."""
         best, models, test_part = self._record.best, self._task.models, self._task.test_part
+        remove_unfinished(self._directory, (NAME, PREDICTIONS))
         if best is None or models is None or test_part is None or self._is_there(best, test_part):
             return
         known = self._recorder.best_model
