@@ -205,3 +205,14 @@ def test_a_model_that_runs_alone_does_what_it_says(tmp_path: Path) -> None:
                           seed=1, final=False, display=False, study=tmp_path / "study")  # fmt: skip
     assert study.best.score == 0.25
     assert any("Still has evaluate and make_train_function of its own" in note for note in study.record.notes)
+
+
+def test_what_keeps_a_step_from_being_traced_is_said_on_one_line() -> None:
+    def peeks(self: Any, state: Any, data: Any) -> Any:
+        return {"loss": float(ops.max(data[0]))}, state
+
+    model = network(overridden(train_step=peeks))
+    with pytest.raises(CannotTrace, match=r"^its training step cannot be traced \(.*\)$") as error:
+        traced(model)
+    assert "\n" not in str(error.value)
+    assert "Arguments received" not in str(error.value)

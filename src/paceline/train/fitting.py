@@ -13,6 +13,7 @@ from paceline.core import InvalidInput
 from paceline.train.feed import Tree
 from paceline.train.internals import economical_initialisation
 from paceline.train.isolation import state_of
+from paceline.train.messages import in_a_line
 from paceline.train.variables import Batch, make_variables
 
 _SPARSE, _CATEGORICAL, _BINARY = "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"
@@ -42,7 +43,7 @@ def check_fits(model: keras.Model, batch: Batch, targets: Tree = None) -> None:
         _check_labels(model, tuple(output.shape), tuple(target.shape), targets)
     if failure is not None:
         raise InvalidInput(
-            f"the model that build(hp) returns cannot be trained on these data: {_in_a_line(failure)} Inputs: "
+            f"the model that build(hp) returns cannot be trained on these data: {in_a_line(failure)} Inputs: "
             f"{_described(batch[0])}; output: {_described(output)}; targets: {_described(target)}; loss: "
             f"{_loss_of(model) or model.loss!r}",
             expected="a model whose inputs, output and loss fit the data",
@@ -127,10 +128,3 @@ def _described(tree: Tree) -> str:
     leaves = [leaf for leaf in keras.tree.flatten(tree) if leaf is not None]
     told = [f"({', '.join(['rows', *map(str, leaf.shape[1:])])}) {leaf.dtype}" for leaf in leaves]
     return " and ".join(told) if told else "unknown"
-
-
-def _in_a_line(error: Exception) -> str:
-    """What Keras says, without colours, and without what it repeats of its arguments."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).partition("Arguments received by")[0]
-    text = " ".join(re.sub(r"Exception encountered when calling [^\n]*\n", "", text).split())
-    return f"{type(error).__name__}: {text}{'' if text.endswith(('.', '!', '?')) else '.'}"

@@ -16,6 +16,7 @@ from paceline.train.ending import finalises
 from paceline.train.feed import Feed, TrainingData
 from paceline.train.internals import economical_initialisation
 from paceline.train.isolation import state_of
+from paceline.train.messages import in_a_line
 from paceline.train.overrides import alone_because, layers_not_compiled, metrics_begin_alike, reports_itself
 from paceline.train.stream import StreamFeed
 from paceline.train.variables import make_variables
@@ -260,9 +261,8 @@ def _trace_parts(
 def _blamed(model: keras.Model, error: Exception) -> str:
     """What keeps a step from being traced, on one line."""
     layers = {type(layer).__name__ for layer in layers_not_compiled(model)}
-    if layers:
-        return f"{' or '.join(sorted(layers))} cannot be compiled"
-    return f"{type(error).__name__}: {error}"
+    named = [name for name in sorted(layers) if name in str(error)]
+    return f"{' or '.join(named)} cannot be compiled" if named else in_a_line(error).removesuffix(".")
 
 
 def _trace_part(model: keras.Model, layout: Layout, leaves: list[Any], name: str, feed: Feed | StreamFeed) -> Part:
