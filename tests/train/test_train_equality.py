@@ -101,6 +101,32 @@ KINDS: dict[str, tuple[Callable[[float], keras.Model], Any, Any]] = {
     "Huber, clipped values": (
         lambda rate: network(optimizers.SGD(rate, clipvalue=0.1), "huber", units=1, activation=None), X, NUMBERS,
     ),
+    "Adafactor, layer norm, mean absolute error": (
+        lambda rate: network(
+            optimizers.Adafactor(rate), "mae", layers.LayerNormalization(), units=1, activation=None,
+        ), X, NUMBERS,
+    ),
+    "AdamW, bidirectional LSTM, causal convolution": (
+        lambda rate: network(
+            optimizers.AdamW(rate, weight_decay=0.01), SPARSE, layers.Conv1D(3, 2, padding="causal"),
+            layers.Bidirectional(layers.LSTM(2, unroll=True)),
+        ), SEQUENCES, CLASSES,
+    ),
+    "Adadelta, accumulated gradients": (
+        lambda rate: network(optimizers.Adadelta(rate, gradient_accumulation_steps=2), SPARSE, layers.Dense(4)),
+        X, CLASSES,
+    ),
+    "Ftrl, clipped by the global norm, log cosh": (
+        lambda rate: network(
+            optimizers.Ftrl(rate, global_clipnorm=0.5), "log_cosh", layers.Dense(4, "gelu"), units=1, activation=None,
+        ), X, NUMBERS,
+    ),
+    "amsgrad with a schedule, divergence": (
+        lambda rate: network(
+            optimizers.Adam(optimizers.schedules.CosineDecay(rate, 9), amsgrad=True), "kl_divergence",
+            layers.Dense(4, "swish"), layers.AlphaDropout(0.1),
+        ), X, ONE_HOT,
+    ),
 }  # fmt: skip
 
 

@@ -140,7 +140,7 @@ class SameAnswer:
             batch_size=self.validation_batch_size or self.batch_size,
         )  # fmt: skip
         scores = {name: value for name, value in found.items() if np.ndim(value) == 0}
-        return max(abs(float(value) - logs[f"val_{name}"]) for name, value in scores.items())
+        return float(np.max([abs(float(value) - logs[f"val_{name}"]) for name, value in scores.items()]))
 
 
 class _InOrder(keras.callbacks.Callback):  # type: ignore[misc]
@@ -188,10 +188,10 @@ def _distance(some: Sequence[Any], others: Sequence[Any]) -> float:
     for a, b in zip(some, others, strict=True):
         one, other = (np.asarray(keras.ops.convert_to_numpy(v)).astype(np.float64) for v in (a, b))
         gaps.append(float(np.max(np.abs(one - other), initial=0.0)))
-    return max(gaps)
+    return float(np.max(gaps))  # nan where something diverged: then nothing is shown
 
 
 def _log_distance(one: Logs, other: Logs) -> float:
     if [set(logs) for logs in one] != [set(logs) for logs in other]:
         raise ValueError(f"fit logs {sorted(one[0])}, the cohort {sorted(other[0])}")
-    return max(abs(a[name] - b[name]) for a, b in zip(one, other, strict=True) for name in a)
+    return float(np.max([abs(a[name] - b[name]) for a, b in zip(one, other, strict=True) for name in a]))
