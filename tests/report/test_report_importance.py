@@ -210,3 +210,35 @@ def test_a_study_without_trials_has_empty_frames(tmp_path: Path) -> None:
     assert study.expected_best().empty
     with pytest.raises(InvalidInput, match="0 trials"):
         study.importance()
+
+
+def test_where_trials_were_stopped_the_variance_is_not_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    events = begin()
+    for number in range(60):
+        config = SPACE.sample(rng)
+        stopped = number % 3 > 0
+        score = accuracy(config) - 0.3 * stopped
+        events += trial(number, config, score, state=TrialState.STOPPED if stopped else TrialState.COMPLETED)
+    study = write(tmp_path, events)
+    told = bars(read(study).record)
+    assert "among the best tenth" in told[0]
+    assert "not shown: 40 of 60 trials were stopped early" in told[-1]
+    frame = Study.open(study).importance()
+    assert frame["share"].isna().all()
+    assert frame["best"].between(0, 1).all()
+    with pytest.raises(InvalidInput, match="stopped early"):
+        Study.open(study).interactions()
+
+
+def test_trials_that_a_search_chose_do_not_say_what_mattered(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    events = begin()
+    for number in range(60):
+        config = SPACE.sample(rng)
+        events += trial(number, config, accuracy(config), origin="sobol" if number < 12 else "bayes")
+    told = bars(read(write(tmp_path, events)).record)
+    assert told == [
+        "What mattered cannot be told: only 12 of 60 trials were drawn evenly over the space; it takes at least 20 "
+        "that the search did not choose by earlier scores."
+    ]

@@ -20,6 +20,7 @@ from paceline.report import words
 from paceline.report.going_on import interruptible_runs
 from paceline.search import Given
 from paceline.stats import pairs, ranks
+from paceline.stats.bounds import clipped
 from paceline.stats.ranks import Estimate
 from paceline.store import study_directory
 from paceline.store.files import write_text
@@ -251,7 +252,7 @@ def read_ladder(directory: str | os.PathLike[str]) -> Ladder:
     failed = {name: last_line(trial.error) for name, trial in known.items() if trial.score is None}
     metric, scores = _scores(record, {name: trial for name, trial in known.items() if name not in failed})
     rungs = tuple(
-        Rung(name, found, ranks.estimate(found), known[name].seconds, known[name].parameters, known[name])
+        Rung(name, found, _estimated(found, metric), known[name].seconds, known[name].parameters, known[name])
         for name, found in scores.items()
     )
     name = str(record.created.data.get("name", "")) if record.created else ""
@@ -277,6 +278,14 @@ def _share(record: Record) -> float:
         return 1 / (folds - 1)
     given = (settings.get("source") or {}).get("validation") is None and folds is None
     return 0.0 if given or not rows.get("train") else float(rows["val"]) / float(rows["train"])
+
+
+def _estimated(scores: Sequence[float], metric: str) -> Estimate:
+    """The mean with its interval; without one where all seeds gave the same: their spread says nothing then."""
+    found = ranks.estimate(scores)
+    if len(set(scores)) == 1:
+        return Estimate(found.value, math.nan, math.nan)
+    return Estimate(found.value, *clipped(found.low, found.high, metric, scores))
 
 
 def _steps(

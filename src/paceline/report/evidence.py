@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _EVEN = ("sobol", "random", "grid")
 _DIVERGED = "diverged"
+_LEAST_EVEN = 20  # trials drawn evenly, below which shares of the whole space are guesses
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +27,15 @@ class Evidence:
         table: of them.
         losers: those that cannot be among the best, since they were stopped early or diverged, shape [n].
         worst: the score that all worse ones count as.
+        num_even: how many were drawn evenly over the space, not where a search expected something.
+        num_stopped: how many were stopped early.
     """
 
     table: Table
     losers: np.ndarray[tuple[int], np.dtype[np.bool_]]
     worst: float
+    num_even: int = 0
+    num_stopped: int = 0
 
     def best(self) -> "list[Share]":
         """What each hyperparameter tells of being among the best tenth; see `paceline.stats.ped_anova`.
@@ -40,6 +45,7 @@ class Evidence:
         """
         from paceline.stats import ped_anova
 
+        self._check_even()
         return ped_anova.shares(self.table, self.losers)
 
     def variance(self) -> "Variance":
@@ -50,7 +56,26 @@ class Evidence:
         """
         from paceline.stats.importance import Variance
 
+        if self.num_stopped:
+            raise InvalidInput(
+                f"{self.num_stopped} of {len(self.table.losses)} trials were stopped early",
+                expected="trials that all train in full (schedule='full'), since a stopped one's score is unknown",
+            )
+        self._check_even()
         return Variance.of(self.table)
+
+    def _check_even(self) -> None:
+        """Trials that a search chose by earlier scores say little of the space where it did not look.
+
+        Raises:
+            InvalidInput: too few others.
+        """
+        chosen = len(self.table.losses) - self.num_even
+        if self.num_even < _LEAST_EVEN and chosen > self.num_even:
+            raise InvalidInput(
+                f"only {self.num_even} of {len(self.table.losses)} trials were drawn evenly over the space",
+                expected=f"at least {_LEAST_EVEN} that the search did not choose by earlier scores",
+            )
 
 
 def evidence(record: Record) -> Evidence:
@@ -65,7 +90,8 @@ def evidence(record: Record) -> Evidence:
     even = [t.origin in _EVEN for t, _ in known]
     table = Table.of(record.space, [t.config for t, _ in known], losses, even=even)
     losers = np.array([t.state is not TrialState.COMPLETED for t, _ in known], dtype=bool)
-    return Evidence(table, losers, loss(worst))
+    stopped = sum(t.state is TrialState.STOPPED for t, _ in known)
+    return Evidence(table, losers, loss(worst), sum(even), stopped)
 
 
 def _counts(trial: Trial) -> bool:

@@ -1,5 +1,6 @@
 """What a study's trials say when taken together, as data frames; see the methods of `paceline.report.Study`."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from paceline.report.ablation import gains_of
@@ -18,20 +19,30 @@ def importance(record: Record) -> "pd.DataFrame":
     import pandas as pd
 
     from paceline.stats.densities import divergence
+    from paceline.stats.forest import Quality
+    from paceline.stats.importance import Share
 
     known = evidence(record)
-    variance, best = known.variance(), known.best()
+    best = known.best()
+    variance = None if known.num_stopped else known.variance()  # a stopped trial's score is not final
     published = divergence(known.table, known.losers)
+    if variance is None:
+        unknown = math.nan
+        shares = [Share(one.names, unknown, unknown, unknown, one.num_trials) for one in best]
+        quality = Quality(unknown, unknown, 0)
+    else:
+        shares, quality = variance.shares(), variance.quality
     rows = [
         {
             "hyperparameter": share.names[0], "share": share.share, "low": share.low, "high": share.high,
             "best": among.share, "best_low": among.low, "best_high": among.high,
             "ped_anova": published[share.names[0]], "num_trials": share.num_trials,
-            "r2": variance.quality.r2, "rank_correlation": variance.quality.rank_correlation,
+            "r2": quality.r2, "rank_correlation": quality.rank_correlation,
         }
-        for share, among in zip(variance.shares(), best, strict=True)
+        for share, among in zip(shares, best, strict=True)
     ]  # fmt: skip
-    return pd.DataFrame(rows).sort_values("share", ascending=False, kind="stable", ignore_index=True)
+    order = ["share", "best"] if variance is not None else ["best"]
+    return pd.DataFrame(rows).sort_values(order, ascending=False, kind="stable", ignore_index=True)
 
 
 def columns(record: Record) -> "pd.DataFrame":

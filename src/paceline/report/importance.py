@@ -27,14 +27,19 @@ def bars(record: Record) -> list[str]:
     if len(words.varying(record.space)) == 1:
         return ["What mattered: there is but one hyperparameter that varies."]
     known = evidence(record)
+    best = "What mattered for being among the best tenth: how much of that each hyperparameter's value alone tells"
+    best = f"{best} (95 % interval)."
     try:
+        among = known.best()
         variance = known.variance()
     except InvalidInput as reason:
-        return [f"What mattered cannot be told: {reason.passed}; it takes {reason.expected}."]
+        why = f"{reason.passed}; it takes {reason.expected}."
+        if known.num_stopped and "stopped early" in reason.passed:
+            return [best, *_lines(among), f"What all scores vary by is not shown: {why}"]
+        return [f"What mattered cannot be told: {why}"]
     quality = variance.quality
     if not quality.enough:
-        head = "What mattered for being among the best tenth: how much of that each hyperparameter's value alone tells"
-        return [f"{head} (95 % interval).", *_lines(known.best()), _doubt(quality)]
+        return [best, *_lines(among), _doubt(quality)]
     head = "What mattered: the share of the scores' variance that each hyperparameter alone explains"
     lines = [f"{head} (95 % interval).", *_lines(variance.shares())]
     pairs = variance.interactions() if len(known.table.axes) <= _MOST_FOR_PAIRS else []

@@ -223,7 +223,7 @@ class Study:
         (fANOVA on a forest); ``best``, ``best_low``, ``best_high`` the same of being among the best tenth;
         ``ped_anova`` as other tools compute that; ``num_trials`` in which it was active; ``r2`` and
         ``rank_correlation`` of the forest on trials that it has not seen. Below an ``r2`` of 0.3 do not rely on
-        ``share``.
+        ``share``; it is NaN where trials were stopped early, whose scores are not final.
 
         Raises:
             InvalidInput: fewer than 10 trials with a score, nothing that varies, or scores that are all equal.

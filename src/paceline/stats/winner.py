@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paceline.core import Final, InvalidInput, Objective, Splits
+from paceline.stats.bounds import clipped
 from paceline.stats.pairs import compare, exact, signed_rank
 from paceline.stats.picked import LEVEL, best_of, plain
 
@@ -155,9 +156,10 @@ def judge(
     searched = search_scores.get(winner, math.nan)
     beats = _beats_default(final, winner, rivals)
     tied = (winner, *(rival.number for rival in rivals if rival.tied))
+    low, high = clipped(value - half, value + half, objective.metric, (sign * own).tolist())
     return Verdict(
-        winner=winner, mean=sign * float(own.mean()), sd=_deviation(own), expected=value, low=value - half,
-        high=value + half, standard_error=error, num_pairs=len(own), optimism=sign * (searched - value),
+        winner=winner, mean=sign * float(own.mean()), sd=_deviation(own), expected=value, low=low,
+        high=high, standard_error=error, num_pairs=len(own), optimism=sign * (searched - value),
         optimism_error=error, rivals=rivals, tied=tied, beats_default=beats, preferred=_smallest(tied, sizes),
         limits=(*limits, *_limits(final, scores, strict=strict, halved=halved, certain=certain)), exact=certain,
     )  # fmt: skip

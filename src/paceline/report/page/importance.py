@@ -28,13 +28,16 @@ class Importance:
 
     Attributes:
         best: what tells the best tenth of the trials from the others.
-        variance: what the scores vary by, by a forest; None while the study runs, since that takes longer.
+        variance: what the scores vary by, by a forest; None while the study runs, since that takes
+            longer, and where trials were stopped early.
         worst: the score that all worse ones count as, for the variance.
+        num_stopped: trials that were stopped early.
     """
 
     best: "Sequence[Share]"
     variance: "Variance | None"
     worst: float
+    num_stopped: int = 0
 
     @cached_property
     def shares(self) -> "Sequence[Share] | None":
@@ -49,7 +52,8 @@ def importance_of(summary: Summary) -> Importance | str:
     known = evidence(summary.record)
     try:
         best = known.best()
-        return Importance(best, None if summary.state == "running" else known.variance(), known.worst)
+        untold = summary.state == "running" or bool(known.num_stopped)
+        return Importance(best, None if untold else known.variance(), known.worst, known.num_stopped)
     except InvalidInput as reason:
         return f"What mattered cannot be told: {reason.passed}; it takes {reason.expected}."
 
@@ -84,6 +88,10 @@ def bars(found: Importance) -> Figure:
 
 def beside(found: Importance) -> Iterator[str]:
     """What belongs beside the figure: how far the forest can be believed, and pairs."""
+    if found.num_stopped:
+        told = words.count(found.num_stopped, "trial")
+        yield paragraph(f"What the scores vary by is not shown: {told} stopped early, with scores that are not final.")
+        return
     if found.variance is None:
         yield paragraph("What the scores vary by, and pairs, are told when the study has ended.", "soft")
         return

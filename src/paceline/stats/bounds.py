@@ -1,0 +1,20 @@
+"""Intervals of metrics that lie between 0 and 1 by their definition."""
+
+import re
+from collections.abc import Iterable
+
+_SHARES = frozenset({"accuracy", "acc", "auc", "precision", "recall", "sensitivity", "specificity", "f1", "iou"})
+
+
+def clipped(low: float, high: float, metric: str, scores: Iterable[float]) -> tuple[float, float]:
+    """An interval without what the metric cannot be, which takes nothing of its coverage; NaN stays.
+
+    Args:
+        low, high: the interval.
+        metric: its name says whether it is a share, such as ``"val_accuracy"``.
+        scores: that were measured; where one of them is no share, the metric is none either.
+    """
+    words = re.split(r"[^a-z0-9]+", metric.lower())
+    if words[-1] not in _SHARES or not all(0.0 <= score <= 1.0 for score in scores):
+        return low, high
+    return (low if low != low else max(0.0, low)), (high if high != high else min(1.0, high))
