@@ -15,7 +15,7 @@ from paceline.core import Final, InvalidInput, Objective, Splits
 from paceline.stats.picked import best_of, plain
 from paceline.stats.winner import Verdict, judge
 
-UP, DOWN = Objective("val_accuracy", "maximize"), Objective("val_loss", "minimize")
+UP, DOWN = Objective("val_gain", "maximize"), Objective("val_loss", "minimize")
 Floats = NDArray[np.float64]
 
 
