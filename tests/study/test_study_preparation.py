@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 import paceline
-from paceline.core import InvalidInput, Splits
+from paceline.core import InvalidInput, Splits, StudyMismatch
 from paceline.data import Split
 from paceline.report import read, text
 from paceline.report.document import document
@@ -216,6 +216,8 @@ def test_class_weights_go_by_the_classes_of_the_user(tmp_path: Path) -> None:
     assert study.record.settings["source"]["class_weight"] == {"no": 5}
     more = paceline.resume(tmp_path / "s", classifier(2), (X, names), trials=2)
     assert len(more.trials) == 2
+    with pytest.raises(StudyMismatch, match="class_weight is"):
+        paceline.resume(tmp_path / "s", classifier(2), (X, names), trials=3, class_weight={"yes": 5})
 
 
 def test_a_target_is_scaled_only_where_that_makes_no_other_loss_of_it(tmp_path: Path) -> None:
@@ -245,3 +247,21 @@ def test_rows_in_the_order_of_time(tmp_path: Path) -> None:
     assert len(more.trials) == 3
     with pytest.raises(InvalidInput, match="TimeSeriesSplit"):
         tune(tmp_path / "folds", regressor(2), (X, time), folds=3, **how)
+
+
+def test_a_study_made_before_goes_on_by_the_rule_that_it_was_made_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It numbered classes in any case, left pairs of a frame and a series as they are, and recorded nothing of it."""
+    data = parts(pd.DataFrame(X * [900, 1], columns=["a", "b"]), FIVE_OR_TWO)
+    with monkeypatch.context() as before:
+        for module in ("dataset", "asking"):
+            before.setattr(f"paceline.study.{module}.rule_of", lambda recorded: 1)
+        old = tune(tmp_path / "s", classifier(6), data, class_weight={0: 5, 1: 9})
+    assert "preparation" not in (old.record.created.data if old.record.created else {})
+    more = paceline.resume(tmp_path / "s", classifier(6), data, trials=2)
+    assert [trial.score for trial in more.trials[:1]] == [trial.score for trial in old.trials]
+    assert len(more.trials) == 2
+    evaluated(more, data[2], (data[3] == 5).astype(int))
+    with pytest.raises(InvalidInput, match="did not record how its data were prepared"):
+        more.prepare(data[2])

@@ -162,7 +162,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"class_weight": {0: 1.0}}, r"class_weight is \{'0': 1.0\}; expected None, as in"),
         ({"patience": 3, "keep": "best"}, "patience is 3 and keep is 'best'; expected patience None and keep 'last'"),
         ({"batch_size": 16}, "batch_size is 16; expected 32, as in"),
         ({"batch_size": paceline.Choice([16, 32])}, "batch_size is a hyperparameter; expected 32, as in"),

@@ -219,7 +219,7 @@ def tune(
         keep_models=keep_models, closing=closing,
     )  # fmt: skip
     request = as_request(
-        build, data, trials=trials, budget=budget, spent=spent, search=choice, seed=seed, study=directory,
+        build, data, trials=trials, budget=budget, existing=existing, search=choice, seed=seed, study=directory,
         validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options,
         batch_size=batch_size, validation_batch_size=validation_batch_size, patience=patience, keep=keep,
         ordered=ordered, test_trials=test_trials,

@@ -23,14 +23,15 @@ from paceline.study.source import Source, fix, form_of, import_build, network, p
 def as_request(
     build: Build | str, data: Any, *, objective: Any, trials: int | None, budget: float | str | None,
     search: str | Strategy | SearchChoice, seed: int, study: Path, validation: Any, class_weight: Any,
-    fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any], spent: float = 0.0, **training: Any,
+    fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any], existing: Existing | None = None,
+    **training: Any,
 ) -> Request:  # fmt: skip
     """What `tune` was asked for, checked as far as it can be without building a model.
 
     Args:
         build, data, objective, trials, budget, search, seed, study, validation, class_weight, fixed: as in `tune`.
         data_options: as in `tune`.
-        spent: seconds of earlier sessions.
+        existing: the study, where there is one already.
         **training: ``epochs, batch_size, validation_batch_size, patience, keep, memory, schedule, ordered, in_flight,
             test_trials, keep_models`` as in `tune`; ``closing`` and ``replication``.
     """
@@ -42,11 +43,11 @@ def as_request(
         data_options=plain_options(data_options),
         class_weight=weights.plain(class_weight),
     )
-    existing = Existing.find(study)
-    rule = rule_of(None if existing is None else existing.record)
-    build, data, source, objective = resolve(build, data, source, objective, seed, data_options, rule)
+    recorded, spent = (None, 0.0) if existing is None else (existing.data, existing.seconds)
+    build, data, source, objective = resolve(build, data, source, objective, seed, data_options, rule_of(recorded))
     return Request.of(
         build, data, objective=objective, study=study, budget=Budget.of(trials, budget, spent), search=search,
+        recorded=recorded,
         seed=seed, validation=validation, data_options=data_options, class_weight=class_weight,
         source=source.to_json(), **training,
     )  # fmt: skip

@@ -87,6 +87,11 @@ class Existing:
         return None if created is None else created.data.get("kind")
 
     @property
+    def data(self) -> Mapping[str, Json]:
+        """What it recorded of its data."""
+        return {} if self.record.created is None else self.record.created.data
+
+    @property
     def seed(self) -> int:
         """Of everything random."""
         return int(self.settings["seed"])

@@ -24,7 +24,6 @@ from paceline.data.records import RULE, Column
 from paceline.data.targets import TargetScale
 from paceline.data.trees import map_leaves, take
 from paceline.space import HyperParameters
-from paceline.study.record import Record
 from paceline.study.request import Build, Request
 from paceline.study.streams import StreamParts, stream_parts
 
@@ -49,11 +48,11 @@ class StudyData:
     preparation: Mapping[str, Json] | None = None
 
 
-def rule_of(record: Record | None) -> int:
-    """The rule by which a study's data are prepared; of a study that is to begin, the present one."""
-    if record is None or record.created is None:
+def rule_of(recorded: Mapping[str, Json] | None) -> int:
+    """The rule by which a study's data are prepared, by what it recorded of them; None where it is to begin."""
+    if recorded is None:
         return RULE
-    kept = record.created.data.get("preparation")
+    kept = recorded.get("preparation")
     return 1 if kept is None else int(kept["rule"])
 
 
@@ -64,24 +63,23 @@ def load_data(data: Any, options: Mapping[str, Any], seed: int, rule: int) -> Da
     return found
 
 
-def study_data(request: Request, seed: int, record: Record | None) -> StudyData:
+def study_data(request: Request, seed: int) -> StudyData:
     """Loads, divides and prepares.
 
     Args:
         request: what was asked for.
         seed: of the study.
-        record: of the study, where there is one already.
 
     Raises:
         InvalidInput: data, or options, that cannot be used.
     """
-    rule = rule_of(record)
+    rule = rule_of(request.recorded)
     dataset = load_data(request.data, request.data_options, seed, rule)
     if isinstance(dataset, Stream):
         request = replace(request, class_weight=weights.of_stream(weights.plain(request.class_weight)))
         parts = stream_parts(dataset, request)
         return StudyData(parts, request, (*dataset.notes, *parts.notes))
-    kept = None if record is None or record.created is None else record.created.data.get("preparation")
+    kept = None if request.recorded is None else request.recorded.get("preparation")
     probe = _Probe(request, seed)
     dataset, told = (dataset, ()) if rule < RULE else _with_classes(dataset, probe, kept)
     divided = split(

@@ -15,7 +15,7 @@ from paceline.search import Strategy
 from paceline.space import Space
 from paceline.study.backend import choose_backend
 from paceline.study.closing import Closing
-from paceline.study.continuing import Existing, going_on, space_mismatch
+from paceline.study.continuing import going_on, space_mismatch
 from paceline.study.dataset import study_data
 from paceline.study.discovery import discover_space
 from paceline.study.engine import Engine, first_batch
@@ -221,8 +221,7 @@ def make_plan(request: Request) -> Plan:
         from paceline.train.compiler import use_persistent_cache
 
         use_persistent_cache()  # before the first build: initial weights are compiled too
-    existing = Existing.find(request.directory)
-    data = study_data(request, seed, None if existing is None else existing.record)
+    data = study_data(request, seed)
     request, parts = data.request, data.parts
     dataset = parts.dataset
     if isinstance(dataset, Stream) and request.closing.is_automatic:  # each training would load everything again

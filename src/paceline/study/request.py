@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from paceline.core import Budget, InvalidInput, Objective, known_name, parse_bytes, shown
 from paceline.core.checks import flag, whole_number
+from paceline.core.events import Json
 from paceline.schedule import Schedule
 from paceline.schedule import create as create_schedule
 from paceline.search import Strategy
@@ -49,6 +50,7 @@ class Request:
         test_trials: whether every completed trial is measured on the test part, too.
         keep_models: of how many trials the trained networks are kept; None for as many as before.
         source: how the terminal can find build and data again, for ``paceline resume``.
+        recorded: what the study that is there recorded of its data; None where it begins.
     """
 
     build: Build
@@ -76,6 +78,7 @@ class Request:
     keep_models: int | None = None
     validation_batch_size: int | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
+    recorded: Mapping[str, Json] | None = None
 
     @classmethod
     def of(
@@ -85,7 +88,7 @@ class Request:
         memory: int | str | None, schedule: str | Schedule = "auto", ordered: bool | None = None,
         in_flight: int | None = None, closing: Closing | None = None, replication: Replication | None = None,
         test_trials: bool = False, keep_models: int | None = None, validation_batch_size: int | None = None,
-        source: Mapping[str, Any] | None = None,
+        source: Mapping[str, Any] | None = None, recorded: Mapping[str, Json] | None = None,
     ) -> "Request":  # fmt: skip
         """Takes what users pass and checks it.
 
@@ -118,7 +121,7 @@ class Request:
                 if validation_batch_size is None
                 else whole_number("validation_batch_size", validation_batch_size)
             ),
-            source=dict(source or {}),
+            source=dict(source or {}), recorded=recorded,
         )  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 """From what a study stored of itself back to the request that made it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from paceline.core import Budget, InvalidInput
+from paceline.data import weights
 from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.study.asking import resolve
@@ -14,7 +16,7 @@ from paceline.study.continuing import ASKED, Existing
 from paceline.study.dataset import rule_of
 from paceline.study.function import FunctionTask
 from paceline.study.request import Build, Request
-from paceline.study.source import Source
+from paceline.study.source import Source, plain_options
 
 _LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
@@ -46,8 +48,9 @@ def request_of(
     data = found("data", data, source.data, "data", directory)
     validation = found("validation", validation, source.validation, "validation=(x_val, y_val)", directory)
     class_weight = source.class_weight if class_weight is None else class_weight
-    seed = existing.seed
-    build, data, source, objective = resolve(build, data, source, record.objective, seed, options, rule_of(record))
+    source = replace(source, class_weight=weights.plain(class_weight), data_options=plain_options(options))
+    seed, rule = existing.seed, rule_of(existing.data)
+    build, data, source, objective = resolve(build, data, source, record.objective, seed, options, rule)
     loop = {name: settings[name] or record.space[name] for name in ("epochs", "batch_size")}
     return Request.of(
         build, data, objective=objective, study=directory, **loop, budget=budget,
@@ -60,6 +63,7 @@ def request_of(
         keep_models=settings.get("keep_models") if keep_models is None else keep_models,
         validation_batch_size=settings.get("validation_batch_size"),
         replication=_replication(settings.get("replication") or {}, folds, groups, directory),
+        recorded=existing.data,
     )  # fmt: skip
 
 
