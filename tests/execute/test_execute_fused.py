@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from paceline.core import Objective
-from paceline.core.events import ProgramCompiled
-from paceline.execute.base import Executor, Job, Training
+from paceline.core.events import Noted, ProgramCompiled
+from paceline.execute.base import Executor, Job, Progress, Snapshot, Training
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.space import Choice, Float, Space
@@ -78,6 +78,23 @@ class TestAlone(CohortContract):
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
         return lambda: executor(eager, few=1)
+
+
+def test_what_begins_anew_when_a_training_alone_goes_on_is_said() -> None:
+    def told(snapshots: dict[int, Snapshot]) -> list[Progress]:
+        alone = executor(eager, few=1)
+        alone.submit([Job(0, {"rate": 0.01, "units": 2}, seed=1, epochs=2)], snapshots, {0: [0.5]})
+        found: list[Progress] = []
+        while not alone.is_idle:
+            found += alone.progress()
+        alone.close()
+        return found
+
+    first = told({})
+    again = told(next(dict(progress.snapshots) for progress in first if progress.snapshots))
+    notes = [[e.text for one in run for e in one.events if isinstance(e, Noted)] for run in (first, again)]
+    assert [len(texts) for texts in notes] == [1, 2]
+    assert "such as a counter in Python, begins anew" in notes[1][1]
 
 
 @pytest.mark.parametrize(("rates", "builds"), [((0.01, 0.03, 0.5), 3), ((0.5, 0.01, 0.03), 4)])

@@ -40,7 +40,8 @@ from keras.src.backend.common import global_state
 from keras.src.utils import naming
 
 _NAME_COUNTERS = "object_name_uids"
-_OF_A_NETWORK = (_NAME_COUNTERS, "global_random_seed", "global_seed_generator", "dtype_policy")
+_SEED_GENERATOR = "global_seed_generator"
+_OF_A_NETWORK = (_NAME_COUNTERS, "global_random_seed", _SEED_GENERATOR, "dtype_policy")
 
 # public from JAX 0.10 on
 _trace_state = getattr(jex, "get_opaque_trace_state", None) or jax._src.core.get_opaque_trace_state
@@ -82,6 +83,12 @@ def layer_counters() -> Mapping[str, int]:
 def set_name_counters(counters: Mapping[str, int]) -> None:
     """Lets Keras go on counting from these."""
     global_state.set_global_attribute(_NAME_COUNTERS, defaultdict(int, counters))
+
+
+def seed_all(seed: int) -> None:
+    """Seeds all generators, Keras's own global one too, which Keras before 3.13 leaves as it is."""
+    keras.utils.set_random_seed(seed)
+    global_state.set_global_attribute(_SEED_GENERATOR, None)
 
 
 HOOKS_OF_FIT = ("_make_function", "_get_jax_state", "_get_metrics_result_or_logs", "_should_eval")

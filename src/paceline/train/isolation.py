@@ -43,7 +43,7 @@ class GlobalState(AbstractContextManager["GlobalState"]):
             self._outside = _Values.current()
             if self._inside is None:
                 internals.set_name_counters(self._names)
-                keras.utils.set_random_seed(self._seed)
+                internals.seed_all(self._seed)
             else:
                 self._inside.put_back()
         return self
@@ -71,7 +71,7 @@ def seed_epoch(seed: int, epoch: int) -> None:
     What is drawn in it does not depend on anything that was drawn before, so a training that is resumed goes on with
     the numbers that it would have drawn.
     """
-    keras.utils.set_random_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+    internals.seed_all(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
 
 
 @dataclass(frozen=True, slots=True)
