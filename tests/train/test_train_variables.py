@@ -12,6 +12,7 @@ from paceline.core import InvalidInput
 from paceline.space import HyperParameters
 from paceline.train.build import build_model
 from paceline.train.feed import Feed, TrainingData
+from paceline.train.trace import trace
 from paceline.train.variables import leaves_of, make_variables, restore
 
 X, Y = np.ones((8, 5), "float32"), np.ones((8, 3), "float32")
@@ -139,3 +140,10 @@ def test_the_model_is_built_on_the_batches_before_it_is_handed_out() -> None:
     model = build_model(build, HyperParameters(), 1, lambda: BATCH)
     assert model.optimizer.built
     assert {v.path.split("/")[0] for v in model.metrics_variables} >= {"auc", "auc_1"}
+
+
+def test_so_is_one_whose_variables_would_go_into_others_by_broadcasting() -> None:
+    network = trace(compiled(declared, "adam"), Feed(TrainingData.of((X, Y), None), 4))
+    leaves = [np.zeros(()) for _ in network.state[: network.layout.num_leaves - network.layout.metrics]]
+    with pytest.raises(InvalidInput, match=r"expected the network that was trained, with 22 variables of 22 numbers"):
+        network.started_from(leaves)

@@ -211,6 +211,8 @@ class FusedExecutor:
         run = Run(prepared.jobs, prepared.config, program, self._training, parameters=prepared.parameters)
         snapshot = self._snapshots.pop(run.leader.trial, None)
         if snapshot is not None:
+            if prepared.traced is not None:
+                prepared.traced.started_from(snapshot.leaves)  # raises where build has changed since
             run.resumed(self._scores[run.leader.trial], snapshot.best)
         entry = Entry(prepared, run, snapshot)
         if run.leader.until is not None:

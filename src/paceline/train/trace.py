@@ -19,7 +19,7 @@ from paceline.train.isolation import state_of
 from paceline.train.messages import in_a_line
 from paceline.train.overrides import alone_because, layers_not_compiled, metrics_begin_alike, reports_itself
 from paceline.train.stream import StreamFeed
-from paceline.train.variables import make_variables
+from paceline.train.variables import check_same, make_variables
 
 END = "end"
 """Name of the part that is what the optimizer does to the variables when training ends."""
@@ -121,7 +121,13 @@ class Traced:
         return [lanes[i] if i in changed else leaf for i, leaf in enumerate(ended)]
 
     def started_from(self, leaves: Sequence[np.ndarray]) -> "Traced":
-        """The same network with other weights and optimizer state; its metrics are at their start."""
+        """The same network with other weights and optimizer state; its metrics are at their start.
+
+        Raises:
+            InvalidInput: they are of a network with other variables.
+        """
+        own = self.state[: self.layout.num_leaves - self.layout.metrics]
+        check_same([leaf.shape for leaf in own], [leaf.shape for leaf in leaves])
         return replace(self, state=(*leaves, *self.state[len(leaves) :]))
 
     def with_code_of(self, other: "Traced") -> "Traced":

@@ -63,13 +63,7 @@ def restore(model: keras.Model, leaves: Sequence[np.ndarray], batch: Batch | Non
             make_variables(model, batch)
             if _shapes_of(model) != [leaf.shape for leaf in leaves]:
                 _train_on_zeros(model, batch)  # makes what is made in a training step only; all values are replaced
-    found, expected = _shapes_of(model), [leaf.shape for leaf in leaves]
-    if found != expected:
-        raise InvalidInput(
-            f"build(hp) made a model with {_described(found)}",
-            expected=f"the network that was trained, with {_described(expected)}",
-            fix="Has build(hp) changed since?",
-        )
+    check_same(_shapes_of(model), [leaf.shape for leaf in leaves])
     for variable, leaf in zip(variables_of(model), leaves, strict=True):
         variable.assign(leaf)
     model.reset_metrics()
@@ -85,6 +79,20 @@ def unshare(model: keras.Model) -> None:
         variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
 
 
+def check_same(found: Sequence[tuple[int, ...]], trained: Sequence[tuple[int, ...]]) -> None:
+    """Makes sure that the variables of a model that was built have the shapes of those that were trained.
+
+    Raises:
+        InvalidInput: they do not.
+    """
+    if list(found) != list(trained):
+        raise InvalidInput(
+            f"build(hp) made a model with {_described(found)}",
+            expected=f"the network that was trained, with {_described(trained)}",
+            fix="Has build(hp) changed since?",
+        )
+
+
 def _shapes_of(model: keras.Model) -> list[tuple[int, ...]]:
     return [tuple(variable.shape) for variable in variables_of(model)]
 
@@ -98,4 +106,4 @@ def _train_on_zeros(model: keras.Model, batch: Batch) -> None:
 
 def _described(shapes: Sequence[tuple[int, ...]]) -> str:
     count = sum(int(np.prod(shape)) for shape in shapes)
-    return f"{len(shapes)} variables of {count:,} numbers"
+    return f"{len(shapes)} variables of {count:,} numbers in all"
