@@ -22,6 +22,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     cache.mkdir(exist_ok=True)
     os.environ["PACELINE_CACHE"] = str(cache)
+    os.environ["PACELINE_STATE"] = str(base / "state")
     # the same number of lanes in every run, and no seconds to measure it; `test_train_lanes` has the measurement
     machine = f"cpu cpu {os.cpu_count()} jax {version('jax')}"
     written = base / "lanes.json"

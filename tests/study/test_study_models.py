@@ -214,11 +214,15 @@ def build(hp):
 """
 
 
-def test_a_file_that_the_study_names_is_run_only_where_it_is_trusted(tmp_path: Path) -> None:
+def test_a_file_that_the_study_names_is_run_only_where_it_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "model.py").write_text(MODULE)
     study = tune(f"{tmp_path / 'model.py'}:build", tmp_path / "study", trials=1)
     other = paceline.load_study(study.directory)
-    with pytest.raises(InvalidInput, match=r"names .*model\.py:build .*not run; expected trust=True"):
+    assert measured(other.best_model()) == pytest.approx(measured(study.best_model()), rel=1e-6)
+    monkeypatch.setenv("PACELINE_STATE", str(tmp_path / "another user's"))
+    with pytest.raises(InvalidInput, match=r"names .*model\.py:build .*not run: .*; expected trust=True"):
         other.best_model()
     assert measured(other.best_model(trust=True)) == pytest.approx(measured(study.best_model()), rel=1e-6)
     assert measured(other.model(0, f"{tmp_path / 'model.py'}:build")) == pytest.approx(measured(study.model(0)))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paceline.api.running import Show, refuse, reported, show_of, watched, watched_function
-from paceline.core import Budget, InvalidInput, knows_its_arguments
+from paceline.core import Budget, InvalidInput, checks, knows_its_arguments
 from paceline.data import OPTIONS
 from paceline.report import Study, watch
 from paceline.report.going_on import interruptible
@@ -36,6 +36,7 @@ def resume(
     keep_models: int | None = None,
     memory: int | str | None = None,
     display: Show = "auto",
+    trust: bool = False,
     **data_options: Any,
 ) -> Study:
     """Goes on with a study that was interrupted or killed, or gives a finished one more to do.
@@ -61,24 +62,28 @@ def resume(
         keep_models: as in `tune`, from now on; None for as many as before.
         memory: as in `tune`; None for the study's.
         display: as in `tune`.
+        trust: whether a Python file that the study names as the source of ``build`` may be run although this user has
+            not named it: of a study that somebody else made. A file in the study's own directory is run only so.
         **data_options: as in `tune`; what is not passed is taken from the study.
 
     Raises:
-        InvalidInput: there is no study, build or data were not stored, or the study's budget is used up.
+        InvalidInput: there is no study, build or data were not stored, the study names code that may not be run, or
+            its budget is used up.
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
     display = show_of(display)
+    trust = checks.flag("trust", trust)
     existing = Existing.begun(study_directory(study))
     limits = limits_of(existing, trials, budget)
     if existing.kind is not None:
         refuse("with a study of a function", "left out, since its models are its own", keep_models=(keep_models, None))
-        task = function_of(existing, build, budget=limits, search=search, schedule=schedule)
+        task = function_of(existing, build, budget=limits, search=search, schedule=schedule, trust=trust)
         return watched_function(task, display)
     request = request_of(
         existing, build, data, budget=limits, search=search, schedule=schedule, validation=validation,
         class_weight=class_weight, folds=folds, groups=groups, memory=memory, keep_models=keep_models,
-        data_options=data_options,
+        data_options=data_options, trust=trust,
     )  # fmt: skip
     return watched(request, display)
 
@@ -95,6 +100,7 @@ def finish(
     groups: Any = None,
     memory: int | str | None = None,
     display: Show = "auto",
+    trust: bool = False,
     **data_options: Any,
 ) -> Study:
     """Ends a search that was interrupted or killed: nothing more is tried, and the winner is chosen now.
@@ -109,7 +115,7 @@ def finish(
 
     Args:
         study: the study's directory.
-        build, data, validation, class_weight, folds, groups, memory, display, **data_options: as in `resume`.
+        build, data, validation, class_weight, folds, groups, memory, display, trust, **data_options: as in `resume`.
 
     Raises:
         InvalidInput: there is no study, nothing was measured yet, or build or data were not stored.
@@ -117,6 +123,7 @@ def finish(
         StudyLocked: another process is writing it.
     """
     display = show_of(display)
+    trust = checks.flag("trust", trust)
     existing = Existing.begun(study_directory(study))
     trials = existing.record.all_trials()
     if not any(trial.measurements for trial in trials):
@@ -127,10 +134,11 @@ def finish(
         )
     limits = Budget(trials=len(trials))
     if existing.kind is not None:
-        return watched_function(function_of(existing, build, budget=limits, searches=False), display, search=False)
+        task = function_of(existing, build, budget=limits, searches=False, trust=trust)
+        return watched_function(task, display, search=False)
     request = request_of(
         existing, build, data, budget=limits, validation=validation, class_weight=class_weight, folds=folds,
-        groups=groups, memory=memory, data_options=data_options, searches=False,
+        groups=groups, memory=memory, data_options=data_options, searches=False, trust=trust,
     )  # fmt: skip
     return watched(request, display, search=False)
 
@@ -146,6 +154,7 @@ def ablate(
     folds: Any = None,
     groups: Any = None,
     display: Show = "auto",
+    trust: bool = False,
     **data_options: Any,
 ) -> Study:
     """Measures what each change from the default configuration to the winner is worth, with real networks.
@@ -163,6 +172,7 @@ def ablate(
         build, data, validation, folds, groups, **data_options: as in `resume`, where they were passed from memory.
         pairs: fresh pairs of seed and split on which each of them trains.
         display: as in `tune`.
+        trust: as in `resume`.
 
     Raises:
         InvalidInput: there is no such study, its best trial is the default configuration, or it is one of a function.
@@ -170,13 +180,14 @@ def ablate(
         StudyLocked: another process is writing it.
     """
     display = show_of(display)
+    trust = checks.flag("trust", trust)
     existing = Existing.begun(study_directory(study))
     directory = existing.directory
     if existing.kind is not None:
         raise InvalidInput(f"study {directory} is of a function", expected="a study of a build(hp) on data")
     request = request_of(
         existing, build, data, budget=Budget(trials=len(existing.record.trials) or None), validation=validation,
-        folds=folds, groups=groups, data_options=data_options, searches=False,
+        folds=folds, groups=groups, data_options=data_options, searches=False, trust=trust,
     )  # fmt: skip
     with interruptible(directory), watch(display) as observer:
         measure_ablation(make_plan(request), directory, pairs, observer)

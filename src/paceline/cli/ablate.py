@@ -1,10 +1,13 @@
 """``paceline ablate``: what each change from the default configuration to the winner is worth."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from paceline.cli import options as o
+
+if TYPE_CHECKING:
+    from paceline.report import Study
 
 
 def ablate(
@@ -15,6 +18,7 @@ def ablate(
     ] = None,
     data: Annotated[str | None, typer.Option(help="The data, where the study does not know them.")] = None,
     data_dir: o.DataDir = None,
+    trust: o.Trust = False,
     display: o.Display = True,
 ) -> None:
     """Measure what each change made by the winner is worth.
@@ -23,13 +27,15 @@ def ablate(
     fresh seeds and splits. Called again, it goes on.
     """
     from paceline import api
-    from paceline.cli.search import interruptible
+    from paceline.cli.search import asking, interruptible
     from paceline.report import ablation
     from paceline.report.terminal import console, say
 
+    def go(trust: bool) -> "Study":
+        options = o.data_options(data_dir, None, None, None)
+        return api.ablate(study, build, data, pairs=pairs, display=display, trust=trust, **options)
+
     with interruptible():
-        ended = api.ablate(
-            study, build, data, pairs=pairs, display=display, **o.data_options(data_dir, None, None, None)
-        )
+        ended = asking(go, trust)
     for line in ablation.lines(ended.record):
         say(console(), line)

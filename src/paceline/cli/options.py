@@ -106,6 +106,9 @@ Watch = Annotated[
     bool,
     typer.Option("--watch", help="Serve the live page meanwhile, as `paceline watch` does; it ends with the command."),
 ]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Run the code that the study names, though you have not named it yourself.")
+]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a hyperparameter; may be repeated.")
 ]

@@ -1,9 +1,10 @@
 """The commands that search: ``demo``, ``tune`` and ``resume``."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -119,6 +120,7 @@ def resume(
     keep_models: o.KeepModels = None,
     memory: o.Memory = None,
     data_dir: o.DataDir = None,
+    trust: o.Trust = False,
     display: o.Display = True,
     watch: o.Watch = False,
 ) -> None:
@@ -128,11 +130,14 @@ def resume(
     """
     from paceline import api
 
-    with interruptible(), watched(study, watch):
+    def go(trust: bool) -> None:
         api.resume(
             study, build, data, trials=trials, budget=budget, keep_models=keep_models, memory=memory,
-            display=display, **o.data_options(data_dir, None, None, None),
+            display=display, trust=trust, **o.data_options(data_dir, None, None, None),
         )  # fmt: skip
+
+    with interruptible(), watched(study, watch):
+        asking(go, trust)
     _tell(study)
 
 
@@ -144,6 +149,7 @@ def finish(
     data: Annotated[str | None, typer.Option(help="The data, where the study does not know them.")] = None,
     memory: o.Memory = None,
     data_dir: o.DataDir = None,
+    trust: o.Trust = False,
     display: o.Display = True,
     watch: o.Watch = False,
 ) -> None:
@@ -154,10 +160,39 @@ def finish(
     """
     from paceline import api
 
-    with interruptible(), watched(study, watch):
+    def go(trust: bool) -> None:
         options = o.data_options(data_dir, None, None, None)
-        api.finish(study, build, data, memory=memory, display=display, **options)
+        api.finish(study, build, data, memory=memory, display=display, trust=trust, **options)
+
+    with interruptible(), watched(study, watch):
+        asking(go, trust)
     _tell(study)
+
+
+T = TypeVar("T")
+
+
+def asking(go: Callable[[bool], T], trust: bool) -> T:
+    """Does something that may run code that a study names; on a terminal it is asked whether it may.
+
+    Args:
+        go: does it, given whether the code is trusted.
+        trust: whether that was said already.
+
+    Raises:
+        InvalidInput: it may not.
+    """
+    from paceline.study.trust import NotTrusted
+
+    try:
+        return go(trust)
+    except NotTrusted as error:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        echo(f"{error.passed}. {error.fix}", err=True)
+        if not typer.confirm("Run it?", default=False, err=True):
+            raise
+    return go(True)
 
 
 @contextmanager

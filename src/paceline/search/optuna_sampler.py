@@ -103,7 +103,13 @@ class OptunaSampler(Strategy):
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """The strategy that wrote this state."""
+        """The strategy that wrote this state.
+
+        Raises:
+            InvalidInput: it names what is none of `SAMPLERS`.
+        """
+        if state["sampler"] not in SAMPLERS:
+            raise InvalidInput(f"sampler is {state['sampler']!r}", expected=f"one of {', '.join(SAMPLERS)}")
         return cls(state["sampler"], state["arguments"], state["seed"], state["asks"], state["marks"])
 
 

@@ -21,6 +21,7 @@ from paceline.study.plan import Plan
 from paceline.study.record import Record
 from paceline.study.recorder import Observer, Recorder
 from paceline.study.session import versions
+from paceline.study.trust import remembered
 
 
 def measure_ablation(plan: Plan, directory: Path, num_pairs: int, observer: Observer | None = None) -> None:
@@ -30,7 +31,7 @@ def measure_ablation(plan: Plan, directory: Path, num_pairs: int, observer: Obse
         recorder = Recorder(store, observer)
         plan.going_on(recorder.record, store.value("strategy"))
         _check(recorder.record, directory)
-        recorder.tell([SessionStarted(versions())])
+        recorder.tell([SessionStarted(versions())], remembered(plan.created.settings))
         try:
             _measure(plan, recorder, num_pairs)
         finally:

@@ -1,6 +1,6 @@
 """The models of a study that is on disk: the best one from its file or built anew, those of other trials built anew.
 
-Code is run only where the user passed it, or trusts the file that the study names.
+Code is run only where the user passed it, or trusts the file that the study names (`paceline.study.trust`).
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from paceline.study.record import Record
 from paceline.study.request import Build, Request
 from paceline.study.resuming import request_of
 from paceline.study.source import Source, fix, import_build, network
+from paceline.study.trust import check as check_trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Origin:
     Attributes:
         given: the function, ``"model.py:build"``, or None.
         held: what the study was carried out with in this process, or None.
-        trust: whether the file that the study itself names may be run.
+        trust: whether the file that the study itself names may be run, though the user has not named it.
     """
 
     given: Build | str | None = None
@@ -52,19 +53,15 @@ class Origin:
             found = self.given
         elif source.model is not None and source.network is not None:
             found = network(source.model, source.network)
-        elif source.build is not None and self.trust:
+        elif source.build is not None:
+            check_trusted(source.build, directory, self.trust)
             found = import_build(source.build)
         else:
-            raise _unknown(source, directory)
+            raise _unknown(directory)
         return fix(found, source.fixed) if source.fixed else found
 
 
-def _unknown(source: Source, directory: Path) -> InvalidInput:
-    if source.build is not None:
-        return InvalidInput(
-            f"study {directory} names {source.build} as its build function, which was not run",
-            expected="trust=True to run that file, or build= with the function",
-        )
+def _unknown(directory: Path) -> InvalidInput:
     return InvalidInput(
         f"the build function of study {directory} was passed from memory, so its models cannot be built here",
         expected="build= with that function",
@@ -130,11 +127,10 @@ def retrained(record: Record, directory: Path, number: int, origin: Origin, data
     trial = _ended(record, directory, number)
     request = origin.held if origin.given is None and data is None and not again else None
     if request is None:
-        source = Source.from_json(record.settings.get("source", {}))
-        if origin.given is None and source.build is not None and not origin.trust:
-            raise _unknown(source, directory)
         existing = Existing.read(directory)
-        request = request_of(existing, origin.given, data, budget=Budget(), searches=False, **_split(again))
+        request = request_of(
+            existing, origin.given, data, budget=Budget(), searches=False, trust=origin.trust, **_split(again)
+        )
     plan = make_plan(request)
     plan.going_on(record, None)
     return plan.models.named(trial, plan.retrain(trial))

@@ -17,6 +17,7 @@ from paceline.study.dataset import rule_of
 from paceline.study.function import FunctionTask
 from paceline.study.request import Build, Request
 from paceline.study.source import Source, plain_options
+from paceline.study.trust import check as check_trusted
 
 _LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
@@ -25,7 +26,7 @@ def request_of(
     existing: Existing, build: Build | str | None, data: Any, *, budget: Budget, search: str | Strategy = "auto",
     schedule: str | Schedule = "auto", validation: Any = None, class_weight: Any = None,
     folds: Any = None, groups: Any = None, memory: int | str | None = None, keep_models: int | None = None,
-    data_options: Mapping[str, Any], searches: bool = True,
+    data_options: Mapping[str, Any], searches: bool = True, trust: bool = False,
 ) -> Request:  # fmt: skip
     """The study's request, with what was passed from memory given again; arguments as in `paceline.resume`.
 
@@ -35,13 +36,17 @@ def request_of(
             nothing is searched.
         budget: the limits.
         searches: whether further trials are to be asked for.
+        trust: as in `resume`.
 
     Raises:
         InvalidInput: something was passed from memory and is not given again.
+        NotTrusted: the study names code that may not be run.
     """
     record, directory, settings = existing.record, existing.directory, existing.settings
     source = Source.from_json(settings.get("source", {}))
     options = {**source.data_options, **data_options}
+    if build is None and source.build is not None:
+        check_trusted(source.build, directory, trust)
     build = found(
         "build", build, source.build or source.model, "build; on the terminal --build model.py:build", directory
     )
@@ -69,19 +74,23 @@ def request_of(
 
 def function_of(
     existing: Existing, function: Build | str | None, *, budget: Budget, search: str | Strategy = "auto",
-    schedule: str | Schedule = "auto", searches: bool = True,
+    schedule: str | Schedule = "auto", searches: bool = True, trust: bool = False,
 ) -> FunctionTask:  # fmt: skip
     """A function's study, to be gone on with; arguments as in `request_of`.
 
     Raises:
         InvalidInput: its trials are told by hand, or the function was passed from memory and is not given again.
+        NotTrusted: the study names code that may not be run.
     """
     record, directory, settings = existing.record, existing.directory, existing.settings
     if existing.kind == ASKED:
         raise InvalidInput(
             f"study {directory} is told by hand", expected=f"paceline.open_study({str(directory)!r}), ask and tell"
         )
-    function = found("function", function, settings["source"]["build"], "the function", directory)
+    known = Source.from_json(settings.get("source", {})).build
+    if function is None and known is not None:
+        check_trusted(known, directory, trust)
+    function = found("function", function, known, "the function", directory)
     names = ("epochs", "ordered", "workers", "time_limit", "memory_limit", "in_flight")
     return FunctionTask.of(
         function, objective=record.objective, study=directory, budget=budget,

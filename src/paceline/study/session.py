@@ -29,6 +29,7 @@ from paceline.study.network_files import Unusable
 from paceline.study.recorder import Observer, Recorder
 from paceline.study.search import Search
 from paceline.study.task import Task
+from paceline.study.trust import remembered
 
 _FIRST_FAILURES = 10
 # Of a time budget, what is kept for saving and testing the best model: these seconds, but no more than a part of it.
@@ -132,13 +133,14 @@ class Session:
         task = self._task
         # in one transaction: a process that is killed now leaves the whole beginning or none of it
         opening: list[Event] = [task.created, SessionStarted(versions()), SpaceChanged(task.space.to_json())]
-        self._recorder.tell([*opening, *map(Noted, task.notes)])
+        self._recorder.tell([*opening, *map(Noted, task.notes)], remembered(task.created.settings))
 
     def _go_on(self, state: Json | None) -> None:
         """Records that the study goes on, and what of it has changed since."""
         events = self._task.going_on(self._record, state)
         changed = {name for event in events if isinstance(event, SettingsChanged) for name in event.changed}
-        values = {"strategy": self._task.strategy.to_json()} if "strategy" in changed else None
+        values = {"strategy": self._task.strategy.to_json()} if "strategy" in changed else {}
+        values |= remembered(self._task.created.settings)
         self._recorder.tell([SessionStarted(versions()), *events], values)
 
     # -- ending

@@ -1,0 +1,105 @@
+"""Code that a study names is run only where the user named it, or says that it may be run.
+
+A study is a directory, and may have come from somebody else, who can have written anything into it: `paceline resume`
+must not run a file because the directory says so. When a user names ``model.py:build``, the study keeps a signature of
+that text, made with a key that lies in the user's own state directory and leaves it never. Nobody else can make one, so
+a study with a valid signature goes on without a question, wherever it was copied to. Code that lies in the study's own
+directory came with it, whoever named it first: that is never run unasked. See ``docs/design/0014``.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import platformdirs
+
+from paceline.core import InvalidInput
+from paceline.core.events import Json
+from paceline.store import StudyStore
+
+_NAME = "signature"
+_KEY_BYTES = 32
+
+
+class NotTrusted(InvalidInput):
+    """A study names code, and nothing says that this user wants it run."""
+
+
+def remembered(settings: Mapping[str, Json]) -> dict[str, Json]:
+    """What a study keeps, as a current value, so that the code of these settings is not asked about again.
+
+    To be stored only by a session that runs this code: the user has named it then, or said that it may be run.
+    """
+    named, key = (settings.get("source") or {}).get("build"), _key()
+    return {} if named is None or key is None else {_NAME: _signature(key, named)}
+
+
+def check(named: str, directory: Path, trust: bool) -> None:
+    """Makes sure that code that a study names may be run.
+
+    Args:
+        named: ``"/where/model.py:build"``, as the study has it.
+        directory: of the study.
+        trust: whether the user says that it may be run.
+
+    Raises:
+        NotTrusted: the user did not name it, or it lies in the study's directory, and it is not trusted.
+    """
+    if trust:
+        return
+    file = Path(named.rpartition(":")[0])
+    if file.resolve().is_relative_to(directory.resolve()):
+        why = "it lies in the study's own directory"
+    elif not _is_signed(named, directory):
+        why = "nothing says that you named it"
+    else:
+        return
+    raise NotTrusted(
+        f"study {directory} names {named} as its code, which was not run: {why}",
+        expected="trust=True to run that file, or build= with the function; on the terminal --trust, or --build",
+        fix="Look at the file first: it can do whatever you can.",
+    )
+
+
+def _is_signed(named: str, directory: Path) -> bool:
+    store = StudyStore(directory, writable=False)
+    try:
+        found = store.value(_NAME)
+    finally:
+        store.close()
+    key = _key()
+    return key is not None and isinstance(found, str) and hmac.compare_digest(_signature(key, named), found)
+
+
+def _signature(key: bytes, named: str) -> str:
+    return hmac.new(key, named.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def _key() -> bytes | None:
+    """The user's key, drawn at the first use; None where it cannot be kept."""
+    given = os.environ.get("PACELINE_STATE")
+    path = (Path(given) if given else platformdirs.user_state_path("paceline")) / "key"
+    with suppress(OSError):
+        if not path.exists():
+            _draw(path)
+        key = path.read_bytes()
+        return key if len(key) == _KEY_BYTES else None
+    return None
+
+
+def _draw(path: Path) -> None:
+    """Makes a key, whole or not at all; if another process makes one at the same time, one of the two stays."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = path.with_name(f"key-{secrets.token_hex(8)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+        with suppress(FileExistsError):
+            os.link(new, path)
+    finally:
+        new.unlink(missing_ok=True)
