@@ -19,9 +19,9 @@ ROWS = 60
 GROUPS = np.repeat(np.arange(12), 5)
 
 
-def rows() -> Split:
+def rows(groups: Any = None) -> Split:
     rng = np.random.default_rng(0)
-    return split(load((rng.normal(size=(ROWS, 2)), rng.integers(0, 2, ROWS))), validation=0.25, seed=1)
+    return split(load((rng.normal(size=(ROWS, 2)), rng.integers(0, 2, ROWS)), groups=groups), validation=0.25, seed=1)
 
 
 class Blocks:
@@ -80,13 +80,13 @@ def contents(parts: Any) -> set[tuple[bytes, bytes]]:
 @pytest.mark.parametrize("kind", DRAWN)
 def test_what_is_drawn_is_drawn_anew(kind: str) -> None:
     folds, groups = DRAWN[kind]
-    own = fold_parts(rows(), folds, 1, groups)
-    others = other_folds(rows(), folds, range(100, 100 + 2 * len(own) + 1), groups)
+    own = fold_parts(rows(groups), folds, 1)
+    others = other_folds(rows(groups), folds, range(100, 100 + 2 * len(own) + 1))
     assert others is not None
     assert len(others) == 2 * len(own) + 1
     first, second = others[: len(own)], others[len(own) : 2 * len(own)]
     assert len({frozenset(contents(drawn)) for drawn in (own, first, second)}) == 3
-    shorter = other_folds(rows(), folds, [100, 101], groups)
+    shorter = other_folds(rows(groups), folds, [100, 101])
     assert shorter is not None
     assert [part.tolist() for part in shorter[1]] == [part.tolist() for part in others[1]]
     for train, held_out in others:
@@ -102,9 +102,9 @@ def test_what_is_drawn_is_drawn_anew(kind: str) -> None:
 def test_what_rests_on_an_order_is_left_alone(kind: str) -> None:
     folds, groups = FIXED[kind]
     folds = folds_of(folds)
-    own = fold_parts(rows(), folds, 1, groups)
-    assert contents(fold_parts(rows(), folds, 2, groups)) == contents(own)
-    assert other_folds(rows(), folds, range(3), groups) is None
+    own = fold_parts(rows(groups), folds, 1)
+    assert contents(fold_parts(rows(groups), folds, 2)) == contents(own)
+    assert other_folds(rows(groups), folds, range(3)) is None
 
 
 @pytest.mark.parametrize("kind", DRAWN)
@@ -113,13 +113,13 @@ def test_the_same_seed_gives_the_same_folds(kind: str) -> None:
     if kind == "a random state":  # it goes on from wherever it was: a user's own affair
         return
     before = np.random.get_state()[1].tolist()  # type: ignore[index]
-    assert contents(fold_parts(rows(), folds, 1, groups)) == contents(fold_parts(rows(), folds, 1, groups))
+    assert contents(fold_parts(rows(groups), folds, 1)) == contents(fold_parts(rows(groups), folds, 1))
     assert np.random.get_state()[1].tolist() == before  # type: ignore[index]
 
 
 def test_a_users_splitter_is_not_changed() -> None:
     splitter = ms.GroupKFold(4)
-    other_folds(rows(), splitter, range(9), GROUPS)
+    other_folds(rows(GROUPS), splitter, range(9))
     assert (splitter.shuffle, splitter.random_state) == (False, None)
 
 
@@ -151,7 +151,7 @@ def test_the_first_few_folds_are_spread_over_all(num_folds: int, few: int) -> No
 )  # fmt: skip
 def test_folds_that_cannot_be_are_refused(folds: Any, groups: Any, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        fold_parts(rows(), folds_of(folds), 1, groups)
+        fold_parts(rows(groups), folds_of(folds), 1)
 
 
 def test_truth_values_of_rows_are_rows() -> None:

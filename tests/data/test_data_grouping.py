@@ -1,5 +1,6 @@
 """Rows of a group stay together when a part is drawn."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paceline.core import InvalidInput
+from paceline.data import load, split
 from paceline.data.grouping import divide_groups, groups_of
+from paceline.data.pool import fresh_parts
 
 
 def divided(groups: Any, fraction: float = 0.2, seed: int = 0, labels: Any = None) -> Any:
@@ -90,3 +93,55 @@ def test_groups_of_any_kind(groups: Any) -> None:
     found = groups_of(groups, 3)
     assert len(set(found.tolist())) == 2
     assert found[1] == found[2]
+
+
+OWN = np.repeat(np.arange(30), 4)
+
+
+def arrays() -> Any:
+    """Inputs of which the first number says the group."""
+    rng = np.random.default_rng(2)
+    x = np.column_stack([OWN, rng.normal(size=120)]).astype("float32")
+    return x, OWN % 3
+
+
+def test_the_test_part_validation_and_fresh_parts_keep_groups_together() -> None:
+    data = load(arrays(), test=0.2, groups=OWN)
+    assert data.groups is not None
+    assert data.groups.tolist() == data.x[:, 0].tolist()
+    assert not set(data.x_test[:, 0]) & set(data.groups)
+    assert len(data.x_test) == 24
+    own = split(data, validation=0.25, seed=1, batch_rows=7)
+    assert own.val_rows is not None
+    fresh = fresh_parts(own, range(6))
+    assert fresh is not None
+    assert len({tuple(held_out) for _, held_out in fresh}) == 6
+    for train, held_out in ((own.train_rows, own.val_rows), *fresh):
+        assert not set(data.groups[train]) & set(data.groups[held_out])
+        assert len(held_out) == len(own.val_rows) == 24
+        assert set(data.y[held_out]) == {0, 1, 2}
+
+
+def test_a_column_of_a_table_may_say_the_groups(tmp_path: Path) -> None:
+    x, y = arrays()
+    frame = pd.DataFrame({"site": [f"s{group}" for group in OWN], "size": x[:, 1], "kind": y})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    data = load(tmp_path / "table.csv", target="kind", task="classification", groups="site")
+    assert data.groups is not None
+    assert data.feature_names == ("size",)
+    assert len(data.groups) == 96
+    assert len(set(data.groups)) == 24  # of 30: those of the test part are others
+    with pytest.raises(InvalidInput, match="no column 'place'"):
+        load(frame, target="kind", groups="place")
+    with pytest.raises(InvalidInput, match="groups is 'site' and arrays is no table"):
+        load((x, y), groups="site")
+
+
+def test_a_data_set_takes_the_groups_of_its_own_rows() -> None:
+    data = load(arrays())
+    found = load(data, groups=OWN)
+    assert found.groups is not None
+    assert found.groups.tolist() == OWN.tolist()
+    assert load(found) is found
+    with pytest.raises(InvalidInput, match="one group for each row"):
+        load(data, groups=OWN[1:])

@@ -179,7 +179,7 @@ def test_one_trial_needs_no_final(tmp_path: Path) -> None:
     [
         ({"final": 1}, "final is 1"), ({"final": "hard"}, "final is"), ({"prefer": "cheap"}, "prefer is"),
         ({"refit": "yes"}, "refit is 'yes'"), ({"repeats": 0}, "repeats is 0"), ({"folds": 1}, "folds is 1"),
-        ({"groups": [1, 2]}, "groups were given without folds"), ({"folds": 300}, "folds is 300"),
+        ({"groups": [1, 2]}, "one group for each row"), ({"folds": 300}, "folds is 300"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path: Path, options: Any, said: str) -> None:

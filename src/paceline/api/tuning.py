@@ -147,7 +147,8 @@ def tune(
             scikit-learn, or of its form; or pairs of (training rows, validation rows). With ``repeats``, folds are
             drawn anew each time, where they are drawn. All of them are lanes of one program. The final trains on
             others of the same kind or, where there are none (``TimeSeriesSplit``), on these with fresh seeds.
-        groups: of each row, for folds that keep groups together.
+        groups: of each row (a patient, a user, a site), rows of a drawn test part included, or the name of a table's
+            column: rows of one group are never divided between training, validation and test part.
         final: after the search the most promising configurations and the default one train anew on fresh seeds and
             fresh splits, and the winner is the one that is best there: a number of fresh trainings of each of eight
             finalists; ``"strict"`` for 30; ``"auto"`` for 8, or fewer (at least 3) and of fewer finalists, so that
@@ -218,12 +219,13 @@ def tune(
         existing, objective=objective, schedule=schedule, epochs=epochs, in_flight=in_flight, memory=memory,
         keep_models=keep_models, closing=closing,
     )  # fmt: skip
+    data_options |= {} if groups is None else {"groups": groups}
     request = as_request(
         build, data, trials=trials, budget=budget, existing=existing, search=choice, seed=seed, study=directory,
         validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options,
         batch_size=batch_size, validation_batch_size=validation_batch_size, patience=patience, keep=keep,
         ordered=ordered, test_trials=test_trials,
-        replication=Replication.of(repeats, folds, groups),
+        replication=Replication.of(repeats, folds),
         **{**asked, "epochs": 10 if asked["epochs"] is None else asked["epochs"]},
     )  # fmt: skip
     return watched(request, display)

@@ -32,6 +32,7 @@ def compare(
     target: o.Target = None,
     task: o.Task = None,
     test: o.Test = None,
+    groups: o.Groups = None,
     fixed: o.Set = None,
     display: o.Display = True,
 ) -> None:
@@ -56,7 +57,7 @@ def compare(
             batch_size=o.loop_numbers("batch_size", batch_size), directory=path, validation=validation, keep=keep,
             memory=memory, display="auto" if display else False, say=_say,
             fixed={key: o.value_of(told) for key, told in values.items()} if data is None and model is None else values,
-            **o.data_options(data_dir, target, task, test),
+            **o.data_options(data_dir, target, task, test, groups=groups),
         )  # fmt: skip
     text.show(found, console())
 

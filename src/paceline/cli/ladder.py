@@ -27,6 +27,7 @@ def ladder(
     target: o.Target = None,
     task: o.Task = None,
     test: o.Test = None,
+    groups: o.Groups = None,
     display: o.Display = True,
 ) -> None:
     """Show what each technique brings.
@@ -55,6 +56,6 @@ def ladder(
         made = paceline.ladder(
             found, given, seeds=seeds, objective=o.objective_of(objective), epochs=epochs, batch_size=batch_size,
             study=directory, seed=seed, validation=validation, keep=keep, memory=memory,
-            display="auto" if display else False, **o.data_options(data_dir, target, task, test),
+            display="auto" if display else False, **o.data_options(data_dir, target, task, test, groups=groups),
         )  # fmt: skip
     text.show_ladder(made, console())

@@ -76,6 +76,9 @@ Decimal = Annotated[
 ]
 Repeats = Annotated[int, typer.Option(help="Train each configuration so often, on other seeds and splits.")]
 Folds = Annotated[int | None, typer.Option(help="Cross-validate each configuration in so many folds.")]
+Groups = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column whose groups stay together in every division of rows.")
+]
 Final = Annotated[
     str,
     typer.Option(

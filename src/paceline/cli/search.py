@@ -71,6 +71,7 @@ def tune(
     target: o.Target = None,
     task: o.Task = None,
     test: o.Test = None,
+    groups: o.Groups = None,
     shuffle: o.Shuffle = None,
     standardize: o.Standardize = None,
     scale_target: o.ScaleTarget = None,
@@ -104,7 +105,7 @@ def tune(
         time_limit=time_limit, memory_limit=memory_limit, display=display, watch=watch,
         **o.data_options(
             data_dir, target, task, test, shuffle=shuffle, standardize=standardize, scale_target=scale_target,
-            decimal=decimal,
+            decimal=decimal, groups=groups,
         ),
     )  # fmt: skip
 

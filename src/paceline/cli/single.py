@@ -33,6 +33,7 @@ def train(
     target: o.Target = None,
     task: o.Task = None,
     test: o.Test = None,
+    groups: o.Groups = None,
     shuffle: o.Shuffle = None,
     standardize: o.Standardize = None,
     scale_target: o.ScaleTarget = None,
@@ -63,7 +64,7 @@ def train(
         class_weight=None, fixed=None, epochs=epochs, batch_size=batch_size, patience=patience, keep=keep, memory=None,
         data_options=o.data_options(
             data_dir, target, task, test, shuffle=shuffle, standardize=standardize, scale_target=scale_target,
-            decimal=decimal,
+            decimal=decimal, groups=groups,
         ),
     )  # fmt: skip
     with interruptible(), explained(directory):

@@ -347,6 +347,6 @@ def _usual(data: Any, options: Mapping[str, Any]) -> tuple[Any, str]:
     """The data, loaded, and the objective that is usual for them."""
     from paceline.data import load
 
-    known = ("target", "data_dir", "test", "sample_weight", "task", "seed")
+    known = ("target", "data_dir", "test", "sample_weight", "groups", "task", "seed")
     found = load(data, **{name: options[name] for name in known if options.get(name) is not None})
     return found, "val_accuracy" if getattr(found, "task", None) == "classification" else "val_loss"

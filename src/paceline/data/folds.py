@@ -77,14 +77,13 @@ def name_of(folds: Any) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(folds))
 
 
-def fold_parts(split: Split, folds: Any, seed: int, groups: Any = None) -> tuple[Parts, ...]:
+def fold_parts(split: Split, folds: Any, seed: int) -> tuple[Parts, ...]:
     """The folds of a study, over all rows outside the test part.
 
     Args:
         split: the study's own split.
         folds: as in the table above.
         seed: of what is drawn, where a splitter brings none of its own.
-        groups: of each row, shape (rows,): no group is on both sides of a fold.
 
     Raises:
         InvalidInput: folds that cannot be made of these rows.
@@ -94,21 +93,21 @@ def fold_parts(split: Split, folds: Any, seed: int, groups: Any = None) -> tuple
             "folds and validation data were both given", expected="one of them",
             fix="Leave validation out: each fold validates with rows of its own.",
         )  # fmt: skip
-    return _parts(split, _seeded(_splitter(split, folds, groups), seed, only_unset=True), groups, folds)
+    return _parts(split, _seeded(_splitter(split, folds), seed, only_unset=True), folds)
 
 
-def other_folds(split: Split, folds: Any, seeds: Sequence[int], groups: Any = None) -> tuple[Parts, ...] | None:
+def other_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[Parts, ...] | None:
     """As many folds as there are seeds, drawn anew like those of a study; None where that cannot be.
 
     Those of one drawing follow each other, under the seed of the first; then come those of the next drawing.
     """
-    splitter, found = _splitter(split, folds, groups), list[Parts]()
-    own = _contents(_parts(split, _seeded(splitter, 0, only_unset=True), groups, folds))
+    splitter, found = _splitter(split, folds), list[Parts]()
+    own = _contents(_parts(split, _seeded(splitter, 0, only_unset=True), folds))
     while len(found) < len(seeds):
         other = _seeded(splitter, seeds[len(found)])
         if other is splitter:
             return None
-        drawn = _parts(split, other, groups, folds)
+        drawn = _parts(split, other, folds)
         if _contents(drawn) == own:  # the seed changes nothing
             return None
         found += drawn
@@ -124,7 +123,7 @@ def order_of(num_folds: int) -> list[int]:
     return [int(fold) for fold in np.argsort(place, kind="stable")]
 
 
-def _splitter(split: Split, folds: Any, groups: Any) -> Any:
+def _splitter(split: Split, folds: Any) -> Any:
     folds = folds_of(folds)
     if not isinstance(folds, int):
         return folds
@@ -136,7 +135,7 @@ def _splitter(split: Split, folds: Any, groups: Any) -> Any:
     from sklearn import model_selection
 
     has_labels = targets.labels(split.dataset.y, split.dataset.task) is not None
-    if groups is not None:
+    if split.dataset.groups is not None:
         kind = model_selection.StratifiedGroupKFold if has_labels else model_selection.GroupKFold
     else:
         kind = model_selection.StratifiedKFold if has_labels else model_selection.KFold
@@ -174,8 +173,8 @@ def _keeps_groups_only(splitter: Any) -> bool:
     return type(splitter) in (GroupKFold, StratifiedGroupKFold)
 
 
-def _parts(split: Split, splitter: Any, groups: Any, folds: Any) -> tuple[Parts, ...]:
-    dataset = split.dataset
+def _parts(split: Split, splitter: Any, folds: Any) -> tuple[Parts, ...]:
+    dataset, groups = split.dataset, split.dataset.groups
     labels = targets.labels(dataset.y, dataset.task)
     of_rows = labels if labels is not None else np.zeros(dataset.num_rows)
     try:
@@ -191,7 +190,7 @@ def _parts(split: Split, splitter: Any, groups: Any, folds: Any) -> tuple[Parts,
         ) from None
     _check(found, dataset.num_rows, folds)
     if groups is not None:
-        _check_groups(found, np.asarray(groups), folds)
+        _check_groups(found, groups, folds)
     return found
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from paceline.core import InvalidInput, knows_its_arguments
 from paceline.data import arrays, sources, tables, targets
 from paceline.data.fingerprints import fingerprint
+from paceline.data.grouping import groups_of
 from paceline.data.notation import Decimal
 from paceline.data.partition import last_rows, partition
 from paceline.data.records import RULE, Column, Dataset, Stream, Task
@@ -37,6 +38,7 @@ def load(
     test: Any = "auto",
     seed: int = 0,
     sample_weight: Any = None,
+    groups: Any = None,
     task: Task | None = None,
     decimal: Decimal | None = None,
     shuffle: bool = True,
@@ -52,6 +54,7 @@ def load(
     test: Any = "auto",
     seed: int = 0,
     sample_weight: Any = None,
+    groups: Any = None,
     task: Task | None = None,
     decimal: Decimal | None = None,
     shuffle: bool = True,
@@ -67,6 +70,7 @@ def load(
     test: Any = "auto",
     seed: int = 0,
     sample_weight: Any = None,
+    groups: Any = None,
     task: Task | None = None,
     decimal: Decimal | None = None,
     shuffle: bool = True,
@@ -94,6 +98,8 @@ def load(
             or None for no test part.
         seed: of the rows drawn for the test part.
         sample_weight: one number for each row of x, or the name of a table's column.
+        groups: of each row of x (a patient, a user, a site), or the name of a table's column: rows of one group are
+            never divided between training, validation and drawn test part.
         task: ``"classification"`` or ``"regression"``; None to go by the target's type (texts, booleans and integers
             are classes, floats are amounts).
         decimal: the mark before the fraction in a table's numbers, ``","`` or ``"."``; None to find it out.
@@ -105,7 +111,7 @@ def load(
         InvalidInput: anything in the data that cannot be trained on; says what, where and how often.
     """
     if isinstance(source, Dataset):
-        return source
+        return source if groups is None or source.groups is not None else with_groups(source, groups)
     if any(kind.__name__ == "PyDataset" and kind.__module__.startswith("keras") for kind in type(source).__mro__):
         return _stream(source)
     if decimal not in (None, ".", ","):
@@ -115,12 +121,27 @@ def load(
     reader = sources.Reader(target, data_dir, _sources, decimal, as_before=_rule < RULE)
     raw = reader.read(source)
     if isinstance(sample_weight, str):
-        raw, sample_weight = sources.take_weights(raw, sample_weight)
+        raw, sample_weight = sources.take_column(raw, sample_weight, "sample_weight")
+    if isinstance(groups, str):
+        raw, groups = sources.take_column(raw, groups, "groups")
+    if groups is not None and not shuffle:
+        raise InvalidInput(
+            "groups were given and shuffle is False", expected="one of them: the last rows may be of groups before them"
+        )
     raw = reader.with_test(raw, test)
     fraction = _TEST_FRACTION if isinstance(test, str) and raw.from_file else test
     draws = raw.y_test is None and test is not None and not isinstance(fraction, str)
     drawn = _Drawn(fraction if draws else None, seed, shuffle)
-    return _prepare(raw, drawn, sample_weight, task, _rule)
+    return _prepare(raw, drawn, sample_weight, groups, task, _rule)
+
+
+def with_groups(dataset: Dataset, groups: Any) -> Dataset:
+    """A data set with the group of each of its rows outside the test part.
+
+    Raises:
+        InvalidInput: not one for each of these rows.
+    """
+    return replace(dataset, groups=groups_of(groups, dataset.num_rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +152,15 @@ class _Drawn:
     seed: int
     shuffle: bool
 
-    def divide(self, rows: int, labels: Array | None) -> tuple[Array, Array, tuple[str, ...]]:
+    def divide(
+        self, rows: int, labels: Array | None, groups: Array | None
+    ) -> tuple[Array, Array, tuple[str, ...]]:  # fmt: skip
         """Row numbers of the rest and of the test part, and notes."""
         if not self.shuffle:
             return (*last_rows(rows, self.fraction, "test"), ())
-        return partition(rows, self.fraction, seed=self.seed, stream=_TEST_STREAM, labels=labels, what="test")
+        return partition(
+            rows, self.fraction, seed=self.seed, stream=_TEST_STREAM, labels=labels, what="test", groups=groups
+        )
 
 
 def _stream(source: Any) -> Stream:
@@ -147,7 +172,9 @@ def _stream(source: Any) -> Stream:
     return Stream(type(source).__name__, source, length, (note,))
 
 
-def _prepare(raw: sources.Raw, drawn: _Drawn, sample_weight: Any, task: Task | None, rule: int) -> Dataset:
+def _prepare(
+    raw: sources.Raw, drawn: _Drawn, sample_weight: Any, groups: Any, task: Task | None, rule: int
+) -> Dataset:  # fmt: skip
     """Validates, encodes the target, draws the test part, learns a table's columns, and names the contents."""
     as_before = rule < RULE
     writing = _writing(raw, as_before)
@@ -158,11 +185,13 @@ def _prepare(raw: sources.Raw, drawn: _Drawn, sample_weight: Any, task: Task | N
     _same_rows(x, y, ("x", "y"))
     _same_rows(x_test, y_test, ("x_test", "y_test"))
     weight = None if sample_weight is None else arrays.weights(sample_weight, num_rows(y))
+    groups = None if groups is None else groups_of(groups, num_rows(y))
     notes = raw.notes + prepared.notes
     if drawn.fraction is not None:
-        rest, part, told = drawn.divide(num_rows(y), targets.labels(y, prepared.task))
+        rest, part, told = drawn.divide(num_rows(y), targets.labels(y, prepared.task), groups)
         x, x_test, y, y_test = _take(x, rest), _take(x, part), take(y, rest), take(y, part)
         weight, notes = None if weight is None else weight[rest], notes + told
+        groups = None if groups is None else groups[rest]
     x, x_test, learned = _tabulate(x, x_test, writing)
     columns = learned.columns
     named = raw.class_names if len(raw.class_names) == prepared.num_classes else prepared.class_names
@@ -188,6 +217,7 @@ def _prepare(raw: sources.Raw, drawn: _Drawn, sample_weight: Any, task: Task | N
         became=learned.became,
         has_pixels=raw.has_pixels,
         class_values=prepared.class_values,
+        groups=groups,
     )
 
 

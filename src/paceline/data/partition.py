@@ -3,12 +3,14 @@
 import numpy as np
 
 from paceline.core import InvalidInput
+from paceline.data.grouping import divide_groups
 from paceline.data.trees import Array
 
 
 def partition(
-    num_rows: int, fraction: float, *, seed: int, stream: int, labels: Array | None, what: str
-) -> tuple[Array, Array, tuple[str, ...]]:
+    num_rows: int, fraction: float, *, seed: int, stream: int, labels: Array | None, what: str,
+    groups: Array | None = None,
+) -> tuple[Array, Array, tuple[str, ...]]:  # fmt: skip
     """Row numbers of the rest and of the part, both ascending.
 
     Args:
@@ -18,11 +20,14 @@ def partition(
         stream: keeps the draws for different purposes independent under one seed.
         labels: classes, int (num_rows,), of which both parts get equal shares; None for plain chance.
         what: the part's name in messages: ``"validation"``, ``"test"``.
+        groups: of each row, shape (num_rows,): no group is in both parts; None for none.
 
     Raises:
-        InvalidInput: a fraction that leaves nothing of either part.
+        InvalidInput: a fraction that leaves nothing of either part, or a single group.
     """
     size = _size(num_rows, fraction, what)
+    if groups is not None:
+        return divide_groups(groups, fraction, seed=seed, stream=stream, labels=labels, what=what)
     random = np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(stream,)))
     order = random.permutation(num_rows)
     notes: tuple[str, ...] = ()

@@ -65,8 +65,9 @@ def fresh_parts(split: Split, seeds: Iterable[int]) -> tuple[Parts, ...] | None:
     parts = []
     for seed in seeds:
         train, held_out, _ = partition(
-            dataset.num_rows, share, seed=seed, stream=_FRESH_STREAM, labels=labels, what="validation"
-        )
+            dataset.num_rows, share, seed=seed, stream=_FRESH_STREAM, labels=labels, what="validation",
+            groups=dataset.groups,
+        )  # fmt: skip
         parts.append((train, held_out))
     return tuple(parts)
 

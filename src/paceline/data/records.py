@@ -84,6 +84,7 @@ class Dataset:
         class_values: of classes that are whole numbers other than 0 to k-1, these, in the order of ``class_names``.
         fingerprint: hash of contents and preparation: equal for equal data, on every machine.
         notes: plain sentences about what was done to the data.
+        groups: of each row outside the test part, shape (rows,): rows of a group stay together; None for none.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Dataset:
     became: tuple[tuple[str, str], ...] = ()
     has_pixels: bool = False
     class_values: tuple[int, ...] = ()
+    groups: Array | None = None
 
     def __repr__(self) -> str:
         test = "no test part" if self.x_test is None else f"{num_rows(self.x_test)} test rows"

@@ -180,13 +180,13 @@ def _from_tuple(source: tuple[Any, ...]) -> Raw:
     return Raw("arrays", x, y, x_test, y_test, target_name=name if isinstance(name, str) else "y", from_file=False)
 
 
-def take_weights(raw: Raw, column: str) -> tuple[Raw, Any]:
-    """The source without its column of sample weights, and that column.
+def take_column(raw: Raw, column: str, what: str) -> tuple[Raw, Any]:
+    """The source without a column that is no input, and that column; ``what`` it is: ``"sample_weight"``.
 
     Raises:
         InvalidInput: no table, or no such column.
     """
     if not arrays.is_frame(raw.x):
-        raise InvalidInput(f"sample_weight is {column!r} and {raw.name} is no table", expected="an array")
-    x, weights = tables.take_target(raw.x, column, raw.name)
-    return replace(raw, x=x), weights
+        raise InvalidInput(f"{what} is {column!r} and {raw.name} is no table", expected="an array")
+    x, taken = tables.take_target(raw.x, column, raw.name)
+    return replace(raw, x=x), taken

@@ -28,6 +28,7 @@ def split(
     standardize: bool | None = None,
     shuffle: bool = True,
     batch_rows: int = 1,
+    keep_groups: bool = True,
     _how: How | None = None,
 ) -> Split:
     """Divides a data set into training and validation part and prepares all parts.
@@ -50,6 +51,7 @@ def split(
             time.
         batch_rows: rows of a batch. Where few rows would be left over after the last full batch of the training part
             (at most `_MOST_MOVED` of it), the validation part takes them too, with a note.
+        keep_groups: whether the groups of the data set, where it has some, are kept together.
         _how: overrules ``standardize``; see `paceline.data.preparing.fit`.
 
     Raises:
@@ -58,8 +60,9 @@ def split(
     if not isinstance(dataset, Dataset):
         raise InvalidInput(f"dataset is a {type(dataset).__name__}", expected="a Dataset from paceline.data.load")
     how: How = _how or _how_of(standardize)
-    validation, moved = _whole_batches(dataset.num_rows, validation, batch_rows)
-    train_rows, val_rows, notes = _divide(dataset, validation, seed, stratify, shuffle)
+    groups = dataset.groups if keep_groups else None
+    validation, moved = _whole_batches(dataset.num_rows, validation, batch_rows if groups is None else 1)
+    train_rows, val_rows, notes = _divide(dataset, validation, seed, stratify, shuffle, groups)
     notes = (*notes, *moved, *_overlap(dataset))
     if val_rows is None:
         x_val, y_val = _given(dataset, validation)
@@ -163,7 +166,7 @@ def _overlap(dataset: Dataset) -> tuple[str, ...]:
 
 
 def _divide(
-    dataset: Dataset, validation: Any, seed: int, stratify: bool | None, shuffle: bool
+    dataset: Dataset, validation: Any, seed: int, stratify: bool | None, shuffle: bool, groups: Array | None
 ) -> tuple[Array, Array | None, tuple[str, ...]]:
     """Row numbers of training and validation part; the latter None where validation data are given."""
     if isinstance(validation, tuple):
@@ -174,8 +177,9 @@ def _divide(
     if stratify and labels is None:
         raise InvalidInput("stratify is True and rows do not have one class each", expected="stratify=None or False")
     return partition(
-        dataset.num_rows, validation, seed=seed, stream=_VALIDATION_STREAM, labels=labels, what="validation"
-    )
+        dataset.num_rows, validation, seed=seed, stream=_VALIDATION_STREAM, labels=labels, what="validation",
+        groups=groups,
+    )  # fmt: skip
 
 
 def _given(dataset: Dataset, validation: Any) -> tuple[Tree, Tree]:

@@ -70,24 +70,20 @@ class Replication:
     Attributes:
         repeats: on so many seeds, each with a split of its own.
         folds: on each fold of cross-validation, see `paceline.data.folds`; None for none.
-        groups: of each row, for folds that keep groups together.
     """
 
     repeats: int = 1
     folds: Any = None
-    groups: Any = None
 
     @classmethod
-    def of(cls, repeats: Any = 1, folds: Any = None, groups: Any = None) -> "Replication":
+    def of(cls, repeats: Any = 1, folds: Any = None) -> "Replication":
         """From what a user passes.
 
         Raises:
             InvalidInput: anything that cannot be.
         """
         repeats = whole_number("repeats", repeats)
-        if groups is not None and folds is None:
-            raise InvalidInput("groups were given without folds", expected="folds=5, or a splitter that uses groups")
-        return cls(repeats, folds_of(folds), groups)
+        return cls(repeats, folds_of(folds))
 
     @property
     def is_single(self) -> bool:
@@ -97,4 +93,4 @@ class Replication:
     def to_json(self) -> dict[str, Json]:
         """For the record; a splitter is told by its name and settings."""
         folds = self.folds if self.folds is None or isinstance(self.folds, int) else name_of(self.folds)
-        return {"repeats": self.repeats, "folds": folds, "groups": self.groups is not None}
+        return {"repeats": self.repeats, "folds": folds}

@@ -85,6 +85,7 @@ def study_data(request: Request, seed: int) -> StudyData:
     divided = split(
         dataset, validation=request.validation, seed=seed, shuffle=request.data_options.get("shuffle", True),
         batch_rows=_batch_rows(request), _how=_how(dataset, request, rule),
+        keep_groups=request.replication.folds is None,  # else the folds do
     )  # fmt: skip
     notes = (*dataset.notes, *told, *divided.notes)
     request = replace(request, class_weight=_class_weight(request, divided, rule))

@@ -44,7 +44,7 @@ class Division:
             own = self.parts.val_rows
             return seeds, None if others is None or own is None else ((self.parts.train_rows, own), *others)
         of_folds = seeds_of(self.seed, FOLDS, self.replication.repeats)
-        drawn = [fold_parts(self.parts, self.replication.folds, seed, self.replication.groups) for seed in of_folds]
+        drawn = [fold_parts(self.parts, self.replication.folds, seed) for seed in of_folds]
         return tuple(seed for seed, own in zip(seeds, drawn, strict=True) for _ in own), tuple(
             part for own in drawn for part in own
         )
@@ -72,7 +72,7 @@ class Division:
         if folds is None:
             drawn = fresh_parts(self.parts, seeds)
             return (Splits.SAME if drawn is None else Splits.ROWS), drawn
-        others = other_folds(self.parts, folds, seeds, self.replication.groups)
+        others = other_folds(self.parts, folds, seeds)
         if others is not None:
             return Splits.FOLDS, others
         own = self.of_search[1] or ()

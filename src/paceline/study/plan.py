@@ -134,9 +134,14 @@ class Plan:
             "memory": request.memory, "backend": self.backend, "keep_models": request.keep_models,
             **request.search.settings,
             "schedule": self.schedule.to_json(), "ordered": self.ordered, "in_flight": self.in_flight,
-            "closing": request.closing.to_json(), "replication": request.replication.to_json(),
+            "closing": request.closing.to_json(),
+            "replication": {**request.replication.to_json(), "groups": self._has_groups},
             "test_trials": request.test_trials, "source": dict(request.source),
         }  # fmt: skip
+
+    @property
+    def _has_groups(self) -> bool:
+        return isinstance(self.split, Split) and self.split.dataset.groups is not None
 
     def kept(self, scores: Sequence[float]) -> tuple[float, int]:
         """Score and epoch of the weights that would be kept after these scores."""

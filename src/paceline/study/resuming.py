@@ -53,6 +53,10 @@ def request_of(
     data = found("data", data, source.data, "data", directory)
     validation = found("validation", validation, source.validation, "validation=(x_val, y_val)", directory)
     class_weight = source.class_weight if class_weight is None else class_weight
+    replication = settings.get("replication") or {}
+    if groups is None and replication.get("groups") and getattr(data, "groups", None) is None:
+        groups = found("groups", None, options.get("groups"), "groups=...", directory)
+    options |= {} if groups is None else {"groups": groups}
     source = replace(source, class_weight=weights.plain(class_weight), data_options=plain_options(options))
     seed, rule = existing.seed, rule_of(existing.data)
     build, data, source, objective = resolve(build, data, source, record.objective, seed, options, rule)
@@ -67,7 +71,7 @@ def request_of(
         closing=Closing.from_json(settings.get("closing")), test_trials=settings.get("test_trials", False),
         keep_models=settings.get("keep_models") if keep_models is None else keep_models,
         validation_batch_size=settings.get("validation_batch_size"),
-        replication=_replication(settings.get("replication") or {}, folds, groups, directory),
+        replication=_replication(replication, folds, directory),
         recorded=existing.data,
     )  # fmt: skip
 
@@ -146,11 +150,9 @@ def found(name: str, given: Any, stored: Any, how: str, directory: Path) -> Any:
     return stored if given is None else given
 
 
-def _replication(stored: Mapping[str, Any], folds: Any, groups: Any, directory: Path) -> Replication:
+def _replication(stored: Mapping[str, Any], folds: Any, directory: Path) -> Replication:
     """How often each configuration is trained; what was passed from memory has to be passed again."""
     known = stored.get("folds")
     if folds is None and known is not None:
         folds = known if isinstance(known, int) else found("folds", None, None, f"folds={known}", directory)
-    if groups is None and stored.get("groups"):
-        groups = found("groups", None, None, "groups=...", directory)
-    return Replication.of(stored.get("repeats", 1), folds, groups)
+    return Replication.of(stored.get("repeats", 1), folds)

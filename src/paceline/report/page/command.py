@@ -11,7 +11,7 @@ from paceline.space import Space
 from paceline.study.closing import Closing
 
 _STRATEGIES = ("auto", "bayes", "random", "sobol", "cmaes", "grid")
-_DATA_OPTIONS = ("target", "task", "test", "decimal")
+_DATA_OPTIONS = ("target", "task", "test", "groups", "decimal")
 _DATA_FLAGS = ("shuffle", "standardize", "scale_target")
 
 
@@ -23,7 +23,8 @@ def command(summary: Summary) -> str | None:
     search, folds = settings.get("search"), (settings.get("replication") or {}).get("folds")
     replication = settings.get("replication") or {}
     unsayable = (
-        not build, not data, search not in _STRATEGIES, source.get("validation") is None, replication.get("groups"),
+        not build, not data, search not in _STRATEGIES, source.get("validation") is None,
+        replication.get("groups") and "groups" not in (source.get("data_options") or {}),
         isinstance(folds, str), set(source.get("data_options") or {}) - {*_DATA_OPTIONS, *_DATA_FLAGS, "data_dir"},
         not _is_standard(settings.get("schedule")), any("," in str(name) for name in source.get("class_weight") or ()),
     )  # fmt: skip
