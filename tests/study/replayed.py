@@ -30,15 +30,16 @@ class Nothing:
 
     is_empty = True
 
-    def of(self, trial: Trial, leaves: Leaves) -> None: ...
+    def of(self, trial: Trial, leaves: Leaves) -> "Nothing":
+        return self
 
     def rows_of_batch(self, trial: Trial) -> int:
         return 1
 
-    def measure(self, model: None, batch_size: int) -> dict[str, float]:
+    def measure(self, model: object, batch_size: int) -> dict[str, float]:
         return {}
 
-    def keep_predictions(self, model: None, directory: Path) -> None: ...
+    def keep_predictions(self, model: object, directory: Path) -> None: ...
 
 
 @dataclass

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from paceline.core import InvalidInput, known_name
+from paceline.core import known_name
 from paceline.core.checks import flag, whole_number
 from paceline.core.events import Json
 from paceline.data.folds import folds_of, name_of
