@@ -16,11 +16,15 @@ from paceline.data import Split
 from paceline.report import read, text
 from paceline.report.document import document
 from paceline.report.terminal import console
+from paceline.space import HyperParameters
 from paceline.study import make_plan
 from paceline.study.asking import as_request
+from paceline.study.closing import Replication
 from paceline.study.engine import training_data
 from paceline.study.plan import Plan
 from paceline.train.feed import TrainingData
+from paceline.train.isolation import GlobalState
+from paceline.train.target import scale_learnt
 
 Array = np.ndarray[Any, Any]
 ROWS = 240
@@ -77,7 +81,9 @@ def tune(directory: Path, build: Any, data: Any, **options: Any) -> paceline.Stu
     return paceline.tune(build, data, study=directory, **{**SETTINGS, "final": False, "display": False, **options})
 
 
-def planned(build: Any, data: Any, class_weight: Any = None, **options: Any) -> tuple[Split, Plan]:
+def planned(
+    build: Any, data: Any, class_weight: Any = None, replication: Any = None, **options: Any
+) -> tuple[Split, Plan]:
     """What `tune` would work with; trains nothing."""
     rest: dict[str, Any] = {
         "patience": None,
@@ -88,8 +94,9 @@ def planned(build: Any, data: Any, class_weight: Any = None, **options: Any) -> 
         "fixed": None,
     }
     request = as_request(
-        build, data, study=Path("nowhere"), class_weight=class_weight, data_options=options, **SETTINGS, **rest
-    )
+        build, data, study=Path("nowhere"), class_weight=class_weight, data_options=options, replication=replication,
+        **SETTINGS, **rest,
+    )  # fmt: skip
     plan = make_plan(request)
     assert isinstance(plan.split, Split)
     return plan.split, plan
@@ -110,7 +117,7 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
     """Of the prices in a CSV, with a final; to be looked at only."""
     folder = tmp_path_factory.mktemp("prices")
     HOUSES.to_csv(folder / "houses.csv", index=False)
-    how: dict[str, Any] = {"target": "price", "test": 0.25, "trials": 2, "epochs": 20, "final": 2}
+    how: dict[str, Any] = {"target": "price", "test": 0.25, "trials": 2, "epochs": 16, "final": 2}
     return tune(folder / "s", regressor(5, hidden=8), folder / "houses.csv", **how)
 
 
@@ -156,31 +163,22 @@ def test_the_model_takes_the_columns_of_the_user(prices: paceline.Study) -> None
         prices.prepare(rows)
 
 
-def test_a_frame_of_numbers_goes_into_the_model_as_it_is(tmp_path: Path) -> None:
-    """A pair of a frame and a series is a table like any other."""
-    frame, price = HOUSES[["id", "area", "age"]].assign(new=HOUSES["age"] < 10), HOUSES["price"]
-    study = tune(tmp_path / "s", regressor(3), parts(frame, price), epochs=1)
-    assert evaluated(study, frame[180:], price[180:]) == pytest.approx(on_test(study), rel=1e-5)
-    assert "Numbers of the table were shifted" in " ".join(study.record.notes)
-
-
-def test_arrays_are_taken_as_they_are_unless_scaling_is_asked_for(tmp_path: Path) -> None:
+def test_tables_are_prepared_and_arrays_are_taken_as_they_are() -> None:
     x = X * [900, 0.01] + [5000, 0]
-    data = parts(x, SIDE)
-    split, plan = planned(classifier(2), data)
+    split, plan = planned(classifier(2), parts(x, SIDE))
     np.testing.assert_array_equal(split.x_test, x[180:].astype(np.float32))
     assert any("pass standardize=True" in note for note in plan.notes)
-    for split, plan in (planned("mlp", data), planned(classifier(2), data, standardize=True)):
+    frame = pd.DataFrame(x, columns=["a", "b"])
+    asked: list[Any] = [("mlp", x, {}), (classifier(2), x, {"standardize": True}), (classifier(2), frame, {})]
+    for build, inputs, options in asked:
+        split, plan = planned(build, parts(inputs, SIDE), **options)
         assert abs(split.x_train).max() < 10
-        assert any("shifted and scaled" in note for note in plan.notes)
-    study = tune(tmp_path / "s", classifier(2), data, standardize=True)
-    assert evaluated(study, x[180:], SIDE[180:]) == pytest.approx(on_test(study), rel=1e-5)
-    assert on_test(study)["accuracy"] > 0.9
+        assert any("were shifted and scaled" in note for note in plan.notes)
 
 
-def test_classes_that_fit_the_head_stay_as_they_are(tmp_path: Path) -> None:
-    data = parts(X, FIVE_OR_TWO)
-    study = tune(tmp_path / "s", classifier(6), data)
+def test_whole_number_classes_that_fit_the_head_stay_as_they_are(tmp_path: Path) -> None:
+    data, weights = parts(X, FIVE_OR_TWO), {2: 5, 5: 9}
+    study = tune(tmp_path / "s", classifier(6), data, class_weight=weights)
     assert any("Classes 2, 5 stay as they are: the network has 6 outputs." in note for note in study.record.notes)
     assert not any("numbered" in note for note in study.record.notes)
     assert study.classes == (0, 1, 2, 3, 4, 5)
@@ -188,21 +186,20 @@ def test_classes_that_fit_the_head_stay_as_they_are(tmp_path: Path) -> None:
     assert on_test(study)["accuracy"] > 0.9
     more = paceline.resume(tmp_path / "s", classifier(6), data, trials=2)
     assert len(more.trials) == 2
+    with pytest.raises(StudyMismatch, match="class_weight is"):
+        paceline.resume(tmp_path / "s", classifier(6), data, trials=3, class_weight={5: 5})
 
 
-def test_classes_that_do_not_are_numbered_and_the_study_says_which_is_which(tmp_path: Path) -> None:
-    data = parts(X, FIVE_OR_TWO)
-    study = tune(tmp_path / "s", classifier(2), data)
-    assert "Classes 2, 5 are numbered 0 to 1." in study.record.notes
-    assert study.classes == (2, 5)
-    said = study.best_model().predict(X[180:], verbose=0).argmax(axis=1)
-    right = np.mean(np.asarray(study.classes)[said] == FIVE_OR_TWO[180:])
-    assert right == pytest.approx(on_test(study)["accuracy"])
-    one, _ = planned(classifier(1, "sigmoid", "binary_crossentropy"), data)
-    assert set(one.y_train) == {0, 1}
+def test_those_that_do_not_are_numbered_and_the_record_says_which_is_which() -> None:
+    for build in (classifier(2), classifier(1, "sigmoid", "binary_crossentropy"), "mlp"):
+        split, plan = planned(build, parts(X, FIVE_OR_TWO))
+        np.testing.assert_array_equal(split.y_test, SIDE[180:])
+        assert "Classes 2, 5 are numbered 0 to 1." in plan.notes
+        assert plan.preparation is not None
+        assert plan.preparation["classes"] == ["2", "5"]
 
 
-def test_class_weights_go_by_the_classes_of_the_user(tmp_path: Path) -> None:
+def test_class_weights_go_by_the_classes_of_the_user() -> None:
     names = np.where(SIDE == 1, "yes", "no")
     for y, weight in ((SIDE, [5, 9]), (SIDE + 1, {1: 5, 2: 9}), (names, {"no": 5, "yes": 9})):
         split, plan = planned(classifier(2), (X, y), weight)
@@ -212,41 +209,42 @@ def test_class_weights_go_by_the_classes_of_the_user(tmp_path: Path) -> None:
         np.testing.assert_array_equal(weights, np.where(labels == 1, 9, 5))
     with pytest.raises(InvalidInput, match="names the class '99'"):
         planned(classifier(2), (X, SIDE), {99: 2})
-    study = tune(tmp_path / "s", classifier(2), (X, names), class_weight={"no": 5}, epochs=1)
-    assert study.record.settings["source"]["class_weight"] == {"no": 5}
-    more = paceline.resume(tmp_path / "s", classifier(2), (X, names), trials=2)
-    assert len(more.trials) == 2
-    with pytest.raises(StudyMismatch, match="class_weight is"):
-        paceline.resume(tmp_path / "s", classifier(2), (X, names), trials=3, class_weight={"yes": 5})
 
 
-def test_a_target_is_scaled_only_where_that_makes_no_other_loss_of_it(tmp_path: Path) -> None:
+def test_a_target_is_scaled_only_where_that_makes_no_other_loss_of_it() -> None:
     data = parts(X, 1000 + 300 * X[:, 0])
-    told = " ".join(planned(regressor(2, "huber"), data)[1].notes)
-    assert "learnt as it is: its loss is another one when target and prediction are scaled alike. scale_tar" in told
-    assert "is learnt as" not in " ".join(planned(regressor(2), data, scale_target=False)[1].notes)
-    assert "is learnt as" not in " ".join(planned(regressor(2), parts(X, X[:, 0]))[1].notes)
-    always = tune(tmp_path / "always", regressor(2, "huber"), data, scale_target=True, epochs=8)
-    assert on_test(always)["mae"] < 300
-    assert evaluated(always, X[180:], data[3]) == pytest.approx(on_test(always), rel=1e-5)
+
+    def scaled(build: Any, data: Any, **options: Any) -> bool:
+        _, plan = planned(build, data, **options)
+        with GlobalState(0):
+            scale = scale_learnt(plan.request.build(HyperParameters()))
+        assert (scale is not None) == any("is learnt as (y - " in note for note in plan.notes)
+        return scale is not None
+
+    assert scaled(regressor(2), data)
+    assert not scaled(regressor(2, "huber"), data)
+    assert not scaled(regressor(2), data, scale_target=False)
+    assert not scaled(regressor(2), parts(X, X[:, 0]))
+    assert scaled(regressor(2), parts(X, X[:, 0]), scale_target=True)
+    assert scaled(regressor(2, "huber"), data, scale_target=True)
+    _, plan = planned(regressor(2, "huber"), data)
+    told = "learnt as it is: its loss is another one when target and prediction are scaled alike. scale_target=True"
+    assert any(told in note for note in plan.notes)
     with pytest.raises(InvalidInput, match="scale_target is True and the target y is not one of amounts"):
         planned(classifier(2), (X, SIDE), scale_target=True)
     with pytest.raises(InvalidInput, match="scale_target is 'yes'"):
         planned(regressor(2), data, scale_target="yes")
 
 
-def test_rows_in_the_order_of_time(tmp_path: Path) -> None:
+def test_rows_in_the_order_of_time() -> None:
     """Validation is the last rows before the test part, and the final does not train on the future either."""
     time = np.arange(ROWS) / ROWS
-    how: dict[str, Any] = {"test": 0.25, "shuffle": False}
-    study = tune(tmp_path / "s", regressor(2), (X, time), validation=0.2, trials=2, final=2, epochs=1, **how)
-    assert study.record.final is not None
-    assert study.record.final.splits is Splits.SAME
-    assert evaluated(study, X[180:], time[180:]) == pytest.approx(on_test(study), rel=1e-5)
-    more = paceline.resume(tmp_path / "s", regressor(2), (X, time), trials=3)
-    assert len(more.trials) == 3
+    split, plan = planned(regressor(2), (X, time), test=0.25, shuffle=False)
+    assert split.y_train.max() < split.y_val.min() <= split.y_val.max() < split.y_test.min()
+    assert plan.fresh_splits.kind is Splits.SAME
+    assert plan.settings_json["source"]["data_options"] == {"test": 0.25, "shuffle": False}
     with pytest.raises(InvalidInput, match="TimeSeriesSplit"):
-        tune(tmp_path / "folds", regressor(2), (X, time), folds=3, **how)
+        planned(regressor(2), (X, time), shuffle=False, replication=Replication.of(folds=3))
 
 
 def test_a_study_made_before_goes_on_by_the_rule_that_it_was_made_with(

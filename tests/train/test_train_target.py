@@ -35,9 +35,8 @@ def network(loss: Any = "mse", last: Any = None, **options: Any) -> keras.Model:
     return model
 
 
-@pytest.mark.parametrize("loss", ["mse", quantile])
-def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target(loss: Any) -> None:
-    ours, theirs = learn_scaled(network(loss), SCALE), network(loss)
+def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target() -> None:
+    ours, theirs = learn_scaled(network(quantile), SCALE), network(quantile)
     scaled = (PRICES - SCALE.shift) / SCALE.scale
     how: dict[str, Any] = {"epochs": 2, "batch_size": 16, "shuffle": False, "verbose": 0}
     history = ours.fit(X, PRICES, validation_data=(X[:16], PRICES[:16]), validation_batch_size=8, **how).history
@@ -48,7 +47,7 @@ def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target(loss: Any) -> 
     handed_out = keras.Sequential(
         [keras.Input((3,)), theirs, keras.layers.Rescaling(*map(float, (SCALE.scale, SCALE.shift)))]
     )
-    handed_out.compile("sgd", loss, metrics=["mae", relative])
+    handed_out.compile("sgd", quantile, metrics=["mae", relative])
     expected = handed_out.evaluate(X[:16], PRICES[:16], batch_size=8, verbose=0, return_dict=True)
     for name, value in expected.items():
         assert history[f"val_{name}"][-1] == pytest.approx(value, rel=1e-5)
