@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression
 
 import paceline
 from paceline.core import InvalidInput, Splits, StudyMismatch
-from paceline.data import Split
+from paceline.data import Split, split
 from paceline.report import read, text
 from paceline.report.document import document
 from paceline.report.terminal import console
@@ -117,7 +117,7 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
     """Of the prices in a CSV, with a final; to be looked at only."""
     folder = tmp_path_factory.mktemp("prices")
     HOUSES.to_csv(folder / "houses.csv", index=False)
-    how: dict[str, Any] = {"target": "price", "test": 0.25, "trials": 2, "epochs": 16, "final": 2}
+    how: dict[str, Any] = {"target": "price", "test": 0.25, "trials": 2, "epochs": 16, "final": 2, "keep_models": 1}
     return tune(folder / "s", regressor(5, hidden=8), folder / "houses.csv", **how)
 
 
@@ -127,6 +127,12 @@ def test_prices_in_a_csv_are_learnt_about_as_well_as_by_linear_regression(prices
     off = np.abs(LinearRegression().fit(train, data.y).predict(held_out) - data.y_test).mean()
     assert on_test(prices)["mae"] < 1.5 * off
     # scores, the final, the test and the model are all in the price's unit, and the model takes the rows of the table
+    best = min(prices.trials, key=lambda trial: trial.score or np.inf)
+    val_rows = split(data, validation=0.1, seed=3, batch_rows=16).val_rows
+    model = prices.model(best.number)
+    found = model.evaluate(data.x[val_rows], data.y[val_rows], batch_size=16, verbose=0)
+    assert found[0] == pytest.approx(best.score, rel=1e-6)
+    assert best.program != "fit"
     assert evaluated(prices, data.x_test, data.y_test) == pytest.approx(on_test(prices), rel=1e-5)
     assert prices.record.final is not None
     scores = [*(trial.score for trial in prices.trials), *prices.record.final.scores.values()]
@@ -165,14 +171,14 @@ def test_the_model_takes_the_columns_of_the_user(prices: paceline.Study) -> None
 
 def test_tables_are_prepared_and_arrays_are_taken_as_they_are() -> None:
     x = X * [900, 0.01] + [5000, 0]
-    split, plan = planned(classifier(2), parts(x, SIDE))
-    np.testing.assert_array_equal(split.x_test, x[180:].astype(np.float32))
+    own, plan = planned(classifier(2), parts(x, SIDE))
+    np.testing.assert_array_equal(own.x_test, x[180:].astype(np.float32))
     assert any("pass standardize=True" in note for note in plan.notes)
     frame = pd.DataFrame(x, columns=["a", "b"])
     asked: list[Any] = [("mlp", x, {}), (classifier(2), x, {"standardize": True}), (classifier(2), frame, {})]
     for build, inputs, options in asked:
-        split, plan = planned(build, parts(inputs, SIDE), **options)
-        assert abs(split.x_train).max() < 10
+        own, plan = planned(build, parts(inputs, SIDE), **options)
+        assert abs(own.x_train).max() < 10
         assert any("were shifted and scaled" in note for note in plan.notes)
 
 
@@ -192,8 +198,8 @@ def test_whole_number_classes_that_fit_the_head_stay_as_they_are(tmp_path: Path)
 
 def test_those_that_do_not_are_numbered_and_the_record_says_which_is_which() -> None:
     for build in (classifier(2), classifier(1, "sigmoid", "binary_crossentropy"), "mlp"):
-        split, plan = planned(build, parts(X, FIVE_OR_TWO))
-        np.testing.assert_array_equal(split.y_test, SIDE[180:])
+        own, plan = planned(build, parts(X, FIVE_OR_TWO))
+        np.testing.assert_array_equal(own.y_test, SIDE[180:])
         assert "Classes 2, 5 are numbered 0 to 1." in plan.notes
         assert plan.preparation is not None
         assert plan.preparation["classes"] == ["2", "5"]
@@ -202,8 +208,8 @@ def test_those_that_do_not_are_numbered_and_the_record_says_which_is_which() -> 
 def test_class_weights_go_by_the_classes_of_the_user() -> None:
     names = np.where(SIDE == 1, "yes", "no")
     for y, weight in ((SIDE, [5, 9]), (SIDE + 1, {1: 5, 2: 9}), (names, {"no": 5, "yes": 9})):
-        split, plan = planned(classifier(2), (X, y), weight)
-        trained = training_data(split, plan.request.class_weight)
+        own, plan = planned(classifier(2), (X, y), weight)
+        trained = training_data(own, plan.request.class_weight)
         assert isinstance(trained, TrainingData)
         _, labels, weights = trained.train
         np.testing.assert_array_equal(weights, np.where(labels == 1, 9, 5))
@@ -239,8 +245,8 @@ def test_a_target_is_scaled_only_where_that_makes_no_other_loss_of_it() -> None:
 def test_rows_in_the_order_of_time() -> None:
     """Validation is the last rows before the test part, and the final does not train on the future either."""
     time = np.arange(ROWS) / ROWS
-    split, plan = planned(regressor(2), (X, time), test=0.25, shuffle=False)
-    assert split.y_train.max() < split.y_val.min() <= split.y_val.max() < split.y_test.min()
+    own, plan = planned(regressor(2), (X, time), test=0.25, shuffle=False)
+    assert own.y_train.max() < own.y_val.min() <= own.y_val.max() < own.y_test.min()
     assert plan.fresh_splits.kind is Splits.SAME
     assert plan.settings_json["source"]["data_options"] == {"test": 0.25, "shuffle": False}
     with pytest.raises(InvalidInput, match="TimeSeriesSplit"):

@@ -72,7 +72,7 @@ def stream_parts(stream: Stream, request: Request) -> StreamParts:
     if given:
         raise InvalidInput(
             f"{given[0]} was given and data is the stream {stream.name}",
-            expected="none of target, data_dir, sample_weight, task and standardize",
+            expected="no option but test",
             fix="Let the dataset give what the network is to see; (x, y, sample_weight) for weights.",
         )
     validation, notes = _validation(request, stream)
