@@ -8,18 +8,26 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import model_selection as ms
 from tests.study.test_study_final import as_written_before
+from typer.testing import CliRunner
 
 import paceline
-from paceline.core import Splits
+from paceline.cli.app import app
+from paceline.core import Splits, StudyMismatch
 from paceline.core.events import FinalMeasured
+from paceline.data import Split, load, split
 from paceline.data.folds import order_of
 from paceline.report import Study
 from paceline.report.verdict import sentences
 from paceline.search import Given
 from paceline.store import StudyStore
+from paceline.study import make_plan
+from paceline.study.asking import as_request
+from paceline.study.closing import Replication
+from paceline.study.division import Division
 from paceline.study.fresh import FINAL, seeds_of
 
 GROUPS = np.repeat(np.arange(16), 12)
@@ -72,20 +80,44 @@ def told(study: Study) -> str:
     return " ".join(sentences(study.verdict, study.record))
 
 
-@pytest.mark.parametrize("kind", [Splits.FOLDS, Splits.ROWS])
-def test_groups_stay_together_in_the_final(tmp_path: Path, kind: Splits) -> None:
-    how: dict[str, Any] = {"folds": ms.GroupKFold(4)} if kind is Splits.FOLDS else {"validation": 0.25}
-    settings = {"objective": "val_accuracy", "epochs": 6, "groups": GROUPS, "final": 5, **how}
-    study = tuned(tmp_path / "s", grouped(), **settings)
+def honest(study: Study, kind: Splits) -> None:
+    """All scores are those of groups that were not trained on; rows divided by chance give 1.0."""
     final = study.record.final
     assert final is not None
     assert final.splits is kind
-    assert final.validation_share == pytest.approx(1 / 3)
     searched = [trial.score for trial in study.trials if trial.score is not None]
     fresh = [float(np.mean(final.scores_of(number))) for number in final.finalists]
-    assert max(*searched, *fresh) < 0.8  # rows divided by chance give 1.0
-    assert "split" not in told(study)
+    assert max(*searched, *fresh) < 0.8
     assert study.record.notes_of_final == []
+
+
+def test_folds_of_groups_are_drawn_anew_as_such(tmp_path: Path) -> None:
+    settings = {"objective": "val_accuracy", "epochs": 6, "folds": ms.GroupKFold(4), "final": 5}
+    study = tuned(tmp_path / "s", grouped(), groups=GROUPS, **settings)
+    honest(study, Splits.FOLDS)
+    assert "split" not in told(study)
+    assert study.record.final is not None
+    assert study.record.final.validation_share == pytest.approx(1 / 3)
+    with pytest.raises(StudyMismatch, match="groups are others"):
+        tuned(tmp_path / "s", grouped(), groups=np.tile(np.arange(16), 12), **settings)
+
+
+def test_on_the_terminal_a_column_says_the_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = grouped()
+    frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(12)]).assign(kind=np.where(y, "a", "b"))
+    frame.assign(site=[f"site {group}" for group in GROUPS]).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "model.py").write_text(f"from {__name__} import build\n")
+    monkeypatch.chdir(tmp_path)
+    options = "--objective val_accuracy --epochs 6 --trials 2 --search random --schedule full --validation 0.25"
+    words = f"tune model.py:build --data t.csv --target kind --groups site --final 3 --no-refit --seed 2 {options}"
+    result = CliRunner().invoke(app, [*words.split(), "--study", "s", "--no-display"])
+    assert result.exit_code == 0, result.output
+    study = paceline.load_study(tmp_path / "s")
+    honest(study, Splits.ROWS)
+    assert study.record.created is not None
+    rows = study.record.created.data["rows"]
+    assert {part: count % 12 for part, count in rows.items()} == {"train": 0, "val": 0, "test": 0}  # whole groups
+    assert "--groups site" in (tmp_path / "s" / "report.html").read_text("utf-8")
 
 
 def in_the_order_of_time(directory: Path) -> Study:
@@ -123,6 +155,34 @@ def test_it_says_that_the_folds_are_those_of_the_search(in_time: Study) -> None:
     assert verdict is not None
     seen = np.mean([winner.scores[fold] for fold in order_of(4)[:3]])  # on the folds that the final had
     assert verdict.optimism == pytest.approx(verdict.expected - seen)
+
+
+@pytest.mark.parametrize("shuffle", [None, True])
+def test_with_folds_in_the_order_of_time_the_test_part_is_the_last_rows(tmp_path: Path, shuffle: bool | None) -> None:
+    x, y = drifting()
+    pd.DataFrame({"time": np.arange(120.0) ** 2, "x": x[:, 0], "z": x[:, 1], "y": y}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+
+    plan = make_plan(as_request(
+        line, tmp_path / "t.csv", objective="val_loss", trials=1, budget=None, search="random", seed=1,
+        study=tmp_path / "s", validation=0.1, class_weight=None, fixed=None, epochs=1, batch_size=32, patience=None,
+        keep="last", memory=None, replication=Replication.of(1, ms.TimeSeriesSplit(3)),
+        data_options={"target": "y", **({} if shuffle is None else {"shuffle": shuffle})},
+    ))  # fmt: skip
+    assert isinstance(plan.split, Split)
+    times = plan.split.dataset.x_test[:, 0]
+    assert (sorted(times) == [time**2 for time in range(96, 120)]) is (shuffle is None)
+
+
+def test_rows_in_the_order_of_time_are_not_divided_anew() -> None:
+    for repeats in (1, 3):
+        own = split(load(drifting(), shuffle=False), validation=0.25, seed=1, shuffle=False)
+        division = Division(own, Replication.of(repeats), 3)
+        assert own.val_rows is not None
+        assert own.val_rows.tolist() == list(range(90, 120))
+        assert (division.fresh_splits.kind, division.fresh(8)) == (Splits.SAME, None)
+        assert (len(division.of_search[0]), division.of_search[1]) == (repeats, None)
 
 
 def test_an_ablation_is_of_the_same_kind(in_time: Study) -> None:

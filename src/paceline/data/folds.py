@@ -72,6 +72,11 @@ def folds_of(given: Any) -> Any:
     return whole_number("folds", given, 2, also=", a splitter of scikit-learn, or pairs of row numbers")
 
 
+def in_time(folds: Any) -> bool:
+    """Whether folds are in the order of time: each trains on what lies before its validation rows."""
+    return any(kind.__name__ == "TimeSeriesSplit" for kind in type(folds).__mro__)
+
+
 def name_of(folds: Any) -> str:
     """What folds are called, the same in every process."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(folds))

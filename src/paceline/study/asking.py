@@ -10,10 +10,11 @@ from typing import Any
 from paceline.core import Budget, InvalidInput
 from paceline.core.checks import mapping, real, whole_number
 from paceline.data import weights
+from paceline.data.folds import in_time
 from paceline.search import Strategy
 from paceline.study.backend import choose_backend
 from paceline.study.bring import SearchChoice
-from paceline.study.closing import Closing
+from paceline.study.closing import Closing, Replication
 from paceline.study.continuing import Existing
 from paceline.study.dataset import load_data, rule_of
 from paceline.study.request import Build, Request
@@ -35,6 +36,7 @@ def as_request(
         **training: ``epochs, batch_size, validation_batch_size, patience, keep, memory, schedule, ordered, in_flight,
             test_trials, keep_models`` as in `tune`; ``closing`` and ``replication``.
     """
+    data_options = _in_order(data_options, training.get("replication"), existing)
     source = Source(
         fixed={} if fixed is None else mapping("fixed", fixed),
         data=plain_data(data),
@@ -51,6 +53,17 @@ def as_request(
         seed=seed, validation=validation, data_options=data_options, class_weight=class_weight,
         source=source.to_json(), **training,
     )  # fmt: skip
+
+
+def _in_order(
+    options: Mapping[str, Any], replication: Replication | None, existing: Existing | None
+) -> Mapping[str, Any]:  # fmt: skip
+    """Data options for folds in the order of time: a test part that is drawn is then the last rows, unless asked."""
+    if "shuffle" in options or replication is None or not in_time(replication.folds):
+        return options
+    if existing is not None and "shuffle" not in existing.settings.get("source", {}).get("data_options", {}):
+        return options  # written when it was drawn by chance
+    return {**options, "shuffle": False}
 
 
 def left_open(existing: Existing | None, **asked: Any) -> dict[str, Any]:

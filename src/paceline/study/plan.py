@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from paceline.core import Budget, Configuration, Objective, Trial
+from paceline.core import Budget, Configuration, Objective, StudyMismatch, Trial
 from paceline.core.events import FORMAT, Event, Json, StudyCreated
 from paceline.data import Split, Stream
+from paceline.data.fingerprints import fingerprint
 from paceline.execute.base import Executor, Leaves
 from paceline.schedule import Full, Schedule
 from paceline.search import Strategy
@@ -24,6 +25,7 @@ from paceline.study.models import Models
 from paceline.study.pace import in_flight_of, schedule_of
 from paceline.study.record import Record
 from paceline.study.request import Request
+from paceline.study.settings import another_directory
 from paceline.study.streams import StreamParts, check_batch_size
 from paceline.study.test_part import TestPart
 
@@ -113,6 +115,7 @@ class Plan:
         return {
             "name": dataset.name, "fingerprint": self.split.fingerprint, "rows": rows, "task": dataset.task,
             "batch": self.batch, **({} if self.preparation is None else {"preparation": self.preparation}),
+            **({} if dataset.groups is None else {"groups": fingerprint(dataset.groups)}),
         }  # fmt: skip
 
     @cached_property
@@ -211,6 +214,11 @@ class Plan:
         directory = self.request.directory
         events = going_on(self.created, record, state, directory)
         if record.created is not None:
+            was = record.created.data.get("groups")  # earlier versions kept nothing of them
+            if was is not None and was != self.data_json.get("groups"):
+                raise StudyMismatch(
+                    "groups are others", expected=f"those of {directory}", fix=another_directory(directory)
+                )
             different = [h.name for h in self.space if h.name not in record.space or record.space[h.name] != h]
             missing = [name for name in record.space.names if name not in self.space and self.structural]
             if different or missing:
