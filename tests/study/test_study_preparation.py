@@ -1,5 +1,7 @@
 """One rule of preparation for all forms of data; the model that a study hands out takes the user's own rows."""
 
+import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -160,6 +162,10 @@ def test_the_model_takes_the_columns_of_the_user(prices: paceline.Study) -> None
     assert rows.shape == (ROWS, 4)
     assert np.isnan(rows[0, 1])
     np.testing.assert_array_equal(prices.prepare(frame[["town", "area", "id", "age"]].assign(other=1)), rows)
+    with zipfile.ZipFile(prices.directory / "best.keras") as archive:
+        about = json.loads(archive.read("paceline.json"))
+    assert [one["column"] for one in about["row"]] == ["id", "area", "age", "town"]
+    assert about["row"][3] == {"column": "town", "number of": ["Bern", "Oslo", "Rome"]}
     alone = keras.saving.load_model(prices.directory / "best.keras", safe_mode=True)
     said = alone.predict(rows, verbose=0)
     assert np.all((said > 50_000) & (said < 400_000))

@@ -48,7 +48,8 @@ _DATES = (
     "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%b %d %Y",
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_ISO = "ISO8601"
+ISO = "ISO8601"
+"""The format of dates such as 2024-12-31, with a time or without, as pandas calls it."""
 _HAS_DATE = re.compile(r"^\s*(?:\d{1,4}[-/.]\d|\d{1,2}[ -][A-Za-z]{3}|[A-Za-z]{3,9} \d{1,2}\b)")
 _GAPS = ("", "-", "–", "—", "?")
 _SAMPLE = 1000  # values by which a column of other texts is told from numbers and dates quickly
@@ -73,7 +74,7 @@ class Form:
     def told(self) -> str:
         """How a sentence about the column calls it."""
         if self.date:
-            shown = "2024-12-31" if self.date == _ISO else self.date
+            shown = "2024-12-31" if self.date == ISO else self.date
             for code, example in _EXAMPLES.items():
                 shown = shown.replace(code, example)
             return f"dates such as {shown}, as days since 1970"
@@ -206,8 +207,8 @@ def _date_form(name: str, texts: "pd.Series[Any]") -> Form | None:
     enough = ENOUGH * len(texts)
     if texts.str.contains(_HAS_DATE).sum() < enough:
         return None
-    if _dates(texts, _ISO).notna().sum() >= enough:
-        return Form(date=_ISO)
+    if _dates(texts, ISO).notna().sum() >= enough:
+        return Form(date=ISO)
     head = texts.head(_SAMPLE)
     likely = [
         date + time
@@ -232,4 +233,4 @@ def _date_form(name: str, texts: "pd.Series[Any]") -> Form | None:
 def _dates(texts: "pd.Series[Any]", format_: str) -> "pd.Series[Any]":
     import pandas as pd
 
-    return pd.to_datetime(texts, format=format_, errors="coerce", utc=format_ == _ISO)
+    return pd.to_datetime(texts, format=format_, errors="coerce", utc=format_ == ISO)

@@ -182,8 +182,8 @@ def _check_header(path: Path, how: dict[str, Any]) -> None:
     if twice:
         raise InvalidInput(
             f"{path.name} has more than one column named {', '.join(map(repr, twice))}",
-            expected="a name for each column",
-        )
+            expected="a name for each column", fix="Rename them, or leave out what is there twice.",
+        )  # fmt: skip
 
 
 def _damaged(path: Path, reason: str) -> InvalidInput:

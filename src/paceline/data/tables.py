@@ -155,8 +155,11 @@ def _learn(series: "pd.Series[Any]", writing: Writing) -> tuple[Column | None, s
     if name in writing.numbering:
         _, told, note = _left_out(name, "it numbers the rows")
         return replace(column, kind="unused"), told, note
-    if form is None:
-        told, note = "a date: days since 1970" if _is_date(series) else "a number", ""
+    if form is None and _is_date(series) and not writing.as_before:
+        column = replace(column, form=Form(date=notation.ISO))
+        told, note = "a date: days since 1970", ""
+    elif form is None:
+        told, note = "a number", ""
     else:
         told, note = form.became, f"Column '{name}' holds {form.told}."
     if missing:

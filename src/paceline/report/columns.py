@@ -13,6 +13,14 @@ def became(record: Record) -> list[tuple[str, str]]:
     return [(name, told) for name, told in (preparation or {}).get("became", ())]
 
 
+def rows_of_model(record: Record) -> Iterator[str]:
+    """How rows of a table reach the model, where they hold more than numbers."""
+    preparation = {} if record.created is None else record.created.data.get("preparation") or {}
+    columns = preparation.get("columns", ())
+    if any(column["kind"] == "categorical" or (column["form"] or {}).get("date") for column in columns):
+        yield "It takes rows of numbers: study.prepare(frame) makes them of the table's columns."
+
+
 def lines(record: Record) -> Iterator[str]:
     """The same as a sentence for each kind: what is used first, what is left out last."""
     kinds: dict[str, list[str]] = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from paceline.report.columns import rows_of_model
 from paceline.report.show import Summary
 from paceline.store import StudyStore
 from paceline.study.best_model import NAME
@@ -16,6 +17,8 @@ def lines(summary: Summary) -> Iterator[str]:
         yield f"The trained model is {path}; load it with keras.saving.load_model."
     elif path.exists():
         yield f"The trained model is {path}."
+    if path.exists():
+        yield from rows_of_model(summary.record)
     if note is not None:
         yield note
     yield from kept(summary)

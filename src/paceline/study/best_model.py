@@ -4,6 +4,8 @@ Its weights are always kept among the checkpoints. Beside them ``best.keras`` is
 that file needs to be loaded, or why there is none, is recorded and told.
 """
 
+import json
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 NAME = "best.keras"
 """The file's name in a study's directory."""
+
+ABOUT = "paceline.json"
+"""What the file, a zip archive, holds beside what Keras puts there: what the model takes, and what its outputs are."""
 
 _ANEW = "study.best_model() builds the model anew; in another process, study.best_model(build=build) does"
 
@@ -90,7 +95,7 @@ class BestModel:
         model, batch_size = models.of(best, leaves), models.rows_of_batch(best)
         test_part.keep_predictions(model, self._directory)
         metrics = test_part.measure(model, models.rows_of_evaluation(best))
-        keras, notes = write_keras(model, self._directory, lambda: test_part.sample(batch_size))
+        keras, notes = write_keras(model, self._directory, lambda: test_part.sample(batch_size), models.about)
         events: list[Event] = [Noted(note) for note in notes if note not in self._record.notes]
         if metrics:
             events.append(BestTested(best.number, metrics, said["refitted"], said["epochs"]))
@@ -98,7 +103,7 @@ class BestModel:
 
 
 def write_keras(
-    model: Any, directory: Path, sample: Callable[[], tuple[Any, Any]]
+    model: Any, directory: Path, sample: Callable[[], tuple[Any, Any]], about: Mapping[str, Json] | None = None
 ) -> tuple[dict[str, Json], Sequence[str]]:
     """Writes ``best.keras`` where Keras can, and takes away an earlier one where it cannot.
 
@@ -106,6 +111,7 @@ def write_keras(
         model: what to write.
         directory: the study's.
         sample: gives ``(x, y)`` of a few rows, on which the model in the file has to agree with the model.
+        about: what goes into the file beside the model, as `ABOUT`, for whoever loads it elsewhere.
 
     Returns:
         What to record of the file, and sentences for the user.
@@ -120,6 +126,9 @@ def write_keras(
     try:
         with replacing(target) as new, state_of(model):
             needs = save(model, new, sample)
+            if about is not None:
+                with zipfile.ZipFile(new, "a") as archive:
+                    archive.writestr(ABOUT, json.dumps(about, indent=1))
     except CannotSave as error:
         remove(target)
         return {"reason": str(error)}, [no_file(str(error))]

@@ -144,6 +144,22 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
     return rows if preparation["in_model"] or inputs is None else inputs.apply(rows)
 
 
+def about_model(preparation: Mapping[str, Json]) -> dict[str, Json]:
+    """What a study's model takes and what its outputs are, for a person who has nothing but the file.
+
+    ``row`` has an entry for each number of a table's row, in their order; ``classes`` one for each output.
+    """
+    row: list[Json] = []
+    for column in map(Column.from_json, preparation["columns"]):
+        if column.kind == "categorical":
+            row.append({"column": column.name, "number of": list(column.categories)})
+        else:
+            is_date = column.form is not None and column.form.date
+            row.append({"column": column.name, "number": "days since 1970" if is_date else "as it is"})
+    prepared = {} if preparation["in_model"] else {"note": "rows have to be prepared: study.prepare(x)"}
+    return {"row": row or None, "classes": preparation["classes"], **prepared}
+
+
 def _to_json(parts: Split, scale: TargetScale | None, always: bool, in_model: bool) -> Mapping[str, Json]:
     dataset = parts.dataset
     return {

@@ -12,7 +12,7 @@ from paceline.core import Trial
 from paceline.core.events import Json
 from paceline.execute.base import Leaves
 from paceline.space import HyperParameters, Space
-from paceline.study.dataset import build_for_target
+from paceline.study.dataset import about_model, build_for_target
 from paceline.study.request import Build
 
 
@@ -74,6 +74,11 @@ class Models:
 
         form = batch_form.from_json(self.batch, self.batch_size)[0]
         return with_preparation(network, from_json(self.preparation["inputs"]), form)
+
+    @property
+    def about(self) -> dict[str, Json] | None:
+        """What a model takes and what its outputs are, in plain words; None where nothing is recorded of it."""
+        return None if self.preparation is None else about_model(self.preparation)
 
     def network(self, trial: Trial, leaves: Leaves) -> Any:
         """The Keras model that ``build`` gives for a trial, with these variables in it."""
