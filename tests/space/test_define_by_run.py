@@ -1,5 +1,7 @@
 """``hp`` as ``build(hp)`` sees it, beside KerasTuner's documented behaviour."""
 
+from typing import Any
+
 import pytest
 
 from paceline.core import InvalidInput
@@ -30,7 +32,7 @@ def test_it_answers_defaults_and_learns_the_space() -> None:
 def test_it_answers_the_values_given() -> None:
     space = Space([Int("units", 32, 128, 32)])
     hp = HyperParameters(space, {"units": 64, "later": 0.5, "batch_size": 8})
-    assert hp.Int("units", 1, 2) == 64  # the first registration wins, as in KerasTuner
+    assert hp.Int("units", 32, 128, 32) == 64
     assert hp.Float("later", 0, 1) == 0.5
     assert hp.space.names == ("units", "later")
     assert [h.name for h in hp.joined] == ["later"]
@@ -92,12 +94,57 @@ def test_name_scopes_nest() -> None:
     assert hp["cell/n"] == 1
 
 
-def test_the_first_registration_wins_within_a_build() -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "shown"),
+    [
+        (lambda hp: hp.Int("x", 1, 5), lambda hp: hp.Choice("x", ["a"]), ("Int('x', 1, 5)", "Choice('x', ['a'])")),
+        (lambda hp: hp.Choice("x", [1, 2]), lambda hp: hp.Choice("x", [30, 40]), ("[1, 2]", "[30, 40]")),
+        (lambda hp: hp.Float("x", 0, 1), lambda hp: hp.Float("x", 0, 1, default=0.5), ("0.0, 1.0)", "default=0.5")),
+        (lambda hp: hp.Fixed("x", 1), lambda hp: hp.Fixed("x", 2), ("Fixed('x', 1)", "Fixed('x', 2)")),
+    ],
+)
+def test_another_definition_in_one_build_is_an_error_that_shows_both(first: Any, second: Any, shown: Any) -> None:
     hp = HyperParameters()
-    assert hp.Int("x", 1, 5) == 1
-    assert hp.Choice("x", ["a"]) == 1
-    assert tuple(hp.space) == (Int("x", 1, 5),)
-    assert hp.used == ("x",)
+    first(hp)
+    assert first(hp) == hp["x"]  # the same one again is fine
+    with pytest.raises(InvalidInput, match=r"'x' is asked for as .* and as .* under the same conditions") as error:
+        second(hp)
+    assert all(one in str(error.value) for one in shown)
+    assert hp.refused is error.value
+
+
+def test_a_definition_of_another_build_is_another_hyperparameter() -> None:
+    """Whatever the configuration holds, what is answered is legal for the call that asked."""
+    space = Space([Choice("k", [1, 2]), Int("n", 1, 9)])
+    hp = HyperParameters(space, {"k": 2, "n": 7})
+    assert hp.Choice("k", [30, 40]) == 30
+    assert hp.Int("n", 5, 20) == 7
+    assert hp.joined == (Choice("k", [30, 40]), Int("n", 5, 20))
+    assert hp.config == {"k": 30, "n": 7}
+    with pytest.raises(InvalidInput, match="two hyperparameters named 'k'"):
+        hp.space  # noqa: B018 - nothing is known that tells them apart
+
+
+def test_scopes_make_two_hyperparameters_of_one_name() -> None:
+    for optimizer, rate in (("adam", 1e-4), ("sgd", 0.1)):
+        hp = HyperParameters(values={"optimizer": optimizer})
+        hp.Choice("optimizer", ["adam", "sgd"])
+        with hp.conditional_scope("optimizer", "adam"):
+            first = hp.Float("rate", 1e-4, 1e-2)
+        with hp.conditional_scope("optimizer", "sgd"):
+            second = hp.Float("rate", 0.1, 1)
+        assert (first, second) == ((rate, None) if optimizer == "adam" else (None, rate))
+        assert hp.get("rate") == hp.values["rate"] == rate
+        assert len(hp.space.variants("rate")) == 2
+        assert hp.space.complete({"optimizer": "sgd"}) == {"optimizer": "sgd", "rate": 0.1}
+
+
+def test_fixed_values_are_answered_and_checked() -> None:
+    hp = HyperParameters(fixed={"x": 0.5, "y": 9})
+    assert hp.Float("x", 0, 1) == 0.5
+    assert tuple(hp.space) == (Fixed("x", 0.5),)
+    with pytest.raises(InvalidInput, match="fixed gives 'y' the value 9; expected a number from 0 to 5"):
+        hp.Int("y", 0, 5)
 
 
 def test_one_name_in_two_scopes_is_active_in_both() -> None:

@@ -63,7 +63,7 @@ SMALL = st.one_of(ints(most=4), choices(), BOOLEANS)
 
 @st.composite
 def spaces(draw: st.DrawFn, *, discrete: bool = False) -> Space:
-    """Up to five hyperparameters, each with conditions on up to two of those before."""
+    """Up to five names, each with conditions on up to two of those before; some have two or three variants."""
     chosen: list[Hyperparameter] = []
     for at in range(draw(st.integers(0, 5))):
         conditions = []
@@ -74,7 +74,17 @@ def spaces(draw: st.DrawFn, *, discrete: bool = False) -> Space:
             conditions.append(
                 Condition(parent.name, draw(st.lists(indices.map(parent.value_at), min_size=1, max_size=3)))
             )
-        chosen.append(draw(SMALL if discrete else ANY).named(f"h{at}").with_conditions(conditions))
+        alone = [h for h in chosen if (h.num_values or 0) > 1 and sum(h.name == one.name for one in chosen) == 1]
+        parts: list[list[Condition]] = [conditions]
+        splits = draw(st.booleans())
+        if alone and splits:
+            decider = draw(st.sampled_from(alone))
+            values = [decider.value_at(index) for index in range(min(decider.num_values or 0, 6))]
+            cut = draw(st.integers(1, len(values) - 1))
+            sides = [values[:cut], values[cut : cut + 1], values[cut + 1 :]]
+            parts = [[*conditions, Condition(decider.name, side)] for side in sides if side]
+        for part in parts:
+            chosen.append(draw(SMALL if discrete else ANY).named(f"h{at}").with_conditions(part))
     return Space(chosen)
 
 
@@ -95,7 +105,8 @@ def brute_force(space: Space) -> Iterator[dict[str, Value]]:
 def _holds(space: Space, condition: Condition, config: dict[str, Value]) -> bool:
     if condition.parent not in config:
         return False
-    return any(_same(space[condition.parent], config[condition.parent], value) for value in condition.values)
+    parents, value = space.variants(condition.parent), config[condition.parent]
+    return any(_same(parent, value, wanted) for parent in parents for wanted in condition.values)
 
 
 def _same(parent: Hyperparameter, value: Value, wanted: Value) -> bool:
@@ -157,7 +168,7 @@ def test_samples_are_legal_and_survive_the_unit_cube(space: Space, seed: int) ->
     assert [h.name for h in space.active(config)] == list(config)
     u = space.encode(config)
     assert u.shape == (len(space),)
-    assert [name for name, at in zip(space.names, u, strict=True) if not np.isnan(at)] == list(config)
+    assert [h.name for h, at in zip(space, u, strict=True) if not np.isnan(at)] == list(config)
     assert typed(space.decode(u)) == typed(config)
     assert space.key(space.decode(u)) == space.key(config)
 
@@ -200,3 +211,30 @@ def test_keys_stay_when_the_space_grows(space: Space, joining: Int, seed: int) -
     config = space.sample(np.random.default_rng(seed))
     assert grown.key(config) == space.key(config)
     assert grown.key({**config, "joins later": joining.default}) == space.key(config)
+
+
+@LIMITS
+@given(spaces(), st.integers(0, 2**32))
+def test_of_a_name_one_variant_is_active_at_most(space: Space, seed: int) -> None:
+    config = space.sample(np.random.default_rng(seed))
+    active = space.active(config)
+    assert len({h.name for h in active}) == len(active)
+    assert all(h.admits(config[h.name]) for h in active)
+    assert [h for h in space if space.may_be_active(h, config)] == list(active)
+    assert set(space.by_label.values()) <= set(space)
+    assert len(space.by_label) == len(space)
+    assert space.project(config) == config
+
+
+@LIMITS
+@given(spaces(), spaces(), st.integers(0, 2**32))
+def test_a_configuration_is_taken_to_another_space_or_not_at_all(one: Space, other: Space, seed: int) -> None:
+    config = one.sample(np.random.default_rng(seed))
+    found = other.project(config)
+    if found is None:
+        assert any(name in config and not h.admits(config[name]) for name in other.names for h in other.variants(name))
+        return
+    assert typed(other.complete(found)) == typed(found)
+    assert all(other.project(found)[name] == found[name] for name in found)  # type: ignore[index]
+    # Python compares 1, 1.0 and True as equal; a hyperparameter may take one for another
+    assert all(value == config[name] for name, value in found.items() if name in config)

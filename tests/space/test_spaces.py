@@ -145,3 +145,47 @@ def test_samples_are_spread_as_the_sampling_says() -> None:
     drawn = [space.sample(rng) for _ in range(2000)]
     assert abs(sum(bool(c["b"]) for c in drawn) / 2000 - 0.5) < 0.06
     assert abs(sum(float(c["lr"]) < 1e-2 for c in drawn) / 2000 - 0.5) < 0.06
+
+
+RATES = Space(
+    [
+        Choice("optimizer", ["adam", "sgd", "rmsprop"]),
+        Float("rate", 1e-4, 1e-2, sampling="log", conditions=[Condition("optimizer", ["adam", "rmsprop"])]),
+        Choice("rate", [0.1, 1.0], conditions=[Condition("optimizer", "sgd")]),
+        Boolean("nesterov", conditions=[Condition("rate", 1.0)]),
+    ]
+)
+
+
+def test_variants_share_a_name_and_are_told_apart_by_their_conditions() -> None:
+    assert RATES.names == ("optimizer", "rate", "nesterov")
+    assert len(RATES) == 4
+    assert RATES.complete({"optimizer": "sgd"}) == {"optimizer": "sgd", "rate": 0.1}
+    assert RATES.complete({"optimizer": "sgd", "rate": 1}) == {"optimizer": "sgd", "rate": 1.0, "nesterov": False}
+    assert np.isnan(RATES.encode({"optimizer": "sgd"})).tolist() == [False, True, False, True]
+    assert list(RATES.by_label) == [
+        "optimizer", "rate (optimizer is adam or rmsprop)", "rate (optimizer is sgd)", "nesterov",
+    ]  # fmt: skip
+    with pytest.raises(KeyError, match=r"'rate' is Float\('rate', 0.0001, 0.01, .* or Choice\('rate', \[0.1, 1.0\]"):
+        RATES["rate"]
+    with pytest.raises(InvalidInput, match=r"value of Choice 'rate' is 0\.001"):
+        RATES.complete({"optimizer": "sgd", "rate": 0.001})
+    with pytest.raises(InvalidInput, match="value of Float 'rate' is 7"):
+        RATES.complete({"rate": 7})
+    assert RATES.with_hyperparameter(Fixed("rate", 0.5)).names == RATES.names
+    assert RATES.project({"optimizer": "sgd", "rate": 0.001}) is None
+    assert RATES.project({"optimizer": "adam", "rate": 0.001, "gone": 3}) == {"optimizer": "adam", "rate": 0.001}
+
+
+def test_variants_exclude_each_other_through_parents_of_parents_too() -> None:
+    deep = Boolean("deep")
+    kind = Choice("kind", ["a", "b"], conditions=[Condition("deep", True)])
+    inner = Int("n", 1, 3, conditions=[Condition("kind", "a")])
+    outer = Int("n", 5, 9, conditions=[Condition("deep", False)])
+    assert Space([deep, kind, inner, outer]).size() == 3 + 1 + 5
+    with pytest.raises(
+        InvalidInput, match=r"named 'n' that may be active together, Int\('n', 1, 3\) and Int\('n', 5, 9\)"
+    ):
+        Space([deep, kind, inner, outer.with_conditions([Condition("deep", True)])])
+    with pytest.raises(InvalidInput, match=r"another Boolean 'deep' at its end; expected it before Choice 'kind'"):
+        Space([deep, kind, Boolean("deep", True)])

@@ -364,7 +364,7 @@ def test_whatever_takes_over_ends_every_trial(
     with TemporaryDirectory() as name:
         directory = Path(name) / "s"
         first, second = (
-            Replayed(14, 9, schedule, final=False, search=search, in_order=ordered)
+            Replayed(14, 9, schedule, final=False, search=search, in_order=ordered, models=None)
             for schedule, search, ordered in (before, after)
         )
         with suppress(KeyboardInterrupt):

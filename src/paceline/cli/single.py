@@ -94,9 +94,8 @@ def choose(space: "Space", texts: Mapping[str, str], ask: Callable[[str, str], s
 
     values = legal_values(space, texts)
     for name in space.names if ask is not None else ():
-        hyperparameter = space[name]
-        is_active = name in space.complete(values)
-        while ask is not None and is_active and name not in values and hyperparameter.num_values != 1:
+        hyperparameter = next((h for h in space.active(space.complete(values)) if h.name == name), None)
+        while ask and hyperparameter and name not in values and hyperparameter.num_values != 1:
             answer = ask(f"{name} ({words.possible(hyperparameter)})", words.value(hyperparameter.default))
             try:
                 values[name] = legal_value(hyperparameter, answer)
@@ -104,7 +103,8 @@ def choose(space: "Space", texts: Mapping[str, str], ask: Callable[[str, str], s
                 echo(f"{error}", err=True)
     idle = [name for name in texts if name not in space.complete(values)]
     if idle:
-        needed = " and ".join(f"{c.parent} to be {' or '.join(map(str, c.values))}" for c in space[idle[0]].conditions)
+        conditions = space.variants(idle[0])[0].conditions
+        needed = " and ".join(f"{c.parent} to be {' or '.join(map(str, c.values))}" for c in conditions)
         raise InvalidInput(f"--set gives {idle[0]}, which has no meaning in this configuration", expected=needed)
     return space.complete(values)
 

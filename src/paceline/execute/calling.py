@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from paceline.core import InvalidInput, Value
-from paceline.space import Hyperparameter, HyperParameters, Space
+from paceline.space import Hyperparameter, HyperParameters, hyperparameter_from_json
 
 Function = Callable[[HyperParameters], Any]
 """A function objective: gives a number, a dict of metrics or, where it reports, nothing."""
@@ -121,9 +121,12 @@ class _Call:
     def __init__(self, metric: str, link: Connection, order: Words) -> None:
         self._metric, self._link, self._trial, self._until = metric, link, order["trial"], order["until"]
         self._seed = order["seed"]
-        space = Space.from_json(order["space"])
-        drawn = {h.name: value for h in space if (value := self._draw(h)) is not None}
-        self._hp = HyperParameters(space, {**drawn, **order["config"]}, self._report, self._meet, self._seed)
+        known = [hyperparameter_from_json(state) for state in order["known"]]
+        instead = {state["name"]: hyperparameter_from_json(state) for state in order["instead"]}
+        self._hp = HyperParameters(
+            known, order["config"], self._report, self._meet, self._seed,
+            missing=self._draw, fixed=order["fixed"], instead=instead,
+        )  # fmt: skip
         self._steps = 0
         self._last: dict[str, float] = {}
         self._is_left = False
@@ -146,7 +149,7 @@ class _Call:
         return {
             "score": None if self._wrong else score, "error": self._wrong, "left": self._is_left and not self._wrong,
             "steps": self._steps, "metrics": metrics if self._steps == 0 else {},
-            "seeded": self._hp.seed_was_read, **self._seen(),
+            "seeded": self._hp.seed_was_read, "refused": _parts(self._hp.refused), **self._seen(),
         }  # fmt: skip
 
     def _report(self, value: Any, step: int | None) -> bool:
@@ -172,13 +175,12 @@ class _Call:
             self._is_left = True
         return not self._is_left
 
-    def _meet(self, hyperparameter: Hyperparameter) -> Value | None:
+    def _meet(self, hyperparameter: Hyperparameter) -> None:
         with suppress(OSError):  # nobody is there any more
             say(self._link, "met", trial=self._trial, hyperparameter=hyperparameter.to_json())
-        return self._draw(hyperparameter)
 
     def _draw(self, hyperparameter: Hyperparameter) -> Value | None:
-        """A value for what the configuration lacks, since the space did not hold it when it was chosen.
+        """A value for what the configuration lacks, since the space did not hold it when the configuration was chosen.
 
         The first trial is at its defaults. In all others such a value is drawn, for a default is often the end of a
         range, and the first that is known of a branch would be its corner.
@@ -209,7 +211,11 @@ class _Call:
 
     def _seen(self) -> Words:
         seconds = time.perf_counter() - self._began - self._waited
-        return {"config": self._hp.config, "seconds": seconds}
+        return {"config": self._hp.config, "asked": self._hp.asked, "seconds": seconds}
+
+
+def _parts(refused: InvalidInput | None) -> list[str] | None:
+    return None if refused is None else [refused.passed, refused.expected, refused.fix]
 
 
 def _told(error: BaseException) -> str:

@@ -2,24 +2,26 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from paceline.core import Configuration, InvalidInput, PacelineError, TrialState, interrupts
-from paceline.core.events import EpochMeasured, Event, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
+from paceline.core import (
+    Configuration,
+    InvalidInput,
+    PacelineError,
+    TrialState,
+    Value,
+    did_you_mean,
+    interrupts,
+)
+from paceline.core.events import EpochMeasured, Event, Noted, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.base import Job, Progress, Snapshot
 from paceline.execute.calling import Words, hear, say
-from paceline.space import (
-    Hyperparameter,
-    Observation,
-    Space,
-    contradicts,
-    hyperparameter_from_json,
-    infer_conditions,
-)
+from paceline.execute.tracking import SpaceTracker
+from paceline.space import Hyperparameter, Observation, Space, hyperparameter_from_json
 
 _LONGEST_WAIT = 1.0  # seconds after which workers are looked at that do not tell that they are dead
 _WATCH_MEMORY = 0.1  # seconds between two looks at the memory taken
@@ -63,7 +65,11 @@ class FunctionExecutor:
     interrupted begins anew.
     """
 
-    def __init__(self, make_place: Callable[[], Place], num_places: int, space: Space, limits: Limits) -> None:
+    def __init__(
+        self, make_place: Callable[[], Place], num_places: int, space: Space, limits: Limits,
+        fixed: Mapping[str, Value] | None = None, awaited: Mapping[str, str] | None = None,
+        instead: Iterable[Hyperparameter] = (),
+    ) -> None:  # fmt: skip
         """Makes the places as they are needed.
 
         Args:
@@ -71,9 +77,14 @@ class FunctionExecutor:
             num_places: how many at most.
             space: as it is known.
             limits: of each trial; only for places that can be killed.
+            fixed: values of hyperparameters that are not to be tuned.
+            instead: hyperparameters that stand in the place of what the function asks for under their names.
+            awaited: names that the function is expected to ask for, with the argument that says so.
         """
-        self._lore = _Lore(space)
+        self._tracker = SpaceTracker(space)
         self._make_place, self._num_places, self._limits = make_place, num_places, limits
+        self._awaited = dict(awaited or {})
+        self._orders = {"fixed": dict(fixed or {}), "instead": [h.to_json() for h in instead]}
         self._desks: list[_Desk] = []
         self._waiting: deque[Job] = deque()
         self._open: set[int] = set()
@@ -90,7 +101,7 @@ class FunctionExecutor:
         for job in jobs:
             desk = self._desk_of(job.trial)
             if desk is None:
-                self._lore.expect(job.trial)
+                self._tracker.expect(job.trial)
                 self._waiting.append(job)
             else:
                 desk.go_on(job)
@@ -103,7 +114,7 @@ class FunctionExecutor:
     @property
     def space(self) -> Space:
         """What may vary, as far as the functions have shown it."""
-        return self._lore.space
+        return self._tracker.space
 
     @property
     def num_waiting(self) -> int:
@@ -146,7 +157,7 @@ class FunctionExecutor:
         told = []
         while self._waiting and (desk := self._free_desk()) is not None:
             job = self._waiting.popleft()
-            desk.begin(job, self._lore.declared)
+            desk.begin(job, self._tracker.declared, self._orders)
             told.append(Progress((TrialStarted(job.trial, "function", job.config),)))
         return told
 
@@ -209,13 +220,19 @@ class FunctionExecutor:
             case "met":
                 desk.met.append(hyperparameter_from_json(words["hyperparameter"]))
             case "reported" if not desk.is_left:
-                return Progress(tuple(self._reported(desk, words)))
+                return self._progress(self._reported, desk, words)
             case "ended":
-                events = [] if desk.is_left or words["left"] else self._ended(desk, words)
+                told = None if desk.is_left or words["left"] else self._progress(self._ended, desk, words)
                 desk.finish()
                 self._open.discard(words["trial"])
-                return Progress(tuple(events)) if events else None
+                return told
         return None
+
+    def _progress(self, events: "Callable[[_Desk, Words], list[Event]]", desk: "_Desk", words: Words) -> Progress:
+        try:
+            return Progress(tuple(events(desk, words)))
+        except InvalidInput as error:  # the function asks for what cannot be searched
+            return Progress(error=error)
 
     def _reported(self, desk: "_Desk", words: Words) -> list[Event]:
         number, events = words["trial"], self._seen(desk, words)
@@ -226,27 +243,43 @@ class FunctionExecutor:
         return events
 
     def _ended(self, desk: "_Desk", words: Words) -> list[Event]:
+        if words["refused"]:
+            passed, expected, fix = words["refused"]
+            raise InvalidInput(passed, expected=expected, fix=fix)
         number, events = words["trial"], self._seen(desk, words)
         if words["error"]:
             return [*events, TrialEnded(number, TrialState.FAILED, None, None, words["error"])]
         if words["metrics"]:  # it never reported, so its end is its one step
             events.append(EpochMeasured(number, 1, words["metrics"], words["seconds"]))
         ended = TrialEnded(number, TrialState.COMPLETED, words["score"], max(words["steps"], 1), "")
-        return [*events, replace(ended, seeded=words["seeded"])]
+        return [*events, *self._not_asked(words["config"]), replace(ended, seeded=words["seeded"])]
+
+    def _not_asked(self, config: Configuration) -> list[Event]:
+        """After the first call, notes on names that the user gave and the function has not asked for."""
+        missing = {name: where for name, where in self._awaited.items() if name not in config}
+        self._awaited = {}
+        return [
+            Noted(
+                f"{where} is about {name!r}, which the function has not asked for. {did_you_mean(name, config)}".strip()
+            )
+            for name, where in missing.items()
+        ]
 
     def _seen(self, desk: "_Desk", words: Words) -> list[Event]:
         """The space, where it has changed, and the configuration, where the function asked for another than given."""
-        events = self._learn(desk, words["config"], words.get("error"))
+        desk.seen = words["config"], words["asked"]
+        events = self._learn(desk, words.get("error"))
         if words["config"] != desk.config:
             desk.config = words["config"]
             events.append(TrialStarted(words["trial"], "function", words["config"]))
         return events
 
-    def _learn(self, desk: "_Desk", config: Configuration, error: str | None) -> list[Event]:
+    def _learn(self, desk: "_Desk", error: str | None) -> list[Event]:
         if desk.job is None:
             return []
         met, desk.met = desk.met, []
-        return self._lore.tell(desk.job.trial, met, Observation(config, error or None))
+        config, asked = desk.seen
+        return self._tracker.take(desk.job.trial, met, Observation(config, error or None, asked))
 
     def _excess(self, desk: "_Desk") -> str | None:
         """Which limit a trial is over, as a sentence."""
@@ -273,46 +306,7 @@ class FunctionExecutor:
             return told
         self._open.discard(desk.job.trial)
         ended = TrialEnded(desk.job.trial, TrialState.FAILED, None, None, reason)
-        return [*told, Progress((*self._learn(desk, desk.config, reason), ended))]
-
-
-class _Lore:
-    """What the functions have shown of the space, conditions in plain Python included.
-
-    Trials are heeded in the order of their numbers, whoever tells first: what is known must not depend on the clock.
-    """
-
-    def __init__(self, space: Space) -> None:
-        self.space = self.declared = space
-        self._silent: set[int] = set()
-        self._told: dict[int, tuple[list[Hyperparameter], Observation]] = {}
-        self._observations: dict[int, Observation] = {}
-
-    def expect(self, trial: int) -> None:
-        """A trial will tell; later ones wait for it."""
-        self._silent.add(trial)
-
-    def tell(self, trial: int, met: Sequence[Hyperparameter], observation: Observation) -> list[Event]:
-        """What a trial met that was new, and all that it has asked for so far; the changes of the space."""
-        self._silent.discard(trial)
-        earlier = self._told[trial][0] if trial in self._told else []
-        self._told[trial] = ([*earlier, *met], observation)
-        events: list[Event] = []
-        while self._told and (first := min(self._told)) < min(self._silent, default=first + 1):
-            if self._heed(first, *self._told.pop(first)):
-                events.append(SpaceChanged(self.space.to_json(), first))
-        return events
-
-    def _heed(self, trial: int, met: Sequence[Hyperparameter], observation: Observation) -> bool:
-        known = self._observations.get(trial)
-        self._observations[trial] = observation
-        surprises = contradicts(self.space, observation.config, observation.config.keys())
-        if not met and (not surprises or (known is not None and known.config == observation.config)):
-            return False
-        for hyperparameter in met:
-            self.declared = self.declared.with_hyperparameter(hyperparameter)
-        before, self.space = self.space, infer_conditions(self.declared, self._observations.values())[0]
-        return self.space != before
+        return [*told, Progress((*self._learn(desk, reason), ended))]
 
 
 @dataclass(eq=False)
@@ -322,7 +316,8 @@ class _Desk:
     Attributes:
         place: where the function is called.
         job: the trial; None where there is none.
-        config: as the function asked for it, as far as that was told.
+        config: as it was proposed, or as the function has reported it.
+        seen: values and definitions that the function has asked for, as far as it has reported them.
         met: hyperparameters that it asked for and that are not in the space yet.
         began: when the function was called, by the monotonic clock; 0 before.
         is_left: whether the trial's end has been decided without it.
@@ -332,6 +327,7 @@ class _Desk:
     place: Place
     job: Job | None = None
     config: Configuration = field(default_factory=dict)
+    seen: tuple[Configuration, Mapping[str, str]] = field(default_factory=lambda: ({}, {}))
     met: list[Hyperparameter] = field(default_factory=list)
     began: float = 0.0
     is_left: bool = False
@@ -342,11 +338,11 @@ class _Desk:
         """The trial that is called here and may go on."""
         return None if self.job is None or self.is_left else self.job.trial
 
-    def begin(self, job: Job, space: Space) -> None:
+    def begin(self, job: Job, known: Sequence[Hyperparameter], orders: Words) -> None:
         """Calls the function."""
-        self.job, self.config, self.met, self.is_left = job, job.config, [], False
+        self.job, self.config, self.seen, self.met, self.is_left = job, job.config, ({}, {}), [], False
         words = {"trial": job.trial, "config": dict(job.config), "seed": job.seed, "until": _until(job)}
-        self._say("run", **words, space=space.to_json())
+        self._say("run", **words, **orders, known=[h.to_json() for h in known])
 
     def go_on(self, job: Job) -> None:
         """Lets the function that waits go on."""

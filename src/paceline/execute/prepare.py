@@ -10,7 +10,7 @@ import numpy as np
 
 from paceline.core import Configuration, InvalidInput
 from paceline.execute.base import Job, Training
-from paceline.space import HyperParameters, Space
+from paceline.space import Discovery, HyperParameters, Learner, Observation, Space
 from paceline.train.build import Build, build_model
 from paceline.train.feed import Feed, PooledData, TrainingData
 from paceline.train.overrides import alone_because
@@ -71,14 +71,18 @@ class Preparation:
 
     def __init__(
         self, build: Build, data: Data | Sequence[Data], training: Training, space: Space, names: frozenset[str],
-        fused: bool,
+        fused: bool, discovery: Discovery | None = None,
     ) -> None:  # fmt: skip
         """``names`` are hyperparameters of the training loop, such as batch_size, that ``build`` may not ask for.
+
+        ``discovery`` is how the space was found: what a build adds to it is judged together with those runs.
 
         Of ``data``, several are those of the splits, by number; where one pool serves several of them, it is there
         several times.
         """
         self.space = space
+        self._discovery = discovery
+        self._learner: Learner | None = None  # made when a build shows something new
         self._build, self._training, self._loop_names, self._fused = build, training, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
         self._feeds: dict[tuple[int, int], Feed | StreamFeed] = {}
@@ -166,8 +170,22 @@ class Preparation:
             raise
         except Exception:
             return Unbuildable((job,), traceback.format_exc()), False
-        self.space = hp.space
+        try:
+            self._learn(hp, job.trial)
+        except InvalidInput as error:  # its definition of a name cannot be told from another one's
+            return Unbuildable((job,), str(error)), False
         return self._trace(job, used(), model, feed()), "epochs" in hp.used
+
+    def _learn(self, hp: HyperParameters, run: int) -> None:
+        """Takes up what a build has added to the space."""
+        changed = tuple(h for h in hp.known if h not in self.space.hyperparameters)
+        if not changed:
+            return
+        if self._learner is None:
+            found = self._discovery
+            self._learner = Learner(self.space) if found is None else Learner(found.declared, found.observations)
+        self._learner.learn(run, changed, Observation(hp.config, None, hp.asked))
+        self.space = self._learner.space
 
     def _trace(
         self, job: Job, used: Configuration, model: keras.Model, feed: Feed | StreamFeed

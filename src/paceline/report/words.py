@@ -51,7 +51,7 @@ def configuration(config: Configuration, names: Sequence[str] | None = None) -> 
 
 def varying(space: Space) -> list[str]:
     """Names of the hyperparameters that have more than one value."""
-    return [h.name for h in space if h.num_values != 1]
+    return [name for name in space.names if any(h.num_values != 1 for h in space.variants(name))]
 
 
 def pairs(splits: Splits) -> str:

@@ -90,6 +90,11 @@ class Strategy(ABC):
         return False
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Hyperparameters about which the user has told this strategy something, such as a prior."""
+        return ()
+
+    @property
     def remark(self) -> str:
         """What a person should know of the last answer, as a sentence; empty for nothing. Studies record it."""
         return ""

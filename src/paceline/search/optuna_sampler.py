@@ -233,27 +233,28 @@ def _distribution(library: Any, h: Hyperparameter) -> Any:
 def _suggested(study: Any, space: Space) -> dict[str, Value]:
     """The configuration of a new trial; Optuna is asked for active hyperparameters only."""
     trial, config = study.ask(), dict[str, Value]()
-    for h in space:
-        if h.num_values == 1 or h.name not in space.complete(config):
+    for label, h in space.by_label.items():
+        if h.num_values == 1 or h not in space.active(config):
             continue
         if _evenly(h):
-            config[h.name] = h.value_at(trial.suggest_int(h.name, 0, (h.num_values or 1) - 1))
+            config[h.name] = h.value_at(trial.suggest_int(label, 0, (h.num_values or 1) - 1))
         elif h.is_ordered:
-            config[h.name] = h.from_unit(trial.suggest_float(h.name, 0.0, 1.0))
+            config[h.name] = h.from_unit(trial.suggest_float(label, 0.0, 1.0))
         else:
-            config[h.name] = h.value_at(trial.suggest_categorical(h.name, range(h.num_values or 1)))
+            config[h.name] = h.value_at(trial.suggest_categorical(label, range(h.num_values or 1)))
     return space.complete(config)
 
 
 def _told(library: Any, space: Space, history: History, trial: Trial, marks: Mapping[str, Mapping[str, int]]) -> Any:
     """A trial as Optuna has it: scores to be minimised, stopped ones pruned, failed and diverged ones failed."""
     config = space.complete(trial.config)
-    asked = [h for h in space if h.num_values != 1 and h.name in config]
+    active = set(space.active(config))
+    asked = {label: h for label, h in space.by_label.items() if h.num_values != 1 and h in active}
     params = {
-        h.name: h.to_unit(config[h.name]) if h.is_ordered and not _evenly(h) else h.index_of(config[h.name])
-        for h in asked
+        label: h.to_unit(config[h.name]) if h.is_ordered and not _evenly(h) else h.index_of(config[h.name])
+        for label, h in asked.items()
     }
-    found = {"params": params, "distributions": {h.name: _distribution(library, h) for h in asked}}
+    found = {"params": params, "distributions": {label: _distribution(library, h) for label, h in asked.items()}}
     found["system_attrs"] = dict(marks.get(space.key(config), {}))
     states = library.trial.TrialState
     if not trial.state.is_final:

@@ -53,6 +53,11 @@ class StartWith(Strategy):
         return tuple(_complete(space, number, config) for number, config in enumerate(self.configs))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Those of the other strategy: the configurations are checked when their turn comes."""
+        return self.then.names
+
+    @property
     def remark(self) -> str:
         """What the other strategy says."""
         return self.then.remark

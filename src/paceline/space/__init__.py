@@ -5,6 +5,7 @@ from paceline.space.choices import Boolean, Choice, Fixed
 from paceline.space.define import HyperParameters
 from paceline.space.discover import Discovery, discover
 from paceline.space.infer import Observation, contradicts, infer_conditions
+from paceline.space.learn import Learner
 from paceline.space.numbers import Float, Int
 from paceline.space.space import Space, hyperparameter_from_json
 
@@ -18,6 +19,7 @@ __all__ = [
     "HyperParameters",
     "Hyperparameter",
     "Int",
+    "Learner",
     "Observation",
     "Space",
     "contradicts",

@@ -8,6 +8,7 @@
 """
 
 import dataclasses
+import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
@@ -81,6 +82,10 @@ class Condition:
     def __hash__(self) -> int:
         return hash((self.parent, self.values))
 
+    def __str__(self) -> str:
+        """In words: ``optimizer is adam or sgd``."""
+        return f"{self.parent} is {' or '.join(map(str, self.values))}"
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {"parent": self.parent, "values": list(self.values)}
@@ -145,6 +150,34 @@ class Hyperparameter(ABC):
         """Those values of a condition on this hyperparameter that it can take."""
         return frozenset(typed(self.legal(value)) for value in condition.values if self.admits(value))
 
+    @cached_property
+    def definition(self) -> Self:
+        """The same hyperparameter without its conditions: name, kind, values and default."""
+        return self.with_conditions(()) if self.conditions else self
+
+    @cached_property
+    def definition_id(self) -> str:
+        """12 hex digits that tell its definition from any other."""
+        return hashlib.sha256(self.definition._identity.encode()).hexdigest()[:12]
+
+    def __str__(self) -> str:
+        """As one would write it: ``Float('rate', 0.001, 0.1, sampling='log')``."""
+        fields = self.to_json()
+        own = [name for name in fields if name not in ("kind", "name", "conditions")]
+        first = [name for name in own if name in ("min_value", "max_value", "values", "value")]
+        shown = {name: fields[name] for name in own if name not in first and self._is_told(name, fields[name])}
+        return f"{self.kind}({', '.join([*map(repr, [self.name, *(fields[n] for n in first)]), *_named(shown)])})"
+
+    def _is_told(self, name: str, value: Any) -> bool:
+        """Whether an argument has another value than where it is left out."""
+        if name == "default":
+            return typed(value) != typed(self.value_at(0) if self.num_values else self.from_unit(0.0))
+        return value is not None and (name, value) not in (
+            ("sampling", "linear"),
+            ("step", 1),
+            ("ordered", self.is_ordered),
+        )
+
     def named(self, name: str) -> Self:
         """The same hyperparameter under another name."""
         return self._replaced(name=name)
@@ -180,6 +213,10 @@ class Hyperparameter(ABC):
     def _set(self, **fields: object) -> None:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
+
+
+def _named(arguments: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={value!r}" for name, value in arguments.items()]
 
 
 def label(kind: str, name: str) -> str:

@@ -17,34 +17,49 @@ class HyperParameters:
     """The hyperparameters as one call of ``build(hp)`` sees them.
 
     ``hp.Int("units", 32, 512, step=32)`` answers the value that this configuration has for ``units`` (its default where
-    the configuration has none), and lets ``units`` join the space where it is not in it yet. The first registration of
-    a name wins: asked again with another range it answers the same value.
+    the configuration has none), and lets ``units`` join the space where it is not in it yet. Whatever is answered is
+    legal for the call that asked. A name that is asked for with another definition is another hyperparameter, a
+    variant; in one call of ``build`` a name has one definition.
 
     Args:
         space: what is known to vary.
         values: the configuration; names that it lacks have their default.
         reporter: what `report` calls; only in a function objective.
-        met: told of each hyperparameter that joins the space, or loses conditions, as soon as it does; gives the value
-            that it has where the configuration has none, or None for its default.
+        met: told of each hyperparameter that joins the space, or loses conditions, as soon as it does.
+        missing: gives the value of a hyperparameter for which the configuration has none that it can take, or None
+            for its default.
+        fixed: values of hyperparameters that are not to be tuned.
+        instead: hyperparameters that stand in the place of what is asked for under their names, such as a narrower
+            range; what they answer has to be legal for the call all the same.
         seed: what `seed` answers.
+
+    Attributes:
+        refused: why the build asked for what cannot be searched, whatever it made of the error; None where it did not.
     """
 
     def __init__(
         self,
-        space: Space | None = None,
+        space: Iterable[Hyperparameter] | None = None,
         values: Mapping[str, Any] | None = None,
         reporter: Callable[[Any, int | None], bool] | None = None,
-        met: Callable[[Hyperparameter], Value | None] | None = None,
+        met: Callable[[Hyperparameter], None] | None = None,
         seed: int = 0,
+        *,
+        missing: Callable[[Hyperparameter], Value | None] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        instead: Mapping[str, Hyperparameter] | None = None,
     ) -> None:
-        space = Space() if space is None else space
-        self._reporter, self._met, self._seed = reporter, met, seed
-        self._seed_was_read = False
-        self._known: dict[str, Hyperparameter] = {h.name: h for h in space}
-        self._joined: dict[str, None] = {}
-        self._used: dict[str, Value] = {}
+        self._reporter, self._met, self._missing, self._seed = reporter, met, missing, seed
+        self._known: list[Hyperparameter] = list(space or ())
+        self._of_name: dict[str, list[Hyperparameter]] = {}
+        for h in self._known:
+            self._of_name.setdefault(h.name, []).append(h)
+        self._joined: list[Hyperparameter] = []
+        self._used: dict[str, tuple[Hyperparameter, Value]] = {}
         self._given = dict(values or {})
-        self._space: Space | None = space
+        self._fixed, self._instead = dict(fixed or {}), dict(instead or {})
+        self.refused: InvalidInput | None = None
+        self._seed_was_read = False
         self._name_scopes: list[str] = []
         self._conditions: list[Condition] = []
 
@@ -52,15 +67,23 @@ class HyperParameters:
 
     @property
     def space(self) -> Space:
-        """The space, grown by what this build asked for."""
-        if self._space is None:
-            self._space = Space(self._known.values())
-        return self._space
+        """The space, grown by what this build asked for.
+
+        Raises:
+            InvalidInput: a name was asked for with several definitions, and nothing is known that tells them apart.
+        """
+        return Space(self._known)
+
+    @property
+    def known(self) -> tuple[Hyperparameter, ...]:
+        """What is known to vary, grown by what this build asked for; of one name several may be active together."""
+        return tuple(self._known)
 
     @property
     def joined(self) -> tuple[Hyperparameter, ...]:
         """The hyperparameters that joined the space in this build, in order."""
-        return tuple(self._known[name] for name in self._joined)
+        ids = {(h.name, h.definition_id) for h in self._joined}
+        return tuple(h for h in self._known if (h.name, h.definition_id) in ids)
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -70,15 +93,21 @@ class HyperParameters:
     @property
     def config(self) -> dict[str, Value]:
         """The values of those `used`."""
-        return dict(self._used)
+        return {name: value for name, (_, value) in self._used.items()}
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The definition with which each of those `used` was asked for, by its ``definition_id``."""
+        return {name: h.definition_id for name, (h, _) in self._used.items()}
 
     @property
     def values(self) -> dict[str, Value]:
         """The values of all active hyperparameters, asked for or not, and those given for names that are not known."""
-        values = {name: value for name, value in self._given.items() if name not in self._known}
-        for name in self._known:
-            if self._is_active(name):
-                values[name] = self._value(name)
+        values = {name: value for name, value in self._given.items() if name not in self._of_name}
+        for name in self._of_name:
+            found = self._find(name)
+            if found is not None:
+                values[name] = found[1]
         return values
 
     @property
@@ -91,6 +120,10 @@ class HyperParameters:
     def seed_was_read(self) -> bool:
         """Whether `seed` has been asked for: where it has not, another seed would have changed nothing."""
         return self._seed_was_read
+
+    def fix(self, values: Mapping[str, Any]) -> None:
+        """Hyperparameters that are not to be tuned, with the values with which they are to be answered."""
+        self._fixed.update(values)
 
     # -- asking
 
@@ -142,25 +175,26 @@ class HyperParameters:
             ValueError: it is inactive.
         """
         full = self._full(name)
-        if full not in self._known:
+        if full not in self._of_name:
             if full in self._given:
                 return self._given[full]
-            raise KeyError(f"{full} does not exist. Known: {', '.join(self._known) or 'none yet'}.")
-        if full not in self._used and not self._is_active(full):
+            raise KeyError(f"{full} does not exist. Known: {', '.join(self._of_name) or 'none yet'}.")
+        found = self._find(full)
+        if found is None:
             raise InvalidInput(f"{full} is inactive in this configuration", expected="a name that is active in it")
-        return self._used.setdefault(full, self._value(full))
+        return self._used.setdefault(full, found)[1]
 
     def __getitem__(self, name: str) -> Any:
         return self.get(name)
 
     def __contains__(self, name: str) -> bool:
         full = self._full(name)
-        return full in self._given if full not in self._known else self._is_active(full)
+        return full in self._given if full not in self._of_name else self._active(full) is not None
 
     def is_active(self, hyperparameter: str | Hyperparameter) -> bool:
         """Whether the conditions of a hyperparameter hold; False for a name that is not known."""
         name = hyperparameter.name if isinstance(hyperparameter, Hyperparameter) else hyperparameter
-        return name in self._known and self._is_active(name)
+        return self._active(name) is not None
 
     def report(self, value: Any, step: int | None = None) -> bool:
         """In a function objective: tells how it is doing, and is told whether to go on.
@@ -204,8 +238,8 @@ class HyperParameters:
             ValueError: the parent has not been asked for yet.
         """
         parent = self._full(parent_name)
-        if parent not in self._known:
-            known = ", ".join(self._known) or "none yet"
+        if parent not in self._of_name:
+            known = ", ".join(self._of_name) or "none yet"
             raise InvalidInput(f"conditional_scope's parent is {parent!r}", expected=f"one asked for before: {known}")
         self._conditions.append(Condition(parent, parent_values))
         try:
@@ -229,43 +263,83 @@ class HyperParameters:
         full, conditions = self._full(name), self._conditions
         if any(condition.parent == full for condition in conditions):
             raise InvalidInput(f"{full!r} is conditional on itself", expected="a parent of another name")
-        known = self._known.get(full)
+        call = make(full, tuple(conditions))
+        asked = self._pinned(call) if full in self._fixed else self._instead.get(full, call)
+        known = next((h for h in self._of_name.get(full, ()) if h.definition_id == asked.definition_id), None)
         if known is None:
-            self._learn(make(full, conditions))
-            self._joined[full] = None
+            self._joined.append(asked)
+            self._learn(asked, None)
         elif known.conditions and not set(conditions) <= set(known.conditions):
-            self._learn(known.with_conditions(_either(known.conditions, conditions)))
+            self._learn(known.with_conditions(_either(known.conditions, conditions)), known)
         if not self._all_hold(conditions):
             return None
-        return self._used.setdefault(full, self._value(full))
+        if full not in self._used:
+            self._used[full] = asked, self._value(asked)
+        used, value = self._used[full]
+        if used.definition_id != asked.definition_id:
+            self.refused = two_definitions(used, asked)
+            raise self.refused
+        return self._legal(call, value, f"the space gives {full!r} the value {value!r}")
 
-    def _learn(self, hyperparameter: Hyperparameter) -> None:
-        self._known[hyperparameter.name] = hyperparameter
-        self._space = None
-        value = None if self._met is None else self._met(hyperparameter)
-        if value is not None:
-            self._given.setdefault(hyperparameter.name, value)
+    def _pinned(self, call: Hyperparameter) -> Hyperparameter:
+        given = self._fixed[call.name]
+        value = self._legal(call, given, f"fixed gives {call.name!r} the value {given!r}")
+        return Fixed(call.name, value, call.conditions)
 
-    def _value(self, name: str) -> Value:
+    def _legal(self, call: Hyperparameter, value: Any, what: str) -> Value:
+        try:
+            return call.legal(value)
+        except InvalidInput as error:
+            self.refused = InvalidInput(what, expected=error.expected)
+            raise self.refused from None
+
+    def _learn(self, h: Hyperparameter, before: Hyperparameter | None) -> None:
+        """Adds a hyperparameter, or puts it in the place of what was known of it before."""
+        for listed in (self._known, self._of_name.setdefault(h.name, [])):
+            if before is None:
+                listed.append(h)
+            else:
+                listed[next(at for at, one in enumerate(listed) if one is before)] = h
+        if self._met is not None:
+            self._met(h)
+
+    def _value(self, h: Hyperparameter) -> Value:
+        """The value that a hyperparameter has in this configuration: one that it can take."""
+        if h.name in self._given and h.admits(self._given[h.name]):
+            return h.legal(self._given[h.name])
+        missing = None if self._missing is None else self._missing(h)
+        return h.default if missing is None else missing
+
+    def _active(self, name: str) -> Hyperparameter | None:
+        """The hyperparameter of this name that is active: the one asked for, else one whose conditions hold."""
+        if name in self._used:
+            return self._used[name][0]
+        return next((h for h in self._of_name.get(name, ()) if self._all_hold(h.conditions)), None)
+
+    def _find(self, name: str) -> tuple[Hyperparameter, Value] | None:
         if name in self._used:
             return self._used[name]
-        hyperparameter = self._known[name]
-        if name not in self._given:
-            return hyperparameter.default
-        value: Value = self._given[name]
-        return hyperparameter.legal(value) if hyperparameter.admits(value) else value
-
-    def _is_active(self, name: str) -> bool:
-        return self._all_hold(self._known[name].conditions)
+        h = self._active(name)
+        return None if h is None else (h, self._value(h))
 
     def _all_hold(self, conditions: Iterable[Condition]) -> bool:
         return all(self._holds(condition) for condition in conditions)
 
     def _holds(self, condition: Condition) -> bool:
-        parent = self._known[condition.parent]
-        if condition.parent not in self._used and not self._is_active(condition.parent):
-            return False
-        return typed(self._value(condition.parent)) in parent.admitted(condition)
+        found = self._find(condition.parent)
+        return found is not None and typed(found[1]) in found[0].admitted(condition)
+
+
+def two_definitions(one: Hyperparameter, other: Hyperparameter) -> InvalidInput:
+    """The error where a name is asked for in two ways that nothing tells apart."""
+    fix = "Give one of them another name, or ask for each under a condition that excludes the other."
+    if isinstance(one, Fixed) and isinstance(other, Fixed):
+        fix = "A value that follows from other hyperparameters is none of its own: use it without hp.Fixed."
+    return InvalidInput(
+        f"{one.name!r} is asked for as {one} and as {other} under the same conditions",
+        expected="one definition for each name",
+        fix=fix,
+    )
 
 
 def _either(first: Sequence[Condition], second: Sequence[Condition]) -> tuple[Condition, ...]:

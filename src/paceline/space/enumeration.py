@@ -148,7 +148,7 @@ class Enumeration:
     """
 
     def __init__(self, hyperparameters: Sequence[Hyperparameter], samples: int) -> None:
-        self._names = [h.name for h in hyperparameters]
+        self._names = tuple(dict.fromkeys(h.name for h in hyperparameters))
         self._components = [Component(_steps(group, samples)) for group in _groups(hyperparameters)]
         self.size = 1
         for component in self._components:
@@ -164,45 +164,54 @@ class Enumeration:
 
 
 def _groups(hyperparameters: Sequence[Hyperparameter]) -> list[list[Hyperparameter]]:
-    """The hyperparameters by component; each follows its parents as closely as it can, which keeps masks few."""
-    parents = {h.name: {condition.parent for condition in h.conditions} for h in hyperparameters}
-    children: dict[str, list[Hyperparameter]] = {h.name: [] for h in hyperparameters}
-    for h in hyperparameters:
-        for parent in parents[h.name]:
-            children[parent].append(h)
-    group_of: dict[str, int] = {}
-    for h in hyperparameters:  # parents come first, so that joining groups as we go finds every component
-        joined = {group_of[parent] for parent in parents[h.name]}
-        group_of[h.name] = min(joined, default=len(group_of))
+    """The hyperparameters by component; each follows its parents as closely as it can, which keeps masks few.
+
+    They are told apart by their places: of one name there may be several, and a condition looks at all of them.
+    """
+    of_name: dict[str, list[int]] = {}
+    for at, h in enumerate(hyperparameters):
+        of_name.setdefault(h.name, []).append(at)
+    parents = [{at for condition in h.conditions for at in of_name[condition.parent]} for h in hyperparameters]
+    children: list[list[int]] = [[] for _ in hyperparameters]
+    for at, above in enumerate(parents):
+        for parent in above:
+            children[parent].append(at)
+    group_of: dict[int, int] = {}
+    for at, above in enumerate(parents):  # parents come first, so that joining groups as we go finds every component
+        joined = {group_of[parent] for parent in above}
+        group_of[at] = min(joined, default=len(group_of))
         if len(joined) > 1:
-            group_of = {name: group_of[h.name] if group in joined else group for name, group in group_of.items()}
-    ordered: dict[int, dict[str, Hyperparameter]] = {}
-    for h in hyperparameters:
-        pending = [h]
+            group_of = {place: group_of[at] if group in joined else group for place, group in group_of.items()}
+    ordered: dict[int, dict[int, None]] = {}
+    for first in range(len(hyperparameters)):
+        pending = [first]
         while pending:
             ready = pending.pop()
-            placed = ordered.setdefault(group_of[ready.name], {})
-            if ready.name not in placed and parents[ready.name] <= placed.keys():
-                placed[ready.name] = ready
-                pending.extend(reversed(children[ready.name]))
-    return [list(placed.values()) for placed in ordered.values()]
+            placed = ordered.setdefault(group_of[ready], {})
+            if ready not in placed and parents[ready] <= placed.keys():
+                placed[ready] = None
+                pending.extend(reversed(children[ready]))
+    return [[hyperparameters[at] for at in placed] for placed in ordered.values()]
 
 
 def _steps(group: Sequence[Hyperparameter], samples: int) -> list[Step]:
-    axes = {h.name: Axis.of(h, samples) for h in group}
-    needs = dict.fromkeys(axes, 0)
-    meets: dict[str, dict[int, int]] = {name: {} for name in axes}  # position -> bits, of those that meet any
+    axes = [Axis.of(h, samples) for h in group]
+    of_name: dict[str, list[int]] = {}
+    for at, h in enumerate(group):
+        of_name.setdefault(h.name, []).append(at)
+    needs = [0] * len(axes)
+    meets: list[dict[int, int]] = [{} for _ in axes]  # position -> bits, of those that meet any
     bit = 1
-    for h in group:
+    for at, h in enumerate(group):
         for condition in h.conditions:
-            needs[h.name] |= bit
-            axis = axes[condition.parent]
-            for _, value in axis.hyperparameter.admitted(condition):
-                position = axis.position(value)
-                if position is not None:
-                    meets[condition.parent][position] = meets[condition.parent].get(position, 0) | bit
+            needs[at] |= bit
+            for parent in of_name[condition.parent]:
+                for _, value in group[parent].admitted(condition):
+                    position = axes[parent].position(value)
+                    if position is not None:
+                        meets[parent][position] = meets[parent].get(position, 0) | bit
             bit <<= 1
-    return [Step(axis, needs[name], _runs(len(axis), meets[name])) for name, axis in axes.items()]
+    return [Step(axis, needs[at], _runs(len(axis), meets[at])) for at, axis in enumerate(axes)]
 
 
 def _runs(length: int, meets: dict[int, int]) -> tuple[Run, ...]:

@@ -2,18 +2,26 @@
 
 ``for i in range(hp.Int("layers", 1, 3)): hp.Int(f"units_{i}", ...)`` never says that ``units_2`` matters only with
 three layers, but its runs show it. A condition is inferred only where it explains every observation exactly.
+
+``rate = hp.Float("rate", 1e-4, 1e-2) if optimizer == "adam" else hp.Float("rate", 0.01, 1)`` has two definitions of one
+name. They are two hyperparameters, the variants of the name, if the values of others tell in every observation which of
+them was asked for.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 
-from paceline.core import Configuration
+from paceline.core import Configuration, InvalidInput
 from paceline.space.base import Condition, Hyperparameter, Typed, typed
-from paceline.space.space import Space
+from paceline.space.define import two_definitions
+from paceline.space.space import Space, exclude_each_other
 
 _MOST_PARENTS = 2
 _MOST_LISTED = 4096
+
+MOST_VARIANTS = 16
+"""Of one name. A range that depends on others in more ways is no use to a search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +31,21 @@ class Observation:
     Attributes:
         config: the values of all hyperparameters that it asked for where they were active.
         error: why the run failed; None if it did not. A failed run may not have come to ask for everything.
+        asked: by name, the ``definition_id`` with which it was asked for; what is left out had the first definition
+            that is known.
     """
 
     config: Configuration
     error: str | None = None
+    asked: Mapping[str, str] = field(default_factory=dict)
 
 
 def contradicts(
     space: Space, config: Configuration, used: Collection[str], *, outside: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Names about which the space and a build disagree: asked for and not active, or active and not asked for.
+    """Names about which the space and a build disagree.
+
+    They were asked for and are not active, or are active and were not asked for, or have a value that is not legal.
 
     Args:
         space: what is believed.
@@ -40,64 +53,204 @@ def contradicts(
         used: names that the build asked for, ``hp.used``.
         outside: names that no build asks for, such as the batch size; they are never in disagreement.
     """
-    active = {h.name for h in space.active(config)}
-    return tuple(name for name in space.names if name not in outside and (name in active) != (name in used))
+    believed = space.project(config)
+    if believed is None:
+        active = [h for h in space if h.name in config and space.may_be_active(h, config)]
+        return tuple(h.name for h in active if not h.admits(config[h.name]))
+    return tuple(name for name in space.names if name not in outside and (name in believed) != (name in used))
 
 
-def infer_conditions(
-    declared: Space, observations: Iterable[Observation]
-) -> tuple[Space, tuple[tuple[str, tuple[Condition, ...]], ...]]:
+Inferred = tuple[tuple[str, tuple[Condition, ...]], ...]
+"""Names, each with the conditions that nobody declared; of a name with variants one for each."""
+
+
+def infer_conditions(declared: Iterable[Hyperparameter], observations: Iterable[Observation]) -> tuple[Space, Inferred]:
     """The space with the conditions that its builds show, and by name those that were added.
 
     A hyperparameter gets conditions on one other that comes before it (two, where one does not do) if then, in all
     observations, it is active exactly where it was asked for. Earlier parents are preferred. One that was never asked
     for, or that nothing explains, stays as it is. A declared condition that did not hold where it was asked for goes.
+    Variants of one name get conditions that exclude each other.
 
     Args:
-        declared: the hyperparameters with the conditions that ``conditional_scope`` gave them.
+        declared: the hyperparameters with the conditions that ``conditional_scope`` gave them, in the order in which
+            they were met.
         observations: runs of ``build``. Failed ones only show what was asked for, not what was not.
+
+    Raises:
+        InvalidInput: a name has several definitions which nothing tells apart, or too many.
     """
-    seen = tuple(observations)
+    inference = _Inference(_ordered(declared), tuple(observations))
     found: list[Hyperparameter] = []
     inferred: list[tuple[str, tuple[Condition, ...]]] = []
-    for h in declared:
-        kept = tuple(c for c in h.conditions if not _refuted(declared, h.name, c, seen))
-        added = _explanation(found, h.name, [o for o in seen if _hold(declared, kept, o)])
-        found.append(h.with_conditions((*kept, *added)) if added or kept != h.conditions else h)
+    for h in inference.declared:
+        kept, added = inference.conditions(h, found)
+        if kept is None:
+            continue
+        now = h.with_conditions((*kept, *added)) if added or kept != h.conditions else h
+        found.append(now)
         if added:
             inferred.append((h.name, added))
     return Space(found), tuple(inferred)
 
 
-def _meets(wanted: frozenset[Typed], parent: str, observation: Observation) -> bool:
-    return parent in observation.config and typed(observation.config[parent]) in wanted
+class _Inference:
+    """What some runs show of some hyperparameters."""
 
+    def __init__(self, declared: Sequence[Hyperparameter], observations: Sequence[Observation]) -> None:
+        self.declared, self._observations = declared, observations
+        self._of_name: dict[str, list[Hyperparameter]] = {}
+        for h in declared:
+            self._of_name.setdefault(h.name, []).append(h)
+        self._apart: dict[str, dict[str, tuple[Condition, ...]] | None] = {}
 
-def _hold(space: Space, conditions: Iterable[Condition], observation: Observation) -> bool:
-    return all(_meets(space[c.parent].admitted(c), c.parent, observation) for c in conditions)
+    def conditions(
+        self, h: Hyperparameter, earlier: Sequence[Hyperparameter]
+    ) -> tuple[tuple[Condition, ...] | None, tuple[Condition, ...]]:
+        """The declared conditions that hold, and those to be added; None for a variant that was never seen."""
+        kept = self._kept(h)
+        variants = self._of_name[h.name]
+        if len(variants) == 1:
+            return kept, self._explanation(earlier, h, kept)
+        if h.name not in self._apart:
+            self._apart[h.name] = self._tell_apart(h.name)
+        apart = self._apart[h.name]
+        if apart is None:  # what is declared tells them apart
+            return kept, self._explanation(earlier, h, kept)
+        if h.definition_id not in apart:
+            return None, ()
+        added = apart[h.definition_id]
+        return kept, (*added, *self._explanation(earlier, h, (*kept, *added)))
 
+    def _asked(self, h: Hyperparameter, observation: Observation) -> bool:
+        """Whether a run asked for a hyperparameter, with this definition."""
+        if h.name not in observation.config:
+            return False
+        variants = self._of_name[h.name]
+        if len(variants) == 1:
+            return True
+        known = observation.asked.get(h.name)
+        return h is variants[0] if known is None else h.definition_id == known
 
-def _refuted(space: Space, name: str, condition: Condition, observations: Iterable[Observation]) -> bool:
-    return any(name in o.config and not _hold(space, [condition], o) for o in observations)
+    def _kept(self, h: Hyperparameter) -> tuple[Condition, ...]:
+        return tuple(
+            c for c in h.conditions if not any(self._asked(h, o) and not self._meets(c, o) for o in self._observations)
+        )
 
+    def _meets(self, condition: Condition, observation: Observation) -> bool:
+        parents = self._of_name[condition.parent]
+        admitted = frozenset().union(*(parent.admitted(condition) for parent in parents))
+        return condition.parent in observation.config and typed(observation.config[condition.parent]) in admitted
 
-def _explanation(
-    earlier: Sequence[Hyperparameter], name: str, observations: Sequence[Observation]
-) -> tuple[Condition, ...]:
-    """Conditions on as few parents as possible under which ``name`` is active exactly where it was asked for."""
-    used = [o for o in observations if name in o.config]
-    unused = [o for o in observations if name not in o.config and o.error is None]
-    if not used or not unused:
+    # -- variants
+
+    def _tell_apart(self, name: str) -> dict[str, tuple[Condition, ...]] | None:
+        """Conditions by definition that exclude each other; None where those that are declared do.
+
+        Raises:
+            InvalidInput: nothing tells them apart.
+        """
+        variants = self._of_name[name]
+        kept = [h.with_conditions(self._kept(h)) for h in variants]
+        if all(exclude_each_other(one, other, self._of_name) for one, other in combinations(kept, 2)):
+            return None
+        seen = {h.definition_id: [o for o in self._observations if self._asked(h, o)] for h in variants}
+        seen = {key: used for key, used in seen.items() if used}
+        if len(seen) > MOST_VARIANTS:
+            raise too_many(variants)
+        if len(seen) < 2:
+            return dict.fromkeys(seen or [variants[0].definition_id], ())
+        last = max(at for at, h in enumerate(self.declared) if h.name == name)
+        parents = [
+            h for h in self.declared[:last]
+            if h.name != name and len(self._of_name[h.name]) == 1 and (h.num_values or _MOST_LISTED + 1) <= _MOST_LISTED
+        ]  # fmt: skip
+        for count in range(1, _MOST_PARENTS + 1):
+            for some in combinations(parents, count):
+                boxes = {key: _box(some, used) for key, used in seen.items()}
+                if all(_disjoint(one, other) for one, other in combinations(boxes.values(), 2)):
+                    return _separated({h.name: h for h in some}, boxes)
+        one, other, *_ = (h for h in variants if h.definition_id in seen)
+        raise two_definitions(one, other)
+
+    # -- one hyperparameter
+
+    def _explanation(
+        self, earlier: Sequence[Hyperparameter], h: Hyperparameter, kept: Sequence[Condition]
+    ) -> tuple[Condition, ...]:
+        """Conditions on as few parents as possible under which it is active exactly where it was asked for."""
+        observations = [o for o in self._observations if all(self._meets(c, o) for c in kept)]
+        used = [o for o in observations if self._asked(h, o)]
+        unused = [o for o in observations if not self._asked(h, o) and o.error is None]
+        if not used or not unused:
+            return ()
+        possible = [
+            one for one in earlier
+            if len(self._of_name[one.name]) == 1 and one.name != h.name and all(one.name in o.config for o in used)
+        ]  # fmt: skip
+        shown = {one.name: {typed(o.config[one.name]) for o in used} for one in possible}
+        for count in range(1, _MOST_PARENTS + 1):
+            for parents in combinations(possible, count):
+                if not any(all(_has(shown[one.name], one.name, o) for one in parents) for o in unused):
+                    conditions = [_generalised(one, shown[one.name], unused) for one in parents]
+                    if all(conditions):
+                        return tuple(condition for condition in conditions if condition is not None)
         return ()
-    possible = [h for h in earlier if all(h.name in o.config for o in used)]
-    shown = {h.name: {typed(o.config[h.name]) for o in used} for h in possible}
-    for count in range(1, _MOST_PARENTS + 1):
-        for parents in combinations(possible, count):
-            if not any(all(_meets(frozenset(shown[h.name]), h.name, o) for h in parents) for o in unused):
-                conditions = [_generalised(h, shown[h.name], unused) for h in parents]
-                if all(conditions):
-                    return tuple(condition for condition in conditions if condition is not None)
-    return ()
+
+
+def too_many(variants: Sequence[Hyperparameter]) -> InvalidInput:
+    """The error where the definition of a name changes with almost every configuration."""
+    first, second, *rest = variants
+    return InvalidInput(
+        f"{first.name!r} is asked for as {first}, as {second} and in {len(rest)} other ways, as other values decide",
+        expected=f"at most {MOST_VARIANTS} definitions of one name",
+        fix="Ask for what does not depend on other values, such as a share: round(units * hp.Float('share', 0.1, 1)).",
+    )
+
+
+_Box = dict[str, set[Typed]]
+"""Values that were seen with one variant, by the name of a parent that was active in each of its runs."""
+
+
+def _box(parents: Sequence[Hyperparameter], used: Sequence[Observation]) -> _Box:
+    active = [h.name for h in parents if all(h.name in o.config for o in used)]
+    return {name: {typed(o.config[name]) for o in used} for name in active}
+
+
+def _disjoint(one: _Box, other: _Box) -> bool:
+    return any(not one[name] & other[name] for name in one.keys() & other.keys())
+
+
+def _separated(parents: Mapping[str, Hyperparameter], boxes: Mapping[str, _Box]) -> dict[str, tuple[Condition, ...]]:
+    """The boxes as conditions. A value that was never seen goes to the variant to whose values it is nearest."""
+    found: dict[str, tuple[Condition, ...]] = {}
+    for key, box in boxes.items():
+        conditions = []
+        for name, own in box.items():
+            others = [other[name] for other in boxes.values() if name in other and not other[name] & own]
+            conditions.append(_claimed(parents[name], own, others))
+        found[key] = tuple(conditions)
+    return found
+
+
+def _claimed(parent: Hyperparameter, own: set[Typed], others: Sequence[set[Typed]]) -> Condition:
+    mine = [parent.index_of(value) for _, value in own]
+    theirs = [[parent.index_of(value) for _, value in other] for other in others]
+    taken = {at for one in theirs for at in one}
+
+    def is_mine(at: int) -> bool:
+        if at in mine or at in taken:
+            return at in mine
+        if not parent.is_ordered:
+            return not theirs or min(mine) < min(map(min, theirs))  # of categories: whoever was listed first
+        near = [(_distance(at, one), min(one)) for one in theirs]
+        return not near or (_distance(at, mine), min(mine)) < min(near)
+
+    return Condition(parent.name, [parent.value_at(at) for at in range(parent.num_values or 0) if is_mine(at)])
+
+
+def _has(wanted: Collection[Typed], name: str, observation: Observation) -> bool:
+    return name in observation.config and typed(observation.config[name]) in wanted
 
 
 def _generalised(parent: Hyperparameter, shown: set[Typed], unused: Sequence[Observation]) -> Condition | None:
@@ -121,3 +274,14 @@ def _generalised(parent: Hyperparameter, shown: set[Typed], unused: Sequence[Obs
 
 def _distance(at: int, others: Iterable[int]) -> int:
     return min(abs(at - other) for other in others)
+
+
+def _ordered(declared: Iterable[Hyperparameter]) -> list[Hyperparameter]:
+    """The hyperparameters as met, but a later variant before all that look at its name."""
+    listed = list(declared)
+    for h in listed[:]:
+        looking = [at for at, one in enumerate(listed) if any(c.parent == h.name for c in one.conditions)]
+        place = next(at for at, one in enumerate(listed) if one is h)
+        if looking and place > looking[0]:
+            listed.insert(looking[0], listed.pop(place))
+    return listed

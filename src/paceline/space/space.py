@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paceline.core import Configuration, InvalidInput, Value
+from paceline.core import Configuration, InvalidInput, Value, shown
 from paceline.space.base import Condition, Hyperparameter, Typed, read_conditions, typed
 from paceline.space.choices import Boolean, Choice, Fixed
 from paceline.space.enumeration import Enumeration
@@ -32,8 +32,13 @@ class Space:
     hold: each parent active, and with one of the condition's values. Methods that take a configuration also take one
     that lacks values (their defaults are meant) or has those of inactive hyperparameters (they are passed over).
 
+    Several hyperparameters may have one name, if their conditions exclude each other: a learning rate of one range for
+    Adam and of another for SGD. They are the *variants* of the name. Each is a dimension of its own; a configuration
+    has the value of the one that is active under their common name.
+
     Raises:
-        InvalidInput: a hyperparameter without a name, two with the same, a condition on one that does not come before.
+        InvalidInput: a hyperparameter without a name, two of one name that may be active together, a condition on one
+            that does not come before.
     """
 
     hyperparameters: tuple[Hyperparameter, ...]
@@ -41,24 +46,46 @@ class Space:
     def __init__(self, hyperparameters: Iterable[Hyperparameter] | Mapping[str, Hyperparameter] = ()) -> None:
         if isinstance(hyperparameters, Mapping):
             hyperparameters = [h.named(name) for name, h in hyperparameters.items()]
-        listed: dict[str, Hyperparameter] = {}
+        listed: dict[str, list[Hyperparameter]] = {}
+        members: list[Hyperparameter] = []
         for h in hyperparameters:
-            _check_member(h, listed)
-            listed[h.name] = h
-        object.__setattr__(self, "hyperparameters", tuple(listed.values()))
+            check_member(h, listed)
+            listed.setdefault(h.name, []).append(h)
+            members.append(h)
+        object.__setattr__(self, "hyperparameters", tuple(members))
 
     # -- a collection
 
     @cached_property
-    def _by_name(self) -> dict[str, Hyperparameter]:
-        return {h.name: h for h in self.hyperparameters}
+    def _by_name(self) -> dict[str, tuple[Hyperparameter, ...]]:
+        found: dict[str, tuple[Hyperparameter, ...]] = {}
+        for h in self.hyperparameters:
+            found[h.name] = (*found.get(h.name, ()), h)
+        return found
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the hyperparameters, in order."""
+        """Names of the hyperparameters, in order, each once."""
         return tuple(self._by_name)
 
+    @cached_property
+    def by_label(self) -> dict[str, Hyperparameter]:
+        """The hyperparameters by labels of their own: the name, of variants with their conditions.
+
+        ``"units"``; ``"rate (optimizer is sgd)"``.
+        """
+        found: dict[str, Hyperparameter] = {}
+        for h in self.hyperparameters:
+            is_variant = len(self._by_name[h.name]) > 1
+            plain = f"{h.name} ({' and '.join(map(str, h.conditions))})" if is_variant else h.name
+            label = plain
+            while label in found or (is_variant and label in self._by_name):
+                label += "'"
+            found[label] = h
+        return found
+
     def __len__(self) -> int:
+        """How many hyperparameters there are, each variant counted."""
         return len(self.hyperparameters)
 
     def __iter__(self) -> Iterator[Hyperparameter]:
@@ -68,10 +95,21 @@ class Space:
         return name in self._by_name
 
     def __getitem__(self, name: str) -> Hyperparameter:
-        try:
-            return self._by_name[name]
-        except KeyError:
-            raise KeyError(f"no hyperparameter {name!r}; {_did_you_mean(name, self.names)}") from None
+        """The one hyperparameter of this name.
+
+        Raises:
+            KeyError: there is none, or it has variants: see `variants`.
+        """
+        found = self._by_name.get(name, ())
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise KeyError(f"{name!r} is {' or '.join(map(str, found))}; see variants({name!r})")
+        raise KeyError(f"no hyperparameter {name!r}; {_did_you_mean(name, self.names)}")
+
+    def variants(self, name: str) -> tuple[Hyperparameter, ...]:
+        """All hyperparameters of this name: none, one, or several of which at most one is active."""
+        return self._by_name.get(name, ())
 
     def __eq__(self, other: object) -> bool:
         return self.hyperparameters == other.hyperparameters if isinstance(other, Space) else NotImplemented
@@ -80,41 +118,62 @@ class Space:
         return hash(self.hyperparameters)
 
     def with_hyperparameter(self, hyperparameter: Hyperparameter) -> "Space":
-        """The space with one more hyperparameter at its end; one of the same name is replaced where it stands."""
-        if hyperparameter.name in self:
-            return Space(hyperparameter if h.name == hyperparameter.name else h for h in self)
-        return Space((*self.hyperparameters, hyperparameter))
+        """The space with one more hyperparameter at its end; what has the same name is replaced where it stands."""
+        name = hyperparameter.name
+        if name not in self:
+            return Space((*self.hyperparameters, hyperparameter))
+        first = self._by_name[name][0]
+        return Space(hyperparameter if h is first else h for h in self if h is first or h.name != name)
 
     # -- what is active
 
+    def admitted(self, condition: Condition) -> frozenset[Typed]:
+        """Those values of a condition that its parent can take, whichever of the parent's variants is active."""
+        return _admitted(self._by_name.get(condition.parent, ()), condition)
+
     @cached_property
-    def _rules(self) -> dict[str, tuple[_Rule, ...]]:
-        """For each conditional hyperparameter: its parents, with the values that they must have."""
-        return {
-            h.name: tuple((c.parent, self._by_name[c.parent].admitted(c)) for c in h.conditions)
-            for h in self.hyperparameters
-            if h.conditions
-        }
+    def _members(self) -> tuple[tuple[Hyperparameter, tuple[_Rule, ...]], ...]:
+        """Each hyperparameter with its parents and the values that they must have."""
+        return tuple(
+            (h, tuple((condition.parent, self.admitted(condition)) for condition in h.conditions)) for h in self
+        )
 
-    def _holds(self, name: str, values: Mapping[str, Value]) -> bool:
-        """Whether the conditions hold, by exact values of those active so far."""
-        rules = self._rules.get(name, ())
-        return all(parent in values and typed(values[parent]) in wanted for parent, wanted in rules)
-
-    def _fill(self, values: Mapping[str, Any]) -> dict[str, Value]:
+    def _active(self, values: Mapping[str, Any]) -> Iterator[tuple[Hyperparameter, Value]]:
+        """The active hyperparameters with their values: those given, else their defaults."""
         config: dict[str, Value] = {}
-        for h in self.hyperparameters:
-            if not h.conditions or self._holds(h.name, config):
-                config[h.name] = h.legal(values[h.name]) if h.name in values else h.default
-        return config
+        for h, rules in self._members:
+            if not rules or _hold(rules, config):
+                config[h.name] = value = h.legal(values[h.name]) if h.name in values else h.default
+                yield h, value
 
     def active(self, config: Configuration) -> tuple[Hyperparameter, ...]:
         """The hyperparameters that are active in a configuration, in order."""
-        return tuple(self._by_name[name] for name in self._fill(config))
+        return tuple(h for h, _ in self._active(config))
+
+    def may_be_active(self, h: Hyperparameter, values: Mapping[str, Value]) -> bool:
+        """Whether the conditions of a member hold by these values alone, legal or not."""
+        return any(one is h and _hold(rules, values) for one, rules in self._members)
 
     def default(self) -> dict[str, Value]:
         """The configuration in which every active hyperparameter has its default."""
         return self._fill({})
+
+    def _fill(self, values: Mapping[str, Any]) -> dict[str, Value]:
+        return {h.name: value for h, value in self._active(values)}
+
+    def project(self, values: Mapping[str, Any]) -> dict[str, Value] | None:
+        """The configuration of this space that a configuration of another one comes nearest to.
+
+        Values of names that are not in this space, or inactive in it, are left out; missing ones are at their defaults.
+        None where an active hyperparameter cannot take the value that is given for it.
+        """
+        config: dict[str, Value] = {}
+        for h, rules in self._members:
+            if not rules or _hold(rules, config):
+                if h.name in values and not h.admits(values[h.name]):
+                    return None
+                config[h.name] = h.legal(values[h.name]) if h.name in values else h.default
+        return config
 
     def complete(self, values: Mapping[str, Any]) -> dict[str, Value]:
         """The configuration that some values mean: missing ones at their defaults, inactive ones left out.
@@ -127,7 +186,9 @@ class Space:
             if name not in self:
                 expected = _did_you_mean(name, self.names)
                 raise InvalidInput(f"{name!r} is no hyperparameter of the space", expected=expected)
-            self._by_name[name].legal(value)
+            variants = self._by_name[name]
+            if not any(h.admits(value) for h in variants[1:]):
+                variants[0].legal(value)
         return self._fill(values)
 
     def key(self, config: Configuration) -> str:
@@ -136,9 +197,8 @@ class Space:
         It holds the values that differ from their defaults. So it stays what it was when a hyperparameter joins the
         space later: a trial that ran before counts as having that one's default.
         """
-        filled = self._fill(config)
-        varied = {name: value for name, value in filled.items() if typed(value) != typed(self._by_name[name].default)}
-        return _write(varied)
+        active = self._active(config)
+        return _write({h.name: value for h, value in active if typed(value) != typed(h.default)})
 
     # -- every configuration
 
@@ -188,8 +248,13 @@ class Space:
 
     def encode(self, config: Configuration) -> npt.NDArray[np.float64]:
         """Coordinates of a configuration in the unit cube, shape [d] for d hyperparameters; NaN where inactive."""
-        filled = self._fill(config)
-        return np.array([h.to_unit(filled[h.name]) if h.name in filled else np.nan for h in self], dtype=np.float64)
+        filled: dict[str, Value] = {}
+        u = np.full(len(self.hyperparameters), np.nan)
+        for at, (h, rules) in enumerate(self._members):
+            if not rules or _hold(rules, filled):
+                filled[h.name] = value = h.legal(config[h.name]) if h.name in config else h.default
+                u[at] = h.to_unit(value)
+        return u
 
     def decode(self, u: npt.ArrayLike) -> dict[str, Value]:
         """The configuration at coordinates of shape [d]; inverse of `encode` for every configuration.
@@ -203,8 +268,8 @@ class Space:
         if coordinates.shape != (len(self),):
             raise InvalidInput(f"u has shape {list(coordinates.shape)}", expected=f"shape [{len(self)}]")
         config: dict[str, Value] = {}
-        for h, at in zip(self.hyperparameters, coordinates.tolist(), strict=True):
-            if not h.conditions or self._holds(h.name, config):
+        for (h, rules), at in zip(self._members, coordinates.tolist(), strict=True):
+            if not rules or _hold(rules, config):
                 config[h.name] = h.default if at != at else h.from_unit(at)
         return config
 
@@ -242,20 +307,75 @@ def hyperparameter_from_json(state: Mapping[str, Any]) -> Hyperparameter:
     return kind(**{**fields, "conditions": read_conditions(fields.get("conditions", ()))})
 
 
-def _check_member(h: object, earlier: Mapping[str, Hyperparameter]) -> None:
+def check_member(h: object, earlier: Mapping[str, Sequence[Hyperparameter]]) -> None:
+    """Makes sure that a hyperparameter may join a space.
+
+    Args:
+        h: what is to join.
+        earlier: what is there, by name, in order.
+
+    Raises:
+        InvalidInput: it has no name, a condition on one that does not come before, or it may be active together with
+            another one of its name.
+    """
     if not isinstance(h, Hyperparameter):
-        raise InvalidInput(f"the space holds {h!r}", expected=f"a hyperparameter: {', '.join(_KINDS)}")
+        raise InvalidInput(f"the space holds {shown(h)}", expected=f"a hyperparameter: {', '.join(_KINDS)}")
     if not h.name:
         fix = "Pass it first, or use .named(name)."
         raise InvalidInput(f"the space holds {h.kind} without a name", expected="a name", fix=fix)
-    if h.name in earlier:
-        raise InvalidInput(f"the space has two hyperparameters named {h.name!r}", expected="each name once")
     for condition in h.conditions:
         if not isinstance(condition, Condition):
             raise InvalidInput(f"a condition of {h.label} is {condition!r}", expected="Condition(parent, values)")
         if condition.parent not in earlier:
             expected = f"a parent that comes before it; {_did_you_mean(condition.parent, tuple(earlier))}"
             raise InvalidInput(f"{h.label} has a condition on {condition.parent!r}", expected=expected)
+    looked_at = next((one for name in earlier for one in earlier[name] if _looks_at(one, h.name)), None)
+    if h.name in earlier and looked_at is not None:
+        expected = f"it before {looked_at.label}, which has a condition on {h.name!r}"
+        raise InvalidInput(f"the space has another {h.label} at its end", expected=expected)
+    for other in earlier.get(h.name, ()):
+        if not exclude_each_other(other, h, earlier):
+            raise InvalidInput(
+                f"the space has two hyperparameters named {h.name!r} that may be active together, {other} and {h}",
+                expected="each name once, or conditions that exclude each other",
+            )
+
+
+def _looks_at(h: Hyperparameter, name: str) -> bool:
+    return any(condition.parent == name for condition in h.conditions)
+
+
+def exclude_each_other(
+    one: Hyperparameter, other: Hyperparameter, known: Mapping[str, Sequence[Hyperparameter]]
+) -> bool:
+    """Whether two hyperparameters are never active together: some parent of both would need two values at once.
+
+    Args:
+        one, other: with their conditions.
+        known: those to which the conditions refer, by name.
+    """
+    needs, others = _needs(one, known), _needs(other, known)
+    return any(not needs[parent] & others[parent] for parent in needs.keys() & others.keys())
+
+
+def _needs(h: Hyperparameter, known: Mapping[str, Sequence[Hyperparameter]]) -> dict[str, frozenset[Typed]]:
+    """What each parent must be for a hyperparameter to be active, parents of parents included."""
+    found: dict[str, frozenset[Typed]] = {}
+    for condition in h.conditions:
+        parents = known[condition.parent]
+        above = _needs(parents[0], known) if len(parents) == 1 else {}
+        for name, values in (*above.items(), (condition.parent, _admitted(parents, condition))):
+            found[name] = found[name] & values if name in found else values
+    return found
+
+
+def _admitted(parents: Iterable[Hyperparameter], condition: Condition) -> frozenset[Typed]:
+    return frozenset().union(*(parent.admitted(condition) for parent in parents))
+
+
+def _hold(rules: Iterable[_Rule], config: Mapping[str, Value]) -> bool:
+    """Whether conditions hold, by exact values of those active so far."""
+    return all(parent in config and typed(config[parent]) in wanted for parent, wanted in rules)
 
 
 def _did_you_mean(name: object, known: tuple[str, ...]) -> str:

@@ -31,7 +31,7 @@ class Axis:
     """The cells of one hyperparameter.
 
     Attributes:
-        name: the hyperparameter.
+        name: of the hyperparameter; of variants, which share a name, their labels in the space.
         ordered: whether neighbouring cells are alike.
         lengths: of the cells, shape [G]; they add up to 1.
         values: one value for each cell, of its middle.
@@ -56,19 +56,19 @@ class Axis:
 
 
 def axes_of(space: Space) -> dict[str, Axis]:
-    """The axes of all hyperparameters that have more than one value, by name."""
+    """The axes of all hyperparameters that have more than one value, by their labels in the space."""
     axes: dict[str, Axis] = {}
-    for h in space:
+    for label, h in space.by_label.items():
         if h.num_values != 1 and _can_be_active(h, space):
-            axes[h.name] = _axis(h, _conditions(h, space, axes))
+            axes[label] = _axis(label, h, _conditions(h, space, axes))
     return axes
 
 
 def _can_be_active(h: Hyperparameter, space: Space) -> bool:
     """Whether no parent of it is fixed to a value that leaves it out."""
-    parents = [(space[condition.parent], condition.values) for condition in h.conditions]
     return all(
-        _can_be_active(parent, space) and any(parent.admits(value) for value in values) for parent, values in parents
+        any(parent.admitted(condition) and _can_be_active(parent, space) for parent in space.variants(condition.parent))
+        for condition in h.conditions
     )
 
 
@@ -94,17 +94,17 @@ def basis(measure: Array, most: int) -> Array:
     return functions
 
 
-def _axis(h: Hyperparameter, conditions: Mapping[str, Array]) -> Axis:
+def _axis(label: str, h: Hyperparameter, conditions: Mapping[str, Array]) -> Axis:
     if h.num_values is None:
         bounds = np.arange(1, CELLS) / CELLS
         lengths = np.full(CELLS, 1 / CELLS)
-        return Axis(h.name, True, lengths, _values(h, lengths), conditions, bounds)
+        return Axis(label, True, lengths, _values(h, lengths), conditions, bounds)
     at, cells = _cells(h)
     lengths = np.bincount(cells) / _FINE
     last = np.flatnonzero(np.diff(cells))
     bounds = (at[last] + at[last + 1]) / 2  # between the last value of a cell and the first of the next
     values = _values(h, lengths)
-    return Axis(h.name, h.is_ordered, lengths, values, conditions, bounds)
+    return Axis(label, h.is_ordered, lengths, values, conditions, bounds)
 
 
 def _cells(h: Hyperparameter) -> tuple[Array, npt.NDArray[np.intp]]:
@@ -127,10 +127,12 @@ def _conditions(h: Hyperparameter, space: Space, axes: Mapping[str, Axis]) -> di
     """What a hyperparameter is active under, its parents' own conditions included."""
     shares: dict[str, Array] = {}
     for condition in h.conditions:
-        if condition.parent not in axes:  # it has one value only
+        parents = [one for one in space.variants(condition.parent) if one.admitted(condition)]
+        label = next((label for label, one in space.by_label.items() if one is parents[0]), "")
+        if len(parents) > 1 or label not in axes:  # any of several will do, or it has one value only
             continue
-        own = {condition.parent: _share(space[condition.parent], condition, axes[condition.parent])}
-        for parent, share in (*own.items(), *axes[condition.parent].conditions.items()):
+        own = {label: _share(parents[0], condition, axes[label])}
+        for parent, share in (*own.items(), *axes[label].conditions.items()):
             shares[parent] = np.minimum(share, shares.get(parent, 1.0))
     return shares
 

@@ -70,7 +70,8 @@ class Table:
             given = f"losses have shape {list(y.shape)}" if np.isfinite(y).all() else "losses hold NaN or infinity"
             raise InvalidInput(given, expected=f"{len(configs)} finite numbers")
         axes = axes_of(space)
-        at = [space.names.index(name) for name in axes]
+        labels = list(space.by_label)
+        at = [labels.index(label) for label in axes]
         u = np.array([space.encode(config) for config in configs]).reshape(len(configs), len(space))[:, at]
         active = ~np.isnan(u)
         u = np.where(active, u, np.random.default_rng(seed).random(u.shape))

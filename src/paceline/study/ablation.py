@@ -53,8 +53,16 @@ def _changed(space: Space, start: Configuration, goal: Configuration) -> dict[st
         if name not in start or name not in goal or start[name] == goal[name]:
             continue
         values: dict[str, Value] = {**{k: v for k, v in goal.items() if k not in start}, **start, name: goal[name]}
-        found[name] = space.complete(values)
+        changed = space.project(values) or space.project({**values, **_values_of_other_variants(space, values, goal)})
+        if changed is not None and changed.get(name) == goal[name]:  # else it is legal beside the goal's values alone
+            found[name] = changed
     return found
+
+
+def _values_of_other_variants(space: Space, values: Configuration, goal: Configuration) -> dict[str, Value]:
+    """The goal's values of names of which another variant is active with some values than can take theirs."""
+    others = (name for name in space.names if len(space.variants(name)) > 1 and name in goal and name in values)
+    return {name: goal[name] for name in others}
 
 
 def _check(record: Record, directory: Path) -> None:

@@ -60,7 +60,7 @@ class OpenStudy:
         self.directory = study_directory(directory)
         self._began = time.monotonic()
         existing = Existing.find(self.directory)
-        given = given_space(space, None)
+        given = given_space(space, {})
         if existing is None and not len(given):
             raise InvalidInput(
                 "no space was given", expected="space={'rate': paceline.Float(1e-4, 1e-1, sampling='log'), ...}"

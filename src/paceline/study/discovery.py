@@ -75,6 +75,21 @@ def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> D
     return Discovered(found, _structural(outlines), reads_epochs, notes)
 
 
+def inferred_notes(found: Discovery) -> list[str]:
+    """What the builds have shown of the space that nobody declared, as sentences."""
+    notes = []
+    for name, conditions in found.inferred:
+        variants = found.space.variants(name)
+        if len(variants) == 1:
+            notes.append(f"{name} matters only where {' and '.join(map(str, conditions))}, as the builds show.")
+    for name in found.space.names:
+        variants = found.space.variants(name)
+        if len(variants) > 1:
+            each = "; ".join(f"{h} where {' and '.join(map(str, h.conditions))}" for h in variants)
+            notes.append(f"{name} is {len(variants)} hyperparameters, as the builds show: {each}.")
+    return notes
+
+
 def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, bool]:
     """Which hyperparameters changed the outline when they alone were changed."""
     default, reference = outlines[0]

@@ -13,7 +13,7 @@ from paceline.data import Split
 from paceline.data.folds import Parts
 from paceline.data.pool import pool_of
 from paceline.execute.base import Executor, Job, Leaves, Progress, Training
-from paceline.space import Space
+from paceline.space import Discovery, Space
 from paceline.study.division import Division
 from paceline.study.fresh import FINAL, Fresh, seeds_of, train_all
 from paceline.study.request import Request
@@ -39,6 +39,7 @@ class Engine:
         backend: of Keras.
         space: what may vary.
         structural: for each hyperparameter that was tried, whether it changes the program.
+        discovery: how the space was found.
     """
 
     request: Request
@@ -47,6 +48,7 @@ class Engine:
     backend: str
     space: Space
     structural: Mapping[str, bool]
+    discovery: Discovery | None = None
 
     @property
     def training(self) -> Training:
@@ -126,7 +128,7 @@ class Engine:
         from paceline.train.lanes import LaneCount, cohort_count, device_count, few_lanes, free_memory
 
         fused = self.backend == "jax"
-        preparation = Preparation(self.request.build, data, training, self.space, LOOP_NAMES, fused)
+        preparation = Preparation(self.request.build, data, training, self.space, LOOP_NAMES, fused, self.discovery)
         lane_count = LaneCount(
             capacity() if fused else 0, self.request.memory or free_memory(), device_count(), cohort_count(),
             few=few_lanes() if one_by_one else 0,

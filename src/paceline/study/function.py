@@ -16,6 +16,7 @@ from paceline.core import (
     PacelineError,
     Splits,
     Trial,
+    Value,
     parse_bytes,
     parse_seconds,
     shown,
@@ -30,6 +31,7 @@ from paceline.schedule import Full, Schedule
 from paceline.schedule.asha import Asha
 from paceline.search import Strategy
 from paceline.space import Fixed, Hyperparameter, Space
+from paceline.space.base import scalar
 from paceline.study.bring import SearchChoice
 from paceline.study.closing import Closing
 from paceline.study.continuing import FUNCTION, Existing, check_given_space, going_on
@@ -62,6 +64,7 @@ class FunctionTask:
         load: how a worker finds the function; None where there are none.
         source: ``"file.py:function"``, for ``paceline resume``; None where the function was passed from memory.
         closing: the final; none unless it was asked for, since only the user knows what a call takes.
+        fixed: values of hyperparameters that are not to be tuned.
         notes: sentences for the user.
     """
 
@@ -83,6 +86,7 @@ class FunctionTask:
     load: Load | None = None
     source: str | None = None
     closing: Closing = field(default_factory=Closing)
+    fixed: Mapping[str, Value] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     @classmethod
@@ -113,6 +117,7 @@ class FunctionTask:
         found = import_build(function) if isinstance(function, str) else function
         if not callable(found):
             raise InvalidInput(f"function is {shown(found)}", expected="a function of hp")
+        fixed = {} if fixed is None else {name: scalar(one, name) for name, one in mapping("fixed", fixed).items()}
         given = given_space(space, fixed)
         closing = closing or Closing()
         strategy = search.first(default=bool(closing.pairs))
@@ -124,6 +129,7 @@ class FunctionTask:
             given if existing is None else _grown(given, existing.record.space), given, search, decides, ordered,
             in_flight or _in_flight(workers or 1, strategy, decides), epochs, workers, limits,
             load=None if workers is None else _loader(function, found), source=_source_of(function), closing=closing,
+            fixed=fixed,
         )  # fmt: skip
 
     @property
@@ -145,7 +151,7 @@ class FunctionTask:
             "ordered": self.ordered,
             "in_flight": self.in_flight, "workers": self.workers, "time_limit": self.limits.seconds,
             "memory_limit": self.limits.memory, "closing": self.closing.to_json(),
-            "source": {"build": self.source},
+            "source": {"build": self.source, "fixed": dict(self.fixed), "space": self.given.to_json()},
         }  # fmt: skip
         return created(self.objective, FUNCTION, self.name, settings)
 
@@ -175,7 +181,8 @@ class FunctionTask:
         make: Callable[[], Any] = partial(InlinePlace, self.function, metric)
         if self.load is not None:
             make = partial(ProcessPlace, self.load, metric)
-        return FunctionExecutor(make, num_places, self.space, self.limits)
+        awaited = {**dict.fromkeys(self.fixed, "fixed"), **dict.fromkeys(self.strategy.names, "prior")}
+        return FunctionExecutor(make, num_places, self.space, self.limits, self.fixed, awaited, self.given)
 
     @property
     def test_trials(self) -> bool:
@@ -246,7 +253,7 @@ def objective_of(given: Any) -> Objective:
     return Objective.of(given)
 
 
-def given_space(space: Space | Mapping[str, Hyperparameter] | None, fixed: Mapping[str, Any] | None) -> Space:
+def given_space(space: Space | Mapping[str, Hyperparameter] | None, fixed: Mapping[str, Any]) -> Space:
     """The space as far as it is given, with fixed values in the place of what is not tuned.
 
     Raises:
@@ -260,11 +267,8 @@ def given_space(space: Space | Mapping[str, Hyperparameter] | None, fixed: Mappi
             f"space is {shown(space)}", expected="a paceline.Space, or a dict such as {'rate': paceline.Float(0, 1)}"
         )
     given = Space() if space is None else space
-    for name, value in ({} if fixed is None else mapping("fixed", fixed)).items():
-        legal = given[name].legal(value) if name in given else value
-        conditions = given[name].conditions if name in given else ()
-        given = given.with_hyperparameter(Fixed(name, legal, conditions))
-    return given
+    held = {h.name for h in given} & fixed.keys()
+    return Space(Fixed(h.name, h.legal(fixed[h.name]), h.conditions) if h.name in held else h for h in given)
 
 
 def schedule_of(given: str | Schedule, epochs: int | None) -> Schedule:

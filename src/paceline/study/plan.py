@@ -13,12 +13,12 @@ from paceline.data.fingerprints import fingerprint
 from paceline.execute.base import Executor, Leaves
 from paceline.schedule import Full, Schedule
 from paceline.search import Strategy
-from paceline.space import Space
+from paceline.space import Discovery, Space
 from paceline.study.backend import choose_backend
 from paceline.study.closing import Closing
 from paceline.study.continuing import going_on, space_mismatch
 from paceline.study.dataset import study_data
-from paceline.study.discovery import discover_space
+from paceline.study.discovery import discover_space, inferred_notes
 from paceline.study.engine import Engine, first_batch
 from paceline.study.fresh import Fresh, FreshSplits
 from paceline.study.models import Models
@@ -45,6 +45,7 @@ class Plan:
         notes: sentences for the user.
         schedule: who goes on.
         in_flight: how many trials may be in flight at once where a model or a schedule decides what follows.
+        discovery: how the space was found.
         preparation: what was done to the data, for the record; None where nothing is recorded of it.
     """
 
@@ -58,6 +59,7 @@ class Plan:
     notes: tuple[str, ...]
     schedule: Schedule
     in_flight: int
+    discovery: Discovery
     preparation: Mapping[str, Json] | None = None
 
     @property
@@ -157,7 +159,7 @@ class Plan:
     @cached_property
     def engine(self) -> Engine:
         """What trains."""
-        return Engine(self.request, self.split, self.seed, self.backend, self.space, self.structural)
+        return Engine(self.request, self.split, self.seed, self.backend, self.space, self.structural, self.discovery)
 
     @property
     def closing(self) -> Closing:
@@ -219,7 +221,7 @@ class Plan:
                 raise StudyMismatch(
                     "groups are others", expected=f"those of {directory}", fix=another_directory(directory)
                 )
-            different = [h.name for h in self.space if h.name not in record.space or record.space[h.name] != h]
+            different = [name for name in self.space.names if record.space.variants(name) != self.space.variants(name)]
             missing = [name for name in record.space.names if name not in self.space and self.structural]
             if different or missing:
                 raise space_mismatch([*different, *missing], directory)
@@ -247,16 +249,14 @@ def make_plan(request: Request) -> Plan:
     size = found.space.size()
     if size is not None:
         notes.append(f"The space holds {size:,} configurations.")
-    for name, conditions in found.inferred:
-        told = " and ".join(f"{c.parent} is {' or '.join(map(str, c.values))}" for c in conditions)
-        notes.append(f"{name} matters only where {told}, as the builds show.")
+    notes.extend(inferred_notes(found))
     notes.extend(discovered.notes)
     request.search.first(default=False).check(found.space)
     schedule = schedule_of(request, isinstance(dataset, Stream))
     in_flight = request.in_flight or in_flight_of(backend)
     plan = Plan(
         request, seed, backend, parts, found.space, discovered.structural, not discovered.reads_epochs, tuple(notes),
-        schedule, in_flight, data.preparation,
+        schedule, in_flight, found, data.preparation,
     )  # fmt: skip
     plan.engine.check()
     return plan

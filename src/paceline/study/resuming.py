@@ -9,6 +9,7 @@ from paceline.core import Budget, InvalidInput
 from paceline.data import weights
 from paceline.schedule import Schedule
 from paceline.search import Strategy
+from paceline.space import Space
 from paceline.study.asking import resolve
 from paceline.study.bring import choose_search
 from paceline.study.closing import Closing, Replication
@@ -96,10 +97,13 @@ def function_of(
         check_trusted(known, directory, trust)
     function = found("function", function, known, "the function", directory)
     names = ("epochs", "ordered", "workers", "time_limit", "memory_limit", "in_flight")
+    given = settings["source"].get("space")
+    space = record.space if given is None else Space.from_json(given)  # of an older study all that is known stays
     return FunctionTask.of(
         function, objective=record.objective, study=directory, budget=budget,
         search=choose_search(search, existing.seed, existing, searches=searches), seed=existing.seed, existing=existing,
         schedule=_schedule_of(existing, schedule, searches), closing=Closing.from_json(settings.get("closing")),
+        fixed=settings["source"].get("fixed"), space=space,
         **{name: settings.get(name) for name in names},
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ SETTINGS: Mapping[str, Setting] = {
     **dict.fromkeys(("trials", "memory", "keep_models", "in_flight", "workers", "time_limit", "memory_limit"), _QUIET),
     "seconds": Setting("budget", may_change=True, is_noted=False),
     **dict.fromkeys(("source.build", "source.data", "source.data_options.data_dir", "source.network"), _QUIET),
-    "source.fixed": _QUIET,  # what it changes is seen in the space
+    **dict.fromkeys(("source.fixed", "source.space"), _QUIET),  # what they change is seen in the space
     # what is tried next, and what is made of it
     **dict.fromkeys(("search", "start_with", "ordered", "backend"), _OPEN),
     "strategy": Setting("search", may_change=True),

@@ -4,12 +4,13 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from paceline.core import InvalidInput, Value
+from paceline.core import InvalidInput, Value, did_you_mean
 from paceline.core.events import Json
 from paceline.data import Dataset
 from paceline.data.weights import Plain
@@ -152,20 +153,30 @@ def fix(build: Callable[[HyperParameters], Any], given: Mapping[str, Value]) -> 
     Raises:
         InvalidInput: it asks for no such hyperparameter in its default configuration, or not with this value.
     """
-    choose_backend()
-    from paceline.train.isolation import GlobalState
-
-    probe = HyperParameters()
-    with GlobalState(0):
-        build(probe)
-    values = legal_values(probe.space, given)
+    values = _fixed_values(build, given)
 
     def fixed(hp: HyperParameters) -> Any:
-        for name, value in values.items():
-            hp.Fixed(name, value)  # the first registration of a name wins
+        hp.fix(values)
         return build(hp)
 
     return fixed
+
+
+def _fixed_values(build: Callable[[HyperParameters], Any], given: Mapping[str, Any]) -> dict[str, Value]:
+    """Legal values of hyperparameters that ``build`` asks for: by default, or where those found before have theirs."""
+    choose_backend()
+    from paceline.train.isolation import GlobalState
+
+    values: dict[str, Value] = {}
+    while len(values) < len(given):
+        probe = HyperParameters(fixed=values)
+        with GlobalState(0):
+            build(probe)
+        new = {name: value for name, value in given.items() if name in probe.used and name not in values}
+        if not new:
+            return legal_values(probe.space, given)  # raises
+        values |= {name: _legal_of([h for h in probe.known if h.name == name], new[name]) for name in new}
+    return values
 
 
 def legal_values(space: Space, given: Mapping[str, Any]) -> dict[str, Value]:
@@ -174,11 +185,19 @@ def legal_values(space: Space, given: Mapping[str, Any]) -> dict[str, Value]:
     Raises:
         InvalidInput: an unknown name, or a value that its hyperparameter cannot take.
     """
-    unknown = [name for name in given if name not in space]
-    if unknown:
-        known = ", ".join(space.names)
-        raise InvalidInput(f"{unknown[0]!r} is no hyperparameter", expected=f"one of {known}")
-    return {name: legal_value(space[name], value) for name, value in given.items()}
+    for name in given:
+        if name not in space:
+            fix = did_you_mean(name, space.names)
+            raise InvalidInput(f"{name!r} is no hyperparameter", expected=f"one of {', '.join(space.names)}", fix=fix)
+    return {name: _legal_of(space.variants(name), value) for name, value in given.items()}
+
+
+def _legal_of(variants: Sequence[Hyperparameter], given: Any) -> Value:
+    """One value that any of the variants of a name can take; the error is that of the first."""
+    for h in variants[1:]:
+        with suppress(InvalidInput):
+            return legal_value(h, given)
+    return legal_value(variants[0], given)
 
 
 def legal_value(hyperparameter: Hyperparameter, given: Any) -> Value:

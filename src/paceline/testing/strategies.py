@@ -37,6 +37,16 @@ CONTINUOUS = Space(
 )
 """No end of configurations."""
 
+VARIED = Space(
+    [
+        Choice("optimizer", ["adam", "sgd"]),
+        Float("rate", 1e-4, 1e-2, sampling="log", conditions=[Condition("optimizer", "adam")]),
+        Choice("rate", [0.1, 0.3, 1.0], conditions=[Condition("optimizer", "sgd")]),
+        Int("steps", 1, 3, conditions=[Condition("rate", [0.3, 1.0])]),
+    ]
+)
+"""A name with two variants, of which one decides about another hyperparameter."""
+
 SKEWED = Space([Boolean("deep"), Int("width", 1, 10**9, conditions=[Condition("deep", True)])])
 """One configuration on one side, 10^9 on the other."""
 
@@ -98,6 +108,15 @@ class StrategyContract:
     def test_an_empty_space_has_one_configuration(self, strategy: Strategy) -> None:
         """A model without hyperparameters can be tried once."""
         assert [dict(proposal.config) for proposal in ask_all(strategy, Space(), [2, 2])] == [{}]
+
+    def test_variants_of_a_name_are_hyperparameters_of_their_own(self, strategy: Strategy) -> None:
+        """Each proposal has the value of the variant that is active in it, and each variant is searched."""
+        proposals = ask_all(strategy, VARIED, [9, 9])
+        assert len({proposal.key for proposal in proposals}) == len(proposals) >= 17
+        for proposal in proposals:
+            assert dict(proposal.config) == VARIED.complete(proposal.config)
+        assert {proposal.config["optimizer"] for proposal in proposals} == {"adam", "sgd"}
+        assert {proposal.config["rate"] for proposal in proposals if proposal.config["optimizer"] == "sgd"} > {0.1}
 
     def test_asking_leaves_the_strategy_as_it_was(self, strategy: Strategy) -> None:
         """It is a value: the same ask has the same answer."""

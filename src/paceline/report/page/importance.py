@@ -135,7 +135,7 @@ def curves(summary: Summary, found: Importance) -> Figure | None:
         name = share.names[0]
         one, ends = of(found.variance, name), axes(place, len(order))
         sign, mark = objective.loss(1.0), "" if place == 0 else str(place + 1)
-        logarithmic = getattr(space[name], "sampling", "linear") == "log"
+        logarithmic = getattr(space.by_label.get(name), "sampling", "linear") == "log"
         kind = (
             "category"
             if not one.ordered or isinstance(one.values[0], str | bool)

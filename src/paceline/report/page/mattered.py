@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from paceline.core import Trial, TrialState
+from paceline.core import Configuration, Trial, TrialState
 from paceline.report import words
 from paceline.report.ablation import gains_of
 from paceline.report.page.importance import bars, beside, curves, importance_of
@@ -94,6 +94,12 @@ def _named(best: Sequence[Trial]) -> str:
     return f"the {len(best)} best trials" if len(best) > 1 else "the best trial"
 
 
+def _height(space: Space, name: str, config: Configuration) -> float:
+    """Where a value lies between the least and the largest that are possible beside the others."""
+    active = (h for h in space.variants(name) if h.admits(config[name]) and space.may_be_active(h, config))
+    return next((h.to_unit(config[name]) for h in active), _INACTIVE)
+
+
 def _lines(space: Space, names: Sequence[str], trials: Sequence[Trial]) -> dict[str, Any]:
     """Many trials as one trace: a gap after each."""
     x: list[int | None] = []
@@ -102,9 +108,8 @@ def _lines(space: Space, names: Sequence[str], trials: Sequence[Trial]) -> dict[
     for trial in trials:
         for index, name in enumerate(names):
             value = trial.config.get(name)
-            active = value is not None and space[name].admits(value)
             x.append(index)
-            y.append(space[name].to_unit(value) if value is not None and active else _INACTIVE)
+            y.append(_INACTIVE if value is None else _height(space, name, trial.config))
             shown = words.value(value) if value is not None else "not active"
             told.append(f"trial {trial.number}: {label(name)} {label(shown)}")
         x.append(None)

@@ -86,12 +86,19 @@ class Bayes(Strategy):
         """Always."""
         return True
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of the prior."""
+        return tuple(name for name, _ in self.prior)
+
     def check(self, space: Space) -> None:
         """Makes sure that prior and source are about hyperparameters of this space."""
         for name, belief in self.prior:
             if name not in space:
                 raise InvalidInput(f"prior is about {name!r}", expected=f"one of {', '.join(space.names)}")
-            belief.log_density(space[name], np.array([0.0]))  # refuses values that are not legal
+            variants = space.variants(name)
+            if not any(map(belief.is_about, variants)):
+                belief.log_density(variants[0], np.array([0.0]))  # says which value is not legal
         if self.source and not usable(space, self.source)[0]:
             theirs = sorted({name for config, _ in self.source for name in config})
             raise InvalidInput(

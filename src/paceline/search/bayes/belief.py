@@ -46,6 +46,10 @@ class Normal:
         if not (math.isfinite(self.sd) and self.sd > 0):
             raise InvalidInput(f"sd is {self.sd}", expected="a number above 0: a share of the range, such as 0.2")
 
+    def is_about(self, h: Hyperparameter) -> bool:
+        """Whether the hyperparameter can take the value."""
+        return h.admits(self.mean)
+
     def log_density(self, h: Hyperparameter, u: Array) -> Array:
         """Of values at coordinates u, up to a constant."""
         density: Array = -0.5 * ((u - h.to_unit(h.legal(self.mean))) / self.sd) ** 2
@@ -76,6 +80,10 @@ class Weights:
         if not all(math.isfinite(w) and w >= 0 for _, w in pairs) or not any(w > 0 for _, w in pairs):
             raise InvalidInput(f"weights are {dict(pairs)}", expected="numbers of at least 0, and one above 0")
         object.__setattr__(self, "weights", pairs)
+
+    def is_about(self, h: Hyperparameter) -> bool:
+        """Whether the hyperparameter can take all of the values."""
+        return all(h.admits(value) for value, _ in self.weights)
 
     def log_density(self, h: Hyperparameter, u: Array) -> Array:
         """Of values at coordinates u, up to a constant."""
@@ -123,14 +131,13 @@ def log_belief(prior: Prior, space: Space, Z: Array) -> Array:
 
     Of continuous numbers about which the prior says nothing it is believed that good values lie within their range.
     """
-    place = {name: at for at, name in enumerate(space.names)}
     given = {name for name, _ in prior}
     total = _log_within(Z[:, [at for at, h in enumerate(space) if h.num_values is None and h.name not in given]])
     for name, belief in prior:
-        if name in place:
-            u = Z[:, place[name]]
-            here = ~np.isnan(u)
-            total[here] += belief.log_density(space[name], u[here])
+        for at, h in enumerate(space):
+            if h.name == name and belief.is_about(h):
+                here = ~np.isnan(Z[:, at])
+                total[here] += belief.log_density(h, Z[here, at])
     return total
 
 

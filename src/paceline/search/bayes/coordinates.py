@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.core import Configuration, Value
-from paceline.space import Hyperparameter, Space
-from paceline.space.base import Typed
+from paceline.space import Condition, Hyperparameter, Space
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -82,21 +81,20 @@ class Coordinates:
     def __init__(self, space: Space) -> None:
         self.space = space
         self.axes = tuple(Axis.of(h) for h in space)
-        place = {name: at for at, name in enumerate(space.names)}
+        places: dict[str, list[int]] = {}
+        for at, h in enumerate(space):
+            places.setdefault(h.name, []).append(at)
         self._rules = {
-            place[h.name]: [(place[c.parent], self._admitted(space[c.parent], c.parent, h)) for c in h.conditions]
-            for h in space
+            at: [[(parent, self._admitted(parent, c)) for parent in places[c.parent]] for c in h.conditions]
+            for at, h in enumerate(space)
             if h.conditions
         }
         self._known: dict[int, tuple[Configuration, Array]] = {}  # by identity; each entry keeps its own alive
 
-    @staticmethod
-    def _admitted(parent: Hyperparameter, name: str, child: Hyperparameter) -> Array:
-        wanted: set[Typed] = set()
-        for condition in child.conditions:
-            if condition.parent == name:
-                wanted |= parent.admitted(condition)
-        return np.array(sorted(parent.to_unit(value) for _, value in wanted))
+    def _admitted(self, at: int, condition: Condition) -> Array:
+        """Coordinates of those values of the parent at a place with which a condition holds."""
+        parent = self.space.hyperparameters[at]
+        return np.array(sorted(parent.to_unit(value) for _, value in parent.admitted(condition)))
 
     @property
     def dimensions(self) -> int:
@@ -130,10 +128,11 @@ class Coordinates:
         for at, axis in enumerate(self.axes):
             if axis.levels is not None:
                 Z[:, at] = axis.rounded(Z[:, at])
-            for parent, admitted in self._rules.get(at, ()):
+            for parents in self._rules.get(at, ()):
                 holds = np.zeros(len(U), dtype=bool)
-                for value in admitted:
-                    holds |= np.abs(Z[:, parent] - value) < _SAME
+                for parent, admitted in parents:
+                    for value in admitted:
+                        holds |= np.abs(Z[:, parent] - value) < _SAME
                 Z[~holds, at] = np.nan
         return Z
 
