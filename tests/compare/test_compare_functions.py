@@ -1,6 +1,7 @@
 """Ways to search, compared on functions that cost nothing."""
 
 import _thread
+import io
 import json
 import math
 import signal
@@ -16,7 +17,9 @@ from typer.testing import CliRunner
 import paceline
 from paceline.cli.app import app
 from paceline.comparison import Comparison
+from paceline.comparison.text import show
 from paceline.core import InvalidInput
+from paceline.report.terminal import console
 from paceline.search import Given
 
 SEEDS = 6
@@ -127,6 +130,27 @@ def test_saved_as_tables_and_a_page_in_which_names_are_shown_and_never_run(three
     assert "<b>near</b>" not in page.split('<script type="application/json"')[0].split("<body>")[1].split("<script>")[0]
     figures = page.split('id="figures">')[1].split("</script>")[0]
     assert set(json.loads(figures)) == {"answer", "way", "used", "differences"}
+
+
+def test_seeds_that_are_all_equal_make_no_interval(tmp_path: Path) -> None:
+    found = compared(tmp_path, lambda hp: 0.5 + 0.0 * hp.Float("x", 0.0, 1.0), searches=["random"], trials=2)
+    assert "0.5 with each of 2 seeds, which does not tell how far another one might be off." in found.sentences[0]
+    shown = io.StringIO()
+    show(found, console(shown))
+    assert "0.5 to 0.5" not in shown.getvalue()
+    assert "()" not in shown.getvalue()
+
+
+def test_intervals_of_accuracies_stay_below_one(tmp_path: Path) -> None:
+    def accuracy(hp: Any) -> dict[str, float]:
+        return {"accuracy": 0.9 + 0.1 * hp.Float("x", 0.0, 1.0) ** 0.2}
+
+    objective = paceline.Objective("accuracy", "max")
+    found = compared(tmp_path, accuracy, objective=objective, searches=["random"], trials=3, seeds=3)
+    frame = found.budgets()
+    wide = frame["accuracy"] + (frame["accuracy"] - frame["accuracy_low"]) > 1  # they would leave it
+    assert wide.any()
+    assert (frame["accuracy_high"].dropna() <= 1).all()
 
 
 def test_a_second_call_repeats_nothing_and_adds_what_is_new(tmp_path: Path) -> None:

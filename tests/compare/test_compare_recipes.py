@@ -1,9 +1,11 @@
 """The recipes of ladders and methods: what they say, on records made by hand and on small networks."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import paceline
@@ -76,9 +78,30 @@ def test_one_more_value_lies_in_the_interval_as_often_as_promised() -> None:
     held = 0
     for _ in range(2000):
         *five, next_one = rng.normal(size=6)
-        low, high = writing.one_more(five)
+        low, high = writing.one_more(five, "rmse")
         held += low <= next_one <= high
     assert 0.93 <= held / 2000 <= 0.97
+
+
+def test_one_more_accuracy_lies_between_nought_and_one() -> None:
+    accuracies = [0.1135, 0.1135, 0.1135, 0.1135, 0.25]
+    low, high = writing.one_more(accuracies, "test accuracy")
+    assert low == 0.0 < high < 0.5
+    assert writing.one_more(accuracies, "rmse")[0] < 0.0
+    assert writing.mean([0.97, 0.999], "accuracy")[2] == 1.0
+
+
+def test_the_ladder_recipe_says_when_all_seeds_are_equal(tmp_path: Path) -> None:
+    said: list[str] = []
+    scores = {"naive": [0.1135] * 5, "relu": [0.05, 0.1, 0.3, 0.1, 0.2]}
+    rows = [{"rung": name, "score": score} for name, own in scores.items() for score in own]
+    found = SimpleNamespace(scores=lambda: pd.DataFrame(rows), metric="test accuracy")
+    mnist_ladder.published(Run(tmp_path, "made up", say=said.append, display=False), found)  # type: ignore[arg-type]
+    assert said == [
+        "naive: published 0.113, ours 0.1135 with each of 5 seeds, which does not tell how far another one "
+        "might be off.",
+        "relu: published 0.922, which could not be one of our seeds (19 of 20 would lie from 0.0000 to 0.4541).",
+    ]
 
 
 def test_the_ladder_recipe_weighs_what_was_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

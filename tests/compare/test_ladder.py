@@ -1,6 +1,8 @@
 """What each technique brings, on small networks and digits."""
 
-from collections.abc import Callable
+import io
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from typer.testing import CliRunner
 import paceline
 from paceline.cli.app import app
 from paceline.comparison import Ladder, read_ladder
+from paceline.comparison.text import show_ladder
 from paceline.core import InvalidInput, TrialState
 from paceline.core.events import FORMAT, Event, SessionStarted, StudyCreated, TrialAsked, TrialEnded
+from paceline.report.terminal import console
 from paceline.store import StudyStore
 
 SEEDS = 3
@@ -101,13 +105,10 @@ def test_saved_and_read_again(ladder: Ladder) -> None:
     assert again.summary().equals(ladder.summary())
 
 
-@pytest.mark.parametrize(
-    ("validation", "folds", "share"), [(0.25, None, 1 / 3), (None, None, 0.0), (0.1, 5, 0.25)], ids=str
-)
-def test_without_a_test_part_splits_that_overlap_make_steps_less_sure(
-    tmp_path: Path, validation: float | None, folds: int | None, share: float
+def measured(
+    directory: Path, scores: Mapping[str, tuple[float, ...]], validation: float | None = None, folds: int | None = None
 ) -> None:
-    scores = {"still": (0.5, 0.6, 0.5, 0.6), "learns": (0.6, 0.65, 0.55, 0.75)}
+    """Writes the study of a ladder with two rungs and these validation scores, one for each of four seeds."""
     data = {"name": "mine", "fingerprint": "", "rows": {"train": 300, "val": 100, "test": 0}}
     settings = {"source": {"validation": validation}, "replication": {"repeats": 4, "folds": folds}}
     events: list[Event] = [
@@ -116,14 +117,45 @@ def test_without_a_test_part_splits_that_overlap_make_steps_less_sure(
     for number, (name, own) in enumerate(scores.items()):
         events.append(TrialAsked(number, {"rung": name}, 0, 1, "given"))
         events.append(TrialEnded(number, TrialState.COMPLETED, sum(own) / 4, 1, "", own))
-    store = StudyStore(tmp_path, writable=True)
+    store = StudyStore(directory, writable=True)
     store.append(events)
     store.close()
-    (tmp_path / "ladder.json").write_text('{"format": 1, "rungs": ["still", "learns"], "steps": [["still", "learns"]]}')
+    first, second = scores
+    about = {"format": 1, "rungs": [first, second], "steps": [[first, second]]}
+    (directory / "ladder.json").write_text(json.dumps(about))
+
+
+@pytest.mark.parametrize(
+    ("validation", "folds", "share"), [(0.25, None, 1 / 3), (None, None, 0.0), (0.1, 5, 0.25)], ids=str
+)
+def test_without_a_test_part_splits_that_overlap_make_steps_less_sure(
+    tmp_path: Path, validation: float | None, folds: int | None, share: float
+) -> None:
+    scores = {"still": (0.5, 0.6, 0.5, 0.6), "learns": (0.6, 0.65, 0.55, 0.75)}
+    measured(tmp_path, scores, validation=validation, folds=folds)
     d = np.subtract(scores["learns"], scores["still"])
     error = np.sqrt((1 / 4 + share) * d.var(ddof=1))
     (step,) = read_ladder(tmp_path).steps
     assert step.p_holm == pytest.approx(2 * stats.t.sf(d.mean() / error, 3))
+
+
+@pytest.mark.parametrize("equal", ["first", "second"])
+def test_a_rung_whose_seeds_are_all_equal_has_no_interval_and_says_why(tmp_path: Path, equal: str) -> None:
+    spread = (0.95, 0.999, 0.9, 0.999)
+    scores = {"naive": (0.1135,) * 4, "relu": spread} if equal == "first" else {"naive": spread, "relu": (0.9999,) * 4}
+    measured(tmp_path, scores, validation=0.25)
+    found = read_ladder(tmp_path)
+    of = {len(set(rung.scores)): rung for rung in found.rungs}
+    same, others = of[1], next(rung for count, rung in of.items() if count > 1)
+    assert np.isnan([same.score.low, same.score.high]).all()
+    # Student's interval alone would leave the unit interval here
+    assert 0.0 <= others.score.low < others.score.value < others.score.high == 1.0
+    why = "with each of 4 seeds, which does not tell how far another one might be off."
+    assert [same.name in told for told in found.sentences if told.endswith(why)] == [True]
+    shown = io.StringIO()
+    show_ladder(found, console(shown))
+    assert "0.1135 to" not in shown.getvalue()
+    assert "nan" not in shown.getvalue()
 
 
 def test_made_twice_nothing_is_trained_again(ladder: Ladder) -> None:

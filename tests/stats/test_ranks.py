@@ -1,6 +1,7 @@
 """Methods on the same blocks: against SciPy, and how often the intervals hold what they promise."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -24,7 +25,17 @@ def test_average_ranks_are_those_of_scipy_and_add_up(losses: list[list[float]]) 
     k = len(losses[0])
     assert math.isclose(sum(one.value for one in found), k * (k + 1) / 2)
     if len(losses) > 1:
-        assert all(one.low <= one.value <= one.high for one in found)
+        for one, ranked in zip(found, stats.rankdata(losses, axis=1).T, strict=True):
+            assert math.isnan(one.low) if len(set(ranked)) == 1 else one.low <= one.value <= one.high
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 20])
+@pytest.mark.parametrize("statistic", ["mean", "iqm"])
+def test_values_that_are_all_the_same_have_no_interval(count: int, statistic: Literal["mean", "iqm"]) -> None:
+    found = ranks.estimate([0.1135] * count, statistic)
+    assert found.value == pytest.approx(0.1135)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
 
 
 def test_a_failure_has_the_last_rank_and_is_left_out_of_differences() -> None:

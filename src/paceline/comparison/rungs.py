@@ -14,13 +14,13 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from paceline import api
-from paceline.comparison.claims import interval, listed
+from paceline.comparison.claims import listed, mean_told, same_told
 from paceline.core import InvalidInput, Objective, Trial, last_line
 from paceline.report import words
 from paceline.report.going_on import interruptible_runs
 from paceline.search import Given
-from paceline.stats import pairs, ranks
-from paceline.stats.bounds import clipped
+from paceline.stats import pairs
+from paceline.stats.bounds import estimate_of_scores
 from paceline.stats.ranks import Estimate
 from paceline.store import study_directory
 from paceline.store.files import write_text
@@ -252,7 +252,7 @@ def read_ladder(directory: str | os.PathLike[str]) -> Ladder:
     failed = {name: last_line(trial.error) for name, trial in known.items() if trial.score is None}
     metric, scores = _scores(record, {name: trial for name, trial in known.items() if name not in failed})
     rungs = tuple(
-        Rung(name, found, _estimated(found, metric), known[name].seconds, known[name].parameters, known[name])
+        Rung(name, found, estimate_of_scores(found, metric), known[name].seconds, known[name].parameters, known[name])
         for name, found in scores.items()
     )
     name = str(record.created.data.get("name", "")) if record.created else ""
@@ -280,14 +280,6 @@ def _share(record: Record) -> float:
     return 0.0 if given or not rows.get("train") else float(rows["val"]) / float(rows["train"])
 
 
-def _estimated(scores: Sequence[float], metric: str) -> Estimate:
-    """The mean with its interval; without one where all seeds gave the same: their spread says nothing then."""
-    found = ranks.estimate(scores)
-    if len(set(scores)) == 1:
-        return Estimate(found.value, math.nan, math.nan)
-    return Estimate(found.value, *clipped(found.low, found.high, metric, scores))
-
-
 def _steps(
     scores: Mapping[str, tuple[float, ...]], wanted: Sequence[tuple[str, str]], objective: Objective, share: float
 ) -> tuple[Step, ...]:
@@ -305,7 +297,10 @@ def _told(ladder: Ladder) -> Iterator[str]:
         yield "No rung was measured, so nothing can be said."
         return
     best = min(ladder.rungs, key=lambda rung: ladder.objective.loss(rung.score.value))
-    yield f"{best.name} has the best {ladder.metric}: {interval(best.score)} over {len(best.scores)} seeds."
+    yield f"{best.name} has the best {ladder.metric}: {mean_told(best.score, best.scores)}."
+    for rung in ladder.rungs:
+        if rung is not best and len(set(rung.scores)) == 1:
+            yield f"{rung.name}: {same_told(rung.scores)}."
     for step in ladder.steps:
         yield _step_told(step)
     if ladder.steps:

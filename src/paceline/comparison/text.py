@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from paceline.comparison.result import Comparison
     from paceline.comparison.rungs import Ladder
+    from paceline.stats.ranks import Estimate
 
 _MIB = 2**20
 
@@ -71,14 +72,16 @@ def _on_the_way(comparison: "Comparison") -> "Table":
     table = _table(f"best {metric} after", *(f"{words.number(budget)} {axis}" for budget in spent))
     for method in comparison.methods:
         mine = [stand for stand in stands if stand.method == method]
-        told = [
-            "none yet"
-            if math.isnan(one.score.value)
-            else f"{words.number(one.score.value)} ({claims.bounds(one.score)})"
-            for one in mine
-        ]
-        table.add_row(escape(method), *told)
+        table.add_row(escape(method), *(_told(one.score) for one in mine))
     return table
+
+
+def _told(score: "Estimate") -> str:
+    """A mean with its interval, where there is one."""
+    if math.isnan(score.value):
+        return "none yet"
+    known = claims.bounds(score)
+    return words.number(score.value) + (f" ({known})" if known else "")
 
 
 def _used(comparison: "Comparison") -> "Table":

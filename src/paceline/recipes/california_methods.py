@@ -122,7 +122,7 @@ def outcomes(found: Comparison) -> pd.DataFrame:
     for name, runs in frame.groupby("method", sort=False):
         row: dict[str, Any] = {"method": name}
         for metric in ("rmse", "r2"):
-            mean, low, high = writing.mean(runs[f"test_{metric}"].tolist())
+            mean, low, high = writing.mean(runs[f"test_{metric}"].tolist(), metric)
             row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
         used = {column: runs[column].mean() for column in ("trials", "epochs", "seconds", "compilations")}
         rows.append(row | used)

@@ -17,7 +17,8 @@ A ladder that was published reads 11.3, 37.2, 92.2, 95.8, 96.5 and 88.9 %, from 
 beside it: above all, whether dropout costs eight points, as its last figure says.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -106,15 +107,23 @@ def published(run: Run, found: paceline.Ladder) -> None:
     scores = {str(name): rows["score"].tolist() for name, rows in found.scores().groupby("rung")}
     for name, claimed in PUBLISHED.items():
         if name in scores:
-            low, high = writing.one_more(scores[name])
-            told = "could be one of our seeds" if low <= claimed <= high else "could not be one of our seeds"
-            run.say(f"{name}: published {claimed:.3f}, which {told} (19 of 20 would lie from {low:.4f} to {high:.4f}).")
+            run.say(f"{name}: published {claimed:.3f}, {_weighed(claimed, scores[name], found.metric)}.")
     before, after = scores.get("batch_norm"), scores.get("dropout")
     if before is None or after is None:
         return
     claimed = PUBLISHED["dropout"] - PUBLISHED["batch_norm"]
     differences = [b - a for a, b in zip(before, after, strict=True)]
-    low, high = writing.one_more(differences)
+    low, high = writing.one_more(differences, "difference")
     verdict = "confirmed" if low <= claimed <= high and high < 0 else "refuted" if claimed < low else "left open"
     told = ", ".join(f"{difference:+.4f}" for difference in differences)
     run.say(f"Published is that dropout changes accuracy by {claimed:+.3f}; that is {verdict}: seed by seed {told}.")
+
+
+def _weighed(claimed: float, scores: Sequence[float], metric: str) -> str:
+    """Whether a published figure could be one more seed of ours."""
+    low, high = writing.one_more(scores, metric)
+    if math.isnan(low):
+        ours = f"each of {len(scores)} seeds" if len(scores) > 1 else "one seed"
+        return f"ours {scores[0]:.4f} with {ours}, which does not tell how far another one might be off"
+    told = "could" if low <= claimed <= high else "could not"
+    return f"which {told} be one of our seeds (19 of 20 would lie from {low:.4f} to {high:.4f})"

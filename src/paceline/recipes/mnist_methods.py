@@ -134,7 +134,7 @@ def _row(name: str, trial: Any, search: paceline.Study | None) -> dict[str, Any]
 
 
 def _interval(name: str, values: Any) -> dict[str, float]:
-    return dict(zip((name, f"{name}_low", f"{name}_high"), writing.mean(values), strict=True))
+    return dict(zip((name, f"{name}_low", f"{name}_high"), writing.mean(values, name), strict=True))
 
 
 def _draw(run: Run, studies: dict[str, paceline.Study], rows: list[dict[str, Any]]) -> None:

@@ -71,28 +71,42 @@ def proportion(correct: int, of: int) -> tuple[float, float, float]:
     return correct / of, float(interval.low), float(interval.high)
 
 
-def mean(values: Sequence[float]) -> tuple[float, float, float]:
-    """A mean with its 95 % interval by Student's t; both ends NaN of a single value."""
+def mean(values: Sequence[float], metric: str) -> tuple[float, float, float]:
+    """A mean with its 95 % interval by Student's t; see `student`."""
+    import numpy as np
+
+    numbers = np.asarray(values, dtype=np.float64)
+    return float(numbers.mean()), *student(numbers, metric, 1 / len(numbers))
+
+
+def one_more(values: Sequence[float], metric: str) -> tuple[float, float]:
+    """Between what one more value would lie with 95 % probability, were all of them normal; see `student`."""
+    import numpy as np
+
+    numbers = np.asarray(values, dtype=np.float64)
+    return student(numbers, metric, 1 + 1 / len(numbers))
+
+
+def student(values: "np.ndarray[Any, Any]", metric: str, variance: float) -> tuple[float, float]:
+    """Student's 95 % interval around the mean, without what the metric cannot be.
+
+    Args:
+        values: float (n,).
+        metric: its name, such as ``"test accuracy"``; see `paceline.stats.bounds.clipped`.
+        variance: of what is to lie in it, in variances of one value.
+
+    Returns:
+        Its ends; both NaN of a single value, and where all values are the same: they have no spread to go by.
+    """
     import numpy as np
     from scipy.stats import t
 
-    numbers = np.asarray(values, dtype=np.float64)
-    if len(numbers) < 2:
-        return float(numbers.mean()), float("nan"), float("nan")
-    half = float(t.ppf(0.975, len(numbers) - 1)) * numbers.std(ddof=1) / np.sqrt(len(numbers))
-    return float(numbers.mean()), float(numbers.mean() - half), float(numbers.mean() + half)
+    from paceline.stats.bounds import clipped
 
-
-def one_more(values: Sequence[float]) -> tuple[float, float]:
-    """Between what one more value would lie with 95 % probability, were all of them normal: Student's interval."""
-    import numpy as np
-    from scipy.stats import t
-
-    numbers = np.asarray(values, dtype=np.float64)
-    if len(numbers) < 2:
+    if len(values) < 2 or not np.ptp(values):
         return float("nan"), float("nan")
-    half = float(t.ppf(0.975, len(numbers) - 1)) * numbers.std(ddof=1) * np.sqrt(1 + 1 / len(numbers))
-    return float(numbers.mean() - half), float(numbers.mean() + half)
+    half = float(t.ppf(0.975, len(values) - 1)) * values.std(ddof=1) * np.sqrt(variance)
+    return clipped(float(values.mean() - half), float(values.mean() + half), metric, values.tolist())
 
 
 def predicted(study: "paceline.Study", x: Any) -> "np.ndarray[Any, Any]":

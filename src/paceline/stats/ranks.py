@@ -35,7 +35,11 @@ _ENUMERATED = 13  # up to so many blocks, all signs are gone through: exact with
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its 95 % interval; NaN bounds where one block alone cannot say how sure it is."""
+    """A value with its 95 % interval.
+
+    The bounds are NaN where the blocks cannot say how sure it is: where there is only one, or where all have the same
+    value, which shows no spread by which to measure it.
+    """
 
     value: float
     low: float
@@ -170,14 +174,16 @@ def _interval(resampled: "NDArray[np.float64]", n: int) -> tuple[float, float]:
         return math.nan, math.nan
     expanded = float(norm.cdf(-math.sqrt(n / (n - 1)) * t.ppf(1 - _LEVEL / 2, n - 1)))
     low, high = np.quantile(resampled, [expanded, 1 - expanded])
-    return float(low), float(high)
+    return (math.nan, math.nan) if low == high else (float(low), float(high))
 
 
 def _student(values: "NDArray[np.float64]") -> Estimate:
     from scipy.stats import t
 
     n, mean = len(values), float(np.mean(values))
-    half = float(t.ppf(1 - _LEVEL / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    if n < 2 or not np.ptp(values):
+        return Estimate(mean, math.nan, math.nan)
+    half = float(t.ppf(1 - _LEVEL / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
     return Estimate(mean, mean - half, mean + half)
 
 
