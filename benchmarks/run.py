@@ -43,6 +43,7 @@ BENCHMARKS = (
     "ablations",
     "final",
     "coverage",
+    "coverage_real",
     "importance",
     "page",
     "live",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paceline.core import Final, Objective
+from paceline.core import Final, Objective, Splits
 from paceline.stats.picked import plain
 from paceline.stats.winner import judge
 
@@ -49,7 +49,8 @@ def study(rng: np.random.Generator, request: Mapping[str, Any]) -> tuple[Final, 
     for number in finalists:
         gained = true[number] + of_pair + own[number] * drawn(rng, noise, (pairs,))
         scores.update({(number, pair): float(score) for pair, score in enumerate(gained)})
-    return Final(finalists, 0, pairs, request["overlap"] > 0, request["overlap"], scores), true, searched
+    splits = Splits.ROWS if request["overlap"] > 0 else Splits.SAME
+    return Final(finalists, 0, pairs, splits, request["overlap"], scores), true, searched
 
 
 def simulate(request: Mapping[str, Any]) -> dict[str, float]:
