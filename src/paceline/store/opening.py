@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from paceline.core import PacelineError, UnreadableStudy, command_line
+from paceline.core import PacelineError, UnreadableStudy
 from paceline.store.files import cannot_write
 
 _WRITER_WAITS = 60.0  # seconds for a reader to finish; only the change to WAL mode ever has to
@@ -82,7 +82,4 @@ def _in_words(path: Path, error: BaseException | None) -> PacelineError:
 
 def damaged(path: Path, reason: object) -> UnreadableStudy:
     """The one error for a study that cannot be read; ``reason`` is what was found."""
-    return UnreadableStudy(
-        f"{path} is damaged ({reason}); what can be read of it, and how to repair it, says: "
-        f"{command_line('doctor', path.parent)}"
-    )
+    return UnreadableStudy(f"{path} is damaged ({reason}); restore it from a copy or use another directory.")

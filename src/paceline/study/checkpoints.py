@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from paceline.core import UnreadableStudy, command_line
+from paceline.core import UnreadableStudy
 from paceline.core.events import Json
 from paceline.execute.base import Leaves, Snapshot
 from paceline.store import StudyStore
@@ -303,6 +303,6 @@ def _parsed(stored: Json | None, directory: Path) -> Index:
         return _INDEX.validate_python({**told, "models": models})
     except (ValidationError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise UnreadableStudy(
-            f"which files in {directory} are valid cannot be read ({' '.join(str(error).split())[:200]}). "
-            f"What can be repaired says: {command_line('doctor', directory.parent)}"
+            f"which files in {directory} are valid cannot be read ({' '.join(str(error).split())[:200]}); "
+            "restore the study from a copy or use another directory."
         ) from error
