@@ -145,7 +145,11 @@ def _draw(run: Run, studies: dict[str, paceline.Study], rows: list[dict[str, Any
     axes = {"xaxis_title": "trials", "yaxis_title": "validation accuracy"}
     writing.picture(run, "searches", lines, title="Best so far of each search", **axes)
     names, shares = [row["method"] for row in rows], [row["accuracy"] for row in rows]
-    bars = {"type": "data", "array": [row["accuracy_high"] - row["accuracy"] for row in rows]}
+    up = [row["accuracy_high"] - row["accuracy"] for row in rows]
+    down = [row["accuracy"] - row["accuracy_low"] for row in rows]
+    none = np.isnan(up)  # where all seeds gave the same
+    up, down = (np.where(none, 0.0, ends).tolist() for ends in (up, down))
+    bars = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
     points = writing.line(0, "test accuracy", names, shares, mode="markers", error_y=bars)
     writing.picture(run, "comparison", [points], title="Test accuracy of each winner, with 95 % intervals")
 
