@@ -17,7 +17,7 @@ import numpy as np
 
 from paceline.execute.alone import fit_epoch
 from paceline.execute.base import Job
-from paceline.train import lower
+from paceline.train import internals, lower
 from paceline.train.cohort import Cohort, Lane
 from paceline.train.compiler import Compiler
 from paceline.train.ending import ValidatesFinalised, finalise, finalises
@@ -114,6 +114,7 @@ class SameAnswer:
 
     def _model(self, build: Build, config: Mapping[str, Any]) -> keras.Model:
         keras.utils.set_random_seed(self.seed)
+        internals.set_name_counters({})  # as in a study: `AUC()` has the same name in each model
         return build(**config)
 
     def _fit(self, model: keras.Model, feed: Feed) -> Logs:

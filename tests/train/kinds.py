@@ -1,0 +1,350 @@
+"""Kinds of layers, optimizers, losses, metrics and data that a cohort trains as `fit` does.
+
+Each row trains several kinds at once that do not depend on each other. Its model is built from one
+number, which takes the place of several settings, so that what differs between lanes is more than
+the learning rate. Layers before a batch norm have no bias: the gradient of that bias is rounding
+error only, which Adam and its like turn into whole steps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+from keras import layers, losses, metrics, ops, optimizers, regularizers
+
+from paceline.testing.same_answer import Gap, SameAnswer
+
+RNG = np.random.default_rng(0)
+ROWS, HELD_OUT, SIZE = 44, 20, 16  # batches of 16, 16 and 12 rows, and of 16 and 4
+ALL = ROWS + HELD_OUT
+X = RNG.normal(size=(ALL, 6)).astype("float32")
+SEQUENCES = RNG.normal(size=(ALL, 3, 3)).astype("float32")
+WORDS = np.sort(RNG.integers(0, 5, (ALL, 3)), axis=1)[:, ::-1].astype("int32")  # zeros at the end
+IMAGES = RNG.uniform(size=(ALL, 6, 6, 2)).astype("float32")
+VIDEOS = RNG.normal(size=(ALL, 2, 4, 4, 2)).astype("float32")
+CLASSES = RNG.integers(0, 3, ALL).astype("int32")
+ONE_HOT = np.eye(3, dtype="float32")[CLASSES]
+NUMBERS = X[:, :1] + 0.1 * RNG.normal(size=(ALL, 1)).astype("float32")
+SPARSE = "sparse_categorical_crossentropy"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model.
+
+    Attributes:
+        kinds: what it shows, separated by commas.
+        build: gives the compiled model for a number (0.1 and 0.05).
+        x, y, weights: the rows, those held out last.
+        size: how many times larger than about 1 its losses are: rounding errors grow with them.
+        alone: words of the reason why it trains alone; empty where it trains in a cohort.
+    """
+
+    kinds: str
+    build: Callable[[float], keras.Model]
+    x: Any = None
+    y: Any = None
+    weights: Any = None
+    size: float = 1.0
+    alone: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        return self.kinds.split(", ")
+
+    def gap(self) -> Gap:
+        """What differs after two epochs, for the lane that the program was not traced with."""
+        data = [d for d in (self.x, self.y, self.weights) if d is not None]
+        train = tuple(jax.tree.map(lambda a: a[:ROWS], data))
+        held_out = tuple(jax.tree.map(lambda a: a[ROWS:], data))
+        compare = SameAnswer(train, held_out, batch_size=SIZE, epochs=2, checked=[1])
+        return compare(self.build, [{"rate": 0.1}, {"rate": 0.05}])[0]
+
+
+def network(
+    optimizer: Any, loss: Any, *hidden: Any, units: int = 3, activation: str | None = "softmax", **options: Any
+) -> keras.Model:
+    model = keras.Sequential([*hidden, layers.Dense(units, activation)])
+    model.compile(optimizer, loss, **options)
+    return model
+
+
+class Averaged(optimizers.SGD):  # type: ignore[misc]
+    """Hands out the mean of all weights that it went through."""
+
+    def build(self, variables: Any) -> None:
+        if not self.built:
+            super().build(variables)
+            self.sums = [self.add_variable_from_reference(v, "sum") for v in variables]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        super().update_step(gradient, variable, learning_rate)
+        self.assign_add(self.sums[self._get_variable_index(variable)], variable)
+
+    def finalize_variable_values(self, var_list: Any) -> None:
+        for variable, total in zip(var_list, self.sums, strict=True):
+            variable.assign(total / ops.cast(self.iterations, "float32"))
+
+
+@jax.custom_jvp
+def steep(x: Any) -> Any:
+    return jax.numpy.tanh(x)
+
+
+steep.defjvp(lambda primals, tangents: (steep(*primals), 0.5 * tangents[0]))
+
+
+@keras.saving.register_keras_serializable("paceline-tests")
+class Constants(layers.Layer):  # type: ignore[misc]
+    """Its constant sits inside bodies of loops and branches, where it has to become an operand."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def call(self, x: Any) -> Any:
+        x = ops.while_loop(lambda i, c: i < 3, lambda i, c: (i + 1, c + self.factor), (0, x))[1]
+        x = ops.scan(lambda c, _: (ops.tanh(c * self.factor), None), x, length=3)[0]
+        x = ops.cond(ops.sum(x) > 0, lambda: x * self.factor, lambda: x - self.factor)
+        x = ops.fori_loop(0, 2, lambda i, c: c + self.factor, x)
+        x = ops.switch(1, [lambda c: c, lambda c: c * self.factor], x)
+        x = jax.checkpoint(lambda c: ops.map(lambda one: one + self.factor, c))(x)
+        return steep(x * self.factor)
+
+
+class OwnLoss(keras.Model):  # type: ignore[misc]
+    """A loss and a training step of its own, with a log that is no metric, and `add_loss`."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.dense, self.gain = layers.Dense(1, activity_regularizer=regularizers.L1(gain / 10)), gain
+
+    def build(self, input_shape: Any) -> None:
+        self.dense.build(input_shape)
+
+    def call(self, x: Any) -> Any:
+        found = self.dense(x)
+        self.add_loss(self.gain * ops.mean(ops.square(found)))
+        return found
+
+    def compute_loss(self, *values: Any, **options: Any) -> Any:
+        return super().compute_loss(*values, **options) * self.gain
+
+    def train_step(self, state: Any, data: Any) -> Any:
+        logs, state = super().train_step(state, data)
+        return {**logs, "doubled": 2 * logs["loss"]}, state
+
+
+def own_loss(rate: float) -> keras.Model:
+    model = OwnLoss(10 * rate)
+    model.build((None, 6))
+    model.compile(optimizers.SGD(rate), "mse")
+    return model
+
+
+LOSSES = {
+    "poisson": "softplus", "hinge": "tanh", "squared_hinge": "tanh", "binary_crossentropy": "sigmoid",
+    "binary_focal_crossentropy": "sigmoid", "cosine_similarity": None, "mean_squared_logarithmic_error": "softplus",
+}  # fmt: skip
+
+
+def many_outputs(rate: float) -> keras.Model:
+    """Two inputs, an encoder that both share, a nested model, and a head for each loss."""
+    a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
+    encoder = keras.Sequential([layers.Dense(4, "tanh"), layers.Dense(4)], name="encoder")
+    tied = layers.Dense(4, "tanh", kernel_regularizer=regularizers.L1L2(rate / 10, rate / 10))
+    x = tied(tied(layers.Subtract()([encoder(a), encoder(b)])))
+    heads = {name: layers.Dense(1, activation, name=name)(x) for name, activation in LOSSES.items()}
+    model = keras.Model({"a": a, "b": b}, heads)
+    model.compile(
+        optimizers.Nadam(rate / 10), {name: name for name in LOSSES},
+        loss_weights={name: rate * (1 + n) for n, name in enumerate(LOSSES)}, weighted_metrics={"hinge": ["mae"]},
+    )  # fmt: skip
+    return model
+
+
+def attention(rate: float) -> keras.Model:
+    x = inputs = keras.Input((3, 4))
+    x = layers.MultiHeadAttention(2, 4, dropout=rate)(x, x, use_causal_mask=True) + x
+    x = layers.LayerNormalization(epsilon=rate / 100)(x)
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(layers.GlobalAveragePooling1D()(x)))
+    model.compile(optimizers.Muon(rate / 10), SPARSE, metrics=["accuracy"])
+    return model
+
+
+def adapted(rate: float) -> keras.Model:
+    frozen, low_rank, small = layers.BatchNormalization(trainable=False), layers.Dense(5), layers.Dense(5)
+    model = keras.Sequential([
+        keras.Input((6,)), frozen, low_rank, layers.LeakyReLU(negative_slope=rate), small, layers.Dense(3, "softmax"),
+    ])  # fmt: skip
+    low_rank.enable_lora(2)
+    small.quantize("int8")
+    model.compile(optimizers.Adam(optimizers.schedules.ExponentialDecay(rate, 3, 0.9)), SPARSE)
+    return model
+
+
+def connectionist(rate: float) -> keras.Model:
+    model = keras.Sequential([
+        layers.Conv1D(4, 2, padding="causal"), layers.TimeDistributed(layers.Dense(4, "selu")), layers.Dense(4),
+    ])  # fmt: skip
+    schedule = optimizers.schedules.PiecewiseConstantDecay([3], [rate, rate / 2])
+    model.compile(optimizers.RMSprop(schedule, centered=True), "ctc")
+    return model
+
+
+TABLE = [
+    Row(
+        "SGD with nesterov momentum, batch norm, 2D convolution, max pooling, dropout, top-k, gelu",
+        lambda rate: network(
+            optimizers.SGD(rate, momentum=1 - rate, nesterov=True), SPARSE,
+            layers.Conv2D(3, 3, use_bias=False), layers.BatchNormalization(momentum=1 - rate),
+            layers.Activation("gelu"), layers.MaxPooling2D(), layers.Flatten(), layers.Dropout(rate),
+            metrics=[metrics.SparseTopKCategoricalAccuracy(2)],
+        ), IMAGES, CLASSES,
+    ),
+    Row(
+        "transposed convolution, separable convolution, depthwise convolution, grouped convolution, "
+        "dilated convolution, strides, channels first, upsampling, cropping, zero padding, global max pooling",
+        lambda rate: network(
+            optimizers.SGD(rate), SPARSE, layers.Conv2D(4, 3, padding="same", groups=2),
+            layers.DepthwiseConv2D(3, padding="same"), layers.Conv2DTranspose(3, 2, strides=2),
+            layers.ZeroPadding2D(1), layers.Cropping2D(2), layers.SeparableConv2D(3, 3, dilation_rate=2),
+            layers.UpSampling2D(2), layers.Conv2D(3, 3, strides=2, data_format="channels_first"),
+            layers.GlobalMaxPooling2D(),
+        ), IMAGES, CLASSES,
+    ),
+    Row(
+        "3D convolution, ConvLSTM, 3D average pooling",
+        lambda rate: network(
+            optimizers.SGD(rate, clipnorm=rate), SPARSE, layers.ConvLSTM2D(2, 2, return_sequences=True),
+            layers.Conv3D(2, 2), layers.GlobalAveragePooling3D(),
+        ), VIDEOS, CLASSES,
+    ),
+    Row(
+        "random flip, random contrast, random erasing, resizing, rescaling, spatial dropout",
+        lambda rate: network(
+            optimizers.SGD(rate), SPARSE, layers.Rescaling(1 / 255), layers.RandomFlip(),
+            layers.RandomContrast(0.3, value_range=(0, 1)), layers.RandomErasing(0.5, value_range=(0, 1)),
+            layers.Resizing(4, 4), layers.SpatialDropout2D(0.3), layers.Flatten(),
+        ), (255 * IMAGES).astype("uint8"), CLASSES,
+    ),
+    Row(
+        "Adamax, no input shape, AUC, F1, IoU, precision, float64 inputs",
+        lambda rate: network(
+            optimizers.Adamax(rate), "categorical_crossentropy", layers.Dense(5, "tanh"),
+            metrics=[metrics.AUC(), metrics.F1Score("macro"), metrics.OneHotMeanIoU(3), metrics.Precision()],
+        ), X.astype("float64"), ONE_HOT,
+    ),
+    Row(
+        "averaged weights",
+        lambda rate: network(optimizers.SGD(rate, use_ema=True, ema_momentum=0.9), SPARSE), X, CLASSES,
+    ),
+    Row(
+        "averaged weights written back",
+        lambda rate: network(
+            optimizers.Adam(rate, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=2), SPARSE,
+        ), X, CLASSES,
+    ),
+    Row("an optimizer that averages by itself", lambda rate: network(Averaged(rate), SPARSE), X, CLASSES),
+    Row(
+        "loss scaling, mixed float16",
+        lambda rate: network(
+            optimizers.LossScaleOptimizer(optimizers.SGD(rate, use_ema=True), initial_scale=8.0), SPARSE,
+            layers.Dense(4, "relu", dtype="mixed_float16"),
+        ), X, CLASSES,
+    ),
+    Row(
+        "bfloat16, mixed bfloat16, float16",
+        lambda rate: network(
+            optimizers.SGD(rate), SPARSE, layers.Dense(4, "relu", dtype="mixed_bfloat16"),
+            layers.Dense(4, "relu", dtype="bfloat16"), layers.Dense(4, "relu", dtype="float16"),
+        ), X, CLASSES,
+    ),
+    Row(
+        "a sum as loss, elu",
+        lambda rate: network(
+            optimizers.SGD(rate / 20), losses.SparseCategoricalCrossentropy(reduction="sum"), layers.Dense(4, "elu"),
+        ), X, CLASSES, size=50,
+    ),
+    Row(
+        "Adagrad, ignored labels, sample weights",
+        lambda rate: network(optimizers.Adagrad(rate), losses.SparseCategoricalCrossentropy(ignore_class=0)),
+        X, CLASSES, np.linspace(0.1, 2, ALL, dtype="float32"),
+    ),
+    Row(
+        "RMSprop, GRU, recurrent dropout, masking",
+        lambda rate: network(
+            optimizers.RMSprop(rate), SPARSE, layers.Masking(),
+            layers.GRU(3, dropout=0.3, recurrent_dropout=rate, unroll=True),
+        ), SEQUENCES, CLASSES,
+    ),
+    Row(
+        "AdamW, masked embedding, bidirectional LSTM, int32 inputs",
+        lambda rate: network(
+            optimizers.AdamW(rate, weight_decay=rate / 10), SPARSE,
+            layers.Embedding(5, 3, mask_zero=True), layers.Bidirectional(layers.LSTM(2)),
+        ), WORDS, CLASSES,
+    ),
+    Row(
+        "Muon, multi-head attention, causal mask, layer norm",
+        attention, np.concatenate([SEQUENCES, SEQUENCES[:, :, :1]], axis=2), CLASSES,
+    ),
+    Row(
+        "Lion, label smoothing, Gaussian noise, group norm, unit norm, spectral norm",
+        lambda rate: network(
+            optimizers.Lion(rate / 10), losses.CategoricalCrossentropy(label_smoothing=rate),
+            layers.GaussianNoise(rate), layers.SpectralNormalization(layers.Dense(4, "tanh")),
+            layers.GroupNormalization(2), layers.UnitNormalization(),
+        ), X, ONE_HOT,
+    ),
+    Row(
+        "Huber, values clipped, targets of one dimension",
+        lambda rate: network(optimizers.SGD(rate, clipvalue=rate), "huber", units=1, activation=None),
+        X, NUMBERS[:, 0],
+    ),
+    Row(
+        "Adafactor, RMS norm, mean absolute error",
+        lambda rate: network(optimizers.Adafactor(rate), "mae", layers.RMSNormalization(), units=1, activation=None),
+        X, NUMBERS,
+    ),
+    Row(
+        "Adadelta, accumulated gradients, bool targets",
+        lambda rate: network(
+            optimizers.Adadelta(rate, gradient_accumulation_steps=2), "binary_crossentropy", layers.Dense(4),
+            units=1, activation="sigmoid", metrics=["accuracy"],
+        ), X, NUMBERS > 0,
+    ),
+    Row(
+        "Ftrl, clipped by the global norm, log cosh, while loop, scan, cond, fori loop, switch, map, remat, custom jvp",
+        lambda rate: network(
+            optimizers.Ftrl(rate, global_clipnorm=0.5), "log_cosh", Constants(8 * rate), layers.Dense(4, "mish"),
+            units=1, activation=None,
+        ), X, NUMBERS,
+    ),
+    Row(
+        "amsgrad, cosine decay, KL divergence, swish, alpha dropout, Gaussian dropout",
+        lambda rate: network(
+            optimizers.Adam(optimizers.schedules.CosineDecay(rate, 9), amsgrad=True), "kl_divergence",
+            layers.Dense(4, "swish"), layers.AlphaDropout(0.1), layers.GaussianDropout(0.1),
+        ), X, ONE_HOT,
+    ),
+    Row("subclassed model, own train step, own compute loss, add loss, activity regularizer", own_loss, X, NUMBERS),
+    Row(
+        "several inputs, several outputs, siamese, nested, tied layers, Nadam, loss weights, L1 and L2, "
+        + ", ".join(LOSSES),
+        many_outputs, {"a": X, "b": X[::-1].copy()}, {name: NUMBERS - NUMBERS.min() for name in LOSSES},
+    ),
+    Row("Adam, exponential decay, LoRA, int8, frozen batch norm, leaky ReLU", adapted, X, CLASSES),
+    Row(
+        "CTC, causal convolution, time distributed, piecewise constant decay, selu, centered RMSprop",
+        connectionist, SEQUENCES, np.stack([CLASSES, CLASSES[::-1]], axis=1) % 3 + 1, size=10,
+    ),
+    Row(
+        "not compiled",
+        lambda rate: network(optimizers.SGD(rate, use_ema=True), SPARSE, jit_compile=False), X, CLASSES,
+        alone="jit_compile=False",
+    ),
+]  # fmt: skip
