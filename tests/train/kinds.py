@@ -145,36 +145,6 @@ def own_loss(rate: float) -> keras.Model:
     return model
 
 
-LOSSES = {
-    "poisson": "softplus", "hinge": "tanh", "squared_hinge": "tanh", "binary_crossentropy": "sigmoid",
-    "binary_focal_crossentropy": "sigmoid", "cosine_similarity": None, "mean_squared_logarithmic_error": "softplus",
-}  # fmt: skip
-
-
-def many_outputs(rate: float) -> keras.Model:
-    """Two inputs, an encoder that both share, a nested model, and a head for each loss."""
-    a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
-    encoder = keras.Sequential([layers.Dense(4, "tanh"), layers.Dense(4)], name="encoder")
-    tied = layers.Dense(4, "tanh", kernel_regularizer=regularizers.L1L2(rate / 10, rate / 10))
-    x = tied(tied(layers.Subtract()([encoder(a), encoder(b)])))
-    heads = {name: layers.Dense(1, activation, name=name)(x) for name, activation in LOSSES.items()}
-    model = keras.Model({"a": a, "b": b}, heads)
-    model.compile(
-        optimizers.Nadam(rate / 10), {name: name for name in LOSSES},
-        loss_weights={name: rate * (1 + n) for n, name in enumerate(LOSSES)}, weighted_metrics={"hinge": ["mae"]},
-    )  # fmt: skip
-    return model
-
-
-def attention(rate: float) -> keras.Model:
-    x = inputs = keras.Input((3, 4))
-    x = layers.MultiHeadAttention(2, 4, dropout=rate)(x, x, use_causal_mask=True) + x
-    x = layers.LayerNormalization(epsilon=rate / 100)(x)
-    model = keras.Model(inputs, layers.Dense(3, "softmax")(layers.GlobalAveragePooling1D()(x)))
-    model.compile(optimizers.Muon(rate / 10), SPARSE, metrics=["accuracy"])
-    return model
-
-
 def adapted(rate: float) -> keras.Model:
     frozen, low_rank, small = layers.BatchNormalization(trainable=False), layers.Dense(5), layers.Dense(5)
     model = keras.Sequential([
@@ -232,10 +202,10 @@ TABLE = [
         ), (255 * IMAGES).astype("uint8"), CLASSES,
     ),
     Row(
-        "Adamax, no input shape, AUC, F1, IoU, precision, float64 inputs",
+        "Adamax, no input shape, AUC, F1, precision, float64 inputs",
         lambda rate: network(
             optimizers.Adamax(rate), "categorical_crossentropy", layers.Dense(5, "tanh"),
-            metrics=[metrics.AUC(), metrics.F1Score("macro"), metrics.OneHotMeanIoU(3), metrics.Precision()],
+            metrics=[metrics.AUC(), metrics.F1Score("macro"), metrics.Precision()],
         ), X.astype("float64"), ONE_HOT,
     ),
     Row(
@@ -289,10 +259,6 @@ TABLE = [
         ), WORDS, CLASSES,
     ),
     Row(
-        "Muon, multi-head attention, causal mask, layer norm",
-        attention, np.concatenate([SEQUENCES, SEQUENCES[:, :, :1]], axis=2), CLASSES,
-    ),
-    Row(
         "Lion, label smoothing, Gaussian noise, group norm, unit norm, spectral norm",
         lambda rate: network(
             optimizers.Lion(rate / 10), losses.CategoricalCrossentropy(label_smoothing=rate),
@@ -332,11 +298,6 @@ TABLE = [
         ), X, ONE_HOT,
     ),
     Row("subclassed model, own train step, own compute loss, add loss, activity regularizer", own_loss, X, NUMBERS),
-    Row(
-        "several inputs, several outputs, siamese, nested, tied layers, Nadam, loss weights, L1 and L2, "
-        + ", ".join(LOSSES),
-        many_outputs, {"a": X, "b": X[::-1].copy()}, {name: NUMBERS - NUMBERS.min() for name in LOSSES},
-    ),
     Row("Adam, exponential decay, LoRA, int8, frozen batch norm, leaky ReLU", adapted, X, CLASSES),
     Row(
         "CTC, causal convolution, time distributed, piecewise constant decay, selu, centered RMSprop",
