@@ -17,12 +17,12 @@ from paceline.testing.executors import ExecutorContract
 from paceline.train.feed import TrainingData
 from paceline.train.lanes import LaneCount, device_count
 
-SPACE = Space([Float("rate", 1e-3, 1e-1, sampling="log"), Choice("units", [2, 3])])
+SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log"), Choice("units", [2, 3])])
 TRAINING = Training(Objective("loss", "minimize"), batch_size=16)
 
 
 def build(hp: Any) -> keras.Model:
-    units, rate = hp.Choice("units", [2, 3]), hp.Float("rate", 1e-3, 1e-1, sampling="log")
+    units, rate = hp.Choice("units", [2, 3]), hp.Float("rate", 1e-3, 1.0, sampling="log")
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss="mse")
     return model
@@ -104,7 +104,7 @@ def test_one_program_serves_all_rates_and_is_shown_another_network_only_where_on
     built: list[float] = []
 
     def counting(hp: Any) -> keras.Model:
-        built.append(hp.Float("rate", 1e-3, 1e-1, sampling="log"))
+        built.append(hp.Float("rate", 1e-3, 1.0, sampling="log"))
         return build(hp)
 
     one = executor(counting, few=1)

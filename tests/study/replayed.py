@@ -29,6 +29,7 @@ class Nothing:
     """Models and test part of a task that trains no networks."""
 
     is_empty = True
+    about = None
 
     def of(self, trial: Trial, leaves: Leaves) -> "Nothing":
         return self

@@ -147,7 +147,7 @@ def test_a_snapshot_and_the_rest_are_all_of_it(steps: list[tuple[float, Event]],
 def test_every_field_of_a_record_is_stored() -> None:
     """What `apply` keeps is in declared fields, or follows from them."""
     kept = {one.name for one in fields(Folded().record)}
-    assert set(vars(Folded().record)) - kept == {"space", "_best", "_counts", "_longest"}
+    assert set(vars(Folded().record)) - kept == {"space", "settings", "_best", "_counts", "_longest"}
 
 
 # -- in the store

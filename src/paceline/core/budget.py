@@ -14,7 +14,7 @@ _BYTES = {
     "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9,
     "k": 2**10, "m": 2**20, "g": 2**30, "kib": 2**10, "mib": 2**20, "gib": 2**30,
 }  # fmt: skip
-_LEAST_BYTES = 2**20  # less is a unit forgotten
+_LEAST_BYTES = 2**12  # less is a unit forgotten
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 
 
@@ -44,11 +44,11 @@ def parse_bytes(memory: int | str, name: str = "memory") -> int:
     """Bytes in ``2**30``, ``"8GiB"`` or ``"500 MB"``; ``name`` is what an error calls it.
 
     Raises:
-        InvalidInput: not an amount of memory, or less than 1 MiB.
+        InvalidInput: not an amount of memory, or less than 4 KiB.
     """
     amount = _amount(memory, _BYTES) if isinstance(memory, str) else real(memory)
     if amount is None or not math.isfinite(amount) or amount < _LEAST_BYTES:
-        expected = "an amount of at least 1 MiB, such as '8GiB', '500MB' or a number of bytes"
+        expected = "an amount of at least 4 KiB, such as '8GiB', '500MB' or a number of bytes"
         raise InvalidInput(f"{name} is {shown(memory)}", expected=expected)
     return int(amount)
 
