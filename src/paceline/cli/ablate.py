@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 def ablate(
     study: o.StudyArgument,
     pairs: Annotated[int, typer.Option(help="Fresh seeds and splits on which each change is measured.")] = 8,
-    build: Annotated[
-        str | None, typer.Option(metavar="MODEL.PY:BUILD", help="The build function, where the study does not know it.")
-    ] = None,
-    data: Annotated[str | None, typer.Option(help="The data, where the study does not know them.")] = None,
+    build: o.KnownBuild = None,
+    data: o.KnownData = None,
     data_dir: o.DataDir = None,
     trust: o.Trust = False,
     display: o.Display = True,

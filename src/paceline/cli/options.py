@@ -13,6 +13,10 @@ BuildArgument = Annotated[
     str | None, typer.Argument(metavar="[MODEL.PY:BUILD]", help="A Python file and its function build(hp).")
 ]
 Model = Annotated[str | None, typer.Option(help="A built-in network in the place of a build function: mlp or cnn.")]
+KnownBuild = Annotated[
+    str | None, typer.Option(metavar="MODEL.PY:BUILD", help="The build function, where the study does not know it.")
+]
+KnownData = Annotated[str | None, typer.Option(help="The data, where the study does not know them.")]
 Data = Annotated[str | None, typer.Option(help="A named data set (see `paceline data`), or a file or folder.")]
 Objective = Annotated[
     str | None,

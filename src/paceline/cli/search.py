@@ -114,10 +114,8 @@ def resume(
     study: o.StudyArgument,
     trials: Annotated[int | None, typer.Option(help="The new total of trials.  [default: as at first]")] = None,
     budget: o.Budget = None,
-    build: Annotated[
-        str | None, typer.Option(metavar="MODEL.PY:BUILD", help="The build function, where the study does not know it.")
-    ] = None,
-    data: Annotated[str | None, typer.Option(help="The data, where the study does not know them.")] = None,
+    build: o.KnownBuild = None,
+    data: o.KnownData = None,
     keep_models: o.KeepModels = None,
     memory: o.Memory = None,
     data_dir: o.DataDir = None,
@@ -144,10 +142,8 @@ def resume(
 
 def finish(
     study: o.StudyArgument,
-    build: Annotated[
-        str | None, typer.Option(metavar="MODEL.PY:BUILD", help="The build function, where the study does not know it.")
-    ] = None,
-    data: Annotated[str | None, typer.Option(help="The data, where the study does not know them.")] = None,
+    build: o.KnownBuild = None,
+    data: o.KnownData = None,
     memory: o.Memory = None,
     data_dir: o.DataDir = None,
     trust: o.Trust = False,
