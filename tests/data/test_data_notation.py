@@ -15,7 +15,8 @@ from paceline.data import Dataset, load, notation, prepare, split
 
 ROWS = 40
 TIMES = np.arange(ROWS)
-VALUES = np.round(np.random.default_rng(0).normal(100, 50, ROWS), 1)
+RANDOM = np.random.default_rng(0)
+VALUES = np.round(RANDOM.normal(100, 50, ROWS), 1)
 
 
 def table(**columns: Any) -> pd.DataFrame:
@@ -176,6 +177,8 @@ def test_row_numbers_and_texts_that_name_the_rows_are_left_out() -> None:
     assert became["b"] == "3 categories"
     # a row of numbers has all of them, so that a model takes the user's rows
     assert [one.name for one in data.columns] == ["b", "id", "year"]
+    keys = load(table(customer_id=RANDOM.permutation(ROWS) + 500, rank=RANDOM.permutation(ROWS)), target="y")
+    assert [name for name in keys.feature_names if "=" not in name] == ["rank"]
     few = load(table(name=[f"n{t % 9}" for t in TIMES]), target="y")
     assert dict(few.became)["name"] == "9 categories"
 

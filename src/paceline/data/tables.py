@@ -6,6 +6,7 @@ once, from all rows outside the test part, so that every split of a data set has
 *fitted* (the medians that fill gaps, means and scales) is fitted by `split`, on training rows alone.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 OTHER, MISSING = "(other)", "(missing)"
 _MAX_CATEGORIES = 30  # features that one categorical column may become
 _NEARLY_ALL, _FEW = 0.9, 10  # so great a share of different texts, and so many, name the rows
+_KEY = re.compile(r"(?i:(?:^|[_ .-])(?:id|nr|no|idx|index|key|row|rownum|number)\.?$)|[a-z]I[dD]$|^#$")
 _MOSTLY_NUMBERS = 0.95  # share of parsable texts from which a column counts as numeric
 
 
@@ -203,7 +205,10 @@ def _values(number: int) -> str:
 
 
 def _numbers_rows(series: "pd.Series[Any]") -> bool:
-    """Whether a column counts the rows in their order, from 0 or from 1; without a name, in any order."""
+    """Whether a column counts the rows in their order, from 0 or from 1.
+
+    Where its name says that it is a key, or where it has none, any whole numbers that are all different will do.
+    """
     import pandas as pd
 
     kinds = pd.api.types
@@ -211,7 +216,9 @@ def _numbers_rows(series: "pd.Series[Any]") -> bool:
     if not is_number or kinds.is_bool_dtype(series.dtype) or len(series) < 3 or series.isna().any():
         return False
     numbers = series.to_numpy(dtype=np.float64)
-    if _is_unnamed_key(str(series.name), numbers):
+    name = str(series.name)
+    is_named = _KEY.search(name) is not None and len(numbers) > _FEW and bool(np.all(numbers == np.round(numbers)))
+    if _is_unnamed_key(name, numbers) or (is_named and len(np.unique(numbers)) == len(numbers)):
         return True
     return bool(numbers[0] in (0, 1) and np.array_equal(numbers - numbers[0], np.arange(len(numbers))))
 
