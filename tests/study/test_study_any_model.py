@@ -9,6 +9,8 @@ import pytest
 from keras import layers
 
 import paceline
+from paceline.study import make_plan
+from paceline.study.asking import as_request
 from paceline.train.isolation import GlobalState
 
 X = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
@@ -45,6 +47,34 @@ def test_its_trials_are_one_program_and_its_model_is_the_one_that_scored_best(tm
     measured = study.best_model().evaluate(*HELD_OUT, verbose=0, return_dict=True)
     assert set(measured) == {"loss", "auc"}
     assert measured["auc"] == pytest.approx(study.best.score, abs=1e-6)
+
+
+class SaysNothing(keras.Model):  # type: ignore[misc]
+    """Without a configuration: only its variables tell what it is."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.hidden, self.out = layers.Dense(units), layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.out(self.hidden(x))
+
+    def get_config(self) -> Any:
+        raise NotImplementedError
+
+
+def test_what_changes_the_program_is_seen_where_only_variables_tell_it(tmp_path: Path) -> None:
+    def build(hp: Any) -> keras.Model:
+        model = SaysNothing(hp.Int("units", 2, 5))
+        model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1)), "mse")
+        return model
+
+    request = as_request(
+        build, DATA, objective="val_loss", search="random", seed=0, study=tmp_path / "study", validation=0.2, epochs=1,
+        batch_size=32, patience=None, keep="last", memory=None, trials=2, budget=None, class_weight=None, fixed=None,
+        data_options={},
+    )  # fmt: skip
+    assert make_plan(request).structural == {"units": True, "rate": False}
 
 
 def test_it_goes_on_to_a_final_a_refit_and_an_ablation(tmp_path: Path) -> None:

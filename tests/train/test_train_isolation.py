@@ -13,6 +13,7 @@ from paceline.space import HyperParameters
 from paceline.train.build import build_model
 from paceline.train.feed import Feed, TrainingData
 from paceline.train.isolation import GlobalState, seed_epoch, state_of
+from paceline.train.trace import trace
 
 X, Y = np.ones((8, 5), "float32"), np.ones((8, 3), "float32")
 BATCH = Feed(TrainingData.of((X, Y), None), 4).batch_spec("train")
@@ -48,6 +49,36 @@ def test_names_are_counted_anew_for_each_network() -> None:
     assert names(first)[:2] == ["dense", "dense_1"]
     assert {path.split("/")[0] for path in names(first)[2:]} >= {"auc", "auc_1", "precision"}
     assert names(built(network)) == names(first)
+
+
+class Mine(keras.metrics.Metric):  # type: ignore[misc]
+    """A metric of somebody's own, without a name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.seen = self.add_variable((), "zeros")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.seen.assign_add(1.0)
+
+    def result(self) -> Any:
+        return self.seen.value
+
+
+def test_what_is_measured_has_the_names_that_a_user_would_write() -> None:
+    def build() -> keras.Model:
+        inputs = keras.Input((5,))
+        model = keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)])
+        model.compile("sgd", ["mse", "mse"], metrics=[[Mine()], [keras.metrics.F1Score(average="macro"), "mae"]])
+        return model
+
+    feed = Feed(TrainingData.of((X, [Y, Y]), None), 4)
+    for _ in range(2):
+        layers.Dense(1), Mine(), keras.metrics.F1Score()
+        model = build_model(lambda _: build(), HyperParameters(), 1, lambda: feed.batch_spec("train"))
+        assert set(trace(model, feed).log_names) == {
+            "loss", "dense_loss", "dense_1_loss", "dense_mine", "dense_1_f1_score", "dense_1_mae",
+        }  # fmt: skip
 
 
 def awkward() -> keras.Model:

@@ -46,7 +46,8 @@ def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> D
     def build(hp: HyperParameters) -> None:
         nonlocal reads_epochs
         try:
-            model = build_model(request.build, hp, seed)
+            # the first is held against the data below, with better words where the two do not go together
+            model = build_model(request.build, hp, seed, (lambda: batch) if outlines else None)
             reads_epochs |= "epochs" in hp.used
             if not outlines:
                 check_fits(model, batch, _targets(parts))
