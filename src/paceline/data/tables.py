@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 OTHER, MISSING = "(other)", "(missing)"
 _MAX_CATEGORIES = 30  # features that one categorical column may become
 _NEARLY_ALL, _FEW = 0.9, 10  # so great a share of different texts, and so many, name the rows
-_KEY = re.compile(r"(?i:(?:^|[_ .-])(?:id|nr|no|idx|index|key|row|rownum|number)\.?$)|[a-z]I[dD]$|^#$")
+# Names of keys; a whole number that ends in "index" or "number" may be a quantity (a price index, an atomic number).
+_KEY = re.compile(
+    r"(?i:^(?:index|key|row|rownum|row[_ .-]number|number)$|(?:^|[_ .-])(?:id|nr|no|idx)\.?$)|[a-z]I[dD]$|^#$"
+)
 _MOSTLY_NUMBERS = 0.95  # share of parsable texts from which a column counts as numeric
 
 
