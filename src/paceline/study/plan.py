@@ -233,9 +233,9 @@ def make_plan(request: Request) -> Plan:
     seed = request.seed
     backend = choose_backend()
     if backend == "jax":
-        from paceline.train.compiler import use_persistent_cache
+        from paceline.train.disk_cache import use_disk_cache
 
-        use_persistent_cache()  # before the first build: initial weights are compiled too
+        use_disk_cache()  # before the first build: initial weights are compiled too
     data = study_data(request, seed)
     request, parts = data.request, data.parts
     dataset = parts.dataset

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from paceline.train.calibration import cache_directory
+from paceline.train.disk_cache import use_disk_cache
 from paceline.train.feed import PooledData
 from paceline.train.footprint import num_values
 from paceline.train.internals import compile_quickly
@@ -57,16 +57,6 @@ def _listen() -> None:
     jax.monitoring.register_event_duration_secs_listener(compiled)
 
 
-def use_persistent_cache() -> None:
-    """Keeps compiled programs in the user's cache directory, unless the user set another place."""
-    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        directory = cache_directory() / "xla"
-        directory.mkdir(parents=True, exist_ok=True)
-        jax.config.update("jax_compilation_cache_dir", str(directory))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-
 @contextmanager
 def counting() -> Iterator[_Counter]:
     """Counts the compilations of this thread while it lasts."""
@@ -82,7 +72,7 @@ class Compiler:
     """Compiles in threads of its own while the device trains; a program and number of lanes is compiled once."""
 
     def __init__(self, devices: list[jax.Device] | None = None, num_threads: int = 1) -> None:
-        use_persistent_cache()
+        use_disk_cache()
         self.devices = devices or jax.local_devices()
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="paceline-compile")
         self._futures: dict[tuple[Program | StreamProgram, int], Future[Any]] = {}

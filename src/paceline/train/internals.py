@@ -18,6 +18,7 @@
 - ``Model._compile_config``: what ``compile`` was given, to compile the model that is handed out around a network alike.
 - XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them a program that is
   seldom run takes five times as long to compile.
+- ``jaxlib.utils.absl_set_min_log_level``, by which JAX sets what XLA logs. Without it XLA logs false alarms.
 
 The tests in ``tests/train/test_train_internals.py`` fail when a version of Keras or JAX changes one of them.
 """
@@ -121,6 +122,14 @@ def compile_quickly(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
             if "option" not in str(error) or not unknown:
                 raise
             del options[unknown[0]]
+
+
+def hide_messages_of_xla() -> None:
+    """Has XLA log nothing but what ends the process."""
+    with contextlib.suppress(ImportError, AttributeError):
+        from jaxlib import utils
+
+        utils.absl_set_min_log_level(3)
 
 
 def scan_counts(params: Mapping[str, Any]) -> tuple[int, int]:
