@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import keras
 import numpy as np
 import pytest
 
 import paceline
 from paceline.core import InvalidInput
+from paceline.train.feed import Feed, TrainingData
 from paceline.train.fitting import check_fits
 
 RNG = np.random.default_rng(0)
@@ -117,7 +117,7 @@ FITTING: dict[str, tuple[Callable[[], keras.Model], Any, Any]] = {
 @pytest.mark.parametrize("case", FITTING)
 def test_what_fits_passes(case: str) -> None:
     make, x, y = FITTING[case]
-    batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((8, *leaf.shape[1:]), leaf.dtype), (x, y))
+    batch = Feed(TrainingData.of((x, y), None), 8).batch_spec("train")
     check_fits(make(), batch, None if isinstance(y, tuple) else y)
 
 

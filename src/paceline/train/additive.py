@@ -34,7 +34,7 @@ from paceline.train.dependence import (
     slots_of,
 )  # fmt: skip
 from paceline.train.folding import fold
-from paceline.train.internals import Equation, Literal
+from paceline.train.internals import Equation, Literal, scan_counts
 from paceline.train.rowwise import ELEMENTWISE, Axis, keeps_rows_apart, sums_rows
 
 _MOST_ROUNDS = 4  # of a loop, until what is known of its values changes no more
@@ -293,7 +293,7 @@ class _Walk:
 
     def _scan(self, small: Step, large: Step, values: Sequence[Value]) -> list[Value]:
         params = large.equation.params
-        num_consts, num_carry = params["num_consts"], params["num_carry"]
+        num_consts, num_carry = scan_counts(params)
         consts, xs = list(values[:num_consts]), list(values[num_consts + num_carry :])
         if small.equation.params["length"] != params["length"]:
             return self._each_row(small, large, values)
@@ -308,7 +308,8 @@ class _Walk:
         params = large.equation.params
         axes = [axis for _, ins, _ in self._places((small.equation, large.equation)) for axis in ins]
         lengths = (small.equation.params["length"], params["length"])
-        by_row = all(axis in (None, 0) for axis in axes) and lengths == self._sizes and params["num_carry"] == 0
+        _, num_carry = scan_counts(params)
+        by_row = all(axis in (None, 0) for axis in axes) and lengths == self._sizes and num_carry == 0
         if not by_row or any(value.kind not in (Kind.FREE, Kind.ROWS) or value.degree for value in values):
             return [MIXED] * len(large.equation.outvars)
         outs = self.body(small.bodies[0], large.bodies[0], [FREE] * len(values))

@@ -65,7 +65,7 @@ UNCHANGED = ("convert_element_type", "copy", "reshape", "broadcast_in_dim", "squ
 
 _LINEAR = {
     "add", "add_any", "broadcast_in_dim", "concatenate", "copy", "convert_element_type", "cumsum", "neg", "pad",
-    "reduce_sum", "reshape", "rev", "select_n", "slice", "squeeze", "stop_gradient", "sub", "transpose",
+    "reduce_sum", "reshape", "rev", "select_n", "slice", "squeeze", "stop_gradient", "sub", "transpose", "unstack",
 }  # fmt: skip
 _PRODUCTS = {"mul", "dot_general", "conv_general_dilated"}
 

@@ -13,7 +13,7 @@
   program of its own shape, 0.3 s of compiling each. Without it builds are slower and give the same weights.
 - ``get_opaque_trace_state`` of ``jax.extend.core``, before JAX 0.10 of ``jax._src.core``: tells whether something is
   being traced.
-- Parameters of the equation of a scan, which have other names from JAX 0.12 on. Without them a model with a loop whose
+- Parameters of the equation of a scan, which have other names from JAX 0.11 on. Without them a model with a loop whose
   body holds a number that varies runs alone.
 - ``Model._compile_config``: what ``compile`` was given, to compile the model that is handed out around a network alike.
 - XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them a program that is
@@ -136,7 +136,7 @@ def scan_counts(params: Mapping[str, Any]) -> tuple[int, int]:
     """How many of a scan's inputs are constants of its body, and how many are carried from step to step."""
     if "num_consts" in params:
         return params["num_consts"], params["num_carry"]
-    consts, carry, _ = params["ft_in"].unpack()  # from JAX 0.12 on
+    consts, carry, _ = params["ft_in"].unpack()  # from JAX 0.11 on
     return len(consts), len(carry)
 
 

@@ -217,7 +217,7 @@ _RULES: dict[str, Callable[[Operands], bool]] = {
     **dict.fromkeys(("scatter", "scatter-add"), _scatter),
     "transpose": _transpose, "reshape": _reshape, "broadcast_in_dim": _broadcast, "squeeze": _squeeze,
     **dict.fromkeys(REDUCTIONS, _reduce),
-    **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp", "split"), _along("axis")),
+    **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp", "split", "unstack"), _along("axis")),
     "sort": _along("dimension"), "concatenate": _along("dimension"), "top_k": _along("axis"),
     "pad": _pad, "slice": _slice, "dynamic_slice": _dynamic_slice, "dynamic_update_slice": _dynamic_update,
     "rev": _reverse,
