@@ -12,7 +12,7 @@ from sklearn import model_selection as ms
 
 from paceline.core import InvalidInput
 from paceline.data import load, split
-from paceline.data.folds import GivenFolds, fold_parts, folds_of, name_of, order_of, other_folds
+from paceline.data.folds import GivenFolds, fold_parts, folds_of, name_of, order_of, other_folds, repeated_folds
 from paceline.data.records import Split
 
 ROWS = 60
@@ -98,6 +98,18 @@ def test_what_is_drawn_is_drawn_anew(kind: str) -> None:
         assert sorted(np.concatenate([held_out for _, held_out in first])) == list(range(ROWS))
 
 
+@pytest.mark.parametrize("kind", DRAWN)
+def test_repeats_are_on_other_folds_of_the_same_kind(kind: str) -> None:
+    folds, groups = DRAWN[kind]
+    drawn = repeated_folds(rows(groups), folds, [1, 2, 3])
+    assert len({frozenset(contents(parts)) for parts in drawn}) == 3
+    assert {len(parts) for parts in drawn} == {len(drawn[0])}
+    if kind != "a random state":
+        assert contents(drawn[0]) == contents(fold_parts(rows(groups), folds, 1))
+        again = repeated_folds(rows(groups), folds, [1, 3])[1]
+        assert [train.tolist() for train, _ in drawn[2]] == [train.tolist() for train, _ in again]
+
+
 @pytest.mark.parametrize("kind", FIXED)
 def test_what_rests_on_an_order_is_left_alone(kind: str) -> None:
     folds, groups = FIXED[kind]
@@ -105,6 +117,7 @@ def test_what_rests_on_an_order_is_left_alone(kind: str) -> None:
     own = fold_parts(rows(groups), folds, 1)
     assert contents(fold_parts(rows(groups), folds, 2)) == contents(own)
     assert other_folds(rows(groups), folds, range(3)) is None
+    assert [contents(parts) for parts in repeated_folds(rows(groups), folds, [1, 2])] == [contents(own)] * 2
 
 
 @pytest.mark.parametrize("kind", DRAWN)

@@ -101,22 +101,37 @@ def fold_parts(split: Split, folds: Any, seed: int) -> tuple[Parts, ...]:
     return _parts(split, _seeded(_splitter(split, folds), seed, only_unset=True), folds)
 
 
+def repeated_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[tuple[Parts, ...], ...]:
+    """The folds of each repeat: those of a study, then others of the same kind; the same where there are none.
+
+    Raises:
+        InvalidInput: folds that cannot be made of these rows.
+    """
+    first = fold_parts(split, folds, seeds[0])
+    return first, *(_anew(split, folds, seed, first) or first for seed in seeds[1:])
+
+
 def other_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[Parts, ...] | None:
     """As many folds as there are seeds, drawn anew like those of a study; None where that cannot be.
 
     Those of one drawing follow each other, under the seed of the first; then come those of the next drawing.
     """
-    splitter, found = _splitter(split, folds), list[Parts]()
-    own = _contents(_parts(split, _seeded(splitter, 0, only_unset=True), folds))
+    own = _parts(split, _seeded(_splitter(split, folds), 0, only_unset=True), folds)
+    found = list[Parts]()
     while len(found) < len(seeds):
-        other = _seeded(splitter, seeds[len(found)])
-        if other is splitter:
-            return None
-        drawn = _parts(split, other, folds)
-        if _contents(drawn) == own:  # the seed changes nothing
+        drawn = _anew(split, folds, seeds[len(found)], own)
+        if drawn is None:
             return None
         found += drawn
     return tuple(found[: len(seeds)])
+
+
+def _anew(split: Split, folds: Any, seed: int, own: Sequence[Parts]) -> tuple[Parts, ...] | None:
+    """Folds of the same kind as those of a study, ``own``, under another seed; None where that changes nothing."""
+    splitter = _splitter(split, folds)
+    other = _seeded(splitter, seed)
+    drawn = None if other is splitter else _parts(split, other, folds)
+    return None if drawn is None or _contents(drawn) == _contents(own) else drawn
 
 
 def order_of(num_folds: int) -> list[int]:

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from paceline.core import Splits
 from paceline.data import Split
-from paceline.data.folds import Parts, fold_parts, name_of, order_of, other_folds
+from paceline.data.folds import Parts, name_of, order_of, other_folds, repeated_folds
 from paceline.data.pool import fresh_parts
 from paceline.study.closing import STANDARD_PAIRS, Replication
 from paceline.study.fresh import FINAL, FOLDS, REPEATS, FreshSplits, seeds_of
@@ -44,7 +44,7 @@ class Division:
             own = self.parts.val_rows
             return seeds, None if others is None or own is None else ((self.parts.train_rows, own), *others)
         of_folds = seeds_of(self.seed, FOLDS, self.replication.repeats)
-        drawn = [fold_parts(self.parts, self.replication.folds, seed) for seed in of_folds]
+        drawn = repeated_folds(self.parts, self.replication.folds, of_folds)
         return tuple(seed for seed, own in zip(seeds, drawn, strict=True) for _ in own), tuple(
             part for own in drawn for part in own
         )
