@@ -36,6 +36,18 @@ def two_outputs() -> keras.Model:
     return model
 
 
+def without_loss(regularizer: Any = None, added: bool = False) -> Callable[[], keras.Model]:
+    def make() -> keras.Model:
+        inputs = keras.Input((4,))
+        hidden = keras.layers.Dense(3, kernel_regularizer=regularizer)(inputs)
+        hidden = keras.layers.ActivityRegularization(l2=0.1)(hidden) if added else hidden
+        model = keras.Model(inputs, [keras.layers.Dense(1)(hidden), keras.layers.Dense(1)(hidden)])
+        model.compile("sgd", loss=[None, None], metrics=["mae", "mae"])
+        return model
+
+    return make
+
+
 SPARSE, CATEGORICAL = "sparse_categorical_crossentropy", "categorical_crossentropy"
 
 REFUSED: dict[str, tuple[Callable[[], keras.Model], Any, str]] = {
@@ -53,6 +65,9 @@ REFUSED: dict[str, tuple[Callable[[], keras.Model], Any, str]] = {
     "more outputs than targets": (dense(3, "mse"), NUMBERS, r"size 1 where its output has size 3"),
     "more targets than outputs": (dense(1, "mae"), X[:, :2], r"size 2 where its output has size 1"),
     "other inputs": (dense(1, "mse", features=5), NUMBERS, r"axis -1 of input shape to have value 5"),
+    "no loss": (dense(1, None, metrics=["mae"]), NUMBERS, r"compiled with loss=None and adds no loss.*expected a loss"),
+    "no loss for any output": (without_loss(), (NUMBERS, NUMBERS), r"compiled with loss=\[None, None\] and adds"),
+    "no loss but that of weights": (without_loss("l2"), (NUMBERS, NUMBERS), r"nothing would be trained"),
     "one target for two outputs": (two_outputs, NUMBERS, r"different structures.*loss: \['mse', 'mse'\]"),
 }  # fmt: skip
 
@@ -79,10 +94,13 @@ class OwnLoss(keras.Sequential):  # type: ignore[misc]
         return keras.ops.mean(keras.ops.square(y_pred))
 
 
-def own_loss() -> keras.Model:
-    model = OwnLoss([keras.Input((4,)), keras.layers.Dense(3)])
-    model.compile("sgd", SPARSE)
-    return model
+def own_loss(loss: Any = SPARSE) -> Callable[[], keras.Model]:
+    def make() -> keras.Model:
+        model = OwnLoss([keras.Input((4,)), keras.layers.Dense(3)])
+        model.compile("sgd", loss)
+        return model
+
+    return make
 
 
 def per_step(units: int, loss: Any) -> Callable[[], keras.Model]:
@@ -109,7 +127,9 @@ FITTING: dict[str, tuple[Callable[[], keras.Model], Any, Any]] = {
     "steps": (per_step(10, SPARSE), STEPS, RNG.integers(0, 10, (40, 4))),
     "steps, two classes": (per_step(1, "binary_crossentropy"), STEPS, RNG.integers(0, 2, (40, 4))),
     "steps, numbers": (per_step(1, "mse"), STEPS, STEPS[..., 0]),
-    "a loss of its own": (own_loss, X, CLASSES),
+    "a loss of its own": (own_loss(), X, CLASSES),
+    "a loss of its own and none to compile": (own_loss(None), X, CLASSES),
+    "only losses that layers add": (without_loss(added=True), X, (NUMBERS, NUMBERS)),
     "two outputs": (two_outputs, X, (NUMBERS, NUMBERS)),
 }  # fmt: skip
 

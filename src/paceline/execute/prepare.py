@@ -166,15 +166,12 @@ class Preparation:
 
         try:
             model = build_model(self._build, hp, job.seed, lambda: feed().batch_spec("train"))
-        except InvalidInput:
-            raise
+            self._learn(hp, job.trial)
+            return self._trace(job, used(), model, feed()), "epochs" in hp.used
+        except InvalidInput as error:  # what is wrong with one configuration need not be wrong with others
+            return Unbuildable((job,), str(error)), False
         except Exception:
             return Unbuildable((job,), traceback.format_exc()), False
-        try:
-            self._learn(hp, job.trial)
-        except InvalidInput as error:  # its definition of a name cannot be told from another one's
-            return Unbuildable((job,), str(error)), False
-        return self._trace(job, used(), model, feed()), "epochs" in hp.used
 
     def _learn(self, hp: HyperParameters, run: int) -> None:
         """Takes up what a build has added to the space."""

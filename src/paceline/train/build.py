@@ -6,6 +6,7 @@ import keras
 
 from paceline.core import InvalidInput
 from paceline.space import HyperParameters
+from paceline.train.fitting import check_has_loss
 from paceline.train.internals import economical_initialisation, layer_counters
 from paceline.train.isolation import GlobalState
 from paceline.train.variables import Batch, make_variables
@@ -25,15 +26,17 @@ def build_model(build: Build, hp: HyperParameters, seed: int, batch: Callable[[]
             that it has all its variables. None where it will not be trained.
 
     Raises:
-        InvalidInput: what it returns is no compiled Keras model. Whatever ``build`` raises comes through, and so does
-            what Keras raises where the model does not fit the batches.
+        InvalidInput: what it returns is no compiled Keras model, or has no loss. Whatever ``build`` raises comes
+            through, and so does what Keras raises where the model does not fit the batches.
     """
 
     def built(state: GlobalState) -> keras.Model:
         with state, economical_initialisation():
             model = check_model(build(hp))
             if batch is not None:
-                make_variables(model, batch())
+                spec = batch()
+                make_variables(model, spec)
+                check_has_loss(model, spec)
         state.keep_for(model)
         return model
 

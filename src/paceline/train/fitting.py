@@ -41,13 +41,54 @@ def check_fits(model: keras.Model, batch: Batch, targets: Tree = None) -> None:
     target: Tree = batch[1] if len(batch) > 1 else None
     if hasattr(output, "shape") and hasattr(target, "shape"):
         _check_labels(model, tuple(output.shape), tuple(target.shape), targets)
-    if failure is not None:
+    if failure is None:
+        check_has_loss(model, batch)
+    else:
         raise InvalidInput(
             f"the model that build(hp) returns cannot be trained on these data: {in_a_line(failure)} Inputs: "
             f"{_described(batch[0])}; output: {_described(output)}; targets: {_described(target)}; loss: "
             f"{_loss_of(model) or model.loss!r}",
             expected="a model whose inputs, output and loss fit the data",
         ) from failure
+
+
+def check_has_loss(model: keras.Model, batch: Batch) -> None:
+    """Makes sure that there is something to train: Keras takes the sum of no losses for 0 and reports that.
+
+    Args:
+        model: compiled, and with all its variables.
+        batch: shapes and types of a batch that it is to be trained on.
+
+    Raises:
+        InvalidInput: the model is compiled without a loss, its layers add none, and it computes none of its own.
+    """
+    if not _is_compiled_without_loss(model) or _adds_losses(model, batch):
+        return
+    raise InvalidInput(
+        f"build(hp) returned the model {model.name!r}, which is compiled with loss={model.loss!r} and adds no loss of "
+        "its own: nothing would be trained",
+        expected="a loss",
+        fix="Pass one to model.compile(loss=...), call add_loss in a layer, or override compute_loss.",
+    )
+
+
+def _is_compiled_without_loss(model: keras.Model) -> bool:
+    own = (keras.Model.compute_loss, keras.Model.train_step)
+    is_plain = (type(model).compute_loss, type(model).train_step) == own
+    return is_plain and all(loss is None for loss in keras.tree.flatten(model.loss))
+
+
+def _adds_losses(model: keras.Model, batch: Batch) -> bool:
+    """Whether layers add losses to a batch, beside what regularizers add for the weights alone."""
+    zeros = keras.tree.map_structure(lambda leaf: np.zeros(leaf.shape, leaf.dtype), batch[0])
+    variables = [variable.value for variable in model.trainable_variables]
+    others = [variable.value for variable in model.non_trainable_variables]
+    with state_of(model):
+        try:
+            losses = model.stateless_call(variables, others, zeros, training=True, return_losses=True)[2]
+        except Exception:  # of a kind that zeros are not: training says what is wrong
+            return True
+    return len(losses) > sum(variable.regularizer is not None for variable in model.trainable_variables)
 
 
 def _output(model: keras.Model, batch: Batch) -> Tree:
