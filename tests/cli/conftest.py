@@ -50,6 +50,7 @@ def failing(hp):
     return build(hp)
 
 not_a_function = 3
+RUNGS = {"plain": build, "late": late}
 """
 
 Run = Callable[..., Result]

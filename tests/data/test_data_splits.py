@@ -209,12 +209,12 @@ def test_weights_and_one_hot_targets_follow_their_rows() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"validation": 0.0}, "strictly between 0 and 1"),
-        ({"validation": 1.0}, "strictly between 0 and 1"),
-        ({"validation": -0.1}, "strictly between 0 and 1"),
-        ({"validation": float("nan")}, "strictly between 0 and 1"),
-        ({"validation": True}, "strictly between 0 and 1"),
-        ({"validation": "0.1"}, "strictly between 0 and 1"),
+        ({"validation": 0.0}, "a fraction between 0 and 1, both excluded"),
+        ({"validation": 1.0}, "a fraction between 0 and 1, both excluded"),
+        ({"validation": -0.1}, "a fraction between 0 and 1, both excluded"),
+        ({"validation": float("nan")}, "a fraction between 0 and 1, both excluded"),
+        ({"validation": True}, "a fraction between 0 and 1, both excluded"),
+        ({"validation": "0.1"}, "a fraction between 0 and 1, both excluded"),
         ({"validation": 0.999}, "takes 200 of 200 rows"),
         ({"validation": (X,)}, "tuple of 1"),
         ({"validation": (X[:, :2], Y)}, r"rows of x have the shape \(4,\) and rows of x_val \(2,\)"),

@@ -41,7 +41,7 @@ def test_a_strategy_has_a_name(name: str) -> None:
 
 
 def test_what_is_no_strategy_is_refused_in_words() -> None:
-    with pytest.raises(InvalidInput, match=r"strategy is 'radnom'.*'grid', 'random', 'sobol'.*Did you mean 'random'"):
+    with pytest.raises(InvalidInput, match=r"search is 'radnom'.*'grid', 'random', 'sobol'.*Did you mean 'random'"):
         create("radnom", seed=0)
     with pytest.raises(InvalidInput, match="seed is -1"):
         create("random", seed=-1)

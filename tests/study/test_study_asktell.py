@@ -124,7 +124,7 @@ def test_wrong_ways_to_open_and_ask(tmp_path: Path) -> None:
         paceline.open_study(tmp_path / "s", objective="max")
     with pytest.raises(InvalidInput, match="no objective was given"):
         paceline.open_study(tmp_path / "s", SPACE)
-    with pytest.raises(InvalidInput, match="strategy is 'psychic'"):
+    with pytest.raises(InvalidInput, match="search is 'psychic'"):
         opened(tmp_path / "s", search="psychic")
     assert not (tmp_path / "s").exists()
     with opened(tmp_path / "s") as study:

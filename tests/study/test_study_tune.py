@@ -255,7 +255,7 @@ def test_class_weights_are_weights_of_rows(tmp_path: Path) -> None:
         ({"epochs": 0}, "epochs is 0"),
         ({"budget": "soon"}, "budget is 'soon'"),
         ({"memory": "lots"}, "memory is 'lots'"),
-        ({"search": "psychic"}, "strategy is 'psychic'.*'grid', 'random', 'sobol'"),
+        ({"search": "psychic"}, "search is 'psychic'.*'grid', 'random', 'sobol'"),
         ({"keep": "some"}, "keep is 'some'"),
         ({"build": lambda hp: None}, "build\\(hp\\)"),
         ({"build": lambda hp: network(0.01)}, "no hyperparameter"),

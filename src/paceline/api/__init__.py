@@ -2,6 +2,6 @@
 
 from paceline.api.opening import load_study, open_study
 from paceline.api.resuming import ablate, finish, resume
-from paceline.api.tuning import tune
+from paceline.api.tuning import ARGUMENTS, check, tune
 
-__all__ = ["ablate", "finish", "load_study", "open_study", "resume", "tune"]
+__all__ = ["ARGUMENTS", "ablate", "check", "finish", "load_study", "open_study", "resume", "tune"]

@@ -19,7 +19,7 @@ def load_study(directory: str | os.PathLike[str]) -> Study:
     Raises:
         InvalidInput: there is none in this directory.
     """
-    return Study.open(study_directory(directory))
+    return Study.open(study_directory(directory, "directory"))
 
 
 @knows_its_arguments()

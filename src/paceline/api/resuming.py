@@ -77,7 +77,10 @@ def resume(
     existing = Existing.begun(study_directory(study))
     limits = limits_of(existing, trials, budget)
     if existing.kind is not None:
-        refuse("with a study of a function", "left out, since its models are its own", keep_models=(keep_models, None))
+        _refuse_all(
+            data=data, validation=validation, class_weight=class_weight, folds=folds, groups=groups, memory=memory,
+            keep_models=keep_models, **data_options,
+        )  # fmt: skip
         task = function_of(existing, build, budget=limits, search=search, schedule=schedule, trust=trust)
         return watched_function(task, display)
     request = request_of(
@@ -86,6 +89,12 @@ def resume(
         data_options=data_options, trust=trust,
     )  # fmt: skip
     return watched(request, display)
+
+
+def _refuse_all(**options: Any) -> None:
+    """Refuses what belongs to a study of networks on data; None is what is left out."""
+    expected = "left out, since its data and models are its own"
+    refuse("with a study of a function", expected, **{name: (given, None) for name, given in options.items()})
 
 
 @knows_its_arguments(*OPTIONS)
@@ -134,6 +143,10 @@ def finish(
         )
     limits = Budget(trials=len(trials))
     if existing.kind is not None:
+        _refuse_all(
+            data=data, validation=validation, class_weight=class_weight, folds=folds, groups=groups, memory=memory,
+            **data_options,
+        )  # fmt: skip
         task = function_of(existing, build, budget=limits, searches=False, trust=trust)
         return watched_function(task, display, search=False)
     request = request_of(
@@ -181,6 +194,7 @@ def ablate(
     """
     display = show_of(display)
     trust = checks.flag("trust", trust)
+    pairs = checks.whole_number("pairs", pairs, at_least=2)
     existing = Existing.begun(study_directory(study))
     directory = existing.directory
     if existing.kind is not None:

@@ -32,6 +32,11 @@ def refuse(when: str, expected: str, **options: tuple[Any, Any]) -> None:
             raise InvalidInput(f"{name} was given {when}", expected=f"it {expected}")
 
 
+def carried_out(task: FunctionTask | Request, display: Show, search: bool = True) -> Study:
+    """Carries out a study; without ``search`` what is left to do after it."""
+    return watched_function(task, display, search) if isinstance(task, FunctionTask) else watched(task, display, search)
+
+
 def watched_function(task: FunctionTask, display: Show, search: bool = True) -> Study:
     """Carries out a study of a function; without ``search`` what is left to do after it."""
     limits, opening = task.budget, "Calling the function ..."

@@ -1,22 +1,18 @@
 """`tune`: a study from its beginning, or from where it stopped."""
 
+import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from paceline.api.running import Show, refuse, show_of, watched, watched_function
-from paceline.core import Budget, Configuration, knows_its_arguments
+from paceline.api.asked import asked_for
+from paceline.api.running import Show, carried_out, show_of
+from paceline.core import Configuration, check_argument, knows_its_arguments
 from paceline.data import OPTIONS
 from paceline.report import Study
 from paceline.schedule import Schedule
 from paceline.search import Normal, Strategy, Weights
 from paceline.space import Hyperparameter, Space
-from paceline.store import study_directory
-from paceline.study.asking import as_request, check_limits, fresh_directory, left_open, seed_of
-from paceline.study.bring import choose_search
-from paceline.study.closing import Closing, Replication
-from paceline.study.continuing import Existing
-from paceline.study.function import FunctionTask
 from paceline.study.request import Build
 
 
@@ -144,9 +140,10 @@ def tune(
         repeats: how often each configuration is trained in the search, each time on another seed and another split;
             its score is the mean.
         folds: cross-validation in the search: a number of folds, with equal shares of each class; a splitter of
-            scikit-learn, or of its form; or pairs of (training rows, validation rows). With ``repeats``, folds are
-            drawn anew each time, where they are drawn. All of them are lanes of one program. The final trains on
-            others of the same kind or, where there are none (``TimeSeriesSplit``), on these with fresh seeds.
+            scikit-learn, or of its form; or pairs of (training rows, validation rows). All of them are lanes of one
+            program. Further ``repeats``, and the final, train on other folds of the same kind, drawn under other seeds
+            whether or not a splitter has a ``random_state`` of its own; where there are none (``KFold(5)``,
+            ``TimeSeriesSplit``, pairs), they train on these with fresh seeds.
         groups: of each row (a patient, a user, a site), rows of a drawn test part included, or the name of a table's
             column: rows of one group are never divided between training, validation and test part.
         final: after the search the most promising configurations and the default one train anew on fresh seeds and
@@ -185,47 +182,24 @@ def tune(
         StudyLocked: another process is writing that study.
         AllTrialsFailed: the first trials all failed.
     """
-    display = show_of(display)
-    directory = fresh_directory() if study is None else study_directory(study)
-    existing = Existing.find(directory)
-    seed = seed_of(seed, existing)
-    choice = choose_search(search, seed, existing, start_with=start_with, prior=prior, learn_from=learn_from)
-    spent = 0.0 if existing is None else existing.seconds
-    check_limits(choice, trials, budget)
-    closing = Closing.of(final, prefer, refit)
-    if data is None:
-        refuse(
-            "without data", "left out, or data", batch_size=(batch_size, 32), validation=(validation, 0.1),
-            validation_batch_size=(validation_batch_size, None),
-            patience=(patience, None), keep=(keep, "last"), class_weight=(class_weight, None), memory=(memory, None),
-            repeats=(repeats, 1), folds=(folds, None), groups=(groups, None), prefer=(prefer, None),
-            refit=(refit, None), test_trials=(test_trials, False), keep_models=(keep_models, None),
-            **{name: (value, None) for name, value in data_options.items()},
-        )  # fmt: skip
-        if existing is None and closing.is_automatic:
-            closing = Closing()
-        asked = left_open(
-            existing, objective=objective, schedule=schedule, epochs=epochs, in_flight=in_flight, closing=closing
-        )
-        task = FunctionTask.of(
-            build, study=directory, budget=Budget.of(trials, budget, spent), search=choice, seed=seed,
-            existing=existing, space=space, workers=workers, time_limit=time_limit, memory_limit=memory_limit,
-            ordered=ordered, fixed=fixed, **asked,
-        )  # fmt: skip
-        return watched_function(task, display)
-    only = {"space": space, "workers": workers, "time_limit": time_limit, "memory_limit": memory_limit}
-    refuse("with data", "left out, since it is of function objectives", **{n: (v, None) for n, v in only.items()})
-    asked = left_open(
-        existing, objective=objective, schedule=schedule, epochs=epochs, in_flight=in_flight, memory=memory,
-        keep_models=keep_models, closing=closing,
-    )  # fmt: skip
-    data_options |= {} if groups is None else {"groups": groups}
-    request = as_request(
-        build, data, trials=trials, budget=budget, existing=existing, search=choice, seed=seed, study=directory,
-        validation=validation, class_weight=class_weight, fixed=fixed, data_options=data_options,
-        batch_size=batch_size, validation_batch_size=validation_batch_size, patience=patience, keep=keep,
-        ordered=ordered, test_trials=test_trials,
-        replication=Replication.of(repeats, folds),
-        **{**asked, "epochs": 10 if asked["epochs"] is None else asked["epochs"]},
-    )  # fmt: skip
-    return watched(request, display)
+    task = asked_for({name: given for name, given in locals().items() if name != "display"})
+    return carried_out(task, show_of(display))
+
+
+ARGUMENTS = (*(name for name in inspect.signature(tune).parameters if name != "data_options"), *OPTIONS)
+"""The names of all that `tune` takes."""
+
+
+def check(build: Any, data: Any = None, **arguments: Any) -> None:
+    """Refuses what `tune` would refuse before it loads data or builds a model; writes nothing.
+
+    Raises:
+        InvalidInput: an argument that is not known, or cannot be used.
+        StudyMismatch: the directory holds another study.
+    """
+    for name in arguments:
+        check_argument("tune", name, ARGUMENTS)
+    given = inspect.signature(tune).bind(build, data, **arguments)
+    given.apply_defaults()
+    show_of(given.arguments["display"])
+    asked_for({"data_options": {}, **given.arguments})

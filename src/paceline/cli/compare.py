@@ -22,9 +22,7 @@ def compare(
     batch_size: Annotated[str, typer.Option(help="Rows in a batch; 32,64 makes it a hyperparameter.")] = "32",
     trials: Annotated[int | None, typer.Option(help="How many trials each run has.")] = None,
     budget: Annotated[str | None, typer.Option(metavar="TIME", help="How long each run may take: 90s, 5m, 1h.")] = None,
-    directory: Annotated[
-        Path | None, typer.Option(help="The directory to keep everything in.  [default: a new one in runs/]")
-    ] = None,
+    directory: o.Study = None,
     validation: o.Validation = 0.1,
     keep: o.Keep = "last",
     memory: o.Memory = None,

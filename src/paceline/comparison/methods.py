@@ -5,13 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from paceline import api
 from paceline.comparison.memory import watched
-from paceline.comparison.result import Comparison, place_of, read_plan, write_plan
-from paceline.core import InvalidInput, parse_seconds
+from paceline.comparison.result import Comparison, place_of, planned, read_plan, write_plan
+from paceline.core import InvalidInput, checks, known_name, knows_its_arguments, parse_seconds, shown
 from paceline.report import Study, Summary, read
 from paceline.report.going_on import interruptible_runs
-from paceline.search import Grid
+from paceline.schedule import SCHEDULES
+from paceline.search import STRATEGIES, Grid
 from paceline.space import Space
 from paceline.store import StudyStore, study_directory
 from paceline.study.asking import fresh_directory
@@ -23,6 +26,11 @@ _SAMPLES = 10  # most points of a continuous hyperparameter in a grid
 _LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
 
+_INSTEAD = {"search": "searches", "schedule": "schedules", "seed": "seeds", "study": "directory"}
+"""Arguments of `paceline.tune` that methods are compared in, and what `compare` has in their place."""
+
+
+@knows_its_arguments(*api.ARGUMENTS)
 def compare(
     build: Any,
     data: Any = None,
@@ -76,16 +84,20 @@ def compare(
         InvalidInput: anything that cannot be used.
         StudyMismatch: the directory holds a comparison of another task.
     """
-    every = _methods(searches, schedules, methods)
-    wanted = _seeds(seeds)
-    for name, instead in (("search", "searches"), ("schedule", "schedules"), ("seed", "seeds"), ("study", "directory")):
+    for name, instead in _INSTEAD.items():
         if name in options:
             raise InvalidInput(f"{name} was given to compare", expected=f"{instead}, since methods are to be compared")
+    if say is not None and not callable(say):
+        raise InvalidInput(f"say is {shown(say)}", expected="a function that is told a text, or nothing")
     path = fresh_directory() if directory is None else study_directory(directory, "directory")
+    every, wanted = _methods(searches, schedules, methods), _seeds(seeds)
     common = {"final": False, **options, "trials": trials, "budget": budget}
-    write_plan(path, list(every), wanted, {})
+    for name, method in every.items():
+        if not callable(method):
+            what = f"methods gives {name!r} with " if methods is not None and name in methods else ""
+            _check(what, build, data, {**common, **method, "seed": wanted[0]}, place_of(path, name, wanted[0]))
     space: Space | None = None
-    with interruptible_runs(path):
+    with interruptible_runs(path), planned(path, list(every), wanted):
         for turn, seed in enumerate(wanted):
             earlier: dict[str, Study] = {}
             for name in _order(every, turn):
@@ -100,19 +112,41 @@ def compare(
     return comparison
 
 
+def _check(what: str, build: Any, data: Any, asked: Mapping[str, Any], place: Path) -> None:
+    """Makes sure that a method can be run, as far as that can be said without running it; ``what`` begins a message.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    if place.exists():
+        return  # it was: whether it is still the same is compared when its turn comes
+    try:
+        api.check(build, data, **asked, study=place)
+    except InvalidInput as error:
+        raise type(error)(what + error.passed, expected=error.expected, fix=error.fix) from None
+
+
 def _methods(
     searches: Sequence[str], schedules: Sequence[str], methods: Mapping[str, Method] | None
 ) -> dict[str, Method]:
     """Every method by its name, those that depend on others last."""
-    for name, given in (("searches", searches), ("schedules", schedules)):
-        if isinstance(given, str):
-            raise InvalidInput(f"{name} is {given!r}", expected=f"a list of names, such as [{given!r}]")
+    for name, given, known in (("searches", searches, STRATEGIES), ("schedules", schedules, ("auto", *SCHEDULES))):
+        if not isinstance(given, list | tuple):
+            example = [given] if isinstance(given, str) else list(known)[:2]
+            raise InvalidInput(f"{name} is {shown(given)}", expected=f"a list of names, such as {example}")
+        for one in given:
+            known_name(f"one of {name}", one, known)
     found: dict[str, Method] = {}
     for search in searches:
         for schedule in schedules:
             name = search if len(schedules) == 1 else f"{search}/{schedule}"
             found[name] = {"search": search, "schedule": schedule}
-    found |= dict(methods or {})
+    own = {} if methods is None else checks.mapping("methods", methods)
+    for name, method in own.items():
+        if not callable(method) and not isinstance(method, Mapping):
+            expected = "arguments of tune as a dict, or a function that makes them"
+            raise InvalidInput(f"methods gives {name!r} as {shown(method)}", expected=expected)
+    found |= own
     if not found:
         raise InvalidInput("nothing to compare was given", expected="searches=['random', 'bayes'], or methods={...}")
     places = [str(place_of(Path(), name, 0)) for name in found]
@@ -122,9 +156,12 @@ def _methods(
 
 
 def _seeds(seeds: int | Sequence[int]) -> list[int]:
-    found = list(range(1, seeds + 1)) if isinstance(seeds, int) else list(seeds)
-    if not found or isinstance(seeds, bool) or len(set(found)) < len(found):
-        raise InvalidInput(f"seeds is {seeds!r}", expected="how many, at least 1, or a list of different ones")
+    also = " (how many), or a list of different ones"
+    if not isinstance(seeds, list | tuple | range | np.ndarray) or np.ndim(seeds) == 0:
+        return list(range(1, checks.whole_number("seeds", seeds, also=also) + 1))
+    found = [checks.whole_number("one of seeds", seed, at_least=0) for seed in seeds]
+    if not found or len(set(found)) < len(found):
+        raise InvalidInput(f"seeds is {shown(seeds)}", expected=f"a whole number of at least 1{also}")
     return found
 
 

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from paceline.comparison.claims import Axis
 from paceline.comparison.runs import Run, read_run
 from paceline.core import InvalidInput, Objective, StudyMismatch
 from paceline.store import StudyStore, study_directory
-from paceline.store.files import write_text
+from paceline.store.files import remove, write_text
 from paceline.study.folded import read_record
 
 if TYPE_CHECKING:
@@ -183,6 +184,26 @@ def write_plan(
     }
     write_text(directory / NAME, json.dumps(plan, indent=1))
     return plan
+
+
+@contextmanager
+def planned(directory: Path, methods: Sequence[str], seeds: Sequence[int]) -> Iterator[None]:
+    """Writes down which runs there are, and takes it back where the first of them is refused."""
+    path, is_new = directory / NAME, not directory.exists()
+    before = path.read_text(encoding="utf-8") if path.exists() else None
+    studies = set(directory.glob("*/seed-*"))
+    write_plan(directory, methods, seeds, {})
+    try:
+        yield
+    except InvalidInput:
+        if set(directory.glob("*/seed-*")) == studies:
+            if before is not None:
+                write_text(path, before)
+            else:
+                remove(path)
+            if is_new and not any(directory.iterdir()):
+                directory.rmdir()
+        raise
 
 
 def _check_same_data(runs: Sequence[Run]) -> None:

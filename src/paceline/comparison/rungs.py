@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from paceline import api
 from paceline.comparison.claims import listed, mean_told, same_told
-from paceline.core import InvalidInput, Objective, Trial, last_line
+from paceline.core import InvalidInput, Objective, Trial, checks, knows_its_arguments, last_line, shown
 from paceline.report import words
 from paceline.report.going_on import interruptible_runs
 from paceline.search import Given
@@ -176,6 +176,11 @@ class Ladder:
         return page.write_ladder(self)
 
 
+_OWN = ("build", "search", "trials", "repeats", "test_trials", "start_with", "prior", "learn_from")
+"""Arguments of `paceline.tune` that follow from what a ladder is."""
+
+
+@knows_its_arguments(*(name for name in api.ARGUMENTS if name not in _OWN))
 def ladder(
     rungs: Mapping[str, Callable[[Any], Any]],
     data: Any,
@@ -213,22 +218,25 @@ def ladder(
         InvalidInput: anything that cannot be used.
         StudyMismatch: the directory holds another study.
     """
-    names = _checked(rungs, seeds)
+    names = _checked(rungs)
+    seeds = checks.whole_number("seeds", seeds, at_least=2)
     wanted = _pairs(names, steps)
     directory = fresh_directory() if study is None else study_directory(study)
+    if data is None:
+        raise InvalidInput("data is None", expected="data, as paceline.tune takes them")
 
     def build(hp: Any) -> Any:
         return rungs[hp.Choice(_RUNG, names)](hp)
 
+    asked = {
+        "schedule": "full", "final": False, "refit": False, **options, "study": directory, "trials": len(names),
+        "search": Given(tuple({_RUNG: name} for name in names)), "repeats": seeds, "test_trials": True,
+    }  # fmt: skip
+    api.check(build, data, **asked, objective="val_loss" if objective is None else objective)
     if objective is None:
         data, objective = _usual(data, options)
-    settings = {"schedule": "full", "final": False, "refit": False, **options}
-    search = Given(tuple({_RUNG: name} for name in names))
     with interruptible_runs(directory):
-        api.tune(
-            build, data, objective=objective, search=search, trials=len(names), study=directory,
-            **settings, repeats=seeds, test_trials=True,
-        )  # fmt: skip
+        api.tune(build, data, objective=objective, **asked)
     write_text(directory / NAME, json.dumps({"format": _FORMAT, "rungs": names, "steps": wanted}, indent=1))
     found = read_ladder(directory)
     found.save()
@@ -320,22 +328,23 @@ def _step_told(step: Step) -> str:
     return f"{change}; no difference is shown (p {words.number(step.p_holm)})."
 
 
-def _checked(rungs: Mapping[str, Callable[[Any], Any]], seeds: Any) -> list[str]:
-    if not isinstance(rungs, Mapping) or len(rungs) < 2 or not all(map(callable, rungs.values())):
-        told = f"{len(rungs)} entries" if isinstance(rungs, Mapping) else f"a {type(rungs).__name__}"
-        raise InvalidInput(f"rungs is {told}", expected="a dict of at least two functions build(hp), by name")
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 2:
-        raise InvalidInput(f"seeds is {seeds!r}", expected="a whole number of at least 2")
-    return [str(name) for name in rungs]
+def _checked(rungs: Mapping[str, Callable[[Any], Any]]) -> list[str]:
+    is_ladder = isinstance(rungs, Mapping) and len(rungs) >= 2
+    if not is_ladder or not all(isinstance(name, str) and callable(rung) for name, rung in rungs.items()):
+        raise InvalidInput(
+            f"rungs is {shown(rungs)}", expected="a dict of at least two functions build(hp), by their names"
+        )
+    return list(rungs)
 
 
 def _pairs(names: Sequence[str], steps: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]]:
     if steps is None:
         return list(pairwise(names))
-    unknown = [name for step in steps for name in step if name not in names]
-    if unknown or any(len(set(step)) != 2 for step in steps):
-        raise InvalidInput(f"steps is {list(steps)}", expected=f"pairs of different rungs among {listed(names)}")
-    return [(before, after) for before, after in steps]
+    is_listed = isinstance(steps, list | tuple)
+    pairs_of = [tuple(step) if isinstance(step, list | tuple) else () for step in steps] if is_listed else [()]
+    if not all(len(pair) == 2 and pair[0] != pair[1] and all(one in names for one in pair) for pair in pairs_of):
+        raise InvalidInput(f"steps is {shown(steps)}", expected=f"pairs of different rungs among {listed(names)}")
+    return [(before, after) for before, after in pairs_of]
 
 
 def _usual(data: Any, options: Mapping[str, Any]) -> tuple[Any, str]:

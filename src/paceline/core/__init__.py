@@ -17,7 +17,7 @@ from paceline.core.errors import (
     shown,
 )
 from paceline.core.final import Final, Splits
-from paceline.core.names import did_you_mean, known_name, knows_its_arguments
+from paceline.core.names import check_argument, did_you_mean, known_name, knows_its_arguments
 from paceline.core.objective import DIRECTIONS, Objective
 from paceline.core.registry import Registry
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
@@ -46,6 +46,7 @@ __all__ = [
     "TrialState",
     "UnreadableStudy",
     "Value",
+    "check_argument",
     "command_line",
     "did_you_mean",
     "known_name",

@@ -12,14 +12,23 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _ELSEWHERE = {
-    "callbacks": "", "hypermodel": "build", "max_trials": "trials", "n_trials": "trials", "num_samples": "trials",
+    "hypermodel": "build", "max_trials": "trials", "n_trials": "trials", "num_samples": "trials",
     "max_epochs": "epochs", "directory": "study", "project_name": "study", "overwrite": "study", "storage": "study",
     "study_name": "study", "executions_per_trial": "repeats", "cv": "folds", "validation_split": "validation",
     "validation_data": "validation", "x": "data", "y": "data", "verbose": "display", "timeout": "budget",
     "direction": "objective", "metric": "objective", "sampler": "search", "tuner": "search", "oracle": "search",
     "pruner": "schedule", "scheduler": "schedule", "n_jobs": "workers", "hyperparameters": "fixed",
 }  # fmt: skip
-"""What KerasTuner, Optuna and Keras call an argument, and what it is called here; empty for what there is not."""
+"""What KerasTuner, Optuna and Keras call an argument, and what it is called here."""
+
+_INSTEAD = {
+    "callbacks": "There are no callbacks: patience=5 ends a training that does not improve, keep='best' takes its best "
+    "epoch, and what belongs to the model is part of what build(hp) returns.",
+    "catch": "There is no need of it: a trial that raises is recorded as failed, and the search goes on.",
+    "load_if_exists": "There is no need of it: the same call with the same study goes on with it.",
+    "resume": "There is no need of it: the same call with the same study goes on with it.",
+}
+"""What has no counterpart here, and what to do instead."""
 
 
 def knows_its_arguments(*options: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -36,8 +45,8 @@ def knows_its_arguments(*options: str) -> Callable[[Callable[P, R]], Callable[P,
         @wraps(function)
         def call(*args: P.args, **given: P.kwargs) -> R:
             for name in given:
-                if name not in names and name not in options and name[0] != "_":
-                    raise _unknown(function.__name__, name, [*names, *options])
+                if name[0] != "_":
+                    check_argument(function.__name__, name, dict.fromkeys((*names, *options)))
             return function(*args, **given)
 
         return call
@@ -45,10 +54,23 @@ def knows_its_arguments(*options: str) -> Callable[[Callable[P, R]], Callable[P,
     return decorate
 
 
-def _unknown(function: str, name: str, known: list[str]) -> InvalidInput:
+def check_argument(function: str, name: str, known: Iterable[str]) -> None:
+    """Makes sure that a function has an argument of this name.
+
+    Args:
+        function: what it is called.
+        name: of the argument.
+        known: the names of all that there are.
+
+    Raises:
+        InvalidInput: it has none; says which one was probably meant, or what to do instead.
+    """
+    known = list(known)
+    if name in known:
+        return
     meant = _ELSEWHERE.get(name)
-    fix = f"Did you mean {meant!r}?" if meant in known else did_you_mean(name, known)
-    return InvalidInput(f"{name} was given to {function}", expected=f"one of {', '.join(known)}", fix=fix)
+    fix = f"Did you mean {meant!r}?" if meant in known else _INSTEAD.get(name) or did_you_mean(name, known)
+    raise InvalidInput(f"{name} was given to {function}", expected=f"one of {', '.join(known)}", fix=fix)
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

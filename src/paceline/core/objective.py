@@ -67,15 +67,24 @@ class Objective:
             is_pair = len(metric) == 2 and isinstance(metric[0], str)
             if not is_pair or (isinstance(metric, list) and metric[1] not in DIRECTIONS):  # several metrics
                 raise _no_objective(metric)
-            metric, direction = metric[0], _direction(metric[1])
+            if _known_direction(metric[1]) is None:
+                raise InvalidInput(
+                    f"objective is {shown(metric)}, whose direction is {shown(metric[1])}",
+                    expected="'min' or 'max' ('minimize', 'maximize')",
+                )
+            metric, direction = metric[0], metric[1]
         return cls(metric, direction)
 
 
 def _direction(given: object) -> Direction:
-    known = DIRECTIONS.get(given.strip().lower()) if isinstance(given, str) else None
+    known = _known_direction(given)
     if known is None:
         raise InvalidInput(f"direction is {shown(given)}", expected="'min' or 'max' ('minimize', 'maximize')")
     return known
+
+
+def _known_direction(given: object) -> Direction | None:
+    return DIRECTIONS.get(given.strip().lower()) if isinstance(given, str) else None
 
 
 def _no_objective(given: object) -> InvalidInput:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from paceline.core import InvalidInput, knows_its_arguments
-from paceline.data import arrays, sources, tables, targets
+from paceline.core import InvalidInput, checks, knows_its_arguments
+from paceline.data import arrays, places, sources, tables, targets
 from paceline.data.fingerprints import fingerprint
 from paceline.data.grouping import groups_of
 from paceline.data.notation import Decimal
@@ -116,8 +116,9 @@ def load(
         return _stream(source)
     if decimal not in (None, ".", ","):
         raise InvalidInput(f"decimal is {decimal!r}", expected="',' or '.'")
-    if not isinstance(shuffle, bool):
-        raise InvalidInput(f"shuffle is {shuffle!r}", expected="True or False")
+    shuffle = checks.flag("shuffle", shuffle)
+    if data_dir is not None:
+        places.existing("data_dir", checks.path("data_dir", data_dir).expanduser())
     reader = sources.Reader(target, data_dir, _sources, decimal, as_before=_rule < RULE)
     raw = reader.read(source)
     if isinstance(sample_weight, str):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, checks
 from paceline.data.grouping import divide_groups
 from paceline.data.trees import Array
 
@@ -47,9 +47,8 @@ def last_rows(num_rows: int, fraction: float, what: str) -> tuple[Array, Array]:
 
 
 def _size(num_rows: int, fraction: float, what: str) -> int:
-    if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
-        raise InvalidInput(f"{what} is {fraction!r}", expected="a fraction of the rows strictly between 0 and 1")
-    size = max(1, round(float(fraction) * num_rows))
+    fraction = checks.fraction(what, fraction, also=", both excluded")
+    size = max(1, round(fraction * num_rows))
     if size >= num_rows:
         raise InvalidInput(
             f"{what}={fraction:g} takes {size} of {num_rows} rows", expected="a fraction that leaves rows for training"

@@ -27,10 +27,18 @@ def folders(data_dir: str | os.PathLike[str] | None) -> tuple[Path, ...]:
     """
     named = [("data_dir", data_dir), (VARIABLE, os.environ.get(VARIABLE))]
     paths = [(name, Path(folder).expanduser()) for name, folder in named if folder]
-    for name, path in paths:
-        if not path.is_dir():
-            raise MissingData(f"{name} is {str(path)!r}, which is no folder", expected="an existing folder")
-    return tuple(path for _, path in paths)
+    return tuple(existing(name, path) for name, path in paths)
+
+
+def existing(name: str, folder: Path) -> Path:
+    """A folder that is there; ``name`` is what it is called.
+
+    Raises:
+        MissingData: it is not.
+    """
+    if not folder.is_dir():
+        raise MissingData(f"{name} is {str(folder)!r}, which is no folder", expected="an existing folder")
+    return folder
 
 
 def cache(name: str) -> Path:

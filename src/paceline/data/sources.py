@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from paceline.core import InvalidInput, MissingData
+from paceline.core import InvalidInput, MissingData, shown
 from paceline.data import arrays, california, download, files, places, tables
 from paceline.data.files import pixels
 from paceline.data.notation import Decimal
@@ -82,7 +82,7 @@ class Reader:
             raw = replace(_from_tuple(source), decimal=self.decimal)
         else:
             raise InvalidInput(
-                f"data is {type(source).__name__}",
+                f"data is {shown(source) if isinstance(source, int | float | bytes) else type(source).__name__}",
                 expected=f"a name, a path, {_TUPLES}, a pandas data frame with target=..., or a keras.utils.PyDataset",
                 fix="Wrap generators and loaders of other libraries in a keras.utils.PyDataset.",
             )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paceline.core import Configuration, InvalidInput
+from paceline.core.checks import whole_number
 from paceline.core.events import Event
 from paceline.execute.base import Job, Leaves, Progress, Snapshot, Training
 from paceline.execute.run import Run
@@ -44,9 +45,8 @@ class SimulatedExecutor:
         Raises:
             InvalidInput: fewer than one lane.
         """
-        if num_lanes < 1:
-            raise InvalidInput(f"num_lanes is {num_lanes}", expected="a whole number of at least 1")
-        self._curves, self._training, self._num_lanes = curves, training, num_lanes
+        self._curves, self._training = curves, training
+        self._num_lanes = whole_number("num_lanes", num_lanes)
         self._clock = 0.0
         self._waiting: deque[_Trial] = deque()
         self._lanes: list[tuple[float, int, _Trial]] = []  # (end of its epoch, number, trial), earliest first

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, checks
 from paceline.networks import cnn, mlp
 from paceline.networks.shapes import DataShape
 
@@ -70,6 +70,5 @@ def _checked(input_shape: Any, task: str, num_outputs: Any, one_hot: bool) -> Da
     if task not in ("classification", "regression"):
         raise InvalidInput(f"task is {task!r}", expected="'classification' or 'regression'")
     least = 2 if task == "classification" else 1
-    if not isinstance(num_outputs, int) or isinstance(num_outputs, bool) or num_outputs < least:
-        raise InvalidInput(f"num_outputs is {num_outputs!r}", expected=f"a whole number of at least {least} for {task}")
+    num_outputs = checks.whole_number("num_outputs", num_outputs, least, also=f" for {task}")
     return DataShape(sizes, task == "classification", num_outputs, one_hot)

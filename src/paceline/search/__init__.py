@@ -55,7 +55,7 @@ def create(strategy: str | Strategy, seed: int) -> Strategy:
     if isinstance(strategy, Strategy):
         return strategy
     seed = check_seed(seed)
-    match known_name("strategy", strategy, STRATEGIES):
+    match known_name("search", strategy, STRATEGIES):
         case "auto" | "bayes":
             return Bayes(seed)
         case "cmaes":

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paceline.core import Configuration, InvalidInput, Value, shown
+from paceline.core import Configuration, InvalidInput, Value, checks, shown
 from paceline.space.base import Condition, Hyperparameter, Typed, read_conditions, typed
 from paceline.space.choices import Boolean, Choice, Fixed
 from paceline.space.enumeration import Enumeration
@@ -207,9 +207,8 @@ class Space:
         return {}
 
     def _enumeration(self, samples: int) -> Enumeration:
+        samples = checks.whole_number("samples", samples)
         if samples not in self._enumerations:
-            if samples < 1:
-                raise InvalidInput(f"samples is {samples}", expected="a whole number of at least 1")
             self._enumerations[samples] = Enumeration(self.hyperparameters, samples)
         return self._enumerations[samples]
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from paceline.core import Ablation, Configuration, InvalidInput, Side, Value
-from paceline.core.checks import whole_number
 from paceline.core.events import (
     AblationMeasured,
     AblationStarted,
@@ -26,7 +25,6 @@ from paceline.study.trust import remembered
 
 def measure_ablation(plan: Plan, directory: Path, num_pairs: int, observer: Observer | None = None) -> None:
     """Measures what is missing of the ablation of a study; arguments and errors as of `paceline.ablate`."""
-    num_pairs = whole_number("pairs", num_pairs, 2)
     with writing(directory) as store:
         recorder = Recorder(store, observer)
         plan.going_on(recorder.record, store.value("strategy"))

@@ -121,13 +121,13 @@ def resolve(
     return found, data, source, objective
 
 
-def check_limits(search: SearchChoice, trials: int | None, budget: float | str | None) -> None:
+def check_limits(search: SearchChoice, limits: Budget) -> None:
     """Makes sure that a search will end.
 
     Raises:
         InvalidInput: neither trials nor a budget.
     """
-    if not search.strategy.ends and trials is None and budget is None:
+    if not search.strategy.ends and limits.trials is None and limits.seconds is None:
         raise InvalidInput(
             "neither trials nor budget was given", expected="trials=64, budget='5m' or both",
             fix="Only search='grid' ends by itself.",

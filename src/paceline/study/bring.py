@@ -11,8 +11,9 @@ from paceline.core import Configuration, InvalidInput, TrialState
 from paceline.core.checks import mapping
 from paceline.core.events import Json
 from paceline.search import Bayes, Given, StartWith, Strategy, create
+from paceline.search.bayes.belief import check_prior
 from paceline.search.start_with import with_default
-from paceline.store import study_directory
+from paceline.store import StudyStore, study_directory
 from paceline.study.continuing import Existing
 from paceline.study.folded import read_record
 
@@ -121,18 +122,24 @@ def _configurations(given: StartingPoints) -> tuple[Configuration, ...]:
 
 
 def _informed(strategy: Strategy, prior: Prior, learn_from: Earlier) -> Strategy:
+    beliefs = check_prior(tuple({} if prior is None else mapping("prior", prior).items()))
+    source = _source(learn_from)
     if not isinstance(strategy, Bayes):
-        what = "a prior" if learn_from is None else "learn_from"
+        what = "prior" if learn_from is None else "learn_from"
         raise InvalidInput(f"{what} was given with search {strategy.name!r}", expected="search='auto' or 'bayes'")
-    beliefs = {} if prior is None else mapping("prior", prior)
-    return replace(strategy, prior=tuple(beliefs.items()), source=_source(learn_from))
+    return replace(strategy, prior=beliefs, source=source)
 
 
 def _source(directory: Earlier) -> tuple[tuple[Configuration, float], ...]:
     """The trials of an earlier study that were trained to their end, with their losses."""
     if directory is None:
         return ()
-    record = read_record(study_directory(directory, "learn_from"))
+    path = study_directory(directory, "learn_from")
+    if not StudyStore.exists(path):
+        raise InvalidInput(
+            f"learn_from is {str(directory)!r}, which holds no study", expected="the directory of an earlier study"
+        )
+    record = read_record(path)
     if record.created is None:
         raise InvalidInput(
             f"learn_from is {str(directory)!r}, a study that has not begun", expected="a completed trial"

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from paceline.core import known_name
 from paceline.core.checks import flag, whole_number
 from paceline.core.events import Json
@@ -40,7 +42,7 @@ class Closing:
             prefer = known_name("prefer", prefer, ("small", "fast"))
         if refit is not None:
             refit = flag("refit", refit, also=", or nothing")
-        if final is None or final is False:
+        if final is None or (isinstance(final, bool | np.bool_) and not final):
             return cls(0, False, prefer, refit)
         if isinstance(final, str) and final.strip().lower() in _NAMED:
             return cls(_NAMED[final.strip().lower()], final.strip().lower() == "auto", prefer, refit)

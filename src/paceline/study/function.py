@@ -116,8 +116,9 @@ class FunctionTask:
         limits = _limits(workers, time_limit, memory_limit)
         found = import_build(function) if isinstance(function, str) else function
         if not callable(found):
-            raise InvalidInput(f"function is {shown(found)}", expected="a function of hp")
-        fixed = {} if fixed is None else {name: scalar(one, name) for name, one in mapping("fixed", fixed).items()}
+            raise InvalidInput(f"build is {shown(found)}", expected="a function of hp")
+        asked = {} if fixed is None else mapping("fixed", fixed)
+        fixed = {name: scalar(value, f"fixed[{name!r}]") for name, value in asked.items()}
         given = given_space(space, fixed)
         closing = closing or Closing()
         strategy = search.first(default=bool(closing.pairs))
