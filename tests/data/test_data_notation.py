@@ -215,6 +215,15 @@ def test_large_float_classes_stay_apart() -> None:
     assert data.class_names == ("1e+19", "2e+19")
 
 
+@pytest.mark.parametrize("mark", [".", ","])
+def test_numbers_are_read_as_the_nearest_there_are(tmp_path: Path, mark: str) -> None:
+    numbers = [repr(float(number)) for number in TIMES * 0.1]  # 0.30000000000000004 and the like
+    rows = [f"{number.replace('.', mark)};{k % 2}" for k, number in enumerate(numbers)]
+    from_file = load(written(tmp_path / "a.csv", "\n".join(["n;y", *rows])), target="y", test=None)
+    in_memory = load(pd.DataFrame({"n": list(map(float, numbers)), "y": TIMES % 2}), target="y", test=None)
+    assert from_file.fingerprint == in_memory.fingerprint
+
+
 # what the first version of Paceline made of these data, by whose fingerprints its studies know them again
 _BEFORE = {
     "table": ("ec818ace7ece07ccfd12c7d44b5239e2", "9da07fe8f901db3b6dade6f7722d968d"),

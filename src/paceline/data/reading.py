@@ -7,6 +7,7 @@ import io
 import re
 import warnings
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ def _read_csv(path: Path, decimal: Decimal | None, as_before: bool) -> TableFile
         decimal = notation.table_decimal(sample[name] for name in sample.columns)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
-        frame = pd.read_csv(path, low_memory=False, decimal=decimal or ".", **how)
+        frame = pd.read_csv(path, low_memory=False, decimal=decimal or ".", **how, **_exact())
     notes: tuple[str, ...] = ()
     if encoding not in ("utf-8", "utf-8-sig"):
         shown = "Windows-1252 (Latin-1)" if encoding == _FALLBACK else encoding.upper()
@@ -110,6 +111,15 @@ def _read_csv(path: Path, decimal: Decimal | None, as_before: bool) -> TableFile
     if decimal == ",":
         notes = (*notes, f"Numbers of {path.name} were read with a decimal comma.")
     return TableFile(frame, decimal, separator == ";", notes)
+
+
+def _exact() -> dict[str, Any]:
+    """What has pandas read each number as the nearest one there is, so that fingerprints do not depend on its version.
+
+    From 3.1 on it always does, and warns where it is asked for it.
+    """
+    major, minor = map(int, version("pandas").split(".")[:2])
+    return {"float_precision": "round_trip"} if (major, minor) < (3, 1) else {}
 
 
 def _open(path: Path) -> IO[bytes]:
