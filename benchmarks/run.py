@@ -46,6 +46,7 @@ BENCHMARKS = (
     "coverage_real",
     "importance",
     "page",
+    "scale",
     "live",
     "kmnist_mlp",
     "mnist_methods",

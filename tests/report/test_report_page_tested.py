@@ -17,6 +17,7 @@ from paceline.report.page.pictures import look_like_images, pictures
 from paceline.report.panels import Panel, panels
 from paceline.space import Float, Space
 from paceline.store import StudyStore
+from paceline.store.paths import PREDICTIONS
 from paceline.study import tested
 
 Array = np.ndarray[Any, Any]
@@ -128,7 +129,7 @@ def test_a_regression_measures_as_scikit_learn_does(tmp_path: Path) -> None:
 def test_many_rows_are_thinned_and_the_file_stays_small(tmp_path: Path) -> None:
     said, truth = one_of(25_000, 150)
     assert tested.write_tested(tmp_path, echo((150,)), said, truth, "classification")
-    assert (tmp_path / tested.NAME).stat().st_size < 4e6
+    assert (tmp_path / PREDICTIONS).stat().st_size < 4e6
     kept = tested.read_tested(tmp_path)
     assert kept is not None
     assert len(set(kept.rows.tolist())) == 20_000
@@ -162,7 +163,7 @@ def test_images_are_shown(tmp_path: Path) -> None:
 def test_what_has_another_form_is_left_out_and_what_was_there_taken_away(
     tmp_path: Path, x: Any, y: Any, task: str
 ) -> None:
-    (tmp_path / tested.NAME).touch()
+    (tmp_path / PREDICTIONS).touch()
     assert tested.read_tested(tmp_path) is None  # damaged
     model = echo(x.shape[1:]) if hasattr(x, "shape") else echo((1,))
     assert not tested.write_tested(tmp_path, model, x, y, task)

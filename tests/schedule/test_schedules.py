@@ -248,3 +248,16 @@ def test_standings_are_in_order(curves: list[list[float]], states: list[TrialSta
         ]
         paused = [(loss, n) for loss, n in there if len(curves[n]) == epoch and states[n] is TrialState.PAUSED]
         assert list(standings.paused.get(epoch, [])) == paused
+
+
+losses_of = st.lists(st.floats(), max_size=4)
+states = st.sampled_from([TrialState.RUNNING, TrialState.PAUSED, TrialState.COMPLETED])
+
+
+@given(st.lists(st.tuples(losses_of, states), max_size=8))
+def test_many_standings_at_once_are_what_they_are_one_by_one(trials: list[tuple[list[float], TrialState]]) -> None:
+    made = [Standing(number, 4, tuple(losses), state) for number, (losses, state) in enumerate(trials)]
+    one_by_one = Standings()
+    for standing in made:
+        one_by_one.put(standing)
+    assert Standings.of(made) == one_by_one

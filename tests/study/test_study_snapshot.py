@@ -43,6 +43,7 @@ from paceline.space import Choice, Float, Int, Space
 from paceline.store import Stored, StudyStore
 from paceline.study import snapshot
 from paceline.study.folded import Folded, fold, keep_snapshot
+from paceline.study.recorder import Recorder
 
 SPACE = Space({"rate": Float(0.0, 1.0), "epochs": Int(1, 9), "kind": Choice(["a", "b", "ü"])})
 SETTINGS = {"seed": 1, "trials": None, "nested": {"list": [1, None, "x"], "number": 0.1}}
@@ -239,6 +240,34 @@ def test_one_that_cannot_be_relied_on_is_ignored(store: StudyStore, change: str)
     assert everything(fold(reader)) == expected
     reader.close()
     assert len(read(directory).record.trials) == 600
+
+
+STALE = (
+    "UPDATE snapshot SET body = replace(body, '\"version\":1', '\"version\":0')",
+    "UPDATE snapshot SET body = replace(body, '\"notes\"', '\"remarks\"')",
+)
+
+
+@pytest.mark.parametrize("change", STALE)
+def test_one_of_another_version_is_written_again_by_the_next_writer_alone(store: StudyStore, change: str) -> None:
+    keep_snapshot(store)
+    directory = store.directory
+    good = store.snapshot()
+    store.close()
+    raw = sqlite3.connect(directory / "study.db")
+    raw.create_function("crc32", 1, lambda body: zlib.crc32(body.encode()))
+    with raw:
+        raw.execute(change)
+        raw.execute("UPDATE snapshot SET checksum = crc32(body)")
+    raw.close()
+    before = (directory / "study.db").read_bytes()
+    read(directory)
+    assert (directory / "study.db").read_bytes() == before
+    writer = StudyStore(directory, writable=True)
+    Recorder(writer, None)
+    assert writer.snapshot() == good
+    assert (writer.num_in_snapshot, writer.num_since_snapshot) == (writer.last(), 0)
+    writer.close()
 
 
 def test_a_long_study_by_hand_is_read_from_its_snapshot(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from paceline.core import InvalidInput, PacelineError, checks
-from paceline.report import Study, watch
-from paceline.report.document import write_report
+from paceline.report import Study, read, watch
+from paceline.report.document import write
 from paceline.report.going_on import interruptible
 from paceline.study import Request, carry_out, make_plan
 from paceline.study.function import FunctionTask
@@ -61,8 +61,9 @@ def watched(request: Request, display: Show, search: bool = True) -> Study:
 
 def reported(directory: Path, request: Request | None = None) -> Study:
     """The study that just ended, its report written; that the report cannot be written is no failure of the study."""
+    summary = read(directory)
     try:
-        write_report(directory)
+        write(summary)
     except Exception as error:
         told = error if isinstance(error, PacelineError) else f"{type(error).__name__}: {error}"
         warnings.warn(
@@ -70,4 +71,4 @@ def reported(directory: Path, request: Request | None = None) -> Study:
             f" To try again: paceline report {directory}",
             stacklevel=4,
         )
-    return Study.open(directory, request)
+    return Study(summary.directory, summary.record, request)

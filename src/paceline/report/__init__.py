@@ -1,7 +1,5 @@
 """What people look at: the live display of a search, and what a study says when it is asked."""
 
-from paceline.report.display import Display, watch
-from paceline.report.show import Summary, read
-from paceline.report.study import Study
+import lazy_loader
 
-__all__ = ["Display", "Study", "Summary", "read", "watch"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,7 +1,7 @@
 """How the search went, as numbers: the best so far, the learning curves, and what luck alone would have reached."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,17 +49,26 @@ def progress(record: Record, ended: Mapping[int, float]) -> Progress:
     )
 
 
-def by_chance(record: Record) -> Array:
-    """Expected best score of n = 1..N of the trials that were drawn without looking at others; empty without any.
+def by_chance(record: Record, most: int | None = None) -> tuple[Sequence[int], Array]:
+    """Expected best score of n of the N trials that were drawn without looking at others.
 
     Trials that were stopped early count with the score that they had then.
+
+    Args:
+        record: of the study.
+        most: for how many n, about; None for all of 1..N.
+
+    Returns:
+        The n, and the expected score of each; both empty where no trial was drawn in this way.
     """
     drawn = [t for t in record.trials.values() if t.origin in _BY_CHANCE and t.state.is_final]
     scores = np.array([s for s in map(_score, drawn) if math.isfinite(s)])
     if not len(scores):
-        return np.zeros(0)
+        return (), np.zeros(0)
+    every = 1 if most is None else max(1, len(scores) // most)
+    counts = [*range(1, len(scores), every), len(scores)]
     sign = record.objective.loss(1.0)
-    return np.asarray(sign * expected_best(sign * scores))
+    return counts, np.asarray(sign * expected_best(sign * scores, counts))
 
 
 def _score(trial: Trial) -> float:

@@ -11,9 +11,7 @@ from paceline.report.page.parts import text
 from paceline.report.panels import Panel, panels, script, styles
 from paceline.report.show import Summary, read
 from paceline.store.files import write_text
-
-NAME = "report.html"
-"""The file's name in a study's directory."""
+from paceline.store.paths import REPORT
 
 # nothing is loaded from anywhere, and what users typed is never run: the page's own scripts are the only ones
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -64,8 +62,12 @@ def write_report(directory: str | os.PathLike[str], path: str | os.PathLike[str]
     Raises:
         InvalidInput: there is no study, or the file cannot be written.
     """
-    summary = read(directory)
-    target = summary.directory / NAME if path is None else Path(path)
+    return write(read(directory), path)
+
+
+def write(summary: Summary, path: str | os.PathLike[str] | None = None) -> Path:
+    """As `write_report`, of a study that has been read."""
+    target = summary.directory / REPORT if path is None else Path(path)
     page = document(summary)
     try:
         write_text(target, page)

@@ -126,5 +126,5 @@ def expected_best(record: Record) -> "pd.DataFrame":
     """See `Study.expected_best`."""
     import pandas as pd
 
-    expected = by_chance(record)
-    return pd.DataFrame({"num_trials": range(1, len(expected) + 1), "score": expected})
+    counts, expected = by_chance(record)
+    return pd.DataFrame({"num_trials": counts, "score": expected})

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from paceline.core import InvalidInput, StudyInterrupted, command_line, interrupts
 from paceline.report import words
-from paceline.report.document import NAME, write_report
 from paceline.report.show import Summary, read
 from paceline.store import StudyStore
+from paceline.store.paths import REPORT
 
 
 @contextmanager
@@ -24,6 +24,8 @@ def interruptible(directory: Path) -> Iterator[None]:
                 yield
             except KeyboardInterrupt:
                 if not interrupts.is_forced() and _has_trials(directory):
+                    from paceline.report.document import write_report
+
                     with suppress(InvalidInput):
                         write_report(directory)
                 raise
@@ -90,5 +92,5 @@ def _message(directory: Path) -> str:
     best = record.best
     if best is not None and best.score is not None:
         score = f"{record.objective.metric} {words.number(best.score)} (trial {best.number})"
-        lines.append(f"Best so far: {score}. Report: {directory / NAME}")
+        lines.append(f"Best so far: {score}. Report: {directory / REPORT}")
     return "\n".join([*lines, *how_to_go_on(summary)])

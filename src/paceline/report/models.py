@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from paceline.report.columns import rows_of_model
 from paceline.report.show import Summary
 from paceline.store import StudyStore
-from paceline.study.best_model import NAME
+from paceline.store.paths import MODEL
 from paceline.study.checkpoints import Checkpoints
 
 
 def lines(summary: Summary) -> Iterator[str]:
     """Where the best model is, what loading it takes, and of which other trials the models are kept."""
-    path = summary.directory / NAME
-    note = next((note for note in reversed(summary.record.notes) if NAME in note), None)
+    path = summary.directory / MODEL
+    note = next((note for note in reversed(summary.record.notes) if MODEL in note), None)
     if path.exists() and note is None:
         yield f"The trained model is {path}; load it with keras.saving.load_model."
     elif path.exists():

@@ -2,9 +2,9 @@
 
 import math
 import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from paceline.study.timeline import Timeline
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Summary:
     """A study at one moment; another process may be writing it.
 
@@ -45,15 +45,15 @@ class Summary:
             return "killed" if self.writer is None else "running"
         return "interrupted" if ended.reason == "interrupted" else "finished"
 
-    @property
+    @cached_property
     def ranked(self) -> list[Trial]:
         """The completed trials, best first; earlier ones first where scores are equal."""
         if self.record.created is None:
             return []
-        loss = self.record.objective.loss
-        completed = [t for t in self.record.all_trials() if t.state is TrialState.COMPLETED]
-        scored = [(loss(t.score), t) for t in completed if t.score is not None]
-        return [trial for _, trial in sorted(scored, key=lambda pair: (pair[0], pair[1].number))]
+        record, loss = self.record, self.record.objective.loss
+        completed = ((n, t.score) for n, t in record.trials.items() if t.state is TrialState.COMPLETED)
+        scored = sorted((loss(score), number) for number, score in completed if score is not None)
+        return [record.trial(number) for _, number in scored]
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain JSON types; numbers that are not finite are None."""
@@ -112,8 +112,8 @@ def failures(record: Record) -> list[tuple[str, list[int]]]:
 
 
 def states(record: Record) -> Mapping[str, int]:
-    """How many trials are in each state."""
-    return Counter(str(trial.state) for trial in record.trials.values())
+    """How many trials are in each state that any is in, by its name."""
+    return {str(state): count for state, count in record.num_by_state.items()}
 
 
 def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:

@@ -185,10 +185,11 @@ def _best(summary: Summary, title: str = "Best configuration") -> Iterator[str]:
 
 
 def _stopped(summary: Summary) -> Iterator[str]:
-    stopped = [t for t in summary.record.all_trials() if t.state is TrialState.STOPPED]
+    record = summary.record
+    stopped = [number for number, trial in record.trials.items() if trial.state is TrialState.STOPPED]
     if not stopped:
         return
-    after = Counter(len(trial.measurements) for trial in stopped)
+    after = Counter(len(record.trial(number).measurements) for number in stopped)
     told = ", ".join(f"{number:,} after {words.count(epoch, 'epoch')}" for epoch, number in sorted(after.items()))
     yield (
         f"{words.count(len(stopped), 'trial')} did not go on to the end: {told}. "

@@ -21,11 +21,11 @@ _MOST_DECIMALS = 8
 
 def verdict_of(record: Record) -> "Verdict | None":
     """What can be claimed of a study's final, finished or not; None where none has begun."""
+    if record.final is None or not record.final.finalists:
+        return None
     from paceline.study.closing import Closing
     from paceline.study.final import judged
 
-    if record.final is None or not record.final.finalists:
-        return None
     return judged(record, Closing.from_json(record.settings.get("closing")))
 
 

@@ -10,7 +10,7 @@
 import bisect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -57,22 +57,38 @@ class Standings:
     _paused: dict[int, list[Place]] = field(default_factory=dict)
     _sums: dict[int, float] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, standings: Iterable[Standing]) -> "Standings":
+        """What `put` makes of these, each of another trial; of many it is quicker to sort them once."""
+        made = cls()
+        for standing in standings:
+            made._add(standing, 0, list.append)
+        for kept in (made._at, made._averages, made._paused):
+            for places in kept.values():
+                places.sort()
+        return made
+
     def put(self, standing: Standing) -> None:
         """Adds a trial, or replaces what was known of it; epochs are only ever added to a trial."""
-        number, known = standing.number, self._trials.get(standing.number)
+        known = self._trials.get(standing.number)
         if known is not None and known.state is TrialState.PAUSED:
             waiting = self._paused[known.epoch]
             del waiting[bisect.bisect_left(waiting, _place(known))]
             if not waiting:
                 del self._paused[known.epoch]
+        self._add(standing, 0 if known is None else known.epoch, bisect.insort)
+
+    def _add(self, standing: Standing, known: int, insert: Callable[[list[Place], Place], None]) -> None:
+        """Takes a trial with those of its epochs that come after the ``known`` first ones."""
+        number = standing.number
         self._trials[number] = standing
-        for index in range(0 if known is None else known.epoch, standing.epoch):
+        for index in range(known, standing.epoch):
             loss, epoch = _number(standing.losses[index]), index + 1
             self._sums[number] = self._sums.get(number, 0.0) + loss
-            bisect.insort(self._at.setdefault(epoch, []), (loss, number))
-            bisect.insort(self._averages.setdefault(epoch, []), (self._sums[number] / epoch, number))
+            insert(self._at.setdefault(epoch, []), (loss, number))
+            insert(self._averages.setdefault(epoch, []), (self._sums[number] / epoch, number))
         if standing.state is TrialState.PAUSED:
-            bisect.insort(self._paused.setdefault(standing.epoch, []), _place(standing))
+            insert(self._paused.setdefault(standing.epoch, []), _place(standing))
 
     def __getitem__(self, number: int) -> Standing:
         return self._trials[number]

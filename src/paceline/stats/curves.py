@@ -7,6 +7,9 @@
 | E_n | expected smallest loss of n trials |
 """
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,11 +24,21 @@ def best_so_far(losses: npt.ArrayLike) -> Array:
     return np.where(np.isinf(smallest) & (smallest > 0), np.nan, smallest)
 
 
-def expected_best(losses: npt.ArrayLike) -> Array:
-    """E_n for n = 1..N, from N trials whose order means nothing, such as those of random search; shape [N].
+_NEGLIGIBLE = 45.0  # weights below exp(-45) of the whole change no digit of the sum
+
+
+def expected_best(losses: npt.ArrayLike, counts: Sequence[int] | None = None) -> Array:
+    """E_n of N trials whose order means nothing, such as those of random search.
 
     The mean of the smallest over all subsets of n trials: E_n = sum_i v_(i) C(N - i, n - 1) / C(N, n). It is unbiased,
     as the plug-in of Dodge et al. 2019 is not (Tang et al. 2020, "Showing your work doesn't always work").
+
+    Args:
+        losses: of the N trials.
+        counts: the n to compute it for; None for 1..N.
+
+    Returns:
+        E_n for each count, shape [len(counts)].
 
     Raises:
         InvalidInput: no losses, or one that is not finite.
@@ -34,10 +47,14 @@ def expected_best(losses: npt.ArrayLike) -> Array:
     if not len(v) or not np.isfinite(v).all():
         raise InvalidInput(f"losses are {v.tolist()[:5]}", expected="finite numbers, at least one")
     N = len(v)
-    i = np.arange(1, N + 1)
-    weights, expected = np.full(N, 1 / N), np.empty(N)
-    for n in range(1, N + 1):
-        expected[n - 1] = weights @ v
-        # C(N - i, n) / C(N, n + 1) from C(N - i, n - 1) / C(N, n)
-        weights = weights * np.maximum(N - i - n + 1, 0) / max(N - n, 1) * (n + 1) / n
-    return expected
+    return np.array([_expected_smallest(v, n) for n in (range(1, N + 1) if counts is None else counts)])
+
+
+def _expected_smallest(v: Array, n: int) -> float:
+    """E_n; the weight of v_(i) falls faster than (1 - n / N)^i, so that few terms matter where n is large."""
+    N = len(v)
+    terms = min(N - n + 1, math.ceil(_NEGLIGIBLE * N / n) + 1)
+    i = np.arange(1, terms)
+    # the weight of v_(1) is n / N; that of v_(i + 1) is that of v_(i) times (N - i - n + 1) / (N - i)
+    weights = n / N * np.cumprod(np.concatenate([[1.0], (N - i - n + 1) / (N - i)]))
+    return float(weights @ v[:terms])

@@ -17,7 +17,7 @@ from paceline.core import InvalidInput, PacelineError, StudyLocked, UnreadableSt
 from paceline.core.events import FORMAT, Event, Json, from_json, to_json
 from paceline.store import files
 from paceline.store.opening import damaged, engine_of, explained
-from paceline.store.paths import DATABASE
+from paceline.store.paths import DATABASE, LOCK
 from paceline.store.writer import SessionClock, this_process
 
 _metadata = sa.MetaData()
@@ -48,6 +48,7 @@ _LAST = sa.select(sa.func.max(_events.c.id))
 _FIRST = sa.select(_events.c.body).where(_events.c.kind == "StudyCreated").order_by(_events.c.id).limit(1)
 _REPLACE = sa.text("INSERT OR REPLACE INTO current (name, value) VALUES (:name, :value)")
 
+_AT_ONCE = 10_000  # events that are in memory as rows
 _DURABLE_SECONDS = 1.0  # what a power cut may undo of what was measured, at most
 
 
@@ -150,12 +151,16 @@ class StudyStore:
         Raises:
             UnreadableStudy: one of them is damaged, or was written by a newer version.
         """
-        query = sa.select(_events).where(_events.c.id > after).order_by(_events.c.id)
-        for row in self._rows(query):
-            try:
-                yield Stored(row.id, float(row.time), from_json(row.kind, row.body))
-            except (ValueError, TypeError) as error:
-                raise self.damaged(row.id, error) from error
+        first = sa.select(_events).order_by(_events.c.id).limit(_AT_ONCE)
+        while rows := self._rows(first.where(_events.c.id > after)):
+            for row in rows:
+                try:
+                    yield Stored(row.id, float(row.time), from_json(row.kind, row.body))
+                except (ValueError, TypeError) as error:
+                    raise self.damaged(row.id, error) from error
+            after = rows[-1].id
+            if len(rows) < _AT_ONCE:
+                return
 
     def last(self) -> int:
         """The id of the last event, 0 where there is none: a look that costs next to nothing."""
@@ -185,6 +190,10 @@ class StudyStore:
                 if is_whole and 0 < row.last <= self.last():
                     return Snapshot(row.last, row.body)
         return None
+
+    def disregard_snapshot(self) -> None:
+        """What is kept as a snapshot is of no use to this version: a new one is due as if there were none."""
+        self.num_in_snapshot, self.num_since_snapshot = 0, self.num_in_snapshot + self.num_since_snapshot
 
     def save_snapshot(self, last: int, body: str) -> None:
         """Keeps what the events up to ``last`` add up to, in place of what was kept before."""
@@ -280,7 +289,7 @@ class StudyStore:
             ) from error
         if self._path.is_symlink():  # to another study, say, whose writer has another lock
             raise PacelineError(f"{self._path} is a link; go on with the study in the directory that it leads to.")
-        path = self.directory / "study.lock"
+        path = self.directory / LOCK
         lock = FileLock(path)
         try:
             with files.explained(path):

@@ -1,4 +1,4 @@
-"""The directory of a study, from whatever a user passes as its name."""
+"""The directory of a study, from whatever a user passes as its name, and the files that are in it."""
 
 from pathlib import Path
 
@@ -8,8 +8,12 @@ from paceline.core.errors import shown
 DATABASE = "study.db"
 """The file of a study's directory that makes it one."""
 
+LOCK, CHECKPOINTS = "study.lock", "checkpoints"
+MODEL, PREDICTIONS, REPORT = "best.keras", "test.safetensors", "report.html"
+"""What else there may be in it: the best model, what it predicts on the test part, and the report."""
+
 # The longest path below a study's directory: if the system takes that one, it takes the others.
-_LONGEST = Path("checkpoints") / "best-trial-000000000-000000000.safetensors"
+_LONGEST = Path(CHECKPOINTS) / "best-trial-000000000-000000000.safetensors"
 
 
 def study_directory(given: object, name: str = "study") -> Path:

@@ -1,8 +1,6 @@
 """The only place that wires everything: requests in, studies out."""
 
-from paceline.study.plan import Plan, make_plan
-from paceline.study.record import Record
-from paceline.study.request import Request
-from paceline.study.session import carry_out
+import lazy_loader
 
-__all__ = ["Plan", "Record", "Request", "carry_out", "make_plan"]
+# who only reads a study's record does not wait for what carries a study out
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

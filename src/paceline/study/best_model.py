@@ -14,17 +14,14 @@ from paceline.core import PacelineError, Trial
 from paceline.core.events import BestTested, Event, Json, Noted
 from paceline.execute.base import Leaves
 from paceline.store.files import remove, remove_unfinished, replacing
+from paceline.store.paths import MODEL, PREDICTIONS
 from paceline.study.models import Models
 from paceline.study.recorder import Recorder
 from paceline.study.task import Task
 from paceline.study.test_part import TestPart
-from paceline.study.tested import NAME as PREDICTIONS
 
 if TYPE_CHECKING:
     from paceline.train.saving import Needs
-
-NAME = "best.keras"
-"""The file's name in a study's directory."""
 
 ABOUT = "paceline.json"
 """What the file, a zip archive, holds beside what Keras puts there: what the model takes, and what its outputs are."""
@@ -43,7 +40,7 @@ class BestModel:
     def make(self) -> None:
         """Trains, tests and keeps what is missing."""
         best, models, test_part = self._record.best, self._task.models, self._task.test_part
-        remove_unfinished(self._directory, (NAME, PREDICTIONS))
+        remove_unfinished(self._directory, (MODEL, PREDICTIONS))
         if best is None or models is None or test_part is None or self._is_there(best, test_part):
             return
         known = self._recorder.best_model
@@ -66,7 +63,7 @@ class BestModel:
     def _is_there(self, best: Trial, test_part: TestPart) -> bool:
         """Whether the model of this trial is kept, was tested, and has its file where it can have one."""
         known, tested = self._recorder.best_model, self._record.tested
-        file = (self._directory / NAME).exists()
+        file = (self._directory / MODEL).exists()
         if known is None:  # written before weights were kept
             return file and tested is not None and self._record.test_is_current
         is_tested = test_part.is_empty or (tested is not None and tested.number == best.number)
@@ -122,7 +119,7 @@ def write_keras(
     from paceline.train.isolation import state_of
     from paceline.train.saving import CannotSave, save
 
-    target = directory / NAME
+    target = directory / MODEL
     try:
         with replacing(target) as new, state_of(model):
             needs = save(model, new, sample)
@@ -148,7 +145,7 @@ def foretell(model: Any) -> Sequence[str]:
 
 def no_file(reason: str) -> str:
     """Why there is no file, and what to do."""
-    return f"No {NAME}: Keras cannot save this model ({reason}). Its weights are kept; {_ANEW}."
+    return f"No {MODEL}: Keras cannot save this model ({reason}). Its weights are kept; {_ANEW}."
 
 
 def file_needs(needs: "Needs") -> Sequence[str]:
@@ -165,7 +162,7 @@ def file_needs(needs: "Needs") -> Sequence[str]:
     else:
         listed = ", ".join(f"{name!r}: {found.__name__}" for name, found in needs.objects.items())
         how = f"only with custom_objects={{{listed}}}, since they are not registered with Keras"
-    return [f"{NAME} can be loaded {how}. Without it, {_ANEW}."]
+    return [f"{MODEL} can be loaded {how}. Without it, {_ANEW}."]
 
 
 def _epochs(best: Trial) -> int:

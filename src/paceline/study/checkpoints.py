@@ -14,6 +14,7 @@ from paceline.core.events import Json
 from paceline.execute.base import Leaves, Snapshot
 from paceline.store import StudyStore
 from paceline.store.files import explained, flush, remove
+from paceline.store.paths import CHECKPOINTS
 from paceline.study import network_files
 from paceline.study.network_files import Label, Network, Unusable
 from paceline.study.record import Record
@@ -97,7 +98,7 @@ class Checkpoints:
         store = StudyStore(study, writable=False)
         try:
             index = store.value("checkpoints")
-            return cls(study / "checkpoints", index, lambda number: network_files.key_of(trials[number]))
+            return cls(study / CHECKPOINTS, index, lambda number: network_files.key_of(trials[number]))
         finally:
             store.close()
 

@@ -54,7 +54,8 @@ def fold(store: StudyStore) -> Folded:
         UnreadableStudy: an event is damaged, or does not fit those before it.
     """
     folded = _from_snapshot(store) or Folded()
-    catch_up(folded, store)
+    for _ in _taken(folded, store):
+        pass
     return folded
 
 
@@ -64,14 +65,17 @@ def catch_up(folded: Folded, store: StudyStore) -> list[Stored]:
     Raises:
         UnreadableStudy: as `fold`; what came before the damaged event was taken.
     """
-    new = []
+    return list(_taken(folded, store))
+
+
+def _taken(folded: Folded, store: StudyStore) -> Iterator[Stored]:
+    """Takes the events one by one; those of a large study are never in memory together."""
     for one in store.events(folded.last):
         try:
             folded.take(one)
         except ValueError as error:
             raise store.damaged(one.id, error) from error
-        new.append(one)
-    return new
+        yield one
 
 
 def read_record(directory: str | os.PathLike[str]) -> Record:
@@ -104,7 +108,7 @@ def writing(directory: Path) -> Iterator[StudyStore]:
         store.close()
 
 
-def keep_snapshot(store: StudyStore, share: float = _SHARE) -> None:
+def keep_snapshot(store: StudyStore, share: float = _SHARE, folded: Folded | None = None) -> None:
     """Stores what the events add up to, where enough of them have come since that was done last.
 
     It is made of what is stored, not of what the writer has in memory: that may be ahead, by measurements that wait
@@ -113,9 +117,10 @@ def keep_snapshot(store: StudyStore, share: float = _SHARE) -> None:
     Args:
         store: open for writing.
         share: of the events that the last snapshot covers, how many have to have come since.
+        folded: what is stored, where that is known; else it is read.
     """
     if store.num_since_snapshot >= max(_FEWEST_EVENTS, share * store.num_in_snapshot):
-        folded = fold(store)
+        folded = folded or fold(store)
         body = snapshot.dump(folded.record, folded.clock)
         if body is not None:
             store.save_snapshot(folded.last, body)
@@ -124,4 +129,7 @@ def keep_snapshot(store: StudyStore, share: float = _SHARE) -> None:
 def _from_snapshot(store: StudyStore) -> Folded | None:
     found = store.snapshot()
     state = None if found is None else snapshot.load(found.body)
-    return None if found is None or state is None else Folded(*state, found.last)
+    if found is None or state is None:
+        store.disregard_snapshot()
+        return None
+    return Folded(*state, found.last)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from paceline.core import Budget, InvalidInput, Trial, TrialState, command_line
+from paceline.store.paths import MODEL
 from paceline.study.backend import choose_backend
-from paceline.study.best_model import NAME
 from paceline.study.checkpoints import Checkpoints
 from paceline.study.continuing import Existing
 from paceline.study.models import Models
@@ -74,7 +74,7 @@ def best_model(
     """The model that a study gives out; arguments as of `paceline.report.Study.best_model`."""
     _check_has_networks(record, directory)
     checkpoints = Checkpoints.read(directory, record)
-    path, known = directory / NAME, checkpoints.best_model
+    path, known = directory / MODEL, checkpoints.best_model
     if known is None and not path.exists():
         raise _no_model_yet(record, directory)
     asks_for_file = custom_objects is not None or not safe_mode
@@ -93,7 +93,7 @@ def best_model(
     try:
         build = origin.build(record, directory)
     except InvalidInput as error:
-        other = f", or custom_objects={{...}} to load {NAME}" if path.exists() else ""
+        other = f", or custom_objects={{...}} to load {MODEL}" if path.exists() else ""
         raise InvalidInput(error.passed, expected=f"{error.expected}{other}", fix=error.fix) from None
     return _models(record, build).of(record.trial(known["trial"]), leaves)
 

@@ -83,9 +83,7 @@ class Record:
         for event in self.changes:
             self.settings = with_changes(self.settings, event.changed)
         self._counts = Counter(trial.state for trial in self.trials.values())
-        self._best: int | None = None
-        for number in self.trials:
-            self._compare(number)
+        self._best = self._find_best()
         self._longest: dict[object, int] | None = None  # made when it is first asked for
 
     @classmethod
@@ -118,9 +116,14 @@ class Record:
     @property
     def default(self) -> Trial | None:
         """The trial of the user's default configuration, however far it came; None where there is none that works."""
-        key = self.space.key(self.space.complete({}))
-        trials = (trial for trial in self.trials.values() if trial.state is not TrialState.FAILED)
-        return next((trial for trial in trials if self.space.key(trial.config) == key), None)
+        values = self.space.complete({})
+        key = self.space.key(values)
+        for trial in self.trials.values():
+            # the values first: the key of each of many trials would take seconds
+            alike = all(trial.config.get(name, value) == value for name, value in values.items())
+            if alike and trial.state is not TrialState.FAILED and self.space.key(trial.config) == key:
+                return trial
+        return None
 
     @property
     def final_is_current(self) -> bool:
@@ -153,6 +156,11 @@ class Record:
     def num_measured(self, number: int) -> int:
         """Epochs measured of a trial that trains itself."""
         return len(self.trials[number].measurements)
+
+    @property
+    def num_by_state(self) -> dict[TrialState, int]:
+        """How many trials are in each state that any is in."""
+        return {state: self._counts[state] for state in TrialState if self._counts[state]}
 
     def num_ended(self, *states: TrialState) -> int:
         """Trials in one of these states; in any final state when none is named."""
@@ -294,6 +302,15 @@ class Record:
         self._compare(event.number)
         if self._longest is not None:
             self._note_length(event.number)
+
+    def _find_best(self) -> int | None:
+        """The trial that `_compare` finds when it looks at them one by one."""
+        if self.created is None:
+            return None
+        loss = self.objective.loss
+        scores = ((t.score, n) for n, t in self.trials.items() if t.state is TrialState.COMPLETED)
+        known = ((loss(score), n) for score, n in scores if score is not None and math.isfinite(score))
+        return min(known, default=(0.0, None))[1]
 
     def _compare(self, number: int) -> None:
         """Takes notice of a trial that may be the best; of equals the first by number is, whichever ended first."""

@@ -8,6 +8,7 @@ from paceline.core.events import EpochMeasured, Event, Json, Noted, TrialEnded, 
 from paceline.execute.base import Leaves, Progress, Snapshot
 from paceline.store import StudyStore
 from paceline.store.files import remove_leftovers
+from paceline.store.paths import CHECKPOINTS
 from paceline.study.checkpoints import Checkpoints
 from paceline.study.folded import fold, keep_snapshot
 from paceline.study.network_files import Unusable, key_of
@@ -28,8 +29,10 @@ class Recorder:
 
     def __init__(self, store: StudyStore, observer: Observer | None) -> None:
         self._store, self._observer = store, observer
-        self.record = fold(store).record
-        self._checkpoints = Checkpoints(store.directory / "checkpoints", store.value("checkpoints"), self._key_of)
+        folded = fold(store)
+        keep_snapshot(store, folded=folded)  # for the next reader, where there was none, or that of another version
+        self.record = folded.record
+        self._checkpoints = Checkpoints(store.directory / CHECKPOINTS, store.value("checkpoints"), self._key_of)
         self._checkpoints.prune_all()
         remove_leftovers(store.directory)
         self._uncovered: dict[int, list[Event]] = {}

@@ -67,8 +67,7 @@ class Search:
         if not self._watches:
             self._submit([n for n, trial in self._record.trials.items() if not trial.state.is_final])
             return
-        for number in self._record.trials:
-            self._standings.put(self._standing(number))
+        self._standings = Standings.of(map(self._standing, self._record.trials))
         open_trials = []
         for number in self._turns.in_flight:
             trial = self._record.trials[number]

@@ -14,10 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from paceline.store.files import remove, replacing
+from paceline.store.paths import PREDICTIONS
 
 Array = np.ndarray[Any, Any]
 
-NAME = "test.safetensors"
 _MOST_ROWS = 20_000
 _MOST_PROBABILITIES = 2_000_000  # in half precision, 4 MB
 _MOST_OUTPUTS = 16
@@ -59,7 +59,7 @@ def write_tested(
     Several outputs, several labels for a row, sequences: nothing is written then, and what an earlier model left is
     taken away.
     """
-    target = directory / NAME
+    target = directory / PREDICTIONS
     found = _tested(model, x_test, y_test, task, tuple(class_names))
     if found is None:
         remove(target)
@@ -77,7 +77,7 @@ def write_tested(
 
 def read_tested(directory: Path) -> Tested | None:
     """What `write_tested` kept; None where there is nothing, or nothing that can be read."""
-    path = directory / NAME
+    path = directory / PREDICTIONS
     if not path.exists():
         return None
     try:

@@ -43,9 +43,7 @@ def _sentence(summary: Summary) -> str:
 
 def _facts(summary: Summary) -> list[tuple[str, str]]:
     record = summary.record
-    states: dict[str, int] = {}
-    for trial in record.trials.values():
-        states[trial.state] = states.get(trial.state, 0) + 1
+    states = record.num_by_state
     facts = [
         ("objective", f"{record.objective.direction} {record.objective.metric}"),
         ("trials", f"{len(record.trials):,}"),

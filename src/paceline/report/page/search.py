@@ -10,6 +10,7 @@ import numpy as np
 from paceline.core import Trial, TrialState
 from paceline.report import words
 from paceline.report.curves import by_chance, progress
+from paceline.report.drawn import drawn
 from paceline.report.page.parts import (
     BLUE,
     GREEN,
@@ -25,7 +26,9 @@ from paceline.report.page.parts import (
 )
 from paceline.report.show import Summary
 
-_MOST_POINTS = 8_000  # of all learning curves together; a page stays small and a browser quick
+# a page stays small and a browser quick
+_MOST_DOTS, _MOST_STEPS = 2_000, 500  # completed trials, and improvements of the best score
+_MOST_CURVES, _MOST_POINTS = 1_000, 8_000  # learning curves, and epochs of all of them together
 _BEST_CURVES = 5
 _LEAST_BY_CHANCE, _POINTS_BY_CHANCE = 3, 100
 _MANY_CURVES = 100  # more are drawn finer
@@ -51,15 +54,19 @@ def best_so_far(summary: Summary) -> Figure | None:
     completed = np.flatnonzero(np.isfinite(found.scores))
     if not len(completed):
         return None
-    all_scores = [(int(i) + 1, float(found.scores[i]), found.trials[i]) for i in completed]
+    places = {found.trials[i].number: int(i) for i in completed}
+    chosen = drawn(list(places), [trial.number for trial in summary.ranked], _MOST_DOTS)
+    dots = [(i + 1, float(found.scores[i]), found.trials[i]) for i in map(places.__getitem__, chosen.numbers)]
     counts = np.arange(1, len(found.trials) + 1)
     table = np.column_stack([counts, found.epochs, found.seconds, found.best])
     first = int(completed[0])
-    kept = [first, *(np.flatnonzero(np.diff(found.best[first:])) + first + 1), len(counts) - 1]
-    steps: list[list[float]] = table[kept].tolist()
+    better = np.flatnonzero(np.diff(found.best[first:])) + first + 1
+    num_better = len(better)
+    better = better[np.linspace(0, num_better - 1, min(num_better, _MOST_STEPS)).astype(int)]
+    steps: list[list[float]] = table[[first, *better, len(counts) - 1]].tolist()
     best = steps[-1][3]
     metric = record.objective.metric
-    data: list[dict[str, Any]] = [_dots(all_scores, metric), *_chance(summary)]
+    data: list[dict[str, Any]] = [_dots(dots, metric), *_chance(summary)]
     for index, unit in enumerate(("trials", "epochs", "seconds"), start=1):
         data.append({
             "type": "scatter", "mode": "lines", "name": "best so far", "showlegend": index == 1, "hoverinfo": "text",
@@ -67,7 +74,7 @@ def best_so_far(summary: Summary) -> Figure | None:
             "text": [f"best {words.number(step[3])} after {step[index - 1]:,.0f} {unit}" for step in steps],
             "line": {"shape": "hv", "color": BLUE, "width": 2.5}, "xaxis": f"x{index}", "yaxis": "y",
         })  # fmt: skip
-    reach = scores_range([score for _, score, _ in all_scores])
+    reach = scores_range(found.scores[completed].tolist())
     reach = None if reach is None else [min(reach[0], best), max(reach[1], best)]
     layout = {
         "yaxis": axis(metric, range=reach),
@@ -81,7 +88,8 @@ def best_so_far(summary: Summary) -> Figure | None:
     alt = (
         f"The best {metric} so far, against trials that ended, epochs trained and seconds; it ends at "
         f"{words.number(best)} after {words.count(len(counts), 'trial')}, {steps[-1][1]:,.0f} epochs and "
-        f"{words.duration(steps[-1][2])}. Circles: the score of each completed trial."
+        f"{words.duration(steps[-1][2])}. Circles: the score of each completed trial.{chosen.remark('completed trials')}"
+        + (f" Of {num_better:,} improvements {_MOST_STEPS:,} are drawn." if num_better > _MOST_STEPS else "")
         + (" Dashed: the best to be expected of so many trials drawn by chance." if len(data) > 4 else "")
     )
     return figure("best_so_far", data, layout, alt)
@@ -94,15 +102,17 @@ def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
     curves = {number: curve for number, curve in curves.items() if curve}
     if not curves:
         return None
-    thin = max(1, math.ceil(sum(map(len, curves.values())) / _MOST_POINTS))
-    best = [t.number for t in summary.ranked if t.number in curves][:_BEST_CURVES]
+    ranked = [t.number for t in summary.ranked if t.number in curves]
+    chosen = drawn(list(curves), ranked, _MOST_CURVES)
+    thin = max(1, math.ceil(sum(len(curves[number]) for number in chosen.numbers) / _MOST_POINTS))
+    best, shown = ranked[:_BEST_CURVES], [summary.record.trials[number] for number in chosen.numbers]
     groups = {
-        "stopped early": [t.number for t in trials if t.state is TrialState.STOPPED],
-        "completed": [t.number for t in trials if t.state is TrialState.COMPLETED and t.number not in best],
-        "not ended": [t.number for t in trials if not t.state.is_final],
+        "stopped early": [t.number for t in shown if t.state is TrialState.STOPPED],
+        "completed": [t.number for t in shown if t.state is TrialState.COMPLETED and t.number not in best],
+        "not ended": [t.number for t in shown if not t.state.is_final],
         f"the {len(best)} best" if len(best) > 1 else "the best": best,
     }
-    fine = 1.2 if len(curves) <= _MANY_CURVES else 0.5
+    fine = 1.2 if len(shown) <= _MANY_CURVES else 0.5
     looks = [("dot", GREY, fine, 0.6), ("solid", GREY, fine, 0.7), ("dash", GREEN, fine, 0.8), ("solid", BLUE, 2.5, 1)]
     data = []
     for (name, numbers), (dash, colour, width, opacity) in zip(groups.items(), looks, strict=True):
@@ -113,7 +123,7 @@ def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
     layout = {"xaxis": axis("epoch"), "yaxis": axis(metric, range=reach), "height": 400}
     alt = (
         f"{metric} after each epoch of {words.count(len(curves), 'trial')}: thick lines are the best trials, dotted "
-        f"ones were stopped early. What is far off the rest lies outside.{' Epochs are thinned.' if thin > 1 else ''}"
+        f"ones were stopped early. What is far off the rest lies outside.{chosen.remark('curves')}{' Epochs are thinned.' if thin > 1 else ''}"
     )
     return figure("learning_curves", data, layout, alt)
 
@@ -166,15 +176,17 @@ def _dots(scores: Sequence[tuple[int, float, Trial]], metric: str) -> dict[str, 
 
 def _chance(summary: Summary) -> list[dict[str, Any]]:
     """The expected best of n trials drawn without looking at others, where there are some."""
-    expected = by_chance(summary.record).tolist()
-    if len(expected) < _LEAST_BY_CHANCE:
+    counts, scores = by_chance(summary.record, _POINTS_BY_CHANCE)
+    if not len(counts) or counts[-1] < _LEAST_BY_CHANCE:
         return []
-    every = max(1, len(expected) // _POINTS_BY_CHANCE)
-    counts = [*range(1, len(expected), every), len(expected)]
+    expected = scores.tolist()
     return [{
-        "type": "scatter", "mode": "lines", "name": "expected best by chance", "hoverinfo": "text", "x": counts,
-        "y": [expected[count - 1] for count in counts], "xaxis": "x1", "yaxis": "y",
-        "text": [f"best of {count} by chance: {words.number(expected[count - 1])}" for count in counts],
+        "type": "scatter", "mode": "lines", "name": "expected best by chance", "hoverinfo": "text", "x": list(counts),
+        "y": expected, "xaxis": "x1", "yaxis": "y",
+        "text": [
+            f"best of {count:,} by chance: {words.number(score)}"
+            for count, score in zip(counts, expected, strict=True)
+        ],
         "line": {"dash": "dash", "color": VERMILLION, "width": 2},
     }]  # fmt: skip
 

@@ -1,18 +1,23 @@
-"""All trials, as a table that can be sorted."""
+"""The trials, as a table that can be sorted: all of them, or a choice where they are many."""
 
 import math
 
 from paceline.core import Trial
 from paceline.report import words
+from paceline.report.drawn import drawn
 from paceline.report.page.parts import Cell, Panel, paragraph, table
 from paceline.report.show import Summary
+
+_MOST_ROWS = 2_000
 
 
 def panel(summary: Summary) -> Panel:
     """A row for each trial, in the order in which they were asked for."""
-    trials = summary.record.all_trials()
-    if not trials:
+    record = summary.record
+    if not record.trials:
         return Panel("trials", "Trials", paragraph("There is no trial yet."))
+    chosen = drawn(list(record.trials), [trial.number for trial in summary.ranked], _MOST_ROWS)
+    trials = [record.trial(number) for number in chosen.numbers]
     names = words.varying(summary.record.space)
     headings = ["trial", summary.record.objective.metric, "state", "epochs", "seconds", "proposed by", *names]
     repeated = any(len(trial.scores) > 1 for trial in trials)
@@ -20,7 +25,10 @@ def panel(summary: Summary) -> Panel:
         headings.insert(2, "standard error")
     rows = [_row(trial, names, repeated) for trial in trials]
     hint = paragraph("A click on a heading sorts; another one the other way.", "soft")
-    return Panel("trials", "Trials", hint + table(headings, rows, caption="All trials", sortable=True))
+    remark = chosen.remark("trials", "listed").strip()
+    whole = [paragraph(f"{remark} All of them: study.trials_dataframe(), or paceline show --json.")] if remark else []
+    listed = table(headings, rows, caption="A choice of the trials" if remark else "All trials", sortable=True)
+    return Panel("trials", "Trials", "".join([*whole, hint, listed]))
 
 
 def shown(trial: Trial, name: str) -> object:

@@ -1,0 +1,9 @@
+"""The names of this package, once: type checkers read this file, and `lazy_loader` loads each at its first use."""
+
+from .plan import Plan as Plan
+from .plan import make_plan as make_plan
+from .record import Record as Record
+from .request import Request as Request
+from .session import carry_out as carry_out
+
+__all__: list[str]
