@@ -133,9 +133,7 @@ def test_a_choice_follows_no_period() -> None:
 def test_what_chance_would_reach_takes_no_time_quadratic_in_the_trials() -> None:
     losses = np.random.default_rng(0).normal(size=300)
     np.testing.assert_allclose(expected_best(losses, [1, 7, 250]), expected_best(losses)[[0, 6, 249]], rtol=1e-12)
-    many = np.arange(
-        100_000.0
-    )  # of n draws without replacement from 0..N-1 the smallest is (N - n) / (n + 1) on average
+    many = np.arange(100_000.0)  # the smallest of n of 0..N-1 is (N - n) / (n + 1) on average
     counts = [1, 10, 1_000, 99_999, 100_000]
     np.testing.assert_allclose(expected_best(many, counts), [(100_000 - n) / (n + 1) for n in counts], rtol=1e-9)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from paceline.core import Trial, TrialState
 from paceline.report import words
-from paceline.report.curves import by_chance, progress
+from paceline.report.curves import Progress, by_chance, progress
 from paceline.report.drawn import drawn
 from paceline.report.page.parts import (
     BLUE,
@@ -57,13 +57,7 @@ def best_so_far(summary: Summary) -> Figure | None:
     places = {found.trials[i].number: int(i) for i in completed}
     chosen = drawn(list(places), [trial.number for trial in summary.ranked], _MOST_DOTS)
     dots = [(i + 1, float(found.scores[i]), found.trials[i]) for i in map(places.__getitem__, chosen.numbers)]
-    counts = np.arange(1, len(found.trials) + 1)
-    table = np.column_stack([counts, found.epochs, found.seconds, found.best])
-    first = int(completed[0])
-    better = np.flatnonzero(np.diff(found.best[first:])) + first + 1
-    num_better = len(better)
-    better = better[np.linspace(0, num_better - 1, min(num_better, _MOST_STEPS)).astype(int)]
-    steps: list[list[float]] = table[[first, *better, len(counts) - 1]].tolist()
+    steps, num_better = _steps(found, int(completed[0]))
     best = steps[-1][3]
     metric = record.objective.metric
     data: list[dict[str, Any]] = [_dots(dots, metric), *_chance(summary)]
@@ -87,12 +81,27 @@ def best_so_far(summary: Summary) -> Figure | None:
     }
     alt = (
         f"The best {metric} so far, against trials that ended, epochs trained and seconds; it ends at "
-        f"{words.number(best)} after {words.count(len(counts), 'trial')}, {steps[-1][1]:,.0f} epochs and "
-        f"{words.duration(steps[-1][2])}. Circles: the score of each completed trial.{chosen.remark('completed trials')}"
+        f"{words.number(best)} after {words.count(len(found.trials), 'trial')}, {steps[-1][1]:,.0f} epochs and "
+        f"{words.duration(steps[-1][2])}. Circles: the score of each completed trial."
+        + chosen.remark("completed trials")
         + (f" Of {num_better:,} improvements {_MOST_STEPS:,} are drawn." if num_better > _MOST_STEPS else "")
         + (" Dashed: the best to be expected of so many trials drawn by chance." if len(data) > 4 else "")
     )
     return figure("best_so_far", data, layout, alt)
+
+
+def _steps(found: Progress, first: int) -> tuple[list[list[float]], int]:
+    """Trials, epochs, seconds and best score where that got better, from the place ``first`` on to the end.
+
+    Returns:
+        The steps, a choice of them where they are many; and how often the score got better.
+    """
+    counts = np.arange(1, len(found.trials) + 1)
+    table = np.column_stack([counts, found.epochs, found.seconds, found.best])
+    better = np.flatnonzero(np.diff(found.best[first:])) + first + 1
+    chosen = better[np.linspace(0, len(better) - 1, min(len(better), _MOST_STEPS)).astype(int)]
+    steps: list[list[float]] = table[[first, *chosen, len(counts) - 1]].tolist()
+    return steps, len(better)
 
 
 def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
@@ -123,7 +132,9 @@ def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
     layout = {"xaxis": axis("epoch"), "yaxis": axis(metric, range=reach), "height": 400}
     alt = (
         f"{metric} after each epoch of {words.count(len(curves), 'trial')}: thick lines are the best trials, dotted "
-        f"ones were stopped early. What is far off the rest lies outside.{chosen.remark('curves')}{' Epochs are thinned.' if thin > 1 else ''}"
+        f"ones were stopped early. What is far off the rest lies outside."
+        + chosen.remark("curves")
+        + (" Epochs are thinned." if thin > 1 else "")
     )
     return figure("learning_curves", data, layout, alt)
 
