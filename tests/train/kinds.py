@@ -2,8 +2,8 @@
 
 Each row trains several kinds at once that do not depend on each other. Its model is built from one
 number, which takes the place of several settings, so that what differs between lanes is more than
-the learning rate. Layers before a batch norm have no bias: the gradient of that bias is rounding
-error only, which Adam and its like turn into whole steps.
+the learning rate. Layers before a batch norm and in attention have no bias: the gradient of such a
+bias, or of that of the keys, is rounding error only, which Adam and its like turn into whole steps.
 """
 
 from collections.abc import Callable
@@ -145,6 +145,83 @@ def own_loss(rate: float) -> keras.Model:
     return model
 
 
+class LowLevel(keras.Model):  # type: ignore[misc]
+    """A training step and a test step written out in JAX, with metrics of their own."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.dense, self.gain = layers.Dense(1), gain
+        self.tracked, self.off = metrics.Mean("loss"), metrics.MeanAbsoluteError("off")
+
+    @property
+    def metrics(self) -> list[Any]:
+        return [self.tracked, self.off]
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return self.dense(x)
+
+    def loss_of(self, weights: Any, others: Any, x: Any, y: Any, training: bool) -> Any:
+        found, others = self.stateless_call(weights, others, x, training=training)
+        return self.gain * ops.mean(ops.square(y - found)), (found, others)
+
+    def measured(self, variables: Any, loss: Any, y: Any, found: Any) -> Any:
+        num = len(self.tracked.variables)
+        tracked = self.tracked.stateless_update_state(variables[:num], loss)
+        off = self.off.stateless_update_state(variables[num:], y, found)
+        logs = {"loss": self.tracked.stateless_result(tracked), "off": self.off.stateless_result(off)}
+        return logs, [*tracked, *off]
+
+    def train_step(self, state: Any, data: Any) -> Any:
+        weights, others, slots, measures = state
+        (x, y), slope = data, jax.value_and_grad(self.loss_of, has_aux=True)
+        (loss, (found, others)), gradients = slope(weights, others, x, y, True)
+        weights, slots = self.optimizer.stateless_apply(slots, gradients, weights)
+        logs, measures = self.measured(measures, loss, y, found)
+        return logs, (weights, others, slots, measures)
+
+    def test_step(self, state: Any, data: Any) -> Any:
+        weights, others, measures = state
+        loss, (found, others) = self.loss_of(weights, others, *data, False)
+        logs, measures = self.measured(measures, loss, data[1], found)
+        return logs, (weights, others, measures)
+
+
+def low_level(rate: float) -> keras.Model:
+    model = LowLevel(10 * rate)
+    model.compile(optimizers.SGD(rate))
+    return model
+
+
+LOSSES = {
+    "poisson": "softplus", "hinge": "tanh", "binary_focal_crossentropy": "sigmoid",
+    "mean_squared_logarithmic_error": "softplus",
+}  # fmt: skip
+
+
+def many_outputs(rate: float) -> keras.Model:
+    """Two inputs, an encoder that both share, a nested model, and a head for each loss."""
+    a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
+    encoder = keras.Sequential([layers.Dense(4, "tanh"), layers.Dense(4)], name="encoder")
+    tied = layers.Dense(4, "tanh", kernel_regularizer=regularizers.L1L2(rate / 10, rate / 10))
+    x = tied(tied(layers.Multiply()([encoder(a), encoder(b)])))
+    heads = {name: layers.Dense(1, activation, name=name)(x) for name, activation in LOSSES.items()}
+    model = keras.Model({"a": a, "b": b}, heads)
+    model.compile(
+        optimizers.Nadam(rate / 10), {name: name for name in LOSSES},
+        loss_weights={name: rate * (1 + n) for n, name in enumerate(LOSSES)}, weighted_metrics={"hinge": ["mae"]},
+    )  # fmt: skip
+    return model
+
+
+def attention(rate: float) -> keras.Model:
+    x = inputs = keras.Input((3, 4))
+    x = layers.MultiHeadAttention(2, 4, dropout=rate, use_bias=False)(x, x, use_causal_mask=True) + x
+    x = layers.LayerNormalization(epsilon=rate / 100)(x)
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(layers.GlobalAveragePooling1D()(x)))
+    model.compile(optimizers.Muon(rate / 10), SPARSE, metrics=["accuracy"])
+    return model
+
+
 def adapted(rate: float) -> keras.Model:
     frozen, low_rank, small = layers.BatchNormalization(trainable=False), layers.Dense(5), layers.Dense(5)
     model = keras.Sequential([
@@ -202,10 +279,10 @@ TABLE = [
         ), (255 * IMAGES).astype("uint8"), CLASSES,
     ),
     Row(
-        "Adamax, no input shape, AUC, F1, precision, float64 inputs",
+        "Adamax, no input shape, AUC, F1, IoU, precision, float64 inputs",
         lambda rate: network(
             optimizers.Adamax(rate), "categorical_crossentropy", layers.Dense(5, "tanh"),
-            metrics=[metrics.AUC(), metrics.F1Score("macro"), metrics.Precision()],
+            metrics=[metrics.AUC(), metrics.F1Score("macro"), metrics.OneHotMeanIoU(3), metrics.Precision()],
         ), X.astype("float64"), ONE_HOT,
     ),
     Row(
@@ -259,6 +336,10 @@ TABLE = [
         ), WORDS, CLASSES,
     ),
     Row(
+        "Muon, multi-head attention, causal mask, layer norm",
+        attention, np.concatenate([SEQUENCES, SEQUENCES[:, :, :1]], axis=2), CLASSES,
+    ),
+    Row(
         "Lion, label smoothing, Gaussian noise, group norm, unit norm, spectral norm",
         lambda rate: network(
             optimizers.Lion(rate / 10), losses.CategoricalCrossentropy(label_smoothing=rate),
@@ -298,6 +379,12 @@ TABLE = [
         ), X, ONE_HOT,
     ),
     Row("subclassed model, own train step, own compute loss, add loss, activity regularizer", own_loss, X, NUMBERS),
+    Row("low-level train step, low-level test step, metrics of its own", low_level, X, NUMBERS),
+    Row(
+        "several inputs, several outputs, siamese, nested, tied layers, Nadam, loss weights, L1 and L2, "
+        + ", ".join(LOSSES),
+        many_outputs, {"a": X, "b": X[::-1].copy()}, {name: NUMBERS - NUMBERS.min() for name in LOSSES},
+    ),
     Row("Adam, exponential decay, LoRA, int8, frozen batch norm, leaky ReLU", adapted, X, CLASSES),
     Row(
         "CTC, causal convolution, time distributed, piecewise constant decay, selu, centered RMSprop",
