@@ -244,11 +244,12 @@ def connectionist(rate: float) -> keras.Model:
 
 TABLE = [
     Row(
-        "SGD with nesterov momentum, batch norm, 2D convolution, max pooling, dropout, top-k, gelu",
+        "SGD with nesterov momentum, batch norm, 2D convolution, max pooling, average pooling, dropout, top-k, gelu",
         lambda rate: network(
             optimizers.SGD(rate, momentum=1 - rate, nesterov=True), SPARSE,
             layers.Conv2D(3, 3, use_bias=False), layers.BatchNormalization(momentum=1 - rate),
-            layers.Activation("gelu"), layers.MaxPooling2D(), layers.Flatten(), layers.Dropout(rate),
+            layers.Activation("gelu"), layers.MaxPooling2D(), layers.AveragePooling2D(2), layers.Flatten(),
+            layers.Dropout(rate),
             metrics=[metrics.SparseTopKCategoricalAccuracy(2)],
         ), IMAGES, CLASSES,
     ),
@@ -332,7 +333,8 @@ TABLE = [
         "AdamW, masked embedding, bidirectional LSTM, int32 inputs",
         lambda rate: network(
             optimizers.AdamW(rate, weight_decay=rate / 10), SPARSE,
-            layers.Embedding(5, 3, mask_zero=True), layers.Bidirectional(layers.LSTM(2)),
+            layers.Embedding(5, 3, mask_zero=True),
+            layers.Bidirectional(layers.LSTM(2, recurrent_regularizer=regularizers.L2(rate / 10))),
         ), WORDS, CLASSES,
     ),
     Row(
