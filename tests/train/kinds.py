@@ -180,9 +180,9 @@ class LowLevel(keras.Model):  # type: ignore[misc]
         return logs, (weights, others, slots, measures)
 
     def test_step(self, state: Any, data: Any) -> Any:
-        weights, others, measures = state
-        loss, (found, others) = self.loss_of(weights, others, *data, False)
-        logs, measures = self.measured(measures, loss, data[1], found)
+        (weights, others, measures), (x, y) = state, data
+        loss, (found, others) = self.loss_of(weights, others, x, y, training=False)
+        logs, measures = self.measured(measures, loss, y, found)
         return logs, (weights, others, measures)
 
 
