@@ -2,9 +2,12 @@
 
 import math
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -124,3 +127,100 @@ def test_reading_what_is_no_study(tmp_path: Path) -> None:
         with pytest.raises(UnreadableStudy, match="is not a study of paceline"):
             StudyStore(tmp_path, writable=writable)
     assert (tmp_path / "study.db").read_bytes() == before
+
+
+# -- readers leave nothing behind
+
+
+def written(directory: Path, *, killed: bool) -> None:
+    """A study with two events; its writer was killed, or closed it."""
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "from paceline.store import StudyStore; from paceline.core.events import Noted\n"
+        "store = StudyStore(Path(sys.argv[1]), writable=True); store.append([Noted('one')])\n"
+        "store.append([Noted('two')]); os.kill(os.getpid(), 9) if sys.argv[2] == 'killed' else store.close()"
+    )
+    words = [sys.executable, "-c", program, str(directory), "killed" if killed else "closed"]
+    subprocess.run(words, check=False)
+
+
+def notes(directory: Path) -> list[str]:
+    reader = StudyStore(directory, writable=False)
+    found = [stored.event.text for stored in reader.events() if isinstance(stored.event, Noted)]
+    reader.close()
+    return found
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir() if not path.name.endswith("-shm")}
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("killed") / "s"
+    written(directory, killed=True)
+    return directory
+
+
+LOST: dict[str, tuple[list[str], list[str]]] = {
+    "nothing": ([], ["one", "two"]),
+    "the index of the log": (["-shm"], ["one", "two"]),
+    "the log and its index": (["-shm", "-wal"], []),  # the events are in the log, so that they are lost
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_reading_what_a_killed_writer_left_makes_no_file(tmp_path: Path, killed: Path, lost: str) -> None:
+    shutil.copytree(killed, tmp_path / "s")
+    endings, expected = LOST[lost]
+    for ending in endings:
+        (tmp_path / "s" / f"study.db{ending}").unlink()
+    before, temporary = contents(tmp_path / "s"), set(Path(tempfile.gettempdir()).glob("paceline-*"))
+    names = sorted(path.name for path in (tmp_path / "s").iterdir())
+    for _ in range(2):
+        with suppress(UnreadableStudy):
+            assert notes(tmp_path / "s") == expected
+    assert contents(tmp_path / "s") == before
+    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == names
+    assert set(Path(tempfile.gettempdir()).glob("paceline-*")) == temporary
+
+
+@pytest.mark.parametrize("endings", [["-shm"], ["-shm", "-wal"]])
+def test_a_reader_sees_a_writer_that_comes_later(tmp_path: Path, killed: Path, endings: list[str]) -> None:
+    """Also where it had taken the database as it was, since nobody wrote it."""
+    directory = tmp_path / "s"
+    shutil.copytree(killed, directory)
+    with sqlite3.connect(directory / "study.db") as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if "-wal" not in endings:
+            raw.execute("INSERT INTO current VALUES ('x', '1')")
+            raw.commit()
+            shutil.copytree(directory, tmp_path / "copy")  # before the log is merged as the connection closes
+    raw.close()
+    if "-wal" not in endings:
+        directory = tmp_path / "copy"
+    for ending in endings:
+        (directory / f"study.db{ending}").unlink(missing_ok=True)
+    reader = StudyStore(directory, writable=False)
+    assert len(list(reader.events())) == 2
+    writer = StudyStore(directory, writable=True)
+    writer.append([Noted("three")])
+    assert len(list(reader.events())) == 3
+    writer.close()
+    writer = StudyStore(directory, writable=True)
+    writer.append([Noted("four")])
+    writer.close()
+    assert len(list(reader.events())) == 4
+    reader.close()
+
+
+def test_a_folder_that_cannot_be_written_is_read(tmp_path: Path, killed: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("this user may write everywhere")
+    shutil.copytree(killed, tmp_path / "s")
+    (tmp_path / "s" / "study.db-shm").unlink()
+    (tmp_path / "s").chmod(0o500)
+    try:
+        assert notes(tmp_path / "s") == ["one", "two"]
+    finally:
+        (tmp_path / "s").chmod(0o700)

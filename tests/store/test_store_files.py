@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ import paceline
 from paceline import InvalidInput, PacelineError
 from paceline.report.document import write_report
 from paceline.store import StudyStore
-from paceline.store.files import remove_leftovers, replacing, write_text
+from paceline.store.files import leftovers, remove_leftovers, replacing, write_text
 from paceline.study.checkpoints import Checkpoints
 
 
@@ -117,7 +119,23 @@ def test_a_checkpoint_that_cannot_be_removed_does_no_harm(tmp_path: Path) -> Non
     assert (directory / "running-1.safetensors").is_dir()
 
 
-def test_what_a_killed_process_left_is_tidied_up_after_a_while(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_tidied_up_at_the_next_opening(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from paceline.store.files import replacing\n"
+        "with replacing(Path(sys.argv[1]) / 'report.html') as new:\n"
+        "    new.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert len(leftovers(tmp_path)) == 1
+    with replacing(tmp_path / "trials.csv") as new:  # by a process that lives
+        new.write_text("whole")
+        assert new.parent not in leftovers(tmp_path)
+        paceline.tune(function, objective="max", trials=1, study=tmp_path, search="random", display=False)
+        assert new.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "study.db", "study.lock", "trials.csv"}
+
+
+def test_what_another_machine_left_is_tidied_up_after_a_while(tmp_path: Path) -> None:
     old, new = tmp_path / ".new-old", tmp_path / ".new-new"
     for folder in (old, new):
         folder.mkdir()

@@ -18,6 +18,7 @@ from paceline.core.events import FORMAT, Event, Json, from_json, to_json
 from paceline.store import files
 from paceline.store.opening import damaged, engine_of, explained
 from paceline.store.paths import DATABASE, LOCK
+from paceline.store.reading import Reader
 from paceline.store.writer import SessionClock, this_process
 
 _metadata = sa.MetaData()
@@ -96,6 +97,7 @@ class StudyStore:
         self._path = directory / DATABASE
         self._lock: FileLock | None = None
         self._connection: sa.Connection | None = None
+        self._reader: Reader | None = None
         self._is_durable, self._durable_at = False, 0.0
         self.num_in_snapshot = self.num_since_snapshot = 0
         if writable:
@@ -106,7 +108,10 @@ class StudyStore:
             )
         try:
             with explained(self._path):
-                self._connection = engine_of(self._path, writable=writable).connect()
+                if writable:
+                    self._connection = engine_of(self._path).connect()
+                else:
+                    self._reader = Reader(self._path)
                 self._check()
                 if writable:
                     self._prepare()
@@ -219,6 +224,9 @@ class StudyStore:
             if self._connection is not None:
                 self._connection.close()
         self._connection = None
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
         if self._lock is not None:
             self._lock.release()
 
@@ -226,14 +234,18 @@ class StudyStore:
 
     @property
     def _open(self) -> sa.Connection:
+        if self._reader is not None:
+            return self._reader.connection()
         if self._connection is None:
             raise TypeError("the store is closed")
         return self._connection
 
     def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         """What a query finds: nothing while the writer has not made its tables."""
-        with explained(self._path), self._open.begin():
-            return self._open.execute(query).all() if self._open.execute(_TABLES).first() else ()
+        with explained(self._path):
+            connection = self._open
+            with connection.begin():
+                return connection.execute(query).all() if connection.execute(_TABLES).first() else ()
 
     def _check(self) -> None:
         """Makes sure that the file is a study that this version can read; one that is still being made is.

@@ -4,7 +4,9 @@ A file is complete or not there: it is written under another name, flushed to th
 """
 
 import errno
+import hashlib
 import os
+import platform
 import re
 import shutil
 import tempfile
@@ -14,9 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paceline.core import PacelineError, command_line
+from paceline.store.writer import process_of, this_process
 
 _NEW = ".new-"
-_ABANDONED_SECONDS = 3600.0  # after which whoever was writing is not any more
+_ABANDONED_SECONDS = 3600.0  # after which a process of another machine is not writing any more
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -36,7 +39,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with explained(path):
         try:
             # fresh, so that no link that somebody left under a name that can be foreseen is followed
-            folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=path.parent))
+            folder = Path(tempfile.mkdtemp(prefix=f"{_NEW}{_owner()}-", dir=path.parent))
             new = folder / path.name
             yield new
             flush(new)
@@ -66,10 +69,34 @@ def write_text(path: Path, text: str) -> None:
 
 def remove_leftovers(directory: Path) -> None:
     """Removes what a process that was killed left of files that it was writing with `replacing`."""
-    for folder in directory.glob(f"{_NEW}*"):
-        with suppress(OSError):
-            if time.time() - folder.lstat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+    for folder in leftovers(directory):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def leftovers(directory: Path) -> list[Path]:
+    """Folders of files that were being written by processes that are gone, or on other machines a while ago."""
+    return sorted(folder for folder in directory.glob(f"{_NEW}*") if _is_abandoned(folder))
+
+
+def _owner() -> str:
+    """This process, as the names of its folders have it: machine, process id, and when that began."""
+    process = this_process()
+    return f"{_machine(process['host'])}-{process['pid']}-{round(100 * process['began'])}"
+
+
+def _machine(host: str) -> str:
+    return hashlib.sha256(host.encode()).hexdigest()[:8]
+
+
+def _is_abandoned(folder: Path) -> bool:
+    machine, pid, began, *_ = [*folder.name.removeprefix(_NEW).split("-"), "", "", ""]
+    here = platform.node()
+    if machine == _machine(here) and pid.isdigit() and began.isdigit():
+        return process_of({"host": here, "pid": int(pid), "began": int(began) / 100}) is None
+    try:
+        return time.time() - folder.lstat().st_mtime > _ABANDONED_SECONDS
+    except OSError:
+        return False
 
 
 def flush(path: Path) -> None:

@@ -15,36 +15,15 @@ from paceline.store.files import cannot_write
 _WRITER_WAITS = 60.0  # seconds for a reader to finish; only the change to WAL mode ever has to
 
 
-def engine_of(path: Path, *, writable: bool) -> sa.Engine:
-    """An engine whose connections are to this file and no other, whatever characters its name has."""
-    return sa.create_engine("sqlite://", creator=partial(_connect, path, writable), poolclass=sa.pool.NullPool)
+def engine_of(path: Path) -> sa.Engine:
+    """An engine whose connections write this file and no other, whatever characters its name has.
 
-
-def _connect(path: Path, writable: bool) -> sqlite3.Connection:
-    """A connection; only a writer makes the file where there is none."""
+    The file is made where there is none. Readers use `paceline.store.reading`.
+    """
     whole = path.absolute()  # a relative one could begin with "file:", which some builds of SQLite take for a URI
-    if writable:
-        return sqlite3.connect(whole, timeout=_WRITER_WAITS)
-    found = sqlite3.connect(f"{whole.as_uri()}?mode=ro", uri=True)
-    try:
-        found.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
-        if not _cannot_share(error) or _has_log(whole):
-            raise
-        # In WAL mode even a reader needs files beside the database. In a folder where it may not make them there is no
-        # writer either, so that the database can be taken as it is.
-        found.close()
-        found = sqlite3.connect(f"{whole.as_uri()}?mode=ro&immutable=1", uri=True)
-    return found
-
-
-def _cannot_share(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
-
-
-def _has_log(path: Path) -> bool:
-    log = path.with_name(f"{path.name}-wal")
-    return log.exists() and log.stat().st_size > 0
+    return sa.create_engine(
+        "sqlite://", creator=partial(sqlite3.connect, whole, timeout=_WRITER_WAITS), poolclass=sa.pool.NullPool
+    )
 
 
 @contextmanager
@@ -59,6 +38,10 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sa.exc.DBAPIError as error:
         raise _in_words(path, error.orig) from error
+    except sqlite3.Error as error:
+        raise _in_words(path, error) from error
+    except OSError as error:
+        raise PacelineError(f"{path} cannot be read ({error.strerror or error}).") from error
 
 
 def _in_words(path: Path, error: BaseException | None) -> PacelineError:

@@ -1,0 +1,114 @@
+"""Connections that only read: no file appears beside the database, and none in the study changes.
+
+In WAL mode even a reader needs SQLite's index of the log (``-shm``) beside the database, and makes it where it is not
+there. A writer that lives has made it, and one that was killed leaves it. Otherwise nobody writes, so that the database
+can be taken as it is; where there is a log without its index, as in a copy of a study, both are read from a copy.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from paceline.store.opening import explained
+
+_Stamp = tuple[tuple[int, int, int] | None, ...]
+_VERSIONS = slice(18, 20)  # of the database's header: the versions of the format for writing and reading; 2 is WAL
+
+
+class Reader:
+    """A connection to a database that another process may be writing, renewed when files appear or are replaced."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the database.
+
+        Raises:
+            UnreadableStudy: it is damaged.
+            PacelineError: it cannot be read for another reason.
+        """
+        self._path = path.absolute()  # a relative one could begin with "file:", which SQLite may take for a URI
+        self._connection: sa.Connection | None = None
+        self._copy: Path | None = None
+        self._stamp: _Stamp | None = None  # of the files, where it would not be noticed that they change
+        self._connect()
+
+    def connection(self) -> sa.Connection:
+        """The connection, to the database as it is now."""
+        if self._connection is None or (self._stamp is not None and self._stamp != self._stamps()):
+            return self._connect()
+        return self._connection
+
+    def close(self) -> None:
+        """Lets go of the file. Raises nothing: it may follow an error."""
+        with suppress(sa.exc.DBAPIError, sqlite3.Error):
+            if self._connection is not None:
+                self._connection.close()
+        self._connection = None
+        if self._copy is not None:
+            shutil.rmtree(self._copy, ignore_errors=True)
+        self._copy = None
+
+    def _connect(self) -> sa.Connection:
+        self.close()
+        self._stamp = None
+        engine = sa.create_engine("sqlite://", creator=self._opened, poolclass=sa.pool.NullPool)
+        with explained(self._path):
+            self._connection = found = engine.connect()
+        return found
+
+    def _opened(self) -> sqlite3.Connection:
+        log, index = self._beside("-wal"), self._beside("-shm")
+        has_log = log.exists() and log.stat().st_size > 0
+        if _is_in_wal_mode(self._path) and not index.exists():
+            return self._copied() if has_log else self._as_it_is()
+        try:
+            return _tried(f"{self._path.as_uri()}?mode=ro")
+        except sqlite3.OperationalError as error:
+            if not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+                raise
+            # the folder is not to be written, and the index not to be used: so there is no writer either
+            return self._copied() if has_log else self._as_it_is()
+
+    def _as_it_is(self) -> sqlite3.Connection:
+        self._stamp = self._stamps()
+        return _tried(f"{self._path.as_uri()}?mode=ro&immutable=1")
+
+    def _copied(self) -> sqlite3.Connection:
+        self._stamp = self._stamps()
+        self._copy = Path(tempfile.mkdtemp(prefix="paceline-"))
+        for source in (self._path, self._beside("-wal")):
+            shutil.copyfile(source, self._copy / source.name)
+        return sqlite3.connect(self._copy / self._path.name)
+
+    def _beside(self, ending: str) -> Path:
+        return self._path.with_name(f"{self._path.name}{ending}")
+
+    def _stamps(self) -> _Stamp:
+        return tuple(_stamp(self._beside(ending)) for ending in ("", "-wal", "-shm"))
+
+
+def _tried(uri: str) -> sqlite3.Connection:
+    """A connection that has been used once, since SQLite opens a file only then."""
+    found = sqlite3.connect(uri, uri=True)
+    try:
+        found.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
+def _is_in_wal_mode(path: Path) -> bool:
+    with path.open("rb") as file:
+        return 2 in file.read(_VERSIONS.stop)[_VERSIONS]
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
