@@ -16,7 +16,9 @@ from paceline.stats.winner import judge
         ("val_accuracy", [0.2, 0.9], (0.0, 1.0)),
         ("test accuracy", [0.2, 0.9], (0.0, 1.0)),
         ("val_out_auc", [0.2, 0.9], (0.0, 1.0)),
+        *((name, [0.2, 0.9], (0.0, 1.0)) for name in ("val_f1_score", "val_auc_1", "val_one_hot_mean_io_u", "f1")),
         ("val_loss", [0.2, 0.9], (-0.1, 1.1)),
+        ("val_r2_score", [0.2, 0.9], (-0.1, 1.1)),
         ("val_accuracy", [20.0, 90.0], (-0.1, 1.1)),  # percents
         ("val_accuracy_loss", [0.2, 0.9], (-0.1, 1.1)),
     ],

@@ -195,6 +195,7 @@ def test_a_final_that_is_not_finished() -> None:
         ([[0.5], [0.4]], "One fresh training"),
         ([[0.5, 0.6, 0.7]], "only finalist"),
         ([[0.5] * 4, [0.5] * 4, [0.3] * 4], "all gave the same score"),
+        ([[0.5] * 4, [0.4, 0.3, 0.2, 0.4]], "The winner's fresh trainings all gave the same score"),
         ([[math.nan] * 3] * 2, "No fresh training"),
         ([[math.inf, 1.0], [1.0, math.inf]], "failed on 1 of 2 pairs"),
     ],
@@ -205,11 +206,12 @@ def test_what_cannot_be_said_is_said(scores: list[list[float]], says: str) -> No
     assert verdict.winner in (10, 11)
 
 
-def test_constant_scores_are_tied_without_an_interval_of_the_difference() -> None:
-    verdict = judge(final_of([[0.5] * 4, [0.5] * 4]), UP, {})
-    assert verdict.tied == (10, 11)
-    assert (verdict.low, verdict.high, verdict.rivals[0].p) == (0.5, 0.5, 1.0)
-    assert math.isnan(verdict.rivals[0].low)
+@pytest.mark.parametrize(("other", "tied"), [([0.5] * 4, True), ([0.11, 0.1, 0.12, 0.1], False)])
+def test_equal_scores_of_trainings_that_differ_have_no_interval(other: list[float], tied: bool) -> None:
+    verdict = judge(final_of([[0.5] * 4, other]), UP, {})
+    assert (verdict.winner, 11 in verdict.tied) == (10, tied)
+    assert np.isnan([verdict.low, verdict.high, verdict.standard_error]).all()
+    assert math.isnan(verdict.rivals[0].low) == tied
 
 
 @pytest.mark.parametrize("pairs", [2, 3, 8])

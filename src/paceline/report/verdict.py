@@ -69,10 +69,9 @@ def _winner(verdict: "Verdict", record: Record) -> Iterator[str]:
         return
     yield f"{measured} on average over {verdict.num_pairs} fresh trainings, with a deviation of {_known(verdict.sd)}."
     luck = "" if number(verdict.expected) == number(verdict.mean) else ", without the luck of being picked as the best,"
-    yield (
-        f"What to expect of it{luck} is {number(verdict.expected)} "
-        f"(95 % interval {number(verdict.low)} to {number(verdict.high)})."
-    )
+    unknown = math.isnan(verdict.low)
+    interval = "" if unknown else f" (95 % interval {number(verdict.low)} to {number(verdict.high)})"
+    yield f"What to expect of it{luck} is {number(verdict.expected)}{interval}."
 
 
 def _tied(verdict: "Verdict", _: Record) -> Iterator[str]:

@@ -6,7 +6,10 @@ from typing import Literal
 
 from paceline.stats.ranks import Estimate, estimate
 
-_SHARES = frozenset({"accuracy", "acc", "auc", "precision", "recall", "sensitivity", "specificity", "f1", "iou"})
+_SHARES = re.compile(
+    r"(^|[^a-z0-9])(accuracy|acc|auc|precision|recall|sensitivity|specificity|iou|io_u|jaccard|(f1|fbeta|f_beta|jaccard)"
+    r"_score|f1|f1score)(_[0-9]+)?$"  # Keras numbers the names that it gives: auc_1
+)
 
 
 def clipped(low: float, high: float, metric: str, scores: Iterable[float]) -> tuple[float, float]:
@@ -17,8 +20,7 @@ def clipped(low: float, high: float, metric: str, scores: Iterable[float]) -> tu
         metric: its name says whether it is a share, such as ``"val_accuracy"``.
         scores: that were measured, NaN where that failed; where one of them is no share, the metric is none either.
     """
-    words = re.split(r"[^a-z0-9]+", metric.lower())
-    if words[-1] not in _SHARES or any(score < 0.0 or score > 1.0 for score in scores):
+    if not _SHARES.search(metric.lower()) or any(score < 0.0 or score > 1.0 for score in scores):
         return low, high
     return (low if low != low else max(0.0, low)), (high if high != high else min(1.0, high))
 

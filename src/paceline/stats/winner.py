@@ -149,6 +149,8 @@ def judge(
     else:
         best = best_of(scores)
         place, expected, error, half = best.place, best.expected, best.standard_error, best.half_width
+    if not certain and not np.ptp(scores[place]):  # equal by chance, or since the metric is coarse
+        error = half = math.nan
     winner, sign = numbers[place], objective.loss(-1.0)
     of_pairs = dict(zip(numbers, scores, strict=True))
     rivals = _rivals(final, of_pairs, winner, sign, signed=strict, certain=certain)
@@ -161,7 +163,8 @@ def judge(
         winner=winner, mean=sign * float(own.mean()), sd=_deviation(own), expected=value, low=low,
         high=high, standard_error=error, num_pairs=len(own), optimism=sign * (searched - value),
         optimism_error=error, rivals=rivals, tied=tied, beats_default=beats, preferred=_smallest(tied, sizes),
-        limits=(*limits, *_limits(final, scores, strict=strict, halved=halved, certain=certain)), exact=certain,
+        limits=(*limits, *_limits(final, scores, place, strict=strict, halved=halved, certain=certain)),
+        exact=certain,
     )  # fmt: skip
 
 
@@ -238,9 +241,9 @@ def _smallest(tied: tuple[int, ...], sizes: Mapping[int, float] | None) -> int |
 
 
 def _limits(
-    final: Final, scores: "NDArray[np.float64]", *, strict: bool, halved: bool, certain: bool
+    final: Final, scores: "NDArray[np.float64]", place: int, *, strict: bool, halved: bool, certain: bool
 ) -> list[str]:  # fmt: skip
-    """What the number and kind of the trainings leave unsaid; scores are gains that are counted."""
+    """What the number and kind of the trainings leave unsaid; scores are gains that count, ``place`` the winner's."""
     limits = []
     if len(scores) == 1:
         limits.append("It is the only finalist that can be judged, so there is nothing to compare it with.")
@@ -249,6 +252,10 @@ def _limits(
     elif not certain and not np.any(np.ptp(scores, axis=1)):
         limits.append(
             "Each finalist's fresh trainings all gave the same score: the metric is too coarse to show how they differ."
+        )
+    elif not certain and not np.ptp(scores[place]):
+        limits.append(
+            "The winner's fresh trainings all gave the same score, so how much others would differ is not known."
         )
     if strict and not halved and not certain:
         limits.append("There are too few pairs for half of them to pick the winner and the other half to measure it.")
