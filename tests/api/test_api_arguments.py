@@ -125,6 +125,7 @@ TUNE: Wrong = {
     "refit": flags(),
     "test_trials": flags(None),
     "keep_models": counts(),
+    "change_space": flags(None),
     "memory": AMOUNTS,
     "display": flags(None),
     "fixed": [(5, "fixed is 5"), ({5: 1}, "fixed is"), ([], "fixed is")],
@@ -240,6 +241,7 @@ RESUME: Wrong = {
     **GIVEN_AGAIN,
     **{name: TUNE[name] for name in ("budget", "search", "schedule", "class_weight", "memory", "keep_models")},
     "trials": counts(),
+    "change_space": flags(None),
 }
 FINISH: Wrong = {**GIVEN_AGAIN, **{name: TUNE[name] for name in ("class_weight", "memory")}}
 ABLATE: Wrong = {**GIVEN_AGAIN, "pairs": counts(2)}
@@ -280,6 +282,7 @@ OPEN: Wrong = {
     "objective": [*TUNE["objective"], (None, "no objective was given")],
     "search": TUNE["search"],
     "seed": counts(0),
+    "change_space": flags(None),
 }
 
 

@@ -139,7 +139,7 @@ def test_the_schedule_the_final_and_limits_may_change(tmp_path: Path) -> None:
         ({"seed": 4}, "seed is 4; expected 3, as in"),
         ({"epochs": 3}, "epochs is 3; expected None, as in"),
         ({"objective": "max"}, r"objective is score \(maximize\); expected score \(minimize\), as in"),
-        ({"space": {"x": paceline.Float(0, 2)}}, "the space differs in: x"),
+        ({"space": {"x": paceline.Float(0, 2)}}, "the space differs in x"),
     ],
 )
 def test_what_may_not_change_of_a_function_is_named(tmp_path: Path, options: dict[str, Any], message: str) -> None:

@@ -102,7 +102,7 @@ def test_it_goes_on_as_it_was(networks: paceline.Study) -> None:
         model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-4, 1e-2, sampling="log")), loss="mse")
         return model
 
-    with pytest.raises(StudyMismatch, match="the space differs in: rate"):
+    with pytest.raises(StudyMismatch, match="the space differs in rate"):
         paceline.resume(networks.directory, other, ROWS, trials=11)
 
 

@@ -46,7 +46,7 @@ def asked_for(given: Mapping[str, Any]) -> Request | FunctionTask:
         closing = Closing() if existing is None and closing.is_automatic else closing
         open_to_us = _named(given, "objective", "schedule", "epochs", "in_flight")
         return FunctionTask.of(
-            build, budget=limits, **shared, **_named(given, *_OF_FUNCTIONS, "ordered", "fixed"),
+            build, budget=limits, **shared, **_named(given, *_OF_FUNCTIONS, "ordered", "fixed", "change_space"),
             **left_open(existing, **open_to_us, closing=closing),
         )  # fmt: skip
     refuse("with data", "left out, since it is of functions", **{name: (given[name], None) for name in _OF_FUNCTIONS})
@@ -55,7 +55,7 @@ def asked_for(given: Mapping[str, Any]) -> Request | FunctionTask:
     options |= {} if given["groups"] is None else {"groups": given["groups"]}
     names = (
         "validation", "class_weight", "fixed", "batch_size", "validation_batch_size", "patience", "keep", "ordered",
-        "test_trials", "trials", "budget",
+        "test_trials", "trials", "budget", "change_space",
     )  # fmt: skip
     return as_request(
         build, data, **shared, **_named(given, *names), data_options=options,

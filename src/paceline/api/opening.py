@@ -30,6 +30,7 @@ def open_study(
     *,
     search: str | Strategy = "auto",
     seed: int | None = None,
+    change_space: bool = False,
 ) -> OpenStudy:
     """A study whose trials you run yourself: ``ask`` says what to try next, ``tell`` takes what came of it.
 
@@ -46,10 +47,11 @@ def open_study(
         objective: ``"max"`` or ``"min"``, or a metric such as ``("accuracy", "max")``; the same.
         search: as in `tune`; of a study that is there, its own is taken.
         seed: as in `tune`.
+        change_space: as in `tune`: whether a study that is there may go on with another ``space``.
 
     Raises:
         InvalidInput: anything that cannot be used; nothing has been written then.
         StudyMismatch: the directory holds another study.
         StudyLocked: another process is writing it.
     """
-    return OpenStudy(study, space, objective, search, seed)
+    return OpenStudy(study, space, objective, search, seed, change_space)

@@ -37,6 +37,7 @@ def resume(
     memory: int | str | None = None,
     display: Show = "auto",
     trust: bool = False,
+    change_space: bool = False,
     **data_options: Any,
 ) -> Study:
     """Goes on with a study that was interrupted or killed, or gives a finished one more to do.
@@ -64,6 +65,7 @@ def resume(
         display: as in `tune`.
         trust: whether a Python file that the study names as the source of ``build`` may be run although this user has
             not named it: of a study that somebody else made. A file in the study's own directory is run only so.
+        change_space: as in `tune`: whether ``build`` may ask for another space than that of the study.
         **data_options: as in `tune`; what is not passed is taken from the study.
 
     Raises:
@@ -81,12 +83,14 @@ def resume(
             data=data, validation=validation, class_weight=class_weight, folds=folds, groups=groups, memory=memory,
             keep_models=keep_models, **data_options,
         )  # fmt: skip
-        task = function_of(existing, build, budget=limits, search=search, schedule=schedule, trust=trust)
+        task = function_of(
+            existing, build, budget=limits, search=search, schedule=schedule, trust=trust, change_space=change_space
+        )
         return watched_function(task, display)
     request = request_of(
         existing, build, data, budget=limits, search=search, schedule=schedule, validation=validation,
         class_weight=class_weight, folds=folds, groups=groups, memory=memory, keep_models=keep_models,
-        data_options=data_options, trust=trust,
+        data_options=data_options, trust=trust, change_space=change_space,
     )  # fmt: skip
     return watched(request, display)
 

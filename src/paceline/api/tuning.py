@@ -55,6 +55,7 @@ def tune(
     workers: int | None = None,
     time_limit: float | str | None = None,
     memory_limit: int | str | None = None,
+    change_space: bool = False,
     **data_options: Any,
 ) -> Study:
     """Searches for the best configuration of ``build(hp)``: many candidates train as one compiled program.
@@ -166,6 +167,11 @@ def tune(
             What happens to a worker is recorded and happens to no other trial.
         time_limit: only with ``workers``: how long one trial may take, such as ``"15m"``.
         memory_limit: only with ``workers``: what one trial may take, such as ``"2GiB"``.
+        change_space: of a study that is there already: whether it may go on in another space: with a wider or narrower
+            range, a choice more or less, a hyperparameter fixed, dropped or new. Trials whose configuration is one of
+            the new space count as before, and are not run again. Those with a value of a hyperparameter that is gone
+            guide the search, but cannot be the best. All others stay in the record and count for nothing. Without it
+            another space is a StudyMismatch.
         **data_options: ``target``, ``data_dir``, ``test``, ``sample_weight``, ``task``, ``decimal`` of
             `paceline.data.load`; ``shuffle=False`` for rows in the order of time: the test part is the last rows,
             validation the last ones before it; ``standardize`` of `paceline.data.split`, which says what is done to

@@ -116,6 +116,12 @@ Watch = Annotated[
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run the code that the study names, though you have not named it yourself.")
 ]
+ChangeSpace = Annotated[
+    bool,
+    typer.Option(
+        "--change-space", help="Go on although the space is another one now: a wider range, a choice more, ..."
+    ),
+]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a hyperparameter; may be repeated.")
 ]

@@ -80,6 +80,7 @@ def tune(
     workers: o.Workers = None,
     time_limit: o.TimeLimit = None,
     memory_limit: o.MemoryLimit = None,
+    change_space: o.ChangeSpace = False,
     display: o.Display = True,
     watch: o.Watch = False,
 ) -> None:
@@ -102,7 +103,7 @@ def tune(
         repeats=repeats, folds=folds, final=o.final_of(final), prefer=prefer, refit=refit, keep_models=keep_models,
         class_weight=o.class_weights(class_weight),
         fixed={name: o.value_of(text) for name, text in values.items()} if is_function else values, workers=workers,
-        time_limit=time_limit, memory_limit=memory_limit, display=display, watch=watch,
+        time_limit=time_limit, memory_limit=memory_limit, change_space=change_space, display=display, watch=watch,
         **o.data_options(
             data_dir, target, task, test, shuffle=shuffle, standardize=standardize, scale_target=scale_target,
             decimal=decimal, groups=groups,
@@ -120,6 +121,7 @@ def resume(
     memory: o.Memory = None,
     data_dir: o.DataDir = None,
     trust: o.Trust = False,
+    change_space: o.ChangeSpace = False,
     display: o.Display = True,
     watch: o.Watch = False,
 ) -> None:
@@ -132,7 +134,7 @@ def resume(
     def go(trust: bool) -> None:
         api.resume(
             study, build, data, trials=trials, budget=budget, keep_models=keep_models, memory=memory,
-            display=display, trust=trust, **o.data_options(data_dir, None, None, None),
+            display=display, trust=trust, change_space=change_space, **o.data_options(data_dir, None, None, None),
         )  # fmt: skip
 
     with interruptible(), watched(study, watch):

@@ -73,6 +73,20 @@ class SpaceChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SpaceReplaced:
+    """The user has changed the space: earlier trials count as far as their configurations lie in the new one.
+
+    Attributes:
+        space: all of it.
+        trial: the trial whose function asked for something else than in earlier sessions; None where it was known
+            before the session's first trial.
+    """
+
+    space: Json
+    trial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TrialAsked:
     """The strategy proposed a configuration."""
 
@@ -270,6 +284,7 @@ Event = (
     | SessionStarted
     | SessionEnded
     | SpaceChanged
+    | SpaceReplaced
     | TrialAsked
     | TrialStarted
     | EpochMeasured

@@ -68,7 +68,7 @@ class FunctionExecutor:
     def __init__(
         self, make_place: Callable[[], Place], num_places: int, space: Space, limits: Limits,
         fixed: Mapping[str, Value] | None = None, awaited: Mapping[str, str] | None = None,
-        instead: Iterable[Hyperparameter] = (),
+        instead: Iterable[Hyperparameter] = (), may_change: bool = False,
     ) -> None:  # fmt: skip
         """Makes the places as they are needed.
 
@@ -79,9 +79,11 @@ class FunctionExecutor:
             limits: of each trial; only for places that can be killed.
             fixed: values of hyperparameters that are not to be tuned.
             instead: hyperparameters that stand in the place of what the function asks for under their names.
+            may_change: whether the function may ask for something else than in earlier sessions.
             awaited: names that the function is expected to ask for, with the argument that says so.
         """
-        self._tracker = SpaceTracker(space)
+        instead = tuple(instead)
+        self._tracker = SpaceTracker(space, may_change, {h.name for h in instead})
         self._make_place, self._num_places, self._limits = make_place, num_places, limits
         self._awaited = dict(awaited or {})
         self._orders = {"fixed": dict(fixed or {}), "instead": [h.to_json() for h in instead]}
@@ -268,18 +270,18 @@ class FunctionExecutor:
     def _seen(self, desk: "_Desk", words: Words) -> list[Event]:
         """The space, where it has changed, and the configuration, where the function asked for another than given."""
         desk.seen = words["config"], words["asked"]
-        events = self._learn(desk, words.get("error"))
+        events = self._learn(desk, words.get("error"), "error" in words)
         if words["config"] != desk.config:
             desk.config = words["config"]
             events.append(TrialStarted(words["trial"], "function", words["config"]))
         return events
 
-    def _learn(self, desk: "_Desk", error: str | None) -> list[Event]:
+    def _learn(self, desk: "_Desk", error: str | None, is_whole: bool = False) -> list[Event]:
         if desk.job is None:
             return []
         met, desk.met = desk.met, []
         config, asked = desk.seen
-        return self._tracker.take(desk.job.trial, met, Observation(config, error or None, asked))
+        return self._tracker.take(desk.job.trial, met, Observation(config, error or None, asked), is_whole)
 
     def _excess(self, desk: "_Desk") -> str | None:
         """Which limit a trial is over, as a sentence."""

@@ -6,6 +6,7 @@ from paceline.space.define import HyperParameters
 from paceline.space.discover import Discovery, discover
 from paceline.space.infer import Observation, contradicts, infer_conditions
 from paceline.space.learn import Learner
+from paceline.space.moving import Moved, differences, move
 from paceline.space.numbers import Float, Int
 from paceline.space.space import Space, hyperparameter_from_json
 
@@ -20,10 +21,13 @@ __all__ = [
     "Hyperparameter",
     "Int",
     "Learner",
+    "Moved",
     "Observation",
     "Space",
     "contradicts",
+    "differences",
     "discover",
     "hyperparameter_from_json",
     "infer_conditions",
+    "move",
 ]

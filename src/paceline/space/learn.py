@@ -29,6 +29,18 @@ class Learner:
         self._observations: dict[Hashable, Observation] = dict(enumerate(observations, -len(observations)))
         self.space = infer_conditions(self.declared, observations)[0] if observations else Space(self.declared)
 
+    def replace(self, known: Hyperparameter, by: Hyperparameter | None) -> None:
+        """Puts another hyperparameter, or nothing, in the place of one that is known, under the same conditions."""
+        at = next(at for at, h in enumerate(self.declared) if h.definition == known.definition)
+        before = self.declared[at]
+        new = [] if by is None else [by.with_conditions(by.conditions or before.conditions)]
+        declared = [*self.declared[:at], *new, *self.declared[at + 1 :]]
+        names = {h.name for h in declared}
+        self.declared = tuple(
+            h.with_conditions([c for c in h.conditions if c.parent in names]) if h.conditions else h for h in declared
+        )
+        self.space = Space(self.declared)
+
     def learn(self, run: Hashable, met: Sequence[Hyperparameter], observation: Observation) -> bool:
         """Takes what one run showed, or more of a run that it knows; says whether the space is another one now.
 

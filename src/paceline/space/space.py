@@ -161,16 +161,19 @@ class Space:
     def _fill(self, values: Mapping[str, Any]) -> dict[str, Value]:
         return {h.name: value for h, value in self._active(values)}
 
-    def project(self, values: Mapping[str, Any]) -> dict[str, Value] | None:
+    def project(self, values: Mapping[str, Any], *, strict: bool = False) -> dict[str, Value] | None:
         """The configuration of this space that a configuration of another one comes nearest to.
 
         Values of names that are not in this space, or inactive in it, are left out; missing ones are at their defaults.
-        None where an active hyperparameter cannot take the value that is given for it.
+        None where an active hyperparameter cannot take the value that is given for it or, where that is ``strict``,
+        has several values and none is given.
         """
         config: dict[str, Value] = {}
         for h, rules in self._members:
             if not rules or _hold(rules, config):
                 if h.name in values and not h.admits(values[h.name]):
+                    return None
+                if strict and h.name not in values and h.num_values != 1:
                     return None
                 config[h.name] = h.legal(values[h.name]) if h.name in values else h.default
         return config

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from paceline.core import InvalidInput, Trial, TrialState
-from paceline.core.checks import whole_number
+from paceline.core.checks import flag, whole_number
 from paceline.core.events import (
     EpochMeasured,
     Event,
@@ -26,7 +26,8 @@ from paceline.space import Hyperparameter, Space
 from paceline.store import StudyStore, study_directory
 from paceline.study.asking import seed_of
 from paceline.study.bring import choose_search
-from paceline.study.continuing import ASKED, Existing, check_given_space, going_on
+from paceline.study.changed_space import changed
+from paceline.study.continuing import ASKED, Existing, going_on
 from paceline.study.folded import fold, keep_snapshot
 from paceline.study.frames import trials_dataframe
 from paceline.study.function import created, given_space, objective_of
@@ -54,7 +55,7 @@ class OpenStudy:
 
     def __init__(
         self, directory: str | os.PathLike[str], space: Space | Mapping[str, Hyperparameter] | None, objective: Any,
-        search: str | Strategy, seed: int | None,
+        search: str | Strategy, seed: int | None, change_space: bool = False,
     ) -> None:  # fmt: skip
         """See `paceline.open_study`."""
         self.directory = study_directory(directory)
@@ -68,7 +69,11 @@ class OpenStudy:
         wanted = existing.record.objective if existing is not None and objective is None else objective_of(objective)
         seed = seed_of(seed, existing)
         choice = choose_search(search, seed, existing)
-        choice.strategy.check(existing.record.space if existing is not None else given)
+        if existing is not None and not len(given):
+            given = existing.record.space
+        self._may_change = flag("change_space", change_space)
+        choice = choice.within(given) if self._may_change else choice
+        choice.strategy.check(given)
         first = created(wanted, ASKED, "trials told by hand", {"seed": seed, **choice.settings, "trials": None})
         if existing is not None:
             self._changes(first, given, existing.record, existing.state)
@@ -93,8 +98,7 @@ class OpenStudy:
             StudyMismatch: it is another study.
         """
         changes = going_on(first, record, state, self.directory)
-        check_given_space(given, record, self.directory)
-        return changes
+        return [*changes, *changed(record.found_space, given, record, self.directory, self._may_change)]
 
     # -- asking and telling
 
@@ -108,8 +112,8 @@ class OpenStudy:
         """
         count = whole_number("count", count)
         record = self.record
-        seen = {record.space.key(trial.config) for trial in record.trials.values()}
-        history = History(seen, record.all_trials(), record.objective)
+        seen = {record.space.key(trial.config) for trial in record.members()}
+        history = History(seen, record.observed(), record.objective)
         strategy, proposals = self._strategy.ask(record.space, history, count)
         seed, first = int(record.settings["seed"]), len(record.trials)
         events: list[Event] = []

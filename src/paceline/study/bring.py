@@ -13,6 +13,7 @@ from paceline.core.events import Json
 from paceline.search import Bayes, Given, StartWith, Strategy, create
 from paceline.search.bayes.belief import check_prior
 from paceline.search.start_with import with_default
+from paceline.space import Space
 from paceline.store import StudyStore, study_directory
 from paceline.study.continuing import Existing
 from paceline.study.folded import read_record
@@ -33,12 +34,16 @@ class SearchChoice:
         name: as it was typed, such as ``"auto"``.
         start_with: configurations to try first, other than the default one; None for none.
         stored: what a study has stored of all this already, where it goes on with its own search; None elsewhere.
+        is_given: whether ``start_with`` is asked for now; else it is the study's.
+        space: where the space was changed, the one in which the study's own configurations have to lie.
     """
 
     strategy: Strategy
     name: str
     start_with: tuple[Configuration, ...] | None = None
     stored: Mapping[str, Json] | None = None
+    is_given: bool = False
+    space: Space | None = None
 
     @classmethod
     def of(cls, search: "str | Strategy | SearchChoice", seed: int) -> "SearchChoice":
@@ -60,10 +65,20 @@ class SearchChoice:
         configs = None if self.start_with is None else [dict(config) for config in self.start_with]
         return {"search": self.name, "strategy": _brief(self.strategy.to_json()), "start_with": configs}
 
+    def within(self, space: Space) -> "SearchChoice":
+        """The same where the space of the study was changed: its own configurations that lie outside are left out."""
+        return self if self.is_given else replace(self, space=space)
+
     def first(self, default: bool) -> Strategy:
         """The strategy behind the configurations that come first, the ``default`` one among them where that is True."""
         strategy = with_default(self.strategy) if default else self.strategy
-        return strategy if self.start_with is None else StartWith(self.start_with, strategy)
+        if self.start_with is None:
+            return strategy
+        return StartWith(tuple(filter(self._is_inside, self.start_with)), strategy)
+
+    def _is_inside(self, config: Configuration) -> bool:
+        space = self.space
+        return space is None or (config.keys() <= set(space.names) and space.project(config) is not None)
 
 
 def choose_search(
@@ -90,7 +105,7 @@ def choose_search(
     elif choice.name == "auto" and existing is not None:
         choice = _continued(existing, searches)
     if start_with is not None:
-        return replace(choice, start_with=_configurations(start_with), stored=None)
+        return replace(choice, start_with=_configurations(start_with), stored=None, is_given=True)
     if existing is not None and choice.stored is None:
         return replace(choice, start_with=_first_of(existing))
     return choice

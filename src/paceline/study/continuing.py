@@ -1,6 +1,6 @@
 """Going on with a study: what its directory holds, and what of it may differ from what is asked for now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -213,24 +213,3 @@ def going_on(mine: StudyCreated, record: Record, state: Mapping[str, Any] | None
         return []
     notes = [Noted(note) for note in settings.notes(had, changed)]
     return [SettingsChanged(changed), *notes]
-
-
-def check_given_space(given: Space, record: Record, directory: Path) -> None:
-    """Makes sure that a study has the hyperparameters that are given, whatever trials have shown of their conditions.
-
-    Raises:
-        StudyMismatch: it has others of these names.
-    """
-    plain = {h.name: h.with_conditions(()) for h in record.space}
-    different = [h.name for h in given if plain.get(h.name) != h.with_conditions(())]
-    if different:
-        raise space_mismatch(different, directory)
-
-
-def space_mismatch(names: Iterable[str], directory: Path) -> StudyMismatch:
-    """The error where a space is not that of the study."""
-    return StudyMismatch(
-        f"the space differs in: {', '.join(names)}",
-        expected=f"the space of {directory}",
-        fix=settings.another_directory(directory),
-    )

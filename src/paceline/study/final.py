@@ -70,7 +70,7 @@ class TheFinal:
         from paceline.search import promising
 
         record = self._record
-        order, remark = promising(record.space, record.all_trials(), record.objective, MOST_FINALISTS)
+        order, remark = promising(record.space, record.members(), record.objective, MOST_FINALISTS)
         size = size_of(record, self._task, order, self._seconds_left())
         notes = [Noted(note, "final") for note in size.notes]
         if not size.finalists:

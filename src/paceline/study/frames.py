@@ -9,7 +9,10 @@ if TYPE_CHECKING:
 
 
 def trials_dataframe(record: Record) -> "pd.DataFrame":
-    """One row a trial: number, state, score, epochs, seconds, origin, program, one ``config_*`` a hyperparameter."""
+    """One row a trial: number, state, score, epochs, seconds, origin, program, one ``config_*`` a hyperparameter.
+
+    Where the space was changed, ``in_space`` says which trials are of the space as it stands.
+    """
     import pandas as pd
 
     rows = []
@@ -21,5 +24,9 @@ def trials_dataframe(record: Record) -> "pd.DataFrame":
         }  # fmt: skip
         rows.append(row | {f"config_{name}": value for name, value in trial.config.items()})
     columns = ["number", "state", "score", "epochs", "seconds", "origin", "program"]
-    columns += [f"config_{name}" for name in record.space.names]
-    return pd.DataFrame(rows, columns=columns)
+    names = dict.fromkeys((*record.space.names, *(name for trial in record.trials.values() for name in trial.config)))
+    columns += [f"config_{name}" for name in names]
+    frame = pd.DataFrame(rows, columns=columns)
+    if record.moved:
+        frame["in_space"] = [number not in record.moved for number in record.trials]
+    return frame

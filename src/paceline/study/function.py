@@ -30,11 +30,12 @@ from paceline.execute.processes import Load, check_may_spawn, importable
 from paceline.schedule import Full, Schedule
 from paceline.schedule.asha import Asha
 from paceline.search import Strategy
-from paceline.space import Fixed, Hyperparameter, Space
+from paceline.space import Fixed, Hyperparameter, Space, differences
 from paceline.space.base import scalar
 from paceline.study.bring import SearchChoice
+from paceline.study.changed_space import changed, given_before, regrown
 from paceline.study.closing import Closing
-from paceline.study.continuing import FUNCTION, Existing, check_given_space, going_on
+from paceline.study.continuing import FUNCTION, Existing, going_on
 from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record import Record
 from paceline.study.source import import_build
@@ -65,6 +66,7 @@ class FunctionTask:
         source: ``"file.py:function"``, for ``paceline resume``; None where the function was passed from memory.
         closing: the final; none unless it was asked for, since only the user knows what a call takes.
         fixed: values of hyperparameters that are not to be tuned.
+        change_space: whether the study that is there may go on in another space.
         notes: sentences for the user.
     """
 
@@ -87,6 +89,7 @@ class FunctionTask:
     source: str | None = None
     closing: Closing = field(default_factory=Closing)
     fixed: Mapping[str, Value] = field(default_factory=dict)
+    change_space: bool = False
     notes: Sequence[str] = ()
 
     @classmethod
@@ -96,12 +99,13 @@ class FunctionTask:
         space: Space | Mapping[str, Hyperparameter] | None = None, workers: int | None = None,
         time_limit: float | str | None = None, memory_limit: int | str | None = None, ordered: bool | None = None,
         in_flight: int | None = None, fixed: Mapping[str, Any] | None = None, closing: Closing | None = None,
+        change_space: bool = False,
     ) -> "FunctionTask":  # fmt: skip
         """Takes what users pass and checks it; the arguments are those of `paceline.tune`.
 
         Args:
             function, objective, study, search, seed, schedule, epochs, space, workers, time_limit, memory_limit,
-                ordered, in_flight, fixed: as in `tune`.
+                ordered, in_flight, fixed, change_space: as in `tune`.
             budget: its ``trials`` and ``budget``.
             existing: the study that is there already.
             closing: its ``final``.
@@ -119,18 +123,21 @@ class FunctionTask:
             raise InvalidInput(f"build is {shown(found)}", expected="a function of hp")
         asked = {} if fixed is None else mapping("fixed", fixed)
         fixed = {name: scalar(value, f"fixed[{name!r}]") for name, value in asked.items()}
-        given = given_space(space, fixed)
+        given = given_space(_stored_space(existing) if space is None else space, fixed)
         closing = closing or Closing()
+        change_space = flag("change_space", change_space)
+        whole = _whole(given, existing, change_space)
+        search = search.within(whole) if change_space else search
         strategy = search.first(default=bool(closing.pairs))
         if any(h.num_values != 1 for h in given):  # else the space is known by and by
             strategy.check(given)
         decides = schedule_of(schedule, epochs)
         return cls(
             found, _name_of(function), objective_of(objective), study, budget, seed,
-            given if existing is None else _grown(given, existing.record.space), given, search, decides, ordered,
+            whole, given, search, decides, ordered,
             in_flight or _in_flight(workers or 1, strategy, decides), epochs, workers, limits,
             load=None if workers is None else _loader(function, found), source=_source_of(function), closing=closing,
-            fixed=fixed,
+            fixed=fixed, change_space=change_space,
         )  # fmt: skip
 
     @property
@@ -183,7 +190,9 @@ class FunctionTask:
         if self.load is not None:
             make = partial(ProcessPlace, self.load, metric)
         awaited = {**dict.fromkeys(self.fixed, "fixed"), **dict.fromkeys(self.strategy.names, "prior")}
-        return FunctionExecutor(make, num_places, self.space, self.limits, self.fixed, awaited, self.given)
+        return FunctionExecutor(
+            make, num_places, self.space, self.limits, self.fixed, awaited, self.given, self.change_space
+        )
 
     @property
     def test_trials(self) -> bool:
@@ -228,8 +237,10 @@ class FunctionTask:
             StudyMismatch: it is another study; says in what.
         """
         events = going_on(self.created, record, state, self.directory)
-        check_given_space(self.given, record, self.directory)
-        return events
+        if record.created is None:
+            return events
+        before, whole = given_before(record, self.given), regrown(self.given, record)
+        return [*events, *changed(before, self.given, record, self.directory, self.change_space, whole)]
 
 
 def created(objective: Objective, kind: str, name: str, settings: Mapping[str, Json]) -> StudyCreated:
@@ -298,6 +309,21 @@ def schedule_of(given: str | Schedule, epochs: int | None) -> Schedule:
             expected="epochs=27 or the like: how many steps a full run reports with hp.report",
         )
     return made
+
+
+def _stored_space(existing: Existing | None) -> Space | None:
+    """What of the space a study was given, where it is not given again."""
+    stored = None if existing is None else existing.settings.get("source", {}).get("space")
+    return None if stored is None else Space.from_json(stored)
+
+
+def _whole(given: Space, existing: Existing | None, may_change: bool) -> Space:
+    """The space as far as it is known: what is given, and what earlier calls have shown."""
+    if existing is None:
+        return given
+    if may_change and differences(given_before(existing.record, given), given):
+        return regrown(given, existing.record)
+    return _grown(given, existing.record.space)
 
 
 def _grown(given: Space, before: Space) -> Space:

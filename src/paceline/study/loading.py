@@ -208,6 +208,11 @@ def _ended(record: Record, directory: Path, number: int) -> Trial:
     if number not in record.trials:
         expected = f"0 to {len(record.trials) - 1}" if record.trials else "a trial; the study has none yet"
         raise InvalidInput(f"trial is {number}", expected=expected)
+    if number in record.moved:
+        raise InvalidInput(
+            f"trial {number} was trained in a space that study {directory} does not have any more",
+            expected="a trial of its space as it stands (study.trials_dataframe() says which are)",
+        )
     trial = record.trial(number)
     if trial.state not in (TrialState.COMPLETED, TrialState.STOPPED):
         raise InvalidInput(f"trial {number} is {trial.state}", expected="one that completed, or was stopped")

@@ -15,8 +15,9 @@ from paceline.schedule import Full, Schedule
 from paceline.search import Strategy
 from paceline.space import Discovery, Space
 from paceline.study.backend import choose_backend
+from paceline.study.changed_space import changed
 from paceline.study.closing import Closing
-from paceline.study.continuing import going_on, space_mismatch
+from paceline.study.continuing import going_on
 from paceline.study.dataset import study_data
 from paceline.study.discovery import discover_space, inferred_notes
 from paceline.study.engine import Engine, first_batch
@@ -221,10 +222,7 @@ class Plan:
                 raise StudyMismatch(
                     "groups are others", expected=f"those of {directory}", fix=another_directory(directory)
                 )
-            different = [name for name in self.space.names if record.space.variants(name) != self.space.variants(name)]
-            missing = [name for name in record.space.names if name not in self.space and self.structural]
-            if different or missing:
-                raise space_mismatch([*different, *missing], directory)
+            events += changed(record.found_space, self.space, record, directory, self.request.change_space)
         return events
 
 
@@ -251,6 +249,8 @@ def make_plan(request: Request) -> Plan:
         notes.append(f"The space holds {size:,} configurations.")
     notes.extend(inferred_notes(found))
     notes.extend(discovered.notes)
+    if request.change_space:
+        request = replace(request, search=request.search.within(found.space))
     request.search.first(default=False).check(found.space)
     schedule = schedule_of(request, isinstance(dataset, Stream))
     in_flight = request.in_flight or in_flight_of(backend)

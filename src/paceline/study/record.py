@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from paceline.core import Ablation, Action, Configuration, Final, Measurement, Objective, Side, Trial, TrialState
@@ -22,6 +22,7 @@ from paceline.core.events import (
     SessionStarted,
     SettingsChanged,
     SpaceChanged,
+    SpaceReplaced,
     StudyCreated,
     TrialAsked,
     TrialDecided,
@@ -30,7 +31,7 @@ from paceline.core.events import (
     TrialStarted,
     TrialTested,
 )
-from paceline.space import Space
+from paceline.space import Space, move
 from paceline.study.settings import with_changes
 
 
@@ -53,6 +54,8 @@ class Record:
         notes_of_final: of the notes, those that belong to the result of the final, or say why there is none.
         trials_since_final: whether trials were asked for or ended since the last final began.
         changes: what of the settings was changed when the study went on.
+        moved: trials of an earlier space that are none of the space as it stands, by number: the configuration of it as
+            which a search learns from them, or None where they lie outside.
         test_is_current: whether the best model was tested since anything changed that may have changed it.
 
     All that the events add up to is in these fields: it is stored by their types (`paceline.study.snapshot`). What
@@ -76,6 +79,7 @@ class Record:
     trials_since_final: bool = False
     test_is_current: bool = False
     changes: list[SettingsChanged] = field(default_factory=list)
+    moved: dict[int, Configuration | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.space = Space.from_json(self.spaces[-1].space) if self.spaces else Space()
@@ -118,10 +122,11 @@ class Record:
         """The trial of the user's default configuration, however far it came; None where there is none that works."""
         values = self.space.complete({})
         key = self.space.key(values)
-        for trial in self.trials.values():
+        for number, trial in self.trials.items():
             # the values first: the key of each of many trials would take seconds
             alike = all(trial.config.get(name, value) == value for name, value in values.items())
-            if alike and trial.state is not TrialState.FAILED and self.space.key(trial.config) == key:
+            works = number not in self.moved and trial.state is not TrialState.FAILED
+            if alike and works and self.space.key(trial.config) == key:
                 return trial
         return None
 
@@ -152,6 +157,27 @@ class Record:
     def all_trials(self) -> list[Trial]:
         """Every trial with its measurements, in order."""
         return [self.trial(number) for number in self.trials]
+
+    @property
+    def found_space(self) -> Space:
+        """The space as it was given or found when it was last asked for, without what trials have added to it."""
+        asked_for = [one.space for one in self.spaces if one.trial is None]
+        return Space.from_json(asked_for[-1]) if asked_for else Space()
+
+    def members(self) -> list[Trial]:
+        """Every trial of the space as it stands: those that can be the best, and need not be run again."""
+        return [self.trial(number) for number in self.trials if number not in self.moved]
+
+    def observed(self) -> list[Trial]:
+        """Every trial that says something of the space as it stands, with its configuration there."""
+        return [trial for number in self.trials if (trial := self.observation(number)) is not None]
+
+    def observation(self, number: int) -> Trial | None:
+        """A trial with its configuration in the space as it stands; None where it lies outside."""
+        if number not in self.moved:
+            return self.trial(number)
+        config = self.moved[number]
+        return None if config is None else replace(self.trial(number), config=config)
 
     def num_measured(self, number: int) -> int:
         """Epochs measured of a trial that trains itself."""
@@ -192,6 +218,8 @@ class Record:
             case SpaceChanged():
                 self.space = Space.from_json(event.space)
                 self.spaces.append(event)
+            case SpaceReplaced():
+                self._replace_space(event)
             case TrialAsked():
                 self.trials[event.number] = Trial(
                     event.number, event.config, event.seed, event.epochs, origin=event.origin
@@ -199,6 +227,7 @@ class Record:
                 self._counts[TrialState.WAITING] += 1
                 self.trials_since_final, self.notes_of_final = True, []
             case TrialStarted():
+                self.moved.pop(event.number, None)  # it has begun in this space, whatever it was proposed in
                 self._change(
                     event.number,
                     state=TrialState.RUNNING,
@@ -246,6 +275,18 @@ class Record:
             case BestTested():
                 self.tested = event
                 self.test_is_current = True
+
+    def _replace_space(self, event: SpaceReplaced) -> None:
+        """From here on there is another space, and no result that rests on a trial outside of it."""
+        before, self.space = self.space, Space.from_json(event.space)
+        self.spaces.append(SpaceChanged(event.space, event.trial))
+        self.moved = moved(self.trials, self.moved, before, self.space)
+        self._best, self._longest = self._find_best(), None
+        if self.final is not None:
+            self.final = _without(self.final, self.moved)
+        if self.ablation is not None and {self.ablation.default, self.ablation.winner} & self.moved.keys():
+            self.ablation = None
+        self.trials_since_final, self.test_is_current, self.notes_of_final = True, False, []
 
     def _note(self, event: Noted) -> None:
         if event.text not in self.notes:
@@ -308,14 +349,15 @@ class Record:
         if self.created is None:
             return None
         loss = self.objective.loss
-        scores = ((t.score, n) for n, t in self.trials.items() if t.state is TrialState.COMPLETED)
+        members = ((n, t) for n, t in self.trials.items() if n not in self.moved)
+        scores = ((t.score, n) for n, t in members if t.state is TrialState.COMPLETED)
         known = ((loss(score), n) for score, n in scores if score is not None and math.isfinite(score))
         return min(known, default=(0.0, None))[1]
 
     def _compare(self, number: int) -> None:
         """Takes notice of a trial that may be the best; of equals the first by number is, whichever ended first."""
         trial = self.trials[number]
-        if trial.score is None or trial.state is not TrialState.COMPLETED:
+        if trial.score is None or trial.state is not TrialState.COMPLETED or number in self.moved:
             return
         best = None if self._best is None else self.trials[self._best]
         earlier = best is not None and trial.score == best.score and number < best.number
@@ -332,6 +374,33 @@ class Record:
         known = self._longest.get(key)
         if known is None or trial.epochs >= self.trials[known].epochs:
             self._longest[key] = number
+
+
+def moved(
+    trials: Mapping[int, Trial], already: Mapping[int, Configuration | None], before: Space, after: Space
+) -> dict[int, Configuration | None]:
+    """Which trials are none of a new space, and what they count as there; see `Record.moved`.
+
+    Args:
+        trials: by number.
+        already: those that are none of the space before.
+        before, after: the spaces.
+    """
+    found = {n: move(trial.config, None if n in already else before, after) for n, trial in trials.items()}
+    return {number: one.config for number, one in found.items() if not one.is_whole}
+
+
+def _without(final: Final, trials: Container[int]) -> Final | None:
+    """What is left of a final without some of its trials."""
+    finalists = tuple(number for number in final.finalists if number not in trials)
+    if not finalists:
+        return None
+    scores = {key: score for key, score in final.scores.items() if key[0] in finalists}
+    return replace(
+        final, finalists=finalists, default=final.default if final.default in finalists else None,
+        winner=final.winner if final.winner in finalists else None, scores=scores,
+        seconds={key: final.seconds[key] for key in scores},
+    )  # fmt: skip
 
 
 def _but_for_epochs(config: Configuration, seed: int) -> object:

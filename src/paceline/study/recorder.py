@@ -174,7 +174,7 @@ class Recorder:
 
     def _rank(self, number: int) -> tuple[float, int]:
         """Of trials with a score, the best first; of equals the one that was asked for first."""
-        trial = self.record.trials.get(number)
+        trial = None if number in self.record.moved else self.record.trials.get(number)
         score = None if trial is None else trial.score
         return math.inf if score is None else self.record.objective.loss(score), number
 

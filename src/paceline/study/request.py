@@ -50,6 +50,7 @@ class Request:
         test_trials: whether every completed trial is measured on the test part, too.
         keep_models: of how many trials the trained networks are kept; None for as many as before.
         source: how the terminal can find build and data again, for ``paceline resume``.
+        change_space: whether the study that is there may go on in another space.
         recorded: what the study that is there recorded of its data; None where it begins.
     """
 
@@ -79,6 +80,7 @@ class Request:
     validation_batch_size: int | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
     recorded: Mapping[str, Json] | None = None
+    change_space: bool = False
 
     @classmethod
     def of(
@@ -89,6 +91,7 @@ class Request:
         in_flight: int | None = None, closing: Closing | None = None, replication: Replication | None = None,
         test_trials: bool = False, keep_models: int | None = None, validation_batch_size: int | None = None,
         source: Mapping[str, Any] | None = None, recorded: Mapping[str, Json] | None = None,
+        change_space: bool = False,
     ) -> "Request":  # fmt: skip
         """Takes what users pass and checks it.
 
@@ -121,7 +124,7 @@ class Request:
                 if validation_batch_size is None
                 else whole_number("validation_batch_size", validation_batch_size)
             ),
-            source=dict(source or {}), recorded=recorded,
+            source=dict(source or {}), recorded=recorded, change_space=flag("change_space", change_space),
         )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def request_of(
     existing: Existing, build: Build | str | None, data: Any, *, budget: Budget, search: str | Strategy = "auto",
     schedule: str | Schedule = "auto", validation: Any = None, class_weight: Any = None,
     folds: Any = None, groups: Any = None, memory: int | str | None = None, keep_models: int | None = None,
-    data_options: Mapping[str, Any], searches: bool = True, trust: bool = False,
+    data_options: Mapping[str, Any], searches: bool = True, trust: bool = False, change_space: bool = False,
 ) -> Request:  # fmt: skip
     """The study's request, with what was passed from memory given again; arguments as in `paceline.resume`.
 
@@ -37,7 +37,7 @@ def request_of(
             nothing is searched.
         budget: the limits.
         searches: whether further trials are to be asked for.
-        trust: as in `resume`.
+        trust, change_space: as in `resume`.
 
     Raises:
         InvalidInput: something was passed from memory and is not given again.
@@ -73,13 +73,13 @@ def request_of(
         keep_models=settings.get("keep_models") if keep_models is None else keep_models,
         validation_batch_size=settings.get("validation_batch_size"),
         replication=_replication(replication, folds, directory),
-        recorded=existing.data,
+        recorded=existing.data, change_space=change_space,
     )  # fmt: skip
 
 
 def function_of(
     existing: Existing, function: Build | str | None, *, budget: Budget, search: str | Strategy = "auto",
-    schedule: str | Schedule = "auto", searches: bool = True, trust: bool = False,
+    schedule: str | Schedule = "auto", searches: bool = True, trust: bool = False, change_space: bool = False,
 ) -> FunctionTask:  # fmt: skip
     """A function's study, to be gone on with; arguments as in `request_of`.
 
@@ -103,7 +103,7 @@ def function_of(
         function, objective=record.objective, study=directory, budget=budget,
         search=choose_search(search, existing.seed, existing, searches=searches), seed=existing.seed, existing=existing,
         schedule=_schedule_of(existing, schedule, searches), closing=Closing.from_json(settings.get("closing")),
-        fixed=settings["source"].get("fixed"), space=space,
+        fixed=settings["source"].get("fixed"), space=space, change_space=change_space,
         **{name: settings.get(name) for name in names},
     )  # fmt: skip
 

@@ -44,9 +44,7 @@ class Search:
         # where nothing is learnt and nobody is stopped, it does not matter in whose turn anything comes
         self._watches = self._strategy.learns or not isinstance(self._schedule, Full) or task.grows
         self._turns = Turns(task.ordered and self._watches, turns if self._watches else None)
-        self._standings = Standings()
-        self._keys = {number: self._record.space.key(t.config) for number, t in self._record.trials.items()}
-        self._seen = set(self._keys.values())
+        self._take_up_space()
         self._space, self._spaces_known = Space(), 0
         self.exhausted = ""
 
@@ -67,7 +65,7 @@ class Search:
         if not self._watches:
             self._submit([n for n, trial in self._record.trials.items() if not trial.state.is_final])
             return
-        self._standings = Standings.of(map(self._standing, self._record.trials))
+        self._put_all()
         open_trials = []
         for number in self._turns.in_flight:
             trial = self._record.trials[number]
@@ -104,7 +102,10 @@ class Search:
     # -- who goes on
 
     def _notice(self, number: int) -> None:
-        if self._task.grows:
+        self._follow_space()
+        if self._record.observation(number) is None:
+            return  # it was ended when the space was changed
+        if self._task.grows and number not in self._record.moved:
             self._see(number)
         self._standings.put(self._standing(number))
         if not self._record.trials[number].state.is_final:
@@ -113,13 +114,32 @@ class Search:
         while more and self._carry_out(self._schedule.review(self._standings, more_to_come=True)):
             pass
 
+    def _take_up_space(self) -> None:
+        """Counts what has been tried of the space as it stands, with nothing that lies outside of it."""
+        space, trials = self._record.space, self._record.trials
+        self._moved, self._standings = self._record.moved, Standings()
+        self._keys = {number: space.key(trial.config) for number, trial in trials.items() if number not in self._moved}
+        self._seen = set(self._keys.values())
+
+    def _put_all(self) -> None:
+        moved = self._record.moved
+        observed = (number for number in self._record.trials if moved.get(number, ()) is not None)
+        self._standings = Standings.of(map(self._standing, observed))
+
+    def _follow_space(self) -> None:
+        """Takes up another space that a function has shown, where the user lets it change."""
+        if self._moved is not self._record.moved:
+            self._take_up_space()
+            self._put_all()
+
     def _see(self, number: int) -> None:
         """Counts the configuration as it was used as tried: the function may have asked for more than was proposed."""
-        key, proposed = self._record.space.key(self._record.trials[number].config), self._keys[number]
+        key = self._record.space.key(self._record.trials[number].config)
+        proposed = self._keys.get(number)
         if key != proposed:
             self._keys[number] = key
             self._seen.add(key)
-            if proposed not in self._keys.values():
+            if proposed is not None and proposed not in self._keys.values():
                 self._seen.discard(proposed)
 
     def _carry_out(self, decisions: Sequence[Decision]) -> bool:
@@ -211,6 +231,7 @@ class Search:
 
     def _propose(self, wanted: int) -> tuple[Strategy, Sequence[Proposal]]:
         """Up to so many proposals, and the strategy to ask next time; notes if there is nothing more to propose."""
+        self._follow_space()
         space, history = self._known_space(), self._history()
         if self._task.grows and not len(space):
             if not self._record.trials:  # at its defaults, the first trial shows what may vary
@@ -238,15 +259,14 @@ class Search:
         """What is known, as far as notice was taken."""
         if not self._strategy.learns:
             return History(self._seen)
-        trials = [self._known(number) for number in self._record.trials]
+        trials = [self._known(trial) for trial in self._record.observed()]
         cost = Costs.of(trials, self._record.compilations, self._task, self._seconds_left())
         return History(self._seen, trials, self._task.objective, cost, self._task.structure)
 
-    def _known(self, number: int) -> Trial:
-        trial = self._record.trial(number)
-        if number not in self._turns:
+    def _known(self, trial: Trial) -> Trial:
+        if trial.number not in self._turns:
             return trial
-        measured = trial.measurements[: self._turns.epoch(number)]
+        measured = trial.measurements[: self._turns.epoch(trial.number)]
         return replace(trial, state=TrialState.RUNNING, score=None, best_epoch=None, measurements=measured)
 
     def _known_space(self) -> Space:
@@ -254,6 +274,8 @@ class Search:
         if not self._watches:
             return self._record.space
         spaces = self._record.spaces
+        if self._record.moved:  # what was tried is not of the spaces before
+            return self._record.space
         known = [i for i, changed in enumerate(spaces) if changed.trial is None or changed.trial not in self._turns]
         if known and known[-1] + 1 != self._spaces_known:
             self._space, self._spaces_known = Space.from_json(spaces[known[-1]].space), known[-1] + 1

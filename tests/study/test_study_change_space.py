@@ -1,0 +1,429 @@
+"""Going on in another space: what is refused, what becomes of the trials, and that nothing is done twice or lost."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import paceline
+from paceline import StudyMismatch
+from paceline.api.asked import asked_for
+from paceline.cli.app import app
+from paceline.core import TrialState
+from paceline.core.events import EpochMeasured, Event, SpaceReplaced
+from paceline.space import Condition, Float, Int, Space
+from paceline.store import StudyStore
+from paceline.study import Record, carry_out
+
+Config = Mapping[str, Any]
+NARROW = {"x": Float(0, 1), "k": Int(0, 3)}
+WIDE = {"x": Float(0, 2), "k": Int(0, 3)}
+
+
+def score(hp: Any) -> float:
+    return float(hp.Float("x", 0, 10) + hp.Int("k", 0, 30))
+
+
+def search(directory: Path, space: Any = None, function: Callable[[Any], Any] = score, **options: Any) -> Any:
+    asked: dict[str, Any] = {
+        "objective": "max",
+        "search": "random",
+        "trials": 6,
+        "seed": 3,
+        "display": False,
+        **options,
+    }
+    return paceline.tune(function, space=space, study=directory, **asked)
+
+
+def replaced(directory: Path) -> list[SpaceReplaced]:
+    store = StudyStore(directory, writable=False)
+    found = [one.event for one in store.events() if isinstance(one.event, SpaceReplaced)]
+    store.close()
+    return found
+
+
+def configs(study: Any) -> list[Config]:
+    return [trial.config for trial in study.trials]
+
+
+# -- without it
+
+
+def test_without_it_each_difference_is_named(tmp_path: Path) -> None:
+    search(tmp_path, NARROW)
+    before = (tmp_path / "study.db").read_bytes()
+    with pytest.raises(StudyMismatch) as error:
+        search(tmp_path, {"x": Float(0, 2), "j": Int(1, 2)}, trials=9)
+    told = str(error.value)
+    assert "the space differs in x, k, j (x: Float(0.0, 1.0) in the study, Float(0.0, 2.0) now; " in told
+    assert "k: Int(0, 3) in the study, not now; j: not in the study, Int(1, 2) now)" in told
+    assert "pass change_space=True (on the terminal --change-space)" in told
+    assert len(paceline.load_study(tmp_path).trials) == 6
+    assert before
+
+
+def test_it_changes_nothing_where_the_space_is_the_same(tmp_path: Path) -> None:
+    alone = configs(search(tmp_path / "alone", NARROW, trials=9))
+    search(tmp_path / "s", NARROW, change_space=True)
+    study = search(tmp_path / "s", dict(reversed(NARROW.items())), trials=9, change_space=True)
+    assert configs(study) == alone
+    assert replaced(tmp_path / "s") == []
+
+
+# -- wider, narrower, gone, new
+
+
+def test_all_trials_of_a_wider_space_count(tmp_path: Path) -> None:
+    first = search(tmp_path, NARROW, search="sobol")
+    study = search(tmp_path, WIDE, trials=30, search="sobol", change_space=True)
+    assert study.trials[:6] == first.trials
+    assert study.record.moved == {}
+    assert max(trial.config["x"] for trial in study.trials) > 1
+    assert len({study.space.key(config) for config in configs(study)}) == 30
+    assert study.best.score == max(trial.score for trial in study.trials)
+    assert any(
+        note.startswith(
+            "The space was changed: x: Float(0.0, 1.0) in the study, Float(0.0, 2.0) now. 6 trials of 6 are"
+        )
+        for note in study.record.notes
+    )
+    assert len(replaced(tmp_path)) == 1
+    # the space is now this one, for whoever goes on
+    assert configs(search(tmp_path, WIDE, trials=31, search="auto"))[:30] == configs(study)
+    with pytest.raises(StudyMismatch, match=r"x: Float\(0.0, 2.0\) in the study, Float\(0.0, 1.0\) now"):
+        search(tmp_path, NARROW, trials=32)
+
+
+def test_a_grid_runs_only_the_points_that_are_missing(tmp_path: Path) -> None:
+    small, large = {"k": Int(0, 3), "j": Int(0, 1)}, {"k": Int(0, 4), "j": Int(0, 1)}
+
+    def both(hp: Any) -> int:
+        return int(hp.Int("k", 0, 9) - hp.Int("j", 0, 9))
+
+    assert len(search(tmp_path, small, both, search="grid", trials=None).trials) == 8
+    study = search(tmp_path, large, both, search="grid", trials=None, change_space=True)
+    assert [(config["k"], config["j"]) for config in configs(study)[8:]] == [(4, 0), (4, 1)]
+    assert search(tmp_path, small, both, search="grid", trials=None, change_space=True).best.config == {"k": 3, "j": 0}
+
+
+def test_what_lies_outside_stays_in_the_record_and_counts_for_nothing(tmp_path: Path) -> None:
+    first = search(tmp_path, NARROW, search="grid", trials=8)
+    small = {"x": Float(0, 1), "k": Int(0, 1)}
+    study = search(tmp_path, small, trials=12, change_space=True)
+    outside = {trial.number for trial in first.trials if trial.config["k"] > 1}
+    assert outside
+    assert {number for number, config in study.record.moved.items() if config is None} == outside
+    assert study.trials[:8] == first.trials
+    assert study.best.number not in outside
+    assert study.best.score == max(trial.score for trial in study.trials if trial.number not in outside)
+    assert study.record.members() == [trial for trial in study.trials if trial.number not in outside]
+    # and they count again where the space takes them in
+    again = search(tmp_path, NARROW, trials=13, change_space=True)
+    assert again.record.moved == {}
+    assert again.best.score == max(trial.score for trial in again.trials)
+
+
+def test_trials_with_a_value_of_what_is_gone_guide_the_search_alone(tmp_path: Path) -> None:
+    first = search(tmp_path, NARROW)
+
+    def without(hp: Any) -> float:
+        return float(hp.Float("x", 0, 1))
+
+    study = search(tmp_path, {"x": Float(0, 1)}, without, trials=9, change_space=True)
+    assert study.record.moved == {trial.number: {"x": trial.config["x"]} for trial in first.trials}
+    assert [dict(trial.config) for trial in study.record.observed()[:6]] == list(study.record.moved.values())
+    assert study.trials[:6] == first.trials
+    assert study.best.number >= 6
+    assert any("6 trials have a value of what is gone" in note and "fixed=" in note for note in study.record.notes)
+    # fixed at a value, trials that have it count in full
+    fixed = search(tmp_path, {**NARROW}, trials=10, fixed={"k": 3}, change_space=True)
+    assert [n for n in range(6) if n not in fixed.record.moved] == [
+        t.number for t in first.trials if t.config["k"] == 3
+    ]
+
+
+def test_a_new_hyperparameter_says_nothing_of_the_trials_before(tmp_path: Path) -> None:
+    def more(hp: Any) -> float:
+        return float(hp.Float("x", 0, 1) * hp.Float("y", 1, 2))
+
+    search(tmp_path, {"x": Float(0, 1)}, lambda hp: hp.Float("x", 0, 1))
+    study = search(tmp_path, {"x": Float(0, 1), "y": Float(1, 2)}, more, trials=9, change_space=True)
+    assert study.record.moved == dict.fromkeys(range(6))
+    assert study.best.number >= 6
+    assert study.trials[6].config.keys() == {"x", "y"}
+
+
+def test_a_new_one_under_a_new_choice_leaves_the_trials_as_they_are(tmp_path: Path) -> None:
+    def kinds(hp: Any) -> float:
+        if hp.Choice("kind", ["a", "b"]) == "a":
+            return 1.0
+        return float(hp.Float("y", 0, 1))
+
+    narrow = {"kind": paceline.Choice(["a"]), "x": Float(0, 1)}
+    search(tmp_path, narrow, lambda hp: hp.Float("x", 0, 1) if hp.Choice("kind", ["a"]) else 0)
+    wide = [
+        paceline.Choice("kind", ["a", "b"]),
+        Float("x", 0, 1),
+        Float("y", 0, 1, conditions=[Condition("kind", "b")]),
+    ]
+    study = search(tmp_path, Space(wide), lambda hp: hp.Float("x", 0, 1) + (kinds(hp)), trials=12, change_space=True)
+    assert study.record.moved == {}
+    assert {trial.config["kind"] for trial in study.trials[6:]} == {"a", "b"}
+
+
+# -- found, not given
+
+
+def test_a_function_that_asks_for_another_range(tmp_path: Path) -> None:
+    first = search(tmp_path, None, lambda hp: hp.Float("x", 0, 1) + hp.Int("k", 0, 3))
+
+    def wider(hp: Any) -> float:
+        return float(hp.Float("x", 0, 2) + hp.Int("k", 0, 3))
+
+    with pytest.raises(StudyMismatch, match=r"asks for Float\('x', 0.0, 2.0\).*change_space=True"):
+        search(tmp_path, None, wider, trials=20)
+    study = search(tmp_path, None, wider, trials=30, change_space=True)
+    assert study.space == Space({"x": Float(0, 2), "k": Int(0, 3)})
+    assert study.trials[:6] == first.trials
+    assert study.record.moved == {}
+    assert max(trial.config["x"] for trial in study.trials) > 1
+    assert len({study.space.key(config) for config in configs(study)}) == 30
+    assert len(replaced(tmp_path)) == 1
+    assert configs(search(tmp_path, None, wider, trials=31))[:30] == configs(study)
+
+
+def test_a_function_that_leaves_something_out(tmp_path: Path) -> None:
+    first = search(tmp_path, None)
+    study = search(tmp_path, None, lambda hp: hp.Int("k", 0, 30), trials=12, change_space=True)
+    assert study.space.names == ("k",)
+    assert study.record.moved == {trial.number: {"k": trial.config["k"]} for trial in first.trials}
+    assert all(config.keys() == {"k"} for config in configs(study)[6:])
+    assert study.best.number >= 6
+
+
+def test_what_a_function_leaves_out_of_its_branches_stays(tmp_path: Path) -> None:
+    def branches(hp: Any) -> float:
+        return float(hp.Float("x", 0, 1) if hp.Boolean("deep") else hp.Float("y", 0, 1))
+
+    search(tmp_path, None, branches, trials=10)
+    study = search(tmp_path, None, branches, trials=20, change_space=True)
+    assert set(study.space.names) == {"deep", "x", "y"}
+    assert replaced(tmp_path) == []
+
+
+# -- unfinished trials, schedules, interruptions
+
+
+def steps(hp: Any) -> None:
+    for step in range(4):
+        if not hp.report(hp.Float("x", 0, 10) * (step + 1)):
+            return
+
+
+class Stop:
+    """Interrupts a study once so many events of a kind were stored."""
+
+    def __init__(self, kind: type, count: int) -> None:
+        self.kind, self.count = kind, count
+
+    def __call__(self, record: Record, events: Sequence[Event]) -> None:
+        self.count -= sum(isinstance(event, self.kind) for event in events)
+        if self.count <= 0:
+            raise KeyboardInterrupt
+
+
+def interrupted(directory: Path, stop: Stop, space: Any, function: Callable[[Any], Any], **options: Any) -> None:
+    asked = {"objective": "max", "search": "random", "trials": 6, "seed": 3, **options}
+    given = inspect.signature(paceline.tune).bind(function, space=space, study=directory, **asked)
+    given.apply_defaults()
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(asked_for({"data_options": {}, **given.arguments}), directory, stop)  # type: ignore[arg-type]
+
+
+def test_a_trial_under_way_goes_on_where_it_is_of_the_new_space(tmp_path: Path) -> None:
+    interrupted(tmp_path, Stop(EpochMeasured, 10), {"x": Float(0, 1)}, steps, epochs=4, schedule="full")
+    under_way = paceline.load_study(tmp_path).trials[2]
+    assert not under_way.state.is_final
+    study = search(tmp_path, {"x": Float(0, 2)}, steps, epochs=4, schedule="full", change_space=True)
+    assert study.trials[2].config == pytest.approx(under_way.config)
+    assert study.trials[2].state.is_final
+    assert study.trials[2].measurements
+    assert len(study.trials) == 6
+
+
+def test_a_trial_under_way_is_ended_where_it_is_none(tmp_path: Path) -> None:
+    interrupted(tmp_path, Stop(EpochMeasured, 10), {"x": Float(0, 1)}, steps, epochs=4, schedule="median")
+    left = [trial for trial in paceline.load_study(tmp_path).trials if not trial.state.is_final]
+    value: Any = left[0].config["x"]
+    space = {"x": Float(value + 0.01, 2)} if value < 0.9 else {"x": Float(0, value - 0.01)}
+    study = search(tmp_path, space, steps, epochs=4, schedule="median", change_space=True)
+    ended = study.trials[left[0].number]
+    assert (ended.state, ended.score) == (TrialState.STOPPED, None)
+    store = StudyStore(tmp_path, writable=False)
+    reasons = [getattr(one.event, "reason", "") for one in store.events()]
+    store.close()
+    assert "its configuration is not in the space since that was changed" in reasons
+    assert len(study.trials) == 6
+
+
+def test_a_schedule_goes_by_the_trials_that_were_moved(tmp_path: Path) -> None:
+    search(tmp_path, {"x": Float(5, 6)}, steps, epochs=4, schedule="asha", trials=8)
+    study = search(tmp_path, {"x": Float(0, 6)}, steps, epochs=4, schedule="asha", trials=14, change_space=True)
+    low = [trial for trial in study.trials[8:] if trial.config["x"] < 5]
+    assert low
+    assert all(trial.state is TrialState.STOPPED for trial in low)
+    alone = search(tmp_path / "alone", {"x": Float(0, 4)}, steps, epochs=4, schedule="asha", trials=14)
+    narrow = search(tmp_path, {"x": Float(0, 4)}, steps, epochs=4, schedule="asha", trials=24, change_space=True)
+    assert any(trial.state is TrialState.COMPLETED for trial in narrow.trials[14:])
+    assert any(trial.state is TrialState.COMPLETED for trial in alone.trials)
+
+
+def test_a_kill_right_after_the_change_goes_on_in_the_new_space(tmp_path: Path) -> None:
+    search(tmp_path / "s", NARROW)
+    interrupted(tmp_path / "s", Stop(SpaceReplaced, 1), WIDE, score, trials=20, change_space=True)
+    assert len(replaced(tmp_path / "s")) == 1
+    assert paceline.load_study(tmp_path / "s").space == Space(WIDE)
+    study = paceline.resume(tmp_path / "s", score, trials=20, display=False)
+    search(tmp_path / "t", NARROW)
+    whole = search(tmp_path / "t", WIDE, trials=20, change_space=True)
+    assert configs(study) == configs(whole)
+    assert len(replaced(tmp_path / "s")) == 1
+
+
+@pytest.mark.parametrize("search_name", ["random", "sobol", "bayes", "cmaes"])
+def test_the_same_seed_gives_the_same_study(tmp_path: Path, search_name: str) -> None:
+    found = []
+    for name in ("one", "other"):
+        search(tmp_path / name, NARROW, search=search_name)
+        study = search(tmp_path / name, {"x": Float(0, 2)}, lambda hp: hp.Float("x", 0, 2), trials=12, search="auto",
+                       change_space=True)  # fmt: skip
+        found.append([(trial.config, trial.score) for trial in study.trials])
+    assert found[0] == found[1]
+    assert len({str(config) for config, _ in found[0][6:]}) == 6
+
+
+def test_widened_before_its_first_trial_it_is_the_wide_study(tmp_path: Path) -> None:
+    for name in ("random", "sobol", "bayes", "cmaes"):
+        asked: dict[str, Any] = {"objective": "max", "search": name, "seed": 5}
+        place = tmp_path / name
+        paceline.open_study(place / "wide", NARROW, **asked).close()
+        found = []
+        options: list[tuple[Path, dict[str, Any]]] = [(place / "wide", {"change_space": True}), (place / "alone", {})]
+        for directory, more in options:
+            with paceline.open_study(directory, WIDE, **asked, **more) as study:
+                for trial in study.ask(8):
+                    study.tell(trial, trial.config["x"])
+                found.append([trial.config for trial in [*study.trials, *study.ask(4)]])
+                assert study.record.space == Space(WIDE)
+        assert found[0] == found[1]
+
+
+# -- told by hand
+
+
+def test_a_study_that_is_told_by_hand(tmp_path: Path) -> None:
+    with paceline.open_study(tmp_path, NARROW, "max", search="random", seed=1) as study:
+        told = study.ask(6)
+        for trial in told[:4]:
+            study.tell(trial, sum(map(float, trial.config.values())))
+    with pytest.raises(StudyMismatch, match="change_space=True"):
+        paceline.open_study(tmp_path, WIDE)
+    small = {"x": Float(0, 1), "k": Int(0, 0)}
+    with paceline.open_study(tmp_path, small, change_space=True) as study:
+        inside = [trial.number for trial in told if trial.config["k"] == 0]
+        assert [trial.number for trial in study.record.members()] == inside
+        assert [trial.number for trial in study.pending] == [number for number in inside if number >= 4]
+        assert all(trial.config["k"] == 0 for trial in study.ask(3))
+        assert len(study.trials_dataframe()) == 9
+
+
+# -- looking at it
+
+
+def test_what_people_look_at_works_across_both(tmp_path: Path) -> None:
+    search(tmp_path, NARROW, trials=12, final=2)
+    search(tmp_path, {"x": Float(0.2, 2)}, lambda hp: hp.Float("x", 0, 2), trials=24, change_space=True, final=2)
+    study = paceline.load_study(tmp_path)
+    frame = study.trials_dataframe()
+    assert frame["config_k"].notna().sum() == 12
+    assert frame["config_x"].notna().all()
+    assert frame["in_space"].tolist() == [number not in study.record.moved for number in range(24)]
+    study.importance()
+    assert (tmp_path / "report.html").exists()
+    runner = CliRunner()
+    for words in (["show"], ["show", "--json"], ["show", "--trial", "0"], ["report"]):
+        result = runner.invoke(app, [words[0], str(tmp_path), *words[1:]])
+        assert result.exit_code == 0, result.output
+    assert study.record.final is not None
+    assert all(number not in study.record.moved for number in study.record.final.finalists)
+    assert study.best.number not in study.record.moved
+
+
+# -- networks
+
+X = np.linspace(-1, 1, 96, dtype="float32").reshape(24, 4)
+ROWS = (X, X.sum(axis=1))
+
+
+def line(units: Any = None, rates: tuple[float, float] = (0.001, 0.1)) -> Callable[[Any], keras.Model]:
+    """A build whose space is found by running it."""
+
+    def build(hp: Any) -> keras.Model:
+        hidden = [] if units is None else [keras.layers.Dense(hp.Choice("units", units))]
+        model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(hp.Float("rate", *rates, sampling="log")), "mse")
+        return model
+
+    return build
+
+
+def train(directory: Path, build: Any, **options: Any) -> paceline.Study:
+    asked: dict[str, Any] = {
+        "objective": "val_loss", "search": "random", "trials": 4, "seed": 3, "display": False, "final": False,
+        "epochs": 2, "schedule": "asha", "test": None, **options,
+    }  # fmt: skip
+    return paceline.tune(build, ROWS, study=directory, **asked)
+
+
+def test_networks_in_a_space_that_was_found(tmp_path: Path) -> None:
+    first = train(tmp_path, line([2, 4]), start_with=[{"units": 4, "rate": 0.05}])
+    with pytest.raises(StudyMismatch, match=r"rate: Float\(0.001, 0.1, sampling='log'\) in the study, Float\(0.0001"):
+        train(tmp_path, line([2, 4], (0.0001, 0.1)), trials=6)
+    wide = line([2, 4, 6], (0.0001, 0.1))
+    study = paceline.resume(tmp_path, wide, ROWS, trials=9, test=None, display=False, change_space=True)
+    assert study.trials[:4] == first.trials
+    assert study.record.moved == {}
+    assert any(trial.config["units"] == 6 for trial in study.trials[4:])
+    assert study.best_model().evaluate(*ROWS, verbose=0) > 0
+    # without units, what was measured guides the search
+    dropped = train(tmp_path, line(None, (0.0001, 0.1)), trials=11, change_space=True)
+    assert set(dropped.record.moved) == set(range(9))
+    assert dropped.best.number >= 9
+    assert len(dropped.best_model().layers) == 1
+    with pytest.raises(paceline.InvalidInput, match="trial 0 was trained in a space that"):
+        dropped.model(0, line())
+
+
+def test_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = "def score(hp):\n    return hp.Float('x', 0, {})\n"
+    words = ["--objective", "max", "--search", "random", "--seed", "1", "--study", "s"]
+    for name, high in (("narrow", 1), ("wide", 2), ("wider", 3)):
+        Path(f"{name}.py").write_text(code.format(high))
+    runner = CliRunner()
+    assert runner.invoke(app, ["tune", "narrow.py:score", "--trials", "3", *words]).exit_code == 0
+    refused = runner.invoke(app, ["tune", "wide.py:score", "--trials", "6", *words])
+    assert refused.exit_code == 2
+    assert "--change-space" in refused.output
+    result = runner.invoke(app, ["tune", "wide.py:score", "--trials", "6", *words, "--change-space"])
+    assert result.exit_code == 0, result.output
+    again = ["resume", "s", "--build", "wider.py:score", "--trials", "9"]
+    assert runner.invoke(app, again).exit_code == 2
+    assert runner.invoke(app, [*again, "--change-space"]).exit_code == 0
+    assert paceline.load_study("s").space == Space({"x": Float(0, 3)})
