@@ -11,7 +11,8 @@ from pathlib import Path
 from paceline.core import Configuration, StudyMismatch, TrialState
 from paceline.core.events import Event, Noted, SpaceReplaced, TrialEnded
 from paceline.space import Space, differences
-from paceline.study.record import Record, moved
+from paceline.study.moved import moved
+from paceline.study.record import Record
 from paceline.study.settings import another_directory
 
 _CHANGE = "To go on in the space of now, pass change_space=True (on the terminal --change-space)."

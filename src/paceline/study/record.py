@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from paceline.core import Ablation, Action, Configuration, Final, Measurement, Objective, Side, Trial, TrialState
@@ -31,7 +31,8 @@ from paceline.core.events import (
     TrialStarted,
     TrialTested,
 )
-from paceline.space import Space, move
+from paceline.space import Space
+from paceline.study.moved import moved, without
 from paceline.study.settings import with_changes
 
 
@@ -283,7 +284,7 @@ class Record:
         self.moved = moved(self.trials, self.moved, before, self.space)
         self._best, self._longest = self._find_best(), None
         if self.final is not None:
-            self.final = _without(self.final, self.moved)
+            self.final = without(self.final, self.moved)
         if self.ablation is not None and {self.ablation.default, self.ablation.winner} & self.moved.keys():
             self.ablation = None
         self.trials_since_final, self.test_is_current, self.notes_of_final = True, False, []
@@ -374,33 +375,6 @@ class Record:
         known = self._longest.get(key)
         if known is None or trial.epochs >= self.trials[known].epochs:
             self._longest[key] = number
-
-
-def moved(
-    trials: Mapping[int, Trial], already: Mapping[int, Configuration | None], before: Space, after: Space
-) -> dict[int, Configuration | None]:
-    """Which trials are none of a new space, and what they count as there; see `Record.moved`.
-
-    Args:
-        trials: by number.
-        already: those that are none of the space before.
-        before, after: the spaces.
-    """
-    found = {n: move(trial.config, None if n in already else before, after) for n, trial in trials.items()}
-    return {number: one.config for number, one in found.items() if not one.is_whole}
-
-
-def _without(final: Final, trials: Container[int]) -> Final | None:
-    """What is left of a final without some of its trials."""
-    finalists = tuple(number for number in final.finalists if number not in trials)
-    if not finalists:
-        return None
-    scores = {key: score for key, score in final.scores.items() if key[0] in finalists}
-    return replace(
-        final, finalists=finalists, default=final.default if final.default in finalists else None,
-        winner=final.winner if final.winner in finalists else None, scores=scores,
-        seconds={key: final.seconds[key] for key in scores},
-    )  # fmt: skip
 
 
 def _but_for_epochs(config: Configuration, seed: int) -> object:
