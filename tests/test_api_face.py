@@ -38,7 +38,7 @@ def test_what_is_public() -> None:
         "AllTrialsFailed", "Boolean", "Choice", "Comparison", "Fixed", "Float", "HyperParameters", "Int",
         "InvalidInput", "Ladder", "MissingData", "Objective", "OpenStudy", "PacelineError", "Space", "Study",
         "StudyInterrupted", "StudyLocked", "StudyMismatch", "UnreadableStudy", "__version__", "ablate", "compare",
-        "finish", "ladder",
+        "doctor", "finish", "ladder",
         "load_study", "open_study", "resume", "tune", "data", "schedule", "search", "space",
         "testing",
     }  # fmt: skip

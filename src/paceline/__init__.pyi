@@ -6,6 +6,7 @@ from . import search as search
 from . import space as space
 from . import testing as testing
 from .api import ablate as ablate
+from .api import doctor as doctor
 from .api import finish as finish
 from .api import load_study as load_study
 from .api import open_study as open_study

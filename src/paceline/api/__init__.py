@@ -1,7 +1,7 @@
 """The functions that users call."""
 
-from paceline.api.opening import load_study, open_study
+from paceline.api.opening import doctor, load_study, open_study
 from paceline.api.resuming import ablate, finish, resume
 from paceline.api.tuning import ARGUMENTS, check, tune
 
-__all__ = ["ARGUMENTS", "ablate", "check", "finish", "load_study", "open_study", "resume", "tune"]
+__all__ = ["ARGUMENTS", "ablate", "check", "doctor", "finish", "load_study", "open_study", "resume", "tune"]

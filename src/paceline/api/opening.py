@@ -1,15 +1,18 @@
-"""`load_study` and `open_study`: a study to be looked at, and one whose trials its user runs."""
+"""`load_study`, `open_study` and `doctor`: studies to be looked at, to run the trials of, and to be checked."""
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from paceline.core import knows_its_arguments
+from paceline.core import checks, knows_its_arguments
 from paceline.report import Study
 from paceline.search import Strategy
 from paceline.space import Hyperparameter, Space
 from paceline.store import study_directory
 from paceline.study.asktell import OpenStudy
+
+if TYPE_CHECKING:
+    from paceline.study.doctor import Diagnosis
 
 
 @knows_its_arguments()
@@ -20,6 +23,28 @@ def load_study(directory: str | os.PathLike[str]) -> Study:
         InvalidInput: there is none in this directory.
     """
     return Study.open(study_directory(directory, "directory"))
+
+
+@knows_its_arguments()
+def doctor(study: str | os.PathLike[str], *, repair: bool = False) -> "Diagnosis":
+    """Checks a study's directory: what is wrong, what to do about it, and what can be repaired.
+
+    The database and its events, the checkpoints with their checksums, the best model, what a killed process left, and
+    the versions of the packages it was made with. ``print(paceline.doctor("runs/mnist"))`` says it in words.
+
+    Args:
+        study: its directory.
+        repair: make a new database of the events before the first that cannot be used, where some cannot; the damaged
+            one is kept. Otherwise nothing is changed.
+
+    Raises:
+        InvalidInput: there is no study in this directory.
+        StudyLocked: it is to be repaired, and another process is writing it.
+    """
+    from paceline.study import doctor as doctors
+
+    directory = study_directory(study)
+    return doctors.repair(directory) if checks.flag("repair", repair) else doctors.examine(directory)
 
 
 @knows_its_arguments()

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from paceline import __version__
-from paceline.cli import ablate, compare, ladder, look, recipe, report, search, single, watch
+from paceline.cli import ablate, compare, doctor, ladder, look, recipe, report, search, single, watch
 from paceline.cli.echo import echo
 
 INTERRUPTED = 130  # as `paceline.core.interrupts` has it, whose import would cost every command
@@ -41,7 +41,7 @@ app = typer.Typer(
 )  # fmt: skip
 for command in (
     search.demo, search.tune, single.train, look.show, watch.watch, report.report, search.resume, search.finish,
-    ablate.ablate, compare.compare, ladder.ladder, look.data,
+    doctor.doctor, ablate.ablate, compare.compare, ladder.ladder, look.data,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(recipe.app, name="recipe")

@@ -69,7 +69,16 @@ class StudyLocked(PacelineError):
 
 
 class UnreadableStudy(PacelineError):
-    """A study's files are damaged, were written by a newer Paceline, or are no study's."""
+    """A study's files are damaged, were written by a newer Paceline, or are no study's.
+
+    Args:
+        message: what is wrong, and what to do about it.
+        reason: what is wrong alone, where that was found in a file.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        self.reason = reason or message
+        super().__init__(message)
 
 
 class AllTrialsFailed(PacelineError):

@@ -16,37 +16,15 @@ from filelock import FileLock, Timeout
 from paceline.core import InvalidInput, PacelineError, StudyLocked, UnreadableStudy
 from paceline.core.events import FORMAT, Event, Json, from_json, to_json
 from paceline.store import files
-from paceline.store.opening import damaged, engine_of, explained
+from paceline.store.opening import damaged, engine_of, explained, missing
 from paceline.store.paths import DATABASE, LOCK
 from paceline.store.reading import Reader
+from paceline.store.tables import EVENTS, METADATA, SNAPSHOTS, VALUES
 from paceline.store.writer import SessionClock, this_process
 
-_metadata = sa.MetaData()
-_events = sa.Table(
-    "events",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("time", sa.Float, nullable=False),
-    sa.Column("kind", sa.String, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-)
-_values = sa.Table(
-    "current",
-    _metadata,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)
-_snapshots = sa.Table(
-    "snapshot",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("last", sa.Integer, nullable=False),
-    sa.Column("checksum", sa.Integer, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-)
 _TABLES = sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")
-_LAST = sa.select(sa.func.max(_events.c.id))
-_FIRST = sa.select(_events.c.body).where(_events.c.kind == "StudyCreated").order_by(_events.c.id).limit(1)
+_LAST = sa.select(sa.func.max(EVENTS.c.id))
+_FIRST = sa.select(EVENTS.c.body).where(EVENTS.c.kind == "StudyCreated").order_by(EVENTS.c.id).limit(1)
 _REPLACE = sa.text("INSERT OR REPLACE INTO current (name, value) VALUES (:name, :value)")
 
 _AT_ONCE = 10_000  # events that are in memory as rows
@@ -145,7 +123,7 @@ class StudyStore:
             self._set_durable(durable or time.monotonic() - self._durable_at >= _DURABLE_SECONDS)
             with self._open.begin():
                 if rows:
-                    self._open.execute(_events.insert(), rows)
+                    self._open.execute(EVENTS.insert(), rows)
                     self.num_since_snapshot += len(rows)
                 if replaced:
                     self._open.execute(_REPLACE, replaced)
@@ -156,14 +134,16 @@ class StudyStore:
         Raises:
             UnreadableStudy: one of them is damaged, or was written by a newer version.
         """
-        first = sa.select(_events).order_by(_events.c.id).limit(_AT_ONCE)
-        while rows := self._rows(first.where(_events.c.id > after)):
+        first = sa.select(EVENTS).order_by(EVENTS.c.id).limit(_AT_ONCE)
+        while rows := self._rows(first.where(EVENTS.c.id > after)):
             for row in rows:
+                after += 1
+                if row.id != after:  # they are numbered without a gap
+                    raise damaged(self._path, missing(after, row.id - 1))
                 try:
                     yield Stored(row.id, float(row.time), from_json(row.kind, row.body))
                 except (ValueError, TypeError) as error:
                     raise self.damaged(row.id, error) from error
-            after = rows[-1].id
             if len(rows) < _AT_ONCE:
                 return
 
@@ -178,7 +158,7 @@ class StudyStore:
         Raises:
             UnreadableStudy: it is damaged.
         """
-        rows = self._rows(sa.select(_values.c.value).where(_values.c.name == name))
+        rows = self._rows(sa.select(VALUES.c.value).where(VALUES.c.name == name))
         try:
             return json.loads(rows[0][0]) if rows else None
         except (ValueError, TypeError) as error:
@@ -190,7 +170,7 @@ class StudyStore:
         The events alone are the truth: whatever is wrong here, they say it all.
         """
         with suppress(UnreadableStudy):
-            for row in self._rows(sa.select(_snapshots)):
+            for row in self._rows(sa.select(SNAPSHOTS)):
                 is_whole = isinstance(row.body, str) and zlib.crc32(row.body.encode()) == row.checksum
                 if is_whole and 0 < row.last <= self.last():
                     return Snapshot(row.last, row.body)
@@ -204,8 +184,8 @@ class StudyStore:
         """Keeps what the events up to ``last`` add up to, in place of what was kept before."""
         row = {"id": 1, "last": last, "checksum": zlib.crc32(body.encode()), "body": body}
         with explained(self._path), self._open.begin():
-            self._open.execute(_snapshots.delete())
-            self._open.execute(_snapshots.insert(), [row])
+            self._open.execute(SNAPSHOTS.delete())
+            self._open.execute(SNAPSHOTS.insert(), [row])
         self.num_in_snapshot, self.num_since_snapshot = last, max(0, self.last() - last)
 
     def damaged(self, event: int, reason: object) -> UnreadableStudy:
@@ -271,10 +251,10 @@ class StudyStore:
     def _prepare(self) -> None:
         # WAL: readers never wait for the writer, and a killed process loses nothing
         self._pragma("journal_mode=WAL")
-        _metadata.create_all(self._open)
+        METADATA.create_all(self._open)
         self._open.commit()
         self.append([], {"writer": this_process()})
-        kept = self._rows(sa.select(_snapshots.c.last))
+        kept = self._rows(sa.select(SNAPSHOTS.c.last))
         self.num_in_snapshot = int(kept[0][0]) if kept else 0
         self.num_since_snapshot = self.last() - self.num_in_snapshot
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from paceline.core import PacelineError, UnreadableStudy
+from paceline.core import PacelineError, UnreadableStudy, command_line
 from paceline.store.files import cannot_write
 
 _WRITER_WAITS = 60.0  # seconds for a reader to finish; only the change to WAL mode ever has to
@@ -65,4 +65,11 @@ def _in_words(path: Path, error: BaseException | None) -> PacelineError:
 
 def damaged(path: Path, reason: object) -> UnreadableStudy:
     """The one error for a study that cannot be read; ``reason`` is what was found."""
-    return UnreadableStudy(f"{path} is damaged ({reason}); restore it from a copy or use another directory.")
+    look = command_line("doctor", path.parent)
+    message = f"{path} is damaged ({reason}). To see what can be read, and repaired: {look}"
+    return UnreadableStudy(message, str(reason))
+
+
+def missing(first: int, last: int) -> str:
+    """That some events are not there."""
+    return f"event {first:,} is missing" if first == last else f"events {first:,} to {last:,} are missing"

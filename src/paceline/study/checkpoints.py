@@ -2,14 +2,15 @@
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from paceline.core import UnreadableStudy
+from paceline.core import UnreadableStudy, command_line
 from paceline.core.events import Json
 from paceline.execute.base import Leaves, Snapshot
 from paceline.store import StudyStore
@@ -221,6 +222,36 @@ class Checkpoints:
         known = self._index.best_model
         return None if known is None else self._read(known["trial"], Entry(known["file"], 0, known["key"])).leaves
 
+    # -- all of them
+
+    def checks(self, record: Record) -> Iterator[tuple[str, str, Callable[[], object]]]:
+        """For each network: whose it is in words, what to do where it cannot be used, and what reads it.
+
+        What reads it raises `Unusable`, or a ``LookupError`` where the record has no such trial.
+        """
+        again = "It is trained again from its start when the study goes on."
+        for number in self._index.running:
+            yield f"checkpoint of trial {number}", again, partial(self._running, number, record)
+        for number in self._index.models:
+            again = f"study.model({number}, retrain=True) makes it again."
+            yield f"network of trial {number}", again, partial(self.model, number)
+        if self._index.best_model is not None:
+            yield "best model's network", "It is made again when the study goes on.", self.best_model_leaves
+
+    def _running(self, number: int, record: Record) -> Snapshot | None:
+        return self.snapshot(number, record.num_measured(number))
+
+    def forget_all_but(self, record: Record) -> None:
+        """Keeps the networks that belong to trials as they stand in a record which may have lost its end."""
+        trials, index = record.trials, self._index
+        index.running = {
+            number: entry for number, entry in index.running.items()
+            if number in trials and not trials[number].state.is_final
+            and 0 < entry.epoch <= record.num_measured(number)
+        }  # fmt: skip
+        index.models = {n: one for n, one in index.models.items() if n in trials and trials[n].score is not None}
+        index.best_model = None
+
     # -- files
 
     @property
@@ -305,5 +336,5 @@ def _parsed(stored: Json | None, directory: Path) -> Index:
     except (ValidationError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise UnreadableStudy(
             f"which files in {directory} are valid cannot be read ({' '.join(str(error).split())[:200]}); "
-            "restore the study from a copy or use another directory."
+            f"to see what can be repaired: {command_line('doctor', directory.parent)}"
         ) from error

@@ -147,6 +147,15 @@ def _models(record: Record, build: Build) -> Models:
     return Models.described(build, record.space, data, record.settings)
 
 
+def load_file(path: Path) -> Any:
+    """The model in a ``.keras`` file, where nothing of the user's is needed for it and it runs no code.
+
+    Raises:
+        InvalidInput: it cannot be loaded.
+    """
+    return _load(path, None, None, True)
+
+
 def _load(path: Path, known: Mapping[str, Any] | None, custom_objects: Any, safe_mode: bool) -> Any:
     choose_backend()
     import keras

@@ -1,0 +1,217 @@
+"""The single things that are looked at in a study's directory; `paceline.study.doctor` puts them together."""
+
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from paceline.core import InvalidInput, PacelineError, UnreadableStudy, command_line
+from paceline.core.events import FORMAT, Json, StudyCreated
+from paceline.store import StudyStore, salvage
+from paceline.store.files import leftovers
+from paceline.store.paths import CHECKPOINTS, DATABASE, MODEL
+from paceline.store.writer import process_of
+from paceline.study import snapshot
+from paceline.study.checkpoints import Checkpoints
+from paceline.study.folded import Folded
+from paceline.study.network_files import Unusable, key_of
+
+Level = Literal["fine", "note", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        level: ``"fine"``, ``"note"`` (good to know; nothing is lost by it) or ``"wrong"``.
+        text: what was found, in a sentence or two.
+        fix: what to do about it; empty where there is nothing to do.
+    """
+
+    level: Level
+    text: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.level:<5}  {self.text}{f' {self.fix}' if self.fix else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What could be read of a study's database.
+
+    Attributes:
+        directory: of the study.
+        folded: what the events up to the first that cannot be used add up to.
+        why: why that one cannot be used; empty where all can.
+        faults: what SQLite finds wrong with the file's structure.
+        values: the current values that can be read.
+        bad_values: names of those that cannot.
+        is_newer: whether a newer version wrote the study; nothing more is known then.
+    """
+
+    directory: Path
+    folded: Folded = field(default_factory=Folded)
+    why: str = ""
+    faults: tuple[str, ...] = ()
+    values: Mapping[str, Json] = field(default_factory=dict)
+    bad_values: tuple[str, ...] = ()
+    is_newer: bool = False
+
+    @property
+    def num_events(self) -> int:
+        """How many events can be used."""
+        return self.folded.last
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a new database, of what can be used, is better than the one that is there."""
+        return bool(self.why or self.faults or self.bad_values)
+
+    @property
+    def go_on(self) -> str:
+        """What to type to go on with the study."""
+        return command_line("resume", self.directory)
+
+
+def read(directory: Path) -> Contents:
+    """Everything of a study's database that can be read."""
+    folded, why = Folded(), ""
+    try:
+        for one in salvage.events(directory):
+            if isinstance(one.event, StudyCreated) and one.event.format > FORMAT:
+                return Contents(directory, is_newer=True)
+            folded.take(one)
+    except PacelineError as error:
+        why = _reason(error)
+    except ValueError as error:
+        why = str(error)
+    try:
+        values, bad = salvage.values(directory)
+        faults = salvage.faults(directory)
+    except PacelineError as error:
+        return Contents(directory, folded, why or _reason(error))
+    return Contents(directory, folded, why, tuple(faults), values, tuple(bad))
+
+
+def _reason(error: PacelineError) -> str:
+    return error.reason if isinstance(error, UnreadableStudy) else str(error)
+
+
+def database(known: Contents) -> Iterator[Finding]:
+    """Whether the database is whole."""
+    count = f"{known.num_events:,} events"
+    if known.is_newer:
+        text = f"{DATABASE} was written by a newer Paceline, so that nothing more can be said of it here."
+        yield Finding("wrong", text, "Install a newer one: pip install --upgrade paceline")
+        return
+    if known.why and not known.num_events:
+        yield Finding("wrong", f"{DATABASE} cannot be read ({known.why}).", "Restore it from a copy.")
+    elif known.why:
+        yield Finding("wrong", f"{DATABASE} is damaged after the first {count} ({known.why}).")
+    elif known.faults:
+        yield Finding("wrong", f"{DATABASE} is damaged ({'; '.join(known.faults)}), but all {count} can be read.")
+    elif known.num_events:
+        yield Finding("fine", f"{DATABASE} is whole: {count}, {len(known.folded.record.trials):,} trials.")
+    else:
+        yield Finding("note", "The study was stopped before it stored anything.", "Run again what was to begin it.")
+    if known.bad_values and not (known.why and not known.num_events):
+        yield Finding("wrong", f"Current values in {DATABASE} cannot be read: {', '.join(known.bad_values)}.")
+
+
+def writer(known: Contents) -> Iterator[Finding]:
+    """Whether the study is being written, or was left in the middle."""
+    process, ended = process_of(known.values.get("writer")), known.folded.record.ended
+    if process is not None and ended is None and not known.why:
+        yield Finding("note", f"It is being written by process {process}.")
+    elif ended is None and known.folded.record.created is not None and not known.why:
+        yield Finding("note", "Its last process died; what was measured is kept.", f"Go on with it: {known.go_on}")
+
+
+def kept_snapshot(known: Contents) -> Iterator[Finding]:
+    """Whether the snapshot of the record, where there is one, is one that this version reads."""
+    try:
+        store = StudyStore(known.directory, writable=False)
+    except PacelineError:
+        return  # said of the database
+    try:
+        found = store.snapshot()
+    finally:
+        store.close()
+    if found is not None and snapshot.load(found.body) is None:
+        yield Finding("note", "Its snapshot is of another version; the next session writes a new one.")
+
+
+def checkpoints(known: Contents) -> Iterator[Finding]:
+    """Whether every network that the study says it keeps is there and is the one that was stored."""
+    record, folder = known.folded.record, known.directory / CHECKPOINTS
+    if "checkpoints" not in known.values:
+        return
+    try:
+        kept = Checkpoints(folder, known.values["checkpoints"], lambda number: key_of(record.trials[number]))
+    except PacelineError as error:
+        yield Finding("wrong", str(error))
+        return
+    count = 0
+    for whose, fix, load in kept.checks(record):
+        try:
+            load()
+            count += 1
+        except (Unusable, LookupError) as why:
+            yield Finding("wrong", f"The {whose} cannot be used ({why}).", fix)
+    if count:
+        text = "1 network is" if count == 1 else f"{count:,} networks are"
+        yield Finding("fine", f"{text} in {CHECKPOINTS} as they were stored.")
+
+
+def best_model(known: Contents) -> Iterator[Finding]:
+    """Whether the file of the best model can be loaded."""
+    path = known.directory / MODEL
+    if not path.exists():
+        return
+    from paceline.study.loading import load_file
+
+    try:
+        load_file(path)
+        yield Finding("fine", f"{MODEL} loads.")
+    except InvalidInput as error:
+        by_weights = "The weights are among the checkpoints as well: study.best_model(build=build)"
+        index = known.values.get("checkpoints")
+        has_weights = isinstance(index, Mapping) and bool(index.get("best_model"))
+        yield Finding("note" if has_weights else "wrong", f"{error.passed}.", by_weights if has_weights else "")
+
+
+def unfinished(known: Contents) -> Iterator[Finding]:
+    """What a process that was killed left half-written."""
+    if found := leftovers(known.directory):
+        names = ", ".join(folder.name for folder in found)
+        yield Finding("note", f"A process that was killed left {names}; the next session removes that.")
+
+
+def versions(known: Contents) -> Iterator[Finding]:
+    """Whether what the study was made with is what is installed here."""
+    sessions = known.folded.record.sessions
+    if not sessions:
+        return
+    different = []
+    for name, was in sessions[-1].versions.items():
+        now = _installed(name)
+        if now != was:
+            different.append(f"{name} {was} ({now or 'not installed'} here)")
+    if different:
+        text = f"It was made with {', '.join(different)}; what is computed here may differ in the last digits."
+        yield Finding("note", text)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return platform.python_version() if name == "python" else metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+CHECKS = (database, writer, kept_snapshot, checkpoints, best_model, unfinished, versions)
+"""In the order in which they are told; of a study that a newer version wrote, only the first."""

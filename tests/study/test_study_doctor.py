@@ -1,0 +1,229 @@
+"""A study's directory is checked: what is wrong is said, nothing changes unless asked, and a repair loses nothing."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import paceline
+from paceline.cli.app import app
+from paceline.core import InvalidInput, StudyLocked, UnreadableStudy
+from paceline.core.events import FORMAT
+from paceline.store import StudyStore
+
+
+def function(hp: Any) -> float:
+    return float(hp.Float("x", 0.0, 1.0) + hp.Int("n", 1, 9))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of a function; large enough that its database has many pages."""
+    directory = tmp_path_factory.mktemp("made") / "s"
+    common: dict[str, Any] = {"objective": "max", "search": "random", "seed": 1, "final": False, "display": False}
+    paceline.tune(function, trials=60, study=directory, **common)
+    return directory
+
+
+@pytest.fixture
+def study(tmp_path: Path, made: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "s"))
+
+
+def build(hp: Any) -> keras.Model:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(hp.Int("units", 2, 3)), keras.layers.Dense(2)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of networks."""
+    directory = tmp_path_factory.mktemp("networks") / "s"
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
+    y = (x[:, 0] > 0).astype(int)
+    common: dict[str, Any] = {"objective": "val_accuracy", "final": False, "display": False, "seed": 1}
+    paceline.tune(build, (x, y), trials=2, epochs=1, keep_models=2, study=directory, **common)
+    return directory
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """All files; but for SQLite's index of the log, which says nothing that the log does not say."""
+    files = (path for path in directory.rglob("*") if path.is_file() and not path.name.endswith("-shm"))
+    return {str(path): path.read_bytes() for path in files}
+
+
+def sql(directory: Path, *statements: str) -> None:
+    raw = sqlite3.connect(directory / "study.db")
+    with raw:
+        for statement in statements:
+            raw.execute(statement)
+    raw.close()
+
+
+def checked(directory: Path, code: int, *words: str, repair: bool = False) -> str:
+    """What the command says; without ``--repair`` nothing has changed."""
+    before = contents(directory)
+    result = CliRunner().invoke(app, ["doctor", str(directory), *(["--repair"] if repair else [])])
+    assert result.exit_code == code, result.output
+    for word in words:
+        assert word in result.output
+    assert repair or contents(directory) == before
+    return result.output
+
+
+def test_a_healthy_study(study: Path, networks: Path) -> None:
+    said = checked(study, 0, "study.db is whole:", "60 trials", "Nothing is wrong.")
+    assert "wrong " not in said.replace("Nothing is wrong.", "")
+    checked(networks, 0, "3 networks are in checkpoints as they were stored.", "best.keras loads.")
+    found = paceline.doctor(study)
+    assert found.is_healthy
+    assert found.is_readable
+    assert str(found) in said
+
+
+def test_no_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="holds no study"):
+        paceline.doctor(tmp_path / "none")
+    checked(tmp_path, 2)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InvalidInput, match="repair is 1"):
+        paceline.doctor(tmp_path, repair=1)  # type: ignore[arg-type]
+
+
+def test_what_was_never_begun(tmp_path: Path) -> None:
+    StudyStore(tmp_path, writable=True).close()
+    checked(tmp_path, 0, "was stopped before it stored anything")
+
+
+def test_what_a_killed_process_left(study: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "from paceline.store import StudyStore; from paceline.core.events import SessionStarted\n"
+        "from paceline.store.files import replacing\n"
+        "store = StudyStore(Path(sys.argv[1]), writable=True); store.append([SessionStarted({'numpy': '1.0'})])\n"
+        "with replacing(Path(sys.argv[1]) / 'report.html'): os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(study)], check=False)
+    checked(study, 0, "Its last process died", "A process that was killed left .new-", "numpy 1.0 (")
+    checked(study, 0, "Removed: .new-", repair=True)
+    assert not list(study.glob(".new-*"))
+
+
+def test_a_study_that_is_being_written(study: Path) -> None:
+    sql(study, "UPDATE events SET body = replace(body, '60', '61') WHERE kind = 'SessionEnded'")
+    writer = StudyStore(study, writable=True)
+    writer.append([paceline.core.events.SessionStarted({})])
+    assert f"It is being written by process {os.getpid()}." in str(paceline.doctor(study))
+    writer.close()
+
+
+DAMAGES = {
+    "EpochMeasured: Invalid JSON": "UPDATE events SET body = '{' WHERE id = 100",
+    "'Bird'": "UPDATE events SET kind = 'Bird' WHERE id = 100",
+    "does not fit": "UPDATE events SET body = replace(body, '\"number\":', '\"number\":9') WHERE id = 100",
+    "events 100 to 105 are missing": "DELETE FROM events WHERE id BETWEEN 100 AND 105",
+}
+
+
+@pytest.mark.parametrize("said", DAMAGES)
+def test_a_damaged_event_and_its_repair(study: Path, said: str) -> None:
+    sql(study, DAMAGES[said])
+    checked(study, 2, "study.db is damaged after the first 99 events", said, "cannot be read as it is", "--repair")
+    with pytest.raises(UnreadableStudy, match="paceline doctor"):
+        paceline.load_study(study)
+    damaged = (study / "study.db").read_bytes()
+    checked(study, 0, "the damaged one is study.damaged-1.db", "study.db is whole: 99 events", repair=True)
+    assert (study / "study.damaged-1.db").read_bytes() == damaged
+    checked(study, 0, "Nothing is wrong.")
+    original = paceline.load_study(study).trials
+    again = paceline.resume(study, function, trials=60, display=False)
+    assert len(again.trials) == 60
+    assert len({tuple(trial.config.items()) for trial in again.trials}) == 60
+    assert again.trials[:20] == original[:20]
+    assert all(trial.score is not None for trial in again.trials)
+
+
+def test_a_damaged_page_and_its_repair(study: Path) -> None:
+    path = study / "study.db"
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2 // 4096 * 4096)
+        file.write(bytes(4096))
+    checked(study, 2, "study.db is damaged after the first", "--repair")
+    before = path.read_bytes()
+    said = checked(study, 0, "Repaired", repair=True)
+    assert (study / "study.damaged-1.db").read_bytes() == before
+    assert 5 < len(paceline.load_study(study).trials) < 60
+    assert "Nothing is wrong." in said
+
+
+def test_what_cannot_be_read_at_all_is_left_alone(study: Path) -> None:
+    (study / "study.db").write_bytes(b"garbage" * 1000)
+    before = contents(study)
+    checked(study, 2, "study.db cannot be read", "Restore it from a copy.")
+    checked(study, 2, repair=True)
+    assert contents(study) == before
+
+
+def test_a_current_value_that_cannot_be_read(study: Path) -> None:
+    sql(study, "UPDATE current SET value = '{' WHERE name = 'strategy'")
+    checked(study, 1, "Current values in study.db cannot be read: strategy.")
+    checked(study, 0, repair=True)
+    assert len(paceline.resume(study, function, trials=61, display=False).trials) == 61
+
+
+def test_a_newer_study(study: Path) -> None:
+    newer = f"UPDATE events SET body = replace(body, '\"format\":{FORMAT}', '\"format\":{FORMAT + 1}') WHERE id = 1"
+    sql(study, newer)
+    before = contents(study)
+    checked(study, 2, "newer Paceline", "pip install --upgrade paceline")
+    checked(study, 2, repair=True)
+    assert contents(study) == before
+
+
+def test_a_snapshot_of_another_version(study: Path) -> None:
+    sql(study, "INSERT INTO snapshot VALUES (1, 10, 2745614147, '{}')")
+    checked(study, 0, "Its snapshot is of another version")
+
+
+CHECKPOINTS: dict[str, Callable[[Path], object]] = {
+    "is not there": lambda path: path.unlink(),
+    "is damaged": lambda path: path.write_bytes(path.read_bytes()[:-9]),
+    "its checksum differs": lambda path: path.write_bytes(path.read_bytes()[:-9] + b"123456789"),
+}
+
+
+@pytest.mark.parametrize("said", CHECKPOINTS)
+def test_a_checkpoint_that_cannot_be_used(networks: Path, tmp_path: Path, said: str) -> None:
+    directory = Path(shutil.copytree(networks, tmp_path / "s"))
+    (directory / "best.keras").unlink()
+    for file in (directory / "checkpoints").glob("*"):
+        CHECKPOINTS[said](file)
+    output = checked(directory, 1, said, "retrain=True) makes it again", "The best model's network cannot be used")
+    assert output.count(said) == 3
+
+
+def test_a_model_that_does_not_load(networks: Path, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(networks, tmp_path / "s"))
+    (directory / "best.keras").write_bytes(b"nothing")
+    checked(directory, 0, "best.keras cannot be loaded", "study.best_model(build=build)")
+
+
+def test_a_repair_while_another_process_writes(study: Path) -> None:
+    sql(study, "UPDATE events SET body = '{' WHERE id = 230")
+    writer = StudyStore(study, writable=True)
+    before = (study / "study.db").read_bytes()
+    with pytest.raises(StudyLocked, match="being written by another process"):
+        paceline.doctor(study, repair=True)
+    assert (study / "study.db").read_bytes() == before
+    writer.close()
