@@ -112,3 +112,20 @@ def test_configurations_of_different_structure_are_refused() -> None:
 
     with pytest.raises(ValueError, match="2 programs"):
         gaps(build, [{"units": 3}, {"units": 4}])
+
+
+def test_keras_is_left_as_it_was() -> None:
+    def build(lr: float) -> keras.Model:
+        model = keras.Sequential([keras.Input((6,)), layers.Dropout(0.2), layers.Dense(4, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=[keras.metrics.SparseTopKCategoricalAccuracy(2)])
+        model.optimizer.learning_rate = lr
+        return model
+
+    def number(name: str) -> int:
+        return int(name.removeprefix("dense").removeprefix("_") or 0)
+
+    keras.utils.set_random_seed(5)
+    first, drawn = layers.Dense(1).name, np.random.get_state()[1]
+    gaps(build, [{"lr": 0.1}])
+    assert number(layers.Dense(1).name) == number(first) + 1
+    np.testing.assert_array_equal(np.random.get_state()[1], drawn)

@@ -17,11 +17,12 @@ import numpy as np
 
 from paceline.execute.alone import fit_epoch
 from paceline.execute.base import Job
-from paceline.train import internals, lower
+from paceline.train import lower
 from paceline.train.cohort import Cohort, Lane
 from paceline.train.compiler import Compiler
 from paceline.train.ending import ValidatesFinalised, finalise, finalises
 from paceline.train.feed import Feed, TrainingData, batch_order
+from paceline.train.isolation import GlobalState, state_of
 from paceline.train.program import Program, lifted_constants
 from paceline.train.trace import CannotTrace, Traced, trace
 from paceline.train.variables import leaves_of, restore
@@ -113,20 +114,23 @@ class SameAnswer:
         return gaps
 
     def _model(self, build: Build, config: Mapping[str, Any]) -> keras.Model:
-        keras.utils.set_random_seed(self.seed)
-        internals.set_name_counters({})  # as in a study: `AUC()` has the same name in each model
-        return build(**config)
+        """A model in a global state of its own, as in a study: `AUC()` has the same name in each."""
+        with GlobalState(self.seed) as state:
+            model = build(**config)
+        state.keep_for(model)
+        return model
 
     def _fit(self, model: keras.Model, feed: Feed) -> Logs:
         """Trains with one call of ``fit``; gives what each epoch measured."""
         rows = jax.tree.map(np.array, feed.data.train)
         x, y, *weight = rows
         callbacks = [_InOrder(rows, feed.data.train), *([ValidatesFinalised()] if finalises(model.optimizer) else [])]
-        history = model.fit(
-            x, y, sample_weight=weight[0] if weight else None, batch_size=self.batch_size, epochs=self.epochs,
-            shuffle=False, validation_data=feed.data.validation, validation_batch_size=self.validation_batch_size,
-            callbacks=callbacks, verbose=0,
-        ).history  # fmt: skip
+        with state_of(model):
+            history = model.fit(
+                x, y, sample_weight=weight[0] if weight else None, batch_size=self.batch_size, epochs=self.epochs,
+                shuffle=False, validation_data=feed.data.validation, validation_batch_size=self.validation_batch_size,
+                callbacks=callbacks, verbose=0,
+            ).history  # fmt: skip
         return [
             {name: values[epoch] for name, values in history.items() if np.ndim(values[epoch]) == 0}
             for epoch in range(self.epochs)
