@@ -140,10 +140,11 @@ class SameAnswer:
         if self.validation is None:
             return 0.0
         x, y, *weight = self.validation
-        found = model.evaluate(
-            x, y, sample_weight=weight[0] if weight else None, verbose=0, return_dict=True,
-            batch_size=self.validation_batch_size or self.batch_size,
-        )  # fmt: skip
+        with state_of(model):
+            found = model.evaluate(
+                x, y, sample_weight=weight[0] if weight else None, verbose=0, return_dict=True,
+                batch_size=self.validation_batch_size or self.batch_size,
+            )  # fmt: skip
         scores = {name: value for name, value in found.items() if np.ndim(value) == 0}
         return float(np.max([abs(float(value) - logs[f"val_{name}"]) for name, value in scores.items()]))
 
