@@ -61,7 +61,8 @@ def by_chance(record: Record, most: int | None = None) -> tuple[Sequence[int], A
     Returns:
         The n, and the expected score of each; both empty where no trial was drawn in this way.
     """
-    drawn = [t for t in record.trials.values() if t.origin in _BY_CHANCE and t.state.is_final]
+    members = (trial for number, trial in record.trials.items() if number not in record.moved)
+    drawn = [t for t in members if t.origin in _BY_CHANCE and t.state.is_final]
     scores = np.array([s for s in map(_score, drawn) if math.isfinite(s)])
     if not len(scores):
         return (), np.zeros(0)

@@ -47,11 +47,12 @@ class Summary:
 
     @cached_property
     def ranked(self) -> list[Trial]:
-        """The completed trials, best first; earlier ones first where scores are equal."""
+        """The completed trials of the space, best first; earlier ones first where scores are equal."""
         if self.record.created is None:
             return []
         record, loss = self.record, self.record.objective.loss
-        completed = ((n, t.score) for n, t in record.trials.items() if t.state is TrialState.COMPLETED)
+        members = ((n, t) for n, t in record.trials.items() if n not in record.moved)
+        completed = ((n, t.score) for n, t in members if t.state is TrialState.COMPLETED)
         scored = sorted((loss(score), number) for number, score in completed if score is not None)
         return [record.trial(number) for _, number in scored]
 
@@ -124,6 +125,7 @@ def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:
         "origin": trial.origin, "program": trial.program, "shares": trial.shares, "error": trial.error,
         "metrics": dict(trial.measurements[-1].metrics) if trial.measurements else {},
         "decisions": [{"epoch": d.epoch, "action": str(d.action), "reason": d.reason} for d in decisions],
+        **({"in_space": trial.number not in record.moved} if record.moved else {}),
     }  # fmt: skip
 
 

@@ -67,6 +67,8 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
     width = max(map(len, one.config), default=0)
     for name, value in one.config.items():
         say(to, f"  {name:<{width}}  {words.value(value)}")
+    if number in record.moved:
+        say(to, "The space was changed after it, and it is none of the space as it stands.")
     metric = record.objective.metric
     said: dict[int, list[str]] = {decision.epoch: [] for decision in record.decisions.get(number, ())}
     for decision in record.decisions.get(number, ()):

@@ -125,7 +125,8 @@ def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
     if final is None or final.winner is None or verdict.exact:
         return
     objective = record.objective
-    completed = [trial for trial in record.trials.values() if trial.state is TrialState.COMPLETED]
+    members = (trial for number, trial in record.trials.items() if number not in record.moved)
+    completed = [trial for trial in members if trial.state is TrialState.COMPLETED]
     scored = {trial.number: score for trial in completed if (score := _searched(trial, record)) is not None}
     best = min(scored, key=lambda one: objective.loss(scored[one]), default=verdict.winner)
     fresh = final.scores_of(best)

@@ -45,7 +45,7 @@ def move(config: Configuration, before: Space | None, after: Space) -> Moved:
     moved = after.project(known, strict=True)
     if moved is None:
         return Moved(None, False)
-    lost = [name for name in known if name not in moved and (before is None or _varies(before, name, known))]
+    lost = [name for name in config if name not in moved and (before is None or _varies(before, name, known))]
     # a float is the same one whatever number of digits a range keeps of it
     is_same = all(known[name].__class__ is value.__class__ for name, value in moved.items() if name in known)
     return Moved(moved, not lost and is_same and after.project(config) == moved)

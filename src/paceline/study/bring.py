@@ -10,7 +10,7 @@ from typing import Any
 from paceline.core import Configuration, InvalidInput, TrialState
 from paceline.core.checks import mapping
 from paceline.core.events import Json
-from paceline.search import Bayes, Given, StartWith, Strategy, create
+from paceline.search import Bayes, Given, Normal, StartWith, Strategy, Weights, create
 from paceline.search.bayes.belief import check_prior
 from paceline.search.start_with import with_default
 from paceline.space import Space
@@ -66,8 +66,11 @@ class SearchChoice:
         return {"search": self.name, "strategy": _brief(self.strategy.to_json()), "start_with": configs}
 
     def within(self, space: Space) -> "SearchChoice":
-        """The same where the space of the study was changed: its own configurations that lie outside are left out."""
-        return self if self.is_given else replace(self, space=space)
+        """The same where the space was changed: what the study itself brings along and it does not have is left out."""
+        strategy = self.strategy
+        if self.stored is not None and isinstance(strategy, Bayes):
+            strategy = replace(strategy, prior=tuple(one for one in strategy.prior if _is_about(one, space)))
+        return replace(self, strategy=strategy, space=None if self.is_given else space)
 
     def first(self, default: bool) -> Strategy:
         """The strategy behind the configurations that come first, the ``default`` one among them where that is True."""
@@ -129,6 +132,12 @@ def _first_of(existing: Existing) -> tuple[Configuration, ...] | None:
         return None if given is None else tuple(given)
     state = existing.state or {}  # of a study that stored them with its strategy only
     return tuple(state["configs"]) if "then" in state and any(state["configs"]) else None
+
+
+def _is_about(one: tuple[str, Normal | Weights], space: Space) -> bool:
+    """Whether a prior is about a hyperparameter of a space, with values that it has."""
+    name, belief = one
+    return any(map(belief.is_about, space.variants(name)))
 
 
 def _configurations(given: StartingPoints) -> tuple[Configuration, ...]:

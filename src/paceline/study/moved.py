@@ -1,6 +1,6 @@
 """What a change of the space leaves of a study's trials, and of a final that some of them were in."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import replace
 
 from paceline.core import Configuration, Final, Trial
@@ -8,7 +8,11 @@ from paceline.space import Space, move
 
 
 def moved(
-    trials: Mapping[int, Trial], already: Mapping[int, Configuration | None], before: Space, after: Space
+    trials: Mapping[int, Trial],
+    already: Mapping[int, Configuration | None],
+    before: Space,
+    after: Space,
+    only: Collection[int] | None = None,
 ) -> dict[int, Configuration | None]:
     """Which trials are none of a new space, and what they count as there; see `Record.moved`.
 
@@ -16,7 +20,9 @@ def moved(
         trials: by number.
         already: those that are none of the space before.
         before, after: the spaces.
+        only: trials to be looked at; None for all.
     """
+    trials = trials if only is None else {number: trials[number] for number in only}
     found = {n: move(trial.config, None if n in already else before, after) for n, trial in trials.items()}
     return {number: one.config for number, one in found.items() if not one.is_whole}
 

@@ -219,6 +219,7 @@ class Record:
             case SpaceChanged():
                 self.space = Space.from_json(event.space)
                 self.spaces.append(event)
+                self._look_again()
             case SpaceReplaced():
                 self._replace_space(event)
             case TrialAsked():
@@ -276,6 +277,14 @@ class Record:
             case BestTested():
                 self.tested = event
                 self.test_is_current = True
+
+    def _look_again(self) -> None:
+        """More is known of the space since it was changed: trials that were none of it may be of it."""
+        if self.moved:
+            now = moved(self.trials, self.moved, self.space, self.space, only=self.moved)
+            if now != self.moved:
+                self.moved, self._longest = now, None
+                self._best = self._find_best()
 
     def _replace_space(self, event: SpaceReplaced) -> None:
         """From here on there is another space, and no result that rests on a trial outside of it."""

@@ -63,7 +63,8 @@ def configurations(summary: Summary) -> Figure | None:
     """Parallel coordinates: each trial a line through its values; None where there are too few to compare."""
     record, ranked = summary.record, [t for t in summary.ranked if math.isfinite(t.score or math.nan)]
     names = words.varying(record.space)
-    stopped = [t for t in record.trials.values() if t.state is TrialState.STOPPED]
+    members = (trial for number, trial in record.trials.items() if number not in record.moved)
+    stopped = [t for t in members if t.state is TrialState.STOPPED]
     if len(ranked) + len(stopped) < _LEAST or not ranked or not names:
         return None
     num_best = min(_MOST_BEST, max(1, round(_SHARE * (len(ranked) + len(stopped)))))

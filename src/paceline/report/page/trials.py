@@ -18,12 +18,14 @@ def panel(summary: Summary) -> Panel:
         return Panel("trials", "Trials", paragraph("There is no trial yet."))
     chosen = drawn(list(record.trials), [trial.number for trial in summary.ranked], _MOST_ROWS)
     trials = [record.trial(number) for number in chosen.numbers]
-    names = words.varying(summary.record.space)
+    names = words.varying(record.space)
+    if record.moved:  # what earlier spaces had stands behind it
+        names += dict.fromkeys(n for t in trials for n in t.config if n not in record.space)
     headings = ["trial", summary.record.objective.metric, "state", "epochs", "seconds", "proposed by", *names]
     repeated = any(len(trial.scores) > 1 for trial in trials)
     if repeated:
         headings.insert(2, "standard error")
-    rows = [_row(trial, names, repeated) for trial in trials]
+    rows = [_row(trial, names, repeated, trial.number in record.moved) for trial in trials]
     hint = paragraph("A click on a heading sorts; another one the other way.", "soft")
     remark = chosen.remark("trials", "listed").strip()
     whole = [paragraph(f"{remark} All of them: study.trials_dataframe(), or paceline show --json.")] if remark else []
@@ -40,9 +42,10 @@ def shown(trial: Trial, name: str) -> object:
     return Cell(words.value(value), float(value)) if number else words.value(value)
 
 
-def _row(trial: Trial, names: list[str], repeated: bool) -> list[object]:
+def _row(trial: Trial, names: list[str], repeated: bool, is_of_before: bool) -> list[object]:
     score = "" if trial.score is None or not math.isfinite(trial.score) else trial.score
     error = [trial.standard_error or ""] if repeated else []
     seconds = Cell(f"{trial.seconds:.1f}", trial.seconds)
     values = [shown(trial, name) for name in names]
-    return [trial.number, score, *error, str(trial.state), len(trial.measurements), seconds, trial.origin, *values]
+    state = f"{trial.state}, in a space before" if is_of_before else str(trial.state)
+    return [trial.number, score, *error, state, len(trial.measurements), seconds, trial.origin, *values]
