@@ -12,7 +12,16 @@ from sklearn import model_selection as ms
 
 from paceline.core import InvalidInput
 from paceline.data import load, split
-from paceline.data.folds import GivenFolds, fold_parts, folds_of, name_of, order_of, other_folds, repeated_folds
+from paceline.data.folds import (
+    GivenFolds,
+    fold_parts,
+    folds_of,
+    name_of,
+    order_of,
+    other_folds,
+    rebuilt,
+    repeated_folds,
+)
 from paceline.data.records import Split
 
 ROWS = 60
@@ -128,6 +137,26 @@ def test_the_same_seed_gives_the_same_folds(kind: str) -> None:
     before = np.random.get_state()[1].tolist()  # type: ignore[index]
     assert contents(fold_parts(rows(groups), folds, 1)) == contents(fold_parts(rows(groups), folds, 1))
     assert np.random.get_state()[1].tolist() == before  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", ["KFold", "TimeSeriesSplit", "LeaveOneOut", "one fold for each group"])
+def test_a_splitter_of_scikit_learn_is_found_again_by_its_name(kind: str) -> None:
+    folds, groups = FIXED[kind]
+    again = rebuilt(name_of(folds))
+    assert type(again) is type(folds)
+    assert contents(fold_parts(rows(groups), again, 1)) == contents(fold_parts(rows(groups), folds, 1))
+
+
+def test_no_other_is() -> None:
+    for name in DRAWN:
+        folds = DRAWN[name][0]
+        again = None if isinstance(folds, int) else rebuilt(name_of(folds))
+        assert (again is None) == (name in ("number", "number with groups", "a random state", "of one's own"))
+    told = [
+        "PredefinedSplit(test_fold=array([0, 1]))", "GridSearchCV(estimator=None, param_grid={})", "3", "open('x')",
+        "KFold(n_splits=__import__('os'))", "KFold(n_splits=1)", "KFold(n_splits=5", "train_test_split()",
+    ]  # fmt: skip
+    assert [rebuilt(name) for name in told] == [None] * len(told)
 
 
 def test_a_users_splitter_is_not_changed() -> None:

@@ -16,6 +16,7 @@ from paceline.api.asked import asked_for
 from paceline.cli.app import app
 from paceline.core import TrialState
 from paceline.core.events import EpochMeasured, Event, SpaceReplaced
+from paceline.search import Normal
 from paceline.space import Condition, Float, Int, Space
 from paceline.store import StudyStore
 from paceline.study import Record, carry_out
@@ -215,6 +216,32 @@ def test_what_a_function_leaves_out_of_its_branches_stays(tmp_path: Path) -> Non
     study = search(tmp_path, None, branches, trials=20, change_space=True)
     assert set(study.space.names) == {"deep", "x", "y"}
     assert replaced(tmp_path) == []
+
+
+def test_what_is_learnt_after_the_change_counts_for_the_trials_before(tmp_path: Path) -> None:
+    def kinds(wide: bool) -> Callable[[Any], float]:
+        def function(hp: Any) -> float:
+            kind = hp.Choice("kind", ["a", "b", "c"] if wide else ["a", "b"])
+            if kind == "c":
+                return float(hp.Float("z", 0, 1))
+            return float(hp.Float("rate", 0, 2 if wide else 1) if kind == "a" else hp.Float("rate", 5, 6))
+
+        return function
+
+    search(tmp_path, None, kinds(False), trials=12)
+    study = search(tmp_path, None, kinds(True), trials=40, change_space=True)
+    assert study.record.moved == {}
+    assert [str(h) for h in study.space.variants("rate")] == ["Float('rate', 0.0, 2.0)", "Float('rate', 5.0, 6.0)"]
+
+
+def test_what_the_study_brings_along_and_the_space_has_not_is_left_out(tmp_path: Path) -> None:
+    both = {"x": Float(0, 1), "k": Int(0, 3)}
+    brought: dict[str, Any] = {"prior": {"k": Normal(2)}, "start_with": [{"k": 2}, {"x": 0.5}]}
+    search(tmp_path, both, search="bayes", **brought)
+    study = search(tmp_path, {"x": Float(0, 1)}, lambda hp: hp.Float("x", 0, 1), trials=9, search="auto",
+                   change_space=True)  # fmt: skip
+    assert study.trials[6].config == {"x": 0.5}
+    assert len(study.trials) == 9
 
 
 # -- unfinished trials, schedules, interruptions

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import paceline
 from paceline.cli.app import app
-from paceline.core import Splits, StudyMismatch
+from paceline.core import InvalidInput, Splits, StudyMismatch
 from paceline.core.events import FinalMeasured
 from paceline.data import Split, load, split
 from paceline.data.folds import order_of
@@ -100,6 +100,10 @@ def test_folds_of_groups_are_drawn_anew_as_such(tmp_path: Path) -> None:
     assert study.record.final.validation_share == pytest.approx(1 / 3)
     with pytest.raises(StudyMismatch, match="groups are others"):
         tuned(tmp_path / "s", grouped(), groups=np.tile(np.arange(16), 12), **settings)
+    with pytest.raises(
+        InvalidInput, match=r"groups of study .* from memory.*with groups=\.\.\. from Python \(the command"
+    ):
+        paceline.ablate(tmp_path / "s", build, grouped())
 
 
 def test_on_the_terminal_a_column_says_the_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +191,7 @@ def test_rows_in_the_order_of_time_are_not_divided_anew() -> None:
 
 def test_an_ablation_is_of_the_same_kind(in_time: Study) -> None:
     directory = in_time.directory
-    study = paceline.ablate(directory, line, drifting(), folds=FOLDS, pairs=3, display=False)
+    study = paceline.ablate(directory, line, drifting(), pairs=3, display=False)  # the folds are found again
     final, found = study.record.final, study.record.ablation
     assert final is not None
     assert found is not None

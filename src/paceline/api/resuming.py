@@ -59,7 +59,8 @@ def resume(
             again unless its class is registered; with another one the study goes on with that from here.
         validation: as in `tune`, where it was ``(x_val, y_val)``.
         class_weight: as in `tune`; None for the study's.
-        folds, groups: as in `tune`, where they were no number and no column's name.
+        folds: as in `tune`, where they were neither a number nor a splitter of scikit-learn.
+        groups: as in `tune`, where they were no column's name.
         keep_models: as in `tune`, from now on; None for as many as before.
         memory: as in `tune`; None for the study's.
         display: as in `tune`.

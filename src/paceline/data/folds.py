@@ -10,7 +10,9 @@
 The last kind may rest on the order of rows: blocks, or time. To draw others there would break what the user asked for.
 """
 
+import ast
 import copy
+import inspect
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,6 +82,26 @@ def in_time(folds: Any) -> bool:
 def name_of(folds: Any) -> str:
     """What folds are called, the same in every process."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(folds))
+
+
+def rebuilt(name: str) -> Any:
+    """The splitter of scikit-learn that `name_of` has called so; None where it cannot be told from the name alone.
+
+    The name is read and not run: a class of ``sklearn.model_selection``, with numbers, texts, truth values and None.
+    """
+    from sklearn import model_selection
+
+    try:
+        call = ast.parse(name, mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            return None
+        kind = getattr(model_selection, call.func.id, None)
+        if not inspect.isclass(kind) or not hasattr(kind, "get_n_splits"):
+            return None
+        found = kind(**{str(one.arg): ast.literal_eval(one.value) for one in call.keywords})
+    except (SyntaxError, ValueError, TypeError):
+        return None
+    return found if name_of(found) == name else None
 
 
 def fold_parts(split: Split, folds: Any, seed: int) -> tuple[Parts, ...]:

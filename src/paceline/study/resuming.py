@@ -7,6 +7,7 @@ from typing import Any
 
 from paceline.core import Budget, InvalidInput
 from paceline.data import weights
+from paceline.data.folds import rebuilt
 from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.space import Space
@@ -20,6 +21,7 @@ from paceline.study.request import Build, Request
 from paceline.study.source import Source, plain_options
 from paceline.study.trust import check as check_trusted
 
+_FROM_PYTHON = " from Python (the command line cannot take it)"
 _LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
 
@@ -52,11 +54,13 @@ def request_of(
         "build", build, source.build or source.model, "build; on the terminal --build model.py:build", directory
     )
     data = found("data", data, source.data, "data", directory)
-    validation = found("validation", validation, source.validation, "validation=(x_val, y_val)", directory)
+    validation = found(
+        "validation", validation, source.validation, f"validation=(x_val, y_val){_FROM_PYTHON}", directory
+    )
     class_weight = source.class_weight if class_weight is None else class_weight
     replication = settings.get("replication") or {}
     if groups is None and replication.get("groups") and getattr(data, "groups", None) is None:
-        groups = found("groups", None, options.get("groups"), "groups=...", directory)
+        groups = found("groups", None, options.get("groups"), f"groups=...{_FROM_PYTHON}", directory)
     options |= {} if groups is None else {"groups": groups}
     source = replace(source, class_weight=weights.plain(class_weight), data_options=plain_options(options))
     seed, rule = existing.seed, rule_of(existing.data)
@@ -158,5 +162,6 @@ def _replication(stored: Mapping[str, Any], folds: Any, directory: Path) -> Repl
     """How often each configuration is trained; what was passed from memory has to be passed again."""
     known = stored.get("folds")
     if folds is None and known is not None:
-        folds = known if isinstance(known, int) else found("folds", None, None, f"folds={known}", directory)
+        again = known if isinstance(known, int) else rebuilt(known)
+        folds = found("folds", None, again, f"folds={known}{_FROM_PYTHON}", directory)
     return Replication.of(stored.get("repeats", 1), folds)
