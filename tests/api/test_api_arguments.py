@@ -445,3 +445,12 @@ def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
     assert len(study.trials[0].scores) == 2
     again = paceline.resume(tmp_path / "s", build, ROWS, trials=one, test=0.2, display=False)
     assert len(again.trials) == 1
+    zero: Any = np.int64(0)
+    assert again.model(zero).name.endswith("_trial_0")
+    with pytest.raises(InvalidInput, match="trial is False"):
+        again.model(False)
+    with paceline.open_study(tmp_path / "t", {"x": paceline.Float(0, 1)}, "max") as asked:
+        asked.ask(one)
+        with pytest.raises(InvalidInput, match="tell was given trial False"):
+            asked.tell(False, 1.0)
+        assert asked.tell(zero, np.float32(1)).score == 1.0

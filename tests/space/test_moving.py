@@ -24,7 +24,7 @@ CHANGES: dict[str, tuple[Any, Any, dict[str, Any], dict[str, Any] | None, bool]]
     "fixed at its value": ([RATE, K], [RATE, Fixed("k", 6)], TRIED, TRIED, True),
     "fixed at another": ([RATE, K], [RATE, Fixed("k", 7)], TRIED, None, False),
     "new": ([RATE], [RATE, K], {"rate": 0.05}, None, False),
-    "new, with one value": ([RATE], [RATE, Fixed("k", 2)], {"rate": 0.05}, {"rate": 0.05, "k": 2}, True),
+    "new, with one value": ([RATE], [RATE, Fixed("k", 2)], {"rate": 0.05}, None, False),
     "gone, with one value": ([RATE, Fixed("k", 2)], [RATE], {"rate": 0.05, "k": 2}, {"rate": 0.05}, True),
     "a choice more": ([KIND], [Choice("kind", ["adam", "sgd", "lion"])], {"kind": "sgd"}, {"kind": "sgd"}, True),
     "a choice less": ([KIND], [Choice("kind", ["adam"])], {"kind": "sgd"}, None, False),

@@ -15,7 +15,7 @@ from paceline import StudyMismatch
 from paceline.api.asked import asked_for
 from paceline.cli.app import app
 from paceline.core import TrialState
-from paceline.core.events import EpochMeasured, Event, SpaceReplaced
+from paceline.core.events import EpochMeasured, Event, SpaceChanged, SpaceReplaced
 from paceline.search import Normal
 from paceline.space import Condition, Float, Int, Space
 from paceline.store import StudyStore
@@ -349,6 +349,15 @@ def test_widened_before_its_first_trial_it_is_the_wide_study(tmp_path: Path) -> 
                 found.append([trial.config for trial in [*study.trials, *study.ask(4)]])
                 assert study.record.space == Space(WIDE)
         assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", ["random", "bayes"])
+def test_a_search_that_is_widened_before_its_first_trial_is_the_wide_one(tmp_path: Path, name: str) -> None:
+    asked: dict[str, Any] = {"search": name, "trials": 9, "final": False}
+    interrupted(tmp_path / "s", Stop(SpaceChanged, 1), NARROW, score, **asked)
+    assert paceline.load_study(tmp_path / "s").trials == []
+    study = search(tmp_path / "s", WIDE, change_space=True, **asked)
+    assert configs(study) == configs(search(tmp_path / "alone", WIDE, **asked))
 
 
 # -- told by hand

@@ -1,7 +1,6 @@
 """`create`: from a network's name and the shape of the data to a build function."""
 
 import difflib
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,8 +59,11 @@ def create(
 
 
 def _checked(input_shape: Any, task: str, num_outputs: Any, one_hot: bool) -> DataShape:
-    sizes = tuple(input_shape) if isinstance(input_shape, tuple | list) else ()
-    if not sizes or not all(isinstance(size, int) for size in sizes) or math.prod(sizes) < 1:
+    try:
+        sizes = tuple(checks.whole_number("input_shape", size) for size in input_shape)
+    except (InvalidInput, TypeError):
+        sizes = ()
+    if not sizes:
         raise InvalidInput(
             f"input_shape is {input_shape!r}",
             expected="the shape of a single input, such as (8,) or (28, 28)",

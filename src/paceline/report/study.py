@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.core import InvalidInput, Trial
+from paceline.core.checks import whole_number
 from paceline.space import Space
 from paceline.store import study_directory
 from paceline.study.folded import read_record
@@ -140,7 +141,8 @@ class Study:
         """
         from paceline.study import loading
 
-        number, origin = trial.number if isinstance(trial, Trial) else trial, self._origin(build, trust)
+        number = trial.number if isinstance(trial, Trial) else whole_number("trial", trial, at_least=0)
+        origin = self._origin(build, trust)
         if retrain and not loading.keeps(self.directory, number):
             return loading.retrained(self.record, self.directory, number, origin, data, again)
         return loading.model_of(self.record, self.directory, number, origin)

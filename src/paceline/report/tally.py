@@ -11,6 +11,7 @@ from paceline.core.events import (
     Event,
     ProgramCompiled,
     SpaceChanged,
+    SpaceReplaced,
     TrialDecided,
     TrialEnded,
     TrialPaused,
@@ -99,7 +100,8 @@ class Tally:
                     self._training.add(event.number)
             elif isinstance(event, ProgramCompiled):
                 self.compiled += event.from_scratch
-            elif isinstance(event, SpaceChanged):
+            elif isinstance(event, SpaceChanged | SpaceReplaced):
+                self._take_best(record)  # it may not be of the space any more
                 self._count_trials(record)
         if self._steps > steps:
             self._sample()
@@ -143,10 +145,12 @@ class Tally:
         ended = [trial for trial in record.trials.values() if trial.state.is_final]
         self.ended, self.failed = len(ended), sum(trial.error is not None for trial in ended)
         self._done = self._done_before = float(len(ended))
-        best = record.best
-        if best is not None and best.score is not None:
-            self.best = (best.number, best.score)
+        self._take_best(record)
         self._count_trials(record)
+
+    def _take_best(self, record: Record) -> None:
+        best = record.best
+        self.best = None if best is None or best.score is None else (best.number, best.score)
 
     def _count_trials(self, record: Record) -> None:
         name = str(record.settings.get("search"))

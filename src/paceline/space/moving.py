@@ -7,7 +7,7 @@
 | has a value that is not legal, or none for a hyperparameter that is new | none |
 
 A new hyperparameter has no value in the configurations before it: what ``build`` did without it is not known, so its
-default is not taken for it. One that has a single value tells nothing apart, and may come and go.
+default is not taken for it. One that is gone and had a single value told nothing apart, so nothing is lost with it.
 """
 
 from collections.abc import Mapping

@@ -166,14 +166,14 @@ class Space:
 
         Values of names that are not in this space, or inactive in it, are left out; missing ones are at their defaults.
         None where an active hyperparameter cannot take the value that is given for it or, where that is ``strict``,
-        has several values and none is given.
+        none is given.
         """
         config: dict[str, Value] = {}
         for h, rules in self._members:
             if not rules or _hold(rules, config):
                 if h.name in values and not h.admits(values[h.name]):
                     return None
-                if strict and h.name not in values and h.num_values != 1:
+                if strict and h.name not in values:
                     return None
                 config[h.name] = h.legal(values[h.name]) if h.name in values else h.default
         return config

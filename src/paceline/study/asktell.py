@@ -211,7 +211,10 @@ class OpenStudy:
 
     def _pending(self, trial: Trial | int) -> int:
         number = trial.number if isinstance(trial, Trial) else trial
-        own = self.record.trials.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
+        try:
+            own = self.record.trials.get(whole_number("trial", number, at_least=0))
+        except InvalidInput:
+            own = None
         if own is None or (isinstance(trial, Trial) and trial.config != own.config):
             waiting = ", ".join(str(one.number) for one in self.pending) or "none"
             told = f"trial {number!r}" if own is None else f"a trial {number} of another study"

@@ -35,7 +35,11 @@ def changed(
     Raises:
         StudyMismatch: they differ, and the space may not change; it says how each hyperparameter differs.
     """
-    found = differences(before, now)
+    # what trials have added to the space may since be found by builds, too
+    found = {
+        name: told for name, told in differences(before, now).items()
+        if record.space.variants(name) != now.variants(name)
+    }  # fmt: skip
     if not found:
         return []
     told = "; ".join(f"{name}: {what}" for name, what in found.items())
