@@ -7,7 +7,7 @@ from benchmarks.report import Finding, Result
 
 STUDIES = 1000
 TRIALS = 32
-TABLES = {"digits": "benchmarks/trainings/digits.npz"}
+TABLES = {name: f"benchmarks/trainings/{name}.npz" for name in ("digits", "california_housing")}
 CASES = [(name, schedule) for name in TABLES for schedule in ("full", "asha")]
 MEANS = ("measured", "equal")
 
