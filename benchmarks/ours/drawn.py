@@ -47,6 +47,13 @@ class Table:
     objective: Objective
     share: float
 
+    @property
+    def steady(self) -> NDArray[np.bool_]:
+        """Whether no training of a configuration is more than ten deviations, robustly told, off their median."""
+        last = self.gains[:, :, -1]
+        off = np.abs(last - np.median(last, axis=1, keepdims=True))
+        return np.asarray(off.max(axis=1) <= 10 * np.median(off, axis=1) / 0.6745)
+
     @classmethod
     def read(cls, file: str, means: str) -> "Table":
         """A table, or one in which all configurations have the same mean."""
@@ -88,11 +95,15 @@ def completed(curves: Floats, schedule: str) -> list[int]:
 
 
 def study(rng: np.random.Generator, table: Table, request: Mapping[str, Any]) -> tuple[Any, ...]:
-    """A final, the scores of the search by trial, and the true gains of its trials; trial 0 has the default."""
+    """A final, the scores of the search by trial, and of its trials the true gains and whether they are steady.
+
+    Trial 0 has the default configuration.
+    """
     num_configs, num_pairs, _ = table.gains.shape
     others = 1 + rng.choice(num_configs - 1, request["trials"] - 1, replace=False)
     pair, *fresh = rng.choice(num_pairs, 1 + request["pairs"], replace=False).tolist()
-    gains = table.gains[[0, *others.tolist()]]
+    drawn = [0, *others.tolist()]
+    gains = table.gains[drawn]
     searched = gains[:, pair]
     in_full = completed(searched, request["schedule"])
     best = sorted(in_full, key=lambda number: -searched[number, -1])
@@ -102,10 +113,13 @@ def study(rng: np.random.Generator, table: Table, request: Mapping[str, Any]) ->
         (number, place): float(sign * gains[number, at, -1]) for number in finalists for place, at in enumerate(fresh)
     }
     final = Final(finalists, 0, len(fresh), Splits.ROWS, table.share, scores)
-    return final, {n: float(searched[n, -1]) for n in in_full}, gains[:, :, -1].mean(axis=1)
+    true = gains[:, :, -1].mean(axis=1)
+    return final, {n: float(searched[n, -1]) for n in in_full}, true, table.steady[drawn]
 
 
-def counted(table: Table, final: Final, searched: Mapping[int, float], true: Floats) -> dict[str, float]:
+def counted(
+    table: Table, final: Final, searched: Mapping[int, float], true: Floats, steady: NDArray[np.bool_]
+) -> dict[str, float]:
     """What is counted of one study; gains are larger where better."""
     sign = -table.objective.loss(1.0)
     scores = {number: sign * gain for number, gain in searched.items()}
@@ -116,8 +130,11 @@ def counted(table: Table, final: Final, searched: Mapping[int, float], true: Flo
     luckiest = max(searched, key=lambda number: searched[number])
     best = max(final.finalists, key=lambda number: float(true[number]))
     said, better = verdict.beats_default is True, truth > true[0] + 1e-9
+    covered = low <= truth <= high
     return {
-        "covered": low <= truth <= high,
+        "covered": covered,
+        "steady": steady[verdict.winner],
+        "covered_steady": covered if steady[verdict.winner] else math.nan,
         "plain_covered": abs(mean - truth) <= half,
         "width": (high - low) / (2 * half) if half else math.nan,
         "said": said,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from paceline.core import Final, InvalidInput, Objective, Splits
-from paceline.stats.picked import best_of, plain
+from paceline.stats.picked import best_of, far_off, plain
 from paceline.stats.winner import Verdict, judge
 
 UP, DOWN = Objective("val_gain", "maximize"), Objective("val_loss", "minimize")
@@ -129,6 +129,24 @@ def test_units_direction_and_order_do_not_matter(count: int, pairs: int, seed: i
     reordered = judge(replace(final, finalists=final.finalists[::-1]), UP, searched)
     assert numbers(reordered) == pytest.approx(numbers(first), nan_ok=True)
     assert set(reordered.rivals) == set(first.rivals) or pairs == 1
+
+
+def test_a_rivals_accident_is_no_noise_of_the_winner() -> None:
+    rng = np.random.default_rng(3)
+    gains = np.linspace(0.0, 1.0, 6)[:, None] + rng.normal(size=8) + 0.1 * rng.standard_normal((6, 8))
+    calm = best_of(gains)
+    gains[2, 3] -= 50.0
+    found = best_of(gains)
+    assert (found.place, calm.place) == (5, 5)
+    assert found.expected == pytest.approx(calm.expected, abs=0.5 * calm.standard_error)
+    verdict = judge(final_of(gains.tolist()), UP, {})
+    assert any("far off the others" in sentence for sentence in verdict.limits)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9))
+def test_what_is_normal_is_not_far_off(seed: int, count: int, pairs: int) -> None:
+    assert not far_off(np.random.default_rng(seed).standard_normal((count, pairs))).sum() > 1
 
 
 @settings(max_examples=40, deadline=None)

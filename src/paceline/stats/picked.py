@@ -27,7 +27,10 @@ the smooth estimate with a bootstrap; Zou and Donner (Statistics in Medicine 27,
 the others far behind, c is nought. `benchmarks/coverage.py` measures all of it.
 
 v_k: the estimate of each one's own variance in a two-way table (Grubbs, JASA 1948; Shukla, Heredity 1972), moderated
-towards their average (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004).
+towards their average (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004). Where single
+trainings are far off, as a loss is where a validation part holds a row unlike all others, means over the table would
+take them for noise of every configuration. Then medians stand in for them (Tukey's median polish, one pass; Exploratory
+Data Analysis, 1977).
 """
 
 import math
@@ -48,6 +51,8 @@ LEVEL = 0.05
 _GAMMA = 0.55
 _PRIOR = 4.0  # degrees of freedom that the average of the variances counts for, against J - 1 of each one's own
 _LEAST_VARIANCE = 0.1  # of the average
+_FAR, _MEDIAN_OF_NORMAL = 10.0, 0.6745
+_FEWEST_CONFIGS, _FEWEST_PAIRS = 4, 5  # of fewer, medians say little
 _DRAWS = 256
 _COARSE, _FINE, _OUTERMOST = 13, 161, 5.0  # nodes of the quadrature, and where they end
 _NARROWEST = 0.5  # of the plain t interval
@@ -133,6 +138,25 @@ def _shrunken(x: "Floats", variance: float) -> "Floats":
     return np.asarray(middle + max(0.0, 1.0 - (len(x) - 3) * variance / spread) * (x - middle))
 
 
+def far_off(gains: "Floats") -> "NDArray[np.bool_]":
+    """Which gains, of shape (K, J), lie far off the others of the same configuration, but for what is common to a pair.
+
+    Farther than `_FAR` deviations, told robustly, by the median of absolute residuals. None where there are too few.
+    """
+    K, J = gains.shape
+    if K < _FEWEST_CONFIGS or J < _FEWEST_PAIRS:
+        return np.zeros(gains.shape, bool)
+    residuals = np.abs(_residuals(gains))
+    deviation = np.maximum(np.median(residuals, axis=1, keepdims=True), np.median(residuals)) / _MEDIAN_OF_NORMAL
+    return np.asarray((residuals > _FAR * deviation) & (deviation > 0))
+
+
+def _residuals(gains: "Floats") -> "Floats":
+    """What is left of gains without the median of each configuration and then that of each pair."""
+    own = gains - np.median(gains, axis=1, keepdims=True)
+    return np.asarray(own - np.median(own, axis=0, keepdims=True))
+
+
 def _own_variances(gains: "Floats") -> "Floats":
     """The variance of e_k for each k, moderated; nought where there is one, all the same of two."""
     K, J = gains.shape
@@ -147,6 +171,9 @@ def _own_variances(gains: "Floats") -> "Floats":
     if K == 2:
         return np.full(K, average)
     own = K / (K - 2) * (squares - average / K)
+    if far_off(gains).any():  # one of them must not count as noise of all
+        own = _residuals(gains).var(axis=1, ddof=1)
+        average = float(np.median(own))
     moderated = (_PRIOR * average + (J - 1) * own) / (_PRIOR + J - 1)
     return np.asarray(np.maximum(moderated, _LEAST_VARIANCE * average))
 

@@ -27,7 +27,7 @@ import numpy as np
 from paceline.core import Final, InvalidInput, Objective, Splits
 from paceline.stats.bounds import clipped
 from paceline.stats.pairs import compare, exact, signed_rank
-from paceline.stats.picked import LEVEL, best_of, plain
+from paceline.stats.picked import LEVEL, best_of, far_off, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -245,6 +245,11 @@ def _limits(
 ) -> list[str]:  # fmt: skip
     """What the number and kind of the trainings leave unsaid; scores are gains that count, ``place`` the winner's."""
     limits = []
+    if far_off(scores).any() and not certain:
+        limits.append(
+            f"Single fresh trainings are far off the others. How often that happens, {scores.shape[1]} of each "
+            "cannot tell, so means and intervals are rough."
+        )
     if len(scores) == 1:
         limits.append("It is the only finalist that can be judged, so there is nothing to compare it with.")
     if scores.shape[1] == 1:
