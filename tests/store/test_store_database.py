@@ -193,7 +193,7 @@ def test_a_reader_sees_a_writer_that_comes_later(tmp_path: Path, killed: Path, e
     with sqlite3.connect(directory / "study.db") as raw:
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if "-wal" not in endings:
-            raw.execute("INSERT INTO current VALUES ('x', '1')")
+            raw.execute("INSERT INTO current VALUES ('x', '1', NULL)")
             raw.commit()
             shutil.copytree(directory, tmp_path / "copy")  # before the log is merged as the connection closes
     raw.close()

@@ -155,7 +155,7 @@ def index(directory: Path, change: Callable[[dict[str, Any]], None] | None = Non
         found: dict[str, Any] = json.loads(value)
         if change is not None:
             change(found)
-            raw.execute("UPDATE current SET value = ? WHERE name = 'checkpoints'", [json.dumps(found)])
+            raw.execute("UPDATE current SET value = ?, checksum = NULL WHERE name = 'checkpoints'", [json.dumps(found)])
     raw.close()
     return found
 

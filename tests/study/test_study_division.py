@@ -207,6 +207,7 @@ def test_a_final_of_an_earlier_version_that_leaked_begins_anew(in_time: Study, t
     as_written_before(directory)
     with closing(sqlite3.connect(directory / "study.db")) as database, database:
         database.execute("delete from events where kind in ('FinalEnded', 'BestTested')")
+        database.execute("update events set id = (select count(*) from events as e where e.id <= events.id)")
         fresh = "json_set(body, '$.fresh_splits', json('true'))"
         database.execute(f"update events set body = {fresh} where kind = 'FinalStarted'")
     before = paceline.load_study(directory).record.final

@@ -62,11 +62,15 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files}
 
 
-def sql(directory: Path, *statements: str) -> None:
+def sql(directory: Path, statement: str, *, checked: bool = False) -> None:
+    """Changes a database; as an earlier version wrote it, without checksums, unless these are to be ``checked``."""
     raw = sqlite3.connect(directory / "study.db")
     with raw:
-        for statement in statements:
-            raw.execute(statement)
+        for one in (
+            statement,
+            *(() if checked else (f"UPDATE {t} SET checksum = NULL" for t in ("events", "current"))),
+        ):
+            raw.execute(one)
     raw.close()
 
 
@@ -129,7 +133,6 @@ def test_a_study_that_is_being_written(study: Path) -> None:
 
 DAMAGES = {
     "EpochMeasured: Invalid JSON": "UPDATE events SET body = '{' WHERE id = 100",
-    "'Bird'": "UPDATE events SET kind = 'Bird' WHERE id = 100",
     "does not fit": "UPDATE events SET body = replace(body, '\"number\":', '\"number\":9') WHERE id = 100",
     "events 100 to 105 are missing": "DELETE FROM events WHERE id BETWEEN 100 AND 105",
 }
@@ -151,6 +154,27 @@ def test_a_damaged_event_and_its_repair(study: Path, said: str) -> None:
     assert len({tuple(trial.config.items()) for trial in again.trials}) == 60
     assert again.trials[:20] == original[:20]
     assert all(trial.score is not None for trial in again.trials)
+
+
+def test_a_digit_that_was_damaged_on_the_disk(study: Path) -> None:
+    """Another score is as good JSON as the right one."""
+    sql(study, "UPDATE events SET body = replace(body, '1', '2') WHERE id = 201", checked=True)
+    checked(study, 2, "damaged after the first 200 events (event 201: its checksum differs)")
+    with pytest.raises(UnreadableStudy, match="its checksum differs"):
+        paceline.load_study(study)
+    checked(study, 0, repair=True)
+    sql(study, "UPDATE current SET value = replace(value, '1', '2') WHERE name = 'checkpoints'", checked=True)
+    checked(study, 1, "Current values in study.db cannot be read: checkpoints.")
+
+
+def test_what_an_earlier_version_wrote_has_no_checksums(study: Path) -> None:
+    for table in ("events", "current"):
+        sql(study, f"ALTER TABLE {table} DROP COLUMN checksum", checked=True)
+    checked(study, 0)
+    assert len(paceline.load_study(study).trials) == 60
+    assert len(paceline.resume(study, function, trials=61, display=False).trials) == 61
+    sql(study, "UPDATE events SET body = replace(body, '1', '2') WHERE id = (SELECT max(id) FROM events)", checked=True)
+    checked(study, 2, "its checksum differs")
 
 
 def test_a_damaged_page_and_its_repair(study: Path) -> None:
@@ -182,13 +206,42 @@ def test_a_current_value_that_cannot_be_read(study: Path) -> None:
     assert len(paceline.resume(study, function, trials=61, display=False).trials) == 61
 
 
-def test_a_newer_study(study: Path) -> None:
-    newer = f"UPDATE events SET body = replace(body, '\"format\":{FORMAT}', '\"format\":{FORMAT + 1}') WHERE id = 1"
-    sql(study, newer)
+NEWER = {
+    "its format is": f"UPDATE events SET body = json_set(body, '$.format', {FORMAT + 1}) WHERE id = 1",
+    "an event of the kind 'Bird'": "UPDATE events SET kind = 'Bird' WHERE id = 100",
+}
+
+
+@pytest.mark.parametrize("found", NEWER)
+def test_a_study_of_a_newer_version_is_refused_and_left_alone(study: Path, found: str) -> None:
+    sql(study, NEWER[found])
     before = contents(study)
     checked(study, 2, "newer Paceline", "pip install --upgrade paceline")
     checked(study, 2, repair=True)
+    uses: list[Callable[[], object]] = [
+        lambda: paceline.load_study(study),
+        lambda: paceline.resume(study, function, trials=61, display=False),
+        lambda: paceline.finish(study, function, display=False),
+        lambda: paceline.tune(function, objective="max", trials=61, study=study, search="random", display=False),
+        lambda: paceline.open_study(study),
+        lambda: StudyStore(study, writable=True).close() if "format" in found else paceline.load_study(study),
+    ]
+    for use in uses:
+        with pytest.raises(UnreadableStudy, match=f"newer Paceline .*{found}.*pip install --upgrade paceline"):
+            use()
+    for command in ("show", "report", "resume", "watch"):
+        if command == "watch" and "format" not in found:
+            continue  # it is served, and says so on the page
+        result = CliRunner().invoke(app, [command, str(study)])
+        assert result.exit_code == 2
+        assert "newer Paceline" in result.output
     assert contents(study) == before
+
+
+def test_fields_of_a_newer_version_are_passed_over(study: Path) -> None:
+    sql(study, "UPDATE events SET body = json_insert(body, '$.colour', 'red')")
+    checked(study, 0)
+    assert len(paceline.load_study(study).trials) == 60
 
 
 def test_a_snapshot_of_another_version(study: Path) -> None:

@@ -119,7 +119,7 @@ def as_written_before(directory: Path) -> None:
     """Takes from a study what earlier versions did not write of a final."""
     with closing(sqlite3.connect(directory / "study.db")) as database, database:
         for name in ("splits", "seeded", "about"):
-            database.execute("update events set body = json_remove(body, ?)", (f"$.{name}",))
+            database.execute("update events set body = json_remove(body, ?), checksum = null", (f"$.{name}",))
 
 
 class Interrupt:

@@ -19,7 +19,7 @@ from paceline.core.errors import (
 from paceline.core.final import Final, Splits
 from paceline.core.names import check_argument, did_you_mean, known_name, knows_its_arguments
 from paceline.core.objective import DIRECTIONS, Objective
-from paceline.core.registry import Registry
+from paceline.core.registry import Registry, reading_state
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
 
 __all__ = [
@@ -54,5 +54,6 @@ __all__ = [
     "last_line",
     "parse_bytes",
     "parse_seconds",
+    "reading_state",
     "shown",
 ]

@@ -315,14 +315,19 @@ def to_json(event: Event) -> tuple[str, dict[str, Json]]:
     return type(event).__name__, body
 
 
+class UnknownKind(ValueError):
+    """An event of a kind that this version does not know: a newer one wrote it."""
+
+
 def from_json(kind: str, body: str | bytes) -> Event:
     """The event back from what `to_json` gave, its body as JSON text; fields that a later version added are left out.
 
     Raises:
-        ValueError: it is no event: an unknown kind, a field that is missing, or a value of another type.
+        UnknownKind: it is of no kind that is known.
+        ValueError: it is no event: a field is missing, or a value has another type.
     """
     if kind not in _KINDS:
-        raise ValueError(f"a kind that is not known to this version, {kind!r}")
+        raise UnknownKind(f"an event of the kind {kind!r}")
     try:
         return _reader(kind).validate_json(body)
     except ValidationError as error:

@@ -1,9 +1,29 @@
 """Classes that are found again by their name: how what a study stored of itself becomes an object again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from paceline.core.errors import InvalidInput, shown
+from paceline.core.errors import InvalidInput, PacelineError, UnreadableStudy, shown
+
+
+@contextmanager
+def reading_state(what: str) -> Iterator[None]:
+    """A block that makes something of what a study stored of itself.
+
+    Args:
+        what: whose state it is: ``"strategy"``.
+
+    Raises:
+        UnreadableStudy: that has another form.
+    """
+    try:
+        yield
+    except PacelineError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        told = f"what the study stored of its {what} cannot be used ({shown(error)})"
+        raise UnreadableStudy(f"{told}; restore it from a copy.", told) from error
 
 
 class Named(Protocol):

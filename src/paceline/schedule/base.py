@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeVar
 
-from paceline.core import Action, Decision, Registry, TrialState
+from paceline.core import Action, Decision, Registry, TrialState, reading_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,4 +232,5 @@ def restore(state: Mapping[str, Any]) -> Schedule:
     Raises:
         InvalidInput: its class is not registered here.
     """
-    return _registry.of(state).from_json(state)
+    with reading_state("schedule"):
+        return _registry.of(state).from_json(state)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from paceline.core import Configuration, Objective, Registry, Trial, Value
+from paceline.core import Configuration, Objective, Registry, Trial, Value, reading_state
 from paceline.core.checks import whole_number
 from paceline.space import Space
 
@@ -145,8 +145,9 @@ class Strategy(ABC):
 
 def base_state(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """The state of the strategy that searches, without the configurations that were to come before it."""
-    while "then" in state:
-        state = state["then"]
+    with reading_state("strategy"):
+        while "then" in state:
+            state = state["then"]
     return state
 
 
@@ -172,7 +173,8 @@ def restore(state: Mapping[str, Any]) -> Strategy:
     Raises:
         InvalidInput: its class is not registered here.
     """
-    return _registry.of(state).from_json(state)
+    with reading_state("strategy"):
+        return _registry.of(state).from_json(state)
 
 
 def check_seed(seed: object) -> int:

@@ -14,30 +14,31 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from paceline.core import InvalidInput, PacelineError, StudyLocked, UnreadableStudy
-from paceline.core.events import FORMAT, Event, Json, from_json, to_json
+from paceline.core.events import FORMAT, Event, Json
 from paceline.store import files
-from paceline.store.opening import damaged, engine_of, explained, missing
+from paceline.store.opening import check_log, damaged, engine_of, explained, missing, newer, read_event
 from paceline.store.paths import DATABASE, LOCK
 from paceline.store.reading import Reader
-from paceline.store.tables import EVENTS, METADATA, SNAPSHOTS, VALUES
+from paceline.store.tables import (
+    EVENTS,
+    SELECT_EVENTS,
+    SELECT_VALUES,
+    SNAPSHOTS,
+    Stored,
+    make,
+    row_of_event,
+    row_of_value,
+    value_of,
+)
 from paceline.store.writer import SessionClock, this_process
 
 _TABLES = sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")
 _LAST = sa.select(sa.func.max(EVENTS.c.id))
 _FIRST = sa.select(EVENTS.c.body).where(EVENTS.c.kind == "StudyCreated").order_by(EVENTS.c.id).limit(1)
-_REPLACE = sa.text("INSERT OR REPLACE INTO current (name, value) VALUES (:name, :value)")
+_REPLACE = sa.text("INSERT OR REPLACE INTO current (name, value, checksum) VALUES (:name, :value, :checksum)")
 
 _AT_ONCE = 10_000  # events that are in memory as rows
 _DURABLE_SECONDS = 1.0  # what a power cut may undo of what was measured, at most
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An event with its place in the record and the time (seconds since 1970) it was written."""
-
-    id: int
-    time: float
-    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class StudyStore:
         try:
             with explained(self._path):
                 if writable:
+                    check_log(self._path)
                     self._connection = engine_of(self._path).connect()
                 else:
                     self._reader = Reader(self._path)
@@ -114,11 +116,8 @@ class StudyStore:
                 before. Else that may undo the last second.
         """
         now = self._clock.now()
-        rows = []
-        for event in events:
-            kind, body = to_json(event)
-            rows.append({"time": now, "kind": kind, "body": _dump(body)})
-        replaced = [{"name": name, "value": _dump(value)} for name, value in (values or {}).items()]
+        rows = [row_of_event(event, now) for event in events]
+        replaced = [row_of_value(name, value) for name, value in (values or {}).items()]
         with explained(self._path):
             self._set_durable(durable or time.monotonic() - self._durable_at >= _DURABLE_SECONDS)
             with self._open.begin():
@@ -134,16 +133,12 @@ class StudyStore:
         Raises:
             UnreadableStudy: one of them is damaged, or was written by a newer version.
         """
-        first = sa.select(EVENTS).order_by(EVENTS.c.id).limit(_AT_ONCE)
-        while rows := self._rows(first.where(EVENTS.c.id > after)):
+        while rows := self._rows(SELECT_EVENTS.bindparams(after=after, most=_AT_ONCE)):
             for row in rows:
                 after += 1
                 if row.id != after:  # they are numbered without a gap
                     raise damaged(self._path, missing(after, row.id - 1))
-                try:
-                    yield Stored(row.id, float(row.time), from_json(row.kind, row.body))
-                except (ValueError, TypeError) as error:
-                    raise self.damaged(row.id, error) from error
+                yield read_event(self._path, row)
             if len(rows) < _AT_ONCE:
                 return
 
@@ -158,9 +153,9 @@ class StudyStore:
         Raises:
             UnreadableStudy: it is damaged.
         """
-        rows = self._rows(sa.select(VALUES.c.value).where(VALUES.c.name == name))
+        rows = self._rows(SELECT_VALUES.bindparams(name=name))
         try:
-            return json.loads(rows[0][0]) if rows else None
+            return value_of(rows[0]) if rows else None
         except (ValueError, TypeError) as error:
             raise damaged(self._path, f"the current value {name}: {error}") from error
 
@@ -172,7 +167,7 @@ class StudyStore:
         with suppress(UnreadableStudy):
             for row in self._rows(sa.select(SNAPSHOTS)):
                 is_whole = isinstance(row.body, str) and zlib.crc32(row.body.encode()) == row.checksum
-                if is_whole and 0 < row.last <= self.last():
+                if is_whole and isinstance(row.last, int) and 0 < row.last <= self.last():
                     return Snapshot(row.last, row.body)
         return None
 
@@ -220,7 +215,7 @@ class StudyStore:
             raise TypeError("the store is closed")
         return self._connection
 
-    def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+    def _rows(self, query: sa.Executable) -> Sequence[sa.Row[Any]]:
         """What a query finds: nothing while the writer has not made its tables."""
         with explained(self._path):
             connection = self._open
@@ -243,19 +238,15 @@ class StudyStore:
         if not isinstance(found, int) or isinstance(found, bool) or found < 1:
             raise damaged(self._path, "its first event does not say in which format the others are")
         if found > FORMAT:
-            raise UnreadableStudy(
-                f"{self.directory} was written by a newer Paceline (its format is {found}, this version reads up to "
-                f"{FORMAT}). Install a newer one: pip install --upgrade paceline"
-            )
+            raise newer(self._path, f"its format is {found}")
 
     def _prepare(self) -> None:
         # WAL: readers never wait for the writer, and a killed process loses nothing
         self._pragma("journal_mode=WAL")
-        METADATA.create_all(self._open)
-        self._open.commit()
+        make(self._open)
         self.append([], {"writer": this_process()})
-        kept = self._rows(sa.select(SNAPSHOTS.c.last))
-        self.num_in_snapshot = int(kept[0][0]) if kept else 0
+        kept = self.snapshot()
+        self.num_in_snapshot = kept.last if kept else 0
         self.num_since_snapshot = self.last() - self.num_in_snapshot
 
     def _set_durable(self, wanted: bool) -> None:
@@ -300,7 +291,3 @@ class StudyStore:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.get("since", time.time())))
         who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}, since {since}"
         return f"study {self.directory} is being written by {who}; wait for it or stop it, or use another directory."
-
-
-def _dump(value: Json) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))

@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from paceline.core import PacelineError, UnreadableStudy, command_line
+from paceline.core.events import UnknownKind
 from paceline.store.files import cannot_write
+from paceline.store.tables import Stored, event_of
+
+NEWER = "a newer version wrote it"
+"""The reason of the error where it is that."""
 
 _WRITER_WAITS = 60.0  # seconds for a reader to finish; only the change to WAL mode ever has to
 
@@ -26,6 +32,17 @@ def engine_of(path: Path) -> sa.Engine:
     )
 
 
+def check_log(path: Path) -> None:
+    """Makes sure that SQLite does not remove the log of a database: it does so where the database is empty.
+
+    Raises:
+        UnreadableStudy: there is an empty database, and a log.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size and path.exists() and not path.stat().st_size:
+        raise damaged(path, f"it is empty, but {log.name} is not")
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """While it lasts, what SQLite says of the database at ``path`` is raised in words.
@@ -36,7 +53,7 @@ def explained(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except sa.exc.DBAPIError as error:
+    except sa.exc.StatementError as error:  # also where SQLite gave something that is no number, say
         raise _in_words(path, error.orig) from error
     except sqlite3.Error as error:
         raise _in_words(path, error) from error
@@ -70,6 +87,29 @@ def damaged(path: Path, reason: object) -> UnreadableStudy:
     return UnreadableStudy(message, str(reason))
 
 
+def newer(path: Path, found: str) -> UnreadableStudy:
+    """The error for a study that a newer version wrote; ``found`` is what shows that."""
+    return UnreadableStudy(
+        f"{path.parent} was written by a newer Paceline ({found}, which this version does not know). "
+        "Install a newer one: pip install --upgrade paceline",
+        NEWER,
+    )
+
+
 def missing(first: int, last: int) -> str:
     """That some events are not there."""
     return f"event {first:,} is missing" if first == last else f"events {first:,} to {last:,} are missing"
+
+
+def read_event(path: Path, row: sa.Row[Any]) -> Stored:
+    """The event in a row of the database at ``path``.
+
+    Raises:
+        UnreadableStudy: it is damaged, or was written by a newer version.
+    """
+    try:
+        return event_of(row)
+    except UnknownKind as error:
+        raise newer(path, f"it has {error}") from error
+    except (ValueError, TypeError) as error:
+        raise damaged(path, f"event {row.id}: {error}") from error

@@ -1,8 +1,9 @@
 """Connections that only read: no file appears beside the database, and none in the study changes.
 
-In WAL mode even a reader needs SQLite's index of the log (``-shm``) beside the database, and makes it where it is not
-there. A writer that lives has made it, and one that was killed leaves it. Otherwise nobody writes, so that the database
-can be taken as it is; where there is a log without its index, as in a copy of a study, both are read from a copy.
+In WAL mode even a reader needs the log (``-wal``) and SQLite's index of it (``-shm``) beside the database, and makes
+them where they are not there. A writer that lives has made both, and one that was killed leaves both. Otherwise nobody
+writes, so that the database can be taken as it is; where there is a log without its index, as in a copy of a study,
+the database is read from a copy of both.
 """
 
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from paceline.store.opening import explained
+from paceline.store.opening import check_log, explained
 
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 _VERSIONS = slice(18, 20)  # of the database's header: the versions of the format for writing and reading; 2 is WAL
@@ -56,13 +57,14 @@ class Reader:
         self._stamp = None
         engine = sa.create_engine("sqlite://", creator=self._opened, poolclass=sa.pool.NullPool)
         with explained(self._path):
+            check_log(self._path)
             self._connection = found = engine.connect()
         return found
 
     def _opened(self) -> sqlite3.Connection:
         log, index = self._beside("-wal"), self._beside("-shm")
         has_log = log.exists() and log.stat().st_size > 0
-        if _is_in_wal_mode(self._path) and not index.exists():
+        if _is_in_wal_mode(self._path) and not (log.exists() and index.exists()):
             return self._copied() if has_log else self._as_it_is()
         try:
             return _tried(f"{self._path.as_uri()}?mode=ro")

@@ -1,6 +1,5 @@
 """What can be read of a damaged database, and a new one made of it; the damaged one is kept beside it."""
 
-import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -11,14 +10,22 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from paceline.core import StudyLocked
-from paceline.core.events import Json, from_json
-from paceline.store.database import Stored
+from paceline.core.events import Json
 from paceline.store.files import explained, flush, replacing
-from paceline.store.opening import damaged, engine_of, missing
+from paceline.store.opening import damaged, engine_of, missing, read_event
 from paceline.store.opening import explained as explained_database
 from paceline.store.paths import DATABASE, LOCK
 from paceline.store.reading import Reader
-from paceline.store.tables import EVENTS, METADATA, VALUES
+from paceline.store.tables import (
+    EVENTS,
+    SELECT_EVENTS,
+    SELECT_VALUES,
+    VALUES,
+    Stored,
+    make,
+    row_of_value,
+    value_of,
+)
 
 _MOST_FAULTS = 3  # that SQLite is asked for
 _AT_ONCE = 10_000  # rows
@@ -43,13 +50,11 @@ def events(directory: Path) -> Iterator[Stored]:
     """
     path = directory / DATABASE
     with _reading(directory) as reader, explained_database(path):
-        for number, row in enumerate(reader.connection().execute(sa.select(EVENTS).order_by(EVENTS.c.id)), start=1):
+        every = SELECT_EVENTS.bindparams(after=0, most=-1)
+        for number, row in enumerate(reader.connection().execute(every), start=1):
             if row.id != number:
                 raise damaged(path, missing(number, row.id - 1))
-            try:
-                yield Stored(row.id, float(row.time), from_json(row.kind, row.body))
-            except (ValueError, TypeError) as error:
-                raise damaged(path, f"event {row.id}: {error}") from error
+            yield read_event(path, row)
 
 
 def values(directory: Path) -> tuple[dict[str, Json], list[str]]:
@@ -58,12 +63,12 @@ def values(directory: Path) -> tuple[dict[str, Json], list[str]]:
     bad: list[str] = []
     with _reading(directory) as reader:
         try:
-            for name, value in reader.connection().execute(sa.select(VALUES.c.name, VALUES.c.value)):
+            for row in reader.connection().execute(SELECT_VALUES.bindparams(name=None)):
                 try:
-                    known[name] = json.loads(value)
+                    known[row.name] = value_of(row)
                 except (ValueError, TypeError):
-                    bad.append(str(name))
-        except (sa.exc.DBAPIError, sqlite3.Error):
+                    bad.append(str(row.name))
+        except (sa.exc.StatementError, sqlite3.Error):
             bad.append("all others")
     return known, bad
 
@@ -123,17 +128,12 @@ def _copied(path: Path) -> Path:
 
 def _write(directory: Path, new: Path, last: int, kept: Mapping[str, Json]) -> None:
     engine = engine_of(new)
-    METADATA.create_all(engine)
-    with explained_database(new), engine.begin() as target, _reading(directory) as reader:
-        for rows in _rows(reader.connection(), last):
-            target.execute(EVENTS.insert(), rows)
+    with explained_database(new), engine.connect() as target, _reading(directory) as reader:
+        make(target)
+        found = reader.connection().execute(SELECT_EVENTS.bindparams(after=0, most=last))
+        for rows in found.partitions(_AT_ONCE):
+            target.execute(EVENTS.insert(), [{"checksum": None, **row._mapping} for row in rows])
         if kept:
-            told = [{"name": name, "value": json.dumps(value, allow_nan=False)} for name, value in kept.items()]
-            target.execute(VALUES.insert(), told)
+            target.execute(VALUES.insert(), [row_of_value(name, value) for name, value in kept.items()])
+        target.commit()
     engine.dispose()
-
-
-def _rows(source: sa.Connection, last: int) -> Iterator[list[dict[str, Json]]]:
-    found = source.execute(sa.select(EVENTS).where(EVENTS.c.id <= last).order_by(EVENTS.c.id))
-    for rows in found.partitions(_AT_ONCE):
-        yield [row._asdict() for row in rows]

@@ -11,6 +11,7 @@ from paceline.core import InvalidInput, PacelineError, UnreadableStudy, command_
 from paceline.core.events import FORMAT, Json, StudyCreated
 from paceline.store import StudyStore, salvage
 from paceline.store.files import leftovers
+from paceline.store.opening import NEWER
 from paceline.store.paths import CHECKPOINTS, DATABASE, MODEL
 from paceline.store.writer import process_of
 from paceline.study import snapshot
@@ -87,6 +88,8 @@ def read(directory: Path) -> Contents:
             folded.take(one)
     except PacelineError as error:
         why = _reason(error)
+        if why == NEWER:
+            return Contents(directory, is_newer=True)
     except ValueError as error:
         why = str(error)
     try:

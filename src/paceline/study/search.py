@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from paceline.core import Action, Decision, Trial, TrialState
+from paceline.core import Action, Decision, Trial, TrialState, reading_state
 from paceline.core.events import Event, Json, Noted, TrialAsked, TrialDecided, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.base import Executor, Job
 from paceline.schedule import Full, Standing, Standings
@@ -40,10 +40,12 @@ class Search:
         self._seconds_left = seconds_left
         self._record = recorder.record
         self._schedule = task.schedule
-        self._strategy: Strategy = task.strategy if strategy is None else task.strategy.resumed(strategy)
+        with reading_state("strategy"):
+            self._strategy: Strategy = task.strategy if strategy is None else task.strategy.resumed(strategy)
         # where nothing is learnt and nobody is stopped, it does not matter in whose turn anything comes
         self._watches = self._strategy.learns or not isinstance(self._schedule, Full) or task.grows
-        self._turns = Turns(task.ordered and self._watches, turns if self._watches else None)
+        with reading_state("turns"):
+            self._turns = Turns(task.ordered and self._watches, turns if self._watches else None)
         self._take_up_space()
         self._space, self._spaces_known = Space(), 0
         self.exhausted = ""

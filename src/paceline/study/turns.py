@@ -1,9 +1,21 @@
 """In whose turn the search takes notice of what trials did: in the same order in every run, on any machine."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter
+
 Json = Any
+
+
+@dataclass(slots=True)
+class _State:
+    now: float = 0.0
+    due: dict[int, tuple[float, int]] = field(default_factory=dict)
+
+
+_STATE = TypeAdapter(_State)
 
 
 class Turns:
@@ -16,11 +28,14 @@ class Turns:
     """
 
     def __init__(self, ordered: bool, state: Mapping[str, Json] | None = None) -> None:
-        """``state`` is what `to_json` wrote; those in flight have not arrived then."""
-        state = state or {"now": 0.0, "due": {}}
+        """``state`` is what `to_json` wrote; those in flight have not arrived then.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        known = _State() if state is None else _STATE.validate_python(state)
         self._ordered = ordered
-        self._now: float = state["now"]
-        self._due: dict[int, tuple[float, int]] = {int(n): (due, epoch) for n, (due, epoch) in state["due"].items()}
+        self._now, self._due = known.now, known.due
         self._arrived: dict[int, None] = {}
 
     def __len__(self) -> int:
