@@ -28,7 +28,6 @@ def refused(result: Result, *words: str) -> None:
 @pytest.mark.parametrize(
     ("build", "arguments", "words"),
     [
-        ("build", "--data digitz", ["'digitz'", "digits, mnist", "Did you mean 'digits'"]),
         ("build", "--data digits --objective val_f1", ["'val_f1'", "accuracy, loss, val_accuracy, val_loss"]),
         ("build", "--data digits --objective quality", ["'quality'", "--objective quality:max"]),
         ("build", "--data digits --objective quality:up", ["'up'", "'min' or 'max'"]),
@@ -38,18 +37,7 @@ def refused(result: Result, *words: str) -> None:
         ("contradictory", "--data digits", ["min_value=64", "max_value=32"]),
         ("nothing", "--data digits", ["'nothing'", "build, uncompiled, raising"]),
         ("not_a_function", "--data digits", ["not_a_function is a int"]),
-        ("build", "--data digits --trials 0", ["trials is 0"]),
-        ("build", "--data digits --budget soon", ["'soon'", "'5m'"]),
-        ("build", "--data digits --search best", ["'best'", "'grid', 'random', 'sobol'"]),
-        ("build", "--data digits --batch-size many", ["'many'", "--batch-size 32,64"]),
-        ("build", "--data digits --epochs 0", ["epochs is 0"]),
-        ("build", "--data digits --keep first", ["'first'", "one of 'last', 'best'"]),
-        ("build", "--data digits --memory lots", ["'lots'", "'8GiB'"]),
-        ("build", "--data digits --class-weight 0=1,0=2", ["'0=1,0=2'", "--class-weight 0=1,1=5"]),
-        ("build", "--data digits --class-weight 3", ["'3'", "--class-weight 0=1,1=5"]),
-        ("build", "--data digits --validation 1.5", ["1.5"]),
         ("build", "--data-dir nowhere --data mnist", ["'nowhere'", "an existing folder"]),
-        ("build", "--set units=3 --data digits", ["'units'"]),
     ],
 )
 def test_arguments(run: Run, model: Path, build: str, arguments: str, words: list[str]) -> None:
