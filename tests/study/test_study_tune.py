@@ -276,7 +276,7 @@ def test_a_directory_of_another_study_is_refused(tmp_path: Path) -> None:
             build, (data()[0] + 1, data()[1]), objective="val_loss", epochs=2, trials=2, seed=3, validation=0.2,
             study=tmp_path / "study", display=False,
         )  # fmt: skip
-    with pytest.raises(StudyMismatch, match=r"space differs in: .*rate"):
+    with pytest.raises(StudyMismatch, match=r"space differs in .*rate"):
         tune(tmp_path / "study", lambda hp: network(hp.Float("rate", 0.1, 0.2)), trials=2)
     with pytest.raises(StudyMismatch, match="objective"):
         tune(tmp_path / "study", objective="val_mae", trials=2)
