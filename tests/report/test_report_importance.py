@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from paceline.core.events import (
 )
 from paceline.report import Study, read, text
 from paceline.report.curves import progress
-from paceline.report.evidence import evidence
+from paceline.report.evidence import MOST_LOSSES, evidence
 from paceline.report.importance import bars
 from paceline.space import Choice, Condition, Float, Int, Space
 from paceline.store import StudyStore
@@ -90,7 +91,7 @@ def test_the_terminal_shows_bars_with_intervals_and_how_far_to_trust_them(tmp_pa
     assert told[1].count("█") == 30
     assert told[2].startswith("  [red]kind")
     assert "% (" in told[1]
-    assert any("forest that foresees" in line and "worse than" in line for line in told)
+    assert any("a model of the scores after each epoch of 60 trials, 60 of them" in line for line in told)
 
 
 @pytest.mark.parametrize(
@@ -116,17 +117,20 @@ def test_one_sentence_where_it_cannot_be_told(
 def test_noise_is_called_noise(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     study = write(tmp_path, [*begin(), *many(60, score=lambda config: float(rng.random()))])
-    told = bars(read(study).record)
-    assert "among the best tenth" in told[0]
-    assert "30 % is the least to rely on" in told[-1]
-    assert len(told) == 6
+    (told,) = bars(read(study).record)
+    assert told.startswith("What mattered is not shown: a model of the scores foresees ")
+    assert "30 % is the least to rely on" in told
+    frame = Study.open(study).importance()
+    assert frame[["share", "low", "high", "best", "best_low", "best_high"]].isna().all(axis=None)
+    assert "foresees" in frame.attrs["reason"]
+    assert Study.open(study).interactions()["share"].isna().all()
 
 
 def test_a_study_that_has_not_begun_says_nothing() -> None:
     assert bars(Record()) == []
 
 
-def test_which_trials_count_and_what_their_losses_are() -> None:
+def test_which_losses_of_which_trials_count() -> None:
     config = SPACE.default()
     crash, diverged = "Traceback\nValueError: no", "diverged: the training loss is nan after epoch 1"
     record = Record.of(
@@ -134,30 +138,54 @@ def test_which_trials_count_and_what_their_losses_are() -> None:
             *begin(),
             *trial(0, config, 0.7, origin="default"),
             *trial(1, config, 0.9),
-            *trial(2, config, 0.8, state=TrialState.STOPPED),
+            *trial(2, config, 0.8, state=TrialState.STOPPED, epochs=1),
             *trial(3, config, 0.1, origin="bayes"),
             *trial(4, config, None, state=TrialState.FAILED, reason=crash),
             *trial(5, config, None, state=TrialState.FAILED, reason=diverged),
             TrialAsked(6, config, 0, 2, "random"),
         ]
     )
-    known = evidence(record)
-    # the median is 0.75 and the default worse than that: all that is worse than the default counts as it
-    np.testing.assert_allclose(known.table.losses, [-0.7, -0.9, -0.8, -0.7, -0.7])
-    assert known.losers.tolist() == [False, False, True, False, True]
-    assert known.worst == 0.7
+    table = evidence(record).table
+    rows = list(zip(table.trials.tolist(), table.epochs.tolist(), table.losses.tolist(), strict=True))
+    assert rows == [
+        (0, 1, -0.7), (0, 2, -0.7), (1, 1, -0.9), (1, 2, -0.9), (2, 1, -0.8), (3, 1, -0.1), (3, 2, -0.1),
+        (4, 2, math.inf),
+    ]  # fmt: skip
+    assert table.even[table.first_rows].tolist() == [False, True, True, False, True]
 
 
-def test_trials_of_a_model_help_but_do_not_pull(tmp_path: Path) -> None:
+def test_the_best_epoch_counts_up_to_each_where_the_best_is_kept() -> None:
+    config = SPACE.default()
+    events: list[Event] = [TrialAsked(0, config, 0, 27, "random"), TrialStarted(0, "p", config)]
+    scores = [0.9 if epoch == 2 else 0.5 for epoch in range(1, 28)]
+    events += [EpochMeasured(0, e, {"val_accuracy": score}, 0.5 * e) for e, score in enumerate(scores, start=1)]
+    stopped = trial(1, config, 0.1, state=TrialState.STOPPED, epochs=1)
+    for keep, expected in (("best", [-0.5, -0.9, -0.9, -0.9]), ("last", [-0.5, -0.5, -0.5, -0.5])):
+        created, space = begin()
+        assert isinstance(created, StudyCreated)
+        score = -expected[-1]
+        ended = TrialEnded(0, TrialState.COMPLETED, score, 2, "")
+        record = Record.of([replace(created, settings={"keep": keep}), space, *events, ended, *stopped])
+        assert evidence(record).table.losses.tolist()[:4] == expected
+
+
+def test_of_many_trials_some_are_looked_at(tmp_path: Path) -> None:
+    """2,000 trials, of which one in nine was trained in full."""
     rng = np.random.default_rng(0)
-    drawn = [SPACE.sample(rng) for _ in range(20)]
-    chosen = [{**config, "rate": 0.01} for config in drawn]
     events = begin()
-    for number, config in enumerate([*drawn, *chosen]):
-        events += trial(number, config, accuracy(config), origin="sobol" if number < 20 else "bayes")
-    assert evidence(Record.of(events)).table.even.tolist() == [True] * 20 + [False] * 20
-    frame = Study.open(write(tmp_path, events)).importance()
-    assert frame["hyperparameter"][0] == "rate"
+    for number in range(2_000):
+        config = SPACE.sample(rng)
+        stopped = number % 9 > 0
+        state, score = TrialState.STOPPED if stopped else TrialState.COMPLETED, accuracy(config) - 0.05 * stopped
+        events += trial(number, config, score, state=state, epochs=1 if stopped else 2)
+    record = Record.of(events)
+    known = evidence(record)
+    assert len(known.table.losses) <= MOST_LOSSES
+    assert known.table.num_full >= 40
+    assert known.table.num_trials > 150
+    assert known.remark == f"{known.table.num_trials} of 2,000 trials were looked at."
+    np.testing.assert_array_equal(known.table.losses, evidence(record).table.losses)
+    assert known.remark in bars(record)[-1]
 
 
 def test_everything_as_data_frames(tmp_path: Path) -> None:
@@ -167,7 +195,10 @@ def test_everything_as_data_frames(tmp_path: Path) -> None:
     assert (importance["low"] <= importance["share"]).all()
     assert (importance["share"] <= importance["high"]).all()
     assert (importance["r2"] > 0.3).all()
-    assert len(study.interactions()) == 6
+    assert (importance["sure"] > 0.7).all()
+    assert importance.attrs["reason"] == ""
+    assert importance["share"].sum() + study.interactions()["share"].sum() <= 1
+    assert len(study.interactions()) == 5  # momentum has one kind only, and so none of a pair with it
     rate = study.dependence("rate")
     best = rate.sort_values("score").iloc[-1]
     assert best["value"] == pytest.approx(0.01, rel=1.5)
@@ -212,23 +243,26 @@ def test_a_study_without_trials_has_empty_frames(tmp_path: Path) -> None:
         study.importance()
 
 
-def test_where_trials_were_stopped_the_variance_is_not_told(tmp_path: Path) -> None:
+def test_trials_that_were_stopped_say_what_mattered_at_the_end(tmp_path: Path) -> None:
+    """After one epoch units decide, at the end the rate does; two of three trials are stopped after one."""
     rng = np.random.default_rng(0)
     events = begin()
-    for number in range(60):
+    for number in range(90):
         config = SPACE.sample(rng)
-        stopped = number % 3 > 0
-        score = accuracy(config) - 0.3 * stopped
-        events += trial(number, config, score, state=TrialState.STOPPED if stopped else TrialState.COMPLETED)
-    study = write(tmp_path, events)
-    told = bars(read(study).record)
-    assert "among the best tenth" in told[0]
-    assert "not shown: 40 of 60 trials were stopped early" in told[-1]
-    frame = Study.open(study).importance()
-    assert frame["share"].isna().all()
-    assert frame["best"].between(0, 1).all()
-    with pytest.raises(InvalidInput, match="stopped early"):
-        Study.open(study).interactions()
+        early = 0.2 + 0.005 * float(config["units"])
+        stopped = early < 0.4
+        measured = [EpochMeasured(number, 1, {"val_accuracy": early}, 0.5)]
+        measured += [] if stopped else [EpochMeasured(number, 2, {"val_accuracy": accuracy(config)}, 1.0)]
+        state = TrialState.STOPPED if stopped else TrialState.COMPLETED
+        score = early if stopped else accuracy(config)
+        asked = [TrialAsked(number, config, 0, 2, "random"), TrialStarted(number, "p", config)]
+        events += [*asked, *measured, TrialEnded(number, state, score, len(measured), "")]
+    study = Study.open(write(tmp_path, events))
+    frame = study.importance().set_index("hyperparameter")
+    assert frame["share"]["rate"] > 0.7
+    assert frame["best"]["rate"] > frame["best"]["units"]
+    assert frame["share"]["units"] < 0.1
+    assert "of them trained in full" in bars(study.record)[-1]
 
 
 def test_trials_that_a_search_chose_do_not_say_what_mattered(tmp_path: Path) -> None:
@@ -236,9 +270,9 @@ def test_trials_that_a_search_chose_do_not_say_what_mattered(tmp_path: Path) -> 
     events = begin()
     for number in range(60):
         config = SPACE.sample(rng)
-        events += trial(number, config, accuracy(config), origin="sobol" if number < 12 else "bayes")
+        events += trial(number, config, accuracy(config), origin="sobol" if number < 11 else "bayes")
     told = bars(read(write(tmp_path, events)).record)
     assert told == [
-        "What mattered cannot be told: only 12 of 60 trials were drawn evenly over the space; it takes at least 20 "
-        "that the search did not choose by earlier scores."
+        "What mattered is not shown: only 11 of 60 trials were drawn evenly over the space, and the shares are of all "
+        "of it; it takes at least 12 that the search did not choose by earlier scores."
     ]

@@ -1,22 +1,24 @@
-"""Which trials say what mattered, and what their losses count as; see ``docs/design/0010-importance.md``."""
+"""Which trials say what mattered, and what of their losses is looked at; see ``docs/design/0010-importance.md``."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from paceline.core import InvalidInput, Trial, TrialState
 from paceline.stats.table import Table
 from paceline.study import Record
 
 if TYPE_CHECKING:
-    from paceline.stats.importance import Share, Variance
+    from paceline.stats.importance import Variance
+
+MOST_LOSSES = 300
+"""That are looked at: the time it takes grows with their number's cube, and more tell little more."""
 
 _EVEN = ("sobol", "random", "grid")
 _DIVERGED = "diverged"
-_LEAST_EVEN = 20  # trials drawn evenly, below which shares of the whole space are guesses
+_STEP, _NUM_STEPS = 3, 3  # a trial's losses are read after E, E / 3, E / 9 and E / 27 epochs
+_LEAST_FULL = 40  # trials trained in full that are taken before any other, where there are more than can be taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,29 +26,18 @@ class Evidence:
     """The trials of a study that can say what mattered.
 
     Attributes:
-        table: of them.
-        losers: those that cannot be among the best, since they were stopped early or diverged, shape [n].
-        worst: the score that all worse ones count as.
-        num_even: how many were drawn evenly over the space, not where a search expected something.
-        num_stopped: how many were stopped early.
+        table: their losses, at most `MOST_LOSSES` of them.
+        num_known: how many trials there were to look at; more than in the table where it holds a part of them.
     """
 
     table: Table
-    losers: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    worst: float
-    num_even: int = 0
-    num_stopped: int = 0
+    num_known: int = 0
 
-    def best(self) -> "list[Share]":
-        """What each hyperparameter tells of being among the best tenth; see `paceline.stats.ped_anova`.
-
-        Raises:
-            InvalidInput: too little is known.
-        """
-        from paceline.stats import ped_anova
-
-        self._check_even()
-        return ped_anova.shares(self.table, self.losers)
+    @property
+    def remark(self) -> str:
+        """That these are not all trials, as a sentence; empty where they are."""
+        count = self.table.num_trials
+        return f"{count:,} of {self.num_known:,} trials were looked at." if count < self.num_known else ""
 
     def variance(self) -> "Variance":
         """What the scores vary by; see `paceline.stats.importance`.
@@ -56,52 +47,34 @@ class Evidence:
         """
         from paceline.stats.importance import Variance
 
-        if self.num_stopped:
-            raise InvalidInput(
-                f"{self.num_stopped} of {len(self.table.losses)} trials were stopped early",
-                expected="trials that all train in full (schedule='full'), since a stopped one's score is unknown",
-            )
-        self._check_even()
         return Variance.of(self.table)
-
-    def _check_even(self) -> None:
-        """Trials that a search chose by earlier scores say little of the space where it did not look.
-
-        Raises:
-            InvalidInput: too few others.
-        """
-        chosen = len(self.table.losses) - self.num_even
-        if self.num_even < _LEAST_EVEN and chosen > self.num_even:
-            raise InvalidInput(
-                f"only {self.num_even} of {len(self.table.losses)} trials were drawn evenly over the space",
-                expected=f"at least {_LEAST_EVEN} that the search did not choose by earlier scores",
-            )
 
 
 def evidence(record: Record) -> Evidence:
-    """The evidence of a study, at any moment of its life."""
+    """The evidence of a study, at any moment of its life; the same for the same trials."""
     if record.created is None:
-        return Evidence(Table.of(record.space, [], []), np.zeros(0, dtype=bool), math.nan)
-    trials = [t for t in record.trials.values() if _counts(t) and _fits(t, record)]
-    loss = record.objective.loss
-    known = [(t, loss(t.score) if _has_score(t) and t.score is not None else math.inf) for t in trials]
-    worst = _worst(known, record.default)
-    losses = [min(worst, value) for _, value in known]
-    even = [t.origin in _EVEN for t, _ in known]
-    table = Table.of(record.space, [t.config for t, _ in known], losses, even=even)
-    losers = np.array([t.state is not TrialState.COMPLETED for t, _ in known], dtype=bool)
-    stopped = sum(t.state is TrialState.STOPPED for t, _ in known)
-    return Evidence(table, losers, loss(worst), sum(even), stopped)
+        return Evidence(Table.of(record.space, [], []))
+    counted = [trial.number for trial in record.trials.values() if _counts(trial)]
+    chosen = _chosen(record, counted)
+    full = max((trial.epochs for trial in chosen), default=1)
+    rows = [
+        (trial, epoch, loss) for trial in chosen if _fits(trial, record) for epoch, loss in _losses(trial, record, full)
+    ]
+    table = Table.of(
+        record.space,
+        [trial.config for trial, _, _ in rows],
+        [loss for _, _, loss in rows],
+        trials=[trial.number for trial, _, _ in rows],
+        epochs=[epoch for _, epoch, _ in rows],
+        even=[trial.origin in _EVEN for trial, _, _ in rows],
+    )
+    return Evidence(table, len(counted) if len(chosen) < len(counted) else table.num_trials)
 
 
 def _counts(trial: Trial) -> bool:
     if trial.state is TrialState.FAILED:
         return (trial.error or "").startswith(_DIVERGED)
-    return trial.state.is_final and _has_score(trial)
-
-
-def _has_score(trial: Trial) -> bool:
-    return trial.score is not None and math.isfinite(trial.score)
+    return trial.state.is_final and trial.score is not None and math.isfinite(trial.score)
 
 
 def _fits(trial: Trial, record: Record) -> bool:
@@ -113,12 +86,59 @@ def _fits(trial: Trial, record: Record) -> bool:
     return True
 
 
-def _worst(known: Sequence[tuple[Trial, float]], default: Trial | None) -> float:
-    """The default configuration's loss, but not less than the median's; without one, that of the third quartile."""
-    finite = {trial.number: loss for trial, loss in known if math.isfinite(loss)}
-    if not finite:
-        return 0.0
-    losses = list(finite.values())
-    if default is None or default.number not in finite:
-        return float(np.quantile(losses, 0.75))
-    return max(finite[default.number], float(np.median(losses)))
+def _chosen(record: Record, counted: Sequence[int]) -> list[Trial]:
+    """Trials with `MOST_LOSSES` losses at most, from all over the study; those trained in full come first."""
+    trials = [record.trials[number] for number in counted]
+    stopped = [trial for trial in trials if trial.state is TrialState.STOPPED]
+    if not stopped:
+        return [record.trial(trial.number) for trial in _spread(trials, MOST_LOSSES)]
+    in_full = [trial for trial in trials if trial.state is not TrialState.STOPPED]
+    stopped = [record.trial(trial.number) for trial in _spread(stopped, MOST_LOSSES)]
+    of_stopped = [sum(1 for _ in _epochs(trial)) for trial in stopped]
+    of_full = _NUM_STEPS + 1
+    in_full = _spread(in_full, max(_LEAST_FULL, (MOST_LOSSES - sum(of_stopped)) // of_full))
+    left = MOST_LOSSES - of_full * len(in_full)
+    stopped = _spread(stopped, int(left * len(of_stopped) / sum(of_stopped)))
+    return sorted([*map(record.trial, (trial.number for trial in in_full)), *stopped], key=lambda one: one.number)
+
+
+def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:
+    """At most so many of them, at equal distances; of those that were drawn evenly at least half as many."""
+    if len(trials) <= most:
+        return list(trials)
+    even = [trial for trial in trials if trial.origin in _EVEN]
+    others = [trial for trial in trials if trial.origin not in _EVEN]
+    num_even = min(len(even), max(most // 2, most - len(others), round(most * len(even) / len(trials))))
+    parts = ((even, num_even), (others, most - num_even))
+    return [part[place * len(part) // count] for part, count in parts for place in range(count)]
+
+
+def _epochs(trial: Trial) -> Iterator[int]:
+    """After which epochs a trial's losses are looked at: some steps of its full training, and its last."""
+    last = trial.measurements[-1].epoch if trial.measurements else trial.epochs
+    steps = {max(1, round(trial.epochs / _STEP**step)) for step in range(1, _NUM_STEPS + 1)}
+    yield from sorted({*(step for step in steps if step < last), last})
+
+
+def _losses(trial: Trial, record: Record, full: int) -> Iterator[tuple[float, float]]:
+    """Of a trial: after how many epochs, as if all trained to the same full length, and the loss.
+
+    A trial that ended by itself was trained in full, whether or not it took all of its epochs.
+    """
+    loss, metric = record.objective.loss, record.objective.metric
+    if trial.state is TrialState.FAILED or trial.score is None:
+        yield float(full), math.inf
+        return
+    keeps_best = record.settings.get("keep") == "best"
+    stopped = record.num_ended(TrialState.STOPPED) > 0
+    so_far, values = math.inf, dict[int, float]()
+    for measured in trial.measurements if stopped else ():
+        here = loss(measured.metrics.get(metric, math.nan))
+        so_far = min(so_far, here) if math.isfinite(here) else so_far
+        values[measured.epoch] = so_far if keeps_best else here
+    *earlier, last = _epochs(trial)
+    for epoch in earlier:
+        if math.isfinite(values.get(epoch, math.nan)):
+            yield max(1.0, epoch * full / trial.epochs), values[epoch]
+    at_end = trial.state is not TrialState.STOPPED
+    yield float(full) if at_end else max(1.0, last * full / trial.epochs), loss(trial.score)

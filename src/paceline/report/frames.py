@@ -13,36 +13,38 @@ from paceline.study import Record
 if TYPE_CHECKING:
     import pandas as pd
 
+    from paceline.stats.importance import Share, Variance
+
 
 def importance(record: Record) -> "pd.DataFrame":
     """See `Study.importance`."""
     import pandas as pd
 
-    from paceline.stats.densities import divergence
-    from paceline.stats.forest import Quality
-    from paceline.stats.importance import Share
-
-    known = evidence(record)
-    best = known.best()
-    variance = None if known.num_stopped else known.variance()  # a stopped trial's score is not final
-    published = divergence(known.table, known.losers)
-    if variance is None:
-        unknown = math.nan
-        shares = [Share(one.names, unknown, unknown, unknown, one.num_trials) for one in best]
-        quality = Quality(unknown, unknown, 0)
-    else:
-        shares, quality = variance.shares(), variance.quality
+    variance = evidence(record).variance()
     rows = [
         {
-            "hyperparameter": share.names[0], "share": share.share, "low": share.low, "high": share.high,
-            "best": among.share, "best_low": among.low, "best_high": among.high,
-            "ped_anova": published[share.names[0]], "num_trials": share.num_trials,
-            "r2": quality.r2, "rank_correlation": quality.rank_correlation,
+            "hyperparameter": share.names[0], **_told(variance, share),
+            **_told(variance, among, ("best", "best_low", "best_high")), **_judged(variance, share),
         }
-        for share, among in zip(shares, best, strict=True)
+        for share, among in zip(variance.shares(), variance.best(), strict=True)
     ]  # fmt: skip
-    order = ["share", "best"] if variance is not None else ["best"]
-    return pd.DataFrame(rows).sort_values(order, ascending=False, kind="stable", ignore_index=True)
+    frame = pd.DataFrame(rows).sort_values("share", ascending=False, kind="stable", ignore_index=True)
+    frame.attrs["reason"] = variance.quality.doubt
+    return frame
+
+
+def _told(
+    variance: "Variance", share: "Share", names: tuple[str, str, str] = ("share", "low", "high")
+) -> dict[str, float]:
+    """A share and its interval; NaN where they are not to be relied on."""
+    values = (share.share, share.low, share.high)
+    return dict(zip(names, values if variance.quality.enough else [math.nan] * 3, strict=True))
+
+
+def _judged(variance: "Variance", share: "Share") -> dict[str, float]:
+    quality = variance.quality
+    judged = {"r2": quality.r2, "rank_correlation": quality.rank_correlation, "sure": quality.sure}
+    return {"num_trials": share.num_trials, **judged}
 
 
 def columns(record: Record) -> "pd.DataFrame":
@@ -74,14 +76,14 @@ def interactions(record: Record) -> "pd.DataFrame":
     variance = evidence(record).variance()
     rows = [
         {
-            "first": pair.names[0], "second": pair.names[1], "share": pair.share, "low": pair.low, "high": pair.high,
-            "num_trials": pair.num_trials, "r2": variance.quality.r2,
-            "rank_correlation": variance.quality.rank_correlation,
+            "first": pair.names[0], "second": pair.names[1], **_told(variance, pair), **_judged(variance, pair),
         }
         for pair in variance.interactions()
     ]  # fmt: skip
-    columns = ["first", "second", "share", "low", "high", "num_trials", "r2", "rank_correlation"]
-    return pd.DataFrame(rows, columns=columns)
+    columns = ["first", "second", "share", "low", "high", "num_trials", "r2", "rank_correlation", "sure"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame.attrs["reason"] = variance.quality.doubt
+    return frame
 
 
 def dependence(record: Record, name: str) -> "pd.DataFrame":

@@ -53,7 +53,7 @@ class Plots:
 
     def dependence(self) -> "go.Figure":
         """The mean score at each value of the hyperparameters that matter most."""
-        return self._made(importance.dependence, "trials from which a forest learns enough")
+        return self._made(importance.dependence, "trials that say enough")
 
     def configurations(self) -> "go.Figure":
         """All configurations as parallel coordinates."""

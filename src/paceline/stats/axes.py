@@ -11,7 +11,7 @@ equal ones where there are more values than that.
 | phi_k | function on the cells, k = 1..K: mean 0, square mean 1, mean product 0 with the others |
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +70,17 @@ def _can_be_active(h: Hyperparameter, space: Space) -> bool:
         any(parent.admitted(condition) and _can_be_active(parent, space) for parent in space.variants(condition.parent))
         for condition in h.conditions
     )
+
+
+def region(axes: Sequence[Axis], places: Iterable[int]) -> list[Array]:
+    """The even measure on all axes, cut to where some hyperparameters are active; each adds up to that share."""
+    at = {axis.name: place for place, axis in enumerate(axes)}
+    measures = [axis.lengths for axis in axes]
+    for place in places:
+        for parent, share in axes[place].conditions.items():
+            here = at[parent]
+            measures[here] = np.minimum(measures[here], axes[here].lengths * share)
+    return measures
 
 
 def basis(measure: Array, most: int) -> Array:

@@ -1,13 +1,7 @@
 """How the score depends on one hyperparameter, all else drawn evenly (partial dependence; Friedman 2001), with a band.
 
-The curve is made of the functions phi of `importance`: their coefficients are the forest's, integrated exactly over the
-boxes of its leaves, plus what the trials that its trees have not seen say that these lack, each shrunken as far as it
-may be chance (James-Stein). The band is that of the coefficients without shrinking, at each point on its own.
-
-| symbol | meaning |
-| --- | --- |
-| d_k | mean of phi_k times what the forest leaves unexplained |
-| v_k | variance of d_k over bootstrap samples |
+The curve is that of the surrogate at the full number of epochs (see `surrogate`): the mean over the configurations in
+which the hyperparameter is active, plus its own functions. The band holds 95 % of the draws at each point on its own.
 """
 
 from dataclasses import dataclass
@@ -16,14 +10,14 @@ import numpy as np
 
 from paceline.core import Value
 from paceline.stats.axes import Array
-from paceline.stats.importance import FUNCTIONS, SAMPLES, WIDER, Effect, Variance
+from paceline.stats.importance import Variance
 from paceline.stats.table import Table
 
 LEAST_SUPPORT = 3
 """A point that fewer trials lie close to is a guess."""
 
 _CLOSE = 0.05  # on the unit interval
-_NORMAL = 1.96
+_LEVEL = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,27 +53,21 @@ def dependence(variance: Variance, name: str) -> Dependence:
     Raises:
         InvalidInput: there is no such hyperparameter, or it has one value only.
     """
-    table, forest = variance.table, variance.forest
+    table, posterior, scaled = variance.table, variance.posterior, variance.scaled
     place = table.place(name)
-    axis = table.axes[place]
-    effect = Effect.of(table, forest, (place,), FUNCTIONS)
-    used = table.active[:, place] & table.even
-    scale = np.sqrt(max(effect.active_share, 1e-12))
-    # the first function of all is constant: how far the forest's level is off
-    parts = np.column_stack([used * forest.left / max(used.sum(), 1), effect.parts / scale])
-    functions = np.column_stack([np.ones(len(axis.lengths)), effect.functions[0]])
-    noise = WIDER * (table.bootstrap(SAMPLES, table.even) - table.even) @ parts
-    d, v = parts.sum(axis=0), noise.var(axis=0)
-    shrunken = d * np.maximum(0.0, 1 - v / np.maximum(d**2, 1e-300))
-    known = np.concatenate([[forest.mean + effect.level], effect.from_forest / scale])
-    mean = functions @ (known + shrunken)
-    half = _NORMAL * (noise @ functions.T).std(axis=0)
-    return Dependence(name, axis.ordered, axis.values, mean, mean - half, mean + half, _support(table, place))
+    axis, functions = table.axes[place], variance.functions
+    group = functions.groups[place]
+    own = posterior.coefficients[:, functions.of == place] @ group.phi[0].T / np.sqrt(group.beta)
+    level = posterior.level + posterior.coefficients @ functions.means_where_active(place)
+    draws = scaled.origin + scaled.unit * (level[:, None] + own)
+    low, high = np.quantile(draws, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
+    return Dependence(name, axis.ordered, axis.values, draws.mean(axis=0), low, high, _support(table, place))
 
 
 def _support(table: Table, place: int) -> tuple[int, ...]:
     axis = table.axes[place]
-    cells = table.cells[table.active[:, place], place]
+    rows = table.first_rows
+    cells = table.cells[rows[table.active[rows, place]], place]
     if not axis.ordered:
         return tuple(np.bincount(cells, minlength=len(axis.lengths)).tolist())
     distance = np.abs(axis.middles[:, None] - axis.middles[cells][None, :])

@@ -1,6 +1,5 @@
 """What mattered, as figures: the shares that each hyperparameter explains, with their intervals."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from paceline.core import InvalidInput
 from paceline.report import words
 from paceline.report.evidence import evidence
-from paceline.report.importance import interval
+from paceline.report.importance import belief, interval, untold
 from paceline.report.page.parts import BLUE, GREEN, GREY, Cell, Figure, axis, figure, label, paragraph, table
 from paceline.report.show import Summary
 
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from paceline.stats.dependence import Dependence
     from paceline.stats.importance import Share, Variance
 
-_SHOWN_PAIRS, _MOST_FOR_PAIRS = 5, 15
-_LEAST_SHARE = 0.005  # of a pair that is listed
+_SHOWN_PAIRS = 5
+_LEAST_SHARE = 0.005  # that the share of a pair which is listed surely has
 _SHOWN_CURVES, _COLUMNS = 6, 3
 
 
@@ -27,35 +26,39 @@ class Importance:
     """What is known of the importance of a study's hyperparameters.
 
     Attributes:
-        best: what tells the best tenth of the trials from the others.
-        variance: what the scores vary by, by a forest; None while the study runs, since that takes
-            longer, and where trials were stopped early.
-        worst: the score that all worse ones count as, for the variance.
-        num_stopped: trials that were stopped early.
+        variance: what the scores vary by.
+        belief: how far that can be believed, as a sentence.
     """
 
-    best: "Sequence[Share]"
-    variance: "Variance | None"
-    worst: float
-    num_stopped: int = 0
+    variance: "Variance"
+    belief: str
 
     @cached_property
-    def shares(self) -> "Sequence[Share] | None":
-        """Of the variance; None where the forest knows too little to tell, or while the study runs."""
-        return self.variance.shares() if self.variance is not None and self.variance.quality.enough else None
+    def shares(self) -> "Sequence[Share]":
+        """Of the variance of scores."""
+        return self.variance.shares()
+
+    @cached_property
+    def best(self) -> "Sequence[Share]":
+        """Of being among the best tenth of the space."""
+        return self.variance.best()
 
 
 def importance_of(summary: Summary) -> Importance | str:
     """The importance, or a sentence on why there is none."""
-    if not words.varying(summary.record.space):
+    record = summary.record
+    if not words.varying(record.space):
         return "What mattered cannot be told: no hyperparameter varies."
-    known = evidence(summary.record)
+    if summary.state == "running":  # it takes longer than a page that is made every few seconds should
+        return "What mattered is told when the study has ended."
+    known = evidence(record)
     try:
-        best = known.best()
-        untold = summary.state == "running" or bool(known.num_stopped)
-        return Importance(best, None if untold else known.variance(), known.worst, known.num_stopped)
+        variance = known.variance()
     except InvalidInput as reason:
-        return f"What mattered cannot be told: {reason.passed}; it takes {reason.expected}."
+        return untold(reason)
+    if variance.quality.doubt:
+        return f"What mattered is not shown: {variance.quality.doubt}."
+    return Importance(variance, belief(known, variance, record))
 
 
 def importance(summary: Summary) -> Figure | None:
@@ -66,11 +69,11 @@ def importance(summary: Summary) -> Figure | None:
 
 def bars(found: Importance) -> Figure:
     """Both shares of each hyperparameter, the largest above."""
-    groups = [("of being among the best tenth", BLUE, "", found.best)]
-    shares = found.shares
-    if shares is not None:
-        groups.append(("of what the scores vary by", GREEN, "/", shares))
-    order = sorted(shares or found.best, key=lambda share: share.share)
+    groups = [
+        ("of being among the best tenth", BLUE, "", found.best),
+        ("of what scores vary by", GREEN, "/", found.shares),
+    ]
+    order = sorted(found.shares, key=lambda share: share.share)
     names = [label(share.names[0]) for share in order]
     data = [_bar(name, colour, pattern, shares) for name, colour, pattern, shares in groups]
     layout = {
@@ -80,36 +83,16 @@ def bars(found: Importance) -> Figure:
     }  # fmt: skip
     top = "; ".join(f"{share.names[0]} {interval(share)}" for share in order[::-1][:3])
     alt = (
-        "How much each hyperparameter's value alone explains within the region explored, with 95 % intervals. "
-        f"The first are {top}."
+        "How much each hyperparameter's value alone explains of scores after full training, over the whole space, "
+        f"with 95 % intervals. The first are {top}."
     )
     return figure("importance", data, layout, alt)
 
 
 def beside(found: Importance) -> Iterator[str]:
-    """What belongs beside the figure: how far the forest can be believed, and pairs."""
-    if found.num_stopped:
-        told = words.count(found.num_stopped, "trial")
-        yield paragraph(f"What the scores vary by is not shown: {told} stopped early, with scores that are not final.")
-        return
-    if found.variance is None:
-        yield paragraph("What the scores vary by, and pairs, are told when the study has ended.", "soft")
-        return
-    quality = found.variance.quality
-    foresees = (
-        f"a forest foresees {max(0, math.floor(100 * quality.r2))} % of the variance of "
-        f"{words.count(quality.num_trials, 'trial')} it has not seen (rank correlation {quality.rank_correlation:.2f})"
-    )
-    if found.shares is None:
-        yield paragraph(f"What the scores vary by is not shown: {foresees}, and 30 % is the least to rely on.")
-        return
-    yield paragraph(f"Behind this {foresees}; what is worse than {words.number(found.worst)} counts as that.")
-    varying = len(found.best)
-    pairs = (
-        [pair for pair in found.variance.interactions() if pair.low > 0 and pair.share >= _LEAST_SHARE]
-        if varying <= _MOST_FOR_PAIRS
-        else []
-    )
+    """What belongs beside the figure: how far it can be believed, and pairs."""
+    yield paragraph(found.belief)
+    pairs = [pair for pair in found.variance.interactions() if pair.low >= _LEAST_SHARE]
     if pairs:
         rows = [[" × ".join(pair.names), Cell(interval(pair), float(pair.share))] for pair in pairs[:_SHOWN_PAIRS]]
         yield table(["pair", "share beyond what each does alone"], rows, caption="Pairs that do more together")
@@ -121,12 +104,10 @@ def dependence(summary: Summary) -> Figure | None:
     return None if isinstance(found, str) else curves(summary, found)
 
 
-def curves(summary: Summary, found: Importance) -> Figure | None:
+def curves(summary: Summary, found: Importance) -> Figure:
     """As `dependence`, of an importance that is there already."""
     from paceline.stats.dependence import dependence as of
 
-    if found.variance is None or found.shares is None:
-        return None
     objective, space = summary.record.objective, summary.record.space
     order = sorted(found.shares, key=lambda share: -share.share)[:_SHOWN_CURVES]
     metric, data = objective.metric, []

@@ -27,10 +27,8 @@ def panel(summary: Summary) -> Panel:
     else:
         figures.append(bars(found))
         body += [figures[-1].place(), *beside(found)]
-        curve = curves(summary, found)
-        if curve is not None:
-            figures.append(curve)
-            body.append(curve.place())
+        figures.append(curves(summary, found))
+        body.append(figures[-1].place())
     body += list(_ablation(summary))
     shown = configurations(summary)
     if shown is not None:

@@ -1,0 +1,156 @@
+"""Orthonormal functions of a configuration: of each hyperparameter alone, and of each pair of them.
+
+Over a configuration that is drawn evenly from the space every function has mean 0 and mean square 1, and every product
+of two has mean 0. The variance of a sum of such functions is therefore the sum of its squared coefficients, of which
+each hyperparameter and each pair has its own part: functional analysis of variance, or Sobol indices (Sobol 2001;
+Hutter, Hoos, Leyton-Brown 2014), with polynomials as in Sudret 2008 ("Global sensitivity analysis using polynomial
+chaos expansions").
+
+A conditional hyperparameter's functions are 0 where it is inactive and have mean 0 over where it is active: the
+difference between being active or not belongs to its parent.
+
+| symbol | meaning |
+| --- | --- |
+| phi | function of one axis: mean 0 and mean square 1 over the configurations in which it is active |
+| beta | share of the space in which all hyperparameters of a group are active |
+| P | number of functions of all groups together |
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from paceline.stats.axes import Array, Axis, basis, region
+
+MOST_FUNCTIONS = 8
+"""Of an ordered hyperparameter; a category has as many as it has values, less one."""
+
+MOST_FOR_PAIRS = 12
+"""Hyperparameters; of more, pairs are left out, which would be too many functions."""
+
+_MOST_DEGREE = 5  # of a product of two
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The functions of one hyperparameter or of a pair.
+
+    Attributes:
+        places: of its axes, one or two.
+        phi: of each axis, shape [G, K].
+        picked: which function of each axis each function of the group is made of, shape [axes, functions].
+        degrees: of the same; 0 where an axis is a category.
+        beta: see above.
+    """
+
+    places: tuple[int, ...]
+    phi: tuple[Array, ...]
+    picked: npt.NDArray[np.intp]
+    degrees: npt.NDArray[np.intp]
+    beta: float
+
+    @property
+    def size(self) -> int:
+        """Number of its functions."""
+        return int(self.picked.shape[1])
+
+    def values(self, cells: npt.NDArray[np.intp], active: npt.NDArray[np.bool_]) -> Array:
+        """Of configurations, shape [n, functions]."""
+        found = np.full((len(cells), self.size), self.beta**-0.5)
+        for place, phi, which in zip(self.places, self.phi, self.picked, strict=True):
+            found *= phi[cells[:, place]][:, which]
+        inside: npt.NDArray[np.bool_] = np.all(active[:, list(self.places)], axis=1)
+        found[~inside] = 0.0
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Functions:
+    """All functions over some axes: first those of each axis, then those of pairs.
+
+    Attributes:
+        axes: one for each hyperparameter that varies.
+        groups: in the order of their functions; a group without functions is left out, but never one of a single axis.
+        of: the group of each function, shape [P].
+    """
+
+    axes: tuple[Axis, ...]
+    groups: tuple[Group, ...]
+    of: npt.NDArray[np.intp]
+
+    @classmethod
+    def over(cls, axes: Sequence[Axis]) -> "Functions":
+        """The functions over these axes."""
+        groups = [_single(axes, place) for place in range(len(axes))]
+        if len(axes) <= MOST_FOR_PAIRS:
+            groups += list(_pairs(axes))
+        of = np.repeat(np.arange(len(groups)), [group.size for group in groups])
+        return cls(tuple(axes), tuple(groups), of)
+
+    @property
+    def num_single(self) -> int:
+        """Number of functions of single axes."""
+        return int(np.count_nonzero(self.of < len(self.axes)))
+
+    def values(self, cells: npt.NDArray[np.intp], active: npt.NDArray[np.bool_]) -> Array:
+        """Of configurations, as cells and whether active on each axis, shape [n, P]."""
+        return np.concatenate([group.values(cells, active) for group in self.groups], axis=1)
+
+    def draw(self, num: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Cells of configurations drawn evenly from the space, and whether each axis is active; [num, d] each."""
+        cells = np.stack([rng.choice(len(one.lengths), num, p=one.lengths) for one in self.axes], 1)
+        active = np.ones(cells.shape, dtype=bool)
+        at = {axis.name: place for place, axis in enumerate(self.axes)}
+        for place, axis in enumerate(self.axes):
+            for parent, share in axis.conditions.items():
+                active[:, place] &= rng.random(num) < share[cells[:, at[parent]]]
+        return cells, active
+
+    def means_where_active(self, place: int) -> Array:
+        """Mean of each function over the configurations in which one hyperparameter is active, shape [P]."""
+        own = region(self.axes, (place,))
+        beta = float(np.prod([measure.sum() for measure in own]))
+        means = []
+        for group in self.groups:
+            both = region(self.axes, {place, *group.places})
+            part = float(np.prod([measure.sum() for measure in both])) / beta if beta else 0.0
+            mean = np.full(group.size, part * group.beta**-0.5)
+            for at, phi, which in zip(group.places, group.phi, group.picked, strict=True):
+                measure = both[at] / max(both[at].sum(), 1e-12)
+                mean *= 0.0 if at == place else (measure @ phi)[which]
+            means.append(mean)
+        return np.concatenate(means)
+
+
+def _single(axes: Sequence[Axis], place: int) -> Group:
+    phi, beta = _phi(axes, (place,), MOST_FUNCTIONS)
+    picked = np.arange(phi[0].shape[1])[None, :]
+    return Group((place,), phi, picked, (picked + 1) * axes[place].ordered, beta)
+
+
+def _pairs(axes: Sequence[Axis]) -> Iterator[Group]:
+    for places in combinations(range(len(axes)), 2):
+        phi, beta = _phi(axes, places, _MOST_DEGREE - 1)
+        picked = np.indices([one.shape[1] for one in phi]).reshape(2, -1)
+        ordered = np.array([[axes[place].ordered] for place in places])
+        low = np.where(ordered, picked + 1, 1).sum(axis=0) <= _MOST_DEGREE
+        if low.any():
+            picked = picked[:, low]
+            yield Group(places, phi, picked, (picked + 1) * ordered, beta)
+
+
+def _phi(axes: Sequence[Axis], places: tuple[int, ...], most: int) -> tuple[tuple[Array, ...], float]:
+    """Functions of each of these axes over where all of them are active, and beta."""
+    measures = region(axes, places)
+    beta = float(np.prod([measure.sum() for measure in measures]))
+    phi = tuple(
+        basis(
+            measures[place] / max(measures[place].sum(), 1e-12),
+            most if axes[place].ordered else len(axes[place].lengths),
+        )
+        for place in places
+    )
+    return phi, max(beta, 1e-12)

@@ -1,0 +1,109 @@
+"""Losses after different numbers of epochs on one scale, with outliers drawn in.
+
+How bad a bad configuration is can be any number: a diverged training's loss says nothing but that it is bad, and would
+be all of the variance. So losses worse than a cap count as the cap. It must not depend on where a search looked: it is
+the median of the trials that were drawn evenly, plus a multiple of how much better than that the best trial is.
+
+| symbol | meaning |
+| --- | --- |
+| y | losses, shape [n] |
+| r, E | epochs of a loss; the full length |
+| h | share of the way that is still to go: 1 after the first epoch, 0 at the full length |
+| m | median of the losses after the same number of epochs, of trials drawn evenly where there are some |
+| b | m less the best of them |
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from paceline.stats.axes import Array
+from paceline.stats.table import Table
+
+CAP = 4.0  # times b; of a normal distribution 2 % of the losses would be so bad if b were half a deviation
+_DEVIATIONS = 1.5  # b in standard deviations, roughly
+_FEW = 4  # losses, below which there is no median of their own
+_PRIOR = 5.0  # trials: the weight of "losses vary as much after one epoch as after all"
+_USUAL, _MOST = (
+    1.1,
+    4.0,
+)  # natural logarithms of a ratio: what the model copes with by itself; what is mended
+_POWER = 0.5
+
+
+def gap(epochs: Array, power: float) -> Array:
+    """h, by a power law of the epochs; 0 everywhere where no loss was measured earlier than the others."""
+    first, full = float(epochs.min()), float(epochs.max())
+    if first == full:
+        return np.zeros(len(epochs))
+    end = full**-power
+    return np.asarray((epochs**-power - end) / (first**-power - end))
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """Losses ready to be modelled.
+
+    Attributes:
+        y: of mean about 0 and deviation about 1 over the space, shape [n].
+        unit: one unit of y at the full length, as a loss.
+        origin: 0 of y, as a loss.
+        cap: the loss at the full length that worse ones count as; None where none is worse.
+    """
+
+    y: Array
+    unit: float
+    origin: float
+    cap: float | None
+
+    @classmethod
+    def of(cls, table: Table) -> "Scaled":
+        """The losses of a table, of which at least one is finite."""
+        factors = np.exp(-_log_ratio(table) * gap(table.epochs, _POWER))
+        known = np.isfinite(table.losses)
+        y = np.where(known, table.losses, 0.0) * factors
+        middles, caps, spread = _caps(table, y, known)
+        full = table.epochs == table.epochs.max()
+        capped = ~known | (y > caps)
+        y = np.where(capped, caps, y)
+        unit = spread / _DEVIATIONS or float(y.std()) or 1.0
+        cap = float(caps[full & capped][0]) if (full & capped).any() else None
+        return cls((y - middles) / unit, unit, float(middles[full][0]), cap)
+
+
+def _caps(table: Table, y: Array, known: npt.NDArray[np.bool_]) -> tuple[Array, Array, float]:
+    """m and the cap of each loss, and b after the first epochs, where all trials are that a search tried."""
+    middles, caps, spread = np.empty(len(y)), np.empty(len(y)), 0.0
+    for epoch in np.unique(table.epochs):
+        here = table.epochs == epoch
+        even = here & known & table.even
+        some = even if even.sum() >= _FEW else here & known
+        some = some if some.any() else known
+        middle = float(np.median(y[some]))
+        own = middle - float(y[here & known].min(initial=middle))
+        spread = spread or own
+        middles[here], caps[here] = middle, middle + CAP * max(own, spread)
+    return middles, caps, spread
+
+
+def _log_ratio(table: Table) -> float:
+    """How much more losses vary after the first epochs than at the full length (logarithm), by trials with both."""
+    known = np.isfinite(table.losses)
+    epochs = np.unique(table.epochs)
+    first = np.full(table.num_trials, np.nan)
+    rows = (table.epochs == epochs[0]) & known
+    first[table.trials[rows]] = table.losses[rows]
+    for epoch in epochs[:0:-1].tolist():
+        both = (table.epochs == epoch) & known & ~np.isnan(first[table.trials])
+        if both.sum() < _FEW:
+            continue
+        pairs = np.stack([first[table.trials[both]], table.losses[both]])
+        low, high = np.quantile(pairs, [0.25, 0.75], axis=1)
+        if (high <= low).any():
+            return 0.0
+        way = 1.0 - float(gap(np.array([epochs[0], epoch, epochs[-1]]), _POWER)[1])
+        ratio = float(np.log((high - low)[0] / (high - low)[1])) / max(way, 0.3)
+        ratio *= both.sum() / (both.sum() + _PRIOR)
+        return float(np.sign(ratio) * np.clip(abs(ratio) - _USUAL, 0.0, _MOST))
+    return 0.0
