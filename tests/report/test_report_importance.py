@@ -124,6 +124,7 @@ def test_noise_is_called_noise(tmp_path: Path) -> None:
     assert frame[["share", "low", "high", "best", "best_low", "best_high"]].isna().all(axis=None)
     assert "foresees" in frame.attrs["reason"]
     assert Study.open(study).interactions()["share"].isna().all()
+    assert Study.open(study).dependence("rate")["score"].isna().all()
 
 
 def test_a_study_that_has_not_begun_says_nothing() -> None:
@@ -255,8 +256,8 @@ def test_trials_that_were_stopped_say_what_mattered_at_the_end(tmp_path: Path) -
         measured += [] if stopped else [EpochMeasured(number, 2, {"val_accuracy": accuracy(config)}, 1.0)]
         state = TrialState.STOPPED if stopped else TrialState.COMPLETED
         score = early if stopped else accuracy(config)
-        asked = [TrialAsked(number, config, 0, 2, "random"), TrialStarted(number, "p", config)]
-        events += [*asked, *measured, TrialEnded(number, state, score, len(measured), "")]
+        events += [TrialAsked(number, config, 0, 2, "random"), TrialStarted(number, "p", config), *measured]
+        events.append(TrialEnded(number, state, score, len(measured), ""))
     study = Study.open(write(tmp_path, events))
     frame = study.importance().set_index("hyperparameter")
     assert frame["share"]["rate"] > 0.7

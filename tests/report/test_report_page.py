@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -287,11 +288,18 @@ def test_each_figure_can_be_had_alone(tmp_path: Path) -> None:
         "ends",
         "rivals",
         "differences",
-        "importance",
         "configurations",
         "seconds",
     ):
         assert getattr(study.plot, figure)().data
+    rng = np.random.default_rng(0)
+    configs = [dict(SPACE.sample(rng)) for _ in range(40)]
+    trials = [e for n, c in enumerate(configs) for e in trial(n, 0.5 + float(c["units"]) / 200, config=c)]
+    learned = Study.open(write(tmp_path / "learned", *begin(), *trials, END))
+    for figure in ("importance", "dependence"):
+        assert getattr(learned.plot, figure)().data
+    with pytest.raises(InvalidInput, match="trials that say enough"):
+        study.plot.importance()  # the scores have nothing to do with the configurations
     with pytest.raises(InvalidInput, match="has not the numbers"):
         study.plot.confusion()
     with pytest.raises(InvalidInput, match="expected one of best_so_far"):
@@ -341,10 +349,12 @@ const wait = setInterval(async () => {
 
 def test_a_browser_draws_every_panel_and_says_nothing_about_it(tmp_path: Path) -> None:
     space = Space({EVIL: Choice([EVIL, "b"]), "rate": Float(1e-4, 1e-1), "units": Int(8, 64)})
-    configs: list[dict[str, Value]] = [{EVIL: EVIL if n % 2 else "b", "rate": 0.01, "units": 8 + n} for n in range(9)]
-    trials = [event for n, config in enumerate(configs) for event in trial(n, 0.5 + n / 20, config=config)]
-    stopped = trial(9, 0.4, epochs=1, config=configs[0])
-    events = [*begin(space, {**DATA, "name": EVIL}), *trials, *stopped, *trial(10, None), *final([1, 2]), TESTED, END]
+    configs: list[dict[str, Value]] = [
+        {EVIL: EVIL if n % 2 else "b", "rate": 0.004 * (n * 7 % 24 + 1), "units": 8 + 2 * n} for n in range(24)
+    ]
+    trials = [event for n, config in enumerate(configs) for event in trial(n, 0.5 + n / 60, config=config)]
+    stopped = trial(24, 0.4, epochs=1, config=configs[0])
+    events = [*begin(space, {**DATA, "name": EVIL}), *trials, *stopped, *trial(25, None), *final([1, 2]), TESTED, END]
     study = write(tmp_path / "study", *events)
     report = write_report(study)
     report.write_text(report.read_text("utf-8").replace("</body>", f"<script>{SORT}</script></body>"), "utf-8")
@@ -352,7 +362,7 @@ def test_a_browser_draws_every_panel_and_says_nothing_about_it(tmp_path: Path) -
     assert console == ""
     assert 'data-drawn="yes"' in page[:300]
     assert "<title>owned" not in page
-    assert "<title>ascending 0,1,2 | descending 10,9,8 | kept 10,9,8" in page
+    assert "<title>ascending 0,1,2 | descending 25,24,23 | kept 25,24,23" in page
     body = re.sub(r"<script.*?</script>", "", page, flags=re.S)
     assert re.findall(r'<section id="(\w+)"', body) == PANELS
     places = re.findall(r'<figure data-figure="(\w+)"><div class="plot[^>]*data-drawn="yes"', body)

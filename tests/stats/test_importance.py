@@ -46,6 +46,11 @@ def by_name(shares: list[Share]) -> dict[tuple[str, ...], Share]:
     return {share.names: share for share in shares}
 
 
+def noisy(loss: Loss, deviation: float, seed: int) -> Loss:
+    rng = np.random.default_rng([seed, 7])
+    return lambda c: loss(c) + deviation * float(rng.standard_normal())
+
+
 def additive(c: Configuration) -> float:
     return math.sqrt(0.6) * even(c["a"]) + math.sqrt(0.3) * even(c["b"]) + math.sqrt(0.1) * even(c["c"])
 
@@ -106,8 +111,7 @@ def test_shares_of_any_sum_are_those_of_its_parts(weights: list[float], seed: in
 
 
 def test_noise_belongs_to_nobody() -> None:
-    rng = np.random.default_rng(2)
-    variance = Variance.of(drawn(CUBE, lambda c: additive(c) + rng.standard_normal(), 200))
+    variance = Variance.of(drawn(CUBE, noisy(additive, 1.0, 2), 200))
     shares = by_name(variance.shares())
     assert shares["a",].share == pytest.approx(0.3, abs=0.12)
     assert shares["b",].share == pytest.approx(0.15, abs=0.1)
@@ -132,9 +136,7 @@ def test_intervals_hold_the_truth() -> None:
     """30 intervals from noisy studies; with 95 % each, more than 5 are missed less than once in 300 runs."""
     missed = 0
     for seed in range(10):
-        rng = np.random.default_rng([seed, 7])
-        table = drawn(CUBE, lambda c, rng=rng: additive(c) + 0.5 * rng.standard_normal(), 60, seed)
-        found = by_name(Variance.of(table).shares())
+        found = by_name(Variance.of(drawn(CUBE, noisy(additive, 0.5, seed), 60, seed)).shares())
         for name, truth in {"a": 0.48, "b": 0.24, "c": 0.08}.items():
             missed += not found[name,].low <= truth <= found[name,].high
         assert found["d",].low < 0.01
@@ -156,9 +158,9 @@ def test_the_unit_of_losses_changes_nothing() -> None:
 # -- trials that were stopped
 
 
-def learning(config: Configuration, epoch: int) -> float:
+def learning(config: Configuration, epoch: float) -> float:
     """At the end ``a`` decides; at first ``b`` does, and what is good in ``a`` begins slowly, so that curves cross."""
-    left = (epoch**-0.7 - 27**-0.7) / (1 - 27**-0.7)
+    left = (math.pow(epoch, -0.7) - math.pow(27, -0.7)) / (1 - math.pow(27, -0.7))
     a, b = even(config["a"]), even(config["b"])
     return a * (1 - 1.6 * left) + 0.3 * b + 1.5 * b * left + 3 * left
 
@@ -167,15 +169,14 @@ def halved(num: int, seed: int, noise: float = 0.1) -> Table:
     """Of trials in groups of nine the best three after one epoch go on to nine, the best of these to 27."""
     rng = np.random.default_rng(seed)
     configs = [CUBE.sample(rng) for _ in range(num)]
-    seen = [
-        {e: learning(c, e) + noise * rng.standard_normal() for e in (1, 3, 9, 27)} for c in configs
-    ]  # a pair of braces each
+    seen = [{e: learning(c, e) + noise * rng.standard_normal() for e in (1, 3, 9, 27)} for c in configs]
     rows: list[tuple[int, int]] = []
     for first in range(0, num, 9):
         group = list(range(first, min(num, first + 9)))
         for epochs, kept in (((1,), 3), ((3, 9), 1), ((27,), 0)):
             rows += [(trial, epoch) for trial in group for epoch in epochs]
-            group = sorted(group, key=lambda trial, at=epochs[-1]: seen[trial][at])[:kept]
+            losses = {trial: seen[trial][epochs[-1]] for trial in group}
+            group = sorted(group, key=losses.__getitem__)[:kept]
     return Table.of(
         CUBE,
         [configs[trial] for trial, _ in rows],
@@ -204,8 +205,7 @@ def test_where_too_few_trained_in_full_nothing_is_told() -> None:
 
 def test_noise_is_not_foreseen() -> None:
     for seed in range(3):
-        rng = np.random.default_rng(seed)
-        variance = Variance.of(drawn(CUBE, lambda c, rng=rng: float(rng.standard_normal()), 60, seed))
+        variance = Variance.of(drawn(CUBE, noisy(lambda c: 0.0, 1.0, seed), 60, seed))
         assert not variance.quality.enough
         assert "foresees" in variance.quality.doubt
 

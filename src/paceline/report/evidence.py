@@ -1,11 +1,11 @@
 """Which trials say what mattered, and what of their losses is looked at; see ``docs/design/0010-importance.md``."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paceline.core import InvalidInput, Trial, TrialState
+from paceline.core import Trial, TrialState
 from paceline.stats.table import Table
 from paceline.study import Record
 
@@ -54,12 +54,11 @@ def evidence(record: Record) -> Evidence:
     """The evidence of a study, at any moment of its life; the same for the same trials."""
     if record.created is None:
         return Evidence(Table.of(record.space, [], []))
-    counted = [trial.number for trial in record.trials.values() if _counts(trial)]
+    outside = {number for number, config in record.moved.items() if config is None}
+    counted = [number for number, trial in record.trials.items() if _counts(trial) and number not in outside]
     chosen = _chosen(record, counted)
     full = max((trial.epochs for trial in chosen), default=1)
-    rows = [
-        (trial, epoch, loss) for trial in chosen if _fits(trial, record) for epoch, loss in _losses(trial, record, full)
-    ]
+    rows = [(trial, epoch, loss) for trial in chosen for epoch, loss in _losses(trial, record, full)]
     table = Table.of(
         record.space,
         [trial.config for trial, _, _ in rows],
@@ -77,29 +76,28 @@ def _counts(trial: Trial) -> bool:
     return trial.state.is_final and trial.score is not None and math.isfinite(trial.score)
 
 
-def _fits(trial: Trial, record: Record) -> bool:
-    """Whether the space as it is now still has the trial's values."""
-    try:
-        record.space.complete(trial.config)
-    except InvalidInput:
-        return False
-    return True
-
-
 def _chosen(record: Record, counted: Sequence[int]) -> list[Trial]:
     """Trials with `MOST_LOSSES` losses at most, from all over the study; those trained in full come first."""
     trials = [record.trials[number] for number in counted]
     stopped = [trial for trial in trials if trial.state is TrialState.STOPPED]
     if not stopped:
-        return [record.trial(trial.number) for trial in _spread(trials, MOST_LOSSES)]
+        return list(_observed(record, _spread(trials, MOST_LOSSES)))
     in_full = [trial for trial in trials if trial.state is not TrialState.STOPPED]
-    stopped = [record.trial(trial.number) for trial in _spread(stopped, MOST_LOSSES)]
+    stopped = list(_observed(record, _spread(stopped, MOST_LOSSES)))
     of_stopped = [sum(1 for _ in _epochs(trial)) for trial in stopped]
     of_full = _NUM_STEPS + 1
     in_full = _spread(in_full, max(_LEAST_FULL, (MOST_LOSSES - sum(of_stopped)) // of_full))
     left = MOST_LOSSES - of_full * len(in_full)
-    stopped = _spread(stopped, int(left * len(of_stopped) / sum(of_stopped)))
-    return sorted([*map(record.trial, (trial.number for trial in in_full)), *stopped], key=lambda one: one.number)
+    stopped = _spread(stopped, int(left * len(of_stopped) / max(1, sum(of_stopped))))
+    return sorted([*_observed(record, in_full), *stopped], key=lambda trial: trial.number)
+
+
+def _observed(record: Record, trials: Iterable[Trial]) -> Iterator[Trial]:
+    """The same trials with their measurements, and their configurations in the space as it stands."""
+    for trial in trials:
+        known = record.observation(trial.number)
+        if known is not None:
+            yield known
 
 
 def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:

@@ -92,15 +92,20 @@ def dependence(record: Record, name: str) -> "pd.DataFrame":
 
     from paceline.stats.dependence import dependence as of
 
-    found = of(evidence(record).variance(), name)
+    variance = evidence(record).variance()
+    found = of(variance, name)
     sign = record.objective.loss(1.0)
     ends = (found.low, found.high) if sign > 0 else (-found.high, -found.low)
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "value": list(found.values), "score": sign * found.mean, "low": ends[0], "high": ends[1],
             "num_trials": found.num_trials, "supported": found.supported,
         }
     )  # fmt: skip
+    frame.attrs["reason"] = variance.quality.doubt
+    if variance.quality.doubt:
+        frame[["score", "low", "high"]] = math.nan
+    return frame
 
 
 def curves(summary: Summary) -> "pd.DataFrame":

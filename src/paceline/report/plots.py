@@ -49,7 +49,7 @@ class Plots:
 
     def importance(self) -> "go.Figure":
         """The share that each hyperparameter explains."""
-        return self._made(importance.importance, "ten trials whose scores differ")
+        return self._made(importance.importance, "trials that say enough")
 
     def dependence(self) -> "go.Figure":
         """The mean score at each value of the hyperparameters that matter most."""

@@ -241,7 +241,7 @@ class Study:
     def interactions(self) -> "pd.DataFrame":
         """What pairs of hyperparameters explain beyond what each does alone; as `importance`, one row a pair.
 
-        Of more than 12 hyperparameters there are none.
+        Of more than 12 hyperparameters there are none. NaN, with a reason, where `importance` is.
 
         Raises:
             InvalidInput: as `importance`.
@@ -265,7 +265,7 @@ class Study:
         """How the score depends on one hyperparameter, all else drawn evenly: one row a value.
 
         ``score`` with its 95 % band ``low`` to ``high``, ``num_trials`` that lie close to the value, and whether they
-        are enough (``supported``).
+        are enough (``supported``). NaN, with a reason, where `importance` is.
 
         Raises:
             InvalidInput: as `importance`; or there is no such hyperparameter that varies.

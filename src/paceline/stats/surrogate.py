@@ -271,8 +271,8 @@ class _Sampler:
         self.factor = float((1 / self.factor_helper + of_pairs.sum()) / rng.gamma(shape))
         self.factor_helper = (1 + 1 / self.factor) / rng.gamma(1.0)
         rest = self.y - self.X @ coefficients
-        q = (0.01 + rest @ rest / 2) / rng.gamma(1 + len(rest) / 2)
-        self.q = float(max(q, _LEAST_NOISE))
+        squares_left = 0.01 + 0.5 * float(rest @ rest)
+        self.q = max(squares_left / float(rng.gamma(1 + len(rest) / 2)), _LEAST_NOISE)
 
     def _smoothness(self, coefficients: Array) -> npt.NDArray[np.intp]:
         """A choice for each hyperparameter."""
