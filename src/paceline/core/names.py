@@ -69,13 +69,14 @@ def check_argument(function: str, name: str, known: Iterable[str]) -> None:
     if name in known:
         return
     meant = _ELSEWHERE.get(name)
-    fix = f"Did you mean {meant!r}?" if meant in known else _INSTEAD.get(name) or did_you_mean(name, known)
-    raise InvalidInput(f"{name} was given to {function}", expected=f"one of {', '.join(known)}", fix=fix)
+    fix = f"Did you mean {meant!r}?" if meant in known else _INSTEAD.get(name) or did_you_mean(name, known, 0.75)
+    expected = "one of its arguments" if fix else f"one of {', '.join(known)}"  # a long list would hide the hint
+    raise InvalidInput(f"{name} was given to {function}", expected=expected, fix=fix)
 
 
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """``"Did you mean 'digits'?"`` where a known name is like this one; else nothing."""
-    close = difflib.get_close_matches(str(name), list(known), n=1)
+def did_you_mean(name: object, known: Iterable[str], like: float = 0.6) -> str:
+    """``"Did you mean 'digits'?"`` where a known name is at least so much ``like`` this one, 0 to 1; else nothing."""
+    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=like)
     return f"Did you mean {close[0]!r}?" if close else ""
 
 
