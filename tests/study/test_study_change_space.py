@@ -19,7 +19,8 @@ from paceline.core.events import EpochMeasured, Event, SpaceChanged, SpaceReplac
 from paceline.search import Normal
 from paceline.space import Condition, Float, Int, Space
 from paceline.store import StudyStore
-from paceline.study import Record, carry_out
+from paceline.study import Record, carry_out, snapshot
+from paceline.study.timeline import Clock
 
 Config = Mapping[str, Any]
 NARROW = {"x": Float(0, 1), "k": Int(0, 3)}
@@ -64,7 +65,7 @@ def test_without_it_each_difference_is_named(tmp_path: Path) -> None:
     told = str(error.value)
     assert "the space differs in x, k, j (x: Float(0.0, 1.0) in the study, Float(0.0, 2.0) now; " in told
     assert "k: Int(0, 3) in the study, not now; j: not in the study, Int(1, 2) now)" in told
-    assert "pass change_space=True (on the terminal --change-space)" in told
+    assert "pass change_space=True to tune or resume (on the terminal --change-space)" in told
     assert len(paceline.load_study(tmp_path).trials) == 6
     assert before
 
@@ -391,6 +392,11 @@ def test_what_people_look_at_works_across_both(tmp_path: Path) -> None:
     assert frame["config_x"].notna().all()
     assert frame["in_space"].tolist() == [number not in study.record.moved for number in range(24)]
     study.importance()
+    body = snapshot.dump(study.record, Clock())
+    assert body is not None
+    loaded = snapshot.load(body)
+    assert loaded is not None
+    assert (loaded[0].moved, loaded[0].space, loaded[0].best) == (study.record.moved, study.space, study.best)
     assert (tmp_path / "report.html").exists()
     runner = CliRunner()
     for words in (["show"], ["show", "--json"], ["show", "--trial", "0"], ["report"]):

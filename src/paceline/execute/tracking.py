@@ -91,8 +91,8 @@ class SpaceTracker:
             if h is not None and not self._may_change:
                 raise StudyMismatch(
                     f"the function asks for {h}", expected=f"{known}, as the study has it",
-                    fix="To go on in the space of now, pass change_space=True (on the terminal --change-space). Use "
-                    "another directory, or what the study was made with.",
+                    fix="To go on in the space of now, pass change_space=True to tune or resume (on the terminal "
+                    "--change-space). Use another directory, or what the study was made with.",
                 )  # fmt: skip
             is_left_out = ended and observation.error is None and known.name not in observation.config
             if h is not None or (is_left_out and self._may_change and known.name not in self._given):

@@ -15,8 +15,10 @@ from paceline.study.moved import moved
 from paceline.study.record import Record
 from paceline.study.settings import another_directory
 
-_CHANGE = "To go on in the space of now, pass change_space=True (on the terminal --change-space)."
-_FIXED = "Trials that had the value which is to stay count in full if the hyperparameter stays and is given as fixed=."
+_CHANGE = "To go on in the space of now, pass change_space=True to tune or resume (on the terminal --change-space)."
+_FIXED = (
+    "Where one value is to stay, keep the hyperparameter and pass fixed={name: value}: trials with it count in full."
+)
 
 
 def changed(
