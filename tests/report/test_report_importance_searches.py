@@ -17,7 +17,7 @@ SPACE = {
     "dropout": Float(0, 0.5),
     "decay": Float(1e-6, 1e-2, sampling="log"),
 }
-EPOCHS = 9
+EPOCHS = 3
 
 
 def valley(u: float, at: float) -> float:
@@ -41,9 +41,8 @@ def training(hp: Any) -> None:
 @pytest.mark.parametrize(
     ("search", "schedule", "trials", "told"),
     [
-        ("sobol", "asha", 200, True),
-        ("sobol", "median", 60, True),
-        ("bayes", "asha", 40, False),
+        ("sobol", "asha", 60, True),
+        ("bayes", "asha", 24, False),
     ],
 )
 def test_shares_are_right_or_not_shown(tmp_path: Path, search: str, schedule: str, trials: int, told: bool) -> None:
@@ -55,7 +54,7 @@ def test_shares_are_right_or_not_shown(tmp_path: Path, search: str, schedule: st
         trials=trials,
         search=search,
         schedule=schedule,
-        seed=1,
+        seed=3,
         final=False,
         display=False,
         study=tmp_path,
