@@ -1,7 +1,7 @@
 """What is said of simulated studies whose truth is known: learning curves that depend on the configuration.
 
-The cases of `TUNED` were looked at while the surrogate's priors and thresholds were chosen; those of `HELD_OUT` were
-written afterwards, and nothing was changed after they were first run.
+The cases of `TUNED` were looked at while the surrogate's priors and thresholds were chosen; studies of those of
+`HELD_OUT` were made afterwards only, and nothing was changed by what came out.
 """
 
 import math
