@@ -35,8 +35,8 @@ METHOD = """Studies of {trials} trials of at most 27 epochs (the grid: 3 points 
 the report's own code are those of the package; learning curves are functions of the configuration, with noise of the
 seed and of each epoch that makes 1 to 8 % of the variance, and time is virtual. The truth is counted in 32,768
 configurations drawn evenly: what each hyperparameter alone explains of the variance of single trainings' scores at the
-last epoch. No study of these cases was made before all settings of the surrogate had been chosen on others ({others}), but
-for *noise*, which is among both.
+last epoch. No study of these cases was made before all settings of the surrogate had been chosen on others
+({others}), but for *noise*, which is among both.
 A study is silent where it shows no shares. A cell is one case, search and schedule; where at least {least} of its
 studies show shares it is right if the median share of every hyperparameter is within 0.1 of the truth. Beside it, of
 the same trials: Optuna's fANOVA (16 trees), in which a trial that was stopped counts with the score that it had, as it
