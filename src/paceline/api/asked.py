@@ -1,4 +1,4 @@
-"""What `tune` is asked for, checked as far as it can be without loading data or building a model; writes nothing."""
+"""What `tune` is asked for, checked as far as it can be before data are loaded and models built."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,9 +16,29 @@ from paceline.study.function import FunctionTask
 _OF_DATA: Mapping[str, Any] = {
     **dict.fromkeys(("validation_batch_size", "patience", "class_weight", "memory", "folds", "groups")),
     **dict.fromkeys(("prefer", "refit", "keep_models")),
-    "batch_size": 32, "validation": 0.1, "keep": "last", "repeats": 1, "test_trials": False,
-}  # fmt: skip
+    "batch_size": 32,
+    "validation": 0.1,
+    "keep": "last",
+    "repeats": 1,
+    "test_trials": False,
+}
 """Arguments that mean nothing without data, with their values where they are left out."""
+
+_PASSED_ON = (
+    "validation",
+    "class_weight",
+    "fixed",
+    "batch_size",
+    "validation_batch_size",
+    "patience",
+    "keep",
+    "ordered",
+    "test_trials",
+    "trials",
+    "budget",
+    "change_space",
+)
+"""Arguments of a study of networks that are checked where its request is made."""
 
 _OF_FUNCTIONS = ("space", "workers", "time_limit", "memory_limit")
 
@@ -46,22 +66,25 @@ def asked_for(given: Mapping[str, Any]) -> Request | FunctionTask:
         closing = Closing() if existing is None and closing.is_automatic else closing
         open_to_us = _named(given, "objective", "schedule", "epochs", "in_flight")
         return FunctionTask.of(
-            build, budget=limits, **shared, **_named(given, *_OF_FUNCTIONS, "ordered", "fixed", "change_space"),
+            build,
+            budget=limits,
+            **shared,
+            **_named(given, *_OF_FUNCTIONS, "ordered", "fixed", "change_space"),
             **left_open(existing, **open_to_us, closing=closing),
-        )  # fmt: skip
+        )
     refuse("with data", "left out, since it is of functions", **{name: (given[name], None) for name in _OF_FUNCTIONS})
     open_to_us = _named(given, "objective", "schedule", "epochs", "in_flight", "memory", "keep_models")
     asked = left_open(existing, **open_to_us, closing=closing)
     options |= {} if given["groups"] is None else {"groups": given["groups"]}
-    names = (
-        "validation", "class_weight", "fixed", "batch_size", "validation_batch_size", "patience", "keep", "ordered",
-        "test_trials", "trials", "budget", "change_space",
-    )  # fmt: skip
     return as_request(
-        build, data, **shared, **_named(given, *names), data_options=options,
+        build,
+        data,
+        **shared,
+        **_named(given, *_PASSED_ON),
+        data_options=options,
         replication=Replication.of(given["repeats"], given["folds"]),
         **{**asked, "epochs": 10 if asked["epochs"] is None else asked["epochs"]},
-    )  # fmt: skip
+    )
 
 
 def _named(given: Mapping[str, Any], *names: str) -> dict[str, Any]:

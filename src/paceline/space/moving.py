@@ -6,8 +6,9 @@
 | lost the value of a hyperparameter that is gone, or not active any more | an observation of what is left of it |
 | has a value that is not legal, or none for a hyperparameter that is new | none |
 
-A new hyperparameter has no value in the configurations before it: what ``build`` did without it is not known, so its
-default is not taken for it. One that is gone and had a single value told nothing apart, so nothing is lost with it.
+A new hyperparameter has no value in the configurations before it: what ``build`` did without it is
+not known, so its default is not taken for it. One that is gone and had a single value told nothing
+apart, so nothing is lost with it.
 """
 
 from collections.abc import Mapping
@@ -37,8 +38,9 @@ def move(config: Configuration, before: Space | None, after: Space) -> Moved:
 
     Args:
         config: as it was used.
-        before: the space before, where the configuration is one of it: values that it lacks are at their defaults there
-            (those of hyperparameters that joined the space later). None where it is none of it.
+        before: the space before, where the configuration is one of it: values that it lacks (of
+            hyperparameters that joined the space later) are at their defaults there. None where it
+            is none of it.
         after: the space now.
     """
     known = dict(config) if before is None else before.complete(config)
@@ -52,7 +54,7 @@ def move(config: Configuration, before: Space | None, after: Space) -> Moved:
 
 
 def differences(before: Space, now: Space) -> dict[str, str]:
-    """By name, what differs between two spaces, in words; empty where each name is defined alike."""
+    """By name, what differs between two spaces, in words; empty where nothing does."""
     found = {}
     for name in dict.fromkeys([*before.names, *now.names]):
         had, has = before.variants(name), now.variants(name)

@@ -1,8 +1,9 @@
-"""Going on with a study in another space: what is refused, and what is recorded where the user lets it change.
+"""Going on with a study in another space: what is refused, and what is recorded.
 
-What becomes of each trial is said in `paceline.space.moving`. Trials of the new space go on being trials like any
-other. Those that have lost a value guide the search, and can be neither the best nor finalists: the network of now is
-not the one that they measured. Those that lie outside stay in the record, and nothing rests on them.
+What becomes of each trial is said in `paceline.space.moving`. Trials of the new space go on being
+trials like any other. Those that have lost a value guide the search, and can be neither the best
+nor finalists: the network of now is not the one that they measured. Those that lie outside stay in
+the record, and nothing rests on them.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ _FIXED = (
 
 def changed(
     before: Space, now: Space, record: Record, directory: Path, may_change: bool, whole: Space | None = None
-) -> list[Event]:  # fmt: skip
+) -> list[Event]:
     """What has to be recorded when a study goes on with this space.
 
     Args:
@@ -35,21 +36,23 @@ def changed(
         whole: all of the space as it is now; None where that is ``now``.
 
     Raises:
-        StudyMismatch: they differ, and the space may not change; it says how each hyperparameter differs.
+        StudyMismatch: they differ, and the space may not change; it says how.
     """
     # what trials have added to the space may since be found by builds, too
     found = {
-        name: told for name, told in differences(before, now).items()
+        name: told
+        for name, told in differences(before, now).items()
         if record.space.variants(name) != now.variants(name)
-    }  # fmt: skip
+    }
     if not found:
         return []
     told = "; ".join(f"{name}: {what}" for name, what in found.items())
     if not may_change:
         raise StudyMismatch(
-            f"the space differs in {', '.join(found)} ({told})", expected=f"the space of {directory}",
+            f"the space differs in {', '.join(found)} ({told})",
+            expected=f"the space of {directory}",
             fix=f"{_CHANGE} {another_directory(directory)}",
-        )  # fmt: skip
+        )
     whole = now if whole is None else whole
     away = moved(record.trials, record.moved, record.space, whole)
     ended = [_ended(number, config) for number, config in away.items() if not record.trials[number].state.is_final]
@@ -61,7 +64,7 @@ def changed(
 
 
 def given_before(record: Record, given: Space) -> Space:
-    """What of a function's space was given, and in other words, of what is given now, what calls had shown.
+    """What of a function's space was given, and what calls had shown of what is given now.
 
     Args:
         record: of the study.
@@ -71,9 +74,10 @@ def given_before(record: Record, given: Space) -> Space:
     had = Space() if stored is None else Space.from_json(stored)
     shown = [
         h if any(one.definition == h.definition for one in record.space.variants(h.name)) else one.definition
-        for h in given if h.name not in had
+        for h in given
+        if h.name not in had
         for one in record.space.variants(h.name)[:1]
-    ]  # fmt: skip
+    ]
     known = {h.name for h in (*had, *shown)}
     plain = (h.with_conditions([c for c in h.conditions if c.parent in known]) for h in shown)
     return Space((*had, *plain))

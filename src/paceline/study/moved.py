@@ -34,7 +34,10 @@ def without(final: Final, trials: Container[int]) -> Final | None:
         return None
     scores = {key: score for key, score in final.scores.items() if key[0] in finalists}
     return replace(
-        final, finalists=finalists, default=final.default if final.default in finalists else None,
-        winner=final.winner if final.winner in finalists else None, scores=scores,
+        final,
+        finalists=finalists,
+        default=final.default if final.default in finalists else None,
+        winner=final.winner if final.winner in finalists else None,
+        scores=scores,
         seconds={key: final.seconds[key] for key in scores},
-    )  # fmt: skip
+    )
