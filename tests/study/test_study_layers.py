@@ -37,7 +37,7 @@ def test_rows_of_a_table_become_the_very_features_that_were_trained_on(tmp_path:
     data = load(frame, target="y", test=0.2)
     parts = split(data)
     width = data.input_shape[0]
-    network = keras.Sequential([keras.Input((width,))])
+    network = keras.Sequential([keras.Input((width,)), keras.layers.Identity()])
     network.compile("sgd", "mse")
     model = with_preparation(network, parts.preparation, form(parts.x_train))
     model.save(tmp_path / "m.keras")
@@ -50,7 +50,7 @@ def test_a_frame_of_numbers_goes_into_the_model_as_it_is() -> None:
     frame = pd.DataFrame({"a": RANDOM.normal(50, 9, ROWS), "b": np.arange(ROWS) % 7, "c": np.arange(ROWS) % 2 == 0})
     frame.loc[3, "a"] = np.nan
     parts = split(load((frame, RANDOM.normal(size=ROWS))), validation=0.5)
-    network = keras.Sequential([keras.Input((3,))])
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Identity()])
     network.compile("sgd", "mse")
     model = with_preparation(network, parts.preparation, form(parts.x_train))
     assert parts.val_rows is not None
