@@ -277,6 +277,15 @@ def test_losses_have_to_be_numbers() -> None:
         Table.of(CUBE, [CUBE.default()], [1.0, 2.0])
 
 
+def test_many_categories_are_bounded() -> None:
+    """Four of 30 values have 5,000 products of two; these are left out, and what each does alone is told."""
+    space = Space({f"k{n}": Choice([f"v{value}" for value in range(30)]) for n in range(4)})
+    variance = Variance.of(drawn(space, lambda c: float(str(c["k0"])[1:]), 120))
+    assert len(variance.functions.of) == 4 * 29
+    assert variance.interactions() == []
+    assert variance.shares()[0].share > 0.9
+
+
 def test_of_a_hyperparameter_that_was_hardly_ever_active_nothing_is_known() -> None:
     only_x = by_name(Variance.of(drawn(CONDITIONAL, lambda c: float(c["kind"] == "x"), 20)).shares())["only_x",]
     assert only_x.num_trials < 10

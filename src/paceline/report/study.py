@@ -241,7 +241,8 @@ class Study:
     def interactions(self) -> "pd.DataFrame":
         """What pairs of hyperparameters explain beyond what each does alone; as `importance`, one row a pair.
 
-        Of more than 12 hyperparameters there are none. NaN, with a reason, where `importance` is.
+        Of more than 12 hyperparameters, and of two categories of many values, there are none.
+        NaN, with a reason, where `importance` is.
 
         Raises:
             InvalidInput: as `importance`.

@@ -28,9 +28,11 @@ from paceline.stats.axes import Array, Axis, basis, region
 MOST_FUNCTIONS = 8
 """Of an ordered hyperparameter; a category has as many as it has values, less one."""
 
-MOST_FOR_PAIRS = 12
-"""Hyperparameters; of more, pairs are left out, which would be too many functions."""
+MOST_OF_PAIRS = 700
+"""Functions of all pairs; where there were more, as with more than 12 numbers, pairs are left out."""
 
+_MOST_OF_PAIR = 40  # functions of a pair; two categories of many values have more, and are left out
+_MOST_OF_NUMBERS = 240  # functions of all ordered hyperparameters, of which each has fewer where they are many
 _MOST_DEGREE = 5  # of a product of two
 
 
@@ -85,8 +87,9 @@ class Functions:
     def over(cls, axes: Sequence[Axis]) -> "Functions":
         """The functions over these axes."""
         groups = [_single(axes, place) for place in range(len(axes))]
-        if len(axes) <= MOST_FOR_PAIRS:
-            groups += list(_pairs(axes))
+        pairs = list(_pairs(axes)) if len(axes) ** 2 < MOST_OF_PAIRS else []
+        if sum(pair.size for pair in pairs) <= MOST_OF_PAIRS:
+            groups += pairs
         of = np.repeat(np.arange(len(groups)), [group.size for group in groups])
         return cls(tuple(axes), tuple(groups), of)
 
@@ -126,7 +129,7 @@ class Functions:
 
 
 def _single(axes: Sequence[Axis], place: int) -> Group:
-    phi, beta = _phi(axes, (place,), MOST_FUNCTIONS)
+    phi, beta = _phi(axes, (place,), max(2, min(MOST_FUNCTIONS, _MOST_OF_NUMBERS // len(axes))))
     picked = np.arange(phi[0].shape[1])[None, :]
     return Group((place,), phi, picked, (picked + 1) * axes[place].ordered, beta)
 
@@ -137,7 +140,7 @@ def _pairs(axes: Sequence[Axis]) -> Iterator[Group]:
         picked = np.indices([one.shape[1] for one in phi]).reshape(2, -1)
         ordered = np.array([[axes[place].ordered] for place in places])
         low = np.where(ordered, picked + 1, 1).sum(axis=0) <= _MOST_DEGREE
-        if low.any():
+        if 0 < np.count_nonzero(low) <= _MOST_OF_PAIR:
             picked = picked[:, low]
             yield Group(places, phi, picked, (picked + 1) * ordered, beta)
 

@@ -114,8 +114,8 @@ class Quality:
             return (
                 f"{self.num_trials:,} trials, {self.num_full:,} of them trained in full, say too little: all shares "
                 f"would be right to within {100 * CLOSE:.0f} points with a probability of "
-                f"{math.floor(100 * self.sure)} %, and {100 * SURE:.0f} % is the least to rely on; more trials that "
-                "are trained in full (schedule='full') or drawn evenly (search='sobol') would tell"
+                f"{math.floor(100 * self.sure)} %, and {100 * SURE:.0f} % is the least to rely on; more trials "
+                "would tell, those trained in full (schedule='full') and drawn evenly (search='sobol') most"
             )
         return ""
 
