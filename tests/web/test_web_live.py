@@ -3,11 +3,13 @@
 import gzip
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,94 @@ def test_a_damaged_study_is_said_to_be_so(store: StudyStore) -> None:
     with served(store.directory) as client, messages(client) as heard:
         head = until(heard, lambda m: m["head"]["state"] == "unreadable")["head"]
         assert "is damaged" in head["sentence"]
+
+
+def of(path: Path, *events: Event) -> bytes:
+    """The database of a study that has ended, as a file."""
+    writer = StudyStore(path, writable=True)
+    writer.append([*beginning(), *events, SessionEnded("enough", 3.0)])
+    writer.close()
+    return (path / "study.db").read_bytes()
+
+
+def locked(database: Path) -> Callable[[], object]:
+    other = sqlite3.connect(database, check_same_thread=False)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    return other.close
+
+
+def moved(database: Path) -> Callable[[], object]:
+    away = database.rename(database.with_name("away"))
+    return lambda: away.rename(database)
+
+
+def written_over(data: bytes, database: Path) -> Callable[[], object]:
+    good = database.read_bytes()
+    database.write_bytes(data)
+    return lambda: database.write_bytes(good)
+
+
+def half(database: Path) -> Callable[[], object]:
+    return written_over(database.read_bytes()[:5000], database)
+
+
+def a_folder(database: Path) -> Callable[[], object]:
+    back = moved(database)
+    database.mkdir()
+    database_again = [database.rmdir, back]
+    return lambda: [step() for step in database_again]
+
+
+HARM: dict[str, tuple[Callable[[Path], Callable[[], object]], str]] = {
+    "other bytes": (partial(written_over, b"no database " * 1000), "is damaged"),
+    "half of it": (half, "is damaged"),
+    "no bytes": (partial(written_over, b""), ""),
+    "deleted": (moved, "is not there any more"),
+    "a folder": (a_folder, "cannot be read"),
+    "locked": (locked, "is in use by another program"),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_study_that_is_harmed_while_it_is_watched(tmp_path: Path, harm: str) -> None:
+    """The page says so, goes on being served, and shows the study again when it is mended."""
+    database = tmp_path / "s" / "study.db"
+    of(tmp_path / "s", *trial(0, 0.5))
+    do, said = HARM[harm]
+    with served(tmp_path / "s") as client, messages(client) as heard:
+        until(heard, lambda m: numbers(m) == [0] and m["version"].endswith("-1"))
+        mend = do(database)
+        head = until(heard, lambda m: m["head"]["state"] in ("unreadable", "waiting"))["head"]
+        assert said in head["sentence"]
+        assert client.get("/").status_code == 200
+        assert client.get("/changes").json()["parts"]
+        mend()
+        again = until(heard, lambda m: m["head"]["state"] == "finished" and numbers(m) == [0])["head"]
+        assert again["sentence"] == "Finished: enough."
+        StudyStore(tmp_path / "s", writable=True).close()
+
+
+def test_another_study_in_the_same_file(tmp_path: Path) -> None:
+    other = of(tmp_path / "other", *trial(3, 0.25), *trial(4, 0.5), *trial(5, 0.75))
+    of(tmp_path / "s", *trial(0, 0.5))
+    with served(tmp_path / "s") as client, messages(client) as heard:
+        until(heard, lambda m: numbers(m) == [0])
+        (tmp_path / "s" / "study.db").write_bytes(other)
+        head = until(heard, lambda m: numbers(m) == [5, 4, 3])["head"]
+        assert dict(head["facts"])["trials"] == "3"
+
+
+def test_a_fault_of_ours_does_not_end_the_page(store: StudyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Feed) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr("paceline.web.hub._drawn", fail)
+    with served(store.directory) as client, messages(client) as heard:
+        head = until(heard, lambda m: "cannot be drawn" in m["head"]["sentence"])["head"]
+        assert "KeyError" in head["sentence"]
+        store.append(trial(0, 0.5))
+        until(heard, lambda m: numbers(m) == [0])
 
 
 def test_the_last_state_is_told_before_the_server_ends(store: StudyStore) -> None:

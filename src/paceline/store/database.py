@@ -147,6 +147,11 @@ class StudyStore:
         rows = self._rows(_LAST)
         return int(rows[0][0] or 0) if rows else 0
 
+    def time_of(self, event: int) -> float | None:
+        """When an event was written, by its id; None where there is none of this id."""
+        rows = self._rows(SELECT_EVENTS.bindparams(after=event - 1, most=1))
+        return rows[0].time if rows and rows[0].id == event else None
+
     def value(self, name: str) -> Json | None:
         """A current value, or None where it was never set.
 

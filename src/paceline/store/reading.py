@@ -16,6 +16,8 @@ import sqlalchemy as sa
 
 from paceline.store.opening import check_log, explained
 
+_DATABASE: tuple[str, ...] = ("",)
+_PATIENCE = 2.0  # seconds for another program that has locked the database; a writer of ours locks no reader out
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 _VERSIONS = slice(18, 20)  # of the database's header: the versions of the format for writing and reading; 2 is WAL
 
@@ -33,12 +35,13 @@ class Reader:
         self._path = path.absolute()  # a relative one could begin with "file:", which SQLite may take for a URI
         self._connection: sa.Connection | None = None
         self._copy: Path | None = None
-        self._stamp: _Stamp | None = None  # of the files, where it would not be noticed that they change
+        self._stamp: _Stamp = ()  # of the files; SQLite does not notice it where one is written over
+        self._watched = _DATABASE
         self._connect()
 
     def connection(self) -> sa.Connection:
         """The connection, to the database as it is now."""
-        if self._connection is None or (self._stamp is not None and self._stamp != self._stamps()):
+        if self._connection is None or self._stamp != self._stamps():
             return self._connect()
         return self._connection
 
@@ -54,7 +57,8 @@ class Reader:
 
     def _connect(self) -> sa.Connection:
         self.close()
-        self._stamp = None
+        self._watched = _DATABASE
+        self._stamp = self._stamps()
         engine = sa.create_engine("sqlite://", creator=self._opened, poolclass=sa.pool.NullPool)
         with explained(self._path):
             check_log(self._path)
@@ -75,11 +79,11 @@ class Reader:
             return self._copied() if has_log else self._as_it_is()
 
     def _as_it_is(self) -> sqlite3.Connection:
-        self._stamp = self._stamps()
+        self._watch_all()
         return _tried(f"{self._path.as_uri()}?mode=ro&immutable=1")
 
     def _copied(self) -> sqlite3.Connection:
-        self._stamp = self._stamps()
+        self._watch_all()
         self._copy = Path(tempfile.mkdtemp(prefix="paceline-"))
         for source in (self._path, self._beside("-wal")):
             shutil.copyfile(source, self._copy / source.name)
@@ -88,13 +92,18 @@ class Reader:
     def _beside(self, ending: str) -> Path:
         return self._path.with_name(f"{self._path.name}{ending}")
 
+    def _watch_all(self) -> None:
+        """The log and its index matter as well: a writer makes them."""
+        self._watched = (*_DATABASE, "-wal", "-shm")
+        self._stamp = self._stamps()
+
     def _stamps(self) -> _Stamp:
-        return tuple(_stamp(self._beside(ending)) for ending in ("", "-wal", "-shm"))
+        return tuple(_stamp(self._beside(ending)) for ending in self._watched)
 
 
 def _tried(uri: str) -> sqlite3.Connection:
     """A connection that has been used once, since SQLite opens a file only then."""
-    found = sqlite3.connect(uri, uri=True)
+    found = sqlite3.connect(uri, uri=True, timeout=_PATIENCE)
     try:
         found.execute("SELECT 1 FROM sqlite_master").fetchone()
     except BaseException:

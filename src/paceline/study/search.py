@@ -69,8 +69,9 @@ class Search:
             return
         self._put_all()
         open_trials = []
-        for number in self._turns.in_flight:
-            trial = self._record.trials[number]
+        with reading_state("turns"):
+            in_flight = [(number, self._record.trials[number]) for number in self._turns.in_flight]
+        for number, trial in in_flight:
             if trial.state.is_final or self._record.num_measured(number) >= self._until(number):
                 if trial.state is TrialState.RUNNING:  # the schedule before had not meant to look at it here
                     self._recorder.tell([TrialPaused(number, "it waits for the schedule's decision")])

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from paceline.core import PacelineError, UnreadableStudy
 from paceline.core.events import Json, TrialAsked, TrialEnded, TrialPaused, TrialStarted
 from paceline.report.show import Summary
 from paceline.store import StudyStore
+from paceline.store.paths import DATABASE
 from paceline.store.writer import process_of
 from paceline.study.folded import Folded, catch_up, fold
 
@@ -27,26 +29,50 @@ class Feed:
 
     def __init__(self, directory: Path) -> None:
         """Reads nothing yet; the study may be made later."""
-        self._directory = directory
+        self._directory, self._path = directory, directory / DATABASE
         self._store: StudyStore | None = None
         self._file = 0
+        self._was_there = False
+        self._error: PacelineError | None = None
+        self._failed_at: object = None  # how the files were then
         self._forget()
 
     def look(self) -> bool:
         """Reads what is new; whether there was anything, be it only that the writer is gone.
 
+        After an error everything is read anew: whatever was wrong may have been mended in any way.
+
         Raises:
-            PacelineError: the file is damaged.
+            UnreadableStudy: the file is damaged; again and again, until it changes.
+            PacelineError: it is not there any more, or is in use by another program.
         """
+        stamp = self._stamp()
+        if isinstance(self._error, UnreadableStudy) and stamp == self._failed_at:
+            raise self._error.with_traceback(None)
+        try:
+            is_new = self._look()
+        except PacelineError as error:
+            self._error, self._failed_at = error, stamp
+            self.close()
+            self._forget()
+            raise
+        failed, self._error = self._error is not None, None
+        return is_new or failed
+
+    def _look(self) -> bool:
         if not self._open() or self._store is None:
             return False
-        is_new = self._store.last() > self._folded.last
+        last = self._store.last()
+        is_same = self._is_same(self._store)
+        if not is_same:  # another study was put into its place
+            self._forget()
+        is_new = last > self._folded.last
         if is_new:
             self._read(self._store)
             self._writer = self._store.value("writer")
         record, clock = self._folded.record, self._folded.clock
         process = process_of(self._writer) if record.ended is None else None
-        if not is_new and process == self.summary.writer:
+        if is_same and not is_new and process == self.summary.writer:
             return False
         self.summary = Summary(self._directory, record, clock.seconds, process)
         return True
@@ -62,19 +88,35 @@ class Feed:
             self._store = None
 
     def _open(self) -> bool:
-        """Whether there is a study; one that was deleted and begun anew is another one."""
-        path = self._directory / "study.db"
+        """Whether there is a study; one that was deleted and begun anew is another one.
+
+        Raises:
+            PacelineError: there was one.
+        """
         try:
-            file = path.stat().st_ino
+            file = self._path.stat().st_ino
         except OSError:
-            return self._store is not None  # what was read of a study that is gone stays
+            if self._was_there:
+                message = f"{self._path} is not there any more; what is shown is how the study stood before."
+                raise PacelineError(message) from None
+            return False
+        self._was_there = True
         if self._store is None or file != self._file:
             self.close()
             self._forget()
             self._file, self._store = file, StudyStore(self._directory, writable=False)
         return True
 
+    def _stamp(self) -> object:
+        """What changes when a file of the database does."""
+        return [_stamp(self._path.with_name(f"{self._path.name}{ending}")) for ending in ("", "-wal")]
+
+    def _is_same(self, store: StudyStore) -> bool:
+        """Whether the last event that was read is still the one that has its number."""
+        return not self._folded.last or store.time_of(self._folded.last) == self._time
+
     def _forget(self) -> None:
+        self._time: float | None = None  # of the last event
         self._folded = Folded()
         self.summary = Summary(self._directory, self._folded.record, 0.0, None)
         self.recent = {}
@@ -88,8 +130,17 @@ class Feed:
             self._folded = fold(store)
             latest = store.events(max(0, self._folded.last - _LATEST_EVENTS))
             new = [one for one in latest if one.id <= self._folded.last]
+        self._time = new[-1].time if new else store.time_of(self._folded.last)
         for one in new:
             event = one.event
             if isinstance(event, TrialAsked | TrialStarted | TrialPaused | TrialEnded):
                 self.recent.pop(event.number, None)
                 self.recent[event.number] = None
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from paceline.core import PacelineError
+from paceline.core.texts import printable
 from paceline.web.content import content
 from paceline.web.feed import Feed
 from paceline.web.head import head
@@ -100,8 +101,11 @@ class Hub:
             if await self._looking.do(Feed.look):
                 self._head = await self._looking.do(head)
                 self._stale.set()
-        except PacelineError as error:  # damaged; a later look may find it mended
+        except PacelineError as error:  # a later look may find it mended
             self._head = {**before, "state": "unreadable", "sentence": str(error)}
+        except Exception as error:  # whatever is wrong with a study, its page goes on being served
+            told = f"The study cannot be shown ({type(error).__name__}: {error})."
+            self._head = {**before, "state": "unreadable", "sentence": printable(told)}
         if self._head != before:
             self._publish()
         if self._head["state"] != before["state"]:
@@ -120,6 +124,12 @@ class Hub:
         try:
             contents, seconds = await self._drawing.do(_drawn)
         except PacelineError:  # the head says why
+            self._stale.set()  # to be tried again
+            return 0.0
+        except Exception as error:
+            told = f"The panels cannot be drawn ({type(error).__name__}: {error})."
+            self._head = {**self._head, "sentence": printable(f"{self._head['sentence']} {told}")}
+            self._publish()
             return 0.0
         if self.parts.update(contents):
             self._publish()
