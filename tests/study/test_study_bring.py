@@ -49,8 +49,8 @@ def test_an_earlier_study_and_beliefs_are_taken_up_and_kept_when_it_goes_on(tmp_
     [
         ({"start_with": {"depth": 3}}, "Put a single one into a list"),
         ({"prior": {"rate": 3}}, r"prior of 'rate' is 3; expected Normal"),
-        ({"prior": {"rate": Normal(0.1)}, "search": "random"}, "a prior was given with search 'random'"),
-        ({"learn_from": "nowhere"}, "nowhere holds no study"),
+        ({"prior": {"rate": Normal(0.1)}, "search": "random"}, "prior was given with search 'random'"),
+        ({"learn_from": "nowhere"}, "learn_from is .*nowhere', which holds no study"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_anything_is_written(
