@@ -6,7 +6,7 @@
 | y | losses, shape [n] |
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -78,15 +78,7 @@ class Table:
             given = "losses hold NaN" if y.shape == (count,) else shape
             raise InvalidInput(given, expected=f"{count} numbers")
         axes = axes_of(space)
-        labels = list(space.by_label)
-        at = [labels.index(label) for label in axes]
-        unique = {id(one): one for one in configs}  # one comes once for each of its epochs
-        encoded = {key: space.encode(one) for key, one in unique.items()}
-        u = np.array([encoded[id(one)] for one in configs]).reshape(count, len(space))[:, at]
-        active = ~np.isnan(u)
-        cells = np.zeros(u.shape, dtype=np.intp)
-        for j, axis in enumerate(axes.values()):
-            cells[:, j] = axis.cell(np.where(active[:, j], u[:, j], 0.5))
+        cells, active = _encoded(space, configs, axes)
         numbers = np.arange(count) if trials is None else np.asarray(trials)
         return cls(
             tuple(axes.values()),
@@ -133,3 +125,19 @@ class Table:
         if name not in self.places:
             raise InvalidInput(f"hyperparameter is {name!r}", expected=f"one that varies: {', '.join(self.places)}")
         return self.places[name]
+
+
+def _encoded(
+    space: Space, configs: Sequence[Configuration], axes: Mapping[str, Axis]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Cells of configurations, and whether each axis is active, shape [n, d] each."""
+    labels = list(space.by_label)
+    at = [labels.index(label) for label in axes]
+    unique = {id(one): one for one in configs}  # one comes once for each of its epochs
+    encoded = {key: space.encode(one) for key, one in unique.items()}
+    u = np.array([encoded[id(one)] for one in configs]).reshape(len(configs), len(space))[:, at]
+    active = ~np.isnan(u)
+    cells = np.zeros(u.shape, dtype=np.intp)
+    for j, axis in enumerate(axes.values()):
+        cells[:, j] = axis.cell(np.where(active[:, j], u[:, j], 0.5))
+    return cells, active
