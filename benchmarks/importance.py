@@ -148,7 +148,7 @@ def result_of(cells: Sequence[Cell], seeds: int, trials: int, cases: Sequence[st
     least = max(1, seeds // 5)
     described = "; ".join(f"*{case}*: {_first_line(case)}" for case in cases)
     others = ", ".join(name for name in ours.TUNED if name not in cases)
-    chosen = TUNED if "cliff" in cases else HELD_OUT.format(others=others)
+    chosen = TUNED if set(cases) <= set(ours.TUNED) else HELD_OUT.format(others=others)
     return Result(
         title="What mattered",
         method=METHOD.format(trials=trials, seeds=seeds, cases=described, chosen=chosen, least=least),
