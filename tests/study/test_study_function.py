@@ -203,6 +203,13 @@ def test_a_final_calls_the_finalists_anew_with_seeds_of_their_own(tmp_path: Path
     assert again.best.number == study.best.number
 
 
+def endless(hp: Any) -> None:
+    hp.Float("rate", 0.0, 1.0)
+    step = 0
+    while True:
+        hp.report(float(step := step + 1))
+
+
 def test_asha_stops_at_once_who_is_behind(tmp_path: Path) -> None:
     study = tune(tmp_path / "s", curve, objective="max", epochs=9, trials=30)
     states = Counter(trial.state for trial in study.trials)
@@ -214,6 +221,31 @@ def test_asha_stops_at_once_who_is_behind(tmp_path: Path) -> None:
         assert Action.PAUSE not in actions
         assert (trial.state is TrialState.STOPPED) == (actions[-1] is Action.STOP)
     assert len(study.best.measurements) == 9
+
+
+@pytest.mark.parametrize("workers", [None, 1])
+@pytest.mark.parametrize("schedule", ["full", "asha"])
+def test_steps_after_the_last_do_not_count(tmp_path: Path, workers: int | None, schedule: str) -> None:
+    study = tune(tmp_path / "s", endless, objective="max", epochs=3, trials=2, workers=workers, schedule=schedule)
+    assert [trial.score for trial in study.trials] == [3.0, 3.0]
+    assert [len(trial.measurements) for trial in study.trials] == [3, 3]
+    assert [note for note in study.record.notes if "reported more than epochs=3 steps" in note][1:] == []
+
+
+def test_report_says_where_the_last_step_was(tmp_path: Path) -> None:
+    answers = []
+
+    def curve(hp: Any) -> float:
+        rate = hp.Float("rate", 0.0, 1.0)
+        while True:
+            answers.append(hp.report(rate))
+            if not answers[-1]:
+                return 9.0  # counts: it is the value after the last step
+
+    study = tune(tmp_path / "s", curve, objective="max", epochs=3, trials=1, schedule="full")
+    assert answers == [True, True, False]
+    assert study.best.score == 9.0
+    assert not any("reported more" in note for note in study.record.notes)
 
 
 def test_without_epochs_every_trial_runs_in_full(tmp_path: Path) -> None:

@@ -135,6 +135,17 @@ def test_a_search_that_was_stopped_is_finished_and_goes_on_all_the_same(tmp_path
     assert [len(trial.measurements) for trial in whole.trials] == [2] * 4
 
 
+def test_what_is_finished_stays_so(tmp_path: Path) -> None:
+    def score(hp: Any) -> float:
+        return float(hp.Float("x", 0.0, 1.0))
+
+    whole = paceline.tune(score, objective="max", trials=3, study=tmp_path / "s", final=False, display=False)
+    again = paceline.finish(tmp_path / "s", score, display=False)
+    assert whole.record.ended is not None
+    assert again.record.ended is not None
+    assert again.record.ended.reason == whole.record.ended.reason == "all 3 trials have ended"
+
+
 def test_what_has_measured_nothing_cannot_be_finished(tmp_path: Path) -> None:
     def fails(hp: Any) -> float:
         raise RuntimeError(hp.Float("x", 0.0, 1.0))

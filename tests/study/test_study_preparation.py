@@ -211,6 +211,14 @@ def test_those_that_do_not_are_numbered_and_the_record_says_which_is_which() -> 
         assert plan.preparation["classes"] == ["2", "5"]
 
 
+def test_booleans_stay_booleans(tmp_path: Path) -> None:
+    study = tune(tmp_path / "s", classifier(2), (X, SIDE == 1), epochs=9)
+    assert study.classes == (False, True)
+    said = np.array(study.classes)[study.best_model().predict(X, verbose=0).argmax(axis=1)]
+    assert np.mean(said == (SIDE == 1)) > 0.9
+    assert paceline.resume(tmp_path / "s", classifier(2), (X, SIDE == 1), trials=2).classes == (False, True)
+
+
 def test_class_weights_go_by_the_classes_of_the_user() -> None:
     names = np.where(SIDE == 1, "yes", "no")
     for y, weight in ((SIDE, [5, 9]), (SIDE + 1, {1: 5, 2: 9}), (names, {"no": 5, "yes": 9})):
@@ -219,6 +227,14 @@ def test_class_weights_go_by_the_classes_of_the_user() -> None:
         assert isinstance(trained, TrainingData)
         _, labels, weights = trained.train
         np.testing.assert_array_equal(weights, np.where(labels == 1, 9, 5))
+    floats = SIDE.astype(np.float32)
+    for given in ({0: 5, 1: 9}, [5, 9], "balanced"):
+        own, plan = planned(classifier(1, "sigmoid", "binary_crossentropy"), (X, floats), given)
+        trained = training_data(own, plan.request.class_weight)
+        assert isinstance(trained, TrainingData)
+        _, labels, weights = trained.train
+        ratio = 9 / 5 if given != "balanced" else np.sum(labels == 0) / np.sum(labels == 1)
+        assert weights[labels == 1].max() / weights[labels == 0].max() == pytest.approx(ratio)
     with pytest.raises(InvalidInput, match="names the class '99'"):
         planned(classifier(2), (X, SIDE), {99: 2})
 

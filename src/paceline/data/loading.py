@@ -218,6 +218,7 @@ def _prepare(
         became=learned.became,
         has_pixels=raw.has_pixels,
         class_values=prepared.class_values,
+        are_bools=prepared.are_bools,
         groups=groups,
     )
 

@@ -82,6 +82,7 @@ class Dataset:
         became: of a table, each column's name and what became of it in a few words, those left out too.
         has_pixels: whether bytes are images of a file, of 0 to 255, which `split` brings to 0 to 1.
         class_values: of classes that are whole numbers other than 0 to k-1, these, in the order of ``class_names``.
+        are_bools: whether the classes are False and True.
         fingerprint: hash of contents and preparation: equal for equal data, on every machine.
         notes: plain sentences about what was done to the data.
         groups: of each row outside the test part, shape (rows,): rows of a group stay together; None for none.
@@ -104,6 +105,7 @@ class Dataset:
     became: tuple[tuple[str, str], ...] = ()
     has_pixels: bool = False
     class_values: tuple[int, ...] = ()
+    are_bools: bool = False
     groups: Array | None = None
 
     def __repr__(self) -> str:

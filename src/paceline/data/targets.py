@@ -26,7 +26,7 @@ class Targets:
 
     Attributes:
         y, y_test: as in `Dataset`.
-        task, num_classes, class_names, class_values: as in `Dataset`.
+        task, num_classes, class_names, class_values, are_bools: as in `Dataset`.
         notes: what was done.
     """
 
@@ -37,6 +37,7 @@ class Targets:
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     class_values: tuple[int, ...] = ()
+    are_bools: bool = False
 
 
 def prepare(y: Any, y_test: Any = None, *, task: Task | None = None, name: str = "y") -> Targets:
@@ -168,7 +169,9 @@ def _classes(values: Array, test: Array | None, notes: tuple[str, ...], name: st
     y_test = None if test is None else codes[len(values) :]
     whole = both.dtype.kind in "iu" and classes[0] >= 0 and classes[-1] <= _LARGEST_CLASS
     kept = tuple(classes.tolist()) if whole and classes[-1] >= len(classes) else ()
-    return Targets(codes[: len(values)], y_test, "classification", len(names), names, notes, kept)
+    return Targets(
+        codes[: len(values)], y_test, "classification", len(names), names, notes, kept, both.dtype.kind == "b"
+    )  # fmt: skip
 
 
 def _numbered(names: tuple[str, ...]) -> str:

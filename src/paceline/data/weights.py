@@ -58,11 +58,12 @@ def by_number(given: Plain | None, dataset: Dataset, y_train: Any) -> dict[int, 
     """
     if given is None:
         return None
-    if dataset.task != "classification" or not _has_classes(dataset.y):
+    if not _has_classes(dataset):
         raise InvalidInput(
             f"class_weight is {shown(given)} and the target {dataset.target_name} has no class for each row",
-            expected="no class_weight", fix="Pass sample_weight=..., one number for each row.",
-        )  # fmt: skip
+            expected="no class_weight",
+            fix="If its numbers are classes pass task='classification', else sample_weight=..., one for each row.",
+        )
     numbers = _numbers(dataset)
     if given == BALANCED:
         return _balanced(y_train)
@@ -108,7 +109,7 @@ def _numbers(dataset: Dataset) -> dict[str, int]:
     present = range(dataset.num_classes or 0)
     if dataset.y.ndim == 1:
         parts = [part for part in (dataset.y, dataset.y_test) if part is not None]
-        present = np.unique(np.concatenate(parts)).tolist()
+        present = np.unique(np.concatenate(parts)).astype(int).tolist()
     names = {dataset.class_names[number]: number for number in present} if dataset.class_names else {}
     source = SOURCES.get(dataset.name)
     if not names or set(names) == {"False", "True"} or (source is not None and source.class_names):
@@ -116,9 +117,14 @@ def _numbers(dataset: Dataset) -> dict[str, int]:
     return names
 
 
-def _has_classes(y: Any) -> bool:
-    """Whether each row has one class: a number, or one-hot."""
-    return not is_branch(y) and (y.ndim == 1 or (y.ndim == 2 and y.dtype == np.float32))
+def _has_classes(dataset: Dataset) -> bool:
+    """Whether each row has one class: a number or one-hot. Floats that are all 0 or 1 count, as in ``fit``."""
+    y = dataset.y
+    if is_branch(y):
+        return False
+    if dataset.task == "classification":
+        return bool(y.ndim == 1 or (y.ndim == 2 and y.dtype == np.float32))
+    return y.ndim == 1 and bool(np.isin(y, (0, 1)).all())
 
 
 def _balanced(y: Array) -> dict[int, float]:

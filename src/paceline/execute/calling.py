@@ -120,7 +120,7 @@ class _Call:
 
     def __init__(self, metric: str, link: Connection, order: Words) -> None:
         self._metric, self._link, self._trial, self._until = metric, link, order["trial"], order["until"]
-        self._seed = order["seed"]
+        self._seed, self._epochs = order["seed"], order["epochs"]
         known = [hyperparameter_from_json(state) for state in order["known"]]
         instead = {state["name"]: hyperparameter_from_json(state) for state in order["instead"]}
         self._hp = HyperParameters(
@@ -129,7 +129,7 @@ class _Call:
         )  # fmt: skip
         self._steps = 0
         self._last: dict[str, float] = {}
-        self._is_left = False
+        self._is_left = self._is_beyond = False
         self._wrong = ""  # why the trial has failed, whatever the function does after it
         self._began, self._waited = time.perf_counter(), 0.0
 
@@ -138,7 +138,8 @@ class _Call:
         metrics: dict[str, float] = {}
         try:
             returned = function(self._hp)
-            if not self._wrong and not self._is_left and (self._steps == 0 or returned is not None):
+            counts = not self._is_left and not self._is_beyond and (self._steps == 0 or returned is not None)
+            if not self._wrong and counts:
                 metrics = metrics_of(returned, self._metric, "the function returned")
         except BaseException as error:  # SystemExit is a failure like any other
             if not self._is_left and not isinstance(error, Left):
@@ -148,12 +149,15 @@ class _Call:
             self._wrong = f"its {self._metric} is {score}"
         return {
             "score": None if self._wrong else score, "error": self._wrong, "left": self._is_left and not self._wrong,
-            "steps": self._steps, "metrics": metrics if self._steps == 0 else {},
+            "beyond": self._is_beyond, "steps": self._steps, "metrics": metrics if self._steps == 0 else {},
             "seeded": self._hp.seed_was_read, "refused": _parts(self._hp.refused), **self._seen(),
         }  # fmt: skip
 
     def _report(self, value: Any, step: int | None) -> bool:
         if self._is_left:
+            raise Left
+        if self._steps == self._epochs:
+            self._is_beyond = True
             raise Left
         try:
             metrics = metrics_of(value, self._metric, "hp.report was given")
@@ -173,7 +177,7 @@ class _Call:
             self._listen(waits)
         except OSError:  # nobody is there any more
             self._is_left = True
-        return not self._is_left
+        return not self._is_left and self._steps != self._epochs
 
     def _meet(self, hyperparameter: Hyperparameter) -> None:
         with suppress(OSError):  # nobody is there any more

@@ -68,7 +68,7 @@ class FunctionExecutor:
     def __init__(
         self, make_place: Callable[[], Place], num_places: int, space: Space, limits: Limits,
         fixed: Mapping[str, Value] | None = None, awaited: Mapping[str, str] | None = None,
-        instead: Iterable[Hyperparameter] = (), may_change: bool = False,
+        instead: Iterable[Hyperparameter] = (), may_change: bool = False, epochs: int | None = None,
     ) -> None:  # fmt: skip
         """Makes the places as they are needed.
 
@@ -81,16 +81,17 @@ class FunctionExecutor:
             instead: hyperparameters that stand in the place of what the function asks for under their names.
             may_change: whether the function may ask for something else than in earlier sessions.
             awaited: names that the function is expected to ask for, with the argument that says so.
+            epochs: steps that count in a call; None for as many as the function reports.
         """
         instead = tuple(instead)
         self._tracker = SpaceTracker(space, may_change, {h.name for h in instead})
         self._make_place, self._num_places, self._limits = make_place, num_places, limits
         self._awaited = dict(awaited or {})
-        self._orders = {"fixed": dict(fixed or {}), "instead": [h.to_json() for h in instead]}
+        self._orders = {"fixed": dict(fixed or {}), "instead": [h.to_json() for h in instead], "epochs": epochs}
         self._desks: list[_Desk] = []
         self._waiting: deque[Job] = deque()
         self._open: set[int] = set()
-        self._has_served = False
+        self._has_served = self._has_told_beyond = False
 
     def submit(
         self,
@@ -254,7 +255,20 @@ class FunctionExecutor:
         if words["metrics"]:  # it never reported, so its end is its one step
             events.append(EpochMeasured(number, 1, words["metrics"], words["seconds"]))
         ended = TrialEnded(number, TrialState.COMPLETED, words["score"], max(words["steps"], 1), "")
-        return [*events, *self._not_asked(words["config"]), replace(ended, seeded=words["seeded"])]
+        notes = [*self._not_asked(words["config"]), *self._beyond(words)]
+        return [*events, *notes, replace(ended, seeded=words["seeded"])]
+
+    def _beyond(self, words: Words) -> list[Event]:
+        """A note, once, where the function reported more steps than count."""
+        if not words["beyond"] or self._has_told_beyond:
+            return []
+        self._has_told_beyond = True
+        return [
+            Noted(
+                f"The function reported more than epochs={words['steps']} steps; what came after does not count. "
+                "hp.report answers False after the last step that counts: return then."
+            )
+        ]
 
     def _not_asked(self, config: Configuration) -> list[Event]:
         """After the first call, notes on names that the user gave and the function has not asked for."""

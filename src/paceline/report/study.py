@@ -153,13 +153,13 @@ class Study:
         return Origin(build, self._request, trust)
 
     @property
-    def classes(self) -> tuple[str | int, ...]:
-        """The classes in the order of the model's outputs, whole numbers as such; empty where there are none.
+    def classes(self) -> tuple[str | int | bool, ...]:
+        """The classes in the order of the model's outputs, as they were passed; empty where there are none.
 
         ``study.classes[i]`` is the class of output ``i``, as in ``study.classes[model.predict(x)[0].argmax()]``.
         """
         names = self._preparation.get("classes") or ()
-        whole = all(name.lstrip("-").isdigit() and str(int(name)) == name for name in names)
+        whole = all(isinstance(name, str) and name.lstrip("-").isdigit() and str(int(name)) == name for name in names)
         return tuple(map(int, names)) if whole else tuple(names)
 
     def prepare(self, x: Any) -> Any:

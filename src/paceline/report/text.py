@@ -234,6 +234,6 @@ def _notes(summary: Summary) -> Iterator[str]:
 def _files(summary: Summary) -> Iterator[str]:
     directory = summary.directory
     yield f"Everything is in {directory}; look at it again with: {command_line('show', directory)}"
-    if (directory / "report.html").exists():
+    if (directory / "report.html").is_file():
         yield f"The report is {directory / 'report.html'}; open it in a browser."
     yield from models.lines(summary)

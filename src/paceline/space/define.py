@@ -204,8 +204,8 @@ class HyperParameters:
             step: how many steps were taken, from 1; each is reported once, in order. Left out, it is counted.
 
         Returns:
-            True: go on. False: the schedule has stopped this trial, the function should return; what it returns then
-            does not count.
+            True: go on. False: the function should return. Either the schedule has stopped this trial, and what the
+            function returns then does not count; or this was the last of ``epochs`` steps. Steps after it do not count.
 
         Raises:
             InvalidInput: a value that is no number, a step out of order, or this is no function objective.

@@ -168,10 +168,15 @@ def _to_json(parts: Split, scale: TargetScale | None, always: bool, in_model: bo
         "columns": [column.to_json() for column in dataset.columns],
         "became": [list(pair) for pair in dataset.became],
         "target": None if scale is None else {**scale.to_json(), "always": always},
-        "classes": list(dataset.class_names) if parts.dataset.task == "classification" else None,
+        "classes": _classes(dataset) if parts.dataset.task == "classification" else None,
         "in_model": in_model,
         "kept": bool(dataset.class_names) and not dataset.class_values and dataset.y.ndim == 1,
     }
+
+
+def _classes(dataset: Dataset) -> list[Json]:
+    """The classes in the order of their numbers, as plain types; whole numbers as texts."""
+    return [False, True] if dataset.are_bools and dataset.num_classes == 2 else list(dataset.class_names)
 
 
 @dataclass

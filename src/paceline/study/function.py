@@ -191,8 +191,9 @@ class FunctionTask:
             make = partial(ProcessPlace, self.load, metric)
         awaited = {**dict.fromkeys(self.fixed, "fixed"), **dict.fromkeys(self.strategy.names, "prior")}
         return FunctionExecutor(
-            make, num_places, self.space, self.limits, self.fixed, awaited, self.given, self.change_space
-        )
+            make, num_places, self.space, self.limits, self.fixed, awaited, self.given, self.change_space,
+            self.num_epochs,
+        )  # fmt: skip
 
     @property
     def test_trials(self) -> bool:

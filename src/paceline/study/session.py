@@ -74,6 +74,7 @@ class Session:
         self._task, self._directory, self._began = task, store.directory, began
         self._recorder = Recorder(store, observer)
         self._record = self._recorder.record
+        self._ended_before = self._record.ended
         self._recorder.set_num_kept(task.num_kept)
         self._executor: Executor = task.executor()
         if self._record.created is None:
@@ -99,6 +100,9 @@ class Session:
     def _search_no_more(self) -> str:
         """Nothing more is tried; trials that were put aside stay so, for a session that searches again."""
         self._executor.close()
+        before = self._ended_before
+        if before is not None and before.reason != INTERRUPTED:
+            return before.reason  # it was over
         return "it was finished early, as asked"
 
     def _search_on(self) -> str:
