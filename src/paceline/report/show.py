@@ -1,5 +1,6 @@
 """What a study says when it is asked: as text, or as one JSON object."""
 
+import heapq
 import math
 import os
 from collections.abc import Mapping
@@ -48,13 +49,19 @@ class Summary:
     @cached_property
     def ranked(self) -> list[Trial]:
         """The completed trials of the space, best first; earlier ones first where scores are equal."""
-        if self.record.created is None:
-            return []
-        record, loss = self.record, self.record.objective.loss
-        members = ((n, t) for n, t in record.trials.items() if n not in record.moved)
-        completed = ((n, t.score) for n, t in members if t.state is TrialState.COMPLETED)
-        scored = sorted((loss(score), number) for number, score in completed if score is not None)
-        return [record.trial(number) for _, number in scored]
+        return [self.record.trial(number) for _, number in sorted(self._losses())]
+
+    def first(self, count: int) -> tuple[list[Trial], int]:
+        """The first of `ranked`, without sorting all of them; and how many there are."""
+        losses = self._losses()
+        return [self.record.trial(number) for _, number in heapq.nsmallest(count, losses)], len(losses)
+
+    def _losses(self) -> list[tuple[float, int]]:
+        """The loss of each completed trial of the space, with its number."""
+        record, done = self.record, TrialState.COMPLETED
+        sign = 1.0 if record.created is None else record.objective.loss(1.0)
+        scored = [(sign * t.score, n) for n, t in record.trials.items() if t.state is done and t.score is not None]
+        return [one for one in scored if one[1] not in record.moved] if record.moved else scored
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain JSON types; numbers that are not finite are None."""
@@ -95,11 +102,10 @@ def read(directory: str | os.PathLike[str]) -> Summary:
     store = StudyStore(path, writable=False)
     try:
         folded = fold(store)
-        writer = process_of(store.value("writer"))
+        writer = process_of(store.value("writer")) if folded.record.ended is None else None
     finally:
         store.close()
     record, clock = folded.record, folded.clock
-    writer = writer if record.ended is None else None
     return Summary(path, record, clock.seconds, writer, clock.timeline())
 
 

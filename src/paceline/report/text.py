@@ -27,11 +27,11 @@ def show(summary: Summary, to: "Console") -> None:
     """The whole study."""
     for line in _head(summary):
         say(to, line)
-    ranked = summary.ranked
-    if len(ranked) > 1:
-        to.print(trials_table(summary, ranked[:_SHOWN_TRIALS], to.width))
-        if len(ranked) > _SHOWN_TRIALS:
-            more = words.count(len(ranked) - _SHOWN_TRIALS, "more completed trial")
+    first, completed = summary.first(_SHOWN_TRIALS)
+    if completed > 1:
+        to.print(trials_table(summary, first, to.width))
+        if completed > len(first):
+            more = words.count(completed - len(first), "more completed trial")
             say(to, f"and {more}; all of them with --json.")
     _final(summary, to)
     told = (*_best(summary), *bars(summary.record), *ablation.lines(summary.record))
