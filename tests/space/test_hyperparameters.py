@@ -68,7 +68,7 @@ def test_equality_is_exact_in_types() -> None:
         (lambda: Int("n", 5, 1), "Int 'n' has min_value=5 above max_value=1"),
         (lambda: Int("n", 1, 5.5), "max_value of Int 'n' is 5.5; expected a whole number"),  # type: ignore[call-overload]
         (lambda: Int("n", True, 5), "min_value of Int 'n' is True"),
-        (lambda: Int("n", 1, 5, default=7), "value of Int 'n' is 7; expected a number from 1 to 5"),
+        (lambda: Int("n", 1, 5, default=7), "default of Int 'n' is 7; expected a number from 1 to 5"),
         (lambda: Int("n", 1, 9, step=2, default=4), "in steps of 2"),
         (lambda: Int("n", 1, 9, step=0), "step=0; expected a step > 0"),
         (lambda: Int("n", 1, 9, step=1, sampling="log"), "expected a step > 1"),
@@ -81,7 +81,7 @@ def test_equality_is_exact_in_types() -> None:
         (lambda: Float("f", -1e308, 1e308), "width is a finite float"),
         (lambda: Float("f", 0, 1, step=-0.1), "step=-0.1"),
         (lambda: Float("f", -1, 1, sampling="log"), "min_value > 0"),
-        (lambda: Float("f", 0, 1, default=2), "value of Float 'f' is 2; expected a number from 0.0 to 1.0"),
+        (lambda: Float("f", 0, 1, default=2), "default of Float 'f' is 2; expected a number from 0.0 to 1.0"),
         (lambda: Float("f", 0, 1, step=0.5, default=0.3), "in steps of 0.5"),
         (lambda: Float("f", 1e16, 1e16 + 8, step=0.1), "that a float can resolve"),
         (lambda: Choice("c", []), "Choice 'c' has no values"),
@@ -90,7 +90,7 @@ def test_equality_is_exact_in_types() -> None:
         (lambda: Choice("c", [None]), "Use a string such as 'none'"),  # type: ignore[list-item]
         (lambda: Choice("c", [float("nan")]), "is nan"),
         (lambda: Choice("c", ["a"], ordered=True), "expected numbers, or ordered=False"),
-        (lambda: Choice("c", ["a"], default="b"), "expected one of ['a']"),
+        (lambda: Choice("c", ["a"], default="b"), "default of Choice 'c' is 'b'; expected one of ['a']"),
         (lambda: Choice("c"), "Choice 'c' has no values"),
         (lambda: Boolean("b", 1), "expected True or False"),  # type: ignore[call-overload]
         (lambda: Fixed("x", [1]), "value of Fixed 'x' is [1]"),  # type: ignore[list-item]

@@ -273,6 +273,8 @@ def test_when_the_first_ten_fail_the_study_stops(tmp_path: Path) -> None:
     assert len(paceline.load_study(tmp_path / "s").trials) == 10
     with pytest.raises(AllTrialsFailed, match="first 2 trials"):
         tune(tmp_path / "two", hopeless, trials=2)
+    with pytest.raises(AllTrialsFailed, match=r"^the first trial failed: the function returned None"):
+        tune(tmp_path / "one", hopeless, trials=1)
 
 
 def test_a_function_that_asks_for_nothing_ends_with_a_word(tmp_path: Path) -> None:
@@ -391,6 +393,44 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path, options
     with pytest.raises(InvalidInput, match=message):
         tune(tmp_path / "s", **options)
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda hp: hp.Float("rate", 0.0, 1.0, sampling="log"), "'rate' has sampling='log' and min_value=0.0"),
+        (lambda hp: hp.Int("n", 5, 2), "'n' has min_value=5 above max_value=2"),
+        (lambda hp: hp.Choice("kind", []), "'kind' has no values"),
+        (lambda hp: hp.Int("n", 1, 10, default=50), "default of Int 'n' is 50; expected a number from 1 to 10"),
+        (lambda hp: hp.Int("n", 1, 10, parent_name="kind", parent_values="a"), "parent is 'kind'"),
+    ],
+)
+def test_a_mistake_in_the_space_is_refused_at_the_first_call(tmp_path: Path, ask: Any, message: str) -> None:
+    calls = []
+
+    def function(hp: Any) -> float:
+        calls.append(hp)
+        return float(ask(hp))
+
+    with pytest.raises(InvalidInput, match=message):
+        tune(tmp_path / "s", function)
+    assert len(calls) == 1
+    assert not (tmp_path / "s").exists()
+
+
+def test_bounds_that_contradict_each_other_later_fail_their_trials_alone(tmp_path: Path) -> None:
+    def function(hp: Any) -> float:
+        return float(hp.Int("low", 0, 3) + hp.Int("high", hp.Int("low", 0, 3), 2))
+
+    study = tune(tmp_path / "s", function, search="grid", trials=None, start_with=[{"low": 0}, {"low": 3}])
+    assert {TrialState.COMPLETED, TrialState.FAILED} == {trial.state for trial in study.trials}
+
+
+def test_a_directory_with_other_files_is_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InvalidInput, match="has no values"):
+        tune(tmp_path, lambda hp: hp.Choice("kind", []))
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_options_of_functions_are_refused_with_data(tmp_path: Path) -> None:

@@ -150,8 +150,13 @@ class _Call:
         return {
             "score": None if self._wrong else score, "error": self._wrong, "left": self._is_left and not self._wrong,
             "beyond": self._is_beyond, "steps": self._steps, "metrics": metrics if self._steps == 0 else {},
-            "seeded": self._hp.seed_was_read, "refused": _parts(self._hp.refused), **self._seen(),
+            "seeded": self._hp.seed_was_read, "refused": _parts(self._refused()), **self._seen(),
         }  # fmt: skip
+
+    def _refused(self) -> InvalidInput | None:
+        """Why there is nothing to search. Later than in the first trial, a mistake may be one of its configuration."""
+        mistake = self._hp.mistake if self._trial == 0 and self._wrong else None
+        return self._hp.refused or mistake
 
     def _report(self, value: Any, step: int | None) -> bool:
         if self._is_left:

@@ -138,6 +138,17 @@ class Hyperparameter(ABC):
         count = self.num_values or 1
         return self.value_at(min(count - 1, max(0, int(u * count))))
 
+    def _as_default(self, given: object) -> Any:
+        """A default that was given, in its exact form.
+
+        Raises:
+            InvalidInput: it is none of the values.
+        """
+        try:
+            return self.legal(given)
+        except InvalidInput as error:
+            raise InvalidInput(f"default of {self.label} is {given!r}", expected=error.expected) from None
+
     def admits(self, value: object) -> bool:
         """Whether `legal` accepts the value."""
         try:

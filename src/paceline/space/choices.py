@@ -64,7 +64,7 @@ class Choice(Hyperparameter):
         self._set(name=bound["name"], conditions=bound["conditions"], values=values)
         self._set(ordered=numbers if ordered is None else bool(ordered))
         default = bound.get("default")
-        self._set(default=values[0] if default is None else self.legal(default))
+        self._set(default=values[0] if default is None else self._as_default(default))
 
     @cached_property
     def _index(self) -> dict[Typed, int]:
@@ -126,7 +126,7 @@ class Boolean(Hyperparameter):
     def __init__(self, *args: Any, **given: Any) -> None:
         bound = bind("Boolean", ("name", "default", "conditions"), 0, args, given)
         self._set(name=bound["name"], conditions=bound["conditions"])
-        self._set(default=self.legal(bound.get("default", False)))
+        self._set(default=self._as_default(bound.get("default", False)))
 
     @property
     def num_values(self) -> int:

@@ -35,6 +35,8 @@ class HyperParameters:
 
     Attributes:
         refused: why the build asked for what cannot be searched, whatever it made of the error; None where it did not.
+        mistake: the first definition that is none, such as bounds that contradict each other; None where all are well.
+            It may hold in one configuration only: bounds may depend on the values of other hyperparameters.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class HyperParameters:
         self._given = dict(values or {})
         self._fixed, self._instead = dict(fixed or {}), dict(instead or {})
         self.refused: InvalidInput | None = None
+        self.mistake: InvalidInput | None = None
         self._seed_was_read = False
         self._name_scopes: list[str] = []
         self._conditions: list[Condition] = []
@@ -239,8 +242,8 @@ class HyperParameters:
         """
         parent = self._full(parent_name)
         if parent not in self._of_name:
-            known = ", ".join(self._of_name) or "none yet"
-            raise InvalidInput(f"conditional_scope's parent is {parent!r}", expected=f"one asked for before: {known}")
+            known, passed = ", ".join(self._of_name) or "none yet", f"conditional_scope's parent is {parent!r}"
+            raise self._mistaken(InvalidInput(passed, expected=f"one asked for before: {known}"))
         self._conditions.append(Condition(parent, parent_values))
         try:
             yield
@@ -251,7 +254,8 @@ class HyperParameters:
         if not parent:
             return nullcontext()
         if values is None:
-            raise InvalidInput(f"parent_name is {parent!r} and parent_values is left out", expected="both or none")
+            passed = f"parent_name is {parent!r} and parent_values is left out"
+            raise self._mistaken(InvalidInput(passed, expected="both or none"))
         return self.conditional_scope(parent, values)
 
     def _full(self, name: str) -> str:
@@ -261,9 +265,7 @@ class HyperParameters:
 
     def _ask(self, name: str, make: Callable[[str, Sequence[Condition]], Hyperparameter]) -> Value | None:
         full, conditions = self._full(name), self._conditions
-        if any(condition.parent == full for condition in conditions):
-            raise InvalidInput(f"{full!r} is conditional on itself", expected="a parent of another name")
-        call = make(full, tuple(conditions))
+        call = self._defined(full, make)
         asked = self._pinned(call) if full in self._fixed else self._instead.get(full, call)
         known = next((h for h in self._of_name.get(full, ()) if h.definition_id == asked.definition_id), None)
         if known is None:
@@ -280,6 +282,18 @@ class HyperParameters:
             self.refused = two_definitions(used, asked)
             raise self.refused
         return self._legal(call, value, f"the space gives {full!r} the value {value!r}")
+
+    def _defined(self, full: str, make: Callable[[str, Sequence[Condition]], Hyperparameter]) -> Hyperparameter:
+        try:
+            if any(condition.parent == full for condition in self._conditions):
+                raise InvalidInput(f"{full!r} is conditional on itself", expected="a parent of another name")
+            return make(full, tuple(self._conditions))
+        except InvalidInput as error:
+            raise self._mistaken(error) from None
+
+    def _mistaken(self, error: InvalidInput) -> InvalidInput:
+        self.mistake = self.mistake or error
+        return error
 
     def _pinned(self, call: Hyperparameter) -> Hyperparameter:
         given = self._fixed[call.name]

@@ -118,7 +118,7 @@ class Int(Hyperparameter):
         self._set(name=bound["name"], conditions=bound["conditions"])
         self._set(min_value=low, max_value=high, step=step, sampling=sampling)
         default = bound.get("default")
-        self._set(default=self._values[0] if default is None else self.legal(default))
+        self._set(default=self._values[0] if default is None else self._as_default(default))
 
     @cached_property
     def _values(self) -> Sequence[int]:
@@ -228,7 +228,7 @@ class Float(Hyperparameter):
         self._check_steps()
         default = bound.get("default")
         least = low if self.num_values is None else self.value_at(0)
-        self._set(default=least if default is None else self.legal(default))
+        self._set(default=least if default is None else self._as_default(default))
 
     def _check_steps(self) -> None:
         count = self.num_values

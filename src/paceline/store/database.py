@@ -210,6 +210,20 @@ class StudyStore:
         if self._lock is not None:
             self._lock.release()
 
+    def discard(self) -> None:
+        """Removes a study that has come to nothing, and its directory where nothing else is in it; closes the store."""
+        with suppress(sa.exc.DBAPIError, sqlite3.Error):
+            if self._connection is not None:
+                self._connection.close()
+        self._connection = None
+        with suppress(OSError):  # what cannot be removed stays
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(DATABASE + suffix).unlink(missing_ok=True)
+        self.close()
+        with suppress(OSError):
+            (self.directory / LOCK).unlink(missing_ok=True)
+            self.directory.rmdir()
+
     # -- inside
 
     @property

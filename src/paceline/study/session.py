@@ -7,7 +7,7 @@ from contextlib import chdir, suppress
 from importlib import metadata
 from pathlib import Path
 
-from paceline.core import AllTrialsFailed, TrialState, command_line, interrupts, last_line
+from paceline.core import AllTrialsFailed, InvalidInput, TrialState, command_line, interrupts, last_line
 from paceline.core.events import (
     Event,
     Json,
@@ -60,11 +60,17 @@ def carry_out(
         StudyMismatch: the directory holds another study.
         StudyLocked: another process writes it.
         AllTrialsFailed: the first ten trials all failed.
+        InvalidInput: the task cannot be carried out; a new study of which no trial has ended is removed.
     """
     # a user's function may change the current directory
     with interrupts.deferred(), chdir(os.curdir), writing(directory) as store:
         session = Session(task, store, observer, time.monotonic() if began is None else began)
-        session.go(search)
+        try:
+            session.go(search)
+        except InvalidInput:
+            if session.has_nothing:
+                store.discard()
+            raise
 
 
 class Session:
@@ -77,12 +83,18 @@ class Session:
         self._ended_before = self._record.ended
         self._recorder.set_num_kept(task.num_kept)
         self._executor: Executor = task.executor()
-        if self._record.created is None:
+        self._is_new = self._record.created is None
+        if self._is_new:
             self._create()
         else:
             self._go_on(store.value("strategy"))
         states = store.value("strategy"), store.value("turns")
         self._search = Search(task, self._recorder, self._executor, self._seconds_left, *states)
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether the study began in this session and none of its trials has ended."""
+        return self._is_new and not self._record.num_ended()
 
     def go(self, search: bool = True) -> None:
         """The whole session: search (unless that is over), then the final, then test and save the best."""
@@ -191,9 +203,10 @@ class Session:
         if failed and failed == ended and (ended >= _FIRST_FAILURES or at_end):
             self._end("the first trials all failed")
             last = last_line(next(t.error for t in reversed(self._record.trials.values()) if t.error))
+            failed_so = f"the first {ended} trials all failed; the last one" if ended > 1 else "the first trial failed"
+            trace = "The tracebacks" if ended > 1 else "The traceback"
             raise AllTrialsFailed(
-                f"the first {ended} trials all failed; the last one: {last.removesuffix('.')}. "
-                f"The tracebacks: {command_line('show', self._directory)}"
+                f"{failed_so}: {last.removesuffix('.')}. {trace}: {command_line('show', self._directory)}"
             )
 
     def _test_trials(self, progress: Progress) -> None:
