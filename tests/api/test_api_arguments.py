@@ -434,6 +434,25 @@ def test_unknown_arguments(function: Callable[..., Any], name: str, told: str, t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("function", "args", "told"),
+    [
+        (paceline.tune, (build, ROWS, "val_accuracy"), "tune takes build and data by position"),
+        (paceline.tune, (build, ROWS, "val_accuracy"), "pass objective='val_accuracy' by name"),
+        (paceline.tune, (build, ROWS, "val_loss", 5), "pass objective='val_loss', epochs=5 by name"),
+        (paceline.open_study, ("s", {}, "max", "grid"), "pass search='grid' by name"),
+    ],
+)
+def test_what_is_passed_by_position_and_has_a_name(function: Callable[..., Any], args: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(told)):
+        function(*args)
+
+
+def test_the_likely_argument_comes_before_the_list_of_all() -> None:
+    with pytest.raises(InvalidInput, match=r"Did you mean 'trials'\? The arguments of tune: build, data, objective"):
+        paceline.tune(build, ROWS, trails=3)  # type: ignore[call-arg]
+
+
 def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
     one: Any = np.int64(1)
     given: dict[str, Any] = {

@@ -177,7 +177,7 @@ def test_the_first_few_folds_are_spread_over_all(num_folds: int, few: int) -> No
 @pytest.mark.parametrize(
     ("folds", "groups", "said"),
     [
-        ([(np.arange(40), np.arange(39, 60))], None, "row 39 is in both parts of fold 1"),
+        ([(np.arange(40), np.arange(39, 60))], None, "folds is a list of pairs: row 39 is in both parts of fold 1"),
         ([(np.arange(40), np.arange(40, 61))], None, "rows up to 60; expected row numbers below 60"),
         ([(np.arange(40), [])], None, "fold 1 has no validation rows"),
         ([], None, "gives no fold"),
@@ -185,15 +185,19 @@ def test_the_first_few_folds_are_spread_over_all(num_folds: int, few: int) -> No
         ([(np.arange(40) / 2, np.arange(40, 60))], None, "expected row numbers"),
         (ms.KFold(5, shuffle=True, random_state=0), GROUPS, "which is|group 0 is in both parts of fold 1"),
         (ms.PredefinedSplit(np.arange(70) % 3), None, "expected row numbers below 60"),
-        (ms.GroupKFold(5), None, "groups"),
+        (ms.GroupKFold(5), None, "and groups is not given; expected groups=..., the group of each row."),
+        (ms.StratifiedGroupKFold(5), None, "groups is not given"),
+        (ms.LeaveOneGroupOut(), None, "groups is not given"),
+        (ms.KFold(61), None, "number of samples: n_samples=60; expected"),
         (61, None, "folds is 61"),
         ("five", None, "folds is 'five'"),
         (ms.KFold, None, "folds"),
     ],
 )  # fmt: skip
 def test_folds_that_cannot_be_are_refused(folds: Any, groups: Any, said: str) -> None:
-    with pytest.raises(InvalidInput, match=said):
+    with pytest.raises(InvalidInput, match=said) as refused:
         fold_parts(rows(groups), folds_of(folds), 1)
+    assert ".;" not in str(refused.value)
 
 
 def test_truth_values_of_rows_are_rows() -> None:

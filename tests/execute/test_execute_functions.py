@@ -257,7 +257,7 @@ def test_a_failure_is_recorded_with_its_reason_and_harms_nobody(made: Make, work
     told = [
         "ZeroDivisionError", "returned None; expected a finite number", "'good', a str", "a complex",
         "its score is nan",
-        "returned 'loss'; expected the objective 'score'", "SystemExit: 3", "a bool", "a ndarray",
+        "returned the metrics 'loss'; expected the objective 'score'", "SystemExit: 3", "a bool", "a ndarray",
     ]  # fmt: skip
     for number, words in enumerate(told, 1):
         assert words in found[number].reason

@@ -84,8 +84,12 @@ def test_a_search_that_has_nothing_left_gives_fewer(tmp_path: Path) -> None:
         (math.inf, "score as inf"),
         (True, "a bool"),
         ([0.5], "a list"),
-        ({}, "nothing; expected the objective 'score'"),
-        ({"accuracy": 0.5}, "'accuracy'; expected the objective 'score'"),
+        ({}, "no metrics; expected a dict with the objective 'score'"),
+        (
+            {"accuracy": 0.5, "loss": 1},
+            "tell was given the metrics 'accuracy', 'loss'; expected the objective 'score' among them. "
+            "To optimise 'accuracy', pass objective=('accuracy', 'max') (or 'min').",
+        ),
         ({"score": None}, "'score' as None"),
     ],
 )

@@ -52,6 +52,8 @@ class InvalidInput(PacelineError, ValueError):
     """
 
     def __init__(self, passed: str, *, expected: str, fix: str = "") -> None:
+        # what another library says, at their end, has a full stop of its own
+        passed, expected = (text if text.endswith("...") else text.removesuffix(".") for text in (passed, expected))
         self.passed, self.expected, self.fix = passed, expected, fix
         super().__init__(f"{passed}; expected {expected}." + (f" {fix}" if fix else ""))
 

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -34,16 +34,19 @@ _INSTEAD = {
 def knows_its_arguments(*options: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A decorator: unknown keyword arguments are refused with the one that was probably meant.
 
+    What is passed by position and has to be passed by name is a TypeError that says by which.
+
     Args:
         options: names that the function takes by ``**``; without any, all that its signature does not have are refused.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = tuple(inspect.signature(function).parameters.values())
         names = [one.name for one in parameters if one.kind is not one.VAR_KEYWORD and one.name[0] != "_"]
 
         @wraps(function)
         def call(*args: P.args, **given: P.kwargs) -> R:
+            _check_positions(function.__name__, parameters, args, given)
             for name in given:
                 if name[0] != "_":
                     check_argument(function.__name__, name, dict.fromkeys((*names, *options)))
@@ -52,6 +55,20 @@ def knows_its_arguments(*options: str) -> Callable[[Callable[P, R]], Callable[P,
         return call
 
     return decorate
+
+
+def _check_positions(
+    function: str, parameters: Iterable[inspect.Parameter], args: Sequence[object], given: Iterable[str]
+) -> None:
+    by_position = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    extra = args[len(by_position) :]
+    free = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.name not in given]
+    if extra and len(extra) <= len(free):
+        by_name = ", ".join(f"{name}={shown(value)}" for name, value in zip(free, extra, strict=False))
+        raise TypeError(
+            f"{function} takes {' and '.join(by_position)} by position, and {len(args)} arguments were given so; "
+            f"pass {by_name} by name."
+        )
 
 
 def check_argument(function: str, name: str, known: Iterable[str]) -> None:
@@ -70,8 +87,10 @@ def check_argument(function: str, name: str, known: Iterable[str]) -> None:
         return
     meant = _ELSEWHERE.get(name)
     fix = f"Did you mean {meant!r}?" if meant in known else _INSTEAD.get(name) or did_you_mean(name, known, 0.75)
-    expected = "one of its arguments" if fix else f"one of {', '.join(known)}"  # a long list would hide the hint
-    raise InvalidInput(f"{name} was given to {function}", expected=expected, fix=fix)
+    passed, every = f"{name} was given to {function}", ", ".join(known)
+    if fix:  # before the list, which is long
+        raise InvalidInput(passed, expected="one of its arguments", fix=f"{fix} The arguments of {function}: {every}.")
+    raise InvalidInput(passed, expected=f"one of {every}")
 
 
 def did_you_mean(name: object, known: Iterable[str], like: float = 0.6) -> str:

@@ -84,6 +84,11 @@ def name_of(folds: Any) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(folds))
 
 
+def plain_name_of(folds: Any) -> str:
+    """What folds are called in a message."""
+    return "a list of pairs" if isinstance(folds, GivenFolds) else name_of(folds)
+
+
 def rebuilt(name: str) -> Any:
     """The splitter of scikit-learn that `name_of` has called so; None where it cannot be told from the name alone.
 
@@ -219,6 +224,8 @@ def _parts(split: Split, splitter: Any, folds: Any) -> tuple[Parts, ...]:
     dataset, groups = split.dataset, split.dataset.groups
     labels = targets.labels(dataset.y, dataset.task)
     of_rows = labels if labels is not None else np.zeros(dataset.num_rows)
+    if groups is None and any(kind.__name__ == "GroupsConsumerMixin" for kind in type(splitter).__mro__):
+        raise _without_groups(folds)
     try:
         with warnings.catch_warnings():  # whether a splitter that ignores groups keeps them is checked below
             warnings.filterwarnings("ignore", "The groups parameter is ignored")
@@ -227,8 +234,10 @@ def _parts(split: Split, splitter: Any, folds: Any) -> tuple[Parts, ...]:
     except InvalidInput:
         raise
     except (ValueError, TypeError) as error:
+        if groups is None and "groups" in str(error):  # a splitter of the user's own
+            raise _without_groups(folds) from None
         raise InvalidInput(
-            f"folds is {name_of(folds)}: {error}", expected="folds that these rows can be divided into"
+            f"folds is {plain_name_of(folds)}: {error}", expected="folds that these rows can be divided into"
         ) from None
     _check(found, dataset.num_rows, folds)
     if groups is not None:
@@ -236,8 +245,15 @@ def _parts(split: Split, splitter: Any, folds: Any) -> tuple[Parts, ...]:
     return found
 
 
+def _without_groups(folds: Any) -> InvalidInput:
+    return InvalidInput(
+        f"folds is {name_of(folds)}, which divides by groups, and groups is not given",
+        expected="groups=..., the group of each row",
+    )
+
+
 def _check(parts: Sequence[Parts], num_rows: int, folds: Any) -> None:
-    name = name_of(folds)
+    name = plain_name_of(folds)
     if not parts:
         raise InvalidInput(f"folds is {name}, which gives no fold", expected="at least one")
     for place, (train, held_out) in enumerate(parts, 1):
@@ -263,7 +279,7 @@ def _check_groups(parts: Sequence[Parts], groups: Array, folds: Any) -> None:
         shared = np.intersect1d(groups[train], groups[held_out])
         if len(shared):
             raise InvalidInput(
-                f"folds is {name_of(folds)}: group {shared[0]} is in both parts of fold {place}",
+                f"folds is {plain_name_of(folds)}: group {shared[0]} is in both parts of fold {place}",
                 expected="folds that keep the groups together, such as a number or GroupKFold(5)",
                 fix="Leave groups out where they need not stay together.",
             )

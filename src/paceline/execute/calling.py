@@ -19,13 +19,14 @@ Both ends of a `Link` speak JSON, so a thread and a process are served by the sa
 The last two also carry the configuration as the function asked for it so far.
 """
 
+import difflib
 import json
 import math
 import os
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir, suppress
 from multiprocessing.connection import Connection
 from typing import Any
@@ -96,10 +97,18 @@ def metrics_of(value: Any, metric: str, what: str) -> dict[str, float]:
     if isinstance(value, Mapping):
         found = {str(name): _number(entry, metric, f"{what} {str(name)!r} as") for name, entry in value.items()}
         if metric not in found:
-            known = ", ".join(map(repr, found)) or "nothing"
-            raise InvalidInput(f"{what} {known}", expected=f"the objective {metric!r} among the metrics")
+            raise _without_objective(list(found), metric, what)
         return found
     return {metric: _number(value, metric, what)}
+
+
+def _without_objective(found: Sequence[str], metric: str, what: str) -> InvalidInput:
+    """The error where a dict of metrics lacks the objective; ``objective="max"`` is of the metric ``score``."""
+    if not found:
+        return InvalidInput(f"{what} no metrics", expected=f"a dict with the objective {metric!r} in it")
+    names, one = ", ".join(map(repr, found)), (difflib.get_close_matches(metric, found, n=1) or found)[0]
+    fix = f"To optimise {one!r}, pass objective=({one!r}, 'max') (or 'min')."
+    return InvalidInput(f"{what} the metrics {names}", expected=f"the objective {metric!r} among them", fix=fix)
 
 
 def _number(value: Any, metric: str, what: str) -> float:

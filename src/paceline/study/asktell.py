@@ -243,7 +243,7 @@ def _finite(metrics: Any, metric: str) -> dict[str, float]:
     try:
         found = metrics_of(metrics, metric, "tell was given")
     except InvalidInput as error:
-        raise InvalidInput(error.passed, expected=error.expected, fix=fix) from None
+        raise InvalidInput(error.passed, expected=error.expected, fix=error.fix or fix) from None
     if found[metric] - found[metric] != 0:  # NaN and the infinities
         raise InvalidInput(f"tell was given {metric} as {found[metric]}", expected="a finite number", fix=fix)
     return found

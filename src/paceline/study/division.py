@@ -12,7 +12,7 @@ from functools import cached_property
 
 from paceline.core import Splits
 from paceline.data import Split
-from paceline.data.folds import Parts, name_of, order_of, other_folds, repeated_folds
+from paceline.data.folds import Parts, order_of, other_folds, plain_name_of, repeated_folds
 from paceline.data.pool import fresh_parts
 from paceline.study.closing import STANDARD_PAIRS, Replication
 from paceline.study.fresh import FINAL, FOLDS, REPEATS, FreshSplits, seeds_of
@@ -87,7 +87,7 @@ class Division:
             return ""
         fix = " With shuffle=True they can." if type(folds).__name__ in ("KFold", "StratifiedKFold") else ""
         return (
-            f"No other folds can be drawn of {name_of(folds)}, so the final trains on those of the search, with fresh "
+            f"No other folds can be drawn of {plain_name_of(folds)}, so the final trains on those of the search, with fresh "
             f"seeds.{fix}"
         )
 
