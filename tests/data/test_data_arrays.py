@@ -116,19 +116,21 @@ def _with(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any]:
         ((X, np.array([])), "empty"),
         (([[1.0], [1.0, 2.0]], [0, 1]), "rows of equal shape"),
         ((np.array([[1], None], dtype=object), Y[:2]), "Python objects"),
-        ((np.array([["a"], ["b"]]), Y[:2]), "array of texts"),
+        ((np.array([["a"], ["b"]]), Y[:2]), "array of texts; expected numbers. Free text: apply keras.layers.TextVec"),
         ((X.astype("datetime64[s]"), Y), "array of dates"),
         ((X + 1j, Y), "complex numbers"),
         ((3.0, Y), "x is a float"),
         ((None, Y), "x"),
         ((X, Y, Y), "sample_weight="),
-        ((X,), "tuple of 1"),
+        ((X,), r"tuple of 1; .*For an autoencoder or another model of x alone, pass \(x, x\)"),
+        ((X, None), r"a tuple whose y is None; .*pass \(x, x\)"),
+        ([X, Y], "Pass x and y as a tuple"),
         ((X, np.zeros(8, int)), "single class"),
         ((X, Y, X[:, :2], Y), r"rows of x have the shape \(3,\) and rows of x_test \(2,\)"),
         ((X, Y, X, None), "y_test is None"),
         (iter([X]), "Wrap generators"),
         ({"x": X}, "data is dict"),
-        (X, "data is ndarray"),
+        (X, r"data is ndarray; .*For an autoencoder or another model of x alone, pass \(x, x\)"),
     ],
 )
 def test_bad_arrays(source: Any, says: str) -> None:
@@ -137,7 +139,7 @@ def test_bad_arrays(source: Any, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"target": "y"}, {"task": "ranking"}, {"test": 1.5}, {"test": "t.csv"}, {"test": (X,)}]
+    "options", [{"target": "y"}, {"task": "ranking"}, {"test": 1.5}, {"test": "t.csv"}, {"test": (X,)}, {"test": X}]
 )
 def test_bad_options(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):

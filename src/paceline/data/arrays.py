@@ -76,7 +76,7 @@ def _input(array: Array, what: str) -> Array:
         raise InvalidInput(
             f"{what} is an array of {_plain(array)}",
             expected="numbers",
-            fix="Turn texts and dates into numbers first, or pass a pandas data frame, whose text columns are encoded.",
+            fix=_TO_NUMBERS.get(array.dtype.kind, ""),
         )
     if array.ndim == 1:
         array = array[:, np.newaxis]
@@ -85,6 +85,16 @@ def _input(array: Array, what: str) -> Array:
     if array.dtype.kind in "iu" and array.min() >= _INT32.min and array.max() <= _INT32.max:
         return np.ascontiguousarray(array, dtype=np.int32)
     return finite(array, what)
+
+
+_TEXTS = (
+    "Free text: apply keras.layers.TextVectorization, adapted on the training texts, before tune, and pass its output. "
+    "Categories: pass a pandas data frame, whose text columns are taken as categories."
+)
+_TO_NUMBERS = {
+    "U": _TEXTS, "S": _TEXTS, "c": "Pass their real and imaginary parts as numbers.",
+    **dict.fromkeys("Mm", "Turn them into numbers first, or pass a pandas data frame, whose dates are understood."),
+}  # fmt: skip
 
 
 def _plain(array: Array) -> str:

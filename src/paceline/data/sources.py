@@ -15,8 +15,11 @@ from paceline.data.files import pixels
 from paceline.data.notation import Decimal
 from paceline.data.reading import ENDINGS, read_table
 from paceline.data.registry import Source
+from paceline.data.trees import is_branch
 
 _TUPLES = "(x, y), (x, y, x_test, y_test) or ((x, y), (x_test, y_test))"
+_ALONE_TEST = "For a model of x alone, pass (x_test, x_test)."
+_ALONE = "For an autoencoder or another model of x alone, pass (x, x)."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +87,7 @@ class Reader:
             raise InvalidInput(
                 f"data is {shown(source) if isinstance(source, int | float | bytes) else type(source).__name__}",
                 expected=f"a name, a path, {_TUPLES}, a pandas data frame with target=..., or a keras.utils.PyDataset",
-                fix="Wrap generators and loaders of other libraries in a keras.utils.PyDataset.",
+                fix=_instead(source),
             )
         if target is not None and (isinstance(source, tuple) or not arrays.is_frame(raw.x)):
             raise InvalidInput(f"target is {target!r} and {raw.name} has its target apart", expected="target=None")
@@ -98,6 +101,8 @@ class Reader:
         """
         if test is None:
             return replace(raw, x_test=None, y_test=None)
+        if hasattr(test, "ndim") and test.ndim:
+            raise InvalidInput(f"test is {type(test).__name__}", expected="(x_test, y_test)", fix=_ALONE_TEST)
         if isinstance(test, tuple):
             if len(test) != 2:
                 raise InvalidInput(f"test is a tuple of {len(test)}", expected="(x_test, y_test)")
@@ -169,13 +174,23 @@ def _unknown(name: str, data_dir: str | os.PathLike[str] | None, known: Mapping[
     )
 
 
+def _instead(source: object) -> str:
+    """What to do with data of a type that is not taken."""
+    if hasattr(source, "shape") or is_branch(source):
+        return f"Pass x and y as a tuple. {_ALONE}" if isinstance(source, list) else _ALONE
+    return "Wrap generators and loaders of other libraries in a keras.utils.PyDataset."
+
+
 def _from_tuple(source: tuple[Any, ...]) -> Raw:
     if len(source) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in source):
         source = (*source[0], *source[1])
     if len(source) not in (2, 4):
-        fix = "Pass sample weights as sample_weight=..." if len(source) == 3 else ""
+        fix = {1: _ALONE, 3: "Pass sample weights as sample_weight=..."}.get(len(source), "")
         raise InvalidInput(f"data is a tuple of {len(source)}", expected=_TUPLES, fix=fix)
     x, y, x_test, y_test = (*source, None, None)[:4]
+    if x is None or y is None:
+        missing = "x" if x is None else "y"
+        raise InvalidInput(f"data is a tuple whose {missing} is None", expected=_TUPLES, fix=_ALONE)
     name = getattr(y, "name", None)
     return Raw("arrays", x, y, x_test, y_test, target_name=name if isinstance(name, str) else "y", from_file=False)
 

@@ -184,8 +184,10 @@ def _divide(
 
 def _given(dataset: Dataset, validation: Any) -> tuple[Tree, Tree]:
     """Validation data from the user, encoded like the data set."""
-    if len(validation) != 2:
-        raise InvalidInput(f"validation is a tuple of {len(validation)}", expected="(x_val, y_val), or a fraction")
+    if len(validation) != 2 or any(part is None for part in validation):
+        what = f"a tuple of {len(validation)}" if len(validation) != 2 else "a tuple with None in it"
+        alone = "For a model of x alone, pass (x_val, x_val)."
+        raise InvalidInput(f"validation is {what}", expected="(x_val, y_val), or a fraction", fix=alone)
     x, y = _like(dataset, validation[0], "x_val"), targets.encode(validation[1], dataset)
     arrays.same_rows(x, y, ("x_val", "y_val"))
     arrays.same_shape(dataset.y, y, ("y", "y_val"))

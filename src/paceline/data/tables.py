@@ -183,7 +183,8 @@ def _learn_texts(series: "pd.Series[Any]", as_before: bool) -> tuple[Column | No
     share = len(counts) / (rows - missing)
     nearly_all = not as_before and len(counts) > _FEW and share > _NEARLY_ALL
     if nearly_all or (len(counts) > _MAX_CATEGORIES and share > 0.5):
-        return _left_out(name, f"nearly every row has its own text ({len(counts):,} different ones)")
+        column, told, note = _left_out(name, f"nearly every row has its own text ({len(counts):,} different ones)")
+        return column, told, f"{note} Free text can be made numbers before: keras.layers.TextVectorization."
     told = f"{len(counts)} categories" if len(counts) > 1 else "one category"
     note = ""
     if missing:

@@ -87,8 +87,8 @@ class Division:
             return ""
         fix = " With shuffle=True they can." if type(folds).__name__ in ("KFold", "StratifiedKFold") else ""
         return (
-            f"No other folds can be drawn of {plain_name_of(folds)}, so the final trains on those of the search, with fresh "
-            f"seeds.{fix}"
+            f"No other folds can be drawn of {plain_name_of(folds)}, so the final trains on those of the search, "
+            f"with fresh seeds.{fix}"
         )
 
 
