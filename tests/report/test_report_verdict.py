@@ -102,6 +102,16 @@ def test_a_clear_winner(tmp_path: Path) -> None:
     assert "Trial 0 is the winner" in stream.getvalue()
 
 
+def test_the_gain_over_the_default_is_that_of_the_table_and_says_what_may_be_luck(tmp_path: Path) -> None:
+    events = [*measured(0, around(0.97, (0.01, -0.01, 0.005, -0.005))), *measured(1, around(0.968, UNLIKE))]
+    events += [*measured(2, around(0.90, UNLIKE)), FinalEnded(0, "best")]
+    one = study(tmp_path, *trials(0.975, 0.93, 0.90), *events)
+    assert one.verdict is not None
+    default = next(row for row in rows(one.verdict, one.record) if row[0] == "2 (default)")
+    assert f"by {default[3]} (95 % interval {default[4]}), of which 0.0" in told(one)
+    assert "may be luck." in told(one)
+
+
 def test_rows_are_the_winner_and_its_rivals(tmp_path: Path) -> None:
     one = clear_winner(tmp_path)
     assert one.verdict is not None
@@ -147,7 +157,8 @@ def test_a_loss_that_came_out_better_than_the_search_had_seen(tmp_path: Path) ->
     said = told(study(tmp_path, *trials(0.30, 0.50), *events, finalists=2, default=1, objective=loss, fresh=False))
     assert "Trial 0 is the winner: val_loss 0.215 on average" in said
     assert "The search had seen 0.300 for it, which was no luck." in said
-    assert "better than the default configuration by 0.3" in said
+    assert "better than the default configuration by 0.305 (95 % interval 0.2" in said
+    assert "of which" not in said
     assert "All fresh trainings had the same split" in said
 
 

@@ -79,7 +79,7 @@ def test_few_trials_go_by_score() -> None:
     trials = study(0, 12, 0.1)
     numbers, remark = promising(SPACE, trials, LOSS, 4)
     assert numbers == by_score(trials, 4)
-    assert "12 are too few" in remark
+    assert "there are too few trials, 12, to predict" in remark
     assert len(promising(SPACE, trials, LOSS, 100)[0]) == 12
     assert promising(SPACE, [], LOSS, 4)[0] == []
 
@@ -89,7 +89,7 @@ def test_scores_that_nothing_predicts_go_by_score() -> None:
     trials = [replace(trial, score=float(rng.standard_normal())) for trial in study(0, 40, 0.0)]
     numbers, remark = promising(SPACE, trials, LOSS, 6)
     assert numbers == by_score(trials, 6)
-    assert "no better than a constant" in remark
+    assert "cannot tell good configurations from bad ones" in remark
 
 
 @pytest.mark.parametrize("num_trials", [14, 60])

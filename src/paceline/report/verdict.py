@@ -99,9 +99,12 @@ def _default(verdict: "Verdict", record: Record) -> Iterator[str]:
     if default == verdict.winner:
         yield "It is the default configuration itself: nothing shows that another one is better."
     elif rival is not None and verdict.beats_default:
-        ahead = words.number(rival.difference - abs(verdict.mean - verdict.expected))
+        ahead = words.number(rival.difference)
         interval = "" if math.isnan(rival.low) or verdict.exact else f" (95 % interval {_interval(rival)})"
-        yield f"It is better than the default configuration by {ahead}{interval}."
+        luck = min(abs(verdict.mean - verdict.expected), rival.difference)
+        is_seen = words.number(rival.difference - luck) != ahead  # luck that is lost in rounding is not told
+        part = f", of which {words.number(luck)} may be luck" if is_seen else ""
+        yield f"It is better than the default configuration by {ahead}{interval}{part}."
     elif rival is not None and verdict.beats_default is False:
         yield "Nothing shows that it is better than the default configuration."
 

@@ -33,7 +33,10 @@ _FEWEST = 3  # of them that have told something
 _AHEAD = 64  # Sobol points among which one is looked for whose program is compiled in any case
 _GROWTH = 1.1  # of n, after which the parameters are fitted again
 _STREAM = 10**9  # keeps the random numbers of rounds apart from those of single draws
-_DISTRUST = "the model predicts no better than a constant; half of the proposals are Sobol points"
+_DISTRUST = (
+    "The search's own model of the scores cannot tell good configurations from bad ones yet, "
+    "so half of its proposals are spread evenly (Sobol points)."
+)
 
 
 @register

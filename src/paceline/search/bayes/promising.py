@@ -52,7 +52,7 @@ def promising(space: Space, trials: Sequence[Trial], objective: Objective, count
     chosen = list(numbers.values())[:count]
     if chosen and (best := numbers[space.key(completed[int(np.argmin(losses))].config)]) not in chosen:
         chosen[-1] = best
-        remark += f"; and trial {best}, which has the best score"
+        remark += f", and trial {best}, which has the best score"
     return chosen, remark
 
 
@@ -60,12 +60,12 @@ def _expected(
     space: Space, trials: Sequence[Trial], objective: Objective, completed: Sequence[Trial]
 ) -> tuple[Array | None, str]:
     """Posterior mean of each completed trial, None where there is no model to trust; and what is to be said of it."""
-    by_score = "the most promising trials are those with the best scores: "
+    by_score = "the trials with the best scores"
     places = coordinates(space)
     kernel = Kernel(places)
     evidence = gather(trials, objective, max(10, kernel.num_lengths + 2))
     if len(completed) < JUDGED or len(evidence) < JUDGED or not kernel.num_lengths:
-        return None, by_score + f"{len(completed)} are too few for a model"
+        return None, f"{by_score} (there are too few trials, {len(completed)}, to predict scores from configurations)"
     Z = places.rows(evidence.configs)
     rows = spread_out(Z, evidence.y, MOST)
     Z = Z[rows]
@@ -73,6 +73,6 @@ def _expected(
     theta = surrogate.fit(kernel, seen[spread_out(Z, seen.y, MOST_FITTED)], [surrogate.start(kernel)])
     model = Surrogate.of(kernel, seen, theta)
     if not model.predicts():
-        return None, by_score + "a model of all trials predicts no better than a constant"
+        return None, f"{by_score} (a model of all trials cannot tell good configurations from bad ones)"
     means, _ = model.at(kernel.features(places.rows(trial.config for trial in completed)))
-    return means, "the most promising trials are those of which a model of all trials expects most, not the luckiest"
+    return means, "the trials of which a model of all trials expects most, which need not be those with the best scores"
