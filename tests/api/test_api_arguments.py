@@ -450,7 +450,7 @@ def test_what_is_passed_by_position_and_has_a_name(function: Callable[..., Any],
 
 def test_the_likely_argument_comes_before_the_list_of_all() -> None:
     with pytest.raises(InvalidInput, match=r"Did you mean 'trials'\? The arguments of tune: build, data, objective"):
-        paceline.tune(build, ROWS, trails=3)  # type: ignore[call-arg]
+        paceline.tune(build, ROWS, trails=3)
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:

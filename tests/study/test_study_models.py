@@ -317,3 +317,52 @@ def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path, monkeypatc
     monkeypatch.setattr(document, "panels", broken)
     with pytest.warns(UserWarning, match=r"report was not written\. ZeroDivisionError: a panel"):
         tune(plain, tmp_path / "study", trials=1)
+
+
+class HyperModel:
+    """As KerasTuner's."""
+
+    def build(self, hp: Any) -> Any:
+        return plain(hp)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **given: Any) -> Any:
+        return model.fit(*args, **given)
+
+
+class OwnFit(HyperModel):
+    def fit(self, hp: Any, model: Any, *args: Any, **given: Any) -> Any:
+        return model.fit(*args, batch_size=hp.Int("batch_size", 8, 16), **given)
+
+
+def test_an_object_with_a_build_is_taken_as_its_build(tmp_path: Path) -> None:
+    study = tune(HyperModel(), tmp_path / "study", trials=1, epochs=1)
+    assert study.trials[0].config == tune(plain, tmp_path / "plain", trials=1, epochs=1).trials[0].config
+    other = paceline.load_study(study.directory)
+    assert measured(other.best_model(HyperModel())) == pytest.approx(measured(study.best_model()), rel=1e-6)
+    again = paceline.resume(study.directory, HyperModel(), DATA, trials=2, validation=0.25, display=False)
+    assert len(again.trials) == 2
+
+
+def test_an_object_in_a_file_is_found_again(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import keras\n\nclass Mine:\n    def build(self, hp):\n"
+        "        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])\n"
+        "        model.compile(keras.optimizers.SGD(hp.Float('rate', 1e-3, 1e-1)), 'mse')\n"
+        "        return model\n\nmine = Mine()\n"
+    )
+    tune(f"{tmp_path / 'mine.py'}:mine", tmp_path / "study", trials=1, epochs=1)
+    again = paceline.resume(tmp_path / "study", data=DATA, trials=2, validation=0.25, display=False)
+    assert len(again.trials) == 2
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        (HyperModel, r"build is the class HyperModel; expected an instance of it, HyperModel\(\)"),
+        (OwnFit(), r"OwnFit, which has a fit of its own; .*pass its build: tune\(hypermodel\.build, "),
+        (object(), "or an object with such a method"),
+    ],
+)
+def test_objects_that_are_not_taken_as_build(build: Any, told: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        tune(build, tmp_path / "study")

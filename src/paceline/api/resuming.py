@@ -15,14 +15,14 @@ from paceline.store import study_directory
 from paceline.study import make_plan
 from paceline.study.ablation import measure_ablation
 from paceline.study.continuing import Existing
-from paceline.study.request import Build
+from paceline.study.request import Buildable
 from paceline.study.resuming import function_of, limits_of, request_of
 
 
 @knows_its_arguments(*OPTIONS)
 def resume(
     study: str | os.PathLike[str],
-    build: Build | str | None = None,
+    build: Buildable | None = None,
     data: Any = None,
     *,
     trials: int | None = None,
@@ -105,7 +105,7 @@ def _refuse_all(**options: Any) -> None:
 @knows_its_arguments(*OPTIONS)
 def finish(
     study: str | os.PathLike[str],
-    build: Build | str | None = None,
+    build: Buildable | None = None,
     data: Any = None,
     *,
     validation: Any = None,
@@ -164,7 +164,7 @@ def finish(
 @knows_its_arguments(*OPTIONS)
 def ablate(
     study: str | os.PathLike[str],
-    build: Build | str | None = None,
+    build: Buildable | None = None,
     data: Any = None,
     *,
     pairs: int = 8,

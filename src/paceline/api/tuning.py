@@ -13,12 +13,12 @@ from paceline.report import Study
 from paceline.schedule import Schedule
 from paceline.search import Normal, Strategy, Weights
 from paceline.space import Hyperparameter, Space
-from paceline.study.request import Build
+from paceline.study.request import Buildable
 
 
 @knows_its_arguments(*OPTIONS)
 def tune(
-    build: Build | str,
+    build: Buildable,
     data: Any = None,
     *,
     objective: Any = None,
@@ -97,8 +97,9 @@ def tune(
     just returns its score. What may vary is learnt from what it asks ``hp`` for; the first trial is at its defaults.
 
     Args:
-        build: a function that takes ``hp`` and returns a compiled Keras model; ``"mlp"`` or ``"cnn"`` for a built-in
-            network; ``"model.py:build"`` for a function in a file.
+        build: a function that takes ``hp`` and returns a compiled Keras model, or an object with such a method
+            ``build``, as KerasTuner's ``HyperModel``; ``"mlp"`` or ``"cnn"`` for a built-in network;
+            ``"model.py:build"`` for a function in a file.
         data: a name such as ``"digits"`` or ``"mnist"``; a path (a folder of idx files, ``.npz``, ``.csv``,
             ``.parquet``); arrays ``(x, y)`` or ``(x, y, x_test, y_test)``; a data frame; see `paceline.data.load`.
             A ``keras.utils.PyDataset`` is streamed: each of its batches is loaded once an epoch for all networks that

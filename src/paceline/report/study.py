@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from paceline.report.plots import Plots
     from paceline.stats.winner import Verdict
     from paceline.study.loading import Origin
-    from paceline.study.request import Build, Request
+    from paceline.study.request import Buildable, Request
 
 
 class Study:
@@ -88,7 +88,7 @@ class Study:
 
     def best_model(
         self,
-        build: "Build | str | None" = None,
+        build: "Buildable | None" = None,
         *,
         custom_objects: Mapping[str, Any] | None = None,
         safe_mode: bool = True,
@@ -116,7 +116,7 @@ class Study:
     def model(
         self,
         trial: Trial | int,
-        build: "Build | str | None" = None,
+        build: "Buildable | None" = None,
         *,
         retrain: bool = False,
         trust: bool = False,
@@ -147,7 +147,7 @@ class Study:
             return loading.retrained(self.record, self.directory, number, origin, data, again)
         return loading.model_of(self.record, self.directory, number, origin)
 
-    def _origin(self, build: "Build | str | None", trust: bool) -> "Origin":
+    def _origin(self, build: "Buildable | None", trust: bool) -> "Origin":
         from paceline.study.loading import Origin
 
         return Origin(build, self._request, trust)

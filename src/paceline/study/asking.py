@@ -17,12 +17,12 @@ from paceline.study.bring import SearchChoice
 from paceline.study.closing import Closing, Replication
 from paceline.study.continuing import Existing
 from paceline.study.dataset import load_data, rule_of
-from paceline.study.request import Build, Request
-from paceline.study.source import Source, fix, form_of, import_build, network, plain_data, plain_options
+from paceline.study.request import Build, Buildable, Request
+from paceline.study.source import Source, callable_of, fix, form_of, import_build, network, plain_data, plain_options
 
 
 def as_request(
-    build: Build | str, data: Any, *, objective: Any, trials: int | None, budget: float | str | None,
+    build: Buildable, data: Any, *, objective: Any, trials: int | None, budget: float | str | None,
     search: str | Strategy | SearchChoice, seed: int, study: Path, validation: Any, class_weight: Any,
     fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any], existing: Existing | None = None,
     **training: Any,
@@ -93,7 +93,7 @@ def left_open(existing: Existing | None, **asked: Any) -> dict[str, Any]:
 
 
 def resolve(
-    build: Build | str, data: Any, source: Source, objective: Any, seed: int, options: Mapping[str, Any], rule: int
+    build: Buildable, data: Any, source: Source, objective: Any, seed: int, options: Mapping[str, Any], rule: int
 ) -> tuple[Build, Any, Source, Any]:
     """Build as a function, the data as they are needed for it, where both come from, and the objective."""
     if isinstance(build, str) and ":" in build:
@@ -109,7 +109,7 @@ def resolve(
         source = replace(source, model=build, network=form, build=None)
         objective = objective or ("val_accuracy" if data.task == "classification" else "val_loss")
     else:
-        found = build
+        found = callable_of(build)
     if source.fixed:
         found = fix(found, source.fixed)
     if objective is None:

@@ -38,7 +38,8 @@ from paceline.study.closing import Closing
 from paceline.study.continuing import FUNCTION, Existing, going_on
 from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record import Record
-from paceline.study.source import import_build
+from paceline.study.request import Buildable
+from paceline.study.source import callable_of, import_build
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ class FunctionTask:
 
     @classmethod
     def of(
-        cls, function: Function | str, *, objective: Any, study: Path, budget: Budget, search: SearchChoice, seed: int,
+        cls, function: Buildable, *, objective: Any, study: Path, budget: Budget, search: SearchChoice, seed: int,
         existing: Existing | None = None, schedule: str | Schedule = "auto", epochs: Any = None,
         space: Space | Mapping[str, Hyperparameter] | None = None, workers: int | None = None,
         time_limit: float | str | None = None, memory_limit: int | str | None = None, ordered: bool | None = None,
@@ -118,9 +119,10 @@ class FunctionTask:
         epochs = None if epochs is None else whole_number("epochs", epochs)
         ordered = budget.seconds is None if ordered is None else flag("ordered", ordered, also=", or nothing")
         limits = _limits(workers, time_limit, memory_limit)
-        found = import_build(function) if isinstance(function, str) else function
+        found = import_build(function) if isinstance(function, str) else callable_of(function)
         if not callable(found):
             raise InvalidInput(f"build is {shown(found)}", expected="a function of hp")
+        function = function if isinstance(function, str) else found
         asked = {} if fixed is None else mapping("fixed", fixed)
         fixed = {name: scalar(value, f"fixed[{name!r}]") for name, value in asked.items()}
         given = given_space(_stored_space(existing) if space is None else space, fixed)

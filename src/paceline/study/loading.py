@@ -17,9 +17,9 @@ from paceline.study.models import Models
 from paceline.study.network_files import Unusable
 from paceline.study.plan import make_plan
 from paceline.study.record import Record
-from paceline.study.request import Build, Request
+from paceline.study.request import Build, Buildable, Request
 from paceline.study.resuming import request_of
-from paceline.study.source import Source, fix, import_build, network
+from paceline.study.source import Source, callable_of, fix, import_build, network
 from paceline.study.trust import check as check_trusted
 
 
@@ -33,7 +33,7 @@ class Origin:
         trust: whether the file that the study itself names may be run, though the user has not named it.
     """
 
-    given: Build | str | None = None
+    given: Buildable | None = None
     held: Request | None = None
     trust: bool = False
 
@@ -50,7 +50,7 @@ class Origin:
         if isinstance(self.given, str):
             found = import_build(self.given)
         elif self.given is not None:
-            found = self.given
+            found = callable_of(self.given)
         elif source.model is not None and source.network is not None:
             found = network(source.model, source.network)
         elif source.build is not None:

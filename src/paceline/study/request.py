@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from paceline.core import Budget, InvalidInput, Objective, known_name, parse_bytes, shown
 from paceline.core.checks import flag, whole_number
@@ -17,6 +17,18 @@ from paceline.study.bring import SearchChoice
 from paceline.study.closing import Closing, Replication
 
 Build = Callable[[HyperParameters], Any]
+
+
+class Builder(Protocol):
+    """An object with a method ``build(hp)``, as KerasTuner's ``HyperModel``."""
+
+    def build(self, hp: HyperParameters, /) -> Any:
+        """The compiled model."""
+
+
+Buildable = Build | Builder | str
+"""What users pass as ``build``: a function, an object with such a method, or a name."""
+
 _LOOP = ", or a hyperparameter such as Choice([32, 64])"
 
 
@@ -99,7 +111,7 @@ class Request:
             InvalidInput: anything that cannot be.
         """
         if not callable(build):
-            expected = "a function build(hp) that returns a compiled model"
+            expected = "a function build(hp) that returns a compiled model, or an object with such a method"
             raise InvalidInput(f"build is {shown(build)}", expected=expected)
         loop = [h for h in (_loop("epochs", epochs), _loop("batch_size", batch_size)) if isinstance(h, Hyperparameter)]
         seed = whole_number("seed", seed, at_least=0)

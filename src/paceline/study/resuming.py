@@ -17,7 +17,7 @@ from paceline.study.closing import Closing, Replication
 from paceline.study.continuing import ASKED, Existing
 from paceline.study.dataset import rule_of
 from paceline.study.function import FunctionTask
-from paceline.study.request import Build, Request
+from paceline.study.request import Buildable, Request
 from paceline.study.source import Source, plain_options
 from paceline.study.trust import check as check_trusted
 
@@ -26,7 +26,7 @@ _LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
 
 def request_of(
-    existing: Existing, build: Build | str | None, data: Any, *, budget: Budget, search: str | Strategy = "auto",
+    existing: Existing, build: Buildable | None, data: Any, *, budget: Budget, search: str | Strategy = "auto",
     schedule: str | Schedule = "auto", validation: Any = None, class_weight: Any = None,
     folds: Any = None, groups: Any = None, memory: int | str | None = None, keep_models: int | None = None,
     data_options: Mapping[str, Any], searches: bool = True, trust: bool = False, change_space: bool = False,
@@ -82,7 +82,7 @@ def request_of(
 
 
 def function_of(
-    existing: Existing, function: Build | str | None, *, budget: Budget, search: str | Strategy = "auto",
+    existing: Existing, function: Buildable | None, *, budget: Budget, search: str | Strategy = "auto",
     schedule: str | Schedule = "auto", searches: bool = True, trust: bool = False, change_space: bool = False,
 ) -> FunctionTask:  # fmt: skip
     """A function's study, to be gone on with; arguments as in `request_of`.

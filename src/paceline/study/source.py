@@ -93,11 +93,34 @@ def import_build(text: str) -> Callable[[HyperParameters], Any]:
     Raises:
         InvalidInput: there is no such file or function, it raises when run, or the name is not that of a function.
     """
-    build = import_name(text)
+    build = callable_of(import_name(text))
     if not callable(build):
         name, kind = split_build(text)[1], type(build).__name__
         raise InvalidInput(f"build is {text!r} and {name} is a {kind}", expected="a function build(hp)")
     return build  # type: ignore[no-any-return]
+
+
+def callable_of(given: Any) -> Any:
+    """The function that is called with ``hp``: what was given, or the ``build`` of an object that has one.
+
+    KerasTuner's ``HyperModel`` is such an object. What else was given comes back as it is.
+
+    Raises:
+        InvalidInput: a class in the place of its instance, or an object that trains in a way of its own.
+    """
+    build = getattr(given, "build", None)
+    if isinstance(given, type) and callable(build):
+        raise InvalidInput(f"build is the class {given.__name__}", expected=f"an instance of it, {given.__name__}()")
+    if callable(given) or not callable(build):
+        return given
+    kind = type(given)
+    known = next((one for one in kind.__mro__ if one.__name__ == "HyperModel"), None)
+    if known is not None and getattr(kind, "fit", None) is not getattr(known, "fit", None):
+        raise InvalidInput(
+            f"build is a {kind.__name__}, which has a fit of its own", expected="one that only builds the model",
+            fix="To train it as Keras does, pass its build: tune(hypermodel.build, ...).",
+        )  # fmt: skip
+    return build
 
 
 def import_name(text: str) -> Any:
