@@ -11,7 +11,8 @@ package's own store: every trial measured once; and up to 9 steps with two of th
 Each figure is the processor time of a whole process from its start, imports included, n={repeats}; memory is the
 largest resident size of that process. Going on trains one more trial and writes the report. The live page's first
 answer is what a browser is sent once, packed. A report, a figure or a table of so many trials shows a choice of them
-and says so; what mattered is told from a choice as well."""
+and says so; what mattered is told in the report,
+from a choice as well."""
 
 STEPS = {"show": "paceline show", "report": "paceline report", "resume": "one more trial", "live": "the live page"}
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN_TRIALS = 10
 _SHOWN_FAILURES = 5
+_MOST_FOR_IMPORTANCE = 20_000  # trials; of more, reading them takes as long as people wait for an answer
 _COLUMN = 9  # characters that a column of the table takes at least
 
 
@@ -34,7 +35,7 @@ def show(summary: Summary, to: "Console") -> None:
             more = words.count(completed - len(first), "more completed trial")
             say(to, f"and {more}; all of them with --json.")
     _final(summary, to)
-    told = (*_best(summary), *bars(summary.record), *ablation.lines(summary.record))
+    told = (*_best(summary), *_mattered(summary), *ablation.lines(summary.record))
     ends = (*_stopped(summary), *_failed(summary), *_compiled(summary), *models.kept(summary))
     for line in (*told, *ends, *columns.lines(summary.record), *_notes(summary)):
         say(to, line)
@@ -197,6 +198,12 @@ def _stopped(summary: Summary) -> Iterator[str]:
         f"{words.count(len(stopped), 'trial')} did not go on to the end: {told}. "
         f"Why, for each: {command_line('show', summary.directory)} --trial N"
     )
+
+
+def _mattered(summary: Summary) -> list[str]:
+    if len(summary.record.trials) <= _MOST_FOR_IMPORTANCE:
+        return bars(summary.record)
+    return [f"What mattered is told in the report: {command_line('report', summary.directory)}"]
 
 
 def _has_no_data(record: Record) -> bool:
