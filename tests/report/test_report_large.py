@@ -4,13 +4,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from paceline.core import TrialState
 from paceline.core.events import (
@@ -24,7 +27,7 @@ from paceline.core.events import (
     TrialEnded,
     TrialStarted,
 )
-from paceline.report import Summary
+from paceline.report import Summary, text
 from paceline.report.drawn import drawn
 from paceline.report.page import search, trials
 from paceline.space import Float, Space
@@ -147,3 +150,13 @@ def test_who_only_reads_a_study_does_not_wait_for_what_carries_one_out(tmp_path:
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_show_leaves_what_mattered_to_the_report_where_trials_are_many(tmp_path: Path) -> None:
+    def shown(of: Summary) -> str:
+        said = StringIO()
+        text.show(replace(of, directory=tmp_path), Console(file=said, width=120))
+        return said.getvalue()
+
+    assert "What mattered is told in the report: paceline report" in shown(summary(20_001))
+    assert "What mattered is told in the report" not in shown(summary(1_000))
