@@ -61,7 +61,7 @@ Wrong = Mapping[str, list[tuple[Any, str]]]
 """By argument: bad values, and what the message has to say, a regular expression."""
 
 OF_DATA: Wrong = {
-    "target": [("y", "target is 'y' and arrays has its target apart; expected")],
+    "target": [("y", "target is 'y' and the data has its target apart; expected")],
     "data_dir": [(5, "data_dir is 5; expected"), ("", "data_dir is ''; expected"), ("nowhere", "an existing folder")],
     "test": [(v, r"test is .*; expected") for v in (1.5, -0.1, True, "nowhere.csv", [1])],
     "sample_weight": [(v, "sample_weight .*; expected") for v in (np.ones(3), "x", -np.ones(20), 5)],

@@ -133,7 +133,7 @@ def test_a_column_of_a_table_may_say_the_groups(tmp_path: Path) -> None:
     assert len(set(data.groups)) == 24  # of 30: those of the test part are others
     with pytest.raises(InvalidInput, match="no column 'place'"):
         load(frame, target="kind", groups="place")
-    with pytest.raises(InvalidInput, match="groups is 'site' and arrays is no table"):
+    with pytest.raises(InvalidInput, match="groups is 'site' and the data is no table"):
         load((x, y), groups="site")
 
 

@@ -185,6 +185,7 @@ def test_weight_column() -> None:
     ("frame", "target", "says"),
     [
         (people(), "sells", "no column 'sells'; expected a target among its columns: 'age', 'city'"),
+        (people(), "BUYS", "Did you mean 'buys'"),
         (people(), None, "target is not given for the data frame; expected the name of one of its columns: 'age'"),
         (people()[["buys"]], "buys", "no column besides 'buys'"),
         (people().head(0), "buys", "has no rows"),

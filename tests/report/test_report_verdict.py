@@ -169,7 +169,7 @@ def test_json_is_strict_and_has_all_of_it(tmp_path: Path) -> None:
     assert [rival["number"] for rival in final["rivals"]] == [2, 1]
     assert final["scores"]["1"][3] is None
     assert final["rivals"][1]["p"] is None
-    assert "Trial 1 failed on 1 of 4 pairs, so it cannot win." in final["sentences"]
+    assert "Trial 1 failed in 1 of 4 fresh trainings, so it cannot win." in final["sentences"]
     assert final["low"] < final["expected"] < final["high"]
     assert one.verdict is not None
 
@@ -177,7 +177,7 @@ def test_json_is_strict_and_has_all_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("events", "finalists", "pairs", "says"),
     [
-        ([], 3, 4, "The final is not finished: 0 of its 4 pairs count."),
+        ([], 3, 4, "The final is not finished: none of the 4 fresh trainings of each finalist are done."),
         ([*measured(0, [0.9, 0.8]), *measured(1, [0.7, 0.6]), *measured(2, [0.5, 0.4])], 3, 4, "Trial 0 is ahead"),
         ([*measured(0, [0.9]), *measured(1, [0.7])], 2, 1, "Trial 0 is ahead: val_accuracy 0.9 in one fresh training."),
         (measured(0, around(0.9)), 1, 4, "nothing to compare it with"),

@@ -193,7 +193,7 @@ def test_a_finalist_that_failed_cannot_win() -> None:
     scores[0, 3] = math.nan
     verdict = judge(final_of(scores), UP, {})
     assert verdict.winner == 11
-    assert "Trial 10 failed on 1 of 8 pairs, so it cannot win." in verdict.limits
+    assert "Trial 10 failed in 1 of 8 fresh trainings, so it cannot win." in verdict.limits
     assert [rival.number for rival in verdict.rivals] == [12, 10]
     assert not verdict.rivals[1].tied
 
@@ -203,7 +203,7 @@ def test_a_final_that_is_not_finished() -> None:
     measured = {(n, pair): score for (n, pair), score in final.scores.items() if pair < 3 or (n, pair) == (10, 3)}
     verdict = judge(replace(final, scores=measured), UP, {})
     assert verdict.num_pairs == 3
-    assert any("not finished: 3 of its 8 pairs" in sentence for sentence in verdict.limits)
+    assert any("not finished: only 3 of the 8 fresh trainings" in sentence for sentence in verdict.limits)
     assert judge(replace(final, scores={}), UP, {}).num_pairs == 0
 
 
@@ -215,7 +215,7 @@ def test_a_final_that_is_not_finished() -> None:
         ([[0.5] * 4, [0.5] * 4, [0.3] * 4], "all gave the same score"),
         ([[0.5] * 4, [0.4, 0.3, 0.2, 0.4]], "The winner's fresh trainings all gave the same score"),
         ([[math.nan] * 3] * 2, "No fresh training"),
-        ([[math.inf, 1.0], [1.0, math.inf]], "failed on 1 of 2 pairs"),
+        ([[math.inf, 1.0], [1.0, math.inf]], "failed in 1 of 2 fresh trainings"),
     ],
 )
 def test_what_cannot_be_said_is_said(scores: list[list[float]], says: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import paceline
-from paceline.core import AllTrialsFailed, TrialState
+from paceline.core import AllTrialsFailed, InvalidInput, TrialState
 
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
 
@@ -22,9 +22,9 @@ def build(hp: Any) -> keras.Model | None:
     return None if 0.0191 < rate < 0.0199 else model
 
 
-def tuned(directory: Path, configs: list[dict[str, Any]]) -> paceline.Study:
+def tuned(directory: Path, configs: list[dict[str, Any]], objective: Any = "val_mae") -> paceline.Study:
     return paceline.tune(
-        build, (X, X[:, 0]), study=directory, objective="val_mae", epochs=1, trials=len(configs), search="random",
+        build, (X, X[:, 0]), study=directory, objective=objective, epochs=1, trials=len(configs), search="random",
         start_with=configs, schedule="full", seed=1, final=False, display=False, test=None,
     )  # fmt: skip
 
@@ -44,3 +44,16 @@ def test_the_study_ends_where_all_of_them_fail(tmp_path: Path) -> None:
     configs: list[dict[str, Any]] = [{"measured": False}, {"measured": False, "rate": 0.015}]
     with pytest.raises(AllTrialsFailed, match=r"the first 2 trials all failed.*objective is 'val_mae'"):
         tuned(tmp_path / "study", configs)
+
+
+@pytest.mark.parametrize(
+    ("objective", "told"),
+    [
+        ("val_MAE", r"Did you mean 'val_mae'\?$"),
+        ("val_mea", r"Did you mean 'val_mae'\? If not: Add it to metrics="),
+    ],
+)
+def test_an_objective_that_is_misspelt(tmp_path: Path, objective: str, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        tuned(tmp_path / "study", [{}], objective=(objective, "min"))
+    assert not (tmp_path / "study").exists()

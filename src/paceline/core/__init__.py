@@ -17,7 +17,7 @@ from paceline.core.errors import (
     shown,
 )
 from paceline.core.final import Final, Splits
-from paceline.core.names import check_argument, did_you_mean, known_name, knows_its_arguments
+from paceline.core.names import check_argument, closest, did_you_mean, known_name, knows_its_arguments
 from paceline.core.objective import DIRECTIONS, Objective
 from paceline.core.registry import Registry, reading_state
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
@@ -47,6 +47,7 @@ __all__ = [
     "UnreadableStudy",
     "Value",
     "check_argument",
+    "closest",
     "command_line",
     "did_you_mean",
     "known_name",

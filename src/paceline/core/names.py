@@ -95,8 +95,17 @@ def check_argument(function: str, name: str, known: Iterable[str]) -> None:
 
 def did_you_mean(name: object, known: Iterable[str], like: float = 0.6) -> str:
     """``"Did you mean 'digits'?"`` where a known name is at least so much ``like`` this one, 0 to 1; else nothing."""
-    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=like)
-    return f"Did you mean {close[0]!r}?" if close else ""
+    found = closest(name, known, like)
+    return "" if found is None else f"Did you mean {found!r}?"
+
+
+def closest(name: object, known: Iterable[str], like: float = 0.6) -> str | None:
+    """The known name that is most like this one, upper and lower case being alike; None where none is ``like`` it."""
+    plain: dict[str, str] = {}
+    for one in known:
+        plain.setdefault(one.casefold(), one)
+    close = difflib.get_close_matches(str(name).casefold(), list(plain), n=1, cutoff=like)
+    return plain[close[0]] if close else None
 
 
 def known_name(what: str, name: object, known: Iterable[str], *also: str) -> str:

@@ -1,6 +1,5 @@
 """From whatever the user has to unprepared arrays or tables: one reader for each kind of source."""
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from paceline.core import InvalidInput, MissingData, shown
+from paceline.core import InvalidInput, MissingData, did_you_mean, shown
 from paceline.data import arrays, california, download, files, places, tables
 from paceline.data.files import pixels
 from paceline.data.notation import Decimal
@@ -17,6 +16,7 @@ from paceline.data.reading import ENDINGS, read_table
 from paceline.data.registry import Source
 from paceline.data.trees import is_branch
 
+_ARRAYS = "arrays"  # the name of a data set that was passed as arrays
 _TUPLES = "(x, y), (x, y, x_test, y_test) or ((x, y), (x_test, y_test))"
 _ALONE_TEST = "For a model of x alone, pass (x_test, x_test)."
 _ALONE = "For an autoencoder or another model of x alone, pass (x, x)."
@@ -90,7 +90,7 @@ class Reader:
                 fix=_instead(source),
             )
         if target is not None and (isinstance(source, tuple) or not arrays.is_frame(raw.x)):
-            raise InvalidInput(f"target is {target!r} and {raw.name} has its target apart", expected="target=None")
+            raise InvalidInput(f"target is {target!r} and {_called(raw)} has its target apart", expected="target=None")
         return raw
 
     def with_test(self, raw: Raw, test: Any) -> Raw:
@@ -109,13 +109,15 @@ class Reader:
             return replace(raw, x_test=test[0], y_test=test[1])
         if isinstance(test, os.PathLike) or (isinstance(test, str) and test != "auto"):
             if not arrays.is_frame(raw.x):
-                raise InvalidInput(f"test is {str(test)!r} and {raw.name} is no table", expected="(x_test, y_test)")
+                raise InvalidInput(f"test is {str(test)!r} and {_called(raw)} is no table", expected="(x_test, y_test)")
             path = Path(test).expanduser()
             held_out = read_table(path, raw.decimal, as_before=self.as_before)
             x, y = tables.take_target(held_out.frame, self.target, str(test))
             return replace(raw, x_test=x, y_test=y)
         if test != "auto" and raw.y_test is not None:
-            raise InvalidInput(f"test is {test!r} and {raw.name} has its own test part", expected="test='auto' or None")
+            raise InvalidInput(
+                f"test is {test!r} and {_called(raw)} has its own test part", expected="test='auto' or None"
+            )
         return raw
 
     def _from_path(self, source: str | os.PathLike[str]) -> Raw:
@@ -166,12 +168,16 @@ def _named(source: Source, data_dir: str | os.PathLike[str] | None) -> Raw:
 
 def _unknown(name: str, data_dir: str | os.PathLike[str] | None, known: Mapping[str, Source]) -> MissingData:
     every = [*known, *(place.name for place in places.idx_folders(data_dir) if place.name not in known)]
-    close = difflib.get_close_matches(name.lower().replace("-", "_"), every, n=1)
     return MissingData(
         f"there is no data set named {name!r}, and no such file",
         expected=f"one of {', '.join(every)}, or a path",
-        fix=f"Did you mean {close[0]!r}?" if close else "",
+        fix=did_you_mean(name.replace("-", "_"), every),
     )
+
+
+def _called(raw: Raw) -> str:
+    """What a source is called in a message."""
+    return "the data" if raw.name == _ARRAYS else raw.name
 
 
 def _instead(source: object) -> str:
@@ -192,7 +198,7 @@ def _from_tuple(source: tuple[Any, ...]) -> Raw:
         missing = "x" if x is None else "y"
         raise InvalidInput(f"data is a tuple whose {missing} is None", expected=_TUPLES, fix=_ALONE)
     name = getattr(y, "name", None)
-    return Raw("arrays", x, y, x_test, y_test, target_name=name if isinstance(name, str) else "y", from_file=False)
+    return Raw(_ARRAYS, x, y, x_test, y_test, target_name=name if isinstance(name, str) else "y", from_file=False)
 
 
 def take_column(raw: Raw, column: str, what: str) -> tuple[Raw, Any]:
@@ -202,6 +208,6 @@ def take_column(raw: Raw, column: str, what: str) -> tuple[Raw, Any]:
         InvalidInput: no table, or no such column.
     """
     if not arrays.is_frame(raw.x):
-        raise InvalidInput(f"{what} is {column!r} and {raw.name} is no table", expected="an array")
+        raise InvalidInput(f"{what} is {column!r} and {_called(raw)} is no table", expected="an array")
     x, taken = tables.take_target(raw.x, column, raw.name)
     return replace(raw, x=x), taken

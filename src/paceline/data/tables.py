@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, did_you_mean
 from paceline.data import notation
 from paceline.data.notation import Decimal, Form
 from paceline.data.records import Column
@@ -93,7 +93,8 @@ def take_target(frame: "pd.DataFrame", target: Any, what: str) -> tuple["pd.Data
         raise InvalidInput(f"target is {target!r}", expected=f"the name of one of the columns: {columns}")
     target = str(target)
     if target not in frame.columns:
-        raise InvalidInput(f"{what} has no column {target!r}", expected=f"a target among its columns: {columns}")
+        expected, fix = f"a target among its columns: {columns}", did_you_mean(target, frame.columns)
+        raise InvalidInput(f"{what} has no column {target!r}", expected=expected, fix=fix)
     if len(frame) == 0:
         raise InvalidInput(f"{what} has no rows", expected="a table with rows")
     if frame.shape[1] < 2:

@@ -74,8 +74,8 @@ def by_number(given: Plain | None, dataset: Dataset, y_train: Any) -> dict[int, 
     unknown = next((key for key in given if key not in numbers), None)
     if unknown is not None:
         raise InvalidInput(
-            f"class_weight names the class {unknown!r}, which {dataset.name} does not have",
-            expected=f"one of {', '.join(list(numbers)[:20])}", fix=did_you_mean(unknown, numbers),
+            f"class_weight names the class {unknown!r}, which {dataset.target_name} does not have",
+            expected=f"one of its classes: {', '.join(list(numbers)[:20])}", fix=did_you_mean(unknown, numbers),
         )  # fmt: skip
     found = {numbers[key]: weight for key, weight in given.items()}
     if len(found) < len(given):

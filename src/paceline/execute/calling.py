@@ -19,7 +19,6 @@ Both ends of a `Link` speak JSON, so a thread and a process are served by the sa
 The last two also carry the configuration as the function asked for it so far.
 """
 
-import difflib
 import json
 import math
 import os
@@ -33,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from paceline.core import InvalidInput, Value
+from paceline.core import InvalidInput, Value, closest
 from paceline.space import Hyperparameter, HyperParameters, hyperparameter_from_json
 
 Function = Callable[[HyperParameters], Any]
@@ -106,7 +105,7 @@ def _without_objective(found: Sequence[str], metric: str, what: str) -> InvalidI
     """The error where a dict of metrics lacks the objective; ``objective="max"`` is of the metric ``score``."""
     if not found:
         return InvalidInput(f"{what} no metrics", expected=f"a dict with the objective {metric!r} in it")
-    names, one = ", ".join(map(repr, found)), (difflib.get_close_matches(metric, found, n=1) or found)[0]
+    names, one = ", ".join(map(repr, found)), closest(metric, found) or found[0]
     fix = f"To optimise {one!r}, pass objective=({one!r}, 'max') (or 'min')."
     return InvalidInput(f"{what} the metrics {names}", expected=f"the objective {metric!r} among them", fix=fix)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import keras
 import numpy as np
 
-from paceline.core import Configuration, InvalidInput
+from paceline.core import Configuration, InvalidInput, closest
 from paceline.execute.base import Job, Training
 from paceline.space import Discovery, HyperParameters, Learner, Observation, Space
 from paceline.train.build import Build, build_model
@@ -225,7 +225,10 @@ def check_objective(metric: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
         InvalidInput: it does not.
     """
     if metric not in shapes:
+        close = closest(metric, shapes, 0.7)
         fix = "" if not metric.startswith("val_") and f"val_{metric}" in shapes else _ADD
+        if close is not None:  # another case alone is no other metric
+            fix = f"Did you mean {close!r}?" + (f" If not: {_ADD}" if close.casefold() != metric.casefold() else "")
         raise InvalidInput(
             f"objective is {metric!r}", expected=f"one of the model's metrics: {', '.join(sorted(shapes))}", fix=fix
         )

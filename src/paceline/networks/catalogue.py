@@ -1,10 +1,9 @@
 """`create`: from a network's name and the shape of the data to a build function."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from paceline.core import InvalidInput, checks
+from paceline.core import InvalidInput, checks, did_you_mean
 from paceline.networks import cnn, mlp
 from paceline.networks.shapes import DataShape
 
@@ -49,11 +48,10 @@ def create(
         InvalidInput: an unknown name, or a shape that the network cannot take.
     """
     if name not in _MAKERS:
-        close = difflib.get_close_matches(str(name), _MAKERS, n=1)
         raise InvalidInput(
             f"there is no network named {name!r}",
             expected=f"one of {', '.join(_MAKERS)}",
-            fix=f"Did you mean {close[0]!r}?" if close else "Or pass a build function of your own.",
+            fix=did_you_mean(name, _MAKERS) or "Or pass a build function of your own.",
         )
     return _MAKERS[name](_checked(input_shape, task, num_outputs, one_hot))
 

@@ -1,6 +1,5 @@
 """The space: all hyperparameters of a search with their conditions, and what can be done with a configuration of it."""
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paceline.core import Configuration, InvalidInput, Value, checks, shown
+from paceline.core import Configuration, InvalidInput, Value, checks, closest, shown
 from paceline.space.base import Condition, Hyperparameter, Typed, read_conditions, typed
 from paceline.space.choices import Boolean, Choice, Fixed
 from paceline.space.enumeration import Enumeration
@@ -383,6 +382,6 @@ def _hold(rules: Iterable[_Rule], config: Mapping[str, Value]) -> bool:
 def _did_you_mean(name: object, known: tuple[str, ...]) -> str:
     if not known:
         return "there are none yet"
-    close = difflib.get_close_matches(str(name), known, n=1)
+    close = closest(name, known)
     listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    return f"did you mean {close[0]!r}? Known: {listed}" if close else f"known: {listed}"
+    return f"did you mean {close!r}? Known: {listed}" if close else f"known: {listed}"

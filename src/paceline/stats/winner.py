@@ -177,7 +177,11 @@ def _in_the_running(final: Final, objective: Objective) -> tuple["Gains", list[s
     pairs = [p for p in range(final.num_pairs) if all((number, p) in final.scores for number in final.finalists)]
     limits = []
     if len(pairs) < final.num_pairs:
-        limits.append(f"The final is not finished: {len(pairs)} of its {final.num_pairs} pairs count.")
+        done = f"only {len(pairs)}" if pairs else "none"
+        are = "is" if len(pairs) == 1 else "are"
+        limits.append(
+            f"The final is not finished: {done} of the {final.num_pairs} fresh trainings of each finalist {are} done."
+        )
     gains = {
         number: np.array([-objective.loss(final.scores[number, pair]) for pair in pairs], dtype=float)
         for number in final.finalists
@@ -188,12 +192,14 @@ def _in_the_running(final: Final, objective: Objective) -> tuple["Gains", list[s
     if not counted.any():
         return {}, [*limits, "No fresh training gave a score, so nothing can be said of the winner."]
     if not counted.all():
-        limits.append(f"On {int((~counted).sum())} of {len(pairs)} pairs even the most reliable finalist failed.")
+        limits.append(
+            f"In {int((~counted).sum())} of {len(pairs)} fresh trainings even the most reliable finalist failed."
+        )
     running = {number: gain[counted] for number, gain in gains.items() if worked[number][counted].all()}
     for number in final.finalists:
         if number not in running:
             failed = int((~worked[number]).sum())
-            limits.append(f"Trial {number} failed on {failed} of {len(pairs)} pairs, so it cannot win.")
+            limits.append(f"Trial {number} failed in {failed} of {len(pairs)} fresh trainings, so it cannot win.")
     return running, limits
 
 
@@ -263,7 +269,9 @@ def _limits(
             "The winner's fresh trainings all gave the same score, so how much others would differ is not known."
         )
     if strict and not halved and not certain:
-        limits.append("There are too few pairs for half of them to pick the winner and the other half to measure it.")
+        limits.append(
+            "There are too few fresh trainings for half of them to pick the winner and the other half to measure it."
+        )
     if final.splits is Splits.SAME:
         limits.append("All fresh trainings had the same split, that of the search, so all this holds for it only.")
     elif final.splits is Splits.SAME_FOLDS:

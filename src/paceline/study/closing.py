@@ -46,9 +46,8 @@ class Closing:
             return cls(0, False, prefer, refit)
         if isinstance(final, str) and final.strip().lower() in _NAMED:
             return cls(_NAMED[final.strip().lower()], final.strip().lower() == "auto", prefer, refit)
-        return cls(
-            whole_number("final", final, 2, also=" (fresh pairs), 'auto', 'strict' or False"), False, prefer, refit
-        )
+        also = " (fresh trainings of each finalist), 'auto', 'strict' or False"
+        return cls(whole_number("final", final, 2, also=also), False, prefer, refit)
 
     @property
     def is_strict(self) -> bool:

@@ -29,8 +29,6 @@ class Builder(Protocol):
 Buildable = Build | Builder | str
 """What users pass as ``build``: a function, an object with such a method, or a name."""
 
-_LOOP = ", or a hyperparameter such as Choice([32, 64])"
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -117,10 +115,8 @@ class Request:
         seed = whole_number("seed", seed, at_least=0)
         return cls(
             build, data, Objective.of(objective), Path(study),
-            epochs=None if isinstance(epochs, Hyperparameter) else whole_number("epochs", epochs, also=_LOOP),
-            batch_size=(
-                None if isinstance(batch_size, Hyperparameter) else whole_number("batch_size", batch_size, also=_LOOP)
-            ),
+            epochs=_constant("epochs", epochs, [10, 20]),
+            batch_size=_constant("batch_size", batch_size, [32, 64]),
             loop=Space(loop), budget=budget,
             search=SearchChoice.of(search, seed), schedule=schedule_named(schedule),
             ordered=None if ordered is None else flag("ordered", ordered, also=", or nothing"),
@@ -148,6 +144,12 @@ def schedule_named(given: str | Schedule) -> Literal["auto"] | Schedule:
     """
     is_open = isinstance(given, str) and given.strip().lower() == "auto"
     return "auto" if is_open else create_schedule(given)
+
+
+def _constant(name: str, given: Any, example: list[int]) -> int | None:
+    """A setting of the training loop that is the same in all trials; None where it is tuned."""
+    also = f", or a hyperparameter such as paceline.Choice({example})"
+    return None if isinstance(given, Hyperparameter) else whole_number(name, given, also=also)
 
 
 def _loop(name: str, value: Any) -> Any:
