@@ -80,7 +80,7 @@ def test_whatever_an_output_is_called_its_metric_decides(words: list[str], metri
 @pytest.mark.parametrize(
     "wrong",
     [
-        *(5, True, 1.5, b"val_loss", "", "  ", {}, {"val_loss": "min"}, np.zeros(3), object),
+        *("max", " Minimize ", 5, True, 1.5, b"val_loss", "", "  ", {}, {"val_loss": "min"}, np.zeros(3), object),
         *([], (), ("a",), ("a", "b"), ("a", "min", "c"), ["val_loss", "val_accuracy"]),
         *((5, "max"), (None, "max"), ("val_loss", 5), ("val_loss", None)),
     ],

@@ -41,6 +41,12 @@ class Objective:
     def __init__(self, metric: str, direction: str | None = None) -> None:
         if not isinstance(metric, str) or not metric.strip():
             raise _no_objective(metric)
+        if direction is None and _known_direction(metric) is not None:
+            raise InvalidInput(
+                f"objective is {metric!r}, a direction without a metric",
+                expected=f"a metric, such as 'val_accuracy' or ('val_accuracy', {metric!r})",
+                fix="A direction alone is enough for a function that gives its score, which is tuned without data.",
+            )
         object.__setattr__(self, "metric", metric)
         object.__setattr__(self, "direction", _infer(metric) if direction is None else _direction(direction))
 
