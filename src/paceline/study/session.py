@@ -60,7 +60,8 @@ def carry_out(
         StudyMismatch: the directory holds another study.
         StudyLocked: another process writes it.
         AllTrialsFailed: the first ten trials all failed.
-        InvalidInput: the task cannot be carried out; a new study of which no trial has ended is removed.
+        InvalidInput: the task cannot be carried out; a new study of a function of which no trial has
+            ended is removed.
     """
     # a user's function may change the current directory
     with interrupts.deferred(), chdir(os.curdir), writing(directory) as store:
@@ -93,8 +94,12 @@ class Session:
 
     @property
     def has_nothing(self) -> bool:
-        """Whether the study began in this session and none of its trials has ended."""
-        return self._is_new and not self._record.num_ended()
+        """Whether the study, of a function, began in this session and no trial of it has ended.
+
+        One that has not would begin anew in any case. That is not so of networks: what ends their study may be a batch
+        of a stream after hours of training, and they go on from their checkpoints.
+        """
+        return self._is_new and self._task.grows and not self._record.num_ended()
 
     def go(self, search: bool = True) -> None:
         """The whole session: search (unless that is over), then the final, then test and save the best."""
