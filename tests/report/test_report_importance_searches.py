@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import paceline
+from paceline.report.importance import bars
 from paceline.space import Float
 
 TRUTH = {"rate": 0.8, "units": 0.12, "dropout": 0.08, "decay": 0.0}
@@ -67,3 +68,22 @@ def test_shares_are_right_or_not_shown(tmp_path: Path, search: str, schedule: st
     for name, share in TRUTH.items():
         assert frame["share"][name] == pytest.approx(share, abs=0.1)
     assert frame["share"].sum() <= 1
+
+
+@pytest.mark.parametrize(("bad", "told"), [(math.nan, True), (-math.inf, True), (None, False)])
+def test_what_fails_counts_as_worst_or_is_said_to_be_left_out(tmp_path: Path, bad: float | None, told: bool) -> None:
+    def score(hp: Any) -> float:
+        x, y = hp.Float("x", 0.0, 1.0), hp.Float("y", 0.0, 1.0)
+        if y > 0.5 and bad is None:
+            raise ValueError("y is too large")
+        return float(bad) if y > 0.5 and bad is not None else -((x - 0.7) ** 2)
+
+    study = paceline.tune(
+        score, objective="max", trials=60, search="sobol", seed=1, study=tmp_path / "s", final=False, display=False
+    )
+    found = study.importance().set_index("hyperparameter")["share"]
+    lines = " ".join(bars(study.record))
+    if told:
+        assert not found["x"] > 0.5  # what matters is y; or nothing is shown
+    else:
+        assert "trials that failed are left out, so this holds only where trials do not fail" in lines

@@ -28,16 +28,23 @@ class Evidence:
     Attributes:
         table: their losses, at most `MOST_LOSSES` of them.
         num_known: how many trials there were to look at; more than in the table where it holds a part of them.
+        num_failed: trials that failed for another reason than a score that is not finite, and say nothing.
     """
 
     table: Table
     num_known: int = 0
+    num_failed: int = 0
 
     @property
     def remark(self) -> str:
-        """That these are not all trials, as a sentence; empty where they are."""
-        count = self.table.num_trials
-        return f"{count:,} of {self.num_known:,} trials were looked at." if count < self.num_known else ""
+        """That these are not all trials, in sentences; empty where they are."""
+        count, told = self.table.num_trials, []
+        if count < self.num_known:
+            told.append(f"{count:,} of {self.num_known:,} trials were looked at.")
+        if self.num_failed:
+            trials = "1 trial that failed is" if self.num_failed == 1 else f"{self.num_failed:,} trials that failed are"
+            told.append(f"{trials} left out, so this holds only where trials do not fail.")
+        return " ".join(told)
 
     def variance(self) -> "Variance":
         """What the scores vary by; see `paceline.stats.importance`.
@@ -55,7 +62,9 @@ def evidence(record: Record) -> Evidence:
     if record.created is None:
         return Evidence(Table.of(record.space, [], []))
     outside = {number for number, config in record.moved.items() if config is None}
-    counted = [number for number, trial in record.trials.items() if _counts(trial) and number not in outside]
+    inside = {number: trial for number, trial in record.trials.items() if number not in outside}
+    counted = [number for number, trial in inside.items() if _counts(trial, record)]
+    num_failed = sum(trial.state is TrialState.FAILED and not _has_diverged(trial, record) for trial in inside.values())
     chosen = _chosen(record, counted)
     full = max((trial.epochs for trial in chosen), default=1)
     rows = [(trial, epoch, loss) for trial in chosen for epoch, loss in _losses(trial, record, full)]
@@ -67,12 +76,17 @@ def evidence(record: Record) -> Evidence:
         epochs=[epoch for _, epoch, _ in rows],
         even=[trial.origin in _EVEN for trial, _, _ in rows],
     )
-    return Evidence(table, len(counted) if len(chosen) < len(counted) else table.num_trials)
+    return Evidence(table, len(counted) if len(chosen) < len(counted) else table.num_trials, num_failed)
 
 
-def _counts(trial: Trial) -> bool:
+def _has_diverged(trial: Trial, record: Record) -> bool:
+    """Whether a trial failed since its score was not finite: that is the worst there is."""
+    return (trial.error or "").startswith((_DIVERGED, f"its {record.objective.metric} is "))
+
+
+def _counts(trial: Trial, record: Record) -> bool:
     if trial.state is TrialState.FAILED:
-        return (trial.error or "").startswith(_DIVERGED)
+        return _has_diverged(trial, record)
     return trial.state.is_final and trial.score is not None and math.isfinite(trial.score)
 
 

@@ -66,9 +66,8 @@ def _lines(shares: "Sequence[Share]") -> Iterator[str]:
     ordered = sorted(shares, key=lambda share: -share.share)
     shown = ordered[:_MOST_BARS]
     width = max(len(share.names[0]) for share in shown)
-    most = max(shown[0].share, 1e-9)
     for share in shown:
-        yield f"  {share.names[0]:<{width}}  {_bar(share.share / most):<{_WIDTH}}  {interval(share)}"
+        yield f"  {share.names[0]:<{width}}  {_bar(share.share):<{_WIDTH}}  {interval(share)}"
     if len(ordered) > len(shown):
         yield f"  and {words.count(len(ordered) - len(shown), 'other')} below {100 * shown[-1].share:.0f} %"
 
