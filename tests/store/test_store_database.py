@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import paceline
 from paceline.core import InvalidInput, StudyLocked, TrialState, UnreadableStudy
 from paceline.core.events import (
     BestTested,
@@ -21,12 +23,13 @@ from paceline.core.events import (
     Event,
     Noted,
     ProgramCompiled,
+    SessionEnded,
     TrialAsked,
     TrialEnded,
     TrialPaused,
     TrialStarted,
 )
-from paceline.store import StudyStore
+from paceline.store import StudyStore, database
 
 values = st.one_of(
     st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False, allow_infinity=False), st.text()
@@ -224,3 +227,55 @@ def test_a_folder_that_cannot_be_written_is_read(tmp_path: Path, killed: Path) -
         assert notes(tmp_path / "s") == ["one", "two"]
     finally:
         (tmp_path / "s").chmod(0o700)
+
+
+# -- a closed study is in its database alone
+
+
+def copied_alone(directory: Path, to: Path) -> list[str]:
+    """The notes in a copy of the database without its log."""
+    to.mkdir()
+    shutil.copyfile(directory / "study.db", to / "study.db")
+    return notes(to)
+
+
+def test_a_database_is_whole_without_its_log_though_somebody_reads_as_its_writer_closes(tmp_path: Path) -> None:
+    writer = StudyStore(tmp_path / "s", writable=True)
+    writer.append([Noted("one")])
+    reads, closed = threading.Event(), threading.Event()
+
+    def read() -> None:
+        reader = sqlite3.connect(f"file:{tmp_path / 's' / 'study.db'}?mode=ro", uri=True, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM events").fetchall()
+        reads.set()
+        reader.execute("COMMIT")
+        closed.wait(60)  # it keeps the file open
+        reader.close()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert reads.wait(60)
+    writer.append([Noted("two")])
+    writer.close()
+    closed.set()
+    thread.join()
+    assert copied_alone(tmp_path / "s", tmp_path / "copy") == ["one", "two"]
+
+
+def test_the_next_writer_empties_a_log_that_a_reader_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "PATIENCE", 0.0)
+    writer = StudyStore(tmp_path / "s", writable=True)
+    writer.append([Noted("one")])
+    reader = sqlite3.connect(f"file:{tmp_path / 's' / 'study.db'}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    assert len(reader.execute("SELECT * FROM events").fetchall()) == 1
+    writer.append([Noted("two"), SessionEnded("it was enough", 1.0)])
+    writer.close()
+    found = str(paceline.doctor(tmp_path / "s"))
+    assert "study.db-wal belongs to the study: to copy it, copy both it and study.db." in found
+    reader.close()
+    StudyStore(tmp_path / "s", writable=True).close()
+    assert copied_alone(tmp_path / "s", tmp_path / "copy") == ["one", "two"]
+    assert not (tmp_path / "s" / "study.db-wal").exists()
+    assert "study.db-wal" not in str(paceline.doctor(tmp_path / "s"))

@@ -141,13 +141,21 @@ DAMAGES = {
 @pytest.mark.parametrize("said", DAMAGES)
 def test_a_damaged_event_and_its_repair(study: Path, said: str) -> None:
     sql(study, DAMAGES[said])
-    checked(study, 2, "study.db is damaged after the first 99 events", said, "cannot be read as it is", "--repair")
+    num_events = StudyStore(study, writable=False).last()
+    before = checked(study, 2, f"damaged after the first 99 of {num_events} events", said, "cannot be read", "--repair")
+    left, _, had = before.partition(" trials would be left")[0].rpartition(": ")[2].split()
+    assert int(left) < int(had) == 60
     with pytest.raises(UnreadableStudy, match="paceline doctor"):
         paceline.load_study(study)
     damaged = (study / "study.db").read_bytes()
-    checked(study, 0, "the damaged one is study.damaged-1.db", "study.db is whole: 99 events", repair=True)
+    lost = f"{num_events - 99} events after the first 99 could not be read; {60 - int(left)} of 60 trials were lost."
+    checked(study, 0, "the damaged one is study.damaged-1.db", lost, "study.db is whole: 101 events", repair=True)
     assert (study / "study.damaged-1.db").read_bytes() == damaged
-    checked(study, 0, "Nothing is wrong.")
+    checked(study, 0, "It was repaired, and has not ended.", "Nothing is wrong.")
+    shown = CliRunner().invoke(app, ["show", str(study)]).output
+    assert "It was repaired." in shown
+    assert lost in " ".join(shown.split())
+    assert "process died" not in shown
     original = paceline.load_study(study).trials
     again = paceline.resume(study, function, trials=60, display=False)
     assert len(again.trials) == 60
@@ -159,7 +167,7 @@ def test_a_damaged_event_and_its_repair(study: Path, said: str) -> None:
 def test_a_digit_that_was_damaged_on_the_disk(study: Path) -> None:
     """Another score is as good JSON as the right one."""
     sql(study, "UPDATE events SET body = replace(body, '1', '2') WHERE id = 201", checked=True)
-    checked(study, 2, "damaged after the first 200 events (event 201: its checksum differs)")
+    checked(study, 2, "damaged after the first 200 of ", "events (event 201: its checksum differs)")
     with pytest.raises(UnreadableStudy, match="its checksum differs"):
         paceline.load_study(study)
     checked(study, 0, repair=True)

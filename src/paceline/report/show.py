@@ -15,6 +15,7 @@ from paceline.store import StudyStore, study_directory
 from paceline.store.writer import process_of
 from paceline.study import Record
 from paceline.study.folded import fold
+from paceline.study.record import REPAIRED
 from paceline.study.timeline import Timeline
 
 FORMAT = 1
@@ -40,11 +41,12 @@ class Summary:
 
     @property
     def state(self) -> str:
-        """``"running"``, ``"finished"``, ``"interrupted"`` (on purpose) or ``"killed"`` (the process died)."""
+        """``"running"``, ``"finished"``, ``"interrupted"`` (on purpose, or
+        repaired: its last events could not be read) or ``"killed"`` (the process died)."""
         ended = self.record.ended
         if ended is None:
             return "killed" if self.writer is None else "running"
-        return "interrupted" if ended.reason == "interrupted" else "finished"
+        return "interrupted" if ended.reason in ("interrupted", REPAIRED) else "finished"
 
     @cached_property
     def ranked(self) -> list[Trial]:

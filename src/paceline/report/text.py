@@ -158,7 +158,7 @@ def _head(summary: Summary) -> Iterator[str]:
     state = {
         "running": f"It is running in process {summary.writer}.",
         "killed": "The process died (killed, or a power cut); what was measured is kept.",
-        "interrupted": "It was interrupted.",
+        "interrupted": f"It was {record.ended.reason if record.ended else ''}.",
     }.get(summary.state) or f"It is finished: {record.ended.reason if record.ended else ''}."
     counted = ", ".join(f"{number:,} {name}" for name, number in states(record).items()) or "none yet"
     yield f"{state} {words.count(len(record.trials), 'trial')} ({counted}) in {words.duration(summary.seconds)}."

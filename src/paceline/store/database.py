@@ -38,6 +38,9 @@ _FIRST = sa.select(EVENTS.c.body).where(EVENTS.c.kind == "StudyCreated").order_b
 _REPLACE = sa.text("INSERT OR REPLACE INTO current (name, value, checksum) VALUES (:name, :value, :checksum)")
 
 _AT_ONCE = 10_000  # events that are in memory as rows
+PATIENCE = 5.0
+"""Seconds for which a writer that closes waits for queries of readers to end."""
+
 _DURABLE_SECONDS = 1.0  # what a power cut may undo of what was measured, at most
 
 
@@ -196,8 +199,12 @@ class StudyStore:
         """Lets go of the file, and of the right to write. Raises nothing: it may follow an error."""
         with suppress(sa.exc.DBAPIError, sqlite3.Error):
             if self._connection is not None and self._lock is not None:
+                # so that the database has everything, also where it is copied without its log; this waits for
+                # readers that are in the middle of a query
+                self._pragma(f"busy_timeout={round(1000 * PATIENCE)}")
+                self._pragma("wal_checkpoint(TRUNCATE)")
                 # so that readers need no files beside it, which a disk that is read only could not hold; while
-                # somebody reads it that cannot be, and does no harm
+                # somebody has it open that cannot be, and does no harm
                 self._pragma("busy_timeout=0")
                 self._pragma("journal_mode=DELETE")
         with suppress(sa.exc.DBAPIError, sqlite3.Error):

@@ -8,6 +8,9 @@ from paceline.core.errors import shown
 DATABASE = "study.db"
 """The file of a study's directory that makes it one."""
 
+LOG = "study.db-wal"
+"""SQLite's log of it: what was written and is not in the database yet."""
+
 LOCK, CHECKPOINTS = "study.lock", "checkpoints"
 MODEL, PREDICTIONS, REPORT = "best.keras", "test.safetensors", "report.html"
 """What else there may be in it: the best model, what it predicts on the test part, and the report."""

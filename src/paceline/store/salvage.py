@@ -2,15 +2,16 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from paceline.core import StudyLocked
-from paceline.core.events import Json
+from paceline.core.events import Event, Json, TrialAsked
 from paceline.store.files import explained, flush, replacing
 from paceline.store.opening import damaged, engine_of, missing, read_event
 from paceline.store.opening import explained as explained_database
@@ -22,13 +23,16 @@ from paceline.store.tables import (
     SELECT_VALUES,
     VALUES,
     Stored,
+    event_of,
     make,
+    row_of_event,
     row_of_value,
     value_of,
 )
 
 _MOST_FAULTS = 3  # that SQLite is asked for
 _AT_ONCE = 10_000  # rows
+_MOST_SKIPPED = 100_000  # ids of events that are looked for one by one, since their pages are damaged
 
 
 def faults(directory: Path) -> list[str]:
@@ -73,13 +77,33 @@ def values(directory: Path) -> tuple[dict[str, Json], list[str]]:
     return known, bad
 
 
-def rebuild(directory: Path, last: int, kept: Mapping[str, Json]) -> Path:
+def counts(directory: Path) -> tuple[int, int]:
+    """How many events and trials a database had, as far as that can still be seen; damaged pages are passed over."""
+    trials = after = skipped = 0
+    last = _last_id(directory)
+    with _reading(directory) as reader:
+        while skipped <= _MOST_SKIPPED:
+            try:
+                for row in reader.connection().execute(SELECT_EVENTS.bindparams(after=after, most=-1)):
+                    after = row.id
+                    if row.kind == "TrialAsked":
+                        trials = max(trials, _number_in(row) + 1)
+                break
+            except (sa.exc.DBAPIError, sqlite3.Error):
+                after, skipped = after + 1, skipped + 1
+                if after >= last:
+                    break
+    return max(after, last), trials
+
+
+def rebuild(directory: Path, last: int, kept: Mapping[str, Json], added: Sequence[Event] = ()) -> Path:
     """Puts a database of the events up to ``last``, and of these current values, in place of a damaged one.
 
     Args:
         directory: of the study.
         last: the id of the last event that can be used.
         kept: current values by name.
+        added: events that say what was done; of the time of the last event.
 
     Returns:
         The file in which the damaged database is kept.
@@ -94,7 +118,7 @@ def rebuild(directory: Path, last: int, kept: Mapping[str, Json]) -> Path:
         with explained(directory / LOCK), lock.acquire(timeout=0):
             copy = _copied(path)
             with replacing(path) as new:
-                _write(directory, new, last, kept)
+                _write(directory, new, last, kept, added)
                 for ending in ("-wal", "-shm"):  # they belong to the old one
                     path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
             return copy
@@ -112,6 +136,24 @@ def _reading(directory: Path) -> Iterator[Reader]:
         reader.close()
 
 
+def _last_id(directory: Path) -> int:
+    """The id of the last event, 0 where that cannot be seen."""
+    with _reading(directory) as reader:
+        try:
+            return int(reader.connection().exec_driver_sql("SELECT max(id) FROM events").scalar() or 0)
+        except (sa.exc.DBAPIError, sqlite3.Error):
+            return 0
+
+
+def _number_in(row: sa.Row[Any]) -> int:
+    """The number of a trial in the row of an event, -1 where it cannot be read."""
+    try:
+        event = event_of(row).event
+    except (ValueError, TypeError):
+        return -1
+    return event.number if isinstance(event, TrialAsked) else -1
+
+
 def _copied(path: Path) -> Path:
     """A copy of a database, with its log, under a name that is free."""
     number = 1
@@ -126,13 +168,16 @@ def _copied(path: Path) -> Path:
     return copy
 
 
-def _write(directory: Path, new: Path, last: int, kept: Mapping[str, Json]) -> None:
+def _write(directory: Path, new: Path, last: int, kept: Mapping[str, Json], added: Sequence[Event]) -> None:
     engine = engine_of(new)
     with explained_database(new), engine.connect() as target, _reading(directory) as reader:
         make(target)
         found = reader.connection().execute(SELECT_EVENTS.bindparams(after=0, most=last))
         for rows in found.partitions(_AT_ONCE):
             target.execute(EVENTS.insert(), [{"checksum": None, **row._mapping} for row in rows])
+            time = float(rows[-1].time)
+        if added:
+            target.execute(EVENTS.insert(), [row_of_event(event, time) for event in added])
         if kept:
             target.execute(VALUES.insert(), [row_of_value(name, value) for name, value in kept.items()])
         target.commit()

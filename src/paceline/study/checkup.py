@@ -12,12 +12,13 @@ from paceline.core.events import FORMAT, Json, StudyCreated
 from paceline.store import StudyStore, salvage
 from paceline.store.files import leftovers
 from paceline.store.opening import NEWER
-from paceline.store.paths import CHECKPOINTS, DATABASE, MODEL
+from paceline.store.paths import CHECKPOINTS, DATABASE, LOG, MODEL
 from paceline.store.writer import process_of
 from paceline.study import snapshot
 from paceline.study.checkpoints import Checkpoints
 from paceline.study.folded import Folded
 from paceline.study.network_files import Unusable, key_of
+from paceline.study.record import REPAIRED
 
 Level = Literal["fine", "note", "wrong"]
 
@@ -52,6 +53,7 @@ class Contents:
         values: the current values that can be read.
         bad_values: names of those that cannot.
         is_newer: whether a newer version wrote the study; nothing more is known then.
+        had_events, had_trials: how many there were, as far as that can still be seen, where some cannot be read.
     """
 
     directory: Path
@@ -61,6 +63,8 @@ class Contents:
     values: Mapping[str, Json] = field(default_factory=dict)
     bad_values: tuple[str, ...] = ()
     is_newer: bool = False
+    had_events: int = 0
+    had_trials: int = 0
 
     @property
     def num_events(self) -> int:
@@ -97,7 +101,9 @@ def read(directory: Path) -> Contents:
         faults = salvage.faults(directory)
     except PacelineError as error:
         return Contents(directory, folded, why or _reason(error))
-    return Contents(directory, folded, why, tuple(faults), values, tuple(bad))
+    had = salvage.counts(directory) if why and folded.last else (0, 0)
+    had = max(had[0], folded.last), max(had[1], len(folded.record.trials))
+    return Contents(directory, folded, why, tuple(faults), values, tuple(bad), False, *had)
 
 
 def _reason(error: PacelineError) -> str:
@@ -114,7 +120,9 @@ def database(known: Contents) -> Iterator[Finding]:
     if known.why and not known.num_events:
         yield Finding("wrong", f"{DATABASE} cannot be read ({known.why}).", "Restore it from a copy.")
     elif known.why:
-        yield Finding("wrong", f"{DATABASE} is damaged after the first {count} ({known.why}).")
+        had = f"{known.num_events:,} of {known.had_events:,} events"
+        left = f"{len(known.folded.record.trials):,} of {known.had_trials:,} trials would be left by a repair"
+        yield Finding("wrong", f"{DATABASE} is damaged after the first {had} ({known.why}): {left}.")
     elif known.faults:
         yield Finding("wrong", f"{DATABASE} is damaged ({'; '.join(known.faults)}), but all {count} can be read.")
     elif known.num_events:
@@ -130,8 +138,19 @@ def writer(known: Contents) -> Iterator[Finding]:
     process, ended = process_of(known.values.get("writer")), known.folded.record.ended
     if process is not None and ended is None and not known.why:
         yield Finding("note", f"It is being written by process {process}.")
+    elif ended is not None and ended.reason == REPAIRED:
+        yield Finding("note", "It was repaired, and has not ended.", f"Go on with it: {known.go_on}")
     elif ended is None and known.folded.record.created is not None and not known.why:
         yield Finding("note", "Its last process died; what was measured is kept.", f"Go on with it: {known.go_on}")
+
+
+def log(known: Contents) -> Iterator[Finding]:
+    """Whether the database is one file: not while it is written, nor where its last writer could not see to it."""
+    path = known.directory / LOG
+    is_written = known.folded.record.ended is None and process_of(known.values.get("writer")) is not None
+    if not is_written and path.is_file() and path.stat().st_size:
+        text = f"{LOG} belongs to the study: to copy it, copy both it and {DATABASE}."
+        yield Finding("note", text, "The next session puts them together.")
 
 
 def kept_snapshot(known: Contents) -> Iterator[Finding]:
@@ -216,5 +235,5 @@ def _installed(name: str) -> str | None:
         return None
 
 
-CHECKS = (database, writer, kept_snapshot, checkpoints, best_model, unfinished, versions)
+CHECKS = (database, writer, log, kept_snapshot, checkpoints, best_model, unfinished, versions)
 """In the order in which they are told; of a study that a newer version wrote, only the first."""

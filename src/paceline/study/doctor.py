@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paceline.core import InvalidInput, PacelineError, command_line
-from paceline.core.events import Json
+from paceline.core.events import Event, Json, Noted, SessionEnded
 from paceline.core.texts import printable
 from paceline.store import StudyStore, salvage
 from paceline.store.files import leftovers, remove_leftovers
@@ -18,6 +18,7 @@ from paceline.study.checkpoints import Checkpoints
 from paceline.study.checkup import CHECKS, Contents, Finding, read
 from paceline.study.folded import read_record
 from paceline.study.network_files import key_of
+from paceline.study.record import REPAIRED
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,10 @@ def repair(directory: Path) -> Diagnosis:
     """
     known, done = _contents(directory), []
     if _can_be_repaired(known):
-        copy = salvage.rebuild(directory, known.num_events, _values_for(known))
+        copy = salvage.rebuild(directory, known.num_events, _values_for(known), _events_for(known))
         done.append(Finding("note", f"Repaired: {DATABASE} is a new one; the damaged one is {copy.name}."))
+        if known.why:
+            done.append(Finding("note", _lost(known)))
     if found := leftovers(directory):
         remove_leftovers(directory)
         done.append(Finding("note", f"Removed: {', '.join(folder.name for folder in found)}."))
@@ -107,6 +110,21 @@ def _is_readable(directory: Path) -> bool:
     except PacelineError:
         return False
     return True
+
+
+def _lost(known: Contents) -> str:
+    """What is lost of a study by its damage, as a sentence."""
+    events, trials = known.had_events - known.num_events, known.had_trials - len(known.folded.record.trials)
+    which = f"{events:,} events after the first {known.num_events:,} could not be read"
+    return f"{which}; {trials:,} of {known.had_trials:,} trials were lost."
+
+
+def _events_for(known: Contents) -> tuple[Event, ...]:
+    """What is added to the events that can be used, where others are lost: that they are, and an end to the session."""
+    if not known.why:
+        return ()
+    clock = known.folded.clock
+    return Noted(f"Repaired: {_lost(known)}"), SessionEnded(REPAIRED, clock.seconds - clock.spent)
 
 
 def _values_for(known: Contents) -> Mapping[str, Json]:

@@ -35,6 +35,9 @@ from paceline.space import Space
 from paceline.study.moved import moved, without
 from paceline.study.settings import with_changes
 
+REPAIRED = "repaired"
+"""The reason of the end of a session whose last events could not be read."""
+
 
 @dataclass(eq=False)
 class Record:

@@ -26,6 +26,7 @@ from paceline.study.best_model import BestModel
 from paceline.study.final import TheFinal
 from paceline.study.folded import writing
 from paceline.study.network_files import Unusable
+from paceline.study.record import REPAIRED
 from paceline.study.recorder import Observer, Recorder
 from paceline.study.search import Search
 from paceline.study.task import Task
@@ -118,7 +119,7 @@ class Session:
         """Nothing more is tried; trials that were put aside stay so, for a session that searches again."""
         self._executor.close()
         before = self._ended_before
-        if before is not None and before.reason != INTERRUPTED:
+        if before is not None and before.reason not in (INTERRUPTED, REPAIRED):
             return before.reason  # it was over
         return "it was finished early, as asked"
 

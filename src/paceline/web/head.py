@@ -36,7 +36,8 @@ def _sentence(summary: Summary) -> str:
     if summary.state == "running":
         return f"Running in process {summary.writer}."
     if summary.state in ("killed", "interrupted"):
-        why = "The process died (killed, or a power cut)" if summary.state == "killed" else "Interrupted"
+        ended = record.ended  # "interrupted" or "repaired"
+        why = ended.reason.capitalize() if ended else "The process died (killed, or a power cut)"
         return f"{why}; what was measured is kept. {'. '.join(how_to_go_on(summary))}"
     return f"Finished: {record.ended.reason if record.ended else ''}."
 
