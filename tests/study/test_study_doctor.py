@@ -288,3 +288,38 @@ def test_a_repair_while_another_process_writes(study: Path) -> None:
         paceline.doctor(study, repair=True)
     assert (study / "study.db").read_bytes() == before
     writer.close()
+
+
+EMPTIED: dict[str, Callable[[Path], object]] = {
+    "no bytes": lambda path: path.write_bytes(b""),
+    "no tables": lambda path: path.unlink() or sqlite3.connect(path).execute("PRAGMA journal_mode=WAL").fetchall(),
+    "no events": lambda path: sql(path.parent, "DELETE FROM events"),
+}
+
+
+@pytest.mark.parametrize("how", EMPTIED)
+def test_an_empty_database_beside_results(networks: Path, tmp_path: Path, how: str) -> None:
+    directory = Path(shutil.copytree(networks, tmp_path / "s"))
+    EMPTIED[how](directory / "study.db")
+    before = contents(directory)
+    said = checked(directory, 2, "study.db is empty, though results lie beside it (checkpoints, best.keras")
+    assert said.count("wrong ") == 1
+    assert "cannot be read as it is" in said
+    for command in ("show", "resume", "report"):
+        result = CliRunner().invoke(app, [command, str(directory)])
+        assert result.exit_code == 2
+        assert "Restore it from a copy" in " ".join(result.output.split())
+    with pytest.raises(UnreadableStudy, match="though results lie beside it: checkpoints, best.keras"):
+        paceline.tune(build, (np.zeros((9, 3)), np.arange(9) % 2), study=directory, trials=1, objective="val_accuracy")
+    assert contents(directory) == before
+
+
+@pytest.mark.parametrize("how", ["no bytes", "no tables"])
+def test_an_empty_database_alone(study: Path, how: str) -> None:
+    EMPTIED[how](study / "study.db")
+    said = checked(study, 2, "study.db is empty: it was damaged, or the study was stopped before it stored anything")
+    assert said.count("wrong ") == 1
+    shown = CliRunner().invoke(app, ["show", str(study)])
+    assert "has not begun" in shown.output
+    assert "Run again what was to begin it." in shown.output
+    assert "paceline resume" not in shown.output

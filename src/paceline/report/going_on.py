@@ -54,6 +54,9 @@ def interruptible_runs(directory: Path) -> Iterator[None]:
 def how_to_go_on(summary: Summary) -> Iterator[str]:
     """What can be done with a study that was stopped before its end, a line each."""
     directory = summary.directory
+    if summary.record.created is None:
+        yield "Run again what was to begin it."
+        return
     yield f"Go on with: {command_line('resume', directory)}{_from_memory(summary)}"
     if summary.record.best is not None or any(t.measurements for t in summary.record.all_trials()):
         yield f"Or end the search here and choose the best model now: {command_line('finish', directory)}"

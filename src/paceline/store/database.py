@@ -16,8 +16,8 @@ from filelock import FileLock, Timeout
 from paceline.core import InvalidInput, PacelineError, StudyLocked, UnreadableStudy
 from paceline.core.events import FORMAT, Event, Json
 from paceline.store import files
-from paceline.store.opening import check_log, damaged, engine_of, explained, missing, newer, read_event
-from paceline.store.paths import DATABASE, LOCK
+from paceline.store.opening import check_log, damaged, emptied, engine_of, explained, missing, newer, read_event
+from paceline.store.paths import DATABASE, LOCK, results_in
 from paceline.store.reading import Reader
 from paceline.store.tables import (
     EVENTS,
@@ -82,9 +82,10 @@ class StudyStore:
         self._reader: Reader | None = None
         self._is_durable, self._durable_at = False, 0.0
         self.num_in_snapshot = self.num_since_snapshot = 0
+        was_there = self._path.exists()
         if writable:
             self._take_lock()
-        elif not self._path.exists():
+        elif not was_there:
             raise InvalidInput(
                 f"{directory} holds no study", expected=f"a directory made by paceline (it has a {DATABASE})"
             )
@@ -95,7 +96,8 @@ class StudyStore:
                     self._connection = engine_of(self._path).connect()
                 else:
                     self._reader = Reader(self._path)
-                self._check()
+                if not self._check() and was_there and (results := results_in(directory)):
+                    raise emptied(self._path, results)
                 if writable:
                     self._prepare()
         except BaseException:
@@ -248,15 +250,18 @@ class StudyStore:
             with connection.begin():
                 return connection.execute(query).all() if connection.execute(_TABLES).first() else ()
 
-    def _check(self) -> None:
+    def _check(self) -> bool:
         """Makes sure that the file is a study that this version can read; one that is still being made is.
+
+        Returns:
+            Whether it has begun.
 
         Raises:
             UnreadableStudy: it is not.
         """
         rows = self._rows(_FIRST)
         if not rows:
-            return
+            return False
         try:
             found = json.loads(rows[0][0])["format"]
         except (ValueError, TypeError, KeyError):
@@ -265,6 +270,7 @@ class StudyStore:
             raise damaged(self._path, "its first event does not say in which format the others are")
         if found > FORMAT:
             raise newer(self._path, f"its format is {found}")
+        return True
 
     def _prepare(self) -> None:
         # WAL: readers never wait for the writer, and a killed process loses nothing

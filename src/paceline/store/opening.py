@@ -2,7 +2,7 @@
 
 import errno
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from paceline.core import PacelineError, UnreadableStudy, command_line
 from paceline.core.events import UnknownKind
 from paceline.store.files import cannot_write
+from paceline.store.paths import LOG
 from paceline.store.tables import Stored, event_of
 
 NEWER = "a newer version wrote it"
@@ -85,6 +86,13 @@ def damaged(path: Path, reason: object) -> UnreadableStudy:
     look = command_line("doctor", path.parent)
     message = f"{path} is damaged ({reason}). To see what can be read, and repaired: {look}"
     return UnreadableStudy(message, str(reason))
+
+
+def emptied(path: Path, results: Sequence[str]) -> UnreadableStudy:
+    """The error for a database that says nothing, though results lie beside it."""
+    reason = f"it is empty, though results lie beside it: {', '.join(results)}"
+    fix = f"Restore it from a copy, together with {LOG} where there is one; or use another directory."
+    return UnreadableStudy(f"{path} is damaged ({reason}). {fix}", reason)
 
 
 def newer(path: Path, found: str) -> UnreadableStudy:

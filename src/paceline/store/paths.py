@@ -19,6 +19,13 @@ MODEL, PREDICTIONS, REPORT = "best.keras", "test.safetensors", "report.html"
 _LONGEST = Path(CHECKPOINTS) / "best-trial-000000000-000000000.safetensors"
 
 
+def results_in(directory: Path) -> list[str]:
+    """Which files or folders of a study's directory hold what was trained: no study that has not begun has any."""
+    has_networks = any((directory / CHECKPOINTS).glob("*.safetensors"))
+    files = [name for name in (MODEL, PREDICTIONS) if (directory / name).exists()]
+    return [*([CHECKPOINTS] if has_networks else []), *files]
+
+
 def study_directory(given: object, name: str = "study") -> Path:
     """The directory that a user named; it need not exist.
 

@@ -46,6 +46,12 @@ def faults(directory: Path) -> list[str]:
     return [str(row[0]) for row in rows if row[0] != "ok"]
 
 
+def is_empty(directory: Path) -> bool:
+    """Whether a database that can be opened has no table at all: SQLite takes an empty file for one."""
+    with _reading(directory) as reader, explained_database(directory / DATABASE):
+        return reader.connection().exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar() == 0
+
+
 def events(directory: Path) -> Iterator[Stored]:
     """The events one by one, up to the first that cannot be used.
 

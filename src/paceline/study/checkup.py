@@ -12,13 +12,15 @@ from paceline.core.events import FORMAT, Json, StudyCreated
 from paceline.store import StudyStore, salvage
 from paceline.store.files import leftovers
 from paceline.store.opening import NEWER
-from paceline.store.paths import CHECKPOINTS, DATABASE, LOG, MODEL
+from paceline.store.paths import CHECKPOINTS, DATABASE, LOG, MODEL, results_in
 from paceline.store.writer import process_of
 from paceline.study import snapshot
 from paceline.study.checkpoints import Checkpoints
 from paceline.study.folded import Folded
 from paceline.study.network_files import Unusable, key_of
 from paceline.study.record import REPAIRED
+
+_EMPTY = "it is empty"
 
 Level = Literal["fine", "note", "wrong"]
 
@@ -86,6 +88,8 @@ def read(directory: Path) -> Contents:
     """Everything of a study's database that can be read."""
     folded, why = Folded(), ""
     try:
+        if salvage.is_empty(directory):
+            return Contents(directory, why=_EMPTY)
         for one in salvage.events(directory):
             if isinstance(one.event, StudyCreated) and one.event.format > FORMAT:
                 return Contents(directory, is_newer=True)
@@ -117,7 +121,14 @@ def database(known: Contents) -> Iterator[Finding]:
         text = f"{DATABASE} was written by a newer Paceline, so that nothing more can be said of it here."
         yield Finding("wrong", text, "Install a newer one: pip install --upgrade paceline")
         return
-    if known.why and not known.num_events:
+    results = results_in(known.directory)
+    if not known.num_events and known.why in ("", _EMPTY) and results:
+        text = f"{DATABASE} is empty, though results lie beside it ({', '.join(results)}): it was damaged."
+        yield Finding("wrong", text, f"Restore it from a copy, together with {LOG} where there is one.")
+    elif known.why == _EMPTY:
+        text = f"{DATABASE} is empty: it was damaged, or the study was stopped before it stored anything."
+        yield Finding("wrong", text, "Restore it from a copy, or run again what was to begin it.")
+    elif known.why and not known.num_events:
         yield Finding("wrong", f"{DATABASE} cannot be read ({known.why}).", "Restore it from a copy.")
     elif known.why:
         had = f"{known.num_events:,} of {known.had_events:,} events"
@@ -170,7 +181,7 @@ def kept_snapshot(known: Contents) -> Iterator[Finding]:
 def checkpoints(known: Contents) -> Iterator[Finding]:
     """Whether every network that the study says it keeps is there and is the one that was stored."""
     record, folder = known.folded.record, known.directory / CHECKPOINTS
-    if "checkpoints" not in known.values:
+    if "checkpoints" not in known.values or not known.num_events:
         return
     try:
         kept = Checkpoints(folder, known.values["checkpoints"], lambda number: key_of(record.trials[number]))

@@ -97,16 +97,18 @@ def _contents(directory: Path) -> Contents:
 def _diagnosis(known: Contents) -> Diagnosis:
     checks = CHECKS[:1] if known.is_newer else CHECKS
     findings = tuple(finding for check in checks for finding in check(known))
-    return Diagnosis(known.directory, findings, _is_readable(known.directory), _can_be_repaired(known))
+    return Diagnosis(known.directory, findings, _is_readable(known), _can_be_repaired(known))
 
 
 def _can_be_repaired(known: Contents) -> bool:
     return known.is_damaged and known.num_events > 0
 
 
-def _is_readable(directory: Path) -> bool:
+def _is_readable(known: Contents) -> bool:
+    if known.why:
+        return False
     try:
-        read_record(directory)
+        read_record(known.directory)
     except PacelineError:
         return False
     return True
