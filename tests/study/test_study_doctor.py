@@ -45,14 +45,16 @@ def build(hp: Any) -> keras.Model:
     return model
 
 
+X = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
+ROWS = X, (X[:, 0] > 0).astype(int)
+
+
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study of networks."""
     directory = tmp_path_factory.mktemp("networks") / "s"
-    x = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
-    y = (x[:, 0] > 0).astype(int)
     common: dict[str, Any] = {"objective": "val_accuracy", "final": False, "display": False, "seed": 1}
-    paceline.tune(build, (x, y), trials=2, epochs=1, keep_models=2, study=directory, **common)
+    paceline.tune(build, ROWS, trials=2, epochs=1, keep_models=2, study=directory, **common)
     return directory
 
 
@@ -88,7 +90,9 @@ def checked(directory: Path, code: int, *words: str, repair: bool = False) -> st
 def test_a_healthy_study(study: Path, networks: Path) -> None:
     said = checked(study, 0, "study.db is whole:", "60 trials", "Nothing is wrong.")
     assert "wrong " not in said.replace("Nothing is wrong.", "")
-    checked(networks, 0, "3 networks are in checkpoints as they were stored.", "best.keras loads.")
+    checked(
+        networks, 0, "3 networks are in checkpoints as they were stored.", "best.keras is as it was stored, and loads."
+    )
     found = paceline.doctor(study)
     assert found.is_healthy
     assert found.is_readable
@@ -274,10 +278,52 @@ def test_a_checkpoint_that_cannot_be_used(networks: Path, tmp_path: Path, said: 
     assert output.count(said) == 3
 
 
-def test_a_model_that_does_not_load(networks: Path, tmp_path: Path) -> None:
+def in_its_place(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+OTHERS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "text": ("best.keras is not the file that the study wrote", lambda path: path.write_bytes(b"nothing")),
+    "another study's": ("best.keras is not the file that the study wrote", lambda path: other().save(path)),
+    "missing": ("best.keras is missing", lambda path: path.unlink()),
+    "a directory": ("best.keras is no file. Move it away.", in_its_place),
+}
+
+
+def other() -> keras.Model:
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_another_file_in_the_place_of_the_best_model(networks: Path, tmp_path: Path, what: str) -> None:
+    directory, (said, put) = Path(shutil.copytree(networks, tmp_path / "s")), OTHERS[what]
+    right = paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0)
+    put(directory / "best.keras")
+    checked(directory, 1, said, "It is written again when the study goes on: paceline resume")
+    shown = CliRunner().invoke(app, ["show", str(directory)]).output
+    assert what != "a directory" or "The trained model is" not in shown
+    study = paceline.load_study(directory)
+    with pytest.raises(InvalidInput, match=r"best.keras is .*, and the build function"):
+        study.best_model()
+    np.testing.assert_array_equal(study.best_model(build=build).predict(ROWS[0], verbose=0), right)
+    if what == "a directory":
+        (directory / "best.keras").rmdir()
+    paceline.resume(directory, build, ROWS, display=False)
+    checked(directory, 0, "best.keras is as it was stored, and loads.")
+    np.testing.assert_array_equal(paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0), right)
+
+
+def test_the_network_of_the_best_model_is_lost_with_and_without_its_file(networks: Path, tmp_path: Path) -> None:
     directory = Path(shutil.copytree(networks, tmp_path / "s"))
-    (directory / "best.keras").write_bytes(b"nothing")
-    checked(directory, 0, "best.keras cannot be loaded", "study.best_model(build=build)")
+    right = paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0)
+    shutil.rmtree(directory / "checkpoints")
+    checked(directory, 1, "The best model's network cannot be used", "It is in best.keras as well.")
+    np.testing.assert_array_equal(paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0), right)
+    (directory / "best.keras").unlink()
+    checked(directory, 1, "The best model's network cannot be used", "It is trained again when the study goes on.")
+    paceline.resume(directory, build, ROWS, display=False)
+    np.testing.assert_allclose(paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0), right, 1e-6)
 
 
 def test_a_repair_while_another_process_writes(study: Path) -> None:
@@ -290,9 +336,17 @@ def test_a_repair_while_another_process_writes(study: Path) -> None:
     writer.close()
 
 
+def without_tables(path: Path) -> None:
+    """As where what was written was in a log that is lost."""
+    path.unlink()
+    raw = sqlite3.connect(path)
+    raw.execute("PRAGMA journal_mode=WAL")
+    raw.close()
+
+
 EMPTIED: dict[str, Callable[[Path], object]] = {
     "no bytes": lambda path: path.write_bytes(b""),
-    "no tables": lambda path: path.unlink() or sqlite3.connect(path).execute("PRAGMA journal_mode=WAL").fetchall(),
+    "no tables": without_tables,
     "no events": lambda path: sql(path.parent, "DELETE FROM events"),
 }
 

@@ -13,11 +13,12 @@ def lines(summary: Summary) -> Iterator[str]:
     """Where the best model is, what loading it takes, and of which other trials the models are kept."""
     path = summary.directory / MODEL
     note = next((note for note in reversed(summary.record.notes) if MODEL in note), None)
-    if path.exists() and note is None:
+    is_file = path.is_file()
+    if is_file and note is None:
         yield f"The trained model is {path}; load it with keras.saving.load_model."
-    elif path.exists():
+    elif is_file:
         yield f"The trained model is {path}."
-    if path.exists():
+    if is_file:
         yield from rows_of_model(summary.record)
     if note is not None:
         yield note

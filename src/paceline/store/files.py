@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 import time
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from paceline.store.writer import process_of, this_process
 
 _NEW = ".new-"
 _ABANDONED_SECONDS = 3600.0  # after which a process of another machine is not writing any more
+
+_AT_ONCE = 1 << 20  # bytes
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -97,6 +100,19 @@ def _is_abandoned(folder: Path) -> bool:
         return time.time() - folder.lstat().st_mtime > _ABANDONED_SECONDS
     except OSError:
         return False
+
+
+def checksum(path: Path) -> int:
+    """The CRC-32 of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = 0
+    with path.open("rb") as file:
+        while part := file.read(_AT_ONCE):
+            found = zlib.crc32(part, found)
+    return found
 
 
 def flush(path: Path) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from paceline.core import PacelineError, Trial
 from paceline.core.events import BestTested, Event, Json, Noted
 from paceline.execute.base import Leaves
-from paceline.store.files import remove, remove_unfinished, replacing
+from paceline.store.files import checksum, remove, remove_unfinished, replacing
 from paceline.store.paths import MODEL, PREDICTIONS
+from paceline.study.best_file import fault_of
 from paceline.study.models import Models
 from paceline.study.recorder import Recorder
 from paceline.study.task import Task
@@ -63,11 +64,13 @@ class BestModel:
     def _is_there(self, best: Trial, test_part: TestPart) -> bool:
         """Whether the model of this trial is kept, was tested, and has its file where it can have one."""
         known, tested = self._recorder.best_model, self._record.tested
-        file = (self._directory / MODEL).exists()
+        has_file = not fault_of(self._directory / MODEL, known)
         if known is None:  # written before weights were kept
-            return file and tested is not None and self._record.test_is_current
+            return has_file and tested is not None and self._record.test_is_current
         is_tested = test_part.is_empty or (tested is not None and tested.number == best.number)
-        return self._is_of(known, best) and is_tested and (file or bool(known["keras"]["reason"]))
+        if not (self._is_of(known, best) and is_tested):
+            return False
+        return has_file or (bool(known["keras"]["reason"]) and self._recorder.best_model_leaves() is not None)
 
     def _is_of(self, known: Mapping[str, Json], best: Trial) -> bool:
         """Whether what was kept is the model that would be made now."""
@@ -130,6 +133,7 @@ def write_keras(
         remove(target)
         return {"reason": str(error)}, [no_file(str(error))]
     said = {"reason": "", "objects": list(needs.objects), "registered": needs.registered, "safe": needs.safe_mode}
+    said["crc32"] = checksum(target)
     return said, file_needs(needs)
 
 

@@ -224,9 +224,10 @@ class Checkpoints:
 
     # -- all of them
 
-    def checks(self, record: Record) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    def checks(self, record: Record, *, is_in_file: bool) -> Iterator[tuple[str, str, Callable[[], object]]]:
         """For each network: whose it is in words, what to do where it cannot be used, and what reads it.
 
+        ``is_in_file`` says whether there is a whole file of the best model beside them.
         What reads it raises `Unusable`, or a ``LookupError`` where the record has no such trial.
         """
         again = "It is trained again from its start when the study goes on."
@@ -236,7 +237,8 @@ class Checkpoints:
             again = f"study.model({number}, retrain=True) makes it again."
             yield f"network of trial {number}", again, partial(self.model, number)
         if self._index.best_model is not None:
-            yield "best model's network", "It is made again when the study goes on.", self.best_model_leaves
+            again = "It is in best.keras as well." if is_in_file else "It is trained again when the study goes on."
+            yield "best model's network", again, self.best_model_leaves
 
     def _running(self, number: int, record: Record) -> Snapshot | None:
         return self.snapshot(number, record.num_measured(number))

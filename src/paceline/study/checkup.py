@@ -15,6 +15,7 @@ from paceline.store.opening import NEWER
 from paceline.store.paths import CHECKPOINTS, DATABASE, LOG, MODEL, results_in
 from paceline.store.writer import process_of
 from paceline.study import snapshot
+from paceline.study.best_file import fault_of
 from paceline.study.checkpoints import Checkpoints
 from paceline.study.folded import Folded
 from paceline.study.network_files import Unusable, key_of
@@ -77,6 +78,13 @@ class Contents:
     def is_damaged(self) -> bool:
         """Whether a new database, of what can be used, is better than the one that is there."""
         return bool(self.why or self.faults or self.bad_values)
+
+    @property
+    def best_model(self) -> Mapping[str, Json] | None:
+        """What is stored of the model that the study gives out; None where nothing is."""
+        index = self.values.get("checkpoints")
+        found = index.get("best_model") if isinstance(index, Mapping) else None
+        return found if isinstance(found, Mapping) and found else None
 
     @property
     def go_on(self) -> str:
@@ -189,7 +197,7 @@ def checkpoints(known: Contents) -> Iterator[Finding]:
         yield Finding("wrong", str(error))
         return
     count = 0
-    for whose, fix, load in kept.checks(record):
+    for whose, fix, load in kept.checks(record, is_in_file=not fault_of(known.directory / MODEL, known.best_model)):
         try:
             load()
             count += 1
@@ -201,20 +209,23 @@ def checkpoints(known: Contents) -> Iterator[Finding]:
 
 
 def best_model(known: Contents) -> Iterator[Finding]:
-    """Whether the file of the best model can be loaded."""
-    path = known.directory / MODEL
-    if not path.exists():
+    """Whether the file of the best model is the one that the study wrote, and can be loaded."""
+    path, stored = known.directory / MODEL, known.best_model
+    if not path.exists() and (stored is None or stored.get("keras", {}).get("reason")):
+        return
+    if fault := fault_of(path, stored):
+        away = "" if path.is_file() or not path.exists() else "Move it away. "
+        yield Finding("wrong", f"{MODEL} {fault}.", f"{away}It is written again when the study goes on: {known.go_on}")
         return
     from paceline.study.loading import load_file
 
     try:
         load_file(path)
-        yield Finding("fine", f"{MODEL} loads.")
+        is_same = stored is not None and "crc32" in stored.get("keras", {})
+        yield Finding("fine", f"{MODEL} {'is as it was stored, and loads' if is_same else 'loads'}.")
     except InvalidInput as error:
         by_weights = "The weights are among the checkpoints as well: study.best_model(build=build)"
-        index = known.values.get("checkpoints")
-        has_weights = isinstance(index, Mapping) and bool(index.get("best_model"))
-        yield Finding("note" if has_weights else "wrong", f"{error.passed}.", by_weights if has_weights else "")
+        yield Finding("note" if stored else "wrong", f"{error.passed}.", by_weights if stored else "")
 
 
 def unfinished(known: Contents) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Any
 from paceline.core import Budget, InvalidInput, Trial, TrialState, command_line
 from paceline.store.paths import MODEL
 from paceline.study.backend import choose_backend
+from paceline.study.best_file import fault_of
 from paceline.study.checkpoints import Checkpoints
 from paceline.study.continuing import Existing
 from paceline.study.models import Models
@@ -75,10 +76,11 @@ def best_model(
     _check_has_networks(record, directory)
     checkpoints = Checkpoints.read(directory, record)
     path, known = directory / MODEL, checkpoints.best_model
-    if known is None and not path.exists():
+    fault = fault_of(path, known)
+    if known is None and fault:
         raise _no_model_yet(record, directory)
     asks_for_file = custom_objects is not None or not safe_mode
-    if asks_for_file or (origin.given is None and path.exists() and _is_enough(known)):
+    if asks_for_file or (origin.given is None and not fault and _is_enough(known)):
         try:
             return _load(path, known, custom_objects, safe_mode)
         except InvalidInput:
@@ -93,8 +95,9 @@ def best_model(
     try:
         build = origin.build(record, directory)
     except InvalidInput as error:
-        other = f", or custom_objects={{...}} to load {MODEL}" if path.exists() else ""
-        raise InvalidInput(error.passed, expected=f"{error.expected}{other}", fix=error.fix) from None
+        other = f", or custom_objects={{...}} to load {MODEL}" if not fault else ""
+        lost = f"{path} {fault}, and " if fault and not known["keras"]["reason"] else ""
+        raise InvalidInput(f"{lost}{error.passed}", expected=f"{error.expected}{other}", fix=error.fix) from None
     return _models(record, build).of(record.trial(known["trial"]), leaves)
 
 
@@ -160,9 +163,9 @@ def _load(path: Path, known: Mapping[str, Any] | None, custom_objects: Any, safe
     choose_backend()
     import keras
 
-    if not path.exists():
+    if fault := fault_of(path, known):
         why = known["keras"]["reason"] if known else ""
-        raise InvalidInput(f"{path} is not there{f': {why}' if why else ''}", expected="best_model(build=build)")
+        raise InvalidInput(f"{path} {fault}{f': {why}' if why else ''}", expected="best_model(build=build)")
     try:
         return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=safe_mode)
     except Exception as error:

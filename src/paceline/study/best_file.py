@@ -1,0 +1,27 @@
+"""Whether ``best.keras`` is the file that the study wrote: it may have been replaced, or lost, since."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from paceline.core.events import Json
+from paceline.store.files import checksum
+
+
+def fault_of(path: Path, known: Mapping[str, Json] | None) -> str:
+    """What is wrong with the file of the best model, as the end of a sentence; empty where nothing is.
+
+    Args:
+        path: of the file.
+        known: what the study stored of its best model. Without a checksum, as in studies of earlier versions, any file
+            is taken.
+    """
+    if not path.exists():
+        return "is missing"
+    if not path.is_file():
+        return "is no file"
+    stored = known.get("keras", {}).get("crc32") if known else None
+    try:
+        found = stored if stored is None else checksum(path)
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return "" if found == stored else "is not the file that the study wrote: its checksum differs"
