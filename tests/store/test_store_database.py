@@ -89,6 +89,30 @@ def test_a_failing_append_leaves_nothing(tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_came_since_a_mark_is_taken_back(tmp_path: Path) -> None:
+    new = StudyStore(tmp_path / "new", writable=True)
+    mark = new.mark()
+    new.append([Noted("first")])
+    new.rewind(mark)
+    assert not (tmp_path / "new").exists()
+    store = StudyStore(tmp_path / "old", writable=True)
+    store.append([Noted("first"), Noted("second")], {"turns": 1})
+    store.save_snapshot(1, "kept")
+    mark = store.mark()
+    for _ in range(2):
+        store.append([Noted("third")], {"turns": 2, "strategy": 3})
+        store.save_snapshot(3, "gone")
+        store.rewind(mark)
+        assert [one.event for one in store.events()] == [Noted("first"), Noted("second")]
+        assert (store.value("turns"), store.value("strategy"), store.snapshot()) == (1, None, None)
+        assert (store.num_in_snapshot, store.num_since_snapshot) == (0, 2)
+    store.append([Noted("third")])
+    store.close()
+    reader = StudyStore(tmp_path / "old", writable=False)
+    assert [one.id for one in reader.events()] == [1, 2, 3]
+    reader.close()
+
+
 def test_the_lock_goes_with_the_process_that_held_it(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path\n"

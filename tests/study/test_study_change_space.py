@@ -219,6 +219,117 @@ def test_what_a_function_leaves_out_of_its_branches_stays(tmp_path: Path) -> Non
     assert replaced(tmp_path) == []
 
 
+def plain(hp: Any) -> float:
+    return float(-((hp.Float("x", 0, 1) - 0.7) ** 2))
+
+
+def with_more(hp: Any) -> float:
+    return plain(hp) - 1 - float(hp.Float("m", 0, 1))
+
+
+def test_a_function_that_asks_for_something_new(tmp_path: Path) -> None:
+    search(tmp_path, None, plain)
+    study = search(tmp_path, None, with_more, trials=12, change_space=True)
+    assert study.record.moved == dict.fromkeys(range(6))
+    assert study.best.number >= 6
+    assert len(replaced(tmp_path)) == 1
+    assert study.record.notes[-1] == (
+        "The space was changed: m: not in the study, Float(0.0, 1.0) now. 0 trials of 6 are of the new space. "
+        "6 trials lie outside of it, and count for nothing."
+    )
+    again = search(tmp_path, None, with_more, trials=14, change_space=True)
+    assert again.record.moved == study.record.moved
+    assert len(replaced(tmp_path)) == 1
+
+
+def test_without_a_change_what_joins_takes_nothing_from_the_trials(tmp_path: Path) -> None:
+    search(tmp_path, None, plain)
+    study = search(tmp_path, None, with_more, trials=12)
+    assert study.record.moved == {}
+    assert study.best.number < 6
+    fresh = search(tmp_path / "fresh", None, with_more, change_space=True)
+    assert fresh.record.notes == []
+    assert replaced(tmp_path / "fresh") == replaced(tmp_path) == []
+
+
+@pytest.mark.parametrize("final", [False, 2])
+def test_what_was_left_out_and_comes_back(tmp_path: Path, final: Any) -> None:
+    search(tmp_path, None, with_more, final=final)
+    search(tmp_path, None, plain, trials=10, change_space=True, final=final)
+    study = search(tmp_path, None, with_more, trials=14, change_space=True, final=final)
+    assert study.record.moved == dict.fromkeys(range(6, 10))
+    assert "m" in study.best.config
+    last = [note for note in study.record.notes if note.startswith("The space was changed")][-1]
+    assert last.startswith("The space was changed: m: not in the study, Float(0.0, 1.0) now. 6 trials of 10 are of")
+
+
+def test_what_only_a_branch_asks_for_leaves_the_trials_that_did_not_take_it(tmp_path: Path) -> None:
+    def branch(hp: Any) -> float:
+        return float(hp.Float("x", 0, 1) + (hp.Float("m", 0, 1) if hp.Boolean("deep") else 0))
+
+    def no_condition(hp: Any) -> float:  # which values of x ask for m is nothing that a condition could say
+        x = hp.Float("x", 0, 1)
+        return float(x + (hp.Float("m", 0, 1) if x > 0.5 else 0))
+
+    search(tmp_path / "a", None, lambda hp: hp.Float("x", 0, 1) + hp.Boolean("deep"))
+    study = search(tmp_path / "a", None, branch, trials=14, change_space=True)
+    deep = {trial.number for trial in study.trials[:6] if trial.config["deep"]}
+    assert 0 < len(deep) < 6
+    assert study.record.moved == dict.fromkeys(deep)
+    search(tmp_path / "b", None, lambda hp: hp.Float("x", 0, 1))
+    study = search(tmp_path / "b", None, no_condition, trials=14, change_space=True)
+    assert study.record.moved == dict.fromkeys(range(6))
+    assert any("m" not in config for config in configs(study)[6:])
+    assert search(tmp_path / "b", None, no_condition, trials=16).record.moved == study.record.moved
+
+
+def test_what_joins_sessions_after_the_change_is_nothing_the_trials_before_it_had(tmp_path: Path) -> None:
+    def late(hp: Any) -> float:
+        return with_more(hp) + float(hp.Float("late", 0, 1))
+
+    search(tmp_path, {"x": Float(0, 0.9)}, plain)
+    study = search(tmp_path, {"x": Float(0, 1)}, plain, trials=9, change_space=True)
+    assert study.record.moved == {}
+    study = search(tmp_path, {"x": Float(0, 1)}, late, trials=12)
+    assert study.record.moved == dict.fromkeys(range(6))
+    body = snapshot.dump(study.record, Clock())
+    assert body is not None
+    loaded = snapshot.load(body)
+    assert loaded is not None
+    assert (
+        (loaded[0].earlier, loaded[0].begun)
+        == (study.record.earlier, study.record.begun)
+        == (set(range(6)), {9, 10, 11})
+    )
+
+
+@pytest.mark.parametrize("final", [False, 2])
+def test_a_refused_resume_leaves_the_study_as_it_was(tmp_path: Path, final: Any) -> None:
+    def stored() -> tuple[list[Any], list[Any]]:
+        store = StudyStore(tmp_path, writable=False)
+        found = list(store.events()), [store.value(name) for name in ("strategy", "turns", "checkpoints")]
+        store.close()
+        return found
+
+    def wider(hp: Any) -> float:
+        return float(hp.Float("x", 0, 2))
+
+    search(tmp_path, None, plain, final=final)
+    before = stored()
+    with pytest.raises(StudyMismatch, match=r"the function asks for Float\('x', 0.0, 2.0\)"):
+        paceline.resume(tmp_path, wider, trials=9, display=False)
+    assert stored() == before
+    told = CliRunner().invoke(app, ["show", str(tmp_path)]).output
+    assert "interrupted" not in told
+    assert "6 trials" in told
+    alone = search(tmp_path / "alone", None, plain, trials=6, final=final)
+    assert configs(paceline.load_study(tmp_path)) == configs(alone)
+    more: dict[str, Any] = {"trials": 9, "display": False}
+    assert configs(paceline.resume(tmp_path, plain, **more)) == configs(
+        paceline.resume(tmp_path / "alone", plain, **more)
+    )
+
+
 def test_what_is_learnt_after_the_change_counts_for_the_trials_before(tmp_path: Path) -> None:
     def kinds(wide: bool) -> Callable[[Any], float]:
         def function(hp: Any) -> float:
@@ -376,6 +487,9 @@ def test_a_study_that_is_told_by_hand(tmp_path: Path) -> None:
         inside = [trial.number for trial in told if trial.config["k"] == 0]
         assert [trial.number for trial in study.record.members()] == inside
         assert [trial.number for trial in study.pending] == [number for number in inside if number >= 4]
+        ended = next(trial for trial in told[4:] if trial.number not in inside)
+        with pytest.raises(paceline.InvalidInput, match=f"trial {ended.number} was ended when the space was changed"):
+            study.tell(ended, 1.0)
         assert all(trial.config["k"] == 0 for trial in study.ask(3))
         assert len(study.trials_dataframe()) == 9
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from paceline.core import StudyMismatch
-from paceline.core.events import Event, Noted, SpaceChanged, SpaceReplaced
-from paceline.space import Hyperparameter, Learner, Observation, Space, differences
+from paceline.core.events import Event, SpaceChanged, SpaceReplaced
+from paceline.space import Hyperparameter, Learner, Observation, Space
 
 
 class SpaceTracker:
@@ -23,6 +23,7 @@ class SpaceTracker:
         """
         self._learner, self._may_change, self._given = Learner(space), may_change, given
         self._unconfirmed = {(h.name, h.definition_id) for h in space}  # no function has asked for it in this session
+        self._asked: set[tuple[str, str]] = set()  # what functions have asked for in this session
         self._silent: set[int] = set()
         self._told: dict[int, tuple[list[Hyperparameter], Observation, bool]] = {}
 
@@ -61,14 +62,15 @@ class SpaceTracker:
         events: list[Event] = []
         while self._told and (first := min(self._told)) < min(self._silent, default=first + 1):
             new, seen, ended = self._told.pop(first)
-            before = self.space
+            # what is asked for as never before belongs to a changed function, if the user says that it may have changed
+            is_first = any((h.name, h.definition_id) not in self._asked for h in new)
+            self._asked |= set(seen.asked.items())
             instead = self._changed(new, seen, ended)
             for known, h in instead:
                 self._learner.replace(known, h)
             grown = self._learner.learn(first, [h for h in new if h not in [one for _, one in instead]], seen)
-            if instead:
-                told = "; ".join(f"{name}: {what}" for name, what in differences(before, self.space).items())
-                events += [SpaceReplaced(self.space.to_json(), first), Noted(f"The space was changed: {told}.")]
+            if instead or (grown and is_first and self._may_change):
+                events.append(SpaceReplaced(self.space.to_json(), first))
             elif grown:
                 events.append(SpaceChanged(self.space.to_json(), first))
         return events

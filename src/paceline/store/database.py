@@ -24,6 +24,7 @@ from paceline.store.tables import (
     SELECT_EVENTS,
     SELECT_VALUES,
     SNAPSHOTS,
+    VALUES,
     Stored,
     make,
     row_of_event,
@@ -52,10 +53,19 @@ class Snapshot:
     body: str
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a study holds at one moment: the id of its last event, and its current values as rows."""
+
+    last: int
+    values: Sequence[Mapping[str, Any]]
+
+
 class StudyStore:
     """The memory of one study.
 
-    Guarantees: `append` is one transaction, all of it or nothing; ids only grow; what a reader saw never changes.
+    Guarantees: `append` is one transaction, all of it or nothing; ids only grow, and what a reader saw never changes,
+    but for `rewind`.
     Beside the events it keeps a few current values (the strategy's state, where checkpoints are), replaced in the
     same transaction as the events that made them so.
 
@@ -219,6 +229,22 @@ class StudyStore:
         if self._lock is not None:
             self._lock.release()
 
+    def mark(self) -> Mark:
+        """What the study holds now, for `rewind`."""
+        return Mark(self.last(), [dict(row._mapping) for row in self._rows(sa.select(VALUES))])
+
+    def rewind(self, mark: Mark) -> None:
+        """Takes back all that was stored since a mark; a study that had no events then is removed."""
+        if not mark.last:
+            self.discard()
+            return
+        with explained(self._path), self._open.begin():
+            self._open.execute(EVENTS.delete().where(EVENTS.c.id > mark.last))
+            self._open.execute(SNAPSHOTS.delete().where(SNAPSHOTS.c.last > mark.last))
+            self._open.execute(VALUES.delete())
+            self._open.execute(VALUES.insert(), list(mark.values))
+        self._count()
+
     def discard(self) -> None:
         """Removes a study that has come to nothing, and its directory where nothing else is in it; closes the store."""
         with suppress(sa.exc.DBAPIError, sqlite3.Error):
@@ -277,6 +303,9 @@ class StudyStore:
         self._pragma("journal_mode=WAL")
         make(self._open)
         self.append([], {"writer": this_process()})
+        self._count()
+
+    def _count(self) -> None:
         kept = self.snapshot()
         self.num_in_snapshot = kept.last if kept else 0
         self.num_since_snapshot = self.last() - self.num_in_snapshot

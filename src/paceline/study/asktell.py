@@ -136,8 +136,8 @@ class OpenStudy:
             The trial as it stands now.
 
         Raises:
-            InvalidInput: a trial that was never asked for or was told already; metrics that are no finite number, or
-                lack the objective. The study stays as it was.
+            InvalidInput: a trial that was never asked for, was told already or was ended when the space was changed;
+                metrics that are no finite number, or lack the objective. The study stays as it was.
         """
         number = self._pending(trial)
         metric = self.record.objective.metric
@@ -215,11 +215,16 @@ class OpenStudy:
             own = self.record.trials.get(whole_number("trial", number, at_least=0))
         except InvalidInput:
             own = None
+        waiting = ", ".join(str(one.number) for one in self.pending) or "none"
         if own is None or (isinstance(trial, Trial) and trial.config != own.config):
-            waiting = ", ".join(str(one.number) for one in self.pending) or "none"
             told = f"trial {number!r}" if own is None else f"a trial {number} of another study"
             raise InvalidInput(
                 f"tell was given {told}, which this study never asked for", expected=f"one that is pending: {waiting}"
+            )
+        if own.state is TrialState.STOPPED:  # nothing else stops a trial that is told by hand
+            raise InvalidInput(
+                f"trial {number} was ended when the space was changed: its configuration is not one of the space now",
+                expected=f"one that is pending: {waiting}",
             )
         if own.state.is_final:
             raise InvalidInput(

@@ -46,18 +46,22 @@ def changed(
     }
     if not found:
         return []
-    told = "; ".join(f"{name}: {what}" for name, what in found.items())
     if not may_change:
         raise StudyMismatch(
-            f"the space differs in {', '.join(found)} ({told})",
+            f"the space differs in {', '.join(found)} ({_listed(found)})",
             expected=f"the space of {directory}",
             fix=f"{_CHANGE} {another_directory(directory)}",
         )
     whole = now if whole is None else whole
     away = moved(record.trials, record.moved, record.space, whole)
     ended = [_ended(number, config) for number, config in away.items() if not record.trials[number].state.is_final]
-    note = " ".join([f"The space was changed: {told}.", *_told(record, away)])
-    return [SpaceReplaced(whole.to_json()), *ended, Noted(note)]
+    return [SpaceReplaced(whole.to_json()), *ended, _note(found, len(record.trials), away)]
+
+
+def note_of_call(before: Space, record: Record) -> Noted:
+    """What is noted once a call has shown that the space was changed, and the record has taken that."""
+    away = {number: config for number, config in record.moved.items() if number in record.earlier}
+    return _note(differences(before, record.space), len(record.earlier), away)
 
 
 # -- functions: a part of the space may be given, and the rest is what calls have shown
@@ -97,13 +101,21 @@ def _ended(number: int, config: Configuration | None) -> TrialEnded:
     return TrialEnded(number, TrialState.STOPPED, None, None, f"its configuration {why}")
 
 
-def _told(record: Record, away: Mapping[int, Configuration | None]) -> list[str]:
-    """What becomes of the trials, in sentences."""
-    if not record.trials:
+def _note(found: Mapping[str, str], count: int, away: Mapping[int, Configuration | None]) -> Noted:
+    return Noted(" ".join([f"The space was changed: {_listed(found)}.", *_told(count, away)]))
+
+
+def _listed(found: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {what}" for name, what in found.items())
+
+
+def _told(count: int, away: Mapping[int, Configuration | None]) -> list[str]:
+    """What becomes of so many trials, in sentences."""
+    if not count:
         return []
     outside = sum(config is None for config in away.values())
     partial = len(away) - outside
-    told = [f"{_counted(len(record.trials) - len(away))} of {len(record.trials)} are of the new space."]
+    told = [f"{_counted(count - len(away))} of {count:,} are of the new space."]
     if partial:
         told.append(
             f"{_counted(partial)} have a value of what is gone: the search learns from them, and none of them can be "

@@ -127,7 +127,7 @@ class FunctionTask:
         fixed = {name: scalar(value, f"fixed[{name!r}]") for name, value in asked.items()}
         given = given_space(_stored_space(existing) if space is None else space, fixed)
         closing = closing or Closing()
-        change_space = flag("change_space", change_space)
+        change_space = flag("change_space", change_space) and existing is not None
         whole = _whole(given, existing, change_space)
         search = search.within(whole) if change_space else search
         strategy = search.first(default=bool(closing.pairs))

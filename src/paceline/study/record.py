@@ -33,6 +33,7 @@ from paceline.core.events import (
 )
 from paceline.space import Space
 from paceline.study.moved import moved, without
+from paceline.study.repeats import ablation_of, final_of
 from paceline.study.settings import with_changes
 
 REPAIRED = "repaired"
@@ -60,6 +61,9 @@ class Record:
         changes: what of the settings was changed when the study went on.
         moved: trials of an earlier space that are none of the space as it stands, by number: the configuration of it as
             which a search learns from them, or None where they lie outside.
+        begun: trials that began in the last session.
+        earlier: trials that began before the space was changed last. One that lacks a value for a hyperparameter that
+            joins later is none of the space: what was changed may have brought it.
         test_is_current: whether the best model was tested since anything changed that may have changed it.
 
     All that the events add up to is in these fields: it is stored by their types (`paceline.study.snapshot`). What
@@ -84,6 +88,8 @@ class Record:
     test_is_current: bool = False
     changes: list[SettingsChanged] = field(default_factory=list)
     moved: dict[int, Configuration | None] = field(default_factory=dict)
+    begun: set[int] = field(default_factory=set)
+    earlier: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.space = Space.from_json(self.spaces[-1].space) if self.spaces else Space()
@@ -215,14 +221,14 @@ class Record:
                 self.settings = with_changes(self.settings, event.changed)
             case SessionStarted():
                 self.sessions.append(event)
-                self.ended = None
+                self.ended, self.begun = None, set()
             case SessionEnded():
                 self.seconds += event.seconds
                 self.ended = event
             case SpaceChanged():
-                self.space = Space.from_json(event.space)
+                before, self.space = self.space, Space.from_json(event.space)
                 self.spaces.append(event)
-                self._look_again()
+                self._look_again(before)
             case SpaceReplaced():
                 self._replace_space(event)
             case TrialAsked():
@@ -233,6 +239,8 @@ class Record:
                 self.trials_since_final, self.notes_of_final = True, []
             case TrialStarted():
                 self.moved.pop(event.number, None)  # it has begun in this space, whatever it was proposed in
+                self.earlier.discard(event.number)
+                self.begun.add(event.number)
                 self._change(
                     event.number,
                     state=TrialState.RUNNING,
@@ -258,7 +266,7 @@ class Record:
             case Noted():
                 self._note(event)
             case FinalStarted():
-                self._begin_final(event)
+                self.final, self.trials_since_final = final_of(event, self.final), False
             case FinalMeasured() if self.final is not None:
                 key = (event.number, event.pair)
                 score = math.nan if event.score is None else event.score
@@ -272,7 +280,7 @@ class Record:
                 self.final = replace(self.final, winner=event.winner)
                 self.test_is_current = False
             case AblationStarted():
-                self._begin_ablation(event)
+                self.ablation = ablation_of(event, self.ablation)
             case AblationMeasured() if self.ablation is not None:
                 place = (Side(event.side), event.name, event.pair)
                 score = math.nan if event.score is None else event.score
@@ -281,25 +289,30 @@ class Record:
                 self.tested = event
                 self.test_is_current = True
 
-    def _look_again(self) -> None:
-        """More is known of the space since it was changed: trials that were none of it may be of it."""
-        if self.moved:
-            now = moved(self.trials, self.moved, self.space, self.space, only=self.moved)
-            if now != self.moved:
-                self.moved, self._longest = now, None
-                self._best = self._find_best()
+    def _look_again(self, before: Space) -> None:
+        """More is known of the space since it was changed: which earlier trials are of it may change."""
+        now = moved(self.trials, self.moved, before, self.space, only=self.moved)
+        members = moved(self.trials, {}, before, self.space, only=self.earlier - self.moved.keys())
+        now |= {number: None for number, config in members.items() if config is None}
+        if now != self.moved:
+            self._move(now)
 
     def _replace_space(self, event: SpaceReplaced) -> None:
-        """From here on there is another space, and no result that rests on a trial outside of it."""
+        """From here on there is another space; where a call showed it, the trials of this session are of it."""
         before, self.space = self.space, Space.from_json(event.space)
         self.spaces.append(SpaceChanged(event.space, event.trial))
-        self.moved = moved(self.trials, self.moved, before, self.space)
+        self.earlier = self.trials.keys() - (set() if event.trial is None else self.begun)
+        self._move(moved(self.trials, self.moved, before, self.space, only=self.earlier))
+        self.trials_since_final, self.test_is_current, self.notes_of_final = True, False, []
+
+    def _move(self, now: dict[int, Configuration | None]) -> None:
+        """Other trials are none of the space, and no result rests on one of them."""
+        self.moved = now
         self._best, self._longest = self._find_best(), None
         if self.final is not None:
             self.final = without(self.final, self.moved)
         if self.ablation is not None and {self.ablation.default, self.ablation.winner} & self.moved.keys():
             self.ablation = None
-        self.trials_since_final, self.test_is_current, self.notes_of_final = True, False, []
 
     def _note(self, event: Noted) -> None:
         if event.text not in self.notes:
@@ -316,31 +329,6 @@ class Record:
         self._counts[self.trials[number].state] -= 1
         self.trials[number] = replace(self.trials[number], **changes)  # type: ignore[arg-type]
         self._counts[self.trials[number].state] += 1
-
-    def _begin_final(self, event: FinalStarted) -> None:
-        """A pair of one kind is the same in every final: what was measured of a finalist before is still true."""
-        earlier = self.final
-        final = Final(
-            event.finalists, event.default, event.num_pairs, event.kind, event.validation_share, seeded=False
-        )  # fmt: skip
-        if earlier is not None and earlier.splits is final.splits:
-            every = {(number, pair) for number in final.finalists for pair in range(final.num_pairs)}
-            scores = {key: score for key, score in earlier.scores.items() if key in every}
-            seconds = {key: earlier.seconds[key] for key in scores}
-            final = replace(final, scores=scores, seconds=seconds, seeded=earlier.seeded)
-        self.final = final
-        self.trials_since_final = False
-
-    def _begin_ablation(self, event: AblationStarted) -> None:
-        """Of an earlier one between the same two trials, on the same pairs, what was measured is still true."""
-        changes = {Side(side): tuple(names) for side, names in event.changes.items()}
-        earlier = self.ablation
-        ends = (event.default, event.winner, event.kind)
-        same = earlier is not None and (earlier.default, earlier.winner, earlier.splits) == ends
-        self.ablation = Ablation(
-            event.default, event.winner, event.num_pairs, event.kind, event.validation_share, changes,
-            earlier.scores if earlier is not None and same else {},
-        )  # fmt: skip
 
     def _end(self, event: TrialEnded) -> None:
         self.trials_since_final, self.test_is_current, self.notes_of_final = True, False, []

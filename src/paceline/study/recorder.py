@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from paceline.core.events import EpochMeasured, Event, Json, Noted, TrialEnded, TrialPaused
+from paceline.core.events import EpochMeasured, Event, Json, Noted, SpaceReplaced, TrialEnded, TrialPaused
 from paceline.execute.base import Leaves, Progress, Snapshot
 from paceline.store import StudyStore
 from paceline.store.files import remove_leftovers
 from paceline.store.paths import CHECKPOINTS
+from paceline.study.changed_space import note_of_call
 from paceline.study.checkpoints import Checkpoints
 from paceline.study.folded import fold, keep_snapshot
 from paceline.study.network_files import Unusable, key_of
@@ -65,6 +66,7 @@ class Recorder:
             The trials that came to a place where they are to be looked at, or to their end.
         """
         now: list[Event] = []
+        notes: list[Event] = []
         arrived = []
         for event in progress.events:
             if isinstance(event, EpochMeasured):
@@ -79,10 +81,15 @@ class Recorder:
                 arrived.append(event.number)
                 if isinstance(event, TrialEnded):
                     self._forget(event.number)
+            before = self.record.space
             self.record.apply(event)
             now.append(event)
+            if isinstance(event, SpaceReplaced):
+                notes.append(note_of_call(before, self.record))
+                self.record.apply(notes[-1])
+                now.append(notes[-1])
         self._save(progress, now, {event.number for event in now if isinstance(event, TrialPaused)})
-        self._observe(progress.events)
+        self._observe([*progress.events, *notes])
         if progress.error is not None:
             raise progress.error
         return arrived

@@ -61,17 +61,18 @@ def carry_out(
         StudyMismatch: the directory holds another study.
         StudyLocked: another process writes it.
         AllTrialsFailed: the first ten trials all failed.
-        InvalidInput: the task cannot be carried out; a new study of a function of which no trial has
-            ended is removed.
+        InvalidInput: the task cannot be carried out; where that shows before a trial of a function
+            has ended, the study is as it was before, and a new one is removed.
     """
     # a user's function may change the current directory
     with interrupts.deferred(), chdir(os.curdir), writing(directory) as store:
+        mark = store.mark()
         session = Session(task, store, observer, time.monotonic() if began is None else began)
         try:
             session.go(search)
         except InvalidInput:
-            if session.has_nothing:
-                store.discard()
+            if session.was_refused:
+                store.rewind(mark)
             raise
 
 
@@ -85,28 +86,29 @@ class Session:
         self._ended_before = self._record.ended
         self._recorder.set_num_kept(task.num_kept)
         self._executor: Executor = task.executor()
-        self._is_new = self._record.created is None
-        if self._is_new:
+        if self._record.created is None:
             self._create()
         else:
             self._go_on(store.value("strategy"))
         states = store.value("strategy"), store.value("turns")
+        self._num_ended, self._is_searching = self._record.num_ended(), True
         self._search = Search(task, self._recorder, self._executor, self._seconds_left, *states)
 
     @property
-    def has_nothing(self) -> bool:
-        """Whether the study, of a function, began in this session and no trial of it has ended.
+    def was_refused(self) -> bool:
+        """Whether, of a function, this session has ended no trial before an error ended its search.
 
-        One that has not would begin anew in any case. That is not so of networks: what ends their study may be a batch
-        of a stream after hours of training, and they go on from their checkpoints.
+        A call that has not ended would begin anew in any case. That is not so of networks: what ends their study may be
+        a batch of a stream after hours of training, and they go on from their checkpoints.
         """
-        return self._is_new and self._task.grows and not self._record.num_ended()
+        return self._task.grows and self._is_searching and self._record.num_ended() == self._num_ended
 
     def go(self, search: bool = True) -> None:
         """The whole session: search (unless that is over), then the final, then test and save the best."""
         reason = INTERRUPTED
         try:
             ended = self._search_on() if search else self._search_no_more()
+            self._is_searching = False
             self._hold_final(is_last=not search)
             BestModel(self._task, self._recorder, self._directory).make()
             reason = ended
