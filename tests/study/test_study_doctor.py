@@ -1,6 +1,7 @@
 """A study's directory is checked: what is wrong is said, nothing changes unless asked, and a repair loses nothing."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -195,7 +196,9 @@ def test_a_damaged_page_and_its_repair(study: Path) -> None:
     with path.open("r+b") as file:
         file.seek(size // 2 // 4096 * 4096)
         file.write(bytes(4096))
-    checked(study, 2, "study.db is damaged after the first", "--repair")
+    said = checked(
+        study, 2, "study.db is damaged after the first", "of 60 trials would be left by a repair", "--repair"
+    )
     before = path.read_bytes()
     said = checked(study, 0, "Repaired", repair=True)
     assert (study / "study.damaged-1.db").read_bytes() == before
@@ -377,3 +380,20 @@ def test_an_empty_database_alone(study: Path, how: str) -> None:
     assert "has not begun" in shown.output
     assert "Run again what was to begin it." in shown.output
     assert "paceline resume" not in shown.output
+
+
+def test_what_is_said_of_each_damaged_page(study: Path) -> None:
+    """How many events and trials there were is seen, or is said not to be."""
+    path = study / "study.db"
+    whole = path.read_bytes()
+    num_events = StudyStore(study, writable=False).last()
+    for start in range(0, len(whole), 4096):
+        path.write_bytes(whole[:start] + bytes(4096) + whole[start + 4096 :])
+        said = str(paceline.doctor(study))
+        if found := re.search(r"after the first (\d+) of (\d+) events .*: (\d+) of (\d+) trials would", said):
+            first, events, left, trials = map(int, found.groups())
+            assert first < events <= num_events
+            assert left <= trials <= 60
+        else:
+            unknown = re.search(r"after the first \d+ events .* trials that can be seen would be left", said)
+            assert unknown or "is whole" in said or "all 3" in said or "cannot be read (" in said

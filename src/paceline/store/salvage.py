@@ -85,13 +85,13 @@ def values(directory: Path) -> tuple[dict[str, Json], list[str]]:
 
 def counts(directory: Path) -> tuple[int, int]:
     """How many events and trials a database had, as far as that can still be seen; damaged pages are passed over."""
-    trials = after = skipped = 0
+    trials = seen = after = skipped = 0
     last = _last_id(directory)
-    with _reading(directory) as reader:
+    with _reading(directory) as reader, explained_database(directory / DATABASE):
         while skipped <= _MOST_SKIPPED:
             try:
                 for row in reader.connection().execute(SELECT_EVENTS.bindparams(after=after, most=-1)):
-                    after = row.id
+                    seen = after = row.id
                     if row.kind == "TrialAsked":
                         trials = max(trials, _number_in(row) + 1)
                 break
@@ -99,7 +99,7 @@ def counts(directory: Path) -> tuple[int, int]:
                 after, skipped = after + 1, skipped + 1
                 if after >= last:
                     break
-    return max(after, last), trials
+    return max(seen, last), trials
 
 
 def rebuild(directory: Path, last: int, kept: Mapping[str, Json], added: Sequence[Event] = ()) -> Path:

@@ -75,6 +75,11 @@ class Contents:
         return self.folded.last
 
     @property
+    def sees_the_end(self) -> bool:
+        """Whether later events than the first that cannot be used are seen, so that it is known how many there were."""
+        return self.had_events > self.num_events
+
+    @property
     def is_damaged(self) -> bool:
         """Whether a new database, of what can be used, is better than the one that is there."""
         return bool(self.why or self.faults or self.bad_values)
@@ -108,14 +113,24 @@ def read(directory: Path) -> Contents:
             return Contents(directory, is_newer=True)
     except ValueError as error:
         why = str(error)
+    had = salvage.counts(directory) if why and folded.last else (0, 0)
+    had = max(had[0], folded.last), max(had[1], len(folded.record.trials))
+    values, bad, faults = _beside_events(directory)
+    if faults and not folded.last:
+        why = why or faults[0]
+    return Contents(directory, folded, why, tuple(faults), values, tuple(bad), False, *had)
+
+
+def _beside_events(directory: Path) -> tuple[dict[str, Json], list[str], list[str]]:
+    """The current values, the names of those that cannot be read, and what SQLite finds wrong with the file."""
+    values: dict[str, Json] = {}
+    bad, faults = ["all"], []
     try:
         values, bad = salvage.values(directory)
         faults = salvage.faults(directory)
     except PacelineError as error:
-        return Contents(directory, folded, why or _reason(error))
-    had = salvage.counts(directory) if why and folded.last else (0, 0)
-    had = max(had[0], folded.last), max(had[1], len(folded.record.trials))
-    return Contents(directory, folded, why, tuple(faults), values, tuple(bad), False, *had)
+        faults = [_reason(error)]
+    return values, bad, faults
 
 
 def _reason(error: PacelineError) -> str:
@@ -139,9 +154,11 @@ def database(known: Contents) -> Iterator[Finding]:
     elif known.why and not known.num_events:
         yield Finding("wrong", f"{DATABASE} cannot be read ({known.why}).", "Restore it from a copy.")
     elif known.why:
-        had = f"{known.num_events:,} of {known.had_events:,} events"
-        left = f"{len(known.folded.record.trials):,} of {known.had_trials:,} trials would be left by a repair"
-        yield Finding("wrong", f"{DATABASE} is damaged after the first {had} ({known.why}): {left}.")
+        first = f"{known.num_events:,} of {known.had_events:,} events" if known.sees_the_end else count
+        trials = f"{len(known.folded.record.trials):,}"
+        left = f"{trials} of {known.had_trials:,} trials" if known.sees_the_end else f"{trials} trials that can be seen"
+        text = f"{DATABASE} is damaged after the first {first} ({known.why}): {left} would be left by a repair."
+        yield Finding("wrong", text)
     elif known.faults:
         yield Finding("wrong", f"{DATABASE} is damaged ({'; '.join(known.faults)}), but all {count} can be read.")
     elif known.num_events:
