@@ -117,9 +117,7 @@ def _is_readable(known: Contents) -> bool:
 def _lost(known: Contents) -> str:
     """What is lost of a study by its damage, as a sentence."""
     if not known.sees_the_end:
-        return (
-            f"What came after the first {known.num_events:,} events could not be read; how much that was is not known."
-        )
+        return f"An unknown number of events after the first {known.num_events:,} could not be read."
     events, trials = known.had_events - known.num_events, known.had_trials - len(known.folded.record.trials)
     which = f"{events:,} events after the first {known.num_events:,} could not be read"
     return f"{which}; {trials:,} of {known.had_trials:,} trials were lost."
