@@ -115,6 +115,15 @@ def checksum(path: Path) -> int:
     return found
 
 
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """What tells a file from what was there before: its node, bytes and time of change; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def flush(path: Path) -> None:
     """Waits until a file, or the names in a folder, are on the disk."""
     if os.name == "nt" and path.is_dir():  # folders cannot be opened there, and need not be

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from paceline.store.files import stamp
 from paceline.store.opening import check_log, explained
 
 _DATABASE: tuple[str, ...] = ("",)
@@ -98,7 +99,7 @@ class Reader:
         self._stamp = self._stamps()
 
     def _stamps(self) -> _Stamp:
-        return tuple(_stamp(self._beside(ending)) for ending in self._watched)
+        return tuple(stamp(self._beside(ending)) for ending in self._watched)
 
 
 def _tried(uri: str) -> sqlite3.Connection:
@@ -115,11 +116,3 @@ def _tried(uri: str) -> sqlite3.Connection:
 def _is_in_wal_mode(path: Path) -> bool:
     with path.open("rb") as file:
         return 2 in file.read(_VERSIONS.stop)[_VERSIONS]
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -225,11 +225,6 @@ class Feed:
         """Number of full training batches in an epoch."""
         return self.data.num_train // self.sizes["train"]
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of training steps in an epoch, the smaller last one included."""
-        return self.num_steps + ("train_rest" in self.sizes)
-
     def batch_spec(self, name: str) -> tuple[Tree, ...]:
         """Shapes and types of one batch of a part."""
         batch = self.data.train if name.startswith("train") else self.data.validation

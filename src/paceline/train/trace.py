@@ -43,11 +43,6 @@ class Layout:
         """Number of arrays in a lane's state."""
         return self.trainable + self.non_trainable + self.optimizer + self.metrics
 
-    @property
-    def num_weights(self) -> int:
-        """Number of arrays that make up the model's weights: they come first in the state."""
-        return self.trainable + self.non_trainable
-
     def groups(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
         """The flat leaves as Keras's (trainable, non-trainable, optimizer, metrics) variables."""
         a = self.trainable

@@ -7,6 +7,7 @@ from paceline.core import PacelineError, UnreadableStudy
 from paceline.core.events import Json, TrialAsked, TrialEnded, TrialPaused, TrialStarted
 from paceline.report.show import Summary
 from paceline.store import StudyStore
+from paceline.store.files import stamp
 from paceline.store.paths import DATABASE
 from paceline.store.writer import process_of
 from paceline.study.folded import Folded, catch_up, fold
@@ -46,13 +47,13 @@ class Feed:
             UnreadableStudy: the file is damaged; again and again, until it changes.
             PacelineError: it is not there any more, or is in use by another program.
         """
-        stamp = self._stamp()
-        if isinstance(self._error, UnreadableStudy) and stamp == self._failed_at:
+        now = self._stamp()
+        if isinstance(self._error, UnreadableStudy) and now == self._failed_at:
             raise self._error.with_traceback(None)
         try:
             is_new = self._look()
         except PacelineError as error:
-            self._error, self._failed_at = error, stamp
+            self._error, self._failed_at = error, now
             self.close()
             self._forget()
             raise
@@ -109,7 +110,7 @@ class Feed:
 
     def _stamp(self) -> object:
         """What changes when a file of the database does."""
-        return [_stamp(self._path.with_name(f"{self._path.name}{ending}")) for ending in ("", "-wal")]
+        return [stamp(self._path.with_name(f"{self._path.name}{ending}")) for ending in ("", "-wal")]
 
     def _is_same(self, store: StudyStore) -> bool:
         """Whether the last event that was read is still the one that has its number."""
@@ -136,11 +137,3 @@ class Feed:
             if isinstance(event, TrialAsked | TrialStarted | TrialPaused | TrialEnded):
                 self.recent.pop(event.number, None)
                 self.recent[event.number] = None
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
