@@ -1,1 +1,3 @@
-"""Programs that measure Paceline against its peers and write down what they found (`RESULTS.md`)."""
+"""Programs that measure Paceline against its peers and write down what they found
+(`RESULTS.md`).
+"""

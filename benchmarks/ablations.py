@@ -22,14 +22,16 @@ LANES = 8
 SEEDS = 10
 """Whatever the number of repeats: it is to be recorded once."""
 
-METHOD = """The search with one part taken out, against the whole, on the same {seeds} seeds. Tables ({tables}): the
-true rank of the configuration chosen, 1 being the best of the table. Conditional space: the regret. Learning curves
-({tasks} LCBench tasks, {lanes} lanes, bayes with asha, {few} seeds each): virtual seconds until a full training reached
-random search's median after {many}; one that spends {most} full trainings without it counts as having reached it then.
-Ratios are geometric means over all pairs of a task and a seed, with 95 % bootstrap intervals over the pairs: above 1
-the part helps. Without model: the default and Sobol points. One acquisition: expected improvement alone, in rounds of
-{batch}. Without conditional kernel: what is inactive counts as if it were in the middle of its range. Without warping:
-losses are centred and scaled only. Without refill: new trials begin when all lanes are free."""
+METHOD = """The search with one part taken out, against the whole, on the same {seeds} seeds. Tables
+({tables}): the true rank of the configuration chosen, 1 being the best of the table. Conditional
+space: the regret. Learning curves ({tasks} LCBench tasks, {lanes} lanes, bayes with asha, {few}
+seeds each): virtual seconds until a full training reached random search's median after {many}; one
+that spends {most} full trainings without it counts as having reached it then. Ratios are geometric
+means over all pairs of a task and a seed, with 95 % bootstrap intervals over the pairs: above 1 the
+part helps. Without model: the default and Sobol points. One acquisition: expected improvement
+alone, in rounds of {batch}. Without conditional kernel: what is inactive counts as if it were in
+the middle of its range. Without warping: losses are centred and scaled only. Without refill: new
+trials begin when all lanes are free."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +73,40 @@ def run(options: Options) -> Result:
     rows: list[list[str]] = []
     for part in PARTS:
         trials = min(part.trials, 2 * max(part.batch, 4)) if options.quick else part.trials
-        pairs = [_pair(part.without, where, seeds, trials, batch=part.batch) for where in part.where]
+        pairs = [
+            _pair(part.without, where, seeds, trials, batch=part.batch) for where in part.where
+        ]
         _add(part.name, part.where, pairs, findings, rows)
-    tasks = {f"curves/{name}": task for name, task in list(table().items())[: 1 if options.quick else TASKS]}
-    pairs = [_pair("refill", name, few, most, target=reference(task)[0], lanes=LANES) for name, task in tasks.items()]
+    tasks = {
+        f"curves/{name}": task
+        for name, task in list(table().items())[: 1 if options.quick else TASKS]
+    }
+    pairs = [
+        _pair("refill", name, few, most, target=reference(task)[0], lanes=LANES)
+        for name, task in tasks.items()
+    ]
     _add(f"refill, {LANES} lanes", list(tasks), pairs, findings, rows)
     tables = ", ".join(name.split("/")[1] for name in TABLES)
-    counts = {"seeds": len(seeds), "few": len(few), "tasks": len(tasks), "lanes": LANES, "many": TRIALS, "most": most}
+    counts = {
+        "seeds": len(seeds),
+        "few": len(few),
+        "tasks": len(tasks),
+        "lanes": LANES,
+        "many": TRIALS,
+        "most": most,
+    }
     return Result(
         title="Ablations: the search without one of its parts",
         method=METHOD.format(tables=tables, batch=ROUND, **counts),
         findings=findings,
-        headings=["without", "task", "whole search, median", "without, median", "ratio (95 % interval)", "pairs"],
+        headings=[
+            "without",
+            "task",
+            "whole search, median",
+            "without, median",
+            "ratio (95 % interval)",
+            "pairs",
+        ],
         rows=rows,
         environments=["paceline"],
     )
@@ -97,17 +121,25 @@ def _pair(without: str, where: str, seeds: range, trials: int, **more: Any) -> P
 
 
 @cache
-def _found(without: str, where: str, seeds: range, trials: int, **more: Any) -> npt.NDArray[np.float64]:
+def _found(
+    without: str, where: str, seeds: range, trials: int, **more: Any
+) -> npt.NDArray[np.float64]:
     """[seeds]; the whole search runs once for all parts."""
     request = {"without": without, "where": where, "trials": trials, **more}
     return np.array(runs(environments.OURS, "benchmarks.ours.ablation", request, seeds))
 
 
 def _add(
-    name: str, where: Sequence[str], pairs: Sequence[Pair], findings: list[Finding], rows: list[list[str]]
+    name: str,
+    where: Sequence[str],
+    pairs: Sequence[Pair],
+    findings: list[Finding],
+    rows: list[list[str]],
 ) -> None:
     for task, pair in zip(where, pairs, strict=True):
-        rows.append([name, task, *(number(float(np.median(side))) for side in pair), *_ratio([pair])])
+        rows.append(
+            [name, task, *(number(float(np.median(side))) for side in pair), *_ratio([pair])]
+        )
     if len(where) > 1:
         rows.append([name, "all", "", "", *_ratio(pairs)])
     logs = np.concatenate([np.log(without / whole) for whole, without in pairs])
@@ -118,4 +150,7 @@ def _ratio(pairs: Sequence[Pair]) -> list[str]:
     logs = np.concatenate([np.log(without / whole) for whole, without in pairs])
     drawn = np.random.default_rng(0).choice(logs, size=(2000, len(logs))).mean(axis=1)
     low, high = np.exp(np.quantile(drawn, [0.025, 0.975]))
-    return [f"{number(float(np.exp(logs.mean())))} ({number(float(low))}-{number(float(high))})", str(len(logs))]
+    return [
+        f"{number(float(np.exp(logs.mean())))} ({number(float(low))}-{number(float(high))})",
+        str(len(logs)),
+    ]

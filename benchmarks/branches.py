@@ -1,7 +1,9 @@
-"""A made-up conditional space whose optimum is known: three branches of different depth. Needs only Python.
+"""A made-up conditional space whose optimum is known: three branches of different depth. Needs only
+Python.
 
-The deepest branch holds the optimum, behind two more choices, and looks worse than the others until it is tuned. The
-learning rate matters in the same way everywhere: what is learnt of it in one branch holds in the others.
+The deepest branch holds the optimum, behind two more choices, and looks worse than the others until
+it is tuned. The learning rate matters in the same way everywhere: what is learnt of it in one
+branch holds in the others.
 """
 
 import math

@@ -1,4 +1,5 @@
-"""The networks and spaces of the benchmarks, in KerasTuner's vocabulary, run by Paceline and by every peer.
+"""The networks and spaces of the benchmarks, in KerasTuner's vocabulary, run by Paceline and by
+every peer.
 
 Imports nothing but Keras, because the peers' environments have nothing else in common.
 """
@@ -15,17 +16,28 @@ class HyperParameters(Protocol):
     """The part of ``hp`` that the benchmarks use."""
 
     def Int(self, name: str, min_value: int, max_value: int) -> int: ...  # noqa: N802
-    def Float(self, name: str, min_value: float, max_value: float, *, sampling: str = "linear") -> float: ...  # noqa: N802
+    def Float(  # noqa: N802
+        self, name: str, min_value: float, max_value: float, *, sampling: str = "linear"
+    ) -> float: ...
     def Choice(self, name: str, values: Sequence[Any]) -> Any: ...  # noqa: N802
 
 
 class Smallest:
-    """An ``hp`` that always answers with the smallest or first value: for programs that only call ``fit``."""
+    """An ``hp`` that always answers with the smallest or first value: for programs that only call
+    ``fit``.
+    """
 
     def Int(self, name: str, min_value: int, max_value: int) -> int:  # noqa: N802, ARG002
         return min_value
 
-    def Float(self, name: str, min_value: float, max_value: float, *, sampling: str = "linear") -> float:  # noqa: N802, ARG002
+    def Float(  # noqa: N802
+        self,
+        name: str,  # noqa: ARG002
+        min_value: float,
+        max_value: float,  # noqa: ARG002
+        *,
+        sampling: str = "linear",  # noqa: ARG002
+    ) -> float:
         return min_value
 
     def Choice(self, name: str, values: Sequence[Any]) -> Any:  # noqa: N802, ARG002
@@ -41,7 +53,9 @@ def california(hp: HyperParameters) -> keras.Model:
         model.add(layers.Dense(units, activation="relu", kernel_regularizer=regularizers.L2(l2)))
         model.add(layers.Dropout(dropout))
     model.add(layers.Dense(1))
-    model.compile(keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")), loss="mse")
+    model.compile(
+        keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")), loss="mse"
+    )
     return model
 
 
@@ -54,16 +68,22 @@ def mnist(hp: HyperParameters) -> keras.Model:
         model.add(layers.Dense(units, activation="relu"))
         model.add(layers.Dropout(dropout))
     model.add(layers.Dense(10, activation="softmax"))
-    _compile_classifier(model, keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")))
+    _compile_classifier(
+        model, keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"))
+    )
     return model
 
 
 def digits(hp: HyperParameters) -> keras.Model:
-    """324 networks and optimizers; times two batch sizes and two numbers of epochs they are the grid of 1,296."""
+    """324 networks and optimizers; times two batch sizes and two numbers of epochs they are the
+    grid of 1,296.
+    """
     units, activation = hp.Choice("units", [16, 32, 64]), hp.Choice("activation", ["relu", "tanh"])
-    optimizer = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[
-        hp.Choice("optimizer", ["sgd", "adam", "rmsprop"])
-    ]
+    optimizer = {
+        "sgd": keras.optimizers.SGD,
+        "adam": keras.optimizers.Adam,
+        "rmsprop": keras.optimizers.RMSprop,
+    }[hp.Choice("optimizer", ["sgd", "adam", "rmsprop"])]
     model = keras.Sequential([keras.Input((64,))])
     for _ in range(hp.Choice("layers", [1, 2, 3])):
         model.add(layers.Dense(units, activation=activation))
@@ -78,8 +98,12 @@ def digits(hp: HyperParameters) -> keras.Model:
 
 def tiny(hp: HyperParameters) -> keras.Model:
     """The smallest network worth training: what is left of a study's time is the study's own."""
-    model = keras.Sequential([keras.Input((8,)), layers.Dense(4, activation="relu"), layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")), loss="mse")
+    model = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(4, activation="relu"), layers.Dense(1)]
+    )
+    model.compile(
+        keras.optimizers.SGD(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")), loss="mse"
+    )
     return model
 
 
@@ -91,12 +115,16 @@ def mlp_8_30_30_10(hp: HyperParameters) -> keras.Model:
         layers.Dense(10, activation="softmax"),
     ]
     model = keras.Sequential([keras.Input((8,)), *dense])
-    _compile_classifier(model, keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")))
+    _compile_classifier(
+        model, keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"))
+    )
     return model
 
 
 def convolutional(filters: Sequence[int]) -> Callable[[HyperParameters], keras.Model]:
-    """3 x 3 convolutions with ReLU, pooled after each in a stack of two, after every second one in longer stacks."""
+    """3 x 3 convolutions with ReLU, pooled after each in a stack of two, after every second one in
+    longer stacks.
+    """
     every = 1 if len(filters) <= 2 else 2
 
     def build(hp: HyperParameters) -> keras.Model:
@@ -107,7 +135,9 @@ def convolutional(filters: Sequence[int]) -> Callable[[HyperParameters], keras.M
                 model.add(layers.MaxPooling2D(2))
         model.add(layers.Flatten())
         model.add(layers.Dense(10, activation="softmax"))
-        _compile_classifier(model, keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")))
+        _compile_classifier(
+            model, keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"))
+        )
         return model
 
     return build
@@ -124,8 +154,10 @@ class Space:
     Attributes:
         build: makes a compiled model of one configuration.
         objective: the metric that is optimised.
-        width: number of inputs and of outputs, to count parameters; None for networks that are not plain MLPs.
-        choices: training arguments (batch size, epochs) that are hyperparameters too, with their values.
+        width: number of inputs and of outputs, to count parameters; None for networks that are not
+            plain MLPs.
+        choices: training arguments (batch size, epochs) that are hyperparameters too, with their
+            values.
     """
 
     build: Callable[[HyperParameters], keras.Model]
@@ -134,14 +166,20 @@ class Space:
     choices: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def parameters(self, config: Mapping[str, Any]) -> int:
-        """Weights of the network of one configuration: says whether two sides drew networks of like size."""
+        """Weights of the network of one configuration: says whether two sides drew networks of like
+        size.
+        """
         if self.width is None or "layers" not in config:
             return 0
         (inputs, outputs), layers_, units = self.width, int(config["layers"]), int(config["units"])
         return (inputs + 1) * units + (layers_ - 1) * (units + 1) * units + (units + 1) * outputs
 
 
-CNNS: Mapping[str, tuple[int, ...]] = {"8-16": (8, 16), "32-64": (32, 64), "32-64-64-128": (32, 64, 64, 128)}
+CNNS: Mapping[str, tuple[int, ...]] = {
+    "8-16": (8, 16),
+    "32-64": (32, 64),
+    "32-64-64-128": (32, 64, 64, 128),
+}
 
 SPACES: Mapping[str, Space] = {
     "california": Space(california, "val_loss", (8, 1)),

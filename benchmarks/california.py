@@ -14,11 +14,18 @@ def run(options: Options) -> Result:
         else:
             arrays.write_named("california_housing", data, rows=16_000, test=0.1)
         rows = len(arrays.read(data)["x"])
-        request = {"space": "california", "data": str(data), "trials": trials, "epochs": epochs, "batch_size": 32}
+        request = {
+            "space": "california",
+            "data": str(data),
+            "trials": trials,
+            "epochs": epochs,
+            "batch_size": 32,
+        }
         answers = searches.compare(request, options)
     what = (
         f"{trials} random trials × {epochs} epochs on California Housing ({rows:,} training rows, "
-        "8 features, standardised): 1-3 layers × {32, 64, 96, 128} units × dropout × learning rate × L2, Adam, "
+        "8 features, standardised): 1-3 layers × {32, 64, 96, 128} units × dropout × learning rate "
+        "× L2, Adam, "
         "batch 32, scored by validation loss."
     )
     bounds = {searches.KERAS_JAX: (6.0, 20.0), searches.KERAS_TF: (10.0, 40.0)}

@@ -8,14 +8,16 @@ from benchmarks.measure import Answer, Options, Spread, ask, folder
 from benchmarks.report import Finding, Result
 
 STRUCTURES = 12
-"""Layers 1-3 times four widths: every other hyperparameter of the space is a number and must not cost a program."""
+"""Layers 1-3 times four widths: every other hyperparameter of the space is a number and must not
+cost a program.
+"""
 
-METHOD = """The California Housing space ({trials} random trials, {epochs} epochs of {rows:,} made-up rows) has 12
-structures; dropout, learning rate and L2 are numbers. The same study is run twice, as two processes that share a
-cache directory which is empty at first. "Programs compiled" is the study's own count; beside it what JAX reports: how
-many kernels XLA was asked for, small ones too, and how many of them the persistent cache did not answer. A structure
-is two programs for each number of lanes that was chosen for it: the steps, and the end of an epoch with its
-validation."""
+METHOD = """The California Housing space ({trials} random trials, {epochs} epochs of {rows:,}
+made-up rows) has 12 structures; dropout, learning rate and L2 are numbers. The same study is run
+twice, as two processes that share a cache directory which is empty at first. "Programs compiled" is
+the study's own count; beside it what JAX reports: how many kernels XLA was asked for, small ones
+too, and how many of them the persistent cache did not answer. A structure is two programs for each
+number of lanes that was chosen for it: the steps, and the end of an epoch with its validation."""
 
 
 def run(options: Options) -> Result:
@@ -43,11 +45,27 @@ def run(options: Options) -> Result:
         title="Compilations of a study",
         method=METHOD.format(trials=trials, epochs=epochs, rows=rows),
         findings=[
-            Finding("programs compiled by the second run", compiled.median, must=0, unit="", better="lower"),
-            Finding(f"programs compiled by the first run ({STRUCTURES} structures)", compiled_first.median, unit=""),
+            Finding(
+                "programs compiled by the second run",
+                compiled.median,
+                must=0,
+                unit="",
+                better="lower",
+            ),
+            Finding(
+                f"programs compiled by the first run ({STRUCTURES} structures)",
+                compiled_first.median,
+                unit="",
+            ),
             Finding("second run faster by", saved),
         ],
-        headings=["run", "programs compiled", "kernels asked of XLA", "not answered by the cache", "process, s"],
+        headings=[
+            "run",
+            "programs compiled",
+            "kernels asked of XLA",
+            "not answered by the cache",
+            "process, s",
+        ],
         rows=[_row("first, empty cache", first), _row("second, the same study", second)],
     )
 

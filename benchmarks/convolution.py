@@ -1,4 +1,6 @@
-"""Step rates of three convolutional networks, against Keras ``fit`` on JAX, PyTorch and TensorFlow."""
+"""Step rates of three convolutional networks, against Keras ``fit`` on JAX, PyTorch and
+TensorFlow.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -9,13 +11,16 @@ from benchmarks.report import Finding, Result
 
 PEERS = {"keras-jax": "Keras-JAX", "keras-torch": "Keras-torch", "keras-tf": "Keras-TensorFlow"}
 STEPS = {"8-16": 60, "32-64": 20, "32-64-64-128": 10}
-"""Steps of an epoch, by the filters of a network in `benchmarks.builds`: a second or two on the slowest side."""
+"""Steps of an epoch, by the filters of a network in `benchmarks.builds`: a second or two on the
+slowest side.
+"""
 
-METHOD = """Convolutions 3 × 3 "same" with ReLU, 2 × 2 max pooling after each (8-16, 32-64) or after every second one
-(32-64-64-128), Flatten, Dense(10), Adam, batch 64, images 28 × 28 × 1, made-up data. Peers: `fit`, all of {epochs}
-epochs but the first. Paceline: {trials} trials that differ in learning rate, through `tune` with the engine's own
-choice of lanes; model-steps per second of all lanes together, by the slope between a study of {short} epochs and one
-of {long}; evaluation on 64 images after each epoch counts against us."""
+METHOD = """Convolutions 3 × 3 "same" with ReLU, 2 × 2 max pooling after each (8-16, 32-64) or after
+every second one (32-64-64-128), Flatten, Dense(10), Adam, batch 64, images 28 × 28 × 1, made-up
+data. Peers: `fit`, all of {epochs} epochs but the first. Paceline: {trials} trials that differ in
+learning rate, through `tune` with the engine's own choice of lanes; model-steps per second of all
+lanes together, by the slope between a study of {short} epochs and one of {long}; evaluation on 64
+images after each epoch counts against us."""
 
 
 def run(options: Options) -> Result:
@@ -36,11 +41,15 @@ def run(options: Options) -> Result:
     )
 
 
-def _measure(name: str, steps: int, sizes: tuple[int, int, int, int], options: Options) -> dict[str, Spread]:
+def _measure(
+    name: str, steps: int, sizes: tuple[int, int, int, int], options: Options
+) -> dict[str, Spread]:
     """Steps per second of all sides for one network."""
     trials, short, long, epochs = sizes
     with folder() as directory:
-        data = str(arrays.write_made_up(directory / "data.npz", (28, 28, 1), 64 * steps, classes=10))
+        data = str(
+            arrays.write_made_up(directory / "data.npz", (28, 28, 1), 64 * steps, classes=10)
+        )
         common = {"space": f"cnn {name}", "data": data, "batch_size": 64}
         ours = {**common, "trials": trials, "epochs": [short, long]}
 
@@ -52,7 +61,9 @@ def _measure(name: str, steps: int, sizes: tuple[int, int, int, int], options: O
             answer = ask(environment, "benchmarks.peers.keras_fit", request)
             return {**answer, "rate": answer["rates"]["0"]}
 
-        sides: dict[str, tuple[int, Callable[[int], Answer]]] = {"paceline": (options.repeats, paceline)}
+        sides: dict[str, tuple[int, Callable[[int], Answer]]] = {
+            "paceline": (options.repeats, paceline)
+        }
         for environment in PEERS:
             sides[environment] = (options.slow_repeats, partial(peer, environment))
         answers = in_turn(sides)

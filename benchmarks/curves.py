@@ -1,4 +1,6 @@
-"""How soon a search that stops early finds what random search finds in 200 full trainings: 17 learning-curve tasks."""
+"""How soon a search that stops early finds what random search finds in 200 full trainings: 17
+learning-curve tasks.
+"""
 
 import math
 import statistics
@@ -18,14 +20,15 @@ TRIALS = 200
 MOST = TRIALS * EPOCHS
 """Epochs after which a search is given up: those of 200 full trainings."""
 
-METHOD = """{tasks} LCBench tasks of 1,000 configurations and 52 epochs (YAHPO surrogate), one lane, {seeds} seeds.
-The target of a task is the median, over 301 seeds, of the best final validation accuracy among random search's 200
-full trainings; three or four configurations are as good. A search has reached it when one of them has been trained in
-full. Figures are shares of what random search needs (the median over its seeds, in epochs, and in seconds of the
-table), for a task the median over seeds; one that spends 200 full trainings without reaching the target counts as
-infinite. Proposals of all sides become the nearest configuration of the table that was not tried, in the unit cube of
-the same seven ranges, and all learn from that one. Intervals: 95 %, bootstrap over tasks. Optuna: TPESampler() with
-HyperbandPruner(1, 52, 3), told every epoch; {few} seeds."""
+METHOD = """{tasks} LCBench tasks of 1,000 configurations and 52 epochs (YAHPO surrogate), one lane,
+{seeds} seeds. The target of a task is the median, over 301 seeds, of the best final validation
+accuracy among random search's 200 full trainings; three or four configurations are as good. A
+search has reached it when one of them has been trained in full. Figures are shares of what random
+search needs (the median over its seeds, in epochs, and in seconds of the table), for a task the
+median over seeds; one that spends 200 full trainings without reaching the target counts as
+infinite. Proposals of all sides become the nearest configuration of the table that was not tried,
+in the unit cube of the same seven ranges, and all learn from that one. Intervals: 95 %, bootstrap
+over tasks. Optuna: TPESampler() with HyperbandPruner(1, 52, 3), told every epoch; {few} seeds."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,11 @@ class Side:
 
 
 def ours(strategy: str, schedule: str) -> Side:
-    return Side("paceline", "benchmarks.ours.curves", {"strategy": strategy, "schedule": schedule, "lanes": 1})
+    return Side(
+        "paceline",
+        "benchmarks.ours.curves",
+        {"strategy": strategy, "schedule": schedule, "lanes": 1},
+    )
 
 
 SIDES = {
@@ -51,7 +58,8 @@ OURS, _, _, OPTUNA = SIDES
 
 
 def run(options: Options) -> Result:
-    """Ten seeds for each repeat, five of Optuna for each slow one; two tasks and one seed in a quick run.
+    """Ten seeds for each repeat, five of Optuna for each slow one; two tasks and one seed in a
+    quick run.
 
     Nothing is timed, so two tasks are under way at once.
     """
@@ -67,13 +75,27 @@ def run(options: Options) -> Result:
     ]
     rows.append(["median", "", *(summary(shares[name]) for name in SIDES)])
     ours_epochs, _ = (statistics.median(part) for part in zip(*shares[OURS], strict=True))
-    faster = [ratio(theirs[1], mine[1]) for mine, theirs in zip(shares[OURS], shares[OPTUNA], strict=True)]
+    faster = [
+        ratio(theirs[1], mine[1]) for mine, theirs in zip(shares[OURS], shares[OPTUNA], strict=True)
+    ]
     return Result(
         title="Learning curves: time to random search's result after 200 trials",
         method=METHOD.format(tasks=len(tasks), seeds=seeds, few=few),
         findings=[
-            Finding("epochs, as a share of random's, median over tasks", 100 * ours_epochs, 15, 5, "%", "lower"),
-            Finding("faster than Optuna TPE + Hyperband in virtual seconds", statistics.median(faster), 1.5, 3.0),
+            Finding(
+                "epochs, as a share of random's, median over tasks",
+                100 * ours_epochs,
+                15,
+                5,
+                "%",
+                "lower",
+            ),
+            Finding(
+                "faster than Optuna TPE + Hyperband in virtual seconds",
+                statistics.median(faster),
+                1.5,
+                3.0,
+            ),
         ],
         headings=["task", "target", *(f"{name}: epochs, seconds" for name in SIDES)],
         rows=rows,
@@ -81,8 +103,12 @@ def run(options: Options) -> Result:
     )
 
 
-def _of_task(name: str, task: Task, seeds: int, few: int) -> tuple[float, dict[str, tuple[tuple[float, float], str]]]:
-    """The target, and for each side its shares of random's epochs and seconds, as numbers and in words."""
+def _of_task(
+    name: str, task: Task, seeds: int, few: int
+) -> tuple[float, dict[str, tuple[tuple[float, float], str]]]:
+    """The target, and for each side its shares of random's epochs and seconds, as numbers and in
+    words.
+    """
     target, epochs, seconds = reference(task)
     found = {}
     for title, side in SIDES.items():
@@ -91,17 +117,23 @@ def _of_task(name: str, task: Task, seeds: int, few: int) -> tuple[float, dict[s
         answers = runs(side.environment, side.module, request, drawn)
         share = (median(answers, "epochs") / epochs, median(answers, "seconds") / seconds)
         missed = answers.count(None)
-        told = f"{percent(share[0])}, {percent(share[1])}" + (f" ({missed} missed)" if missed else "")
+        told = f"{percent(share[0])}, {percent(share[1])}" + (
+            f" ({missed} missed)" if missed else ""
+        )
         found[title] = (share, told)
     return target, found
 
 
 def reference(task: Task) -> tuple[float, float, float]:
-    """The target, and the epochs and seconds that random search needs to reach it, medians over 301 seeds."""
+    """The target, and the epochs and seconds that random search needs to reach it, medians over 301
+    seeds.
+    """
     orders = [random_search(task, seed) for seed in range(301)]
     target = float(np.median([task.final[order[:TRIALS]].max() for order in orders]))
     needed = [int(np.argmax(task.final[order] >= target)) + 1 for order in orders]
-    seconds = [float(task.seconds[order[:n], -1].sum()) for order, n in zip(orders, needed, strict=True)]
+    seconds = [
+        float(task.seconds[order[:n], -1].sum()) for order, n in zip(orders, needed, strict=True)
+    ]
     return target, EPOCHS * float(np.median(needed)), float(np.median(seconds))
 
 

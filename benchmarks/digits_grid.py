@@ -9,11 +9,11 @@ from benchmarks.measure import Options, Spread, ask, far_seed, folder, in_turn, 
 from benchmarks.report import Finding, Result
 
 SIZE = 1296
-METHOD = """`search="grid"` over layers {{1, 2, 3}} × units {{16, 32, 64}} × 2 activations × 3 optimizers × 3 learning
-rates × 2 weight decays × batch {{32, 64}} × epochs {{5, 10}} on scikit-learn's digits ({rows:,} training rows),
-scored by validation accuracy; whole processes, empty cache. KerasTuner would need far too long for all of it: it
-trains {sample} random configurations of the same space, and its time is scaled to 1,296, a projection and named
-so."""
+METHOD = """`search="grid"` over layers {{1, 2, 3}} × units {{16, 32, 64}} × 2 activations × 3
+optimizers × 3 learning rates × 2 weight decays × batch {{32, 64}} × epochs {{5, 10}} on
+scikit-learn's digits ({rows:,} training rows), scored by validation accuracy; whole processes,
+empty cache. KerasTuner would need far too long for all of it: it trains {sample} random
+configurations of the same space, and its time is scaled to 1,296, a projection and named so."""
 
 
 def run(options: Options) -> Result:
@@ -30,7 +30,10 @@ def run(options: Options) -> Result:
         ours = {**request, "search": "grid", "trials": 8 if options.quick else None, "seed": 1}
         answers = in_turn(
             {
-                "paceline": (options.repeats, lambda _: ask("paceline", "benchmarks.ours.search", ours)),
+                "paceline": (
+                    options.repeats,
+                    lambda _: ask("paceline", "benchmarks.ours.search", ours),
+                ),
                 "keras-jax": (
                     1,
                     lambda r: ask(
@@ -43,7 +46,11 @@ def run(options: Options) -> Result:
         )
     spent = Spread.of(answers["paceline"], "wall_seconds")
     peer = answers["keras-jax"][0]
-    projected = peer["wall_seconds"] - peer["search_seconds"] + peer["search_seconds"] / peer["trials"] * SIZE
+    projected = (
+        peer["wall_seconds"]
+        - peer["search_seconds"]
+        + peer["search_seconds"] / peer["trials"] * SIZE
+    )
     counts = {answer["trials"] for answer in answers["paceline"]}
     return Result(
         title="The grid of 1,296 on digits",

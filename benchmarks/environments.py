@@ -1,4 +1,6 @@
-"""Virtual environments for the peers, made on demand under ``.venvs/`` so that none of them is a dependency of ours."""
+"""Virtual environments for the peers, made on demand under ``.venvs/`` so that none of them is a
+dependency of ours.
+"""
 
 import importlib.metadata
 import json
@@ -27,13 +29,27 @@ SHOWN = (
 
 
 def requirements(name: str) -> tuple[str, ...]:
-    """What is installed in an environment; Keras, JAX and NumPy in the versions that we run ourselves."""
-    keras, jax, numpy = (f"{package}=={importlib.metadata.version(package)}" for package in ("keras", "jax", "numpy"))
+    """What is installed in an environment; Keras, JAX and NumPy in the versions that we run
+    ourselves.
+    """
+    keras, jax, numpy = (
+        f"{package}=={importlib.metadata.version(package)}" for package in ("keras", "jax", "numpy")
+    )
     lists: Mapping[str, tuple[str, ...]] = {
         # keras-tuner imports six without declaring it; its Bayesian search needs scikit-learn
-        "keras-jax": ("keras-tuner==1.4.8", "six", "scikit-learn", "scipy", keras, jax, numpy, "psutil"),
+        "keras-jax": (
+            "keras-tuner==1.4.8",
+            "six",
+            "scikit-learn",
+            "scipy",
+            keras,
+            jax,
+            numpy,
+            "psutil",
+        ),
         "keras-jax-optuna": ("optuna==5.0.0", keras, jax, numpy),
-        # TensorFlow and PyTorch may pin another NumPy; what was installed is written beside the results.
+        # TensorFlow and PyTorch may pin another NumPy; what was installed is written beside the
+        # results.
         "keras-tf": ("keras-tuner==1.4.8", "six", "tensorflow-cpu", "tensorboard", keras, "psutil"),
         "keras-torch": ("torch==2.13.0", keras, "numpy"),
         # its GPSampler needs PyTorch and SciPy, its QMCSampler SciPy
@@ -43,14 +59,18 @@ def requirements(name: str) -> tuple[str, ...]:
 
 
 def python(name: str) -> Path:
-    """The environment's interpreter; builds the environment first where it is not there or its list has changed."""
+    """The environment's interpreter; builds the environment first where it is not there or its list
+    has changed.
+    """
     if name == OURS:
         return Path(sys.executable)
     folder = ROOT / ".venvs" / name
     executable, stamp = folder / "bin" / "python", folder / "requirements.stamp"
     wanted = "\n".join(requirements(name))
     if not stamp.exists() or stamp.read_text() != wanted:
-        print(f"building .venvs/{name}: {', '.join(requirements(name))}", file=sys.stderr, flush=True)
+        print(
+            f"building .venvs/{name}: {', '.join(requirements(name))}", file=sys.stderr, flush=True
+        )
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         install = [str(executable), "-m", "pip", "install", "--quiet", *requirements(name)]
         subprocess.run(install, check=True)
@@ -71,7 +91,9 @@ print(json.dumps({"python": platform.python_version(), **{k: v for k, v in found
 def versions(name: str) -> dict[str, str]:
     """Version of Python and of each package in `SHOWN` that the environment has."""
     command = [str(python(name)), "-c", _VERSIONS, *SHOWN]
-    found: dict[str, str] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    found: dict[str, str] = json.loads(
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    )
     return found
 
 

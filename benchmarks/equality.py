@@ -14,8 +14,8 @@ the place of several settings, and the lane that the program was not traced with
 one call of `fit(epochs=2)` from the same seed on the same batches. Differences are absolute, the
 largest over all values: of the weights of the model that is handed out, moving statistics included;
 of the optimizer's variables; of the metrics of every epoch; and between the last validation score
-and `evaluate` of the model that is handed out. The score of a loss that is far above 1 is divided by
-its size ({sized}). What cannot train in a cohort trains alone, for the reason given."""
+and `evaluate` of the model that is handed out. The score of a loss that is far above 1 is divided
+by its size ({sized}). What cannot train in a cohort trains alone, for the reason given."""
 
 
 def run(options: Options) -> Result:
@@ -27,8 +27,11 @@ def run(options: Options) -> Result:
     return Result(
         title="Equality with Keras fit",
         method=METHOD.format(
-            rows=numbers["rows_trained"], size=numbers["size"], held_out=numbers["held_out"],
-            kinds=count, sized=sized or "none here",
+            rows=numbers["rows_trained"],
+            size=numbers["size"],
+            held_out=numbers["held_out"],
+            kinds=count,
+            sized=sized or "none here",
         ),
         findings=[
             _largest(rows, "weights", 1e-5, 1e-6),
@@ -39,7 +42,7 @@ def run(options: Options) -> Result:
         ],
         headings=["kinds", "weights", "optimizer", "metrics", "score", "trains"],
         rows=[_cells(row) for row in rows],
-    )  # fmt: skip
+    )
 
 
 def _largest(rows: Sequence[Answer], of: str, must: float, aim: float) -> Finding:

@@ -10,12 +10,13 @@ from benchmarks.report import Finding, Result
 
 OURS, PEER = "paceline", "Keras-JAX fit"
 
-METHOD = """Eight configurations of one structure (784-128-128-10 on MNIST, Adam, batch 32; learning rate and dropout
-differ), {epochs} epochs, {rows:,} rows of which a tenth validates. Ours: from the first to the last event of the final
-of a study, compiling with an empty cache included: 64 trainings, each on a seed and split of its own. The peer: Keras
-`fit` on Keras-JAX, as a person would write it in a loop: the same build function, a split and a seed of its own for
-each, validation after each epoch; {sample} of the 64 were trained one after another in one process and their time was
-multiplied by {times}."""
+METHOD = """Eight configurations of one structure (784-128-128-10 on MNIST, Adam, batch 32; learning
+rate and dropout differ), {epochs} epochs, {rows:,} rows of which a tenth validates. Ours: from the
+first to the last event of the final of a study, compiling with an empty cache included: 64
+trainings, each on a seed and split of its own. The peer: Keras `fit` on Keras-JAX, as a person
+would write it in a loop: the same build function, a split and a seed of its own for each,
+validation after each epoch; {sample} of the 64 were trained one after another in one process and
+their time was multiplied by {times}."""
 
 
 def run(options: Options) -> Result:
@@ -31,9 +32,10 @@ def run(options: Options) -> Result:
         ours, peer = (
             partial(_side, {**request}, environment, module)
             for environment, module in (
-                ("paceline", "benchmarks.ours.final"), ("keras-jax", "benchmarks.peers.keras_fit_final"),
+                ("paceline", "benchmarks.ours.final"),
+                ("keras-jax", "benchmarks.peers.keras_fit_final"),
             )
-        )  # fmt: skip
+        )
         answers = in_turn({OURS: (options.slow_repeats, ours), PEER: (options.slow_repeats, peer)})
     seconds = {side: Spread.of(own, "seconds") for side, own in answers.items()}
     means = [float(answer["mean_score"]) for side in answers.values() for answer in side]
@@ -42,9 +44,14 @@ def run(options: Options) -> Result:
         method=METHOD.format(epochs=epochs, rows=rows, sample=sample, times=number(64 / sample)),
         findings=[
             Finding(
-                "faster than one by one through fit", seconds[PEER].median / seconds[OURS].median, must=3.0, unit="×"
+                "faster than one by one through fit",
+                seconds[PEER].median / seconds[OURS].median,
+                must=3.0,
+                unit="×",
             ),
-            Finding("mean validation accuracy, largest difference between runs", max(means) - min(means)),
+            Finding(
+                "mean validation accuracy, largest difference between runs", max(means) - min(means)
+            ),
         ],
         headings=["side", "seconds", "mean validation accuracy"],
         rows=[

@@ -1,8 +1,10 @@
-"""Whether importance is right: simulated studies of known truth, with every search under every schedule.
+"""Whether importance is right: simulated studies of known truth, with every search under every
+schedule.
 
 python -m benchmarks.importance --processes 16 --seeds 20
 
-takes some minutes and puts its section into RESULTS.md; ``--cases tuned`` runs the cases by which settings were chosen.
+takes some minutes and puts its section into RESULTS.md; ``--cases tuned`` runs the cases by which
+settings were chosen.
 Nothing is trained: learning curves are made up, and time is virtual.
 """
 
@@ -30,21 +32,22 @@ TRIALS, SEEDS = 90, 20
 CLOSE = 0.1
 Answer = Mapping[str, Any]
 
-HELD_OUT = """No study of these cases was made before all settings of the surrogate had been chosen on others
-({others}), but for *noise*, which is among both."""
+HELD_OUT = """No study of these cases was made before all settings of the surrogate had been chosen
+on others ({others}), but for *noise*, which is among both."""
 TUNED = "These are the cases by which the settings of the surrogate were chosen."
 
-METHOD = """Studies of {trials} trials of at most 27 epochs (the grid: 3 points a number, 108 to 480 trials),
-{seeds} of each search under each schedule, of each of these made-up networks: {cases}. Searches, schedules and
-the report's own code are those of the package; learning curves are functions of the configuration, with noise of the
-seed and of each epoch that makes 1 to 8 % of the variance, and time is virtual. The truth is counted in 32,768
-configurations drawn evenly: what each hyperparameter alone explains of the variance of single trainings' scores at the
-last epoch. {chosen}
-A study is silent where it shows no shares. A cell is one case, search and schedule; where at least {least} of its
-studies show shares it is right if the median share of every hyperparameter is within 0.1 of the truth. Beside it, of
-the same trials: Optuna's fANOVA (16 trees), in which a trial that was stopped counts with the score that it had, as it
-did here before; it has no say where a hyperparameter is not in all trials. It tells shares of what its forest explains,
-without the noise."""
+METHOD = """Studies of {trials} trials of at most 27 epochs (the grid: 3 points a number, 108 to 480
+trials), {seeds} of each search under each schedule, of each of these made-up networks: {cases}.
+Searches, schedules and the report's own code are those of the package; learning curves are
+functions of the configuration, with noise of the seed and of each epoch that makes 1 to 8 % of the
+variance, and time is virtual. The truth is counted in 32,768 configurations drawn evenly: what each
+hyperparameter alone explains of the variance of single trainings' scores at the last epoch.
+{chosen} A study is silent where it shows no shares. A cell is one case, search and schedule; where
+at least {least} of its studies show shares it is right if the median share of every hyperparameter
+is within 0.1 of the truth. Beside it, of the same trials: Optuna's fANOVA (16 trees), in which a
+trial that was stopped counts with the score that it had, as it did here before; it has no say where
+a hyperparameter is not in all trials. It tells shares of what its forest explains, without the
+noise."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,14 @@ class Cell:
 
     @property
     def furthest(self) -> float:
-        """The largest distance of a median share from the truth; NaN where all studies are silent."""
+        """The largest distance of a median share from the truth; NaN where all studies are
+        silent.
+        """
         if not self.shown:
             return float("nan")
-        return max(abs(float(np.median(self.shares(name))) - true) for name, true in self.truth.items())
+        return max(
+            abs(float(np.median(self.shares(name))) - true) for name, true in self.truth.items()
+        )
 
     @property
     def close(self) -> list[bool]:
@@ -91,7 +98,9 @@ class Cell:
 
     def optuna(self, name: str) -> float:
         """The median share that Optuna gives one hyperparameter, over all studies."""
-        found = [answer["optuna"][name] for answer in self.answers if name in (answer["optuna"] or {})]
+        found = [
+            answer["optuna"][name] for answer in self.answers if name in (answer["optuna"] or {})
+        ]
         return float(np.median(found)) if found else float("nan")
 
     @property
@@ -103,7 +112,9 @@ class Cell:
         """A row of the table."""
         first = max(self.truth, key=lambda name: self.truth[name])
         shares, shown = self.shares(first), len(self.shown)
-        low, middle, high = np.quantile(shares, [0.1, 0.5, 0.9]).tolist() if shown else [float("nan")] * 3
+        low, middle, high = (
+            np.quantile(shares, [0.1, 0.5, 0.9]).tolist() if shown else [float("nan")] * 3
+        )
         if not shown:
             verdict = "silent"
         elif shown < least:
@@ -151,7 +162,9 @@ def result_of(cells: Sequence[Cell], seeds: int, trials: int, cases: Sequence[st
     chosen = TUNED if set(cases) <= set(ours.TUNED) else HELD_OUT.format(others=others)
     return Result(
         title="What mattered",
-        method=METHOD.format(trials=trials, seeds=seeds, cases=described, chosen=chosen, least=least),
+        method=METHOD.format(
+            trials=trials, seeds=seeds, cases=described, chosen=chosen, least=least
+        ),
         findings=_findings(cells, least),
         headings=[
             "case",
@@ -177,7 +190,11 @@ def _findings(cells: Sequence[Cell], least: int) -> list[Finding]:
     covered = [one for cell in plain for one in cell.covered]
     of_noise = [len(cell.shown) for cell in cells if cell.case == "noise"]
     num_noise = sum(len(cell.answers) for cell in cells if cell.case == "noise")
-    all_optuna = [cell.optuna_furthest <= CLOSE for cell in plain if cell.optuna_furthest == cell.optuna_furthest]
+    all_optuna = [
+        cell.optuna_furthest <= CLOSE
+        for cell in plain
+        if cell.optuna_furthest == cell.optuna_furthest
+    ]
     findings = [
         Finding(
             "cells that are right, of those that are not silent",
@@ -210,7 +227,9 @@ def _findings(cells: Sequence[Cell], least: int) -> list[Finding]:
                 unit="%",
             )
         )
-    findings.append(Finding("cells in which Optuna's medians would be right", _percent(all_optuna), unit="%"))
+    findings.append(
+        Finding("cells in which Optuna's medians would be right", _percent(all_optuna), unit="%")
+    )
     return findings
 
 
@@ -236,16 +255,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; see the head of this file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.importance", description=__doc__)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"studies of each cell (default {SEEDS})")
-    parser.add_argument("--trials", type=int, default=TRIALS, help=f"of each study (default {TRIALS})")
+    parser.add_argument(
+        "--seeds", type=int, default=SEEDS, help=f"studies of each cell (default {SEEDS})"
+    )
+    parser.add_argument(
+        "--trials", type=int, default=TRIALS, help=f"of each study (default {TRIALS})"
+    )
     parser.add_argument("--cases", choices=("held-out", "tuned"), default="held-out")
-    parser.add_argument("--output", type=Path, help="whose section is replaced (default RESULTS.md; - for none)")
+    parser.add_argument(
+        "--output", type=Path, help="whose section is replaced (default RESULTS.md; - for none)"
+    )
     asked = parser.parse_args(arguments)
     cases = list(ours.HELD_OUT if asked.cases == "held-out" else ours.TUNED)
     load, start = os.getloadavg()[0], time.perf_counter()
     cells = simulated(asked.processes, asked.seeds, asked.trials, cases)
     command = f"python -m benchmarks.importance --processes {asked.processes} --seeds {asked.seeds}"
-    command += f" --trials {asked.trials}" * (asked.trials != TRIALS) + " --cases tuned" * (asked.cases == "tuned")
+    command += f" --trials {asked.trials}" * (asked.trials != TRIALS) + " --cases tuned" * (
+        asked.cases == "tuned"
+    )
     took = report.Took(load, time.perf_counter() - start)
     result = result_of(cells, asked.seeds, asked.trials, cases)
     section = report.render("importance", result, command=command, took=took)

@@ -1,4 +1,6 @@
-"""What was found before: of benchmarks in which nothing is timed, so that a long one can be made in pieces."""
+"""What was found before: of benchmarks in which nothing is timed, so that a long one can be made in
+pieces.
+"""
 
 import hashlib
 import json
@@ -21,12 +23,15 @@ def num_reused() -> int:
     return sum(_reused)
 
 
-def runs(environment: str, module: str, request: Mapping[str, Any], seeds: Sequence[int]) -> list[Any]:
-    """What a program finds with each seed; it is asked only for those that it was not asked for before.
+def runs(
+    environment: str, module: str, request: Mapping[str, Any], seeds: Sequence[int]
+) -> list[Any]:
+    """What a program finds with each seed; it is asked only for those that it was not asked for
+    before.
 
     Args:
-        environment, module, request: as `benchmarks.measure.ask` has them. The program is also given ``seeds``, and
-            answers ``runs``, one for each.
+        environment, module, request: as `benchmarks.measure.ask` has them. The program is also
+            given ``seeds``, and answers ``runs``, one for each.
         seeds: of all random numbers.
     """
     place = _place(environment, module, request)
@@ -49,7 +54,9 @@ def _write(place: Path, kept: Mapping[str, Any]) -> None:
 
 
 def _place(environment: str, module: str, request: Mapping[str, Any]) -> Path:
-    """Where a program's runs are kept; not found again once its code, or the peer's version, is another."""
+    """Where a program's runs are kept; not found again once its code, or the peer's version, is
+    another.
+    """
     asked = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:10]
     name = f"{module.removeprefix('benchmarks.')}-{asked}-{_mark(environment, module)}.json"
     return environments.ROOT / ".venvs" / "kept" / name
@@ -61,7 +68,9 @@ def _mark(environment: str, module: str) -> str:
     texts = [path.read_bytes() for path in _sources(module)]
     if environment == environments.OURS:
         root = environments.ROOT / "src" / "paceline"
-        texts += [path.read_bytes() for room in _ROOMS for path in sorted((root / room).rglob("*.py"))]
+        texts += [
+            path.read_bytes() for room in _ROOMS for path in sorted((root / room).rglob("*.py"))
+        ]
         texts.append(json.dumps(environments.versions(environment)).encode())
     else:
         texts.append(json.dumps(environments.requirements(environment)).encode())
@@ -74,6 +83,8 @@ def _sources(module: str) -> Iterator[Path]:
     if not path.exists():  # a package, or a name within a module
         return
     yield path
-    for package, names in re.findall(r"^from (benchmarks[.\w]*) import (.+)$", path.read_text(), re.MULTILINE):
+    for package, names in re.findall(
+        r"^from (benchmarks[.\w]*) import (.+)$", path.read_text(), re.MULTILINE
+    ):
         for found in (package, *(f"{package}.{name.strip()}" for name in names.split(","))):
             yield from _sources(found)

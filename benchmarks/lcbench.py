@@ -1,8 +1,10 @@
-"""Learning curves of 1,000 configurations on 17 tasks, read from a table; for interpreters that have NumPy alone.
+"""Learning curves of 1,000 configurations on 17 tasks, read from a table; for interpreters that
+have NumPy alone.
 
-The table is ``lcbench.npz`` in the folder that ``PACELINE_TABLES`` names: validation accuracy and cumulative seconds
-after each of 52 epochs, sampled from the YAHPO Gym v1.0.2 surrogate of LCBench (Zimmer et al. 2021). Its seconds fall a
-little here and there, which a clock cannot: their running maximum is taken.
+The table is ``lcbench.npz`` in the folder that ``PACELINE_TABLES`` names: validation accuracy and
+cumulative seconds after each of 52 epochs, sampled from the YAHPO Gym v1.0.2 surrogate of LCBench
+(Zimmer et al. 2021). Its seconds fall a little here and there, which a clock cannot: their running
+maximum is taken.
 """
 
 import os
@@ -27,7 +29,9 @@ AXES: Mapping[str, tuple[Any, Any, bool]] = {
     "max_units": (64, 1024, True),
     "max_dropout": (0.0, 1.0, False),
 }
-"""Of each hyperparameter: smallest, largest, whether it counts in logarithms. They are those of the suite."""
+"""Of each hyperparameter: smallest, largest, whether it counts in logarithms. They are those of the
+suite.
+"""
 WHOLE = ("batch_size", "num_layers", "max_units")
 
 
@@ -66,7 +70,9 @@ def table() -> dict[str, Task]:
     """
     path = Path(os.environ.get("PACELINE_TABLES", ".")) / "lcbench.npz"
     if not path.exists():
-        raise FileNotFoundError(f"no {path}: set PACELINE_TABLES to the folder that holds lcbench.npz")
+        raise FileNotFoundError(
+            f"no {path}: set PACELINE_TABLES to the folder that holds lcbench.npz"
+        )
     with np.load(path) as file:
         values, curves = file["configs"].astype(float), file["values"].astype(float)
         names = file["tasks"].tolist()
@@ -84,7 +90,9 @@ def unit(values: npt.ArrayLike) -> Array:
 
 
 class Rows:
-    """The rows of the table that are still to be tried: whatever is proposed becomes the nearest of them."""
+    """The rows of the table that are still to be tried: whatever is proposed becomes the nearest of
+    them.
+    """
 
     def __init__(self, task: Task, seed: int) -> None:
         self._points = unit(task.values)

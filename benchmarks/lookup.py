@@ -1,9 +1,11 @@
-"""Searches on tables: an evaluation is a look-up, so that thousands of searches take minutes. Needs NumPy alone.
+"""Searches on tables: an evaluation is a look-up, so that thousands of searches take minutes. Needs
+NumPy alone.
 
-The tables lie in the folder that ``PACELINE_TABLES`` names: ``spaces.json`` (for each suite the direction, the axes in
-order, each axis's choices) and ``<suite>.npz`` (for each data set an array with one axis for each hyperparameter and a
-last one for the repeats). One repeat, drawn at random, is what a search observes; the true value of a configuration is
-the mean over all of them. NaN marks repeats that are missing.
+The tables lie in the folder that ``PACELINE_TABLES`` names: ``spaces.json`` (for each suite the
+direction, the axes in order, each axis's choices) and ``<suite>.npz`` (for each data set an array
+with one axis for each hyperparameter and a last one for the repeats). One repeat, drawn at random,
+is what a search observes; the true value of a configuration is the mean over all of them. NaN marks
+repeats that are missing.
 """
 
 import json
@@ -41,7 +43,9 @@ def folder() -> Path:
     named = os.environ.get(VARIABLE)
     if not named or not (Path(named) / "spaces.json").is_file():
         said = f"{VARIABLE} is {named!r}" if named else f"{VARIABLE} is not set"
-        raise FileNotFoundError(f"{said}; it names the folder that holds spaces.json and hpolib.npz, hpobench.npz, ...")
+        raise FileNotFoundError(
+            f"{said}; it names the folder that holds spaces.json and hpolib.npz, hpobench.npz, ..."
+        )
     return Path(named)
 
 
@@ -70,7 +74,9 @@ class Table:
         with np.load(folder() / f"{suite}.npz") as arrays:
             values = arrays[task].astype(np.float64)
         choices = tuple(tuple(space["choices"][axis]) for axis in space["axes"])
-        return cls(tuple(space["axes"]), choices, space["direction"], values, np.nanmean(values, axis=-1))
+        return cls(
+            tuple(space["axes"]), choices, space["direction"], values, np.nanmean(values, axis=-1)
+        )
 
     @property
     def sign(self) -> int:
@@ -95,8 +101,8 @@ def play(
     """One search: asks for a batch, tells what was observed, in the order asked.
 
     Returns:
-        ``chosen``: after each trial, the true value of the configuration that was observed best; ``seconds``: what
-        asking and telling took.
+        ``chosen``: after each trial, the true value of the configuration that was observed best;
+        ``seconds``: what asking and telling took.
     """
     rng = np.random.default_rng([seed, 1])
     places: list[Place] = []
@@ -115,5 +121,7 @@ def play(
         places += answer
         observed += values
     losses = table.sign * np.array(observed)
-    best = np.maximum.accumulate(np.where(losses <= np.minimum.accumulate(losses), np.arange(len(losses)), 0))
+    best = np.maximum.accumulate(
+        np.where(losses <= np.minimum.accumulate(losses), np.arange(len(losses)), 0)
+    )
     return {"chosen": [float(table.means[places[at]]) for at in best], "seconds": seconds}

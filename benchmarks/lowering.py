@@ -1,11 +1,13 @@
 """Step rates of convolutional networks by how their training step is run; no peer needed.
 
-    KERAS_BACKEND=jax python -m benchmarks.lowering [--rounds 5] [--lanes 2] [8-16 32-64 32-64-64-128]
+    KERAS_BACKEND=jax python -m benchmarks.lowering [--rounds 5] [--lanes 2] [8-16 32-64
+    32-64-64-128]
 
-Sides, run in turn within one process so that a busy machine is busy for all of them: Keras-JAX ``fit``; the step in a
-loop with `paceline.train.lower`, with one lane and with several (by ``vmap``, and one after another by ``lax.map``);
-and the same step dispatched one by one from the host. Processor time is printed beside the rate: it hardly depends on
-what else the machine does. ``--originals`` adds the loop without replacements, which takes minutes.
+Sides, run in turn within one process so that a busy machine is busy for all of them: Keras-JAX
+``fit``; the step in a loop with `paceline.train.lower`, with one lane and with several (by
+``vmap``, and one after another by ``lax.map``); and the same step dispatched one by one from the
+host. Processor time is printed beside the rate: it hardly depends on what else the machine does.
+``--originals`` adds the loop without replacements, which takes minutes.
 """
 
 import argparse
@@ -48,9 +50,7 @@ class Side:
     def __str__(self) -> str:
         best, median = 1 / min(self.wall), 1 / float(np.median(self.wall))
         used = 1e3 * min(self.processor)
-        return (
-            f"  {self.name:<28} best {best:8.1f}  median {median:8.1f} steps/s; {used:7.1f} ms of processor time a step"
-        )
+        return f"  {self.name:<28} best {best:8.1f}  median {median:8.1f} steps/s; {used:7.1f} ms of processor time a step"
 
 
 def build(network: str) -> keras.Model:
@@ -62,7 +62,9 @@ def batches(count: int) -> tuple[Any, Any]:
     """Images ``(count, BATCH, *SHAPE)`` and classes ``(count, BATCH)``."""
     rng = np.random.default_rng(0)
     images = rng.random((count, BATCH, *SHAPE), dtype=np.float32)
-    return jnp.asarray(images), jnp.asarray(rng.integers(0, CLASSES, (count, BATCH)).astype(np.int32))
+    return jnp.asarray(images), jnp.asarray(
+        rng.integers(0, CLASSES, (count, BATCH)).astype(np.int32)
+    )
 
 
 def traced(network: str, replacement: Replacement | None) -> tuple[list[Any], Step]:
@@ -91,7 +93,9 @@ def fit(network: str, steps: int) -> Side:
     return Side("keras-jax fit", partial(model.fit, x, y, batch_size=BATCH, verbose=0), steps)
 
 
-def in_a_loop(network: str, steps: int, replacement: Replacement | None, lanes: int, over: str) -> Side:
+def in_a_loop(
+    network: str, steps: int, replacement: Replacement | None, lanes: int, over: str
+) -> Side:
     """``steps`` steps of ``lanes`` copies of the network in one program."""
     leaves, step = traced(network, replacement)
     x, y = batches(steps)
@@ -104,7 +108,11 @@ def in_a_loop(network: str, steps: int, replacement: Replacement | None, lanes: 
 
     program = jax.jit(lambda state: lax.fori_loop(0, steps, tick, state))
     state = [jnp.stack([leaf] * lanes) for leaf in leaves]
-    name = f"loop, {lanes} lane(s) by {over}" if replacement else f"loop of the originals, {lanes} lane(s)"
+    name = (
+        f"loop, {lanes} lane(s) by {over}"
+        if replacement
+        else f"loop of the originals, {lanes} lane(s)"
+    )
     return Side(name, lambda: jax.block_until_ready(program(state)), steps * lanes)
 
 
@@ -133,7 +141,9 @@ def sides(network: str, steps: int, lanes: int, originals: bool) -> list[Side]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("networks", nargs="*", default=list(builds.CNNS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=4)

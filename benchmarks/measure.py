@@ -1,4 +1,6 @@
-"""Running the sides of a benchmark in turn, each in a process of its own, and summing up what they took."""
+"""Running the sides of a benchmark in turn, each in a process of its own, and summing up what they
+took.
+"""
 
 import json
 import os
@@ -56,7 +58,11 @@ class Spread:
 
     def __str__(self) -> str:
         low, high = min(self.values), max(self.values)
-        spread = f" ({number(low)}-{number(high)}, n={len(self.values)})" if len(self.values) > 1 else " (n=1)"
+        spread = (
+            f" ({number(low)}-{number(high)}, n={len(self.values)})"
+            if len(self.values) > 1
+            else " (n=1)"
+        )
         return number(self.median) + spread
 
 
@@ -74,15 +80,22 @@ class SideError(RuntimeError):
 
 
 def ask(
-    environment: str, module: str, request: Mapping[str, Any], *, cache: Path | None = None, minutes: float = 30
+    environment: str,
+    module: str,
+    request: Mapping[str, Any],
+    *,
+    cache: Path | None = None,
+    minutes: float = 30,
 ) -> Answer:
-    """Runs ``python -m module '<request>'`` in an environment and reads the JSON line it prints last.
+    """Runs ``python -m module '<request>'`` in an environment and reads the JSON line it prints
+    last.
 
     Args:
         environment: name of the environment, as `environments.python` knows it.
         module: a program of this package that prints one JSON object.
         request: what it is to do.
-        cache: the user's cache directory of that process: an empty one makes it start as on a new machine.
+        cache: the user's cache directory of that process: an empty one makes it start as on a new
+            machine.
         minutes: after how long to give up.
     """
     command = [str(environments.python(environment)), "-m", module, json.dumps(request)]
@@ -92,7 +105,12 @@ def ask(
             _calibrate(Path(variables["PACELINE_CACHE"]))
         start = time.perf_counter()
         done = subprocess.run(
-            command, cwd=environments.ROOT, env=variables, capture_output=True, text=True, timeout=60 * minutes
+            command,
+            cwd=environments.ROOT,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=60 * minutes,
         )
         seconds = time.perf_counter() - start
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
@@ -100,25 +118,39 @@ def ask(
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-12:])
         raise SideError(f"{module} in {environment} ended with {done.returncode}:\n{tail}")
     answer: Answer = json.loads(lines[-1])
-    print(f"  {environment:<12} {module.removeprefix('benchmarks.'):<28} {seconds:7.1f} s", file=sys.stderr, flush=True)
+    print(
+        f"  {environment:<12} {module.removeprefix('benchmarks.'):<28} {seconds:7.1f} s",
+        file=sys.stderr,
+        flush=True,
+    )
     return {**answer, "wall_seconds": seconds}
 
 
 def _calibrate(cache: Path) -> None:
-    """Puts the machine's lane capacity, measured once for an installation and not for each study, into a cache."""
+    """Puts the machine's lane capacity, measured once for an installation and not for each study,
+    into a cache.
+    """
     kept = environments.ROOT / ".venvs" / "calibration" / "lanes.json"
     if not kept.exists():
         measure = "from paceline.train.calibration import capacity; capacity()"
         variables = {**os.environ, "KERAS_BACKEND": "jax", "PACELINE_CACHE": str(kept.parent)}
-        subprocess.run([str(environments.python(environments.OURS)), "-c", measure], env=variables, check=True)
+        subprocess.run(
+            [str(environments.python(environments.OURS)), "-c", measure], env=variables, check=True
+        )
     cache.mkdir(parents=True, exist_ok=True)
     shutil.copy(kept, cache / "lanes.json")
 
 
 def _variables(environment: str, cache: Path) -> dict[str, str]:
-    """Environment variables of a side: its Keras backend, no chatter, and its own cache directory."""
+    """Environment variables of a side: its Keras backend, no chatter, and its own cache
+    directory.
+    """
     backend = {"keras-tf": "tensorflow", "keras-torch": "torch"}.get(environment, "jax")
-    kept = {k: v for k, v in os.environ.items() if k not in {"JAX_COMPILATION_CACHE_DIR", "KERASTUNER_TUNER_ID"}}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in {"JAX_COMPILATION_CACHE_DIR", "KERASTUNER_TUNER_ID"}
+    }
     return {
         **kept,
         "KERAS_BACKEND": backend,
@@ -132,7 +164,8 @@ def in_turn(sides: Mapping[str, tuple[int, Callable[[int], T]]]) -> dict[str, li
     """Runs the sides in turn (A B A B ...), so that a slow minute of the machine hits all of them.
 
     Args:
-        sides: for each side how often it runs, and the function that runs it, given the number of the repeat.
+        sides: for each side how often it runs, and the function that runs it, given the number of
+            the repeat.
     """
     found: dict[str, list[T]] = {name: [] for name in sides}
     for repeat in range(max(times for times, _ in sides.values())):
@@ -143,8 +176,9 @@ def in_turn(sides: Mapping[str, tuple[int, Callable[[int], T]]]) -> dict[str, li
 
 
 def far_seed(repeat: int) -> int:
-    """A seed for KerasTuner: never 0, which it takes for none, and far from the others, since it draws value ``j`` of
-    trial ``t`` from ``Random(seed + t * d + j)``, so that near seeds repeat each other's trials."""
+    """A seed for KerasTuner: never 0, which it takes for none, and far from the others, since it
+    draws value ``j`` of trial ``t`` from ``Random(seed + t * d + j)``, so that near seeds repeat
+    each other's trials."""
     return 1_000_003 * (repeat + 1)
 
 

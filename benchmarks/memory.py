@@ -6,13 +6,15 @@ from benchmarks.report import Finding, Result
 
 MIB = 2**20
 NOISE_MIB = 16.0
-"""What counts as no growth: allocators keep a few pages here and there, and each trial's own record is a few KiB."""
+"""What counts as no growth: allocators keep a few pages here and there, and each trial's own record
+is a few KiB.
+"""
 
-METHOD = """A study of the smallest network (8→4→1, one epoch of 64 rows) is brought to {first} trials and then, in
-the same process, to {trials:,} and to {twice:,}; resident memory is read after each and sampled in between. No growth
-means less than {noise:.0f} MiB. KerasTuner on Keras-JAX: resident memory after each of {peer_trials} trials of the
-same network; both
-are also given per 100 trials after the first {first}."""
+METHOD = """A study of the smallest network (8→4→1, one epoch of 64 rows) is brought to {first}
+trials and then, in the same process, to {trials:,} and to {twice:,}; resident memory is read after
+each and sampled in between. No growth means less than {noise:.0f} MiB. KerasTuner on Keras-JAX:
+resident memory after each of {peer_trials} trials of the same network; both are also given per 100
+trials after the first {first}."""
 
 
 def run(options: Options) -> Result:
@@ -23,7 +25,11 @@ def run(options: Options) -> Result:
 
         def paceline(repeat: int) -> Answer:
             request = {**common, "first": first, "trials": trials, "seed": repeat + 1}
-            return ask("paceline", "benchmarks.ours.memory", {**request, "study": str(directory / f"study-{repeat}")})
+            return ask(
+                "paceline",
+                "benchmarks.ours.memory",
+                {**request, "study": str(directory / f"study-{repeat}")},
+            )
 
         def keras_tuner(repeat: int) -> Answer:
             request = {**common, "trials": peer_trials, "seed": far_seed(repeat)}
@@ -39,17 +45,38 @@ def run(options: Options) -> Result:
     peer_growth = (noted[-1] - noted[middle - 1]) / MIB
     return Result(
         title="Memory over many trials",
-        method=METHOD.format(first=first, trials=trials, twice=2 * trials, noise=NOISE_MIB, peer_trials=peer_trials),
+        method=METHOD.format(
+            first=first, trials=trials, twice=2 * trials, noise=NOISE_MIB, peer_trials=peer_trials
+        ),
         findings=[
             Finding(
-                f"growth from trial {first} to {trials:,}", growth.median, must=NOISE_MIB, unit="MiB", better="lower"
+                f"growth from trial {first} to {trials:,}",
+                growth.median,
+                must=NOISE_MIB,
+                unit="MiB",
+                better="lower",
             ),
-            Finding(f"growth from trial {trials:,} to {2 * trials:,}", later.median, unit="MiB", better="lower"),
+            Finding(
+                f"growth from trial {trials:,} to {2 * trials:,}",
+                later.median,
+                unit="MiB",
+                better="lower",
+            ),
             Finding("growth of the peak", peak.median, must=NOISE_MIB, unit="MiB", better="lower"),
         ],
-        headings=["side", f"after {first} trials, MiB", "growth, MiB", "growth per 100 trials, MiB"],
+        headings=[
+            "side",
+            f"after {first} trials, MiB",
+            "growth, MiB",
+            "growth per 100 trials, MiB",
+        ],
         rows=[
-            ["paceline", str(after_first), str(growth), f"{growth.median / (trials - first) * 100:.2f}"],
+            [
+                "paceline",
+                str(after_first),
+                str(growth),
+                f"{growth.median / (trials - first) * 100:.2f}",
+            ],
             [
                 "KerasTuner on Keras-JAX",
                 f"{noted[middle - 1] / MIB:.0f}",

@@ -10,11 +10,19 @@ def run(options: Options) -> Result:
     with folder() as directory:
         data = directory / "data.npz"
         rows = arrays.write_mnist(data, quick=options.quick)
-        request = {"space": "mnist", "data": str(data), "trials": trials, "epochs": epochs, "batch_size": 32}
+        request = {
+            "space": "mnist",
+            "data": str(data),
+            "trials": trials,
+            "epochs": epochs,
+            "batch_size": 32,
+        }
         answers = searches.compare(request, options)
     what = (
-        f"{trials} random trials × {epochs} epochs on MNIST ({rows:,} training rows, flattened, scaled to 0-1): "
-        "1-3 layers × {32, 64, 128} units × dropout × learning rate, Adam, batch 32, scored by validation accuracy."
+        f"{trials} random trials × {epochs} epochs on MNIST ({rows:,} training rows, flattened, "
+        f"scaled to 0-1): "
+        "1-3 layers × {32, 64, 128} units × dropout × learning rate, Adam, batch 32, scored by "
+        "validation accuracy."
     )
     bounds = {searches.KERAS_JAX: (3.0, 6.0), searches.KERAS_TF: (6.0, 12.0)}
     return searches.result("MNIST: 16 random trials", what, answers, bounds)

@@ -6,4 +6,6 @@ from benchmarks.report import Result
 
 
 def run(options: Options) -> Result:
-    return on_mnist("mnist-cnn", "both searches, and the winner trained anew", options, (99.0, 99.4), 30)
+    return on_mnist(
+        "mnist-cnn", "both searches, and the winner trained anew", options, (99.0, 99.4), 30
+    )

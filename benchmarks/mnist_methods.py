@@ -1,4 +1,6 @@
-"""The recipe `mnist-methods`: grid, random and Bayesian search, and what the best of them reaches."""
+"""The recipe `mnist-methods`: grid, random and Bayesian search, and what the best of them
+reaches.
+"""
 
 from benchmarks.measure import Options
 from benchmarks.recipes import on_mnist
@@ -6,4 +8,6 @@ from benchmarks.report import Result
 
 
 def run(options: Options) -> Result:
-    return on_mnist("mnist-methods", "all three methods, and their comparison", options, (98.3, 98.6), 10)
+    return on_mnist(
+        "mnist-methods", "all three methods, and their comparison", options, (98.3, 98.6), 10
+    )

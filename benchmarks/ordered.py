@@ -4,11 +4,17 @@ from benchmarks.measure import Answer, Options, Spread, ask, far_seed
 from benchmarks.ours.ordered import SECONDS
 from benchmarks.report import Finding, Result
 
-METHOD = """A function that waits (median {seconds} s, log-normal with σ) is called {trials} times in so many worker
-processes, in order (the default: what a call found is heeded in the order of the trials) and with `ordered=False`, with
-the same seed. Seconds from the first start to the last end, {repeats} seeds; ratios are medians. Twice as many calls as
-workers are in flight where neither a model nor a schedule decides (`random`), else as many as workers (`bayes`)."""
-CASES = [(search, workers, sigma) for search in ("random", "bayes") for workers in (2, 4) for sigma in (0.2, 0.7)]
+METHOD = """A function that waits (median {seconds} s, log-normal with σ) is called {trials} times
+in so many worker processes, in order (the default: what a call found is heeded in the order of the
+trials) and with `ordered=False`, with the same seed. Seconds from the first start to the last end,
+{repeats} seeds; ratios are medians. Twice as many calls as workers are in flight where neither a
+model nor a schedule decides (`random`), else as many as workers (`bayes`)."""
+CASES = [
+    (search, workers, sigma)
+    for search in ("random", "bayes")
+    for workers in (2, 4)
+    for sigma in (0.2, 0.7)
+]
 
 
 def run(options: Options) -> Result:
@@ -24,7 +30,11 @@ def run(options: Options) -> Result:
         title="What order costs with worker processes",
         method=METHOD.format(seconds=SECONDS, trials=trials, repeats=options.repeats),
         findings=[
-            Finding(f"{search}, time in order over time out of order, the worst case", max(found), better="lower")
+            Finding(
+                f"{search}, time in order over time out of order, the worst case",
+                max(found),
+                better="lower",
+            )
             for search in ("random", "bayes")
             if (found := [ratio for case, ratio in ratios.items() if case[0] == search])
         ],
@@ -34,5 +44,11 @@ def run(options: Options) -> Result:
 
 
 def _ask(search: str, workers: int, sigma: float, trials: int, repeat: int) -> Answer:
-    request = {"search": search, "workers": workers, "sigma": sigma, "trials": trials, "seed": far_seed(repeat)}
+    request = {
+        "search": search,
+        "workers": workers,
+        "sigma": sigma,
+        "trials": trials,
+        "seed": far_seed(repeat),
+    }
     return ask("paceline", "benchmarks.ours.ordered", request)

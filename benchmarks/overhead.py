@@ -7,18 +7,23 @@ from benchmarks.report import Finding, Result
 
 TICK = 16
 
-METHOD = """{trials:,} trials of an objective that costs nothing, five hyperparameters (units, layers, dropout, L2,
-learning rate): wall time of asking and storing, divided by the number of trials. Paceline: random search and its
-SQLite store, one trial at a time with a transaction when it is asked for and one when it has ended, as Optuna does
-it; and {tick} trials at a time, which is nearer to a study, whose ticks end for a whole cohort at once. Optuna:
-`study.optimize` with SQLite storage, its random sampler and its default sampler (TPE)."""
+METHOD = """{trials:,} trials of an objective that costs nothing, five hyperparameters (units,
+layers, dropout, L2, learning rate): wall time of asking and storing, divided by the number of
+trials. Paceline: random search and its SQLite store, one trial at a time with a transaction when it
+is asked for and one when it has ended, as Optuna does it; and {tick} trials at a time, which is
+nearer to a study, whose ticks end for a whole cohort at once. Optuna: `study.optimize` with SQLite
+storage, its random sampler and its default sampler (TPE)."""
 
 
 def run(options: Options) -> Result:
     trials = 20 if options.quick else 1000
 
     def paceline(together: int, repeat: int) -> Answer:
-        return ask("paceline", "benchmarks.ours.overhead", {"trials": trials, "seed": repeat + 1, "together": together})
+        return ask(
+            "paceline",
+            "benchmarks.ours.overhead",
+            {"trials": trials, "seed": repeat + 1, "together": together},
+        )
 
     def optuna(sampler: str, repeat: int) -> Answer:
         request = {"trials": trials, "seed": far_seed(repeat), "sampler": sampler}

@@ -1,4 +1,6 @@
-"""What a benchmark found, as a section of ``RESULTS.md``; a section is replaced when its benchmark runs again."""
+"""What a benchmark found, as a section of ``RESULTS.md``; a section is replaced when its benchmark
+runs again.
+"""
 
 import datetime
 import math
@@ -18,10 +20,11 @@ from benchmarks.measure import number
 
 HEADING = """# Results
 
-Written by `python -m benchmarks.run`, a section for each benchmark, replaced when it runs again. Do not edit by hand.
-Every figure comes from the run named in its section: Paceline and its peers in turn (A B A B), each in a process of
-its own with a cache directory of its own; medians, with the smallest and largest in brackets and n the number of runs.
-Ratios are of medians. "must" and "aim" are what the project set itself.
+Written by `python -m benchmarks.run`, a section for each benchmark, replaced when it runs again. Do
+not edit by hand. Every figure comes from the run named in its section: Paceline and its peers in
+turn (A B A B), each in a process of its own with a cache directory of its own; medians, with the
+smallest and largest in brackets and n the number of runs. Ratios are of medians. "must" and "aim"
+are what the project set itself.
 """
 
 
@@ -62,10 +65,20 @@ class Finding:
             return "**falls short**"
         if self.aim is None:
             return "met"
-        return "aim met" if self.met(self.aim) else ("met, aim not" if self.must is not None else "aim not met")
+        return (
+            "aim met"
+            if self.met(self.aim)
+            else ("met, aim not" if self.must is not None else "aim not met")
+        )
 
     def cells(self) -> list[str]:
-        return [self.what, self._amount(self.value), self._amount(self.must), self._amount(self.aim), self.verdict]
+        return [
+            self.what,
+            self._amount(self.value),
+            self._amount(self.must),
+            self._amount(self.aim),
+            self.verdict,
+        ]
 
     def _amount(self, value: float | None) -> str:
         if value is None or math.isnan(value):
@@ -111,7 +124,9 @@ class Took:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines
+    )
 
 
 def render(name: str, result: Result, *, command: str, took: Took) -> str:
@@ -123,12 +138,20 @@ def render(name: str, result: Result, *, command: str, took: Took) -> str:
         command: how to repeat it.
         took: what it took.
     """
-    kept = f"; {took.reused:,} runs of the same code and versions were kept from before" if took.reused else ""
+    kept = (
+        f"; {took.reused:,} runs of the same code and versions were kept from before"
+        if took.reused
+        else ""
+    )
     versions = "\n".join(
-        f"- {environment}: {', '.join(f'{k} {v}' for k, v in environments.versions(environment).items())}"
+        f"- {environment}: "
+        f"{', '.join(f'{k} {v}' for k, v in environments.versions(environment).items())}"
         for environment in result.environments
     )
-    verdicts = table(["what", "measured", "must", "aim", "verdict"], [finding.cells() for finding in result.findings])
+    verdicts = table(
+        ["what", "measured", "must", "aim", "verdict"],
+        [finding.cells() for finding in result.findings],
+    )
     return f"""<!-- begin {name} -->
 ## {result.title}
 
@@ -147,7 +170,9 @@ Machine: {machine()}; load before it began {took.load:.2f}.
 
 
 def _remarks(name: str) -> str:
-    """What people say about a benchmark, such as why it falls short: ``remarks/<name>.md``, where there is one."""
+    """What people say about a benchmark, such as why it falls short: ``remarks/<name>.md``, where
+    there is one.
+    """
     path = environments.ROOT / "benchmarks" / "remarks" / f"{name}.md"
     return f"\n{path.read_text().strip()}\n" if path.exists() else ""
 
@@ -157,7 +182,9 @@ def update(path: Path, name: str, section: str, order: Sequence[str]) -> None:
     text = path.read_text() if path.exists() else ""
     found = re.findall(r"<!-- begin (.+?) -->.*?<!-- end \1 -->\n", text, flags=re.S)
     sections = {
-        old: re.search(rf"<!-- begin {re.escape(old)} -->.*?<!-- end {re.escape(old)} -->\n", text, flags=re.S)[0]  # type: ignore[index]
+        old: re.search(
+            rf"<!-- begin {re.escape(old)} -->.*?<!-- end {re.escape(old)} -->\n", text, flags=re.S
+        )[0]  # type: ignore[index]
         for old in found
     }
     sections[name] = section
@@ -179,6 +206,12 @@ def machine() -> str:
 def revision() -> str:
     """The commit that was measured, and whether files differed from it."""
     git = ["git", "-C", str(environments.ROOT)]
-    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    changes = subprocess.run([*git, "status", "--porcelain", "src"], capture_output=True, text=True, check=False)
-    return f"commit {commit.stdout.strip() or 'unknown'}" + (" with changes" if changes.stdout.strip() else "")
+    commit = subprocess.run(
+        [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    changes = subprocess.run(
+        [*git, "status", "--porcelain", "src"], capture_output=True, text=True, check=False
+    )
+    return f"commit {commit.stdout.strip() or 'unknown'}" + (
+        " with changes" if changes.stdout.strip() else ""
+    )

@@ -1,12 +1,13 @@
 """Measures Paceline against its peers and writes what was found into ``RESULTS.md``.
 
-python -m benchmarks.run                      all of them
-python -m benchmarks.run california steps     only these
-python -m benchmarks.run --quick              tiny sizes on made-up data, printed, not written: does everything work?
+python -m benchmarks.run                      all of them python -m benchmarks.run california steps
+only these python -m benchmarks.run --quick              tiny sizes on made-up data, printed, not
+written: does everything work?
 
-Real data (MNIST, California Housing) is looked for in the folder that ``PACELINE_DATA`` names before any download;
-tables of searches lie in the folder that ``PACELINE_TABLES`` names.
-Peers get virtual environments of their own under ``.venvs/``, made on demand. Measure with nothing else running.
+Real data (MNIST, California Housing) is looked for in the folder that ``PACELINE_DATA`` names
+before any download; tables of searches lie in the folder that ``PACELINE_TABLES`` names. Peers get
+virtual environments of their own under ``.venvs/``, made on demand. Measure with nothing else
+running.
 """
 
 import argparse
@@ -56,11 +57,15 @@ BENCHMARKS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the benchmarks that were asked for; 1 when one of them failed, the others having run all the same."""
+    """Runs the benchmarks that were asked for; 1 when one of them failed, the others having run all
+    the same.
+    """
     asked = _parser().parse_args(arguments)
     options = Options(asked.repeats, asked.slow_repeats)
     options = options.smoke() if asked.quick else options
-    output = asked.output or (None if asked.quick else environments.ROOT / "benchmarks" / "RESULTS.md")
+    output = asked.output or (
+        None if asked.quick else environments.ROOT / "benchmarks" / "RESULTS.md"
+    )
     failed = [name for name in asked.names or BENCHMARKS if not _run(name, options, output)]
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
@@ -95,15 +100,28 @@ def _command(name: str, options: Options) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"one or more of: {', '.join(BENCHMARKS)} (default: all)"
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--repeats", type=int, default=3, help="runs of Paceline and of quick peers (default 3)")
-    parser.add_argument("--slow-repeats", type=int, default=2, help="runs of peers that take minutes (default 2)")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, once, on made-up data; nothing is written")
     parser.add_argument(
-        "--output", type=Path, help="the file whose sections are replaced (default benchmarks/RESULTS.md)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"one or more of: {', '.join(BENCHMARKS)} (default: all)",
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="runs of Paceline and of quick peers (default 3)"
+    )
+    parser.add_argument(
+        "--slow-repeats", type=int, default=2, help="runs of peers that take minutes (default 2)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes, once, on made-up data; nothing is written"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="the file whose sections are replaced (default benchmarks/RESULTS.md)",
     )
     return parser
 

@@ -12,12 +12,13 @@ COLD, WARM = "paceline, first time", "paceline, again"
 KERAS_JAX, KERAS_TF = "keras-jax", "keras-tf"
 PEERS = {KERAS_JAX: "KerasTuner on Keras-JAX", KERAS_TF: "KerasTuner on Keras-TensorFlow"}
 
-METHOD = """Whole processes are timed, from start to exit, imports and reading the data included; "search" is the call
-of `tune` or `search` alone. All sides read the same arrays and have the same build function. "First time" starts with
-an empty cache directory, so every program is compiled: these are the figures held
-against the bounds. "Again" is another study (another seed, so other configurations) that finds the first one's cache.
-Each run has its own seed (KerasTuner's far apart and never 0); since each side draws its own configurations, the mean
-number of weights of a network says whether they had like work."""
+METHOD = """Whole processes are timed, from start to exit, imports and reading the data included;
+"search" is the call of `tune` or `search` alone. All sides read the same arrays and have the same
+build function. "First time" starts with an empty cache directory, so every program is compiled:
+these are the figures held against the bounds. "Again" is another study (another seed, so other
+configurations) that finds the first one's cache. Each run has its own seed (KerasTuner's far apart
+and never 0); since each side draws its own configurations, the mean number of weights of a network
+says whether they had like work."""
 
 
 def compare(request: Mapping[str, Any], options: Options) -> dict[str, list[Answer]]:
@@ -25,9 +26,15 @@ def compare(request: Mapping[str, Any], options: Options) -> dict[str, list[Answ
     with folder() as caches:
         return in_turn(
             {
-                COLD: (options.repeats, lambda repeat: _ours(request, 1 + 2 * repeat, caches / str(repeat))),
+                COLD: (
+                    options.repeats,
+                    lambda repeat: _ours(request, 1 + 2 * repeat, caches / str(repeat)),
+                ),
                 KERAS_JAX: (options.slow_repeats, partial(_peer, request, KERAS_JAX)),
-                WARM: (options.repeats, lambda repeat: _ours(request, 2 + 2 * repeat, caches / str(repeat))),
+                WARM: (
+                    options.repeats,
+                    lambda repeat: _ours(request, 2 + 2 * repeat, caches / str(repeat)),
+                ),
                 KERAS_TF: (options.slow_repeats, partial(_peer, request, KERAS_TF)),
             }
         )
@@ -39,13 +46,19 @@ def _ours(request: Mapping[str, Any], seed: int, cache: Path) -> Answer:
 
 
 def _peer(request: Mapping[str, Any], environment: str, repeat: int) -> Answer:
-    return ask(environment, "benchmarks.peers.keras_tuner_search", {**request, "seed": far_seed(repeat)})
+    return ask(
+        environment, "benchmarks.peers.keras_tuner_search", {**request, "seed": far_seed(repeat)}
+    )
 
 
 def result(
-    title: str, what: str, answers: Mapping[str, list[Answer]], bounds: Mapping[str, tuple[float, float]]
+    title: str,
+    what: str,
+    answers: Mapping[str, list[Answer]],
+    bounds: Mapping[str, tuple[float, float]],
 ) -> Result:
-    """The section: whole-process ratios against the bounds, search-only and warm ratios beside them.
+    """The section: whole-process ratios against the bounds, search-only and warm ratios beside
+    them.
 
     Args:
         title: heading.
@@ -60,10 +73,22 @@ def result(
     findings = []
     for peer, (must, aim) in bounds.items():
         findings.append(
-            Finding(f"faster than {PEERS[peer]}, whole process", ratio(peer, COLD, "wall_seconds"), must, aim)
+            Finding(
+                f"faster than {PEERS[peer]}, whole process",
+                ratio(peer, COLD, "wall_seconds"),
+                must,
+                aim,
+            )
         )
-        findings.append(Finding(f"faster than {PEERS[peer]}, search alone", ratio(peer, COLD, "search_seconds")))
-        findings.append(Finding(f"faster than {PEERS[peer]}, whole process, again", ratio(peer, WARM, "wall_seconds")))
+        findings.append(
+            Finding(f"faster than {PEERS[peer]}, search alone", ratio(peer, COLD, "search_seconds"))
+        )
+        findings.append(
+            Finding(
+                f"faster than {PEERS[peer]}, whole process, again",
+                ratio(peer, WARM, "wall_seconds"),
+            )
+        )
     return Result(
         title=title,
         method=f"{what} {METHOD}",
@@ -77,4 +102,10 @@ def result(
 def _row(side: str, answers: list[Answer]) -> list[str]:
     compiled = ", ".join(str(answer.get("programs_compiled", "-")) for answer in answers)
     weights = number(Spread.of(answers, "parameters").median)
-    return [side, str(Spread.of(answers, "wall_seconds")), str(Spread.of(answers, "search_seconds")), weights, compiled]
+    return [
+        side,
+        str(Spread.of(answers, "wall_seconds")),
+        str(Spread.of(answers, "search_seconds")),
+        weights,
+        compiled,
+    ]

@@ -26,12 +26,17 @@ def run(options: Options) -> Result:
     }
     for command in commands.values():  # once unmeasured, so that byte code and files are there
         _seconds(command, 0)
-    found = in_turn({name: (runs, partial(_seconds, command)) for name, command in commands.items()})
+    found = in_turn(
+        {name: (runs, partial(_seconds, command)) for name, command in commands.items()}
+    )
     spent = {name: Spread(tuple(seconds)) for name, seconds in found.items()}
     return Result(
         title="Start-up of the command line",
-        method=f"Wall time of the whole process, output thrown away, in turn; {runs} runs each after one not counted.",
-        findings=[Finding("paceline --help", spent["paceline --help"].median, 0.3, 0.15, "s", "lower")],
+        method=f"Wall time of the whole process, output thrown away, in turn; {runs} runs each "
+        f"after one not counted.",
+        findings=[
+            Finding("paceline --help", spent["paceline --help"].median, 0.3, 0.15, "s", "lower")
+        ],
         headings=["command", "seconds"],
         rows=[[f"`{name}`", str(seconds)] for name, seconds in spent.items()],
         environments=["paceline", "optuna"],

@@ -1,4 +1,6 @@
-"""Six tables: how good is what a search finds, and how soon? Against Optuna's samplers and random search."""
+"""Six tables: how good is what a search finds, and how soon? Against Optuna's samplers and random
+search.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,12 +23,14 @@ SLOW_SEEDS = 5
 """Seeds of a slow repeat: a hundred trials of Optuna's GP take most of a minute."""
 _RESAMPLES = 2000
 
-METHOD = """Six tables of neural networks ({tables}), one trial at a time unless said otherwise. What a search
-observes is one repeat drawn at random; it is judged by the true value, the mean over the repeats, of the configuration
-that it observed best. {seeds}. Optuna's samplers have their defaults (its QMCSampler is scrambled, or all seeds would
-be one); ordered axes are integers to them and numbers to us. "random × 2" has twice the trials. Ranks are among all
-sides, averaged over tables and seeds (every seed of one side against every seed of the other; ties count half);
-intervals are 95 % bootstrap over seeds, tables held fixed. The target is random search's median after 200 trials."""
+METHOD = """Six tables of neural networks ({tables}), one trial at a time unless said otherwise.
+What a search observes is one repeat drawn at random; it is judged by the true value, the mean over
+the repeats, of the configuration that it observed best. {seeds}. Optuna's samplers have their
+defaults (its QMCSampler is scrambled, or all seeds would be one); ordered axes are integers to them
+and numbers to us. "random × 2" has twice the trials. Ranks are among all sides, averaged over
+tables and seeds (every seed of one side against every seed of the other; ties count half);
+intervals are 95 % bootstrap over seeds, tables held fixed. The target is random search's median
+after 200 trials."""
 
 Runs = npt.NDArray[np.float64]
 """Losses after each trial, shape [seeds, trials]."""
@@ -82,9 +86,15 @@ def run(options: Options) -> Result:
     findings = [finding for count, rank in ranks.items() for finding in rank.findings(count)]
     return Result(
         title="Six tables: what is found in 20, 50 and 100 trials",
-        method=METHOD.format(tables=", ".join(t.split("/")[1] for t in tables), seeds=_counted(found)),
+        method=METHOD.format(
+            tables=", ".join(t.split("/")[1] for t in tables), seeds=_counted(found)
+        ),
         findings=[*findings, *_target_findings(found)],
-        headings=["side", *(f"{table.split('/')[1]}: {', '.join(map(str, CHECKPOINTS))}" for table in tables), *_RANKS],
+        headings=[
+            "side",
+            *(f"{table.split('/')[1]}: {', '.join(map(str, CHECKPOINTS))}" for table in tables),
+            *_RANKS,
+        ],
         rows=[*_rows(found, ranks), *_target_rows(found)],
         environments=["paceline", "optuna"],
     )
@@ -106,7 +116,12 @@ def _runs(table: str, options: Options) -> dict[str, Runs]:
     sign = lookup.Table.read(table).sign
     found = {}
     for side in (*SEQUENTIAL, *ROUNDS):
-        request = {"table": table, "search": side.search, "trials": side.trials, "batch": side.batch}
+        request = {
+            "table": table,
+            "search": side.search,
+            "trials": side.trials,
+            "batch": side.batch,
+        }
         kept = runs(side.environment, side.module, request, _seeds(side, options))
         found[side.name] = sign * np.array([one["chosen"] for one in kept])
     return found
@@ -124,7 +139,9 @@ def _counted(found: Mapping[str, Mapping[str, Runs]]) -> str:
 
 
 def _after(found: Mapping[str, Mapping[str, Runs]], count: int) -> dict[str, dict[str, Runs]]:
-    """Losses by table and side after so many trials, shape [seeds]; random search with twice as many, too."""
+    """Losses by table and side after so many trials, shape [seeds]; random search with twice as
+    many, too.
+    """
     return {
         table: {
             **{side.name: losses[side.name][:, count - 1] for side in SEQUENTIAL},
@@ -135,7 +152,9 @@ def _after(found: Mapping[str, Mapping[str, Runs]], count: int) -> dict[str, dic
 
 
 def average_ranks(losses: Mapping[str, Mapping[str, Runs]]) -> dict[str, float]:
-    """Rank of each side, 1 being best: of any run against any run of each other side, averaged over tables."""
+    """Rank of each side, 1 being best: of any run against any run of each other side, averaged over
+    tables.
+    """
     names = list(next(iter(losses.values())))
     ranks = dict.fromkeys(names, 1.0)
     for table in losses.values():
@@ -158,7 +177,12 @@ class _Ranks:
     def of(cls, found: Mapping[str, Mapping[str, Runs]], count: int) -> "_Ranks":
         losses, rng = _after(found, count), np.random.default_rng(count)
         again = [
-            average_ranks({t: {n: rng.choice(v, len(v)) for n, v in sides.items()} for t, sides in losses.items()})
+            average_ranks(
+                {
+                    t: {n: rng.choice(v, len(v)) for n, v in sides.items()}
+                    for t, sides in losses.items()
+                }
+            )
             for _ in range(_RESAMPLES // 10 if len(losses) < len(lookup.TABLES) else _RESAMPLES)
         ]
         return cls(average_ranks(losses), again)
@@ -174,16 +198,25 @@ class _Ranks:
         what = f"ranks ahead of {peer}, the best peer after {count} trials"
         yield Finding(what, self.ranks[peer] - self.ranks[OURS.name], 0, unit="")
         yield Finding(
-            f"the same, lower end of the 95 % interval ({count} trials)", np.quantile(ahead, 0.025), None, 0, ""
+            f"the same, lower end of the 95 % interval ({count} trials)",
+            np.quantile(ahead, 0.025),
+            None,
+            0,
+            "",
         )
 
 
-def _rows(found: Mapping[str, Mapping[str, Runs]], ranks: Mapping[int, _Ranks]) -> Iterator[list[str]]:
+def _rows(
+    found: Mapping[str, Mapping[str, Runs]], ranks: Mapping[int, _Ranks]
+) -> Iterator[list[str]]:
     signs = {table: lookup.Table.read(table).sign for table in found}
     after = {count: _after(found, count) for count in CHECKPOINTS}
     for name in after[CHECKPOINTS[0]][next(iter(found))]:
         medians = [
-            " / ".join(f"{signs[table] * np.median(after[count][table][name]):.4g}" for count in CHECKPOINTS)
+            " / ".join(
+                f"{signs[table] * np.median(after[count][table][name]):.4g}"
+                for count in CHECKPOINTS
+            )
             for table in found
         ]
         yield [name, *medians, *(ranks[count].cell(name) for count in CHECKPOINTS)]
@@ -193,7 +226,9 @@ def _rows(found: Mapping[str, Mapping[str, Runs]], ranks: Mapping[int, _Ranks]) 
 
 
 def _reached(losses: Runs, target: float, step: int) -> Runs:
-    """After how many steps of so many trials each seed is at the target; infinite where it never was."""
+    """After how many steps of so many trials each seed is at the target; infinite where it never
+    was.
+    """
     there = losses[:, step - 1 :: step] <= target
     return np.where(there.any(axis=1), there.argmax(axis=1) + 1.0, math.inf)
 
@@ -220,9 +255,18 @@ def _target_findings(found: Mapping[str, Mapping[str, Runs]]) -> Iterator[Findin
     for side in ROUNDS:
         steps = _steps(found, side).values()
         must = 2 if side is OURS_IN_ROUNDS else None
-        yield Finding(f"the same: {side.name}", _median(np.median(s) for s in steps), must, None, "rounds", "lower")
+        yield Finding(
+            f"the same: {side.name}",
+            _median(np.median(s) for s in steps),
+            must,
+            None,
+            "rounds",
+            "lower",
+        )
         upper = _median(np.quantile(s, 0.75, method="higher") for s in steps)
-        yield Finding(f"the same, upper quartile of seeds: {side.name}", upper, None, must, "rounds", "lower")
+        yield Finding(
+            f"the same, upper quartile of seeds: {side.name}", upper, None, must, "rounds", "lower"
+        )
 
 
 def _target_rows(found: Mapping[str, Mapping[str, Runs]]) -> Iterator[list[str]]:

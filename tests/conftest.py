@@ -14,8 +14,8 @@ settings.load_profile("paceline")
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
-# two devices, so that every engine test also spreads its lanes; little optimisation, since the tests compile a hundred
-# programs and run each for a moment
+# two devices, so that every engine test also spreads its lanes; little optimisation, since the
+# tests compile a hundred programs and run each for a moment
 _FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAGS}"
 
@@ -28,7 +28,8 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     cache.mkdir(exist_ok=True)
     os.environ["PACELINE_CACHE"] = str(cache)
     os.environ["PACELINE_STATE"] = str(base / "state")
-    # the same number of lanes in every run, and no seconds to measure it; `test_train_lanes` has the measurement
+    # the same number of lanes in every run, and no seconds to measure it; `test_train_lanes` has
+    # the measurement
     machine = f"cpu cpu {os.cpu_count()} jax {version('jax')}"
     written = base / "lanes.json"
     written.write_text(json.dumps({machine: 2**22}))

@@ -1,4 +1,6 @@
-"""The public face: what it holds, how little its import costs, and that it does what its docstrings say."""
+"""The public face: what it holds, how little its import costs, and that it does what its docstrings
+say.
+"""
 
 import subprocess
 import sys
@@ -19,10 +21,16 @@ def build(hp: Any) -> Any:
     import keras
 
     model = keras.Sequential(
-        [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(2, activation="softmax")]
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
     )
     rate = hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")
-    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     return model
 
 
@@ -35,13 +43,42 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
 
 def test_what_is_public() -> None:
     assert set(paceline.__all__) == {
-        "AllTrialsFailed", "Boolean", "Choice", "Comparison", "Fixed", "Float", "HyperParameters", "Int",
-        "InvalidInput", "Ladder", "MissingData", "Objective", "OpenStudy", "PacelineError", "Space", "Study",
-        "StudyInterrupted", "StudyLocked", "StudyMismatch", "UnreadableStudy", "__version__", "ablate", "compare",
-        "doctor", "finish", "ladder",
-        "load_study", "open_study", "resume", "tune", "data", "schedule", "search", "space",
+        "AllTrialsFailed",
+        "Boolean",
+        "Choice",
+        "Comparison",
+        "Fixed",
+        "Float",
+        "HyperParameters",
+        "Int",
+        "InvalidInput",
+        "Ladder",
+        "MissingData",
+        "Objective",
+        "OpenStudy",
+        "PacelineError",
+        "Space",
+        "Study",
+        "StudyInterrupted",
+        "StudyLocked",
+        "StudyMismatch",
+        "UnreadableStudy",
+        "__version__",
+        "ablate",
+        "compare",
+        "doctor",
+        "finish",
+        "ladder",
+        "load_study",
+        "open_study",
+        "resume",
+        "tune",
+        "data",
+        "schedule",
+        "search",
+        "space",
         "testing",
-    }  # fmt: skip
+    }
     for name in paceline.__all__:
         assert getattr(paceline, name) is not None
         assert name in {*dir(paceline), "__version__"}
@@ -53,10 +90,13 @@ def test_the_import_is_light_and_chooses_jax() -> None:
     program = (
         "import os; os.environ.pop('KERAS_BACKEND', None)\n"
         "import sys, paceline\n"
-        "heavy = 'jax keras sklearn pandas ray plotly rich sqlalchemy scipy numpy typer starlette uvicorn'.split()\n"
+        "heavy = 'jax keras sklearn pandas ray plotly rich sqlalchemy scipy numpy typer starlette "
+        "uvicorn'.split()\n"
         "print([name for name in heavy if name in sys.modules], os.environ['KERAS_BACKEND'])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[] jax"
 
 
@@ -67,18 +107,24 @@ def test_reading_a_study_loads_neither_keras_nor_jax(tmp_path: Path) -> None:
         "except paceline.InvalidInput as error: print('refused')\n"
         "print([name for name in ('jax', 'keras', 'sklearn', 'pandas') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["refused", "[]"]
 
 
-def test_a_study_from_memory_is_resumed_with_what_cannot_be_stored(arrays: Any, tmp_path: Path) -> None:
+def test_a_study_from_memory_is_resumed_with_what_cannot_be_stored(
+    arrays: Any, tmp_path: Path
+) -> None:
     given: dict[str, Any] = {
         "objective": "val_accuracy",
         "epochs": 2,
         "batch_size": paceline.Choice([32, 64]),
         "seed": 1,
     }
-    study = paceline.tune(build, arrays, trials=2, study=tmp_path / "s", class_weight={0: 1.0, 1: 2.0}, **given)
+    study = paceline.tune(
+        build, arrays, trials=2, study=tmp_path / "s", class_weight={0: 1.0, 1: 2.0}, **given
+    )
     assert len(study.trials) == 2
     with pytest.raises(InvalidInput, match=r"build of study .* passed from memory"):
         paceline.resume(tmp_path / "s")
@@ -103,22 +149,35 @@ def test_a_used_up_budget_has_to_be_renewed(arrays: Any, tmp_path: Path) -> None
 
 
 def test_the_same_call_goes_on_without_a_seed(arrays: Any, tmp_path: Path) -> None:
-    given: dict[str, Any] = {"objective": "val_accuracy", "epochs": 1, "study": tmp_path / "s", "display": False}
+    given: dict[str, Any] = {
+        "objective": "val_accuracy",
+        "epochs": 1,
+        "study": tmp_path / "s",
+        "display": False,
+    }
     first = paceline.tune(build, arrays, trials=1, **given)
     second = paceline.tune(build, arrays, trials=2, **given)
     assert second.trials[0] == first.trials[0]
 
 
-def test_a_refused_call_writes_nothing(arrays: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_call_writes_nothing(
+    arrays: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    for wrong in ({"objective": "val_f1"}, {"objective": None}, {"objective": "val_loss", "trials": None}):
+    for wrong in (
+        {"objective": "val_f1"},
+        {"objective": None},
+        {"objective": "val_loss", "trials": None},
+    ):
         asked: dict[str, Any] = {"trials": 2, **wrong}
         with pytest.raises(InvalidInput):
             paceline.tune(build, arrays, **asked)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_plain_output_on_request(arrays: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_output_on_request(
+    arrays: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     given: dict[str, Any] = {"objective": "val_accuracy", "epochs": 1, "trials": 1, "seed": 1}
     paceline.tune(build, arrays, **given, study=tmp_path / "quiet")
     assert capsys.readouterr() == ("", "")
@@ -135,7 +194,9 @@ def test_docstrings_name_every_argument() -> None:
             assert f"{name}: " in text or f"{name}," in text, f"{function.__name__}: {name}"
 
 
-@pytest.mark.parametrize("name", ["search.optuna", "schedule.Asha", "data.load", "space.Condition", "testing"])
+@pytest.mark.parametrize(
+    "name", ["search.optuna", "schedule.Asha", "data.load", "space.Condition", "testing"]
+)
 def test_submodules_are_there_without_another_import(name: str) -> None:
     program = f"import paceline; print(paceline.{name}); paceline.nothing"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -1,1 +1,3 @@
-"""Programs that our own interpreter runs, one process each; they alone know Paceline's face and engine."""
+"""Programs that our own interpreter runs, one process each; they alone know Paceline's face and
+engine.
+"""

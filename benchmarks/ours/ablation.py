@@ -1,10 +1,14 @@
-"""Our search with one part of it taken out, on the tables, on the conditional space or under the virtual clock.
+"""Our search with one part of it taken out, on the tables, on the conditional space or under the
+virtual clock.
 
-The parts are switched off here, by putting something plainer in their place; the product has no such switches.
+The parts are switched off here, by putting something plainer in their place; the product has no
+such switches.
 
-Request: ``without`` (one of `PARTS`, or "" for nothing), ``where`` (a table, ``"branches"``, or ``"curves/TASK"`` with
-``target`` and ``lanes``), ``seeds``, ``trials``, ``batch``. Answer: ``runs``, one positive number for each seed, less
-being better: the true rank of what was chosen, the regret, or the virtual seconds until the target was reached.
+Request: ``without`` (one of `PARTS`, or "" for nothing), ``where`` (a table, ``"branches"``, or
+``"curves/TASK"`` with ``target`` and ``lanes``), ``seeds``, ``trials``, ``batch``. Answer:
+``runs``, one positive number for each seed, less
+being better: the true rank of what was chosen, the regret, or the virtual seconds until the target
+    was reached.
 """
 
 import json
@@ -107,10 +111,19 @@ def found(request: Mapping[str, Any], seed: int) -> float:
 
 
 def seconds(request: Mapping[str, Any], seed: int) -> float:
-    """Virtual seconds until a full training reached the target, or until the search was given up."""
+    """Virtual seconds until a full training reached the target, or until the search was given
+    up.
+    """
     kind = Waiting if request["without"] == "refill" else Search
     task = table()[request["where"].removeprefix("curves/")]
-    one = kind(task, request["target"], strategy_of("bayes", seed), schedule_of("asha"), seed, request["lanes"])
+    one = kind(
+        task,
+        request["target"],
+        strategy_of("bayes", seed),
+        schedule_of("asha"),
+        seed,
+        request["lanes"],
+    )
     one.go(request["trials"] * EPOCHS)
     return one.executor.clock
 

@@ -1,7 +1,7 @@
 """How long a study takes that was given so much time.
 
-Request: ``space, data, budget, seed``, the budget in seconds. Answer: ``seconds`` that `paceline.tune` took from call
-to return, ``trials`` that ended.
+Request: ``space, data, budget, seed``, the budget in seconds. Answer: ``seconds`` that
+`paceline.tune` took from call to return, ``trials`` that ended.
 """
 
 import json

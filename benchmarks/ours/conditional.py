@@ -37,4 +37,9 @@ def run(search: str, seed: int, trials: int) -> list[float]:
 
 if __name__ == "__main__":
     wanted = json.loads(sys.argv[1])
-    print("\n" + json.dumps({"runs": [run(wanted["search"], seed, wanted["trials"]) for seed in wanted["seeds"]]}))
+    print(
+        "\n"
+        + json.dumps(
+            {"runs": [run(wanted["search"], seed, wanted["trials"]) for seed in wanted["seeds"]]}
+        )
+    )

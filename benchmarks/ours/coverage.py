@@ -1,9 +1,10 @@
 """What `paceline.stats.winner.judge` says of simulated studies, of which the truth is known.
 
-Request: ``means`` ("equal", "close", "spread"), ``noise`` ("normal", "heavy", "unequal"), ``finalists``, ``pairs``,
-``studies``, ``share`` (of the variance: what all trainings on one pair have in common), ``overlap`` (of the splits),
-``seed``, ``strict``.
-Answer: percentages and means over the studies; losses of accuracy are in units of the standard deviation of a training.
+Request: ``means`` ("equal", "close", "spread"), ``noise`` ("normal", "heavy", "unequal"),
+``finalists``, ``pairs``, ``studies``, ``share`` (of the variance: what all trainings on one pair
+have in common), ``overlap`` (of the splits), ``seed``, ``strict``.
+Answer: percentages and means over the studies; losses of accuracy are in units of the standard
+    deviation of a training.
 """
 
 import json
@@ -21,7 +22,11 @@ from paceline.stats.winner import judge
 
 TRIALS = 64
 DEVIATION = 0.002  # of the accuracy of one training, as of small networks on MNIST
-SPREAD = {"equal": 0.0, "close": 0.5, "spread": 10.0}  # of the true means, in units of that deviation
+SPREAD = {
+    "equal": 0.0,
+    "close": 0.5,
+    "spread": 10.0,
+}  # of the true means, in units of that deviation
 DEGREES = 3  # of freedom, of the heavy tails
 
 Floats = NDArray[np.float64]
@@ -35,14 +40,18 @@ def drawn(rng: np.random.Generator, noise: str, shape: tuple[int, ...]) -> Float
 
 
 def study(rng: np.random.Generator, request: Mapping[str, Any]) -> tuple[Final, Floats, Floats]:
-    """A search of one training each, the default configuration its trial 0, and a final; with true means and scores."""
+    """A search of one training each, the default configuration its trial 0, and a final; with true
+    means and scores.
+    """
     noise, share, pairs = request["noise"], request["share"], request["pairs"]
     true = 0.97 + DEVIATION * SPREAD[request["means"]] * rng.standard_normal(TRIALS)
     own = np.ones(TRIALS) if noise != "unequal" else rng.uniform(0.5, 1.5, TRIALS)
     own = DEVIATION * math.sqrt(1 - share) * own
     common = DEVIATION * math.sqrt(share)
     searched = true + common * drawn(rng, noise, (TRIALS,)) + own * drawn(rng, noise, (TRIALS,))
-    best = [int(number) for number in np.argsort(-searched) if number != 0][: request["finalists"] - 1]
+    best = [int(number) for number in np.argsort(-searched) if number != 0][
+        : request["finalists"] - 1
+    ]
     finalists = (*best, 0)
     of_pair = common * drawn(rng, noise, (pairs,))
     scores = {}
@@ -82,7 +91,12 @@ def simulate(request: Mapping[str, Any]) -> dict[str, float]:
             found.setdefault(name, []).append(float(value))
     told = {name: float(np.mean(values)) for name, values in found.items()}
     count = len(found["bias"])
-    return {**told, "bias_error": float(np.std(found["bias"], ddof=1)) / math.sqrt(count) if count > 1 else math.nan}
+    return {
+        **told,
+        "bias_error": float(np.std(found["bias"], ddof=1)) / math.sqrt(count)
+        if count > 1
+        else math.nan,
+    }
 
 
 if __name__ == "__main__":

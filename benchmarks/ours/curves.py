@@ -1,7 +1,8 @@
 """Searches over learning curves that are replayed under a virtual clock; see `benchmarks.curves`.
 
-Request: ``task, target, strategy, schedule, seeds``, with ``lanes`` and ``most`` epochs. Answer: ``runs``, for each
-seed ``epochs``, ``seconds`` and ``trials`` until a full training reached the target, or None where none did.
+Request: ``task, target, strategy, schedule, seeds``, with ``lanes`` and ``most`` epochs. Answer:
+``runs``, for each seed ``epochs``, ``seconds`` and ``trials`` until a full training reached the
+target, or None where none did.
 """
 
 import json
@@ -56,11 +57,15 @@ class Search:
     def curve(self, config: Configuration) -> Curve:
         """The row's curve."""
         row = self.row_of[self.space.key(config)]
-        measured = zip(self.task.accuracy[row].tolist(), self.task.seconds[row].tolist(), strict=True)
+        measured = zip(
+            self.task.accuracy[row].tolist(), self.task.seconds[row].tolist(), strict=True
+        )
         return [({METRIC: accuracy}, seconds) for accuracy, seconds in measured]
 
     def go(self, most: int) -> dict[str, float] | None:
-        """Epochs, virtual seconds and trials until the target is reached; None if it is not in ``most`` epochs."""
+        """Epochs, virtual seconds and trials until the target is reached; None if it is not in
+        ``most`` epochs.
+        """
         while not self.reached and self.epochs < most:
             while self.under_way < self.lanes and self.ask():
                 pass
@@ -82,7 +87,9 @@ class Search:
         config, number = self.task.config(row), len(self.trials)
         self.row_of[self.space.key(config)] = row
         self.seen |= {self.space.key(config), proposals[0].key}
-        self.trials.append(Trial(number, config, 0, EPOCHS, TrialState.RUNNING, proposals[0].origin))
+        self.trials.append(
+            Trial(number, config, 0, EPOCHS, TrialState.RUNNING, proposals[0].origin)
+        )
         self.standings.put(Standing(number, EPOCHS))
         self.submit(number)
         return True
@@ -110,14 +117,18 @@ class Search:
             losses = (*self.standings[number].losses, OBJECTIVE.loss(event.metrics[METRIC]))
             self.standings.put(replace(self.standings[number], losses=losses))
         for event in events:
-            if isinstance(event, EpochMeasured) and EPOCHS > event.epoch in self.schedule.rungs(event.number, EPOCHS):
+            if isinstance(event, EpochMeasured) and EPOCHS > event.epoch in self.schedule.rungs(
+                event.number, EPOCHS
+            ):
                 self.under_way -= 1
                 self.carry_out(self.schedule.decide(self.standings, event.number))
 
     def review(self) -> bool:
         """Lets the schedule speak until it is silent; says whether it let anybody go on."""
         went_on = False
-        while decisions := self.schedule.review(self.standings, self.under_way > 0 or len(self.rows) > 0):
+        while decisions := self.schedule.review(
+            self.standings, self.under_way > 0 or len(self.rows) > 0
+        ):
             for decision in decisions:
                 self.carry_out(decision)
             went_on |= any(decision.action is Action.CONTINUE for decision in decisions)
@@ -145,7 +156,12 @@ def searches(request: Mapping[str, Any]) -> list[dict[str, float] | None]:
     found = []
     for seed in request["seeds"]:
         search = Search(
-            task, request["target"], strategy_of(request["strategy"], seed), schedule, seed, request["lanes"]
+            task,
+            request["target"],
+            strategy_of(request["strategy"], seed),
+            schedule,
+            seed,
+            request["lanes"],
         )
         found.append(search.go(request["most"]))
     return found

@@ -2,15 +2,15 @@
 
 See `benchmarks.coverage_real`.
 
-A study has the default configuration and some others of the table. Its search trains all on one pair of a seed and a
-split, as searches do; then the finalists train on pairs that the search did not have. What is true of a configuration
-is its mean over all pairs of the table.
+A study has the default configuration and some others of the table. Its search trains all on one
+pair of a seed and a split, as searches do; then the finalists train on pairs that the search did
+not have. What is true of a configuration is its mean over all pairs of the table.
 
-Request: ``table`` (a file of `benchmarks.ours.trainings`), ``schedule`` ("full", "asha"), ``means`` ("measured", or
-"equal": each epoch of each configuration is moved to the mean of all), ``trials``, ``finalists``, ``pairs``,
-``studies``, ``seed``.
-Answer: shares and means over the studies; losses in the metric's unit; ``spread``, the median deviation of one
-training of a configuration.
+Request: ``table`` (a file of `benchmarks.ours.trainings`), ``schedule`` ("full", "asha"), ``means``
+("measured", or "equal": each epoch of each configuration is moved to the mean of all), ``trials``,
+``finalists``, ``pairs``, ``studies``, ``seed``.
+Answer: shares and means over the studies; losses in the metric's unit; ``spread``, the median
+deviation of one training of a configuration.
 """
 
 import json
@@ -38,7 +38,8 @@ class Table:
     """What was measured.
 
     Attributes:
-        gains: the metric after each epoch, turned so that larger is better, [configurations, pairs, epochs].
+        gains: the metric after each epoch, turned so that larger is better, [configurations, pairs,
+            epochs].
         objective: the metric and its direction.
         share: rows of the validation part over rows of the training part.
     """
@@ -49,7 +50,9 @@ class Table:
 
     @property
     def steady(self) -> NDArray[np.bool_]:
-        """Whether no training of a configuration is more than ten deviations, robustly told, off their median."""
+        """Whether no training of a configuration is more than ten deviations, robustly told, off
+        their median.
+        """
         last = self.gains[:, :, -1]
         off = np.abs(last - np.median(last, axis=1, keepdims=True))
         return np.asarray(off.max(axis=1) <= 10 * np.median(off, axis=1) / 0.6745)
@@ -68,7 +71,9 @@ class Table:
 
 
 def completed(curves: Floats, schedule: str) -> list[int]:
-    """Which trials of a search train in full, one after the other; shape of the curves [trials, epochs]."""
+    """Which trials of a search train in full, one after the other; shape of the curves [trials,
+    epochs].
+    """
     rule, standings, epochs = schedule_of(schedule), Standings(), curves.shape[1]
 
     def carry_out(number: int, action: Action) -> None:
@@ -95,7 +100,8 @@ def completed(curves: Floats, schedule: str) -> list[int]:
 
 
 def study(rng: np.random.Generator, table: Table, request: Mapping[str, Any]) -> tuple[Any, ...]:
-    """A final, the scores of the search by trial, and of its trials the true gains and whether they are steady.
+    """A final, the scores of the search by trial, and of its trials the true gains and whether they
+    are steady.
 
     Trial 0 has the default configuration.
     """
@@ -110,7 +116,9 @@ def study(rng: np.random.Generator, table: Table, request: Mapping[str, Any]) ->
     finalists = (*[number for number in best if number != 0][: request["finalists"] - 1], 0)
     sign = -table.objective.loss(1.0)
     scores = {
-        (number, place): float(sign * gains[number, at, -1]) for number in finalists for place, at in enumerate(fresh)
+        (number, place): float(sign * gains[number, at, -1])
+        for number in finalists
+        for place, at in enumerate(fresh)
     }
     final = Final(finalists, 0, len(fresh), Splits.ROWS, table.share, scores)
     true = gains[:, :, -1].mean(axis=1)
@@ -118,7 +126,11 @@ def study(rng: np.random.Generator, table: Table, request: Mapping[str, Any]) ->
 
 
 def counted(
-    table: Table, final: Final, searched: Mapping[int, float], true: Floats, steady: NDArray[np.bool_]
+    table: Table,
+    final: Final,
+    searched: Mapping[int, float],
+    true: Floats,
+    steady: NDArray[np.bool_],
 ) -> dict[str, float]:
     """What is counted of one study; gains are larger where better."""
     sign = -table.objective.loss(1.0)
@@ -152,7 +164,10 @@ def counted(
 
 def simulate(request: Mapping[str, Any]) -> dict[str, float]:
     """Judges many studies and counts."""
-    table, rng = Table.read(request["table"], request["means"]), np.random.default_rng(request["seed"])
+    table, rng = (
+        Table.read(request["table"], request["means"]),
+        np.random.default_rng(request["seed"]),
+    )
     found: dict[str, list[float]] = {}
     for _ in range(request["studies"]):
         for name, value in counted(table, *study(rng, table, request)).items():

@@ -1,8 +1,9 @@
-"""Two epochs in a cohort against two epochs of Keras's own ``fit``, for every row of the tests' table.
+"""Two epochs in a cohort against two epochs of Keras's own ``fit``, for every row of the tests'
+table.
 
 Request: ``quick``. Answer: ``rows``, each with ``kinds``, the gaps ``weights, optimizer, metrics,
-score`` (see `paceline.testing.same_answer.Gap`; the score divided by ``size``) and ``alone``, the reason
-why it trains alone; and ``rows_trained, size, held_out``, the numbers of rows.
+score`` (see `paceline.testing.same_answer.Gap`; the score divided by ``size``) and ``alone``, the
+reason why it trains alone; and ``rows_trained, size, held_out``, the numbers of rows.
 """
 
 import json

@@ -1,4 +1,6 @@
-"""The only place of the benchmarks that calls `paceline.tune`: a change of its signature is one change here."""
+"""The only place of the benchmarks that calls `paceline.tune`: a change of its signature is one
+change here.
+"""
 
 import tempfile
 from collections.abc import Mapping
@@ -12,19 +14,25 @@ from benchmarks.builds import SPACES
 from paceline.space import Choice
 
 
-def tune(request: Mapping[str, Any], arrays: Mapping[str, Any] | None = None, **changes: Any) -> Any:
+def tune(
+    request: Mapping[str, Any], arrays: Mapping[str, Any] | None = None, **changes: Any
+) -> Any:
     """A study of one of our spaces.
 
     Args:
-        request: ``space, data, epochs, batch_size, seed``, ``trials`` or ``budget``; optionally ``search``,
-            ``schedule``, ``keep``, ``study``.
+        request: ``space, data, epochs, batch_size, seed``, ``trials`` or ``budget``; optionally
+            ``search``, ``schedule``, ``keep``, ``study``.
         arrays: what is in the file ``data``, if it was read already.
         changes: replace entries of the request.
     """
     usual = {"search": "random", "schedule": "full", "study": None, "final": False, "keep": "last"}
     asked = {**usual, **request, **changes}
     space, data = SPACES[asked["space"]], arrays or read(asked["data"])
-    training = {"epochs": asked["epochs"], "batch_size": asked["batch_size"], **_choices(space.choices)}
+    training = {
+        "epochs": asked["epochs"],
+        "batch_size": asked["batch_size"],
+        **_choices(space.choices),
+    }
     with tempfile.TemporaryDirectory(prefix="study-") as unwanted:
         return paceline.tune(
             space.build,
@@ -55,7 +63,8 @@ def configurations(study: Any) -> list[dict[str, Any]]:
 
 
 class Compilations:
-    """Counts what XLA was asked to compile and what the persistent cache answered, by JAX's own events.
+    """Counts what XLA was asked to compile and what the persistent cache answered, by JAX's own
+    events.
 
     An independent check of ``study.programs_compiled``: every small kernel counts here too.
     """

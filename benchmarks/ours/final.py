@@ -20,14 +20,29 @@ if __name__ == "__main__":
     data = read(asked["data"])
     with tempfile.TemporaryDirectory(prefix="study-") as directory:
         study = paceline.tune(
-            build, (data["x"], data["y"]), objective="val_accuracy", epochs=asked["epochs"], seed=asked["seed"],
-            batch_size=asked["batch_size"], search=Given(CONFIGURATIONS), final=8, refit=False, study=directory,
-        )  # fmt: skip
+            build,
+            (data["x"], data["y"]),
+            objective="val_accuracy",
+            epochs=asked["epochs"],
+            seed=asked["seed"],
+            batch_size=asked["batch_size"],
+            search=Given(CONFIGURATIONS),
+            final=8,
+            refit=False,
+            study=directory,
+        )
         store = StudyStore(study.directory, writable=False)
         times = {
-            type(one.event): one.time for one in store.events() if isinstance(one.event, FinalStarted | FinalEnded)
+            type(one.event): one.time
+            for one in store.events()
+            if isinstance(one.event, FinalStarted | FinalEnded)
         }
         store.close()
     final = study.record.final
     seconds = times[FinalEnded] - times[FinalStarted]
-    print("\n" + json.dumps({"seconds": seconds, "mean_score": fmean(final.scores.values()) if final else None}))
+    print(
+        "\n"
+        + json.dumps(
+            {"seconds": seconds, "mean_score": fmean(final.scores.values()) if final else None}
+        )
+    )

@@ -1,7 +1,8 @@
-"""What is said of simulated studies whose truth is known: learning curves that depend on the configuration.
+"""What is said of simulated studies whose truth is known: learning curves that depend on the
+configuration.
 
-The cases of `TUNED` were looked at while the surrogate's priors and thresholds were chosen; studies of those of
-`HELD_OUT` were made afterwards only, and nothing was changed by what came out.
+The cases of `TUNED` were looked at while the surrogate's priors and thresholds were chosen; studies
+of those of `HELD_OUT` were made afterwards only, and nothing was changed by what came out.
 """
 
 import math
@@ -80,7 +81,9 @@ def _of_network(config: Configuration) -> tuple[float, float, float, float]:
 
 
 def slow_rates() -> Task:
-    """The rate explains 80 %; small ones begin slower, so that curves cross; the decay does nothing."""
+    """The rate explains 80 %; small ones begin slower, so that curves cross; the decay does
+    nothing.
+    """
 
     def losses(config: Configuration, epochs: int) -> Array:
         rate, units, dropout, _ = _of_network(config)
@@ -106,7 +109,9 @@ def late_effects() -> Task:
 
 
 def kinds() -> Task:
-    """A category with its own scale of the rate, and a number that is there with one of its values only."""
+    """A category with its own scale of the rate, and a number that is there with one of its values
+    only.
+    """
     space = Space(
         {
             "rate": Float(1e-4, 1e-1, sampling="log", default=1e-3),
@@ -121,7 +126,11 @@ def kinds() -> Task:
 
     def losses(config: Configuration, epochs: int) -> Array:
         rate, kind = even(log_coordinate(config["rate"], 1e-4, 1e-1)), str(config["kind"])
-        end = math.sqrt(0.37) * rate + math.sqrt(0.13) * own[kind] + math.sqrt(0.15) * rate * joint[kind]
+        end = (
+            math.sqrt(0.37) * rate
+            + math.sqrt(0.13) * own[kind]
+            + math.sqrt(0.15) * rate * joint[kind]
+        )
         if "momentum" in config:
             end += math.sqrt(0.23 * 3) * even(float(config["momentum"]))
         end += math.sqrt(0.12 * 1.5) * (float(config["layers"]) - 2)
@@ -131,7 +140,9 @@ def kinds() -> Task:
 
 
 def cliff() -> Task:
-    """Above a rate that falls with the units nothing is learnt: a fifth of the space is one plateau."""
+    """Above a rate that falls with the units nothing is learnt: a fifth of the space is one
+    plateau.
+    """
 
     def losses(config: Configuration, epochs: int) -> Array:
         rate, units, _, _ = _of_network(config)
@@ -144,19 +155,27 @@ def cliff() -> Task:
 
 def noise() -> Task:
     """No hyperparameter does anything."""
-    return Task(Space(NETWORK), lambda _, epochs: 3 * power_law(epochs, 0.7), of_seed=0.6, of_epoch=0.6)
+    return Task(
+        Space(NETWORK), lambda _, epochs: 3 * power_law(epochs, 0.7), of_seed=0.6, of_epoch=0.6
+    )
 
 
 # -- held out
 
 
 def speeds() -> Task:
-    """Every configuration has its own speed: small rates end better than large ones, and take longer."""
+    """Every configuration has its own speed: small rates end better than large ones, and take
+    longer.
+    """
     space = Space({**NETWORK, "clip": Float(0.1, 10, sampling="log")})
 
     def losses(config: Configuration, epochs: int) -> Array:
         rate, units, _, decay = _of_network(config)
-        end = 0.9 * (math.log1p(math.exp(9 * (rate - 0.45))) + 2 * math.log1p(math.exp(9 * (0.3 - rate)))) / 1.9
+        end = (
+            0.9
+            * (math.log1p(math.exp(9 * (rate - 0.45))) + 2 * math.log1p(math.exp(9 * (0.3 - rate))))
+            / 1.9
+        )
         end += -0.45 * even(units) + 0.35 * valley(decay, 0.7)
         time = 1.0 * 10 ** (1 - rate)
         return end + 2.5 * exponential(epochs, time)
@@ -219,12 +238,19 @@ def optimizers() -> Task:
 
 
 def accuracy() -> Task:
-    """An error between 0 and chance, which is where training with large rates ends; noise grows with the error."""
+    """An error between 0 and chance, which is where training with large rates ends; noise grows
+    with the error.
+    """
 
     def losses(config: Configuration, epochs: int) -> Array:
         rate, units, dropout, _ = _of_network(config)
         fails = 1 / (1 + math.exp(-25 * (rate - 0.82)))
-        good = 0.06 + 0.5 * max(0.0, 0.6 - rate) ** 1.5 + 0.05 * (1 - units) + 0.08 * (dropout - 0.4) ** 2
+        good = (
+            0.06
+            + 0.5 * max(0.0, 0.6 - rate) ** 1.5
+            + 0.05 * (1 - units)
+            + 0.08 * (dropout - 0.4) ** 2
+        )
         reached = good + (0.75 - good) * power_law(epochs, 0.8) * (1.1 - 0.5 * rate)
         return np.asarray(fails * 0.9 + (1 - fails) * np.minimum(reached, 0.9))
 
@@ -260,7 +286,9 @@ class Study:
 
 
 def truth(case: str) -> dict[str, float]:
-    """Shares of the variance of single trainings' losses at the last epoch, counted in many configurations."""
+    """Shares of the variance of single trainings' losses at the last epoch, counted in many
+    configurations.
+    """
     task = CASES[case]()
     rng = np.random.default_rng(5)
     configs: list[Configuration] = [task.space.sample(rng) for _ in range(_POPULATION)]
@@ -273,7 +301,9 @@ def truth(case: str) -> dict[str, float]:
 
 
 def _between(table: Table, place: int) -> float:
-    """Variance of the mean loss given one value, where it is active, times how much of the space that is."""
+    """Variance of the mean loss given one value, where it is active, times how much of the space
+    that is.
+    """
     active = table.active[:, place]
     y, cells = table.losses[active], table.cells[active, place]
     counts = np.bincount(cells)
@@ -286,13 +316,19 @@ def _between(table: Table, place: int) -> float:
 def record_of(study: Study) -> Record:
     """Runs the study, in virtual time."""
     task = CASES[study.case]()
-    strategy = Grid(_GRID_SAMPLES) if study.search == "grid" else search_of(study.search, study.seed)
+    strategy = (
+        Grid(_GRID_SAMPLES) if study.search == "grid" else search_of(study.search, study.seed)
+    )
     trials = strategy.size(task.space) if study.search == "grid" else study.trials
-    return Search(task, strategy, schedule_of(study.schedule), study.seed, int(trials or study.trials)).go()
+    return Search(
+        task, strategy, schedule_of(study.schedule), study.seed, int(trials or study.trials)
+    ).go()
 
 
 def told(study: Study) -> dict[str, Any]:
-    """What is said of a study: shares and intervals, whether they are shown, and what Optuna would say."""
+    """What is said of a study: shares and intervals, whether they are shown, and what Optuna would
+    say.
+    """
     record = record_of(study)
     known = evidence(record)
     answer: dict[str, Any] = {
@@ -317,7 +353,9 @@ def told(study: Study) -> dict[str, Any]:
 
 
 def _optuna(record: Record) -> dict[str, float] | None:
-    """Shares by Optuna's fANOVA, all trials counting with their last score; None where it is not installed."""
+    """Shares by Optuna's fANOVA, all trials counting with their last score; None where it is not
+    installed.
+    """
     try:
         import optuna
     except ImportError:
@@ -333,9 +371,13 @@ def _optuna(record: Record) -> dict[str, float] | None:
     distributions: dict[str, BaseDistribution] = {}
     for h in record.space:
         if isinstance(h, Float):
-            distributions[h.name] = FloatDistribution(h.min_value, h.max_value, log=h.sampling == "log")
+            distributions[h.name] = FloatDistribution(
+                h.min_value, h.max_value, log=h.sampling == "log"
+            )
         elif isinstance(h, Int):
-            distributions[h.name] = IntDistribution(h.min_value, h.max_value, log=h.sampling == "log")
+            distributions[h.name] = IntDistribution(
+                h.min_value, h.max_value, log=h.sampling == "log"
+            )
         elif isinstance(h, Choice):
             distributions[h.name] = CategoricalDistribution(h.values)
     study = optuna.create_study()
@@ -343,7 +385,9 @@ def _optuna(record: Record) -> dict[str, float] | None:
         if trial.state in (TrialState.COMPLETED, TrialState.STOPPED) and trial.score is not None:
             of_config = {name: distributions[name] for name in trial.config}
             study.add_trial(
-                optuna.trial.create_trial(params=dict(trial.config), distributions=of_config, value=trial.score)
+                optuna.trial.create_trial(
+                    params=dict(trial.config), distributions=of_config, value=trial.score
+                )
             )
     try:
         found = optuna.importance.FanovaImportanceEvaluator(n_trees=16, seed=0).evaluate(study)

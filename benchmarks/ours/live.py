@@ -1,8 +1,8 @@
 """A search with its live page beside it, and so many readers of that page.
 
-Request: as of `benchmarks.ours.search`, with ``study`` and ``readers``. Answer: ``search_seconds``; with readers also
-``delays`` (seconds from the writing of each trial's first event until a reader knew of it), ``page_cpu_seconds``, and
-what `benchmarks.ours.readers` answers.
+Request: as of `benchmarks.ours.search`, with ``study`` and ``readers``. Answer: ``search_seconds``;
+with readers also ``delays`` (seconds from the writing of each trial's first event until a reader
+knew of it), ``page_cpu_seconds``, and what `benchmarks.ours.readers` answers.
 """
 
 import json
@@ -23,7 +23,9 @@ from paceline.web.beside import page_beside
 
 
 def search(request: Mapping[str, Any]) -> dict[str, Any]:
-    from benchmarks.ours.face import tune  # here, since the page's process imports this module, but not all of JAX
+    from benchmarks.ours.face import (
+        tune,
+    )  # here, since the page's process imports this module, but not all of JAX
 
     address, directory = listen(port=0), Path(request["study"])
     url = address.url()
@@ -45,7 +47,12 @@ def _readers(url: str, number: int, answer: dict[str, Any]) -> Iterator[None]:
     if not number:
         yield
         return
-    words = [sys.executable, "-m", "benchmarks.ours.readers", json.dumps({"url": url, "readers": number})]
+    words = [
+        sys.executable,
+        "-m",
+        "benchmarks.ours.readers",
+        json.dumps({"url": url, "readers": number}),
+    ]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         answer["process"] = process
         yield
@@ -63,7 +70,9 @@ def _wait_for(answer: Mapping[str, Any]) -> None:
 
 def _page_cpu_seconds() -> float:
     """Of the process that serves the page."""
-    pages = [one for one in psutil.Process().children() if "--multiprocessing-fork" in one.cmdline()]
+    pages = [
+        one for one in psutil.Process().children() if "--multiprocessing-fork" in one.cmdline()
+    ]
     return sum(one.cpu_times().user + one.cpu_times().system for one in pages)
 
 
@@ -71,7 +80,10 @@ def _delays(directory: Path, seen: list[tuple[float, int]]) -> list[float]:
     store = StudyStore(directory, writable=False)
     asked = [one.time for one in store.events() if isinstance(one.event, TrialAsked)]
     store.close()
-    return [next(at for at, count in seen if count > number) - written for number, written in enumerate(asked)]
+    return [
+        next(at for at, count in seen if count > number) - written
+        for number, written in enumerate(asked)
+    ]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Resident memory of a process after the first trials of a study and after all of them.
 
-The study is brought to ``first`` trials and then, in the same process and directory, to ``trials`` and to twice as
-many; memory is also sampled all the while, since a peak in between would fill the machine just as well.
+The study is brought to ``first`` trials and then, in the same process and directory, to ``trials``
+and to twice as many; memory is also sampled all the while, since a peak in between would fill the
+machine just as well.
 
 Request: ``space, data, first, trials, epochs, batch_size, seed, study``.
 Answer: ``after_first, after_all, after_twice, peak_first, peak_all`` in bytes.

@@ -1,4 +1,5 @@
-"""What search and store cost per trial when training costs nothing; beside `benchmarks.peers.optuna_overhead`.
+"""What search and store cost per trial when training costs nothing; beside
+`benchmarks.peers.optuna_overhead`.
 
 Request: ``trials, seed, together`` (trials per tick). Answer: ``milliseconds`` per trial.
 """
@@ -20,17 +21,30 @@ from paceline.store import StudyStore
 
 def space() -> Space:
     """The same five hyperparameters as Optuna's objective has."""
-    units, layers, dropout = Choice("units", [32, 64, 96, 128]), Int("layers", 1, 3), Float("dropout", 0.0, 0.5)
-    l2, rate = Float("l2", 1e-6, 1e-2, sampling="log"), Float("learning_rate", 1e-4, 1e-2, sampling="log")
+    units, layers, dropout = (
+        Choice("units", [32, 64, 96, 128]),
+        Int("layers", 1, 3),
+        Float("dropout", 0.0, 0.5),
+    )
+    l2, rate = (
+        Float("l2", 1e-6, 1e-2, sampling="log"),
+        Float("learning_rate", 1e-4, 1e-2, sampling="log"),
+    )
     return Space([units, layers, dropout, l2, rate])
 
 
 def run_trials(trials: int, seed: int, together: int, directory: Path) -> None:
     """CONNECT: what a study does for each trial beside training it, as `paceline.study` does it.
 
-    Asks, stores what was asked with the strategy's state, stores one measurement and the end: two transactions a tick.
+    Asks, stores what was asked with the strategy's state, stores one measurement and the end: two
+    transactions a tick.
     """
-    store, strategy, known, seen = StudyStore(directory, writable=True), create("random", seed), space(), set[str]()
+    store, strategy, known, seen = (
+        StudyStore(directory, writable=True),
+        create("random", seed),
+        space(),
+        set[str](),
+    )
     for first in range(0, trials, together):
         strategy, proposals = strategy.ask(known, History(seen), min(together, trials - first))
         asked: list[Event] = []
@@ -38,7 +52,10 @@ def run_trials(trials: int, seed: int, together: int, directory: Path) -> None:
         for number, proposal in enumerate(proposals, start=first):
             config, loss = proposal.config, float(proposal.config["learning_rate"])
             seen.add(proposal.key)
-            asked += [TrialAsked(number, config, number, 1, proposal.origin), TrialStarted(number, "none", config)]
+            asked += [
+                TrialAsked(number, config, number, 1, proposal.origin),
+                TrialStarted(number, "none", config),
+            ]
             told += [
                 EpochMeasured(number, 1, {"loss": loss}, 0.0),
                 TrialEnded(number, TrialState.COMPLETED, loss, 1, ""),

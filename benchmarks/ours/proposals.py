@@ -1,7 +1,8 @@
-"""What a proposal of ours costs in a study that has many trials; beside `benchmarks.peers.optuna_proposals`.
+"""What a proposal of ours costs in a study that has many trials; beside
+`benchmarks.peers.optuna_proposals`.
 
-Request: ``search, seed, dimensions, trials, count``. Answer: ``seconds`` for ``count`` proposals at once, in a process
-that had proposed before.
+Request: ``search, seed, dimensions, trials, count``. Answer: ``seconds`` for ``count`` proposals at
+once, in a process that had proposed before.
 """
 
 import json
@@ -23,7 +24,10 @@ def proposals(request: Mapping[str, Any]) -> float:
     trials = []
     for number in range(request["trials"]):
         config = space.sample(rng)
-        score = sum((float(value) - 0.3) ** 2 for value in config.values()) + 0.01 * rng.standard_normal()
+        score = (
+            sum((float(value) - 0.3) ** 2 for value in config.values())
+            + 0.01 * rng.standard_normal()
+        )
         trials.append(Trial(number, config, number, 1, TrialState.COMPLETED, score=float(score)))
     seen = {space.key(trial.config) for trial in trials}
     # As a study begins: with points that no model proposed; then with the first that the model did

@@ -1,7 +1,9 @@
-"""Model-steps per second of a whole study, its fixed costs taken out: the slope between a short and a long one.
+"""Model-steps per second of a whole study, its fixed costs taken out: the slope between a short and
+a long one.
 
-Both studies have the same trials and programs and differ only in how many epochs they train, so building, tracing and
-compiling cancel; what an epoch costs beside its steps (evaluation, storing) stays in and counts against us.
+Both studies have the same trials and programs and differ only in how many epochs they train, so
+building, tracing and compiling cancel; what an epoch costs beside its steps (evaluation, storing)
+stays in and counts against us.
 
 Request: ``space, data, trials, batch_size, epochs`` (short, long), ``seed``.
 Answer: ``rate``; ``lanes`` are the engine's own choice.

@@ -1,8 +1,10 @@
-"""Many readers of a live page in one process: each hears its events and fetches what changed, as a browser does.
+"""Many readers of a live page in one process: each hears its events and fetches what changed, as a
+browser does.
 
-Request: ``url, readers``. Prints ``ready`` when all of them have heard something, and the answer when the server has
-ended: ``bytes`` and ``fetches`` of all readers together, ``cpu_seconds`` of this process, and ``seen``, the times at
-which the first reader saw how many trials.
+Request: ``url, readers``. Prints ``ready`` when all of them have heard something, and the answer
+    when the server has
+ended: ``bytes`` and ``fetches`` of all readers together, ``cpu_seconds`` of this process, and
+``seen``, the times at which the first reader saw how many trials.
 """
 
 import asyncio
@@ -53,7 +55,9 @@ class Reader:
             self.version = version
             writer.close()
 
-    async def _ask(self, path: str, connection: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _ask(
+        self, path: str, connection: str
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection(self.host, self.port, limit=2**22)
         words = f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\nConnection: {connection}\r\n\r\n"
         writer.write(words.encode())
@@ -62,7 +66,10 @@ class Reader:
 
 async def read(request: Mapping[str, Any]) -> dict[str, Any]:
     place = urlsplit(request["url"])
-    readers = [Reader(str(place.hostname), int(place.port or 80), number == 0) for number in range(request["readers"])]
+    readers = [
+        Reader(str(place.hostname), int(place.port or 80), number == 0)
+        for number in range(request["readers"])
+    ]
     reading = [asyncio.create_task(one.read()) for one in readers]
     await asyncio.gather(*(one.heard.wait() for one in readers))
     print("ready", flush=True)

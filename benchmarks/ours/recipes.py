@@ -1,4 +1,6 @@
-"""One recipe, or a random sample of the exhaustive grid, as a process of its own; prints what it came to."""
+"""One recipe, or a random sample of the exhaustive grid, as a process of its own; prints what it
+came to.
+"""
 
 import json
 import sys
@@ -29,7 +31,9 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     trials = 0
     for part in parts:
         directory = folder / part
-        recipe(name).part(part)(Run(directory, run.data, quick=quick, say=lambda _: None, display=False))
+        recipe(name).part(part)(
+            Run(directory, run.data, quick=quick, say=lambda _: None, display=False)
+        )
         trials += len(paceline.load_study(directory).trials)
     return {**_told(paceline.load_study(directory), images.load(run, 2000)), "trials": trials}
 
@@ -49,22 +53,38 @@ def _sample(run: Run) -> dict[str, Any]:
         chosen |= {alike[place] for place in rng.permutation(len(alike))[:take].tolist()}
     configs = tuple(config for config in every if mlp.program(config) in chosen)
     study = paceline.tune(
-        mlp.build_of(grid), data, objective="val_accuracy", search=paceline.search.Given(configs), final=False,
-        validation=mlp.VALIDATION, batch_size=paceline.Choice(list(grid["batch_size"])), seed=run.seed,
-        epochs=paceline.Choice(list(grid["epochs"])), study=run.directory, display=False,
-    )  # fmt: skip
+        mlp.build_of(grid),
+        data,
+        objective="val_accuracy",
+        search=paceline.search.Given(configs),
+        final=False,
+        validation=mlp.VALIDATION,
+        batch_size=paceline.Choice(list(grid["batch_size"])),
+        seed=run.seed,
+        epochs=paceline.Choice(list(grid["epochs"])),
+        study=run.directory,
+        display=False,
+    )
     return {
-        **_told(study, data), "trials": len(configs), "programs": len(chosen), "all_programs": len(programs),
-        "factor": len(programs) / len(chosen), "share": f"{len(configs)} of {len(every):,} configurations",
-    }  # fmt: skip
+        **_told(study, data),
+        "trials": len(configs),
+        "programs": len(chosen),
+        "all_programs": len(programs),
+        "factor": len(programs) / len(chosen),
+        "share": f"{len(configs)} of {len(every):,} configurations",
+    }
 
 
 def _told(study: paceline.Study, data: Any) -> dict[str, Any]:
     right = int((writing.predicted(study, data.x_test) == data.y_test).sum())
     accuracy, low, high = writing.proportion(right, len(data.y_test))
     return {
-        "best": study.best.score, "accuracy": accuracy, "low": low, "high": high, "search_seconds": study.seconds,
-    }  # fmt: skip
+        "best": study.best.score,
+        "accuracy": accuracy,
+        "low": low,
+        "high": high,
+        "search_seconds": study.seconds,
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""One step with a study of many trials, in a process of its own: writing it, or one thing that people do with it.
+"""One step with a study of many trials, in a process of its own: writing it, or one thing that
+people do with it.
 
 Request: ``do`` (one of `STEPS`), ``study``; ``trials`` and ``halving`` where it is written.
-Answer: ``cpu_seconds`` of the whole process from its start, ``peak_mb`` of resident memory, and what the step says.
+Answer: ``cpu_seconds`` of the whole process from its start, ``peak_mb`` of resident memory, and
+    what the step says.
 """
 
 import contextlib
@@ -56,23 +58,47 @@ def stepwise(hp: Any) -> float:
 
 
 def _score(rate: float, size: int, kind: str, noise: float, flip: bool) -> float:
-    return -abs(math.log10(rate) + 2) - 0.001 * size - 0.1 * (kind == "tanh") + 0.05 * noise + 0.01 * flip
+    return (
+        -abs(math.log10(rate) + 2)
+        - 0.001 * size
+        - 0.1 * (kind == "tanh")
+        + 0.05 * noise
+        + 0.01 * flip
+    )
 
 
 def write(request: Mapping[str, Any]) -> dict[str, Any]:
-    """A study of so many made-up trials, written as a search writes them; a small real search comes first."""
+    """A study of so many made-up trials, written as a search writes them; a small real search comes
+    first.
+    """
     from paceline.study.folded import writing
 
     directory = Path(request["study"])
-    function, steps = (stepwise, {"epochs": EPOCHS, "schedule": "asha"}) if request["halving"] else (objective, {})
-    common: dict[str, Any] = {"objective": "max", "search": "random", "seed": 1, "final": False, "display": False}
+    function, steps = (
+        (stepwise, {"epochs": EPOCHS, "schedule": "asha"})
+        if request["halving"]
+        else (objective, {})
+    )
+    common: dict[str, Any] = {
+        "objective": "max",
+        "search": "random",
+        "seed": 1,
+        "final": False,
+        "display": False,
+    }
     paceline.tune(function, trials=_BEGUN, study=directory, **common, **steps)
     space, draw = paceline.load_study(directory).space, random.Random(1)
     with writing(directory) as store:
         store.append([SessionStarted({"paceline": "0"})])
         for first in range(_BEGUN, request["trials"], _BATCH):
             numbers = range(first, min(request["trials"], first + _BATCH))
-            store.append([event for number in numbers for event in _trial(space, number, draw, request["halving"])])
+            store.append(
+                [
+                    event
+                    for number in numbers
+                    for event in _trial(space, number, draw, request["halving"])
+                ]
+            )
         store.append([SessionEnded(f"all {request['trials']} trials have ended", 3600.0)])
     return {"bytes": (directory / "study.db").stat().st_size}
 
@@ -87,14 +113,22 @@ def _trial(space: Space, number: int, draw: random.Random, halving: bool) -> Ite
         yield TrialEnded(number, TrialState.COMPLETED, last, 1, "")
         return
     luck = draw.random()
-    until = next(e for e, share in zip((*RUNGS, EPOCHS), (2 / 3, 8 / 9, 1.0), strict=True) if luck < share)
+    until = next(
+        e for e, share in zip((*RUNGS, EPOCHS), (2 / 3, 8 / 9, 1.0), strict=True) if luck < share
+    )
     for epoch in range(1, until + 1):
         yield EpochMeasured(number, epoch, {"score": last - 1 / epoch}, 0.01 * epoch)
         if epoch in RUNGS and epoch < until:
             yield TrialPaused(number, f"{epoch} of {EPOCHS} epochs")
             yield TrialDecided(number, epoch, Action.CONTINUE, "rank 1 of 3; the best goes on")
     ended = TrialState.COMPLETED if until == EPOCHS else TrialState.STOPPED
-    yield TrialEnded(number, ended, last - 1 / until, until, "" if until == EPOCHS else f"rank 3 of 3 after {until}")
+    yield TrialEnded(
+        number,
+        ended,
+        last - 1 / until,
+        until,
+        "" if until == EPOCHS else f"rank 3 of 3 after {until}",
+    )
 
 
 def show(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +150,9 @@ def report(request: Mapping[str, Any]) -> dict[str, Any]:
 def resume(request: Mapping[str, Any]) -> dict[str, Any]:
     """One more trial."""
     function = stepwise if request["halving"] else objective
-    study = paceline.resume(request["study"], build=function, trials=request["trials"] + 1, display=False)
+    study = paceline.resume(
+        request["study"], build=function, trials=request["trials"] + 1, display=False
+    )
     return {"trials": len(study.trials)}
 
 
@@ -136,14 +172,21 @@ def live(request: Mapping[str, Any]) -> dict[str, Any]:
     first = parts.since("")
     feed.close()
     return {
-        "bytes": len(first), "head_bytes": len(json.dumps(told)),
-        "head_seconds": headed, "draw_seconds": drawn - headed,
-    }  # fmt: skip
+        "bytes": len(first),
+        "head_bytes": len(json.dumps(told)),
+        "head_seconds": headed,
+        "draw_seconds": drawn - headed,
+    }
 
 
 STEPS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "write": write, "show": show, "json": as_json, "report": report, "resume": resume, "live": live,
-}  # fmt: skip
+    "write": write,
+    "show": show,
+    "json": as_json,
+    "report": report,
+    "resume": resume,
+    "live": live,
+}
 
 
 def _command(*words: str) -> str:

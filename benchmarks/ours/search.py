@@ -1,6 +1,8 @@
-"""Paceline's search over one of our spaces: the counterpart of `benchmarks.peers.keras_tuner_search`.
+"""Paceline's search over one of our spaces: the counterpart of
+`benchmarks.peers.keras_tuner_search`.
 
-Request and answer: the same, and in the answer ``programs_compiled``, ``xla_asked`` and ``xla_cached``.
+Request and answer: the same, and in the answer ``programs_compiled``, ``xla_asked`` and
+    ``xla_cached``.
 """
 
 import json

@@ -1,7 +1,8 @@
-"""Whole searches over made-up learning curves under a virtual clock: real strategies, real schedules, a known truth.
+"""Whole searches over made-up learning curves under a virtual clock: real strategies, real
+schedules, a known truth.
 
-A task is a space and the loss that is expected of a configuration after each epoch. What a search sees has noise: a
-deviation that a training keeps (its seed), and one that each epoch has anew.
+A task is a space and the loss that is expected of a configuration after each epoch. What a search
+sees has noise: a deviation that a training keeps (its seed), and one that each epoch has anew.
 """
 
 from collections.abc import Callable, Sequence
@@ -72,7 +73,9 @@ class Search:
         self.executor = SimulatedExecutor(self._curve, Training(OBJECTIVE), self.lanes)
         self.under_way, self.has_more = 0, True
         objective = {"metric": METRIC, "direction": OBJECTIVE.direction}
-        created = StudyCreated(2, objective, {"name": "made up", "rows": {}}, {"epochs": task.epochs})
+        created = StudyCreated(
+            2, objective, {"name": "made up", "rows": {}}, {"epochs": task.epochs}
+        )
         self.events += [created, SpaceChanged(task.space.to_json())]
 
     def go(self) -> Record:
@@ -83,7 +86,9 @@ class Search:
             if self.executor.is_idle and not self._review():
                 return Record.of(self.events)
             arrived = [event for one in self.executor.progress() for event in one.events]
-            self._take([event for event in arrived if isinstance(event, EpochMeasured | TrialEnded)])
+            self._take(
+                [event for event in arrived if isinstance(event, EpochMeasured | TrialEnded)]
+            )
             self._review()
 
     def _curve(self, config: Configuration) -> Curve:
@@ -93,7 +98,9 @@ class Search:
         return [({METRIC: loss}, float(epoch)) for epoch, loss in enumerate(seen.tolist(), start=1)]
 
     def _ask(self) -> bool:
-        """Asks for as many trials as there are free lanes, as a cohort does; False where there is nothing to ask."""
+        """Asks for as many trials as there are free lanes, as a cohort does; False where there is
+        nothing to ask.
+        """
         count = min(self.lanes - self.under_way, self.trials - len(self.known))
         if not self.has_more or count < 1:
             return False
@@ -117,7 +124,9 @@ class Search:
         done, epochs = self.standings[number].epoch, self.task.epochs
         until = next(rung for rung in self.schedule.rungs(number, epochs) if rung > done)
         self.under_way += 1
-        self.executor.submit([Job(number, self.known[number].config, number, epochs, until)], {}, {})
+        self.executor.submit(
+            [Job(number, self.known[number].config, number, epochs, until)], {}, {}
+        )
 
     def _take(self, events: Sequence[EpochMeasured | TrialEnded]) -> None:
         epochs = self.task.epochs
@@ -134,13 +143,17 @@ class Search:
             losses = (*self.standings[number].losses, event.metrics[METRIC])
             self.standings.put(replace(self.standings[number], losses=losses))
         for event in events:
-            if isinstance(event, EpochMeasured) and epochs > event.epoch in self.schedule.rungs(event.number, epochs):
+            if isinstance(event, EpochMeasured) and epochs > event.epoch in self.schedule.rungs(
+                event.number, epochs
+            ):
                 self.under_way -= 1
                 self._carry_out(self.schedule.decide(self.standings, event.number))
 
     def _review(self) -> bool:
         went_on = False
-        while decisions := self.schedule.review(self.standings, self.under_way > 0 or self.has_more):
+        while decisions := self.schedule.review(
+            self.standings, self.under_way > 0 or self.has_more
+        ):
             for decision in decisions:
                 self._carry_out(decision)
             went_on |= any(decision.action is Action.CONTINUE for decision in decisions)
@@ -156,7 +169,11 @@ class Search:
         else:
             self.executor.forget([number])
             last = self.known[number].measurements[-1]
-            self._end(TrialEnded(number, TrialState.STOPPED, last.metrics[METRIC], last.epoch, decision.reason))
+            self._end(
+                TrialEnded(
+                    number, TrialState.STOPPED, last.metrics[METRIC], last.epoch, decision.reason
+                )
+            )
 
     def _end(self, event: TrialEnded) -> None:
         self.events.append(event)

@@ -1,6 +1,7 @@
 """Our strategies on the tables of `benchmarks.lookup`.
 
-Request: ``table, search, seeds, trials, batch``. Answer: ``runs``, what `benchmarks.lookup.play` answers for each seed.
+Request: ``table, search, seeds, trials, batch``. Answer: ``runs``, what `benchmarks.lookup.play`
+    answers for each seed.
 """
 
 import json
@@ -15,7 +16,12 @@ from paceline.space import Choice, Space
 
 
 def run(table: Table, search: str, seed: int, trials: int, batch: int) -> dict[str, Any]:
-    space = Space([Choice(axis, list(choices)) for axis, choices in zip(table.axes, table.choices, strict=True)])
+    space = Space(
+        [
+            Choice(axis, list(choices))
+            for axis, choices in zip(table.axes, table.choices, strict=True)
+        ]
+    )
     objective = Objective("value", "minimize" if table.direction == "minimize" else "maximize")
     strategy, seen, told = create(search, seed), set[str](), list[Trial]()
     asked: list[Mapping[str, Any]] = []
@@ -37,5 +43,8 @@ def run(table: Table, search: str, seed: int, trials: int, batch: int) -> dict[s
 if __name__ == "__main__":
     wanted = json.loads(sys.argv[1])
     looked_up = Table.read(wanted["table"])
-    runs = [run(looked_up, wanted["search"], seed, wanted["trials"], wanted["batch"]) for seed in wanted["seeds"]]
+    runs = [
+        run(looked_up, wanted["search"], seed, wanted["trials"], wanted["batch"])
+        for seed in wanted["seeds"]
+    ]
     print("\n" + json.dumps({"runs": runs}))

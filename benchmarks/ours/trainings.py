@@ -1,15 +1,17 @@
-"""Makes a table of real trainings, from which `benchmarks.ours.drawn` draws studies: configurations x fresh pairs.
+"""Makes a table of real trainings, from which `benchmarks.ours.drawn` draws studies: configurations
+x fresh pairs.
 
-python -m benchmarks.ours.trainings '{"task": "digits", "configs": 64, "pairs": 200, "epochs": 9, "seed": 7,
+python -m benchmarks.ours.trainings '{"task": "digits", "configs": 64, "pairs": 200, "epochs": 9,
+"seed": 7,
                                       "file": "benchmarks/trainings/digits.npz"}'
 
-Request: ``task`` ("digits" or "california_housing"), ``configs``, ``pairs`` (of a seed and a split, drawn as a final
-draws them), ``epochs``, ``seed``, and ``file``, which is written. It holds
+Request: ``task`` ("digits" or "california_housing"), ``configs``, ``pairs`` (of a seed and a split,
+drawn as a final draws them), ``epochs``, ``seed``, and ``file``, which is written. It holds
 
-scores            the objective after each epoch, float32 [configs, pairs, epochs], NaN where training failed
-validation_share  rows of the validation part over rows of the training part
-about             JSON: the configurations, the first being the default one; the objective, the request, the versions of
-                  what trained, and the processor seconds that it took
+scores            the objective after each epoch, float32 [configs, pairs, epochs], NaN where
+training failed validation_share  rows of the validation part over rows of the training part about
+JSON: the configurations, the first being the default one; the objective, the request, the versions
+of what trained, and the processor seconds that it took
 
 Answer: the file's size in bytes, how many trainings failed, and processor seconds.
 """
@@ -107,7 +109,9 @@ def planned(task: str, epochs: int, seed: int, directory: str) -> Plan:
     return make_plan(request)
 
 
-def trained(engine: Engine, configs: list[Configuration], pairs: int, epochs: int, metric: str) -> Any:
+def trained(
+    engine: Engine, configs: list[Configuration], pairs: int, epochs: int, metric: str
+) -> Any:
     """The scores; one process trains all, in cohorts."""
     fresh = engine.for_final(pairs)
     scores = np.full((len(configs), pairs, epochs), np.nan, dtype=np.float32)

@@ -33,10 +33,20 @@ def rate(request: Mapping[str, Any], data: Mapping[str, Any], steps_per_executio
     model = SPACES[request["space"]].build(Smallest())
     if steps_per_execution:
         model.compile(
-            optimizer=model.optimizer, loss=model.loss, metrics=["accuracy"], steps_per_execution=steps_per_execution
+            optimizer=model.optimizer,
+            loss=model.loss,
+            metrics=["accuracy"],
+            steps_per_execution=steps_per_execution,
         )
     clock, batch = Clock(), request["batch_size"]
-    model.fit(data["x"], data["y"], batch_size=batch, epochs=request["epochs"], verbose=0, callbacks=[clock])
+    model.fit(
+        data["x"],
+        data["y"],
+        batch_size=batch,
+        epochs=request["epochs"],
+        verbose=0,
+        callbacks=[clock],
+    )
     steps = -(-len(data["x"]) // batch) * (len(clock.ends) - 1)
     return float(steps / (clock.ends[-1] - clock.ends[0]))
 

@@ -1,7 +1,7 @@
 """Fresh trainings one by one through Keras's own ``fit``.
 
-Request: ``data, epochs, batch_size, seed, sample``. Answer: ``seconds`` of sixty-four, from those of a sample;
-``mean_score`` of the sample.
+Request: ``data, epochs, batch_size, seed, sample``. Answer: ``seconds`` of sixty-four, from those
+of a sample; ``mean_score`` of the sample.
 """
 
 import json
@@ -24,9 +24,13 @@ if __name__ == "__main__":
         order = np.random.default_rng([asked["seed"], number]).permutation(len(x))
         held_out, train = order[: len(x) // 10], order[len(x) // 10 :]
         history = network(**CONFIGURATIONS[number % len(CONFIGURATIONS)]).fit(
-            x[train], y[train], batch_size=asked["batch_size"], epochs=asked["epochs"], verbose=0,
+            x[train],
+            y[train],
+            batch_size=asked["batch_size"],
+            epochs=asked["epochs"],
+            verbose=0,
             validation_data=(x[held_out], y[held_out]),
-        )  # fmt: skip
+        )
         scores.append(history.history["val_accuracy"][-1])
     seconds = (time.perf_counter() - began) * 64 / asked["sample"]
     print("\n" + json.dumps({"seconds": seconds, "mean_score": float(np.mean(scores))}))

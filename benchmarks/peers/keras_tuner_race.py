@@ -1,6 +1,7 @@
 """KerasTuner's Hyperband or BayesianOptimization until one of its networks reaches a target.
 
-Request: ``space, data, trials, epochs, batch_size, seed, search, target, limit``. Answer: ``seconds, reached, trials``.
+Request: ``space, data, trials, epochs, batch_size, seed, search, target, limit``. Answer:
+    ``seconds, reached, trials``.
 """
 
 import json
@@ -23,7 +24,9 @@ class Over(BaseException):
 
 
 class Judge(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
-    """Ends the race when a network that was trained to the end reaches the target, or when time is up."""
+    """Ends the race when a network that was trained to the end reaches the target, or when time is
+    up.
+    """
 
     def __init__(self, request: Mapping[str, Any], metric: str) -> None:
         super().__init__()
@@ -49,11 +52,16 @@ class Judge(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
 def race(request: Mapping[str, Any], directory: str) -> dict[str, Any]:
     space, data = SPACES[request["space"]], read(request["data"])
     common = {
-        "objective": space.objective, "seed": request["seed"], "directory": directory, "project_name": "race",
+        "objective": space.objective,
+        "seed": request["seed"],
+        "directory": directory,
+        "project_name": "race",
         "overwrite": True,
-    }  # fmt: skip
+    }
     if request["search"] == "hyperband":
-        tuner = keras_tuner.Hyperband(space.build, max_epochs=request["epochs"], hyperband_iterations=20, **common)
+        tuner = keras_tuner.Hyperband(
+            space.build, max_epochs=request["epochs"], hyperband_iterations=20, **common
+        )
     else:
         tuner = keras_tuner.BayesianOptimization(space.build, max_trials=10**6, **common)
     judge = Judge(request, space.objective)
@@ -61,11 +69,21 @@ def race(request: Mapping[str, Any], directory: str) -> dict[str, Any]:
     type(judge).__deepcopy__ = lambda self, _: self  # type: ignore[attr-defined]
     with suppress(Over):
         tuner.search(
-            data["x"], data["y"], validation_data=(data["x_val"], data["y_val"]), epochs=request["epochs"],
-            batch_size=request["batch_size"], verbose=0, callbacks=[judge],
-        )  # fmt: skip
+            data["x"],
+            data["y"],
+            validation_data=(data["x_val"], data["y_val"]),
+            epochs=request["epochs"],
+            batch_size=request["batch_size"],
+            verbose=0,
+            callbacks=[judge],
+        )
     seconds = time.perf_counter() - judge.start
-    return {"seconds": seconds, "reached": judge.reached, "trials": judge.trials + 1, "best": judge.best}
+    return {
+        "seconds": seconds,
+        "reached": judge.reached,
+        "trials": judge.trials + 1,
+        "best": judge.best,
+    }
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """KerasTuner's random search over one of our spaces, as its documentation writes it.
 
-Request: ``space, data, trials, epochs, batch_size, seed``; with ``memory_after`` also the resident memory after so many
+Request: ``space, data, trials, epochs, batch_size, seed``; with ``memory_after`` also the resident
+    memory after so many
 trials. Answer: ``search_seconds, parameters, best, trials``.
 """
 
@@ -19,7 +20,9 @@ from benchmarks.builds import SPACES, Space
 
 
 class Model(keras_tuner.HyperModel):  # type: ignore[misc]
-    """A space's build function; batch size and epochs are tuned as KerasTuner's guide says, by overriding `fit`."""
+    """A space's build function; batch size and epochs are tuned as KerasTuner's guide says, by
+    overriding `fit`.
+    """
 
     def __init__(self, space: Space) -> None:
         super().__init__()

@@ -1,7 +1,8 @@
 """Optuna's TPE with its Hyperband pruner on learning curves from a table; see `benchmarks.curves`.
 
-Request: ``task, target, seeds, most`` epochs. Answer: ``runs``, for each seed ``epochs``, ``seconds`` (virtual) and
-``trials`` until a full training reached the target, or None where none did.
+Request: ``task, target, seeds, most`` epochs. Answer: ``runs``, for each seed ``epochs``,
+``seconds`` (virtual) and ``trials`` until a full training reached the target, or None where none
+did.
 """
 
 import json
@@ -14,15 +15,19 @@ import optuna  # type: ignore[import-not-found, unused-ignore]
 from benchmarks.lcbench import AXES, EPOCHS, WHOLE, Rows, Task, table
 
 SPACE = {
-    name: (optuna.distributions.IntDistribution if name in WHOLE else optuna.distributions.FloatDistribution)(
-        low, high, log=log
-    )
+    name: (
+        optuna.distributions.IntDistribution
+        if name in WHOLE
+        else optuna.distributions.FloatDistribution
+    )(low, high, log=log)
     for name, (low, high, log) in AXES.items()
 }
 
 
 class OnRows(optuna.samplers.TPESampler):  # type: ignore[misc, unused-ignore]
-    """TPE with its defaults whose proposals become the nearest row that is left, and which learns from that row."""
+    """TPE with its defaults whose proposals become the nearest row that is left, and which learns
+    from that row.
+    """
 
     def __init__(self, task: Task, seed: int) -> None:
         super().__init__(seed=seed)
@@ -31,15 +36,21 @@ class OnRows(optuna.samplers.TPESampler):  # type: ignore[misc, unused-ignore]
     def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:  # noqa: ARG002
         return SPACE
 
-    def sample_relative(self, study: Any, trial: Any, search_space: dict[str, Any]) -> dict[str, Any]:
+    def sample_relative(
+        self, study: Any, trial: Any, search_space: dict[str, Any]
+    ) -> dict[str, Any]:
         found = super().sample_relative(study, trial, search_space)
         # nothing is proposed among the first ten trials, which are drawn at random
-        self.row = self.rows.nearest([found[name] for name in AXES]) if found else self.rows.random()
+        self.row = (
+            self.rows.nearest([found[name] for name in AXES]) if found else self.rows.random()
+        )
         return self.task.config(self.row)
 
 
 def search(task: Task, target: float, seed: int, most: int) -> dict[str, float] | None:
-    """Epochs, seconds and trials until the target is reached; None if it is not in ``most`` epochs."""
+    """Epochs, seconds and trials until the target is reached; None if it is not in ``most``
+    epochs.
+    """
     sampler = OnRows(task, seed)
     pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=EPOCHS, reduction_factor=3)
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)

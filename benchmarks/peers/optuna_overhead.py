@@ -1,6 +1,7 @@
 """What Optuna costs per trial when the objective costs nothing: five parameters, SQLite storage.
 
-Request: ``trials, sampler`` (``random`` or ``default``), ``seed``. Answer: ``milliseconds`` per trial.
+Request: ``trials, sampler`` (``random`` or ``default``), ``seed``. Answer: ``milliseconds`` per
+    trial.
 """
 
 import json
@@ -27,7 +28,8 @@ def overhead(request: Mapping[str, Any], directory: str) -> float:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     samplers = {"random": optuna.samplers.RandomSampler, "default": optuna.samplers.TPESampler}
     study = optuna.create_study(
-        storage=f"sqlite:///{Path(directory) / 'study.db'}", sampler=samplers[request["sampler"]](seed=request["seed"])
+        storage=f"sqlite:///{Path(directory) / 'study.db'}",
+        sampler=samplers[request["sampler"]](seed=request["seed"]),
     )
     start = time.perf_counter()
     study.optimize(objective, n_trials=request["trials"])

@@ -1,6 +1,8 @@
-"""Optuna's TPE with its default pruner over Keras ``fit``, until one of its networks reaches a target.
+"""Optuna's TPE with its default pruner over Keras ``fit``, until one of its networks reaches a
+target.
 
-Request: ``space, data, trials, epochs, batch_size, seed, target, limit``. Answer: ``seconds, reached, trials``.
+Request: ``space, data, trials, epochs, batch_size, seed, target, limit``. Answer: ``seconds,
+    reached, trials``.
 """
 
 import json
@@ -25,7 +27,9 @@ class Suggestions:
     def Int(self, name: str, min_value: int, max_value: int) -> int:  # noqa: N802
         return self.trial.suggest_int(name, min_value, max_value)
 
-    def Float(self, name: str, min_value: float, max_value: float, *, sampling: str = "linear") -> float:  # noqa: N802
+    def Float(  # noqa: N802
+        self, name: str, min_value: float, max_value: float, *, sampling: str = "linear"
+    ) -> float:
         return self.trial.suggest_float(name, min_value, max_value, log=sampling == "log")
 
     def Choice(self, name: str, values: Sequence[Any]) -> Any:  # noqa: N802
@@ -48,16 +52,23 @@ class Report(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
 def race(request: Mapping[str, Any]) -> dict[str, Any]:
     space, data = SPACES[request["space"]], read(request["data"])
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=request["seed"]))
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.TPESampler(seed=request["seed"])
+    )
     start = time.perf_counter()
 
     def objective(trial: optuna.Trial) -> float:
         keras.utils.set_random_seed(request["seed"] % 2**31 + trial.number)
         model = space.build(Suggestions(trial))
         history = model.fit(
-            data["x"], data["y"], validation_data=(data["x_val"], data["y_val"]), epochs=request["epochs"],
-            batch_size=request["batch_size"], verbose=0, callbacks=[Report(trial, space.objective)],
-        )  # fmt: skip
+            data["x"],
+            data["y"],
+            validation_data=(data["x_val"], data["y_val"]),
+            epochs=request["epochs"],
+            batch_size=request["batch_size"],
+            verbose=0,
+            callbacks=[Report(trial, space.objective)],
+        )
         score = float(max(history.history[space.objective]))
         if score >= request["target"]:
             study.stop()
@@ -65,9 +76,18 @@ def race(request: Mapping[str, Any]) -> dict[str, Any]:
 
     study.optimize(objective, timeout=request["limit"])
     seconds = time.perf_counter() - start
-    done = [t.value for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE and t.value is not None]
+    done = [
+        t.value
+        for t in study.trials
+        if t.state == optuna.trial.TrialState.COMPLETE and t.value is not None
+    ]
     best = max(done, default=0.0)
-    return {"seconds": seconds, "reached": best >= request["target"], "trials": len(study.trials), "best": best}
+    return {
+        "seconds": seconds,
+        "reached": best >= request["target"],
+        "trials": len(study.trials),
+        "best": best,
+    }
 
 
 if __name__ == "__main__":

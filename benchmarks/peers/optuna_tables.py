@@ -1,6 +1,8 @@
-"""Optuna's samplers on the tables of `benchmarks.lookup`; ordered axes are its integers, the others its categories.
+"""Optuna's samplers on the tables of `benchmarks.lookup`; ordered axes are its integers, the others
+its categories.
 
-Request: ``table, search, seeds, trials, batch``. Answer: ``runs``, what `benchmarks.lookup.play` answers for each seed.
+Request: ``table, search, seeds, trials, batch``. Answer: ``runs``, what `benchmarks.lookup.play`
+    answers for each seed.
 """
 
 import json
@@ -17,14 +19,17 @@ SAMPLERS: Mapping[str, Callable[..., optuna.samplers.BaseSampler]] = {
     "tpe": optuna.samplers.TPESampler,
     "gp": optuna.samplers.GPSampler,
     # scrambled, or every seed would be the same search
-    "qmc": lambda *, seed: optuna.samplers.QMCSampler(scramble=True, seed=seed, warn_asynchronous_seeding=False),
+    "qmc": lambda *, seed: optuna.samplers.QMCSampler(
+        scramble=True, seed=seed, warn_asynchronous_seeding=False
+    ),
     "random": optuna.samplers.RandomSampler,
 }
 
 
 def run(table: Table, search: str, seed: int, trials: int, batch: int) -> dict[str, Any]:
     study = optuna.create_study(
-        sampler=SAMPLERS[search](seed=seed), direction="minimize" if table.direction == "minimize" else "maximize"
+        sampler=SAMPLERS[search](seed=seed),
+        direction="minimize" if table.direction == "minimize" else "maximize",
     )
     asked: list[optuna.Trial] = []
 
@@ -56,5 +61,8 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     wanted = json.loads(sys.argv[1])
     looked_up = Table.read(wanted["table"])
-    runs = [run(looked_up, wanted["search"], seed, wanted["trials"], wanted["batch"]) for seed in wanted["seeds"]]
+    runs = [
+        run(looked_up, wanted["search"], seed, wanted["trials"], wanted["batch"])
+        for seed in wanted["seeds"]
+    ]
     print("\n" + json.dumps({"runs": runs}))

@@ -1,6 +1,8 @@
-"""Makes ``demo.svg``, the picture in the README: what ``paceline show`` prints after ``paceline demo``.
+"""Makes ``demo.svg``, the picture in the README: what ``paceline show`` prints after ``paceline
+demo``.
 
-Run from anywhere, with Paceline installed: ``python docs/pictures/make.py``. It takes as long as the demo.
+Run from anywhere, with Paceline installed: ``python docs/pictures/make.py``. It takes as long as
+the demo.
 """
 
 import os
@@ -22,10 +24,18 @@ WIDTH = 118
 
 def main() -> None:
     """Runs the demo in a directory that is removed again, and draws its study."""
-    with tempfile.TemporaryDirectory(prefix="picture-") as directory, open(os.devnull, "w") as nothing:
+    with (
+        tempfile.TemporaryDirectory(prefix="picture-") as directory,
+        open(os.devnull, "w") as nothing,
+    ):
         os.chdir(directory)
-        fresh = {**os.environ, "PACELINE_CACHE": str(Path(directory, "cache"))}  # compiles, as a new user's does
-        subprocess.run([sys.executable, "-m", "paceline", "demo"], check=True, stdout=nothing, env=fresh)
+        fresh = {
+            **os.environ,
+            "PACELINE_CACHE": str(Path(directory, "cache")),
+        }  # compiles, as a new user's does
+        subprocess.run(
+            [sys.executable, "-m", "paceline", "demo"], check=True, stdout=nothing, env=fresh
+        )
         shown = Console(file=StringIO(), width=WIDTH, highlight=False, force_terminal=True)
         text.show(read("runs/demo"), shown)
         console = Console(record=True, file=nothing, width=WIDTH, highlight=False)

@@ -1,12 +1,14 @@
-"""Paceline: hyperparameter tuning for neural networks, many candidates trained as one compiled program.
+"""Paceline: hyperparameter tuning for neural networks, many candidates trained as one compiled
+program.
 
     import paceline
 
-    study = paceline.tune(build, "mnist", objective="val_accuracy", epochs=10, trials=64, study="runs/mnist")
-    study.best.config, study.best.score, study.best_model()
+    study = paceline.tune(build, "mnist", objective="val_accuracy", epochs=10, trials=64,
+    study="runs/mnist") study.best.config, study.best.score, study.best_model()
 
-Importing this package is cheap: everything is loaded when it is first used; the names stand in ``__init__.pyi``. It
-chooses JAX for Keras, unless Keras is there already or the environment variable ``KERAS_BACKEND`` says otherwise.
+Importing this package is cheap: everything is loaded when it is first used; the names stand in
+``__init__.pyi``. It chooses JAX for Keras, unless Keras is there already or the environment
+variable ``KERAS_BACKEND`` says otherwise.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""The public names, once: type checkers read this file, and `lazy_loader` loads each name at its first use."""
+"""The public names, once: type checkers read this file, and `lazy_loader` loads each name at its
+first use.
+"""
 
 from . import data as data
 from . import schedule as schedule

@@ -1,4 +1,6 @@
-"""Every argument of every public function refuses what it cannot use, by name, before anything is done or written."""
+"""Every argument of every public function refuses what it cannot use, by name, before anything is
+done or written.
+"""
 
 import hashlib
 import inspect
@@ -32,20 +34,43 @@ def unbuilt(hp: Any) -> Any:
 
 
 NETWORKS: dict[str, Any] = {
-    "build": unbuilt, "data": ROWS, "objective": "val_loss", "trials": 1, "epochs": 1, "search": "random",
-    "final": False, "seed": 1, "display": False,
-}  # fmt: skip
+    "build": unbuilt,
+    "data": ROWS,
+    "objective": "val_loss",
+    "trials": 1,
+    "epochs": 1,
+    "search": "random",
+    "final": False,
+    "seed": 1,
+    "display": False,
+}
 FUNCTIONS: dict[str, Any] = {"build": unbuilt, "objective": "max", "trials": 1, "display": False}
 
 COUNT = "a whole number of at least"
 TIME, BYTES = "a positive time such as '90s'", "an amount of at least 4 KiB"
 FLAG = "expected True or False"
-DIRECTORY = [(5, "a path"), (True, "a path"), ("", "a path"), (" ", "a path"), ("a\0b", "the path of a directory")]
+DIRECTORY = [
+    (5, "a path"),
+    (True, "a path"),
+    ("", "a path"),
+    (" ", "a path"),
+    ("a\0b", "the path of a directory"),
+]
 
 
 def counts(least: int = 1, *others: Any) -> list[tuple[Any, str]]:
     """What is no whole number of at least so much."""
-    wrong = (least - 1, least + 0.5, "3", True, np.bool_(True), np.float64(3), [3], float("nan"), *others)
+    wrong = (
+        least - 1,
+        least + 0.5,
+        "3",
+        True,
+        np.bool_(True),
+        np.float64(3),
+        [3],
+        float("nan"),
+        *others,
+    )
     return [(value, f"{COUNT} {least}") for value in wrong]
 
 
@@ -53,7 +78,9 @@ def flags(*others: Any) -> list[tuple[Any, str]]:
     return [(value, FLAG) for value in (1, 0, "yes", "maybe", np.int64(1), np.ones(2), *others)]
 
 
-TIMES = [(value, TIME) for value in (0, -1, "soon", True, [5], float("inf"), float("nan"), np.ones(2))]
+TIMES = [
+    (value, TIME) for value in (0, -1, "soon", True, [5], float("inf"), float("nan"), np.ones(2))
+]
 AMOUNTS = [(value, BYTES) for value in ("lots", 0, 1, -1, True, [2**30], float("nan"), np.ones(2))]
 NAMES = {"search": r"'grid', 'random'", "schedule": r"'asha'"}
 
@@ -62,9 +89,15 @@ Wrong = Mapping[str, list[tuple[Any, str]]]
 
 OF_DATA: Wrong = {
     "target": [("y", "target is 'y' and the data has its target apart; expected")],
-    "data_dir": [(5, "data_dir is 5; expected"), ("", "data_dir is ''; expected"), ("nowhere", "an existing folder")],
+    "data_dir": [
+        (5, "data_dir is 5; expected"),
+        ("", "data_dir is ''; expected"),
+        ("nowhere", "an existing folder"),
+    ],
     "test": [(v, r"test is .*; expected") for v in (1.5, -0.1, True, "nowhere.csv", [1])],
-    "sample_weight": [(v, "sample_weight .*; expected") for v in (np.ones(3), "x", -np.ones(20), 5)],
+    "sample_weight": [
+        (v, "sample_weight .*; expected") for v in (np.ones(3), "x", -np.ones(20), 5)
+    ],
     "task": [(v, f"task is {v!r}; expected") for v in ("cluster", 5)],
     "decimal": [(v, f"decimal is {v!r}; expected") for v in (";", 5)],
     "shuffle": [(v, f"shuffle is {v!r}; expected True or False") for v in (1, "no")],
@@ -73,8 +106,18 @@ OF_DATA: Wrong = {
 }
 
 TUNE: Wrong = {
-    "build": [(5, "build is 5"), (None, "build is None"), ("model", "'model'"), ("nowhere.py:build", "nowhere.py")],
-    "data": [(5, "data is 5"), ("digitz", "Did you mean 'digits'"), ((X, X[:3]), "20.*3"), ({}, "data")],
+    "build": [
+        (5, "build is 5"),
+        (None, "build is None"),
+        ("model", "'model'"),
+        ("nowhere.py:build", "nowhere.py"),
+    ],
+    "data": [
+        (5, "data is 5"),
+        ("digitz", "Did you mean 'digits'"),
+        ((X, X[:3]), "20.*3"),
+        ({}, "data"),
+    ],
     "objective": [
         (5, "objective is 5"),
         ("", "objective is ''"),
@@ -124,8 +167,17 @@ TUNE: Wrong = {
     "class_weight": [(v, "class_weight .*; expected") for v in (5, "heavy", {0: "x"}, {0: 1.0})],
     "repeats": counts(),
     "folds": [*counts(2)[:6], ({}, COUNT), ([5], "folds holds 5"), ("x", COUNT)],
-    "groups": [(np.ones(3), r"groups has shape \(3,\)"), ("site", "'site'"), (5, "groups"), ([None] * 20, "groups")],
-    "final": [*counts(2, "sometimes"), (np.ones(2), COUNT), (1, r"at least 2 \(fresh trainings of each finalist\)")],
+    "groups": [
+        (np.ones(3), r"groups has shape \(3,\)"),
+        ("site", "'site'"),
+        (5, "groups"),
+        ([None] * 20, "groups"),
+    ],
+    "final": [
+        *counts(2, "sometimes"),
+        (np.ones(2), COUNT),
+        (1, r"at least 2 \(fresh trainings of each finalist\)"),
+    ],
     "prefer": [(v, "prefer is .*'small', 'fast'") for v in ("big", 5, True)],
     "refit": flags(),
     "test_trials": flags(None),
@@ -142,37 +194,73 @@ TUNE: Wrong = {
 }
 
 MEANS_NOTHING = {
-    "batch_size": 16, "validation_batch_size": 8, "validation": 0.2, "patience": 2, "keep": "best", "repeats": 2,
-    "class_weight": np.ones(2), "folds": 3, "groups": np.ones(3), "prefer": "small", "refit": True, "test_trials": True,
-    "keep_models": 2, "memory": "1GiB", "target": "y", "data_dir": ".", "test": np.ones(3), "decimal": ",",
-    "sample_weight": np.ones(3), "task": "regression", "shuffle": False, "standardize": True, "scale_target": True,
-}  # fmt: skip
+    "batch_size": 16,
+    "validation_batch_size": 8,
+    "validation": 0.2,
+    "patience": 2,
+    "keep": "best",
+    "repeats": 2,
+    "class_weight": np.ones(2),
+    "folds": 3,
+    "groups": np.ones(3),
+    "prefer": "small",
+    "refit": True,
+    "test_trials": True,
+    "keep_models": 2,
+    "memory": "1GiB",
+    "target": "y",
+    "data_dir": ".",
+    "test": np.ones(3),
+    "decimal": ",",
+    "sample_weight": np.ones(3),
+    "task": "regression",
+    "shuffle": False,
+    "standardize": True,
+    "scale_target": True,
+}
 TUNE_FUNCTION: Wrong = {
     **{name: TUNE[name] for name in TUNE if name not in {*MEANS_NOTHING, "data", "build"}},
-    "build": [(5, "build is 5; expected a function of hp"), (None, "build is None"), ("nowhere.py:f", "nowhere.py")],
+    "build": [
+        (5, "build is 5; expected a function of hp"),
+        (None, "build is None"),
+        ("nowhere.py:f", "nowhere.py"),
+    ],
     "data": [],
     "prior": TUNE["prior"][:3],
     "epochs": counts(),
     "space": [
-        (5, "space is 5"), ({"x": 5}, "5"), ([], r"space is \[\]"), ({5: paceline.Float(0, 1)}, "space is"),
+        (5, "space is 5"),
+        ({"x": 5}, "5"),
+        ([], r"space is \[\]"),
+        ({5: paceline.Float(0, 1)}, "space is"),
         (np.ones(2), "space is"),
     ],
     "workers": counts(),
     "time_limit": [*TIMES, ("1m", "time_limit was given without workers")],
     "memory_limit": [*AMOUNTS, ("1GiB", "memory_limit was given without workers")],
     "fixed": [*TUNE["fixed"], ({"x": [1]}, r"fixed\['x'\] is \[1\]")],
-    **{name: [(value, f"{name} was given without data; expected it left")] for name, value in MEANS_NOTHING.items()},
-}  # fmt: skip
+    **{
+        name: [(value, f"{name} was given without data; expected it left")]
+        for name, value in MEANS_NOTHING.items()
+    },
+}
 
 
 def files(directory: Path) -> dict[str, str]:
     """What a directory holds."""
     every = (path for path in sorted(directory.rglob("*")) if path.is_file())
-    return {str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest() for path in every}
+    return {
+        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in every
+    }
 
 
-def refuses(function: Callable[..., Any], name: str, wrong: Wrong, given: Mapping[str, Any]) -> None:
-    """Calls a function with each bad value of an argument, which it has to refuse as the table says."""
+def refuses(
+    function: Callable[..., Any], name: str, wrong: Wrong, given: Mapping[str, Any]
+) -> None:
+    """Calls a function with each bad value of an argument, which it has to refuse as the table
+    says.
+    """
     for value, message in wrong[name]:
         with pytest.raises(InvalidInput) as error:
             function(**{**given, name: value})
@@ -217,7 +305,9 @@ def function(hp: Any) -> float:
 
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A study of one network, one of a function, one that is told by hand, and a directory without any."""
+    """A study of one network, one of a function, one that is told by hand, and a directory without
+    any.
+    """
     top = tmp_path_factory.mktemp("studies")
     paceline.tune(**{**NETWORKS, "build": build, "study": top / "networks"})
     paceline.tune(**{**FUNCTIONS, "build": function, "study": top / "function"})
@@ -244,7 +334,10 @@ GIVEN_AGAIN: Wrong = {
 }
 RESUME: Wrong = {
     **GIVEN_AGAIN,
-    **{name: TUNE[name] for name in ("budget", "search", "schedule", "class_weight", "memory", "keep_models")},
+    **{
+        name: TUNE[name]
+        for name in ("budget", "search", "schedule", "class_weight", "memory", "keep_models")
+    },
     "trials": counts(),
     "change_space": flags(None),
 }
@@ -255,7 +348,9 @@ CASES = [(face, name) for face, wrong in WITH_STUDY.items() for name in wrong]
 
 
 @pytest.mark.parametrize(("face", "name"), CASES)
-def test_what_goes_on_with_a_study(face: str, name: str, studies: Mapping[str, Path], tmp_path: Path) -> None:
+def test_what_goes_on_with_a_study(
+    face: str, name: str, studies: Mapping[str, Path], tmp_path: Path
+) -> None:
     before = files(studies["networks"])
     given = {"study": studies["networks"], "build": unbuilt, "data": ROWS, "display": False}
     refuses(getattr(paceline, face), name, WITH_STUDY[face], given)
@@ -264,14 +359,17 @@ def test_what_goes_on_with_a_study(face: str, name: str, studies: Mapping[str, P
 
 
 ONLY_NETWORKS = {
-    name: value for name, value in MEANS_NOTHING.items()
+    name: value
+    for name, value in MEANS_NOTHING.items()
     if name in {"validation", "class_weight", "folds", "groups", "memory", "keep_models", *OPTIONS}
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("face", ["resume", "finish"])
 @pytest.mark.parametrize("name", [*ONLY_NETWORKS, "data"])
-def test_what_means_nothing_to_a_study_of_a_function(face: str, name: str, studies: Mapping[str, Path]) -> None:
+def test_what_means_nothing_to_a_study_of_a_function(
+    face: str, name: str, studies: Mapping[str, Path]
+) -> None:
     if name == "keep_models" and face == "finish":
         return
     before = files(studies["function"])
@@ -319,12 +417,19 @@ COMPARE: Wrong = {
         ([], "nothing to compare was given"),
         (np.ones(2), "searches is array"),
     ],
-    "schedules": [("full", r"schedules is 'full'"), (["fll"], "Did you mean 'full'"), (5, "schedules is 5")],
+    "schedules": [
+        ("full", r"schedules is 'full'"),
+        (["fll"], "Did you mean 'full'"),
+        (5, "schedules is 5"),
+    ],
     "methods": [
         (5, "methods is 5"),
         ({"a": 5}, "methods gives 'a' as 5"),
         ({5: {}}, "methods is"),
-        ({"a": {"trails": 3}}, r"methods gives 'a' with trails was given to tune.*Did you mean 'trials'"),
+        (
+            {"a": {"trails": 3}},
+            r"methods gives 'a' with trails was given to tune.*Did you mean 'trials'",
+        ),
         ({"a": {"search": "best"}}, r"methods gives 'a' with search is 'best'"),
     ],
     "seeds": [
@@ -376,7 +481,12 @@ def test_compare(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", LADDER)
 def test_ladder(name: str, tmp_path: Path) -> None:
-    given = {"rungs": {"a": unbuilt, "b": unbuilt}, "data": ROWS, "study": "s", "objective": "val_loss"}
+    given = {
+        "rungs": {"a": unbuilt, "b": unbuilt},
+        "data": ROWS,
+        "study": "s",
+        "objective": "val_loss",
+    }
     refuses(paceline.ladder, name, LADDER, given)
     assert list(tmp_path.iterdir()) == []
 
@@ -388,18 +498,31 @@ SHARED = ("epochs", "batch_size", "patience", "keep", "memory", "display", "in_f
 def test_arguments_of_tune_are_checked_before_anything_runs(name: str, tmp_path: Path) -> None:
     few = {name: TUNE[name][:2]}
     shared = {"data": ROWS, "objective": "val_loss"}
-    refuses(paceline.compare, name, few, {**shared, "build": unbuilt, "searches": ["grid"], "directory": "s"})
-    refuses(paceline.ladder, name, few, {**shared, "rungs": {"a": unbuilt, "b": unbuilt}, "study": "s"})
+    refuses(
+        paceline.compare,
+        name,
+        few,
+        {**shared, "build": unbuilt, "searches": ["grid"], "directory": "s"},
+    )
+    refuses(
+        paceline.ladder, name, few, {**shared, "rungs": {"a": unbuilt, "b": unbuilt}, "study": "s"}
+    )
     assert list(tmp_path.iterdir()) == []
 
 
 # -- names
 
 FACES: list[tuple[Callable[..., Any], Wrong]] = [
-    (paceline.tune, TUNE), (paceline.tune, TUNE_FUNCTION), (paceline.resume, RESUME), (paceline.finish, FINISH),
-    (paceline.ablate, ABLATE), (paceline.open_study, OPEN), (paceline.compare, COMPARE), (paceline.ladder, LADDER),
+    (paceline.tune, TUNE),
+    (paceline.tune, TUNE_FUNCTION),
+    (paceline.resume, RESUME),
+    (paceline.finish, FINISH),
+    (paceline.ablate, ABLATE),
+    (paceline.open_study, OPEN),
+    (paceline.compare, COMPARE),
+    (paceline.ladder, LADDER),
     (paceline.load_study, {"directory": STUDY}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("function", "wrong"), FACES)
@@ -430,8 +553,12 @@ def test_every_argument_has_an_entry(function: Callable[..., Any], wrong: Wrong)
         (paceline.ladder, "bach_size", "Did you mean 'batch_size'"),
     ],
 )
-def test_unknown_arguments(function: Callable[..., Any], name: str, told: str, tmp_path: Path) -> None:
-    required = [one for one in inspect.signature(function).parameters.values() if one.default is one.empty]
+def test_unknown_arguments(
+    function: Callable[..., Any], name: str, told: str, tmp_path: Path
+) -> None:
+    required = [
+        one for one in inspect.signature(function).parameters.values() if one.default is one.empty
+    ]
     given = {one.name: None for one in required if one.kind is not one.VAR_KEYWORD}
     with pytest.raises(InvalidInput, match=re.escape(told)) as error:
         function(**given, **{name: 3})
@@ -444,28 +571,48 @@ def test_unknown_arguments(function: Callable[..., Any], name: str, told: str, t
     [
         (paceline.tune, (build, ROWS, "val_accuracy"), "tune takes build and data by position"),
         (paceline.tune, (build, ROWS, "val_accuracy"), "pass objective='val_accuracy' by name"),
-        (paceline.tune, (build, ROWS, "val_loss", 5), "pass objective='val_loss', epochs=5 by name"),
+        (
+            paceline.tune,
+            (build, ROWS, "val_loss", 5),
+            "pass objective='val_loss', epochs=5 by name",
+        ),
         (paceline.open_study, ("s", {}, "max", "grid"), "pass search='grid' by name"),
     ],
 )
-def test_what_is_passed_by_position_and_has_a_name(function: Callable[..., Any], args: Any, told: str) -> None:
+def test_what_is_passed_by_position_and_has_a_name(
+    function: Callable[..., Any], args: Any, told: str
+) -> None:
     with pytest.raises(TypeError, match=re.escape(told)):
         function(*args)
 
 
 def test_the_likely_argument_comes_before_the_list_of_all() -> None:
-    with pytest.raises(InvalidInput, match=r"Did you mean 'trials'\? The arguments of tune: build, data, objective"):
+    with pytest.raises(
+        InvalidInput, match=r"Did you mean 'trials'\? The arguments of tune: build, data, objective"
+    ):
         paceline.tune(build, ROWS, trails=3)
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
     one: Any = np.int64(1)
     given: dict[str, Any] = {
-        "epochs": one, "batch_size": np.int32(16), "seed": np.uint8(3), "repeats": np.int64(2), "in_flight": one,
-        "patience": one, "keep_models": one, "validation": np.float32(0.25), "final": np.bool_(False), "trials": one,
-        "validation_batch_size": one, "test": np.float64(0.2), "display": np.bool_(False),
-    }  # fmt: skip
-    study = paceline.tune(build, ROWS, objective="val_loss", search="random", study=tmp_path / "s", **given)
+        "epochs": one,
+        "batch_size": np.int32(16),
+        "seed": np.uint8(3),
+        "repeats": np.int64(2),
+        "in_flight": one,
+        "patience": one,
+        "keep_models": one,
+        "validation": np.float32(0.25),
+        "final": np.bool_(False),
+        "trials": one,
+        "validation_batch_size": one,
+        "test": np.float64(0.2),
+        "display": np.bool_(False),
+    }
+    study = paceline.tune(
+        build, ROWS, objective="val_loss", search="random", study=tmp_path / "s", **given
+    )
     assert len(study.trials[0].scores) == 2
     again = paceline.resume(tmp_path / "s", build, ROWS, trials=one, test=0.2, display=False)
     assert len(again.trials) == 1

@@ -66,13 +66,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command as typed, in an empty folder; a search without its final, unless that is typed."""
+    """Runs a command as typed, in an empty folder; a search without its final, unless that is
+    typed.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PACELINE_DATA", raising=False)
 
     def run(*words: object) -> Result:
         searches = words[0] == "tune" and "--data" in words and "--final" not in words
-        return CliRunner().invoke(app, [*map(str, words), *(["--final", "off"] if searches else [])])
+        return CliRunner().invoke(
+            app, [*map(str, words), *(["--final", "off"] if searches else [])]
+        )
 
     return run
 
@@ -81,8 +85,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def finished(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of three trials that has ended."""
     study = tmp_path_factory.mktemp("studies") / "finished"
-    words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_accuracy", "--epochs", "2"]
-    result = CliRunner().invoke(app, [*words, "--trials", "3", "--seed", "1", "--final", "off", "--study", str(study)])
+    words = [
+        "tune",
+        f"{model}:build",
+        "--data",
+        "digits",
+        "--objective",
+        "val_accuracy",
+        "--epochs",
+        "2",
+    ]
+    result = CliRunner().invoke(
+        app, [*words, "--trials", "3", "--seed", "1", "--final", "off", "--study", str(study)]
+    )
     if result.exit_code != 0:
         raise RuntimeError(result.output)
     return study

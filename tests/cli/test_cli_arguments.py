@@ -1,4 +1,6 @@
-"""Every option of the commands that train refuses what it cannot use: exit code 2, one message, nothing written."""
+"""Every option of the commands that train refuses what it cannot use: exit code 2, one message,
+nothing written.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -106,7 +108,9 @@ def test_every_option_has_an_entry(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["tune", "compare", "ladder"])
-def test_options_of_what_begins(command: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_of_what_begins(
+    command: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PACELINE_DATA", raising=False)
     given = {"--data": "digits", "--objective": "val_accuracy", "--trials": "2"}
@@ -118,14 +122,18 @@ def test_options_of_what_begins(command: str, model: Path, tmp_path: Path, monke
         for value, message in wrong:
             own = {**given, option: value}
             words = [word for pair in own.items() for word in pair]
-            refused([command, *([] if option == "--model" else [what]), *words], f"{option} {value}", message)
+            refused(
+                [command, *([] if option == "--model" else [what]), *words],
+                f"{option} {value}",
+                message,
+            )
             assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", ["resume", "finish", "ablate"])
 def test_options_of_what_goes_on(
     command: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(tmp_path)
     before = files(finished)
     for option, wrong in TABLE[command].items():

@@ -1,4 +1,6 @@
-"""What cannot be used ends with exit code 2 and one message that helps; nothing half-written stays behind."""
+"""What cannot be used ends with exit code 2 and one message that helps; nothing half-written stays
+behind.
+"""
 
 import gzip
 import os
@@ -28,7 +30,11 @@ def refused(result: Result, *words: str) -> None:
 @pytest.mark.parametrize(
     ("build", "arguments", "words"),
     [
-        ("build", "--data digits --objective val_f1", ["'val_f1'", "accuracy, loss, val_accuracy, val_loss"]),
+        (
+            "build",
+            "--data digits --objective val_f1",
+            ["'val_f1'", "accuracy, loss, val_accuracy, val_loss"],
+        ),
         ("build", "--data digits --objective quality", ["'quality'", "--objective quality:max"]),
         ("build", "--data digits --objective quality:up", ["'up'", "'min' or 'max'"]),
         ("uncompiled", "--data digits", ["not compiled", "model.compile("]),
@@ -77,16 +83,28 @@ def test_sources(run: Run, arguments: str, words: list[str]) -> None:
 
 
 def test_limits_and_objective_have_to_be_given(run: Run, model: Path) -> None:
-    refused(run("tune", f"{model}:build", "--data", "digits", "--objective", "val_loss"), "neither trials nor budget")
-    refused(run("tune", f"{model}:build", "--data", "digits", "--trials", "2"), "--objective val_accuracy")
+    refused(
+        run("tune", f"{model}:build", "--data", "digits", "--objective", "val_loss"),
+        "neither trials nor budget",
+    )
+    refused(
+        run("tune", f"{model}:build", "--data", "digits", "--trials", "2"),
+        "--objective val_accuracy",
+    )
 
 
 def test_a_file_that_cannot_be_run(run: Run) -> None:
     Path("bad.py").write_text("import a_library_that_is_not_there\n")
-    refused(run("tune", "bad.py:build", "--data", "digits", "--trials", "2"), "a_library_that_is_not_there", "bad.py")
+    refused(
+        run("tune", "bad.py:build", "--data", "digits", "--trials", "2"),
+        "a_library_that_is_not_there",
+        "bad.py",
+    )
 
 
-def test_the_directory_of_another_study_is_left_as_it_is(run: Run, model: Path, finished: Path) -> None:
+def test_the_directory_of_another_study_is_left_as_it_is(
+    run: Run, model: Path, finished: Path
+) -> None:
     before = run("show", finished, "--json").stdout
     words = ["tune", "--study", finished, "--trials", "4", "--data", "digits", "--epochs", "2"]
     refused(run(*words, f"{model}:build", "--objective", "val_loss"), "val_loss", "val_accuracy")
@@ -103,11 +121,23 @@ def test_places_without_a_study(run: Run) -> None:
 
 
 def test_train_needs_a_directory_of_its_own(run: Run, model: Path, finished: Path) -> None:
-    refused(run("train", f"{model}:build", "--data", "digits", "--study", finished), "holds a study already")
+    refused(
+        run("train", f"{model}:build", "--data", "digits", "--study", finished),
+        "holds a study already",
+    )
 
 
 def test_a_budget_that_fits_no_trial_warns_and_runs_one(run: Run, model: Path) -> None:
-    words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_loss", "--epochs", "1"]
+    words = [
+        "tune",
+        f"{model}:build",
+        "--data",
+        "digits",
+        "--objective",
+        "val_loss",
+        "--epochs",
+        "1",
+    ]
     result = run(*words, "--budget", "0.001", "--study", "s")
     assert result.exit_code == 0, result.output
     assert "does not fit one trial" in result.stderr
@@ -116,11 +146,26 @@ def test_a_budget_that_fits_no_trial_warns_and_runs_one(run: Run, model: Path) -
 
 
 def test_a_backend_that_is_not_installed(tmp_path: Path, model: Path) -> None:
-    words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_loss", "--trials", "1", "--study", "s"]
+    words = [
+        "tune",
+        f"{model}:build",
+        "--data",
+        "digits",
+        "--objective",
+        "val_loss",
+        "--trials",
+        "1",
+        "--study",
+        "s",
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "paceline", *words], cwd=tmp_path, env={**os.environ, "KERAS_BACKEND": "abacus"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "paceline", *words],
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_BACKEND": "abacus"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2
     assert "KERAS_BACKEND=abacus" in done.stderr
     assert "Traceback" not in done.stderr

@@ -34,7 +34,9 @@ def test_help_and_version_are_answered_without_the_heavy_libraries() -> None:
         "print([name for name in heavy if name in sys.modules])"
     )
     for option in ("--help", "--version"):
-        done = subprocess.run([sys.executable, "-c", program, option], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program, option], capture_output=True, text=True, check=True
+        )
         assert done.stdout.strip().endswith("[]")
         assert "paceline" in done.stdout
 
@@ -60,11 +62,22 @@ def test_demo_ends_with_the_best_configuration_its_scores_and_where_everything_i
         assert words in result.stdout
     assert Path("runs/demo/best.keras").exists()
     assert "\x1b" not in result.output
-    assert study_of(None, "demo") == Path("runs/demo-2")  # a second one takes a directory of its own
+    assert study_of(None, "demo") == Path(
+        "runs/demo-2"
+    )  # a second one takes a directory of its own
 
 
 def test_tune_goes_on_where_it_stopped(run: Run, model: Path) -> None:
-    words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_accuracy:max", "--epochs", "1"]
+    words = [
+        "tune",
+        f"{model}:build",
+        "--data",
+        "digits",
+        "--objective",
+        "val_accuracy:max",
+        "--epochs",
+        "1",
+    ]
     assert run(*words, "--trials", "1", "--study", "s").exit_code == 0
     assert run(*words, "--trials", "2", "--study", "s", "--no-display").exit_code == 0
     assert len(strict(run("show", "s", "--json").stdout)["trials"]) == 2
@@ -72,9 +85,21 @@ def test_tune_goes_on_where_it_stopped(run: Run, model: Path) -> None:
 
 def test_numbers_with_commas_become_hyperparameters(run: Run, model: Path) -> None:
     result = run(
-        "tune", f"{model}:build", "--data", "digits", "--objective", "val_loss", "--epochs", "1,2",
-        "--batch-size", "64,128", "--trials", "2", "--study", "s",
-    )  # fmt: skip
+        "tune",
+        f"{model}:build",
+        "--data",
+        "digits",
+        "--objective",
+        "val_loss",
+        "--epochs",
+        "1,2",
+        "--batch-size",
+        "64,128",
+        "--trials",
+        "2",
+        "--study",
+        "s",
+    )
     assert result.exit_code == 0, result.output
     told = strict(run("show", "s", "--json").stdout)
     assert {"epochs", "batch_size"} <= set(told["trials"][0]["config"])
@@ -82,19 +107,36 @@ def test_numbers_with_commas_become_hyperparameters(run: Run, model: Path) -> No
 
 
 def test_class_weights_are_the_studys(run: Run, model: Path) -> None:
-    words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_loss", "--epochs", "1", "--trials", "2"]
+    words = [
+        "tune",
+        f"{model}:build",
+        "--data",
+        "digits",
+        "--objective",
+        "val_loss",
+        "--epochs",
+        "1",
+        "--trials",
+        "2",
+    ]
     assert run(*words, "--seed", "1", "--study", "even").exit_code == 0
     assert run(*words, "--seed", "1", "--study", "s", "--class-weight", "0=1,3=50").exit_code == 0
     told = strict(run("show", "s", "--json").stdout)
     assert told["settings"]["source"]["class_weight"] == {"0": 1.0, "3": 50.0}
     even = strict(run("show", "even", "--json").stdout)
-    assert [trial["config"] for trial in told["trials"]] == [trial["config"] for trial in even["trials"]]
-    assert [trial["score"] for trial in told["trials"]] != [trial["score"] for trial in even["trials"]]
+    assert [trial["config"] for trial in told["trials"]] == [
+        trial["config"] for trial in even["trials"]
+    ]
+    assert [trial["score"] for trial in told["trials"]] != [
+        trial["score"] for trial in even["trials"]
+    ]
 
 
 def test_show_json_has_what_is_promised(run: Run, finished: Path) -> None:
     told = strict(run("show", finished, "--json").stdout)
-    assert {"trials", "best", "space", "seconds", "programs_compiled", "state", "objective"} <= set(told)
+    assert {"trials", "best", "space", "seconds", "programs_compiled", "state", "objective"} <= set(
+        told
+    )
     assert [trial["number"] for trial in told["trials"]] == [0, 1, 2]
     for trial in told["trials"]:
         assert trial["state"] == "completed"
@@ -120,7 +162,16 @@ def test_show_reads_as_sentences(run: Run, finished: Path) -> None:
 
 
 def test_resume_finds_build_and_data_again_and_adds_trials(run: Run, model: Path) -> None:
-    words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_accuracy", "--epochs", "1"]
+    words = [
+        "tune",
+        f"{model}:build",
+        "--data",
+        "digits",
+        "--objective",
+        "val_accuracy",
+        "--epochs",
+        "1",
+    ]
     assert run(*words, "--trials", "2", "--study", "s").exit_code == 0
     result = run("resume", "s", "--trials", "4")
     assert result.exit_code == 0, result.output
@@ -128,7 +179,18 @@ def test_resume_finds_build_and_data_again_and_adds_trials(run: Run, model: Path
 
 
 def test_failed_trials_are_told_with_their_reason(run: Run, model: Path) -> None:
-    words = ["tune", f"{model}:late", "--data", "digits", "--objective", "val_loss", "--epochs", "1", "--seed", "1"]
+    words = [
+        "tune",
+        f"{model}:late",
+        "--data",
+        "digits",
+        "--objective",
+        "val_loss",
+        "--epochs",
+        "1",
+        "--seed",
+        "1",
+    ]
     result = run(*words, "--trials", "6", "--study", "s")
     assert result.exit_code == 0, result.output
     told = run("show", "s").stdout
@@ -138,7 +200,18 @@ def test_failed_trials_are_told_with_their_reason(run: Run, model: Path) -> None
 
 
 def test_when_all_trials_fail_it_says_so_and_ends(run: Run, model: Path) -> None:
-    words = ["tune", f"{model}:failing", "--data", "digits", "--objective", "val_loss", "--epochs", "1", "--seed", "1"]
+    words = [
+        "tune",
+        f"{model}:failing",
+        "--data",
+        "digits",
+        "--objective",
+        "val_loss",
+        "--epochs",
+        "1",
+        "--seed",
+        "1",
+    ]
     result = run(*words, "--trials", "12", "--search", "random", "--study", "s")
     assert result.exit_code == 2
     assert "the first 10 trials all failed" in result.stderr
@@ -147,7 +220,16 @@ def test_when_all_trials_fail_it_says_so_and_ends(run: Run, model: Path) -> None
 
 
 def test_train_takes_what_is_set_and_defaults_for_the_rest(run: Run, model: Path) -> None:
-    result = run("train", f"{model}:build", "--data", "digits", "--set", "learning_rate=0.05", "--epochs", "2")
+    result = run(
+        "train",
+        f"{model}:build",
+        "--data",
+        "digits",
+        "--set",
+        "learning_rate=0.05",
+        "--epochs",
+        "2",
+    )
     assert result.exit_code == 0, result.output
     assert "learning_rate  0.05" in result.stdout
     assert "dropout        0" in result.stdout
@@ -190,12 +272,21 @@ def test_a_question_for_each_open_hyperparameter_and_again_after_a_wrong_answer(
     config = choose(SPACE, {"rate": "0.01"}, ask)
     assert config == {"layers": 3, "rate": 0.01, "norm": True, "optimizer": "sgd", "momentum": 0.6}
     assert asked[0] == ("layers (1 to 3)", "2")
-    assert [question.split()[0] for question, _ in asked] == ["layers"] * 3 + ["norm", "optimizer", "momentum"]
+    assert [question.split()[0] for question, _ in asked] == ["layers"] * 3 + [
+        "norm",
+        "optimizer",
+        "momentum",
+    ]
     assert capsys.readouterr().err.count("expected") == 2
 
 
 def test_nobody_to_ask_means_defaults() -> None:
-    assert choose(SPACE, {"layers": "1"}, None) == {"layers": 1, "rate": 1e-3, "norm": False, "optimizer": "adam"}
+    assert choose(SPACE, {"layers": "1"}, None) == {
+        "layers": 1,
+        "rate": 1e-3,
+        "norm": False,
+        "optimizer": "adam",
+    }
 
 
 @pytest.mark.parametrize("text", ["layers=9", "norm=perhaps", "depth=2", "momentum=0.6"])

@@ -32,7 +32,17 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_function_is_tuned_shown_and_resumed(run: Run, file: Path) -> None:
-    words = [f"{file}:objective", "--objective", "max", "--trials", "12", "--epochs", "9", "--seed", "1"]
+    words = [
+        f"{file}:objective",
+        "--objective",
+        "max",
+        "--trials",
+        "12",
+        "--epochs",
+        "9",
+        "--seed",
+        "1",
+    ]
     told = run("tune", *words, "--no-display")
     assert told.exit_code == 0, told.output
     assert "maximize score on objective.\n" in told.output
@@ -47,7 +57,17 @@ def test_a_function_is_tuned_shown_and_resumed(run: Run, file: Path) -> None:
 
 
 def test_what_is_set_is_read_as_what_it_looks_like(run: Run, file: Path) -> None:
-    words = ["tune", f"{file}:objective", "--objective", "max", "--trials", "3", "--no-display", "--study", "s"]
+    words = [
+        "tune",
+        f"{file}:objective",
+        "--objective",
+        "max",
+        "--trials",
+        "3",
+        "--no-display",
+        "--study",
+        "s",
+    ]
     assert run(*words, "--set", "rate=0.5").exit_code == 0
     assert [trial.config for trial in paceline.load_study("s").trials] == [{"rate": 0.5}]
 
@@ -62,15 +82,37 @@ def test_what_is_set_is_read_as_what_it_looks_like(run: Run, file: Path) -> None
         ("--schedule halving --epochs 9", "lets trials wait for others"),
     ],
 )
-def test_refused_before_anything_is_written(run: Run, file: Path, arguments: str, words: str) -> None:
-    done = run("tune", f"{file}:objective", "--objective", "max", "--trials", "3", "--study", "s", *arguments.split())
+def test_refused_before_anything_is_written(
+    run: Run, file: Path, arguments: str, words: str
+) -> None:
+    done = run(
+        "tune",
+        f"{file}:objective",
+        "--objective",
+        "max",
+        "--trials",
+        "3",
+        "--study",
+        "s",
+        *arguments.split(),
+    )
     assert done.exit_code == 2
     assert words in done.output
     assert not Path("s").exists()
 
 
 def test_workers_that_die_end_in_one_line(run: Run, file: Path) -> None:
-    words = ["--objective", "max", "--trials", "2", "--workers", "1", "--study", "s", "--no-display"]
+    words = [
+        "--objective",
+        "max",
+        "--trials",
+        "2",
+        "--workers",
+        "1",
+        "--study",
+        "s",
+        "--no-display",
+    ]
     done = run("tune", f"{file}:dies", *words)
     assert done.exit_code == 2
     assert "the first 2 trials all failed" in done.output

@@ -1,4 +1,6 @@
-"""A search that is interrupted, then killed, goes on where it stopped: nothing lost, nothing trained twice."""
+"""A search that is interrupted, then killed, goes on where it stopped: nothing lost, nothing
+trained twice.
+"""
 
 import signal
 import subprocess
@@ -30,7 +32,9 @@ def events(study: Path) -> list[Event]:
 
 
 def measured(study: Path) -> list[tuple[int, int]]:
-    return [(event.number, event.epoch) for event in events(study) if isinstance(event, EpochMeasured)]
+    return [
+        (event.number, event.epoch) for event in events(study) if isinstance(event, EpochMeasured)
+    ]
 
 
 def num_measured(study: Path) -> int:
@@ -40,14 +44,21 @@ def num_measured(study: Path) -> int:
         return 0
 
 
-def stopped(words: Sequence[str], study: Path, enough: int, how: signal.Signals) -> subprocess.CompletedProcess[str]:
+def stopped(
+    words: Sequence[str], study: Path, enough: int, how: signal.Signals
+) -> subprocess.CompletedProcess[str]:
     """Runs a command until the study holds so many measurements, then sends the signal."""
     with subprocess.Popen(
-        [sys.executable, "-m", "paceline", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "paceline", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             until = time.monotonic() + _PATIENCE
-            while time.monotonic() < until and process.poll() is None and num_measured(study) < enough:
+            while (
+                time.monotonic() < until and process.poll() is None and num_measured(study) < enough
+            ):
                 time.sleep(0.02)
             process.send_signal(how)
             out, err = process.communicate(timeout=_PATIENCE)
@@ -58,7 +69,16 @@ def stopped(words: Sequence[str], study: Path, enough: int, how: signal.Signals)
 
 def test_interrupted_then_killed_then_resumed(run: Run, model: Path, tmp_path: Path) -> None:
     study = tmp_path / "s"
-    words = ["tune", f"{model}:build", "--data", "digits", "--objective", "val_loss", "--epochs", str(EPOCHS)]
+    words = [
+        "tune",
+        f"{model}:build",
+        "--data",
+        "digits",
+        "--objective",
+        "val_loss",
+        "--epochs",
+        str(EPOCHS),
+    ]
     words += ["--search", "random", "--schedule", "full", "--batch-size", "128", "--final", "off"]
     words += ["--trials", str(TRIALS), "--seed", "1", "--study", str(study), "--keep", "best"]
 
@@ -84,5 +104,7 @@ def test_interrupted_then_killed_then_resumed(run: Run, model: Path, tmp_path: P
     last = measured(study)
     assert last[: len(second)] == second
     assert set(Counter(last).values()) == {1}
-    assert set(last) == {(trial, epoch) for trial in range(TRIALS) for epoch in range(1, EPOCHS + 1)}
+    assert set(last) == {
+        (trial, epoch) for trial in range(TRIALS) for epoch in range(1, EPOCHS + 1)
+    }
     assert len(read(study).ranked) == TRIALS

@@ -46,7 +46,13 @@ def stepwise(hp: Any) -> None:
 
 
 def compared(directory: Path, function: Any, **options: Any) -> Comparison:
-    asked: dict[str, Any] = {"objective": "min", "trials": 8, "seeds": 2, "display": False, **options}
+    asked: dict[str, Any] = {
+        "objective": "min",
+        "trials": 8,
+        "seeds": 2,
+        "display": False,
+        **options,
+    }
     return paceline.compare(function, directory=directory, **asked)
 
 
@@ -55,15 +61,26 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, Bowl]:
     bowl = Bowl()
     directory = tmp_path_factory.mktemp("three")
     good = {"search": Given(tuple({"x": 0.3 + 0.001 * i, "y": 0.3} for i in range(8)))}
-    found = compared(directory, bowl, searches=["random", "grid"], methods={"<b>near</b>": good}, seeds=SEEDS, trials=9)
+    found = compared(
+        directory,
+        bowl,
+        searches=["random", "grid"],
+        methods={"<b>near</b>": good},
+        seeds=SEEDS,
+        trials=9,
+    )
     return found, bowl
 
 
-def test_every_method_runs_with_every_seed_on_the_same_budget(three: tuple[Comparison, Bowl]) -> None:
+def test_every_method_runs_with_every_seed_on_the_same_budget(
+    three: tuple[Comparison, Bowl],
+) -> None:
     found, bowl = three
     frame = found.results()
     assert list(zip(frame["method"], frame["seed"], strict=True)) == [
-        (method, seed) for method in ("random", "grid", "<b>near</b>") for seed in range(1, SEEDS + 1)
+        (method, seed)
+        for method in ("random", "grid", "<b>near</b>")
+        for seed in range(1, SEEDS + 1)
     ]
     assert set(frame["trials"]) == {9}
     assert set(frame["state"]) == {"finished"}
@@ -71,13 +88,18 @@ def test_every_method_runs_with_every_seed_on_the_same_budget(three: tuple[Compa
     assert (frame["peak_bytes"] > 1e6).all()
 
 
-def test_the_one_that_is_ahead_is_named_and_the_rest_by_more_than_luck(three: tuple[Comparison, Bowl]) -> None:
+def test_the_one_that_is_ahead_is_named_and_the_rest_by_more_than_luck(
+    three: tuple[Comparison, Bowl],
+) -> None:
     found, _ = three
     assert found.sentences[0].startswith("<b>near</b> has the best")
     pairs = found.differences().set_index(["first", "second"])
     assert pairs["first_is_better_by"][("random", "<b>near</b>")] < 0
     assert pairs["real"][("random", "<b>near</b>")]
-    assert any(sentence.startswith("It is ahead of") and "random" in sentence for sentence in found.sentences)
+    assert any(
+        sentence.startswith("It is ahead of") and "random" in sentence
+        for sentence in found.sentences
+    )
 
 
 def test_where_they_stood_on_the_way(three: tuple[Comparison, Bowl]) -> None:
@@ -109,7 +131,9 @@ def test_the_curves_are_the_best_so_far(three: tuple[Comparison, Bowl]) -> None:
 def test_a_grid_has_as_many_points_as_fit(three: tuple[Comparison, Bowl]) -> None:
     found, _ = three
     grids = [run for run in found.runs if run.method == "grid"]
-    assert {(run.grid, run.trials) for run in grids} == {(9, 9)}  # both ends of each, and the default
+    assert {(run.grid, run.trials) for run in grids} == {
+        (9, 9)
+    }  # both ends of each, and the default
 
 
 def test_a_grid_that_does_not_fit_is_cut_and_says_so(tmp_path: Path) -> None:
@@ -117,24 +141,39 @@ def test_a_grid_that_does_not_fit_is_cut_and_says_so(tmp_path: Path) -> None:
         return float(sum(hp.Choice(f"c{i}", [0, 1, 2]) for i in range(4)))
 
     found = compared(tmp_path, many, searches=["random", "grid"], trials=6, seeds=1)
-    assert "grid tried 6 of the 81 points of the grid, the default first and then in order." in found.sentences
+    assert (
+        "grid tried 6 of the 81 points of the grid, the default first and then in order."
+        in found.sentences
+    )
     assert "How sure that is cannot be said of one seed." in found.sentences
 
 
-def test_saved_as_tables_and_a_page_in_which_names_are_shown_and_never_run(three: tuple[Comparison, Bowl]) -> None:
+def test_saved_as_tables_and_a_page_in_which_names_are_shown_and_never_run(
+    three: tuple[Comparison, Bowl],
+) -> None:
     found, _ = three
     for name in ("comparison.csv", "budgets.csv", "differences.csv", "comparison.html"):
         assert (found.directory / name).stat().st_size > 0
     page = (found.directory / "comparison.html").read_text("utf-8")
     assert "&lt;b&gt;near&lt;/b&gt;" in page
-    assert "<b>near</b>" not in page.split('<script type="application/json"')[0].split("<body>")[1].split("<script>")[0]
+    assert (
+        "<b>near</b>"
+        not in page.split('<script type="application/json"')[0]
+        .split("<body>")[1]
+        .split("<script>")[0]
+    )
     figures = page.split('id="figures">')[1].split("</script>")[0]
     assert set(json.loads(figures)) == {"answer", "way", "used", "differences"}
 
 
 def test_seeds_that_are_all_equal_make_no_interval(tmp_path: Path) -> None:
-    found = compared(tmp_path, lambda hp: 0.5 + 0.0 * hp.Float("x", 0.0, 1.0), searches=["random"], trials=2)
-    assert "0.5 with each of 2 seeds, which does not tell how far another one might be off." in found.sentences[0]
+    found = compared(
+        tmp_path, lambda hp: 0.5 + 0.0 * hp.Float("x", 0.0, 1.0), searches=["random"], trials=2
+    )
+    assert (
+        "0.5 with each of 2 seeds, which does not tell how far another one might be off."
+        in found.sentences[0]
+    )
     shown = io.StringIO()
     show(found, console(shown))
     assert "0.5 to 0.5" not in shown.getvalue()
@@ -146,9 +185,13 @@ def test_intervals_of_accuracies_stay_below_one(tmp_path: Path) -> None:
         return {"accuracy": 0.9 + 0.1 * hp.Float("x", 0.0, 1.0) ** 0.2}
 
     objective = paceline.Objective("accuracy", "max")
-    found = compared(tmp_path, accuracy, objective=objective, searches=["random"], trials=3, seeds=3)
+    found = compared(
+        tmp_path, accuracy, objective=objective, searches=["random"], trials=3, seeds=3
+    )
     frame = found.budgets()
-    wide = frame["accuracy"] + (frame["accuracy"] - frame["accuracy_low"]) > 1  # they would leave it
+    wide = (
+        frame["accuracy"] + (frame["accuracy"] - frame["accuracy_low"]) > 1
+    )  # they would leave it
     assert wide.any()
     assert (frame["accuracy_high"].dropna() <= 1).all()
 
@@ -191,7 +234,12 @@ def test_what_was_interrupted_goes_on(tmp_path: Path) -> None:
 
 
 def test_equal_methods_are_not_told_apart(tmp_path: Path) -> None:
-    found = compared(tmp_path, Bowl(), methods={"one": {"search": "random"}, "other": {"search": "random"}}, seeds=3)
+    found = compared(
+        tmp_path,
+        Bowl(),
+        methods={"one": {"search": "random"}, "other": {"search": "random"}},
+        seeds=3,
+    )
     assert not found.differences()["real"].any()
     assert set(found.budgets()["rank"]) == {1.5}
     assert any(sentence.startswith("Nothing shows") for sentence in found.sentences)
@@ -211,8 +259,15 @@ def test_a_method_may_depend_on_what_another_found_with_the_same_seed(tmp_path: 
 
 
 def test_schedules_are_compared_by_what_they_trained(tmp_path: Path) -> None:
-    found = compared(tmp_path, stepwise, searches=["random"], schedules=["full", "asha"], trials=12, epochs=9,
-                     objective=("value", "min"))  # fmt: skip
+    found = compared(
+        tmp_path,
+        stepwise,
+        searches=["random"],
+        schedules=["full", "asha"],
+        trials=12,
+        epochs=9,
+        objective=("value", "min"),
+    )
     epochs = found.results().groupby("method")["epochs"].sum()
     assert epochs["random/full"] == 2 * 12 * 9
     assert epochs["random/asha"] < epochs["random/full"]
@@ -231,7 +286,9 @@ def test_schedules_are_compared_by_what_they_trained(tmp_path: Path) -> None:
         ({"searches": ["rndom"]}, "rndom"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(tmp_path: Path, options: dict[str, Any], told: str) -> None:
+def test_what_cannot_be_compared_is_refused(
+    tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
     with pytest.raises(InvalidInput, match=told):
         compared(tmp_path, Bowl(), **options)
 
@@ -242,13 +299,15 @@ def test_a_directory_without_a_comparison(tmp_path: Path) -> None:
 
 
 def test_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "objective.py").write_text("def bowl(hp):\n    return (hp.Float('x', 0.0, 1.0) - 0.3) ** 2\n")
-    monkeypatch.chdir(tmp_path)
-    arguments = (
-        "compare objective.py:bowl --search random,sobol --seeds 2 --trials 4 --objective value:min --no-display"
+    (tmp_path / "objective.py").write_text(
+        "def bowl(hp):\n    return (hp.Float('x', 0.0, 1.0) - 0.3) ** 2\n"
     )
+    monkeypatch.chdir(tmp_path)
+    arguments = "compare objective.py:bowl --search random,sobol --seeds 2 --trials 4 --objective value:min --no-display"
     first = CliRunner().invoke(app, [*arguments.split(), "--directory", "found"])
     assert first.exit_code == 0, first.output
     for words in ("over 2 seeds", "average rank", "compilations", "comparison.csv"):
         assert words in first.stdout
-    assert CliRunner().invoke(app, [*arguments.split(), "--directory", "found"]).stdout == first.stdout
+    assert (
+        CliRunner().invoke(app, [*arguments.split(), "--directory", "found"]).stdout == first.stdout
+    )

@@ -1,4 +1,6 @@
-"""The recipes of ladders and methods: what they say, on records made by hand and on small networks."""
+"""The recipes of ladders and methods: what they say, on records made by hand and on small
+networks.
+"""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,20 +19,31 @@ from paceline.recipes import Run, california_methods, images, mnist_ladder, writ
 
 
 def run_of(method: str, seed: int, rmse: float, epochs: int) -> One:
-    points = tuple(Point(n + 1, epochs * (n + 1), 1.0 * (n + 1), rmse + 0.1 * (3 - n)) for n in range(4))
+    points = tuple(
+        Point(n + 1, epochs * (n + 1), 1.0 * (n + 1), rmse + 0.1 * (3 - n)) for n in range(4)
+    )
     tests = {"rmse": rmse, "r2": 1 - rmse, "loss": rmse**2}
-    return One(method, seed, Path("none"), "finished", points, 4, 5.0, 1, 1.0, None, rmse, tests, "same")
+    return One(
+        method, seed, Path("none"), "finished", points, 4, 5.0, 1, 1.0, None, rmse, tests, "same"
+    )
 
 
 def comparison(gp: float) -> Comparison:
     """Five seeds; every method 0.01 above and below its own mean by turns."""
     means = {"baseline": 0.7, "random": 0.5, "hyperband": 0.49, "gp": gp, "grid": 0.48}
     runs = [
-        run_of(method, seed, mean + 0.01 * (-1) ** (seed + place) + 0.001 * seed, 27 if method != "gp" else 9)
+        run_of(
+            method,
+            seed,
+            mean + 0.01 * (-1) ** (seed + place) + 0.001 * seed,
+            27 if method != "gp" else 9,
+        )
         for place, (method, mean) in enumerate(means.items())
         for seed in range(1, 6)
     ]
-    return Comparison(Path("none"), Objective.of("val_rmse"), "california_housing", tuple(means), tuple(runs))
+    return Comparison(
+        Path("none"), Objective.of("val_rmse"), "california_housing", tuple(means), tuple(runs)
+    )
 
 
 def test_the_guide_says_what_was_measured() -> None:
@@ -52,14 +65,30 @@ def test_the_grid_lies_around_the_winner_of_the_random_search(tmp_path: Path) ->
         depth = hp.Int("layers", 0, 3, default=1)
         with hp.conditional_scope("layers", [1, 2, 3]):
             neurons = hp.Int("neurons", 1, 100, step=33, default=34)
-        return float(abs(depth - 3) + abs(neurons - 67) / 100 + hp.Float("learning_rate", 1e-4, 1e-1, sampling="log"))
+        return float(
+            abs(depth - 3)
+            + abs(neurons - 67) / 100
+            + hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
+        )
 
     found = paceline.tune(
-        network, objective="min", search="random", trials=20, seed=1, study=tmp_path / "random", display=False
+        network,
+        objective="min",
+        search="random",
+        trials=20,
+        seed=1,
+        study=tmp_path / "random",
+        display=False,
     )
     asked = california_methods.around_the_winner(1, {"random": found})
     grid = paceline.tune(
-        network, objective="min", seed=1, study=tmp_path / "grid", display=False, space=found.space, **asked
+        network,
+        objective="min",
+        seed=1,
+        study=tmp_path / "grid",
+        display=False,
+        space=found.space,
+        **asked,
     )
     best = found.best.config
     assert 4 <= len(grid.trials) <= 27
@@ -98,13 +127,17 @@ def test_the_ladder_recipe_says_when_all_seeds_are_equal(tmp_path: Path) -> None
     found = SimpleNamespace(scores=lambda: pd.DataFrame(rows), metric="test accuracy")
     mnist_ladder.published(Run(tmp_path, "made up", say=said.append, display=False), found)  # type: ignore[arg-type]
     assert said == [
-        "naive: published 0.113, ours 0.1135 with each of 5 seeds, which does not tell how far another one "
+        "naive: published 0.113, ours 0.1135 with each of 5 seeds, which does not tell how far "
+        "another one "
         "might be off.",
-        "relu: published 0.922, which could not be one of our seeds (19 of 20 would lie from 0.0000 to 0.4541).",
+        "relu: published 0.922, which could not be one of our seeds (19 of 20 would lie from "
+        "0.0000 to 0.4541).",
     ]
 
 
-def test_the_ladder_recipe_weighs_what_was_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ladder_recipe_weighs_what_was_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(600, 28, 28)).astype(np.float32), np.arange(600) % 2
     x[y == 1, :, :3] += 2.0
@@ -118,6 +151,14 @@ def test_the_ladder_recipe_weighs_what_was_published(tmp_path: Path, monkeypatch
     said: list[str] = []
     mnist_ladder.ladder(Run(tmp_path / "ladder", "made up", say=said.append, display=False))
     assert any(line.startswith("dropout: published 0.889, which could") for line in said)
-    assert any(line.startswith("Published is that dropout changes accuracy by -0.076") for line in said)
-    for name in ("ladder.csv", "ladder.html", "curves_training.html", "curves_validation.html", "best.keras"):
+    assert any(
+        line.startswith("Published is that dropout changes accuracy by -0.076") for line in said
+    )
+    for name in (
+        "ladder.csv",
+        "ladder.html",
+        "curves_training.html",
+        "curves_validation.html",
+        "best.keras",
+    ):
         assert (tmp_path / "ladder" / name).exists()

@@ -27,8 +27,12 @@ def network(rate: float) -> Callable[[Any], Any]:
     def build(_: Any) -> Any:
         import keras
 
-        model = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
-        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model = keras.Sequential(
+            [keras.Input((8, 8)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+        )
+        model.compile(
+            keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
         return model
 
     return build
@@ -44,7 +48,15 @@ STEPS = [("still", "learns"), ("learns", "like it"), ("learns", "broken")]
 
 def made(directory: Path) -> Ladder:
     return paceline.ladder(
-        RUNGS, "digits", steps=STEPS, seeds=SEEDS, epochs=2, batch_size=64, study=directory, seed=1, display=False
+        RUNGS,
+        "digits",
+        steps=STEPS,
+        seeds=SEEDS,
+        epochs=2,
+        batch_size=64,
+        study=directory,
+        seed=1,
+        display=False,
     )
 
 
@@ -98,7 +110,13 @@ def test_the_curves_have_bands(ladder: Ladder) -> None:
 
 
 def test_saved_and_read_again(ladder: Ladder) -> None:
-    for name in ("ladder.csv", "ladder_seeds.csv", "ladder_curves.csv", "ladder.html", "best.keras"):
+    for name in (
+        "ladder.csv",
+        "ladder_seeds.csv",
+        "ladder_curves.csv",
+        "ladder.html",
+        "best.keras",
+    ):
         assert (ladder.directory / name).stat().st_size > 0
     again = read_ladder(ladder.directory)
     assert repr(again) == repr(ladder)
@@ -106,14 +124,20 @@ def test_saved_and_read_again(ladder: Ladder) -> None:
 
 
 def measured(
-    directory: Path, scores: Mapping[str, tuple[float, ...]], validation: float | None = None, folds: int | None = None
+    directory: Path,
+    scores: Mapping[str, tuple[float, ...]],
+    validation: float | None = None,
+    folds: int | None = None,
 ) -> None:
-    """Writes the study of a ladder with two rungs and these validation scores, one for each of four seeds."""
+    """Writes the study of a ladder with two rungs and these validation scores, one for each of four
+    seeds.
+    """
     data = {"name": "mine", "fingerprint": "", "rows": {"train": 300, "val": 100, "test": 0}}
     settings = {"source": {"validation": validation}, "replication": {"repeats": 4, "folds": folds}}
     events: list[Event] = [
-        StudyCreated(FORMAT, {"metric": "val_accuracy", "direction": "maximize"}, data, settings), SessionStarted({})
-    ]  # fmt: skip
+        StudyCreated(FORMAT, {"metric": "val_accuracy", "direction": "maximize"}, data, settings),
+        SessionStarted({}),
+    ]
     for number, (name, own) in enumerate(scores.items()):
         events.append(TrialAsked(number, {"rung": name}, 0, 1, "given"))
         events.append(TrialEnded(number, TrialState.COMPLETED, sum(own) / 4, 1, "", own))
@@ -126,7 +150,9 @@ def measured(
 
 
 @pytest.mark.parametrize(
-    ("validation", "folds", "share"), [(0.25, None, 1 / 3), (None, None, 0.0), (0.1, 5, 0.25)], ids=str
+    ("validation", "folds", "share"),
+    [(0.25, None, 1 / 3), (None, None, 0.0), (0.1, 5, 0.25)],
+    ids=str,
 )
 def test_without_a_test_part_splits_that_overlap_make_steps_less_sure(
     tmp_path: Path, validation: float | None, folds: int | None, share: float
@@ -140,9 +166,15 @@ def test_without_a_test_part_splits_that_overlap_make_steps_less_sure(
 
 
 @pytest.mark.parametrize("equal", ["first", "second"])
-def test_a_rung_whose_seeds_are_all_equal_has_no_interval_and_says_why(tmp_path: Path, equal: str) -> None:
+def test_a_rung_whose_seeds_are_all_equal_has_no_interval_and_says_why(
+    tmp_path: Path, equal: str
+) -> None:
     spread = (0.95, 0.999, 0.9, 0.999)
-    scores = {"naive": (0.1135,) * 4, "relu": spread} if equal == "first" else {"naive": spread, "relu": (0.9999,) * 4}
+    scores = (
+        {"naive": (0.1135,) * 4, "relu": spread}
+        if equal == "first"
+        else {"naive": spread, "relu": (0.9999,) * 4}
+    )
     measured(tmp_path, scores, validation=0.25)
     found = read_ladder(tmp_path)
     of = {len(set(rung.scores)): rung for rung in found.rungs}
@@ -188,7 +220,8 @@ def test_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "    def build(hp):\n"
         "        model = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(),"
         " keras.layers.Dense(10, 'softmax')])\n"
-        "        model.compile(keras.optimizers.Adam(rate), 'sparse_categorical_crossentropy', metrics=['accuracy'])\n"
+        "        model.compile(keras.optimizers.Adam(rate), 'sparse_categorical_crossentropy', "
+        "metrics=['accuracy'])\n"
         "        return model\n"
         "    return build\n\n"
         "rungs = {'still': network(0.0), 'learns': network(0.01)}\n"

@@ -1,4 +1,6 @@
-"""Objectives: every spelling of a direction is the same one, and a name is believed only where it says it."""
+"""Objectives: every spelling of a direction is the same one, and a name is believed only where it
+says it.
+"""
 
 import re
 from typing import Any
@@ -18,10 +20,17 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.parametrize(("direction", "spelling"), [(d, s) for d, each in SPELLINGS.items() for s in each])
+@pytest.mark.parametrize(
+    ("direction", "spelling"), [(d, s) for d, each in SPELLINGS.items() for s in each]
+)
 def test_every_spelling_of_a_direction_is_the_same_objective(direction: str, spelling: str) -> None:
     one = Objective("val_x", spelling)
-    assert one == Objective("val_x", direction) == Objective.of("val_x", spelling) == Objective.of(("val_x", spelling))
+    assert (
+        one
+        == Objective("val_x", direction)
+        == Objective.of("val_x", spelling)
+        == Objective.of(("val_x", spelling))
+    )
     assert one.direction == direction
     assert one.better(1.0, 2.0) == (direction == "minimize")
     assert one.loss(1.0) == (1.0 if direction == "minimize" else -1.0)
@@ -50,7 +59,9 @@ DECIDED = {
 }
 
 
-@pytest.mark.parametrize(("direction", "name"), [(d, n) for d, names in DECIDED.items() for n in names.split()])
+@pytest.mark.parametrize(
+    ("direction", "name"), [(d, n) for d, names in DECIDED.items() for n in names.split()]
+)
 def test_the_last_words_decide(direction: str, name: str) -> None:
     assert Objective(name).direction == direction
 
@@ -69,18 +80,48 @@ def test_where_a_name_does_not_say_it_the_user_is_asked(name: str) -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["error", "loss", "accuracy", "auc", "score", "false", "val", "head", "a1"]), max_size=4),
-    st.sampled_from(["loss", "accuracy", "auc", "brier_score", "f1_score", "mean_squared_error", "false_positives"]),
+    st.lists(
+        st.sampled_from(
+            ["error", "loss", "accuracy", "auc", "score", "false", "val", "head", "a1"]
+        ),
+        max_size=4,
+    ),
+    st.sampled_from(
+        [
+            "loss",
+            "accuracy",
+            "auc",
+            "brier_score",
+            "f1_score",
+            "mean_squared_error",
+            "false_positives",
+        ]
+    ),
     st.sampled_from(["", "_1", "_12"]),
 )
-def test_whatever_an_output_is_called_its_metric_decides(words: list[str], metric: str, number: str) -> None:
+def test_whatever_an_output_is_called_its_metric_decides(
+    words: list[str], metric: str, number: str
+) -> None:
     assert Objective("_".join([*words, metric]) + number).direction == Objective(metric).direction
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        *("max", " Minimize ", 5, True, 1.5, b"val_loss", "", "  ", {}, {"val_loss": "min"}, np.zeros(3), object),
+        *(
+            "max",
+            " Minimize ",
+            5,
+            True,
+            1.5,
+            b"val_loss",
+            "",
+            "  ",
+            {},
+            {"val_loss": "min"},
+            np.zeros(3),
+            object,
+        ),
         *([], (), ("a",), ("a", "b"), ("a", "min", "c"), ["val_loss", "val_accuracy"]),
         *((5, "max"), (None, "max"), ("val_loss", 5), ("val_loss", None)),
     ],
@@ -96,13 +137,19 @@ def test_a_keras_metric_is_refused_with_its_name() -> None:
 
 
 def test_the_right_end_of_a_study_is_the_best(tmp_path: Any) -> None:
-    """Of a whole study: with the short spelling the small score wins, as it does with the long one."""
+    """Of a whole study: with the short spelling the small score wins, as it does with the long
+    one.
+    """
 
     def function(hp: Any) -> float:
         return float(hp.Int("x", 0, 3))
 
     for spelling in ("min", "minimize"):
         study = paceline.tune(
-            function, objective=Objective("loss", spelling), search="grid", study=tmp_path / spelling, seed=1
+            function,
+            objective=Objective("loss", spelling),
+            search="grid",
+            study=tmp_path / spelling,
+            seed=1,
         )
         assert study.best.config == {"x": 0}

@@ -16,7 +16,9 @@ _GIVEN = os.environ.get("PACELINE_DATA")
 
 @pytest.fixture(autouse=True)
 def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty cache directory, which is returned, no data folder, and no proxy on the way to loopback servers."""
+    """An empty cache directory, which is returned, no data folder, and no proxy on the way to
+    loopback servers.
+    """
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.delenv("PACELINE_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
@@ -40,7 +42,10 @@ def write_idx() -> WriteIdx:
 
     def write(path: Path, array: Any) -> Path:
         values = np.asarray(array, dtype=np.uint8)
-        content = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.tobytes()
+        content = (
+            struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+            + values.tobytes()
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
         return path
@@ -50,7 +55,9 @@ def write_idx() -> WriteIdx:
 
 @pytest.fixture
 def idx_folder(tmp_path: Path, write_idx: WriteIdx) -> Path:
-    """A folder named ``tiny`` in a data folder: 40 training and 10 test images of 4 × 5 pixels in 3 classes."""
+    """A folder named ``tiny`` in a data folder: 40 training and 10 test images of 4 × 5 pixels in 3
+    classes.
+    """
     random = np.random.default_rng(0)
     folder = tmp_path / "datasets" / "tiny"
     for part, rows in (("train", 40), ("t10k", 10)):

@@ -21,11 +21,15 @@ Y = np.array([0, 1] * 4)
 
 def test_import_is_light() -> None:
     code = "import sys, paceline.data; print({'jax', 'keras', 'sklearn', 'pandas', 'pooch', 'rich'} & set(sys.modules))"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("source", [(X, Y, X[:4], Y[:4]), ((X, Y), (X[:4], Y[:4]))], ids=["flat", "pairs"])
+@pytest.mark.parametrize(
+    "source", [(X, Y, X[:4], Y[:4]), ((X, Y), (X[:4], Y[:4]))], ids=["flat", "pairs"]
+)
 def test_arrays_with_a_test_part(source: Any) -> None:
     data = load(source)
     assert (data.num_rows, len(data.y_test), data.num_outputs) == (8, 4, 2)
@@ -90,7 +94,9 @@ def test_sample_weights() -> None:
     np.testing.assert_array_equal(X[drawn.sample_weight.astype(int)], drawn.x)
 
 
-@pytest.mark.parametrize("weights", [np.ones(7), -np.ones(8), np.zeros(8), np.full(8, np.nan), ["a"] * 8, "column"])
+@pytest.mark.parametrize(
+    "weights", [np.ones(7), -np.ones(8), np.zeros(8), np.full(8, np.nan), ["a"] * 8, "column"]
+)
 def test_bad_sample_weights(weights: Any) -> None:
     with pytest.raises(InvalidInput, match="sample_weight"):
         load((X, Y), sample_weight=weights)
@@ -110,13 +116,19 @@ def _with(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any]:
         ((_with(X, 1e300), Y), "x holds 3 infinite"),
         ((X, _with(Y, np.nan)), "target y is missing or infinite in 1 of 8 rows"),
         ((X, _with(Y, -np.inf)), "target y is missing or infinite in 1 of 8 rows"),
-        ((X, pd.Series(["a", None] * 4, name="kind")), "target kind is missing or infinite in 4 of 8 rows"),
+        (
+            (X, pd.Series(["a", None] * 4, name="kind")),
+            "target kind is missing or infinite in 4 of 8 rows",
+        ),
         ((X, Y[:5]), "x has 8 rows and y has 5"),
         ((X[:0], Y[:0]), "empty"),
         ((X, np.array([])), "empty"),
         (([[1.0], [1.0, 2.0]], [0, 1]), "rows of equal shape"),
         ((np.array([[1], None], dtype=object), Y[:2]), "Python objects"),
-        ((np.array([["a"], ["b"]]), Y[:2]), "array of texts; expected numbers. Free text: apply keras.layers.TextVec"),
+        (
+            (np.array([["a"], ["b"]]), Y[:2]),
+            "array of texts; expected numbers. Free text: apply keras.layers.TextVec",
+        ),
         ((X.astype("datetime64[s]"), Y), "array of dates"),
         ((X + 1j, Y), "complex numbers"),
         ((3.0, Y), "x is a float"),
@@ -139,7 +151,15 @@ def test_bad_arrays(source: Any, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"target": "y"}, {"task": "ranking"}, {"test": 1.5}, {"test": "t.csv"}, {"test": (X,)}, {"test": X}]
+    "options",
+    [
+        {"target": "y"},
+        {"task": "ranking"},
+        {"test": 1.5},
+        {"test": "t.csv"},
+        {"test": (X,)},
+        {"test": X},
+    ],
 )
 def test_bad_options(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
@@ -178,17 +198,28 @@ def test_amounts_and_doubtful_targets() -> None:
 
 def test_one_hot_targets_stay_one_hot() -> None:
     data = load((X, np.eye(2)[Y]))
-    assert (data.task, data.num_classes, data.y.shape, data.y.dtype) == ("classification", 2, (8, 2), np.float32)
+    assert (data.task, data.num_classes, data.y.shape, data.y.dtype) == (
+        "classification",
+        2,
+        (8, 2),
+        np.float32,
+    )
 
 
 def test_fingerprint_tells_data_apart() -> None:
     base = load((X, Y)).fingerprint
     assert load((X.copy(order="F"), Y)).fingerprint == base
     others = [
-        load((_with(X, 5.0), Y)), load((X, Y[::-1])), load((X, Y, X, Y)), load((X.reshape(8, 3, 1), Y)),
-        load((X, Y + 1)), load((X, Y), sample_weight=np.ones(8)), load((X, Y.astype(float))), load((X.astype(int), Y)),
+        load((_with(X, 5.0), Y)),
+        load((X, Y[::-1])),
+        load((X, Y, X, Y)),
+        load((X.reshape(8, 3, 1), Y)),
+        load((X, Y + 1)),
+        load((X, Y), sample_weight=np.ones(8)),
+        load((X, Y.astype(float))),
+        load((X.astype(int), Y)),
         load(([X], Y)),
-    ]  # fmt: skip
+    ]
     assert len({base, *(other.fingerprint for other in others)}) == len(others) + 1
 
 
@@ -205,7 +236,11 @@ def test_any_changed_value_changes_the_fingerprint(x: np.ndarray[Any, Any], plac
     y = np.arange(len(x)) % 2
     changed = x.copy()
     changed.flat[place % x.size] += 1
-    assert load((x, y)).fingerprint == load((x.copy(), y)).fingerprint != load((changed, y)).fingerprint
+    assert (
+        load((x, y)).fingerprint
+        == load((x.copy(), y)).fingerprint
+        != load((changed, y)).fingerprint
+    )
 
 
 def test_a_data_set_passes_through_and_is_frozen() -> None:

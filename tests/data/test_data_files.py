@@ -21,7 +21,12 @@ LABELS = "train-labels-idx1-ubyte.gz"
 def test_idx_folder_becomes_scaled_images_and_classes(idx_folder: Path) -> None:
     raw = gzip.decompress((idx_folder / IMAGES).read_bytes())[16:]
     data = load(idx_folder)
-    assert (data.name, data.task, data.num_classes, data.input_shape) == ("tiny", "classification", 3, (4, 5))
+    assert (data.name, data.task, data.num_classes, data.input_shape) == (
+        "tiny",
+        "classification",
+        3,
+        (4, 5),
+    )
     assert data.x.dtype == np.float32
     assert data.y.dtype == np.int32
     np.testing.assert_array_equal(np.round(data.x.ravel() * 255), np.frombuffer(raw, np.uint8))
@@ -81,7 +86,9 @@ def test_what_is_no_idx_file_is_refused(idx_folder: Path, content: bytes, says: 
 
 @settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=60))
-def test_no_file_content_ends_in_another_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_no_file_content_ends_in_another_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
     folder = tmp_path_factory.mktemp("junk")
     for name in (IMAGES, LABELS):
         (folder / name.removesuffix(".gz")).write_bytes(content)
@@ -117,7 +124,13 @@ def _save(path: Path, **arrays: Any) -> Path:
 def test_npz_as_keras_writes_it(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (30, 4, 4), dtype=np.uint8)
     labels = np.arange(30) % 2
-    path = _save(tmp_path / "m.npz", x_train=images[:20], y_train=labels[:20], x_test=images[20:], y_test=labels[20:])
+    path = _save(
+        tmp_path / "m.npz",
+        x_train=images[:20],
+        y_train=labels[:20],
+        x_test=images[20:],
+        y_test=labels[20:],
+    )
     data = load(path)
     np.testing.assert_array_equal(data.x, images[:20])
     parts = split(data, stratify=False)
@@ -128,7 +141,9 @@ def test_npz_as_keras_writes_it(tmp_path: Path) -> None:
 
 
 def test_npz_of_x_and_y_gets_a_stratified_test_part(tmp_path: Path) -> None:
-    path = _save(tmp_path / "d.npz", x=np.ones((50, 3)), y=np.repeat(["no", "yes"], [40, 10])[:, None])
+    path = _save(
+        tmp_path / "d.npz", x=np.ones((50, 3)), y=np.repeat(["no", "yes"], [40, 10])[:, None]
+    )
     data = load(str(path))
     assert data.class_names == ("no", "yes")
     assert np.bincount(data.y_test).tolist() == [8, 2]
@@ -138,7 +153,10 @@ def test_npz_of_x_and_y_gets_a_stratified_test_part(tmp_path: Path) -> None:
     ("arrays", "says"),
     [
         ({"a": np.ones(3)}, "holds the arrays a"),
-        ({"x_train": np.ones((3, 1)), "y_train": np.ones(3), "x_test": np.ones((3, 1))}, "x_test, x_train, y_train"),
+        (
+            {"x_train": np.ones((3, 1)), "y_train": np.ones(3), "x_test": np.ones((3, 1))},
+            "x_test, x_train, y_train",
+        ),
         ({"x": np.array([[1], "a"], dtype=object), "y": np.ones(2)}, "Python objects"),
         ({"x": np.ones((3, 1)), "y": np.ones(4)}, "x has 3 rows and y has 4"),
     ],
@@ -154,7 +172,14 @@ def test_npz_damaged(tmp_path: Path) -> None:
     whole = path.read_bytes()
     flipped = bytearray(whole)
     flipped[200] ^= 0xFF
-    for content in (b"", whole[:40], whole[: len(whole) // 2], whole[:-1], bytes(flipped), b"not a zip file"):
+    for content in (
+        b"",
+        whole[:40],
+        whole[: len(whole) // 2],
+        whole[:-1],
+        bytes(flipped),
+        b"not a zip file",
+    ):
         path.write_bytes(content)
         with pytest.raises(InvalidInput, match=r"d\.npz cannot be read"):
             load(path)

@@ -30,11 +30,17 @@ GROUPS = np.repeat(np.arange(12), 5)
 
 def rows(groups: Any = None) -> Split:
     rng = np.random.default_rng(0)
-    return split(load((rng.normal(size=(ROWS, 2)), rng.integers(0, 2, ROWS)), groups=groups), validation=0.25, seed=1)
+    return split(
+        load((rng.normal(size=(ROWS, 2)), rng.integers(0, 2, ROWS)), groups=groups),
+        validation=0.25,
+        seed=1,
+    )
 
 
 class Blocks:
-    """A splitter of somebody's own, with no base class: it trains on one block of rows and validates on the next."""
+    """A splitter of somebody's own, with no base class: it trains on one block of rows and
+    validates on the next.
+    """
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Any]:
         yield from pairwise(np.array_split(np.arange(len(X)), 4))
@@ -63,7 +69,10 @@ DRAWN = {
     "StratifiedShuffleSplit": (ms.StratifiedShuffleSplit(3, test_size=0.2, random_state=0), None),
     "GroupShuffleSplit": (ms.GroupShuffleSplit(3, test_size=0.25, random_state=0), GROUPS),
     "RepeatedKFold": (ms.RepeatedKFold(n_splits=3, n_repeats=2, random_state=0), None),
-    "RepeatedStratifiedKFold": (ms.RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0), None),
+    "RepeatedStratifiedKFold": (
+        ms.RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0),
+        None,
+    ),
     "without a seed": (ms.ShuffleSplit(3), None),
     "a random state": (ms.ShuffleSplit(3, random_state=np.random.RandomState(0)), None),
     "of one's own": (Drawing(5), None),
@@ -76,7 +85,10 @@ FIXED = {
     "LeaveOneGroupOut": (ms.LeaveOneGroupOut(), GROUPS),
     "one fold for each group": (ms.GroupKFold(12), GROUPS),
     "PredefinedSplit": (ms.PredefinedSplit(np.arange(ROWS) % 3 - 1), None),
-    "given one by one": ([(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(20))], None),
+    "given one by one": (
+        [(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(20))],
+        None,
+    ),
     "a generator": (ms.KFold(3).split(np.zeros(ROWS)), None),
     "of one's own": (Blocks(), None),
 }
@@ -103,7 +115,9 @@ def test_what_is_drawn_is_drawn_anew(kind: str) -> None:
         assert abs(len(held_out) - np.mean([len(one) for _, one in own])) <= 5
         if groups is not None:
             assert not set(groups[train]) & set(groups[held_out])
-    if ("Repeated" not in kind and "Fold" in kind) or "number" in kind:  # one drawing validates with every row once
+    if (
+        "Repeated" not in kind and "Fold" in kind
+    ) or "number" in kind:  # one drawing validates with every row once
         assert sorted(np.concatenate([held_out for _, held_out in first])) == list(range(ROWS))
 
 
@@ -126,7 +140,9 @@ def test_what_rests_on_an_order_is_left_alone(kind: str) -> None:
     own = fold_parts(rows(groups), folds, 1)
     assert contents(fold_parts(rows(groups), folds, 2)) == contents(own)
     assert other_folds(rows(groups), folds, range(3)) is None
-    assert [contents(parts) for parts in repeated_folds(rows(groups), folds, [1, 2])] == [contents(own)] * 2
+    assert [contents(parts) for parts in repeated_folds(rows(groups), folds, [1, 2])] == [
+        contents(own)
+    ] * 2
 
 
 @pytest.mark.parametrize("kind", DRAWN)
@@ -135,27 +151,41 @@ def test_the_same_seed_gives_the_same_folds(kind: str) -> None:
     if kind == "a random state":  # it goes on from wherever it was: a user's own affair
         return
     before = np.random.get_state()[1].tolist()  # type: ignore[index]
-    assert contents(fold_parts(rows(groups), folds, 1)) == contents(fold_parts(rows(groups), folds, 1))
+    assert contents(fold_parts(rows(groups), folds, 1)) == contents(
+        fold_parts(rows(groups), folds, 1)
+    )
     assert np.random.get_state()[1].tolist() == before  # type: ignore[index]
 
 
-@pytest.mark.parametrize("kind", ["KFold", "TimeSeriesSplit", "LeaveOneOut", "one fold for each group"])
+@pytest.mark.parametrize(
+    "kind", ["KFold", "TimeSeriesSplit", "LeaveOneOut", "one fold for each group"]
+)
 def test_a_splitter_of_scikit_learn_is_found_again_by_its_name(kind: str) -> None:
     folds, groups = FIXED[kind]
     again = rebuilt(name_of(folds))
     assert type(again) is type(folds)
-    assert contents(fold_parts(rows(groups), again, 1)) == contents(fold_parts(rows(groups), folds, 1))
+    assert contents(fold_parts(rows(groups), again, 1)) == contents(
+        fold_parts(rows(groups), folds, 1)
+    )
 
 
 def test_no_other_is() -> None:
     for name in DRAWN:
         folds = DRAWN[name][0]
         again = None if isinstance(folds, int) else rebuilt(name_of(folds))
-        assert (again is None) == (name in ("number", "number with groups", "a random state", "of one's own"))
+        assert (again is None) == (
+            name in ("number", "number with groups", "a random state", "of one's own")
+        )
     told = [
-        "PredefinedSplit(test_fold=array([0, 1]))", "GridSearchCV(estimator=None, param_grid={})", "3", "open('x')",
-        "KFold(n_splits=__import__('os'))", "KFold(n_splits=1)", "KFold(n_splits=5", "train_test_split()",
-    ]  # fmt: skip
+        "PredefinedSplit(test_fold=array([0, 1]))",
+        "GridSearchCV(estimator=None, param_grid={})",
+        "3",
+        "open('x')",
+        "KFold(n_splits=__import__('os'))",
+        "KFold(n_splits=1)",
+        "KFold(n_splits=5",
+        "train_test_split()",
+    ]
     assert [rebuilt(name) for name in told] == [None] * len(told)
 
 
@@ -177,15 +207,31 @@ def test_the_first_few_folds_are_spread_over_all(num_folds: int, few: int) -> No
 @pytest.mark.parametrize(
     ("folds", "groups", "said"),
     [
-        ([(np.arange(40), np.arange(39, 60))], None, "folds is a list of pairs: row 39 is in both parts of fold 1"),
-        ([(np.arange(40), np.arange(40, 61))], None, "rows up to 60; expected row numbers below 60"),
+        (
+            [(np.arange(40), np.arange(39, 60))],
+            None,
+            "folds is a list of pairs: row 39 is in both parts of fold 1",
+        ),
+        (
+            [(np.arange(40), np.arange(40, 61))],
+            None,
+            "rows up to 60; expected row numbers below 60",
+        ),
         ([(np.arange(40), [])], None, "fold 1 has no validation rows"),
         ([], None, "gives no fold"),
         ([(np.arange(40), np.arange(40, 60), 3)], None, "folds holds"),
         ([(np.arange(40) / 2, np.arange(40, 60))], None, "expected row numbers"),
-        (ms.KFold(5, shuffle=True, random_state=0), GROUPS, "which is|group 0 is in both parts of fold 1"),
+        (
+            ms.KFold(5, shuffle=True, random_state=0),
+            GROUPS,
+            "which is|group 0 is in both parts of fold 1",
+        ),
         (ms.PredefinedSplit(np.arange(70) % 3), None, "expected row numbers below 60"),
-        (ms.GroupKFold(5), None, "and groups is not given; expected groups=..., the group of each row."),
+        (
+            ms.GroupKFold(5),
+            None,
+            "and groups is not given; expected groups=..., the group of each row.",
+        ),
         (ms.StratifiedGroupKFold(5), None, "groups is not given"),
         (ms.LeaveOneGroupOut(), None, "groups is not given"),
         (ms.KFold(61), None, "number of samples: n_samples=60; expected"),
@@ -193,7 +239,7 @@ def test_the_first_few_folds_are_spread_over_all(num_folds: int, few: int) -> No
         ("five", None, "folds is 'five'"),
         (ms.KFold, None, "folds"),
     ],
-)  # fmt: skip
+)
 def test_folds_that_cannot_be_are_refused(folds: Any, groups: Any, said: str) -> None:
     with pytest.raises(InvalidInput, match=said) as refused:
         fold_parts(rows(groups), folds_of(folds), 1)

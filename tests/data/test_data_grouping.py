@@ -16,24 +16,35 @@ from paceline.data.pool import fresh_parts
 
 
 def divided(groups: Any, fraction: float = 0.2, seed: int = 0, labels: Any = None) -> Any:
-    return divide_groups(np.asarray(groups), fraction, seed=seed, stream=1, labels=labels, what="test")
+    return divide_groups(
+        np.asarray(groups), fraction, seed=seed, stream=1, labels=labels, what="test"
+    )
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.integers(1, 12), min_size=2, max_size=25), st.floats(0.05, 0.6), st.integers(0, 10**6),
+    st.lists(st.integers(1, 12), min_size=2, max_size=25),
+    st.floats(0.05, 0.6),
+    st.integers(0, 10**6),
     st.sampled_from(["none", "own", "of the group"]),
-)  # fmt: skip
-def test_each_row_is_in_one_part_and_each_group_too(sizes: list[int], fraction: float, seed: int, kind: str) -> None:
+)
+def test_each_row_is_in_one_part_and_each_group_too(
+    sizes: list[int], fraction: float, seed: int, kind: str
+) -> None:
     rng = np.random.default_rng(seed)
     groups = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
-    labels = {"none": None, "own": rng.integers(0, 3, len(groups)), "of the group": groups % 2}[kind]
+    labels = {"none": None, "own": rng.integers(0, 3, len(groups)), "of the group": groups % 2}[
+        kind
+    ]
     rest, part, _ = divided(groups, fraction, seed, labels)
     assert sorted([*rest, *part]) == list(range(len(groups)))
     assert len(rest) and len(part)  # noqa: PT018
     assert not set(groups[rest]) & set(groups[part])
     assert list(rest) == sorted(rest)
-    assert [one.tolist() for one in divided(groups, fraction, seed, labels)[:2]] == [rest.tolist(), part.tolist()]
+    assert [one.tolist() for one in divided(groups, fraction, seed, labels)[:2]] == [
+        rest.tolist(),
+        part.tolist(),
+    ]
 
 
 @settings(max_examples=40, deadline=None)
@@ -87,7 +98,8 @@ def test_one_group_cannot_be_divided() -> None:
 
 
 @pytest.mark.parametrize(
-    "groups", [["a", "b", "b"], [1, 2, 2], np.array([1.5, 2.5, 2.5]), np.array([True, False, False])]
+    "groups",
+    [["a", "b", "b"], [1, 2, 2], np.array([1.5, 2.5, 2.5]), np.array([True, False, False])],
 )
 def test_groups_of_any_kind(groups: Any) -> None:
     found = groups_of(groups, 3)

@@ -1,4 +1,6 @@
-"""Named data sets: where they are looked for, how they are downloaded, and what the real ones hold."""
+"""Named data sets: where they are looked for, how they are downloaded, and what the real ones
+hold.
+"""
 
 import gzip
 import hashlib
@@ -25,7 +27,12 @@ WriteIdx = Callable[..., Path]
 def test_digits_come_without_any_file() -> None:
     data = load("digits")
     assert data.x_test is not None
-    assert (data.num_rows, len(data.x_test), data.input_shape, data.num_outputs) == (1438, 359, (8, 8), 10)
+    assert (data.num_rows, len(data.x_test), data.input_shape, data.num_outputs) == (
+        1438,
+        359,
+        (8, 8),
+        10,
+    )
     assert (data.x.min(), data.x.max(), data.x.dtype) == (0, 1, np.float32)
     assert np.ptp(np.bincount(data.y_test)) <= 2
     assert data.fingerprint == load("digits").fingerprint != load("digits", seed=1).fingerprint
@@ -33,7 +40,8 @@ def test_digits_come_without_any_file() -> None:
 
 def test_unknown_names(idx_folder: Path) -> None:
     with pytest.raises(
-        MissingData, match=r"named 'fashion-mnst'.*one of digits, mnist, .*Did you mean 'fashion_mnist'\?"
+        MissingData,
+        match=r"named 'fashion-mnst'.*one of digits, mnist, .*Did you mean 'fashion_mnist'\?",
     ):
         load("fashion-mnst")
     with pytest.raises(MissingData, match=r"tiny, or a path\. Did you mean 'tiny'"):
@@ -42,7 +50,9 @@ def test_unknown_names(idx_folder: Path) -> None:
         load("mnist", data_dir="/no/such/folder")
 
 
-def test_folders_in_the_data_folder_are_names(idx_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_in_the_data_folder_are_names(
+    idx_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     by_path = load(idx_folder)
     assert load("tiny", data_dir=idx_folder.parent).fingerprint == by_path.fingerprint
     monkeypatch.setenv("PACELINE_DATA", str(idx_folder.parent))
@@ -51,7 +61,9 @@ def test_folders_in_the_data_folder_are_names(idx_folder: Path, monkeypatch: pyt
     assert (info.rows, info.test_rows, info.shape, info.found) == (40, 10, (4, 5), str(idx_folder))
 
 
-def test_describe_says_what_is_here_and_what_would_be_downloaded(tmp_path: Path, write_idx: WriteIdx) -> None:
+def test_describe_says_what_is_here_and_what_would_be_downloaded(
+    tmp_path: Path, write_idx: WriteIdx
+) -> None:
     info = {each.name: each for each in describe(tmp_path)}
     assert list(info) == list(SOURCES)
     assert info["digits"].found == "scikit-learn"
@@ -68,7 +80,9 @@ def test_describe_says_what_is_here_and_what_would_be_downloaded(tmp_path: Path,
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """Address and folder of a web server. Files named ``cut-...`` promise more bytes than they send."""
+    """Address and folder of a web server. Files named ``cut-...`` promise more bytes than they
+    send.
+    """
     folder = tmp_path / "served"
     folder.mkdir()
 
@@ -102,10 +116,14 @@ def tiny_source(idx_folder: Path, server: tuple[str, Path]) -> Source:
     return replace(SOURCES["mnist"], name="remote", files=files, addresses=(address + "{file}",))
 
 
-def test_download_once_then_from_the_cache(tiny_source: Source, server: tuple[str, Path], isolated: Path) -> None:
+def test_download_once_then_from_the_cache(
+    tiny_source: Source, server: tuple[str, Path], isolated: Path
+) -> None:
     data = load("remote", _sources={"remote": tiny_source})
     assert data.num_rows == 40
-    assert sorted(path.name for path in (isolated / "remote").iterdir()) == sorted(tiny_source.files)
+    assert sorted(path.name for path in (isolated / "remote").iterdir()) == sorted(
+        tiny_source.files
+    )
     for path in server[1].iterdir():
         path.unlink()
     assert load("remote", _sources={"remote": tiny_source}).fingerprint == data.fingerprint
@@ -114,7 +132,11 @@ def test_download_once_then_from_the_cache(tiny_source: Source, server: tuple[st
 
 def test_second_address_helps_where_the_first_fails(tiny_source: Source) -> None:
     source = replace(
-        tiny_source, addresses=(tiny_source.addresses[0].replace("{file}", "gone/{file}"), *tiny_source.addresses)
+        tiny_source,
+        addresses=(
+            tiny_source.addresses[0].replace("{file}", "gone/{file}"),
+            *tiny_source.addresses,
+        ),
     )
     assert load("remote", _sources={"remote": source}).num_rows == 40
 
@@ -131,14 +153,20 @@ def test_a_download_that_went_wrong_leaves_nothing(
         served.write_bytes(whole[: len(whole) // 2])
     else:
         served.rename(served.with_name("cut-" + served.name))
-        tiny_source = replace(tiny_source, addresses=(server[0] + "cut-{file}", *tiny_source.addresses))
+        tiny_source = replace(
+            tiny_source, addresses=(server[0] + "cut-{file}", *tiny_source.addresses)
+        )
     with pytest.raises(
         MissingData, match=r"train-images-idx3-ubyte\.gz could not be downloaded from http://127"
     ) as caught:
         load("remote", _sources={"remote": tiny_source})
     assert ("checksum" in str(caught.value)) == (harm != "cut")
     assert not list(isolated.rglob("train-images*"))
-    assert not [path for path in isolated.rglob("*") if path.is_file() and path.name not in tiny_source.files]
+    assert not [
+        path
+        for path in isolated.rglob("*")
+        if path.is_file() and path.name not in tiny_source.files
+    ]
 
 
 def test_no_network_names_files_address_and_setting(isolated: Path) -> None:
@@ -184,7 +212,9 @@ def test_california_features(tmp_path: Path, packed: bool, subfolder: str) -> No
     np.testing.assert_allclose(data.y[:2], [4.526, 3.585], rtol=1e-6)
 
 
-@pytest.mark.parametrize("text", ["", "1,2,3\n4,5,6\n", ROWS[:-30], ROWS + "1,2", ROWS.replace("126", "0"), "a,b\n"])
+@pytest.mark.parametrize(
+    "text", ["", "1,2,3\n4,5,6\n", ROWS[:-30], ROWS + "1,2", ROWS.replace("126", "0"), "a,b\n"]
+)
 def test_damaged_california_file(tmp_path: Path, text: str) -> None:
     path = _california(tmp_path, text)
     with pytest.raises(InvalidInput, match=path.name):
@@ -207,7 +237,18 @@ def test_real_mnist(real_data: Path) -> None:
     assert data.x_test is not None
     assert (data.x.shape, data.x_test.shape) == ((60_000, 28, 28), (10_000, 28, 28))
     assert abs(data.x.mean(dtype=np.float64) - 0.13066) < 1e-5
-    assert np.bincount(data.y).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(data.y).tolist() == [
+        5923,
+        6742,
+        5958,
+        6131,
+        5842,
+        5421,
+        5918,
+        6265,
+        5851,
+        5949,
+    ]
     assert load("mnist", data_dir=real_data / "mnist").fingerprint == data.fingerprint
     start = time.process_time()
     in_memory = load((data.x, data.y, data.x_test, data.y_test))
@@ -224,7 +265,9 @@ def test_real_relatives_of_mnist(real_data: Path) -> None:
     mini = load("kmnist_mini", data_dir=real_data)
     assert (mini.num_rows, mini.num_classes) == (8000, 10)
     nobody = replace(SOURCES["mnist"], addresses=("http://127.0.0.1:9/{file}",))
-    with pytest.raises(MissingData):  # Fashion-MNIST's folder holds files of MNIST's names, but not MNIST
+    with pytest.raises(
+        MissingData
+    ):  # Fashion-MNIST's folder holds files of MNIST's names, but not MNIST
         load("mnist", data_dir=real_data / "fashion_mnist", _sources={"mnist": nobody})
 
 
@@ -233,7 +276,10 @@ def test_real_california(real_data: Path) -> None:
     means = [3.870671, 28.639486, 5.429, 1.096675, 1425.476744]
     np.testing.assert_allclose(data.x[:, :5].mean(axis=0, dtype=np.float64), means, rtol=1e-6)
     assert abs(data.y.mean(dtype=np.float64) - 2.068558) < 1e-6
-    assert load("california_housing", data_dir=real_data).num_rows == SOURCES["california_housing"].rows
+    assert (
+        load("california_housing", data_dir=real_data).num_rows
+        == SOURCES["california_housing"].rows
+    )
 
 
 def test_registered_checksums_are_those_of_the_real_files(real_data: Path) -> None:

@@ -1,4 +1,6 @@
-"""Tables as they are written: decimal commas, percent signs, currencies, dates, encodings, row numbers, names twice."""
+"""Tables as they are written: decimal commas, percent signs, currencies, dates, encodings, row
+numbers, names twice.
+"""
 
 import codecs
 from pathlib import Path
@@ -20,7 +22,9 @@ VALUES = np.round(RANDOM.normal(100, 50, ROWS), 1)
 
 
 def table(**columns: Any) -> pd.DataFrame:
-    return pd.DataFrame({"b": ["x", "y", "z", "z"] * (ROWS // 4), **columns, "y": [0.5, 1.5] * (ROWS // 2)})
+    return pd.DataFrame(
+        {"b": ["x", "y", "z", "z"] * (ROWS // 4), **columns, "y": [0.5, 1.5] * (ROWS // 2)}
+    )
 
 
 def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -43,20 +47,47 @@ def german(number: float, decimals: int = 1) -> str:
         ([german(1000 * v, 2) for v in VALUES], 1000 * VALUES, "a number (decimal comma)"),
         ([f"{1000 * v:,.0f}" for v in VALUES], np.round(1000 * VALUES), "a number (decimal point)"),
         ([f"{v}%" for v in VALUES], VALUES, "a number (decimal point, in percent)"),
-        ([f"{v} %".replace(".", ",") for v in VALUES], VALUES, "a number (decimal comma, in percent)"),
-        ([f"€ {1000 * v:,.0f}" for v in VALUES], np.round(1000 * VALUES), "a number (decimal point, in €)"),
+        (
+            [f"{v} %".replace(".", ",") for v in VALUES],
+            VALUES,
+            "a number (decimal comma, in percent)",
+        ),
+        (
+            [f"€ {1000 * v:,.0f}" for v in VALUES],
+            np.round(1000 * VALUES),
+            "a number (decimal point, in €)",
+        ),
         ([f"-${v}" for v in abs(VALUES)], -abs(VALUES), "a number (decimal point, in $)"),
         ([f"{german(v)} EUR" for v in VALUES], VALUES, "a number (decimal comma, in EUR)"),
-        ([f"{1000 * v:_.0f}".replace("_", "\u202f") for v in VALUES], np.round(1000 * VALUES),
-         "a number (decimal point)"),
+        (
+            [f"{1000 * v:_.0f}".replace("_", "\u202f") for v in VALUES],
+            np.round(1000 * VALUES),
+            "a number (decimal point)",
+        ),
         ([str(v).replace("-", "\u2212") for v in VALUES], VALUES, "a number (decimal point)"),
-        ([f"2024-01-{1 + t % 28:02d}" for t in TIMES], 19723 + TIMES % 28, "a date: days since 1970"),
-        ([f"{1 + t % 28:02d}.01.2024" for t in TIMES], 19723 + TIMES % 28, "a date: days since 1970"),
-        ([f"01/{1 + t % 28:02d}/2024" for t in TIMES], 19723 + TIMES % 28, "a date: days since 1970"),
+        (
+            [f"2024-01-{1 + t % 28:02d}" for t in TIMES],
+            19723 + TIMES % 28,
+            "a date: days since 1970",
+        ),
+        (
+            [f"{1 + t % 28:02d}.01.2024" for t in TIMES],
+            19723 + TIMES % 28,
+            "a date: days since 1970",
+        ),
+        (
+            [f"01/{1 + t % 28:02d}/2024" for t in TIMES],
+            19723 + TIMES % 28,
+            "a date: days since 1970",
+        ),
         ([f"Jan {1 + t % 28}, 2024" for t in TIMES], 19723 + TIMES % 28, "a date: days since 1970"),
-        ([f"2024-01-01T{t % 24:02d}:00:00+00:00" for t in TIMES], 19723 + TIMES % 24 / 24, "a date: days since 1970"),
+        (
+            [f"2024-01-01T{t % 24:02d}:00:00+00:00" for t in TIMES],
+            19723 + TIMES % 24 / 24,
+            "a date: days since 1970",
+        ),
     ],
-)  # fmt: skip
+)
 def test_texts_that_are_numbers_or_dates(texts: list[str], numbers: Any, told: str) -> None:
     data = load(table(c=texts), target="y")
     np.testing.assert_allclose(column(data), numbers, rtol=1e-6)
@@ -97,13 +128,22 @@ def test_what_can_be_read_in_two_ways_is_refused(texts: list[str], says: str) ->
 
 
 def test_texts_that_are_neither_stay_texts() -> None:
-    for texts in (["12:30", "13:40"], ["1-2", "3-4"], ["a1", "a2"], ["10.0.0.1", "10.0.0.2"], ["<5", "5"]):
+    for texts in (
+        ["12:30", "13:40"],
+        ["1-2", "3-4"],
+        ["a1", "a2"],
+        ["10.0.0.1", "10.0.0.2"],
+        ["<5", "5"],
+    ):
         data = load(table(c=texts * (ROWS // 2)), target="y")
         assert dict(data.became)["c"] == "2 categories"
 
 
 def test_what_other_columns_say_decides_between_thousand_and_one(tmp_path: Path) -> None:
-    rows = [f"{v:.0f},{100 + i % 900};{'3,5' if i % 2 else '4,25'};{i % 2}" for i, v in enumerate(abs(VALUES) + 1)]
+    rows = [
+        f"{v:.0f},{100 + i % 900};{'3,5' if i % 2 else '4,25'};{i % 2}"
+        for i, v in enumerate(abs(VALUES) + 1)
+    ]
     data = load(written(tmp_path / "a.csv", "\n".join(["a;b;y", *rows])), target="y", test=None)
     assert column(data, "a").max() < 1000
     assert data.notes[0] == "Numbers of a.csv were read with a decimal comma."
@@ -118,28 +158,45 @@ def test_what_other_columns_say_decides_between_thousand_and_one(tmp_path: Path)
 
 
 def test_a_table_of_decimal_commas_is_the_same_table(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"a": VALUES, "b": 1000.5 * VALUES, "kind": ["u", "v"] * (ROWS // 2), "y": VALUES * 2})
+    frame = pd.DataFrame(
+        {"a": VALUES, "b": 1000.5 * VALUES, "kind": ["u", "v"] * (ROWS // 2), "y": VALUES * 2}
+    )
     frame.to_csv(tmp_path / "points.csv", index=False)
     frame.to_csv(tmp_path / "commas.csv", index=False, sep=";", decimal=",")
-    grouped = frame.assign(**{name: frame[name].map(lambda v: german(v, 3)) for name in ("a", "b", "y")})
+    grouped = frame.assign(
+        **{name: frame[name].map(lambda v: german(v, 3)) for name in ("a", "b", "y")}
+    )
     grouped.to_csv(tmp_path / "grouped.csv", index=False, sep=";")
-    loaded = [load(tmp_path / f"{name}.csv", target="y", seed=1) for name in ("points", "commas", "grouped")]
+    loaded = [
+        load(tmp_path / f"{name}.csv", target="y", seed=1)
+        for name in ("points", "commas", "grouped")
+    ]
     for data in loaded[1:]:
         np.testing.assert_array_equal(data.x, loaded[0].x)
         np.testing.assert_array_equal(data.y_test, loaded[0].y_test)
         assert data.task == "regression"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-32"]
+)
 def test_encodings(tmp_path: Path, encoding: str) -> None:
-    text = "größe,kind,y\n" + "".join(f"{t}.5,{'Größe' if t % 2 else 'klein'},{t % 2}\n" for t in TIMES)
+    text = "größe,kind,y\n" + "".join(
+        f"{t}.5,{'Größe' if t % 2 else 'klein'},{t % 2}\n" for t in TIMES
+    )
     data = load(written(tmp_path / "t.csv", text, encoding), target="y", test=None)
     assert data.feature_names == ("größe", "kind=Größe", "kind=klein")
-    assert any("not UTF-8" in note for note in data.notes) == (encoding not in ("utf-8", "utf-8-sig"))
+    assert any("not UTF-8" in note for note in data.notes) == (
+        encoding not in ("utf-8", "utf-8-sig")
+    )
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    for content in (bytes(range(256)) * 4, b"a,b\n1,\x812\n" * 20, codecs.BOM_UTF16_LE + b"\x00\xd8" * 50):
+    for content in (
+        bytes(range(256)) * 4,
+        b"a,b\n1,\x812\n" * 20,
+        codecs.BOM_UTF16_LE + b"\x00\xd8" * 50,
+    ):
         (tmp_path / "bad.csv").write_bytes(content)
         with pytest.raises(InvalidInput, match=r"bad\.csv"):
             load(tmp_path / "bad.csv", target="b")
@@ -157,13 +214,17 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_a_column_that_is_the_target_is_told() -> None:
     noise = np.random.default_rng(1).normal(size=ROWS)
-    classes = pd.DataFrame({"a": noise, "copy": [7, 9] * (ROWS // 2), "y": ["no", "yes"] * (ROWS // 2)})
+    classes = pd.DataFrame(
+        {"a": noise, "copy": [7, 9] * (ROWS // 2), "y": ["no", "yes"] * (ROWS // 2)}
+    )
     amounts = pd.DataFrame({"a": noise, "copy": VALUES, "y": VALUES})
     for frame in (classes, amounts):
         warned = [note for note in load(frame, target="y").notes if note.startswith("Warning")]
         assert len(warned) == 1
         assert "'copy' tells the target" in warned[0]
-        assert not any("Warning" in note for note in load(frame.drop(columns="copy"), target="y").notes)
+        assert not any(
+            "Warning" in note for note in load(frame.drop(columns="copy"), target="y").notes
+        )
 
 
 def test_row_numbers_and_texts_that_name_the_rows_are_left_out() -> None:
@@ -179,7 +240,15 @@ def test_row_numbers_and_texts_that_name_the_rows_are_left_out() -> None:
     assert [one.name for one in data.columns] == ["b", "id", "year"]
     orders = {
         name: RANDOM.permutation(ROWS) + 500
-        for name in ("customer_id", "OrderID", "Nr.", "rank", "price_index", "atomic_number", "paid")
+        for name in (
+            "customer_id",
+            "OrderID",
+            "Nr.",
+            "rank",
+            "price_index",
+            "atomic_number",
+            "paid",
+        )
     }
     keys = load(table(**orders), target="y")
     kept = [name for name in keys.feature_names if "=" not in name]
@@ -220,11 +289,14 @@ def test_numbers_are_read_as_the_nearest_there_are(tmp_path: Path, mark: str) ->
     numbers = [repr(float(number)) for number in TIMES * 0.1]  # 0.30000000000000004 and the like
     rows = [f"{number.replace('.', mark)};{k % 2}" for k, number in enumerate(numbers)]
     from_file = load(written(tmp_path / "a.csv", "\n".join(["n;y", *rows])), target="y", test=None)
-    in_memory = load(pd.DataFrame({"n": list(map(float, numbers)), "y": TIMES % 2}), target="y", test=None)
+    in_memory = load(
+        pd.DataFrame({"n": list(map(float, numbers)), "y": TIMES % 2}), target="y", test=None
+    )
     assert from_file.fingerprint == in_memory.fingerprint
 
 
-# what the first version of Paceline made of these data, by whose fingerprints its studies know them again
+# what the first version of Paceline made of these data, by whose fingerprints its studies know them
+# again
 _BEFORE = {
     "table": ("ec818ace7ece07ccfd12c7d44b5239e2", "9da07fe8f901db3b6dade6f7722d968d"),
     "images": ("f5a07e91ce36f0295a0e753bae08a4d0", "93a8abe51493f5d0e869815ac44983d6"),
@@ -236,8 +308,15 @@ _BEFORE = {
 @pytest.mark.parametrize("form", list(_BEFORE))
 def test_studies_made_before_find_their_data_again(tmp_path: Path, form: str) -> None:
     rows = np.arange(40)
-    frame = pd.DataFrame({"n": np.where(rows % 7 == 0, np.nan, rows * 0.1), "t": [f"c{k % 35}" for k in rows],
-                          "d": [f"{k % 9},5" for k in rows], "id": rows, "y": rows % 3 + 1})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "n": np.where(rows % 7 == 0, np.nan, rows * 0.1),
+            "t": [f"c{k % 35}" for k in rows],
+            "d": [f"{k % 9},5" for k in rows],
+            "id": rows,
+            "y": rows % 3 + 1,
+        }
+    )
     frame.to_csv(tmp_path / "a.csv", index=False)
     pixels = (rows[:, None, None] * np.ones((40, 3, 3))).astype(np.uint8)
     np.savez(tmp_path / "a.npz", x=pixels, y=rows % 2)

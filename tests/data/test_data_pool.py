@@ -1,4 +1,6 @@
-"""Several splits as row numbers of one pool: each is prepared exactly as a split of its own would be."""
+"""Several splits as row numbers of one pool: each is prepared exactly as a split of its own would
+be.
+"""
 
 from typing import Any
 
@@ -35,7 +37,10 @@ def images(rows: int = 40) -> Split:
 
 def inputs(rows: int = 40) -> Split:
     rng = np.random.default_rng(5)
-    x = {"picture": rng.random((rows, 3, 3)).astype("float32"), "facts": rng.normal(7, 2, (rows, 2)).astype("float32")}
+    x = {
+        "picture": rng.random((rows, 3, 3)).astype("float32"),
+        "facts": rng.normal(7, 2, (rows, 2)).astype("float32"),
+    }
     return split(load((x, rng.normal(size=rows))), validation=0.25, seed=1)
 
 
@@ -73,7 +78,10 @@ def test_fresh_parts_have_the_same_sizes_and_shares_of_each_class() -> None:
     for train, held_out in parts:
         assert len(held_out) == len(own.val_rows)
         assert sorted([*train, *held_out]) == list(range(40))
-        assert np.bincount(own.dataset.y[held_out]).max() - np.bincount(own.dataset.y[held_out]).min() <= 1
+        assert (
+            np.bincount(own.dataset.y[held_out]).max() - np.bincount(own.dataset.y[held_out]).min()
+            <= 1
+        )
 
 
 def test_given_validation_data_are_not_divided_anew() -> None:
@@ -85,7 +93,9 @@ def test_folds_are_those_of_scikit_learn() -> None:
     own = images()
     expected = model_selection.StratifiedKFold(4, shuffle=True, random_state=7)
     found = fold_parts(own, 4, seed=7)
-    for (train, held_out), (a, b) in zip(found, expected.split(np.zeros(40), own.dataset.y), strict=True):
+    for (train, held_out), (a, b) in zip(
+        found, expected.split(np.zeros(40), own.dataset.y), strict=True
+    ):
         np.testing.assert_array_equal(train, a)
         np.testing.assert_array_equal(held_out, b)
     repeated = model_selection.RepeatedKFold(n_splits=3, n_repeats=2, random_state=1)
@@ -94,7 +104,11 @@ def test_folds_are_those_of_scikit_learn() -> None:
 
 def test_groups_stay_together() -> None:
     groups = np.arange(40) // 5
-    own = split(load((np.zeros((40, 2), "float32"), np.arange(40) % 4), groups=groups), validation=0.25, seed=1)
+    own = split(
+        load((np.zeros((40, 2), "float32"), np.arange(40) % 4), groups=groups),
+        validation=0.25,
+        seed=1,
+    )
     for train, held_out in fold_parts(own, 4, seed=7):
         assert not set(groups[train]) & set(groups[held_out])
 

@@ -28,7 +28,9 @@ Y = RANDOM.choice(4, 200, p=[0.5, 0.3, 0.15, 0.05])
     fraction=st.floats(0.05, 0.9),
     seed=st.integers(0, 2**32),
 )
-def test_parts_cover_all_rows_once_and_strata_have_their_shares(labels: Array, fraction: float, seed: int) -> None:
+def test_parts_cover_all_rows_once_and_strata_have_their_shares(
+    labels: Array, fraction: float, seed: int
+) -> None:
     num_val = max(1, round(fraction * len(labels)))
     if len(np.unique(labels)) < 2 or num_val >= len(labels):
         return
@@ -41,9 +43,13 @@ def test_parts_cover_all_rows_once_and_strata_have_their_shares(labels: Array, f
     np.testing.assert_array_equal(parts.y_train, data.y[parts.train_rows])
     if not parts.notes:
         classes = np.arange(data.num_classes or 0)
-        totals, share = (np.array([(y == c).sum() for c in classes]) for y in (data.y, data.y[parts.val_rows]))
+        totals, share = (
+            np.array([(y == c).sum() for c in classes]) for y in (data.y, data.y[parts.val_rows])
+        )
         assert np.all(share < totals)
-        assert np.any(share == totals - 1) or np.all(np.abs(share - totals * num_val / len(labels)) < 1)
+        assert np.any(share == totals - 1) or np.all(
+            np.abs(share - totals * num_val / len(labels)) < 1
+        )
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
@@ -71,7 +77,9 @@ def test_standardization_agrees_with_scikit_learn() -> None:
         (parts.x_test, data.x_test),
     ):
         assert ours.dtype == np.float32
-        np.testing.assert_allclose(ours, theirs.transform(rows.astype(np.float64)), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            ours, theirs.transform(rows.astype(np.float64)), rtol=1e-4, atol=1e-5
+        )
 
 
 @settings(max_examples=50, deadline=None)
@@ -145,7 +153,9 @@ def test_preparations_go_to_json_and_back() -> None:
         assert parts.preparation is not None
         again = preparation.from_json(json.loads(json.dumps(parts.preparation.to_json())))
         assert again is not None
-        for mine, theirs in zip(leaves(again.apply(data.x)), leaves(parts.preparation.apply(data.x)), strict=True):
+        for mine, theirs in zip(
+            leaves(again.apply(data.x)), leaves(parts.preparation.apply(data.x)), strict=True
+        ):
             np.testing.assert_array_equal(mine[1], theirs[1])
 
 
@@ -154,7 +164,10 @@ def test_the_last_rows_validate_where_rows_are_in_the_order_of_time() -> None:
     np.testing.assert_array_equal(data.x_test, X[160:].astype(np.float32))
     parts = split(data, validation=0.25, shuffle=False)
     assert parts.val_rows is not None
-    assert (parts.train_rows.tolist(), parts.val_rows.tolist()) == (list(range(120)), list(range(120, 160)))
+    assert (parts.train_rows.tolist(), parts.val_rows.tolist()) == (
+        list(range(120)),
+        list(range(120, 160)),
+    )
     np.testing.assert_array_equal(parts.x_val, X[120:160].astype(np.float32))
     assert parts.fingerprint != split(data, validation=0.25).fingerprint
     for wrong in ({"shuffle": "no"}, {"shuffle": 1}):
@@ -170,20 +183,34 @@ def test_seeds() -> None:
     assert split(data, standardize=True).fingerprint not in prints
     # The test part and the validation part drawn under one seed are independent draws.
     drawn = load((np.arange(1000.0), np.tile([0.5, 1.5], 500)), test=0.5, seed=3)
-    parts = split(load((np.arange(1000.0), np.tile([0.5, 1.5], 500))), validation=0.5, seed=3, standardize=False)
+    parts = split(
+        load((np.arange(1000.0), np.tile([0.5, 1.5], 500))),
+        validation=0.5,
+        seed=3,
+        standardize=False,
+    )
     shared = np.intersect1d(drawn.x_test, parts.x_val)
-    assert 180 < len(shared) < 320  # 250 expected, standard deviation 8: by chance once in 1e15 runs
+    assert (
+        180 < len(shared) < 320
+    )  # 250 expected, standard deviation 8: by chance once in 1e15 runs
 
 
 def test_small_classes_fall_back_with_a_note() -> None:
     labels = np.array([0] * 10 + [1] * 9 + [2])
     parts = split(load((np.arange(20.0), labels)), validation=0.2)
     assert (
-        parts.notes[0] == "The validation part was drawn without equal shares of the classes: class 2 has a single row."
+        parts.notes[0]
+        == "The validation part was drawn without equal shares of the classes: class 2 has a "
+        "single row."
     )
     few = split(load((np.arange(20.0), np.arange(20) % 10)), validation=0.1)
     assert "2 rows are fewer than the 10 classes" in few.notes[0]
-    assert split(load((np.arange(20.0), labels)), validation=0.2, stratify=False, standardize=False).notes == ()
+    assert (
+        split(
+            load((np.arange(20.0), labels)), validation=0.2, stratify=False, standardize=False
+        ).notes
+        == ()
+    )
 
 
 def test_given_validation_data() -> None:
@@ -217,7 +244,10 @@ def test_weights_and_one_hot_targets_follow_their_rows() -> None:
         ({"validation": "0.1"}, "a fraction between 0 and 1, both excluded"),
         ({"validation": 0.999}, "takes 200 of 200 rows"),
         ({"validation": (X,)}, "tuple of 1"),
-        ({"validation": (X[:, :2], Y)}, r"rows of x have the shape \(4,\) and rows of x_val \(2,\)"),
+        (
+            {"validation": (X[:, :2], Y)},
+            r"rows of x have the shape \(4,\) and rows of x_val \(2,\)",
+        ),
         ({"validation": (X[:5], Y)}, "x_val has 5 rows and y_val has 200"),
         ({"validation": (X, Y + 10)}, "y_val holds the classes"),
     ],

@@ -33,4 +33,7 @@ def test_a_py_dataset_passes_through() -> None:
 
 def test_arrays_of_jax_are_arrays() -> None:
     x = keras.ops.ones((4, 2))
-    assert load((x, keras.ops.arange(4))).fingerprint == load((np.ones((4, 2)), np.arange(4))).fingerprint
+    assert (
+        load((x, keras.ops.arange(4))).fingerprint
+        == load((np.ones((4, 2)), np.arange(4))).fingerprint
+    )

@@ -1,4 +1,6 @@
-"""CSV, Parquet and data frames: columns become features, gaps are filled from the training part, damage is reported."""
+"""CSV, Parquet and data frames: columns become features, gaps are filled from the training part,
+damage is reported.
+"""
 
 import gzip
 from pathlib import Path
@@ -111,7 +113,9 @@ def test_many_categories_share_one_feature_and_texts_of_their_own_are_left_out()
     assert len(data.feature_names) == 30
     assert data.feature_names[-1] == "code=(other)"
     assert any("51 categories" in note for note in data.notes)
-    assert any("'name' is left out: nearly every row has its own text" in note for note in data.notes)
+    assert any(
+        "'name' is left out: nearly every row has its own text" in note for note in data.notes
+    )
     assert any("'empty' is left out: it has no values" in note for note in data.notes)
     parts = split(data, validation=(frame.assign(code="never seen").head(3), frame["y"].head(3)))
     np.testing.assert_array_equal(parts.x_val[:, -1], 1)
@@ -131,19 +135,28 @@ def test_csv_gzip_and_parquet_are_the_same_data(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "p.csv.gz", index=False)
     frame.to_csv(tmp_path / "s.csv", index=False, sep=";")
     frame.to_parquet(tmp_path / "p.parquet")
-    loaded = [load(tmp_path / name, target="buys") for name in ("p.csv", "p.csv.gz", "s.csv", "p.parquet")]
+    loaded = [
+        load(tmp_path / name, target="buys") for name in ("p.csv", "p.csv.gz", "s.csv", "p.parquet")
+    ]
     assert len({data.fingerprint for data in loaded}) == 1
     assert loaded[0].x_test is not None
     assert (loaded[0].num_rows, len(loaded[0].x_test)) == (48, 12)
 
 
 def test_csv_with_question_marks_row_numbers_and_a_test_file(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"a": ["1", "?", "3", "4"] * 5, "b": ["x", "y"] * 10, "price": np.linspace(0.5, 2, 20)})
+    frame = pd.DataFrame(
+        {"a": ["1", "?", "3", "4"] * 5, "b": ["x", "y"] * 10, "price": np.linspace(0.5, 2, 20)}
+    )
     frame.to_csv(tmp_path / "train.csv")
     frame.head(4).to_csv(tmp_path / "test.csv")
     data = load(tmp_path / "train.csv", target="price", test=tmp_path / "test.csv")
     assert data.x_test is not None
-    assert (data.task, data.num_rows, len(data.x_test), data.num_outputs) == ("regression", 20, 4, 1)
+    assert (data.task, data.num_rows, len(data.x_test), data.num_outputs) == (
+        "regression",
+        20,
+        4,
+        1,
+    )
     assert data.feature_names == ("a", "b=x", "b=y")
     assert any("'Unnamed: 0' is left out: it numbers the rows" in note for note in data.notes)
 
@@ -162,7 +175,10 @@ def test_pandas_types() -> None:
         }
     )
     data = load((frame, [0, 1, 0, 1]))
-    assert [column.name for column in data.columns if column.kind == "categorical"] == ["text", "kind"]
+    assert [column.name for column in data.columns if column.kind == "categorical"] == [
+        "text",
+        "kind",
+    ]
     assert data.columns[-1].name == "0"
     assert np.isnan(data.x[1, [0, 1, 6]]).all()
     parts = split(data, validation=0.5)
@@ -184,12 +200,24 @@ def test_weight_column() -> None:
 @pytest.mark.parametrize(
     ("frame", "target", "says"),
     [
-        (people(), "sells", "no column 'sells'; expected a target among its columns: 'age', 'city'"),
+        (
+            people(),
+            "sells",
+            "no column 'sells'; expected a target among its columns: 'age', 'city'",
+        ),
         (people(), "BUYS", "Did you mean 'buys'"),
-        (people(), None, "target is not given for the data frame; expected the name of one of its columns: 'age'"),
+        (
+            people(),
+            None,
+            "target is not given for the data frame; expected the name of one of its columns: 'age'",
+        ),
         (people()[["buys"]], "buys", "no column besides 'buys'"),
         (people().head(0), "buys", "has no rows"),
-        (people().assign(buys=np.nan), "buys", "target buys is missing or infinite in 60 of 60 rows"),
+        (
+            people().assign(buys=np.nan),
+            "buys",
+            "target buys is missing or infinite in 60 of 60 rows",
+        ),
         (
             people().assign(city=pd.Series([[1, 2]] * 60, dtype=object)),
             "buys",

@@ -1,4 +1,6 @@
-"""Class weights go by the classes as the user knows them, and what is no class, or no weight, is refused."""
+"""Class weights go by the classes as the user knows them, and what is no class, or no weight, is
+refused.
+"""
 
 from typing import Any
 
@@ -53,11 +55,23 @@ def test_balanced_is_what_scikit_learn_says() -> None:
 @pytest.mark.parametrize(
     ("y", "given", "says"),
     [
-        (NUMBERS, {99: 2}, "names the class '99', which y does not have; expected one of its classes: 0, 1, 2"),
+        (
+            NUMBERS,
+            {99: 2},
+            "names the class '99', which y does not have; expected one of its classes: 0, 1, 2",
+        ),
         (NUMBERS + 1, {0: 2}, "names the class '0'"),
         (np.array(["low", "high", "mid"])[NUMBERS], {"hihg": 2}, "Did you mean 'high'"),
-        (np.array(["low", "high", "mid"])[NUMBERS], {0: 2}, "expected one of its classes: high, low, mid"),
-        (np.array(["low", "high", "mid"])[NUMBERS], [1, 2, 3], "is a list and the classes are high, low, mid"),
+        (
+            np.array(["low", "high", "mid"])[NUMBERS],
+            {0: 2},
+            "expected one of its classes: high, low, mid",
+        ),
+        (
+            np.array(["low", "high", "mid"])[NUMBERS],
+            [1, 2, 3],
+            "is a list and the classes are high, low, mid",
+        ),
         ((NUMBERS + 1) * 10, [1, 2, 3], "is a list and the classes are 10, 20, 30"),
         (NUMBERS, [1, 2], "is a list of 2; expected 3"),
         (NUMBERS, {0: -1}, "class_weight of 0 is -1; expected a number of at least 0"),
@@ -82,7 +96,9 @@ def test_what_is_no_class_or_no_weight_is_refused(y: Any, given: Any, says: str)
 def test_classes_that_stay_as_they_are_have_no_others() -> None:
     data = targets.keep_values(load((X, np.where(NUMBERS == 0, 2, 5))), 6)
     assert weights.by_number(weights.plain({5: 3}), data, data.y) == {2: 1.0, 5: 3.0}
-    with pytest.raises(InvalidInput, match=r"names the class '3'.*expected one of its classes: 2, 5"):
+    with pytest.raises(
+        InvalidInput, match=r"names the class '3'.*expected one of its classes: 2, 5"
+    ):
         weights.by_number(weights.plain({3: 3}), data, data.y)
 
 

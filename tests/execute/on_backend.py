@@ -1,4 +1,5 @@
-"""What `test_execute_backends` looks at, on the Keras backend that the environment names: ``on_backend.py DIRECTORY``.
+"""What `test_execute_backends` looks at, on the Keras backend that the environment names:
+``on_backend.py DIRECTORY``.
 
 Prints one JSON object. A process of its own, since a process has one backend.
 """
@@ -41,9 +42,14 @@ class Subclassed(keras.Model):  # type: ignore[misc]
 
     def build(self, shape: Any) -> None:
         self.inner = keras.Sequential(
-            [layers.Dense(6, "relu"), layers.Dropout(0.4), layers.BatchNormalization(), Noise(),
-             layers.Dense(1, "sigmoid")]
-        )  # fmt: skip
+            [
+                layers.Dense(6, "relu"),
+                layers.Dropout(0.4),
+                layers.BatchNormalization(),
+                Noise(),
+                layers.Dense(1, "sigmoid"),
+            ]
+        )
         self.inner.build(shape)
 
     def call(self, x: Any, training: bool = False) -> Any:
@@ -52,16 +58,34 @@ class Subclassed(keras.Model):  # type: ignore[misc]
 
 def build(hp: Any) -> keras.Model:
     model = Subclassed()
-    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(hp.Float("rate", 0.01, 1.0), momentum=0.5))
-    model.compile(optimizer, "binary_crossentropy", metrics=[keras.metrics.AUC(num_thresholds=20)], run_eagerly=True)
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(hp.Float("rate", 0.01, 1.0), momentum=0.5)
+    )
+    model.compile(
+        optimizer,
+        "binary_crossentropy",
+        metrics=[keras.metrics.AUC(num_thresholds=20)],
+        run_eagerly=True,
+    )
     return model
 
 
 def tuned(directory: Path, configs: list[dict[str, float]], **options: Any) -> paceline.Study:
     return paceline.tune(
-        build, (X, Y), study=directory, objective="val_auc", epochs=2, trials=len(configs), start_with=configs, seed=3,
-        search="random", schedule="full", final=False, display=False, **options,
-    )  # fmt: skip
+        build,
+        (X, Y),
+        study=directory,
+        objective="val_auc",
+        epochs=2,
+        trials=len(configs),
+        start_with=configs,
+        seed=3,
+        search="random",
+        schedule="full",
+        final=False,
+        display=False,
+        **options,
+    )
 
 
 def scores(study: paceline.Study) -> list[list[float]]:
@@ -69,8 +93,12 @@ def scores(study: paceline.Study) -> list[list[float]]:
 
 
 def trained(stop_after: int | None) -> list[list[float]]:
-    """The weights after two epochs; given, with a process in between that knows the first only by what it kept."""
-    preparation = Preparation(build, TrainingData.of((X, Y), (X[:9], Y[:9])), TRAINING, Space(), frozenset(), False)
+    """The weights after two epochs; given, with a process in between that knows the first only by
+    what it kept.
+    """
+    preparation = Preparation(
+        build, TrainingData.of((X, Y), (X[:9], Y[:9])), TRAINING, Space(), frozenset(), False
+    )
     job = Job(0, CONFIGS[0], 7, 2)
 
     def run(snapshot: Any) -> tuple[Prepared, list[Any]]:
@@ -107,10 +135,16 @@ def main(directory: Path) -> None:
     again = paceline.resume(directory / "both", build, (X, Y), trials=3, display=False)
     model = both.best_model()
     found = {
-        "backend": keras.backend.backend(), "both": scores(both), "alone": scores(alone), "names": names,
-        "after_resume": scores(again)[:2], "trials": len(again.trials),
-        "parameters": model.count_params(), "uninterrupted": trained(None), "interrupted": trained(1),
-    }  # fmt: skip
+        "backend": keras.backend.backend(),
+        "both": scores(both),
+        "alone": scores(alone),
+        "names": names,
+        "after_resume": scores(again)[:2],
+        "trials": len(again.trials),
+        "parameters": model.count_params(),
+        "uninterrupted": trained(None),
+        "interrupted": trained(1),
+    }
     print(json.dumps(found))
 
 

@@ -1,4 +1,6 @@
-"""Networks that train alone, on any of Keras's backends: nothing depends on what else was built or trained."""
+"""Networks that train alone, on any of Keras's backends: nothing depends on what else was built or
+trained.
+"""
 
 import importlib.util
 import json
@@ -30,7 +32,11 @@ def test_on_another_backend(backend: str, tmp_path: Path) -> None:
     script = Path(__file__).parent / "on_backend.py"
     environment = {**os.environ, "KERAS_BACKEND": backend}
     done = subprocess.run(
-        [sys.executable, script, tmp_path], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, script, tmp_path],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
@@ -51,7 +57,9 @@ class Noise(layers.Layer):  # type: ignore[misc]
 
 
 def build(_: Any) -> keras.Model:
-    model = keras.Sequential([keras.Input((2,)), Noise(), layers.Dense(1, kernel_initializer="ones")])
+    model = keras.Sequential(
+        [keras.Input((2,)), Noise(), layers.Dense(1, kernel_initializer="ones")]
+    )
     model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
     return model
 
@@ -73,7 +81,9 @@ class Alone:
         run = Run(prepared.jobs, prepared.config, "fit", self.training)
         if snapshot is not None:
             run.resumed([0.5], None)
-        told = (progress for progress in AloneRun(prepared, run, snapshot).epochs() if progress.events)
+        told = (
+            progress for progress in AloneRun(prepared, run, snapshot).epochs() if progress.events
+        )
         last = [next(told) for _ in range(epochs + (snapshot is None))][-1]
         return [leaf.tolist() for leaf in leaves_of(prepared.model)], last.snapshots.get(0)
 

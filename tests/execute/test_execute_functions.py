@@ -1,4 +1,6 @@
-"""Where functions are called: what they tell, what becomes of those that fail, and that nothing is left behind."""
+"""Where functions are called: what they tell, what becomes of those that fail, and that nothing is
+left behind.
+"""
 
 import os
 import signal
@@ -17,7 +19,14 @@ import psutil
 import pytest
 
 from paceline.core import InvalidInput, PacelineError, TrialState
-from paceline.core.events import EpochMeasured, Event, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
+from paceline.core.events import (
+    EpochMeasured,
+    Event,
+    SpaceChanged,
+    TrialEnded,
+    TrialPaused,
+    TrialStarted,
+)
 from paceline.execute.base import Executor, Job
 from paceline.execute.calling import Function
 from paceline.execute.functions import FunctionExecutor, Limits
@@ -95,7 +104,9 @@ def growing(hp: Any) -> float:
 
 
 def with_a_child(hp: Any) -> float:
-    child = subprocess.Popen([sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"], stdout=-1)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"], stdout=-1
+    )
     assert child.stdout is not None
     child.stdout.readline()
     hp.report({"score": 1.0, "child": child.pid})
@@ -112,7 +123,9 @@ _ORPHANS = (
 
 
 def with_one_that_left(hp: Any) -> float:
-    """Starts a process in a session of its own; where x is large, one whose parent ends at once besides."""
+    """Starts a process in a session of its own; where x is large, one whose parent ends at once
+    besides.
+    """
     if hp.Float("x", 0.0, 1.0) < 0.5:
         pid = subprocess.Popen([sys.executable, "-c", _SLEEPS], start_new_session=True).pid
     else:
@@ -154,7 +167,9 @@ class TestProcesses(FunctionContract):
 
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
-        return lambda: FunctionExecutor(partial(ProcessPlace, importable(falling), "loss"), 2, SPACE, Limits())
+        return lambda: FunctionExecutor(
+            partial(ProcessPlace, importable(falling), "loss"), 2, SPACE, Limits()
+        )
 
 
 @pytest.fixture
@@ -162,7 +177,9 @@ def made() -> Iterator[Make]:
     """Makes executors; ends them."""
     executors: list[FunctionExecutor] = []
 
-    def make(function: Function, workers: int = 0, space: Space = SPACE, **limits: Any) -> FunctionExecutor:
+    def make(
+        function: Function, workers: int = 0, space: Space = SPACE, **limits: Any
+    ) -> FunctionExecutor:
         place: Callable[[], Any] = partial(InlinePlace, function, "score")
         if workers:
             place = partial(ProcessPlace, importable(function), "score")
@@ -195,7 +212,9 @@ def ends(events: list[Event]) -> dict[int, TrialEnded]:
 
 def measured(events: list[Event], number: int = 0) -> list[float]:
     """The scores of a trial; the steps are 1, 2, 3, ..."""
-    found = [event for event in events if isinstance(event, EpochMeasured) and event.number == number]
+    found = [
+        event for event in events if isinstance(event, EpochMeasured) and event.number == number
+    ]
     assert [event.epoch for event in found] == list(range(1, len(found) + 1))
     assert all(later.seconds >= earlier.seconds for earlier, later in pairwise(found))
     return [event.metrics["score"] for event in found]
@@ -206,7 +225,12 @@ def test_what_a_function_returns_is_its_score(made: Make, workers: int) -> None:
     executor = made(squared, workers)
     executor.submit(jobs(0.0, 0.5, 1.0, 0.25), {}, {})
     events = work_off(executor)
-    assert {number: end.score for number, end in ends(events).items()} == {0: 0.0, 1: 0.25, 2: 1.0, 3: 0.0625}
+    assert {number: end.score for number, end in ends(events).items()} == {
+        0: 0.0,
+        1: 0.25,
+        2: 1.0,
+        3: 0.0625,
+    }
     assert measured(events, 1) == [0.25]
     begun = [event.number for event in events if isinstance(event, TrialStarted)]
     assert begun == [0, 1, 2, 3]
@@ -236,7 +260,9 @@ def test_a_function_waits_for_the_schedule_and_hears_its_word(made: Make, worker
 
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("function", [reporting, deaf])
-def test_a_stopped_function_makes_room_for_the_next(made: Make, function: Function, workers: int) -> None:
+def test_a_stopped_function_makes_room_for_the_next(
+    made: Make, function: Function, workers: int
+) -> None:
     executor = made(function, workers)
     executor.submit(jobs(1.0, epochs=6, until=2), {}, {})
     work_off(executor)
@@ -255,10 +281,16 @@ def test_a_failure_is_recorded_with_its_reason_and_harms_nobody(made: Make, work
     assert [found[n].state for n in (0, 10)] == [TrialState.COMPLETED] * 2
     assert all(found[n].state is TrialState.FAILED and found[n].score is None for n in range(1, 10))
     told = [
-        "ZeroDivisionError", "returned None; expected a finite number", "'good', a str", "a complex",
+        "ZeroDivisionError",
+        "returned None; expected a finite number",
+        "'good', a str",
+        "a complex",
         "its score is nan",
-        "returned the metrics 'loss'; expected the objective 'score'", "SystemExit: 3", "a bool", "a ndarray",
-    ]  # fmt: skip
+        "returned the metrics 'loss'; expected the objective 'score'",
+        "SystemExit: 3",
+        "a bool",
+        "a ndarray",
+    ]
     for number, words in enumerate(told, 1):
         assert words in found[number].reason
     assert "1 / 0" in found[1].reason  # the line of the user's own code
@@ -288,7 +320,9 @@ def reports(*given: tuple[Any, ...]) -> Function:
         ([], "the function returned None", 0),
     ],
 )
-def test_a_wrong_report_fails_the_trial(made: Make, given: list[tuple[Any, ...]], words: str, steps: int) -> None:
+def test_a_wrong_report_fails_the_trial(
+    made: Make, given: list[tuple[Any, ...]], words: str, steps: int
+) -> None:
     executor = made(reports(*given))
     executor.submit(jobs(0.5, epochs=9), {}, {})
     events = work_off(executor)
@@ -324,7 +358,11 @@ def test_what_a_reporting_function_returns_is_its_score(made: Make) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_the_space_grows_by_what_functions_ask_for(made: Make, workers: int) -> None:
     executor = made(growing, workers, Space())
-    executor.submit([Job(0, {}, 0, 1), Job(1, {"deep": True}, 0, 1), Job(2, {"deep": True, "width": 2}, 0, 1)], {}, {})
+    executor.submit(
+        [Job(0, {}, 0, 1), Job(1, {"deep": True}, 0, 1), Job(2, {"deep": True, "width": 2}, 0, 1)],
+        {},
+        {},
+    )
     events = work_off(executor)
     assert set(executor.space.names) == {"deep", "x", "width"}
     spaces = [Space.from_json(event.space) for event in events if isinstance(event, SpaceChanged)]
@@ -342,7 +380,13 @@ def test_a_death_is_recorded_and_the_worker_replaced(made: Make) -> None:
     executor = made(deadly, 1)
     executor.submit(jobs(0.0, 0.1, 0.2, 0.3, 0.4), {}, {})
     found = ends(work_off(executor))
-    assert [found[n].state is TrialState.FAILED for n in range(5)] == [False, True, True, True, False]
+    assert [found[n].state is TrialState.FAILED for n in range(5)] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
     assert "exit code 7" in found[1].reason
     assert "signal 9 (SIGKILL)" in found[2].reason
     assert "signal 11 (SIGSEGV)" in found[3].reason
@@ -367,11 +411,14 @@ def test_a_trial_over_its_limits_is_ended_and_no_other(made: Make) -> None:
         (with_a_child, 0.5),
         (with_one_that_left, 0.2),
         pytest.param(
-            with_one_that_left, 0.8,
-            marks=pytest.mark.skipif(sys.platform != "linux", reason="orphans are found on Linux alone"),
+            with_one_that_left,
+            0.8,
+            marks=pytest.mark.skipif(
+                sys.platform != "linux", reason="orphans are found on Linux alone"
+            ),
         ),
     ],
-)  # fmt: skip
+)
 def test_what_a_worker_started_ends_with_it(made: Make, function: Function, x: float) -> None:
     executor = made(function, 1)
     executor.submit(jobs(x, epochs=9), {}, {})
@@ -400,7 +447,9 @@ def test_workers_end_when_the_study_is_killed(tmp_path: Path) -> None:
         "                if isinstance(event, t.EpochMeasured): print('going', flush=True)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    parent = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, env=environment)
+    parent = subprocess.Popen(
+        [sys.executable, str(program)], stdout=subprocess.PIPE, env=environment
+    )
     assert parent.stdout is not None
     assert [parent.stdout.readline(), parent.stdout.readline()] == [b"going\n"] * 2
     family = psutil.Process(parent.pid).children(recursive=True)

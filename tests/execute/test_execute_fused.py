@@ -23,7 +23,9 @@ TRAINING = Training(Objective("loss", "minimize"), batch_size=16)
 
 def build(hp: Any) -> keras.Model:
     units, rate = hp.Choice("units", [2, 3]), hp.Float("rate", 1e-3, 1.0, sampling="log")
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)]
+    )
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss="mse")
     return model
 
@@ -38,9 +40,13 @@ def executor(build: Any, few: int) -> Executor:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(64, 4)).astype("float32"), rng.normal(size=64).astype("float32")
     data = TrainingData.of((x[:48], y[:48]), (x[48:], y[48:]))
-    preparation = Preparation(build, data, TRAINING, SPACE, frozenset({"epochs", "batch_size"}), True)
+    preparation = Preparation(
+        build, data, TRAINING, SPACE, frozenset({"epochs", "batch_size"}), True
+    )
     hint = structural_hint({"units": True, "rate": False}, SPACE)
-    return FusedExecutor(preparation, TRAINING, hint, LaneCount(2**22, 2**30, device_count(), few=few))
+    return FusedExecutor(
+        preparation, TRAINING, hint, LaneCount(2**22, 2**30, device_count(), few=few)
+    )
 
 
 class CohortContract(ExecutorContract):
@@ -48,7 +54,11 @@ class CohortContract(ExecutorContract):
 
     @pytest.fixture
     def jobs(self) -> list[Job]:
-        configs = [{"rate": 0.01, "units": 2}, {"rate": 0.003, "units": 2}, {"rate": 0.02, "units": 3}]
+        configs = [
+            {"rate": 0.01, "units": 2},
+            {"rate": 0.003, "units": 2},
+            {"rate": 0.02, "units": 3},
+        ]
         return [Job(number, config, seed=1, epochs=3) for number, config in enumerate(configs)]
 
 
@@ -92,7 +102,10 @@ def test_what_begins_anew_when_a_training_alone_goes_on_is_said() -> None:
 
     first = told({})
     again = told(next(dict(progress.snapshots) for progress in first if progress.snapshots))
-    notes = [[e.text for one in run for e in one.events if isinstance(e, Noted)] for run in (first, again)]
+    notes = [
+        [e.text for one in run for e in one.events if isinstance(e, Noted)]
+        for run in (first, again)
+    ]
     assert [len(texts) for texts in notes] == [1, 2]
     assert "such as a counter in Python, begins anew" in notes[1][1]
 
@@ -108,7 +121,11 @@ def test_one_program_serves_all_rates_and_is_shown_another_network_only_where_on
         return build(hp)
 
     one = executor(counting, few=1)
-    one.submit([Job(n, {"rate": rate, "units": 2}, seed=1, epochs=1) for n, rate in enumerate(rates)], {}, {})
+    one.submit(
+        [Job(n, {"rate": rate, "units": 2}, seed=1, epochs=1) for n, rate in enumerate(rates)],
+        {},
+        {},
+    )
     events = []
     while not one.is_idle:
         events += [event for progress in one.progress() for event in progress.events]

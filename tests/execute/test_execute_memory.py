@@ -1,4 +1,6 @@
-"""Memory: a network that waits for a lane is small, and a cohort that does not fit goes on with fewer lanes."""
+"""Memory: a network that waits for a lane is small, and a cohort that does not fit goes on with
+fewer lanes.
+"""
 
 import gc
 import json
@@ -27,8 +29,12 @@ def many_lanes(cache: Path) -> Path:
 
 
 def build(hp: Any) -> keras.Model:
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse")
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)]
+    )
+    model.compile(
+        keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse"
+    )
     return model
 
 
@@ -38,9 +44,13 @@ def data() -> tuple[Any, Any]:
 
 
 OPTIONS: dict[str, Any] = {
-    "objective": "val_loss", "epochs": 1, "seed": 1, "search": "random", "display": False,
+    "objective": "val_loss",
+    "epochs": 1,
+    "seed": 1,
+    "search": "random",
+    "display": False,
     "final": False,
-}  # fmt: skip
+}
 
 
 def test_networks_that_wait_share_their_programs_code(tmp_path: Path) -> None:
@@ -50,7 +60,12 @@ def test_networks_that_wait_share_their_programs_code(tmp_path: Path) -> None:
         model = build(hp)
         gc.collect()
         kinds = Counter(map(type, gc.get_objects()))
-        alive.append([sum(n for one, n in kinds.items() if issubclass(one, kind)) for kind in (Body, keras.Model)])
+        alive.append(
+            [
+                sum(n for one, n in kinds.items() if issubclass(one, kind))
+                for kind in (Body, keras.Model)
+            ]
+        )
         return model
 
     gc.collect()
@@ -65,13 +80,20 @@ def test_networks_that_wait_share_their_programs_code(tmp_path: Path) -> None:
     assert max(models[16:]) <= max(models[:8])
 
 
-def test_a_limit_of_memory_limits_lanes_also_after_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_of_memory_limits_lanes_also_after_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PACELINE_CACHE", str(many_lanes(tmp_path)))
     paceline.tune(build, data(), study=tmp_path / "limited", trials=2, memory="8KiB", **OPTIONS)
     limited = paceline.resume(tmp_path / "limited", build, data(), trials=16, display=False)
     free = paceline.tune(build, data(), study=tmp_path / "free", trials=16, **OPTIONS)
-    lanes = [max(compiled.num_lanes for compiled in study.record.compilations) for study in (limited, free)]
-    assert lanes[0] <= lanes[1] // 2  # 14 networks went on at once, or 16 began, and memory is for fewer
+    lanes = [
+        max(compiled.num_lanes for compiled in study.record.compilations)
+        for study in (limited, free)
+    ]
+    assert (
+        lanes[0] <= lanes[1] // 2
+    )  # 14 networks went on at once, or 16 began, and memory is for fewer
 
 
 _SCARCE = """
@@ -112,9 +134,17 @@ print(json.dumps([[study.record.notes, [c.num_lanes for c in study.record.compil
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits its own address space")
 def test_a_cohort_out_of_memory_goes_on_with_half_the_lanes(tmp_path: Path) -> None:
-    environment = {**os.environ, "PACELINE_CACHE": str(many_lanes(tmp_path)), "JAX_NUM_CPU_DEVICES": "1"}
+    environment = {
+        **os.environ,
+        "PACELINE_CACHE": str(many_lanes(tmp_path)),
+        "JAX_NUM_CPU_DEVICES": "1",
+    }
     done = subprocess.run(
-        [sys.executable, "-c", _SCARCE, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", _SCARCE, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     (_, lanes, scores), (notes, fewer, same) = json.loads(done.stdout.splitlines()[-1])

@@ -81,7 +81,9 @@ def test_the_clock_goes_from_epoch_to_epoch() -> None:
     lanes=st.integers(1, 5),
 )
 def test_lanes_never_idle(paces: list[float], lanes: int) -> None:
-    """The clock ends where jobs dealt to the lane that is free first end, and no second was left out."""
+    """The clock ends where jobs dealt to the lane that is free first end, and no second was left
+    out.
+    """
     executor = SimulatedExecutor(curve, TRAINING, lanes)
     submit(executor, [job(number, pace) for number, pace in enumerate(paces)])
     told = Told()
@@ -111,7 +113,9 @@ def test_a_trial_that_diverges_fails_and_frees_its_lane() -> None:
 
 def test_patience_ends_a_trial_before_its_rung() -> None:
     worse = [({"loss": float(epoch)}, float(epoch)) for epoch in range(1, 6)]
-    executor = SimulatedExecutor(lambda config: worse, Training(TRAINING.objective, patience=2, keep="best"))
+    executor = SimulatedExecutor(
+        lambda config: worse, Training(TRAINING.objective, patience=2, keep="best")
+    )
     submit(executor, [job(0, 1.0, until=4, epochs=5)])
     told = Told()
     finish(executor, told)

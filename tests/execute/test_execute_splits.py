@@ -30,7 +30,9 @@ CONFIG = {"rate": 0.01, "units": 2}
 
 
 def fused(data: Any, training: Training = TRAINING, is_fused: bool = True) -> Executor:
-    preparation = Preparation(build, data, training, SPACE, frozenset({"epochs", "batch_size"}), is_fused)
+    preparation = Preparation(
+        build, data, training, SPACE, frozenset({"epochs", "batch_size"}), is_fused
+    )
     hint = structural_hint({"units": True, "rate": False}, SPACE)
     return FusedExecutor(preparation, training, hint, LaneCount(2**22, 2**30, device_count()))
 
@@ -76,7 +78,11 @@ def repeated(training: Training = TRAINING) -> Executor:
 
 def test_what_is_told_of_several_trainings_is_their_mean() -> None:
     told = finished(repeated(), [Job(4, CONFIG, seed=99, epochs=2)])
-    single = measured(finished(fused([POOL] * 3), [Job(k, CONFIG, seed=5 + k, epochs=2, split=k) for k in range(3)]))
+    single = measured(
+        finished(
+            fused([POOL] * 3), [Job(k, CONFIG, seed=5 + k, epochs=2, split=k) for k in range(3)]
+        )
+    )
     events = [event for progress in told for event in progress.events]
     epochs = [event for event in events if isinstance(event, EpochMeasured)]
     for epoch, event in enumerate(epochs):
@@ -94,7 +100,9 @@ def test_several_trainings_go_on_in_another_executor(keep: Any) -> None:
     training = Training(TRAINING.objective, 16, keep=keep)
     whole = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4)])
     first = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4, until=2)])
-    snapshots: dict[int, Snapshot] = {n: s for progress in first for n, s in progress.snapshots.items()}
+    snapshots: dict[int, Snapshot] = {
+        n: s for progress in first for n, s in progress.snapshots.items()
+    }
     scores = {0: [metrics["val_loss"] for metrics in measured(first)[0]]}
     second = repeated(training)
     second.submit([Job(0, CONFIG, seed=1, epochs=4)], snapshots, scores)
@@ -102,7 +110,10 @@ def test_several_trainings_go_on_in_another_executor(keep: Any) -> None:
     while not second.is_idle:
         told += second.progress()
     second.close()
-    ends = [[e for p in some for e in p.events if isinstance(e, TrialEnded)][-1] for some in (whole, told)]
+    ends = [
+        [e for p in some for e in p.events if isinstance(e, TrialEnded)][-1]
+        for some in (whole, told)
+    ]
     assert ends[1].scores == pytest.approx(ends[0].scores, rel=1e-4)
 
 
@@ -122,7 +133,9 @@ class TestRepeated(ExecutorContract):
         return [Job(number, config, seed=1, epochs=3) for number, config in enumerate(configs)]
 
 
-def test_one_configuration_is_traced_once_whatever_its_seeds_and_splits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_configuration_is_traced_once_whatever_its_seeds_and_splits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     traced: list[str] = []
     own = trace_module._trace_part
 
@@ -135,7 +148,11 @@ def test_one_configuration_is_traced_once_whatever_its_seeds_and_splits(monkeypa
     together = measured(finished(fused([POOL] * 3), jobs))
     assert sorted(traced) == ["test", "train", "train_rest"]
     traced.clear()
-    apart = {number: found for job in jobs for number, found in measured(finished(fused([POOL] * 3), [job])).items()}
+    apart = {
+        number: found
+        for job in jobs
+        for number, found in measured(finished(fused([POOL] * 3), [job])).items()
+    }
     assert len(traced) == 9
     for number, epochs in together.items():
         for one, other in zip(epochs, apart[number], strict=True):

@@ -26,7 +26,9 @@ print(json.dumps(told(Path(sys.argv[2]))))
 
 def build(hp: Any) -> keras.Model:
     units, rate = hp.Choice("units", [4, 8]), hp.Float("rate", 1e-3, 1e-1, sampling="log")
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)]
+    )
     model.compile(keras.optimizers.SGD(rate), loss="mse")
     return model
 
@@ -35,10 +37,23 @@ def told(directory: Path) -> list[Any]:
     """Devices, cohorts that train at once, all scores and the best trial of a study."""
     x = np.random.default_rng(0).normal(size=(96, 4)).astype("float32")
     study = paceline.tune(
-        build, (x, x.sum(1)), study=directory, objective="val_loss", epochs=2, trials=16, seed=3, search="random",
-        display=False, final=False,
-    )  # fmt: skip
-    return [jax.local_device_count(), cohort_count(), [trial.score for trial in study.trials], study.best.number]
+        build,
+        (x, x.sum(1)),
+        study=directory,
+        objective="val_loss",
+        epochs=2,
+        trials=16,
+        seed=3,
+        search="random",
+        display=False,
+        final=False,
+    )
+    return [
+        jax.local_device_count(),
+        cohort_count(),
+        [trial.score for trial in study.trials],
+        study.best.number,
+    ]
 
 
 def test_threads_and_devices_agree(tmp_path: Path) -> None:

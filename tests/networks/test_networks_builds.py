@@ -16,7 +16,9 @@ CLASSES: dict[str, Any] = {"task": "classification", "num_outputs": 3}
 AMOUNTS: dict[str, Any] = {"task": "regression", "num_outputs": 1}
 
 
-def build(name: str, values: dict[str, Any] | None = None, **shape: Any) -> tuple[Any, HyperParameters]:
+def build(
+    name: str, values: dict[str, Any] | None = None, **shape: Any
+) -> tuple[Any, HyperParameters]:
     hp = HyperParameters(values=values or {})
     return networks.create(name, **shape)(hp), hp
 
@@ -28,11 +30,18 @@ def build(name: str, values: dict[str, Any] | None = None, **shape: Any) -> tupl
         ("cnn", (4, 4, 3), {"task": "regression", "num_outputs": 2}),
     ],
 )
-def test_default_networks_have_the_right_ends(name: str, input_shape: tuple[int, ...], ends: dict[str, Any]) -> None:
+def test_default_networks_have_the_right_ends(
+    name: str, input_shape: tuple[int, ...], ends: dict[str, Any]
+) -> None:
     model, _ = build(name, input_shape=input_shape, **ends)
-    assert (model.input_shape, model.output_shape) == ((None, *input_shape), (None, ends["num_outputs"]))
+    assert (model.input_shape, model.output_shape) == (
+        (None, *input_shape),
+        (None, ends["num_outputs"]),
+    )
     assert model.compiled
-    assert model.layers[-1].activation.__name__ == ("softmax" if ends["task"] == "classification" else "linear")
+    assert model.layers[-1].activation.__name__ == (
+        "softmax" if ends["task"] == "classification" else "linear"
+    )
 
 
 def test_hyperparameters_have_plain_names() -> None:
@@ -41,7 +50,9 @@ def test_hyperparameters_have_plain_names() -> None:
     assert sorted(h.name for h in mlp.space) == sorted(["activation", "layers", *common])
     assert "momentum" not in mlp.config
     _, cnn = build("cnn", input_shape=(4, 4), **CLASSES)
-    assert sorted(h.name for h in cnn.space) == sorted(["blocks", "filters", "kernel_size", *common])
+    assert sorted(h.name for h in cnn.space) == sorted(
+        ["blocks", "filters", "kernel_size", *common]
+    )
     _, sgd = build("mlp", {"optimizer": "sgd"}, input_shape=(5,), **CLASSES)
     assert sgd.config["momentum"] == 0.9
 
@@ -49,16 +60,35 @@ def test_hyperparameters_have_plain_names() -> None:
 @pytest.mark.parametrize(
     ("name", "input_shape", "values"),
     [
-        ("mlp", (5,), {"layers": 3, "units": 128, "activation": "gelu", "batch_norm": True, "optimizer": "sgd"}),
+        (
+            "mlp",
+            (5,),
+            {
+                "layers": 3,
+                "units": 128,
+                "activation": "gelu",
+                "batch_norm": True,
+                "optimizer": "sgd",
+            },
+        ),
         ("mlp", (4, 4), {"layers": 1, "units": 128, "activation": "tanh", "dropout": 0.5}),
         (
             "cnn",
             (8, 4),
-            {"blocks": 1, "filters": 16, "units": 64, "batch_norm": True, "optimizer": "sgd", "momentum": 0.5},
+            {
+                "blocks": 1,
+                "filters": 16,
+                "units": 64,
+                "batch_norm": True,
+                "optimizer": "sgd",
+                "momentum": 0.5,
+            },
         ),
     ],
 )
-def test_configurations_build_what_they_say(name: str, input_shape: tuple[int, ...], values: dict[str, Any]) -> None:
+def test_configurations_build_what_they_say(
+    name: str, input_shape: tuple[int, ...], values: dict[str, Any]
+) -> None:
     model, hp = build(name, values, input_shape=input_shape, **CLASSES)
     assert {key: hp.config[key] for key in values} == values
     kinds = [type(layer).__name__ for layer in model.layers]
@@ -71,7 +101,9 @@ def test_configurations_build_what_they_say(name: str, input_shape: tuple[int, .
 
 def test_numbers_reach_the_network_and_leave_its_structure_alone() -> None:
     plain, _ = build("mlp", input_shape=(5,), **CLASSES)
-    other, _ = build("mlp", {"learning_rate": 0.02, "dropout": 0.4, "l2": 1e-4}, input_shape=(5,), **CLASSES)
+    other, _ = build(
+        "mlp", {"learning_rate": 0.02, "dropout": 0.4, "l2": 1e-4}, input_shape=(5,), **CLASSES
+    )
     assert [layer.name for layer in plain.layers] == [layer.name for layer in other.layers]
     assert float(other.optimizer.learning_rate) == pytest.approx(0.02)
     assert other.get_layer("dropout_1").rate == 0.4
@@ -88,7 +120,10 @@ def test_classes_are_learned() -> None:
 
 
 def test_the_loss_suits_the_targets() -> None:
-    losses = [build("mlp", input_shape=(5,), one_hot=one_hot, **CLASSES)[0].loss for one_hot in (False, True)]
+    losses = [
+        build("mlp", input_shape=(5,), one_hot=one_hot, **CLASSES)[0].loss
+        for one_hot in (False, True)
+    ]
     assert losses == ["sparse_categorical_crossentropy", "categorical_crossentropy"]
     assert build("mlp", input_shape=(5,), **AMOUNTS)[0].loss == "mean_squared_error"
 
@@ -104,13 +139,21 @@ def test_amounts_are_learned() -> None:
     ("name", "shape", "says"),
     [
         ("mpl", {"input_shape": (5,), **CLASSES}, "Did you mean 'mlp'"),
-        ("transformer", {"input_shape": (5,), **CLASSES}, "one of mlp, cnn. Or pass a build function"),
+        (
+            "transformer",
+            {"input_shape": (5,), **CLASSES},
+            "one of mlp, cnn. Or pass a build function",
+        ),
         ("cnn", {"input_shape": (5,), **CLASSES}, "expected images"),
         ("cnn", {"input_shape": (3, 8), **CLASSES}, "at least 4 pixels"),
         ("mlp", {"input_shape": {"a": (5,)}, **CLASSES}, "shape of a single input"),
         ("mlp", {"input_shape": (None, 3), **CLASSES}, "shape of a single input"),
         ("mlp", {"input_shape": (0,), **CLASSES}, "shape of a single input"),
-        ("mlp", {"input_shape": (5,), "task": "ranking", "num_outputs": 1}, "'classification' or 'regression'"),
+        (
+            "mlp",
+            {"input_shape": (5,), "task": "ranking", "num_outputs": 1},
+            "'classification' or 'regression'",
+        ),
         ("mlp", {"input_shape": (5,), "task": "classification", "num_outputs": 1}, "at least 2"),
         ("mlp", {"input_shape": (5,), "task": "regression", "num_outputs": None}, "at least 1"),
     ],

@@ -40,7 +40,9 @@ def _write_idx(path: Path, array: np.ndarray) -> None:
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with ``stripes``: ten classes, each a bright stripe in a place of its own, under noise."""
+    """A data folder with ``stripes``: ten classes, each a bright stripe in a place of its own,
+    under noise.
+    """
     folder = tmp_path_factory.mktemp("data")
     place = folder / "stripes"
     place.mkdir()
@@ -60,7 +62,9 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: Path) -> Inv
     """Runs ``paceline recipe ...`` in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PACELINE_DATA", str(images))
-    return lambda *words, typed="": CliRunner().invoke(app, ["recipe", *map(str, words)], input=typed)
+    return lambda *words, typed="": CliRunner().invoke(
+        app, ["recipe", *map(str, words)], input=typed
+    )
 
 
 def test_list_and_show_need_nothing_heavy() -> None:
@@ -72,7 +76,9 @@ def test_list_and_show_need_nothing_heavy() -> None:
         "print([name for name in heavy if name in sys.modules])"
     )
     for words in (["recipe", "list"], ["recipe", "show", "kmnist-mlp"]):
-        done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words], capture_output=True, text=True, check=True
+        )
         assert done.stdout.strip().endswith("[]")
         assert "kmnist-mlp" in done.stdout or "KMNIST" in done.stdout or "Kuzushiji" in done.stdout
 
@@ -91,8 +97,13 @@ def test_every_recipe_is_listed_described_and_has_its_parts(name: str, invoke: I
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_use_only_the_public_interface(name: str) -> None:
-    public = {f"paceline.{room}" for room in ("recipes", "search", "schedule", "data", "comparison", "ladder")}
-    named = re.findall(r"^\s*(?:from|import) (paceline[\w.]*)", RECIPES[name].text, flags=re.MULTILINE)
+    public = {
+        f"paceline.{room}"
+        for room in ("recipes", "search", "schedule", "data", "comparison", "ladder")
+    }
+    named = re.findall(
+        r"^\s*(?:from|import) (paceline[\w.]*)", RECIPES[name].text, flags=re.MULTILINE
+    )
     assert "paceline" in named
     assert {module for module in named if module != "paceline"} <= public
 
@@ -112,7 +123,9 @@ def test_recipes_use_only_the_public_interface(name: str) -> None:
         (["run", "mnist-methods", "--part", "compare", "--data", "stripes"], "to have been run"),
     ],
 )
-def test_bad_input_is_refused_with_what_would_be_right(words: list[str], told: str, invoke: Invoke) -> None:
+def test_bad_input_is_refused_with_what_would_be_right(
+    words: list[str], told: str, invoke: Invoke
+) -> None:
     result = invoke(*words)
     assert result.exit_code == 2
     assert told in result.stderr
@@ -120,7 +133,11 @@ def test_bad_input_is_refused_with_what_would_be_right(words: list[str], told: s
 
 
 def test_a_budget_that_is_too_small_is_told_what_the_part_would_need(invoke: Invoke) -> None:
-    for name, part in (("kmnist-mlp", "exhaustive"), ("mnist-methods", "random"), ("mnist-cnn", "bayesian")):
+    for name, part in (
+        ("kmnist-mlp", "exhaustive"),
+        ("mnist-methods", "random"),
+        ("mnist-cnn", "bayesian"),
+    ):
         result = invoke("run", name, "--part", part, "--data", "stripes", "--budget", "1s")
         assert result.exit_code == 2
         assert re.search(r"expected at least about \d+ (s|min|h)", result.stderr), result.output
@@ -142,10 +159,17 @@ def test_questions_are_checked_at_once_and_asked_again(invoke: Invoke) -> None:
     assert confusion.to_numpy().sum() == 200
     given = [
         word
-        for pair in ("layers=1", "neurons=16", "activation=sigmoid", "optimizer=momentum", "learning_rate=0.01",
-                     "batch_size=100", "epochs=2")
+        for pair in (
+            "layers=1",
+            "neurons=16",
+            "activation=sigmoid",
+            "optimizer=momentum",
+            "learning_rate=0.01",
+            "batch_size=100",
+            "epochs=2",
+        )
         for word in ("--set", pair)
-    ]  # fmt: skip
+    ]
     again = invoke(*words, *given)  # the same, said in another way: nothing is trained again
     assert again.exit_code == 0, again.output
     assert len(list(Path("s").rglob("study.db"))) == 1
@@ -154,13 +178,17 @@ def test_questions_are_checked_at_once_and_asked_again(invoke: Invoke) -> None:
 
 def test_the_end_of_input_ends_cleanly(invoke: Invoke) -> None:
     for given in ("", "2\n", "9\n"):
-        result = invoke("run", "kmnist-mlp", "--quick", "--part", "yours", "--data", "stripes", typed=given)
+        result = invoke(
+            "run", "kmnist-mlp", "--quick", "--part", "yours", "--data", "stripes", typed=given
+        )
         assert result.exit_code == 0
         assert "nothing was trained" in result.stderr
     assert not list(Path.cwd().rglob("study.db"))
 
 
-def test_every_one_of_a_grid_then_a_search_on_it(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_one_of_a_grid_then_a_search_on_it(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     few = {"neurons": (8,), "learning_rate": (1e-3, 1e-2), "weight_decay": (0.0,), "epochs": (1, 2)}
     monkeypatch.setattr(kmnist_mlp, "QUICK_GRID", {**kmnist_mlp.QUICK_GRID, **few})
     words = ["run", "kmnist-mlp", "--quick", "--data", "stripes", "--study", "s"]
@@ -179,10 +207,19 @@ def test_every_one_of_a_grid_then_a_search_on_it(invoke: Invoke, monkeypatch: py
     effects = pd.read_csv("s/exhaustive/effects.csv")
     shares = effects.groupby("hyperparameter")["share"].first()
     assert 0 <= shares.min() <= shares.sum() <= 1 + 1e-9
-    for name, rows in effects.groupby("hyperparameter"):  # of a full grid, every value is in equally many
+    for name, rows in effects.groupby(
+        "hyperparameter"
+    ):  # of a full grid, every value is in equally many
         assert rows["mean"].mean() == pytest.approx(ranked["val_accuracy"].mean()), name
     assert re.search(r"Among all 8 it is number \d+", result.stdout)
-    for file in ("study.db", "best.keras", "confusion.csv", "confusion.html", "effects.html", "summary.txt"):
+    for file in (
+        "study.db",
+        "best.keras",
+        "confusion.csv",
+        "confusion.html",
+        "effects.html",
+        "summary.txt",
+    ):
         assert (Path("s/exhaustive") / file).exists(), file
     trained = paceline.load_study("s/exhaustive")
     again = invoke(*words, "--part", "exhaustive")
@@ -193,10 +230,19 @@ def test_every_one_of_a_grid_then_a_search_on_it(invoke: Invoke, monkeypatch: py
     assert later.record.final == trained.record.final
 
 
-def test_a_part_by_itself_in_python(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_by_itself_in_python(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(kmnist_mlp, "PREDEFINED", kmnist_mlp.PREDEFINED[:2])
     said: list[str] = []
-    run = Run(tmp_path / "predefined", "stripes", data_dir=images, quick=True, say=said.append, display=False)
+    run = Run(
+        tmp_path / "predefined",
+        "stripes",
+        data_dir=images,
+        quick=True,
+        say=said.append,
+        display=False,
+    )
     recipe("kmnist-mlp").part("predefined")(run)
     table = pd.read_csv(run.directory / "configurations.csv")
     assert len(table) == 2
@@ -224,17 +270,22 @@ def test_the_forecast_of_what_is_left_is_exact_where_the_pace_is_even(tmp_path: 
     }
     configs = [
         {"width": width, "batch_size": size, "epochs": epochs}
-        for width in (1, 2) for size in (10, 20) for epochs in (2, 4)
-    ]  # fmt: skip
+        for width in (1, 2)
+        for size in (10, 20)
+        for epochs in (2, 4)
+    ]
     assert len(forecast.longest(configs)) == 4
     record = Record.of(_events(space, configs))
     study = paceline.Study(tmp_path, record)
-    # one second for each step of a row, so that what is left takes as many: 4 epochs at batches of 20, 10 and 20
+    # one second for each step of a row, so that what is left takes as many: 4 epochs at batches of
+    # 20, 10 and 20
     assert forecast.left(study, configs, alike="width") == pytest.approx(4 / 20 + (4 / 10 + 4 / 20))
 
 
 def _events(space: dict[str, paceline.Choice], configs: list[dict[str, int]]) -> list[Event]:
-    """A study in which the first width's batches of 10 have trained for 4 epochs, a second for each step of a row."""
+    """A study in which the first width's batches of 10 have trained for 4 epochs, a second for each
+    step of a row.
+    """
     config = configs[1]
     seconds = config["epochs"] / config["batch_size"]
     return [

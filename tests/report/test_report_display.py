@@ -27,10 +27,11 @@ from paceline.study import Record
 
 SPACE = Space({"rate": Float(1e-4, 1e-1, sampling="log"), "[red]": Choice(["[bold]", "b"])})
 CREATED = StudyCreated(
-    1, {"metric": "val_accuracy", "direction": "maximize"},
+    1,
+    {"metric": "val_accuracy", "direction": "maximize"},
     {"name": "digits", "fingerprint": "", "rows": {"train": 1280, "val": 158, "test": 359}},
     {"epochs": 4, "batch_size": 32, "trials": 8, "search": "random"},
-)  # fmt: skip
+)
 
 
 class Terminal(io.StringIO):
@@ -39,15 +40,26 @@ class Terminal(io.StringIO):
 
 
 def begin(trials: int = 8) -> list[Event]:
-    configs: list[dict[str, Value]] = [{"rate": 0.001 * (i + 1), "[red]": "[bold]"} for i in range(trials)]
+    configs: list[dict[str, Value]] = [
+        {"rate": 0.001 * (i + 1), "[red]": "[bold]"} for i in range(trials)
+    ]
     asked = [TrialAsked(i, config, 0, 4, "random") for i, config in enumerate(configs)]
     return [CREATED, SessionStarted({}), SpaceChanged(SPACE.to_json()), *asked]
 
 
 def train(number: int, score: float | None) -> list[Event]:
-    measured = [EpochMeasured(number, epoch, {"val_accuracy": score or 0.0}, 0.1 * epoch) for epoch in range(1, 5)]
+    measured = [
+        EpochMeasured(number, epoch, {"val_accuracy": score or 0.0}, 0.1 * epoch)
+        for epoch in range(1, 5)
+    ]
     state = TrialState.FAILED if score is None else TrialState.COMPLETED
-    ended = TrialEnded(number, state, score, None if score is None else 4, "ValueError: no" if score is None else "")
+    ended = TrialEnded(
+        number,
+        state,
+        score,
+        None if score is None else 4,
+        "ValueError: no" if score is None else "",
+    )
     config: dict[str, Value] = {"rate": 0.001 * (number + 1), "[red]": "[bold]"}
     return [TrialStarted(number, "p", config), *measured, ended]
 
@@ -112,7 +124,12 @@ def test_plain_lines_have_no_control_characters_and_escape_nothing_twice() -> No
     with watch(True, trials=8, stream=stream) as display:
         assert display is not None
         record = Record()
-        for events in (begin(), [Noted("half of [red] rows are empty")], train(0, 0.5), train(1, 0.75)):
+        for events in (
+            begin(),
+            [Noted("half of [red] rows are empty")],
+            train(0, 0.5),
+            train(1, 0.75),
+        ):
             for event in events:
                 record.apply(event)
             display(record, events)
@@ -143,7 +160,13 @@ def test_the_live_display_shows_every_figure(monkeypatch: pytest.MonkeyPatch) ->
                 record.apply(event)
             display(record, events)
     told = stream.getvalue()
-    for words in ("1 of 8 trials done", "1 lane running", "val_accuracy 0.5, trial 0", "[red] [bold]", "a [bold] note"):
+    for words in (
+        "1 of 8 trials done",
+        "1 lane running",
+        "val_accuracy 0.5, trial 0",
+        "[red] [bold]",
+        "a [bold] note",
+    ):
         assert words in told
 
 
@@ -169,4 +192,6 @@ def test_watching_costs_little() -> None:
         for events in steps:
             display(record, events)
         spent = time.process_time() - began
-    assert spent / trials < 0.0005  # seconds per trial of four epochs; 0.00003 on the machine where this was written
+    assert (
+        spent / trials < 0.0005
+    )  # seconds per trial of four epochs; 0.00003 on the machine where this was written

@@ -1,4 +1,6 @@
-"""What mattered, of a whole study: which trials say it, in words, as data frames, and where it cannot be said."""
+"""What mattered, of a whole study: which trials say it, in words, as data frames, and where it
+cannot be said.
+"""
 
 import io
 import math
@@ -41,34 +43,53 @@ Score = Callable[[Mapping[str, Value]], float]
 
 
 def accuracy(config: Mapping[str, Value]) -> float:
-    return 0.9 - 0.1 * abs(math.log10(float(config["rate"])) + 2) - 0.03 * (config["[red]kind"] == "b")
+    return (
+        0.9 - 0.1 * abs(math.log10(float(config["rate"])) + 2) - 0.03 * (config["[red]kind"] == "b")
+    )
 
 
 def begin(space: Space = SPACE) -> list[Event]:
     created = StudyCreated(
-        2, {"metric": "val_accuracy", "direction": "maximize"}, {"name": "mine", "rows": {"train": 80}}, {}
+        2,
+        {"metric": "val_accuracy", "direction": "maximize"},
+        {"name": "mine", "rows": {"train": 80}},
+        {},
     )
     return [created, SpaceChanged(space.to_json())]
 
 
 def trial(
-    number: int, config: Mapping[str, Value], score: float | None, *, origin: str = "random",
-    state: TrialState = TrialState.COMPLETED, reason: str = "", epochs: int = 2,
-) -> list[Event]:  # fmt: skip
+    number: int,
+    config: Mapping[str, Value],
+    score: float | None,
+    *,
+    origin: str = "random",
+    state: TrialState = TrialState.COMPLETED,
+    reason: str = "",
+    epochs: int = 2,
+) -> list[Event]:
     measured = [
-        EpochMeasured(number, e, {"val_accuracy": score if score is not None else math.nan}, 0.5 * e)
+        EpochMeasured(
+            number, e, {"val_accuracy": score if score is not None else math.nan}, 0.5 * e
+        )
         for e in range(1, epochs + 1)
     ]
     return [
-        TrialAsked(number, config, 0, 2, origin), TrialStarted(number, "p", config), *measured,
+        TrialAsked(number, config, 0, 2, origin),
+        TrialStarted(number, "p", config),
+        *measured,
         TrialEnded(number, state, score, epochs, reason),
-    ]  # fmt: skip
+    ]
 
 
 def many(num: int, space: Space = SPACE, score: Score = accuracy) -> list[Event]:
     rng = np.random.default_rng(0)
     configs = [space.sample(rng) for _ in range(num)]
-    return [event for number, config in enumerate(configs) for event in trial(number, config, score(config))]
+    return [
+        event
+        for number, config in enumerate(configs)
+        for event in trial(number, config, score(config))
+    ]
 
 
 def write(directory: Path, events: list[Event]) -> Path:
@@ -91,7 +112,9 @@ def test_the_terminal_shows_bars_with_intervals_and_how_far_to_trust_them(tmp_pa
     assert told[1].count("█") == 28  # of 30 for 100 %
     assert told[2].startswith("  [red]kind")
     assert "% (" in told[1]
-    assert any("a model of the scores after each epoch of 60 trials, 60 of them" in line for line in told)
+    assert any(
+        "a model of the scores after each epoch of 60 trials, 60 of them" in line for line in told
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,14 +122,19 @@ def test_the_terminal_shows_bars_with_intervals_and_how_far_to_trust_them(tmp_pa
     [
         (SPACE, 9, accuracy, "cannot be told: 9 trials have a score; it takes at least 10"),
         (SPACE, 30, lambda config: 0.5, "cannot be told: all scores are equal"),
-        (Space({"rate": SPACE["rate"]}), 30, lambda config: float(config["rate"]), "but one hyperparameter"),
+        (
+            Space({"rate": SPACE["rate"]}),
+            30,
+            lambda config: float(config["rate"]),
+            "but one hyperparameter",
+        ),
         (Space(), 30, lambda config: 0.5, "no hyperparameter varies"),
         (SPACE, 0, accuracy, "cannot be told: 0 trials"),
     ],
 )
 def test_one_sentence_where_it_cannot_be_told(
     tmp_path: Path, space: Space, num: int, score: Score, said: str
-) -> None:  # fmt: skip
+) -> None:
     study = write(tmp_path, [*begin(space), *many(num, space, score)])
     told = bars(read(study).record)
     assert len(told) == 1
@@ -133,7 +161,10 @@ def test_a_study_that_has_not_begun_says_nothing() -> None:
 
 def test_which_losses_of_which_trials_count() -> None:
     config = SPACE.default()
-    crash, diverged = "Traceback\nValueError: no", "diverged: the training loss is nan after epoch 1"
+    crash, diverged = (
+        "Traceback\nValueError: no",
+        "diverged: the training loss is nan after epoch 1",
+    )
     record = Record.of(
         [
             *begin(),
@@ -147,11 +178,19 @@ def test_which_losses_of_which_trials_count() -> None:
         ]
     )
     table = evidence(record).table
-    rows = list(zip(table.trials.tolist(), table.epochs.tolist(), table.losses.tolist(), strict=True))
+    rows = list(
+        zip(table.trials.tolist(), table.epochs.tolist(), table.losses.tolist(), strict=True)
+    )
     assert rows == [
-        (0, 1, -0.7), (0, 2, -0.7), (1, 1, -0.9), (1, 2, -0.9), (2, 1, -0.8), (3, 1, -0.1), (3, 2, -0.1),
+        (0, 1, -0.7),
+        (0, 2, -0.7),
+        (1, 1, -0.9),
+        (1, 2, -0.9),
+        (2, 1, -0.8),
+        (3, 1, -0.1),
+        (3, 2, -0.1),
         (4, 2, math.inf),
-    ]  # fmt: skip
+    ]
     assert table.even[table.first_rows].tolist() == [False, True, True, False, True]
 
 
@@ -159,14 +198,19 @@ def test_the_best_epoch_counts_up_to_each_where_the_best_is_kept() -> None:
     config = SPACE.default()
     events: list[Event] = [TrialAsked(0, config, 0, 27, "random"), TrialStarted(0, "p", config)]
     scores = [0.9 if epoch == 2 else 0.5 for epoch in range(1, 28)]
-    events += [EpochMeasured(0, e, {"val_accuracy": score}, 0.5 * e) for e, score in enumerate(scores, start=1)]
+    events += [
+        EpochMeasured(0, e, {"val_accuracy": score}, 0.5 * e)
+        for e, score in enumerate(scores, start=1)
+    ]
     stopped = trial(1, config, 0.1, state=TrialState.STOPPED, epochs=1)
     for keep, expected in (("best", [-0.5, -0.9, -0.9, -0.9]), ("last", [-0.5, -0.5, -0.5, -0.5])):
         created, space = begin()
         assert isinstance(created, StudyCreated)
         score = -expected[-1]
         ended = TrialEnded(0, TrialState.COMPLETED, score, 2, "")
-        record = Record.of([replace(created, settings={"keep": keep}), space, *events, ended, *stopped])
+        record = Record.of(
+            [replace(created, settings={"keep": keep}), space, *events, ended, *stopped]
+        )
         assert evidence(record).table.losses.tolist()[:4] == expected
 
 
@@ -177,7 +221,10 @@ def test_of_many_trials_some_are_looked_at(tmp_path: Path) -> None:
     for number in range(2_000):
         config = SPACE.sample(rng)
         stopped = number % 9 > 0
-        state, score = TrialState.STOPPED if stopped else TrialState.COMPLETED, accuracy(config) - 0.05 * stopped
+        state, score = (
+            TrialState.STOPPED if stopped else TrialState.COMPLETED,
+            accuracy(config) - 0.05 * stopped,
+        )
         events += trial(number, config, score, state=state, epochs=1 if stopped else 2)
     record = Record.of(events)
     known = evidence(record)
@@ -199,7 +246,9 @@ def test_everything_as_data_frames(tmp_path: Path) -> None:
     assert (importance["sure"] > 0.7).all()
     assert importance.attrs["reason"] == ""
     assert importance["share"].sum() + study.interactions()["share"].sum() <= 1
-    assert len(study.interactions()) == 5  # momentum has one kind only, and so none of a pair with it
+    assert (
+        len(study.interactions()) == 5
+    )  # momentum has one kind only, and so none of a pair with it
     rate = study.dependence("rate")
     best = rate.sort_values("score").iloc[-1]
     assert best["value"] == pytest.approx(0.01, rel=1.5)
@@ -228,10 +277,16 @@ def test_curves_count_what_was_spent_and_keep_the_best(tmp_path: Path) -> None:
     assert curves["epochs"].tolist() == [2, 3, 5, 7]
     ended = read(tmp_path).timeline.ended
     assert curves["seconds"].tolist() == [ended[number] for number in (0, 1, 3, 2)]
-    assert progress(study.record, {0: 1.0, 1: 1.5, 3: 2.5, 2: 3.5}).seconds.tolist() == [1.0, 1.5, 2.5, 3.5]
+    assert progress(study.record, {0: 1.0, 1: 1.5, 3: 2.5, 2: 3.5}).seconds.tolist() == [
+        1.0,
+        1.5,
+        2.5,
+        3.5,
+    ]
     assert curves["best"].tolist() == [0.5, 0.5, 0.5, 0.8]
     expected = study.expected_best()
-    # of 0.5, 0.9 and 0.8: what was stopped early counts with what it had, what a model chose does not count
+    # of 0.5, 0.9 and 0.8: what was stopped early counts with what it had, what a model chose does
+    # not count
     np.testing.assert_allclose(expected["score"], [2.2 / 3, (0.9 + 0.8 + 0.9) / 3, 0.9])
 
 
@@ -245,7 +300,9 @@ def test_a_study_without_trials_has_empty_frames(tmp_path: Path) -> None:
 
 
 def test_trials_that_were_stopped_say_what_mattered_at_the_end(tmp_path: Path) -> None:
-    """After one epoch units decide, at the end the rate does; two of three trials are stopped after one."""
+    """After one epoch units decide, at the end the rate does; two of three trials are stopped after
+    one.
+    """
     rng = np.random.default_rng(0)
     events = begin()
     for number in range(90):
@@ -253,10 +310,16 @@ def test_trials_that_were_stopped_say_what_mattered_at_the_end(tmp_path: Path) -
         early = 0.2 + 0.005 * float(config["units"])
         stopped = early < 0.4
         measured = [EpochMeasured(number, 1, {"val_accuracy": early}, 0.5)]
-        measured += [] if stopped else [EpochMeasured(number, 2, {"val_accuracy": accuracy(config)}, 1.0)]
+        measured += (
+            [] if stopped else [EpochMeasured(number, 2, {"val_accuracy": accuracy(config)}, 1.0)]
+        )
         state = TrialState.STOPPED if stopped else TrialState.COMPLETED
         score = early if stopped else accuracy(config)
-        events += [TrialAsked(number, config, 0, 2, "random"), TrialStarted(number, "p", config), *measured]
+        events += [
+            TrialAsked(number, config, 0, 2, "random"),
+            TrialStarted(number, "p", config),
+            *measured,
+        ]
         events.append(TrialEnded(number, state, score, len(measured), ""))
     study = Study.open(write(tmp_path, events))
     frame = study.importance().set_index("hyperparameter")
@@ -271,9 +334,12 @@ def test_trials_that_a_search_chose_do_not_say_what_mattered(tmp_path: Path) -> 
     events = begin()
     for number in range(60):
         config = SPACE.sample(rng)
-        events += trial(number, config, accuracy(config), origin="sobol" if number < 11 else "bayes")
+        events += trial(
+            number, config, accuracy(config), origin="sobol" if number < 11 else "bayes"
+        )
     told = bars(read(write(tmp_path, events)).record)
     assert told == [
-        "What mattered is not shown: only 11 of 60 trials were drawn evenly over the space, and the shares are of all "
+        "What mattered is not shown: only 11 of 60 trials were drawn evenly over the space, and "
+        "the shares are of all "
         "of it; it takes at least 12 that the search did not choose by earlier scores."
     ]

@@ -1,4 +1,6 @@
-"""What mattered in whole studies: of the rate, which truly makes 80 %, under searches and schedules."""
+"""What mattered in whole studies: of the rate, which truly makes 80 %, under searches and
+schedules.
+"""
 
 import math
 from pathlib import Path
@@ -32,7 +34,9 @@ def training(hp: Any) -> None:
     rate, units = math.log10(hp["rate"]) / 4 + 1.25, math.log2(hp["units"]) / 4 - 1
     end = math.sqrt(0.8) * valley(rate, 0.6) - math.sqrt(0.12) * math.sqrt(12) * (units - 0.5)
     end += math.sqrt(0.08) * valley(2 * hp["dropout"], 0.3)
-    noise = 0.1 * np.random.default_rng(abs(hash((hp["rate"], hp["decay"])))).standard_normal(EPOCHS + 1)
+    noise = 0.1 * np.random.default_rng(abs(hash((hp["rate"], hp["decay"])))).standard_normal(
+        EPOCHS + 1
+    )
     for epoch in range(1, EPOCHS + 1):
         left = (1 / epoch - 1 / EPOCHS) / (1 - 1 / EPOCHS)
         if not hp.report(end + 2 * (1.8 - rate) * left + noise[0] + noise[epoch]):
@@ -46,7 +50,9 @@ def training(hp: Any) -> None:
         ("bayes", "asha", 24, False),
     ],
 )
-def test_shares_are_right_or_not_shown(tmp_path: Path, search: str, schedule: str, trials: int, told: bool) -> None:
+def test_shares_are_right_or_not_shown(
+    tmp_path: Path, search: str, schedule: str, trials: int, told: bool
+) -> None:
     study = paceline.tune(
         training,
         space=SPACE,
@@ -71,7 +77,9 @@ def test_shares_are_right_or_not_shown(tmp_path: Path, search: str, schedule: st
 
 
 @pytest.mark.parametrize(("bad", "told"), [(math.nan, True), (-math.inf, True), (None, False)])
-def test_what_fails_counts_as_worst_or_is_said_to_be_left_out(tmp_path: Path, bad: float | None, told: bool) -> None:
+def test_what_fails_counts_as_worst_or_is_said_to_be_left_out(
+    tmp_path: Path, bad: float | None, told: bool
+) -> None:
     def score(hp: Any) -> float:
         x, y = hp.Float("x", 0.0, 1.0), hp.Float("y", 0.0, 1.0)
         if y > 0.5 and bad is None:
@@ -79,11 +87,20 @@ def test_what_fails_counts_as_worst_or_is_said_to_be_left_out(tmp_path: Path, ba
         return float(bad) if y > 0.5 and bad is not None else -((x - 0.7) ** 2)
 
     study = paceline.tune(
-        score, objective="max", trials=60, search="sobol", seed=1, study=tmp_path / "s", final=False, display=False
+        score,
+        objective="max",
+        trials=60,
+        search="sobol",
+        seed=1,
+        study=tmp_path / "s",
+        final=False,
+        display=False,
     )
     found = study.importance().set_index("hyperparameter")["share"]
     lines = " ".join(bars(study.record))
     if told:
         assert not found["x"] > 0.5  # what matters is y; or nothing is shown
     else:
-        assert "trials that failed are left out, so this holds only where trials do not fail" in lines
+        assert (
+            "trials that failed are left out, so this holds only where trials do not fail" in lines
+        )

@@ -1,4 +1,6 @@
-"""A study of many trials: what is shown stays small, says that it is a choice, and has the best in it."""
+"""A study of many trials: what is shown stays small, says that it is a choice, and has the best in
+it.
+"""
 
 import re
 import subprocess
@@ -41,7 +43,9 @@ MOST = 2_000  # rows of the table, and dots of the figure
 
 def events(num: int, stopped: int) -> Iterator[Event]:
     data = {"name": "made up", "kind": "function"}
-    yield StudyCreated(2, {"metric": "score", "direction": "maximize"}, data, {"search": "random", "seed": 1})
+    yield StudyCreated(
+        2, {"metric": "score", "direction": "maximize"}, data, {"search": "random", "seed": 1}
+    )
     yield SessionStarted({})
     yield SpaceChanged(SPACE.to_json())
     for number in range(num):
@@ -57,7 +61,9 @@ def events(num: int, stopped: int) -> Iterator[Event]:
 @cache
 def summary(num: int, stopped: int = 0) -> Summary:
     record = Record.of(events(num, stopped))
-    return Summary(Path("made-up"), record, 60.0, None, Timeline(ended=dict.fromkeys(record.trials, 1.0)))
+    return Summary(
+        Path("made-up"), record, 60.0, None, Timeline(ended=dict.fromkeys(record.trials, 1.0))
+    )
 
 
 def figures(of: Summary) -> dict[str, Any]:
@@ -65,7 +71,10 @@ def figures(of: Summary) -> dict[str, Any]:
 
 
 def rows(of: Summary) -> list[int]:
-    return [int(number) for number in re.findall(r'<th scope="row"[^>]*>(\d+)</th>', trials.panel(of).html)]
+    return [
+        int(number)
+        for number in re.findall(r'<th scope="row"[^>]*>(\d+)</th>', trials.panel(of).html)
+    ]
 
 
 def test_the_table_lists_a_choice_and_says_so() -> None:
@@ -74,7 +83,9 @@ def test_the_table_lists_a_choice_and_says_so() -> None:
     assert MOST / 2 < len(listed) <= MOST
     assert listed == sorted(set(listed))
     assert {trial.number for trial in large.ranked[: MOST // 10]} <= set(listed)
-    said = f"Of 5,000 trials {len(listed):,} are listed: the 200 best, and of the others about one in "
+    said = (
+        f"Of 5,000 trials {len(listed):,} are listed: the 200 best, and of the others about one in "
+    )
     assert said in trials.panel(large).html
     assert "study.trials_dataframe()" in trials.panel(large).html
 
@@ -94,7 +105,10 @@ def test_figures_hold_a_choice_with_the_best_and_say_so() -> None:
     assert MOST / 2 < len(dots["x"]) <= MOST
     assert any(text.startswith(f"trial {best.number}:") for text in dots["text"])
     assert "completed trials" in figures(large)["best_so_far"].alt
-    assert " are drawn: the 200 best, and of the others about one in " in figures(large)["best_so_far"].alt
+    assert (
+        " are drawn: the 200 best, and of the others about one in "
+        in figures(large)["best_so_far"].alt
+    )
     curves = figures(large)["learning_curves"]
     numbers = {number for trace in curves.plotly["data"] for number in trace["text"]}
     assert len(numbers) <= 1_000
@@ -115,7 +129,9 @@ def test_a_score_that_only_ever_gets_better_is_a_short_line() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 700), st.integers(1, 60), st.randoms(use_true_random=False))
-def test_a_choice_is_small_has_the_best_and_stays_while_the_study_grows(total: int, most: int, random: Any) -> None:
+def test_a_choice_is_small_has_the_best_and_stays_while_the_study_grows(
+    total: int, most: int, random: Any
+) -> None:
     ranked = random.sample(range(total), total)
     one, more = drawn(range(total), ranked, most), drawn(range(total + 1), ranked, most)
     assert len(one.numbers) == min(total, len(one.numbers)) <= max(most, 0)
@@ -135,20 +151,29 @@ def test_a_choice_follows_no_period() -> None:
 
 def test_what_chance_would_reach_takes_no_time_quadratic_in_the_trials() -> None:
     losses = np.random.default_rng(0).normal(size=300)
-    np.testing.assert_allclose(expected_best(losses, [1, 7, 250]), expected_best(losses)[[0, 6, 249]], rtol=1e-12)
+    np.testing.assert_allclose(
+        expected_best(losses, [1, 7, 250]), expected_best(losses)[[0, 6, 249]], rtol=1e-12
+    )
     many = np.arange(100_000.0)  # the smallest of n of 0..N-1 is (N - n) / (n + 1) on average
     counts = [1, 10, 1_000, 99_999, 100_000]
-    np.testing.assert_allclose(expected_best(many, counts), [(100_000 - n) / (n + 1) for n in counts], rtol=1e-9)
+    np.testing.assert_allclose(
+        expected_best(many, counts), [(100_000 - n) / (n + 1) for n in counts], rtol=1e-9
+    )
 
 
 def test_who_only_reads_a_study_does_not_wait_for_what_carries_one_out(tmp_path: Path) -> None:
     program = (
-        "import sys; from paceline.report import read, text; from paceline.report.terminal import console\n"
+        "import sys; from paceline.report import read, text; from paceline.report.terminal import "
+        "console\n"
         "from paceline.store import StudyStore; from pathlib import Path\n"
-        "StudyStore(Path(sys.argv[1]), writable=True).close(); text.show(read(sys.argv[1]), console())\n"
-        "print([name for name in ('paceline.data', 'paceline.search', 'paceline.study.plan') if name in sys.modules])"
+        "StudyStore(Path(sys.argv[1]), writable=True).close(); text.show(read(sys.argv[1]), "
+        "console())\n"
+        "print([name for name in ('paceline.data', 'paceline.search', 'paceline.study.plan') if "
+        "name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"
 
 

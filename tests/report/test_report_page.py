@@ -1,4 +1,6 @@
-"""The report: whole, readable whatever happened to the study, and never running what users typed."""
+"""The report: whole, readable whatever happened to the study, and never running what users
+typed.
+"""
 
 import json
 import re
@@ -48,36 +50,73 @@ from paceline.study.closing import Closing, Replication
 
 PANELS = ["answer", "winner", "search", "mattered", "seconds", "trials", "tested", "repeat"]
 EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'&amp;"
-SPACE = Space({"rate": Float(1e-4, 1e-1, sampling="log"), "units": Int(8, 64), "kind": Choice(["a", "b"])})
-DATA: dict[str, Json] = {"name": "mine", "fingerprint": "f00d", "rows": {"train": 80, "val": 20, "test": 10}}
+SPACE = Space(
+    {"rate": Float(1e-4, 1e-1, sampling="log"), "units": Int(8, 64), "kind": Choice(["a", "b"])}
+)
+DATA: dict[str, Json] = {
+    "name": "mine",
+    "fingerprint": "f00d",
+    "rows": {"train": 80, "val": 20, "test": 10},
+}
 
 
 def begin(space: Space = SPACE, data: dict[str, Json] = DATA, **settings: Json) -> list[Event]:
     known = {"epochs": 3, "batch_size": 32, "trials": 30, "search": "random", "seed": 7, **settings}
     created = StudyCreated(2, {"metric": "val_accuracy", "direction": "maximize"}, data, known)
-    return [created, SessionStarted({"keras": "3.15", "numpy": "2.4"}), SpaceChanged(space.to_json())]
+    return [
+        created,
+        SessionStarted({"keras": "3.15", "numpy": "2.4"}),
+        SpaceChanged(space.to_json()),
+    ]
 
 
-def trial(number: int, score: float | None, *, epochs: int = 3, config: dict[str, Value] | None = None) -> list[Event]:
-    config = config or {"rate": 0.0005 * (number % 9 + 1), "units": 8 + number % 50, "kind": "ab"[number % 2]}
-    start: list[Event] = [TrialAsked(number, config, 0, 3, "random"), TrialStarted(number, "p", config)]
+def trial(
+    number: int, score: float | None, *, epochs: int = 3, config: dict[str, Value] | None = None
+) -> list[Event]:
+    config = config or {
+        "rate": 0.0005 * (number % 9 + 1),
+        "units": 8 + number % 50,
+        "kind": "ab"[number % 2],
+    }
+    start: list[Event] = [
+        TrialAsked(number, config, 0, 3, "random"),
+        TrialStarted(number, "p", config),
+    ]
     if score is None:
-        return [*start, TrialEnded(number, TrialState.FAILED, None, None, f"Traceback\n{EVIL}\nValueError: {EVIL}\n")]
+        return [
+            *start,
+            TrialEnded(
+                number, TrialState.FAILED, None, None, f"Traceback\n{EVIL}\nValueError: {EVIL}\n"
+            ),
+        ]
     curve = [score * (epoch + 1) / (epoch + 2) for epoch in range(1, epochs)] + [score]
-    measured = [EpochMeasured(number, e, {"val_accuracy": one}, 0.1 * e) for e, one in enumerate(curve, start=1)]
+    measured = [
+        EpochMeasured(number, e, {"val_accuracy": one}, 0.1 * e)
+        for e, one in enumerate(curve, start=1)
+    ]
     state = TrialState.COMPLETED if epochs == 3 else TrialState.STOPPED
     return [*start, *measured, TrialEnded(number, state, score, epochs, "")]
 
 
 def many(num: int) -> list[Event]:
-    return [event for n in range(num) for event in trial(n, 0.8 + 0.01 * (n * 7 % 13), epochs=3 if n % 3 else 1)]
+    return [
+        event
+        for n in range(num)
+        for event in trial(n, 0.8 + 0.01 * (n * 7 % 13), epochs=3 if n % 3 else 1)
+    ]
 
 
 def final(numbers: Sequence[int], pairs: int = 4) -> list[Event]:
     measured = [
-        FinalMeasured(n, p, 0.9 - 0.01 * n + 0.002 * (n * p % 5), 3, {}, 0.1) for p in range(pairs) for n in numbers
+        FinalMeasured(n, p, 0.9 - 0.01 * n + 0.002 * (n * p % 5), 3, {}, 0.1)
+        for p in range(pairs)
+        for n in numbers
     ]
-    return [FinalStarted(tuple(numbers), numbers[-1], pairs, True, 0.1), *measured, FinalEnded(numbers[0], "best")]
+    return [
+        FinalStarted(tuple(numbers), numbers[-1], pairs, True, 0.1),
+        *measured,
+        FinalEnded(numbers[0], "best"),
+    ]
 
 
 def write(directory: Path, *events: Event) -> Path:
@@ -89,7 +128,15 @@ def write(directory: Path, *events: Event) -> Path:
 
 END = SessionEnded("enough", 12.0)
 TESTED = BestTested(1, {"accuracy": 0.81, "loss": 0.4}, refitted=True, epochs=3)
-WHOLE = [*begin(), ProgramCompiled("p", 4, 1.0, 1), *many(30), *final([1, 5, 9]), TESTED, Noted("Mind the gap."), END]
+WHOLE = [
+    *begin(),
+    ProgramCompiled("p", 4, 1.0, 1),
+    *many(30),
+    *final([1, 5, 9]),
+    TESTED,
+    Noted("Mind the gap."),
+    END,
+]
 
 NO_SCORES = [event for number in range(3) for event in trial(number, None)]
 ONE_NAME = Space({"rate": Float(1e-4, 1e-1)})
@@ -98,23 +145,51 @@ CASES: dict[str, tuple[list[Event], str]] = {
     "not begun": ([], "The study has not begun."),
     "only created": (begin(), "No trial has completed yet, so there is no answer."),
     "one trial": ([*begin(), *trial(0, 0.5), END], "It is the only trial that completed"),
-    "one that was stopped": ([*begin(), *trial(0, 0.5, epochs=1), END], "No trial has completed yet"),
+    "one that was stopped": (
+        [*begin(), *trial(0, 0.5, epochs=1), END],
+        "No trial has completed yet",
+    ),
     "only failed trials": ([*begin(), *NO_SCORES, END], "All trials failed, so there is no answer"),
-    "constant scores": ([*begin(), *(e for n in range(20) for e in trial(n, 0.5)), END], "20 trial"),
+    "constant scores": (
+        [*begin(), *(e for n in range(20) for e in trial(n, 0.5)), END],
+        "20 trial",
+    ),
     "one hyperparameter": (
-        [*begin(ONE_NAME), *(e for n in range(5) for e in trial(n, n / 9, config={"rate": 0.01})), END],
+        [
+            *begin(ONE_NAME),
+            *(e for n in range(5) for e in trial(n, n / 9, config={"rate": 0.01})),
+            END,
+        ],
         "1 hyperparameter",
     ),
     "running": ([*begin(), *many(9), *trial(9, 0.9)[:4]], "running"),
-    "scores that are not finite": ([*begin(), *trial(0, float("nan")), *trial(1, 0.5), END], "Trial 1"),
-    "a final that is not finished": ([*begin(), *many(9), *final([1, 5])[:4]], "The final has no winner yet"),
-    "a final that failed": (
-        [*begin(), *many(9), FinalStarted((1,), None, 2, True, 0.1), FinalMeasured(1, 0, None, None, {}, 0.1), END],
+    "scores that are not finite": (
+        [*begin(), *trial(0, float("nan")), *trial(1, 0.5), END],
+        "Trial 1",
+    ),
+    "a final that is not finished": (
+        [*begin(), *many(9), *final([1, 5])[:4]],
         "The final has no winner yet",
     ),
-    "a function's": ([*begin(data={"name": "f", "kind": "function"}), *many(9), END], "The study is of a function"),
+    "a final that failed": (
+        [
+            *begin(),
+            *many(9),
+            FinalStarted((1,), None, 2, True, 0.1),
+            FinalMeasured(1, 0, None, None, {}, 0.1),
+            END,
+        ],
+        "The final has no winner yet",
+    ),
+    "a function's": (
+        [*begin(data={"name": "f", "kind": "function"}), *many(9), END],
+        "The study is of a function",
+    ),
     "an older format": (
-        [StudyCreated(1, {"metric": "val_loss", "direction": "minimize"}, {"name": "old"}, {}), END],
+        [
+            StudyCreated(1, {"metric": "val_loss", "direction": "minimize"}, {"name": "old"}, {}),
+            END,
+        ],
         "no answer",
     ),
     "no test part": ([*begin(), *many(9), END], "no test part"),
@@ -138,7 +213,11 @@ class Page(HTMLParser):
         self._tag = tag
         given = dict(attrs)
         self.running += [name for name, _ in attrs if name.startswith("on")]
-        self.running += [str(v) for k, v in attrs if k in ("src", "href") and not str(v).startswith(("#", "data:"))]
+        self.running += [
+            str(v)
+            for k, v in attrs
+            if k in ("src", "href") and not str(v).startswith(("#", "data:"))
+        ]
         if tag == "script":
             self.scripts.append("")
         if tag == "section":
@@ -160,7 +239,9 @@ def figures_in(page: Page) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_report_is_made_of_every_study_and_says_what_cannot_be_said(tmp_path: Path, name: str) -> None:
+def test_a_report_is_made_of_every_study_and_says_what_cannot_be_said(
+    tmp_path: Path, name: str
+) -> None:
     events, said = CASES[name]
     directory = write(tmp_path, *events)
     path = write_report(directory)
@@ -178,10 +259,27 @@ def test_a_report_is_made_of_every_study_and_says_what_cannot_be_said(tmp_path: 
 
 def test_what_users_typed_is_shown_and_never_run(tmp_path: Path) -> None:
     space = Space({EVIL: Choice([EVIL, "b"]), "rate": Float(1e-4, 1e-1)})
-    data: dict[str, Json] = {"name": EVIL, "fingerprint": EVIL, "rows": {"train": 80, "val": 20, "test": 10}}
-    configs: list[dict[str, Value]] = [{EVIL: EVIL, "rate": 0.01}, {EVIL: "b", "rate": 0.02}, {EVIL: EVIL, "rate": 0.1}]
-    trials = [event for n, config in enumerate(configs) for event in trial(n, 0.5 + n / 10, config=config)]
-    events = [*begin(space, data, search=EVIL), *trials, *trial(3, None), Noted(EVIL), *final([1, 2]), END]
+    data: dict[str, Json] = {
+        "name": EVIL,
+        "fingerprint": EVIL,
+        "rows": {"train": 80, "val": 20, "test": 10},
+    }
+    configs: list[dict[str, Value]] = [
+        {EVIL: EVIL, "rate": 0.01},
+        {EVIL: "b", "rate": 0.02},
+        {EVIL: EVIL, "rate": 0.1},
+    ]
+    trials = [
+        event for n, config in enumerate(configs) for event in trial(n, 0.5 + n / 10, config=config)
+    ]
+    events = [
+        *begin(space, data, search=EVIL),
+        *trials,
+        *trial(3, None),
+        Noted(EVIL),
+        *final([1, 2]),
+        END,
+    ]
     path = write_report(write(tmp_path, *events))
     page = Page(path)
     assert len(page.scripts) == 4
@@ -252,13 +350,22 @@ def test_the_terminal_and_python_write_it_where_they_are_told(tmp_path: Path) ->
 
 def test_the_command_is_one_that_the_terminal_takes(tmp_path: Path) -> None:
     source = {
-        "model": "mlp", "fixed": {"units": 64, "batch_norm": True}, "data": "my digits.npz", "validation": 0.2,
-        "data_options": {"test": 0.25, "target": "y"}, "class_weight": {"0": 1.0, "1": 2.5},
-    }  # fmt: skip
+        "model": "mlp",
+        "fixed": {"units": 64, "batch_norm": True},
+        "data": "my digits.npz",
+        "validation": 0.2,
+        "data_options": {"test": 0.25, "target": "y"},
+        "class_weight": {"0": 1.0, "1": 2.5},
+    }
     settings: dict[str, Json] = {
-        "source": source, "schedule": create("asha").to_json(), "search": "auto", "seconds": 90.0, "patience": 3,
-        "closing": Closing.of(8, "small", False).to_json(), "replication": Replication.of(2).to_json(),
-    }  # fmt: skip
+        "source": source,
+        "schedule": create("asha").to_json(),
+        "search": "auto",
+        "seconds": 90.0,
+        "patience": 3,
+        "closing": Closing.of(8, "small", False).to_json(),
+        "replication": Replication.of(2).to_json(),
+    }
     settings["epochs"] = None
     space = Space({"epochs": Choice([5, 10]), "rate": Float(1e-4, 1e-1)})
     page = Page(write_report(write(tmp_path / "a", *begin(space, **settings), END)))
@@ -269,10 +376,24 @@ def test_the_command_is_one_that_the_terminal_takes(tmp_path: Path) -> None:
     assert isinstance(group, TyperGroup)
     given = group.commands["tune"].make_context("tune", typed[2:]).params
     expected = {
-        "model": "mlp", "data": "my digits.npz", "objective": "val_accuracy:max", "epochs": "5,10", "trials": 30,
-        "budget": "90s", "seed": 7, "validation": 0.2, "patience": 3, "repeats": 2, "final": "8", "prefer": "small",
-        "refit": False, "target": "y", "test": "0.25", "class_weight": "0=1,1=2.5", "schedule": "asha",
-    }  # fmt: skip
+        "model": "mlp",
+        "data": "my digits.npz",
+        "objective": "val_accuracy:max",
+        "epochs": "5,10",
+        "trials": 30,
+        "budget": "90s",
+        "seed": 7,
+        "validation": 0.2,
+        "patience": 3,
+        "repeats": 2,
+        "final": "8",
+        "prefer": "small",
+        "refit": False,
+        "target": "y",
+        "test": "0.25",
+        "class_weight": "0=1,1=2.5",
+        "schedule": "asha",
+    }
     assert {name: given[name] for name in expected} == expected
     assert list(given["fixed"]) == ["units=64", "batch_norm=yes"]
     settings["source"] = {**source, "data": None}
@@ -294,7 +415,9 @@ def test_each_figure_can_be_had_alone(tmp_path: Path) -> None:
         assert getattr(study.plot, figure)().data
     rng = np.random.default_rng(0)
     configs = [dict(SPACE.sample(rng)) for _ in range(40)]
-    trials = [e for n, c in enumerate(configs) for e in trial(n, 0.5 + float(c["units"]) / 200, config=c)]
+    trials = [
+        e for n, c in enumerate(configs) for e in trial(n, 0.5 + float(c["units"]) / 200, config=c)
+    ]
     learned = Study.open(write(tmp_path / "learned", *begin(), *trials, END))
     for figure in ("importance", "dependence"):
         assert getattr(learned.plot, figure)().data
@@ -321,14 +444,23 @@ def browse(path: Path, profile: Path) -> tuple[str, str]:
     if program is None:
         pytest.skip("there is no Chromium on this machine")
     command = [
-        program, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--v=0",
-        "--enable-logging=stderr", "--virtual-time-budget=20000", "--dump-dom", path.as_uri(),
-    ]  # fmt: skip
+        program,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={profile}",
+        "--v=0",
+        "--enable-logging=stderr",
+        "--virtual-time-budget=20000",
+        "--dump-dom",
+        path.as_uri(),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
-# Sorts the trials by their number, twice, and shows the panel again: the sorting is kept. The title tells.
+# Sorts the trials by their number, twice, and shows the panel again: the sorting is kept. The title
+# tells.
 SORT = """
 const numbers = () => [...document.querySelectorAll("#trials tbody th")].slice(0, 3).map((each) => each.textContent);
 const wait = setInterval(async () => {
@@ -350,14 +482,27 @@ const wait = setInterval(async () => {
 def test_a_browser_draws_every_panel_and_says_nothing_about_it(tmp_path: Path) -> None:
     space = Space({EVIL: Choice([EVIL, "b"]), "rate": Float(1e-4, 1e-1), "units": Int(8, 64)})
     configs: list[dict[str, Value]] = [
-        {EVIL: EVIL if n % 2 else "b", "rate": 0.004 * (n * 7 % 24 + 1), "units": 8 + 2 * n} for n in range(24)
+        {EVIL: EVIL if n % 2 else "b", "rate": 0.004 * (n * 7 % 24 + 1), "units": 8 + 2 * n}
+        for n in range(24)
     ]
-    trials = [event for n, config in enumerate(configs) for event in trial(n, 0.5 + n / 60, config=config)]
+    trials = [
+        event for n, config in enumerate(configs) for event in trial(n, 0.5 + n / 60, config=config)
+    ]
     stopped = trial(24, 0.4, epochs=1, config=configs[0])
-    events = [*begin(space, {**DATA, "name": EVIL}), *trials, *stopped, *trial(25, None), *final([1, 2]), TESTED, END]
+    events = [
+        *begin(space, {**DATA, "name": EVIL}),
+        *trials,
+        *stopped,
+        *trial(25, None),
+        *final([1, 2]),
+        TESTED,
+        END,
+    ]
     study = write(tmp_path / "study", *events)
     report = write_report(study)
-    report.write_text(report.read_text("utf-8").replace("</body>", f"<script>{SORT}</script></body>"), "utf-8")
+    report.write_text(
+        report.read_text("utf-8").replace("</body>", f"<script>{SORT}</script></body>"), "utf-8"
+    )
     page, console = browse(report, tmp_path / "profile")
     assert console == ""
     assert 'data-drawn="yes"' in page[:300]
@@ -367,5 +512,13 @@ def test_a_browser_draws_every_panel_and_says_nothing_about_it(tmp_path: Path) -
     assert re.findall(r'<section id="(\w+)"', body) == PANELS
     places = re.findall(r'<figure data-figure="(\w+)"><div class="plot[^>]*data-drawn="yes"', body)
     search = ["best_so_far", "learning_curves", "ends"]
-    assert places == ["rivals", "differences", *search, "importance", "dependence", "configurations", "seconds"]
+    assert places == [
+        "rivals",
+        "differences",
+        *search,
+        "importance",
+        "dependence",
+        "configurations",
+        "seconds",
+    ]
     assert body.count('aria-sort="none"') == 8

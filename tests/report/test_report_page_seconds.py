@@ -66,17 +66,24 @@ def test_time_between_sessions_does_not_count_and_a_killed_one_counts_to_its_las
     assert found.ended == {0: pytest.approx(7)}
 
 
-@given(st.lists(st.tuples(st.floats(0, 9), st.sampled_from("ACMES"), st.floats(0, 20)), max_size=30))
-def test_the_parts_are_never_negative_and_never_more_than_there_was(steps: Sequence[tuple[float, str, float]]) -> None:
+@given(
+    st.lists(st.tuples(st.floats(0, 9), st.sampled_from("ACMES"), st.floats(0, 20)), max_size=30)
+)
+def test_the_parts_are_never_negative_and_never_more_than_there_was(
+    steps: Sequence[tuple[float, str, float]],
+) -> None:
     now, total, stored = 0.0, 0.0, [(0.0, SessionStarted({}))]
     events: list[tuple[float, Event]] = list(stored)
     began, alive = 0.0, True
     for number, (pause, kind, seconds) in enumerate(steps):
         now += pause
         kinds: dict[str, Event] = {
-            "A": TrialAsked(number, {}, 0, 1, ""), "C": ProgramCompiled("p", 1, seconds, 1),
-            "M": measured(number, 1, seconds), "E": SessionEnded("", now - began), "S": SessionStarted({}),
-        }  # fmt: skip
+            "A": TrialAsked(number, {}, 0, 1, ""),
+            "C": ProgramCompiled("p", 1, seconds, 1),
+            "M": measured(number, 1, seconds),
+            "E": SessionEnded("", now - began),
+            "S": SessionStarted({}),
+        }
         events.append((now, kinds[kind]))
         if kind in "ES" and alive:
             total += now - began if kind == "E" else events[-2][0] - began

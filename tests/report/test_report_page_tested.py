@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from paceline.core.events import BestTested, SessionEnded, SessionStarted, SpaceChanged, StudyCreated
+from paceline.core.events import (
+    BestTested,
+    SessionEnded,
+    SessionStarted,
+    SpaceChanged,
+    StudyCreated,
+)
 from paceline.report import Study, read
 from paceline.report.page.pictures import look_like_images, pictures
 from paceline.report.panels import Panel, panels
@@ -34,7 +40,9 @@ def echo(shape: tuple[int, ...]) -> Any:
 def one_of(num_rows: int, num_classes: int) -> tuple[Array, Array]:
     """Probabilities, and classes of which about two thirds are the likeliest."""
     said = RNG.dirichlet(np.ones(num_classes), num_rows).astype(np.float32)
-    truth = np.where(RNG.random(num_rows) < 0.66, said.argmax(axis=1), RNG.integers(num_classes, size=num_rows))
+    truth = np.where(
+        RNG.random(num_rows) < 0.66, said.argmax(axis=1), RNG.integers(num_classes, size=num_rows)
+    )
     return said, truth.astype(np.int32)
 
 
@@ -42,10 +50,15 @@ def shown(directory: Path) -> Panel:
     store = StudyStore(directory, writable=True)
     objective = {"metric": "val_loss", "direction": "minimize"}
     rows = {"rows": {"train": 8, "val": 2, "test": 3}}
-    store.append([
-        StudyCreated(2, objective, {"name": "mine", "fingerprint": "", **rows}, {}), SessionStarted({}),
-        SpaceChanged(Space({"rate": Float(0.0, 1.0)}).to_json()), BestTested(0, {"loss": 0.5}), SessionEnded("", 1.0),
-    ])  # fmt: skip
+    store.append(
+        [
+            StudyCreated(2, objective, {"name": "mine", "fingerprint": "", **rows}, {}),
+            SessionStarted({}),
+            SpaceChanged(Space({"rate": Float(0.0, 1.0)}).to_json()),
+            BestTested(0, {"loss": 0.5}),
+            SessionEnded("", 1.0),
+        ]
+    )
     store.close()
     return next(panel for panel in panels(read(directory)) if panel.name == "tested")
 
@@ -66,11 +79,15 @@ def test_each_class_counts_as_scikit_learn_counts(tmp_path: Path) -> None:
     panel = shown(tmp_path)
     measured = np.stack(precision_recall_fscore_support(truth, said.argmax(axis=1)), axis=1)
     for name, expected in zip(["a", "b", "&lt;c&gt;", "d"], measured, strict=True):
-        assert [float(cell) for cell in cells(panel, name)] == pytest.approx(expected.tolist(), abs=1e-4)
+        assert [float(cell) for cell in cells(panel, name)] == pytest.approx(
+            expected.tolist(), abs=1e-4
+        )
     counts = confusion_matrix(truth, said.argmax(axis=1))
     (figure,) = panel.figures
     heat = figure.plotly["data"][0]
-    assert np.array(heat["z"]) == pytest.approx(counts / counts.sum(axis=1, keepdims=True), abs=1e-4)
+    assert np.array(heat["z"]) == pytest.approx(
+        counts / counts.sum(axis=1, keepdims=True), abs=1e-4
+    )
     assert heat["x"] == ["a", "b", "&lt;c&gt;", "d"]
     assert f"{np.trace(counts):,} of 200 rows" in figure.alt
     assert Study.open(tmp_path).plot.confusion().data
@@ -119,8 +136,12 @@ def test_a_regression_measures_as_scikit_learn_does(tmp_path: Path) -> None:
     y = (x[:, 0] + 0.1 * RNG.normal(size=300)).astype(np.float32)
     assert tested.write_tested(tmp_path, echo((1,)), x, y, "regression")
     panel = shown(tmp_path)
-    measured = [metric(y, x[:, 0]) for metric in (root_mean_squared_error, mean_absolute_error, r2_score)]
-    assert [float(cell) for cell in cells(panel, "target")] == pytest.approx([*measured, 300], rel=1e-3)
+    measured = [
+        metric(y, x[:, 0]) for metric in (root_mean_squared_error, mean_absolute_error, r2_score)
+    ]
+    assert [float(cell) for cell in cells(panel, "target")] == pytest.approx(
+        [*measured, 300], rel=1e-3
+    )
     assert [figure.name for figure in panel.figures] == ["predicted", "residuals"]
     assert sum(panel.figures[1].plotly["data"][0]["y"]) == 300
     assert Study.open(tmp_path).plot.predicted().data
@@ -142,7 +163,11 @@ def test_many_rows_are_thinned_and_the_file_stays_small(tmp_path: Path) -> None:
 def test_images_are_shown(tmp_path: Path) -> None:
     import keras
 
-    layers = [keras.Input((8, 8)), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
+    layers = [
+        keras.Input((8, 8)),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3, activation="softmax"),
+    ]
     x, y = RNG.random((60, 8, 8)).astype(np.float32), RNG.integers(3, size=60)
     assert tested.write_tested(tmp_path, keras.Sequential(layers), x, y, "classification")
     assert shown(tmp_path).html.count('<img src="data:image/png;base64,') >= 5
@@ -153,8 +178,16 @@ def test_images_are_shown(tmp_path: Path) -> None:
     [
         ({"a": np.zeros((3, 1))}, np.zeros(3), "regression"),
         (np.zeros((3, 2), np.float32), [np.zeros(3), np.zeros(3)], "regression"),
-        (np.zeros((3, 2), np.float32), np.ones((3, 2)), "classification"),  # two labels for each row
-        (np.zeros((3, 4, 2), np.float32), np.zeros((3, 4)), "classification"),  # a class for each step
+        (
+            np.zeros((3, 2), np.float32),
+            np.ones((3, 2)),
+            "classification",
+        ),  # two labels for each row
+        (
+            np.zeros((3, 4, 2), np.float32),
+            np.zeros((3, 4)),
+            "classification",
+        ),  # a class for each step
         (np.zeros((3, 2), np.float32), np.array([0, 1, 7]), "classification"),
         (np.zeros((3, 2), np.float32), np.zeros(3), "regression"),
         (np.zeros((0, 2), np.float32), np.zeros(0), "regression"),
@@ -172,7 +205,11 @@ def test_what_has_another_form_is_left_out_and_what_was_there_taken_away(
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.sampled_from([(6, 7), (9, 6, 1), (6, 8, 3), (7, 6, 4)]).flatmap(lambda s: arrays.arrays(np.uint8, (2, *s))))
+@given(
+    st.sampled_from([(6, 7), (9, 6, 1), (6, 8, 3), (7, 6, 4)]).flatmap(
+        lambda s: arrays.arrays(np.uint8, (2, *s))
+    )
+)
 def test_a_picture_is_read_back_as_it_was(rows: Array) -> None:
     import base64
     import struct
@@ -185,5 +222,7 @@ def test_a_picture_is_read_back_as_it_was(rows: Array) -> None:
         width, height, _, colour = struct.unpack(">2I2B", file[16:26])
         channels = {0: 1, 2: 3, 6: 4}[colour]
         length = struct.unpack(">I", file[33:37])[0]
-        lines = np.frombuffer(zlib.decompress(file[41 : 41 + length]), np.uint8).reshape(height, 1 + width * channels)
+        lines = np.frombuffer(zlib.decompress(file[41 : 41 + length]), np.uint8).reshape(
+            height, 1 + width * channels
+        )
         assert np.array_equal(lines[:, 1:].reshape(row.shape), row)

@@ -1,4 +1,6 @@
-"""What a study says of itself: running, interrupted, killed, with failures and with numbers that are not finite."""
+"""What a study says of itself: running, interrupted, killed, with failures and with numbers that
+are not finite.
+"""
 
 import io
 import json
@@ -29,17 +31,16 @@ from paceline.store import StudyStore
 SPACE = Space({"rate": Float(1e-4, 1e-1, sampling="log"), "[red]": Choice(["[bold]", "b"])})
 BEGIN: list[Event] = [
     StudyCreated(
-        1, {"metric": "val_loss", "direction": "minimize"},
+        1,
+        {"metric": "val_loss", "direction": "minimize"},
         {"name": "[i]mine", "fingerprint": "", "rows": {"train": 1280, "val": 158, "test": 0}},
         {"epochs": 1, "batch_size": 32, "trials": 3, "search": "random"},
     ),
     SessionStarted({"keras": "3"}),
     SpaceChanged(SPACE.to_json()),
     Noted("One [red] note."),
-]  # fmt: skip
-FAILURE = (
-    'Traceback (most recent call last):\n  File "m.py", line 3, in build\n    raise\nValueError: [bold]no[/bold]\n'
-)
+]
+FAILURE = 'Traceback (most recent call last):\n  File "m.py", line 3, in build\n    raise\nValueError: [bold]no[/bold]\n'
 
 
 def trial(number: int, score: float | None) -> list[Event]:
@@ -48,13 +49,18 @@ def trial(number: int, score: float | None) -> list[Event]:
     if score is None:
         ended = TrialEnded(number, TrialState.FAILED, None, None, FAILURE)
     metrics = {"loss": float("nan"), "val_loss": score or 0.0}
-    start: list[Event] = [TrialAsked(number, config, 0, 1, "random"), TrialStarted(number, "p", config)]
+    start: list[Event] = [
+        TrialAsked(number, config, 0, 1, "random"),
+        TrialStarted(number, "p", config),
+    ]
     return [*start, EpochMeasured(number, 1, metrics, 0.5), ended]
 
 
 def write(directory: Path, *events: Event, alive: bool = False) -> Path:
     store = StudyStore(directory, writable=True)
-    values = None if alive else {"writer": {"pid": 2**22 + 5, "host": os.uname().nodename, "since": 0.0}}
+    values = (
+        None if alive else {"writer": {"pid": 2**22 + 5, "host": os.uname().nodename, "since": 0.0}}
+    )
     store.append(events, values)
     store.close()
     return directory
@@ -67,13 +73,27 @@ def shown(directory: Path, width: int = 120) -> str:
 
 
 def test_best_first_and_earlier_first_among_equals(tmp_path: Path) -> None:
-    study = write(tmp_path, *BEGIN, *trial(0, 0.5), *trial(1, 0.25), *trial(2, 0.25), SessionEnded("enough", 3.0))
+    study = write(
+        tmp_path,
+        *BEGIN,
+        *trial(0, 0.5),
+        *trial(1, 0.25),
+        *trial(2, 0.25),
+        SessionEnded("enough", 3.0),
+    )
     assert [t.number for t in read(study).ranked] == [1, 2, 0]
 
 
 def test_a_finished_study(tmp_path: Path) -> None:
     compiled = ProgramCompiled("p", 4, 1.5, 1)
-    events = [*BEGIN, compiled, *trial(0, 0.5), *trial(1, 0.25), *trial(2, None), SessionEnded("enough", 3.0)]
+    events = [
+        *BEGIN,
+        compiled,
+        *trial(0, 0.5),
+        *trial(1, 0.25),
+        *trial(2, None),
+        SessionEnded("enough", 3.0),
+    ]
     summary = read(write(tmp_path, *events))
     assert (summary.state, summary.seconds) == ("finished", 3.0)
     told = shown(tmp_path)

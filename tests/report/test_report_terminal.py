@@ -17,7 +17,9 @@ from paceline.core.texts import on_one_line, printable
 from paceline.report.terminal import console, say
 
 HOSTILE = "x\x1b]52;c;ZXZpbA==\x07\x1b[2J\u202egnp\u2066.\u200b\x9b1mexe\nGo on with: rm -rf"
-"""Sets the clipboard, clears the screen, reverses a file's ending, hides characters, adds a line."""
+"""Sets the clipboard, clears the screen, reverses a file's ending, hides characters, adds a
+line.
+"""
 
 
 def obeyed(text: str) -> list[str]:

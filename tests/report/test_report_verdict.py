@@ -54,16 +54,26 @@ def around(mean: float, by: Sequence[float] = WIGGLE) -> list[float]:
 
 
 def study(
-    path: Path, *events: Event, finalists: int = 3, default: int | None = 2, pairs: int = 4, fresh: bool = True,
-    objective: tuple[str, str] = ("val_accuracy", "maximize"), **settings: Json,
-) -> Study:  # fmt: skip
+    path: Path,
+    *events: Event,
+    finalists: int = 3,
+    default: int | None = 2,
+    pairs: int = 4,
+    fresh: bool = True,
+    objective: tuple[str, str] = ("val_accuracy", "maximize"),
+    **settings: Json,
+) -> Study:
     metric, direction = objective
-    created = StudyCreated(2, {"metric": metric, "direction": direction}, {"name": "mine", "rows": {}}, settings)
+    created = StudyCreated(
+        2, {"metric": metric, "direction": direction}, {"name": "mine", "rows": {}}, settings
+    )
     begin = FinalStarted(tuple(range(finalists)), default, pairs, fresh, 0.1)
     searched = [event for event in events if isinstance(event, TrialAsked | TrialEnded)]
     rest = [event for event in events if not isinstance(event, TrialAsked | TrialEnded)]
     store = StudyStore(path, writable=True)
-    store.append([created, SessionStarted({}), SpaceChanged(SPACE.to_json()), *searched, begin, *rest])
+    store.append(
+        [created, SessionStarted({}), SpaceChanged(SPACE.to_json()), *searched, begin, *rest]
+    )
     store.close()
     return Study.open(path)
 
@@ -80,7 +90,11 @@ def shown(path: Path) -> str:
 
 
 def clear_winner(path: Path, *last: Event) -> Study:
-    events = [*measured(0, around(0.97)), *measured(1, around(0.93, UNLIKE)), *measured(2, around(0.90, UNLIKE))]
+    events = [
+        *measured(0, around(0.97)),
+        *measured(1, around(0.93, UNLIKE)),
+        *measured(2, around(0.90, UNLIKE)),
+    ]
     return study(path, *trials(0.975, 0.93, 0.90), *events, *last)
 
 
@@ -88,7 +102,8 @@ def test_a_clear_winner(tmp_path: Path) -> None:
     one = clear_winner(tmp_path, FinalEnded(0, "best"), SessionEnded("enough", 1.0))
     said = told(one)
     for words in (
-        "Trial 0 is the winner: val_accuracy 0.9700 on average over 4 fresh trainings, with a deviation of 0.0009129.",
+        "Trial 0 is the winner: val_accuracy 0.9700 on average over 4 fresh trainings, with a "
+        "deviation of 0.0009129.",
         "What to expect of it is 0.9700 (95 % interval 0.9685 to 0.9715).",
         "It is better than all of its 2 rivals.",
         "It is better than the default configuration by 0.06992 (95 % interval 0.06",
@@ -102,8 +117,13 @@ def test_a_clear_winner(tmp_path: Path) -> None:
     assert "Trial 0 is the winner" in stream.getvalue()
 
 
-def test_the_gain_over_the_default_is_that_of_the_table_and_says_what_may_be_luck(tmp_path: Path) -> None:
-    events = [*measured(0, around(0.97, (0.01, -0.01, 0.005, -0.005))), *measured(1, around(0.968, UNLIKE))]
+def test_the_gain_over_the_default_is_that_of_the_table_and_says_what_may_be_luck(
+    tmp_path: Path,
+) -> None:
+    events = [
+        *measured(0, around(0.97, (0.01, -0.01, 0.005, -0.005))),
+        *measured(1, around(0.968, UNLIKE)),
+    ]
     events += [*measured(2, around(0.90, UNLIKE)), FinalEnded(0, "best")]
     one = study(tmp_path, *trials(0.975, 0.93, 0.90), *events)
     assert one.verdict is not None
@@ -116,11 +136,19 @@ def test_rows_are_the_winner_and_its_rivals(tmp_path: Path) -> None:
     one = clear_winner(tmp_path)
     assert one.verdict is not None
     table = rows(one.verdict, one.record)
-    assert [(row[0], row[-1]) for row in table] == [("0", "winner"), ("1", "behind"), ("2 (default)", "behind")]
+    assert [(row[0], row[-1]) for row in table] == [
+        ("0", "winner"),
+        ("1", "behind"),
+        ("2 (default)", "behind"),
+    ]
 
 
 def test_ties_are_called_ties(tmp_path: Path) -> None:
-    events = [*measured(0, around(0.97)), *measured(1, around(0.9699, UNLIKE)), *measured(2, around(0.9698, UNLIKE))]
+    events = [
+        *measured(0, around(0.97)),
+        *measured(1, around(0.9699, UNLIKE)),
+        *measured(2, around(0.9698, UNLIKE)),
+    ]
     said = told(study(tmp_path, *trials(0.97, 0.97, 0.97), *events, FinalEnded(0, "")))
     assert "It is tied with trials 1 and 2: the data cannot tell them apart." in said
     assert "without the luck of being picked as the best" in said
@@ -128,33 +156,66 @@ def test_ties_are_called_ties(tmp_path: Path) -> None:
 
 
 def test_the_smaller_one_is_taken(tmp_path: Path) -> None:
-    events = [*measured(0, around(0.97)), *measured(1, around(0.9699, UNLIKE)), FinalEnded(1, "small")]
+    events = [
+        *measured(0, around(0.97)),
+        *measured(1, around(0.9699, UNLIKE)),
+        FinalEnded(1, "small"),
+    ]
     closing = Closing.of(4, "small").to_json()
-    said = told(study(tmp_path, *trials(0.97, 0.97), *events, finalists=2, default=0, closing=closing))
+    said = told(
+        study(tmp_path, *trials(0.97, 0.97), *events, finalists=2, default=0, closing=closing)
+    )
     assert "Trial 1 is taken in its place: tied with it and smaller." in said
-    assert "It is the default configuration itself: nothing shows that another one is better." in said
+    assert (
+        "It is the default configuration itself: nothing shows that another one is better." in said
+    )
 
 
 def test_better_scores_of_the_search_that_did_not_win_are_explained(tmp_path: Path) -> None:
     events = [*measured(0, around(0.97)), *measured(1, around(0.96, UNLIKE)), FinalEnded(0, "")]
-    said = told(study(tmp_path / "a", *trials(0.971, 0.98, 0.9, 0.979), *events, finalists=2, default=None))
+    said = told(
+        study(tmp_path / "a", *trials(0.971, 0.98, 0.9, 0.979), *events, finalists=2, default=None)
+    )
     assert "Trial 1 had the best score of the search, 0.9800; its fresh mean is 0.9601." in said
-    assert "Trial 3, which is no finalist, scored better than the winner's fresh mean in the search (0.9790)." in said
-    assert "a model of all trials expects more of the finalists" in said
-    said = told(study(tmp_path / "b", *trials(0.985, 0.98, 0.975, 0.974), *events, finalists=2, default=None))
     assert (
-        "2 trials that are no finalists scored better than the winner's fresh mean in the search (trial 2: 0.9750)"
-        in said
+        "Trial 3, which is no finalist, scored better than the winner's fresh mean in the search "
+        "(0.9790)." in said
+    )
+    assert "a model of all trials expects more of the finalists" in said
+    said = told(
+        study(
+            tmp_path / "b", *trials(0.985, 0.98, 0.975, 0.974), *events, finalists=2, default=None
+        )
+    )
+    assert (
+        "2 trials that are no finalists scored better than the winner's fresh mean in the search "
+        "(trial 2: 0.9750)" in said
     )
     assert "those of the finalists were better still" in said
-    said = told(study(tmp_path / "c", *trials(0.985, 0.98, 0.9), *events, finalists=2, default=None))
+    said = told(
+        study(tmp_path / "c", *trials(0.985, 0.98, 0.9), *events, finalists=2, default=None)
+    )
     assert "scored better" not in said
 
 
 def test_a_loss_that_came_out_better_than_the_search_had_seen(tmp_path: Path) -> None:
-    events = [*measured(0, [0.20, 0.22, 0.21, 0.23]), *measured(1, [0.50, 0.55, 0.52, 0.51]), FinalEnded(0, "")]
+    events = [
+        *measured(0, [0.20, 0.22, 0.21, 0.23]),
+        *measured(1, [0.50, 0.55, 0.52, 0.51]),
+        FinalEnded(0, ""),
+    ]
     loss = ("val_loss", "minimize")
-    said = told(study(tmp_path, *trials(0.30, 0.50), *events, finalists=2, default=1, objective=loss, fresh=False))
+    said = told(
+        study(
+            tmp_path,
+            *trials(0.30, 0.50),
+            *events,
+            finalists=2,
+            default=1,
+            objective=loss,
+            fresh=False,
+        )
+    )
     assert "Trial 0 is the winner: val_loss 0.215 on average" in said
     assert "The search had seen 0.300 for it, which was no luck." in said
     assert "better than the default configuration by 0.305 (95 % interval 0.2" in said
@@ -177,11 +238,31 @@ def test_json_is_strict_and_has_all_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("events", "finalists", "pairs", "says"),
     [
-        ([], 3, 4, "The final is not finished: none of the 4 fresh trainings of each finalist are done."),
-        ([*measured(0, [0.9, 0.8]), *measured(1, [0.7, 0.6]), *measured(2, [0.5, 0.4])], 3, 4, "Trial 0 is ahead"),
-        ([*measured(0, [0.9]), *measured(1, [0.7])], 2, 1, "Trial 0 is ahead: val_accuracy 0.9 in one fresh training."),
+        (
+            [],
+            3,
+            4,
+            "The final is not finished: none of the 4 fresh trainings of each finalist are done.",
+        ),
+        (
+            [*measured(0, [0.9, 0.8]), *measured(1, [0.7, 0.6]), *measured(2, [0.5, 0.4])],
+            3,
+            4,
+            "Trial 0 is ahead",
+        ),
+        (
+            [*measured(0, [0.9]), *measured(1, [0.7])],
+            2,
+            1,
+            "Trial 0 is ahead: val_accuracy 0.9 in one fresh training.",
+        ),
         (measured(0, around(0.9)), 1, 4, "nothing to compare it with"),
-        ([*measured(0, [None] * 4), *measured(1, [math.nan] * 4)], 2, 4, "No fresh training gave a score"),
+        (
+            [*measured(0, [None] * 4), *measured(1, [math.nan] * 4)],
+            2,
+            4,
+            "No fresh training gave a score",
+        ),
         ([*measured(0, [0.5] * 4), *measured(1, [0.5] * 4)], 2, 4, "all gave the same score"),
     ],
 )

@@ -11,7 +11,14 @@ from paceline.space import Boolean, Choice, Float, Hyperparameter, Int
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.97222, "0.9722"), (1.0, "1"), (12345.6, "12,346"), (1.5e-7, "1.5e-7"), (math.nan, "nan"), (999.96, "1000")],
+    [
+        (0.97222, "0.9722"),
+        (1.0, "1"),
+        (12345.6, "12,346"),
+        (1.5e-7, "1.5e-7"),
+        (math.nan, "nan"),
+        (999.96, "1000"),
+    ],
 )
 def test_numbers(value: float, text: str) -> None:
     assert words.number(value) == text
@@ -20,10 +27,15 @@ def test_numbers(value: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.44, "0.4 s"), (12.3, "12 s"), (59.7, "1 min"), (200, "3 min 20 s"), (3600, "1 h"), (7500, "2 h 5 min"),
+        (0.44, "0.4 s"),
+        (12.3, "12 s"),
+        (59.7, "1 min"),
+        (200, "3 min 20 s"),
+        (3600, "1 h"),
+        (7500, "2 h 5 min"),
         (273600, "3 d 4 h"),
     ],
-)  # fmt: skip
+)
 def test_durations(seconds: float, text: str) -> None:
     assert words.duration(seconds) == text
 
@@ -53,7 +65,9 @@ def test_the_line_of_a_traceback_that_says_what_went_wrong() -> None:
     frames = 'Traceback (most recent call last):\n  File "m.py", line 3, in build\n    raise\n'
     assert last_line(f"{frames}ValueError: no\n") == "ValueError: no"
     assert (
-        last_line(f"{frames}TypeError: no\n--------------------\nFor simplicity, JAX has removed ...")
+        last_line(
+            f"{frames}TypeError: no\n--------------------\nFor simplicity, JAX has removed ..."
+        )
         == "TypeError: no"
     )
     assert (

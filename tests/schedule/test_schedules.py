@@ -88,7 +88,9 @@ def test_schedules_have_names() -> None:
 
 
 def test_what_is_no_schedule_is_refused_in_words() -> None:
-    with pytest.raises(InvalidInput, match=r"schedule is 'ahsa'.*'hyperband', 'asha'.*Did you mean 'asha'"):
+    with pytest.raises(
+        InvalidInput, match=r"schedule is 'ahsa'.*'hyperband', 'asha'.*Did you mean 'asha'"
+    ):
         create("ahsa")
     with pytest.raises(InvalidInput, match="eta is 1; expected a whole"):
         Asha(eta=1)
@@ -133,7 +135,13 @@ def test_hyperband_has_the_table_of_its_paper() -> None:
         [sum(epoch >= r for epoch in trained[a:b]) for r in (1, 3, 9, 27, 81)]
         for a, b in pairwise((0, 81, 115, 130, 138, 143))
     ]
-    assert counts == [[81, 27, 9, 3, 1], [34, 34, 11, 3, 1], [15, 15, 15, 5, 1], [8, 8, 8, 8, 2], [5, 5, 5, 5, 5]]
+    assert counts == [
+        [81, 27, 9, 3, 1],
+        [34, 34, 11, 3, 1],
+        [15, 15, 15, 5, 1],
+        [8, 8, 8, 8, 2],
+        [5, 5, 5, 5, 5],
+    ]
 
 
 def test_halving_takes_the_best_of_each_group_and_of_the_rest() -> None:
@@ -150,12 +158,17 @@ def test_a_group_does_not_wait_for_whom_it_lost() -> None:
     curves = flat(1, 2, 3, 4, 5, 6, 7, 8, 9)
     curves[0] = [1.0] * 20 + [math.nan] * 61
     assert spent(Halving(size=9), curves) == [27, 81, 27, 9, 9, 9, 9, 9, 9]
-    assert said(Halving(size=9), curves, 0)[-1] == "27 stop its objective is no number after 27 epochs"
+    assert (
+        said(Halving(size=9), curves, 0)[-1] == "27 stop its objective is no number after 27 epochs"
+    )
 
 
 def test_asha_by_hand() -> None:
     curves = flat(3, 2, 1, 0, 4, 5, 1.5, 6, 7, epochs=9)
-    words = [(epoch, decision.trial, str(decision.action)) for epoch, decision in replay(Asha(), curves).decisions]
+    words = [
+        (epoch, decision.trial, str(decision.action))
+        for epoch, decision in replay(Asha(), curves).decisions
+    ]
     waits = {(epoch, number) for epoch, number, action in words if action == "pause"}
     assert waits == {*((1, number) for number in range(9)), (3, 2), (3, 3), (3, 6)}
     assert [word for word in words if word[2] != "pause"] == [
@@ -185,12 +198,18 @@ def test_asha_that_stops_asks_nobody_to_wait() -> None:
 
 
 @given(
-    losses=st.lists(st.lists(st.integers(0, 50), min_size=27, max_size=27), min_size=1, max_size=60),
+    losses=st.lists(
+        st.lists(st.integers(0, 50), min_size=27, max_size=27), min_size=1, max_size=60
+    ),
     eta=st.sampled_from([2, 3, 4]),
     lanes=st.integers(1, 9),
 )
-def test_asha_leaves_nobody_behind_who_earned_it(losses: list[list[float]], eta: int, lanes: int) -> None:
-    """When it ends, the best of each rung went on, and of its best one in eta all that had not been far behind."""
+def test_asha_leaves_nobody_behind_who_earned_it(
+    losses: list[list[float]], eta: int, lanes: int
+) -> None:
+    """When it ends, the best of each rung went on, and of its best one in eta all that had not been
+    far behind.
+    """
     schedule = Asha(eta=eta)
     played = replay(schedule, losses, lanes, seed=1)
     standings = played.standings
@@ -207,7 +226,13 @@ def test_asha_leaves_nobody_behind_who_earned_it(losses: list[list[float]], eta:
 
 def test_median_by_hand() -> None:
     schedule = Median(grace=2, others=2)
-    curves = [[4.0, 4.0, 4.0], [2.0, 2.0, 2.0], [9.0, 3.1, 1.0], [9.0, 3.0, 9.0], [0.0, math.nan, 0.0]]
+    curves = [
+        [4.0, 4.0, 4.0],
+        [2.0, 2.0, 2.0],
+        [9.0, 3.1, 1.0],
+        [9.0, 3.0, 9.0],
+        [0.0, math.nan, 0.0],
+    ]
     assert spent(schedule, curves) == [3, 3, 2, 3, 2]
     # the others' averages over 2 epochs are 2 and 4, then 2, 4 and 6.05: their medians are 3 and 4
     assert said(schedule, curves, 0) == ["2 continue 0 others have trained 2 epochs, fewer than 2"]
@@ -217,7 +242,9 @@ def test_median_by_hand() -> None:
     assert said(schedule, curves, 4) == ["2 stop its objective is no number after 2 epochs"]
 
 
-@given(curves=st.lists(st.lists(st.integers(-9, 9).map(float), min_size=6, max_size=6), max_size=30))
+@given(
+    curves=st.lists(st.lists(st.integers(-9, 9).map(float), min_size=6, max_size=6), max_size=30)
+)
 def test_median_is_that_of_statistics(curves: list[list[float]]) -> None:
     """Against a plain computation of the rule."""
     schedule, standings = Median(grace=1, others=3), Standings()
@@ -233,20 +260,30 @@ def test_median_is_that_of_statistics(curves: list[list[float]]) -> None:
     states=st.lists(st.sampled_from(TrialState), min_size=20, max_size=20),
 )
 def test_standings_are_in_order(curves: list[list[float]], states: list[TrialState]) -> None:
-    """However they were put together: ranks, paused trials and averages are those of a sorted list."""
+    """However they were put together: ranks, paused trials and averages are those of a sorted
+    list.
+    """
     standings = Standings()
     for number, losses in enumerate(curves):
         for epoch in range(len(losses) + 1):
             state = states[(number + epoch) % 20] if epoch < len(losses) else states[number]
             standings.put(Standing(number, 9, tuple(losses[:epoch]), state))
     for epoch in range(1, 6):
-        there = sorted((losses[epoch - 1], number) for number, losses in enumerate(curves) if len(losses) >= epoch)
+        there = sorted(
+            (losses[epoch - 1], number)
+            for number, losses in enumerate(curves)
+            if len(losses) >= epoch
+        )
         assert list(standings.at(epoch)) == there
         assert [standings.rank(number, epoch) for _, number in there] == list(range(len(there)))
         assert [n for _, n in standings.averages(epoch)] == [
             n for _, n in sorted((sum(curves[n][:epoch]) / epoch, n) for _, n in there)
         ]
-        paused = [(loss, n) for loss, n in there if len(curves[n]) == epoch and states[n] is TrialState.PAUSED]
+        paused = [
+            (loss, n)
+            for loss, n in there
+            if len(curves[n]) == epoch and states[n] is TrialState.PAUSED
+        ]
         assert list(standings.paused.get(epoch, [])) == paused
 
 
@@ -255,8 +292,12 @@ states = st.sampled_from([TrialState.RUNNING, TrialState.PAUSED, TrialState.COMP
 
 
 @given(st.lists(st.tuples(losses_of, states), max_size=8))
-def test_many_standings_at_once_are_what_they_are_one_by_one(trials: list[tuple[list[float], TrialState]]) -> None:
-    made = [Standing(number, 4, tuple(losses), state) for number, (losses, state) in enumerate(trials)]
+def test_many_standings_at_once_are_what_they_are_one_by_one(
+    trials: list[tuple[list[float], TrialState]],
+) -> None:
+    made = [
+        Standing(number, 4, tuple(losses), state) for number, (losses, state) in enumerate(trials)
+    ]
     one_by_one = Standings()
     for standing in made:
         one_by_one.put(standing)

@@ -46,21 +46,32 @@ def tree(config: Configuration) -> float:
     loss += 0.05 * (np.log10(float(config["rate"])) + 2) ** 2
     if config["branch"] == "one":
         return float(loss + 0.3)
-    return float(loss + 0.02 * np.log2(float(config["units"]) / 16) ** 2 + 0.2 * (config["kind"] != "b"))
+    return float(
+        loss + 0.02 * np.log2(float(config["units"]) / 16) ** 2 + 0.2 * (config["kind"] != "b")
+    )
 
 
-def finished(number: int, config: Configuration, score: float | None, state: str = "completed") -> Trial:
+def finished(
+    number: int, config: Configuration, score: float | None, state: str = "completed"
+) -> Trial:
     return Trial(number, config, 0, 1, TrialState(state), score=score)
 
 
 def search(
-    strategy: Strategy, space: Space, loss: Function, trials: int, batch: int = 1, start: Sequence[Trial] = ()
+    strategy: Strategy,
+    space: Space,
+    loss: Function,
+    trials: int,
+    batch: int = 1,
+    start: Sequence[Trial] = (),
 ) -> tuple[Strategy, list[Trial]]:
     """A study in small; a loss that is not finite is a failed trial."""
     done = list(start)
     seen = {space.key(trial.config) for trial in done}
     while len(done) < trials:
-        strategy, answer = strategy.ask(space, History(seen, done, LOSS), min(batch, trials - len(done)))
+        strategy, answer = strategy.ask(
+            space, History(seen, done, LOSS), min(batch, trials - len(done))
+        )
         if not answer:
             break
         for proposal in answer:
@@ -68,7 +79,9 @@ def search(
             seen.add(proposal.key)
             value = loss(proposal.config)
             state = "completed" if np.isfinite(value) else "failed"
-            trial = finished(len(done), proposal.config, value if state == "completed" else None, state)
+            trial = finished(
+                len(done), proposal.config, value if state == "completed" else None, state
+            )
             done.append(replace(trial, origin=proposal.origin))
     return strategy, done
 
@@ -102,18 +115,24 @@ def test_the_same_again_and_on_from_json() -> None:
     assert straight.ask(TREE, history, 5) == straight.ask(TREE, history, 5)
 
 
-def under_way(strategy: Strategy, space: Space, counts: Sequence[int], **known: Any) -> list[Configuration]:
+def under_way(
+    strategy: Strategy, space: Space, counts: Sequence[int], **known: Any
+) -> list[Configuration]:
     """What is proposed before any of it has ended."""
     trials: list[Trial] = []
     for count in counts:
         seen = {space.key(trial.config) for trial in trials}
         strategy, answer = strategy.ask(space, History(seen, trials, LOSS, **known), count)
-        trials += [finished(len(trials) + i, one.config, None, "running") for i, one in enumerate(answer)]
+        trials += [
+            finished(len(trials) + i, one.config, None, "running") for i, one in enumerate(answer)
+        ]
     return [trial.config for trial in trials]
 
 
 @pytest.mark.parametrize("counts", [(5, 3), (1, 7), (8,), (3, 3, 2)])
-def test_beyond_the_first_five_points_reuse_programs_until_something_is_known(counts: Sequence[int]) -> None:
+def test_beyond_the_first_five_points_reuse_programs_until_something_is_known(
+    counts: Sequence[int],
+) -> None:
     space = Space([Choice("kind", list("abcdefghijkl")), Float("x", 0, 1), Float("y", 0, 1)])
     plain = under_way(Bayes(3), space, counts)
     assert len({config["kind"] for config in plain}) > 5
@@ -140,8 +159,12 @@ def test_what_is_remembered_between_asks_changes_no_answer() -> None:
 
 @pytest.mark.parametrize("batch", [2, 64, 128])
 def test_batches_are_full_new_and_mixed(batch: int) -> None:
-    strategy, trials = search(Bayes(1), CONTINUOUS, lambda c: float(np.log10(float(c["learning_rate"])) ** 2), 12)
-    answer = strategy.ask(CONTINUOUS, History({CONTINUOUS.key(t.config) for t in trials}, trials, LOSS), batch)[1]
+    strategy, trials = search(
+        Bayes(1), CONTINUOUS, lambda c: float(np.log10(float(c["learning_rate"])) ** 2), 12
+    )
+    answer = strategy.ask(
+        CONTINUOUS, History({CONTINUOUS.key(t.config) for t in trials}, trials, LOSS), batch
+    )[1]
     assert len({proposal.key for proposal in answer}) == batch
     origins = [proposal.origin for proposal in answer]
     assert origins.count("sobol") == batch // 8
@@ -162,16 +185,27 @@ def test_a_finite_space_is_gone_through_with_scores() -> None:
     space = Space([Int("a", 1, 6), Choice("b", ["x", "y", "z"]), Boolean("c")])
     for batch in (1, 7):
         strategy, trials = search(
-            Bayes(2), space, lambda c: float(c["a"]) + (c["b"] == "x") + 0.5 * float(c["c"]), 50, batch
+            Bayes(2),
+            space,
+            lambda c: float(c["a"]) + (c["b"] == "x") + 0.5 * float(c["c"]),
+            50,
+            batch,
         )
         assert len(trials) == 36
-        told = strategy.exhausted(space, History({space.key(t.config) for t in trials}, trials, LOSS))
+        told = strategy.exhausted(
+            space, History({space.key(t.config) for t in trials}, trials, LOSS)
+        )
         assert told == "all 36 configurations of the space have been tried"
 
 
 def test_failures_teach_where_not_to_go() -> None:
     space = Space([Float("x", 0, 1), Float("y", 0, 1)])
-    _, trials = search(Bayes(0), space, lambda c: np.nan if float(c["x"]) > 0.5 else float(c["y"]) - float(c["x"]), 40)
+    _, trials = search(
+        Bayes(0),
+        space,
+        lambda c: np.nan if float(c["x"]) > 0.5 else float(c["y"]) - float(c["x"]),
+        40,
+    )
     late = [trial.state is TrialState.FAILED for trial in trials[20:]]
     assert sum(late) <= 8  # the best is at the edge of the cliff
     assert best(trials) < -0.4
@@ -182,7 +216,9 @@ def test_where_nothing_can_be_learnt_it_leans_on_sobol_and_says_so() -> None:
     for dice in (2, 5):  # of 12 such sets of noise, 5 are seen through; a model fits what it can
         rng = np.random.default_rng(dice)
         trials = [finished(n, space.sample(rng), float(rng.standard_normal())) for n in range(50)]
-        strategy, answer = Bayes(0).ask(space, History({space.key(t.config) for t in trials}, trials, LOSS), 10)
+        strategy, answer = Bayes(0).ask(
+            space, History({space.key(t.config) for t in trials}, trials, LOSS), 10
+        )
         assert sum(proposal.origin != "bayes" for proposal in answer) == 5
         assert "The search's own model of the scores cannot tell good" in strategy.remark
     learnt, trials = search(Bayes(0), TREE, tree, 30)
@@ -203,7 +239,8 @@ def test_of_nearly_equal_ones_the_cheaper_is_taken() -> None:
         strategy, trials = search(Bayes(seed), space, _noisy_square(noise), 12)
         seen = {space.key(trial.config) for trial in trials}
         for dear in ("large", "small"):
-            history = History(seen, trials, LOSS, cost=lambda c, dear=dear: 100.0 if c["size"] == dear else 1.0)  # type: ignore[misc]
+            costs = {"small": 1.0, "large": 1.0, dear: 100.0}
+            history = History(seen, trials, LOSS, cost=lambda c, of=costs: of[str(c["size"])])  # type: ignore[misc]
             cheap += strategy.ask(space, history, 1)[1][0].config["size"] != dear
     assert cheap >= 8  # 5 of 10 where cost does not matter
 
@@ -222,7 +259,9 @@ def test_beside_an_end_of_a_range_there_is_a_cheaper_one() -> None:
     dear, cheaper = proposed(None), proposed(lambda c: 100.0 if c["x"] == 0.0 else 1.0)
     assert dear["x"] == 0.0
     assert 0.0 < float(cheaper["x"]) < 0.04
-    assert abs(float(cheaper["y"]) - float(dear["y"])) < 0.05  # not another place, as good by chance
+    assert (
+        abs(float(cheaper["y"]) - float(dear["y"])) < 0.05
+    )  # not another place, as good by chance
 
 
 def test_ends_of_a_range_wait_until_something_speaks_for_them() -> None:
@@ -231,7 +270,9 @@ def test_ends_of_a_range_wait_until_something_speaks_for_them() -> None:
     for seed in range(5):
         noise = np.random.default_rng(seed)
         trials = search(Bayes(seed), space, lambda _, noise=noise: float(noise.random()), 15)[1]  # type: ignore[misc]
-        values = [value for trial in trials if trial.origin == "bayes" for value in trial.config.values()]
+        values = [
+            value for trial in trials if trial.origin == "bayes" for value in trial.config.values()
+        ]
         at_end += sum(value in (0.0, 1.0) for value in values)
         proposed += len(values)
     assert at_end < 0.05 * proposed  # of 150 it was 69 when nothing was believed
@@ -242,7 +283,9 @@ def test_what_the_time_left_does_not_pay_for_is_not_proposed() -> None:
     space = Space([Float("x", 0, 1), Choice("size", ["small", "large"])])
     noise = iter(np.zeros(12))
     # large is better by far, but out of reach
-    strategy, trials = search(Bayes(0), space, lambda c: (c["size"] == "small") + _noisy_square(noise)(c), 12)
+    strategy, trials = search(
+        Bayes(0), space, lambda c: (c["size"] == "small") + _noisy_square(noise)(c), 12
+    )
     seen = {space.key(trial.config) for trial in trials}
 
     def sizes(count: int, cost: Callable[[Configuration], float] | None) -> list[object]:
@@ -251,13 +294,17 @@ def test_what_the_time_left_does_not_pay_for_is_not_proposed() -> None:
 
     assert "large" in sizes(6, None)
     for count in (1, 6):
-        assert sizes(count, lambda c: math.inf if c["size"] == "large" else 1.0) == ["small"] * count
+        assert (
+            sizes(count, lambda c: math.inf if c["size"] == "large" else 1.0) == ["small"] * count
+        )
 
 
 def curve(number: int, config: Configuration, reach: int, level: float) -> Trial:
     """A trial of 9 epochs that reached some of them; its loss falls to its level."""
     measured = tuple(Measurement(e, {"loss": level + 1 / e}, float(e)) for e in range(1, reach + 1))
-    state, score = (TrialState.COMPLETED, level + 1 / 9) if reach == 9 else (TrialState.STOPPED, None)
+    state, score = (
+        (TrialState.COMPLETED, level + 1 / 9) if reach == 9 else (TrialState.STOPPED, None)
+    )
     return Trial(number, config, 0, 9, state, measurements=measured, score=score)
 
 
@@ -280,7 +327,9 @@ def test_what_is_believed_comes_first_and_the_evidence_overrules_it() -> None:
     assert restore(json.loads(json.dumps(wrong.to_json()))) == wrong
     first = [p.config for p in wrong.ask(space, History(), 21)[1] if p.origin == "prior"]
     assert len(first) == 10
-    assert sum(abs(np.log10(float(c["rate"])) + 4) < 1 for c in first) >= 8  # two standard deviations
+    assert (
+        sum(abs(np.log10(float(c["rate"])) + 4) < 1 for c in first) >= 8
+    )  # two standard deviations
     assert sum(c["kind"] == "a" for c in first) >= 5
 
     def loss(config: Configuration) -> float:

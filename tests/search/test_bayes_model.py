@@ -52,11 +52,21 @@ def test_distances_between_configurations() -> None:
     theta = start(kernel)
     theta[: kernel.num_lengths] = 0.0
     theta[-2] = -50.0  # no additive part; theta ends with the noise
-    base = {"optimizer": "sgd", "rate": 1e-3, "momentum": 0.0, "nesterov": False, "layers": 1, "units": 8}
+    base = {
+        "optimizer": "sgd",
+        "rate": 1e-3,
+        "momentum": 0.0,
+        "nesterov": False,
+        "layers": 1,
+        "units": 8,
+    }
     others = [
         {**base, "momentum": 0.9},  # across the arc of rho = 1/2: 2 (1 - cos(pi / 2))
         {**base, "nesterov": True},  # one category
-        {**base, "optimizer": "adam"},  # itself, one arc and one category that are inactive on one side
+        {
+            **base,
+            "optimizer": "adam",
+        },  # itself, one arc and one category that are inactive on one side
     ]
     rows = coordinates(SPACE).rows([SPACE.complete(config) for config in (base, *others)])
     x = kernel.features(rows)
@@ -80,7 +90,9 @@ def test_leave_one_out_is_leaving_one_out() -> None:
     for out in range(12):
         rest = np.delete(np.arange(12), out)
         mean, variance = Surrogate.of(kernel, seen[rest], theta).at(seen.x[[out]])
-        ours = norm.logpdf(seen.y[out], mean[0], np.sqrt(variance[0] + np.exp(theta[-1]) + seen.v[out] + 1e-6))
+        ours = norm.logpdf(
+            seen.y[out], mean[0], np.sqrt(variance[0] + np.exp(theta[-1]) + seen.v[out] + 1e-6)
+        )
         y = seen.y[rest]
         total += ours - norm.logpdf(seen.y[out], y.mean(), np.sqrt(y.var() * 12 / 10))
     assert Surrogate.of(kernel, seen, theta).advantage() == pytest.approx(total / 12, abs=1e-6)
@@ -88,7 +100,9 @@ def test_leave_one_out_is_leaving_one_out() -> None:
 
 def test_conditioning_candidate_by_candidate_is_conditioning_at_once() -> None:
     kernel, seen, theta = model(15)
-    pool = kernel.features(coordinates(SPACE).settle(np.random.default_rng(9).random((30, len(SPACE)))))
+    pool = kernel.features(
+        coordinates(SPACE).settle(np.random.default_rng(9).random((30, len(SPACE))))
+    )
     surrogate = Surrogate.of(kernel, seen, theta)
     outlook = Outlook(surrogate, pool, np.zeros((3, 4)))
     outlook.condition(np.array([3]))
@@ -103,17 +117,27 @@ def test_conditioning_candidate_by_candidate_is_conditioning_at_once() -> None:
     exact = Surrogate.of(kernel, joined, theta).at(pool)[1]
     others = np.delete(np.arange(30), taken)
     np.testing.assert_allclose(outlook.variance[others], exact[others], rtol=1e-4)
-    np.testing.assert_allclose(outlook.promise(30)[others], outlook.promise_of(pool[others]), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        outlook.promise(30)[others], outlook.promise_of(pool[others]), rtol=1e-6, atol=1e-6
+    )
 
 
 @given(st.floats(-30, 6), st.floats(0.01, 10))
 def test_log_expected_improvement(z: float, deviation: float) -> None:
-    exact = quad(lambda t: t * np.exp(-z * t - t * t / 2), 0, max(3.0, 40 / max(1, -z), 2 * abs(z) + 12))[0]
-    exact = np.log(exact) if z <= 0 else np.log(z * norm.cdf(z) + norm.pdf(z)) + z * z / 2 + 0.5 * np.log(2 * np.pi)
+    exact = quad(
+        lambda t: t * np.exp(-z * t - t * t / 2), 0, max(3.0, 40 / max(1, -z), 2 * abs(z) + 12)
+    )[0]
+    exact = (
+        np.log(exact)
+        if z <= 0
+        else np.log(z * norm.cdf(z) + norm.pdf(z)) + z * z / 2 + 0.5 * np.log(2 * np.pi)
+    )
     if z <= 0:  # t is the improvement in standard deviations, exp(-z^2/2) / sqrt(2 pi) taken out
         exact = np.log(quad(lambda t: t * np.exp(z * t - t * t / 2), 0, 12)[0])
     expected = exact - z * z / 2 - 0.5 * np.log(2 * np.pi) + np.log(deviation)
-    found = log_expected_improvement(np.array([-z * deviation]), np.array([deviation]), np.array(0.0))[0]
+    found = log_expected_improvement(
+        np.array([-z * deviation]), np.array([deviation]), np.array(0.0)
+    )[0]
     assert found == pytest.approx(expected, abs=1e-5)
 
 
@@ -132,11 +156,20 @@ def test_a_warp_keeps_the_order(losses: list[float]) -> None:
     assert (np.diff(warped[np.argsort(values, kind="stable")]) >= 0).all()
 
 
-def trial(number: int, reach: int, level: float, state: str = "stopped", rank: float = 1.0) -> Trial:
+def trial(
+    number: int, reach: int, level: float, state: str = "stopped", rank: float = 1.0
+) -> Trial:
     """At epoch 3 its loss is 1 + rank, at epoch 9 its level."""
     losses = {1: 5.0, 3: 1 + rank, 9: level}
-    measured = tuple(Measurement(e, {"loss": loss}, 0.0) for e, loss in losses.items() if e <= reach)
-    config: Configuration = {"optimizer": "adam", "rate": 1e-3 + 1e-6 * number, "layers": 1, "units": 8}
+    measured = tuple(
+        Measurement(e, {"loss": loss}, 0.0) for e, loss in losses.items() if e <= reach
+    )
+    config: Configuration = {
+        "optimizer": "adam",
+        "rate": 1e-3 + 1e-6 * number,
+        "layers": 1,
+        "units": 8,
+    }
     score = level if state == "completed" else None
     return Trial(number, config, 0, 9, TrialState(state), measurements=measured, score=score)
 
@@ -153,7 +186,10 @@ def test_stopped_trials_count_by_what_became_of_their_like() -> None:
     assert (evidence.v[12:] > 0).all()
     assert spearmanr(evidence.y[12:], levels[12:]).statistic > 0.9
     # Where early losses say nothing of late ones, they count for less
-    luck = [trial(n, t.measurements[-1].epoch, levels[n], t.state, float(rng.random())) for n, t in enumerate(trials)]
+    luck = [
+        trial(n, t.measurements[-1].epoch, levels[n], t.state, float(rng.random()))
+        for n, t in enumerate(trials)
+    ]
     assert gather(luck, LOSS, 10).v[12:].mean() > 3 * evidence.v[12:].mean()
 
 
@@ -170,9 +206,14 @@ def test_a_score_with_a_large_standard_error_moves_the_model_less() -> None:
 
     def expected(spread: float) -> float:
         """At the trial in the middle, whose score is much too low."""
-        trials = [repeated(n, -0.5 if n == 7 else y, spread if n == 7 else 0.01) for n, y in enumerate(curve)]
+        trials = [
+            repeated(n, -0.5 if n == 7 else y, spread if n == 7 else 0.01)
+            for n, y in enumerate(curve)
+        ]
         evidence = gather(trials, LOSS, 10)
-        seen = Observations(kernel.features(places.rows(evidence.configs)), evidence.y, evidence.v, evidence.w)
+        seen = Observations(
+            kernel.features(places.rows(evidence.configs)), evidence.y, evidence.v, evidence.w
+        )
         return float(Surrogate.of(kernel, seen, start(kernel)).smoothed[7])
 
     careful, middling, careless = expected(0.01), expected(0.3), expected(1.0)

@@ -49,16 +49,24 @@ def distance(config: Configuration) -> float:
 
 
 def search(
-    strategy: Strategy, loss: Callable[[Configuration], float], num_trials: int, batch: int = 1, space: Space = MIXED,
-    objective: Objective = LOSS, state: TrialState = TrialState.COMPLETED,
-) -> list[Trial]:  # fmt: skip
+    strategy: Strategy,
+    loss: Callable[[Configuration], float],
+    num_trials: int,
+    batch: int = 1,
+    space: Space = MIXED,
+    objective: Objective = LOSS,
+    state: TrialState = TrialState.COMPLETED,
+) -> list[Trial]:
     trials: list[Trial] = []
     seen: set[str] = set()
     while len(trials) < num_trials:
-        strategy, answer = strategy.ask(space, History(seen, trials, objective), min(batch, num_trials - len(trials)))
+        strategy, answer = strategy.ask(
+            space, History(seen, trials, objective), min(batch, num_trials - len(trials))
+        )
         seen.update(p.key for p in answer)
         ended = [
-            Trial(len(trials) + i, p.config, 0, 1, state, p.origin, score=loss(p.config)) for i, p in enumerate(answer)
+            Trial(len(trials) + i, p.config, 0, 1, state, p.origin, score=loss(p.config))
+            for i, p in enumerate(answer)
         ]
         trials.extend(ended)
     return trials
@@ -70,8 +78,8 @@ def best(trials: list[Trial]) -> float:
 
 @pytest.mark.parametrize("batch", [1, 16])
 def test_it_finds_what_random_search_does_not(batch: int) -> None:
-    # Best of 300 trials over seeds 0-9: random search 0.30 to 0.79, CMA-ES 0.001 to 0.12 and once 0.70 (the wrong
-    # kind); hence medians of three. The seeds are fixed besides.
+    # Best of 300 trials over seeds 0-9: random search 0.30 to 0.79, CMA-ES 0.001 to 0.12 and once
+    # 0.70 (the wrong kind); hence medians of three. The seeds are fixed besides.
     ours = [best(search(CMAES(seed), distance, 300, batch)) for seed in range(3)]
     random = [best(search(Random(seed), distance, 300, 300)) for seed in range(3)]
     assert np.median(ours) < min(random) / 4
@@ -86,7 +94,9 @@ def test_the_last_samples_are_near_the_optimum() -> None:
 
 def test_maximising_is_minimising_the_other_way() -> None:
     down = search(CMAES(2), distance, 60, 6)
-    up = search(CMAES(2), lambda config: -distance(config), 60, 6, objective=Objective("gain", "maximize"))
+    up = search(
+        CMAES(2), lambda config: -distance(config), 60, 6, objective=Objective("gain", "maximize")
+    )
     assert [trial.config for trial in up] == [trial.config for trial in down]
 
 
@@ -98,7 +108,9 @@ def test_only_ranks_count() -> None:
 
 def test_where_trials_fail_it_does_not_stay() -> None:
     plane = Space([Float("x", 0, 1), Float("y", 0, 1)])
-    trials = search(CMAES(0), lambda c: float("nan") if float(c["x"]) > 0.4 else float(c["y"]), 120, 6, plane)
+    trials = search(
+        CMAES(0), lambda c: float("nan") if float(c["x"]) > 0.4 else float(c["y"]), 120, 6, plane
+    )
     failed = [float(trial.config["x"]) > 0.4 for trial in trials]
     assert any(failed[:6])
     assert sum(failed[-20:]) <= 4
@@ -106,7 +118,9 @@ def test_where_trials_fail_it_does_not_stay() -> None:
 
 def test_a_converged_distribution_starts_again() -> None:
     plane = Space([Float("x", 0, 1), Float("y", 0, 1)])
-    trials = search(CMAES(0), lambda c: (float(c["x"]) - 0.5) ** 2 + (float(c["y"]) - 0.25) ** 2, 900, 12, plane)
+    trials = search(
+        CMAES(0), lambda c: (float(c["x"]) - 0.5) ** 2 + (float(c["y"]) - 0.25) ** 2, 900, 12, plane
+    )
     far = [np.hypot(float(t.config["x"]) - 0.5, float(t.config["y"]) - 0.25) > 0.05 for t in trials]
     converged = next(at for at in range(100, 900) if not any(far[at - 100 : at]))
     assert any(far[converged:])
@@ -114,7 +128,10 @@ def test_a_converged_distribution_starts_again() -> None:
 
 def test_running_trials_hold_nobody_up() -> None:
     trials = search(CMAES(0), distance, 40, 8)
-    running = [Trial(40 + i, {**t.config, "units": 1}, 0, 1, TrialState.RUNNING) for i, t in enumerate(trials[:8])]
+    running = [
+        Trial(40 + i, {**t.config, "units": 1}, 0, 1, TrialState.RUNNING)
+        for i, t in enumerate(trials[:8])
+    ]
     seen = {MIXED.key(trial.config) for trial in (*trials, *running)}
     with_running = CMAES(0, 99, True).ask(MIXED, History(seen, [*running, *trials], LOSS), 5)
     assert with_running == CMAES(0, 99, True).ask(MIXED, History(seen, trials, LOSS), 5)
@@ -146,7 +163,14 @@ def test_every_kind_of_space(space: Space) -> None:
         seen.update(p.key for p in answer)
         for p in answer:
             trials.append(
-                Trial(len(trials), space.complete(p.config), 0, 1, TrialState.COMPLETED, score=loss(p.config))
+                Trial(
+                    len(trials),
+                    space.complete(p.config),
+                    0,
+                    1,
+                    TrialState.COMPLETED,
+                    score=loss(p.config),
+                )
             )
     size = space.size()
     assert len(trials) == (36 if size is None else min(36, size))
@@ -157,11 +181,23 @@ def test_stopped_trials_count_less_than_completed_ones() -> None:
 
     def search_line(state_of: Callable[[float], TrialState]) -> Any:
         trials = [
-            Trial(i, {"x": x}, 0, 9, state_of(x), score=1 - x if state_of(x) is TrialState.COMPLETED else 0.0)
-            for i, x in enumerate(np.random.default_rng(0).permutation(np.linspace(0.05, 0.95, 40).round(6)).tolist())
+            Trial(
+                i,
+                {"x": x},
+                0,
+                9,
+                state_of(x),
+                score=1 - x if state_of(x) is TrialState.COMPLETED else 0.0,
+            )
+            for i, x in enumerate(
+                np.random.default_rng(0).permutation(np.linspace(0.05, 0.95, 40).round(6)).tolist()
+            )
         ]
         return np.mean(
-            [float(p.config["x"]) for p in CMAES(0).ask(line, History(frozenset(), trials, LOSS), 40)[1][1:]]
+            [
+                float(p.config["x"])
+                for p in CMAES(0).ask(line, History(frozenset(), trials, LOSS), 40)[1][1:]
+            ]
         )
 
     stopped_low = search_line(lambda x: TrialState.STOPPED if x < 0.5 else TrialState.COMPLETED)
@@ -171,4 +207,8 @@ def test_stopped_trials_count_less_than_completed_ones() -> None:
 
 def test_the_default_comes_first() -> None:
     first, second = ask_all(CMAES(0), CONTINUOUS, [2])
-    assert (dict(first.config), first.origin, second.origin) == (CONTINUOUS.default(), "default", "cmaes")
+    assert (dict(first.config), first.origin, second.origin) == (
+        CONTINUOUS.default(),
+        "default",
+        "cmaes",
+    )

@@ -10,7 +10,11 @@ from paceline.space import Choice, Condition, Float, Int, Space
 from paceline.testing.strategies import CONTINUOUS, StrategyContract, ask_all
 
 SPACE = Space(
-    {"layers": Int(1, 3), "units": Choice([16, 32]), "rate": Float(0, 1, conditions=[Condition("layers", 3)])}
+    {
+        "layers": Int(1, 3),
+        "units": Choice([16, 32]),
+        "rate": Float(0, 1, conditions=[Condition("layers", 3)]),
+    }
 )
 
 
@@ -27,7 +31,9 @@ class TestStartWithDefaults(StrategyContract):
 
 
 def test_the_users_come_first_completed_and_each_once() -> None:
-    strategy = StartWith(({"layers": 3}, {"units": 32, "rate": 0.5}, {"layers": 3, "units": 16}), Random(1))
+    strategy = StartWith(
+        ({"layers": 3}, {"units": 32, "rate": 0.5}, {"layers": 3, "units": 16}), Random(1)
+    )
     proposals = ask_all(strategy, SPACE, [1, 4])
     assert [dict(p.config) for p in proposals[:2]] == [
         {"layers": 3, "units": 16, "rate": 0.0},
@@ -49,7 +55,9 @@ def test_it_goes_on_from_json_in_the_middle() -> None:
     uninterrupted = ask_all(strategy, CONTINUOUS, [1, 3, 2])
     seen: set[str] = set()
     for count in (1, 3, 2):
-        strategy, answer = restore(json.loads(json.dumps(strategy.to_json()))).ask(CONTINUOUS, History(seen), count)
+        strategy, answer = restore(json.loads(json.dumps(strategy.to_json()))).ask(
+            CONTINUOUS, History(seen), count
+        )
         assert answer == tuple(uninterrupted[len(seen) : len(seen) + count])
         seen.update(p.key for p in answer)
 
@@ -62,7 +70,10 @@ def test_the_end_is_that_of_both() -> None:
     assert len(proposals) == 5
     grid = {p.key for p in proposals[1:]}
     assert strategy.exhausted(space, History(grid)) is None
-    assert strategy.exhausted(space, History({p.key for p in proposals})) == "all 4 points of the grid have been tried"
+    assert (
+        strategy.exhausted(space, History({p.key for p in proposals}))
+        == "all 4 points of the grid have been tried"
+    )
     assert StartWith(({"layers": 2},), Given(())).size(SPACE) == 1
 
 
@@ -72,7 +83,10 @@ def test_the_end_is_that_of_both() -> None:
         (({}, {"depth": 2}), r"start_with\[1\]: 'depth' is no hyperparameter.*layers, units, rate"),
         (({"layers": 7},), r"start_with\[0\]: value of Int 'layers' is 7"),
         (({"rate": "big"},), r"start_with\[0\]: value of Float 'rate' is 'big'"),
-        (({"units": 17},), r"start_with\[0\]: value of Choice 'units' is 17; expected one of \[16, 32\]"),
+        (
+            ({"units": 17},),
+            r"start_with\[0\]: value of Choice 'units' is 17; expected one of \[16, 32\]",
+        ),
     ],
 )
 def test_illegal_ones_are_named(configs: tuple[dict[str, object], ...], words: str) -> None:
@@ -83,7 +97,9 @@ def test_illegal_ones_are_named(configs: tuple[dict[str, object], ...], words: s
 
 
 def test_what_is_no_list_of_configurations_is_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"start_with is \{'units': 32\}.*Put a single one into a list"):
+    with pytest.raises(
+        InvalidInput, match=r"start_with is \{'units': 32\}.*Put a single one into a list"
+    ):
         StartWith({"units": 32}, Random(0))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match=r"start_with is 3"):
         StartWith(3, Random(0))  # type: ignore[arg-type]

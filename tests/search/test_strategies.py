@@ -41,7 +41,9 @@ def test_a_strategy_has_a_name(name: str) -> None:
 
 
 def test_what_is_no_strategy_is_refused_in_words() -> None:
-    with pytest.raises(InvalidInput, match=r"search is 'radnom'.*'grid', 'random', 'sobol'.*Did you mean 'random'"):
+    with pytest.raises(
+        InvalidInput, match=r"search is 'radnom'.*'grid', 'random', 'sobol'.*Did you mean 'random'"
+    ):
         create("radnom", seed=0)
     with pytest.raises(InvalidInput, match="seed is -1"):
         create("random", seed=-1)
@@ -86,10 +88,13 @@ def test_the_grid_is_that_of_the_space() -> None:
 
 
 def test_random_goes_by_the_sampling() -> None:
-    # 1,000 draws: each share is within 0.08 of one half but once in about 2 million seeds; the seed is fixed besides.
+    # 1,000 draws: each share is within 0.08 of one half but once in about 2 million seeds; the seed
+    # is fixed besides.
     configs = [proposal.config for proposal in ask_all(Random(0), CONTINUOUS, [1000])]
     assert abs(np.mean([config["optimizer"] == "sgd" for config in configs]) - 0.5) < 0.08
-    assert abs(np.mean([float(config["learning_rate"]) < 10**-2.5 for config in configs]) - 0.5) < 0.08
+    assert (
+        abs(np.mean([float(config["learning_rate"]) < 10**-2.5 for config in configs]) - 0.5) < 0.08
+    )
     assert all(("momentum" in config) == (config["optimizer"] == "sgd") for config in configs)
 
 
@@ -97,10 +102,14 @@ def test_sobol_is_spread_more_evenly_than_random() -> None:
     square = Space([Float("x", 0, 1), Float("y", 0, 1)])
 
     def cells(strategy: Strategy) -> int:
-        points = np.array([square.encode(proposal.config) for proposal in ask_all(strategy, square, [257])[1:]])
+        points = np.array(
+            [square.encode(proposal.config) for proposal in ask_all(strategy, square, [257])[1:]]
+        )
         return len(np.unique(np.floor(points * 16).astype(int), axis=0))
 
-    assert cells(Sobol(3)) >= 255  # one point in each of 16 x 16 cells; the 257th opens the next block
+    assert (
+        cells(Sobol(3)) >= 255
+    )  # one point in each of 16 x 16 cells; the 257th opens the next block
     assert cells(Random(3)) < 200  # 256 (1 - 1/e) = 162 expected
 
 
@@ -135,7 +144,12 @@ def test_space_grows_by_a_condition() -> None:
 
 @pytest.mark.parametrize("name", ["random", "sobol"])
 def test_an_end_without_a_size_is_noticed(name: str) -> None:
-    space = Space([Boolean("a"), Float("never", 0, 1, conditions=[Condition("a", "no such value")])])
+    space = Space(
+        [Boolean("a"), Float("never", 0, 1, conditions=[Condition("a", "no such value")])]
+    )
     proposals = ask_all(create(name, 0), space, [5, 5])
     assert len(proposals) == 2
-    assert create(name, 0).exhausted(space, History({p.key for p in proposals})) == "no new configuration was found"
+    assert (
+        create(name, 0).exhausted(space, History({p.key for p in proposals}))
+        == "no new configuration was found"
+    )

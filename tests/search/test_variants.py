@@ -36,7 +36,9 @@ def loss(config: Configuration) -> float:
 @settings(deadline=None, max_examples=60)
 @given(spaces(), st.integers(0, 2**32))
 def test_free_coordinates_mean_what_the_space_says(space: Space, seed: int) -> None:
-    """The rows of the model: settled, they are those of the configuration that is decoded from them."""
+    """The rows of the model: settled, they are those of the configuration that is decoded from
+    them.
+    """
     U = np.random.default_rng(seed).random((5, len(space)))
     places = coordinates(space)
     Z = places.settle(U.copy())
@@ -57,7 +59,9 @@ def test_searches_that_learn_find_the_best_variant(name: str) -> None:
             assert dict(proposal.config) == RATES.complete(proposal.config)
             seen.add(proposal.key)
             score = loss(proposal.config)
-            trials.append(Trial(len(trials), proposal.config, 0, 1, TrialState.COMPLETED, score=score))
+            trials.append(
+                Trial(len(trials), proposal.config, 0, 1, TrialState.COMPLETED, score=score)
+            )
     best = min(trials, key=lambda trial: loss(trial.config))
     assert best.config["optimizer"] == "sgd"
     assert loss(best.config) < 0.05
@@ -82,5 +86,10 @@ def test_what_mattered_names_each_variant() -> None:
     configs = [RATES.sample(rng) for _ in range(400)]
     found = Variance.of(Table.of(RATES, configs, [loss(config) for config in configs]))
     shares = {share.names[0]: share.share for share in found.shares()}
-    assert set(shares) == {"optimizer", "rate (optimizer is adam)", "rate (optimizer is sgd)", "other"}
+    assert set(shares) == {
+        "optimizer",
+        "rate (optimizer is adam)",
+        "rate (optimizer is sgd)",
+        "other",
+    }
     assert shares["rate (optimizer is sgd)"] > 5 * shares["rate (optimizer is adam)"]

@@ -67,9 +67,15 @@ def test_errors_are_those_of_kerastuner() -> None:
         hp.get("size")
     with pytest.raises(ValueError, match="filters is inactive"):
         hp["filters"]
-    with pytest.raises(ValueError, match="conditional_scope's parent is 'size'"), hp.conditional_scope("size", [1]):
+    with (
+        pytest.raises(ValueError, match="conditional_scope's parent is 'size'"),
+        hp.conditional_scope("size", [1]),
+    ):
         pass
-    with pytest.raises(InvalidInput, match="conditional on itself"), hp.conditional_scope("model", "mlp"):
+    with (
+        pytest.raises(InvalidInput, match="conditional on itself"),
+        hp.conditional_scope("model", "mlp"),
+    ):
         hp.Choice("model", ["mlp"])
     with pytest.raises(InvalidInput, match="both or none"):
         hp.Boolean("b", parent_name="model")
@@ -97,17 +103,37 @@ def test_name_scopes_nest() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "shown"),
     [
-        (lambda hp: hp.Int("x", 1, 5), lambda hp: hp.Choice("x", ["a"]), ("Int('x', 1, 5)", "Choice('x', ['a'])")),
-        (lambda hp: hp.Choice("x", [1, 2]), lambda hp: hp.Choice("x", [30, 40]), ("[1, 2]", "[30, 40]")),
-        (lambda hp: hp.Float("x", 0, 1), lambda hp: hp.Float("x", 0, 1, default=0.5), ("0.0, 1.0)", "default=0.5")),
-        (lambda hp: hp.Fixed("x", 1), lambda hp: hp.Fixed("x", 2), ("Fixed('x', 1)", "Fixed('x', 2)")),
+        (
+            lambda hp: hp.Int("x", 1, 5),
+            lambda hp: hp.Choice("x", ["a"]),
+            ("Int('x', 1, 5)", "Choice('x', ['a'])"),
+        ),
+        (
+            lambda hp: hp.Choice("x", [1, 2]),
+            lambda hp: hp.Choice("x", [30, 40]),
+            ("[1, 2]", "[30, 40]"),
+        ),
+        (
+            lambda hp: hp.Float("x", 0, 1),
+            lambda hp: hp.Float("x", 0, 1, default=0.5),
+            ("0.0, 1.0)", "default=0.5"),
+        ),
+        (
+            lambda hp: hp.Fixed("x", 1),
+            lambda hp: hp.Fixed("x", 2),
+            ("Fixed('x', 1)", "Fixed('x', 2)"),
+        ),
     ],
 )
-def test_another_definition_in_one_build_is_an_error_that_shows_both(first: Any, second: Any, shown: Any) -> None:
+def test_another_definition_in_one_build_is_an_error_that_shows_both(
+    first: Any, second: Any, shown: Any
+) -> None:
     hp = HyperParameters()
     first(hp)
     assert first(hp) == hp["x"]  # the same one again is fine
-    with pytest.raises(InvalidInput, match=r"'x' is asked for as .* and as .* under the same conditions") as error:
+    with pytest.raises(
+        InvalidInput, match=r"'x' is asked for as .* and as .* under the same conditions"
+    ) as error:
         second(hp)
     assert all(one in str(error.value) for one in shown)
     assert hp.refused is error.value
@@ -143,7 +169,9 @@ def test_fixed_values_are_answered_and_checked() -> None:
     hp = HyperParameters(fixed={"x": 0.5, "y": 9})
     assert hp.Float("x", 0, 1) == 0.5
     assert tuple(hp.space) == (Fixed("x", 0.5),)
-    with pytest.raises(InvalidInput, match="fixed gives 'y' the value 9; expected a number from 0 to 5"):
+    with pytest.raises(
+        InvalidInput, match="fixed gives 'y' the value 9; expected a number from 0 to 5"
+    ):
         hp.Int("y", 0, 5)
 
 

@@ -43,7 +43,9 @@ def used(build: Build, space: Space, config: Configuration) -> tuple[str, ...]:
 
 
 def agrees_everywhere(found: Discovery, build: Build) -> bool:
-    return not any(contradicts(found.space, c, used(build, found.space, c)) for c in found.space.grid(2))
+    return not any(
+        contradicts(found.space, c, used(build, found.space, c)) for c in found.space.grid(2)
+    )
 
 
 def test_plain_python_gates_become_conditions() -> None:
@@ -176,7 +178,11 @@ def test_contradictions_teach() -> None:
     asked = used(build, found.space, config)
     assert contradicts(found.space, config, asked) == ("x",)
     later = Observation({name: config[name] for name in asked})
-    also = [Observation({"a": 2, "b": 2, "x": False}), Observation({"a": 2, "b": 0}), Observation({"a": 1, "b": 0})]
+    also = [
+        Observation({"a": 2, "b": 2, "x": False}),
+        Observation({"a": 2, "b": 0}),
+        Observation({"a": 1, "b": 0}),
+    ]
     learned, _ = infer_conditions(found.declared, [*found.observations, later, *also])
     assert learned["x"].conditions == (Condition("a", (0, 2)), Condition("b", 2))
 
@@ -188,7 +194,11 @@ def test_what_nothing_explains_stays_active() -> None:
             hp.Int("x", 1, 3)
 
     found = discover(build)
-    seen = [Observation({"a": a, "b": b, **({"x": 1} if a != b else {})}) for a in (False, True) for b in (False, True)]
+    seen = [
+        Observation({"a": a, "b": b, **({"x": 1} if a != b else {})})
+        for a in (False, True)
+        for b in (False, True)
+    ]
     learned, inferred = infer_conditions(found.declared, seen)
     assert not inferred
     assert learned == Space(found.declared)
@@ -202,7 +212,9 @@ def trees(draw: st.DrawFn) -> Space:
         conditions: list[Condition] = []
         parent = draw(st.sampled_from([None, *chosen]))
         if parent is not None:
-            values = draw(st.lists(st.integers(parent.min_value, parent.max_value), min_size=1, max_size=3))
+            values = draw(
+                st.lists(st.integers(parent.min_value, parent.max_value), min_size=1, max_size=3)
+            )
             conditions = [Condition(parent.name, values)]
         chosen.append(Int(f"h{at}", 1, draw(st.integers(1, 4)), conditions=conditions))
     return Space(chosen)
@@ -222,7 +234,9 @@ def test_a_tree_of_gates_is_found_exactly(truth: Space) -> None:
     reachable = {name for config in truth.grid() for name in config}
     assert set(found.space.names) == reachable
     assert found.space.size() == truth.size()
-    assert {truth.key(config) for config in found.space.grid()} == {truth.key(config) for config in truth.grid()}
+    assert {truth.key(config) for config in found.space.grid()} == {
+        truth.key(config) for config in truth.grid()
+    }
 
 
 # -- one name, several definitions
@@ -243,7 +257,11 @@ def test_a_range_that_depends_on_another_value_is_two_hyperparameters() -> None:
     assert adam.conditions == (Condition("optimizer", "adam"),)
     assert sgd.conditions == (Condition("optimizer", "sgd"),)
     assert agrees_everywhere(found, rates)
-    assert found.space.complete({"optimizer": "sgd"}) == {"optimizer": "sgd", "rate": 0.01, "units": 1}
+    assert found.space.complete({"optimizer": "sgd"}) == {
+        "optimizer": "sgd",
+        "rate": 0.01,
+        "units": 1,
+    }
 
 
 def test_a_threshold_of_a_long_range_that_decides_is_found() -> None:
@@ -252,13 +270,18 @@ def test_a_threshold_of_a_long_range_that_decides_is_found() -> None:
         hp.Int("units", 1, 4 if deep else 9)
 
     found = discover(build)
-    assert {name: len(found.space.variants(name)) for name in found.space.names} == {"depth": 1, "units": 2}
+    assert {name: len(found.space.variants(name)) for name in found.space.names} == {
+        "depth": 1,
+        "units": 2,
+    }
     for depth in (1, 137, 138, 500):
         assert not contradicts(found.space, {"depth": depth, "units": 2}, ("depth", "units"))
         hp = HyperParameters(found.space, {"depth": depth, "units": 2})
         build(hp)
         assert hp.asked["units"] == next(
-            h.definition_id for h in found.space.active({"depth": depth, "units": 2}) if h.name == "units"
+            h.definition_id
+            for h in found.space.active({"depth": depth, "units": 2})
+            if h.name == "units"
         )
 
 
@@ -299,7 +322,9 @@ def test_what_nothing_tells_apart_is_an_error_that_shows_both() -> None:
         hp.Int("a", 1, 3)
         hp.Int("n", 1, 3 + next(calls) % 2)
 
-    with pytest.raises(InvalidInput, match=r"'n' is asked for as Int\('n', 1, 3\) and as Int\('n', 1, 4\)"):
+    with pytest.raises(
+        InvalidInput, match=r"'n' is asked for as Int\('n', 1, 3\) and as Int\('n', 1, 4\)"
+    ):
         discover(by_chance)
 
     def by_a_continuous_one(hp: HyperParameters) -> None:
@@ -317,20 +342,25 @@ def test_what_nothing_tells_apart_is_an_error_that_shows_both() -> None:
 
 def test_a_name_of_the_loop_has_one_definition() -> None:
     with pytest.raises(
-        InvalidInput, match=r"'epochs' is asked for as Int\('epochs', 1, 5\) and as Int\('epochs', 2, 9\)"
+        InvalidInput,
+        match=r"'epochs' is asked for as Int\('epochs', 1, 5\) and as Int\('epochs', 2, 9\)",
     ):
         discover(lambda hp: hp.Int("epochs", 2, 9), space=Space([Int("epochs", 1, 5)]))
 
 
 @st.composite
 def forests(draw: st.DrawFn) -> Space:
-    """Trees as above, of which some names have several definitions, each for some values of one parent."""
+    """Trees as above, of which some names have several definitions, each for some values of one
+    parent.
+    """
     chosen: list[Hyperparameter] = []
     for at in range(draw(st.integers(1, 6))):
         single = [
             h
             for h in chosen
-            if isinstance(h, Int) and h.max_value > 1 and not any(o is not h and o.name == h.name for o in chosen)
+            if isinstance(h, Int)
+            and h.max_value > 1
+            and not any(o is not h and o.name == h.name for o in chosen)
         ]
         parent = draw(st.sampled_from([None, *single]))
         if parent is None:
@@ -358,7 +388,9 @@ def test_a_tree_of_definitions_is_found_exactly(truth: Space) -> None:
     found = discover(build, limit=1000)
     assert found.complete
     assert found.space.size() == truth.size()
-    assert {truth.key(config) for config in found.space.grid()} == {truth.key(config) for config in truth.grid()}
+    assert {truth.key(config) for config in found.space.grid()} == {
+        truth.key(config) for config in truth.grid()
+    }
     assert agrees_everywhere(found, build)
 
 
@@ -384,5 +416,9 @@ def test_it_is_learnt_from_runs_in_any_order_too(truth: Space, random: Any) -> N
         try:
             learner.learn(number, hp.joined, Observation(hp.config, None, hp.asked))
         except InvalidInput:
-            assume(False)  # too little was seen to tell two definitions apart: it is said, see the test above
-    assert {truth.key(config) for config in learner.space.grid()} == {truth.key(config) for config in configs}
+            assume(
+                False
+            )  # too little was seen to tell two definitions apart: it is said, see the test above
+    assert {truth.key(config) for config in learner.space.grid()} == {
+        truth.key(config) for config in configs
+    }

@@ -47,7 +47,12 @@ def test_defaults_are_those_of_kerastuner() -> None:
 
 def test_a_name_may_come_later() -> None:
     assert Choice([32, 64]).named("batch_size") == Choice("batch_size", [32, 64])
-    assert Int(1, 5).named("n") == Int("n", 1, 5) == Int(1, 5, name="n") == Int(name="n", min_value=1, max_value=5)
+    assert (
+        Int(1, 5).named("n")
+        == Int("n", 1, 5)
+        == Int(1, 5, name="n")
+        == Int(name="n", min_value=1, max_value=5)
+    )
     assert Float(0, 1, 0.5).named("f") == Float("f", 0, 1, 0.5)
     assert Boolean(True).named("b") == Boolean("b", True)
     assert Fixed(3).named("x") == Fixed("x", 3)
@@ -68,7 +73,10 @@ def test_equality_is_exact_in_types() -> None:
         (lambda: Int("n", 5, 1), "Int 'n' has min_value=5 above max_value=1"),
         (lambda: Int("n", 1, 5.5), "max_value of Int 'n' is 5.5; expected a whole number"),  # type: ignore[call-overload]
         (lambda: Int("n", True, 5), "min_value of Int 'n' is True"),
-        (lambda: Int("n", 1, 5, default=7), "default of Int 'n' is 7; expected a number from 1 to 5"),
+        (
+            lambda: Int("n", 1, 5, default=7),
+            "default of Int 'n' is 7; expected a number from 1 to 5",
+        ),
         (lambda: Int("n", 1, 9, step=2, default=4), "in steps of 2"),
         (lambda: Int("n", 1, 9, step=0), "step=0; expected a step > 0"),
         (lambda: Int("n", 1, 9, step=1, sampling="log"), "expected a step > 1"),
@@ -76,12 +84,18 @@ def test_equality_is_exact_in_types() -> None:
         (lambda: Int("n", 1, 9, sampling="cubic"), "expected 'linear', 'log' or 'reverse_log'"),
         (lambda: Int("n", 0, 2**60), "fewer than 2**40"),
         (lambda: Int("n", 1), "Int 'n' has no max_value; expected Int(name, min_value, max_value)"),  # type: ignore[call-overload]
-        (lambda: Float("f", 0, float("nan")), "max_value of Float 'f' is nan; expected a finite number"),
+        (
+            lambda: Float("f", 0, float("nan")),
+            "max_value of Float 'f' is nan; expected a finite number",
+        ),
         (lambda: Float("f", 0, float("inf")), "finite number"),
         (lambda: Float("f", -1e308, 1e308), "width is a finite float"),
         (lambda: Float("f", 0, 1, step=-0.1), "step=-0.1"),
         (lambda: Float("f", -1, 1, sampling="log"), "min_value > 0"),
-        (lambda: Float("f", 0, 1, default=2), "default of Float 'f' is 2; expected a number from 0.0 to 1.0"),
+        (
+            lambda: Float("f", 0, 1, default=2),
+            "default of Float 'f' is 2; expected a number from 0.0 to 1.0",
+        ),
         (lambda: Float("f", 0, 1, step=0.5, default=0.3), "in steps of 0.5"),
         (lambda: Float("f", 1e16, 1e16 + 8, step=0.1), "that a float can resolve"),
         (lambda: Choice("c", []), "Choice 'c' has no values"),
@@ -90,7 +104,10 @@ def test_equality_is_exact_in_types() -> None:
         (lambda: Choice("c", [None]), "Use a string such as 'none'"),  # type: ignore[list-item]
         (lambda: Choice("c", [float("nan")]), "is nan"),
         (lambda: Choice("c", ["a"], ordered=True), "expected numbers, or ordered=False"),
-        (lambda: Choice("c", ["a"], default="b"), "default of Choice 'c' is 'b'; expected one of ['a']"),
+        (
+            lambda: Choice("c", ["a"], default="b"),
+            "default of Choice 'c' is 'b'; expected one of ['a']",
+        ),
         (lambda: Choice("c"), "Choice 'c' has no values"),
         (lambda: Boolean("b", 1), "expected True or False"),  # type: ignore[call-overload]
         (lambda: Fixed("x", [1]), "value of Fixed 'x' is [1]"),  # type: ignore[list-item]

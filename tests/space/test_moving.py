@@ -1,4 +1,6 @@
-"""What configurations are in a space that was changed: of the new one, observations of it, or outside."""
+"""What configurations are in a space that was changed: of the new one, observations of it, or
+outside.
+"""
 
 from typing import Any
 
@@ -25,19 +27,47 @@ CHANGES: dict[str, tuple[Any, Any, dict[str, Any], dict[str, Any] | None, bool]]
     "fixed at another": ([RATE, K], [RATE, Fixed("k", 7)], TRIED, None, False),
     "new": ([RATE], [RATE, K], {"rate": 0.05}, None, False),
     "new, with one value": ([RATE], [RATE, Fixed("k", 2)], {"rate": 0.05}, None, False),
-    "gone, with one value": ([RATE, Fixed("k", 2)], [RATE], {"rate": 0.05, "k": 2}, {"rate": 0.05}, True),
-    "a choice more": ([KIND], [Choice("kind", ["adam", "sgd", "lion"])], {"kind": "sgd"}, {"kind": "sgd"}, True),
+    "gone, with one value": (
+        [RATE, Fixed("k", 2)],
+        [RATE],
+        {"rate": 0.05, "k": 2},
+        {"rate": 0.05},
+        True,
+    ),
+    "a choice more": (
+        [KIND],
+        [Choice("kind", ["adam", "sgd", "lion"])],
+        {"kind": "sgd"},
+        {"kind": "sgd"},
+        True,
+    ),
     "a choice less": ([KIND], [Choice("kind", ["adam"])], {"kind": "sgd"}, None, False),
-    "new, where it is not active": ([KIND], [KIND, MOMENTUM], {"kind": "adam"}, {"kind": "adam"}, True),
+    "new, where it is not active": (
+        [KIND],
+        [KIND, MOMENTUM],
+        {"kind": "adam"},
+        {"kind": "adam"},
+        True,
+    ),
     "new, where it is active": ([KIND], [KIND, MOMENTUM], {"kind": "sgd"}, None, False),
     "another type": ([K], [Float("k", 1, 8)], {"k": 6}, {"k": 6.0}, False),
     "another default": ([K], [Int("k", 1, 8, default=3)], {"k": 6}, {"k": 6}, True),
-    "another default of what joined later": ([RATE, K], [RATE, Int("k", 1, 8, default=3)], {"rate": 0.05},
-                                             {"rate": 0.05, "k": 1}, False),
-    "a condition": ([KIND, K], [KIND, K.with_conditions([Condition("kind", "sgd")])], {"kind": "adam", "k": 2},
-                    {"kind": "adam"}, False),
+    "another default of what joined later": (
+        [RATE, K],
+        [RATE, Int("k", 1, 8, default=3)],
+        {"rate": 0.05},
+        {"rate": 0.05, "k": 1},
+        False,
+    ),
+    "a condition": (
+        [KIND, K],
+        [KIND, K.with_conditions([Condition("kind", "sgd")])],
+        {"kind": "adam", "k": 2},
+        {"kind": "adam"},
+        False,
+    ),
     "another order": ([RATE, K], [K, RATE], TRIED, TRIED, True),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -55,13 +85,20 @@ def test_what_lay_outside_before_is_not_filled_with_defaults() -> None:
 
 def test_differences_are_told_by_name() -> None:
     before = Space([RATE, KIND, K, MOMENTUM])
-    now = Space([
-        Float("rate", 0.001, 0.1, sampling="log"), KIND, Boolean("nesterov"), MOMENTUM.with_conditions([]),
-    ])  # fmt: skip
+    now = Space(
+        [
+            Float("rate", 0.001, 0.1, sampling="log"),
+            KIND,
+            Boolean("nesterov"),
+            MOMENTUM.with_conditions([]),
+        ]
+    )
     assert differences(before, now) == {
-        "rate": "Float(0.01, 0.1, sampling='log') in the study, Float(0.001, 0.1, sampling='log') now",
+        "rate": "Float(0.01, 0.1, sampling='log') in the study, Float(0.001, 0.1, sampling='log') "
+        "now",
         "k": "Int(1, 8) in the study, not now",
-        "momentum": "Float(0.0, 0.9) where kind is sgd in the study, Float(0.0, 0.9) in any case now",
+        "momentum": "Float(0.0, 0.9) where kind is sgd in the study, Float(0.0, 0.9) in any case "
+        "now",
         "nesterov": "not in the study, Boolean() now",
     }
     assert differences(before, before) == {}
@@ -69,7 +106,9 @@ def test_differences_are_told_by_name() -> None:
 
 @settings(deadline=None, max_examples=150)
 @given(spaces(), spaces(), st.integers(0, 2**32 - 1), st.booleans())
-def test_what_is_moved_is_of_the_new_space(before: Space, after: Space, seed: int, is_known: bool) -> None:
+def test_what_is_moved_is_of_the_new_space(
+    before: Space, after: Space, seed: int, is_known: bool
+) -> None:
     config = before.sample(np.random.default_rng(seed))
     moved = move(config, before if is_known else None, after)
     if moved.config is None:
@@ -78,10 +117,15 @@ def test_what_is_moved_is_of_the_new_space(before: Space, after: Space, seed: in
     assert after.complete(moved.config) == moved.config
     assert after.decode(after.encode(moved.config)) == moved.config
     if moved.is_whole:
-        # a range keeps so many digits of a number: what it makes of the one is what it makes of the other
+        # a range keeps so many digits of a number: what it makes of the one is what it makes of the
+        # other
         assert after.project(config) == moved.config
         assert after.key(config) == after.key(moved.config)
-        assert all(type(moved.config[name]) is type(value) for name, value in config.items() if name in moved.config)
+        assert all(
+            type(moved.config[name]) is type(value)
+            for name, value in config.items()
+            if name in moved.config
+        )
 
 
 @settings(deadline=None, max_examples=100)

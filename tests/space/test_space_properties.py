@@ -40,11 +40,20 @@ def ints(draw: st.DrawFn, most: int = 10**6) -> Int:
 def floats(draw: st.DrawFn) -> Float:
     sampling = draw(SAMPLINGS)
     magnitude = draw(st.integers(-100, 100))
-    low, high = sorted(draw(st.lists(st.floats(0.001 if sampling != "linear" else -1, 1), min_size=2, max_size=2)))
-    low, high = low * 10.0**magnitude, high * 10.0 ** (magnitude + draw(st.integers(0, 5)) * (high > 0))
+    low, high = sorted(
+        draw(st.lists(st.floats(0.001 if sampling != "linear" else -1, 1), min_size=2, max_size=2))
+    )
+    low, high = (
+        low * 10.0**magnitude,
+        high * 10.0 ** (magnitude + draw(st.integers(0, 5)) * (high > 0)),
+    )
     step = None
     if draw(st.booleans()) and high > low:
-        step = (high - low) / draw(st.integers(1, 30)) if sampling == "linear" else draw(st.floats(1.01, 20))
+        step = (
+            (high - low) / draw(st.integers(1, 30))
+            if sampling == "linear"
+            else draw(st.floats(1.01, 20))
+        )
     if step is not None and sampling == "linear" and step < 1e-9 * max(abs(low), abs(high)):
         step = None  # finer than floats are
     return Float("f", low, high, step, sampling)
@@ -63,7 +72,9 @@ SMALL = st.one_of(ints(most=4), choices(), BOOLEANS)
 
 @st.composite
 def spaces(draw: st.DrawFn, *, discrete: bool = False) -> Space:
-    """Up to five names, each with conditions on up to two of those before; some have two or three variants."""
+    """Up to five names, each with conditions on up to two of those before; some have two or three
+    variants.
+    """
     chosen: list[Hyperparameter] = []
     for at in range(draw(st.integers(0, 5))):
         conditions = []
@@ -72,9 +83,16 @@ def spaces(draw: st.DrawFn, *, discrete: bool = False) -> Space:
                 continue
             indices = st.integers(0, min(parent.num_values, 50) - 1)
             conditions.append(
-                Condition(parent.name, draw(st.lists(indices.map(parent.value_at), min_size=1, max_size=3)))
+                Condition(
+                    parent.name,
+                    draw(st.lists(indices.map(parent.value_at), min_size=1, max_size=3)),
+                )
             )
-        alone = [h for h in chosen if (h.num_values or 0) > 1 and sum(h.name == one.name for one in chosen) == 1]
+        alone = [
+            h
+            for h in chosen
+            if (h.num_values or 0) > 1 and sum(h.name == one.name for one in chosen) == 1
+        ]
         parts: list[list[Condition]] = [conditions]
         splits = draw(st.booleans())
         if alone and splits:
@@ -110,7 +128,10 @@ def _holds(space: Space, condition: Condition, config: dict[str, Value]) -> bool
 
 
 def _same(parent: Hyperparameter, value: Value, wanted: Value) -> bool:
-    return parent.admits(wanted) and (type(parent.legal(wanted)), parent.legal(wanted)) == (type(value), value)
+    return parent.admits(wanted) and (type(parent.legal(wanted)), parent.legal(wanted)) == (
+        type(value),
+        value,
+    )
 
 
 @LIMITS
@@ -145,7 +166,9 @@ def test_values_and_indices_are_inverse(h: Hyperparameter, data: st.DataObject) 
 def test_any_float_in_range_becomes_one_that_survives(h: Float, u: float) -> None:
     if h.num_values is not None:
         return
-    value = h.legal(min(h.max_value, max(h.min_value, h.min_value + u * (h.max_value - h.min_value))))
+    value = h.legal(
+        min(h.max_value, max(h.min_value, h.min_value + u * (h.max_value - h.min_value)))
+    )
     assert h.legal(value) == value
     assert h.from_unit(h.to_unit(value)) == value
 
@@ -228,15 +251,25 @@ def test_of_a_name_one_variant_is_active_at_most(space: Space, seed: int) -> Non
 
 @LIMITS
 @given(spaces(), spaces(), st.integers(0, 2**32))
-def test_a_configuration_is_taken_to_another_space_or_not_at_all(one: Space, other: Space, seed: int) -> None:
+def test_a_configuration_is_taken_to_another_space_or_not_at_all(
+    one: Space, other: Space, seed: int
+) -> None:
     config = one.sample(np.random.default_rng(seed))
     found = other.project(config)
     if found is None:
-        assert any(name in config and not h.admits(config[name]) for name in other.names for h in other.variants(name))
+        assert any(
+            name in config and not h.admits(config[name])
+            for name in other.names
+            for h in other.variants(name)
+        )
         return
     assert typed(other.complete(found)) == typed(found)
     assert all(other.project(found)[name] == found[name] for name in found)  # type: ignore[index]
-    # Python compares 1, 1.0 and True as equal; a hyperparameter may take one for another, and a float keeps so many
-    # digits as its range has use for
-    kept = {name: value for name, value in found.items() if name in config and not isinstance(value, float)}
+    # Python compares 1, 1.0 and True as equal; a hyperparameter may take one for another, and a
+    # float keeps so many digits as its range has use for
+    kept = {
+        name: value
+        for name, value in found.items()
+        if name in config and not isinstance(value, float)
+    }
     assert all(value == config[name] for name, value in kept.items())

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from paceline.core import InvalidInput
-from paceline.space import Boolean, Choice, Condition, Fixed, Float, Int, Space, hyperparameter_from_json
+from paceline.space import (
+    Boolean,
+    Choice,
+    Condition,
+    Fixed,
+    Float,
+    Int,
+    Space,
+    hyperparameter_from_json,
+)
 
 LAYERS = Space(
     [
@@ -71,13 +80,25 @@ def test_a_configuration_has_what_is_active() -> None:
     assert LAYERS.default() == {"layers": 1, "units_0": 16}
     assert LAYERS.complete({"layers": 2}) == {"layers": 2, "units_0": 16, "units_1": 16}
     assert LAYERS.complete({"layers": 1, "units_2": 32}) == {"layers": 1, "units_0": 16}
-    assert [h.name for h in NESTED.active({"augment": True, "kind": "turn"})] == ["augment", "kind", "angle"]
-    assert [h.name for h in NESTED.active({"augment": False, "kind": "turn", "angle": 2})] == ["augment"]
-    assert list(LAYERS.complete({"units_0": 32, "layers": np.int64(1)}).items()) == [("layers", 1), ("units_0", 32)]
+    assert [h.name for h in NESTED.active({"augment": True, "kind": "turn"})] == [
+        "augment",
+        "kind",
+        "angle",
+    ]
+    assert [h.name for h in NESTED.active({"augment": False, "kind": "turn", "angle": 2})] == [
+        "augment"
+    ]
+    assert list(LAYERS.complete({"units_0": 32, "layers": np.int64(1)}).items()) == [
+        ("layers", 1),
+        ("units_0", 32),
+    ]
 
 
 def test_completing_checks_names_and_values() -> None:
-    with pytest.raises(InvalidInput, match="'layer' is no hyperparameter of the space; expected did you mean 'layers'"):
+    with pytest.raises(
+        InvalidInput,
+        match="'layer' is no hyperparameter of the space; expected did you mean 'layers'",
+    ):
         LAYERS.complete({"layer": 2})
     with pytest.raises(InvalidInput, match="value of Int 'layers' is 4"):
         LAYERS.complete({"layers": 4})
@@ -103,7 +124,9 @@ def test_conditions_compare_exactly() -> None:
 
 
 def test_condition_values_out_of_the_parents_reach_are_ignored() -> None:
-    space = Space([Int("layers", 1, 3), Int("units", 1, 2, conditions=[Condition("layers", [3, 4, 5, "x"])])])
+    space = Space(
+        [Int("layers", 1, 3), Int("units", 1, 2, conditions=[Condition("layers", [3, 4, 5, "x"])])]
+    )
     assert space.size() == 2 + 2
     never = Space([Int("layers", 1, 3), Int("units", 1, 2, conditions=[Condition("layers", [7])])])
     assert never.size() == 3
@@ -139,7 +162,8 @@ def test_json_of_another_make_is_refused() -> None:
 
 
 def test_samples_are_spread_as_the_sampling_says() -> None:
-    # 2,000 draws of a fair coin: |share - 1/2| > 0.06 happens once in 10 million runs; the seed is fixed besides.
+    # 2,000 draws of a fair coin: |share - 1/2| > 0.06 happens once in 10 million runs; the seed is
+    # fixed besides.
     rng = np.random.default_rng(0)
     space = Space([Boolean("b"), Float("lr", 1e-4, 1.0, sampling="log")])
     drawn = [space.sample(rng) for _ in range(2000)]
@@ -150,7 +174,13 @@ def test_samples_are_spread_as_the_sampling_says() -> None:
 RATES = Space(
     [
         Choice("optimizer", ["adam", "sgd", "rmsprop"]),
-        Float("rate", 1e-4, 1e-2, sampling="log", conditions=[Condition("optimizer", ["adam", "rmsprop"])]),
+        Float(
+            "rate",
+            1e-4,
+            1e-2,
+            sampling="log",
+            conditions=[Condition("optimizer", ["adam", "rmsprop"])],
+        ),
         Choice("rate", [0.1, 1.0], conditions=[Condition("optimizer", "sgd")]),
         Boolean("nesterov", conditions=[Condition("rate", 1.0)]),
     ]
@@ -161,12 +191,21 @@ def test_variants_share_a_name_and_are_told_apart_by_their_conditions() -> None:
     assert RATES.names == ("optimizer", "rate", "nesterov")
     assert len(RATES) == 4
     assert RATES.complete({"optimizer": "sgd"}) == {"optimizer": "sgd", "rate": 0.1}
-    assert RATES.complete({"optimizer": "sgd", "rate": 1}) == {"optimizer": "sgd", "rate": 1.0, "nesterov": False}
+    assert RATES.complete({"optimizer": "sgd", "rate": 1}) == {
+        "optimizer": "sgd",
+        "rate": 1.0,
+        "nesterov": False,
+    }
     assert np.isnan(RATES.encode({"optimizer": "sgd"})).tolist() == [False, True, False, True]
     assert list(RATES.by_label) == [
-        "optimizer", "rate (optimizer is adam or rmsprop)", "rate (optimizer is sgd)", "nesterov",
-    ]  # fmt: skip
-    with pytest.raises(KeyError, match=r"'rate' is Float\('rate', 0.0001, 0.01, .* or Choice\('rate', \[0.1, 1.0\]"):
+        "optimizer",
+        "rate (optimizer is adam or rmsprop)",
+        "rate (optimizer is sgd)",
+        "nesterov",
+    ]
+    with pytest.raises(
+        KeyError, match=r"'rate' is Float\('rate', 0.0001, 0.01, .* or Choice\('rate', \[0.1, 1.0\]"
+    ):
         RATES["rate"]
     with pytest.raises(InvalidInput, match=r"value of Choice 'rate' is 0\.001"):
         RATES.complete({"optimizer": "sgd", "rate": 0.001})
@@ -174,7 +213,10 @@ def test_variants_share_a_name_and_are_told_apart_by_their_conditions() -> None:
         RATES.complete({"rate": 7})
     assert RATES.with_hyperparameter(Fixed("rate", 0.5)).names == RATES.names
     assert RATES.project({"optimizer": "sgd", "rate": 0.001}) is None
-    assert RATES.project({"optimizer": "adam", "rate": 0.001, "gone": 3}) == {"optimizer": "adam", "rate": 0.001}
+    assert RATES.project({"optimizer": "adam", "rate": 0.001, "gone": 3}) == {
+        "optimizer": "adam",
+        "rate": 0.001,
+    }
 
 
 def test_variants_exclude_each_other_through_parents_of_parents_too() -> None:
@@ -184,8 +226,11 @@ def test_variants_exclude_each_other_through_parents_of_parents_too() -> None:
     outer = Int("n", 5, 9, conditions=[Condition("deep", False)])
     assert Space([deep, kind, inner, outer]).size() == 3 + 1 + 5
     with pytest.raises(
-        InvalidInput, match=r"named 'n' that may be active together, Int\('n', 1, 3\) and Int\('n', 5, 9\)"
+        InvalidInput,
+        match=r"named 'n' that may be active together, Int\('n', 1, 3\) and Int\('n', 5, 9\)",
     ):
         Space([deep, kind, inner, outer.with_conditions([Condition("deep", True)])])
-    with pytest.raises(InvalidInput, match=r"another Boolean 'deep' at its end; expected it before Choice 'kind'"):
+    with pytest.raises(
+        InvalidInput, match=r"another Boolean 'deep' at its end; expected it before Choice 'kind'"
+    ):
         Space([deep, kind, Boolean("deep", True)])

@@ -16,14 +16,19 @@ from paceline.stats.winner import judge
         ("val_accuracy", [0.2, 0.9], (0.0, 1.0)),
         ("test accuracy", [0.2, 0.9], (0.0, 1.0)),
         ("val_out_auc", [0.2, 0.9], (0.0, 1.0)),
-        *((name, [0.2, 0.9], (0.0, 1.0)) for name in ("val_f1_score", "val_auc_1", "val_one_hot_mean_io_u", "f1")),
+        *(
+            (name, [0.2, 0.9], (0.0, 1.0))
+            for name in ("val_f1_score", "val_auc_1", "val_one_hot_mean_io_u", "f1")
+        ),
         ("val_loss", [0.2, 0.9], (-0.1, 1.1)),
         ("val_r2_score", [0.2, 0.9], (-0.1, 1.1)),
         ("val_accuracy", [20.0, 90.0], (-0.1, 1.1)),  # percents
         ("val_accuracy_loss", [0.2, 0.9], (-0.1, 1.1)),
     ],
 )
-def test_only_shares_are_clipped(metric: str, scores: list[float], expected: tuple[float, float]) -> None:
+def test_only_shares_are_clipped(
+    metric: str, scores: list[float], expected: tuple[float, float]
+) -> None:
     assert clipped(-0.1, 1.1, metric, scores) == expected
 
 
@@ -35,7 +40,9 @@ def test_what_is_not_known_stays_so() -> None:
 def test_a_winners_accuracy_is_at_most_one(metric: str, most: float) -> None:
     rng = np.random.default_rng(0)
     values = np.clip(0.97 + 0.05 * rng.standard_normal((2, 4)), 0, 1)
-    scores = {(number, pair): float(values[number, pair]) for number in range(2) for pair in range(4)}
+    scores = {
+        (number, pair): float(values[number, pair]) for number in range(2) for pair in range(4)
+    }
     verdict = judge(Final((0, 1), 0, 4, Splits.ROWS, 0.0, scores), Objective.of(metric), {})
     assert verdict.high <= most
     assert (verdict.high > 1.0) == (metric == "val_loss")

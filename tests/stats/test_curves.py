@@ -16,7 +16,10 @@ LOSSES = st.lists(st.floats(-100, 100), min_size=1, max_size=7)
 
 @given(LOSSES)
 def test_expected_best_is_the_mean_over_all_subsets(losses: list[float]) -> None:
-    brute = [np.mean([min(subset) for subset in itertools.combinations(losses, n)]) for n in range(1, len(losses) + 1)]
+    brute = [
+        np.mean([min(subset) for subset in itertools.combinations(losses, n)])
+        for n in range(1, len(losses) + 1)
+    ]
     np.testing.assert_allclose(expected_best(losses), brute, atol=1e-9)
 
 

@@ -1,4 +1,6 @@
-"""What mattered, on functions of which it is known: shares, pairs, conditions, intervals, epochs, and silence."""
+"""What mattered, on functions of which it is known: shares, pairs, conditions, intervals, epochs,
+and silence.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -52,7 +54,11 @@ def noisy(loss: Loss, deviation: float, seed: int) -> Loss:
 
 
 def additive(c: Configuration) -> float:
-    return math.sqrt(0.6) * even(c["a"]) + math.sqrt(0.3) * even(c["b"]) + math.sqrt(0.1) * even(c["c"])
+    return (
+        math.sqrt(0.6) * even(c["a"])
+        + math.sqrt(0.3) * even(c["b"])
+        + math.sqrt(0.1) * even(c["c"])
+    )
 
 
 def product(c: Configuration) -> float:
@@ -72,7 +78,10 @@ def g_function(c: Configuration) -> float:
 
 
 def _sobol_of_g() -> dict[str, float]:
-    own = {name: 1 / (3 * (1 + w) ** 2) for name, w in {"a": 0.0, "b": 1.0, "c": 4.5, "d": 99.0}.items()}
+    own = {
+        name: 1 / (3 * (1 + w) ** 2)
+        for name, w in {"a": 0.0, "b": 1.0, "c": 4.5, "d": 99.0}.items()
+    }
     total = math.prod(1 + part for part in own.values()) - 1
     return {name: part / total for name, part in own.items()}
 
@@ -102,10 +111,15 @@ def test_shares_are_the_sobol_indices(
 
 
 @settings(max_examples=4, deadline=None)
-@given(st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4).filter(lambda w: sum(w) > 0.5), st.integers(0, 99))
+@given(
+    st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4).filter(lambda w: sum(w) > 0.5),
+    st.integers(0, 99),
+)
 def test_shares_of_any_sum_are_those_of_its_parts(weights: list[float], seed: int) -> None:
     total = sum(w**2 for w in weights)
-    table = drawn(CUBE, lambda c: sum(w * even(c[n]) for n, w in zip("abcd", weights, strict=True)), 40, seed)
+    table = drawn(
+        CUBE, lambda c: sum(w * even(c[n]) for n, w in zip("abcd", weights, strict=True)), 40, seed
+    )
     for share, w in zip(Variance.of(table).shares(), weights, strict=True):
         assert share.share == pytest.approx(w**2 / total, abs=0.05)
 
@@ -121,19 +135,25 @@ def test_noise_belongs_to_nobody() -> None:
 def test_a_conditional_number_has_the_share_of_where_it_is_active() -> None:
     def loss(c: Configuration) -> float:
         kind = {"x": 1.0, "y": 0.0, "z": -1.0}[str(c["kind"])] * math.sqrt(1.5)
-        return math.sqrt(0.5) * kind + (math.sqrt(1.5) * even(c["only_x"]) if "only_x" in c else 0.0)
+        return math.sqrt(0.5) * kind + (
+            math.sqrt(1.5) * even(c["only_x"]) if "only_x" in c else 0.0
+        )
 
     table = drawn(CONDITIONAL, loss, 200)
     found = by_name(Variance.of(table).shares())
     assert found["kind",].share == pytest.approx(0.5, abs=0.05)
-    assert found["only_x",].share == pytest.approx(0.5, abs=0.05)  # 1.5 where it is active: a third of the space
+    assert found["only_x",].share == pytest.approx(
+        0.5, abs=0.05
+    )  # 1.5 where it is active: a third of the space
     assert found["units_3",].share < 0.02
     assert ("same",) not in found
     assert found["only_x",].num_trials == sum(table.active[:, 1])
 
 
 def test_intervals_hold_the_truth() -> None:
-    """30 intervals from noisy studies; with 95 % each, more than 5 are missed less than once in 300 runs."""
+    """30 intervals from noisy studies; with 95 % each, more than 5 are missed less than once in 300
+    runs.
+    """
     missed = 0
     for seed in range(10):
         found = by_name(Variance.of(drawn(CUBE, noisy(additive, 0.5, seed), 60, seed)).shares())
@@ -144,14 +164,19 @@ def test_intervals_hold_the_truth() -> None:
 
 
 def test_the_same_trials_say_the_same() -> None:
-    assert Variance.of(drawn(CUBE, product, 40)).interactions() == Variance.of(drawn(CUBE, product, 40)).interactions()
+    assert (
+        Variance.of(drawn(CUBE, product, 40)).interactions()
+        == Variance.of(drawn(CUBE, product, 40)).interactions()
+    )
 
 
 def test_the_unit_of_losses_changes_nothing() -> None:
     rng = np.random.default_rng(0)
     configs = [CUBE.sample(rng) for _ in range(40)]
     losses = np.array([product(c) for c in configs])
-    one, other = (Variance.of(Table.of(CUBE, configs, y)).shares() for y in (losses, 1e-6 * losses - 3e-6))
+    one, other = (
+        Variance.of(Table.of(CUBE, configs, y)).shares() for y in (losses, 1e-6 * losses - 3e-6)
+    )
     assert [s.share for s in one] == pytest.approx([s.share for s in other], abs=1e-6)
 
 
@@ -159,17 +184,23 @@ def test_the_unit_of_losses_changes_nothing() -> None:
 
 
 def learning(config: Configuration, epoch: float) -> float:
-    """At the end ``a`` decides; at first ``b`` does, and what is good in ``a`` begins slowly, so that curves cross."""
+    """At the end ``a`` decides; at first ``b`` does, and what is good in ``a`` begins slowly, so
+    that curves cross.
+    """
     left = (math.pow(epoch, -0.7) - math.pow(27, -0.7)) / (1 - math.pow(27, -0.7))
     a, b = even(config["a"]), even(config["b"])
     return a * (1 - 1.6 * left) + 0.3 * b + 1.5 * b * left + 3 * left
 
 
 def halved(num: int, seed: int, noise: float = 0.1) -> Table:
-    """Of trials in groups of nine the best three after one epoch go on to nine, the best of these to 27."""
+    """Of trials in groups of nine the best three after one epoch go on to nine, the best of these
+    to 27.
+    """
     rng = np.random.default_rng(seed)
     configs = [CUBE.sample(rng) for _ in range(num)]
-    seen = [{e: learning(c, e) + noise * rng.standard_normal() for e in (1, 3, 9, 27)} for c in configs]
+    seen = [
+        {e: learning(c, e) + noise * rng.standard_normal() for e in (1, 3, 9, 27)} for c in configs
+    ]
     rows: list[tuple[int, int]] = []
     for first in range(0, num, 9):
         group = list(range(first, min(num, first + 9)))
@@ -211,12 +242,18 @@ def test_noise_is_not_foreseen() -> None:
 
 
 def test_a_search_that_looks_in_one_corner_does_not_pull_the_shares() -> None:
-    """30 trials drawn evenly and 100 close to the best corner; the shares are those of the space all the same."""
+    """30 trials drawn evenly and 100 close to the best corner; the shares are those of the space
+    all the same.
+    """
     rng = np.random.default_rng(3)
-    U = np.concatenate([rng.random((30, 4)), np.clip(0.1 + 0.07 * rng.standard_normal((100, 4)), 0, 1)])
+    U = np.concatenate(
+        [rng.random((30, 4)), np.clip(0.1 + 0.07 * rng.standard_normal((100, 4)), 0, 1)]
+    )
     configs = [CUBE.decode(u) for u in U]
     losses = [additive(c) + 0.1 * rng.standard_normal() for c in configs]
-    shares = by_name(Variance.of(Table.of(CUBE, configs, losses, even=[True] * 30 + [False] * 100)).shares())
+    shares = by_name(
+        Variance.of(Table.of(CUBE, configs, losses, even=[True] * 30 + [False] * 100)).shares()
+    )
     for name, truth in {"a": 0.6, "b": 0.3, "c": 0.1, "d": 0.0}.items():
         assert shares[name,].share == pytest.approx(truth, abs=0.08)
 
@@ -225,7 +262,9 @@ def test_a_search_that_looks_in_one_corner_does_not_pull_the_shares() -> None:
 def test_a_diverged_training_is_not_all_that_matters(bad: float) -> None:
     """Three of 63 diverged where ``d`` is large: they count as bad, not as a million."""
     rng = np.random.default_rng(0)
-    configs = [CUBE.sample(rng) for _ in range(60)] + [CUBE.decode([*rng.random(3), 0.99]) for _ in range(3)]
+    configs = [CUBE.sample(rng) for _ in range(60)] + [
+        CUBE.decode([*rng.random(3), 0.99]) for _ in range(3)
+    ]
     losses = [*(additive(c) for c in configs[:60]), bad, bad, bad]
     variance = Variance.of(Table.of(CUBE, configs, losses))
     assert variance.scaled.cap is not None
@@ -238,7 +277,9 @@ def test_a_diverged_training_is_not_all_that_matters(bad: float) -> None:
 
 
 def test_the_best_tenth_is_that_of_the_space() -> None:
-    """Nine tenths of the variance are of ``a``, but every tenth with a small one depends on ``b`` alone."""
+    """Nine tenths of the variance are of ``a``, but every tenth with a small one depends on ``b``
+    alone.
+    """
 
     def loss(c: Configuration) -> float:
         return 3 * max(0.25, float(c["a"])) + 0.8 * float(c["b"])
@@ -246,9 +287,13 @@ def test_the_best_tenth_is_that_of_the_space() -> None:
     rng = np.random.default_rng(0)
     population = drawn(CUBE, loss, 5_000, 5)
     best = population.losses <= np.quantile(population.losses, 0.1)
-    found = by_name(Variance.of(drawn(CUBE, lambda c: loss(c) + 0.02 * rng.standard_normal(), 200)).best())
+    found = by_name(
+        Variance.of(drawn(CUBE, lambda c: loss(c) + 0.02 * rng.standard_normal(), 200)).best()
+    )
     for place, name in enumerate("ab"):
-        part = np.array([best[population.cells[:, place] // 5 == cell].mean() for cell in range(10)])
+        part = np.array(
+            [best[population.cells[:, place] // 5 == cell].mean() for cell in range(10)]
+        )
         assert found[name,].share == pytest.approx(part.var() / 0.09, abs=0.07)
     assert found["c",].share < 0.02
     assert sum(share.share for share in found.values()) <= 1
@@ -278,7 +323,9 @@ def test_losses_have_to_be_numbers() -> None:
 
 
 def test_many_categories_are_bounded() -> None:
-    """Four of 30 values have 5,000 products of two; these are left out, and what each does alone is told."""
+    """Four of 30 values have 5,000 products of two; these are left out, and what each does alone is
+    told.
+    """
     space = Space({f"k{n}": Choice([f"v{value}" for value in range(30)]) for n in range(4)})
     variance = Variance.of(drawn(space, lambda c: float(str(c["k0"])[1:]), 120))
     assert len(variance.functions.of) == 4 * 29
@@ -287,7 +334,9 @@ def test_many_categories_are_bounded() -> None:
 
 
 def test_of_a_hyperparameter_that_was_hardly_ever_active_nothing_is_known() -> None:
-    only_x = by_name(Variance.of(drawn(CONDITIONAL, lambda c: float(c["kind"] == "x"), 20)).shares())["only_x",]
+    only_x = by_name(
+        Variance.of(drawn(CONDITIONAL, lambda c: float(c["kind"] == "x"), 20)).shares()
+    )["only_x",]
     assert only_x.num_trials < 10
     assert (only_x.low, only_x.high) == (0.0, 1.0)
 
@@ -298,7 +347,11 @@ def test_of_a_hyperparameter_that_was_hardly_ever_active_nothing_is_known() -> N
 def test_dependence_follows_the_function_within_its_band() -> None:
     rng = np.random.default_rng(0)
     table = drawn(
-        CUBE, lambda c: 4 * (float(c["a"]) - 0.3) ** 2 + 0.5 * float(c["b"]) + 0.1 * rng.standard_normal(), 150
+        CUBE,
+        lambda c: (
+            4 * (float(c["a"]) - 0.3) ** 2 + 0.5 * float(c["b"]) + 0.1 * rng.standard_normal()
+        ),
+        150,
     )
     found = dependence(Variance.of(table), "a")
     truth = np.array([4 * (float(a) - 0.3) ** 2 + 0.25 for a in found.values])
@@ -309,7 +362,9 @@ def test_dependence_follows_the_function_within_its_band() -> None:
 
 def test_dependence_of_a_category_and_of_a_conditional_number() -> None:
     def loss(c: Configuration) -> float:
-        return {"x": 1.0, "y": 5.0, "z": 9.0}[str(c["kind"])] + (3 * float(c["only_x"]) if "only_x" in c else 0.0)
+        return {"x": 1.0, "y": 5.0, "z": 9.0}[str(c["kind"])] + (
+            3 * float(c["only_x"]) if "only_x" in c else 0.0
+        )
 
     variance = Variance.of(drawn(CONDITIONAL, loss, 100))
     kind = dependence(variance, "kind")
@@ -335,7 +390,9 @@ def test_values_that_few_trials_tried_are_marked() -> None:
 
 @pytest.mark.parametrize("space", [CUBE, CONDITIONAL])
 def test_functions_are_orthonormal_over_the_space(space: Space) -> None:
-    """Means over 40,000 configurations; the largest of some thousand has a deviation of 4.5 / 200."""
+    """Means over 40,000 configurations; the largest of some thousand has a deviation of 4.5 /
+    200.
+    """
     functions = Functions.over(tuple(axes_of(space).values()))
     values = functions.values(*functions.draw(40_000, np.random.default_rng(0)))
     assert np.abs(values.mean(axis=0)).max() < 0.03
@@ -391,6 +448,8 @@ def test_rank_correlation_is_spearmans(pairs: list[tuple[int, int]]) -> None:
 
 def test_what_can_never_be_active_is_left_out() -> None:
     momentum = Float("momentum", 0.0, 1.0, conditions=[Condition("optimizer", ["sgd"])])
-    assert list(axes_of(Space([Fixed("optimizer", "adam"), Float("rate", 0.0, 1.0), momentum]))) == ["rate"]
+    assert list(
+        axes_of(Space([Fixed("optimizer", "adam"), Float("rate", 0.0, 1.0), momentum]))
+    ) == ["rate"]
     both = Space([Choice("optimizer", ["adam", "sgd"]), Float("rate", 0.0, 1.0), momentum])
     assert list(axes_of(both)) == ["optimizer", "rate", "momentum"]

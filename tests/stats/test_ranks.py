@@ -12,7 +12,9 @@ from scipy import stats
 from paceline.stats import ranks
 
 LOSSES = st.integers(2, 8).flatmap(
-    lambda k: st.lists(st.lists(st.integers(-5, 5).map(float), min_size=k, max_size=k), min_size=1, max_size=9)
+    lambda k: st.lists(
+        st.lists(st.integers(-5, 5).map(float), min_size=k, max_size=k), min_size=1, max_size=9
+    )
 )
 
 
@@ -26,12 +28,16 @@ def test_average_ranks_are_those_of_scipy_and_add_up(losses: list[list[float]]) 
     assert math.isclose(sum(one.value for one in found), k * (k + 1) / 2)
     if len(losses) > 1:
         for one, ranked in zip(found, stats.rankdata(losses, axis=1).T, strict=True):
-            assert math.isnan(one.low) if len(set(ranked)) == 1 else one.low <= one.value <= one.high
+            assert (
+                math.isnan(one.low) if len(set(ranked)) == 1 else one.low <= one.value <= one.high
+            )
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8, 20])
 @pytest.mark.parametrize("statistic", ["mean", "iqm"])
-def test_values_that_are_all_the_same_have_no_interval(count: int, statistic: Literal["mean", "iqm"]) -> None:
+def test_values_that_are_all_the_same_have_no_interval(
+    count: int, statistic: Literal["mean", "iqm"]
+) -> None:
     found = ranks.estimate([0.1135] * count, statistic)
     assert found.value == pytest.approx(0.1135)
     assert math.isnan(found.low)
@@ -54,7 +60,10 @@ def test_the_interquartile_mean_is_scipys_trimmed_mean(values: list[float]) -> N
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
 def test_holm_keeps_the_order_and_never_lowers(p_values: list[float]) -> None:
     corrected = ranks.holm(p_values)
-    assert all(p <= c <= min(1.0, len(p_values) * p) + 1e-12 for p, c in zip(p_values, corrected, strict=True))
+    assert all(
+        p <= c <= min(1.0, len(p_values) * p) + 1e-12
+        for p, c in zip(p_values, corrected, strict=True)
+    )
     order = np.argsort(p_values, kind="stable")
     assert np.all(np.diff(np.asarray(corrected)[order]) >= 0)
 
@@ -108,14 +117,22 @@ def test_intervals_cover(n: int, statistic: str) -> None:
     rng = np.random.default_rng(3)
     held = 0
     for _ in range(300):
-        found = ranks.estimate(rng.normal(size=n), statistic="iqm" if statistic == "iqm" else "mean")
+        found = ranks.estimate(
+            rng.normal(size=n), statistic="iqm" if statistic == "iqm" else "mean"
+        )
         held += found.low <= 0.0 <= found.high
     assert held / 300 >= 0.89
 
 
 def test_false_alarms_of_equal_methods_are_rare() -> None:
-    """200 comparisons of equal methods: a family-wise rate of 5 % is seen above 11 % with probability 2e-4."""
+    """200 comparisons of equal methods: a family-wise rate of 5 % is seen above 11 % with
+    probability 2e-4.
+    """
     rng = np.random.default_rng(4)
-    alarms = sum(any(p.is_real for p in ranks.pairwise(rng.normal(size=(5, 3)))) for _ in range(100))
-    alarms += sum(any(p.is_real for p in ranks.pairwise(rng.normal(size=(12, 3)))) for _ in range(100))
+    alarms = sum(
+        any(p.is_real for p in ranks.pairwise(rng.normal(size=(5, 3)))) for _ in range(100)
+    )
+    alarms += sum(
+        any(p.is_real for p in ranks.pairwise(rng.normal(size=(12, 3)))) for _ in range(100)
+    )
     assert alarms / 200 <= 0.11

@@ -1,4 +1,6 @@
-"""What is claimed of a final: true as often as it says, equivariant, and never more than the trainings show."""
+"""What is claimed of a final: true as often as it says, equivariant, and never more than the
+trainings show.
+"""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +21,9 @@ UP, DOWN = Objective("val_gain", "maximize"), Objective("val_loss", "minimize")
 Floats = NDArray[np.float64]
 
 
-def final_of(scores: Floats | Sequence[Sequence[float]], *, default: int | None = None, share: float = 0.0) -> Final:
+def final_of(
+    scores: Floats | Sequence[Sequence[float]], *, default: int | None = None, share: float = 0.0
+) -> Final:
     """Finalists 10, 11, ... with these scores, a row each."""
     rows = np.asarray(scores, dtype=float)
     told = {(10 + k, j): float(score) for (k, j), score in np.ndenumerate(rows)}
@@ -27,10 +31,14 @@ def final_of(scores: Floats | Sequence[Sequence[float]], *, default: int | None 
     return Final(tuple(range(10, 10 + len(rows))), default, rows.shape[1], splits, share, told)
 
 
-def noisy(means: Sequence[float], pairs: int, seed: int, *, deviation: float = 1.0, common: float = 0.5) -> Floats:
+def noisy(
+    means: Sequence[float], pairs: int, seed: int, *, deviation: float = 1.0, common: float = 0.5
+) -> Floats:
     rng = np.random.default_rng(seed)
     of_pair = common * rng.standard_normal(pairs)
-    return np.asarray(means)[:, None] + of_pair + deviation * rng.standard_normal((len(means), pairs))
+    return (
+        np.asarray(means)[:, None] + of_pair + deviation * rng.standard_normal((len(means), pairs))
+    )
 
 
 def numbers(verdict: Verdict) -> list[float]:
@@ -51,15 +59,17 @@ def test_far_ahead_is_the_plain_t_interval() -> None:
 def test_the_luck_of_the_best_of_equals_is_taken_off() -> None:
     found = [judge(final_of(noisy([0.0] * 8, 8, seed)), UP, {}) for seed in range(100)]
     plain_means = [verdict.mean for verdict in found]
-    # the plain mean is too good by 1.42 / sqrt(8) = 0.5; a mean of 100 has a standard error of 0.04, so that by chance
-    # it is 0.15 off about twice in 10,000 times
+    # the plain mean is too good by 1.42 / sqrt(8) = 0.5; a mean of 100 has a standard error of
+    # 0.04, so that by chance it is 0.15 off about twice in 10,000 times
     assert np.mean(plain_means) == pytest.approx(0.5, abs=0.15)
     assert np.mean([verdict.expected for verdict in found]) == pytest.approx(0.0, abs=0.15)
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.35], ids=["equal", "close"])
 def test_intervals_hold_the_truth_as_often_as_they_say(gap: float) -> None:
-    """Of 150 studies at 95 %, fewer than 134 (89 %) would be chance once in 2,000 times; the seed is fixed besides."""
+    """Of 150 studies at 95 %, fewer than 134 (89 %) would be chance once in 2,000 times; the seed
+    is fixed besides.
+    """
     means = [-gap * place for place in range(8)]
     held, held_plain = 0, 0
     for seed in range(150):
@@ -75,7 +85,10 @@ def test_intervals_hold_the_truth_as_often_as_they_say(gap: float) -> None:
 
 def test_equals_are_seldom_called_better_than_the_default() -> None:
     """At most 5 %: more than 36 of 400 would be chance once in 2,000 times."""
-    told = [judge(final_of(noisy([0.0] * 4, 6, seed), default=12), UP, {}).beats_default for seed in range(400)]
+    told = [
+        judge(final_of(noisy([0.0] * 4, 6, seed), default=12), UP, {}).beats_default
+        for seed in range(400)
+    ]
     assert sum(one is True for one in told) <= 36
     assert None not in told
 
@@ -86,7 +99,9 @@ def test_p_values_are_those_of_the_paired_t_test() -> None:
     order = {rival.number: rival for rival in verdict.rivals}
     winner = verdict.winner - 10
     for place in {0, 1, 2} - {winner}:
-        assert order[10 + place].p == pytest.approx(stats.ttest_rel(scores[winner], scores[place]).pvalue)
+        assert order[10 + place].p == pytest.approx(
+            stats.ttest_rel(scores[winner], scores[place]).pvalue
+        )
 
 
 def test_overlapping_splits_make_the_tests_less_sure() -> None:
@@ -105,14 +120,23 @@ def test_intervals_and_corrected_tests_agree(count: int, pairs: int, seed: int, 
     for rival in verdict.rivals:
         assert rival.p_holm >= rival.p
         assert rival.tied == (rival.low <= 0.0) == (rival.p_holm > 0.05)
-    assert verdict.tied == (verdict.winner, *(rival.number for rival in verdict.rivals if rival.tied))
+    assert verdict.tied == (
+        verdict.winner,
+        *(rival.number for rival in verdict.rivals if rival.tied),
+    )
 
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.integers(1, 8), st.integers(1, 8), st.integers(0, 10**6), st.floats(-100, 100), st.floats(0.01, 100),
-)  # fmt: skip
-def test_units_direction_and_order_do_not_matter(count: int, pairs: int, seed: int, by: float, unit: float) -> None:
+    st.integers(1, 8),
+    st.integers(1, 8),
+    st.integers(0, 10**6),
+    st.floats(-100, 100),
+    st.floats(0.01, 100),
+)
+def test_units_direction_and_order_do_not_matter(
+    count: int, pairs: int, seed: int, by: float, unit: float
+) -> None:
     scores = noisy([0.3 * k for k in range(count)], pairs, seed)
     searched = {10 + k: 0.3 * k + 1 for k in range(count)}
     first = judge(final_of(scores), UP, searched)
@@ -124,7 +148,9 @@ def test_units_direction_and_order_do_not_matter(count: int, pairs: int, seed: i
     moved = judge(final_of(by + unit * scores), UP, {})
     expected = [by + unit * first.mean, unit * first.sd, by + unit * first.expected]
     assert numbers(moved)[:3] == pytest.approx(expected, rel=1e-6, abs=1e-6, nan_ok=True)
-    assert moved.high - moved.low == pytest.approx(unit * (first.high - first.low), rel=1e-5, nan_ok=True)
+    assert moved.high - moved.low == pytest.approx(
+        unit * (first.high - first.low), rel=1e-5, nan_ok=True
+    )
     final = final_of(scores)
     reordered = judge(replace(final, finalists=final.finalists[::-1]), UP, searched)
     assert numbers(reordered) == pytest.approx(numbers(first), nan_ok=True)
@@ -133,7 +159,9 @@ def test_units_direction_and_order_do_not_matter(count: int, pairs: int, seed: i
 
 def test_a_rivals_accident_is_no_noise_of_the_winner() -> None:
     rng = np.random.default_rng(3)
-    gains = np.linspace(0.0, 1.0, 6)[:, None] + rng.normal(size=8) + 0.1 * rng.standard_normal((6, 8))
+    gains = (
+        np.linspace(0.0, 1.0, 6)[:, None] + rng.normal(size=8) + 0.1 * rng.standard_normal((6, 8))
+    )
     calm = best_of(gains)
     gains[2, 3] -= 50.0
     found = best_of(gains)
@@ -165,7 +193,9 @@ def test_a_strict_final_picks_on_half_and_measures_on_the_other() -> None:
     place = int(np.argmax(scores[:, ::2].mean(axis=1)))
     other = scores[place, 1::2]
     assert (verdict.winner, verdict.num_pairs) == (10 + place, 15)
-    assert (verdict.low, verdict.high) == pytest.approx(stats.t.interval(0.95, 14, other.mean(), stats.sem(other)))
+    assert (verdict.low, verdict.high) == pytest.approx(
+        stats.t.interval(0.95, 14, other.mean(), stats.sem(other))
+    )
     rival = verdict.rivals[0]
     expected = stats.wilcoxon(other, scores[rival.number - 10, 1::2]).pvalue
     assert rival.p_signed_rank == pytest.approx(expected)
@@ -177,7 +207,11 @@ def test_the_smallest_of_the_tied_is_preferred() -> None:
     assert verdict.preferred == verdict.winner == verdict.recommended
     other = ({10, 11} - {verdict.winner}).pop()
     smaller = judge(final_of(scores), UP, {}, sizes={verdict.winner: 5.0, other: 2.0, 12: 1.0})
-    assert (smaller.winner, smaller.preferred, smaller.recommended) == (verdict.winner, other, other)
+    assert (smaller.winner, smaller.preferred, smaller.recommended) == (
+        verdict.winner,
+        other,
+        other,
+    )
     assert judge(final_of(scores), UP, {}).preferred is None
 
 
@@ -200,10 +234,16 @@ def test_a_finalist_that_failed_cannot_win() -> None:
 
 def test_a_final_that_is_not_finished() -> None:
     final = final_of(noisy([9.0, 1.0], 8, 1))
-    measured = {(n, pair): score for (n, pair), score in final.scores.items() if pair < 3 or (n, pair) == (10, 3)}
+    measured = {
+        (n, pair): score
+        for (n, pair), score in final.scores.items()
+        if pair < 3 or (n, pair) == (10, 3)
+    }
     verdict = judge(replace(final, scores=measured), UP, {})
     assert verdict.num_pairs == 3
-    assert any("not finished: only 3 of the 8 fresh trainings" in sentence for sentence in verdict.limits)
+    assert any(
+        "not finished: only 3 of the 8 fresh trainings" in sentence for sentence in verdict.limits
+    )
     assert judge(replace(final, scores={}), UP, {}).num_pairs == 0
 
 
@@ -225,7 +265,9 @@ def test_what_cannot_be_said_is_said(scores: list[list[float]], says: str) -> No
 
 
 @pytest.mark.parametrize(("other", "tied"), [([0.5] * 4, True), ([0.11, 0.1, 0.12, 0.1], False)])
-def test_equal_scores_of_trainings_that_differ_have_no_interval(other: list[float], tied: bool) -> None:
+def test_equal_scores_of_trainings_that_differ_have_no_interval(
+    other: list[float], tied: bool
+) -> None:
     verdict = judge(final_of([[0.5] * 4, other]), UP, {})
     assert (verdict.winner, 11 in verdict.tied) == (10, tied)
     assert np.isnan([verdict.low, verdict.high, verdict.standard_error]).all()
@@ -234,12 +276,18 @@ def test_equal_scores_of_trainings_that_differ_have_no_interval(other: list[floa
 
 @pytest.mark.parametrize("pairs", [2, 3, 8])
 def test_what_is_not_random_is_compared_exactly(pairs: int) -> None:
-    final = replace(final_of([[1.0] * pairs, [0.97] * pairs, [0.42] * pairs, [1.0] * pairs], default=12), seeded=False)
+    final = replace(
+        final_of([[1.0] * pairs, [0.97] * pairs, [0.42] * pairs, [1.0] * pairs], default=12),
+        seeded=False,
+    )
     verdict = judge(final, UP, {10: 1.0, 11: 0.97, 12: 0.42, 13: 1.0})
     assert verdict.exact
     assert (verdict.winner, verdict.tied, verdict.beats_default) == (10, (10, 13), True)
     assert (verdict.low, verdict.expected, verdict.high, verdict.optimism) == (1.0, 1.0, 1.0, 0.0)
-    found = {rival.number: (rival.difference, rival.low, rival.high, rival.p_holm) for rival in verdict.rivals}
+    found = {
+        rival.number: (rival.difference, rival.low, rival.high, rival.p_holm)
+        for rival in verdict.rivals
+    }
     assert found == {13: (0, 0, 0, 1), 11: (1 - 0.97,) * 3 + (0,), 12: (1 - 0.42,) * 3 + (0,)}
 
 
@@ -253,7 +301,9 @@ def test_what_is_not_random_is_compared_exactly(pairs: int) -> None:
     ],
     ids=["the seed was read", "the search saw another score", "a score varies", "one call each"],
 )
-def test_what_may_be_random_is_not_exact(rows: list[list[float]], searched: dict[int, float], seeded: bool) -> None:
+def test_what_may_be_random_is_not_exact(
+    rows: list[list[float]], searched: dict[int, float], seeded: bool
+) -> None:
     verdict = judge(replace(final_of(rows), seeded=seeded), UP, searched)
     assert not verdict.exact
     assert verdict.tied == (10, 11)
@@ -277,9 +327,14 @@ def test_few_equal_differences_of_a_coarse_metric_prove_little() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.floats(0.0, 1.0), min_size=2, max_size=6).filter(lambda p: sum(p) > 0.1), st.integers(2, 8))
+@given(
+    st.lists(st.floats(0.0, 1.0), min_size=2, max_size=6).filter(lambda p: sum(p) > 0.1),
+    st.integers(2, 8),
+)
 def test_equals_are_seldom_steady_and_apart(weights: list[float], pairs: int) -> None:
-    """The p of two configurations whose scores are always the same holds for every distribution that both may have."""
+    """The p of two configurations whose scores are always the same holds for every distribution
+    that both may have.
+    """
     p = np.array(weights) / sum(weights)
     chance = (p**pairs).sum() ** 2 - (p ** (2 * pairs)).sum()
     scores = np.array([[1.0] * pairs, [0.0] * pairs])
@@ -290,10 +345,19 @@ def test_equals_are_seldom_steady_and_apart(weights: list[float], pairs: int) ->
 @given(st.data(), st.booleans())
 def test_it_never_raises(data: st.DataObject, strict: bool) -> None:
     count, pairs = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 5))
-    score = st.one_of(st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf]), st.floats(-1e6, 1e6))
+    score = st.one_of(
+        st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf]), st.floats(-1e6, 1e6)
+    )
     keys = st.tuples(st.integers(10, 9 + count), st.integers(0, pairs - 1))
-    final = final_of(np.zeros((count, pairs)), default=data.draw(st.sampled_from([None, 10, 99])), share=0.1)
-    verdict = judge(replace(final, scores=data.draw(st.dictionaries(keys, score))), UP, {10: math.nan}, strict=strict)
+    final = final_of(
+        np.zeros((count, pairs)), default=data.draw(st.sampled_from([None, 10, 99])), share=0.1
+    )
+    verdict = judge(
+        replace(final, scores=data.draw(st.dictionaries(keys, score))),
+        UP,
+        {10: math.nan},
+        strict=strict,
+    )
     assert verdict.winner in final.finalists
     assert verdict.tied[0] == verdict.winner
     assert math.isnan(verdict.mean) == (verdict.num_pairs == 0)

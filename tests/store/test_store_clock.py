@@ -25,7 +25,9 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
 
 
 @pytest.mark.parametrize("by", [-HOUR, HOUR])
-def test_a_study_that_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: float) -> None:
+def test_a_study_that_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: float
+) -> None:
     store = StudyStore(tmp_path, writable=True)
     try:
         store.append([SessionStarted({})])
@@ -52,7 +54,10 @@ def test_a_process_is_told_from_another_with_its_number() -> None:
 
 def test_what_was_written_with_a_clock_that_went_backwards() -> None:
     events: list[Event] = [SessionStarted({}), Noted("a"), Noted("b"), Noted("c")]
-    stored = [Stored(i, at, event) for i, (at, event) in enumerate(zip([500, 390, 395, 510], events, strict=True))]
+    stored = [
+        Stored(i, at, event)
+        for i, (at, event) in enumerate(zip([500, 390, 395, 510], events, strict=True))
+    ]
     assert seconds(stored) == 10
     assert timeline(stored).seconds == 10
     assert seconds([*stored[:3], Stored(9, 380, SessionEnded("done", 3.0))]) == 3

@@ -32,7 +32,10 @@ from paceline.core.events import (
 from paceline.store import StudyStore, database
 
 values = st.one_of(
-    st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False, allow_infinity=False), st.text()
+    st.booleans(),
+    st.integers(-(2**40), 2**40),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(),
 )
 configs = st.dictionaries(st.text(max_size=5), values, max_size=3)
 metrics = st.dictionaries(st.text(max_size=5), st.floats(), max_size=3)
@@ -43,22 +46,31 @@ events = st.one_of(
     st.builds(EpochMeasured, numbers, numbers, metrics, st.floats(0, 1e6)),
     st.builds(TrialPaused, numbers, st.text()),
     st.builds(
-        TrialEnded, numbers, st.sampled_from(TrialState), st.none() | st.floats(-1e9, 1e9), st.integers(0, 9), st.text()
+        TrialEnded,
+        numbers,
+        st.sampled_from(TrialState),
+        st.none() | st.floats(-1e9, 1e9),
+        st.integers(0, 9),
+        st.text(),
     ),
     st.builds(ProgramCompiled, st.text(), numbers, st.floats(0, 1e6), numbers),
     st.builds(Noted, st.text()),
     st.builds(BestTested, numbers, metrics),
-)  # fmt: skip
+)
 
 
 def same(one: Event, other: Event) -> bool:
     if hasattr(one, "metrics") and hasattr(other, "metrics"):
         a, b = dict(one.metrics), dict(other.metrics)
-        return a.keys() == b.keys() and all(a[k] == b[k] or (math.isnan(a[k]) and math.isnan(b[k])) for k in a)
+        return a.keys() == b.keys() and all(
+            a[k] == b[k] or (math.isnan(a[k]) and math.isnan(b[k])) for k in a
+        )
     return one == other
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(batches=st.lists(st.lists(events, max_size=4), max_size=4))
 def test_events_come_back_unchanged_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[Event]]
@@ -74,7 +86,11 @@ def test_events_come_back_unchanged_and_in_order(
     assert all(same(stored.event, event) for stored, event in zip(found, written, strict=True))
     assert [stored.id for stored in found] == sorted({stored.id for stored in found})
     assert reader.value("strategy") == ({"step": len(batches) - 1} if batches else None)
-    assert [s.id for s in reader.events(after=found[0].id)] == [s.id for s in found[1:]] if found else True
+    assert (
+        [s.id for s in reader.events(after=found[0].id)] == [s.id for s in found[1:]]
+        if found
+        else True
+    )
     reader.close()
     store.close()
 
@@ -117,9 +133,12 @@ def test_the_lock_goes_with_the_process_that_held_it(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path\n"
         "from paceline.store import StudyStore; from paceline.core.events import Noted\n"
-        "store = StudyStore(Path(sys.argv[1]), writable=True); store.append([Noted('kept')]); os.kill(os.getpid(), 9)"
+        "store = StudyStore(Path(sys.argv[1]), writable=True); store.append([Noted('kept')]); "
+        "os.kill(os.getpid(), 9)"
     )
-    assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == -9
+    assert (
+        subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == -9
+    )
     store = StudyStore(tmp_path, writable=True)
     assert [stored.event for stored in store.events()] == [Noted("kept")]
     with pytest.raises(StudyLocked, match=str(os.getpid())):
@@ -134,7 +153,9 @@ def test_reading_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_study_that_is_only_being_made_is_empty(tmp_path: Path) -> None:
-    (tmp_path / "study.db").touch()  # what a writer leaves between opening the file and making its tables
+    (
+        tmp_path / "study.db"
+    ).touch()  # what a writer leaves between opening the file and making its tables
     reader = StudyStore(tmp_path, writable=False)
     assert list(reader.events()) == []
     assert reader.value("writer") is None
@@ -165,7 +186,8 @@ def written(directory: Path, *, killed: bool) -> None:
         "import os, sys; from pathlib import Path\n"
         "from paceline.store import StudyStore; from paceline.core.events import Noted\n"
         "store = StudyStore(Path(sys.argv[1]), writable=True); store.append([Noted('one')])\n"
-        "store.append([Noted('two')]); os.kill(os.getpid(), 9) if sys.argv[2] == 'killed' else store.close()"
+        "store.append([Noted('two')]); os.kill(os.getpid(), 9) if sys.argv[2] == 'killed' else "
+        "store.close()"
     )
     words = [sys.executable, "-c", program, str(directory), "killed" if killed else "closed"]
     subprocess.run(words, check=False)
@@ -179,7 +201,11 @@ def notes(directory: Path) -> list[str]:
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir() if not path.name.endswith("-shm")}
+    return {
+        path.name: path.read_bytes()
+        for path in directory.iterdir()
+        if not path.name.endswith("-shm")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -192,17 +218,25 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 LOST: dict[str, tuple[list[str], list[str]]] = {
     "nothing": ([], ["one", "two"]),
     "the index of the log": (["-shm"], ["one", "two"]),
-    "the log and its index": (["-shm", "-wal"], []),  # the events are in the log, so that they are lost
+    "the log and its index": (
+        ["-shm", "-wal"],
+        [],
+    ),  # the events are in the log, so that they are lost
 }
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_reading_what_a_killed_writer_left_makes_no_file(tmp_path: Path, killed: Path, lost: str) -> None:
+def test_reading_what_a_killed_writer_left_makes_no_file(
+    tmp_path: Path, killed: Path, lost: str
+) -> None:
     shutil.copytree(killed, tmp_path / "s")
     endings, expected = LOST[lost]
     for ending in endings:
         (tmp_path / "s" / f"study.db{ending}").unlink()
-    before, temporary = contents(tmp_path / "s"), set(Path(tempfile.gettempdir()).glob("paceline-*"))
+    before, temporary = (
+        contents(tmp_path / "s"),
+        set(Path(tempfile.gettempdir()).glob("paceline-*")),
+    )
     names = sorted(path.name for path in (tmp_path / "s").iterdir())
     for _ in range(2):
         with suppress(UnreadableStudy):
@@ -213,7 +247,9 @@ def test_reading_what_a_killed_writer_left_makes_no_file(tmp_path: Path, killed:
 
 
 @pytest.mark.parametrize("endings", [["-shm"], ["-shm", "-wal"]])
-def test_a_reader_sees_a_writer_that_comes_later(tmp_path: Path, killed: Path, endings: list[str]) -> None:
+def test_a_reader_sees_a_writer_that_comes_later(
+    tmp_path: Path, killed: Path, endings: list[str]
+) -> None:
     """Also where it had taken the database as it was, since nobody wrote it."""
     directory = tmp_path / "s"
     shutil.copytree(killed, directory)
@@ -222,7 +258,9 @@ def test_a_reader_sees_a_writer_that_comes_later(tmp_path: Path, killed: Path, e
         if "-wal" not in endings:
             raw.execute("INSERT INTO current VALUES ('x', '1', NULL)")
             raw.commit()
-            shutil.copytree(directory, tmp_path / "copy")  # before the log is merged as the connection closes
+            shutil.copytree(
+                directory, tmp_path / "copy"
+            )  # before the log is merged as the connection closes
     raw.close()
     if "-wal" not in endings:
         directory = tmp_path / "copy"
@@ -263,13 +301,17 @@ def copied_alone(directory: Path, to: Path) -> list[str]:
     return notes(to)
 
 
-def test_a_database_is_whole_without_its_log_though_somebody_reads_as_its_writer_closes(tmp_path: Path) -> None:
+def test_a_database_is_whole_without_its_log_though_somebody_reads_as_its_writer_closes(
+    tmp_path: Path,
+) -> None:
     writer = StudyStore(tmp_path / "s", writable=True)
     writer.append([Noted("one")])
     reads, closed = threading.Event(), threading.Event()
 
     def read() -> None:
-        reader = sqlite3.connect(f"file:{tmp_path / 's' / 'study.db'}?mode=ro", uri=True, isolation_level=None)
+        reader = sqlite3.connect(
+            f"file:{tmp_path / 's' / 'study.db'}?mode=ro", uri=True, isolation_level=None
+        )
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM events").fetchall()
         reads.set()
@@ -287,11 +329,15 @@ def test_a_database_is_whole_without_its_log_though_somebody_reads_as_its_writer
     assert copied_alone(tmp_path / "s", tmp_path / "copy") == ["one", "two"]
 
 
-def test_the_next_writer_empties_a_log_that_a_reader_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_writer_empties_a_log_that_a_reader_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(database, "PATIENCE", 0.0)
     writer = StudyStore(tmp_path / "s", writable=True)
     writer.append([Noted("one")])
-    reader = sqlite3.connect(f"file:{tmp_path / 's' / 'study.db'}?mode=ro", uri=True, isolation_level=None)
+    reader = sqlite3.connect(
+        f"file:{tmp_path / 's' / 'study.db'}?mode=ro", uri=True, isolation_level=None
+    )
     reader.execute("BEGIN")
     assert len(reader.execute("SELECT * FROM events").fetchall()) == 1
     writer.append([Noted("two"), SessionEnded("it was enough", 1.0)])

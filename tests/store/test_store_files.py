@@ -1,4 +1,6 @@
-"""Files are written whole or not at all, and what is wrong is said, whatever happens when it is tidied up."""
+"""Files are written whole or not at all, and what is wrong is said, whatever happens when it is
+tidied up.
+"""
 
 import errno
 import os
@@ -59,11 +61,16 @@ def test_links_that_somebody_left_are_not_followed(tmp_path: Path) -> None:
         (errno.EMFILE, r"cannot be written \(.*"),
     ],
 )
-@pytest.mark.parametrize("raised", [lambda n: OSError(n, os.strerror(n)), lambda n: ValueError(f"I/O (os error {n})")])
+@pytest.mark.parametrize(
+    "raised", [lambda n: OSError(n, os.strerror(n)), lambda n: ValueError(f"I/O (os error {n})")]
+)
 def test_what_is_wrong_is_said_and_how_to_mend_it(
     tmp_path: Path, raised: Callable[[int], Exception], number: int, said: str
 ) -> None:
-    with pytest.raises(PacelineError, match=f"best.keras.*{said}|{said}"), replacing(tmp_path / "best.keras"):
+    with (
+        pytest.raises(PacelineError, match=f"best.keras.*{said}|{said}"),
+        replacing(tmp_path / "best.keras"),
+    ):
         raise raised(number)
     assert list(tmp_path.iterdir()) == []
 
@@ -106,7 +113,9 @@ def test_a_study_whose_own_files_are_something_else(tmp_path: Path, name: str, w
 def test_a_file_in_the_place_of_the_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("mine")
     checkpoints = Checkpoints(tmp_path / "checkpoints", None, str)
-    with pytest.raises(PacelineError, match="move away what is in its place, then go on: paceline resume"):
+    with pytest.raises(
+        PacelineError, match="move away what is in its place, then go on: paceline resume"
+    ):
         checkpoints.keep({0: [np.zeros(3)]}, lambda number: number)
     checkpoints.prune_all()
     assert (tmp_path / "checkpoints").read_text() == "mine"
@@ -130,9 +139,16 @@ def test_what_a_killed_process_left_is_tidied_up_at_the_next_opening(tmp_path: P
     with replacing(tmp_path / "trials.csv") as new:  # by a process that lives
         new.write_text("whole")
         assert new.parent not in leftovers(tmp_path)
-        paceline.tune(function, objective="max", trials=1, study=tmp_path, search="random", display=False)
+        paceline.tune(
+            function, objective="max", trials=1, study=tmp_path, search="random", display=False
+        )
         assert new.exists()
-    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "study.db", "study.lock", "trials.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.html",
+        "study.db",
+        "study.lock",
+        "trials.csv",
+    }
 
 
 def test_what_another_machine_left_is_tidied_up_after_a_while(tmp_path: Path) -> None:

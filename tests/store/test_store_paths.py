@@ -1,4 +1,6 @@
-"""A study lives in the directory that was named, whatever characters its name has; what is no name is refused."""
+"""A study lives in the directory that was named, whatever characters its name has; what is no name
+is refused.
+"""
 
 import errno
 import os
@@ -49,7 +51,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example(raw=b"file:x")
 @example(raw=b":memory:")
 @example(raw=b"\xff\xfe")
-def test_what_is_written_under_a_name_is_read_under_it_and_nowhere_else(folder: Path, raw: bytes) -> None:
+def test_what_is_written_under_a_name_is_read_under_it_and_nowhere_else(
+    folder: Path, raw: bytes
+) -> None:
     directory = folder / os.fsdecode(raw)
     before = set(folder.iterdir())
     writer = StudyStore(directory, writable=True)
@@ -63,7 +67,10 @@ def test_what_is_written_under_a_name_is_read_under_it_and_nowhere_else(folder: 
     reader = StudyStore(directory, writable=False)
     assert [one.event for one in reader.events()][-1] == Noted("here")
     reader.close()
-    assert {path.name for path in directory.iterdir()} <= {"study.db", "study.lock"}  # reading made no file
+    assert {path.name for path in directory.iterdir()} <= {
+        "study.db",
+        "study.lock",
+    }  # reading made no file
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -74,7 +81,12 @@ def test_a_study_of_an_odd_name_is_made_read_and_resumed(
     paceline.tune(function, objective="max", trials=2, study=name, search="random", display=False)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     again = paceline.resume(name, function, trials=3, display=False)
-    assert len(again.trials) == len(paceline.load_study(tmp_path / name).trials) == len(read(name).record.trials) == 3
+    assert (
+        len(again.trials)
+        == len(paceline.load_study(tmp_path / name).trials)
+        == len(read(name).record.trials)
+        == 3
+    )
     assert [path.name for path in tmp_path.iterdir()] == [name]
     shown = CliRunner().invoke(app, ["show", *shlex.split(command_line("show", name))[2:]])
     assert shown.exit_code == 0, shown.output
@@ -85,12 +97,18 @@ def test_two_names_that_differ_after_a_question_mark_are_two_studies(tmp_path: P
     stores = [StudyStore(tmp_path / name, writable=True) for name in ("x?a", "x?b", "x")]
     for number, store in enumerate(stores):
         store.append([Noted(str(number))])
-    assert [[one.event for one in store.events()] for store in stores] == [[Noted("0")], [Noted("1")], [Noted("2")]]
+    assert [[one.event for one in store.events()] for store in stores] == [
+        [Noted("0")],
+        [Noted("1")],
+        [Noted("2")],
+    ]
     for store in stores:
         store.close()
 
 
-def test_relative_paths_and_links_lead_to_the_same_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_paths_and_links_lead_to_the_same_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     StudyStore(tmp_path / "real?", writable=True).close()
     (tmp_path / "link").symlink_to(tmp_path / "real?")
     monkeypatch.chdir(tmp_path)
@@ -98,19 +116,27 @@ def test_relative_paths_and_links_lead_to_the_same_study(tmp_path: Path, monkeyp
         StudyStore(Path(name), writable=False).close()
 
 
-@pytest.mark.parametrize("study", [5, True, b"runs", ["runs"], "", "a\0b", "x" * 300, "\udcff\ud800"])
+@pytest.mark.parametrize(
+    "study", [5, True, b"runs", ["runs"], "", "a\0b", "x" * 300, "\udcff\ud800"]
+)
 @pytest.mark.parametrize("enter", ["tune", "resume", "ablate", "load", "open", "read"])
 def test_what_is_no_directorys_name_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Any, enter: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     calls: dict[str, Callable[[], object]] = {
-        "tune": lambda: paceline.tune(function, objective="max", trials=1, study=study, display=False),
-        "resume": lambda: paceline.resume(study), "ablate": lambda: paceline.ablate(study),
-        "load": lambda: paceline.load_study(study), "read": lambda: read(study),
+        "tune": lambda: paceline.tune(
+            function, objective="max", trials=1, study=study, display=False
+        ),
+        "resume": lambda: paceline.resume(study),
+        "ablate": lambda: paceline.ablate(study),
+        "load": lambda: paceline.load_study(study),
+        "read": lambda: read(study),
         "open": lambda: paceline.open_study(study, {"x": paceline.Float(0.0, 1.0)}, "max"),
-    }  # fmt: skip
-    with pytest.raises(InvalidInput, match=r"(study|directory) is .*expected (a path|the path of a directory), "):
+    }
+    with pytest.raises(
+        InvalidInput, match=r"(study|directory) is .*expected (a path|the path of a directory), "
+    ):
         calls[enter]()
     assert list(tmp_path.iterdir()) == []
 
@@ -120,14 +146,22 @@ def test_a_file_in_the_place_of_a_study(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="which is a file"):
         paceline.tune(function, objective="max", trials=1, study=tmp_path / "file", display=False)
     with pytest.raises(InvalidInput, match=os.strerror(errno.ENOTDIR)):
-        paceline.tune(function, objective="max", trials=1, study=tmp_path / "file" / "below", display=False)
+        paceline.tune(
+            function, objective="max", trials=1, study=tmp_path / "file" / "below", display=False
+        )
     assert (tmp_path / "file").read_text() == "mine"
 
 
 @pytest.mark.parametrize("command", ["tune", "show", "resume", "report"])
-def test_an_empty_name_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+def test_an_empty_name_on_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["tune", "--model", "mlp", "--data", "digits", "--study", ""] if command == "tune" else [command, ""]
+    words = (
+        ["tune", "--model", "mlp", "--data", "digits", "--study", ""]
+        if command == "tune"
+        else [command, ""]
+    )
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     assert "study is ''; expected a path" in result.stderr
@@ -147,13 +181,18 @@ def test_a_study_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
         "from paceline import PacelineError\n"
         "os.seteuid(65534); directory = Path(sys.argv[1])\n"
         "print([one.event.text for one in StudyStore(directory, writable=False).events()])\n"
-        "try:\n    StudyStore(directory, writable=True)\nexcept PacelineError as error:\n    print(error)\n"
+        "try:\n    StudyStore(directory, writable=True)\nexcept PacelineError as error:\n    "
+        "print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(directory)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(directory)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith("['kept']\n")
     assert f"cannot be written ({os.strerror(errno.EACCES)}); make it writable" in done.stdout
     earlier = sqlite3.connect(directory / "study.db")  # as an earlier version left it
     earlier.execute("PRAGMA journal_mode=WAL")
     earlier.close()
-    done = subprocess.run([sys.executable, "-c", program, str(directory)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(directory)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith("['kept']\n")

@@ -1,4 +1,6 @@
-"""A task whose trainings follow a formula: whole studies under a virtual clock, with the real loop and store."""
+"""A task whose trainings follow a formula: whole studies under a virtual clock, with the real loop
+and store.
+"""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +49,9 @@ class Nothing:
 
 @dataclass
 class Replayed:
-    """A task whose trainings follow a formula: an epoch takes ``slow`` seconds of the virtual clock."""
+    """A task whose trainings follow a formula: an epoch takes ``slow`` seconds of the virtual
+    clock.
+    """
 
     trials: int
     num_epochs: int
@@ -94,10 +98,20 @@ class Replayed:
         objective = {"metric": LOSS.metric, "direction": LOSS.direction}
         strategy = strategy_of(self.search, 3).to_json()
         settings = {
-            "closing": self.closing.to_json(), "trials": self.trials, "schedule": self.schedule.to_json(),
-            "search": self.search, "strategy": strategy, "seed": 3, "ordered": self.in_order,
-        }  # fmt: skip
-        return StudyCreated(FORMAT, objective, {"name": "curves", "fingerprint": "", "rows": {"train": 100}}, settings)
+            "closing": self.closing.to_json(),
+            "trials": self.trials,
+            "schedule": self.schedule.to_json(),
+            "search": self.search,
+            "strategy": strategy,
+            "seed": 3,
+            "ordered": self.in_order,
+        }
+        return StudyCreated(
+            FORMAT,
+            objective,
+            {"name": "curves", "fingerprint": "", "rows": {"train": 100}},
+            settings,
+        )
 
     def structure(self, config: Configuration) -> Hashable:
         return None
@@ -111,13 +125,20 @@ class Replayed:
     def _simulated(self) -> SimulatedExecutor:
         def curve(config: Configuration) -> Curve:
             away, slow = abs(float(config["rate"]) - 0.3), float(config["slow"])
-            return [({LOSS.metric: away + 1 / epoch}, slow * epoch) for epoch in range(1, self.num_epochs + 1)]
+            return [
+                ({LOSS.metric: away + 1 / epoch}, slow * epoch)
+                for epoch in range(1, self.num_epochs + 1)
+            ]
 
         return SimulatedExecutor(curve, Training(LOSS), num_lanes=2)
 
     def executor(self) -> Executor:
         seeds = range(self.times)
-        return self._simulated() if self.times == 1 else RepeatedExecutor(self._simulated(), seeds, Training(LOSS))
+        return (
+            self._simulated()
+            if self.times == 1
+            else RepeatedExecutor(self._simulated(), seeds, Training(LOSS))
+        )
 
     def fresh(self, num_pairs: int) -> Fresh:
         return Fresh(self._simulated(), seeds_of(3, FINAL, num_pairs))

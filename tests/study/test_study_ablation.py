@@ -20,8 +20,16 @@ def test_each_change_leads_from_one_end_towards_the_other() -> None:
     space = Space([Choice("units", [4, 8]), Float("rate", 1e-3, 1e-1), Choice("layers", [1, 2])])
     default, winner = space.complete({}), space.complete({"units": 8, "rate": 0.05})
     found = configurations(space, default, winner)
-    assert found[Side.DEFAULT] == {"": default, "units": {**default, "units": 8}, "rate": {**default, "rate": 0.05}}
-    assert found[Side.WINNER] == {"": winner, "units": {**winner, "units": 4}, "rate": {**winner, "rate": 1e-3}}
+    assert found[Side.DEFAULT] == {
+        "": default,
+        "units": {**default, "units": 8},
+        "rate": {**default, "rate": 0.05},
+    }
+    assert found[Side.WINNER] == {
+        "": winner,
+        "units": {**winner, "units": 4},
+        "rate": {**winner, "rate": 1e-3},
+    }
 
 
 def test_what_a_change_makes_active_takes_the_value_it_leads_to() -> None:
@@ -87,7 +95,9 @@ def test_the_gains_are_paired_differences_in_favour_of_the_winner(tmp_path: Path
     for side, sign in ((Side.DEFAULT, 1), (Side.WINNER, -1)):
         base, changed = (np.array(found.scores_of(side, name)) for name in ("", "rate"))
         row = rows[str(side), "rate"]
-        assert row["gain"] == pytest.approx(sign * np.mean(base - changed))  # a loss: less is better
+        assert row["gain"] == pytest.approx(
+            sign * np.mean(base - changed)
+        )  # a loss: less is better
         assert row["low"] < row["gain"] < row["high"]
     told = list(ablation.lines(study.record))
     assert len(told) == 1 + len(rows)

@@ -19,26 +19,47 @@ DATA, HELD_OUT = (X[30:], Y[30:]), (X[:30], Y[:30])
 
 
 def build(hp: Any) -> keras.Model:
-    """No declared input shape, an optimizer whose build makes its variables anew, metrics that Keras names."""
+    """No declared input shape, an optimizer whose build makes its variables anew, metrics that
+    Keras names.
+    """
     model = keras.Sequential(
-        [layers.Dense(4, "relu", dtype="mixed_float16"), layers.Dense(1, "sigmoid", dtype="float32")]
+        [
+            layers.Dense(4, "relu", dtype="mixed_float16"),
+            layers.Dense(1, "sigmoid", dtype="float32"),
+        ]
     )
-    optimizer = keras.optimizers.SGD(hp.Float("rate", 1e-2, 0.4, sampling="log"), momentum=hp.Float("m", 0.1, 0.9))
+    optimizer = keras.optimizers.SGD(
+        hp.Float("rate", 1e-2, 0.4, sampling="log"), momentum=hp.Float("m", 0.1, 0.9)
+    )
     model.compile(
-        keras.optimizers.LossScaleOptimizer(optimizer), "binary_crossentropy",
+        keras.optimizers.LossScaleOptimizer(optimizer),
+        "binary_crossentropy",
         metrics=[keras.metrics.AUC(num_thresholds=20)],
-    )  # fmt: skip
+    )
     return model
 
 
 def tuned(directory: Path, trials: int, **options: Any) -> paceline.Study:
     return paceline.tune(
-        build, DATA, study=directory, objective="val_auc", epochs=1, trials=trials, search="random", schedule="full",
-        seed=3, batch_size=45, validation=HELD_OUT, display=False, **options,
-    )  # fmt: skip
+        build,
+        DATA,
+        study=directory,
+        objective="val_auc",
+        epochs=1,
+        trials=trials,
+        search="random",
+        schedule="full",
+        seed=3,
+        batch_size=45,
+        validation=HELD_OUT,
+        display=False,
+        **options,
+    )
 
 
-def test_its_trials_are_one_program_and_its_model_is_the_one_that_scored_best(tmp_path: Path) -> None:
+def test_its_trials_are_one_program_and_its_model_is_the_one_that_scored_best(
+    tmp_path: Path,
+) -> None:
     with GlobalState(0):
         assert keras.metrics.AUC().name == "auc"  # what was named before does not matter
         study = tuned(tmp_path / "study", 8, final=False)
@@ -70,10 +91,24 @@ def test_what_changes_the_program_is_seen_where_only_variables_tell_it(tmp_path:
         return model
 
     request = as_request(
-        build, DATA, objective="val_loss", search="random", seed=0, study=tmp_path / "study", validation=0.2, epochs=1,
-        batch_size=32, patience=None, keep="last", memory=None, trials=2, budget=None, class_weight=None, fixed=None,
+        build,
+        DATA,
+        objective="val_loss",
+        search="random",
+        seed=0,
+        study=tmp_path / "study",
+        validation=0.2,
+        epochs=1,
+        batch_size=32,
+        patience=None,
+        keep="last",
+        memory=None,
+        trials=2,
+        budget=None,
+        class_weight=None,
+        fixed=None,
         data_options={},
-    )  # fmt: skip
+    )
     assert make_plan(request).structural == {"units": True, "rate": False}
 
 
@@ -81,6 +116,10 @@ def test_it_goes_on_to_a_final_a_refit_and_an_ablation(tmp_path: Path) -> None:
     study = tuned(tmp_path / "study", 2, final=2, refit=True)
     assert study.record.final is not None
     assert study.best_model().evaluate(*DATA, verbose=0, return_dict=True)["auc"] > 0.5
-    again = paceline.resume(study.directory, build, DATA, validation=HELD_OUT, trials=3, display=False)
+    again = paceline.resume(
+        study.directory, build, DATA, validation=HELD_OUT, trials=3, display=False
+    )
     assert len({trial.program for trial in again.trials}) == 1
-    assert paceline.ablate(study.directory, build, DATA, validation=HELD_OUT, pairs=2, display=False).record.ablation
+    assert paceline.ablate(
+        study.directory, build, DATA, validation=HELD_OUT, pairs=2, display=False
+    ).record.ablation

@@ -16,7 +16,13 @@ SPACE = {"rate": paceline.Float(1e-4, 1e-1, sampling="log"), "units": paceline.C
 
 
 def opened(directory: Path, **options: Any) -> OpenStudy:
-    given: dict[str, Any] = {"space": SPACE, "objective": "max", "seed": 1, "search": "random", **options}
+    given: dict[str, Any] = {
+        "space": SPACE,
+        "objective": "max",
+        "seed": 1,
+        "search": "random",
+        **options,
+    }
     return paceline.open_study(directory, **given)
 
 
@@ -33,7 +39,12 @@ def test_asked_and_told_is_a_study_like_any_other(tmp_path: Path) -> None:
         assert [trial.number for trial in study.pending] == [0]
         assert study.best.number == 1
         assert study.best.measurements[0].metrics == {"score": 0.75, "loss": 2.0}
-        assert list(study.trials_dataframe()["state"]) == ["running", "completed", "completed", "failed"]
+        assert list(study.trials_dataframe()["state"]) == [
+            "running",
+            "completed",
+            "completed",
+            "failed",
+        ]
         assert study.space == paceline.Space(SPACE)
         assert "best score 0.75" in repr(study)
         before = study.trials
@@ -60,7 +71,11 @@ def test_a_killed_one_has_lost_nothing(tmp_path: Path) -> None:
     study.tell(study.ask(3)[0], 1.0)
     # what another process would find, were this one killed now
     found = paceline.load_study(tmp_path / "s")
-    assert [trial.state for trial in found.trials] == [TrialState.COMPLETED, TrialState.RUNNING, TrialState.RUNNING]
+    assert [trial.state for trial in found.trials] == [
+        TrialState.COMPLETED,
+        TrialState.RUNNING,
+        TrialState.RUNNING,
+    ]
     with pytest.raises(StudyLocked):
         opened(tmp_path / "s")
     study.close()
@@ -87,13 +102,16 @@ def test_a_search_that_has_nothing_left_gives_fewer(tmp_path: Path) -> None:
         ({}, "no metrics; expected a dict with the objective 'score'"),
         (
             {"accuracy": 0.5, "loss": 1},
-            "tell was given the metrics 'accuracy', 'loss'; expected the objective 'score' among them. "
+            "tell was given the metrics 'accuracy', 'loss'; expected the objective 'score' among "
+            "them. "
             "To optimise 'accuracy', pass objective=('accuracy', 'max') (or 'min').",
         ),
         ({"score": None}, "'score' as None"),
     ],
 )
-def test_a_wrong_value_is_refused_and_may_be_told_right(tmp_path: Path, value: Any, words: str) -> None:
+def test_a_wrong_value_is_refused_and_may_be_told_right(
+    tmp_path: Path, value: Any, words: str
+) -> None:
     with opened(tmp_path / "s") as study:
         trial = study.ask()[0]
         with pytest.raises(InvalidInput) as refused:
@@ -108,12 +126,16 @@ def test_a_wrong_trial_is_refused(tmp_path: Path) -> None:
     with opened(tmp_path / "s") as study, opened(tmp_path / "other", seed=2) as other:
         first, second = study.ask(2)
         study.tell(first, 0.5)
-        with pytest.raises(InvalidInput, match=r"trial 0 was told already \(completed, score 0.5\)"):
+        with pytest.raises(
+            InvalidInput, match=r"trial 0 was told already \(completed, score 0.5\)"
+        ):
             study.tell(first, 0.7)
         with pytest.raises(InvalidInput, match="trial 0 was told already"):
             study.tell(first, failed="late")
         for unknown in (7, -1, "1", None, True, 1.0):
-            with pytest.raises(InvalidInput, match="never asked for; expected one that is pending: 1"):
+            with pytest.raises(
+                InvalidInput, match="never asked for; expected one that is pending: 1"
+            ):
                 study.tell(unknown, 0.7)  # type: ignore[arg-type]
         with pytest.raises(InvalidInput, match="a trial 1 of another study"):
             study.tell(other.ask(2)[1], 0.7)
@@ -145,13 +167,22 @@ def test_wrong_ways_to_open_and_ask(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"told by hand.*open_study"):
         paceline.resume(tmp_path / "s", trials=3)
     with pytest.raises(StudyMismatch, match="a function"):
-        paceline.tune(lambda hp: 1.0, objective="max", trials=2, study=tmp_path / "s", display=False)
+        paceline.tune(
+            lambda hp: 1.0, objective="max", trials=2, study=tmp_path / "s", display=False
+        )
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=12), st.integers(1, 5), st.data())
+@given(
+    st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=12),
+    st.integers(1, 5),
+    st.data(),
+)
 def test_whatever_is_told_in_whatever_order_adds_up(
-    tmp_path_factory: pytest.TempPathFactory, values: list[float | None], size: int, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory,
+    values: list[float | None],
+    size: int,
+    data: st.DataObject,
 ) -> None:
     directory = tmp_path_factory.mktemp("study")
     open_trials: list[paceline.core.Trial] = []

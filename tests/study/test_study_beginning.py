@@ -34,7 +34,9 @@ def test_the_whole_beginning_is_one_transaction(tmp_path: Path) -> None:
     opening = [one for one in stored if one.time == stored[0].time]  # a transaction has one time
     kinds = [type(one.event) for one in opening]
     assert kinds[:4] == [StudyCreated, SessionStarted, SpaceChanged, Noted]
-    assert any("2 configurations" in one.event.text for one in opening if isinstance(one.event, Noted))
+    assert any(
+        "2 configurations" in one.event.text for one in opening if isinstance(one.event, Noted)
+    )
 
 
 @pytest.mark.parametrize("made", ["file", "tables"])
@@ -50,5 +52,7 @@ def test_a_study_that_was_killed_before_its_first_event(tmp_path: Path, made: st
     with pytest.raises(InvalidInput, match="stopped before it stored anything"):
         paceline.ablate(directory)
     assert paceline.load_study(directory).trials == []
-    study = paceline.tune(function, objective="max", trials=2, search="random", study=directory, display=False)
+    study = paceline.tune(
+        function, objective="max", trials=2, search="random", study=directory, display=False
+    )
     assert len(study.trials) == 2

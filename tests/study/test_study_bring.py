@@ -19,20 +19,36 @@ SPACE = {"depth": paceline.Int(1, 9), "rate": paceline.Float(1e-4, 1.0, sampling
 
 
 def tune(directory: Path, function: Any = objective, **options: Any) -> paceline.Study:
-    return paceline.tune(function, objective="min", study=directory, seed=5, display=False, **{"trials": 8, **options})
+    return paceline.tune(
+        function,
+        objective="min",
+        study=directory,
+        seed=5,
+        display=False,
+        **{"trials": 8, **options},
+    )
 
 
 def test_the_users_configurations_come_first(tmp_path: Path) -> None:
     study = tune(
-        tmp_path / "study", start_with=[{"depth": 7, "rate": 0.02}, {"depth": 2}], search="random", space=SPACE
+        tmp_path / "study",
+        start_with=[{"depth": 7, "rate": 0.02}, {"depth": 2}],
+        search="random",
+        space=SPACE,
     )
-    assert [dict(t.config) for t in study.trials[:2]] == [{"depth": 7, "rate": 0.02}, {"depth": 2, "rate": 1e-4}]
+    assert [dict(t.config) for t in study.trials[:2]] == [
+        {"depth": 7, "rate": 0.02},
+        {"depth": 2, "rate": 1e-4},
+    ]
     assert [t.origin for t in study.trials] == ["given"] * 2 + ["random"] * 6
 
 
 def test_a_function_shows_first_what_may_vary(tmp_path: Path) -> None:
     study = tune(tmp_path / "study", start_with=[{"depth": 7}], trials=2)
-    assert [dict(t.config) for t in study.trials] == [{"depth": 1, "rate": 1e-4}, {"depth": 7, "rate": 1e-4}]
+    assert [dict(t.config) for t in study.trials] == [
+        {"depth": 1, "rate": 1e-4},
+        {"depth": 7, "rate": 1e-4},
+    ]
 
 
 def test_an_earlier_study_and_beliefs_are_taken_up_and_kept_when_it_goes_on(tmp_path: Path) -> None:
@@ -49,7 +65,10 @@ def test_an_earlier_study_and_beliefs_are_taken_up_and_kept_when_it_goes_on(tmp_
     [
         ({"start_with": {"depth": 3}}, "Put a single one into a list"),
         ({"prior": {"rate": 3}}, r"prior of 'rate' is 3; expected Normal"),
-        ({"prior": {"rate": Normal(0.1)}, "search": "random"}, "prior was given with search 'random'"),
+        (
+            {"prior": {"rate": Normal(0.1)}, "search": "random"},
+            "prior was given with search 'random'",
+        ),
         ({"learn_from": "nowhere"}, "learn_from is .*nowhere', which holds no study"),
     ],
 )
@@ -69,7 +88,9 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(
         ({"prior": {"width": Normal(3)}}, "prior is about 'width'; expected one of depth, rate"),
     ],
 )
-def test_what_does_not_belong_to_the_space_is_refused(tmp_path: Path, options: dict[str, Any], said: str) -> None:
+def test_what_does_not_belong_to_the_space_is_refused(
+    tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
     with pytest.raises(InvalidInput, match=said):
         tune(tmp_path / "study", space=SPACE, **options)
     assert not (tmp_path / "study").exists()
@@ -77,6 +98,9 @@ def test_what_does_not_belong_to_the_space_is_refused(tmp_path: Path, options: d
 
 def test_an_earlier_study_of_another_space_is_refused(tmp_path: Path) -> None:
     tune(tmp_path / "earlier", lambda hp: hp.Float("momentum", 0.0, 1.0), trials=3)
-    with pytest.raises(InvalidInput, match="the earlier study is about momentum; expected one that shares depth, rate"):
+    with pytest.raises(
+        InvalidInput,
+        match="the earlier study is about momentum; expected one that shares depth, rate",
+    ):
         tune(tmp_path / "study", space=SPACE, learn_from=tmp_path / "earlier")
     assert not (tmp_path / "study").exists()

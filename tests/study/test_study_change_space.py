@@ -1,4 +1,6 @@
-"""Going on in another space: what is refused, what becomes of the trials, and that nothing is done twice or lost."""
+"""Going on in another space: what is refused, what becomes of the trials, and that nothing is done
+twice or lost.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +33,9 @@ def score(hp: Any) -> float:
     return float(hp.Float("x", 0, 10) + hp.Int("k", 0, 30))
 
 
-def search(directory: Path, space: Any = None, function: Callable[[Any], Any] = score, **options: Any) -> Any:
+def search(
+    directory: Path, space: Any = None, function: Callable[[Any], Any] = score, **options: Any
+) -> Any:
     asked: dict[str, Any] = {
         "objective": "max",
         "search": "random",
@@ -63,7 +67,10 @@ def test_without_it_each_difference_is_named(tmp_path: Path) -> None:
     with pytest.raises(StudyMismatch) as error:
         search(tmp_path, {"x": Float(0, 2), "j": Int(1, 2)}, trials=9)
     told = str(error.value)
-    assert "the space differs in x, k, j (x: Float(0.0, 1.0) in the study, Float(0.0, 2.0) now; " in told
+    assert (
+        "the space differs in x, k, j (x: Float(0.0, 1.0) in the study, Float(0.0, 2.0) now; "
+        in told
+    )
     assert "k: Int(0, 3) in the study, not now; j: not in the study, Int(1, 2) now)" in told
     assert "pass change_space=True to tune or resume (on the terminal --change-space)" in told
     assert len(paceline.load_study(tmp_path).trials) == 6
@@ -91,14 +98,17 @@ def test_all_trials_of_a_wider_space_count(tmp_path: Path) -> None:
     assert study.best.score == max(trial.score for trial in study.trials)
     assert any(
         note.startswith(
-            "The space was changed: x: Float(0.0, 1.0) in the study, Float(0.0, 2.0) now. 6 trials of 6 are"
+            "The space was changed: x: Float(0.0, 1.0) in the study, Float(0.0, 2.0) now. 6 trials "
+            "of 6 are"
         )
         for note in study.record.notes
     )
     assert len(replaced(tmp_path)) == 1
     # the space is now this one, for whoever goes on
     assert configs(search(tmp_path, WIDE, trials=31, search="auto"))[:30] == configs(study)
-    with pytest.raises(StudyMismatch, match=r"x: Float\(0.0, 2.0\) in the study, Float\(0.0, 1.0\) now"):
+    with pytest.raises(
+        StudyMismatch, match=r"x: Float\(0.0, 2.0\) in the study, Float\(0.0, 1.0\) now"
+    ):
         search(tmp_path, NARROW, trials=32)
 
 
@@ -111,7 +121,9 @@ def test_a_grid_runs_only_the_points_that_are_missing(tmp_path: Path) -> None:
     assert len(search(tmp_path, small, both, search="grid", trials=None).trials) == 8
     study = search(tmp_path, large, both, search="grid", trials=None, change_space=True)
     assert [(config["k"], config["j"]) for config in configs(study)[8:]] == [(4, 0), (4, 1)]
-    assert search(tmp_path, small, both, search="grid", trials=None, change_space=True).best.config == {"k": 3, "j": 0}
+    assert search(
+        tmp_path, small, both, search="grid", trials=None, change_space=True
+    ).best.config == {"k": 3, "j": 0}
 
 
 def test_what_lies_outside_stays_in_the_record_and_counts_for_nothing(tmp_path: Path) -> None:
@@ -123,8 +135,12 @@ def test_what_lies_outside_stays_in_the_record_and_counts_for_nothing(tmp_path: 
     assert {number for number, config in study.record.moved.items() if config is None} == outside
     assert study.trials[:8] == first.trials
     assert study.best.number not in outside
-    assert study.best.score == max(trial.score for trial in study.trials if trial.number not in outside)
-    assert study.record.members() == [trial for trial in study.trials if trial.number not in outside]
+    assert study.best.score == max(
+        trial.score for trial in study.trials if trial.number not in outside
+    )
+    assert study.record.members() == [
+        trial for trial in study.trials if trial.number not in outside
+    ]
     # and they count again where the space takes them in
     again = search(tmp_path, NARROW, trials=13, change_space=True)
     assert again.record.moved == {}
@@ -139,10 +155,15 @@ def test_trials_with_a_value_of_what_is_gone_guide_the_search_alone(tmp_path: Pa
 
     study = search(tmp_path, {"x": Float(0, 1)}, without, trials=9, change_space=True)
     assert study.record.moved == {trial.number: {"x": trial.config["x"]} for trial in first.trials}
-    assert [dict(trial.config) for trial in study.record.observed()[:6]] == list(study.record.moved.values())
+    assert [dict(trial.config) for trial in study.record.observed()[:6]] == list(
+        study.record.moved.values()
+    )
     assert study.trials[:6] == first.trials
     assert study.best.number >= 6
-    assert any("6 trials have a value of what is gone" in note and "fixed=" in note for note in study.record.notes)
+    assert any(
+        "6 trials have a value of what is gone" in note and "fixed=" in note
+        for note in study.record.notes
+    )
     # fixed at a value, trials that have it count in full
     fixed = search(tmp_path, {**NARROW}, trials=10, fixed={"k": 3}, change_space=True)
     assert [n for n in range(6) if n not in fixed.record.moved] == [
@@ -155,7 +176,9 @@ def test_a_new_hyperparameter_says_nothing_of_the_trials_before(tmp_path: Path) 
         return float(hp.Float("x", 0, 1) * hp.Float("y", 1, 2))
 
     search(tmp_path, {"x": Float(0, 1)}, lambda hp: hp.Float("x", 0, 1))
-    study = search(tmp_path, {"x": Float(0, 1), "y": Float(1, 2)}, more, trials=9, change_space=True)
+    study = search(
+        tmp_path, {"x": Float(0, 1), "y": Float(1, 2)}, more, trials=9, change_space=True
+    )
     assert study.record.moved == dict.fromkeys(range(6))
     assert study.best.number >= 6
     assert study.trials[6].config.keys() == {"x", "y"}
@@ -174,7 +197,13 @@ def test_a_new_one_under_a_new_choice_leaves_the_trials_as_they_are(tmp_path: Pa
         Float("x", 0, 1),
         Float("y", 0, 1, conditions=[Condition("kind", "b")]),
     ]
-    study = search(tmp_path, Space(wide), lambda hp: hp.Float("x", 0, 1) + (kinds(hp)), trials=12, change_space=True)
+    study = search(
+        tmp_path,
+        Space(wide),
+        lambda hp: hp.Float("x", 0, 1) + (kinds(hp)),
+        trials=12,
+        change_space=True,
+    )
     assert study.record.moved == {}
     assert {trial.config["kind"] for trial in study.trials[6:]} == {"a", "b"}
 
@@ -234,7 +263,8 @@ def test_a_function_that_asks_for_something_new(tmp_path: Path) -> None:
     assert study.best.number >= 6
     assert len(replaced(tmp_path)) == 1
     assert study.record.notes[-1] == (
-        "The space was changed: m: not in the study, Float(0.0, 1.0) now. 0 trials of 6 are of the new space. "
+        "The space was changed: m: not in the study, Float(0.0, 1.0) now. 0 trials of 6 are of the "
+        "new space. "
         "6 trials lie outside of it, and count for nothing."
     )
     again = search(tmp_path, None, with_more, trials=14, change_space=True)
@@ -260,14 +290,18 @@ def test_what_was_left_out_and_comes_back(tmp_path: Path, final: Any) -> None:
     assert study.record.moved == dict.fromkeys(range(6, 10))
     assert "m" in study.best.config
     last = [note for note in study.record.notes if note.startswith("The space was changed")][-1]
-    assert last.startswith("The space was changed: m: not in the study, Float(0.0, 1.0) now. 6 trials of 10 are of")
+    assert last.startswith(
+        "The space was changed: m: not in the study, Float(0.0, 1.0) now. 6 trials of 10 are of"
+    )
 
 
 def test_what_only_a_branch_asks_for_leaves_the_trials_that_did_not_take_it(tmp_path: Path) -> None:
     def branch(hp: Any) -> float:
         return float(hp.Float("x", 0, 1) + (hp.Float("m", 0, 1) if hp.Boolean("deep") else 0))
 
-    def no_condition(hp: Any) -> float:  # which values of x ask for m is nothing that a condition could say
+    def no_condition(
+        hp: Any,
+    ) -> float:  # which values of x ask for m is nothing that a condition could say
         x = hp.Float("x", 0, 1)
         return float(x + (hp.Float("m", 0, 1) if x > 0.5 else 0))
 
@@ -283,7 +317,9 @@ def test_what_only_a_branch_asks_for_leaves_the_trials_that_did_not_take_it(tmp_
     assert search(tmp_path / "b", None, no_condition, trials=16).record.moved == study.record.moved
 
 
-def test_what_joins_sessions_after_the_change_is_nothing_the_trials_before_it_had(tmp_path: Path) -> None:
+def test_what_joins_sessions_after_the_change_is_nothing_the_trials_before_it_had(
+    tmp_path: Path,
+) -> None:
     def late(hp: Any) -> float:
         return with_more(hp) + float(hp.Float("late", 0, 1))
 
@@ -307,7 +343,10 @@ def test_what_joins_sessions_after_the_change_is_nothing_the_trials_before_it_ha
 def test_a_refused_resume_leaves_the_study_as_it_was(tmp_path: Path, final: Any) -> None:
     def stored() -> tuple[list[Any], list[Any]]:
         store = StudyStore(tmp_path, writable=False)
-        found = list(store.events()), [store.value(name) for name in ("strategy", "turns", "checkpoints")]
+        found = (
+            list(store.events()),
+            [store.value(name) for name in ("strategy", "turns", "checkpoints")],
+        )
         store.close()
         return found
 
@@ -336,22 +375,33 @@ def test_what_is_learnt_after_the_change_counts_for_the_trials_before(tmp_path: 
             kind = hp.Choice("kind", ["a", "b", "c"] if wide else ["a", "b"])
             if kind == "c":
                 return float(hp.Float("z", 0, 1))
-            return float(hp.Float("rate", 0, 2 if wide else 1) if kind == "a" else hp.Float("rate", 5, 6))
+            return float(
+                hp.Float("rate", 0, 2 if wide else 1) if kind == "a" else hp.Float("rate", 5, 6)
+            )
 
         return function
 
     search(tmp_path, None, kinds(False), trials=12)
     study = search(tmp_path, None, kinds(True), trials=40, change_space=True)
     assert study.record.moved == {}
-    assert [str(h) for h in study.space.variants("rate")] == ["Float('rate', 0.0, 2.0)", "Float('rate', 5.0, 6.0)"]
+    assert [str(h) for h in study.space.variants("rate")] == [
+        "Float('rate', 0.0, 2.0)",
+        "Float('rate', 5.0, 6.0)",
+    ]
 
 
 def test_what_the_study_brings_along_and_the_space_has_not_is_left_out(tmp_path: Path) -> None:
     both = {"x": Float(0, 1), "k": Int(0, 3)}
     brought: dict[str, Any] = {"prior": {"k": Normal(2)}, "start_with": [{"k": 2}, {"x": 0.5}]}
     search(tmp_path, both, search="bayes", **brought)
-    study = search(tmp_path, {"x": Float(0, 1)}, lambda hp: hp.Float("x", 0, 1), trials=9, search="auto",
-                   change_space=True)  # fmt: skip
+    study = search(
+        tmp_path,
+        {"x": Float(0, 1)},
+        lambda hp: hp.Float("x", 0, 1),
+        trials=9,
+        search="auto",
+        change_space=True,
+    )
     assert study.trials[6].config == {"x": 0.5}
     assert len(study.trials) == 9
 
@@ -377,7 +427,9 @@ class Stop:
             raise KeyboardInterrupt
 
 
-def interrupted(directory: Path, stop: Stop, space: Any, function: Callable[[Any], Any], **options: Any) -> None:
+def interrupted(
+    directory: Path, stop: Stop, space: Any, function: Callable[[Any], Any], **options: Any
+) -> None:
     asked = {"objective": "max", "search": "random", "trials": 6, "seed": 3, **options}
     given = inspect.signature(paceline.tune).bind(function, space=space, study=directory, **asked)
     given.apply_defaults()
@@ -386,10 +438,14 @@ def interrupted(directory: Path, stop: Stop, space: Any, function: Callable[[Any
 
 
 def test_a_trial_under_way_goes_on_where_it_is_of_the_new_space(tmp_path: Path) -> None:
-    interrupted(tmp_path, Stop(EpochMeasured, 10), {"x": Float(0, 1)}, steps, epochs=4, schedule="full")
+    interrupted(
+        tmp_path, Stop(EpochMeasured, 10), {"x": Float(0, 1)}, steps, epochs=4, schedule="full"
+    )
     under_way = paceline.load_study(tmp_path).trials[2]
     assert not under_way.state.is_final
-    study = search(tmp_path, {"x": Float(0, 2)}, steps, epochs=4, schedule="full", change_space=True)
+    study = search(
+        tmp_path, {"x": Float(0, 2)}, steps, epochs=4, schedule="full", change_space=True
+    )
     assert study.trials[2].config == pytest.approx(under_way.config)
     assert study.trials[2].state.is_final
     assert study.trials[2].measurements
@@ -397,7 +453,9 @@ def test_a_trial_under_way_goes_on_where_it_is_of_the_new_space(tmp_path: Path) 
 
 
 def test_a_trial_under_way_is_ended_where_it_is_none(tmp_path: Path) -> None:
-    interrupted(tmp_path, Stop(EpochMeasured, 10), {"x": Float(0, 1)}, steps, epochs=4, schedule="median")
+    interrupted(
+        tmp_path, Stop(EpochMeasured, 10), {"x": Float(0, 1)}, steps, epochs=4, schedule="median"
+    )
     left = [trial for trial in paceline.load_study(tmp_path).trials if not trial.state.is_final]
     value: Any = left[0].config["x"]
     space = {"x": Float(value + 0.01, 2)} if value < 0.9 else {"x": Float(0, value - 0.01)}
@@ -413,12 +471,18 @@ def test_a_trial_under_way_is_ended_where_it_is_none(tmp_path: Path) -> None:
 
 def test_a_schedule_goes_by_the_trials_that_were_moved(tmp_path: Path) -> None:
     search(tmp_path, {"x": Float(5, 6)}, steps, epochs=4, schedule="asha", trials=8)
-    study = search(tmp_path, {"x": Float(0, 6)}, steps, epochs=4, schedule="asha", trials=14, change_space=True)
+    study = search(
+        tmp_path, {"x": Float(0, 6)}, steps, epochs=4, schedule="asha", trials=14, change_space=True
+    )
     low = [trial for trial in study.trials[8:] if trial.config["x"] < 5]
     assert low
     assert all(trial.state is TrialState.STOPPED for trial in low)
-    alone = search(tmp_path / "alone", {"x": Float(0, 4)}, steps, epochs=4, schedule="asha", trials=14)
-    narrow = search(tmp_path, {"x": Float(0, 4)}, steps, epochs=4, schedule="asha", trials=24, change_space=True)
+    alone = search(
+        tmp_path / "alone", {"x": Float(0, 4)}, steps, epochs=4, schedule="asha", trials=14
+    )
+    narrow = search(
+        tmp_path, {"x": Float(0, 4)}, steps, epochs=4, schedule="asha", trials=24, change_space=True
+    )
     assert any(trial.state is TrialState.COMPLETED for trial in narrow.trials[14:])
     assert any(trial.state is TrialState.COMPLETED for trial in alone.trials)
 
@@ -440,8 +504,14 @@ def test_the_same_seed_gives_the_same_study(tmp_path: Path, search_name: str) ->
     found = []
     for name in ("one", "other"):
         search(tmp_path / name, NARROW, search=search_name)
-        study = search(tmp_path / name, {"x": Float(0, 2)}, lambda hp: hp.Float("x", 0, 2), trials=12, search="auto",
-                       change_space=True)  # fmt: skip
+        study = search(
+            tmp_path / name,
+            {"x": Float(0, 2)},
+            lambda hp: hp.Float("x", 0, 2),
+            trials=12,
+            search="auto",
+            change_space=True,
+        )
         found.append([(trial.config, trial.score) for trial in study.trials])
     assert found[0] == found[1]
     assert len({str(config) for config, _ in found[0][6:]}) == 6
@@ -453,7 +523,10 @@ def test_widened_before_its_first_trial_it_is_the_wide_study(tmp_path: Path) -> 
         place = tmp_path / name
         paceline.open_study(place / "wide", NARROW, **asked).close()
         found = []
-        options: list[tuple[Path, dict[str, Any]]] = [(place / "wide", {"change_space": True}), (place / "alone", {})]
+        options: list[tuple[Path, dict[str, Any]]] = [
+            (place / "wide", {"change_space": True}),
+            (place / "alone", {}),
+        ]
         for directory, more in options:
             with paceline.open_study(directory, WIDE, **asked, **more) as study:
                 for trial in study.ask(8):
@@ -464,7 +537,9 @@ def test_widened_before_its_first_trial_it_is_the_wide_study(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["random", "bayes"])
-def test_a_search_that_is_widened_before_its_first_trial_is_the_wide_one(tmp_path: Path, name: str) -> None:
+def test_a_search_that_is_widened_before_its_first_trial_is_the_wide_one(
+    tmp_path: Path, name: str
+) -> None:
     asked: dict[str, Any] = {"search": name, "trials": 9, "final": False}
     interrupted(tmp_path / "s", Stop(SpaceChanged, 1), NARROW, score, **asked)
     assert paceline.load_study(tmp_path / "s").trials == []
@@ -486,9 +561,14 @@ def test_a_study_that_is_told_by_hand(tmp_path: Path) -> None:
     with paceline.open_study(tmp_path, small, change_space=True) as study:
         inside = [trial.number for trial in told if trial.config["k"] == 0]
         assert [trial.number for trial in study.record.members()] == inside
-        assert [trial.number for trial in study.pending] == [number for number in inside if number >= 4]
+        assert [trial.number for trial in study.pending] == [
+            number for number in inside if number >= 4
+        ]
         ended = next(trial for trial in told[4:] if trial.number not in inside)
-        with pytest.raises(paceline.InvalidInput, match=f"trial {ended.number} was ended when the space was changed"):
+        with pytest.raises(
+            paceline.InvalidInput,
+            match=f"trial {ended.number} was ended when the space was changed",
+        ):
             study.tell(ended, 1.0)
         assert all(trial.config["k"] == 0 for trial in study.ask(3))
         assert len(study.trials_dataframe()) == 9
@@ -499,7 +579,14 @@ def test_a_study_that_is_told_by_hand(tmp_path: Path) -> None:
 
 def test_what_people_look_at_works_across_both(tmp_path: Path) -> None:
     search(tmp_path, NARROW, trials=12, final=2)
-    search(tmp_path, {"x": Float(0.2, 2)}, lambda hp: hp.Float("x", 0, 2), trials=24, change_space=True, final=2)
+    search(
+        tmp_path,
+        {"x": Float(0.2, 2)},
+        lambda hp: hp.Float("x", 0, 2),
+        trials=24,
+        change_space=True,
+        final=2,
+    )
     study = paceline.load_study(tmp_path)
     frame = study.trials_dataframe()
     assert frame["config_k"].notna().sum() == 12
@@ -510,7 +597,11 @@ def test_what_people_look_at_works_across_both(tmp_path: Path) -> None:
     assert body is not None
     loaded = snapshot.load(body)
     assert loaded is not None
-    assert (loaded[0].moved, loaded[0].space, loaded[0].best) == (study.record.moved, study.space, study.best)
+    assert (loaded[0].moved, loaded[0].space, loaded[0].best) == (
+        study.record.moved,
+        study.space,
+        study.best,
+    )
     assert (tmp_path / "report.html").exists()
     runner = CliRunner()
     for words in (["show"], ["show", "--json"], ["show", "--trial", "0"], ["report"]):
@@ -527,7 +618,9 @@ X = np.linspace(-1, 1, 96, dtype="float32").reshape(24, 4)
 ROWS = (X, X.sum(axis=1))
 
 
-def line(units: Any = None, rates: tuple[float, float] = (0.001, 0.1)) -> Callable[[Any], keras.Model]:
+def line(
+    units: Any = None, rates: tuple[float, float] = (0.001, 0.1)
+) -> Callable[[Any], keras.Model]:
     """A build whose space is found by running it."""
 
     def build(hp: Any) -> keras.Model:
@@ -541,15 +634,25 @@ def line(units: Any = None, rates: tuple[float, float] = (0.001, 0.1)) -> Callab
 
 def train(directory: Path, build: Any, **options: Any) -> paceline.Study:
     asked: dict[str, Any] = {
-        "objective": "val_loss", "search": "random", "trials": 2, "seed": 3, "display": False, "final": False,
-        "epochs": 1, "schedule": "full", **options,
-    }  # fmt: skip
+        "objective": "val_loss",
+        "search": "random",
+        "trials": 2,
+        "seed": 3,
+        "display": False,
+        "final": False,
+        "epochs": 1,
+        "schedule": "full",
+        **options,
+    }
     return paceline.tune(build, ROWS, study=directory, **asked)
 
 
 def test_networks_in_a_space_that_was_found(tmp_path: Path) -> None:
     first = train(tmp_path, line([2, 4]), start_with=[{"units": 4, "rate": 0.05}])
-    with pytest.raises(StudyMismatch, match=r"rate: Float\(0.001, 0.1, sampling='log'\) in the study, Float\(0.0001"):
+    with pytest.raises(
+        StudyMismatch,
+        match=r"rate: Float\(0.001, 0.1, sampling='log'\) in the study, Float\(0.0001",
+    ):
         train(tmp_path, line([2, 4], (0.0001, 0.1)), trials=6)
     wide = line([2, 4, 6], (0.0001, 0.1))
     study = paceline.resume(tmp_path, wide, ROWS, trials=6, display=False, change_space=True)
@@ -576,7 +679,9 @@ def test_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     refused = runner.invoke(app, ["tune", "wide.py:score", "--trials", "6", *words])
     assert refused.exit_code == 2
     assert "--change-space" in refused.output
-    result = runner.invoke(app, ["tune", "wide.py:score", "--trials", "6", *words, "--change-space"])
+    result = runner.invoke(
+        app, ["tune", "wide.py:score", "--trials", "6", *words, "--change-space"]
+    )
     assert result.exit_code == 0, result.output
     again = ["resume", "s", "--build", "wider.py:score", "--trials", "9"]
     assert runner.invoke(app, again).exit_code == 2

@@ -1,4 +1,6 @@
-"""Checkpoints are believed only where they are what was stored; else the trial is trained again from its start."""
+"""Checkpoints are believed only where they are what was stored; else the trial is trained again
+from its start.
+"""
 
 import json
 import shutil
@@ -31,14 +33,20 @@ LABELS = [Label("study", 3, "key", 2), Label("study", 14, "other", 5)]
 
 def networks() -> dict[Label, Network]:
     rng = np.random.default_rng(0)
-    leaves = [rng.normal(size=(3, 2)).astype("float32"), np.array(7), np.zeros((0, 2)), np.array([True, False])]
+    leaves = [
+        rng.normal(size=(3, 2)).astype("float32"),
+        np.array(7),
+        np.zeros((0, 2)),
+        np.array([True, False]),
+    ]
     return {LABELS[0]: Network(leaves, [np.ones(3)]), LABELS[1]: Network([np.arange(5.0)])}
 
 
 def same(one: Network, other: Network) -> bool:
     def equal(a: Any, b: Any) -> bool:
         return len(a or ()) == len(b or ()) and all(
-            x.dtype == y.dtype and np.array_equal(x, y) for x, y in zip(a or (), b or (), strict=True)
+            x.dtype == y.dtype and np.array_equal(x, y)
+            for x, y in zip(a or (), b or (), strict=True)
         )
 
     return equal(one.leaves, other.leaves) and equal(one.best, other.best)
@@ -88,7 +96,12 @@ def test_a_network_of_something_else_is_refused(file: Path, wanted: Label, why: 
 
 def test_the_key_tells_configurations_and_seeds_apart() -> None:
     configs: list[Configuration] = [{"a": 1}, {"a": 1.0}, {"a": True}]
-    keys = {key_of(Trial(number, config, seed, 1)) for number in (1, 2) for config in configs for seed in (1, 2)}
+    keys = {
+        key_of(Trial(number, config, seed, 1))
+        for number in (1, 2)
+        for config in configs
+        for seed in (1, 2)
+    }
     assert len(keys) == 6
 
 
@@ -101,15 +114,24 @@ def data() -> tuple[Any, Any]:
 
 
 def build(hp: Any) -> keras.Model:
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse")
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(1)]
+    )
+    model.compile(
+        keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse"
+    )
     return model
 
 
 SETTINGS: dict[str, Any] = {
-    "objective": "val_loss", "epochs": 9, "trials": 18, "seed": 3, "validation": 0.2, "search": "random",
+    "objective": "val_loss",
+    "epochs": 9,
+    "trials": 18,
+    "seed": 3,
+    "validation": 0.2,
+    "search": "random",
     "schedule": "halving",
-}  # fmt: skip
+}
 
 
 class Interrupt:
@@ -126,7 +148,13 @@ class Interrupt:
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study that was interrupted while several of its trials were paused."""
     directory = tmp_path_factory.mktemp("stopped") / "s"
-    rest: dict[str, Any] = {"class_weight": None, "fixed": None, "data_options": {}, "batch_size": 32, "patience": None}
+    rest: dict[str, Any] = {
+        "class_weight": None,
+        "fixed": None,
+        "data_options": {},
+        "batch_size": 32,
+        "patience": None,
+    }
     rest |= {"keep": "last", "memory": None, "ordered": None, "in_flight": None, "budget": None}
     request = as_request(build, data(), study=directory, **SETTINGS, **rest)
     with pytest.raises(KeyboardInterrupt):
@@ -148,14 +176,19 @@ def undisturbed(stopped: Path, tmp_path_factory: pytest.TempPathFactory) -> pace
     return study
 
 
-def index(directory: Path, change: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
+def index(
+    directory: Path, change: Callable[[dict[str, Any]], None] | None = None
+) -> dict[str, Any]:
     """The index of a study's checkpoints, after a change that is stored."""
     with sqlite3.connect(directory / "study.db") as raw:
         (value,) = raw.execute("SELECT value FROM current WHERE name = 'checkpoints'").fetchone()
         found: dict[str, Any] = json.loads(value)
         if change is not None:
             change(found)
-            raw.execute("UPDATE current SET value = ?, checksum = NULL WHERE name = 'checkpoints'", [json.dumps(found)])
+            raw.execute(
+                "UPDATE current SET value = ?, checksum = NULL WHERE name = 'checkpoints'",
+                [json.dumps(found)],
+            )
     raw.close()
     return found
 
@@ -165,7 +198,9 @@ def going_on(directory: Path, undisturbed: paceline.Study) -> list[tuple[int, Pa
     before = read_record(directory)
     running = index(directory)["running"].items()
     files = {int(number): directory / "checkpoints" / entry["file"] for number, entry in running}
-    found = [n for n in files if len(undisturbed.record.trial(n).measurements) > before.num_measured(n)]
+    found = [
+        n for n in files if len(undisturbed.record.trial(n).measurements) > before.num_measured(n)
+    ]
     assert len(set(files.values())) == len(files)
     assert len(found) >= 6
     return [(number, files[number]) for number in found]
@@ -174,10 +209,16 @@ def going_on(directory: Path, undisturbed: paceline.Study) -> list[tuple[int, Pa
 def story(study: paceline.Study) -> list[Any]:
     decisions = study.record.decisions
     return [
-        (t.number, dict(t.config), t.state, t.score, [dict(m.metrics) for m in t.measurements],
-         [(d.epoch, d.action, d.reason) for d in decisions.get(t.number, [])])
+        (
+            t.number,
+            dict(t.config),
+            t.state,
+            t.score,
+            [dict(m.metrics) for m in t.measurements],
+            [(d.epoch, d.action, d.reason) for d in decisions.get(t.number, [])],
+        )
         for t in study.trials
-    ]  # fmt: skip
+    ]
 
 
 def weights(study: paceline.Study) -> list[np.ndarray]:
@@ -221,7 +262,9 @@ def test_what_is_swapped_or_ahead_is_trained_again_and_said(
 ) -> None:
     directory = tmp_path / "s"
     shutil.copytree(stopped, directory)
-    (one, a), (other, b), (ahead, _), (changed, d), (folder, e), *_ = going_on(directory, undisturbed)
+    (one, a), (other, b), (ahead, _), (changed, d), (folder, e), *_ = going_on(
+        directory, undisturbed
+    )
     for source, target in ((a, "tmp"), (b, a.name), (a.with_name("tmp"), b.name)):
         source.rename(source.with_name(target))
     index(directory, lambda found: found["running"][str(ahead)].update(epoch=8))
@@ -249,14 +292,26 @@ def test_no_file_but_the_studys_own_is_read_or_removed(
     (tmp_path / "running-1.safetensors").write_text("mine, too")
     (directory / "checkpoints" / "notes.safetensors").write_text("mine, too")
     before = {path: path.read_bytes() for path in (mine, tmp_path / "running-1.safetensors")}
-    names = [str(mine), "../../mine.safetensors", "../../running-1.safetensors", "../study.db", "", "running-1"]
+    names = [
+        str(mine),
+        "../../mine.safetensors",
+        "../../running-1.safetensors",
+        "../study.db",
+        "",
+        "running-1",
+    ]
     numbers = [number for number, _ in going_on(directory, undisturbed)]
 
     def change(found: dict[str, Any]) -> None:
         for number, name in zip(numbers, names, strict=False):
             found["running"][str(number)]["file"] = name
         found["models"] = {"0": {"file": str(mine), "epoch": 0, "key": ""}, "77": str(mine)}
-        found["best_model"] = {"trial": 0, "file": "../../mine.safetensors", "refit": False, "refitted": False}
+        found["best_model"] = {
+            "trial": 0,
+            "file": "../../mine.safetensors",
+            "refit": False,
+            "refitted": False,
+        }
         found["best_model"] |= {"epochs": 9, "keras": {"reason": ""}}
         found["best"] = {"trial": 0, "file": str(mine)}
 

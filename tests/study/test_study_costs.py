@@ -30,11 +30,28 @@ def build(hp: Any) -> keras.Model:
 def plan(directory: Path, **limits: Any) -> Plan:
     return make_plan(
         as_request(
-            build, ROWS, objective="val_loss", search="auto", seed=0, study=directory, validation=0.2, epochs=4,
-            batch_size=32, patience=None, keep="last", memory=None,
-            **{"trials": None, "budget": None, "class_weight": None, "fixed": None, "data_options": {}, **limits},
+            build,
+            ROWS,
+            objective="val_loss",
+            search="auto",
+            seed=0,
+            study=directory,
+            validation=0.2,
+            epochs=4,
+            batch_size=32,
+            patience=None,
+            keep="last",
+            memory=None,
+            **{
+                "trials": None,
+                "budget": None,
+                "class_weight": None,
+                "fixed": None,
+                "data_options": {},
+                **limits,
+            },
         )
-    )  # fmt: skip
+    )
 
 
 def trial(number: int, units: int, dropout: float, seconds: float = 0.0) -> Trial:
@@ -42,8 +59,12 @@ def trial(number: int, units: int, dropout: float, seconds: float = 0.0) -> Tria
     config = {"units": units, "dropout": dropout}
     if not seconds:
         return Trial(number, config, 0, 4)
-    measured = tuple(Measurement(epoch, {"val_loss": 1.0}, seconds * epoch / 4) for epoch in range(1, 5))
-    return Trial(number, config, 0, 4, TrialState.COMPLETED, measurements=measured, parameters=6 * units + 1)
+    measured = tuple(
+        Measurement(epoch, {"val_loss": 1.0}, seconds * epoch / 4) for epoch in range(1, 5)
+    )
+    return Trial(
+        number, config, 0, 4, TrialState.COMPLETED, measurements=measured, parameters=6 * units + 1
+    )
 
 
 def test_what_is_compiled_or_asked_for_is_cheaper_than_a_new_program(tmp_path: Path) -> None:
@@ -53,7 +74,8 @@ def test_what_is_compiled_or_asked_for_is_cheaper_than_a_new_program(tmp_path: P
         costs = Costs.of(trials, compiled, plan(tmp_path / "study", **limits), left=None)
         assert costs is not None
         small, rate, large, without = (
-            costs({"units": units, "dropout": dropout}) for units, dropout in ((4, 0.1), (4, 0.5), (64, 0.3), (4, 0.0))
+            costs({"units": units, "dropout": dropout})
+            for units, dropout in ((4, 0.1), (4, 0.5), (64, 0.3), (4, 0.0))
         )
         assert rate == small  # a rate is a number
         assert without > small  # but zero leaves the layer out

@@ -1,4 +1,6 @@
-"""Damaged studies: whatever happened to the files, each way to use a study works or says in words what is wrong."""
+"""Damaged studies: whatever happened to the files, each way to use a study works or says in words
+what is wrong.
+"""
 
 import io
 import os
@@ -84,14 +86,25 @@ def typed(data: bytes, one: int, two: int) -> bytes:
 
 
 DAMAGES: Mapping[str, Damage] = {
-    "one bit": flipped, "one character": typed, "cut": lambda data, one, _: data[: one % len(data)],
-    "a page of zeros": zeroed, "two pages swapped": swapped, "removed": lambda *_: None,
-    "other bytes": lambda data, one, _: b"%07d" % one * (len(data) // 7), "twice": lambda data, *_: data * 2,
-}  # fmt: skip
+    "one bit": flipped,
+    "one character": typed,
+    "cut": lambda data, one, _: data[: one % len(data)],
+    "a page of zeros": zeroed,
+    "two pages swapped": swapped,
+    "removed": lambda *_: None,
+    "other bytes": lambda data, one, _: b"%07d" % one * (len(data) // 7),
+    "twice": lambda data, *_: data * 2,
+}
 damages = st.lists(
-    st.tuples(st.sampled_from(sorted(DAMAGES)), st.booleans(), st.integers(0, 2**20), st.integers(0, 2**20)),
-    min_size=1, max_size=2,
-)  # fmt: skip
+    st.tuples(
+        st.sampled_from(sorted(DAMAGES)),
+        st.booleans(),
+        st.integers(0, 2**20),
+        st.integers(0, 2**20),
+    ),
+    min_size=1,
+    max_size=2,
+)
 
 LOOKING: Mapping[str, Callable[[Path], object]] = {
     "load_study": lambda directory: paceline.load_study(directory).trials_dataframe(),
@@ -107,7 +120,11 @@ WRITING: Mapping[str, Callable[[Path], object]] = {
 
 
 def files_of(directory: Path) -> Files:
-    return {path.name: path.read_bytes() for path in directory.iterdir() if not path.name.endswith("-shm")}
+    return {
+        path.name: path.read_bytes()
+        for path in directory.iterdir()
+        if not path.name.endswith("-shm")
+    }
 
 
 def put(directory: Path, files: Files) -> None:
@@ -130,8 +147,10 @@ def damaged(files: Files, done: list[tuple[str, bool, int, int]]) -> Files:
 
 
 @settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(done=damages, was_killed=st.booleans(), has_index=st.booleans())
 @example(done=[("cut", False, 0, 0)], was_killed=True, has_index=False)
 @example(done=[("removed", True, 0, 0)], was_killed=True, has_index=True)
@@ -167,12 +186,16 @@ STATES = {
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_a_stored_state_of_another_form_is_refused_in_words(tmp_path: Path, finished: Path, name: str) -> None:
+def test_a_stored_state_of_another_form_is_refused_in_words(
+    tmp_path: Path, finished: Path, name: str
+) -> None:
     """As an earlier version stored it, without checksums."""
     for number, state in enumerate(STATES[name]):
         directory = Path(shutil.copytree(finished, tmp_path / str(number)))
         with sqlite3.connect(directory / "study.db") as raw:
-            raw.execute("UPDATE current SET value = ?, checksum = NULL WHERE name = ?", (state, name))
+            raw.execute(
+                "UPDATE current SET value = ?, checksum = NULL WHERE name = ?", (state, name)
+            )
         raw.close()
         with pytest.raises(PacelineError, match=r"strategy|turns|which files"):
             paceline.resume(directory, function, trials=13, display=False)

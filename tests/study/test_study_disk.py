@@ -1,4 +1,6 @@
-"""No room on disk: one clear error, and once there is room the study goes on as if nothing had been."""
+"""No room on disk: one clear error, and once there is room the study goes on as if nothing had
+been.
+"""
 
 import re
 import sys
@@ -42,15 +44,28 @@ def _tune(directory: Path, units: int, on_build: Callable[[int], None]) -> pacel
         nonlocal builds
         builds += 1
         on_build(builds)
-        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dense(1)])
-        model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse")
+        model = keras.Sequential(
+            [keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dense(1)]
+        )
+        model.compile(
+            keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse"
+        )
         return model
 
     x = np.random.default_rng(0).normal(size=(12, 4)).astype("float32")
     return paceline.tune(
-        build, (x, x.sum(1)), study=directory, objective="val_loss", epochs=EPOCHS, trials=TRIALS, seed=1,
-        search="random", batch_size=8, display=False, final=False,
-    )  # fmt: skip
+        build,
+        (x, x.sum(1)),
+        study=directory,
+        objective="val_loss",
+        epochs=EPOCHS,
+        trials=TRIALS,
+        seed=1,
+        search="random",
+        batch_size=8,
+        display=False,
+        final=False,
+    )
 
 
 def _measured(directory: Path) -> list[EpochMeasured]:
@@ -63,7 +78,8 @@ def _measured(directory: Path) -> list[EpochMeasured]:
 # JAX's own cache of programs meets the full disk, too
 @pytest.mark.filterwarnings("ignore:Error writing persistent compilation cache entry")
 @pytest.mark.parametrize(
-    ("units", "room", "what"), [(8, 0, r"study\.db"), (100_000, 2**20, r"\.safetensors|best\.keras")]
+    ("units", "room", "what"),
+    [(8, 0, r"study\.db"), (100_000, 2**20, r"\.safetensors|best\.keras")],
 )
 def test_a_full_disk_ends_a_study_that_goes_on_later(
     tmp_path: Path, limit: Callable[[int | None], None], units: int, room: int, what: str

@@ -1,4 +1,6 @@
-"""A study's directory is checked: what is wrong is said, nothing changes unless asked, and a repair loses nothing."""
+"""A study's directory is checked: what is wrong is said, nothing changes unless asked, and a repair
+loses nothing.
+"""
 
 import os
 import re
@@ -30,7 +32,13 @@ def function(hp: Any) -> float:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study of a function; large enough that its database has many pages."""
     directory = tmp_path_factory.mktemp("made") / "s"
-    common: dict[str, Any] = {"objective": "max", "search": "random", "seed": 1, "final": False, "display": False}
+    common: dict[str, Any] = {
+        "objective": "max",
+        "search": "random",
+        "seed": 1,
+        "final": False,
+        "display": False,
+    }
     paceline.tune(function, trials=60, study=directory, **common)
     return directory
 
@@ -41,8 +49,12 @@ def study(tmp_path: Path, made: Path) -> Path:
 
 
 def build(hp: Any) -> keras.Model:
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(hp.Int("units", 2, 3)), keras.layers.Dense(2)])
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(hp.Int("units", 2, 3)), keras.layers.Dense(2)]
+    )
+    model.compile(
+        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+    )
     return model
 
 
@@ -54,24 +66,39 @@ ROWS = X, (X[:, 0] > 0).astype(int)
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study of networks."""
     directory = tmp_path_factory.mktemp("networks") / "s"
-    common: dict[str, Any] = {"objective": "val_accuracy", "final": False, "display": False, "seed": 1}
+    common: dict[str, Any] = {
+        "objective": "val_accuracy",
+        "final": False,
+        "display": False,
+        "seed": 1,
+    }
     paceline.tune(build, ROWS, trials=2, epochs=1, keep_models=2, study=directory, **common)
     return directory
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    """All files; but for SQLite's index of the log, which says nothing that the log does not say."""
-    files = (path for path in directory.rglob("*") if path.is_file() and not path.name.endswith("-shm"))
+    """All files; but for SQLite's index of the log, which says nothing that the log does not
+    say.
+    """
+    files = (
+        path for path in directory.rglob("*") if path.is_file() and not path.name.endswith("-shm")
+    )
     return {str(path): path.read_bytes() for path in files}
 
 
 def sql(directory: Path, statement: str, *, checked: bool = False) -> None:
-    """Changes a database; as an earlier version wrote it, without checksums, unless these are to be ``checked``."""
+    """Changes a database; as an earlier version wrote it, without checksums, unless these are to be
+    ``checked``.
+    """
     raw = sqlite3.connect(directory / "study.db")
     with raw:
         for one in (
             statement,
-            *(() if checked else (f"UPDATE {t} SET checksum = NULL" for t in ("events", "current"))),
+            *(
+                ()
+                if checked
+                else (f"UPDATE {t} SET checksum = NULL" for t in ("events", "current"))
+            ),
         ):
             raw.execute(one)
     raw.close()
@@ -92,7 +119,10 @@ def test_a_healthy_study(study: Path, networks: Path) -> None:
     said = checked(study, 0, "study.db is whole:", "60 trials", "Nothing is wrong.")
     assert "wrong " not in said.replace("Nothing is wrong.", "")
     checked(
-        networks, 0, "3 networks are in checkpoints as they were stored.", "best.keras is as it was stored, and loads."
+        networks,
+        0,
+        "3 networks are in checkpoints as they were stored.",
+        "best.keras is as it was stored, and loads.",
     )
     found = paceline.doctor(study)
     assert found.is_healthy
@@ -119,11 +149,14 @@ def test_what_a_killed_process_left(study: Path) -> None:
         "import os, sys; from pathlib import Path\n"
         "from paceline.store import StudyStore; from paceline.core.events import SessionStarted\n"
         "from paceline.store.files import replacing\n"
-        "store = StudyStore(Path(sys.argv[1]), writable=True); store.append([SessionStarted({'numpy': '1.0'})])\n"
+        "store = StudyStore(Path(sys.argv[1]), writable=True); "
+        "store.append([SessionStarted({'numpy': '1.0'})])\n"
         "with replacing(Path(sys.argv[1]) / 'report.html'): os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", program, str(study)], check=False)
-    checked(study, 0, "Its last process died", "A process that was killed left .new-", "numpy 1.0 (")
+    checked(
+        study, 0, "Its last process died", "A process that was killed left .new-", "numpy 1.0 ("
+    )
     checked(study, 0, "Removed: .new-", repair=True)
     assert not list(study.glob(".new-*"))
 
@@ -138,7 +171,8 @@ def test_a_study_that_is_being_written(study: Path) -> None:
 
 DAMAGES = {
     "EpochMeasured: Invalid JSON": "UPDATE events SET body = '{' WHERE id = 100",
-    "does not fit": "UPDATE events SET body = replace(body, '\"number\":', '\"number\":9') WHERE id = 100",
+    "does not fit": "UPDATE events SET body = replace(body, '\"number\":', '\"number\":9') WHERE "
+    "id = 100",
     "events 100 to 105 are missing": "DELETE FROM events WHERE id BETWEEN 100 AND 105",
 }
 
@@ -147,14 +181,28 @@ DAMAGES = {
 def test_a_damaged_event_and_its_repair(study: Path, said: str) -> None:
     sql(study, DAMAGES[said])
     num_events = StudyStore(study, writable=False).last()
-    before = checked(study, 2, f"damaged after the first 99 of {num_events} events", said, "cannot be read", "--repair")
+    before = checked(
+        study,
+        2,
+        f"damaged after the first 99 of {num_events} events",
+        said,
+        "cannot be read",
+        "--repair",
+    )
     left, _, had = before.partition(" trials would be left")[0].rpartition(": ")[2].split()
     assert int(left) < int(had) == 60
     with pytest.raises(UnreadableStudy, match="paceline doctor"):
         paceline.load_study(study)
     damaged = (study / "study.db").read_bytes()
     lost = f"{num_events - 99} events after the first 99 could not be read; {60 - int(left)} of 60 trials were lost."
-    checked(study, 0, "the damaged one is study.damaged-1.db", lost, "study.db is whole: 101 events", repair=True)
+    checked(
+        study,
+        0,
+        "the damaged one is study.damaged-1.db",
+        lost,
+        "study.db is whole: 101 events",
+        repair=True,
+    )
     assert (study / "study.damaged-1.db").read_bytes() == damaged
     checked(study, 0, "It was repaired, and has not ended.", "Nothing is wrong.")
     shown = CliRunner().invoke(app, ["show", str(study)]).output
@@ -176,7 +224,11 @@ def test_a_digit_that_was_damaged_on_the_disk(study: Path) -> None:
     with pytest.raises(UnreadableStudy, match="its checksum differs"):
         paceline.load_study(study)
     checked(study, 0, repair=True)
-    sql(study, "UPDATE current SET value = replace(value, '1', '2') WHERE name = 'checkpoints'", checked=True)
+    sql(
+        study,
+        "UPDATE current SET value = replace(value, '1', '2') WHERE name = 'checkpoints'",
+        checked=True,
+    )
     checked(study, 1, "Current values in study.db cannot be read: checkpoints.")
 
 
@@ -186,7 +238,11 @@ def test_what_an_earlier_version_wrote_has_no_checksums(study: Path) -> None:
     checked(study, 0)
     assert len(paceline.load_study(study).trials) == 60
     assert len(paceline.resume(study, function, trials=61, display=False).trials) == 61
-    sql(study, "UPDATE events SET body = replace(body, '1', '2') WHERE id = (SELECT max(id) FROM events)", checked=True)
+    sql(
+        study,
+        "UPDATE events SET body = replace(body, '1', '2') WHERE id = (SELECT max(id) FROM events)",
+        checked=True,
+    )
     checked(study, 2, "its checksum differs")
 
 
@@ -197,7 +253,11 @@ def test_a_damaged_page_and_its_repair(study: Path) -> None:
         file.seek(size // 2 // 4096 * 4096)
         file.write(bytes(4096))
     said = checked(
-        study, 2, "study.db is damaged after the first", "of 60 trials would be left by a repair", "--repair"
+        study,
+        2,
+        "study.db is damaged after the first",
+        "of 60 trials would be left by a repair",
+        "--repair",
     )
     before = path.read_bytes()
     said = checked(study, 0, "Repaired", repair=True)
@@ -222,7 +282,8 @@ def test_a_current_value_that_cannot_be_read(study: Path) -> None:
 
 
 NEWER = {
-    "its format is": f"UPDATE events SET body = json_set(body, '$.format', {FORMAT + 1}) WHERE id = 1",
+    "its format is": f"UPDATE events SET body = json_set(body, '$.format', {FORMAT + 1}) WHERE id "
+    f"= 1",
     "an event of the kind 'Bird'": "UPDATE events SET kind = 'Bird' WHERE id = 100",
 }
 
@@ -237,12 +298,20 @@ def test_a_study_of_a_newer_version_is_refused_and_left_alone(study: Path, found
         lambda: paceline.load_study(study),
         lambda: paceline.resume(study, function, trials=61, display=False),
         lambda: paceline.finish(study, function, display=False),
-        lambda: paceline.tune(function, objective="max", trials=61, study=study, search="random", display=False),
+        lambda: paceline.tune(
+            function, objective="max", trials=61, study=study, search="random", display=False
+        ),
         lambda: paceline.open_study(study),
-        lambda: StudyStore(study, writable=True).close() if "format" in found else paceline.load_study(study),
+        lambda: (
+            StudyStore(study, writable=True).close()
+            if "format" in found
+            else paceline.load_study(study)
+        ),
     ]
     for use in uses:
-        with pytest.raises(UnreadableStudy, match=f"newer Paceline .*{found}.*pip install --upgrade paceline"):
+        with pytest.raises(
+            UnreadableStudy, match=f"newer Paceline .*{found}.*pip install --upgrade paceline"
+        ):
             use()
     for command in ("show", "report", "resume", "watch"):
         if command == "watch" and "format" not in found:
@@ -277,7 +346,13 @@ def test_a_checkpoint_that_cannot_be_used(networks: Path, tmp_path: Path, said: 
     (directory / "best.keras").unlink()
     for file in (directory / "checkpoints").glob("*"):
         CHECKPOINTS[said](file)
-    output = checked(directory, 1, said, "retrain=True) makes it again", "The best model's network cannot be used")
+    output = checked(
+        directory,
+        1,
+        said,
+        "retrain=True) makes it again",
+        "The best model's network cannot be used",
+    )
     assert output.count(said) == 3
 
 
@@ -287,8 +362,14 @@ def in_its_place(path: Path) -> None:
 
 
 OTHERS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "text": ("best.keras is not the file that the study wrote", lambda path: path.write_bytes(b"nothing")),
-    "another study's": ("best.keras is not the file that the study wrote", lambda path: other().save(path)),
+    "text": (
+        "best.keras is not the file that the study wrote",
+        lambda path: path.write_bytes(b"nothing"),
+    ),
+    "another study's": (
+        "best.keras is not the file that the study wrote",
+        lambda path: other().save(path),
+    ),
     "missing": ("best.keras is missing", lambda path: path.unlink()),
     "a directory": ("best.keras is no file. Move it away.", in_its_place),
 }
@@ -299,7 +380,9 @@ def other() -> keras.Model:
 
 
 @pytest.mark.parametrize("what", OTHERS)
-def test_another_file_in_the_place_of_the_best_model(networks: Path, tmp_path: Path, what: str) -> None:
+def test_another_file_in_the_place_of_the_best_model(
+    networks: Path, tmp_path: Path, what: str
+) -> None:
     directory, (said, put) = Path(shutil.copytree(networks, tmp_path / "s")), OTHERS[what]
     right = paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0)
     put(directory / "best.keras")
@@ -314,19 +397,32 @@ def test_another_file_in_the_place_of_the_best_model(networks: Path, tmp_path: P
         (directory / "best.keras").rmdir()
     paceline.resume(directory, build, ROWS, display=False)
     checked(directory, 0, "best.keras is as it was stored, and loads.")
-    np.testing.assert_array_equal(paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0), right)
+    np.testing.assert_array_equal(
+        paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0), right
+    )
 
 
-def test_the_network_of_the_best_model_is_lost_with_and_without_its_file(networks: Path, tmp_path: Path) -> None:
+def test_the_network_of_the_best_model_is_lost_with_and_without_its_file(
+    networks: Path, tmp_path: Path
+) -> None:
     directory = Path(shutil.copytree(networks, tmp_path / "s"))
     right = paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0)
     shutil.rmtree(directory / "checkpoints")
     checked(directory, 1, "The best model's network cannot be used", "It is in best.keras as well.")
-    np.testing.assert_array_equal(paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0), right)
+    np.testing.assert_array_equal(
+        paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0), right
+    )
     (directory / "best.keras").unlink()
-    checked(directory, 1, "The best model's network cannot be used", "It is trained again when the study goes on.")
+    checked(
+        directory,
+        1,
+        "The best model's network cannot be used",
+        "It is trained again when the study goes on.",
+    )
     paceline.resume(directory, build, ROWS, display=False)
-    np.testing.assert_allclose(paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0), right, 1e-6)
+    np.testing.assert_allclose(
+        paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0), right, 1e-6
+    )
 
 
 def test_a_repair_while_another_process_writes(study: Path) -> None:
@@ -359,7 +455,9 @@ def test_an_empty_database_beside_results(networks: Path, tmp_path: Path, how: s
     directory = Path(shutil.copytree(networks, tmp_path / "s"))
     EMPTIED[how](directory / "study.db")
     before = contents(directory)
-    said = checked(directory, 2, "study.db is empty, though results lie beside it (checkpoints, best.keras")
+    said = checked(
+        directory, 2, "study.db is empty, though results lie beside it (checkpoints, best.keras"
+    )
     assert said.count("wrong ") == 1
     assert "cannot be read as it is" in said
     for command in ("show", "resume", "report"):
@@ -367,14 +465,24 @@ def test_an_empty_database_beside_results(networks: Path, tmp_path: Path, how: s
         assert result.exit_code == 2
         assert "Restore it from a copy" in " ".join(result.output.split())
     with pytest.raises(UnreadableStudy, match="though results lie beside it: checkpoints"):
-        paceline.tune(build, (np.zeros((9, 3)), np.arange(9) % 2), study=directory, trials=1, objective="val_accuracy")
+        paceline.tune(
+            build,
+            (np.zeros((9, 3)), np.arange(9) % 2),
+            study=directory,
+            trials=1,
+            objective="val_accuracy",
+        )
     assert contents(directory) == before
 
 
 @pytest.mark.parametrize("how", ["no bytes", "no tables"])
 def test_an_empty_database_alone(study: Path, how: str) -> None:
     EMPTIED[how](study / "study.db")
-    said = checked(study, 2, "study.db is empty: it was damaged, or the study was stopped before it stored anything")
+    said = checked(
+        study,
+        2,
+        "study.db is empty: it was damaged, or the study was stopped before it stored anything",
+    )
     assert said.count("wrong ") == 1
     shown = CliRunner().invoke(app, ["show", str(study)])
     assert "has not begun" in shown.output
@@ -390,11 +498,15 @@ def test_what_is_said_of_each_damaged_page(study: Path) -> None:
     for start in range(0, len(whole), 4096):
         path.write_bytes(whole[:start] + bytes(4096) + whole[start + 4096 :])
         said = str(paceline.doctor(study))
-        if found := re.search(r"after the first (\d+) of (\d+) events .*: (\d+) of (\d+) trials would", said):
+        if found := re.search(
+            r"after the first (\d+) of (\d+) events .*: (\d+) of (\d+) trials would", said
+        ):
             first, events, left, trials = map(int, found.groups())
             assert first < events <= num_events
             assert left <= trials <= 60
         else:
-            unknown = re.search(r"after the first \d+ events .* trials that can be seen would be left", said)
+            unknown = re.search(
+                r"after the first \d+ events .* trials that can be seen would be left", said
+            )
             readable = f"all {num_events} events can be read" in said
             assert unknown or readable or "is whole" in said or "cannot be read (" in said

@@ -18,22 +18,42 @@ def build(hp: Any) -> keras.Model | None:
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     metrics = ["mae"] if hp.Boolean("measured", default=True) else []
     rate = hp.Float("rate", 0.01, 0.02)
-    model.compile(keras.optimizers.SGD(rate), None if 0.0181 < rate < 0.0191 else "mse", metrics=metrics)
+    model.compile(
+        keras.optimizers.SGD(rate), None if 0.0181 < rate < 0.0191 else "mse", metrics=metrics
+    )
     return None if 0.0191 < rate < 0.0199 else model
 
 
-def tuned(directory: Path, configs: list[dict[str, Any]], objective: Any = "val_mae") -> paceline.Study:
+def tuned(
+    directory: Path, configs: list[dict[str, Any]], objective: Any = "val_mae"
+) -> paceline.Study:
     return paceline.tune(
-        build, (X, X[:, 0]), study=directory, objective=objective, epochs=1, trials=len(configs), search="random",
-        start_with=configs, schedule="full", seed=1, final=False, display=False, test=None,
-    )  # fmt: skip
+        build,
+        (X, X[:, 0]),
+        study=directory,
+        objective=objective,
+        epochs=1,
+        trials=len(configs),
+        search="random",
+        start_with=configs,
+        schedule="full",
+        seed=1,
+        final=False,
+        display=False,
+        test=None,
+    )
 
 
 def test_a_configuration_that_does_not_measure_the_objective_fails_alone(tmp_path: Path) -> None:
     study = tuned(tmp_path / "study", [{}, {"measured": False}, {"rate": 0.0185}, {"rate": 0.0195}])
-    assert [trial.state for trial in study.trials] == [TrialState.COMPLETED, *[TrialState.FAILED] * 3]
+    assert [trial.state for trial in study.trials] == [
+        TrialState.COMPLETED,
+        *[TrialState.FAILED] * 3,
+    ]
     reasons = [trial.error or "" for trial in study.trials[1:]]
-    assert "objective is 'val_mae'; expected one of the model's metrics: loss, val_loss" in reasons[0]
+    assert (
+        "objective is 'val_mae'; expected one of the model's metrics: loss, val_loss" in reasons[0]
+    )
     assert "Add it to metrics=[...] in model.compile." in reasons[0]
     assert "compiled with loss=None" in reasons[1]
     assert "build(hp) returned NoneType" in reasons[2]
@@ -42,7 +62,9 @@ def test_a_configuration_that_does_not_measure_the_objective_fails_alone(tmp_pat
 
 def test_the_study_ends_where_all_of_them_fail(tmp_path: Path) -> None:
     configs: list[dict[str, Any]] = [{"measured": False}, {"measured": False, "rate": 0.015}]
-    with pytest.raises(AllTrialsFailed, match=r"the first 2 trials all failed.*objective is 'val_mae'"):
+    with pytest.raises(
+        AllTrialsFailed, match=r"the first 2 trials all failed.*objective is 'val_mae'"
+    ):
         tuned(tmp_path / "study", configs)
 
 

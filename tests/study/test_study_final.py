@@ -1,4 +1,6 @@
-"""The final: finalists train anew on fresh seeds and splits, the winner is tested once, and nothing is lost."""
+"""The final: finalists train anew on fresh seeds and splits, the winner is tested once, and nothing
+is lost.
+"""
 
 import sqlite3
 from collections.abc import Sequence
@@ -24,22 +26,40 @@ from paceline.study.record import Record
 def data(rows: int = 240) -> tuple[Any, Any, Any, Any]:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, 4)).astype("float32")
-    y = (x @ np.array([1.0, -2.0, 0.5, 0.0], "float32") + 0.3 * rng.normal(size=rows)).astype("float32")
+    y = (x @ np.array([1.0, -2.0, 0.5, 0.0], "float32") + 0.3 * rng.normal(size=rows)).astype(
+        "float32"
+    )
     return x[:-40], y[:-40], x[-40:], y[-40:]
 
 
 def build(hp: Any) -> keras.Model:
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(hp.Choice("units", [4, 8]), "tanh"),
-                              keras.layers.Dense(1)])  # fmt: skip
-    model.compile(keras.optimizers.Adam(hp.Float("rate", 1e-4, 1e-1, sampling="log")), loss="mse", metrics=["mae"])
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(hp.Choice("units", [4, 8]), "tanh"),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(
+        keras.optimizers.Adam(hp.Float("rate", 1e-4, 1e-1, sampling="log")),
+        loss="mse",
+        metrics=["mae"],
+    )
     return model
 
 
 def tuned(directory: Path, **options: Any) -> Study:
     settings: dict[str, Any] = {
-        "objective": "val_loss", "epochs": 3, "trials": 5, "search": "random", "schedule": "full", "seed": 3,
-        "final": 3, "validation": 0.2, "display": False,
-    }  # fmt: skip
+        "objective": "val_loss",
+        "epochs": 3,
+        "trials": 5,
+        "search": "random",
+        "schedule": "full",
+        "seed": 3,
+        "final": 3,
+        "validation": 0.2,
+        "display": False,
+    }
     return paceline.tune(build, data(), study=directory, **{**settings, **options})
 
 
@@ -54,7 +74,9 @@ def test_every_finalist_trains_on_every_pair(study: Study) -> None:
     assert final.num_pairs == 3
     assert final.splits is Splits.ROWS
     assert not final.missing
-    assert set(final.finalists) == {trial.number for trial in study.trials}  # fewer trials than eight
+    assert set(final.finalists) == {
+        trial.number for trial in study.trials
+    }  # fewer trials than eight
     assert final.validation_share == pytest.approx(0.25)
     for number in final.finalists:
         assert len(set(final.scores_of(number))) == 3
@@ -91,9 +113,17 @@ def test_a_pair_is_a_training_on_that_seed_and_split_alone(study: Study, tmp_pat
     train, held_out = parts[0]
     number = final.finalists[0]
     alone = paceline.tune(
-        build, (x[train], y[train]), validation=(x[held_out], y[held_out]), objective="val_loss", epochs=3, seed=seed,
-        search=Given((study.trials[number].config,)), schedule="full", study=tmp_path / "alone", final=False,
-    )  # fmt: skip
+        build,
+        (x[train], y[train]),
+        validation=(x[held_out], y[held_out]),
+        objective="val_loss",
+        epochs=3,
+        seed=seed,
+        search=Given((study.trials[number].config,)),
+        schedule="full",
+        study=tmp_path / "alone",
+        final=False,
+    )
     assert alone.best.score == pytest.approx(final.scores[number, 1], rel=1e-4)
 
 
@@ -103,7 +133,9 @@ def test_the_model_is_refitted_on_everything_and_tested_once(study: Study) -> No
     assert (tested.number, tested.refitted, tested.epochs) == (study.best.number, True, 3)
     x, _, x_test, y_test = data()
     model = study.best_model()
-    assert model.evaluate(x_test, y_test, verbose=0, return_dict=True)["loss"] == pytest.approx(tested.metrics["loss"])
+    assert model.evaluate(x_test, y_test, verbose=0, return_dict=True)["loss"] == pytest.approx(
+        tested.metrics["loss"]
+    )
     assert int(model.optimizer.iterations) == 3 * -(-len(x) // 32)  # steps on all 200 rows
 
 
@@ -119,7 +151,9 @@ def as_written_before(directory: Path) -> None:
     """Takes from a study what earlier versions did not write of a final."""
     with closing(sqlite3.connect(directory / "study.db")) as database, database:
         for name in ("splits", "seeded", "about"):
-            database.execute("update events set body = json_remove(body, ?), checksum = null", (f"$.{name}",))
+            database.execute(
+                "update events set body = json_remove(body, ?), checksum = null", (f"$.{name}",)
+            )
 
 
 class Interrupt:
@@ -135,10 +169,26 @@ class Interrupt:
 def test_an_interrupted_final_goes_on_where_it_stopped(study: Study, tmp_path: Path) -> None:
     def request() -> Any:
         return as_request(
-            build, data(), objective="val_loss", trials=5, budget=None, search="random", seed=3, study=tmp_path / "s",
-            validation=0.2, class_weight=None, fixed=None, data_options={}, epochs=3, batch_size=32, patience=None,
-            keep="last", memory=None, schedule="full", closing=Closing.of(3),
-        )  # fmt: skip
+            build,
+            data(),
+            objective="val_loss",
+            trials=5,
+            budget=None,
+            search="random",
+            seed=3,
+            study=tmp_path / "s",
+            validation=0.2,
+            class_weight=None,
+            fixed=None,
+            data_options={},
+            epochs=3,
+            batch_size=32,
+            patience=None,
+            keep="last",
+            memory=None,
+            schedule="full",
+            closing=Closing.of(3),
+        )
 
     with pytest.raises(KeyboardInterrupt):
         carry_out(make_plan(request()), tmp_path / "s", Interrupt(4))
@@ -177,12 +227,19 @@ def test_one_trial_needs_no_final(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"final": 1}, "final is 1"), ({"final": "hard"}, "final is"), ({"prefer": "cheap"}, "prefer is"),
-        ({"refit": "yes"}, "refit is 'yes'"), ({"repeats": 0}, "repeats is 0"), ({"folds": 1}, "folds is 1"),
-        ({"groups": [1, 2]}, "one group for each row"), ({"folds": 300}, "folds is 300"),
+        ({"final": 1}, "final is 1"),
+        ({"final": "hard"}, "final is"),
+        ({"prefer": "cheap"}, "prefer is"),
+        ({"refit": "yes"}, "refit is 'yes'"),
+        ({"repeats": 0}, "repeats is 0"),
+        ({"folds": 1}, "folds is 1"),
+        ({"groups": [1, 2]}, "one group for each row"),
+        ({"folds": 300}, "folds is 300"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path: Path, options: Any, said: str) -> None:
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    tmp_path: Path, options: Any, said: str
+) -> None:
     with pytest.raises(InvalidInput, match=said):
         tuned(tmp_path / "study", **options)
     assert not (tmp_path / "study").exists()

@@ -35,10 +35,15 @@ def carried_out(task: Replayed, directory: Path) -> tuple[Record, list[FinalMeas
 
 @settings(max_examples=8, deadline=None)
 @given(
-    trials=st.integers(2, 40), epochs=st.integers(1, 12), times=st.sampled_from([1, 1, 3]), in_order=st.booleans(),
+    trials=st.integers(2, 40),
+    epochs=st.integers(1, 12),
+    times=st.sampled_from([1, 1, 3]),
+    in_order=st.booleans(),
     schedule=st.sampled_from(["full", "asha", "median", "halving"]),
-)  # fmt: skip
-def test_it_costs_no_more_than_the_search(trials: int, epochs: int, times: int, in_order: bool, schedule: str) -> None:
+)
+def test_it_costs_no_more_than_the_search(
+    trials: int, epochs: int, times: int, in_order: bool, schedule: str
+) -> None:
     task = Replayed(trials, epochs, schedule, times, in_order=in_order)
     with TemporaryDirectory() as directory:
         record, measured = carried_out(task, Path(directory) / "study")
@@ -47,29 +52,48 @@ def test_it_costs_no_more_than_the_search(trials: int, epochs: int, times: int, 
     if final is None:
         assert not measured
         assert not task.refit_epochs
-        assert any("There is no final" in note and "final=8 would" in note for note in record.notes_of_final)
+        assert any(
+            "There is no final" in note and "final=8 would" in note
+            for note in record.notes_of_final
+        )
         return
     assert final.num_pairs >= 3
     of_epochs = sum(event.epoch or 0 for event in measured) + sum(task.refit_epochs)
     assert of_epochs <= times * sum(len(trial.measurements) for trial in searched)
     refit = sum(task.refit_epochs) * float(record.trials[final.winner or 0].config["slow"])
     if not in_order:
-        assert sum(event.seconds for event in measured) + refit <= sum(trial.seconds for trial in searched) + 1e-6
+        assert (
+            sum(event.seconds for event in measured) + refit
+            <= sum(trial.seconds for trial in searched) + 1e-6
+        )
     assert record.luckiest is not None
     assert record.luckiest.number in final.finalists
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from([10, 10**4, 10**7]), st.sampled_from([16, 256]), st.integers(1, 9)),
-                min_size=2, max_size=30))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([10, 10**4, 10**7]), st.sampled_from([16, 256]), st.integers(1, 9)
+        ),
+        min_size=2,
+        max_size=30,
+    )
+)
 def test_large_networks_count_for_more(networks: list[tuple[int, int, int]]) -> None:
     """Where the clock may not decide, their sizes and numbers of steps do."""
     task = Replayed(len(networks), 9)
     events: list[Event] = [task.created, SpaceChanged(SPACE.to_json())]
     for number, (parameters, batch, epochs) in enumerate(networks):
         config = {"rate": number / 100, "slow": 1.0, "batch_size": batch}
-        events += [TrialAsked(number, config, 0, 9, "random"), TrialStarted(number, "p", config, None, parameters)]
-        events += [EpochMeasured(number, epoch, {LOSS.metric: 0.5}, epoch) for epoch in range(1, epochs + 1)]
+        events += [
+            TrialAsked(number, config, 0, 9, "random"),
+            TrialStarted(number, "p", config, None, parameters),
+        ]
+        events += [
+            EpochMeasured(number, epoch, {LOSS.metric: 0.5}, epoch)
+            for epoch in range(1, epochs + 1)
+        ]
         events.append(TrialEnded(number, TrialState.COMPLETED, 1.0 / (1 + parameters), epochs, ""))
     size = size_of(Record.of(events), task, range(len(networks)), None)
     work = [(parameters + 5000) / batch * epochs for parameters, batch, epochs in networks]
@@ -81,7 +105,11 @@ def test_fewer_pairs_come_before_fewer_finalists(tmp_path: Path) -> None:
     sizes = {}
     for trials in (3, 5, 10, 25, 90):
         record, _ = carried_out(Replayed(trials, 5), tmp_path / str(trials))
-        sizes[trials] = (0, 0) if record.final is None else (len(record.final.finalists), record.final.num_pairs)
+        sizes[trials] = (
+            (0, 0)
+            if record.final is None
+            else (len(record.final.finalists), record.final.num_pairs)
+        )
     assert sizes == {3: (0, 0), 5: (1, 3), 10: (2, 4), 25: (7, 3), 90: (8, 8)}
 
 

@@ -29,7 +29,9 @@ def branin(hp: Any) -> float:
 
 def curve(hp: Any) -> None:
     for step in range(1, 10):
-        if not hp.report({"score": hp.Float("rate", 0.0, 1.0) * step, "loss": 1.0 / step}, step=step):
+        if not hp.report(
+            {"score": hp.Float("rate", 0.0, 1.0) * step, "loss": 1.0 / step}, step=step
+        ):
             return
 
 
@@ -53,26 +55,36 @@ def fragile(hp: Any) -> float:
     return 1.0
 
 
-def tune(directory: Path, function: Callable[[Any], Any] | str = branin, **options: Any) -> paceline.Study:
+def tune(
+    directory: Path, function: Callable[[Any], Any] | str = branin, **options: Any
+) -> paceline.Study:
     settings = {"objective": "min", "trials": 8, "search": "random", "seed": 3, "display": False}
     return paceline.tune(function, study=directory, **{**settings, **options})
 
 
 def sequence(study: paceline.Study) -> list[Any]:
     """What a study did, without its times."""
-    trials = [(dict(t.config), t.state, t.score, [m.metrics for m in t.measurements], t.origin) for t in study.trials]
+    trials = [
+        (dict(t.config), t.state, t.score, [m.metrics for m in t.measurements], t.origin)
+        for t in study.trials
+    ]
     return [*trials, study.record.decisions, study.space]
 
 
 def test_a_function_that_returns_a_number(tmp_path: Path) -> None:
     study = tune(tmp_path / "s", trials=20)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETED] * 20
-    assert all(trial.score == branin(paceline.HyperParameters(values=trial.config)) for trial in study.trials)
+    assert all(
+        trial.score == branin(paceline.HyperParameters(values=trial.config))
+        for trial in study.trials
+    )
     assert study.best.score == min(trial.score for trial in study.trials if trial.score is not None)
     assert study.record.objective.metric == "score"
     assert study.trials[0].config == {"x": -5.0, "y": 0.0}  # the default configuration comes first
     assert len({tuple(trial.config.values()) for trial in study.trials}) == 20
-    assert list(study.trials_dataframe()["config_x"]) == [trial.config["x"] for trial in study.trials]
+    assert list(study.trials_dataframe()["config_x"]) == [
+        trial.config["x"] for trial in study.trials
+    ]
 
 
 def test_a_dict_of_metrics_and_an_objective_by_name(tmp_path: Path) -> None:
@@ -83,7 +95,10 @@ def test_a_dict_of_metrics_and_an_objective_by_name(tmp_path: Path) -> None:
     study = tune(tmp_path / "s", measured, objective="accuracy")
     assert study.record.objective.direction == "maximize"
     assert study.best.config["x"] == max(trial.config["x"] for trial in study.trials)
-    assert study.best.measurements[0].metrics == {"accuracy": pytest.approx(study.best.config["x"]), "seconds": 3.0}
+    assert study.best.measurements[0].metrics == {
+        "accuracy": pytest.approx(study.best.config["x"]),
+        "seconds": 3.0,
+    }
 
 
 @pytest.mark.parametrize("workers", [None, 2])
@@ -103,8 +118,12 @@ def test_the_space_grows_and_what_joined_is_searched(tmp_path: Path) -> None:
     study = tune(tmp_path / "s", branching, objective="max", trials=12)
     assert study.space.names == ("kind", "slope")
     slopes = [trial.config["slope"] for trial in study.trials if trial.config["kind"] == "steep"]
-    assert len({*slopes, 1.0}) == len(slopes) + 1 > 2  # not even the trial that met slope had its default, 1
-    assert all("slope" not in trial.config for trial in study.trials if trial.config["kind"] == "flat")
+    assert (
+        len({*slopes, 1.0}) == len(slopes) + 1 > 2
+    )  # not even the trial that met slope had its default, 1
+    assert all(
+        "slope" not in trial.config for trial in study.trials if trial.config["kind"] == "flat"
+    )
     store = StudyStore(tmp_path / "s", writable=False)
     grown = [one.event.trial for one in store.events() if isinstance(one.event, SpaceChanged)]
     store.close()
@@ -127,7 +146,10 @@ def test_a_growing_space_is_the_same_study_whoever_is_first(tmp_path: Path) -> N
 def test_a_space_that_is_given_need_not_be_learnt(tmp_path: Path) -> None:
     space = {"x": paceline.Float(0.0, 1.0), "y": paceline.Float(0.0, 15.0, default=3.0)}
     study = tune(tmp_path / "s", space=space, fixed={"y": 2.0})
-    assert all(0.0 <= float(trial.config["x"]) <= 1.0 and trial.config["y"] == 2.0 for trial in study.trials)
+    assert all(
+        0.0 <= float(trial.config["x"]) <= 1.0 and trial.config["y"] == 2.0
+        for trial in study.trials
+    )
     with pytest.raises(StudyMismatch, match="space differs in x"):
         tune(tmp_path / "s", space={"x": paceline.Float(0.0, 2.0)})
 
@@ -145,19 +167,29 @@ def test_every_configuration_of_a_small_space_is_tried_once(tmp_path: Path) -> N
 
 def noisy(hp: Any) -> float:
     """Best at 0.3, but for what the seed adds."""
-    return float((hp.Float("x", 0.0, 1.0) - 0.3) ** 2 + 0.01 * np.random.default_rng(hp.seed).normal())
+    return float(
+        (hp.Float("x", 0.0, 1.0) - 0.3) ** 2 + 0.01 * np.random.default_rng(hp.seed).normal()
+    )
 
 
 @pytest.mark.parametrize("final", [2, 4])
-def test_of_a_function_without_chance_the_best_wins_and_is_better(tmp_path: Path, final: int) -> None:
-    """A spike that no model of the other trials expects: it is the best, and better than the default."""
+def test_of_a_function_without_chance_the_best_wins_and_is_better(
+    tmp_path: Path, final: int
+) -> None:
+    """A spike that no model of the other trials expects: it is the best, and better than the
+    default.
+    """
 
     def spike(hp: Any) -> float:
         x, y = hp.Float("x", 0.0, 1.0), hp.Float("y", 0.0, 1.0)
         return float(1.0 if 0.88 < x < 0.91 else 0.99 - 0.1 * (x - 0.3) ** 2 - 0.1 * (y - 0.5) ** 2)
 
     study = tune(tmp_path / "study", spike, objective="max", trials=40, final=final)
-    assert study.best.score == max(trial.score for trial in study.trials if trial.score is not None) == 1.0
+    assert (
+        study.best.score
+        == max(trial.score for trial in study.trials if trial.score is not None)
+        == 1.0
+    )
     verdict = study.verdict
     assert verdict is not None
     assert verdict.exact
@@ -168,17 +200,24 @@ def test_of_a_function_without_chance_the_best_wins_and_is_better(tmp_path: Path
 
 def test_a_coarse_score_that_was_the_same_twice_proves_nothing(tmp_path: Path) -> None:
     def coarse(hp: Any) -> float:
-        x, noise = float(hp.Choice("x", [0.52, 0.54])), float(np.random.default_rng(hp.seed).normal())
+        x, noise = (
+            float(hp.Choice("x", [0.52, 0.54])),
+            float(np.random.default_rng(hp.seed).normal()),
+        )
         return round(x + 1e-4 * noise, 1) + x / 100
 
-    verdict = tune(tmp_path / "study", coarse, objective="max", trials=2, search="grid", final=2).verdict
+    verdict = tune(
+        tmp_path / "study", coarse, objective="max", trials=2, search="grid", final=2
+    ).verdict
     assert verdict is not None
     assert not verdict.exact
     assert verdict.beats_default is False
 
 
 def test_a_final_calls_the_finalists_anew_with_seeds_of_their_own(tmp_path: Path) -> None:
-    assert tune(tmp_path / "none", noisy).record.final is None  # only the user knows what a call takes
+    assert (
+        tune(tmp_path / "none", noisy).record.final is None
+    )  # only the user knows what a call takes
     calls: list[tuple[float, int]] = []
 
     def counted(hp: Any) -> float:
@@ -194,9 +233,13 @@ def test_a_final_calls_the_finalists_anew_with_seeds_of_their_own(tmp_path: Path
     assert {seed for _, seed in searched} == {3}
     assert Counter(x for x, _ in fresh) == {study.trials[n].config["x"]: 3 for n in final.finalists}
     assert len({seed for _, seed in fresh}) == 3
-    assert final.default == 0  # random search begins with the default configuration, since it is to be compared
+    assert (
+        final.default == 0
+    )  # random search begins with the default configuration, since it is to be compared
     rng = np.random.default_rng(fresh[0][1])
-    assert final.scores[final.finalists[0], 0] == pytest.approx((fresh[0][0] - 0.3) ** 2 + 0.01 * rng.normal())
+    assert final.scores[final.finalists[0], 0] == pytest.approx(
+        (fresh[0][0] - 0.3) ** 2 + 0.01 * rng.normal()
+    )
     assert study.best.number == verdict.winner
     again = tune(tmp_path / "study", counted, trials=12, final=3)
     assert len(calls) == 12 + len(fresh)
@@ -225,11 +268,23 @@ def test_asha_stops_at_once_who_is_behind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [None, 1])
 @pytest.mark.parametrize("schedule", ["full", "asha"])
-def test_steps_after_the_last_do_not_count(tmp_path: Path, workers: int | None, schedule: str) -> None:
-    study = tune(tmp_path / "s", endless, objective="max", epochs=3, trials=2, workers=workers, schedule=schedule)
+def test_steps_after_the_last_do_not_count(
+    tmp_path: Path, workers: int | None, schedule: str
+) -> None:
+    study = tune(
+        tmp_path / "s",
+        endless,
+        objective="max",
+        epochs=3,
+        trials=2,
+        workers=workers,
+        schedule=schedule,
+    )
     assert [trial.score for trial in study.trials] == [3.0, 3.0]
     assert [len(trial.measurements) for trial in study.trials] == [3, 3]
-    assert [note for note in study.record.notes if "reported more than epochs=3 steps" in note][1:] == []
+    assert [note for note in study.record.notes if "reported more than epochs=3 steps" in note][
+        1:
+    ] == []
 
 
 def test_report_says_where_the_last_step_was(tmp_path: Path) -> None:
@@ -260,7 +315,10 @@ def test_failures_of_workers_are_recorded_and_the_study_goes_on(tmp_path: Path) 
     for trial in study.trials:
         way = trial.config["n"] % 3 if "n" in trial.config else 1
         assert (trial.state is TrialState.COMPLETED) == (way == 0)
-        assert trial.error is None or {1: "exit code 5", 2: "RuntimeError: no luck"}[int(way)] in trial.error
+        assert (
+            trial.error is None
+            or {1: "exit code 5", 2: "RuntimeError: no luck"}[int(way)] in trial.error
+        )
 
 
 def test_when_the_first_ten_fail_the_study_stops(tmp_path: Path) -> None:
@@ -268,12 +326,16 @@ def test_when_the_first_ten_fail_the_study_stops(tmp_path: Path) -> None:
         hp.Float("x", 0.0, 1.0)
         return None
 
-    with pytest.raises(AllTrialsFailed, match=r"first 10 trials all failed.*the function returned None"):
+    with pytest.raises(
+        AllTrialsFailed, match=r"first 10 trials all failed.*the function returned None"
+    ):
         tune(tmp_path / "s", hopeless, trials=40)
     assert len(paceline.load_study(tmp_path / "s").trials) == 10
     with pytest.raises(AllTrialsFailed, match="first 2 trials"):
         tune(tmp_path / "two", hopeless, trials=2)
-    with pytest.raises(AllTrialsFailed, match=r"^the first trial failed: the function returned None"):
+    with pytest.raises(
+        AllTrialsFailed, match=r"^the first trial failed: the function returned None"
+    ):
         tune(tmp_path / "one", hopeless, trials=1)
 
 
@@ -352,7 +414,9 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "the call of tune under: if __name__ == '__main__':" in done.stderr  # the worker's words
     assert (
-        done.stderr.strip().splitlines()[-1].startswith("paceline.core.errors.PacelineError: the worker process ended")
+        done.stderr.strip()
+        .splitlines()[-1]
+        .startswith("paceline.core.errors.PacelineError: the worker process ended")
     )
 
 
@@ -389,7 +453,9 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
         ({"seed": -1}, "seed is -1"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+def test_bad_input_is_refused_before_anything_is_written(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InvalidInput, match=message):
         tune(tmp_path / "s", **options)
     assert not (tmp_path / "s").exists()
@@ -398,14 +464,22 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path, options
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda hp: hp.Float("rate", 0.0, 1.0, sampling="log"), "'rate' has sampling='log' and min_value=0.0"),
+        (
+            lambda hp: hp.Float("rate", 0.0, 1.0, sampling="log"),
+            "'rate' has sampling='log' and min_value=0.0",
+        ),
         (lambda hp: hp.Int("n", 5, 2), "'n' has min_value=5 above max_value=2"),
         (lambda hp: hp.Choice("kind", []), "'kind' has no values"),
-        (lambda hp: hp.Int("n", 1, 10, default=50), "default of Int 'n' is 50; expected a number from 1 to 10"),
+        (
+            lambda hp: hp.Int("n", 1, 10, default=50),
+            "default of Int 'n' is 50; expected a number from 1 to 10",
+        ),
         (lambda hp: hp.Int("n", 1, 10, parent_name="kind", parent_values="a"), "parent is 'kind'"),
     ],
 )
-def test_a_mistake_in_the_space_is_refused_at_the_first_call(tmp_path: Path, ask: Any, message: str) -> None:
+def test_a_mistake_in_the_space_is_refused_at_the_first_call(
+    tmp_path: Path, ask: Any, message: str
+) -> None:
     calls = []
 
     def function(hp: Any) -> float:
@@ -422,7 +496,9 @@ def test_bounds_that_contradict_each_other_later_fail_their_trials_alone(tmp_pat
     def function(hp: Any) -> float:
         return float(hp.Int("low", 0, 3) + hp.Int("high", hp.Int("low", 0, 3), 2))
 
-    study = tune(tmp_path / "s", function, search="grid", trials=None, start_with=[{"low": 0}, {"low": 3}])
+    study = tune(
+        tmp_path / "s", function, search="grid", trials=None, start_with=[{"low": 0}, {"low": 3}]
+    )
     assert {TrialState.COMPLETED, TrialState.FAILED} == {trial.state for trial in study.trials}
 
 
@@ -435,12 +511,16 @@ def test_a_directory_with_other_files_is_left_as_it_was(tmp_path: Path) -> None:
 
 def test_options_of_functions_are_refused_with_data(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="workers was given with data"):
-        paceline.tune(branin, "digits", objective="val_loss", trials=1, workers=2, study=tmp_path / "s")
+        paceline.tune(
+            branin, "digits", objective="val_loss", trials=1, workers=2, study=tmp_path / "s"
+        )
 
 
 def test_a_directory_of_another_study_is_refused(tmp_path: Path) -> None:
     tune(tmp_path / "s", trials=2)
-    with pytest.raises(StudyMismatch, match=r"objective is score \(maximize\); expected score \(minimize\)"):
+    with pytest.raises(
+        StudyMismatch, match=r"objective is score \(maximize\); expected score \(minimize\)"
+    ):
         tune(tmp_path / "s", objective="max")
     with pytest.raises(StudyMismatch, match="epochs is 9"):
         tune(tmp_path / "s", epochs=9)

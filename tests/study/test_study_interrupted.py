@@ -106,9 +106,17 @@ def build(hp: Any) -> keras.Model:
 
 
 SETTINGS: dict[str, Any] = {
-    "objective": "val_accuracy", "epochs": 2, "trials": 4, "seed": 1, "display": False, "final": 2,
-    "schedule": "full", "search": "random", "in_flight": 1, "validation": 0.25,
-}  # fmt: skip
+    "objective": "val_accuracy",
+    "epochs": 2,
+    "trials": 4,
+    "seed": 1,
+    "display": False,
+    "final": 2,
+    "schedule": "full",
+    "search": "random",
+    "in_flight": 1,
+    "validation": 0.25,
+}
 
 
 def test_a_search_that_was_stopped_is_finished_and_goes_on_all_the_same(tmp_path: Path) -> None:
@@ -139,7 +147,9 @@ def test_what_is_finished_stays_so(tmp_path: Path) -> None:
     def score(hp: Any) -> float:
         return float(hp.Float("x", 0.0, 1.0))
 
-    whole = paceline.tune(score, objective="max", trials=3, study=tmp_path / "s", final=False, display=False)
+    whole = paceline.tune(
+        score, objective="max", trials=3, study=tmp_path / "s", final=False, display=False
+    )
     again = paceline.finish(tmp_path / "s", score, display=False)
     assert whole.record.ended is not None
     assert again.record.ended is not None
@@ -172,14 +182,24 @@ def forever(hp):
 def test_a_second_ctrl_c_ends_the_command_at_once(tmp_path: Path) -> None:
     program, study = tmp_path / "program.py", tmp_path / "s"
     program.write_text(_STUBBORN)
-    command = [sys.executable, "-m", "paceline", "tune", f"{program}:forever", "--objective", "x:max"]
+    command = [
+        sys.executable,
+        "-m",
+        "paceline",
+        "tune",
+        f"{program}:forever",
+        "--objective",
+        "x:max",
+    ]
     with subprocess.Popen(
         [*command, "--trials", "2", "--study", str(study)], stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             _wait_for(study, lambda: (tmp_path / "going").exists())
             os.kill(process.pid, signal.SIGINT)
-            _wait_for(study, lambda: any(isinstance(event, TrialPaused) for event in _events(study)))
+            _wait_for(
+                study, lambda: any(isinstance(event, TrialPaused) for event in _events(study))
+            )
             os.kill(process.pid, signal.SIGINT)
             _, errors = process.communicate(timeout=_PATIENCE)
         finally:
@@ -204,11 +224,21 @@ if multiprocessing.parent_process() is not None:
 def test_a_worker_that_is_still_importing_says_nothing(tmp_path: Path) -> None:
     program, study = tmp_path / "program.py", tmp_path / "s"
     program.write_text(_SLOW_TO_IMPORT)
-    command = [sys.executable, "-m", "paceline", "tune", f"{program}:objective", "--objective", "x:max"]
+    command = [
+        sys.executable,
+        "-m",
+        "paceline",
+        "tune",
+        f"{program}:objective",
+        "--objective",
+        "x:max",
+    ]
     with subprocess.Popen(
         [*command, "--trials", "2", "--workers", "1", "--study", str(study)],
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
         try:
             _wait_for(study, lambda: (tmp_path / "importing").exists())
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does
@@ -229,7 +259,13 @@ def test_a_function_may_change_the_working_directory(
     )
     monkeypatch.chdir(tmp_path)
     study = paceline.tune(
-        "program.py:objective", objective="max", trials=2, seed=1, study="s", workers=workers, display=False
+        "program.py:objective",
+        objective="max",
+        trials=2,
+        seed=1,
+        study="s",
+        workers=workers,
+        display=False,
     )
     assert Path.cwd() == tmp_path
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETED] * 2

@@ -47,7 +47,9 @@ def test_rows_of_a_table_become_the_very_features_that_were_trained_on(tmp_path:
 
 
 def test_a_frame_of_numbers_goes_into_the_model_as_it_is() -> None:
-    frame = pd.DataFrame({"a": RANDOM.normal(50, 9, ROWS), "b": np.arange(ROWS) % 7, "c": np.arange(ROWS) % 2 == 0})
+    frame = pd.DataFrame(
+        {"a": RANDOM.normal(50, 9, ROWS), "b": np.arange(ROWS) % 7, "c": np.arange(ROWS) % 2 == 0}
+    )
     frame.loc[3, "a"] = np.nan
     parts = split(load((frame, RANDOM.normal(size=ROWS))), validation=0.5)
     network = keras.Sequential([keras.Input((3,)), keras.layers.Identity()])
@@ -67,11 +69,19 @@ def test_models_of_several_inputs_and_outputs_keep_their_names(tmp_path: Path) -
     y = {"side": np.arange(ROWS) % 2, "size": RANDOM.normal(size=ROWS)}
     parts = split(load((x, y)), standardize=True)
     inputs = {name: keras.Input(leaf.shape[1:], name=name) for name, leaf in parts.x_train.items()}
-    hidden = keras.layers.Concatenate()([keras.layers.Flatten()(inputs[name]) for name in sorted(inputs)])
-    outputs = {"side": keras.layers.Dense(2, "softmax", name="side")(hidden),
-               "size": keras.layers.Dense(1, name="size")(hidden)}  # fmt: skip
+    hidden = keras.layers.Concatenate()(
+        [keras.layers.Flatten()(inputs[name]) for name in sorted(inputs)]
+    )
+    outputs = {
+        "side": keras.layers.Dense(2, "softmax", name="side")(hidden),
+        "size": keras.layers.Dense(1, name="size")(hidden),
+    }
     network = keras.Model(inputs, outputs)
-    network.compile("adam", {"side": "sparse_categorical_crossentropy", "size": "mse"}, metrics={"side": ["accuracy"]})
+    network.compile(
+        "adam",
+        {"side": "sparse_categorical_crossentropy", "size": "mse"},
+        metrics={"side": ["accuracy"]},
+    )
     network.optimizer.build(network.trainable_variables)
     expected = network(parts.x_val)
     model = with_preparation(network, parts.preparation, form(parts.x_train))

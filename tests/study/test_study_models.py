@@ -1,4 +1,6 @@
-"""The trained models of a study: always there, whatever Keras can write; of the best trial and of others."""
+"""The trained models of a study: always there, whatever Keras can write; of the best trial and of
+others.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +25,17 @@ DATA = (X[:48], Y[:48], X[48:], Y[48:])
 
 def tune(build: Any, study: Path, **options: Any) -> paceline.Study:
     settings = {
-        "objective": "val_loss", "epochs": 2, "trials": 4, "seed": 3, "validation": 0.25, "final": False,
-        "search": "random", "schedule": "full", "batch_size": 12, "display": False,
-    }  # fmt: skip
+        "objective": "val_loss",
+        "epochs": 2,
+        "trials": 4,
+        "seed": 3,
+        "validation": 0.25,
+        "final": False,
+        "search": "random",
+        "schedule": "full",
+        "batch_size": 12,
+        "display": False,
+    }
     return paceline.tune(build, DATA, study=study, **{**settings, **options})
 
 
@@ -105,22 +115,40 @@ def notes_of_model(study: paceline.Study) -> list[str]:
 @pytest.mark.parametrize(
     ("build", "note"),
     [
-        (holding_hp, "No best.keras: Keras cannot save this model (TypeError: Cannot serialize object <paceline.space"),
-        (lying, "No best.keras: Keras cannot save this model (the model read from the file predicts something else)"),
-        (subclass, "No best.keras: Keras cannot save this model (NotImplementedError: Object Whole was created"),
+        (
+            holding_hp,
+            "No best.keras: Keras cannot save this model (TypeError: Cannot serialize object "
+            "<paceline.space",
+        ),
+        (
+            lying,
+            "No best.keras: Keras cannot save this model (the model read from the file predicts "
+            "something else)",
+        ),
+        (
+            subclass,
+            "No best.keras: Keras cannot save this model (NotImplementedError: Object Whole was "
+            "created",
+        ),
         (closure_loss, "best.keras can be loaded only with custom_objects={'loss': loss}"),
         (plain, ""),
         (averaging, ""),
     ],
 )
-def test_the_best_model_is_there_whatever_keras_can_write(build: Build, note: str, tmp_path: Path) -> None:
+def test_the_best_model_is_there_whatever_keras_can_write(
+    build: Build, note: str, tmp_path: Path
+) -> None:
     study = tune(build, tmp_path / "study", trials=2)
     tested = study.record.tested
     assert tested is not None
     assert measured(study.best_model()) == pytest.approx(tested.metrics["loss"], rel=1e-6)
     notes = notes_of_model(study)
-    assert [path.name for path in study.directory.glob("best*")] == ([] if note.startswith("No") else ["best.keras"])
-    other = paceline.load_study(study.directory)  # as in another process: the function is not known there
+    assert [path.name for path in study.directory.glob("best*")] == (
+        [] if note.startswith("No") else ["best.keras"]
+    )
+    other = paceline.load_study(
+        study.directory
+    )  # as in another process: the function is not known there
     assert measured(other.best_model(build)) == pytest.approx(tested.metrics["loss"], rel=1e-6)
     if not note:
         assert notes == []
@@ -130,7 +158,9 @@ def test_the_best_model_is_there_whatever_keras_can_write(build: Build, note: st
         assert measured(other.best_model()) == pytest.approx(tested.metrics["loss"], rel=1e-6)
         return
     assert [one.startswith(note) for one in notes] == [*[False] * (len(notes) - 1), True]
-    assert len(notes) == (2 if build is lying else 1)  # that a layer says too little is seen in its predictions only
+    assert len(notes) == (
+        2 if build is lying else 1
+    )  # that a layer says too little is seen in its predictions only
     with pytest.raises(InvalidInput, match=r"was passed from memory, .*; expected build="):
         other.best_model()
 
@@ -138,9 +168,13 @@ def test_the_best_model_is_there_whatever_keras_can_write(build: Build, note: st
 def test_a_file_that_needs_objects_is_loaded_with_them(tmp_path: Path) -> None:
     study = tune(closure_loss, tmp_path / "study", trials=1)
     other = paceline.load_study(study.directory)
-    loaded = other.best_model(custom_objects={"loss": lambda y_true, y_pred: 3.0 * (y_true - y_pred) ** 2})
+    loaded = other.best_model(
+        custom_objects={"loss": lambda y_true, y_pred: 3.0 * (y_true - y_pred) ** 2}
+    )
     assert measured(loaded) == pytest.approx(measured(study.best_model()), rel=1e-6)
-    with pytest.raises(InvalidInput, match=r"best\.keras cannot be loaded .*Could not locate function 'loss'"):
+    with pytest.raises(
+        InvalidInput, match=r"best\.keras cannot be loaded .*Could not locate function 'loss'"
+    ):
         other.best_model(custom_objects={})
     with pytest.raises(InvalidInput, match=r"custom_objects=\{\.\.\.\} to load best\.keras"):
         other.best_model()
@@ -152,13 +186,17 @@ def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path:
     study = paceline.load_study(study.directory)
     ranked = sorted(study.trials, key=lambda trial: trial.score or 0.0)
     files = list((study.directory / "checkpoints").glob("trial-*"))
-    assert sorted(int(file.name.split("-")[1]) for file in files) == sorted(trial.number for trial in ranked[:2])
+    assert sorted(int(file.name.split("-")[1]) for file in files) == sorted(
+        trial.number for trial in ranked[:2]
+    )
     from paceline.data import load, split
 
     parts = split(load(DATA, seed=3), validation=0.25, seed=3, standardize=False, batch_rows=12)
     for trial in ranked[:2]:
         model = study.model(trial, plain)
-        loss = model.evaluate(parts.x_val, parts.y_val, batch_size=12, verbose=0, return_dict=True)["loss"]
+        loss = model.evaluate(parts.x_val, parts.y_val, batch_size=12, verbose=0, return_dict=True)[
+            "loss"
+        ]
         assert loss == pytest.approx(trial.score, rel=1e-6)
     inputs = keras.Input((4,))  # the models of several trials can be parts of one
     parts_of_one = [study.model(trial, plain) for trial in ranked[:2]]
@@ -167,13 +205,21 @@ def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path:
     assert mean.predict(X, verbose=0) == pytest.approx(np.mean(apart, axis=0), abs=1e-5)
     third = ranked[2]
     kept = ", ".join(map(str, sorted(trial.number for trial in ranked[:2])))
-    with pytest.raises(InvalidInput, match=rf"trial {third.number} are not kept; expected .*: {kept}\. .*retrain=True"):
+    with pytest.raises(
+        InvalidInput,
+        match=rf"trial {third.number} are not kept; expected .*: {kept}\. .*retrain=True",
+    ):
         study.model(third.number, plain)
     again = study.model(third, plain, retrain=True, data=DATA)
-    loss = again.evaluate(parts.x_val, parts.y_val, batch_size=12, verbose=0, return_dict=True)["loss"]
+    loss = again.evaluate(parts.x_val, parts.y_val, batch_size=12, verbose=0, return_dict=True)[
+        "loss"
+    ]
     assert loss == pytest.approx(third.score, rel=1e-6)
     told = list(models.lines(read(study.directory)))
-    assert told[0] == f"The trained model is {study.directory / 'best.keras'}; load it with keras.saving.load_model."
+    assert (
+        told[0] == f"The trained model is {study.directory / 'best.keras'}; load it with "
+        f"keras.saving.load_model."
+    )
     assert told[1].startswith(
         f"The trained networks of the 2 best trials of the search ({kept}) are kept: study.model("
     )
@@ -191,7 +237,9 @@ def test_a_model_trained_again_is_the_one_of_the_search(tmp_path: Path) -> None:
     from paceline.study.loading import Origin, retrained
 
     again = retrained(folds.record, folds.directory, folds.best.number, Origin(plain), DATA, {})
-    assert np.concatenate([np.ravel(w) for w in again.get_weights()]) == pytest.approx(kept, abs=1e-6)
+    assert np.concatenate([np.ravel(w) for w in again.get_weights()]) == pytest.approx(
+        kept, abs=1e-6
+    )
 
 
 MODULE = """
@@ -222,15 +270,23 @@ def test_a_file_that_the_study_names_is_run_only_where_it_is_trusted(
     other = paceline.load_study(study.directory)
     assert measured(other.best_model()) == pytest.approx(measured(study.best_model()), rel=1e-6)
     monkeypatch.setenv("PACELINE_STATE", str(tmp_path / "another user's"))
-    with pytest.raises(InvalidInput, match=r"names .*model\.py:build .*not run: .*; expected trust=True"):
+    with pytest.raises(
+        InvalidInput, match=r"names .*model\.py:build .*not run: .*; expected trust=True"
+    ):
         other.best_model()
-    assert measured(other.best_model(trust=True)) == pytest.approx(measured(study.best_model()), rel=1e-6)
-    assert measured(other.model(0, f"{tmp_path / 'model.py'}:build")) == pytest.approx(measured(study.model(0)))
+    assert measured(other.best_model(trust=True)) == pytest.approx(
+        measured(study.best_model()), rel=1e-6
+    )
+    assert measured(other.model(0, f"{tmp_path / 'model.py'}:build")) == pytest.approx(
+        measured(study.model(0))
+    )
 
 
 def test_a_build_function_that_has_changed_is_named(tmp_path: Path) -> None:
     study = tune(plain, tmp_path / "study", trials=1)
-    with pytest.raises(InvalidInput, match=r"build\(hp\) .*the build function that the study was made with|trained"):
+    with pytest.raises(
+        InvalidInput, match=r"build\(hp\) .*the build function that the study was made with|trained"
+    ):
         study.best_model(lambda hp: network(hp, keras.layers.Dense(5, "relu")))
 
 
@@ -242,7 +298,9 @@ def test_a_built_in_network_is_built_again_without_being_passed(tmp_path: Path) 
         assert measured(model) == pytest.approx(measured(study.model(0)), rel=1e-6)
 
 
-def test_the_model_of_a_trial_is_the_search_s_and_the_best_model_is_trained_on_more(tmp_path: Path) -> None:
+def test_the_model_of_a_trial_is_the_search_s_and_the_best_model_is_trained_on_more(
+    tmp_path: Path,
+) -> None:
     study = tune(plain, tmp_path / "study", trials=2, refit=True)
     tested = study.record.tested
     assert tested is not None
@@ -251,9 +309,13 @@ def test_the_model_of_a_trial_is_the_search_s_and_the_best_model_is_trained_on_m
     assert measured(study.model(study.best)) != pytest.approx(tested.metrics["loss"], rel=1e-3)
     before = study.record.tested
     (study.directory / "best.keras").unlink()
-    again = tune(plain, tmp_path / "study", trials=2, refit=True)  # writes the file; neither trains nor tests anew
+    again = tune(
+        plain, tmp_path / "study", trials=2, refit=True
+    )  # writes the file; neither trains nor tests anew
     assert (again.directory / "best.keras").exists()
-    assert measured(paceline.load_study(study.directory).best_model()) == pytest.approx(tested.metrics["loss"])
+    assert measured(paceline.load_study(study.directory).best_model()) == pytest.approx(
+        tested.metrics["loss"]
+    )
     assert again.record.tested == before
 
 
@@ -265,13 +327,19 @@ def test_a_study_that_kept_its_best_model_alone_still_has_it(tmp_path: Path) -> 
     index = store.value("checkpoints")
     assert index is not None
     ((number, kept),) = index["models"].items()
-    before = {"running": {}, "best": {"file": kept["file"], "trial": int(number)}, "next": index["next"]}
+    before = {
+        "running": {},
+        "best": {"file": kept["file"], "trial": int(number)},
+        "next": index["next"],
+    }
     store.append([], {"checkpoints": before})
     store.close()
     old = paceline.load_study(study.directory)
     assert measured(old.model(old.best, plain)) == pytest.approx(loss, rel=1e-6)
     assert measured(old.best_model()) == pytest.approx(loss, rel=1e-6)
-    (study.directory / ".new-killed").mkdir()  # as a process leaves it that is killed while it writes the file
+    (
+        study.directory / ".new-killed"
+    ).mkdir()  # as a process leaves it that is killed while it writes the file
     (study.directory / ".new-killed" / "best.keras").touch()
     more = tune(plain, tmp_path / "study", trials=3)
     assert not list(study.directory.glob(".new-*"))
@@ -280,7 +348,11 @@ def test_a_study_that_kept_its_best_model_alone_still_has_it(tmp_path: Path) -> 
 
 def test_a_study_of_a_function_says_that_its_models_are_its_own(tmp_path: Path) -> None:
     study = paceline.tune(
-        lambda hp: hp.Float("x", 0, 1), objective="max", trials=2, study=tmp_path / "study", display=False
+        lambda hp: hp.Float("x", 0, 1),
+        objective="max",
+        trials=2,
+        study=tmp_path / "study",
+        display=False,
     )
     own = r"is of a function, .*Save each model where you train it"
     with pytest.raises(InvalidInput, match=own):
@@ -305,9 +377,13 @@ def test_trials_without_a_model_say_why(tmp_path: Path) -> None:
         study.model(99)
 
 
-def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_that_cannot_be_written_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "study" / "report.html").mkdir(parents=True)
-    with pytest.warns(UserWarning, match=r"is complete, but its report was not written.*paceline report"):
+    with pytest.warns(
+        UserWarning, match=r"is complete, but its report was not written.*paceline report"
+    ):
         study = tune(plain, tmp_path / "study", trials=1)
     assert study.best.score is not None
 
@@ -336,10 +412,17 @@ class OwnFit(HyperModel):
 
 def test_an_object_with_a_build_is_taken_as_its_build(tmp_path: Path) -> None:
     study = tune(HyperModel(), tmp_path / "study", trials=1, epochs=1)
-    assert study.trials[0].config == tune(plain, tmp_path / "plain", trials=1, epochs=1).trials[0].config
+    assert (
+        study.trials[0].config
+        == tune(plain, tmp_path / "plain", trials=1, epochs=1).trials[0].config
+    )
     other = paceline.load_study(study.directory)
-    assert measured(other.best_model(HyperModel())) == pytest.approx(measured(study.best_model()), rel=1e-6)
-    again = paceline.resume(study.directory, HyperModel(), DATA, trials=2, validation=0.25, display=False)
+    assert measured(other.best_model(HyperModel())) == pytest.approx(
+        measured(study.best_model()), rel=1e-6
+    )
+    again = paceline.resume(
+        study.directory, HyperModel(), DATA, trials=2, validation=0.25, display=False
+    )
     assert len(again.trials) == 2
 
 
@@ -359,7 +442,10 @@ def test_an_object_in_a_file_is_found_again(tmp_path: Path) -> None:
     ("build", "told"),
     [
         (HyperModel, r"build is the class HyperModel; expected an instance of it, HyperModel\(\)"),
-        (OwnFit(), r"OwnFit, which has a fit of its own; .*pass its build: tune\(hypermodel\.build, "),
+        (
+            OwnFit(),
+            r"OwnFit, which has a fit of its own; .*pass its build: tune\(hypermodel\.build, ",
+        ),
         (object(), "or an object with such a method"),
     ],
 )

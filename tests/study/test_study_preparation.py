@@ -1,4 +1,6 @@
-"""One rule of preparation for all forms of data; the model that a study hands out takes the user's own rows."""
+"""One rule of preparation for all forms of data; the model that a study hands out takes the user's
+own rows.
+"""
 
 import json
 import zipfile
@@ -37,8 +39,12 @@ def houses() -> pd.DataFrame:
     """Prices of houses: columns of very different sizes, gaps, categories, a running number."""
     area, age = RANDOM.normal(120, 40, ROWS), RANDOM.integers(0, 60, ROWS)
     town = RANDOM.choice(["Bern", "Oslo", "Rome"], ROWS)
-    price = 100_000 + 900 * area - 600 * age + 20_000 * (town == "Oslo") + RANDOM.normal(0, 8_000, ROWS)
-    frame = pd.DataFrame({"id": range(1, ROWS + 1), "area": area, "age": age, "town": town, "price": price.round()})
+    price = (
+        100_000 + 900 * area - 600 * age + 20_000 * (town == "Oslo") + RANDOM.normal(0, 8_000, ROWS)
+    )
+    frame = pd.DataFrame(
+        {"id": range(1, ROWS + 1), "area": area, "age": age, "town": town, "price": price.round()}
+    )
     frame.loc[::11, "area"] = np.nan
     return frame
 
@@ -64,7 +70,9 @@ def regressor(width: int, loss: str = "mse", hidden: int = 0) -> Any:
     return build
 
 
-def classifier(width: int, activation: str = "softmax", loss: str = "sparse_categorical_crossentropy") -> Any:
+def classifier(
+    width: int, activation: str = "softmax", loss: str = "sparse_categorical_crossentropy"
+) -> Any:
     def build(hp: Any) -> keras.Model:
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(width, activation)])
         model.compile(keras.optimizers.Adam(hp.Float("rate", 0.2, 0.3)), loss, metrics=["accuracy"])
@@ -74,13 +82,20 @@ def classifier(width: int, activation: str = "softmax", loss: str = "sparse_cate
 
 
 SETTINGS: dict[str, Any] = {
-    "objective": "val_loss", "epochs": 5, "trials": 1, "search": "random", "schedule": "full", "seed": 3,
+    "objective": "val_loss",
+    "epochs": 5,
+    "trials": 1,
+    "search": "random",
+    "schedule": "full",
+    "seed": 3,
     "batch_size": 16,
-}  # fmt: skip
+}
 
 
 def tune(directory: Path, build: Any, data: Any, **options: Any) -> paceline.Study:
-    return paceline.tune(build, data, study=directory, **{**SETTINGS, "final": False, "display": False, **options})
+    return paceline.tune(
+        build, data, study=directory, **{**SETTINGS, "final": False, "display": False, **options}
+    )
 
 
 def planned(
@@ -96,9 +111,15 @@ def planned(
         "fixed": None,
     }
     request = as_request(
-        build, data, study=Path("nowhere"), class_weight=class_weight, data_options=options, replication=replication,
-        **SETTINGS, **rest,
-    )  # fmt: skip
+        build,
+        data,
+        study=Path("nowhere"),
+        class_weight=class_weight,
+        data_options=options,
+        replication=replication,
+        **SETTINGS,
+        **rest,
+    )
     plan = make_plan(request)
     assert isinstance(plan.split, Split)
     return plan.split, plan
@@ -110,7 +131,9 @@ def on_test(study: paceline.Study) -> Mapping[str, float]:
 
 
 def evaluated(study: paceline.Study, x: Any, y: Any) -> dict[str, float]:
-    found: dict[str, float] = study.best_model().evaluate(x, y, batch_size=512, verbose=0, return_dict=True)
+    found: dict[str, float] = study.best_model().evaluate(
+        x, y, batch_size=512, verbose=0, return_dict=True
+    )
     return found
 
 
@@ -119,16 +142,28 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
     """Of the prices in a CSV, with a final; to be looked at only."""
     folder = tmp_path_factory.mktemp("prices")
     HOUSES.to_csv(folder / "houses.csv", index=False)
-    how: dict[str, Any] = {"target": "price", "test": 0.25, "trials": 2, "epochs": 16, "final": 2, "keep_models": 1}
+    how: dict[str, Any] = {
+        "target": "price",
+        "test": 0.25,
+        "trials": 2,
+        "epochs": 16,
+        "final": 2,
+        "keep_models": 1,
+    }
     return tune(folder / "s", regressor(5, hidden=8), folder / "houses.csv", **how)
 
 
-def test_prices_in_a_csv_are_learnt_about_as_well_as_by_linear_regression(prices: paceline.Study) -> None:
+def test_prices_in_a_csv_are_learnt_about_as_well_as_by_linear_regression(
+    prices: paceline.Study,
+) -> None:
     data = paceline.data.load(HOUSES, target="price", test=0.25, seed=3)
-    train, held_out = (np.nan_to_num(np.column_stack([x, x[:, 3] == 1]), nan=120) for x in (data.x, data.x_test))
+    train, held_out = (
+        np.nan_to_num(np.column_stack([x, x[:, 3] == 1]), nan=120) for x in (data.x, data.x_test)
+    )
     off = np.abs(LinearRegression().fit(train, data.y).predict(held_out) - data.y_test).mean()
     assert on_test(prices)["mae"] < 1.5 * off
-    # scores, the final, the test and the model are all in the price's unit, and the model takes the rows of the table
+    # scores, the final, the test and the model are all in the price's unit, and the model takes the
+    # rows of the table
     best = min(prices.trials, key=lambda trial: trial.score or np.inf)
     val_rows = split(data, validation=0.1, seed=3, batch_rows=16).val_rows
     model = prices.model(best.number)
@@ -139,20 +174,28 @@ def test_prices_in_a_csv_are_learnt_about_as_well_as_by_linear_regression(prices
     assert prices.record.final is not None
     scores = [*(trial.score for trial in prices.trials), *prices.record.final.scores.values()]
     assert all(score is not None and score > 1e6 for score in scores)
-    assert any("price (mean" in note and "is learnt as (y - " in note for note in prices.record.notes)
+    assert any(
+        "price (mean" in note and "is learnt as (y - " in note for note in prices.record.notes
+    )
 
 
-def test_what_became_of_each_column_is_told(prices: paceline.Study, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_became_of_each_column_is_told(
+    prices: paceline.Study, capsys: pytest.CaptureFixture[str]
+) -> None:
     told = dict(zip(prices.columns()["column"], prices.columns()["became"], strict=True))
     gaps = int(paceline.data.load(HOUSES, target="price", test=0.25, seed=3).columns[1].num_missing)
     assert told == {
-        "id": "left out: it numbers the rows", "area": f"a number, {gaps} missing values filled with the median",
-        "age": "a number", "town": "3 categories",
-    }  # fmt: skip
+        "id": "left out: it numbers the rows",
+        "area": f"a number, {gaps} missing values filled with the median",
+        "age": "a number",
+        "town": "3 categories",
+    }
     for say in (text.show, text.result):
         say(read(prices.directory), console())
         printed = capsys.readouterr().out
-        assert printed.index("  town: 3 categories") < printed.index("  id: left out: it numbers the rows")
+        assert printed.index("  town: 3 categories") < printed.index(
+            "  id: left out: it numbers the rows"
+        )
     assert "What became of the columns" in document(read(prices.directory))
 
 
@@ -161,7 +204,9 @@ def test_the_model_takes_the_columns_of_the_user(prices: paceline.Study) -> None
     rows = prices.prepare(frame)
     assert rows.shape == (ROWS, 4)
     assert np.isnan(rows[0, 1])
-    np.testing.assert_array_equal(prices.prepare(frame[["town", "area", "id", "age"]].assign(other=1)), rows)
+    np.testing.assert_array_equal(
+        prices.prepare(frame[["town", "area", "id", "age"]].assign(other=1)), rows
+    )
     with zipfile.ZipFile(prices.directory / "best.keras") as archive:
         about = json.loads(archive.read("paceline.json"))
     assert [one["column"] for one in about["row"]] == ["id", "area", "age", "town"]
@@ -181,7 +226,11 @@ def test_tables_are_prepared_and_arrays_are_taken_as_they_are() -> None:
     np.testing.assert_array_equal(own.x_test, x[180:].astype(np.float32))
     assert any("pass standardize=True" in note for note in plan.notes)
     frame = pd.DataFrame(x, columns=["a", "b"])
-    asked: list[Any] = [("mlp", x, {}), (classifier(2), x, {"standardize": True}), (classifier(2), frame, {})]
+    asked: list[Any] = [
+        ("mlp", x, {}),
+        (classifier(2), x, {"standardize": True}),
+        (classifier(2), frame, {}),
+    ]
     for build, inputs, options in asked:
         own, plan = planned(build, parts(inputs, SIDE), **options)
         assert abs(own.x_train).max() < 10
@@ -191,7 +240,10 @@ def test_tables_are_prepared_and_arrays_are_taken_as_they_are() -> None:
 def test_whole_number_classes_that_fit_the_head_stay_as_they_are(tmp_path: Path) -> None:
     data, weights = parts(X, FIVE_OR_TWO), {2: 5, 5: 9}
     study = tune(tmp_path / "s", classifier(6), data, class_weight=weights)
-    assert any("Classes 2, 5 stay as they are: the network has 6 outputs." in note for note in study.record.notes)
+    assert any(
+        "Classes 2, 5 stay as they are: the network has 6 outputs." in note
+        for note in study.record.notes
+    )
     assert not any("numbered" in note for note in study.record.notes)
     assert study.classes == (0, 1, 2, 3, 4, 5)
     assert evaluated(study, X[180:], FIVE_OR_TWO[180:]) == pytest.approx(on_test(study), rel=1e-5)
@@ -216,7 +268,10 @@ def test_booleans_stay_booleans(tmp_path: Path) -> None:
     assert study.classes == (False, True)
     said = np.array(study.classes)[study.best_model().predict(X, verbose=0).argmax(axis=1)]
     assert np.mean(said == (SIDE == 1)) > 0.9
-    assert paceline.resume(tmp_path / "s", classifier(2), (X, SIDE == 1), trials=2).classes == (False, True)
+    assert paceline.resume(tmp_path / "s", classifier(2), (X, SIDE == 1), trials=2).classes == (
+        False,
+        True,
+    )
 
 
 def test_class_weights_go_by_the_classes_of_the_user() -> None:
@@ -258,14 +313,18 @@ def test_a_target_is_scaled_only_where_that_makes_no_other_loss_of_it() -> None:
     _, plan = planned(regressor(2, "huber"), data)
     told = "learnt as it is: its loss is another one when target and prediction are scaled alike. scale_target=True"
     assert any(told in note for note in plan.notes)
-    with pytest.raises(InvalidInput, match="scale_target is True and the target y is not one of amounts"):
+    with pytest.raises(
+        InvalidInput, match="scale_target is True and the target y is not one of amounts"
+    ):
         planned(classifier(2), (X, SIDE), scale_target=True)
     with pytest.raises(InvalidInput, match="scale_target is 'yes'"):
         planned(regressor(2), data, scale_target="yes")
 
 
 def test_rows_in_the_order_of_time() -> None:
-    """Validation is the last rows before the test part, and the final does not train on the future either."""
+    """Validation is the last rows before the test part, and the final does not train on the future
+    either.
+    """
     time = np.arange(ROWS) / ROWS
     own, plan = planned(regressor(2), (X, time), test=0.25, shuffle=False)
     assert own.y_train.max() < own.y_val.min() <= own.y_val.max() < own.y_test.min()
@@ -278,7 +337,9 @@ def test_rows_in_the_order_of_time() -> None:
 def test_a_study_made_before_goes_on_by_the_rule_that_it_was_made_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It numbered classes in any case, left pairs of a frame and a series as they are, and recorded nothing of it."""
+    """It numbered classes in any case, left pairs of a frame and a series as they are, and recorded
+    nothing of it.
+    """
     data = parts(pd.DataFrame(X * [900, 1], columns=["a", "b"]), FIVE_OR_TWO)
     with monkeypatch.context() as before:
         for module in ("dataset", "asking"):

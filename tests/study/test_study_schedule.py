@@ -1,4 +1,6 @@
-"""Studies in which a schedule decides who goes on: continuation is exact, and nothing depends on the clock."""
+"""Studies in which a schedule decides who goes on: continuation is exact, and nothing depends on
+the clock.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,24 +24,35 @@ from paceline.study.record import Record
 def data() -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(240, 4)).astype("float32")
-    return x, (x @ np.array([1.0, -2.0, 0.5, 0.0], "float32") + 0.1 * rng.normal(size=240)).astype("float32")
+    return x, (x @ np.array([1.0, -2.0, 0.5, 0.0], "float32") + 0.1 * rng.normal(size=240)).astype(
+        "float32"
+    )
 
 
 def build(hp: Any) -> keras.Model:
     units, rate = hp.Choice("units", [4, 8]), hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)]
+    )
     model.compile(keras.optimizers.SGD(rate), loss="mse", metrics=["mae"])
     return model
 
 
 SETTINGS = {
-    "objective": "val_loss", "epochs": 9, "trials": 14, "seed": 3, "validation": 0.2, "search": "random",
+    "objective": "val_loss",
+    "epochs": 9,
+    "trials": 14,
+    "seed": 3,
+    "validation": 0.2,
+    "search": "random",
     "schedule": "asha",
-}  # fmt: skip
+}
 
 
 def scheduled(directory: Path, **options: Any) -> paceline.Study:
-    return paceline.tune(build, data(), study=directory, display=False, final=False, **{**SETTINGS, **options})
+    return paceline.tune(
+        build, data(), study=directory, display=False, final=False, **{**SETTINGS, **options}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +62,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
 
 
 def request(directory: Path) -> Request:
-    rest: dict[str, Any] = {"class_weight": None, "fixed": None, "data_options": {}, "batch_size": 32}
+    rest: dict[str, Any] = {
+        "class_weight": None,
+        "fixed": None,
+        "data_options": {},
+        "batch_size": 32,
+    }
     rest |= {"patience": None, "keep": "last"}
     rest |= {"memory": None, "ordered": None, "in_flight": None, "budget": None}
     return as_request(build, data(), study=directory, **SETTINGS, **rest)  # type: ignore[arg-type]
@@ -66,10 +84,16 @@ def story(study: paceline.Study) -> list[Any]:
     """Everything that a study decided and measured, but for times."""
     record = study.record
     return [
-        (t.number, dict(t.config), t.state, t.score, [dict(m.metrics) for m in t.measurements],
-         [(d.epoch, d.action, d.reason) for d in record.decisions.get(t.number, [])])
+        (
+            t.number,
+            dict(t.config),
+            t.state,
+            t.score,
+            [dict(m.metrics) for m in t.measurements],
+            [(d.epoch, d.action, d.reason) for d in record.decisions.get(t.number, [])],
+        )
         for t in study.trials
-    ]  # fmt: skip
+    ]
 
 
 class Interrupt:
@@ -85,7 +109,9 @@ class Interrupt:
             raise KeyboardInterrupt
 
 
-def test_asha_trains_the_promising_to_their_end_and_lets_the_others_go(whole: paceline.Study) -> None:
+def test_asha_trains_the_promising_to_their_end_and_lets_the_others_go(
+    whole: paceline.Study,
+) -> None:
     study = whole
     epochs = [len(trial.measurements) for trial in study.trials]
     assert set(epochs) == {1, 3, 9}
@@ -106,14 +132,19 @@ def test_asha_trains_the_promising_to_their_end_and_lets_the_others_go(whole: pa
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
-def test_a_trial_that_was_paused_ends_as_if_it_had_not_been(tmp_path: Path, whole: paceline.Study, keep: str) -> None:
+def test_a_trial_that_was_paused_ends_as_if_it_had_not_been(
+    tmp_path: Path, whole: paceline.Study, keep: str
+) -> None:
     study = whole if keep == "last" else scheduled(tmp_path / "asha", keep=keep)
     completed = [trial for trial in study.trials if trial.state is TrialState.COMPLETED]
     assert completed
     through = scheduled(
-        tmp_path / "through", trials=len(completed), keep=keep, schedule="full",
+        tmp_path / "through",
+        trials=len(completed),
+        keep=keep,
+        schedule="full",
         search=Given(tuple(trial.config for trial in completed)),
-    )  # fmt: skip
+    )
     for paused, same in zip(completed, through.trials, strict=True):
         assert paused.score == pytest.approx(same.score, rel=1e-4)
         for one, other in zip(paused.measurements, same.measurements, strict=True):
@@ -124,14 +155,22 @@ def test_the_same_seed_is_the_same_study(tmp_path: Path, whole: paceline.Study) 
     assert story(scheduled(tmp_path / "other")) == story(whole)
 
 
-@pytest.mark.parametrize(("kind", "count"), [(EpochMeasured, 7), (TrialDecided, 9), (TrialEnded, 6)])
+@pytest.mark.parametrize(
+    ("kind", "count"), [(EpochMeasured, 7), (TrialDecided, 9), (TrialEnded, 6)]
+)
 def test_it_is_the_same_study_after_an_interruption(
     tmp_path: Path, whole: paceline.Study, kind: type[Event], count: int
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        carry_out(make_plan(request(tmp_path / "study")), tmp_path / "study", Interrupt(kind, count))
+        carry_out(
+            make_plan(request(tmp_path / "study")), tmp_path / "study", Interrupt(kind, count)
+        )
     stopped = Record.of(events(tmp_path / "study"))
-    assert 0 < sum(len(t.measurements) for t in stopped.all_trials()) < sum(len(t.measurements) for t in whole.trials)
+    assert (
+        0
+        < sum(len(t.measurements) for t in stopped.all_trials())
+        < sum(len(t.measurements) for t in whole.trials)
+    )
     carry_out(make_plan(request(tmp_path / "study")), tmp_path / "study")
     assert story(paceline.load_study(tmp_path / "study")) == story(whole)
 

@@ -1,4 +1,6 @@
-"""A score is what `evaluate` says of the model that is handed out, however its network was trained."""
+"""A score is what `evaluate` says of the model that is handed out, however its network was
+trained.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +22,9 @@ SIZE = 16
 
 
 def model(hp: Any, optimizer: keras.optimizers.Optimizer, **compiled: Any) -> keras.Model:
-    made = keras.Sequential([keras.Input((4,)), layers.Dense(5, "tanh"), layers.Dense(3, "softmax")])
+    made = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(5, "tanh"), layers.Dense(3, "softmax")]
+    )
     made.compile(optimizer, **{"loss": "sparse_categorical_crossentropy", **compiled})
     return made
 
@@ -44,9 +48,17 @@ def alone(build: Callable[..., keras.Model]) -> Callable[[Any], keras.Model]:
 
 def tuned(build: Callable[..., keras.Model], directory: Path, **options: Any) -> paceline.Study:
     asked = {
-        "objective": "val_loss", "epochs": 3, "batch_size": SIZE, "trials": 2, "search": "random", "seed": 1,
-        "schedule": "full", "final": False, "validation": VALIDATION, "display": False,
-    }  # fmt: skip
+        "objective": "val_loss",
+        "epochs": 3,
+        "batch_size": SIZE,
+        "trials": 2,
+        "search": "random",
+        "seed": 1,
+        "schedule": "full",
+        "final": False,
+        "validation": VALIDATION,
+        "display": False,
+    }
     return paceline.tune(build, TRAIN, study=directory, **{**asked, **options})
 
 
@@ -56,7 +68,9 @@ def evaluated(study: paceline.Study, size: int = SIZE) -> float:
 
 
 class Pair(NamedTuple):
-    """One search, with networks that train side by side and with networks that train through ``fit``."""
+    """One search, with networks that train side by side and with networks that train through
+    ``fit``.
+    """
 
     together: paceline.Study
     apart: paceline.Study
@@ -67,7 +81,9 @@ class Pair(NamedTuple):
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     base = tmp_path_factory.mktemp(request.param.__name__)
     return Pair(
-        tuned(request.param, base / "together"), tuned(alone(request.param), base / "apart"), request.param is summed
+        tuned(request.param, base / "together"),
+        tuned(alone(request.param), base / "apart"),
+        request.param is summed,
     )
 
 
@@ -84,7 +100,10 @@ def test_a_configuration_scores_alike_in_a_cohort_and_alone(pair: Pair) -> None:
 
 
 def test_which_batches_give_the_score_again_is_told_where_it_matters(pair: Pair) -> None:
-    told = any(f"evaluate(..., batch_size={SIZE}) gives the same" in note for note in pair.together.record.notes)
+    told = any(
+        f"evaluate(..., batch_size={SIZE}) gives the same" in note
+        for note in pair.together.record.notes
+    )
     assert told is pair.size_matters
 
 
@@ -105,8 +124,12 @@ def test_validation_batches_of_a_size_of_their_own(tmp_path: Path) -> None:
     study = tuned(summed, tmp_path, validation_batch_size=25, trials=1)
     assert evaluated(study, 25) == pytest.approx(study.best.score, rel=1e-6)
     assert any("evaluate(..., batch_size=25)" in note for note in study.record.notes)
-    resumed = paceline.resume(tmp_path, summed, TRAIN, trials=2, validation=VALIDATION, display=False)
-    assert evaluated(resumed, 25) == pytest.approx(resumed.best.score, rel=1e-6)  # it is taken from the study
+    resumed = paceline.resume(
+        tmp_path, summed, TRAIN, trials=2, validation=VALIDATION, display=False
+    )
+    assert evaluated(resumed, 25) == pytest.approx(
+        resumed.best.score, rel=1e-6
+    )  # it is taken from the study
     with pytest.raises(paceline.StudyMismatch, match="validation_batch_size is 10"):
         tuned(summed, tmp_path, validation_batch_size=10, trials=3)
     with pytest.raises(paceline.InvalidInput, match="validation_batch_size is 0"):

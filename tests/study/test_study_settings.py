@@ -1,4 +1,6 @@
-"""Going on with other arguments: what may change is recorded and takes effect, what may not is named."""
+"""Going on with other arguments: what may change is recorded and takes effect, what may not is
+named.
+"""
 
 import json
 import sqlite3
@@ -48,23 +50,39 @@ def build(hp: Any) -> keras.Model:
 
 def search(directory: Path, **options: Any) -> paceline.Study:
     """A study of the function."""
-    asked: dict[str, Any] = {"objective": "min", "search": "random", "trials": 4, "seed": 3, **options}
+    asked: dict[str, Any] = {
+        "objective": "min",
+        "search": "random",
+        "trials": 4,
+        "seed": 3,
+        **options,
+    }
     return paceline.tune(function, study=directory, **asked)
 
 
 def train(directory: Path, **options: Any) -> paceline.Study:
     """A study of networks."""
     asked: dict[str, Any] = {
-        "objective": "val_loss", "epochs": 1, "trials": 1, "seed": 3, "final": False, "search": "random",
-        "class_weight": None, **options,
-    }  # fmt: skip
+        "objective": "val_loss",
+        "epochs": 1,
+        "trials": 1,
+        "seed": 3,
+        "final": False,
+        "search": "random",
+        "class_weight": None,
+        **options,
+    }
     return paceline.tune(build, ROWS, study=directory, **asked)
 
 
 def changes(directory: Path) -> list[Mapping[str, Any]]:
     """What was recorded as changed, session by session."""
     store = StudyStore(directory, writable=False)
-    found = [stored.event.changed for stored in store.events() if isinstance(stored.event, SettingsChanged)]
+    found = [
+        stored.event.changed
+        for stored in store.events()
+        if isinstance(stored.event, SettingsChanged)
+    ]
     store.close()
     return found
 
@@ -85,7 +103,10 @@ def test_another_search_takes_over_and_is_told(tmp_path: Path) -> None:
     assert [trial.origin for trial in study.trials[:4]] == ["default", *["random"] * 3]
     assert {trial.origin for trial in study.trials[5:]} == {"sobol"}
     assert changes(tmp_path)[0]["search"] == "sobol"
-    assert "The study goes on with other settings: search sobol (before: random)." in study.record.notes
+    assert (
+        "The study goes on with other settings: search sobol (before: random)."
+        in study.record.notes
+    )
     # without being named again it stays what it has become
     later = search(tmp_path, search="auto", trials=10)
     assert {trial.origin for trial in later.trials[8:]} == {"sobol"}
@@ -103,10 +124,15 @@ def test_a_search_that_took_over_survives_a_kill_before_its_first_ask(tmp_path: 
 def test_configurations_to_try_first_are_tried_also_later(tmp_path: Path) -> None:
     first = search(tmp_path)
     study = search(tmp_path, start_with=[{"x": 0.25, "k": 3}, {"x": 0.75, "k": 4}], trials=8)
-    assert [trial.config for trial in study.trials[4:6]] == [{"x": 0.25, "k": 3}, {"x": 0.75, "k": 4}]
+    assert [trial.config for trial in study.trials[4:6]] == [
+        {"x": 0.25, "k": 3},
+        {"x": 0.75, "k": 4},
+    ]
     # and the search behind them goes on where it stopped
     alone = search(tmp_path / "alone", trials=6)
-    assert [trial.config for trial in study.trials[6:]] == [trial.config for trial in alone.trials[4:]]
+    assert [trial.config for trial in study.trials[6:]] == [
+        trial.config for trial in alone.trials[4:]
+    ]
     assert [trial.config for trial in study.trials[:4]] == [trial.config for trial in first.trials]
     search(tmp_path, trials=9)
     assert [sorted(one) for one in changes(tmp_path)] == [["start_with", "trials"], ["trials"]]
@@ -119,7 +145,13 @@ def test_the_schedule_the_final_and_limits_may_change(tmp_path: Path) -> None:
                 return
 
     def go(**options: Any) -> paceline.Study:
-        asked: dict[str, Any] = {"objective": "min", "epochs": 3, "seed": 1, "search": "random", **options}
+        asked: dict[str, Any] = {
+            "objective": "min",
+            "epochs": 3,
+            "seed": 1,
+            "search": "random",
+            **options,
+        }
         return paceline.tune(reports, study=tmp_path, **asked)
 
     go(schedule="full", trials=4)
@@ -130,7 +162,10 @@ def test_the_schedule_the_final_and_limits_may_change(tmp_path: Path) -> None:
     assert later.record.settings["schedule"]["schedule"] == "median"
     assert later.record.settings["closing"]["pairs"] == 3
     note = next(note for note in study.record.notes if "other settings" in note)
-    assert note == "The study goes on with other settings: schedule median (before: full), final 3 (before: 0)."
+    assert (
+        note == "The study goes on with other settings: schedule median (before: full), final 3 "
+        "(before: 0)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,11 +173,16 @@ def test_the_schedule_the_final_and_limits_may_change(tmp_path: Path) -> None:
     [
         ({"seed": 4}, "seed is 4; expected 3, as in"),
         ({"epochs": 3}, "epochs is 3; expected None, as in"),
-        ({"objective": "max"}, r"objective is score \(maximize\); expected score \(minimize\), as in"),
+        (
+            {"objective": "max"},
+            r"objective is score \(maximize\); expected score \(minimize\), as in",
+        ),
         ({"space": {"x": paceline.Float(0, 2)}}, "the space differs in x"),
     ],
 )
-def test_what_may_not_change_of_a_function_is_named(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+def test_what_may_not_change_of_a_function_is_named(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
     search(tmp_path)
     before = (tmp_path / "study.db").read_bytes()
     with pytest.raises(StudyMismatch, match=message):
@@ -162,9 +202,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"patience": 3, "keep": "best"}, "patience is 3 and keep is 'best'; expected patience None and keep 'last'"),
+        (
+            {"patience": 3, "keep": "best"},
+            "patience is 3 and keep is 'best'; expected patience None and keep 'last'",
+        ),
         ({"batch_size": 16}, "batch_size is 16; expected 32, as in"),
-        ({"batch_size": paceline.Choice([16, 32])}, "batch_size is a hyperparameter; expected 32, as in"),
+        (
+            {"batch_size": paceline.Choice([16, 32])},
+            "batch_size is a hyperparameter; expected 32, as in",
+        ),
         ({"seed": 4}, "seed is 4; expected 3, as in"),
         ({"repeats": 2}, "repeats is 2; expected 1, as in"),
         ({"folds": 2}, "folds is 2; expected None, as in"),
@@ -173,15 +219,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"task": "regression"}, "task is 'regression'; expected None, as in"),
     ],
 )
-def test_what_may_not_change_of_networks_is_named(trained: Path, options: dict[str, Any], message: str) -> None:
+def test_what_may_not_change_of_networks_is_named(
+    trained: Path, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(StudyMismatch, match=message):
         train(trained, **options)
 
 
 def test_what_may_change_of_networks_is_recorded(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(StudyMismatch, match="data is arrays with other contents"):
-        paceline.tune(build, (ROWS[0], ROWS[1] + 1), objective="val_loss", study=trained, trials=1, epochs=1)
-    study = train(trained, final=2, prefer="small", test_trials=True, memory="1GiB", schedule="asha")
+        paceline.tune(
+            build, (ROWS[0], ROWS[1] + 1), objective="val_loss", study=trained, trials=1, epochs=1
+        )
+    study = train(
+        trained, final=2, prefer="small", test_trials=True, memory="1GiB", schedule="asha"
+    )
     assert changes(trained) == [
         {
             "memory": 2**30,
@@ -191,16 +243,37 @@ def test_what_may_change_of_networks_is_recorded(trained: Path, tmp_path: Path) 
             "test_trials": True,
         }
     ]
-    assert study.record.settings["closing"] == {"pairs": 2, "is_automatic": False, "prefer": "small", "refit": None}
+    assert study.record.settings["closing"] == {
+        "pairs": 2,
+        "is_automatic": False,
+        "prefer": "small",
+        "refit": None,
+    }
 
 
 def test_every_setting_that_is_stored_has_a_rule(tmp_path: Path) -> None:
-    """A new one has to be listed in `paceline.study.settings`, so that somebody has thought about it."""
+    """A new one has to be listed in `paceline.study.settings`, so that somebody has thought about
+    it.
+    """
     request = as_request(
-        build, ROWS, objective="val_loss", trials=1, budget=None, search="random", seed=1, study=tmp_path,
-        validation=0.1, class_weight=None, fixed=None, data_options={}, epochs=1, batch_size=32, patience=None,
-        keep="last", memory=None,
-    )  # fmt: skip
+        build,
+        ROWS,
+        objective="val_loss",
+        trials=1,
+        budget=None,
+        search="random",
+        seed=1,
+        study=tmp_path,
+        validation=0.1,
+        class_weight=None,
+        fixed=None,
+        data_options={},
+        epochs=1,
+        batch_size=32,
+        patience=None,
+        keep="last",
+        memory=None,
+    )
     search(tmp_path)
     existing = Existing.read(tmp_path)
     stored = [
@@ -211,12 +284,16 @@ def test_every_setting_that_is_stored_has_a_rule(tmp_path: Path) -> None:
     assert {name for name in names if name not in settings.SETTINGS} <= {"source.validation"}
 
 
-NAMES = st.sampled_from(["trials", "epochs", "closing.pairs", "closing.prefer", "source.data_options.target", "new"])
+NAMES = st.sampled_from(
+    ["trials", "epochs", "closing.pairs", "closing.prefer", "source.data_options.target", "new"]
+)
 VALUES = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers(), max_size=2)
 
 
 @given(st.dictionaries(NAMES, VALUES), st.dictionaries(NAMES, VALUES))
-def test_changes_are_exactly_what_leads_from_one_to_the_other(before: dict[str, Any], now: dict[str, Any]) -> None:
+def test_changes_are_exactly_what_leads_from_one_to_the_other(
+    before: dict[str, Any], now: dict[str, Any]
+) -> None:
     old, new = settings.with_changes({}, before), settings.with_changes({}, now)
     fixed = {name for name in now if not settings.setting(name).may_change}
     known = {name: before.get(name, settings.setting(name).before) for name in now}
@@ -235,17 +312,27 @@ def test_a_study_of_the_version_before_goes_on_with_its_search(tmp_path: Path) -
     """It stored the name of its strategy only, beside the last state."""
     search(tmp_path)
     with sqlite3.connect(tmp_path / "study.db") as base:
-        number, body = base.execute("SELECT id, body FROM events WHERE kind = 'StudyCreated'").fetchone()
+        number, body = base.execute(
+            "SELECT id, body FROM events WHERE kind = 'StudyCreated'"
+        ).fetchone()
         created = json.loads(body)
         del created["settings"]["strategy"], created["settings"]["start_with"]
-        base.execute("UPDATE events SET body = ?, checksum = NULL WHERE id = ?", (json.dumps(created), number))
+        base.execute(
+            "UPDATE events SET body = ?, checksum = NULL WHERE id = ?",
+            (json.dumps(created), number),
+        )
     base.close()
     alone = search(tmp_path / "alone", trials=6)
     expected = [trial.config for trial in alone.trials]
     assert [trial.config for trial in search(tmp_path, trials=5).trials] == expected[:5]
-    assert [trial.config for trial in paceline.resume(tmp_path, function, trials=6).trials] == expected
+    assert [
+        trial.config for trial in paceline.resume(tmp_path, function, trials=6).trials
+    ] == expected
     assert not any("strategy" in one for one in changes(tmp_path))
-    assert {trial.origin for trial in search(tmp_path, search="sobol", trials=8).trials[6:]} <= {"sobol", "default"}
+    assert {trial.origin for trial in search(tmp_path, search="sobol", trials=8).trials[6:]} <= {
+        "sobol",
+        "default",
+    }
 
 
 # -- strategies and schedules of somebody else
@@ -312,21 +399,33 @@ def test_a_strategy_of_somebody_else_goes_on_when_it_is_passed_again(tmp_path: P
 
 
 def test_a_schedule_of_somebody_else_goes_on_when_it_is_passed_again(tmp_path: Path) -> None:
-    asked: dict[str, Any] = {"objective": "min", "study": tmp_path, "seed": 1, "epochs": 2, "search": "random"}
+    asked: dict[str, Any] = {
+        "objective": "min",
+        "study": tmp_path,
+        "seed": 1,
+        "epochs": 2,
+        "search": "random",
+    }
     paceline.tune(stepwise, schedule=First(), trials=4, **asked)
     study = paceline.resume(tmp_path, stepwise, trials=6, schedule=First())
     assert [len(trial.measurements) for trial in study.trials] == [2, 1] * 3
-    with pytest.raises(InvalidInput, match=r"schedule is 'first'.*expected that schedule again.*schedule=\.\.\."):
+    with pytest.raises(
+        InvalidInput, match=r"schedule is 'first'.*expected that schedule again.*schedule=\.\.\."
+    ):
         paceline.resume(tmp_path, stepwise, trials=8)
 
 
-def test_a_registered_strategy_need_not_be_passed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registered_strategy_need_not_be_passed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from paceline.search import base
 
     monkeypatch.setattr(base._registry, "_kinds", dict(base._registry._kinds))
     paceline.search.register(Counting)
     paceline.tune(function, search=Counting(), trials=4, objective="min", study=tmp_path)
-    assert [trial.config["k"] for trial in paceline.resume(tmp_path, function, trials=6).trials] == list(range(6))
+    assert [
+        trial.config["k"] for trial in paceline.resume(tmp_path, function, trials=6).trials
+    ] == list(range(6))
 
     class Other(Counting):
         pass
@@ -354,8 +453,12 @@ class Stop:
 
 @hypothesis_settings(max_examples=10, deadline=None)
 @given(
-    before=st.tuples(st.sampled_from(SCHEDULES), st.sampled_from(["random", "cmaes"]), st.booleans()),
-    after=st.tuples(st.sampled_from(SCHEDULES), st.sampled_from(["random", "cmaes"]), st.booleans()),
+    before=st.tuples(
+        st.sampled_from(SCHEDULES), st.sampled_from(["random", "cmaes"]), st.booleans()
+    ),
+    after=st.tuples(
+        st.sampled_from(SCHEDULES), st.sampled_from(["random", "cmaes"]), st.booleans()
+    ),
     stop=st.integers(1, 60),
 )
 def test_whatever_takes_over_ends_every_trial(
@@ -375,6 +478,10 @@ def test_whatever_takes_over_ends_every_trial(
     assert all(trial.state.is_final for trial in record.trials.values())
     assert any(trial.state is TrialState.COMPLETED for trial in record.trials.values())
     if after[0] == "full":
-        running = [number for number, trial in record.trials.items() if trial.state is TrialState.STOPPED]
-        assert all(record.num_measured(number) < 9 for number in running)  # those that the first had stopped
+        running = [
+            number for number, trial in record.trials.items() if trial.state is TrialState.STOPPED
+        ]
+        assert all(
+            record.num_measured(number) < 9 for number in running
+        )  # those that the first had stopped
     assert record.settings["schedule"]["schedule"] == after[0]

@@ -1,4 +1,6 @@
-"""What events add up to, kept beside them: with the rest it is the same as all of them, wherever it was cut."""
+"""What events add up to, kept beside them: with the rest it is the same as all of them, wherever it
+was cut.
+"""
 
 import json
 import math
@@ -54,7 +56,10 @@ numbers = st.integers(0, 3)
 
 def opening() -> list[Event]:
     created = StudyCreated(
-        2, {"metric": "score", "direction": "maximize"}, {"name": "made", "kind": "function"}, SETTINGS
+        2,
+        {"metric": "score", "direction": "maximize"},
+        {"name": "made", "kind": "function"},
+        SETTINGS,
     )
     return [created, SessionStarted({"python": "3"}), SpaceChanged(SPACE.to_json()), Noted("note")]
 
@@ -68,7 +73,10 @@ maybe = st.none() | epochs
 ends = st.sampled_from([state for state in TrialState if state.is_final])
 texts = st.text(max_size=3)
 several = st.sampled_from([(), (0.1, 0.2)])
-sides, changed = st.sampled_from(["default", "winner"]), st.just({"default": ("a,b",), "winner": ("kind",)})
+sides, changed = (
+    st.sampled_from(["default", "winner"]),
+    st.just({"default": ("a,b",), "winner": ("kind",)}),
+)
 pairs, flags, seconds = st.integers(1, 3), st.booleans(), st.floats(0, 100)
 config = st.just({"rate": 0.5, "epochs": 3})
 afterwards = st.one_of(
@@ -108,7 +116,13 @@ def everything(folded: Folded) -> Any:
     best = record.best if record.created else None
     longest = record.longest({"rate": 0.5, "epochs": 1}, 1)
     counts = [record.num_ended(state) for state in TrialState]
-    derived = plain(best), plain(longest), record.space.to_json(), counts, [plain(t) for t in record.all_trials()]
+    derived = (
+        plain(best),
+        plain(longest),
+        record.space.to_json(),
+        counts,
+        [plain(t) for t in record.all_trials()],
+    )
     return folded.last, plain(record), plain(folded.clock), plain(folded.clock.timeline()), derived
 
 
@@ -123,10 +137,15 @@ def folded_of(stored: list[Stored]) -> Folded:
 @given(steps=steps, cut=st.integers(0, 40))
 def test_a_snapshot_and_the_rest_are_all_of_it(steps: list[tuple[float, Event]], cut: int) -> None:
     begun: list[Event] = [*opening(), *(asked(number, 0.5, 3) for number in range(4))]
-    now, stored = 1000.0, [Stored(number, 1000.0, event) for number, event in enumerate(begun, start=1)]
+    now, stored = (
+        1000.0,
+        [Stored(number, 1000.0, event) for number, event in enumerate(begun, start=1)],
+    )
     ended = set()
     for pause, event in steps:
-        if isinstance(event, TrialStarted | EpochMeasured | TrialPaused | TrialDecided | TrialEnded):
+        if isinstance(
+            event, TrialStarted | EpochMeasured | TrialPaused | TrialDecided | TrialEnded
+        ):
             if event.number in ended:
                 continue  # a trial that has ended is never mentioned again
             ended |= {event.number} if isinstance(event, TrialEnded) else set()
@@ -148,7 +167,13 @@ def test_a_snapshot_and_the_rest_are_all_of_it(steps: list[tuple[float, Event]],
 def test_every_field_of_a_record_is_stored() -> None:
     """What `apply` keeps is in declared fields, or follows from them."""
     kept = {one.name for one in fields(Folded().record)}
-    assert set(vars(Folded().record)) - kept == {"space", "settings", "_best", "_counts", "_longest"}
+    assert set(vars(Folded().record)) - kept == {
+        "space",
+        "settings",
+        "_best",
+        "_counts",
+        "_longest",
+    }
 
 
 # -- in the store
@@ -198,15 +223,21 @@ def test_it_is_written_now_and_then_and_read_instead_of_the_events(store: StudyS
     later = store.snapshot()
     assert later is not None
     assert later.last == store.last()
-    with sqlite3.connect(store.directory / "study.db") as raw:  # that it is read shows where an event says otherwise
-        raw.execute("UPDATE events SET body = replace(body, 'random', 'sobol') WHERE kind = 'TrialAsked'")
+    with sqlite3.connect(
+        store.directory / "study.db"
+    ) as raw:  # that it is read shows where an event says otherwise
+        raw.execute(
+            "UPDATE events SET body = replace(body, 'random', 'sobol') WHERE kind = 'TrialAsked'"
+        )
         raw.execute("UPDATE events SET checksum = NULL")
     assert fold(store).record.trials[0].origin == "random"
     raw.close()
 
 
 def test_a_small_study_has_none(tmp_path: Path) -> None:
-    with paceline.open_study(tmp_path, {"x": paceline.Float(0.0, 1.0)}, "max", search="random") as study:
+    with paceline.open_study(
+        tmp_path, {"x": paceline.Float(0.0, 1.0)}, "max", search="random"
+    ) as study:
         study.tell(study.ask()[0], 1.0)
     reader = StudyStore(tmp_path, writable=False)
     assert reader.snapshot() is None
@@ -214,13 +245,15 @@ def test_a_small_study_has_none(tmp_path: Path) -> None:
 
 
 CHANGES = {
-    "of another version": "UPDATE snapshot SET body = replace(body, '\"version\":1', '\"version\":0')",
+    "of another version": "UPDATE snapshot SET body = replace(body, '\"version\":1', "
+    "'\"version\":0')",
     "damaged": "UPDATE snapshot SET body = substr(body, 1, length(body) / 2)",
     "no JSON": "UPDATE snapshot SET body = '{'",
     "of other bytes": "UPDATE snapshot SET body = x'00ff'",
     "ahead of the events": "UPDATE snapshot SET last = 1000000",
     "a table of an older form": "DROP TABLE snapshot",
-    "with a field that is not known": "UPDATE snapshot SET body = replace(body, '\"notes\"', '\"remarks\"')",
+    "with a field that is not known": "UPDATE snapshot SET body = replace(body, '\"notes\"', "
+    "'\"remarks\"')",
 }
 
 
@@ -250,7 +283,9 @@ STALE = (
 
 
 @pytest.mark.parametrize("change", STALE)
-def test_one_of_another_version_is_written_again_by_the_next_writer_alone(store: StudyStore, change: str) -> None:
+def test_one_of_another_version_is_written_again_by_the_next_writer_alone(
+    store: StudyStore, change: str
+) -> None:
     keep_snapshot(store)
     directory = store.directory
     good = store.snapshot()

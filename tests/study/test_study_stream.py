@@ -1,4 +1,6 @@
-"""`tune` on a stream: each batch loaded once for all that train side by side, and plain words for what cannot be."""
+"""`tune` on a stream: each batch loaded once for all that train side by side, and plain words for
+what cannot be.
+"""
 
 import os
 import signal
@@ -48,14 +50,21 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 def build(hp: HyperParameters) -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
     rate = hp.Float("rate", 1e-3, 1.0, sampling="log")
-    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     return model
 
 
 def tune(data: Any, study: Path, **options: Any) -> paceline.Study:
     settings: dict[str, Any] = {
-        "objective": "val_accuracy", "epochs": 2, "trials": 4, "seed": 1, "display": False, "final": False,
-    }  # fmt: skip
+        "objective": "val_accuracy",
+        "epochs": 2,
+        "trials": 4,
+        "seed": 1,
+        "display": False,
+        "final": False,
+    }
     return paceline.tune(build, data, study=study, **{**settings, **options})
 
 
@@ -76,7 +85,9 @@ def test_each_batch_is_loaded_once_an_epoch_for_all(tmp_path: Path) -> None:
     for trial in study.trials[:2]:  # what fit makes of the same network
         keras.utils.set_random_seed(trial.seed)
         model = build(HyperParameters(study.space, trial.config))
-        history = model.fit(Batches(), validation_data=Batches(2, seed=1), epochs=2, shuffle=False, verbose=0).history
+        history = model.fit(
+            Batches(), validation_data=Batches(2, seed=1), epochs=2, shuffle=False, verbose=0
+        ).history
         measured = {name: values[-1] for name, values in history.items()}
         assert trial.measurements[-1].metrics == pytest.approx(measured, abs=1e-5)
 
@@ -84,7 +95,10 @@ def test_each_batch_is_loaded_once_an_epoch_for_all(tmp_path: Path) -> None:
 def test_a_study_goes_on_after_the_dataset_failed(tmp_path: Path) -> None:
     data, validation = Batches(), (Batches(2, seed=1).x, Batches(2, seed=1).y)
     data.breaks_in = 3
-    with pytest.raises(InvalidInput, match=r"Batches raised OSError at batch 1 of 5: the share is not mounted; expect"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"Batches raised OSError at batch 1 of 5: the share is not mounted; expect",
+    ):
         tune(data, tmp_path / "s", validation=validation, epochs=12)
     mended = Batches()
     study = tune(mended, tmp_path / "s", validation=validation, epochs=12)
@@ -113,16 +127,26 @@ def test_an_interrupted_study_goes_on_at_the_epoch_where_it_stopped(tmp_path: Pa
 
 
 def test_without_validation_data_a_training_metric_is_tuned(tmp_path: Path) -> None:
-    study = tune(Batches(), tmp_path / "s", objective="accuracy", validation=None, class_weight={0: 1.0, 1: 3.0})
+    study = tune(
+        Batches(),
+        tmp_path / "s",
+        objective="accuracy",
+        validation=None,
+        class_weight={0: 1.0, 1: 3.0},
+    )
     assert study.best.score is not None
     assert "val_loss" not in study.best.measurements[-1].metrics
     assert any("No validation data" in note for note in study.record.notes)
-    again = paceline.resume(tmp_path / "s", build, Batches(), trials=6, class_weight={0: 1.0, 1: 3.0}, display=False)
+    again = paceline.resume(
+        tmp_path / "s", build, Batches(), trials=6, class_weight={0: 1.0, 1: 3.0}, display=False
+    )
     assert len(again.trials) == 6
 
     keras.utils.set_random_seed(study.trials[0].seed)
     model = build(HyperParameters(study.space, study.trials[0].config))
-    fitted = model.fit(Batches(), epochs=2, shuffle=False, verbose=0, class_weight={0: 1.0, 1: 3.0}).history["loss"]
+    fitted = model.fit(
+        Batches(), epochs=2, shuffle=False, verbose=0, class_weight={0: 1.0, 1: 3.0}
+    ).history["loss"]
     assert study.trials[0].measurements[-1].metrics["loss"] == pytest.approx(fitted[-1], abs=1e-5)
 
 
@@ -146,9 +170,17 @@ def test_networks_that_cannot_be_traced_have_the_dataset_to_themselves(tmp_path:
 
     data = OneAtATime(2)
     study = paceline.tune(
-        mixed, data, objective="val_accuracy", validation=Batches(2, seed=1), epochs=2, trials=4, seed=2,
-        display=False, final=False, study=tmp_path / "s",
-    )  # fmt: skip
+        mixed,
+        data,
+        objective="val_accuracy",
+        validation=Batches(2, seed=1),
+        epochs=2,
+        trials=4,
+        seed=2,
+        display=False,
+        final=False,
+        study=tmp_path / "s",
+    )
     programs = Counter(trial.program == "fit" for trial in study.trials)
     assert set(programs) == {True, False}
     assert data.epochs == 2 * programs[True] + 2
@@ -158,15 +190,29 @@ def test_networks_that_cannot_be_traced_have_the_dataset_to_themselves(tmp_path:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": Choice([8, 16])}, "batch_size is a hyperparameter and data is the stream Batches"),
+        (
+            {"batch_size": Choice([8, 16])},
+            "batch_size is a hyperparameter and data is the stream Batches",
+        ),
         ({}, "validation is 0.1 and data is the stream Batches; expected validation data apart"),
-        ({"validation": "mnist"}, "validation is a str and data is a stream; expected another keras.utils.PyDataset"),
-        ({"validation": Batches(2), "sample_weight": np.ones(3)}, "sample_weight was given and data is the stream"),
+        (
+            {"validation": "mnist"},
+            "validation is a str and data is a stream; expected another keras.utils.PyDataset",
+        ),
+        (
+            {"validation": Batches(2), "sample_weight": np.ones(3)},
+            "sample_weight was given and data is the stream",
+        ),
         ({"validation": Batches(2), "test": 0.1}, "test is 0.1; expected another"),
-        ({"validation": Batches(2), "objective": ("val_auc", "max")}, "objective is 'val_auc'; expected one of"),
+        (
+            {"validation": Batches(2), "objective": ("val_auc", "max")},
+            "objective is 'val_auc'; expected one of",
+        ),
     ],
 )
-def test_what_does_not_go_with_a_stream_is_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_what_does_not_go_with_a_stream_is_refused(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(InvalidInput, match=message):
         tune(Batches(), tmp_path / "s", **options)
     assert not (tmp_path / "s").exists()
@@ -179,5 +225,11 @@ def test_a_batch_size_that_build_asks_for_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInput, match="batch_size is a hyperparameter"):
         paceline.tune(
-            asks, Batches(), objective="val_loss", validation=Batches(), trials=2, study=tmp_path / "s", display=False
+            asks,
+            Batches(),
+            objective="val_loss",
+            validation=Batches(),
+            trials=2,
+            study=tmp_path / "s",
+            display=False,
         )

@@ -51,7 +51,12 @@ def has_run(code: Path) -> bool:
 def made(code: Path, study: Path, trials: int = 1) -> paceline.Study:
     """A study as it is made by somebody; that the code ran then is forgotten."""
     found = paceline.tune(
-        f"{code}:objective", objective="max", trials=trials, search="random", study=study, display=False
+        f"{code}:objective",
+        objective="max",
+        trials=trials,
+        search="random",
+        study=study,
+        display=False,
     )
     code.with_suffix(".ran").unlink()
     forget(code)
@@ -62,7 +67,11 @@ def forget(code: Path) -> None:
     """As in another process: the file has not been imported."""
     import sys
 
-    for name in [name for name, module in sys.modules.items() if getattr(module, "__file__", None) == str(code)]:
+    for name in [
+        name
+        for name, module in sys.modules.items()
+        if getattr(module, "__file__", None) == str(code)
+    ]:
         del sys.modules[name]
 
 
@@ -81,18 +90,26 @@ def test_somebody_elses_code_is_not_run_until_that_is_said(
     made(code, study)
     as_another_user(tmp_path, monkeypatch)
     for enter in (paceline.resume, paceline.finish):
-        with pytest.raises(InvalidInput, match=r"theirs\.py:objective as its code, which was not run: .*trust=True"):
+        with pytest.raises(
+            InvalidInput, match=r"theirs\.py:objective as its code, which was not run: .*trust=True"
+        ):
             enter(study, display=False)
     result = CliRunner().invoke(app, ["resume", str(study)])
     assert result.exit_code == 2
     assert "--trust" in result.stderr
     assert not has_run(code)
-    assert CliRunner().invoke(app, ["resume", str(study), "--trials", "2", "--trust"]).exit_code == 0
+    assert (
+        CliRunner().invoke(app, ["resume", str(study), "--trials", "2", "--trust"]).exit_code == 0
+    )
     assert has_run(code)
-    assert len(paceline.resume(study, trials=3, display=False).trials) == 3  # what was trusted once is not asked again
+    assert (
+        len(paceline.resume(study, trials=3, display=False).trials) == 3
+    )  # what was trusted once is not asked again
 
 
-def test_what_the_user_names_now_is_trusted(tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_user_names_now_is_trusted(
+    tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, study = write("named.py"), tmp_path / "s"
     made(code, study)
     as_another_user(tmp_path, monkeypatch)
@@ -123,7 +140,10 @@ def test_a_signature_is_of_one_file_and_name(tmp_path: Path, write: Write) -> No
         (body,) = raw.execute("SELECT body FROM events WHERE kind = 'StudyCreated'").fetchone()
         created: dict[str, Any] = json.loads(body)
         created["settings"]["source"]["build"] = f"{other}:objective"
-        raw.execute("UPDATE events SET body = ?, checksum = NULL WHERE kind = 'StudyCreated'", [json.dumps(created)])
+        raw.execute(
+            "UPDATE events SET body = ?, checksum = NULL WHERE kind = 'StudyCreated'",
+            [json.dumps(created)],
+        )
     raw.close()
     with pytest.raises(InvalidInput, match=r"other\.py:objective as its code, which was not run"):
         paceline.resume(study, trials=2, display=False)
@@ -142,7 +162,9 @@ def test_a_signature_that_is_none(tmp_path: Path, write: Write, forged: object) 
     assert not has_run(code)
 
 
-def test_the_key_is_the_users_own_and_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_the_users_own_and_is_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PACELINE_STATE", str(tmp_path / "state"))
     settings = {"source": {"build": "/a/b.py:c"}}
     first, again = trust.remembered(settings), trust.remembered(settings)
@@ -152,5 +174,7 @@ def test_the_key_is_the_users_own_and_is_made_once(tmp_path: Path, monkeypatch: 
     assert len(key.read_bytes()) == 32
     assert trust.remembered({"source": {"build": None}}) == trust.remembered({}) == {}
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("PACELINE_STATE", str(tmp_path / "file"))  # where no key can be kept, nothing is remembered
+    monkeypatch.setenv(
+        "PACELINE_STATE", str(tmp_path / "file")
+    )  # where no key can be kept, nothing is remembered
     assert trust.remembered(settings) == {}

@@ -22,24 +22,35 @@ Build = Callable[[Any], keras.Model]
 def data(rows: int = 240) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, 4)).astype("float32")
-    return x, (x @ np.array([1.0, -2.0, 0.5, 0.0], "float32") + 0.1 * rng.normal(size=rows)).astype("float32")
+    return x, (x @ np.array([1.0, -2.0, 0.5, 0.0], "float32") + 0.1 * rng.normal(size=rows)).astype(
+        "float32"
+    )
 
 
 def network(learning_rate: float, units: int = 4, activation: str = "relu") -> keras.Model:
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, activation), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(units, activation), keras.layers.Dense(1)]
+    )
     model.compile(keras.optimizers.SGD(learning_rate), loss="mse", metrics=["mae"])
     return model
 
 
 def build(hp: Any) -> keras.Model:
-    return network(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log"), hp.Choice("units", [4, 8]))
+    return network(
+        hp.Float("learning_rate", 1e-3, 1e-1, sampling="log"), hp.Choice("units", [4, 8])
+    )
 
 
 def tune(directory: Path, build: Build = build, **options: Any) -> paceline.Study:
     settings = {
-        "objective": "val_loss", "epochs": 2, "trials": 6, "seed": 3, "validation": 0.2, "display": False,
+        "objective": "val_loss",
+        "epochs": 2,
+        "trials": 6,
+        "seed": 3,
+        "validation": 0.2,
+        "display": False,
         "final": False,
-    }  # fmt: skip
+    }
     return paceline.tune(build, data(), study=directory, **{**settings, **options})
 
 
@@ -61,7 +72,9 @@ def test_a_rate_that_may_be_zero_does_not_keep_networks_apart(tmp_path: Path) ->
 
     def build(hp: Any) -> keras.Model:
         dropout = keras.layers.Dropout(hp.Float("dropout", 0.0, 0.5))
-        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "relu"), dropout, keras.layers.Dense(1)])
+        model = keras.Sequential(
+            [keras.Input((4,)), keras.layers.Dense(4, "relu"), dropout, keras.layers.Dense(1)]
+        )
         model.compile(keras.optimizers.SGD(1e-2), loss="mse")
         return model
 
@@ -80,15 +93,20 @@ def test_the_best_of_a_study_is_what_its_model_gives(six: paceline.Study) -> Non
     table = study.trials_dataframe()
     assert list(table["score"]) == [trial.score for trial in study.trials]
     assert set(table["config_units"]) <= {4, 8}
-    # the model that comes back is the one that was scored: same weights, hence the same loss on the same rows
+    # the model that comes back is the one that was scored: same weights, hence the same loss on the
+    # same rows
     from paceline.data import load, split
 
     parts = split(load(data(), seed=3), validation=0.2, seed=3, standardize=False, batch_rows=32)
-    loss = study.best_model().evaluate(parts.x_val, parts.y_val, verbose=0, return_dict=True)["loss"]
+    loss = study.best_model().evaluate(parts.x_val, parts.y_val, verbose=0, return_dict=True)[
+        "loss"
+    ]
     assert loss == pytest.approx(study.best.score, rel=1e-5)
 
 
-def test_the_same_seed_is_the_same_study_and_the_second_compiles_nothing(tmp_path: Path, six: paceline.Study) -> None:
+def test_the_same_seed_is_the_same_study_and_the_second_compiles_nothing(
+    tmp_path: Path, six: paceline.Study
+) -> None:
     one, other = six, tune(tmp_path / "other")
     assert [t.config for t in one.trials] == [t.config for t in other.trials]
     assert [t.score for t in one.trials] == [t.score for t in other.trials]
@@ -101,7 +119,9 @@ def test_one_program_is_compiled_once_for_each_structure(tmp_path: Path) -> None
     study = tune(tmp_path / "study", trials=8)
     keys = [(event.program, event.num_lanes) for event in study.record.compilations]
     assert len(keys) == len(set(keys))
-    assert len({trial.program for trial in study.trials}) == 2  # units 4 and 8; the learning rate is a number
+    assert (
+        len({trial.program for trial in study.trials}) == 2
+    )  # units 4 and 8; the learning rate is a number
 
 
 def test_trials_is_a_total_and_more_of_them_continue(tmp_path: Path) -> None:
@@ -118,10 +138,14 @@ def test_trials_that_differ_only_in_epochs_train_once(tmp_path: Path) -> None:
     def one_rate(hp: Any) -> keras.Model:
         return network(hp.Choice("learning_rate", [0.01, 0.05]))
 
-    study = tune(tmp_path / "study", one_rate, epochs=paceline.Choice([1, 3]), search="grid", trials=None)
+    study = tune(
+        tmp_path / "study", one_rate, epochs=paceline.Choice([1, 3]), search="grid", trials=None
+    )
     assert len(study.trials) == 4
     measured = [event for event in events(tmp_path / "study") if isinstance(event, EpochMeasured)]
-    assert len(measured) == 6  # two learning rates, three epochs each; the short trials are read off
+    assert (
+        len(measured) == 6
+    )  # two learning rates, three epochs each; the short trials are read off
     for trial in study.trials:
         assert len(trial.measurements) == trial.config["epochs"]
         assert trial.score == trial.measurements[-1].metrics["val_loss"]
@@ -131,7 +155,9 @@ def test_trials_that_differ_only_in_epochs_train_once(tmp_path: Path) -> None:
 def test_a_program_that_depends_on_the_number_of_epochs_is_not_shared(tmp_path: Path) -> None:
     def decaying(hp: Any) -> keras.Model:
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
-        rate = keras.optimizers.schedules.CosineDecay(hp.Choice("rate", [0.05, 0.1]), 6 * hp.get("epochs"))
+        rate = keras.optimizers.schedules.CosineDecay(
+            hp.Choice("rate", [0.05, 0.1]), 6 * hp.get("epochs")
+        )
         model.compile(keras.optimizers.SGD(rate), loss="mse")
         return model
 
@@ -144,7 +170,13 @@ def test_batch_size_may_be_a_hyperparameter(tmp_path: Path) -> None:
     def fixed_net(hp: Any) -> keras.Model:
         return network(hp.Choice("learning_rate", [0.01, 0.05]))
 
-    study = tune(tmp_path / "study", fixed_net, batch_size=paceline.Choice([16, 32]), search="grid", trials=None)
+    study = tune(
+        tmp_path / "study",
+        fixed_net,
+        batch_size=paceline.Choice([16, 32]),
+        search="grid",
+        trials=None,
+    )
     assert {trial.config["batch_size"] for trial in study.trials} == {16, 32}
     assert len({trial.program for trial in study.trials}) == 2
 
@@ -153,7 +185,15 @@ def test_patience_and_keeping_the_best_epoch(tmp_path: Path) -> None:
     def overshooting(hp: Any) -> keras.Model:
         return network(hp.Choice("learning_rate", [0.02, 0.4]))
 
-    study = tune(tmp_path / "study", overshooting, search="grid", trials=None, epochs=12, patience=2, keep="best")
+    study = tune(
+        tmp_path / "study",
+        overshooting,
+        search="grid",
+        trials=None,
+        epochs=12,
+        patience=2,
+        keep="best",
+    )
     for trial in study.trials:
         losses = [m.metrics["val_loss"] for m in trial.measurements]
         if trial.state is TrialState.COMPLETED:
@@ -196,7 +236,16 @@ def test_when_all_the_first_trials_fail_it_stops_and_says_so(tmp_path: Path) -> 
 
     with pytest.raises(AllTrialsFailed, match=r"first \d+ trials all failed.*never"):
         tune(tmp_path / "study", hopeless, trials=40, search="random")
-    assert len([t for t in paceline.load_study(tmp_path / "study").trials if t.state is TrialState.FAILED]) >= 10
+    assert (
+        len(
+            [
+                t
+                for t in paceline.load_study(tmp_path / "study").trials
+                if t.state is TrialState.FAILED
+            ]
+        )
+        >= 10
+    )
 
 
 def test_what_cannot_be_traced_runs_alone_beside_the_others(tmp_path: Path) -> None:
@@ -235,14 +284,23 @@ def test_class_weights_are_weights_of_rows(tmp_path: Path) -> None:
     def classifier(hp: Any) -> keras.Model:
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
         rate = hp.Choice("rate", [0.1, 0.2])
-        model.compile(keras.optimizers.SGD(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile(
+            keras.optimizers.SGD(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
         return model
 
     options: Mapping[str, Any] = {
-        "objective": "loss", "epochs": 1, "search": "grid", "seed": 1, "display": False, "final": False,
-    }  # fmt: skip
+        "objective": "loss",
+        "epochs": 1,
+        "search": "grid",
+        "seed": 1,
+        "display": False,
+        "final": False,
+    }
     plain = paceline.tune(classifier, (x, labels), study=tmp_path / "plain", **options)
-    weighted = paceline.tune(classifier, (x, labels), study=tmp_path / "w", class_weight={0: 1.0, 1: 3.0}, **options)
+    weighted = paceline.tune(
+        classifier, (x, labels), study=tmp_path / "w", class_weight={0: 1.0, 1: 3.0}, **options
+    )
     assert weighted.best.score != plain.best.score
 
 
@@ -259,11 +317,16 @@ def test_class_weights_are_weights_of_rows(tmp_path: Path) -> None:
         ({"keep": "some"}, "keep is 'some'"),
         ({"build": lambda hp: None}, "build\\(hp\\)"),
         ({"build": lambda hp: network(0.01)}, "no hyperparameter"),
-        ({"build": lambda hp: keras.Sequential([keras.layers.Dense(hp.Int("u", 1, 2))])}, "not compiled"),
+        (
+            {"build": lambda hp: keras.Sequential([keras.layers.Dense(hp.Int("u", 1, 2))])},
+            "not compiled",
+        ),
         ({"build": lambda hp: network(hp.Float("rate", 1.0, 0.1))}, "min_value"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+def test_bad_input_is_refused_before_anything_is_written(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InvalidInput, match=message):
         tune(tmp_path / "study", **options)
     assert not (tmp_path / "study").exists()
@@ -273,9 +336,16 @@ def test_a_directory_of_another_study_is_refused(tmp_path: Path) -> None:
     tune(tmp_path / "study", trials=2)
     with pytest.raises(StudyMismatch, match="data"):
         paceline.tune(
-            build, (data()[0] + 1, data()[1]), objective="val_loss", epochs=2, trials=2, seed=3, validation=0.2,
-            study=tmp_path / "study", display=False,
-        )  # fmt: skip
+            build,
+            (data()[0] + 1, data()[1]),
+            objective="val_loss",
+            epochs=2,
+            trials=2,
+            seed=3,
+            validation=0.2,
+            study=tmp_path / "study",
+            display=False,
+        )
     with pytest.raises(StudyMismatch, match=r"space differs in .*rate"):
         tune(tmp_path / "study", lambda hp: network(hp.Float("rate", 0.1, 0.2)), trials=2)
     with pytest.raises(StudyMismatch, match="objective"):
@@ -309,6 +379,10 @@ def test_the_record_is_the_sum_of_its_events(tmp_path: Path) -> None:
     again = Record.of(events(tmp_path / "study"))
     assert again.all_trials() == study.trials
     connection = sqlite3.connect(tmp_path / "study" / "study.db")
-    assert connection.execute("pragma journal_mode").fetchone()[0] == "delete"  # no writer: no files beside it
+    assert (
+        connection.execute("pragma journal_mode").fetchone()[0] == "delete"
+    )  # no writer: no files beside it
     connection.close()
-    assert not any(isinstance(event, Noted) and "alone" in event.text for event in events(tmp_path / "study"))
+    assert not any(
+        isinstance(event, Noted) and "alone" in event.text for event in events(tmp_path / "study")
+    )

@@ -56,7 +56,15 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
     """A study of networks; to be looked at, and to be gone on with by the last test."""
     directory = tmp_path_factory.mktemp("studies") / "networks"
     return paceline.tune(
-        build, ROWS, objective="val_loss", epochs=1, trials=8, seed=3, final=False, study=directory, search="bayes"
+        build,
+        ROWS,
+        objective="val_loss",
+        epochs=1,
+        trials=8,
+        seed=3,
+        final=False,
+        study=directory,
+        search="bayes",
     )
 
 
@@ -68,7 +76,10 @@ def test_a_network_is_trained_within_the_range_that_it_asked_for(networks: pacel
     assert all(trial.error is None for trial in networks.trials)
     legal(networks)
     notes = " ".join(networks.record.notes)
-    assert "rate is 2 hyperparameters, as the builds show: Float('rate', 0.0001, 0.01, sampling='log') where" in notes
+    assert (
+        "rate is 2 hyperparameters, as the builds show: Float('rate', 0.0001, 0.01, "
+        "sampling='log') where" in notes
+    )
 
 
 def test_everything_that_looks_at_it_knows_both(networks: paceline.Study) -> None:
@@ -88,18 +99,25 @@ def test_an_ablation_changes_what_can_be_changed_alone(networks: paceline.Study)
     for changes in sides.values():
         for name, config in changes.items():
             assert config == space.complete(config), name
-    assert set(next(iter(sides.values()))) == {"", "optimizer"}  # the rate of one is none of the other
+    assert set(next(iter(sides.values()))) == {
+        "",
+        "optimizer",
+    }  # the rate of one is none of the other
 
 
 def test_it_goes_on_as_it_was(networks: paceline.Study) -> None:
     more = paceline.resume(networks.directory, build, ROWS, trials=10)
-    assert [trial.config for trial in more.trials[:8]] == [trial.config for trial in networks.trials]
+    assert [trial.config for trial in more.trials[:8]] == [
+        trial.config for trial in networks.trials
+    ]
     legal(more)
 
     def other(hp: Any) -> keras.Model:
         hp.Choice("optimizer", ["adam", "sgd"])
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
-        model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-4, 1e-2, sampling="log")), loss="mse")
+        model.compile(
+            keras.optimizers.SGD(hp.Float("rate", 1e-4, 1e-2, sampling="log")), loss="mse"
+        )
         return model
 
     with pytest.raises(StudyMismatch, match="the space differs in rate"):
@@ -108,7 +126,9 @@ def test_it_goes_on_as_it_was(networks: paceline.Study) -> None:
 
 @pytest.mark.parametrize("search", ["random", "bayes"])
 def test_a_function_is_answered_what_it_asked_for(tmp_path: Path, search: str) -> None:
-    study = paceline.tune(function, objective="min", search=search, trials=14, seed=2, study=tmp_path)
+    study = paceline.tune(
+        function, objective="min", search=search, trials=14, seed=2, study=tmp_path
+    )
     assert all(trial.error is None for trial in study.trials)
     assert [len(study.space.variants(name)) for name in study.space.names] == [1, 2, 1]
     assert study.space.variants("k")[0].conditions == (Condition("optimizer", ["adam"]),)
@@ -121,7 +141,13 @@ def test_a_function_is_answered_what_it_asked_for(tmp_path: Path, search: str) -
 def test_workers_agree_about_it(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(inspect.getsource(function)).replace(": Any", ""))
-    asked: dict[str, Any] = {"objective": "min", "search": "random", "trials": 12, "seed": 2, "in_flight": 4}
+    asked: dict[str, Any] = {
+        "objective": "min",
+        "search": "random",
+        "trials": 12,
+        "seed": 2,
+        "in_flight": 4,
+    }
     alone = paceline.tune(f"{script}:function", study=tmp_path / "alone", **asked)
     crew = paceline.tune(f"{script}:function", study=tmp_path / "crew", workers=2, **asked)
     assert [trial.config for trial in crew.trials] == [trial.config for trial in alone.trials]
@@ -134,8 +160,12 @@ def test_two_definitions_that_nothing_tells_apart_end_the_study(tmp_path: Path) 
     def moody(hp: Any) -> float:
         return float(hp.Int("n", 1, 3 + next(calls) % 2))
 
-    with pytest.raises(InvalidInput, match=r"'n' is asked for as Int\('n', 1, 3\) and as Int\('n', 1, 4\)"):
-        paceline.tune(moody, objective="min", search="random", trials=8, seed=1, study=tmp_path / "moody")
+    with pytest.raises(
+        InvalidInput, match=r"'n' is asked for as Int\('n', 1, 3\) and as Int\('n', 1, 4\)"
+    ):
+        paceline.tune(
+            moody, objective="min", search="random", trials=8, seed=1, study=tmp_path / "moody"
+        )
 
     def twice(hp: Any) -> float:
         try:
@@ -144,14 +174,31 @@ def test_two_definitions_that_nothing_tells_apart_end_the_study(tmp_path: Path) 
             return 0.0
 
     with pytest.raises(InvalidInput, match="under the same conditions"):
-        paceline.tune(twice, objective="min", search="random", trials=8, seed=1, study=tmp_path / "twice")
+        paceline.tune(
+            twice, objective="min", search="random", trials=8, seed=1, study=tmp_path / "twice"
+        )
 
 
 def test_fixed_values_of_a_function_are_checked_when_it_asks(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"fixed gives 'x' the value 99; expected a number from 0\.0 to 1\.0"):
-        paceline.tune(function, objective="min", trials=8, seed=1, fixed={"x": 99}, study=tmp_path / "wrong")
-    asked: dict[str, Any] = {"objective": "min", "trials": 5, "seed": 1, "search": "random", "study": tmp_path / "s"}
+    with pytest.raises(
+        InvalidInput, match=r"fixed gives 'x' the value 99; expected a number from 0\.0 to 1\.0"
+    ):
+        paceline.tune(
+            function, objective="min", trials=8, seed=1, fixed={"x": 99}, study=tmp_path / "wrong"
+        )
+    asked: dict[str, Any] = {
+        "objective": "min",
+        "trials": 5,
+        "seed": 1,
+        "search": "random",
+        "study": tmp_path / "s",
+    }
     study = paceline.tune(function, fixed={"x": 0.5, "kk": 3}, **asked)
     assert {trial.config["x"] for trial in study.trials} == {0.5}
-    assert "fixed is about 'kk', which the function has not asked for. Did you mean 'k'?" in study.record.notes
-    assert {trial.config["x"] for trial in paceline.resume(tmp_path / "s", function, trials=7).trials} == {0.5}
+    assert (
+        "fixed is about 'kk', which the function has not asked for. Did you mean 'k'?"
+        in study.record.notes
+    )
+    assert {
+        trial.config["x"] for trial in paceline.resume(tmp_path / "s", function, trials=7).trials
+    } == {0.5}

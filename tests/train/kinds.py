@@ -42,7 +42,8 @@ class Row:
         x, y, weights: the rows, those held out last.
         size: how many times larger than about 1 its losses are: rounding errors grow with them.
         alone: words of the reason why it trains alone; empty where it trains in a cohort.
-        odd: whether the tests give it smaller last batches, as the benchmark gives all: each is a program more.
+        odd: whether the tests give it smaller last batches, as the benchmark gives all: each is a
+            program more.
     """
 
     kinds: str
@@ -69,7 +70,12 @@ class Row:
 
 
 def network(
-    optimizer: Any, loss: Any, *hidden: Any, units: int = 3, activation: str | None = "softmax", **options: Any
+    optimizer: Any,
+    loss: Any,
+    *hidden: Any,
+    units: int = 3,
+    activation: str | None = "softmax",
+    **options: Any,
 ) -> keras.Model:
     model = keras.Sequential([*hidden, layers.Dense(units, activation)])
     model.compile(optimizer, loss, **options)
@@ -124,7 +130,10 @@ class OwnLoss(keras.Model):  # type: ignore[misc]
 
     def __init__(self, gain: float) -> None:
         super().__init__()
-        self.dense, self.gain = layers.Dense(1, activity_regularizer=regularizers.L1(gain / 10)), gain
+        self.dense, self.gain = (
+            layers.Dense(1, activity_regularizer=regularizers.L1(gain / 10)),
+            gain,
+        )
 
     def build(self, input_shape: Any) -> None:
         self.dense.build(input_shape)
@@ -172,7 +181,10 @@ class LowLevel(keras.Model):  # type: ignore[misc]
         num = len(self.tracked.variables)
         tracked = self.tracked.stateless_update_state(variables[:num], loss)
         off = self.off.stateless_update_state(variables[num:], y, found)
-        logs = {"loss": self.tracked.stateless_result(tracked), "off": self.off.stateless_result(off)}
+        logs = {
+            "loss": self.tracked.stateless_result(tracked),
+            "off": self.off.stateless_result(off),
+        }
         return logs, [*tracked, *off]
 
     def train_step(self, state: Any, data: Any) -> Any:
@@ -197,9 +209,11 @@ def low_level(rate: float) -> keras.Model:
 
 
 LOSSES = {
-    "poisson": "softplus", "hinge": "tanh", "binary_focal_crossentropy": "sigmoid",
+    "poisson": "softplus",
+    "hinge": "tanh",
+    "binary_focal_crossentropy": "sigmoid",
     "mean_squared_logarithmic_error": "softplus",
-}  # fmt: skip
+}
 
 
 def many_outputs(rate: float) -> keras.Model:
@@ -211,15 +225,20 @@ def many_outputs(rate: float) -> keras.Model:
     heads = {name: layers.Dense(1, activation, name=name)(x) for name, activation in LOSSES.items()}
     model = keras.Model({"a": a, "b": b}, heads)
     model.compile(
-        optimizers.Nadam(rate / 10), {name: name for name in LOSSES},
-        loss_weights={name: rate * (1 + n) for n, name in enumerate(LOSSES)}, weighted_metrics={"hinge": ["mae"]},
-    )  # fmt: skip
+        optimizers.Nadam(rate / 10),
+        {name: name for name in LOSSES},
+        loss_weights={name: rate * (1 + n) for n, name in enumerate(LOSSES)},
+        weighted_metrics={"hinge": ["mae"]},
+    )
     return model
 
 
 def attention(rate: float) -> keras.Model:
     x = inputs = keras.Input((3, 4))
-    x = layers.MultiHeadAttention(2, 4, dropout=rate, use_bias=False)(x, x, use_causal_mask=True) + x
+    x = (
+        layers.MultiHeadAttention(2, 4, dropout=rate, use_bias=False)(x, x, use_causal_mask=True)
+        + x
+    )
     x = layers.LayerNormalization(epsilon=rate / 100)(x)
     model = keras.Model(inputs, layers.Dense(3, "softmax")(layers.GlobalAveragePooling1D()(x)))
     model.compile(optimizers.Muon(rate / 10), SPARSE, metrics=["accuracy"])
@@ -227,10 +246,21 @@ def attention(rate: float) -> keras.Model:
 
 
 def adapted(rate: float) -> keras.Model:
-    frozen, low_rank, small = layers.BatchNormalization(trainable=False), layers.Dense(5), layers.Dense(5)
-    model = keras.Sequential([
-        keras.Input((6,)), frozen, low_rank, layers.LeakyReLU(negative_slope=rate), small, layers.Dense(3, "softmax"),
-    ])  # fmt: skip
+    frozen, low_rank, small = (
+        layers.BatchNormalization(trainable=False),
+        layers.Dense(5),
+        layers.Dense(5),
+    )
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            frozen,
+            low_rank,
+            layers.LeakyReLU(negative_slope=rate),
+            small,
+            layers.Dense(3, "softmax"),
+        ]
+    )
     low_rank.enable_lora(2)
     small.quantize("int8")
     model.compile(optimizers.Adam(optimizers.schedules.ExponentialDecay(rate, 3, 0.9)), SPARSE)
@@ -238,9 +268,13 @@ def adapted(rate: float) -> keras.Model:
 
 
 def connectionist(rate: float) -> keras.Model:
-    model = keras.Sequential([
-        layers.Conv1D(4, 2, padding="causal"), layers.TimeDistributed(layers.Dense(4, "selu")), layers.Dense(4),
-    ])  # fmt: skip
+    model = keras.Sequential(
+        [
+            layers.Conv1D(4, 2, padding="causal"),
+            layers.TimeDistributed(layers.Dense(4, "selu")),
+            layers.Dense(4),
+        ]
+    )
     schedule = optimizers.schedules.PiecewiseConstantDecay([3], [rate, rate / 2])
     model.compile(optimizers.RMSprop(schedule, centered=True), "ctc")
     return model
@@ -248,160 +282,289 @@ def connectionist(rate: float) -> keras.Model:
 
 TABLE = [
     Row(
-        "SGD with nesterov momentum, batch norm, 2D convolution, max pooling, average pooling, dropout, top-k, gelu",
+        "SGD with nesterov momentum, batch norm, 2D convolution, max pooling, average pooling, "
+        "dropout, top-k, gelu",
         lambda rate: network(
-            optimizers.SGD(rate, momentum=1 - rate, nesterov=True), SPARSE,
-            layers.Conv2D(3, 3, use_bias=False), layers.BatchNormalization(momentum=1 - rate),
-            layers.Activation("gelu"), layers.MaxPooling2D(), layers.AveragePooling2D(2), layers.Flatten(),
+            optimizers.SGD(rate, momentum=1 - rate, nesterov=True),
+            SPARSE,
+            layers.Conv2D(3, 3, use_bias=False),
+            layers.BatchNormalization(momentum=1 - rate),
+            layers.Activation("gelu"),
+            layers.MaxPooling2D(),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
             layers.Dropout(rate),
             metrics=[metrics.SparseTopKCategoricalAccuracy(2)],
-        ), IMAGES, CLASSES, odd=True,
+        ),
+        IMAGES,
+        CLASSES,
+        odd=True,
     ),
     Row(
-        "transposed convolution, separable convolution, depthwise convolution, grouped convolution, "
-        "dilated convolution, strides, channels first, upsampling, cropping, zero padding, global max pooling",
+        "transposed convolution, separable convolution, depthwise convolution, grouped "
+        "convolution, "
+        "dilated convolution, strides, channels first, upsampling, cropping, zero padding, global "
+        "max pooling",
         lambda rate: network(
-            optimizers.SGD(rate), SPARSE, layers.Conv2D(4, 3, padding="same", groups=2),
-            layers.DepthwiseConv2D(3, padding="same"), layers.Conv2DTranspose(3, 2, strides=2),
-            layers.ZeroPadding2D(1), layers.Cropping2D(2), layers.SeparableConv2D(3, 3, dilation_rate=2),
-            layers.UpSampling2D(2), layers.Conv2D(3, 3, strides=2, data_format="channels_first"),
+            optimizers.SGD(rate),
+            SPARSE,
+            layers.Conv2D(4, 3, padding="same", groups=2),
+            layers.DepthwiseConv2D(3, padding="same"),
+            layers.Conv2DTranspose(3, 2, strides=2),
+            layers.ZeroPadding2D(1),
+            layers.Cropping2D(2),
+            layers.SeparableConv2D(3, 3, dilation_rate=2),
+            layers.UpSampling2D(2),
+            layers.Conv2D(3, 3, strides=2, data_format="channels_first"),
             layers.GlobalMaxPooling2D(),
-        ), IMAGES, CLASSES,
+        ),
+        IMAGES,
+        CLASSES,
     ),
     Row(
         "3D convolution, ConvLSTM, 3D average pooling",
         lambda rate: network(
-            optimizers.SGD(rate, clipnorm=rate), SPARSE, layers.ConvLSTM2D(2, 2, return_sequences=True),
-            layers.Conv3D(2, 2), layers.GlobalAveragePooling3D(),
-        ), VIDEOS, CLASSES,
+            optimizers.SGD(rate, clipnorm=rate),
+            SPARSE,
+            layers.ConvLSTM2D(2, 2, return_sequences=True),
+            layers.Conv3D(2, 2),
+            layers.GlobalAveragePooling3D(),
+        ),
+        VIDEOS,
+        CLASSES,
     ),
     Row(
         "random flip, random contrast, random erasing, resizing, rescaling, spatial dropout",
         lambda rate: network(
-            optimizers.SGD(rate), SPARSE, layers.Rescaling(1 / 255), layers.RandomFlip(),
-            layers.RandomContrast(0.3, value_range=(0, 1)), layers.RandomErasing(0.5, value_range=(0, 1)),
-            layers.Resizing(4, 4), layers.SpatialDropout2D(0.3), layers.Flatten(),
-        ), (255 * IMAGES).astype("uint8"), CLASSES,
+            optimizers.SGD(rate),
+            SPARSE,
+            layers.Rescaling(1 / 255),
+            layers.RandomFlip(),
+            layers.RandomContrast(0.3, value_range=(0, 1)),
+            layers.RandomErasing(0.5, value_range=(0, 1)),
+            layers.Resizing(4, 4),
+            layers.SpatialDropout2D(0.3),
+            layers.Flatten(),
+        ),
+        (255 * IMAGES).astype("uint8"),
+        CLASSES,
     ),
     Row(
         "Adamax, no input shape, AUC, F1, IoU, precision, float64 inputs",
         lambda rate: network(
-            optimizers.Adamax(rate), "categorical_crossentropy", layers.Dense(5, "tanh"),
-            metrics=[metrics.AUC(), metrics.F1Score("macro"), metrics.OneHotMeanIoU(3), metrics.Precision()],
-        ), X.astype("float64"), ONE_HOT,
+            optimizers.Adamax(rate),
+            "categorical_crossentropy",
+            layers.Dense(5, "tanh"),
+            metrics=[
+                metrics.AUC(),
+                metrics.F1Score("macro"),
+                metrics.OneHotMeanIoU(3),
+                metrics.Precision(),
+            ],
+        ),
+        X.astype("float64"),
+        ONE_HOT,
     ),
     Row(
         "averaged weights",
-        lambda rate: network(optimizers.SGD(rate, use_ema=True, ema_momentum=0.9), SPARSE), X, CLASSES, odd=True,
+        lambda rate: network(optimizers.SGD(rate, use_ema=True, ema_momentum=0.9), SPARSE),
+        X,
+        CLASSES,
+        odd=True,
     ),
     Row(
         "averaged weights written back",
         lambda rate: network(
-            optimizers.Adam(rate, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=2), SPARSE,
-        ), X, CLASSES,
+            optimizers.Adam(rate, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=2),
+            SPARSE,
+        ),
+        X,
+        CLASSES,
     ),
-    Row("an optimizer that averages by itself", lambda rate: network(Averaged(rate), SPARSE), X, CLASSES, odd=True),
+    Row(
+        "an optimizer that averages by itself",
+        lambda rate: network(Averaged(rate), SPARSE),
+        X,
+        CLASSES,
+        odd=True,
+    ),
     Row(
         "loss scaling, mixed float16",
         lambda rate: network(
-            optimizers.LossScaleOptimizer(optimizers.SGD(rate, use_ema=True), initial_scale=8.0), SPARSE,
+            optimizers.LossScaleOptimizer(optimizers.SGD(rate, use_ema=True), initial_scale=8.0),
+            SPARSE,
             layers.Dense(4, "relu", dtype="mixed_float16"),
-        ), X, CLASSES,
+        ),
+        X,
+        CLASSES,
     ),
     Row(
         "bfloat16, mixed bfloat16, float16",
         lambda rate: network(
-            optimizers.SGD(rate), SPARSE, layers.Dense(4, "relu", dtype="mixed_bfloat16"),
-            layers.Dense(4, "relu", dtype="bfloat16"), layers.Dense(4, "relu", dtype="float16"),
-        ), X, CLASSES,
+            optimizers.SGD(rate),
+            SPARSE,
+            layers.Dense(4, "relu", dtype="mixed_bfloat16"),
+            layers.Dense(4, "relu", dtype="bfloat16"),
+            layers.Dense(4, "relu", dtype="float16"),
+        ),
+        X,
+        CLASSES,
     ),
     Row(
         "a sum as loss, elu",
         lambda rate: network(
-            optimizers.SGD(rate / 20), losses.SparseCategoricalCrossentropy(reduction="sum"), layers.Dense(4, "elu"),
-        ), X, CLASSES, size=50, odd=True,
+            optimizers.SGD(rate / 20),
+            losses.SparseCategoricalCrossentropy(reduction="sum"),
+            layers.Dense(4, "elu"),
+        ),
+        X,
+        CLASSES,
+        size=50,
+        odd=True,
     ),
     Row(
         "Adagrad, ignored labels, sample weights",
-        lambda rate: network(optimizers.Adagrad(rate), losses.SparseCategoricalCrossentropy(ignore_class=0)),
-        X, CLASSES, np.linspace(0.1, 2, ALL, dtype="float32"), odd=True,
+        lambda rate: network(
+            optimizers.Adagrad(rate), losses.SparseCategoricalCrossentropy(ignore_class=0)
+        ),
+        X,
+        CLASSES,
+        np.linspace(0.1, 2, ALL, dtype="float32"),
+        odd=True,
     ),
     Row(
         "RMSprop, GRU, recurrent dropout, masking",
         lambda rate: network(
-            optimizers.RMSprop(rate), SPARSE, layers.Masking(),
+            optimizers.RMSprop(rate),
+            SPARSE,
+            layers.Masking(),
             layers.GRU(3, dropout=0.3, recurrent_dropout=rate, unroll=True),
-        ), SEQUENCES, CLASSES, odd=True,
+        ),
+        SEQUENCES,
+        CLASSES,
+        odd=True,
     ),
     Row(
         "AdamW, masked embedding, bidirectional LSTM, int32 inputs",
         lambda rate: network(
-            optimizers.AdamW(rate, weight_decay=rate / 10), SPARSE,
+            optimizers.AdamW(rate, weight_decay=rate / 10),
+            SPARSE,
             layers.Embedding(5, 3, mask_zero=True),
             layers.Bidirectional(layers.LSTM(2, recurrent_regularizer=regularizers.L2(rate / 10))),
-        ), WORDS, CLASSES,
+        ),
+        WORDS,
+        CLASSES,
     ),
     Row(
         "Muon, multi-head attention, causal mask, layer norm",
-        attention, np.concatenate([SEQUENCES, SEQUENCES[:, :, :1]], axis=2), CLASSES,
+        attention,
+        np.concatenate([SEQUENCES, SEQUENCES[:, :, :1]], axis=2),
+        CLASSES,
     ),
     Row(
         "Lion, label smoothing, Gaussian noise, group norm, unit norm, spectral norm",
         lambda rate: network(
-            optimizers.Lion(rate / 10), losses.CategoricalCrossentropy(label_smoothing=rate),
-            layers.GaussianNoise(rate), layers.SpectralNormalization(layers.Dense(4, "tanh")),
-            layers.GroupNormalization(2), layers.UnitNormalization(),
-        ), X, ONE_HOT,
+            optimizers.Lion(rate / 10),
+            losses.CategoricalCrossentropy(label_smoothing=rate),
+            layers.GaussianNoise(rate),
+            layers.SpectralNormalization(layers.Dense(4, "tanh")),
+            layers.GroupNormalization(2),
+            layers.UnitNormalization(),
+        ),
+        X,
+        ONE_HOT,
     ),
     Row(
         "Huber, values clipped, targets of one dimension",
-        lambda rate: network(optimizers.SGD(rate, clipvalue=rate), "huber", units=1, activation=None),
-        X, NUMBERS[:, 0],
+        lambda rate: network(
+            optimizers.SGD(rate, clipvalue=rate), "huber", units=1, activation=None
+        ),
+        X,
+        NUMBERS[:, 0],
     ),
     Row(
         "Adafactor, RMS norm, mean absolute error",
-        lambda rate: network(optimizers.Adafactor(rate), "mae", layers.RMSNormalization(), units=1, activation=None),
-        X, NUMBERS,
+        lambda rate: network(
+            optimizers.Adafactor(rate), "mae", layers.RMSNormalization(), units=1, activation=None
+        ),
+        X,
+        NUMBERS,
     ),
     Row(
         "Adadelta, accumulated gradients, bool targets",
         lambda rate: network(
-            optimizers.Adadelta(rate, gradient_accumulation_steps=2), "binary_crossentropy", layers.Dense(4),
-            units=1, activation="sigmoid", metrics=["accuracy"],
-        ), X, NUMBERS > 0, odd=True,
+            optimizers.Adadelta(rate, gradient_accumulation_steps=2),
+            "binary_crossentropy",
+            layers.Dense(4),
+            units=1,
+            activation="sigmoid",
+            metrics=["accuracy"],
+        ),
+        X,
+        NUMBERS > 0,
+        odd=True,
     ),
     Row(
-        "Ftrl, clipped by the global norm, log cosh, while loop, scan, cond, fori loop, switch, map, remat, custom jvp",
+        "Ftrl, clipped by the global norm, log cosh, while loop, scan, cond, fori loop, switch, "
+        "map, remat, custom jvp",
         lambda rate: network(
-            optimizers.Ftrl(rate, global_clipnorm=0.5), "log_cosh", Constants(8 * rate), layers.Dense(4, "mish"),
-            units=1, activation=None,
-        ), X, NUMBERS,
+            optimizers.Ftrl(rate, global_clipnorm=0.5),
+            "log_cosh",
+            Constants(8 * rate),
+            layers.Dense(4, "mish"),
+            units=1,
+            activation=None,
+        ),
+        X,
+        NUMBERS,
     ),
     Row(
         "amsgrad, cosine decay, KL divergence, swish, alpha dropout, Gaussian dropout",
         lambda rate: network(
-            optimizers.Adam(optimizers.schedules.CosineDecay(rate, 9), amsgrad=True), "kl_divergence",
-            layers.Dense(4, "swish"), layers.AlphaDropout(0.1), layers.GaussianDropout(0.1),
-        ), X, ONE_HOT,
+            optimizers.Adam(optimizers.schedules.CosineDecay(rate, 9), amsgrad=True),
+            "kl_divergence",
+            layers.Dense(4, "swish"),
+            layers.AlphaDropout(0.1),
+            layers.GaussianDropout(0.1),
+        ),
+        X,
+        ONE_HOT,
     ),
     Row(
-        "subclassed model, own train step, own compute loss, add loss, activity regularizer", own_loss, X, NUMBERS,
+        "subclassed model, own train step, own compute loss, add loss, activity regularizer",
+        own_loss,
+        X,
+        NUMBERS,
         odd=True,
     ),
-    Row("low-level train step, low-level test step, metrics of its own", low_level, X, NUMBERS, odd=True),
     Row(
-        "several inputs, several outputs, siamese, nested, tied layers, Nadam, loss weights, L1 and L2, "
-        + ", ".join(LOSSES),
-        many_outputs, {"a": X, "b": X[::-1].copy()}, {name: NUMBERS - NUMBERS.min() for name in LOSSES},
+        "low-level train step, low-level test step, metrics of its own",
+        low_level,
+        X,
+        NUMBERS,
+        odd=True,
+    ),
+    Row(
+        "several inputs, several outputs, siamese, nested, tied layers, Nadam, loss weights, L1 "
+        "and L2, " + ", ".join(LOSSES),
+        many_outputs,
+        {"a": X, "b": X[::-1].copy()},
+        {name: NUMBERS - NUMBERS.min() for name in LOSSES},
     ),
     Row("Adam, exponential decay, LoRA, int8, frozen batch norm, leaky ReLU", adapted, X, CLASSES),
     Row(
-        "CTC, causal convolution, time distributed, piecewise constant decay, selu, centered RMSprop",
-        connectionist, SEQUENCES, np.stack([CLASSES, CLASSES[::-1]], axis=1) % 3 + 1, size=10,
+        "CTC, causal convolution, time distributed, piecewise constant decay, selu, centered "
+        "RMSprop",
+        connectionist,
+        SEQUENCES,
+        np.stack([CLASSES, CLASSES[::-1]], axis=1) % 3 + 1,
+        size=10,
     ),
     Row(
         "not compiled",
-        lambda rate: network(optimizers.SGD(rate, use_ema=True), SPARSE, jit_compile=False), X, CLASSES,
+        lambda rate: network(optimizers.SGD(rate, use_ema=True), SPARSE, jit_compile=False),
+        X,
+        CLASSES,
         alone="jit_compile=False",
     ),
-]  # fmt: skip
+]

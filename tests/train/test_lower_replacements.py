@@ -35,7 +35,9 @@ def lowered(function: Any, *args: Any) -> tuple[Any, list[str]]:
 
         def checked(*operands: Any) -> list[Any]:
             outs = faster(*operands)
-            assert [jnp.shape(out) for out in outs] == [variable.aval.shape for variable in eqn.outvars], eqn
+            assert [jnp.shape(out) for out in outs] == [
+                variable.aval.shape for variable in eqn.outvars
+            ], eqn
             return outs
 
         return checked
@@ -45,7 +47,8 @@ def lowered(function: Any, *args: Any) -> tuple[Any, list[str]]:
 
 
 def both_compiled(function: Any, *args: Any, lanes: Any = None) -> tuple[Any, Any, list[str]]:
-    """``function(*args)`` with replacements and without, in one compilation; and which primitives were replaced.
+    """``function(*args)`` with replacements and without, in one compilation; and which primitives
+    were replaced.
 
     Under ``vmap`` with ``in_axes=lanes`` where they are given.
     """
@@ -64,7 +67,9 @@ def both_compiled(function: Any, *args: Any, lanes: Any = None) -> tuple[Any, An
 def assert_close(got: Any, want: Any) -> None:
     for g, w in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         assert g.dtype == w.dtype
-        np.testing.assert_allclose(g, w, rtol=TOLERANCE, atol=TOLERANCE * max(1e-6, float(jnp.abs(w).max())))
+        np.testing.assert_allclose(
+            g, w, rtol=TOLERANCE, atol=TOLERANCE * max(1e-6, float(jnp.abs(w).max()))
+        )
 
 
 def with_gradients(function: Any) -> Any:
@@ -90,14 +95,17 @@ def convolutions(draw: st.DrawFn) -> tuple[dict[str, Any], tuple[int, ...], tupl
     kernel = [draw(st.integers(1, 4)) for _ in range(rank)]
     images, channels, features = (draw(st.integers(1, 5)) for _ in range(3))
     dilation = [
-        draw(st.sampled_from([1, 1, 1, 2])) if (k - 1) * 2 < n else 1 for n, k in zip(size, kernel, strict=True)
+        draw(st.sampled_from([1, 1, 1, 2])) if (k - 1) * 2 < n else 1
+        for n, k in zip(size, kernel, strict=True)
     ]
     params: dict[str, Any] = {
         "window_strides": [draw(st.integers(1, 3)) for _ in range(rank)],
         "padding": draw(
             st.one_of(
                 st.sampled_from(["SAME", "VALID"]),
-                st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=rank, max_size=rank),
+                st.lists(
+                    st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=rank, max_size=rank
+                ),
             )
         ),
         "rhs_dilation": dilation,
@@ -116,8 +124,10 @@ def convolution_of(params: dict[str, Any]) -> Any:
 
 
 convolution_2d: dict[str, Any] = {
-    "window_strides": (1, 1), "padding": "SAME", "dimension_numbers": ("NHWC", "HWIO", "NHWC")
-}  # fmt: skip
+    "window_strides": (1, 1),
+    "padding": "SAME",
+    "dimension_numbers": ("NHWC", "HWIO", "NHWC"),
+}
 
 
 @settings(max_examples=10, deadline=None)
@@ -135,10 +145,20 @@ def test_a_convolution_and_its_gradients(case: Any, seed: int) -> None:
 @given(convolutions(), st.sampled_from([(0, 0), (None, 0), (0, None), (1, -1)]))
 def test_lanes_of_a_convolution(case: Any, axes: tuple[int | None, int | None]) -> None:
     params, *shapes = case
-    assume(0 not in jax.eval_shape(convolution_of(params), *(jax.ShapeDtypeStruct(s, "float32") for s in shapes)).shape)
+    assume(
+        0
+        not in jax.eval_shape(
+            convolution_of(params), *(jax.ShapeDtypeStruct(s, "float32") for s in shapes)
+        ).shape
+    )
     pairs = list(zip(shapes, axes, strict=True))
-    x, w = (normal(i, *(shape if axis is None else (3, *shape))) for i, (shape, axis) in enumerate(pairs))
-    x, w = (a if axis is None else np.moveaxis(a, 0, axis) for a, axis in zip((x, w), axes, strict=True))
+    x, w = (
+        normal(i, *(shape if axis is None else (3, *shape)))
+        for i, (shape, axis) in enumerate(pairs)
+    )
+    x, w = (
+        a if axis is None else np.moveaxis(a, 0, axis) for a, axis in zip((x, w), axes, strict=True)
+    )
     got, want, _ = both_compiled(with_gradients(convolution_of(params)), x, w, lanes=axes)
     assert_close(got, want)
 
@@ -161,7 +181,9 @@ def test_a_transposed_convolution() -> None:
     def up(x: jax.Array, w: jax.Array) -> Any:
         return lax.conv_transpose(x, w, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
-    got, want, replaced = both_compiled(with_gradients(up), normal(0, 2, 5, 6, 3), normal(1, 3, 3, 3, 4))
+    got, want, replaced = both_compiled(
+        with_gradients(up), normal(0, 2, 5, 6, 3), normal(1, 3, 3, 3, 4)
+    )
     assert replaced == ["conv_general_dilated"] * 3
     assert_close(got, want)
 
@@ -171,7 +193,9 @@ def test_a_transposed_convolution() -> None:
 def test_groups(channels: int, features: int, groups: int, strides: tuple[int, int]) -> None:
     params = {**convolution_2d, "window_strides": strides, "feature_group_count": groups}
     x, w = normal(0, 5, 7, 6, channels), normal(1, 2, 3, 2, channels // groups, features)
-    got, want, replaced = both_compiled(with_gradients(convolution_of(params)), x, w, lanes=(None, 0))
+    got, want, replaced = both_compiled(
+        with_gradients(convolution_of(params)), x, w, lanes=(None, 0)
+    )
     assert replaced == ["conv_general_dilated"] * 3
     assert_close(got, want)
 
@@ -180,18 +204,28 @@ def test_groups(channels: int, features: int, groups: int, strides: tuple[int, i
 def test_other_types_keep_the_original(dtype: Any) -> None:
     x, w = jnp.ones((2, 6, 6, 4), dtype), jnp.ones((3, 3, 4, 4), dtype)
     assert lowered(convolution_of(convolution_2d), x, w)[1] == []
-    assert lowered(lambda x: lax.reduce_window(x, dtype(0), lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"), x)[1] == []
+    assert (
+        lowered(
+            lambda x: lax.reduce_window(x, dtype(0), lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"),
+            x,
+        )[1]
+        == []
+    )
 
 
 def test_other_platforms_keep_the_original() -> None:
-    eqn = jax.make_jaxpr(convolution_of(convolution_2d))(jnp.ones((2, 6, 6, 4)), jnp.ones((3, 3, 4, 4))).jaxpr.eqns[0]
+    eqn = jax.make_jaxpr(convolution_of(convolution_2d))(
+        jnp.ones((2, 6, 6, 4)), jnp.ones((3, 3, 4, 4))
+    ).jaxpr.eqns[0]
     assert replacement(eqn, platform="cpu") is not None
     assert replacement(eqn, platform="gpu") is None
 
 
 @st.composite
 def transposed_products(draw: st.DrawFn) -> tuple[Any, ...]:
-    """Shapes of two factors, the dimension numbers of their product, the axes that exchange what is left of them."""
+    """Shapes of two factors, the dimension numbers of their product, the axes that exchange what is
+    left of them.
+    """
     num_batch, num_sums = draw(st.integers(0, 2)), draw(st.integers(1, 2))
     num_left, num_right = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     names = [*(f"b{i}" for i in range(num_batch)), *(f"s{i}" for i in range(num_sums))]
@@ -199,7 +233,9 @@ def transposed_products(draw: st.DrawFn) -> tuple[Any, ...]:
     left = draw(st.permutations([*names, *(f"l{i}" for i in range(num_left))]))
     right = draw(st.permutations([*names, *(f"r{i}" for i in range(num_right))]))
     sums, batch = names[num_batch:], names[:num_batch]
-    numbers = tuple(tuple(tuple(f.index(n) for n in which) for f in (left, right)) for which in (sums, batch))
+    numbers = tuple(
+        tuple(tuple(f.index(n) for n in which) for f in (left, right)) for which in (sums, batch)
+    )
     first, last = num_batch + num_left, num_batch + num_left + num_right
     axes = (*range(num_batch), *range(first, last), *range(num_batch, first))
     return [sizes[n] for n in left], [sizes[n] for n in right], numbers, axes
@@ -226,7 +262,9 @@ def test_a_product_that_is_not_only_transposed_is_kept() -> None:
 
     assert lowered(product, x, y)[1] == []
     assert lowered(lambda a, b: product(a, b) + 1, x, y)[1] == []
-    assert lowered(lambda a, b: (product(a, b), product(a, b).T), x, y)[1] == ["dot_general"]  # of two, one is
+    assert lowered(lambda a, b: (product(a, b), product(a, b).T), x, y)[1] == [
+        "dot_general"
+    ]  # of two, one is
     assert lowered(lambda a, b: (p := product(a, b), p.T), x, y)[1] == []
     assert lowered(lambda a, b: (p := product(a, b)) @ p.T, x, y)[1] == []
 
@@ -238,7 +276,9 @@ def test_the_gradient_of_a_dense_layer_is_transposed_nowhere() -> None:
     steps = {}
     for replaced in (False, True):
         step = (lambda w, x: lowered(gradient, w, x)[0]) if replaced else gradient
-        compiled = jax.jit(jax.vmap(lambda w, x, step=step: w - 0.1 * step(w, x))).lower(w, x).compile()
+        compiled = (
+            jax.jit(jax.vmap(lambda w, x, step=step: w - 0.1 * step(w, x))).lower(w, x).compile()
+        )
         steps[replaced] = re.search(r"= \S+ transpose\(", str(compiled.as_text())) is not None
     assert steps == {False: True, True: False}
 
@@ -250,7 +290,11 @@ def poolings(draw: st.DrawFn) -> tuple[tuple[int, ...], dict[str, Any]]:
     strides = window if draw(st.booleans()) else tuple(draw(st.integers(1, 4)) for _ in range(rank))
     size = tuple(draw(st.integers(3, 9)) for _ in range(rank))
     padding = draw(st.sampled_from(["VALID", "SAME"]))
-    return (2, *size, 3), {"window": (1, *window, 1), "strides": (1, *strides, 1), "padding": padding}
+    return (2, *size, 3), {
+        "window": (1, *window, 1),
+        "strides": (1, *strides, 1),
+        "padding": padding,
+    }
 
 
 @settings(max_examples=10, deadline=None)
@@ -263,7 +307,10 @@ def test_pooling_and_its_gradient(case: Any, seed: int, many_ties: bool) -> None
 
     def pool(x: jax.Array) -> list[Any]:
         reductions: list[tuple[float, Any]] = [(-jnp.inf, lax.max), (0.0, lax.add)]
-        return [with_gradients(lambda x, r=r: lax.reduce_window(x, r[0], r[1], *args))(x) for r in reductions]
+        return [
+            with_gradients(lambda x, r=r: lax.reduce_window(x, r[0], r[1], *args))(x)
+            for r in reductions
+        ]
 
     got, want, replaced = both_compiled(pool, np.stack([x, -x], 1), lanes=1)
     assert replaced.count("select_and_scatter_add") == 1
@@ -274,14 +321,32 @@ def test_pooling_and_its_gradient(case: Any, seed: int, many_ties: bool) -> None
 def networks() -> list[Any]:
     layers = keras.layers
     return [
-        pytest.param((9, 9, 1), [layers.Conv2D(4, 3, padding="same"), layers.MaxPooling2D(2)], id="plain"),
-        pytest.param((9, 9, 3), [layers.Conv2D(4, 3, 2), layers.AveragePooling2D(2, padding="same")], id="strided"),
-        pytest.param((9, 8, 2), [layers.Conv2D(3, (3, 2), dilation_rate=2), layers.MaxPooling2D(3, 2)], id="dilated"),
-        pytest.param((20, 2), [layers.Conv1D(4, 5, padding="causal"), layers.MaxPooling1D(2)], id="one axis"),
-        pytest.param((8, 8, 4), [layers.SeparableConv2D(4, 3), layers.Conv2D(4, 2, groups=2)], id="groups"),
-        pytest.param((5, 5, 2), [layers.Conv2DTranspose(3, 3, strides=2), layers.AveragePooling2D(3, 2)], id="up"),
+        pytest.param(
+            (9, 9, 1), [layers.Conv2D(4, 3, padding="same"), layers.MaxPooling2D(2)], id="plain"
+        ),
+        pytest.param(
+            (9, 9, 3),
+            [layers.Conv2D(4, 3, 2), layers.AveragePooling2D(2, padding="same")],
+            id="strided",
+        ),
+        pytest.param(
+            (9, 8, 2),
+            [layers.Conv2D(3, (3, 2), dilation_rate=2), layers.MaxPooling2D(3, 2)],
+            id="dilated",
+        ),
+        pytest.param(
+            (20, 2), [layers.Conv1D(4, 5, padding="causal"), layers.MaxPooling1D(2)], id="one axis"
+        ),
+        pytest.param(
+            (8, 8, 4), [layers.SeparableConv2D(4, 3), layers.Conv2D(4, 2, groups=2)], id="groups"
+        ),
+        pytest.param(
+            (5, 5, 2),
+            [layers.Conv2DTranspose(3, 3, strides=2), layers.AveragePooling2D(3, 2)],
+            id="up",
+        ),
         pytest.param((4, 8, 8, 2), [layers.Conv3D(3, 2), layers.MaxPooling3D(2)], id="three axes"),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(("shape", "layers"), networks())
@@ -303,7 +368,9 @@ def test_inside_a_loop_over_lanes() -> None:
 
     def loss(w: jax.Array, x: jax.Array) -> jax.Array:
         y = jax.nn.relu(lax.conv_general_dilated(x, w, **convolution_2d))
-        return jnp.mean(lax.reduce_window(y, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") ** 2)
+        return jnp.mean(
+            lax.reduce_window(y, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") ** 2
+        )
 
     def trained(gradient: Any, w: jax.Array, x: jax.Array) -> Any:
         step: Any = jax.vmap(lambda w: w - 0.1 * gradient(w, x))

@@ -1,7 +1,9 @@
-"""Whether the size of validation batches makes no difference: what is said of a model is what its numbers do.
+"""Whether the size of validation batches makes no difference: what is said of a model is what its
+numbers do.
 
-Each model is traced at two sizes, and measured by Keras's own `evaluate` at both, on rows among which labels, masks and
-weights are unevenly spread. Where nothing is objected the two must agree; where they differ there must be an objection.
+Each model is traced at two sizes, and measured by Keras's own `evaluate` at both, on rows among
+which labels, masks and weights are unevenly spread. Where nothing is objected the two must agree;
+where they differ there must be an objection.
 """
 
 from collections.abc import Callable
@@ -22,19 +24,28 @@ ROWS, SIZE = 24, 6
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(ROWS, 4)).astype("float32")
 SEQUENCES = RNG.normal(size=(ROWS, 5, 3)).astype("float32")
-WORDS = np.sort(RNG.integers(0, 4, (ROWS, 5)), axis=1)[:, ::-1].astype("int32")  # 0 is padding, at the end
+WORDS = np.sort(RNG.integers(0, 4, (ROWS, 5)), axis=1)[:, ::-1].astype(
+    "int32"
+)  # 0 is padding, at the end
 IMAGES = RNG.normal(size=(ROWS, 6, 6, 3)).astype("float32")
 CLASSES = np.sort(RNG.integers(0, 3, ROWS)).astype("int32")
 ONE_HOT = np.eye(3, dtype="float32")[CLASSES]
-NUMBERS = np.abs(RNG.normal(size=(ROWS, 1))).astype("float32") + np.linspace(0, 3, ROWS, dtype="float32")[:, None]
+NUMBERS = (
+    np.abs(RNG.normal(size=(ROWS, 1))).astype("float32")
+    + np.linspace(0, 3, ROWS, dtype="float32")[:, None]
+)
 LABELS = np.sort(RNG.integers(0, 2, (ROWS, 1)), axis=0).astype("float32")
 WEIGHTS = np.linspace(0, 2, ROWS, dtype="float32")
 
 
 def network(
-    *hidden: keras.Layer, shape: tuple[int, ...] = (4,), units: int = 3, activation: str | None = "softmax",
-    loss: Any = "sparse_categorical_crossentropy", **compiled: Any,
-) -> keras.Model:  # fmt: skip
+    *hidden: keras.Layer,
+    shape: tuple[int, ...] = (4,),
+    units: int = 3,
+    activation: str | None = "softmax",
+    loss: Any = "sparse_categorical_crossentropy",
+    **compiled: Any,
+) -> keras.Model:
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input(shape), *hidden, layers.Dense(units, activation)])
     model.compile("sgd", loss, **compiled)
@@ -47,14 +58,18 @@ def traced(model: keras.Model, *data: Any) -> Traced:
 
 def measured(model: keras.Model, *data: Any, size: int = SIZE) -> dict[str, Any]:
     x, y, weight = (*data, None)[:3]
-    return dict(model.evaluate(x, y, sample_weight=weight, batch_size=size, verbose=0, return_dict=True))
+    return dict(
+        model.evaluate(x, y, sample_weight=weight, batch_size=size, verbose=0, return_dict=True)
+    )
 
 
 def difference(model: keras.Model, *data: Any) -> float:
     """Between validation in small batches and in one, relative where the numbers are large."""
     small, large = measured(model, *data), measured(model, *data, size=ROWS)
     pairs = [(np.asarray(small[name]), np.asarray(large[name])) for name in small]
-    return max(float(np.max(np.abs(one - other) / np.maximum(1, np.abs(other)))) for one, other in pairs)
+    return max(
+        float(np.max(np.abs(one - other) / np.maximum(1, np.abs(other)))) for one, other in pairs
+    )
 
 
 class Noted(layers.Layer):  # type: ignore[misc]
@@ -98,120 +113,225 @@ def two_outputs() -> keras.Model:
     keras.utils.set_random_seed(0)
     a, b = keras.Input((4,)), keras.Input((5, 3))
     x = layers.Concatenate()([a, layers.Flatten()(b), layers.Dot(1)([a, a])])
-    model = keras.Model([a, b], [layers.Dense(3, "softmax", name="kind")(x), layers.Dense(1, name="size")(x)])
+    model = keras.Model(
+        [a, b], [layers.Dense(3, "softmax", name="kind")(x), layers.Dense(1, name="size")(x)]
+    )
     model.compile(
-        "sgd", ["sparse_categorical_crossentropy", "mse"], loss_weights=[0.3, 2.0], metrics=[["accuracy"], ["mae"]]
+        "sgd",
+        ["sparse_categorical_crossentropy", "mse"],
+        loss_weights=[0.3, 2.0],
+        metrics=[["accuracy"], ["mae"]],
     )
     return model
 
 
 MULTI_CLASS = [
-    "accuracy", metrics.F1Score(average="macro"), metrics.TopKCategoricalAccuracy(2), metrics.OneHotMeanIoU(3),
-    metrics.AUC(multi_label=True, num_labels=3), metrics.CategoricalCrossentropy(), metrics.KLDivergence(),
-]  # fmt: skip
+    "accuracy",
+    metrics.F1Score(average="macro"),
+    metrics.TopKCategoricalAccuracy(2),
+    metrics.OneHotMeanIoU(3),
+    metrics.AUC(multi_label=True, num_labels=3),
+    metrics.CategoricalCrossentropy(),
+    metrics.KLDivergence(),
+]
 BINARY = [
-    "accuracy", metrics.AUC(), metrics.Precision(), metrics.Recall(), metrics.BinaryIoU(), metrics.TruePositives(),
+    "accuracy",
+    metrics.AUC(),
+    metrics.Precision(),
+    metrics.Recall(),
+    metrics.BinaryIoU(),
+    metrics.TruePositives(),
     metrics.SensitivityAtSpecificity(0.5),
-]  # fmt: skip
-REGRESSION = ["mae", "mse", metrics.RootMeanSquaredError(), metrics.R2Score(), metrics.MeanAbsolutePercentageError()]
+]
+REGRESSION = [
+    "mae",
+    "mse",
+    metrics.RootMeanSquaredError(),
+    metrics.R2Score(),
+    metrics.MeanAbsolutePercentageError(),
+]
 
 
 def activity() -> str | None:
-    """A penalty on outputs where Keras takes its mean over the batch; before 3.13 it took the sum."""
+    """A penalty on outputs where Keras takes its mean over the batch; before 3.13 it took the
+    sum.
+    """
     penalised = layers.Activation("linear", activity_regularizer="l1")
-    sums = [(penalised(np.ones((rows, 2), "float32")), float(penalised.losses[0]))[1] for rows in (2, 4)]
+    sums = [
+        (penalised(np.ones((rows, 2), "float32")), float(penalised.losses[0]))[1] for rows in (2, 4)
+    ]
     return "l1" if sums[0] == sums[1] else None
 
 
 FREE: dict[str, Callable[[], tuple[Any, ...]]] = {
-    "many metrics of classes": lambda: (network(loss="categorical_crossentropy", metrics=MULTI_CLASS), X, ONE_HOT),
+    "many metrics of classes": lambda: (
+        network(loss="categorical_crossentropy", metrics=MULTI_CLASS),
+        X,
+        ONE_HOT,
+    ),
     "many metrics of two classes": lambda: (
-        network(units=1, activation="sigmoid", loss="binary_crossentropy", metrics=BINARY), X, LABELS,
+        network(units=1, activation="sigmoid", loss="binary_crossentropy", metrics=BINARY),
+        X,
+        LABELS,
     ),
     "many metrics of numbers": lambda: (
-        network(units=1, activation=None, loss="huber", metrics=REGRESSION), X, NUMBERS,
+        network(units=1, activation=None, loss="huber", metrics=REGRESSION),
+        X,
+        NUMBERS,
     ),
-    "weights of rows": lambda: (network(weighted_metrics=["accuracy"], metrics=["accuracy"]), X, CLASSES, WEIGHTS),
-    "label smoothing": lambda: (network(loss=losses.CategoricalCrossentropy(label_smoothing=0.1)), X, ONE_HOT),
+    "weights of rows": lambda: (
+        network(weighted_metrics=["accuracy"], metrics=["accuracy"]),
+        X,
+        CLASSES,
+        WEIGHTS,
+    ),
+    "label smoothing": lambda: (
+        network(loss=losses.CategoricalCrossentropy(label_smoothing=0.1)),
+        X,
+        ONE_HOT,
+    ),
     "penalties": lambda: (
-        network(layers.Dense(4, kernel_regularizer="l2", activity_regularizer=activity()), loss="mse"), X, ONE_HOT,
+        network(
+            layers.Dense(4, kernel_regularizer="l2", activity_regularizer=activity()), loss="mse"
+        ),
+        X,
+        ONE_HOT,
     ),
     "frozen statistics and dropout": lambda: (
-        network(layers.Dense(5), layers.BatchNormalization(), layers.Dropout(0.3)), X, CLASSES,
+        network(layers.Dense(5), layers.BatchNormalization(), layers.Dropout(0.3)),
+        X,
+        CLASSES,
     ),
     "convolutions": lambda: (
         network(
-            layers.Conv2D(4, 3, padding="same", activation="relu"), layers.MaxPooling2D(), layers.SeparableConv2D(4, 2),
-            layers.GroupNormalization(2), layers.UpSampling2D(), layers.AveragePooling2D(2), layers.Flatten(),
+            layers.Conv2D(4, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.SeparableConv2D(4, 2),
+            layers.GroupNormalization(2),
+            layers.UpSampling2D(),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
             shape=(6, 6, 3),
-        ), IMAGES, CLASSES,
+        ),
+        IMAGES,
+        CLASSES,
     ),
     "recurrent": lambda: (
-        network(layers.Bidirectional(layers.GRU(3, return_sequences=True)), layers.LSTM(3), shape=(5, 3)),
-        SEQUENCES, CLASSES,
+        network(
+            layers.Bidirectional(layers.GRU(3, return_sequences=True)), layers.LSTM(3), shape=(5, 3)
+        ),
+        SEQUENCES,
+        CLASSES,
     ),
     "masks that end in a row": lambda: (
-        network(layers.Embedding(4, 3, mask_zero=True), layers.LSTM(3), shape=(5,)), WORDS, CLASSES,
+        network(layers.Embedding(4, 3, mask_zero=True), layers.LSTM(3), shape=(5,)),
+        WORDS,
+        CLASSES,
     ),
-    "a label for each step": lambda: (network(shape=(5, 3), metrics=["accuracy"]), SEQUENCES, WORDS % 3),
+    "a label for each step": lambda: (
+        network(shape=(5, 3), metrics=["accuracy"]),
+        SEQUENCES,
+        WORDS % 3,
+    ),
     "attention": lambda: (attention(), SEQUENCES, CLASSES),
     "two inputs and outputs": lambda: (two_outputs(), [X, SEQUENCES], [CLASSES, NUMBERS]),
     "a map over the rows": lambda: (
-        network(OfBatch(lambda x: ops.map(lambda row: row / ops.sum(row**2), x))), X, CLASSES,
+        network(OfBatch(lambda x: ops.map(lambda row: row / ops.sum(row**2), x))),
+        X,
+        CLASSES,
     ),
-}  # fmt: skip
+}
 """Models whose validation may be in batches of any size."""
 
 BOUND: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
     "a sum over rows as loss": (
-        lambda: (network(loss=losses.SparseCategoricalCrossentropy(reduction="sum")), X, CLASSES), "no sum",
+        lambda: (network(loss=losses.SparseCategoricalCrossentropy(reduction="sum")), X, CLASSES),
+        "no sum",
     ),
     "the root of a mean as loss": (
-        lambda: (network(units=1, activation=None, loss=root_of_mean), X, NUMBERS), "no sum",
+        lambda: (network(units=1, activation=None, loss=root_of_mean), X, NUMBERS),
+        "no sum",
     ),
     "a mean over some labels": (
-        lambda: (network(loss=losses.SparseCategoricalCrossentropy(ignore_class=0)), X, CLASSES), "no sum",
+        lambda: (network(loss=losses.SparseCategoricalCrossentropy(ignore_class=0)), X, CLASSES),
+        "no sum",
     ),
     "a mean over what is not masked": (
         lambda: (
-            network(layers.Embedding(4, 3, mask_zero=True), layers.LSTM(3, return_sequences=True), shape=(5,)),
-            WORDS, WORDS % 3,
-        ), "no sum",
+            network(
+                layers.Embedding(4, 3, mask_zero=True),
+                layers.LSTM(3, return_sequences=True),
+                shape=(5,),
+            ),
+            WORDS,
+            WORDS % 3,
+        ),
+        "no sum",
     ),
     "a mean weighted by rows": (
         lambda: (
             network(loss=losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight")),
-            X, CLASSES, WEIGHTS,
-        ), "no sum",
+            X,
+            CLASSES,
+            WEIGHTS,
+        ),
+        "no sum",
     ),
     "overlap of a batch": (lambda: (network(loss=losses.Tversky(axis=None)), X, ONE_HOT), "no sum"),
     "the largest error as metric": (
-        lambda: (network(units=1, activation=None, loss="mse", metrics=[largest_error]), X, NUMBERS), "no sum",
+        lambda: (
+            network(units=1, activation=None, loss="mse", metrics=[largest_error]),
+            X,
+            NUMBERS,
+        ),
+        "no sum",
     ),
     "the mean of the batch taken away": (
-        lambda: (network(OfBatch(lambda x: x - ops.mean(x, axis=0, keepdims=True))), X, CLASSES), "no sum",
+        lambda: (network(OfBatch(lambda x: x - ops.mean(x, axis=0, keepdims=True))), X, CLASSES),
+        "no sum",
     ),
     "every row compared with every other": (
-        lambda: (network(OfBatch(lambda x: ops.matmul(ops.softmax(ops.matmul(x, ops.transpose(x))), x))), X, CLASSES),
+        lambda: (
+            network(OfBatch(lambda x: ops.matmul(ops.softmax(ops.matmul(x, ops.transpose(x))), x))),
+            X,
+            CLASSES,
+        ),
         "no sum",
     ),
     "the place of a row in the batch": (
-        lambda: (network(OfBatch(lambda x: x + ops.arange(ops.shape(x)[0], dtype="float32")[:, None])), X, CLASSES),
+        lambda: (
+            network(OfBatch(lambda x: x + ops.arange(ops.shape(x)[0], dtype="float32")[:, None])),
+            X,
+            CLASSES,
+        ),
         "no sum",
     ),
-    "the next row": (lambda: (network(OfBatch(lambda x: x - ops.roll(x, 1, axis=0))), X, CLASSES), "no sum"),
+    "the next row": (
+        lambda: (network(OfBatch(lambda x: x - ops.roll(x, 1, axis=0))), X, CLASSES),
+        "no sum",
+    ),
     "the number of rows": (
-        lambda: (network(OfBatch(lambda x: x * ops.shape(x)[0])), X, CLASSES), "no sum",
+        lambda: (network(OfBatch(lambda x: x * ops.shape(x)[0])), X, CLASSES),
+        "no sum",
     ),
     "a choice by the whole batch": (
-        lambda: (network(OfBatch(lambda x: ops.cond(ops.sum(x) > 0, lambda: x, lambda: -x))), X, CLASSES), "no sum",
+        lambda: (
+            network(OfBatch(lambda x: ops.cond(ops.sum(x) > 0, lambda: x, lambda: -x))),
+            X,
+            CLASSES,
+        ),
+        "no sum",
     ),
     "a counter": (lambda: (network(Noted()), X, CLASSES), "changes its state"),
-    "random numbers": (lambda: (network(layers.GRU(3, dropout=0.5), shape=(5, 3)), SEQUENCES, CLASSES), "its state"),
-    "half precision": (
-        lambda: (network(layers.Dense(4, dtype="bfloat16"), loss="mse"), X, ONE_HOT), "float32",
+    "random numbers": (
+        lambda: (network(layers.GRU(3, dropout=0.5), shape=(5, 3)), SEQUENCES, CLASSES),
+        "its state",
     ),
-}  # fmt: skip
+    "half precision": (
+        lambda: (network(layers.Dense(4, dtype="bfloat16"), loss="mse"), X, ONE_HOT),
+        "float32",
+    ),
+}
 """Models that have to be validated in batches of the size that was asked for, and a word of why."""
 
 
@@ -235,9 +355,14 @@ def test_what_may_depend_on_the_batch_is_validated_as_fit_does_it(name: str) -> 
 
 
 def test_what_is_said_of_a_model_does_not_depend_on_which_came_first() -> None:
-    # the same equations, of which a constant decides whether they are a mean: it happens to be the larger batch's size
+    # the same equations, of which a constant decides whether they are a mean: it happens to be the
+    # larger batch's size
     def model(rows: Callable[[Any], float]) -> Traced:
-        return traced(network(units=1, activation=None, loss=lambda y, p: ops.sum((y - p) ** 2) / rows(y)), X, NUMBERS)
+        return traced(
+            network(units=1, activation=None, loss=lambda y, p: ops.sum((y - p) ** 2) / rows(y)),
+            X,
+            NUMBERS,
+        )
 
     mean, by_number = model(lambda y: float(y.shape[0])), model(lambda y: float(ROWS))
     assert mean.unmerged == ""
@@ -248,6 +373,8 @@ def test_what_is_said_of_a_model_does_not_depend_on_which_came_first() -> None:
 
 def test_a_batch_that_holds_all_rows_needs_no_proof() -> None:
     model = network(loss=losses.SparseCategoricalCrossentropy(reduction="sum"))
-    found = trace(model, Feed(TrainingData.of((X, CLASSES), (X, CLASSES)), SIZE, validation_batch_size=ROWS))
+    found = trace(
+        model, Feed(TrainingData.of((X, CLASSES), (X, CLASSES)), SIZE, validation_batch_size=ROWS)
+    )
     assert found.unmerged == ""
     assert "test_rest" not in found.parts

@@ -1,4 +1,6 @@
-"""Which steps are one program, and that a step runs with other numbers as if it had been traced with them."""
+"""Which steps are one program, and that a step runs with other numbers as if it had been traced
+with them.
+"""
 
 from typing import Any
 
@@ -38,7 +40,9 @@ def jitted(a: float, b: float) -> Any:
 @pytest.mark.parametrize("family", [scaled, looped, jitted])
 @settings(max_examples=10, deadline=None)
 @given(st.tuples(numbers, numbers), st.tuples(numbers, numbers))
-def test_steps_that_differ_in_numbers_are_one_program_and_run_as_traced(family: Any, one: Any, other: Any) -> None:
+def test_steps_that_differ_in_numbers_are_one_program_and_run_as_traced(
+    family: Any, one: Any, other: Any
+) -> None:
     first, second = anatomy(family(*one), X), anatomy(family(*other), X)
     assert first.digest == second.digest
     lifted = {i: jnp.float32(value) for i, value in enumerate(second.constants)}
@@ -60,21 +64,24 @@ def repeated(times: int) -> Any:
         (lambda x: x * 2.5, lambda x: x + 2.5),
         (lambda x: x.sum(axis=0), lambda x: x.sum(axis=1)),
         (lambda x: x[:1] * 1.5, lambda x: x[1:] * 1.5),
-        (lambda x: x * np.array([1, 2, 3], "float32"), lambda x: x * np.array([1, 2, 4], "float32")),
-        (lambda x: x ** 2, lambda x: x ** 3),
+        (
+            lambda x: x * np.array([1, 2, 3], "float32"),
+            lambda x: x * np.array([1, 2, 4], "float32"),
+        ),
+        (lambda x: x**2, lambda x: x**3),
         (lambda x: x.astype("int32"), lambda x: x.astype("int16")),
         (lambda x: (x * 1.5, x), lambda x: (x, x * 1.5)),
         (repeated(3), repeated(4)),
         (lambda x: x[:, 0] - x[:, 1] * 1.5, lambda x: x[:, 1] - x[:, 0] * 1.5),
     ],
-)  # fmt: skip
+)
 def test_steps_that_differ_otherwise_are_different_programs(one: Any, other: Any) -> None:
     assert anatomy(one, X).digest != anatomy(other, X).digest
 
 
 def test_the_digest_does_not_depend_on_the_process_or_the_names() -> None:
-    # made by Paceline 0.1.0 on jax 0.10.2 and Python 3.11; a change of it means that caches and records of programs
-    # from before are not recognised any more
+    # made by Paceline 0.1.0 on jax 0.10.2 and Python 3.11; a change of it means that caches and
+    # records of programs from before are not recognised any more
     def f(y: Any) -> Any:
         return y * 3.25 + 1
 
@@ -88,12 +95,18 @@ def test_constants_captured_as_arrays_count_too() -> None:
 
     first, second = anatomy(captured(2.5), X), anatomy(captured(3.5), X)
     assert first.digest == second.digest
-    (found,) = run(first.body, [X], {int(np.flatnonzero(first.constants != second.constants)[0]): jnp.float32(3.5)})
+    (found,) = run(
+        first.body,
+        [X],
+        {int(np.flatnonzero(first.constants != second.constants)[0]): jnp.float32(3.5)},
+    )
     np.testing.assert_allclose(found, X * 3.5, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("one", "other"), [(0.0, -0.0), (np.nan, -np.nan), (1.0, 1.0 + 2**-23)])
-def test_constants_of_bodies_that_are_not_entered_are_told_apart_bit_by_bit(one: float, other: float) -> None:
+def test_constants_of_bodies_that_are_not_entered_are_told_apart_bit_by_bit(
+    one: float, other: float
+) -> None:
     def inside(value: float) -> Any:
         return lax.composite(lambda x: jnp.copysign(x, np.float32(value)), "paceline.tests")
 

@@ -20,13 +20,19 @@ X = np.linspace(0.5, 2, 40, dtype="float32").reshape(8, 5)
 
 def build(sign: float) -> keras.Model:
     model = keras.Sequential(
-        [keras.Input((5,)), layers.Lambda(lambda x: jnp.copysign(x, np.float32(sign))), layers.Dense(1)]
+        [
+            keras.Input((5,)),
+            layers.Lambda(lambda x: jnp.copysign(x, np.float32(sign))),
+            layers.Dense(1),
+        ]
     )
     model.compile(keras.optimizers.SGD(0.1), "mse")
     return model
 
 
-@pytest.mark.parametrize("values", [[0.0, -0.0], [np.nan, float(np.copysign(np.nan, -1)), np.inf, -np.inf]])
+@pytest.mark.parametrize(
+    "values", [[0.0, -0.0], [np.nan, float(np.copysign(np.nan, -1)), np.inf, -np.inf]]
+)
 def test_signs_of_zero_infinity_and_nan(values: list[float]) -> None:
     gaps = SameAnswer((X, X[:, :1]), batch_size=8)(build, [{"sign": value} for value in values])
     assert max(gap.weights for gap in gaps) < 1e-6
@@ -37,13 +43,17 @@ def test_configurations_that_differ_in_the_sign_of_zero_are_two_trainings() -> N
     assert [[job.trial for job in group] for group in group_by_training(jobs)] == [[0, 2], [1]]
 
 
-def test_epochs_that_build_reads_make_another_training_where_only_the_sign_of_a_zero_follows() -> None:
+def test_epochs_that_build_reads_make_another_training_where_only_the_sign_of_a_zero_follows() -> (
+    None
+):
     def reads_epochs(hp: Any) -> keras.Model:
         hp.Float("sign", 0.0, 1.0)
         return build(0.0 if hp.Int("epochs", 1, 2) == 1 else -0.0)
 
     data = TrainingData.of((X, X[:, :1]), None)
     space = Space([Float("sign", 0.0, 1.0)])
-    preparation = Preparation(reads_epochs, data, Training(Objective.of("loss")), space, frozenset({"epochs"}), True)
+    preparation = Preparation(
+        reads_epochs, data, Training(Objective.of("loss")), space, frozenset({"epochs"}), True
+    )
     jobs = [Job(epochs, {"sign": 0.5, "epochs": epochs}, 1, epochs) for epochs in (1, 2)]
     assert len(preparation.prepare(jobs)) == 2

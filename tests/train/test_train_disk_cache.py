@@ -30,7 +30,10 @@ def run(cache: Path, **more: str) -> tuple[int, str]:
 
 def test_what_another_process_compiled_is_found_without_a_word(tmp_path: Path) -> None:
     assert run(tmp_path)[0] > 0
-    assert run(tmp_path) == (0, "")  # XLA would log kilobytes of false alarms on a processor with AVX-512
+    assert run(tmp_path) == (
+        0,
+        "",
+    )  # XLA would log kilobytes of false alarms on a processor with AVX-512
     assert len(list((tmp_path / "xla").iterdir())) == 1  # a folder for this kind of processor
 
 

@@ -16,7 +16,9 @@ def test_the_table_names_at_least_sixty_kinds() -> None:
 def test_two_epochs_are_those_of_fit(row: Row) -> None:
     gap = row.gap(row.odd)
     if np.isnan(gap.weights) and keras.__version__.startswith("3.12."):
-        pytest.skip("Keras 3.12 gives NaN for ignored labels where rows have weights, in fit as in a cohort")
+        pytest.skip(
+            "Keras 3.12 gives NaN for ignored labels where rows have weights, in fit as in a cohort"
+        )
     assert bool(gap.alone) == bool(row.alone)
     assert row.alone in gap.alone
     assert max(gap.weights, gap.optimizer, gap.metrics) < 1e-5

@@ -10,8 +10,23 @@ import pytest
 from paceline.train.feed import TrainingData
 from paceline.train.stream import ArrayBatches, Batches
 
-TYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32",
-         "float64", "complex64", "complex128", ml_dtypes.bfloat16]  # fmt: skip
+TYPES = [
+    "bool",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+    ml_dtypes.bfloat16,
+]
 
 
 class Sees(keras.Model):  # type: ignore[misc]
@@ -54,7 +69,9 @@ def test_types_are_those_that_fit_gives(dtype: Any) -> None:
     expected = seen_in_fit(*arrays)
     assert [str(part.dtype) for part in TrainingData.of(arrays, arrays).train] == expected
     assert [str(part.dtype) for part in Batches(ArrayBatches(arrays)).load(0)] == expected
-    assert [str(part.dtype) for part in Batches(Dataset(*arrays)).load(0)] == seen_in_fit(Dataset(*arrays))
+    assert [str(part.dtype) for part in Batches(Dataset(*arrays)).load(0)] == seen_in_fit(
+        Dataset(*arrays)
+    )
 
 
 @pytest.mark.parametrize("floatx", ["float16", "bfloat16"])

@@ -1,4 +1,6 @@
-"""Models that do not fit the data are refused in the user's words, before anything is written; all others pass."""
+"""Models that do not fit the data are refused in the user's words, before anything is written; all
+others pass.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -51,25 +53,75 @@ def without_loss(regularizer: Any = None, added: bool = False) -> Callable[[], k
 SPARSE, CATEGORICAL = "sparse_categorical_crossentropy", "categorical_crossentropy"
 
 REFUSED: dict[str, tuple[Callable[[], keras.Model], Any, str]] = {
-    "numbers for one-hot": (dense(10, CATEGORICAL), CLASSES, r"class numbers; expected loss='sparse_categorical"),
-    "one-hot for numbers": (dense(10, SPARSE), ONE_HOT, r"one-hot labels; expected loss='categorical"),
-    "numbers for several": (dense(10, "binary_crossentropy"), CLASSES, r"class numbers; expected loss='sparse_"),
-    "too few classes": (dense(5, SPARSE), CLASSES, r"has size 5 and the labels go up to 9.*keras\.layers\.Dense\(10\)"),
+    "numbers for one-hot": (
+        dense(10, CATEGORICAL),
+        CLASSES,
+        r"class numbers; expected loss='sparse_categorical",
+    ),
+    "one-hot for numbers": (
+        dense(10, SPARSE),
+        ONE_HOT,
+        r"one-hot labels; expected loss='categorical",
+    ),
+    "numbers for several": (
+        dense(10, "binary_crossentropy"),
+        CLASSES,
+        r"class numbers; expected loss='sparse_",
+    ),
+    "too few classes": (
+        dense(5, SPARSE),
+        CLASSES,
+        r"has size 5 and the labels go up to 9.*keras\.layers\.Dense\(10\)",
+    ),
     "too few, as an object": (
-        dense(5, keras.losses.SparseCategoricalCrossentropy(from_logits=True)), CLASSES, r"labels go up to 9"
+        dense(5, keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
+        CLASSES,
+        r"labels go up to 9",
     ),
     "one output for ten": (dense(1, SPARSE), CLASSES, r"has size 1 and the labels go up to 9"),
-    "two for ten": (dense(1, "binary_crossentropy"), CLASSES, r"labels from 0 to 9; expected labels 0 and 1"),
-    "a regression": (dense(10, SPARSE), NUMBERS, r"targets such as .*; expected class numbers, or loss='mse'"),
-    "too few one-hot": (dense(5, CATEGORICAL), ONE_HOT, r"must have the same shape.*output: \(rows, 5\) float32"),
+    "two for ten": (
+        dense(1, "binary_crossentropy"),
+        CLASSES,
+        r"labels from 0 to 9; expected labels 0 and 1",
+    ),
+    "a regression": (
+        dense(10, SPARSE),
+        NUMBERS,
+        r"targets such as .*; expected class numbers, or loss='mse'",
+    ),
+    "too few one-hot": (
+        dense(5, CATEGORICAL),
+        ONE_HOT,
+        r"must have the same shape.*output: \(rows, 5\) float32",
+    ),
     "more outputs than targets": (dense(3, "mse"), NUMBERS, r"size 1 where its output has size 3"),
     "more targets than outputs": (dense(1, "mae"), X[:, :2], r"size 2 where its output has size 1"),
-    "other inputs": (dense(1, "mse", features=5), NUMBERS, r"axis -1 of input shape to have value 5"),
-    "no loss": (dense(1, None, metrics=["mae"]), NUMBERS, r"compiled with loss=None and adds no loss.*expected a loss"),
-    "no loss for any output": (without_loss(), (NUMBERS, NUMBERS), r"compiled with loss=\[None, None\] and adds"),
-    "no loss but that of weights": (without_loss("l2"), (NUMBERS, NUMBERS), r"nothing would be trained"),
-    "one target for two outputs": (two_outputs, NUMBERS, r"different structures.*loss: \['mse', 'mse'\]"),
-}  # fmt: skip
+    "other inputs": (
+        dense(1, "mse", features=5),
+        NUMBERS,
+        r"axis -1 of input shape to have value 5",
+    ),
+    "no loss": (
+        dense(1, None, metrics=["mae"]),
+        NUMBERS,
+        r"compiled with loss=None and adds no loss.*expected a loss",
+    ),
+    "no loss for any output": (
+        without_loss(),
+        (NUMBERS, NUMBERS),
+        r"compiled with loss=\[None, None\] and adds",
+    ),
+    "no loss but that of weights": (
+        without_loss("l2"),
+        (NUMBERS, NUMBERS),
+        r"nothing would be trained",
+    ),
+    "one target for two outputs": (
+        two_outputs,
+        NUMBERS,
+        r"different structures.*loss: \['mse', 'mse'\]",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -80,7 +132,12 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(case: str, tmp_
         hp.Float("anything", 0.0, 1.0)
         return make()
 
-    options: dict[str, Any] = {"objective": "val_loss", "trials": 1, "display": False, "final": False}
+    options: dict[str, Any] = {
+        "objective": "val_loss",
+        "trials": 1,
+        "display": False,
+        "final": False,
+    }
     with pytest.raises(InvalidInput, match=message) as error:
         paceline.tune(build, (X, y), study=tmp_path / "study", **options)
     assert "build(hp) raised" not in str(error.value)
@@ -90,7 +147,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(case: str, tmp_
 class OwnLoss(keras.Sequential):  # type: ignore[misc]
     """Its loss takes the labels in a way of its own."""
 
-    def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> Any:
+    def compute_loss(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True
+    ) -> Any:
         return keras.ops.mean(keras.ops.square(y_pred))
 
 
@@ -121,7 +180,9 @@ FITTING: dict[str, tuple[Callable[[], keras.Model], Any, Any]] = {
     "several labels": (dense(10, "binary_crossentropy"), X, ONE_HOT),
     "probabilities": (dense(1, "binary_crossentropy"), X, RNG.random(40).astype("float32")),
     "ignored": (
-        dense(3, keras.losses.SparseCategoricalCrossentropy(True, ignore_class=-1)), X, np.array([-1, 2] * 20)
+        dense(3, keras.losses.SparseCategoricalCrossentropy(True, ignore_class=-1)),
+        X,
+        np.array([-1, 2] * 20),
     ),
     "a regression of two": (dense(2, "huber"), X, X[:, :2]),
     "steps": (per_step(10, SPARSE), STEPS, RNG.integers(0, 10, (40, 4))),
@@ -131,7 +192,7 @@ FITTING: dict[str, tuple[Callable[[], keras.Model], Any, Any]] = {
     "a loss of its own and none to compile": (own_loss(None), X, CLASSES),
     "only losses that layers add": (without_loss(added=True), X, (NUMBERS, NUMBERS)),
     "two outputs": (two_outputs, X, (NUMBERS, NUMBERS)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", FITTING)
@@ -162,12 +223,21 @@ def test_a_metric_that_is_a_dict_trains_in_a_cohort(tmp_path: Path) -> None:
         return model
 
     study = paceline.tune(
-        build, (X, NUMBERS), objective=("val_twice", "max"), epochs=1, trials=1, study=tmp_path / "study",
-        display=False, final=False, seed=1,
-    )  # fmt: skip
+        build,
+        (X, NUMBERS),
+        objective=("val_twice", "max"),
+        epochs=1,
+        trials=1,
+        study=tmp_path / "study",
+        display=False,
+        final=False,
+        seed=1,
+    )
     assert study.best.program != "fit"
     metrics = study.best.measurements[0].metrics
-    assert set(metrics) == {f"{part}{name}" for part in ("", "val_") for name in ("loss", "middle", "twice")}
+    assert set(metrics) == {
+        f"{part}{name}" for part in ("", "val_") for name in ("loss", "middle", "twice")
+    }
     assert metrics["val_twice"] == pytest.approx(2 * metrics["val_middle"])
 
 
@@ -178,11 +248,21 @@ def test_a_metric_of_several_numbers_is_no_objective(tmp_path: Path) -> None:
             return dense(10, CATEGORICAL, metrics=[keras.metrics.F1Score()], run_eagerly=eager)()
 
         paceline.tune(
-            build, (X, ONE_HOT), objective="val_f1_score", epochs=2, trials=1, study=tmp_path / name, display=False,
+            build,
+            (X, ONE_HOT),
+            objective="val_f1_score",
+            epochs=2,
+            trials=1,
+            study=tmp_path / name,
+            display=False,
             final=False,
-        )  # fmt: skip
+        )
 
-    with pytest.raises(InvalidInput, match=r"'val_f1_score', which is 10 numbers.*F1Score\(average='macro'\)"):
+    with pytest.raises(
+        InvalidInput, match=r"'val_f1_score', which is 10 numbers.*F1Score\(average='macro'\)"
+    ):
         tune("traced", False)
-    with pytest.raises(paceline.AllTrialsFailed, match=r"val_f1_score was not measured, or is no single number"):
+    with pytest.raises(
+        paceline.AllTrialsFailed, match=r"val_f1_score was not measured, or is no single number"
+    ):
         tune("eager", True)  # found out when it trains

@@ -24,22 +24,33 @@ from paceline.train.internals import (
 )
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "normal": keras.random.normal, "uniform": keras.random.uniform, "truncated": keras.random.truncated_normal,
+    "normal": keras.random.normal,
+    "uniform": keras.random.uniform,
+    "truncated": keras.random.truncated_normal,
     "zeros": lambda shape, dtype, seed: keras.ops.zeros(shape, dtype),
     "ones": lambda shape, dtype, seed: keras.ops.ones(shape, dtype=dtype),
-    "far": lambda shape, dtype, seed: keras.random.uniform(shape, -3, maxval=9.5, dtype=dtype, seed=seed),
-    "array": lambda shape, dtype, seed: keras.random.normal(shape, jnp.ones(shape), np.float32(2), dtype, seed),
+    "far": lambda shape, dtype, seed: keras.random.uniform(
+        shape, -3, maxval=9.5, dtype=dtype, seed=seed
+    ),
+    "array": lambda shape, dtype, seed: keras.random.normal(
+        shape, jnp.ones(shape), np.float32(2), dtype, seed
+    ),
     "jax": lambda shape, dtype, seed: jax.random.normal(jax.random.key(seed), shape, dtype),
     "jax, by name": lambda shape, dtype, seed: jax.random.truncated_normal(
-        jax.random.PRNGKey(seed), lower=-1, upper=2, shape=shape, dtype=dtype),
+        jax.random.PRNGKey(seed), lower=-1, upper=2, shape=shape, dtype=dtype
+    ),
     "jax.numpy": lambda shape, dtype, seed: jnp.zeros(shape, dtype),
-    "not ahead of time": lambda shape, dtype, seed: keras.random.normal(tuple(map(np.int64, shape)), seed=seed),
-}  # fmt: skip
+    "not ahead of time": lambda shape, dtype, seed: keras.random.normal(
+        tuple(map(np.int64, shape)), seed=seed
+    ),
+}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_what_is_drawn_or_filled_cannot_be_told_from_what_keras_and_jax_give(name: str, dtype: str) -> None:
+def test_what_is_drawn_or_filled_cannot_be_told_from_what_keras_and_jax_give(
+    name: str, dtype: str
+) -> None:
     for shape in ((40, 120), (0, 2), ()) if dtype == "float32" else ((3, 5),):
         expected = FUNCTIONS[name](shape, dtype=dtype, seed=5)
         with economical_initialisation():
@@ -50,11 +61,20 @@ def test_what_is_drawn_or_filled_cannot_be_told_from_what_keras_and_jax_give(nam
         np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
 
 
-INITIALIZERS = ["glorot_uniform", "he_normal", "lecun_uniform", "random_normal", "truncated_normal", "orthogonal",
-                "zeros"]  # fmt: skip
+INITIALIZERS = [
+    "glorot_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "random_normal",
+    "truncated_normal",
+    "orthogonal",
+    "zeros",
+]
 
 
-@pytest.mark.parametrize(("name", "dtype"), [*((name, "float32") for name in INITIALIZERS), ("he_normal", "bfloat16")])
+@pytest.mark.parametrize(
+    ("name", "dtype"), [*((name, "float32") for name in INITIALIZERS), ("he_normal", "bfloat16")]
+)
 def test_economical_initialisation_draws_what_keras_draws(name: str, dtype: str) -> None:
     def weights() -> Any:
         keras.utils.set_random_seed(5)
@@ -76,12 +96,16 @@ def test_wrong_arguments_are_refused_as_keras_refuses_them() -> None:
         with with_it(), pytest.raises(TypeError, match="shape"):
             keras.src.backend.numpy.zeros()
         with with_it():
-            assert next(iter(inspect.signature(keras.src.backend.random.normal).parameters)) == "shape"
+            assert (
+                next(iter(inspect.signature(keras.src.backend.random.normal).parameters)) == "shape"
+            )
 
 
 def test_an_initializer_of_ones_own_may_use_what_it_drew_as_any_array() -> None:
     def own(shape: tuple[int, ...], dtype: Any = None) -> Any:
-        drawn = keras.initializers.HeNormal(1)(shape, dtype) + jax.random.normal(jax.random.key(0), shape)
+        drawn = keras.initializers.HeNormal(1)(shape, dtype) + jax.random.normal(
+            jax.random.key(0), shape
+        )
         return drawn.at[0].set(keras.ops.zeros(shape[1:], dtype))
 
     with economical_initialisation():
@@ -101,12 +125,18 @@ def test_economical_initialisation_undoes_itself() -> None:
 def test_economical_initialisation_is_of_one_thread_only() -> None:
     with economical_initialisation(), ThreadPoolExecutor(1) as pool:
         jaxpr = pool.submit(jax.make_jaxpr(lambda: keras.ops.zeros((3,)))).result()
-    assert "broadcast_in_dim" in str(jaxpr)  # an operation to be compiled, not an array made here and now
+    assert "broadcast_in_dim" in str(
+        jaxpr
+    )  # an operation to be compiled, not an array made here and now
 
 
 def test_economical_initialisation_leaves_what_is_traced_alone() -> None:
     def filled_and_drawn() -> Any:
-        return keras.ops.zeros((3,)), keras.ops.ones((2, 2)), keras.random.uniform((5,), seed=jax.random.key(0))
+        return (
+            keras.ops.zeros((3,)),
+            keras.ops.ones((2, 2)),
+            keras.random.uniform((5,), seed=jax.random.key(0)),
+        )
 
     with economical_initialisation():
         jaxpr = jax.make_jaxpr(filled_and_drawn)()
@@ -117,9 +147,13 @@ def _compiled(*, layers: tuple[int, ...]) -> int:
     """How many programs it compiled to build such a network, its optimizer's variables included."""
     with counting() as counted:
         with economical_initialisation():
-            model = keras.Sequential([keras.Input((layers[0],)), *map(keras.layers.Dense, layers[1:])])
+            model = keras.Sequential(
+                [keras.Input((layers[0],)), *map(keras.layers.Dense, layers[1:])]
+            )
             model.compile("adam", "mse")
-        symbolic_build(model, (np.ones((4, layers[0]), "float32"), np.ones((4, layers[-1]), "float32")))
+        symbolic_build(
+            model, (np.ones((4, layers[0]), "float32"), np.ones((4, layers[-1]), "float32"))
+        )
     return counted.compilations
 
 
@@ -131,8 +165,12 @@ def test_new_shapes_compile_nothing_new() -> None:
 
 
 def test_bind_evaluates_an_equation() -> None:
-    closed = jax.make_jaxpr(lambda a, b: jax.lax.dot(a, b))(np.ones((2, 3), "float32"), np.ones((3, 4), "float32"))
-    (out,) = bind(closed.jaxpr.eqns[-1], [np.ones((2, 3), "float32"), np.full((3, 4), 2.0, "float32")])
+    closed = jax.make_jaxpr(lambda a, b: jax.lax.dot(a, b))(
+        np.ones((2, 3), "float32"), np.ones((3, 4), "float32")
+    )
+    (out,) = bind(
+        closed.jaxpr.eqns[-1], [np.ones((2, 3), "float32"), np.full((3, 4), 2.0, "float32")]
+    )
     np.testing.assert_array_equal(out, np.full((2, 4), 6.0))
 
 
@@ -146,7 +184,9 @@ def test_xla_knows_the_options_that_make_it_quick_and_computes_the_same() -> Non
     np.testing.assert_allclose(compile_quickly(lowered)(x), as_always, rtol=1e-5)
 
 
-def test_where_xla_does_not_know_one_it_compiles_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_xla_does_not_know_one_it_compiles_with_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("paceline.train.internals.QUICKLY", {"xla_no_such_option": 0, **QUICKLY})
     lowered = jax.jit(lambda x: x + 1).lower(np.ones(3))
     assert compile_quickly(lowered)(np.ones(3)).tolist() == [2, 2, 2]
@@ -162,6 +202,8 @@ print(float(step(a, a).sum()))
 
 def test_a_lane_alone_of_a_step_with_many_axes_does_not_crash() -> None:
     # jaxlib 0.10.2 does, on a CPU (jax-ml/jax issues 39257, 40412): so that version is not allowed
-    done = subprocess.run([sys.executable, "-c", _MANY_AXES], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", _MANY_AXES], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == 3 * 2 * 2 * 8 * 8 * 8

@@ -1,4 +1,6 @@
-"""No network depends on what was built before it, and the user's own global state on none of them."""
+"""No network depends on what was built before it, and the user's own global state on none of
+them.
+"""
 
 import random
 from collections.abc import Callable
@@ -30,15 +32,29 @@ def network(*layers_before: Any) -> keras.Model:
 
 
 def names(model: keras.Model) -> list[str]:
-    return [*(layer.name for layer in model.layers), *(variable.path for variable in model.metrics_variables)]
+    return [
+        *(layer.name for layer in model.layers),
+        *(variable.path for variable in model.metrics_variables),
+    ]
 
 
 def users_state() -> tuple[Any, ...]:
     """All that a user would notice, read in ways that a user has."""
-    generator = keras.random.SeedGenerator()  # takes from Python's generator and from the counter of its name
-    drawn = generator.state.value.tolist(), random.random(), np.random.random(), keras.random.normal((2,)).tolist()
-    settings = (keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format(),
-                keras.config.dtype_policy().name)  # fmt: skip
+    generator = (
+        keras.random.SeedGenerator()
+    )  # takes from Python's generator and from the counter of its name
+    drawn = (
+        generator.state.value.tolist(),
+        random.random(),
+        np.random.random(),
+        keras.random.normal((2,)).tolist(),
+    )
+    settings = (
+        keras.config.floatx(),
+        keras.config.epsilon(),
+        keras.config.image_data_format(),
+        keras.config.dtype_policy().name,
+    )
     return (*drawn, settings, generator.name, layers.Dense(2).name, keras.metrics.AUC().name)
 
 
@@ -69,16 +85,27 @@ def test_what_is_measured_has_the_names_that_a_user_would_write() -> None:
     def build() -> keras.Model:
         inputs = keras.Input((5,))
         model = keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)])
-        model.compile("sgd", ["mse", "mse"], metrics=[[Mine()], [keras.metrics.F1Score(average="macro"), "mae"]])
+        model.compile(
+            "sgd",
+            ["mse", "mse"],
+            metrics=[[Mine()], [keras.metrics.F1Score(average="macro"), "mae"]],
+        )
         return model
 
     feed = Feed(TrainingData.of((X, [Y, Y]), None), 4)
     for _ in range(2):
         layers.Dense(1), Mine(), keras.metrics.F1Score()
-        model = build_model(lambda _: build(), HyperParameters(), 1, lambda: feed.batch_spec("train"))
+        model = build_model(
+            lambda _: build(), HyperParameters(), 1, lambda: feed.batch_spec("train")
+        )
         assert set(trace(model, feed).log_names) == {
-            "loss", "dense_loss", "dense_1_loss", "dense_mine", "dense_1_f1_score", "dense_1_mae",
-        }  # fmt: skip
+            "loss",
+            "dense_loss",
+            "dense_1_loss",
+            "dense_mine",
+            "dense_1_f1_score",
+            "dense_1_mae",
+        }
 
 
 def awkward() -> keras.Model:
@@ -143,7 +170,11 @@ def test_a_layer_from_outside_whose_name_would_be_given_again() -> None:
         found = [names(built(lambda: network(outside))) for _ in range(2)]
     assert found[0] == found[1]
     assert found[0][:3] == ["dense", "dense_1", "dense_2"]
-    assert {name.split("/")[0] for name in found[0][3:]} >= {"auc", "auc_1", "precision"}  # metrics are counted anew
+    assert {name.split("/")[0] for name in found[0][3:]} >= {
+        "auc",
+        "auc_1",
+        "precision",
+    }  # metrics are counted anew
 
 
 def test_other_errors_of_build_are_not_tried_again() -> None:

@@ -41,7 +41,9 @@ def test_lanes_follow_capacity_memory_and_demand(program: Program) -> None:
     assert roomy.choose(program, 11, lambda *_: False) == 6  # two cohorts of six, not ten and one
     assert roomy.choose(program, 3, lambda _, size: size == 5) == 5  # compiled already
     assert roomy.choose(program, 2, lambda _, size: size == 9) == 2  # too wasteful
-    tight = LaneCount(capacity=10 * one, memory=program.feed.data.num_bytes + 4 * lane_bytes(program))
+    tight = LaneCount(
+        capacity=10 * one, memory=program.feed.data.num_bytes + 4 * lane_bytes(program)
+    )
     assert tight.most(program) == 4
     assert LaneCount(capacity=0, memory=0).choose(program, 7, lambda *_: False) == 1
 
@@ -58,9 +60,13 @@ def test_lanes_are_a_multiple_of_the_devices(program: Program) -> None:
     assert [spread.choose(program, n, lambda *_: False) for n in (1, 4, 5, 9)] == [4, 4, 8, 12]
 
 
-def test_what_a_machine_likes_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_machine_likes_is_measured_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PACELINE_CACHE", str(tmp_path))
-    monkeypatch.setattr(calibration, "_MOST_LANES", 4)  # two programs to compile in the place of five
+    monkeypatch.setattr(
+        calibration, "_MOST_LANES", 4
+    )  # two programs to compile in the place of five
     measured = calibration.capacity()
     assert measured > 0
     (key,) = json.loads((tmp_path / "lanes.json").read_text())
@@ -89,7 +95,9 @@ def test_evaluation_batches_cover_every_row(rows: int) -> None:
 
 
 def test_the_order_of_batches_is_a_permutation_that_depends_on_seed_and_epoch_alone() -> None:
-    orders = {(seed, epoch): tuple(batch_order(seed, epoch, 50)) for seed in (0, 1) for epoch in (0, 1)}
+    orders = {
+        (seed, epoch): tuple(batch_order(seed, epoch, 50)) for seed in (0, 1) for epoch in (0, 1)
+    }
     assert all(sorted(order) == list(range(50)) for order in orders.values())
     assert len(set(orders.values())) == 4
     assert orders[0, 1] == tuple(batch_order(0, 1, 50))

@@ -13,9 +13,13 @@ ROWS = np.zeros((8, 4), "float32"), np.zeros((8, 1), "float32")
 
 
 def network(
-    units: int = 4, dropout: float = 0.1, l2: float = 0.01, both: float = 0.01, decay: float | None = 0.01,
+    units: int = 4,
+    dropout: float = 0.1,
+    l2: float = 0.01,
+    both: float = 0.01,
+    decay: float | None = 0.01,
     momentum: float = 0.9,
-) -> keras.Model:  # fmt: skip
+) -> keras.Model:
     with GlobalState(0):  # as build_model does it: names are counted from zero
         dense = keras.layers.Dense(units, kernel_regularizer=keras.regularizers.L2(l2))
         last = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L1L2(both, 0.01))

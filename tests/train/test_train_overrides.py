@@ -1,4 +1,6 @@
-"""What a model brings in the place of something that a cohort replaces is noticed; all else is traced, and right."""
+"""What a model brings in the place of something that a cohort replaces is noticed; all else is
+traced, and right.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +25,13 @@ def overridden(**methods: Any) -> type[keras.Model]:
     return type("Own", (keras.Sequential,), methods)
 
 
-def network(kind: type[keras.Model] = keras.Sequential, *, metrics: Any = ("mae",), before: Any = (), **compiling: Any
-            ) -> keras.Model:  # fmt: skip
+def network(
+    kind: type[keras.Model] = keras.Sequential,
+    *,
+    metrics: Any = ("mae",),
+    before: Any = (),
+    **compiling: Any,
+) -> keras.Model:
     model = kind([keras.Input(X.shape[1:]), *before, layers.Dense(1, kernel_initializer="ones")])
     model.compile(keras.optimizers.SGD(0.1), "mse", metrics=list(metrics), **compiling)
     return model
@@ -42,8 +49,19 @@ def as_it_is(name: str) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize(
-    "name", ["fit", "evaluate", "make_train_function", "make_test_function", "jax_state_sync", "_make_function",
-             "_get_jax_state", "_get_metrics_result_or_logs", "_should_eval"])  # fmt: skip
+    "name",
+    [
+        "fit",
+        "evaluate",
+        "make_train_function",
+        "make_test_function",
+        "jax_state_sync",
+        "_make_function",
+        "_get_jax_state",
+        "_get_metrics_result_or_logs",
+        "_should_eval",
+    ],
+)
 @pytest.mark.parametrize("on_the_class", [True, False])
 def test_what_replaces_a_part_of_fit_runs_alone(name: str, on_the_class: bool) -> None:
     model = network(overridden(**{name: as_it_is(name)}) if on_the_class else keras.Sequential)
@@ -56,7 +74,9 @@ def test_what_replaces_a_part_of_fit_runs_alone(name: str, on_the_class: bool) -
 def test_so_does_a_function_that_was_put_into_the_place_of_the_compiled_one() -> None:
     model = network()
     model.train_function, model.test_function = (lambda state, iterator: ({}, state),) * 2
-    with pytest.raises(CannotTrace, match="Sequential has train_function and test_function of its own"):
+    with pytest.raises(
+        CannotTrace, match="Sequential has train_function and test_function of its own"
+    ):
         traced(model)
 
 
@@ -128,7 +148,9 @@ class BeginsAt(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
 
 @pytest.mark.parametrize("metric", [Keeps, Counts])
 def test_metrics_that_do_not_begin_alike_run_alone(metric: type[keras.metrics.Metric]) -> None:
-    with pytest.raises(CannotTrace, match=r"does not begin each epoch alike \(it has a reset_state of its own\)"):
+    with pytest.raises(
+        CannotTrace, match=r"does not begin each epoch alike \(it has a reset_state of its own\)"
+    ):
         traced(network(metrics=[metric(name="mae")]))
     whole = overridden(reset_metrics=lambda self: None)
     with pytest.raises(CannotTrace, match="does not begin each epoch alike"):
@@ -201,10 +223,24 @@ def test_a_model_that_runs_alone_does_what_it_says(tmp_path: Path) -> None:
         model.optimizer.learning_rate = hp.Float("rate", 0.01, 0.1)
         return model
 
-    study = paceline.tune(build, (X, Y), objective="val_loss", epochs=2, trials=1, search="random", validation=0.25,
-                          seed=1, final=False, display=False, study=tmp_path / "study")  # fmt: skip
+    study = paceline.tune(
+        build,
+        (X, Y),
+        objective="val_loss",
+        epochs=2,
+        trials=1,
+        search="random",
+        validation=0.25,
+        seed=1,
+        final=False,
+        display=False,
+        study=tmp_path / "study",
+    )
     assert study.best.score == 0.25
-    assert any("Still has evaluate and make_train_function of its own" in note for note in study.record.notes)
+    assert any(
+        "Still has evaluate and make_train_function of its own" in note
+        for note in study.record.notes
+    )
 
 
 def test_what_keeps_a_step_from_being_traced_is_said_on_one_line() -> None:

@@ -1,8 +1,8 @@
-"""The first promise where several settings vary at once, and at the edges of data; kinds of layers are in
-`test_train_equality`.
+"""The first promise where several settings vary at once, and at the edges of data; kinds of layers
+are in `test_train_equality`.
 
-Tolerances: float32 sums in another order differ by about 1e-7 a step. Layers before a batch norm have no bias: its
-gradient is rounding errors only, which Adam and its like turn into whole steps.
+Tolerances: float32 sums in another order differ by about 1e-7 a step. Layers before a batch norm
+have no bias: its gradient is rounding errors only, which Adam and its like turn into whole steps.
 """
 
 import random
@@ -26,9 +26,10 @@ def rows(
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(ROWS + validation, *shape)).astype("float32")
     if classes is None:
-        y = (x.reshape(len(x), -1)[:, :3].sum(axis=1, keepdims=True) + 0.1 * rng.normal(size=(len(x), 1))).astype(
-            "float32"
-        )
+        y = (
+            x.reshape(len(x), -1)[:, :3].sum(axis=1, keepdims=True)
+            + 0.1 * rng.normal(size=(len(x), 1))
+        ).astype("float32")
     else:
         y = rng.integers(0, classes, len(x)).astype("int32")
     return (x[:ROWS], y[:ROWS]), (x[ROWS:], y[ROWS:])
@@ -51,8 +52,12 @@ def check(found: list[Gap], weights: float = 1e-5, metrics: float = 1e-4) -> Non
     assert max(gap.metrics for gap in found) < metrics
 
 
-def compiled(model: keras.Model, optimizer: keras.optimizers.Optimizer, classes: bool = True) -> keras.Model:
-    loss, metrics = ("sparse_categorical_crossentropy", ["accuracy"]) if classes else ("mse", ["mae"])
+def compiled(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, classes: bool = True
+) -> keras.Model:
+    loss, metrics = (
+        ("sparse_categorical_crossentropy", ["accuracy"]) if classes else ("mse", ["mae"])
+    )
     model.compile(optimizer, loss=loss, metrics=metrics)
     return model
 
@@ -82,24 +87,36 @@ def test_several_inputs_outputs_loss_weights_and_sample_weights() -> None:
     def build(weight: float, lr: float) -> keras.Model:
         a, b = keras.Input((6,), name="a"), keras.Input((2,), name="b")
         x = layers.Dense(8, "tanh")(layers.Concatenate()([a, b]))
-        outputs = {"kind": layers.Dense(4, "softmax", name="kind")(x), "size": layers.Dense(1, name="size")(x)}
+        outputs = {
+            "kind": layers.Dense(4, "softmax", name="kind")(x),
+            "size": layers.Dense(1, name="size")(x),
+        }
         model = keras.Model({"a": a, "b": b}, outputs)
         model.compile(
-            keras.optimizers.Adam(lr), loss={"kind": "sparse_categorical_crossentropy", "size": "mse"},
-            loss_weights={"kind": weight, "size": 1.0}, metrics={"kind": ["accuracy"], "size": ["mae"]},
-        )  # fmt: skip
+            keras.optimizers.Adam(lr),
+            loss={"kind": "sparse_categorical_crossentropy", "size": "mse"},
+            loss_weights={"kind": weight, "size": 1.0},
+            metrics={"kind": ["accuracy"], "size": ["mae"]},
+        )
         return model
 
     (x, y), (xv, yv) = rows((6,), 4)
     weights = np.linspace(0.1, 2, ROWS, dtype="float32")
-    train = ({"a": x, "b": x[:, :2]}, {"kind": y, "size": x[:, :1]}, {"kind": weights, "size": weights})
+    train = (
+        {"a": x, "b": x[:, :2]},
+        {"kind": y, "size": x[:, :1]},
+        {"kind": weights, "size": weights},
+    )
     compare = SameAnswer(train, ({"a": xv, "b": xv[:, :2]}, {"kind": yv, "size": xv[:, :1]}))
     check(compare(build, [{"weight": 0.3, "lr": 1e-2}, {"weight": 2.0, "lr": 1e-3}]))
 
 
 def test_a_batch_larger_than_the_data() -> None:
     def build(lr: float) -> keras.Model:
-        return compiled(keras.Sequential([keras.Input((6,)), layers.Dense(4, "softmax")]), keras.optimizers.SGD(lr))
+        return compiled(
+            keras.Sequential([keras.Input((6,)), layers.Dense(4, "softmax")]),
+            keras.optimizers.SGD(lr),
+        )
 
     check(gaps(build, [{"lr": 1e-1}, {"lr": 1e-2}], batch_size=1000))
 
@@ -117,8 +134,14 @@ def test_configurations_of_different_structure_are_refused() -> None:
 
 def test_keras_is_left_as_it_was() -> None:
     def build(lr: float) -> keras.Model:
-        model = keras.Sequential([keras.Input((6,)), layers.Dropout(0.2), layers.Dense(4, "softmax")])
-        model.compile("sgd", "sparse_categorical_crossentropy", metrics=[keras.metrics.SparseCategoricalAccuracy()])
+        model = keras.Sequential(
+            [keras.Input((6,)), layers.Dropout(0.2), layers.Dense(4, "softmax")]
+        )
+        model.compile(
+            "sgd",
+            "sparse_categorical_crossentropy",
+            metrics=[keras.metrics.SparseCategoricalAccuracy()],
+        )
         model.optimizer.learning_rate = lr
         return model
 

@@ -88,7 +88,9 @@ def loss_of(factor: float, name: str = "loss") -> Callable[[Any, Any], Any]:
     return loss
 
 
-def model(*layers: Any, optimizer: Any = "sgd", loss: Any = "sparse_categorical_crossentropy", **rest: Any) -> Any:
+def model(
+    *layers: Any, optimizer: Any = "sgd", loss: Any = "sparse_categorical_crossentropy", **rest: Any
+) -> Any:
     made = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(3, "softmax")])
     made.compile(optimizer, loss, **rest)
     return made
@@ -101,11 +103,24 @@ def compiled(made: Any) -> Any:
 
 
 KINDS: dict[str, tuple[Callable[[], Any], str, str]] = {
-    # what is built; what reading needs: "", names, "unsafe"; or why there is no file; the same by configuration alone
-    "keras's own": (lambda: model(keras.layers.BatchNormalization(), keras.layers.Dropout(0.2)), "", ""),
+    # what is built; what reading needs: "", names, "unsafe"; or why there is no file; the same by
+    # configuration alone
+    "keras's own": (
+        lambda: model(keras.layers.BatchNormalization(), keras.layers.Dropout(0.2)),
+        "",
+        "",
+    ),
     "averages": (lambda: model(optimizer=keras.optimizers.Adam(use_ema=True)), "", ""),
-    "scaled loss": (lambda: model(optimizer=keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())), "", ""),
-    "registered": (lambda: model(Registered(2.0)), "import tests>Registered", "import tests>Registered"),
+    "scaled loss": (
+        lambda: model(optimizer=keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())),
+        "",
+        "",
+    ),
+    "registered": (
+        lambda: model(Registered(2.0)),
+        "import tests>Registered",
+        "import tests>Registered",
+    ),
     "layer": (lambda: model(Scale(2.0)), "pass Scale", "pass Scale"),
     "drawing": (lambda: model(Drawing(0.5)), "pass Drawing", "pass Drawing"),
     "loss": (lambda: model(loss=loss_of(2.0)), "pass loss", "pass loss"),
@@ -118,17 +133,27 @@ KINDS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "lying": (lambda: model(Lying(2.0)), "no: predicts something else", "pass Lying"),
     "no configuration": (lambda: compiled(NoConfig(3)), "no: get_config", "no: get_config"),
     "lambda of something": (
-        lambda: model(keras.layers.Lambda(lambda x: x * len(X))), "no: a Python lambda", "unsafe"
+        lambda: model(keras.layers.Lambda(lambda x: x * len(X))),
+        "no: a Python lambda",
+        "unsafe",
     ),
     "lambda as a loss": (
-        lambda: model(loss=lambda y, p: keras.ops.mean(p)), "no: a Python lambda", "unsafe"
+        lambda: model(loss=lambda y, p: keras.ops.mean(p)),
+        "no: a Python lambda",
+        "unsafe",
     ),
     "lambda as an activation": (
-        lambda: model(keras.layers.Dense(3, lambda x: x * 2)), "no: a Python lambda", "no: a Python lambda"
+        lambda: model(keras.layers.Dense(3, lambda x: x * 2)),
+        "no: a Python lambda",
+        "no: a Python lambda",
     ),
-    "partial": (lambda: model(keras.layers.Lambda(partial(pow, exp=2))), "no: partial", "no: partial"),
+    "partial": (
+        lambda: model(keras.layers.Lambda(partial(pow, exp=2))),
+        "no: partial",
+        "no: partial",
+    ),
     "silent metric": (lambda: model(metrics=[Silent(2.0)]), "no: factor", "no: factor"),
-}  # fmt: skip
+}
 
 
 def told(needs: Needs) -> str:
@@ -160,7 +185,10 @@ def test_a_file_counts_when_the_model_read_from_it_is_the_same(kind: str, tmp_pa
         else:
             assert found == expected
     # looking changes nothing, random streams included
-    assert all(np.array_equal(old, variable.value) for old, variable in zip(before, made.variables, strict=True))
+    assert all(
+        np.array_equal(old, variable.value)
+        for old, variable in zip(before, made.variables, strict=True)
+    )
 
 
 def test_a_disk_that_fails_is_not_blamed_on_the_model(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Streams: a lane ends where `fit` on the dataset ends, and every batch is loaded once for all lanes."""
+"""Streams: a lane ends where `fit` on the dataset ends, and every batch is loaded once for all
+lanes.
+"""
 
 import threading
 from collections import Counter
@@ -23,7 +25,9 @@ from paceline.train.variables import restore
 class Counting(keras.utils.PyDataset):  # type: ignore[misc]
     """Rows in batches of given sizes; counts what is asked of it."""
 
-    def __init__(self, sizes: Sequence[int], seed: int = 0, weighted: bool = False, **options: Any) -> None:
+    def __init__(
+        self, sizes: Sequence[int], seed: int = 0, weighted: bool = False, **options: Any
+    ) -> None:
         super().__init__(**options)
         rng = np.random.default_rng(seed)
         self.ends = np.cumsum([0, *sizes])
@@ -90,7 +94,9 @@ def small(rate: float) -> keras.Model:
 CONFIGS = [{"rate": 0.03, "drop": 0.1}, {"rate": 0.1, "drop": 0.4}]
 
 
-def cohort_of(feed: StreamFeed, traced: Sequence[Traced], told: list[StreamCompiled] | None = None) -> StreamCohort:
+def cohort_of(
+    feed: StreamFeed, traced: Sequence[Traced], told: list[StreamCompiled] | None = None
+) -> StreamCohort:
     compiler = Compiler()
     count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
     compiled = compiler.request(StreamProgram.of(traced, feed, None), count).result()
@@ -99,7 +105,9 @@ def cohort_of(feed: StreamFeed, traced: Sequence[Traced], told: list[StreamCompi
     return cohort
 
 
-def train(cohort: StreamCohort, traced: Sequence[Traced], epochs: int) -> list[list[dict[str, float]]]:
+def train(
+    cohort: StreamCohort, traced: Sequence[Traced], epochs: int
+) -> list[list[dict[str, float]]]:
     cohort.fill({slot: Lane(one, epochs, 0) for slot, one in enumerate(traced)})
     logs: list[list[dict[str, float]]] = [[] for _ in traced]
     for _ in range(epochs):
@@ -118,7 +126,9 @@ def check_like_fit(
     """Trains a cohort on the dataset and compares it with `fit` on another one like it."""
     epochs, dataset, val = 2, make(), validation()
     arrays = isinstance(val, tuple)
-    feed = StreamFeed(Batches(dataset), None if val is None else Batches(ArrayBatches(val) if arrays else val))
+    feed = StreamFeed(
+        Batches(dataset), None if val is None else Batches(ArrayBatches(val) if arrays else val)
+    )
     dataset.loaded.clear()  # the first and the last batch were looked at
     traced = [trace(model(), feed) for model in models]
     cohort = cohort_of(feed, traced, told)
@@ -127,14 +137,19 @@ def check_like_fit(
     kept = traced[0].layout.num_leaves - traced[0].layout.metrics
     for slot, model in enumerate(models):
         expected, found, source = model(), model(), make()
-        # fit tells a dataset of the end of an epoch once more, before the first one: ForFit keeps that from it
+        # fit tells a dataset of the end of an epoch once more, before the first one: ForFit keeps
+        # that from it
         history = []
         for epoch in range(epochs):
             source.on_epoch_begin()
             result = expected.fit(
-                ForFit(Batches(source)), validation_data=validation(), shuffle=False, verbose=0, epochs=epoch + 1,
+                ForFit(Batches(source)),
+                validation_data=validation(),
+                shuffle=False,
+                verbose=0,
+                epochs=epoch + 1,
                 initial_epoch=epoch,
-            )  # fmt: skip
+            )
             source.on_epoch_end()
             history.append({name: values[-1] for name, values in result.history.items()})
         restore(found, states[slot][:kept], feed.batch_spec("train"))
@@ -149,8 +164,13 @@ def check_like_fit(
 
 def test_lanes_end_where_fit_ends_with_a_smaller_last_batch_and_sample_weights() -> None:
     models = [partial(network, **config) for config in CONFIGS]
-    dataset = check_like_fit(lambda: Counting([8, 8, 8, 5], weighted=True), lambda: Counting([7, 7, 3], seed=1), models)
-    assert all(name.startswith("paceline-load") for name in dataset.threads - {threading.main_thread().name})
+    dataset = check_like_fit(
+        lambda: Counting([8, 8, 8, 5], weighted=True), lambda: Counting([7, 7, 3], seed=1), models
+    )
+    assert all(
+        name.startswith("paceline-load")
+        for name in dataset.threads - {threading.main_thread().name}
+    )
 
 
 def test_a_dataset_that_shuffles_itself_and_validation_arrays() -> None:
@@ -160,7 +180,12 @@ def test_a_dataset_that_shuffles_itself_and_validation_arrays() -> None:
 
 def test_a_shape_that_comes_in_the_middle_is_compiled_once_for_all_that_follow() -> None:
     told: list[Any] = []
-    check_like_fit(lambda: Counting([8, 3, 8, 3, 5]), lambda: None, [partial(small, 0.1), partial(small, 0.3)], told)
+    check_like_fit(
+        lambda: Counting([8, 3, 8, 3, 5]),
+        lambda: None,
+        [partial(small, 0.1), partial(small, 0.3)],
+        told,
+    )
     assert [list(one.steps) for one in told] == [["train_2"]]
 
     feed = StreamFeed(Batches(Counting([8, 3, 8])), None)
@@ -253,11 +278,15 @@ class Odd(Counting):
 def test_what_a_dataset_raises_becomes_one_clear_error() -> None:
     feed = StreamFeed(Batches(Broken([2, 2, 2, 2])), None)
     cohort = cohort_of(feed, [trace(small(0.1), feed)])
-    with pytest.raises(BatchFailed, match=r"Broken raised OSError at batch 2 of 4: the disk is gone; expected"):
+    with pytest.raises(
+        BatchFailed, match=r"Broken raised OSError at batch 2 of 4: the disk is gone; expected"
+    ):
         train(cohort, [cohort.compiled.program.traced], 1)
 
 
-@pytest.mark.parametrize("given", [(), (1, 2, 3, 4), (np.ones((2, 6)), 3), (np.array([["a"]]), np.ones(1))])
+@pytest.mark.parametrize(
+    "given", [(), (1, 2, 3, 4), (np.ones((2, 6)), 3), (np.array([["a"]]), np.ones(1))]
+)
 def test_what_is_no_batch_is_refused(given: Any) -> None:
     dataset = Odd([2, 2])
     dataset.given = given
@@ -278,7 +307,10 @@ def test_several_inputs_with_workers() -> None:
 
     dataset = Two([6] * 10, workers=3, max_queue_size=4)
     feed = StreamFeed(Batches(dataset), None)
-    assert [spec.dtype.name for spec in feed.batch_spec("train")[0].values()] == ["float32", "uint8"]
+    assert [spec.dtype.name for spec in feed.batch_spec("train")[0].values()] == [
+        "float32",
+        "uint8",
+    ]
     got = [np.asarray(leaves[0]) for _, leaves in feed.epoch("train")]
     np.testing.assert_allclose(np.concatenate(got), dataset.x.astype("float32"))
     assert len(dataset.threads - {threading.main_thread().name}) > 1

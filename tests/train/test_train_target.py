@@ -1,4 +1,6 @@
-"""A scaled target: what is learnt is what `fit` learns from the scaled numbers, measured in the user's unit."""
+"""A scaled target: what is learnt is what `fit` learns from the scaled numbers, measured in the
+user's unit.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,11 +41,14 @@ def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target() -> None:
     ours, theirs = learn_scaled(network(quantile), SCALE), network(quantile)
     scaled = (PRICES - SCALE.shift) / SCALE.scale
     how: dict[str, Any] = {"epochs": 2, "batch_size": 16, "shuffle": False, "verbose": 0}
-    history = ours.fit(X, PRICES, validation_data=(X[:16], PRICES[:16]), validation_batch_size=8, **how).history
+    history = ours.fit(
+        X, PRICES, validation_data=(X[:16], PRICES[:16]), validation_batch_size=8, **how
+    ).history
     theirs.fit(X, scaled, **how)
     for mine, other in zip(ours.weights, theirs.weights, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-6)
-    # all that is measured is what a model of prices says, regularisers and metrics of the user's own included
+    # all that is measured is what a model of prices says, regularisers and metrics of the user's
+    # own included
     handed_out = keras.Sequential(
         [keras.Input((3,)), theirs, keras.layers.Rescaling(*map(float, (SCALE.scale, SCALE.shift)))]
     )
@@ -57,13 +62,25 @@ def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target() -> None:
 @pytest.mark.parametrize(
     ("loss", "scales", "shifts"),
     [
-        ("mse", True, True), ("mae", True, True), (quantile, True, True), (keras.losses.MeanSquaredError(), True, True),
-        ("mape", True, False), ("cosine_similarity", False, False), ("huber", False, False), ("log_cosh", False, False),
-        ("msle", False, False), ("poisson", False, False), (relative, False, False), (["mse"], True, True),
-        ({"out": "mae"}, True, True), (lambda y, p: keras.ops.matmul(y, p), False, False),
+        ("mse", True, True),
+        ("mae", True, True),
+        (quantile, True, True),
+        (keras.losses.MeanSquaredError(), True, True),
+        ("mape", True, False),
+        ("cosine_similarity", False, False),
+        ("huber", False, False),
+        ("log_cosh", False, False),
+        ("msle", False, False),
+        ("poisson", False, False),
+        (relative, False, False),
+        (["mse"], True, True),
+        ({"out": "mae"}, True, True),
+        (lambda y, p: keras.ops.matmul(y, p), False, False),
     ],
-)  # fmt: skip
-def test_which_losses_are_the_same_for_a_scaled_target(loss: Any, scales: bool, shifts: bool) -> None:
+)
+def test_which_losses_are_the_same_for_a_scaled_target(
+    loss: Any, scales: bool, shifts: bool
+) -> None:
     assert has_scale_law(loss, shifted=False) == scales
     assert has_scale_law(loss, shifted=True) == shifts
 
@@ -98,10 +115,19 @@ def several() -> keras.Model:
         (lambda: network("huber"), "its loss is another one when target and prediction are scaled"),
         (lambda: network("mape"), "are shifted alike"),
         (lambda: network(last="sigmoid"), "its outputs are bounded"),
-        (lambda: network(bias_initializer=keras.initializers.Constant(2e5)), "answers in the target's own unit"),
-        (lambda: compiled(keras.Sequential([network(), keras.layers.Rescaling(8e4, 2e5)])), "the target's own unit"),
+        (
+            lambda: network(bias_initializer=keras.initializers.Constant(2e5)),
+            "answers in the target's own unit",
+        ),
+        (
+            lambda: compiled(keras.Sequential([network(), keras.layers.Rescaling(8e4, 2e5)])),
+            "the target's own unit",
+        ),
         (lambda: compiled(OwnStep()), "its model has a train_step of its own"),
-        (lambda: compiled(keras.Sequential([keras.layers.Dense(2)])), "not one number for each of the target's"),
+        (
+            lambda: compiled(keras.Sequential([keras.layers.Dense(2)])),
+            "not one number for each of the target's",
+        ),
         (lambda: compiled(several(), ["mse", "mse"]), "not one number for each of the target's"),
     ],
 )
@@ -112,7 +138,12 @@ def test_why_a_target_is_learnt_as_it_is(make: Callable[[], keras.Model], told: 
 
 
 @pytest.mark.parametrize(
-    "make", [network, lambda: compiled(Own()), lambda: compiled(keras.Sequential([keras.layers.Dense(1)]), "mae")]
+    "make",
+    [
+        network,
+        lambda: compiled(Own()),
+        lambda: compiled(keras.Sequential([keras.layers.Dense(1)]), "mae"),
+    ],
 )
 def test_networks_that_learn_it_scaled(make: Callable[[], keras.Model]) -> None:
     assert scale_for(make(), SCALE, X[:16], PRICES[:16]) is SCALE
@@ -123,7 +154,9 @@ def test_a_network_without_negative_outputs_learns_it_divided_but_not_shifted() 
         found = scale_for(network(last=last), SCALE, X[:16], PRICES[:16])
         assert isinstance(found, Scale)
         assert float(found.shift) == 0
-        assert float(found.scale) == pytest.approx(np.sqrt(np.mean(PRICES.astype(float) ** 2)), rel=1e-5)
+        assert float(found.scale) == pytest.approx(
+            np.sqrt(np.mean(PRICES.astype(float) ** 2)), rel=1e-5
+        )
 
 
 def test_each_configuration_learns_what_its_loss_allows() -> None:

@@ -23,7 +23,16 @@ def _model(**compiling: object) -> keras.Model:
 def test_measured_is_what_the_logs_are(validation: bool) -> None:
     feed = _feed(validation=validation)
     shapes = trace(_model(), feed).log_shapes
-    for metric in ("loss", "mae", "val_loss", "val_mae", "accuracy", "val_accuracy", "val_val_loss", "val_"):
+    for metric in (
+        "loss",
+        "mae",
+        "val_loss",
+        "val_mae",
+        "accuracy",
+        "val_accuracy",
+        "val_val_loss",
+        "val_",
+    ):
         assert measured(_model(), feed, metric).get(metric) == shapes.get(metric), metric
 
 

@@ -1,4 +1,6 @@
-"""Two models that say the same of themselves take the same steps; what may do more than it says, says nothing."""
+"""Two models that say the same of themselves take the same steps; what may do more than it says,
+says nothing.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -15,8 +17,16 @@ from paceline.train.trace import trace
 from paceline.train.twins import description
 
 
-def model(*, units: int = 3, scale: float = 2.0, seed: int | None = None, loss: Any = "mse", rate: float = 0.1,
-          metric: Any = "mae", middle: Callable[[Any], Any] = lambda x: x) -> keras.Model:  # fmt: skip
+def model(
+    *,
+    units: int = 3,
+    scale: float = 2.0,
+    seed: int | None = None,
+    loss: Any = "mse",
+    rate: float = 0.1,
+    metric: Any = "mae",
+    middle: Callable[[Any], Any] = lambda x: x,
+) -> keras.Model:
     with GlobalState(0):  # as build_model does it: names are counted from zero
         inputs = keras.Input((4,))
         x = layers.Dense(units, "relu")(inputs) * np.array([scale] * units)
@@ -51,10 +61,15 @@ def test_models_that_differ_in_seeds_say_the_same_and_are_the_same_step() -> Non
 @pytest.mark.parametrize(
     "change",
     [
-        {"units": 4}, {"scale": 3.0}, {"rate": 0.2}, {"loss": "mae"}, {"loss": keras.losses.Huber(2.0)},
-        {"metric": keras.metrics.MeanSquaredError(name="m")}, {"middle": layers.LayerNormalization()},
+        {"units": 4},
+        {"scale": 3.0},
+        {"rate": 0.2},
+        {"loss": "mae"},
+        {"loss": keras.losses.Huber(2.0)},
+        {"metric": keras.metrics.MeanSquaredError(name="m")},
+        {"middle": layers.LayerNormalization()},
     ],
-)  # fmt: skip
+)
 def test_any_other_difference_is_told(change: dict[str, Any]) -> None:
     assert description(model(**change)) not in (None, description(model()))
 

@@ -50,7 +50,9 @@ class Wrapped(keras.optimizers.Optimizer):  # type: ignore[misc]
 
 def sequential(**input_layer: Any) -> keras.Model:
     declared = [keras.Input((5,))] if input_layer else []
-    return keras.Sequential([*declared, layers.Dense(4, "relu"), layers.BatchNormalization(), layers.Dense(3)])
+    return keras.Sequential(
+        [*declared, layers.Dense(4, "relu"), layers.BatchNormalization(), layers.Dense(3)]
+    )
 
 
 def subclassed() -> keras.Model:
@@ -88,8 +90,11 @@ def compiled(network: Callable[[], keras.Model], optimizer: str) -> keras.Model:
     return build_model(build, HyperParameters(), 1)
 
 
-CASES = [*((network, "adam") for network in (sequential, subclassed, recurrent)),
-         *((declared, name) for name in OPTIMIZERS), (sequential, "loss scaling of all")]  # fmt: skip
+CASES = [
+    *((network, "adam") for network in (sequential, subclassed, recurrent)),
+    *((declared, name) for name in OPTIMIZERS),
+    (sequential, "loss scaling of all"),
+]
 
 
 @pytest.mark.parametrize(("network", "optimizer"), CASES)
@@ -127,7 +132,10 @@ def test_where_the_batches_are_not_known_any_more_a_declared_shape_does() -> Non
 def test_another_network_is_refused_in_plain_words() -> None:
     trained = compiled(declared, "adam")
     make_variables(trained, BATCH)
-    with pytest.raises(InvalidInput, match=r"made a model with 16 variables .* expected the network that was trained"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"made a model with 16 variables .* expected the network that was trained",
+    ):
         restore(compiled(declared, "averages"), leaves_of(trained), BATCH)
 
 
@@ -144,6 +152,11 @@ def test_the_model_is_built_on_the_batches_before_it_is_handed_out() -> None:
 
 def test_so_is_one_whose_variables_would_go_into_others_by_broadcasting() -> None:
     network = trace(compiled(declared, "adam"), Feed(TrainingData.of((X, Y), None), 4))
-    leaves = [np.zeros(()) for _ in network.state[: network.layout.num_leaves - network.layout.metrics]]
-    with pytest.raises(InvalidInput, match=r"expected the network that was trained, with 22 variables of 22 numbers"):
+    leaves = [
+        np.zeros(()) for _ in network.state[: network.layout.num_leaves - network.layout.metrics]
+    ]
+    with pytest.raises(
+        InvalidInput,
+        match=r"expected the network that was trained, with 22 variables of 22 numbers",
+    ):
         network.started_from(leaves)

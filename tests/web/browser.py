@@ -7,11 +7,20 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 _SWITCHES = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--remote-debugging-pipe",
+)
 
 
 class Browser:
@@ -20,18 +29,30 @@ class Browser:
     def __init__(self, folder: Path, *, width: int = 1200, height: int = 900) -> None:
         to_read, self._writing = os.pipe()
         self._reading, to_write = os.pipe()
-        words = [str(CHROMIUM), *_SWITCHES, f"--user-data-dir={folder}", f"--window-size={width},{height}"]
-        plumbing = f'exec 3<&{to_read} 4>&{to_write}; exec "$@"'  # Chromium reads from 3 and writes to 4
+        words = [
+            str(CHROMIUM),
+            *_SWITCHES,
+            f"--user-data-dir={folder}",
+            f"--window-size={width},{height}",
+        ]
+        plumbing = (
+            f'exec 3<&{to_read} 4>&{to_write}; exec "$@"'  # Chromium reads from 3 and writes to 4
+        )
         self._process = subprocess.Popen(
-            ["bash", "-c", plumbing, "bash", *words], pass_fds=(to_read, to_write), start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            ["bash", "-c", plumbing, "bash", *words],
+            pass_fds=(to_read, to_write),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(to_read)
         os.close(to_write)
         self._rest, self._count, self.problems = b"", 0, list[str]()
         self._session: str | None = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
@@ -50,13 +71,17 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """The value of an expression; of a promise, what it comes to."""
-        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+        )
         if "exceptionDetails" in answer:
             raise RuntimeError(json.dumps(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
     def until(self, condition: str, seconds: float = 20) -> Any:
-        """Waits in the page until an expression is true, and gives its value; the page may still be loading."""
+        """Waits in the page until an expression is true, and gives its value; the page may still be
+        loading.
+        """
         waiting = f"""new Promise((resolve, reject) => {{
             const end = setTimeout(() => reject(new Error("waited in vain")), {1000 * seconds});
             const look = () => {{
@@ -71,7 +96,11 @@ class Browser:
     def screenshot(self, path: Path) -> None:
         import base64
 
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]))
+        path.write_bytes(
+            base64.b64decode(
+                self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+            )
+        )
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._count += 1
@@ -102,7 +131,14 @@ class Browser:
         body = told.get("params", {})
         if told.get("method") == "Runtime.exceptionThrown":
             self.problems.append(json.dumps(body["exceptionDetails"])[:500])
-        elif told.get("method") == "Runtime.consoleAPICalled" and body["type"] in ("error", "warning", "assert"):
+        elif told.get("method") == "Runtime.consoleAPICalled" and body["type"] in (
+            "error",
+            "warning",
+            "assert",
+        ):
             self.problems.append(json.dumps(body["args"])[:500])
-        elif told.get("method") == "Log.entryAdded" and body["entry"]["level"] in ("error", "warning"):
+        elif told.get("method") == "Log.entryAdded" and body["entry"]["level"] in (
+            "error",
+            "warning",
+        ):
             self.problems.append(f"{body['entry']['text']} {body['entry'].get('url', '')}"[:500])

@@ -24,20 +24,29 @@ from paceline.web.address import listen
 from paceline.web.server import LivePage
 
 HTML = "<script>document.title='hacked'</script>"
-SPACE = Space({"rate": Float(1e-4, 1e-1, sampling="log"), HTML: Choice(['"><img src=x onerror=alert(1)>', "b"])})
+SPACE = Space(
+    {
+        "rate": Float(1e-4, 1e-1, sampling="log"),
+        HTML: Choice(['"><img src=x onerror=alert(1)>', "b"]),
+    }
+)
 
 
 def beginning(name: str = HTML) -> list[Event]:
     created = StudyCreated(
-        2, {"metric": "val_loss", "direction": "minimize"},
+        2,
+        {"metric": "val_loss", "direction": "minimize"},
         {"name": name, "fingerprint": "", "rows": {"train": 1280, "val": 158, "test": 0}},
         {"epochs": 1, "batch_size": 32, "trials": 3, "search": "random", "seed": 1},
-    )  # fmt: skip
+    )
     return [created, SessionStarted({"keras": "3"}), SpaceChanged(SPACE.to_json())]
 
 
 def asked(number: int) -> list[Event]:
-    config: dict[str, Value] = {"rate": 0.001 * (number + 1), HTML: '"><img src=x onerror=alert(1)>'}
+    config: dict[str, Value] = {
+        "rate": 0.001 * (number + 1),
+        HTML: '"><img src=x onerror=alert(1)>',
+    }
     return [TrialAsked(number, config, 0, 1, "random"), TrialStarted(number, "p", config)]
 
 
@@ -67,7 +76,9 @@ def messages(client: httpx.Client) -> Iterator[Iterator[dict[str, Any]]]:
         yield (json.loads(line.removeprefix("data: ")) for line in lines)
 
 
-def until(heard: Iterator[dict[str, Any]], condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def until(
+    heard: Iterator[dict[str, Any]], condition: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
     """The first message that fulfils a condition."""
     return next(message for message in heard if condition(message))
 

@@ -17,20 +17,38 @@ from paceline.web.server import application
 TOKEN = "s3cretToken"
 ROUTES = ("/", "/events", "/changes", "/anything")
 LOCAL = ("localhost", "localhost:9000", "127.0.0.1:8642", "[::1]:8642", "LOCALHOST")
-MALFORMED = ("[::1].evil.example", "[::1]evil:80", "localhost:80:80", "localhost:port", "localhost:123456", "[::1")
-OTHERS = ("evil.example", "evil.example:8642", "127.0.0.1.evil.example", "localhost.evil.example", "[::2]", "::1")
+MALFORMED = (
+    "[::1].evil.example",
+    "[::1]evil:80",
+    "localhost:80:80",
+    "localhost:port",
+    "localhost:123456",
+    "[::1",
+)
+OTHERS = (
+    "evil.example",
+    "evil.example:8642",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "[::2]",
+    "::1",
+)
 ELSEWHERE = (*OTHERS, *MALFORMED)
 
 Listen = Callable[..., Address]
 
 
 class Visitor:
-    """A client of the page's routes, with no server between; `httpx` speaks to such in a loop only."""
+    """A client of the page's routes, with no server between; `httpx` speaks to such in a loop
+    only.
+    """
 
     def __init__(self, address: Address, token: str | None, name: str) -> None:
         app = application(name, Hub(Path("nowhere")), address, token)
         self.cookie = f"paceline-{address.port}"
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+        self._client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        )
 
     def get(self, route: str, **headers: str) -> httpx.Response:
         return self.request("GET", route, **headers)
@@ -73,7 +91,9 @@ def test_this_machine_by_any_of_its_names_and_through_a_tunnel(visit: Visit, hos
 
 @pytest.mark.parametrize("host", ELSEWHERE)
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_name_that_was_bent_to_this_machine_is_refused(visit: Visit, host: str, route: str) -> None:
+def test_a_name_that_was_bent_to_this_machine_is_refused(
+    visit: Visit, host: str, route: str
+) -> None:
     answer = visit().get(route, Host=host)
     assert (answer.status_code, "script" in answer.text) == (421, False)
 
@@ -100,10 +120,14 @@ def test_nothing_without_the_token(visit: Visit, route: str, bring: str) -> None
 
 def test_the_token_comes_once_in_the_address_and_then_in_a_cookie(visit: Visit) -> None:
     browser = visit("0.0.0.0", TOKEN)
-    assert browser.get(f"/changes?token={TOKEN}").status_code == 401  # only the page itself takes it
+    assert (
+        browser.get(f"/changes?token={TOKEN}").status_code == 401
+    )  # only the page itself takes it
     first = browser.get(f"/?token={TOKEN}")
     assert first.status_code == 200
-    assert re.fullmatch(rf"paceline-\d+={TOKEN}; HttpOnly; SameSite=Strict; Path=/", first.headers["set-cookie"])
+    assert re.fullmatch(
+        rf"paceline-\d+={TOKEN}; HttpOnly; SameSite=Strict; Path=/", first.headers["set-cookie"]
+    )
     for route, status in (("/", 200), ("/changes", 200), ("/anything", 404)):
         assert browser.get(route).status_code == status
 
@@ -117,10 +141,16 @@ def test_no_route_writes(visit: Visit) -> None:
 
 def test_every_answer_tells_browsers_to_be_careful(visit: Visit) -> None:
     answers = [visit().get(route) for route in ("/", "/changes", "/anything")]
-    answers += [visit(token=TOKEN).get("/"), visit().get("/", Host="evil.example"), visit().request("POST", "/")]
+    answers += [
+        visit(token=TOKEN).get("/"),
+        visit().get("/", Host="evil.example"),
+        visit().request("POST", "/"),
+    ]
     assert {answer.status_code for answer in answers} == {200, 404, 401, 421, 405}
     for answer in answers:
-        policy = dict(one.split(" ", 1) for one in answer.headers["content-security-policy"].split("; "))
+        policy = dict(
+            one.split(" ", 1) for one in answer.headers["content-security-policy"].split("; ")
+        )
         assert policy["default-src"] == "'none'"
         assert policy["script-src"] == policy["connect-src"] == "'self'"
         assert not re.search(r"https?:|\*|unsafe-eval", " ".join(policy.values()))
@@ -133,7 +163,11 @@ def test_what_the_page_needs_comes_from_the_server_and_is_kept_by_browsers(visit
     browser = visit()
     page = browser.get("/").text
     files = re.findall(r'(?:src|href)="([^":]+)"', page)
-    assert [re.sub(r"-[\w.]+\.(?=\w+$)", ".", name) for name in files] == ["live.css", "plotly.js", "live.js"]
+    assert [re.sub(r"-[\w.]+\.(?=\w+$)", ".", name) for name in files] == [
+        "live.css",
+        "plotly.js",
+        "live.js",
+    ]
     for name in files:
         answer = browser.get(name)
         assert answer.status_code == 200

@@ -1,4 +1,6 @@
-"""The live page in a real browser: it follows the study, keeps what the reader did, and runs nothing from names."""
+"""The live page in a real browser: it follows the study, keeps what the reader did, and runs
+nothing from names.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +40,9 @@ def page(browser: Browser, store: StudyStore) -> Iterator[httpx.Client]:
         browser.open("about:blank")
 
 
-def test_what_changes_is_seen_without_a_reload(browser: Browser, page: httpx.Client, store: StudyStore) -> None:
+def test_what_changes_is_seen_without_a_reload(
+    browser: Browser, page: httpx.Client, store: StudyStore
+) -> None:
     browser.run("window.sameDocument = true")
     browser.until("document.querySelector('#state').dataset.state === 'running'")
     store.append(asked(4))
@@ -48,10 +52,13 @@ def test_what_changes_is_seen_without_a_reload(browser: Browser, page: httpx.Cli
     browser.until(f"document.title.startsWith('finished') && {NUMBERS}.length === 6")
     assert browser.run("document.querySelector('#state').textContent") == "Finished: enough."
     assert browser.run("window.sameDocument")
-    for panel in browser.run("[...document.querySelectorAll('section[data-panel]')].map((one) => one.dataset.panel)"):
+    for panel in browser.run(
+        "[...document.querySelectorAll('section[data-panel]')].map((one) => one.dataset.panel)"
+    ):
         browser.run(f"document.querySelector('section[data-panel={panel}]').scrollIntoView()")
         browser.until(
-            f"![...document.querySelectorAll('section[data-panel={panel}] .plot')].some((p) => !p.dataset.drawn)"
+            f"![...document.querySelectorAll('section[data-panel={panel}] .plot')].some((p) => "
+            f"!p.dataset.drawn)"
         )
     assert browser.run("document.querySelectorAll('.plot[data-drawn] svg').length") > 2
     assert browser.problems == []
@@ -74,13 +81,22 @@ def test_the_readers_sorting_scroll_position_and_focus_stay(
     assert browser.problems == []
 
 
-def test_html_in_names_is_shown_and_never_run(browser: Browser, page: httpx.Client, store: StudyStore) -> None:
-    assert "<script>document.title='hacked'</script>" in browser.run("document.querySelector('main').innerText")
-    assert '"><img src=x onerror=alert(1)>' in browser.run("document.querySelector('#latest').innerText")
+def test_html_in_names_is_shown_and_never_run(
+    browser: Browser, page: httpx.Client, store: StudyStore
+) -> None:
+    assert "<script>document.title='hacked'</script>" in browser.run(
+        "document.querySelector('main').innerText"
+    )
+    assert '"><img src=x onerror=alert(1)>' in browser.run(
+        "document.querySelector('#latest').innerText"
+    )
     assert browser.run("document.querySelectorAll('main script, main img').length") == 0
     assert "hacked" not in browser.run("document.title")
     # and were there any in a panel, the page's policy would not run it
-    browser.run("document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"window.ran = true\">')")
+    browser.run(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"window.ran = "
+        "true\">')"
+    )
     browser.run("new Promise((after) => requestAnimationFrame(() => requestAnimationFrame(after)))")
     assert browser.run("window.ran") is None
     assert any("Content Security Policy" in problem for problem in browser.problems)
@@ -108,7 +124,9 @@ def test_it_finds_the_server_again(browser: Browser, store: StudyStore) -> None:
     browser.open("about:blank")
 
 
-def test_a_token_leaves_the_address_bar(browser: Browser, store: StudyStore, tmp_path: Path) -> None:
+def test_a_token_leaves_the_address_bar(
+    browser: Browser, store: StudyStore, tmp_path: Path
+) -> None:
     address = listen(port=0)
     with LivePage(store.directory, address, "s3cretToken"):
         browser.open(address.url("s3cretToken"))

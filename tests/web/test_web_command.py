@@ -34,7 +34,9 @@ def objective(hp):
 @contextmanager
 def paceline(*words: object) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "paceline", *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield process
         finally:
@@ -85,7 +87,10 @@ def test_elsewhere_it_demands_a_token_which_it_prints(store: StudyStore) -> None
 def test_what_it_refuses(store: StudyStore, tmp_path: Path, words: list[str], said: str) -> None:
     taken = listen(port=0)
     with taken.socket:
-        filled = [word.format(none=tmp_path / "none", study=store.directory, taken=taken.port) for word in words]
+        filled = [
+            word.format(none=tmp_path / "none", study=store.directory, taken=taken.port)
+            for word in words
+        ]
         result = CliRunner().invoke(app, ["watch", *filled])
     assert (result.exit_code, result.stderr.count("Error: ")) == (2, 1)
     assert said in result.stderr
@@ -95,8 +100,19 @@ def test_beside_a_search_it_shows_the_search_and_ends_with_it(tmp_path: Path) ->
     gate, study = tmp_path / "gate", tmp_path / "study"
     os.mkfifo(gate)
     (tmp_path / "model.py").write_text(OBJECTIVE.format(gate=str(gate)))
-    words = ("tune", f"{tmp_path / 'model.py'}:objective", "--objective", "score:max", "--trials", 2, "--study", study)
-    opened = os.open(gate, os.O_RDWR)  # for reading too, so that this does not wait for the other end
+    words = (
+        "tune",
+        f"{tmp_path / 'model.py'}:objective",
+        "--objective",
+        "score:max",
+        "--trials",
+        2,
+        "--study",
+        study,
+    )
+    opened = os.open(
+        gate, os.O_RDWR
+    )  # for reading too, so that this does not wait for the other end
     with paceline(*words, "--search", "random", "--seed", 1, "--watch", "--no-display") as process:
         assert process.stderr is not None
         url = address_in(process.stderr.readline())

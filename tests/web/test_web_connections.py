@@ -1,4 +1,6 @@
-"""Nobody can keep the page from others: half-open requests, too many connections, strange versions."""
+"""Nobody can keep the page from others: half-open requests, too many connections, strange
+versions.
+"""
 
 import socket
 from contextlib import ExitStack
@@ -15,7 +17,9 @@ from paceline.web.parts import Parts
 HALF_SENT = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1"
 
 
-def half_open(client: httpx.Client, sent: bytes = b"GET / HTTP/1.1\r\nHost: local") -> socket.socket:
+def half_open(
+    client: httpx.Client, sent: bytes = b"GET / HTTP/1.1\r\nHost: local"
+) -> socket.socket:
     """A connection with a request that never ends."""
     place = urlsplit(str(client.base_url))
     opened = socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=30)
@@ -34,7 +38,9 @@ def test_a_request_that_does_not_come_is_not_waited_for(
         assert client.get("/").status_code == 200
 
 
-def test_half_open_requests_make_place_for_whole_ones(store: StudyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_open_requests_make_place_for_whole_ones(
+    store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connections, "most_connections", lambda: 4)
     with served(store.directory) as client, ExitStack() as opened:
         for _ in range(12):
@@ -44,7 +50,9 @@ def test_half_open_requests_make_place_for_whole_ones(store: StudyStore, monkeyp
         assert client.get("/changes").status_code == 200
 
 
-def test_a_whole_request_is_not_thrown_out(store: StudyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_request_is_not_thrown_out(
+    store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connections, "most_connections", lambda: 2)
     with served(store.directory) as client, client.stream("GET", "/events") as one:
         assert one.status_code == 200

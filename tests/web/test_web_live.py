@@ -42,7 +42,10 @@ sys.stdin.read()
 def test_every_reader_hears_of_a_new_trial(store: StudyStore) -> None:
     with served(store.directory) as client, messages(client) as one, messages(client) as another:
         for reader in (one, another):
-            assert until(reader, lambda m: m["head"]["state"] == "running")["head"]["metric"] == "val_loss"
+            assert (
+                until(reader, lambda m: m["head"]["state"] == "running")["head"]["metric"]
+                == "val_loss"
+            )
         store.append(asked(0))
         for reader in (one, another):
             row = until(reader, lambda m: numbers(m) == [0])["head"]["latest"][0]
@@ -65,14 +68,20 @@ def test_what_a_reader_has_is_not_sent_again(store: StudyStore) -> None:
         assert everything["version"] == first
         assert set(everything["parts"]) == set(everything["names"])
         assert changes(client, first)["parts"] == {}
-        assert changes(client, "another-1")["parts"] == everything["parts"]  # the version of another server
+        assert (
+            changes(client, "another-1")["parts"] == everything["parts"]
+        )  # the version of another server
         store.append(trial(0, 0.5))
-        second = until(heard, lambda m: m["version"] not in (first, everything["version"]))["version"]
+        second = until(heard, lambda m: m["version"] not in (first, everything["version"]))[
+            "version"
+        ]
         told = changes(client, first)
         assert "panel/trials" in told["parts"]
         assert "panel/repeat" not in told["parts"]  # nothing in it depends on the trials
         answer = client.get("/changes", params={"after": first})
-        again = client.get("/changes", params={"after": first}, headers={"If-None-Match": answer.headers["etag"]})
+        again = client.get(
+            "/changes", params={"after": first}, headers={"If-None-Match": answer.headers["etag"]}
+        )
         assert (again.status_code, again.content) == (304, b"")
         assert second == told["version"]
 
@@ -111,7 +120,9 @@ def test_a_study_is_seen_to_begin_and_to_end(tmp_path: Path, store: StudyStore) 
 def test_a_writer_that_is_killed_is_missed(store: StudyStore) -> None:
     store.close()
     words = [sys.executable, "-c", WRITER, str(store.directory)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
         try:
             assert writer.stdout is not None
             assert writer.stdout.readline() == "writing\n"
@@ -208,7 +219,9 @@ def test_a_study_that_is_harmed_while_it_is_watched(tmp_path: Path, harm: str) -
         assert client.get("/").status_code == 200
         assert client.get("/changes").json()["parts"]
         mend()
-        again = until(heard, lambda m: m["head"]["state"] == "finished" and numbers(m) == [0])["head"]
+        again = until(heard, lambda m: m["head"]["state"] == "finished" and numbers(m) == [0])[
+            "head"
+        ]
         assert again["sentence"] == "Finished: enough."
         StudyStore(tmp_path / "s", writable=True).close()
 
@@ -223,7 +236,9 @@ def test_another_study_in_the_same_file(tmp_path: Path) -> None:
         assert dict(head["facts"])["trials"] == "3"
 
 
-def test_a_fault_of_ours_does_not_end_the_page(store: StudyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_does_not_end_the_page(
+    store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_: Feed) -> None:
         raise KeyError("ours")
 
@@ -252,7 +267,10 @@ def test_the_last_state_is_told_before_the_server_ends(store: StudyStore) -> Non
 
 
 def test_progress_of_the_final(store: StudyStore) -> None:
-    final: list[Event] = [FinalStarted((0, 1), None, 4, True, 0.1), FinalMeasured(0, 0, 0.5, 1, {}, 1.0)]
+    final: list[Event] = [
+        FinalStarted((0, 1), None, 4, True, 0.1),
+        FinalMeasured(0, 0, 0.5, 1, {}, 1.0),
+    ]
     store.append([*trial(0, 0.5), *trial(1, 0.4), *final])
     with served(store.directory) as client, messages(client) as heard:
         head = until(heard, lambda m: numbers(m) == [1, 0])["head"]
@@ -261,7 +279,9 @@ def test_progress_of_the_final(store: StudyStore) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(cuts=st.lists(st.integers(0, 9), max_size=4))
-def test_reading_bit_by_bit_is_reading_at_once(cuts: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_reading_bit_by_bit_is_reading_at_once(
+    cuts: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     events: list[Event] = [*beginning(), *trial(0, 0.5), *asked(1), SessionEnded("enough", 1.0)]
     directory = tmp_path_factory.mktemp("study")
     store, feed = StudyStore(directory, writable=True), Feed(directory)
@@ -290,7 +310,9 @@ def test_readers_who_fetch_when_they_like_end_with_what_is_shown(
         assert told["version"] == parts.version
         had = versions[reader] == told["version"]
         assert not (had and told["parts"])
-        shown[reader] = {name: told["parts"].get(name, shown[reader].get(name)) for name in told["names"]}
+        shown[reader] = {
+            name: told["parts"].get(name, shown[reader].get(name)) for name in told["names"]
+        }
         versions[reader] = told["version"]
 
     contents: dict[str, str] = {}

@@ -4,4 +4,14 @@ from paceline.api.opening import doctor, load_study, open_study
 from paceline.api.resuming import ablate, finish, resume
 from paceline.api.tuning import ARGUMENTS, check, tune
 
-__all__ = ["ARGUMENTS", "ablate", "check", "doctor", "finish", "load_study", "open_study", "resume", "tune"]
+__all__ = [
+    "ARGUMENTS",
+    "ablate",
+    "check",
+    "doctor",
+    "finish",
+    "load_study",
+    "open_study",
+    "resume",
+    "tune",
+]

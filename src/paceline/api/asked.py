@@ -14,7 +14,9 @@ from paceline.study.continuing import Existing
 from paceline.study.function import FunctionTask
 
 _OF_DATA: Mapping[str, Any] = {
-    **dict.fromkeys(("validation_batch_size", "patience", "class_weight", "memory", "folds", "groups")),
+    **dict.fromkeys(
+        ("validation_batch_size", "patience", "class_weight", "memory", "folds", "groups")
+    ),
     **dict.fromkeys(("prefer", "refit", "keep_models")),
     "batch_size": 32,
     "validation": 0.1,
@@ -56,13 +58,25 @@ def asked_for(given: Mapping[str, Any]) -> Request | FunctionTask:
     seed = seed_of(given["seed"], existing)
     brought = {name: given[name] for name in ("start_with", "prior", "learn_from")}
     search = choose_search(given["search"], seed, existing, **brought)
-    limits = Budget.of(given["trials"], given["budget"], 0.0 if existing is None else existing.seconds)
+    limits = Budget.of(
+        given["trials"], given["budget"], 0.0 if existing is None else existing.seconds
+    )
     check_limits(search, limits)
     closing = Closing.of(given["final"], given["prefer"], given["refit"])
-    shared: dict[str, Any] = {"study": directory, "search": search, "seed": seed, "existing": existing}
+    shared: dict[str, Any] = {
+        "study": directory,
+        "search": search,
+        "seed": seed,
+        "existing": existing,
+    }
     if data is None:
         only = {name: (given[name], default) for name, default in _OF_DATA.items()}
-        refuse("without data", "left out, or data", **only, **{name: (value, None) for name, value in options.items()})
+        refuse(
+            "without data",
+            "left out, or data",
+            **only,
+            **{name: (value, None) for name, value in options.items()},
+        )
         closing = Closing() if existing is None and closing.is_automatic else closing
         open_to_us = _named(given, "objective", "schedule", "epochs", "in_flight")
         return FunctionTask.of(
@@ -72,8 +86,14 @@ def asked_for(given: Mapping[str, Any]) -> Request | FunctionTask:
             **_named(given, *_OF_FUNCTIONS, "ordered", "fixed", "change_space"),
             **left_open(existing, **open_to_us, closing=closing),
         )
-    refuse("with data", "left out, since it is of functions", **{name: (given[name], None) for name in _OF_FUNCTIONS})
-    open_to_us = _named(given, "objective", "schedule", "epochs", "in_flight", "memory", "keep_models")
+    refuse(
+        "with data",
+        "left out, since it is of functions",
+        **{name: (given[name], None) for name in _OF_FUNCTIONS},
+    )
+    open_to_us = _named(
+        given, "objective", "schedule", "epochs", "in_flight", "memory", "keep_models"
+    )
     asked = left_open(existing, **open_to_us, closing=closing)
     options |= {} if given["groups"] is None else {"groups": given["groups"]}
     return as_request(

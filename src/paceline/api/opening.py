@@ -1,4 +1,6 @@
-"""`load_study`, `open_study` and `doctor`: studies to be looked at, to run the trials of, and to be checked."""
+"""`load_study`, `open_study` and `doctor`: studies to be looked at, to run the trials of, and to be
+checked.
+"""
 
 import os
 from collections.abc import Mapping
@@ -29,13 +31,14 @@ def load_study(directory: str | os.PathLike[str]) -> Study:
 def doctor(study: str | os.PathLike[str], *, repair: bool = False) -> "Diagnosis":
     """Checks a study's directory: what is wrong, what to do about it, and what can be repaired.
 
-    The database and its events, the checkpoints with their checksums, the best model, what a killed process left, and
-    the versions of the packages it was made with. ``print(paceline.doctor("runs/mnist"))`` says it in words.
+    The database and its events, the checkpoints with their checksums, the best model, what a killed
+    process left, and the versions of the packages it was made with.
+    ``print(paceline.doctor("runs/mnist"))`` says it in words.
 
     Args:
         study: its directory.
-        repair: make a new database of the events before the first that cannot be used, where some cannot; the damaged
-            one is kept. Otherwise nothing is changed.
+        repair: make a new database of the events before the first that cannot be used, where some
+            cannot; the damaged one is kept. Otherwise nothing is changed.
 
     Raises:
         InvalidInput: there is no study in this directory.
@@ -44,7 +47,9 @@ def doctor(study: str | os.PathLike[str], *, repair: bool = False) -> "Diagnosis
     from paceline.study import doctor as doctors
 
     directory = study_directory(study)
-    return doctors.repair(directory) if checks.flag("repair", repair) else doctors.examine(directory)
+    return (
+        doctors.repair(directory) if checks.flag("repair", repair) else doctors.examine(directory)
+    )
 
 
 @knows_its_arguments()
@@ -57,7 +62,8 @@ def open_study(
     seed: int | None = None,
     change_space: bool = False,
 ) -> OpenStudy:
-    """A study whose trials you run yourself: ``ask`` says what to try next, ``tell`` takes what came of it.
+    """A study whose trials you run yourself: ``ask`` says what to try next, ``tell`` takes what
+    came of it.
 
     Example::
 
@@ -67,7 +73,8 @@ def open_study(
         study.best.config
 
     Args:
-        study: its directory. One that is there is opened again; ``pending`` are the trials not told of yet.
+        study: its directory. One that is there is opened again; ``pending`` are the trials not told
+            of yet.
         space: what may vary; of a study that is there, it need not be passed.
         objective: ``"max"`` or ``"min"``, or a metric such as ``("accuracy", "max")``; the same.
         search: as in `tune`; of a study that is there, its own is taken.

@@ -46,17 +46,19 @@ def resume(
 
         paceline.resume("runs/mnist", build, trials=128)
 
-    Nothing that was measured is lost or run again. All settings come from the study. What had been passed from memory
-    (a function, arrays) cannot be stored and has to be passed again.
+    Nothing that was measured is lost or run again. All settings come from the study. What had been
+    passed from memory (a function, arrays) cannot be stored and has to be passed again.
 
     Args:
         study: the study's directory.
-        build: as in `tune`; None to find it again, where it was a file's function or a built-in network.
+        build: as in `tune`; None to find it again, where it was a file's function or a built-in
+            network.
         data: as in `tune`; None to find them again, where they were a name or a path.
         trials: the new total; None for what was asked for first.
         budget: wall time of this call; None for what is left of the study's.
-        search, schedule: as in `tune`; ``"auto"`` for the study's. A strategy or schedule of your own has to be passed
-            again unless its class is registered; with another one the study goes on with that from here.
+        search, schedule: as in `tune`; ``"auto"`` for the study's. A strategy or schedule of your
+            own has to be passed again unless its class is registered; with another one the study
+            goes on with that from here.
         validation: as in `tune`, where it was ``(x_val, y_val)``.
         class_weight: as in `tune`; None for the study's.
         folds: as in `tune`, where they were neither a number nor a splitter of scikit-learn.
@@ -64,14 +66,17 @@ def resume(
         keep_models: as in `tune`, from now on; None for as many as before.
         memory: as in `tune`; None for the study's.
         display: as in `tune`.
-        trust: whether a Python file that the study names as the source of ``build`` may be run although this user has
-            not named it: of a study that somebody else made. A file in the study's own directory is run only so.
-        change_space: as in `tune`: whether ``build`` may ask for another space than that of the study.
+        trust: whether a Python file that the study names as the source of ``build`` may be run
+            although this user has
+            not named it: of a study that somebody else made. A file in the study's own directory is
+                run only so.
+        change_space: as in `tune`: whether ``build`` may ask for another space than that of the
+            study.
         **data_options: as in `tune`; what is not passed is taken from the study.
 
     Raises:
-        InvalidInput: there is no study, build or data were not stored, the study names code that may not be run, or
-            its budget is used up.
+        InvalidInput: there is no study, build or data were not stored, the study names code that
+            may not be run, or its budget is used up.
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
@@ -81,25 +86,53 @@ def resume(
     limits = limits_of(existing, trials, budget)
     if existing.kind is not None:
         _refuse_all(
-            data=data, validation=validation, class_weight=class_weight, folds=folds, groups=groups, memory=memory,
-            keep_models=keep_models, **data_options,
-        )  # fmt: skip
+            data=data,
+            validation=validation,
+            class_weight=class_weight,
+            folds=folds,
+            groups=groups,
+            memory=memory,
+            keep_models=keep_models,
+            **data_options,
+        )
         task = function_of(
-            existing, build, budget=limits, search=search, schedule=schedule, trust=trust, change_space=change_space
+            existing,
+            build,
+            budget=limits,
+            search=search,
+            schedule=schedule,
+            trust=trust,
+            change_space=change_space,
         )
         return watched_function(task, display)
     request = request_of(
-        existing, build, data, budget=limits, search=search, schedule=schedule, validation=validation,
-        class_weight=class_weight, folds=folds, groups=groups, memory=memory, keep_models=keep_models,
-        data_options=data_options, trust=trust, change_space=change_space,
-    )  # fmt: skip
+        existing,
+        build,
+        data,
+        budget=limits,
+        search=search,
+        schedule=schedule,
+        validation=validation,
+        class_weight=class_weight,
+        folds=folds,
+        groups=groups,
+        memory=memory,
+        keep_models=keep_models,
+        data_options=data_options,
+        trust=trust,
+        change_space=change_space,
+    )
     return watched(request, display)
 
 
 def _refuse_all(**options: Any) -> None:
     """Refuses what belongs to a study of networks on data; None is what is left out."""
     expected = "left out, since its data and models are its own"
-    refuse("with a study of a function", expected, **{name: (given, None) for name, given in options.items()})
+    refuse(
+        "with a study of a function",
+        expected,
+        **{name: (given, None) for name, given in options.items()},
+    )
 
 
 @knows_its_arguments(*OPTIONS)
@@ -117,19 +150,22 @@ def finish(
     trust: bool = False,
     **data_options: Any,
 ) -> Study:
-    """Ends a search that was interrupted or killed: nothing more is tried, and the winner is chosen now.
+    """Ends a search that was interrupted or killed: nothing more is tried, and the winner is chosen
+    now.
 
     Example::
 
         study = paceline.finish("runs/mnist", build)
         study.best.config, study.best_model()
 
-    The final is held on what was measured (where the study has one), and the best model is saved and tested. Trials
-    that were under way are left as they are; `resume` with more ``trials`` goes on with them.
+    The final is held on what was measured (where the study has one), and the best model is saved
+    and tested. Trials that were under way are left as they are; `resume` with more ``trials`` goes
+    on with them.
 
     Args:
         study: the study's directory.
-        build, data, validation, class_weight, folds, groups, memory, display, trust, **data_options: as in `resume`.
+        build, data, validation, class_weight, folds, groups, memory, display, trust,
+        **data_options: as in `resume`.
 
     Raises:
         InvalidInput: there is no study, nothing was measured yet, or build or data were not stored.
@@ -149,15 +185,30 @@ def finish(
     limits = Budget(trials=len(trials))
     if existing.kind is not None:
         _refuse_all(
-            data=data, validation=validation, class_weight=class_weight, folds=folds, groups=groups, memory=memory,
+            data=data,
+            validation=validation,
+            class_weight=class_weight,
+            folds=folds,
+            groups=groups,
+            memory=memory,
             **data_options,
-        )  # fmt: skip
+        )
         task = function_of(existing, build, budget=limits, searches=False, trust=trust)
         return watched_function(task, display, search=False)
     request = request_of(
-        existing, build, data, budget=limits, validation=validation, class_weight=class_weight, folds=folds,
-        groups=groups, memory=memory, data_options=data_options, searches=False, trust=trust,
-    )  # fmt: skip
+        existing,
+        build,
+        data,
+        budget=limits,
+        validation=validation,
+        class_weight=class_weight,
+        folds=folds,
+        groups=groups,
+        memory=memory,
+        data_options=data_options,
+        searches=False,
+        trust=trust,
+    )
     return watched(request, display, search=False)
 
 
@@ -175,25 +226,29 @@ def ablate(
     trust: bool = False,
     **data_options: Any,
 ) -> Study:
-    """Measures what each change from the default configuration to the winner is worth, with real networks.
+    """Measures what each change from the default configuration to the winner is worth, with real
+    networks.
 
     Example::
 
         study = paceline.ablate("runs/mnist")
         study.ablation()
 
-    The default configuration with one hyperparameter set as the winner has it, and the winner with one set back, train
-    on the same fresh pairs of seed and split, all of them side by side. Nothing that was measured is measured again.
+    The default configuration with one hyperparameter set as the winner has it, and the winner with
+    one set back, train on the same fresh pairs of seed and split, all of them side by side. Nothing
+    that was measured is measured again.
 
     Args:
         study: the directory of a study that has ended.
-        build, data, validation, folds, groups, **data_options: as in `resume`, where they were passed from memory.
+        build, data, validation, folds, groups, **data_options: as in `resume`, where they were
+        passed from memory.
         pairs: fresh pairs of seed and split on which each of them trains.
         display: as in `tune`.
         trust: as in `resume`.
 
     Raises:
-        InvalidInput: there is no such study, its best trial is the default configuration, or it is one of a function.
+        InvalidInput: there is no such study, its best trial is the default configuration, or it is
+            one of a function.
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
@@ -203,11 +258,21 @@ def ablate(
     existing = Existing.begun(study_directory(study))
     directory = existing.directory
     if existing.kind is not None:
-        raise InvalidInput(f"study {directory} is of a function", expected="a study of a build(hp) on data")
+        raise InvalidInput(
+            f"study {directory} is of a function", expected="a study of a build(hp) on data"
+        )
     request = request_of(
-        existing, build, data, budget=Budget(trials=len(existing.record.trials) or None), validation=validation,
-        folds=folds, groups=groups, data_options=data_options, searches=False, trust=trust,
-    )  # fmt: skip
+        existing,
+        build,
+        data,
+        budget=Budget(trials=len(existing.record.trials) or None),
+        validation=validation,
+        folds=folds,
+        groups=groups,
+        data_options=data_options,
+        searches=False,
+        trust=trust,
+    )
     with interruptible(directory), watch(display) as observer:
         measure_ablation(make_plan(request), directory, pairs, observer)
     return reported(directory)

@@ -1,4 +1,6 @@
-"""What the public functions share: a study is carried out under a display, and reported at its end."""
+"""What the public functions share: a study is carried out under a display, and reported at its
+end.
+"""
 
 import time
 import warnings
@@ -21,11 +23,17 @@ def show_of(given: Any) -> Show:
     Raises:
         InvalidInput: neither True, False nor ``"auto"``.
     """
-    return "auto" if isinstance(given, str) and given == "auto" else checks.flag("display", given, also=", or 'auto'")
+    return (
+        "auto"
+        if isinstance(given, str) and given == "auto"
+        else checks.flag("display", given, also=", or 'auto'")
+    )
 
 
 def refuse(when: str, expected: str, **options: tuple[Any, Any]) -> None:
-    """Refuses options that mean nothing here; of each, what was given and what it is when left out."""
+    """Refuses options that mean nothing here; of each, what was given and what it is when left
+    out.
+    """
     for name, (value, default) in options.items():
         is_default = value is default or (isinstance(value, int | float | str) and value == default)
         if not is_default:
@@ -34,7 +42,11 @@ def refuse(when: str, expected: str, **options: tuple[Any, Any]) -> None:
 
 def carried_out(task: FunctionTask | Request, display: Show, search: bool = True) -> Study:
     """Carries out a study; without ``search`` what is left to do after it."""
-    return watched_function(task, display, search) if isinstance(task, FunctionTask) else watched(task, display, search)
+    return (
+        watched_function(task, display, search)
+        if isinstance(task, FunctionTask)
+        else watched(task, display, search)
+    )
 
 
 def watched_function(task: FunctionTask, display: Show, search: bool = True) -> Study:
@@ -60,7 +72,9 @@ def watched(request: Request, display: Show, search: bool = True) -> Study:
 
 
 def reported(directory: Path, request: Request | None = None) -> Study:
-    """The study that just ended, its report written; that the report cannot be written is no failure of the study."""
+    """The study that just ended, its report written; that the report cannot be written is no
+    failure of the study.
+    """
     summary = read(directory)
     try:
         write(summary)

@@ -1,4 +1,6 @@
-"""The terminal face: ``paceline demo``, ``tune``, ``train``, ``show``, ``watch``, ``resume``, ``data``."""
+"""The terminal face: ``paceline demo``, ``tune``, ``train``, ``show``, ``watch``, ``resume``,
+``data``.
+"""
 
 
 def main() -> None:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def ablate(
     study: o.StudyArgument,
-    pairs: Annotated[int, typer.Option(help="Fresh seeds and splits on which each change is measured.")] = 8,
+    pairs: Annotated[
+        int, typer.Option(help="Fresh seeds and splits on which each change is measured.")
+    ] = 8,
     build: o.KnownBuild = None,
     data: o.KnownData = None,
     data_dir: o.DataDir = None,
@@ -21,8 +23,8 @@ def ablate(
 ) -> None:
     """Measure what each change made by the winner is worth.
 
-    Networks that differ from the default configuration, or from the winner, in one hyperparameter train side by side on
-    fresh seeds and splits. Called again, it goes on.
+    Networks that differ from the default configuration, or from the winner, in one hyperparameter
+    train side by side on fresh seeds and splits. Called again, it goes on.
     """
     from paceline import api
     from paceline.cli.search import asking, interruptible

@@ -1,6 +1,7 @@
 """The commands together, and what happens when one of them goes wrong.
 
-Everything heavy is imported by the command that needs it, so that ``paceline --help`` answers at once.
+Everything heavy is imported by the command that needs it, so that ``paceline --help`` answers at
+once.
 """
 
 from typing import Annotated, Any
@@ -9,7 +10,18 @@ import typer
 from typer.core import TyperGroup
 
 from paceline import __version__
-from paceline.cli import ablate, compare, doctor, ladder, look, recipe, report, search, single, watch
+from paceline.cli import (
+    ablate,
+    compare,
+    doctor,
+    ladder,
+    look,
+    recipe,
+    report,
+    search,
+    single,
+    watch,
+)
 from paceline.cli.echo import echo
 
 INTERRUPTED = 130  # as `paceline.core.interrupts` has it, whose import would cost every command
@@ -36,13 +48,28 @@ class Commands(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+)
 for command in (
-    search.demo, search.tune, single.train, look.show, watch.watch, report.report, search.resume, search.finish,
-    doctor.doctor, ablate.ablate, compare.compare, ladder.ladder, look.data,
-):  # fmt: skip
+    search.demo,
+    search.tune,
+    single.train,
+    look.show,
+    watch.watch,
+    report.report,
+    search.resume,
+    search.finish,
+    doctor.doctor,
+    ablate.ablate,
+    compare.compare,
+    ladder.ladder,
+    look.data,
+):
     app.command()(command)
 app.add_typer(recipe.app, name="recipe")
 
@@ -56,7 +83,12 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def paceline(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Say which version this is."
+        ),
     ] = False,
 ) -> None:
-    """Finds good hyperparameters for neural networks: many candidates trained as one compiled program."""
+    """Finds good hyperparameters for neural networks: many candidates trained as one compiled
+    program.
+    """

@@ -13,13 +13,17 @@ _WRONG, _UNREADABLE = 1, 2
 def doctor(
     study: o.StudyArgument,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make a new database of what can be read; the damaged one is kept.")
+        bool,
+        typer.Option(
+            "--repair", help="Make a new database of what can be read; the damaged one is kept."
+        ),
     ] = False,
 ) -> None:
     """Check a study: what is wrong, and what to do about it.
 
-    Its database and events, checkpoints, best model, what a killed process left, and the versions it was made with.
-    Nothing is changed without --repair. Exit code 0: nothing is wrong; 1: something is, but the study can be read;
+    Its database and events, checkpoints, best model, what a killed process left, and the versions
+    it was made with. Nothing is changed without --repair. Exit code 0: nothing is wrong; 1:
+    something is, but the study can be read;
     2: it cannot be read.
     """
     from paceline.study import doctor as doctors

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
 def show(
     study: o.StudyArgument,
-    trial: Annotated[int | None, typer.Option(metavar="N", help="One trial: how it did, and why it went on.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
+    trial: Annotated[
+        int | None, typer.Option(metavar="N", help="One trial: how it did, and why it went on.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything, as one JSON object.")
+    ] = False,
 ) -> None:
     """Say how a study stands.
 
@@ -36,7 +40,9 @@ def show(
 
 def data(
     data_dir: o.DataDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as a list of JSON objects.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything, as a list of JSON objects.")
+    ] = False,
 ) -> None:
     """List the named data sets, and where each lies."""
     from paceline.data import describe
@@ -65,7 +71,16 @@ def _table(known: "list[DatasetInfo]") -> None:
         shape = "×".join(map(str, info.shape))
         where = info.found or "not on this machine; downloaded at first use"
         table.add_row(
-            info.name, escape(info.title), f"{info.rows:,}", f"{info.test_rows:,}", shape, info.task, escape(where)
+            info.name,
+            escape(info.title),
+            f"{info.rows:,}",
+            f"{info.test_rows:,}",
+            shape,
+            info.task,
+            escape(where),
         )
     console().print(table)
-    typer.echo("Also, by their path: folders of idx files, .npz files, and with --target .csv and .parquet files.")
+    typer.echo(
+        "Also, by their path: folders of idx files, .npz files, and with --target .csv and "
+        ".parquet files."
+    )

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from paceline.recipes import Recipe, Run
     from paceline.space import Space
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Ready studies that people ask for.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Ready studies that people ask for."
+)
 Name = Annotated[str, typer.Argument(help="The recipe's name, see `paceline recipe list`.")]
 
 
@@ -44,14 +46,21 @@ def show(name: Name) -> None:
 def run(
     name: Name,
     part: Annotated[
-        list[str] | None, typer.Option(help="A part to run; may be repeated.  [default: all of them]")
+        list[str] | None,
+        typer.Option(help="A part to run; may be repeated.  [default: all of them]"),
     ] = None,
-    data: Annotated[str | None, typer.Option(help="Another data set.  [default: the recipe's own]")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Another data set.  [default: the recipe's own]")
+    ] = None,
     budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How long the parts may take together: 90s, 5m, 1h30m.")
+        str | None,
+        typer.Option(metavar="TIME", help="How long the parts may take together: 90s, 5m, 1h30m."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Under a minute, on few rows and trials: to see how it works.")
+        bool,
+        typer.Option(
+            "--quick", help="Under a minute, on few rows and trials: to see how it works."
+        ),
     ] = False,
     study: o.Study = None,
     given: Annotated[
@@ -59,7 +68,8 @@ def run(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="A hyperparameter, in the place of questions; may be repeated. Others are at their defaults.",
+            help="A hyperparameter, in the place of questions; may be repeated. Others are at "
+            "their defaults.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Makes everything random repeatable.")] = 1,
@@ -81,14 +91,23 @@ def run(
     data = data or found.data[0]
     directory = study or _directory(found, data, quick)
     if quick:
-        echo("This is the quick form, on few rows and trials: its figures show how it works, not how good it is.")
+        echo(
+            "This is the quick form, on few rows and trials: its figures show how it works, not "
+            "how good it is."
+        )
     for each in parts:
         left = None if seconds is None else seconds - (time.monotonic() - began)
         echo(f"== {found.name} {each} on {data}, in {directory / each}")
         order = Run(
-            directory / each, data, data_dir, left, quick, seed, lambda space: _choose(space, texts),
+            directory / each,
+            data,
+            data_dir,
+            left,
+            quick,
+            seed,
+            lambda space: _choose(space, texts),
             display="auto" if display else False,
-        )  # fmt: skip
+        )
         _carry_out(found, each, order)
 
 
@@ -108,10 +127,15 @@ def _carry_out(recipe: "Recipe", part: str, order: "Run") -> None:
         with interruptible(), interruptible_runs(order.directory):
             recipe.part(part)(replace(order, say=say))
     except EOFError:
-        echo("\nThe input ended before every question was answered, so nothing was trained.", err=True)
+        echo(
+            "\nThe input ended before every question was answered, so nothing was trained.",
+            err=True,
+        )
     if said and order.directory.is_dir():
         heading = f"{recipe.name} {part} on {order.data}{', quick form' if order.quick else ''}"
-        (order.directory / "summary.txt").write_text("\n".join([heading, "", *said, ""]), encoding="utf-8")
+        (order.directory / "summary.txt").write_text(
+            "\n".join([heading, "", *said, ""]), encoding="utf-8"
+        )
 
 
 def _parts(recipe: "Recipe", asked: list[str] | None) -> list[str]:
@@ -119,7 +143,9 @@ def _parts(recipe: "Recipe", asked: list[str] | None) -> list[str]:
 
     unknown = [part for part in asked or () if part not in recipe.parts]
     if unknown:
-        raise InvalidInput(f"--part is {unknown[0]!r}", expected=f"one of {', '.join(recipe.parts)}")
+        raise InvalidInput(
+            f"--part is {unknown[0]!r}", expected=f"one of {', '.join(recipe.parts)}"
+        )
     return [part for part in recipe.parts if not asked or part in asked]
 
 
@@ -130,7 +156,9 @@ def _directory(recipe: "Recipe", data: str, quick: bool) -> Path:
 
 
 def _choose(space: "Space", texts: Mapping[str, str]) -> "Mapping[str, Value]":
-    """A configuration from what was set or, where nothing was, from the answers to a question for each."""
+    """A configuration from what was set or, where nothing was, from the answers to a question for
+    each.
+    """
     from paceline.cli.single import choose
 
     return choose(space, texts, None if texts else _ask)
@@ -150,5 +178,11 @@ def _refuse_set(recipe: "Recipe") -> Any:
     from paceline.core import InvalidInput
 
     if recipe.asks is None:
-        raise InvalidInput("--set was given", expected=f"no --set: no part of {recipe.name} asks for hyperparameters")
-    raise InvalidInput("--set was given", expected=f"it together with --part {recipe.asks}, the only part that asks")
+        raise InvalidInput(
+            "--set was given",
+            expected=f"no --set: no part of {recipe.name} asks for hyperparameters",
+        )
+    raise InvalidInput(
+        "--set was given",
+        expected=f"it together with --part {recipe.asks}, the only part that asks",
+    )

@@ -12,12 +12,14 @@ from paceline.cli.echo import echo
 def report(
     study: o.StudyArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="[default: report.html in the study]")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="[default: report.html in the study]"),
     ] = None,
 ) -> None:
     """Write a study's report: one HTML file.
 
-    It holds everything it shows and opens without the network. While the study runs it says how things stand.
+    It holds everything it shows and opens without the network. While the study runs it says how
+    things stand.
     """
     from paceline.report.document import write_report
 

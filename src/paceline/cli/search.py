@@ -26,14 +26,21 @@ def demo(
     Takes well under a minute, and no download.
     """
     echo(
-        f"{trials} configurations of a small network learn to read handwritten digits. Those that share a structure "
+        f"{trials} configurations of a small network learn to read handwritten digits. Those that "
+        f"share a structure "
         "train side by side, as one compiled program.",
         err=True,
     )
     _search(
-        o.study_of(study, "demo"), "mlp", "digits", epochs=o.loop_numbers("epochs", epochs), trials=trials, seed=1,
-        fixed=_DEMO, display=display,
-    )  # fmt: skip
+        o.study_of(study, "demo"),
+        "mlp",
+        "digits",
+        epochs=o.loop_numbers("epochs", epochs),
+        trials=trials,
+        seed=1,
+        fixed=_DEMO,
+        display=display,
+    )
 
 
 def tune(
@@ -44,15 +51,20 @@ def tune(
     epochs: Annotated[
         str | None,
         typer.Option(
-            help="Epochs of each trial; 5,10 makes it a hyperparameter. Of a function objective: the steps that a full "
+            help="Epochs of each trial; 5,10 makes it a hyperparameter. Of a function objective: "
+            "the steps that a full "
             "run reports.  [default: 10]",
         ),
     ] = None,
-    batch_size: Annotated[str, typer.Option(help="Rows in a batch; 32,64 makes it a hyperparameter.")] = "32",
+    batch_size: Annotated[
+        str, typer.Option(help="Rows in a batch; 32,64 makes it a hyperparameter.")
+    ] = "32",
     validation_batch_size: o.ValidationBatchSize = None,
     trials: o.Trials = None,
     budget: o.Budget = None,
-    search: Annotated[str, typer.Option(help="Where to look next: auto, random, sobol, cmaes or grid.")] = "auto",
+    search: Annotated[
+        str, typer.Option(help="Where to look next: auto, random, sobol, cmaes or grid.")
+    ] = "auto",
     schedule: o.Schedule = "auto",
     study: o.Study = None,
     seed: o.Seed = None,
@@ -86,8 +98,8 @@ def tune(
 ) -> None:
     """Search for the best configuration.
 
-    Of a build function (model.py:build) or a built-in network (--model mlp); without --data, of any function of hp that
-    trains and measures by itself and returns a number (train.py:objective).
+    Of a build function (model.py:build) or a built-in network (--model mlp); without --data, of any
+    function of hp that trains and measures by itself and returns a number (train.py:objective).
 
     Called again with the same arguments and --study, it goes on where it stopped.
     """
@@ -95,25 +107,55 @@ def tune(
     is_function = data is None and model is None
     name = what.rpartition(":")[2] if is_function else o.data_of(data)
     _search(
-        o.study_of(study, name), what, data, objective=o.objective_of(objective),
+        o.study_of(study, name),
+        what,
+        data,
+        objective=o.objective_of(objective),
         epochs=None if epochs is None else o.loop_numbers("epochs", epochs),
         batch_size=o.loop_numbers("batch_size", batch_size),
-        validation_batch_size=validation_batch_size, trials=trials, budget=budget, search=search,
-        schedule=schedule, seed=seed, validation=validation, patience=patience, keep=keep, memory=memory,
-        repeats=repeats, folds=folds, final=o.final_of(final), prefer=prefer, refit=refit, keep_models=keep_models,
+        validation_batch_size=validation_batch_size,
+        trials=trials,
+        budget=budget,
+        search=search,
+        schedule=schedule,
+        seed=seed,
+        validation=validation,
+        patience=patience,
+        keep=keep,
+        memory=memory,
+        repeats=repeats,
+        folds=folds,
+        final=o.final_of(final),
+        prefer=prefer,
+        refit=refit,
+        keep_models=keep_models,
         class_weight=o.class_weights(class_weight),
-        fixed={name: o.value_of(text) for name, text in values.items()} if is_function else values, workers=workers,
-        time_limit=time_limit, memory_limit=memory_limit, change_space=change_space, display=display, watch=watch,
+        fixed={name: o.value_of(text) for name, text in values.items()} if is_function else values,
+        workers=workers,
+        time_limit=time_limit,
+        memory_limit=memory_limit,
+        change_space=change_space,
+        display=display,
+        watch=watch,
         **o.data_options(
-            data_dir, target, task, test, shuffle=shuffle, standardize=standardize, scale_target=scale_target,
-            decimal=decimal, groups=groups,
+            data_dir,
+            target,
+            task,
+            test,
+            shuffle=shuffle,
+            standardize=standardize,
+            scale_target=scale_target,
+            decimal=decimal,
+            groups=groups,
         ),
-    )  # fmt: skip
+    )
 
 
 def resume(
     study: o.StudyArgument,
-    trials: Annotated[int | None, typer.Option(help="The new total of trials.  [default: as at first]")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="The new total of trials.  [default: as at first]")
+    ] = None,
     budget: o.Budget = None,
     build: o.KnownBuild = None,
     data: o.KnownData = None,
@@ -133,9 +175,18 @@ def resume(
 
     def go(trust: bool) -> None:
         api.resume(
-            study, build, data, trials=trials, budget=budget, keep_models=keep_models, memory=memory,
-            display=display, trust=trust, change_space=change_space, **o.data_options(data_dir, None, None, None),
-        )  # fmt: skip
+            study,
+            build,
+            data,
+            trials=trials,
+            budget=budget,
+            keep_models=keep_models,
+            memory=memory,
+            display=display,
+            trust=trust,
+            change_space=change_space,
+            **o.data_options(data_dir, None, None, None),
+        )
 
     with interruptible(), watched(study, watch):
         asking(go, trust)
@@ -154,8 +205,8 @@ def finish(
 ) -> None:
     """End a search here.
 
-    Nothing more is tried: the final is held on what was measured, and the best model is saved and tested. `resume` with
-    more --trials goes on all the same.
+    Nothing more is tried: the final is held on what was measured, and the best model is saved and
+    tested. `resume` with more --trials goes on all the same.
     """
     from paceline import api
 
@@ -172,7 +223,8 @@ T = TypeVar("T")
 
 
 def asking(go: Callable[[bool], T], trust: bool) -> T:
-    """Does something that may run code that a study names; on a terminal it is asked whether it may.
+    """Does something that may run code that a study names; on a terminal it is asked whether it
+    may.
 
     Args:
         go: does it, given whether the code is trusted.
@@ -196,7 +248,9 @@ def asking(go: Callable[[bool], T], trust: bool) -> T:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """A second Ctrl+C ends the process at once; the first one is explained by the error that it raises."""
+    """A second Ctrl+C ends the process at once; the first one is explained by the error that it
+    raises.
+    """
     from paceline.core import interrupts
 
     with interrupts.handled(interrupts.exit_now):

@@ -44,7 +44,8 @@ def train(
 
     It is measured on validation and test data.
 
-    On a terminal it asks for each hyperparameter that is not --set; elsewhere these are at their defaults.
+    On a terminal it asks for each hyperparameter that is not --set; elsewhere these are at their
+    defaults.
     """
     from paceline.report import read, text, watch
     from paceline.report.going_on import interruptible as explained
@@ -59,26 +60,51 @@ def train(
     if (directory / "study.db").exists():
         _refuse(str(directory))
     request = as_request(
-        what, data, objective=o.objective_of(objective) or (None if model else "val_loss"),
-        trials=1, budget=None, search="grid", seed=seed_of(seed), study=directory, validation=validation,
-        class_weight=None, fixed=None, epochs=epochs, batch_size=batch_size, patience=patience, keep=keep, memory=None,
+        what,
+        data,
+        objective=o.objective_of(objective) or (None if model else "val_loss"),
+        trials=1,
+        budget=None,
+        search="grid",
+        seed=seed_of(seed),
+        study=directory,
+        validation=validation,
+        class_weight=None,
+        fixed=None,
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        keep=keep,
+        memory=None,
         data_options=o.data_options(
-            data_dir, target, task, test, shuffle=shuffle, standardize=standardize, scale_target=scale_target,
-            decimal=decimal, groups=groups,
+            data_dir,
+            target,
+            task,
+            test,
+            shuffle=shuffle,
+            standardize=standardize,
+            scale_target=scale_target,
+            decimal=decimal,
+            groups=groups,
         ),
-    )  # fmt: skip
+    )
     with interruptible(), explained(directory):
         echo("Loading data and trying build(hp) ...", err=True)
         plan = make_plan(request)
-        config = choose(plan.space, texts, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
+        config = choose(
+            plan.space, texts, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
+        )
         request = replace(plan.request, search=SearchChoice.of(Given((config,)), request.seed))
         with watch(display, trials=1, opening="Preparing the network ...") as observer:
             carry_out(replace(plan, request=request), directory, observer)
     text.single(read(directory), console())
 
 
-def choose(space: "Space", texts: Mapping[str, str], ask: Callable[[str, str], str] | None) -> "dict[str, Value]":
-    """A configuration from what was set, what is asked for and, where nobody is there to ask, the defaults.
+def choose(
+    space: "Space", texts: Mapping[str, str], ask: Callable[[str, str], str] | None
+) -> "dict[str, Value]":
+    """A configuration from what was set, what is asked for and, where nobody is there to ask, the
+    defaults.
 
     Args:
         space: what there is to set.
@@ -94,9 +120,13 @@ def choose(space: "Space", texts: Mapping[str, str], ask: Callable[[str, str], s
 
     values = legal_values(space, texts)
     for name in space.names if ask is not None else ():
-        hyperparameter = next((h for h in space.active(space.complete(values)) if h.name == name), None)
+        hyperparameter = next(
+            (h for h in space.active(space.complete(values)) if h.name == name), None
+        )
         while ask and hyperparameter and name not in values and hyperparameter.num_values != 1:
-            answer = ask(f"{name} ({words.possible(hyperparameter)})", words.value(hyperparameter.default))
+            answer = ask(
+                f"{name} ({words.possible(hyperparameter)})", words.value(hyperparameter.default)
+            )
             try:
                 values[name] = legal_value(hyperparameter, answer)
             except InvalidInput as error:
@@ -104,8 +134,12 @@ def choose(space: "Space", texts: Mapping[str, str], ask: Callable[[str, str], s
     idle = [name for name in texts if name not in space.complete(values)]
     if idle:
         conditions = space.variants(idle[0])[0].conditions
-        needed = " and ".join(f"{c.parent} to be {' or '.join(map(str, c.values))}" for c in conditions)
-        raise InvalidInput(f"--set gives {idle[0]}, which has no meaning in this configuration", expected=needed)
+        needed = " and ".join(
+            f"{c.parent} to be {' or '.join(map(str, c.values))}" for c in conditions
+        )
+        raise InvalidInput(
+            f"--set gives {idle[0]}, which has no meaning in this configuration", expected=needed
+        )
     return space.complete(values)
 
 
@@ -117,4 +151,6 @@ def _ask(question: str, default: str) -> str:
 def _refuse(directory: str) -> None:
     from paceline.core import InvalidInput
 
-    raise InvalidInput(f"--study is {directory}, which holds a study already", expected="a new directory")
+    raise InvalidInput(
+        f"--study is {directory}, which holds a study already", expected="a new directory"
+    )

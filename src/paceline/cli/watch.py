@@ -17,25 +17,34 @@ _SHORTEST_TOKEN = 8
 def watch(
     study: o.StudyArgument,
     host: Annotated[
-        str, typer.Option(help="The address to serve at; 0.0.0.0 for everyone who can reach this machine.")
+        str,
+        typer.Option(
+            help="The address to serve at; 0.0.0.0 for everyone who can reach this machine."
+        ),
     ] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option(help="The port; 0 takes any that is free.  [default: 8642, or any if that is taken]")
+        int | None,
+        typer.Option(
+            help="The port; 0 takes any that is free.  [default: 8642, or any if that is taken]"
+        ),
     ] = None,
     token: Annotated[
         str | None,
         typer.Option(
             envvar="PACELINE_TOKEN",
-            help="What readers have to bring.  [default: none on this machine; drawn and printed for other addresses]",
+            help="What readers have to bring.  [default: none on this machine; drawn and printed "
+            "for other addresses]",
         ),
     ] = None,
 ) -> None:
     """Show a study in the browser while it runs.
 
-    The panels of the report, kept up to date; also of a study that has ended. Nothing is written, so the page does no
-    harm to a search, and it may be closed and opened at any time. Ctrl+C ends it.
+    The panels of the report, kept up to date; also of a study that has ended. Nothing is written,
+    so the page does no harm to a search, and it may be closed and opened at any time. Ctrl+C ends
+    it.
 
-    From another machine: an SSH tunnel, or --host, which demands a token; the connection is not encrypted.
+    From another machine: an SSH tunnel, or --host, which demands a token; the connection is not
+        encrypted.
     """
     from paceline.core import InvalidInput
     from paceline.store import StudyStore
@@ -43,8 +52,12 @@ def watch(
     from paceline.web.beside import give_way
     from paceline.web.server import LivePage
 
-    if token is not None and (len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isalnum()):
-        raise InvalidInput("--token is not usable", expected=f"at least {_SHORTEST_TOKEN} letters and digits")
+    if token is not None and (
+        len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isalnum()
+    ):
+        raise InvalidInput(
+            "--token is not usable", expected=f"at least {_SHORTEST_TOKEN} letters and digits"
+        )
     StudyStore(study, writable=False).close()
     address = listen(host, port)
     if token is None and not address.is_loopback:

@@ -1,4 +1,6 @@
-"""Studies side by side: `compare` runs several ways to search on one task, `ladder` what each technique brings."""
+"""Studies side by side: `compare` runs several ways to search on one task, `ladder` what each
+technique brings.
+"""
 
 from paceline.comparison.methods import compare
 from paceline.comparison.result import Comparison

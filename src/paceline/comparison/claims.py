@@ -1,4 +1,5 @@
-"""What a comparison shows: who is ahead at which budget, by how much, and whether that is more than luck.
+"""What a comparison shows: who is ahead at which budget, by how much, and whether that is more than
+luck.
 
 | symbol | meaning |
 | --- | --- |
@@ -63,16 +64,22 @@ class Outcome:
 
 
 def budgets(runs: Sequence["Run"], axis: Axis) -> list[float]:
-    """A quarter, half and all of what the longest run spent; those that ended before stay where they ended."""
+    """A quarter, half and all of what the longest run spent; those that ended before stay where
+    they ended.
+    """
     totals = [getattr(run.points[-1], axis) for run in runs if run.points]
     if not totals:
         return []
     whole = max(totals)
-    found = [part * whole if axis == "seconds" else float(math.ceil(part * whole)) for part in _PARTS]
+    found = [
+        part * whole if axis == "seconds" else float(math.ceil(part * whole)) for part in _PARTS
+    ]
     return sorted(set(found))
 
 
-def stands(methods: Sequence[str], runs: Sequence["Run"], objective: Objective, axis: Axis) -> list[Stand]:
+def stands(
+    methods: Sequence[str], runs: Sequence["Run"], objective: Objective, axis: Axis
+) -> list[Stand]:
     """Every method at each of the budgets."""
     found = []
     for budget in budgets(runs, axis):
@@ -85,20 +92,27 @@ def stands(methods: Sequence[str], runs: Sequence["Run"], objective: Objective, 
     return found
 
 
-def outcomes(methods: Sequence[str], runs: Sequence["Run"], objective: Objective) -> tuple[str, list[list[float]]]:
-    """The metric of the outcomes, and the outcomes: of a seed in each row, of a method in each column.
+def outcomes(
+    methods: Sequence[str], runs: Sequence["Run"], objective: Objective
+) -> tuple[str, list[list[float]]]:
+    """The metric of the outcomes, and the outcomes: of a seed in each row, of a method in each
+    column.
 
-    The test metric where every run that has a score has it too: the validation score chose the trial, so it flatters
-    those who tried more.
+    The test metric where every run that has a score has it too: the validation score chose the
+    trial, so it flatters those who tried more.
     """
     metric = objective.metric.removeprefix("val_")
     scored = [run for run in runs if run.score is not None]
     if scored and metric != objective.metric and all(metric in run.tests for run in scored):
-        return f"test {metric}", _by_seed(methods, runs, {id(run): run.tests.get(metric) for run in runs})
+        return f"test {metric}", _by_seed(
+            methods, runs, {id(run): run.tests.get(metric) for run in runs}
+        )
     return objective.metric, _by_seed(methods, runs, {id(run): run.score for run in runs})
 
 
-def standing(methods: Sequence[str], table: Sequence[Sequence[float]], objective: Objective) -> list[Outcome]:
+def standing(
+    methods: Sequence[str], table: Sequence[Sequence[float]], objective: Objective
+) -> list[Outcome]:
     """The methods by what they came to, the best average first."""
     ranked = ranks.average_ranks([[objective.loss(score) for score in row] for row in table])
     found = []
@@ -106,7 +120,9 @@ def standing(methods: Sequence[str], table: Sequence[Sequence[float]], objective
         column = [row[k] for row in table]
         score = estimate_of_scores(column, objective.metric)
         found.append(Outcome(method, score, ranked[k], sum(map(math.isfinite, column))))
-    return sorted(found, key=lambda one: objective.loss(one.score.value) if one.num_runs else math.inf)
+    return sorted(
+        found, key=lambda one: objective.loss(one.score.value) if one.num_runs else math.inf
+    )
 
 
 def pairs(table: Sequence[Sequence[float]], objective: Objective) -> tuple[Pair, ...]:
@@ -125,10 +141,16 @@ def verdict(methods: Sequence[str], runs: Sequence["Run"], objective: Objective)
     scores = [row[methods.index(first.method)] for row in table]
     yield f"{first.method} has the best {metric}: {mean_told(first.score, scores)}."
     if seeds < 2 or len(ordered) < 2:
-        yield "How sure that is cannot be said of one seed." if seeds < 2 else "There is nothing to compare it with."
+        yield (
+            "How sure that is cannot be said of one seed."
+            if seeds < 2
+            else "There is nothing to compare it with."
+        )
         return
     place, found = methods.index(first.method), pairs(table, objective)
-    of = {p.second if p.first == place else p.first: p for p in found if place in (p.first, p.second)}
+    of = {
+        p.second if p.first == place else p.first: p for p in found if place in (p.first, p.second)
+    }
     behind = [one.method for one in ordered[1:] if of[methods.index(one.method)].is_real]
     tied = [one.method for one in ordered[1:] if one.method not in behind]
     test = next(iter(of.values())).test
@@ -155,13 +177,20 @@ def remarks(methods: Sequence[str], runs: Sequence["Run"]) -> Iterator[str]:
     waiting = [f"{run.method} (seed {run.seed})" for run in runs if run.state != "finished"]
     begun = {(run.method, run.seed) for run in runs}
     seeds = sorted({run.seed for run in runs})
-    waiting += [f"{method} (seed {seed})" for method in methods for seed in seeds if (method, seed) not in begun]
+    waiting += [
+        f"{method} (seed {seed})"
+        for method in methods
+        for seed in seeds
+        if (method, seed) not in begun
+    ]
     if waiting:
         yield f"Not finished: {listed(waiting)}. The same command goes on with them."
 
 
 def mean_told(estimate: Estimate, scores: Sequence[float]) -> str:
-    """``0.971 (95 % interval 0.969 to 0.973) on average over 5 seeds``; NaN scores, of failures, do not count."""
+    """``0.971 (95 % interval 0.969 to 0.973) on average over 5 seeds``; NaN scores, of failures, do
+    not count.
+    """
     measured = [score for score in scores if math.isfinite(score)]
     if len(measured) < 2:
         return f"{words.number(estimate.value)}, with one seed"
@@ -171,7 +200,9 @@ def mean_told(estimate: Estimate, scores: Sequence[float]) -> str:
 
 
 def same_told(scores: Sequence[float]) -> str:
-    """What is said of scores that are the same with every seed: they have no spread to make an interval of."""
+    """What is said of scores that are the same with every seed: they have no spread to make an
+    interval of.
+    """
     told = words.number(scores[0])
     return f"{told} with each of {len(scores)} seeds, which does not tell how far another one might be off"
 
@@ -184,7 +215,11 @@ def interval(estimate: Estimate) -> str:
 
 def bounds(estimate: Estimate) -> str:
     """``0.969 to 0.973``; empty where it is not known."""
-    return "" if math.isnan(estimate.low) else f"{words.number(estimate.low)} to {words.number(estimate.high)}"
+    return (
+        ""
+        if math.isnan(estimate.low)
+        else f"{words.number(estimate.low)} to {words.number(estimate.high)}"
+    )
 
 
 def listed(names: Sequence[str]) -> str:
@@ -192,7 +227,9 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _by_seed(methods: Sequence[str], runs: Sequence["Run"], values: dict[int, float | None]) -> list[list[float]]:
+def _by_seed(
+    methods: Sequence[str], runs: Sequence["Run"], values: dict[int, float | None]
+) -> list[list[float]]:
     """A row for each seed, a column for each method; NaN where there is nothing."""
     at = {(run.seed, run.method): values[id(run)] for run in runs}
     seeds = sorted({run.seed for run in runs})

@@ -19,13 +19,21 @@ def results(comparison: "Comparison") -> "pd.DataFrame":
 
     rows = [
         {
-            "method": run.method, "seed": run.seed, comparison.objective.metric: run.score,
+            "method": run.method,
+            "seed": run.seed,
+            comparison.objective.metric: run.score,
             **{f"test_{name}": value for name, value in sorted(run.tests.items())},
-            "trials": run.trials, "epochs": run.epochs, "seconds": run.seconds, "compilations": run.compilations,
-            "compiling_seconds": run.compiling, "peak_bytes": run.peak_bytes, "grid": run.grid, "state": run.state,
+            "trials": run.trials,
+            "epochs": run.epochs,
+            "seconds": run.seconds,
+            "compilations": run.compilations,
+            "compiling_seconds": run.compiling,
+            "peak_bytes": run.peak_bytes,
+            "grid": run.grid,
+            "state": run.state,
         }
         for run in comparison.runs
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 
@@ -33,7 +41,11 @@ def curves(comparison: "Comparison") -> "pd.DataFrame":
     """See `Comparison.curves`."""
     import pandas as pd
 
-    rows = [{"method": r.method, "seed": r.seed, **asdict(point)} for r in comparison.runs for point in r.points]
+    rows = [
+        {"method": r.method, "seed": r.seed, **asdict(point)}
+        for r in comparison.runs
+        for point in r.points
+    ]
     return pd.DataFrame(rows, columns=["method", "seed", "trials", "epochs", "seconds", "score"])
 
 
@@ -42,10 +54,15 @@ def budgets(comparison: "Comparison", axis: "Axis") -> "pd.DataFrame":
     import pandas as pd
 
     rows = [
-        {"method": one.method, one.axis: one.budget, **_told(comparison.objective.metric, one.score),
-         **_told("iqm", one.iqm), **_told("rank", one.rank)}
+        {
+            "method": one.method,
+            one.axis: one.budget,
+            **_told(comparison.objective.metric, one.score),
+            **_told("iqm", one.iqm),
+            **_told("rank", one.rank),
+        }
         for one in claims.stands(comparison.methods, comparison.runs, comparison.objective, axis)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 
@@ -55,12 +72,27 @@ def differences(comparison: "Comparison") -> "pd.DataFrame":
 
     metric, table = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
     rows = [
-        {"metric": metric, "first": comparison.methods[pair.first], "second": comparison.methods[pair.second],
-         **_told("first_is_better_by", pair.difference), "seeds": pair.num_blocks, "test": pair.test, "p": pair.p,
-         "p_holm": pair.p_holm, "real": pair.is_real}
+        {
+            "metric": metric,
+            "first": comparison.methods[pair.first],
+            "second": comparison.methods[pair.second],
+            **_told("first_is_better_by", pair.difference),
+            "seeds": pair.num_blocks,
+            "test": pair.test,
+            "p": pair.p,
+            "p_holm": pair.p_holm,
+            "real": pair.is_real,
+        }
         for pair in claims.pairs(table, comparison.objective)
-    ]  # fmt: skip
-    columns = ["metric", "first", "second", "first_is_better_by", "first_is_better_by_low", "first_is_better_by_high"]
+    ]
+    columns = [
+        "metric",
+        "first",
+        "second",
+        "first_is_better_by",
+        "first_is_better_by_low",
+        "first_is_better_by_high",
+    ]
     return pd.DataFrame(rows, columns=[*columns, "seeds", "test", "p", "p_holm", "real"])
 
 

@@ -10,7 +10,14 @@ import numpy as np
 from paceline import api
 from paceline.comparison.memory import watched
 from paceline.comparison.result import Comparison, place_of, planned, read_plan, write_plan
-from paceline.core import InvalidInput, checks, known_name, knows_its_arguments, parse_seconds, shown
+from paceline.core import (
+    InvalidInput,
+    checks,
+    known_name,
+    knows_its_arguments,
+    parse_seconds,
+    shown,
+)
 from paceline.report import Study, Summary, read
 from paceline.report.going_on import interruptible_runs
 from paceline.schedule import SCHEDULES
@@ -20,14 +27,18 @@ from paceline.store import StudyStore, study_directory
 from paceline.study.asking import fresh_directory
 
 Method = Mapping[str, Any] | Callable[[int, Mapping[str, Study]], Mapping[str, Any]]
-"""Arguments of `paceline.tune`, or a function that makes them of the seed and of the studies before with that seed."""
+"""Arguments of `paceline.tune`, or a function that makes them of the seed and of the studies before
+with that seed.
+"""
 
 _SAMPLES = 10  # most points of a continuous hyperparameter in a grid
 _LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
 
 
 _INSTEAD = {"search": "searches", "schedule": "schedules", "seed": "seeds", "study": "directory"}
-"""Arguments of `paceline.tune` that methods are compared in, and what `compare` has in their place."""
+"""Arguments of `paceline.tune` that methods are compared in, and what `compare` has in their
+place.
+"""
 
 
 @knows_its_arguments(*api.ARGUMENTS)
@@ -55,30 +66,34 @@ def compare(
         )
         comparison.sentences, comparison.results(), comparison.budgets(), comparison.differences()
 
-    Each method has a study for each seed; with one seed all methods have the same data split, the same initial weights
-    and the same test part, so they are compared seed by seed. Methods take turns within a seed, in another order for
-    each seed. Called again with the same ``directory``, it goes on: nothing that was trained is trained again, and
-    further searches, schedules, seeds or trials are added.
+    Each method has a study for each seed; with one seed all methods have the same data split, the
+    same initial weights and the same test part, so they are compared seed by seed. Methods take
+    turns within a seed, in another order for each seed. Called again with the same ``directory``,
+    it goes on: nothing that was trained is trained again, and further searches, schedules, seeds or
+    trials are added.
 
     Args:
         build, data: as in `paceline.tune`.
-        searches: names of strategies, each with each of the ``schedules``. A grid has as many points for each
-            continuous hyperparameter as fit into ``trials``, up to ten; where even the coarsest does not fit, it is
-            tried in its order, the default first, and how much of it that was is said.
+        searches: names of strategies, each with each of the ``schedules``. A grid has as many
+            points for each continuous hyperparameter as fit into ``trials``, up to ten; where even
+            the coarsest does not fit, it is tried in its order, the default first, and how much of
+            it that was is said.
         schedules: names of schedules.
-        methods: further ones by name: arguments of `paceline.tune` that are this method's own, such as ``{"search":
-            paceline.search.optuna(...)}``; or a function of the seed and of this seed's studies so far, by method, that
+        methods: further ones by name: arguments of `paceline.tune` that are this method's own, such
+            as ``{"search": paceline.search.optuna(...)}``; or a function of the seed and of this
+            seed's studies so far, by method, that
             makes them: those come after all others.
         seeds: how many, from 1; or which.
         trials: of each run.
         budget: wall time of each run.
         directory: where everything is kept; None for a new one in the system's temporary folder.
         say: is told which run begins.
-        **options: further arguments of `paceline.tune`, for all. Unless ``final`` is among them, there is no final: the
-            model that the search put first is tested as it was trained.
+        **options: further arguments of `paceline.tune`, for all. Unless ``final`` is among them,
+            there is no final: the model that the search put first is tested as it was trained.
 
     Returns:
-        The comparison; it has been saved as ``comparison.csv`` and ``comparison.html`` in its directory.
+        The comparison; it has been saved as ``comparison.csv`` and ``comparison.html`` in its
+        directory.
 
     Raises:
         InvalidInput: anything that cannot be used.
@@ -86,16 +101,29 @@ def compare(
     """
     for name, instead in _INSTEAD.items():
         if name in options:
-            raise InvalidInput(f"{name} was given to compare", expected=f"{instead}, since methods are to be compared")
+            raise InvalidInput(
+                f"{name} was given to compare",
+                expected=f"{instead}, since methods are to be compared",
+            )
     if say is not None and not callable(say):
-        raise InvalidInput(f"say is {shown(say)}", expected="a function that is told a text, or nothing")
+        raise InvalidInput(
+            f"say is {shown(say)}", expected="a function that is told a text, or nothing"
+        )
     path = fresh_directory() if directory is None else study_directory(directory, "directory")
     every, wanted = _methods(searches, schedules, methods), _seeds(seeds)
     common = {"final": False, **options, "trials": trials, "budget": budget}
     for name, method in every.items():
         if not callable(method):
-            what = f"methods gives {name!r} with " if methods is not None and name in methods else ""
-            _check(what, build, data, {**common, **method, "seed": wanted[0]}, place_of(path, name, wanted[0]))
+            what = (
+                f"methods gives {name!r} with " if methods is not None and name in methods else ""
+            )
+            _check(
+                what,
+                build,
+                data,
+                {**common, **method, "seed": wanted[0]},
+                place_of(path, name, wanted[0]),
+            )
     space: Space | None = None
     with interruptible_runs(path), planned(path, list(every), wanted):
         for turn, seed in enumerate(wanted):
@@ -105,7 +133,9 @@ def compare(
                 own = method(seed, earlier) if callable(method) else method
                 if say is not None:
                     say(f"{name}, seed {seed} ({turn + 1} of {len(wanted)}) ...")
-                earlier[name] = _run(build, data, path, name, seed, _fitted({**common, **own}, space))
+                earlier[name] = _run(
+                    build, data, path, name, seed, _fitted({**common, **own}, space)
+                )
                 space = space or earlier[name].space
     comparison = Comparison.open(path)
     comparison.save()
@@ -113,7 +143,8 @@ def compare(
 
 
 def _check(what: str, build: Any, data: Any, asked: Mapping[str, Any], place: Path) -> None:
-    """Makes sure that a method can be run, as far as that can be said without running it; ``what`` begins a message.
+    """Makes sure that a method can be run, as far as that can be said without running it; ``what``
+    begins a message.
 
     Raises:
         InvalidInput: it cannot.
@@ -130,10 +161,15 @@ def _methods(
     searches: Sequence[str], schedules: Sequence[str], methods: Mapping[str, Method] | None
 ) -> dict[str, Method]:
     """Every method by its name, those that depend on others last."""
-    for name, given, known in (("searches", searches, STRATEGIES), ("schedules", schedules, ("auto", *SCHEDULES))):
+    for name, given, known in (
+        ("searches", searches, STRATEGIES),
+        ("schedules", schedules, ("auto", *SCHEDULES)),
+    ):
         if not isinstance(given, list | tuple):
             example = [given] if isinstance(given, str) else list(known)[:2]
-            raise InvalidInput(f"{name} is {shown(given)}", expected=f"a list of names, such as {example}")
+            raise InvalidInput(
+                f"{name} is {shown(given)}", expected=f"a list of names, such as {example}"
+            )
         for one in given:
             known_name(f"one of {name}", one, known)
     found: dict[str, Method] = {}
@@ -148,10 +184,15 @@ def _methods(
             raise InvalidInput(f"methods gives {name!r} as {shown(method)}", expected=expected)
     found |= own
     if not found:
-        raise InvalidInput("nothing to compare was given", expected="searches=['random', 'bayes'], or methods={...}")
+        raise InvalidInput(
+            "nothing to compare was given",
+            expected="searches=['random', 'bayes'], or methods={...}",
+        )
     places = [str(place_of(Path(), name, 0)) for name in found]
     if len(set(places)) < len(places):
-        raise InvalidInput(f"methods are {list(found)}", expected="names that differ in their letters and digits")
+        raise InvalidInput(
+            f"methods are {list(found)}", expected="names that differ in their letters and digits"
+        )
     return dict(sorted(found.items(), key=lambda item: callable(item[1])))
 
 
@@ -161,7 +202,9 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
         return list(range(1, checks.whole_number("seeds", seeds, also=also) + 1))
     found = [checks.whole_number("one of seeds", seed, at_least=0) for seed in seeds]
     if not found or len(set(found)) < len(found):
-        raise InvalidInput(f"seeds is {shown(seeds)}", expected=f"a whole number of at least 1{also}")
+        raise InvalidInput(
+            f"seeds is {shown(seeds)}", expected=f"a whole number of at least 1{also}"
+        )
     return found
 
 
@@ -183,18 +226,26 @@ def _is_grid(method: Method) -> bool:
 
 
 def _fitted(asked: Mapping[str, Any], space: Space | None) -> dict[str, Any]:
-    """A grid by name gets as many points as fit into the trials, where another study has shown the space."""
+    """A grid by name gets as many points as fit into the trials, where another study has shown the
+    space.
+    """
     if asked.get("search") != "grid" or asked["trials"] is None or space is None:
         return dict(asked)
     return {**asked, "search": Grid(_samples(space, asked["trials"]))}
 
 
 def _samples(space: Space, trials: int) -> int:
-    """Points of each continuous hyperparameter: the most with which the grid has no more points than trials."""
-    return next((samples for samples in range(_SAMPLES, 1, -1) if space.grid_size(samples) <= trials), 1)
+    """Points of each continuous hyperparameter: the most with which the grid has no more points
+    than trials.
+    """
+    return next(
+        (samples for samples in range(_SAMPLES, 1, -1) if space.grid_size(samples) <= trials), 1
+    )
 
 
-def _run(build: Any, data: Any, path: Path, method: str, seed: int, asked: Mapping[str, Any]) -> Study:
+def _run(
+    build: Any, data: Any, path: Path, method: str, seed: int, asked: Mapping[str, Any]
+) -> Study:
     """One method with one seed, unless that has been done."""
     place = place_of(path, method, seed)
     left = dict(asked)

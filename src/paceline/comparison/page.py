@@ -35,7 +35,10 @@ _COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, GREY)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 _POINTS = 60  # of a curve
-_MOST, _WIDE = 0.6, 5.0  # where all scores are so much wider than most, those are drawn from near by, too
+_MOST, _WIDE = (
+    0.6,
+    5.0,
+)  # where all scores are so much wider than most, those are drawn from near by, too
 _OUTSIDE = "From near by: what lies far off is outside."
 
 
@@ -52,31 +55,52 @@ def write_ladder(ladder: "Ladder") -> Path:
     """Writes ``ladder.html`` in the ladder's directory."""
     title = f"What each technique brings: {ladder.metric} on {ladder.data}"
     path = ladder.directory / "ladder.html"
-    write_text(path, assemble(title, f"Ladder {ladder.directory}", [_rungs(ladder), _learning(ladder)]))
+    write_text(
+        path, assemble(title, f"Ladder {ladder.directory}", [_rungs(ladder), _learning(ladder)])
+    )
     return path
 
 
 def _answer(comparison: "Comparison") -> Panel:
     metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
     ordered = claims.standing(comparison.methods, values, comparison.objective)
-    columns = {one.method: [row[comparison.methods.index(one.method)] for row in values] for one in ordered}
+    columns = {
+        one.method: [row[comparison.methods.index(one.method)] for row in values] for one in ordered
+    }
     drawn = dots("outcomes", metric, columns, {one.method: one.score for one in ordered}, "method")
     rows = [[one.method, *_known(one.score), *_known(one.rank)] for one in ordered]
     heads = ["method", f"mean {metric}", "95 % interval", "average rank", "95 % interval"]
     told = "".join(map(paragraph, comparison.sentences)) + "".join(one.place() for one in drawn)
-    return Panel("answer", "Which is ahead", told + table(heads, rows, caption="What each method came to"), drawn)
+    return Panel(
+        "answer",
+        "Which is ahead",
+        told + table(heads, rows, caption="What each method came to"),
+        drawn,
+    )
 
 
 def _way(comparison: "Comparison") -> Panel:
     figures = tuple(_anytime(comparison, axis) for axis in ("trials", "epochs", "seconds"))
-    stands = claims.stands(comparison.methods, comparison.runs, comparison.objective, comparison.axis)
+    stands = claims.stands(
+        comparison.methods, comparison.runs, comparison.objective, comparison.axis
+    )
     rows = [
-        [Cell(f"{one.method}, {words.number(one.budget)} {one.axis}", one.method), *_known(one.score),
-         *_known(one.iqm)[:1], *_known(one.rank)]
+        [
+            Cell(f"{one.method}, {words.number(one.budget)} {one.axis}", one.method),
+            *_known(one.score),
+            *_known(one.iqm)[:1],
+            *_known(one.rank),
+        ]
         for one in stands
-    ]  # fmt: skip
+    ]
     metric = comparison.objective.metric
-    heads = ["method and budget", f"mean of the best {metric}", "95 % interval", "interquartile mean", "average rank"]
+    heads = [
+        "method and budget",
+        f"mean of the best {metric}",
+        "95 % interval",
+        "interquartile mean",
+        "average rank",
+    ]
     body = "".join(one.place() for one in figures)
     body += table([*heads, "95 % interval"], rows, caption="At equal budgets", sortable=True)
     return Panel("way", "How they got there", body, figures)
@@ -87,9 +111,11 @@ def _anytime(comparison: "Comparison", axis: "Axis") -> Figure:
     traces: list[dict[str, Any]] = []
     runs = [run for run in comparison.runs if run.points]
     end = max((float(getattr(run.points[-1], axis)) for run in runs), default=0.0)
-    grid = [end * step / _POINTS for step in range(1, _POINTS + 1)] if axis != "trials" or end > _POINTS else [
-        float(number) for number in range(1, int(end) + 1)
-    ]  # fmt: skip
+    grid = (
+        [end * step / _POINTS for step in range(1, _POINTS + 1)]
+        if axis != "trials" or end > _POINTS
+        else [float(number) for number in range(1, int(end) + 1)]
+    )
     for number, method in enumerate(comparison.methods):
         rows = []
         for at in grid:
@@ -107,27 +133,51 @@ def _anytime(comparison: "Comparison", axis: "Axis") -> Figure:
 def _used(comparison: "Comparison") -> Panel:
     metric = comparison.objective.metric
     rows = [
-        [Cell(f"{run.method}, seed {run.seed}", f"{run.method} {run.seed:09d}"), _cell(run.score), run.trials,
-         run.epochs, run.seconds, run.compilations, run.compiling,
-         _cell(None if run.peak_bytes is None else run.peak_bytes / 2**20)]
+        [
+            Cell(f"{run.method}, seed {run.seed}", f"{run.method} {run.seed:09d}"),
+            _cell(run.score),
+            run.trials,
+            run.epochs,
+            run.seconds,
+            run.compilations,
+            run.compiling,
+            _cell(None if run.peak_bytes is None else run.peak_bytes / 2**20),
+        ]
         for run in comparison.runs
-    ]  # fmt: skip
-    heads = ["run", f"best {metric}", "trials", "epochs", "seconds", "compilations", "compiling, s", "peak memory, MiB"]
+    ]
+    heads = [
+        "run",
+        f"best {metric}",
+        "trials",
+        "epochs",
+        "seconds",
+        "compilations",
+        "compiling, s",
+        "peak memory, MiB",
+    ]
     note = paragraph(
-        "Who meets a program first pays for compiling it; the order of the methods changes with the seed. Memory is "
+        "Who meets a program first pays for compiling it; the order of the methods changes with "
+        "the seed. Memory is "
         "that of the process, with what earlier runs in it still held."
     )
-    return Panel("used", "What it took", note + table(heads, rows, caption="Every run", sortable=True))
+    return Panel(
+        "used", "What it took", note + table(heads, rows, caption="Every run", sortable=True)
+    )
 
 
 def _differences(comparison: "Comparison") -> Panel:
     metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
     names = comparison.methods
     rows = [
-        [f"{names[pair.first]} over {names[pair.second]}", *_known(pair.difference), _cell(pair.p), _cell(pair.p_holm),
-         "real" if pair.is_real else "not shown"]
+        [
+            f"{names[pair.first]} over {names[pair.second]}",
+            *_known(pair.difference),
+            _cell(pair.p),
+            _cell(pair.p_holm),
+            "real" if pair.is_real else "not shown",
+        ]
         for pair in claims.pairs(values, comparison.objective)
-    ]  # fmt: skip
+    ]
     heads = ["pair", f"better by ({metric})", "95 % interval", "p", "p (Holm)", "at the 5 % level"]
     body = table(heads, rows, caption="Every two methods on the same seeds", sortable=True)
     return Panel("differences", "Every two methods", body)
@@ -135,16 +185,31 @@ def _differences(comparison: "Comparison") -> Panel:
 
 def _rungs(ladder: "Ladder") -> Panel:
     columns = {rung.name: list(rung.scores) for rung in ladder.rungs}
-    drawn = dots("rungs", ladder.metric, columns, {rung.name: rung.score for rung in ladder.rungs}, "rung")
+    drawn = dots(
+        "rungs", ladder.metric, columns, {rung.name: rung.score for rung in ladder.rungs}, "rung"
+    )
     rows = []
     for rung in ladder.rungs:
         step = ladder.step_to(rung.name)
         told: list[object] = [""] * 5
         if step is not None:
             difference = _known(Estimate(step.difference, step.low, step.high))
-            told = [step.before, *difference, _cell(step.p_holm), "real" if step.is_real else "not shown"]
+            told = [
+                step.before,
+                *difference,
+                _cell(step.p_holm),
+                "real" if step.is_real else "not shown",
+            ]
         rows.append([rung.name, *_known(rung.score), *told, rung.seconds])
-    heads = ["rung", f"mean {ladder.metric}", "95 % interval", "compared with", "difference", "interval", "p (Holm)"]
+    heads = [
+        "rung",
+        f"mean {ladder.metric}",
+        "95 % interval",
+        "compared with",
+        "difference",
+        "interval",
+        "p (Holm)",
+    ]
     body = "".join(map(paragraph, ladder.sentences)) + "".join(one.place() for one in drawn)
     body += table([*heads, "step", "seconds"], rows, caption="Every rung")
     return Panel("rungs", "What each technique brings", body, drawn)
@@ -155,7 +220,9 @@ def _learning(ladder: "Ladder") -> Panel:
     names = dict.fromkeys([metric.removeprefix("val_"), metric])
     figures = tuple(one for name in names for one in _curves(ladder.rungs, name))
     note = paragraph("Lines: the mean over seeds; bands: one standard deviation to either side.")
-    return Panel("learning", "How they learnt", note + "".join(one.place() for one in figures), figures)
+    return Panel(
+        "learning", "How they learnt", note + "".join(one.place() for one in figures), figures
+    )
 
 
 def _curves(rungs: "Sequence[Rung]", metric: str) -> tuple[Figure, ...]:
@@ -182,13 +249,24 @@ def _curves(rungs: "Sequence[Rung]", metric: str) -> tuple[Figure, ...]:
 
 
 def dots(
-    name: str, metric: str, values: Mapping[str, Sequence[float]], means: Mapping[str, Estimate], what: str
+    name: str,
+    metric: str,
+    values: Mapping[str, Sequence[float]],
+    means: Mapping[str, Estimate],
+    what: str,
 ) -> tuple[Figure, ...]:
     """A row for each name: a dot for each seed, and a diamond with the interval of the mean.
 
-    Where some lie so far off that the others cannot be told apart, a second figure shows those from near by.
+    Where some lie so far off that the others cannot be told apart, a second figure shows those from
+    near by.
     """
-    seeds: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": "one seed", "x": [], "y": []}
+    seeds: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "one seed",
+        "x": [],
+        "y": [],
+    }
     seeds["marker"] = {"symbol": "circle-open", "color": GREY, "size": 7}
     for method, found in values.items():
         for value in filter(math.isfinite, found):
@@ -198,12 +276,27 @@ def dots(
     up = [mean.high - mean.value if math.isfinite(mean.high) else 0.0 for _, mean in known]
     down = [mean.value - mean.low if math.isfinite(mean.low) else 0.0 for _, mean in known]
     mean = {
-        "type": "scatter", "mode": "markers", "name": "mean and 95 % interval", "x": [m.value for _, m in known],
-        "y": [method for method, _ in known], "marker": {"symbol": "diamond", "color": BLUE, "size": 11},
-        "error_x": {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": BLUE},
-    }  # fmt: skip
+        "type": "scatter",
+        "mode": "markers",
+        "name": "mean and 95 % interval",
+        "x": [m.value for _, m in known],
+        "y": [method for method, _ in known],
+        "marker": {"symbol": "diamond", "color": BLUE, "size": 11},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": up,
+            "arrayminus": down,
+            "color": BLUE,
+        },
+    }
     names = [label(method) for method in values]
-    rows = {"type": "category", "categoryorder": "array", "categoryarray": names[::-1], "automargin": True}
+    rows = {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": names[::-1],
+        "automargin": True,
+    }
     layout = {"height": 130 + 34 * len(names), "yaxis": rows}
     alt = f"{metric} of each {what}: dots for single seeds, diamonds for means with their 95 % intervals."
     whole = figure(name, [seeds, mean], {**layout, "xaxis": parts.axis(metric)}, alt)
@@ -215,7 +308,9 @@ def dots(
 
 
 def _near(values: Sequence[float]) -> list[float] | None:
-    """The shortest range that holds most values, if all of them together are so much wider that it cannot be seen."""
+    """The shortest range that holds most values, if all of them together are so much wider that it
+    cannot be seen.
+    """
     found = sorted(values)
     held = math.ceil(_MOST * len(found))
     if held < 2:
@@ -232,21 +327,46 @@ def _known(estimate: Estimate) -> list[Cell]:
 
 def _cell(value: float | None) -> Cell:
     """A number as a cell, empty where it is not known."""
-    return Cell("", None) if value is None or math.isnan(value) else Cell(words.number(value), value)
+    return (
+        Cell("", None) if value is None or math.isnan(value) else Cell(words.number(value), value)
+    )
 
 
-def band(number: int, name: str, rows: Sequence[tuple[float, float, float, float]]) -> Iterator[dict[str, Any]]:
-    """A line with a band: rows of x, y, low and high; ``number`` gives it colour, dash and symbol."""
+def band(
+    number: int, name: str, rows: Sequence[tuple[float, float, float, float]]
+) -> Iterator[dict[str, Any]]:
+    """A line with a band: rows of x, y, low and high; ``number`` gives it colour, dash and
+    symbol.
+    """
     colour = _COLOURS[number % len(_COLOURS)]
     x = [row[0] for row in rows]
-    outline = {"x": [*x, *x[::-1]], "y": [*(row[3] for row in rows), *(row[2] for row in rows[::-1])]}
+    outline = {
+        "x": [*x, *x[::-1]],
+        "y": [*(row[3] for row in rows), *(row[2] for row in rows[::-1])],
+    }
     yield {
-        "type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": colour, "opacity": 0.15,
-        "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": name, **outline,
-    }  # fmt: skip
+        "type": "scatter",
+        "mode": "lines",
+        "fill": "toself",
+        "fillcolor": colour,
+        "opacity": 0.15,
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": name,
+        **outline,
+    }
     yield {
-        "type": "scatter", "mode": "lines+markers" if len(rows) <= _POINTS // 2 else "lines", "name": label(name),
-        "legendgroup": name, "x": x, "y": [row[1] for row in rows],
-        "line": {"color": colour, "dash": _DASHES[number // len(_COLOURS) % len(_DASHES)], "width": 2},
+        "type": "scatter",
+        "mode": "lines+markers" if len(rows) <= _POINTS // 2 else "lines",
+        "name": label(name),
+        "legendgroup": name,
+        "x": x,
+        "y": [row[1] for row in rows],
+        "line": {
+            "color": colour,
+            "dash": _DASHES[number // len(_COLOURS) % len(_DASHES)],
+            "width": 2,
+        },
         "marker": {"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 6},
-    }  # fmt: skip
+    }

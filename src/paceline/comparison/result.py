@@ -73,13 +73,19 @@ class Comparison:
             for seed in plan["seeds"]:
                 place = place_of(path, method, seed)
                 if StudyStore.exists(place):
-                    found.append(read_run(place, method, seed, plan["peak_bytes"].get(f"{method}/{seed}")))
+                    found.append(
+                        read_run(place, method, seed, plan["peak_bytes"].get(f"{method}/{seed}"))
+                    )
         if not found:
-            raise InvalidInput(f"no study of {path} has begun", expected="a comparison that has run for a moment")
+            raise InvalidInput(
+                f"no study of {path} has begun", expected="a comparison that has run for a moment"
+            )
         _check_same_data(found)
         created = read_record(found[0].directory).created
         if created is None:
-            raise InvalidInput(f"no study of {path} has begun", expected="a comparison that has run for a moment")
+            raise InvalidInput(
+                f"no study of {path} has begun", expected="a comparison that has run for a moment"
+            )
         objective = Objective.of(created.objective["metric"], created.objective["direction"])
         name = str(created.data.get("name", "a function"))
         return cls(path, objective, name, tuple(plan["methods"]), tuple(found))
@@ -91,7 +97,9 @@ class Comparison:
 
     @cached_property
     def axis(self) -> Axis:
-        """What budgets are told in: seconds under time limits, trials where all cost the same epochs, else epochs."""
+        """What budgets are told in: seconds under time limits, trials where all cost the same
+        epochs, else epochs.
+        """
         if any(run.is_timed for run in self.runs):
             return "seconds"
         each = {run.epochs / run.trials for run in self.runs if run.trials}
@@ -108,7 +116,9 @@ class Comparison:
         from paceline.report import Study
 
         if method not in self.methods:
-            raise InvalidInput(f"method is {method!r}", expected=f"one of {', '.join(self.methods)}")
+            raise InvalidInput(
+                f"method is {method!r}", expected=f"one of {', '.join(self.methods)}"
+            )
         return Study.open(place_of(self.directory, method, self.seeds[0] if seed is None else seed))
 
     def results(self) -> "pd.DataFrame":
@@ -118,25 +128,32 @@ class Comparison:
         return frames.results(self)
 
     def curves(self) -> "pd.DataFrame":
-        """One row for each trial that ended in a run: trials, epochs and seconds until then, and the best score."""
+        """One row for each trial that ended in a run: trials, epochs and seconds until then, and
+        the best score.
+        """
         from paceline.comparison import frames
 
         return frames.curves(self)
 
     def budgets(self, axis: Axis | None = None) -> "pd.DataFrame":
-        """One row a method and budget: mean and interquartile mean of the best score over seeds, rank, intervals."""
+        """One row a method and budget: mean and interquartile mean of the best score over seeds,
+        rank, intervals.
+        """
         from paceline.comparison import frames
 
         return frames.budgets(self, axis or self.axis)
 
     def differences(self) -> "pd.DataFrame":
-        """One row a pair of methods: mean difference of their outcomes on the same seeds, interval, p by Holm."""
+        """One row a pair of methods: mean difference of their outcomes on the same seeds, interval,
+        p by Holm.
+        """
         from paceline.comparison import frames
 
         return frames.differences(self)
 
     def save(self) -> Path:
-        """Writes ``comparison.csv`` (the runs), ``budgets.csv``, ``differences.csv`` and ``comparison.html``.
+        """Writes ``comparison.csv`` (the runs), ``budgets.csv``, ``differences.csv`` and
+        ``comparison.html``.
 
         Returns:
             The page that was written.
@@ -165,7 +182,9 @@ def read_plan(directory: Path) -> dict[str, Any]:
     try:
         return asdict(_PLAN.validate_json((directory / NAME).read_bytes()))
     except (OSError, ValueError):
-        raise InvalidInput(f"{directory} holds no comparison", expected=f"a directory with a {NAME}") from None
+        raise InvalidInput(
+            f"{directory} holds no comparison", expected=f"a directory with a {NAME}"
+        ) from None
 
 
 def write_plan(
@@ -213,6 +232,7 @@ def _check_same_data(runs: Sequence[Run]) -> None:
         other = first.setdefault(run.seed, run)
         if run.fingerprint != other.fingerprint:
             raise StudyMismatch(
-                f"{run.directory} is of other data than {other.directory}", expected="one task for all methods",
+                f"{run.directory} is of other data than {other.directory}",
+                expected="one task for all methods",
                 fix="Compare in another directory.",
-            )  # fmt: skip
+            )

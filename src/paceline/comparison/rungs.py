@@ -1,4 +1,6 @@
-"""`ladder`: what each technique brings. A ladder is one study: each rung a trial, each seed a lane of its program."""
+"""`ladder`: what each technique brings. A ladder is one study: each rung a trial, each seed a lane
+of its program.
+"""
 
 import json
 import math
@@ -15,7 +17,15 @@ from pydantic import TypeAdapter
 
 from paceline import api
 from paceline.comparison.claims import listed, mean_told, same_told
-from paceline.core import InvalidInput, Objective, Trial, checks, knows_its_arguments, last_line, shown
+from paceline.core import (
+    InvalidInput,
+    Objective,
+    Trial,
+    checks,
+    knows_its_arguments,
+    last_line,
+    shown,
+)
 from paceline.report import words
 from paceline.report.going_on import interruptible_runs
 from paceline.search import Given
@@ -56,7 +66,8 @@ class Rung:
         name: as given.
         scores: of each seed, in the ladder's metric; empty where training failed.
         score: their mean with its interval.
-        seconds: training time of all seeds; those that train side by side share the clock in equal parts.
+        seconds: training time of all seeds; those that train side by side share the clock in equal
+            parts.
         parameters: how many numbers the network learns; None where that is not known.
         trial: with its measurements: means over the seeds, and their spread.
     """
@@ -98,7 +109,8 @@ class Ladder:
 
     Attributes:
         directory: of its study.
-        metric: what the rungs are compared by: the test metric, or where there is no test part the objective.
+        metric: what the rungs are compared by: the test metric, or where there is no test part the
+            objective.
         objective: what is optimised.
         data: the data set's name.
         rungs: in the order given, those that were measured.
@@ -124,19 +136,31 @@ class Ladder:
         return next((step for step in self.steps if step.after == name), None)
 
     def summary(self) -> "pd.DataFrame":
-        """One row a rung: mean and interval, the step that led there with its interval and p, seconds, parameters."""
+        """One row a rung: mean and interval, the step that led there with its interval and p,
+        seconds, parameters.
+        """
         import pandas as pd
 
         rows = []
         for rung in self.rungs:
             step = self.step_to(rung.name)
-            rows.append({
-                "rung": rung.name, self.metric: rung.score.value, "low": rung.score.low, "high": rung.score.high,
-                "seeds": len(rung.scores), "from": step.before if step else None,
-                "step": step.difference if step else None, "step_low": step.low if step else None,
-                "step_high": step.high if step else None, "p_holm": step.p_holm if step else None,
-                "real": step.is_real if step else None, "seconds": rung.seconds, "parameters": rung.parameters,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "rung": rung.name,
+                    self.metric: rung.score.value,
+                    "low": rung.score.low,
+                    "high": rung.score.high,
+                    "seeds": len(rung.scores),
+                    "from": step.before if step else None,
+                    "step": step.difference if step else None,
+                    "step_low": step.low if step else None,
+                    "step_high": step.high if step else None,
+                    "p_holm": step.p_holm if step else None,
+                    "real": step.is_real if step else None,
+                    "seconds": rung.seconds,
+                    "parameters": rung.parameters,
+                }
+            )
         return pd.DataFrame(rows)
 
     def scores(self) -> "pd.DataFrame":
@@ -152,11 +176,18 @@ class Ladder:
         return pd.DataFrame(rows)
 
     def curves(self) -> "pd.DataFrame":
-        """One row a rung and epoch: each metric's mean over the seeds, and its standard deviation as ``*_sd``."""
+        """One row a rung and epoch: each metric's mean over the seeds, and its standard deviation
+        as ``*_sd``.
+        """
         import pandas as pd
 
         rows = [
-            {"rung": rung.name, "epoch": m.epoch, **m.metrics, **{f"{name}_sd": sd for name, sd in m.spread.items()}}
+            {
+                "rung": rung.name,
+                "epoch": m.epoch,
+                **m.metrics,
+                **{f"{name}_sd": sd for name, sd in m.spread.items()},
+            }
             for rung in self.rungs
             for m in rung.trial.measurements
         ]
@@ -191,24 +222,28 @@ def ladder(
     study: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Ladder:
-    """What each technique brings: every rung trained on several seeds, and which steps between them are real.
+    """What each technique brings: every rung trained on several seeds, and which steps between them
+    are real.
 
     Example::
 
         ladder = paceline.ladder({"naive": naive, "he_normal": he_normal, "relu": relu}, "mnist", seeds=5, epochs=10)
         ladder.sentences, ladder.summary(), ladder.curves()
 
-    Rungs are compared seed by seed: with one seed all of them have the same split into training and validation part.
-    They are compared on the test part, which decides nothing. Called again with the same ``study``, it goes on where it
-    stopped.
+    Rungs are compared seed by seed: with one seed all of them have the same split into training and
+    validation part. They are compared on the test part, which decides nothing. Called again with
+    the same ``study``, it goes on where it stopped.
 
     Args:
-        rungs: ``build(hp)`` of each technique by its name; hyperparameters that they ask for are at their defaults.
+        rungs: ``build(hp)`` of each technique by its name; hyperparameters that they ask for are at
+            their defaults.
         data: as in `paceline.tune`.
-        steps: which rungs to compare, as pairs of names (before, after); None for each with the one before it.
+        steps: which rungs to compare, as pairs of names (before, after); None for each with the one
+            before it.
         seeds: how many; at least 2, so that it can be said how sure anything is.
         objective: as in `paceline.tune`; None for ``val_accuracy``, or ``val_loss`` of amounts.
-        study: the directory in which everything is kept; None for a new one in the system's temporary folder.
+        study: the directory in which everything is kept; None for a new one in the system's
+            temporary folder.
         **options: further arguments of `paceline.tune`, such as ``epochs`` and ``batch_size``.
 
     Returns:
@@ -229,15 +264,24 @@ def ladder(
         return rungs[hp.Choice(_RUNG, names)](hp)
 
     asked = {
-        "schedule": "full", "final": False, "refit": False, **options, "study": directory, "trials": len(names),
-        "search": Given(tuple({_RUNG: name} for name in names)), "repeats": seeds, "test_trials": True,
-    }  # fmt: skip
+        "schedule": "full",
+        "final": False,
+        "refit": False,
+        **options,
+        "study": directory,
+        "trials": len(names),
+        "search": Given(tuple({_RUNG: name} for name in names)),
+        "repeats": seeds,
+        "test_trials": True,
+    }
     api.check(build, data, **asked, objective="val_loss" if objective is None else objective)
     if objective is None:
         data, objective = _usual(data, options)
     with interruptible_runs(directory):
         api.tune(build, data, objective=objective, **asked)
-    write_text(directory / NAME, json.dumps({"format": _FORMAT, "rungs": names, "steps": wanted}, indent=1))
+    write_text(
+        directory / NAME, json.dumps({"format": _FORMAT, "rungs": names, "steps": wanted}, indent=1)
+    )
     found = read_ladder(directory)
     found.save()
     return found
@@ -253,33 +297,62 @@ def read_ladder(directory: str | os.PathLike[str]) -> Ladder:
     try:
         plan = _PLAN.validate_json((path / NAME).read_bytes())
     except (OSError, ValueError):
-        raise InvalidInput(f"{path} holds no ladder", expected=f"a directory with a {NAME}") from None
+        raise InvalidInput(
+            f"{path} holds no ladder", expected=f"a directory with a {NAME}"
+        ) from None
     record = read_record(path)
     trials = {str(trial.config.get(_RUNG)): trial for trial in record.all_trials()}
     known = {name: trials[name] for name in plan.rungs if name in trials}
     failed = {name: last_line(trial.error) for name, trial in known.items() if trial.score is None}
-    metric, scores = _scores(record, {name: trial for name, trial in known.items() if name not in failed})
+    metric, scores = _scores(
+        record, {name: trial for name, trial in known.items() if name not in failed}
+    )
     rungs = tuple(
-        Rung(name, found, estimate_of_scores(found, metric), known[name].seconds, known[name].parameters, known[name])
+        Rung(
+            name,
+            found,
+            estimate_of_scores(found, metric),
+            known[name].seconds,
+            known[name].parameters,
+            known[name],
+        )
         for name, found in scores.items()
     )
     name = str(record.created.data.get("name", "")) if record.created else ""
-    wanted = [(before, after) for before, after in plan.steps if before in scores and after in scores]
+    wanted = [
+        (before, after) for before, after in plan.steps if before in scores and after in scores
+    ]
     share = 0.0 if metric.startswith("test ") else _share(record)
-    return Ladder(path, metric, record.objective, name, rungs, _steps(scores, wanted, record.objective, share), failed)
+    return Ladder(
+        path,
+        metric,
+        record.objective,
+        name,
+        rungs,
+        _steps(scores, wanted, record.objective, share),
+        failed,
+    )
 
 
-def _scores(record: Record, trials: Mapping[str, Trial]) -> tuple[str, dict[str, tuple[float, ...]]]:
+def _scores(
+    record: Record, trials: Mapping[str, Trial]
+) -> tuple[str, dict[str, tuple[float, ...]]]:
     """The metric, and each rung's value of it with each seed."""
     metric = record.objective.metric.removeprefix("val_")
-    if all(trial.tests and all(metric in test for test in trial.tests) for trial in trials.values()):
-        found = {name: tuple(test[metric] for test in trial.tests) for name, trial in trials.items()}
+    if all(
+        trial.tests and all(metric in test for test in trial.tests) for trial in trials.values()
+    ):
+        found = {
+            name: tuple(test[metric] for test in trial.tests) for name, trial in trials.items()
+        }
         return f"test {metric}", found
     return record.objective.metric, {name: trial.scores for name, trial in trials.items()}
 
 
 def _share(record: Record) -> float:
-    """Rows of validation over training part, where each seed has a split of its own; the test part is one for all."""
+    """Rows of validation over training part, where each seed has a split of its own; the test part
+    is one for all.
+    """
     settings, rows = record.settings, record.created.data.get("rows", {}) if record.created else {}
     folds = (settings.get("replication") or {}).get("folds")
     if isinstance(folds, int):
@@ -289,13 +362,27 @@ def _share(record: Record) -> float:
 
 
 def _steps(
-    scores: Mapping[str, tuple[float, ...]], wanted: Sequence[tuple[str, str]], objective: Objective, share: float
+    scores: Mapping[str, tuple[float, ...]],
+    wanted: Sequence[tuple[str, str]],
+    objective: Objective,
+    share: float,
 ) -> tuple[Step, ...]:
-    """Paired t-tests over the seeds, with Holm's correction; ``share`` as in `paceline.stats.pairs`."""
+    """Paired t-tests over the seeds, with Holm's correction; ``share`` as in
+    `paceline.stats.pairs`.
+    """
     differences = [np.subtract(scores[after], scores[before]) for before, after in wanted]
     found = pairs.compare(differences, share) if wanted else []
     return tuple(
-        Step(before, after, d.mean, d.low, d.high, d.p_holm, objective.loss(d.mean) < 0, d.p_holm <= _LEVEL)
+        Step(
+            before,
+            after,
+            d.mean,
+            d.low,
+            d.high,
+            d.p_holm,
+            objective.loss(d.mean) < 0,
+            d.p_holm <= _LEVEL,
+        )
         for (before, after), d in zip(wanted, found, strict=True)
     )
 
@@ -330,9 +417,12 @@ def _step_told(step: Step) -> str:
 
 def _checked(rungs: Mapping[str, Callable[[Any], Any]]) -> list[str]:
     is_ladder = isinstance(rungs, Mapping) and len(rungs) >= 2
-    if not is_ladder or not all(isinstance(name, str) and callable(rung) for name, rung in rungs.items()):
+    if not is_ladder or not all(
+        isinstance(name, str) and callable(rung) for name, rung in rungs.items()
+    ):
         raise InvalidInput(
-            f"rungs is {shown(rungs)}", expected="a dict of at least two functions build(hp), by their names"
+            f"rungs is {shown(rungs)}",
+            expected="a dict of at least two functions build(hp), by their names",
         )
     return list(rungs)
 
@@ -341,9 +431,18 @@ def _pairs(names: Sequence[str], steps: Sequence[tuple[str, str]] | None) -> lis
     if steps is None:
         return list(pairwise(names))
     is_listed = isinstance(steps, list | tuple)
-    pairs_of = [tuple(step) if isinstance(step, list | tuple) else () for step in steps] if is_listed else [()]
-    if not all(len(pair) == 2 and pair[0] != pair[1] and all(one in names for one in pair) for pair in pairs_of):
-        raise InvalidInput(f"steps is {shown(steps)}", expected=f"pairs of different rungs among {listed(names)}")
+    pairs_of = (
+        [tuple(step) if isinstance(step, list | tuple) else () for step in steps]
+        if is_listed
+        else [()]
+    )
+    if not all(
+        len(pair) == 2 and pair[0] != pair[1] and all(one in names for one in pair)
+        for pair in pairs_of
+    ):
+        raise InvalidInput(
+            f"steps is {shown(steps)}", expected=f"pairs of different rungs among {listed(names)}"
+        )
     return [(before, after) for before, after in pairs_of]
 
 

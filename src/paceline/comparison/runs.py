@@ -73,7 +73,9 @@ class Run:
         return self.points[-1].epochs if self.points else 0
 
     def best_at(self, axis: str, budget: float) -> float | None:
-        """The best score when so many trials, epochs or seconds were spent; None before the first."""
+        """The best score when so many trials, epochs or seconds were spent; None before the
+        first.
+        """
         reached = [point.score for point in self.points if getattr(point, axis) <= budget]
         return reached[-1] if reached else None
 
@@ -94,11 +96,22 @@ def read_run(directory: Path, method: str, seed: int, peak_bytes: int | None = N
     samples = strategy.get("samples") if strategy.get("strategy") == "grid" else None
     tested = {} if record.tested is None else dict(record.tested.metrics)
     return Run(
-        method, seed, directory, summary.state, points(stored, record), len(record.trials), summary.seconds,
-        record.programs_compiled, sum(one.seconds for one in record.compilations), peak_bytes,
-        None if record.best is None else record.best.score, tested, _fingerprint(summary),
-        None if samples is None else record.space.grid_size(int(samples)), record.settings.get("seconds") is not None,
-    )  # fmt: skip
+        method,
+        seed,
+        directory,
+        summary.state,
+        points(stored, record),
+        len(record.trials),
+        summary.seconds,
+        record.programs_compiled,
+        sum(one.seconds for one in record.compilations),
+        peak_bytes,
+        None if record.best is None else record.best.score,
+        tested,
+        _fingerprint(summary),
+        None if samples is None else record.space.grid_size(int(samples)),
+        record.settings.get("seconds") is not None,
+    )
 
 
 def points(stored: Sequence[Stored], record: Record) -> tuple[Point, ...]:

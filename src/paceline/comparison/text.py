@@ -21,13 +21,21 @@ _MIB = 2**20
 def show(comparison: "Comparison", to: "Console") -> None:
     """The answer, what each method came to, where they stood on the way, and what they used."""
     counted = words.count(len(comparison.seeds), "seed")
-    say(to, f"Comparison {comparison.directory}: {comparison.objective.metric} on {comparison.data}, {counted} each.")
+    say(
+        to,
+        f"Comparison {comparison.directory}: {comparison.objective.metric} on {comparison.data}, "
+        f"{counted} each.",
+    )
     for sentence in comparison.sentences:
         say(to, sentence)
     to.print(_outcomes(comparison))
     to.print(_on_the_way(comparison))
     to.print(_used(comparison))
-    say(to, f"Tables and a page with figures are in {comparison.directory}: comparison.csv, comparison.html.")
+    say(
+        to,
+        f"Tables and a page with figures are in {comparison.directory}: comparison.csv, "
+        f"comparison.html.",
+    )
 
 
 def show_ladder(ladder: "Ladder", to: "Console") -> None:
@@ -37,7 +45,9 @@ def show_ladder(ladder: "Ladder", to: "Console") -> None:
     say(to, f"Ladder {ladder.directory}: {ladder.metric} on {ladder.data}.")
     for sentence in ladder.sentences:
         say(to, sentence)
-    table = _table("rung", f"{ladder.metric}, mean", "95 % interval", "step", "interval", "p (Holm)", "seconds")
+    table = _table(
+        "rung", f"{ladder.metric}, mean", "95 % interval", "step", "interval", "p (Holm)", "seconds"
+    )
     for rung in ladder.rungs:
         step = ladder.step_to(rung.name)
         told = ["", "", ""]
@@ -45,7 +55,9 @@ def show_ladder(ladder: "Ladder", to: "Console") -> None:
             known = "" if math.isnan(step.low) else f"{step.low:+.4f} to {step.high:+.4f}"
             told = [f"{step.difference:+.4f}", known, words.number(step.p_holm)]
         mean = words.number(rung.score.value)
-        table.add_row(escape(rung.name), mean, claims.bounds(rung.score), *told, f"{rung.seconds:.1f}")
+        table.add_row(
+            escape(rung.name), mean, claims.bounds(rung.score), *told, f"{rung.seconds:.1f}"
+        )
     to.print(table)
     say(to, f"Tables and a page with figures are in {ladder.directory}: ladder.csv, ladder.html.")
 
@@ -58,7 +70,13 @@ def _outcomes(comparison: "Comparison") -> "Table":
     for one in claims.standing(comparison.methods, values, comparison.objective):
         score, rank = one.score, one.rank
         ranks = "" if math.isnan(rank.low) else f"{rank.low:.2f} to {rank.high:.2f}"
-        table.add_row(escape(one.method), words.number(score.value), claims.bounds(score), f"{rank.value:.2f}", ranks)
+        table.add_row(
+            escape(one.method),
+            words.number(score.value),
+            claims.bounds(score),
+            f"{rank.value:.2f}",
+            ranks,
+        )
     return table
 
 
@@ -94,11 +112,18 @@ def _used(comparison: "Comparison") -> "Table":
         if not runs:
             continue
         peak = max((run.peak_bytes or 0 for run in runs), default=0)
-        means = [sum(map(float, found)) / len(runs) for found in (
-            (run.trials for run in runs), (run.epochs for run in runs), (run.seconds for run in runs),
-            (run.compilations for run in runs),
-        )]  # fmt: skip
-        table.add_row(escape(method), *map(words.number, means), f"{peak / _MIB:,.0f} MiB" if peak else "")
+        means = [
+            sum(map(float, found)) / len(runs)
+            for found in (
+                (run.trials for run in runs),
+                (run.epochs for run in runs),
+                (run.seconds for run in runs),
+                (run.compilations for run in runs),
+            )
+        ]
+        table.add_row(
+            escape(method), *map(words.number, means), f"{peak / _MIB:,.0f} MiB" if peak else ""
+        )
     return table
 
 

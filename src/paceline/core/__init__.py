@@ -1,4 +1,6 @@
-"""The records that every room shares: trials, objectives, budgets, events and errors. Imports nothing of ours."""
+"""The records that every room shares: trials, objectives, budgets, events and errors. Imports
+nothing of ours.
+"""
 
 from paceline.core.ablation import Ablation, Side
 from paceline.core.budget import Budget, parse_bytes, parse_seconds
@@ -17,7 +19,13 @@ from paceline.core.errors import (
     shown,
 )
 from paceline.core.final import Final, Splits
-from paceline.core.names import check_argument, closest, did_you_mean, known_name, knows_its_arguments
+from paceline.core.names import (
+    check_argument,
+    closest,
+    did_you_mean,
+    known_name,
+    knows_its_arguments,
+)
 from paceline.core.objective import DIRECTIONS, Objective
 from paceline.core.registry import Registry, reading_state
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value

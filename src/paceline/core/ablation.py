@@ -1,4 +1,6 @@
-"""The ablation: the way from the default configuration to the winner, measured one change at a time."""
+"""The ablation: the way from the default configuration to the winner, measured one change at a
+time.
+"""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +13,9 @@ from paceline.core.items import AsItems
 
 
 class Side(StrEnum):
-    """Where a change is made: to the default configuration (towards the winner), or to the winner (back)."""
+    """Where a change is made: to the default configuration (towards the winner), or to the winner
+    (back).
+    """
 
     DEFAULT = "default"
     WINNER = "winner"
@@ -19,14 +23,16 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """Networks that differ from the default, or from the winner, in one hyperparameter, on the same fresh pairs.
+    """Networks that differ from the default, or from the winner, in one hyperparameter, on the same
+    fresh pairs.
 
     Attributes:
         default: number of the trial of the default configuration.
         winner: number of the winning trial.
         num_pairs: pairs of a fresh seed and a fresh split, from 0.
         splits: what the pairs differ in beside their seed.
-        validation_share: rows of the validation part over rows of the training part, on average over the splits.
+        validation_share: rows of the validation part over rows of the training part, on average
+            over the splits.
         changes: names of the hyperparameters that are changed at each side.
         scores: of (side, name, pair); the name is empty for default and winner themselves.
     """
@@ -37,13 +43,18 @@ class Ablation:
     splits: Splits
     validation_share: float
     changes: Mapping[Side, tuple[str, ...]]
-    scores: Annotated[Mapping[tuple[Side, str, int], float], AsItems()] = field(default_factory=dict)
+    scores: Annotated[Mapping[tuple[Side, str, int], float], AsItems()] = field(
+        default_factory=dict
+    )
 
     @property
     def missing(self) -> list[tuple[Side, str, int]]:
         """What is still to be measured, pair by pair."""
         every = [
-            (side, name, pair) for pair in range(self.num_pairs) for side in Side for name in ("", *self.changes[side])
+            (side, name, pair)
+            for pair in range(self.num_pairs)
+            for side in Side
+            for name in ("", *self.changes[side])
         ]
         return [one for one in every if one not in self.scores]
 

@@ -11,9 +11,18 @@ from paceline.core.errors import InvalidInput, shown
 
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {
-    "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9,
-    "k": 2**10, "m": 2**20, "g": 2**30, "kib": 2**10, "mib": 2**20, "gib": 2**30,
-}  # fmt: skip
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "k": 2**10,
+    "m": 2**20,
+    "g": 2**30,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+}
 _LEAST_BYTES = 2**12  # less is a unit forgotten
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 
@@ -28,7 +37,8 @@ def _amount(text: str, units: Mapping[str, float]) -> float | None:
 
 
 def parse_seconds(budget: float | str, name: str = "budget") -> float:
-    """Seconds in ``90``, ``"90"``, ``"5m"``, ``"1h30m"`` or ``"2 d"``; ``name`` is what an error calls it.
+    """Seconds in ``90``, ``"90"``, ``"5m"``, ``"1h30m"`` or ``"2 d"``; ``name`` is what an error
+    calls it.
 
     Raises:
         InvalidInput: not a duration, or not positive; a bool is none.
@@ -58,7 +68,8 @@ class Budget:
     """A limit in trials, in seconds of wall time, or both; whichever is met first.
 
     Attributes:
-        trials: how many trials the study may hold in total, earlier sessions included; None for no limit.
+        trials: how many trials the study may hold in total, earlier sessions included; None for no
+            limit.
         seconds: wall time of this session; None for no limit.
         spent: seconds of earlier sessions.
     """

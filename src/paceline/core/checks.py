@@ -1,7 +1,9 @@
-"""Checks of arguments that users pass: one for each kind of value, so that every argument is refused in the same way.
+"""Checks of arguments that users pass: one for each kind of value, so that every argument is
+refused in the same way.
 
-Each takes the argument's name first, gives back the value as a plain Python one (numpy's numbers become ints, floats
-and bools, so that it can be stored), and raises `InvalidInput` for anything else.
+Each takes the argument's name first, gives back the value as a plain Python one (numpy's numbers
+become ints, floats and bools, so that it can be stored), and raises `InvalidInput` for anything
+else.
 """
 
 import math
@@ -19,7 +21,8 @@ def whole_number(name: str, value: Any, at_least: int = 1, *, also: str = "") ->
 
     Args:
         name: of the argument, for the message.
-        value: an int, or one of numpy's, or anything else that Python takes for an index; no bool and no float.
+        value: an int, or one of numpy's, or anything else that Python takes for an index; no bool
+            and no float.
         at_least: the smallest that is accepted.
         also: what else the argument may be, for the message: ``", or a hyperparameter"``.
 
@@ -28,7 +31,9 @@ def whole_number(name: str, value: Any, at_least: int = 1, *, also: str = "") ->
     """
     number = _index(value)
     if number is None or number < at_least:
-        raise InvalidInput(f"{name} is {shown(value)}", expected=f"a whole number of at least {at_least}{also}")
+        raise InvalidInput(
+            f"{name} is {shown(value)}", expected=f"a whole number of at least {at_least}{also}"
+        )
     return number
 
 
@@ -52,7 +57,8 @@ def number(name: str, value: Any, expected: str = "a finite number") -> float:
     """A finite real number, as a float.
 
     Raises:
-        InvalidInput: it is something else, a bool included; ``expected`` is what the message asks for.
+        InvalidInput: it is something else, a bool included; ``expected`` is what the message asks
+            for.
     """
     found = real(value)
     if found is None or not math.isfinite(found):
@@ -94,7 +100,9 @@ def path(name: str, value: Any) -> Path:
     if isinstance(value, os.PathLike):
         found = os.fspath(value)
     if not isinstance(found, str) or not found.strip():
-        raise InvalidInput(f"{name} is {shown(value)}", expected="a path, as a text or a pathlib.Path")
+        raise InvalidInput(
+            f"{name} is {shown(value)}", expected="a path, as a text or a pathlib.Path"
+        )
     return Path(found)
 
 
@@ -105,7 +113,9 @@ def mapping(name: str, value: Any) -> dict[str, Any]:
         InvalidInput: no mapping, or one with a key that is no text.
     """
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise InvalidInput(f"{name} is {shown(value)}", expected="a mapping from names to values, such as a dict")
+        raise InvalidInput(
+            f"{name} is {shown(value)}", expected="a mapping from names to values, such as a dict"
+        )
     return dict(value)
 
 
@@ -113,7 +123,9 @@ def real(value: Any) -> float | None:
     """A real number, Python's or numpy's, as a float; None for anything else."""
     if isinstance(value, bool) or _is_numpy_bool(value) or isinstance(value, str | bytes):
         return None
-    if isinstance(value, int | float) or (getattr(value, "shape", None) == () and hasattr(value, "__float__")):
+    if isinstance(value, int | float) or (
+        getattr(value, "shape", None) == () and hasattr(value, "__float__")
+    ):
         try:
             return float(value)
         except (TypeError, ValueError, OverflowError):

@@ -19,7 +19,8 @@ class Decision:
     Attributes:
         trial: its number.
         action: what happens to it.
-        reason: why, as a sentence without its full stop: ``"rank 5 of 12 after 3 epochs, the top 4 go on"``.
+        reason: why, as a sentence without its full stop: ``"rank 5 of 12 after 3 epochs, the top 4
+            go on"``.
     """
 
     trial: int

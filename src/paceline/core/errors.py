@@ -25,7 +25,11 @@ def last_line(traceback: str | None) -> str:
     """What went wrong, of a traceback or of a plain reason: the line that names the exception."""
     lines = [line for line in (traceback or "").strip().splitlines() if line.strip()]
     frames = [index for index, line in enumerate(lines) if line.startswith("  File ")]
-    after = [line.strip() for line in lines[frames[-1] :] if not line.startswith(" ")] if frames else lines[-1:]
+    after = (
+        [line.strip() for line in lines[frames[-1] :] if not line.startswith(" ")]
+        if frames
+        else lines[-1:]
+    )
     return after[0].strip() if after else "no reason was recorded"
 
 
@@ -53,7 +57,9 @@ class InvalidInput(PacelineError, ValueError):
 
     def __init__(self, passed: str, *, expected: str, fix: str = "") -> None:
         # what another library says, at their end, has a full stop of its own
-        passed, expected = (text if text.endswith("...") else text.removesuffix(".") for text in (passed, expected))
+        passed, expected = (
+            text if text.endswith("...") else text.removesuffix(".") for text in (passed, expected)
+        )
         self.passed, self.expected, self.fix = passed, expected, fix
         super().__init__(f"{passed}; expected {expected}." + (f" {fix}" if fix else ""))
 
@@ -88,4 +94,6 @@ class AllTrialsFailed(PacelineError):
 
 
 class StudyInterrupted(KeyboardInterrupt):
-    """Ctrl+C stopped a study: everything measured is kept; the message says where, and how to go on."""
+    """Ctrl+C stopped a study: everything measured is kept; the message says where, and how to go
+    on.
+    """

@@ -13,8 +13,8 @@ from paceline.core.final import Splits
 from paceline.core.trial import Configuration, TrialState
 
 FORMAT = 2
-"""Version of the record's form, stored in each study's first event; higher where what was written before changed its
-meaning. Kinds of events and fields may be added without that."""
+"""Version of the record's form, stored in each study's first event; higher where what was written
+before changed its meaning. Kinds of events and fields may be added without that."""
 
 Json = Any
 """A value that goes to JSON and back unchanged."""
@@ -39,7 +39,9 @@ class StudyCreated:
 
 @dataclass(frozen=True, slots=True)
 class SettingsChanged:
-    """The study goes on with other settings: new values by dotted name, such as ``"closing.pairs"``; others stay."""
+    """The study goes on with other settings: new values by dotted name, such as
+    ``"closing.pairs"``; others stay.
+    """
 
     changed: Mapping[str, Json]
 
@@ -74,12 +76,13 @@ class SpaceChanged:
 
 @dataclass(frozen=True, slots=True)
 class SpaceReplaced:
-    """The user has changed the space: earlier trials count as far as their configurations lie in the new one.
+    """The user has changed the space: earlier trials count as far as their configurations lie in
+    the new one.
 
     Attributes:
         space: all of it.
-        trial: the trial whose function asked for something else than in earlier sessions; None where it was known
-            before the session's first trial.
+        trial: the trial whose function asked for something else than in earlier sessions; None
+            where it was known before the session's first trial.
     """
 
     space: Json
@@ -129,7 +132,9 @@ class EpochMeasured:
 
 @dataclass(frozen=True, slots=True)
 class TrialPaused:
-    """A trial was put aside in the middle of its training: at the end of a tick, or since the study was stopped."""
+    """A trial was put aside in the middle of its training: at the end of a tick, or since the study
+    was stopped.
+    """
 
     number: int
     reason: str
@@ -137,7 +142,9 @@ class TrialPaused:
 
 @dataclass(frozen=True, slots=True)
 class TrialDecided:
-    """The schedule's word on a trial that has trained ``epoch`` epochs; ``reason`` is its why, as a sentence."""
+    """The schedule's word on a trial that has trained ``epoch`` epochs; ``reason`` is its why, as a
+    sentence.
+    """
 
     number: int
     epoch: int
@@ -147,10 +154,11 @@ class TrialDecided:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial reached a final state; ``reason`` says why in a sentence or, for a failure, is the traceback.
+    """A trial reached a final state; ``reason`` says why in a sentence or, for a failure, is the
+    traceback.
 
-    Where it was trained several times, on other seeds or folds, ``score`` is the mean of ``scores``. ``seeded`` is
-    False for a function that never asked for ``hp.seed``.
+    Where it was trained several times, on other seeds or folds, ``score`` is the mean of
+    ``scores``. ``seeded`` is False for a function that never asked for ``hp.seed``.
     """
 
     number: int
@@ -172,7 +180,9 @@ class TrialTested:
 
 @dataclass(frozen=True, slots=True)
 class ProgramCompiled:
-    """A program was compiled for a number of lanes; ``from_scratch`` counts what no cache answered."""
+    """A program was compiled for a number of lanes; ``from_scratch`` counts what no cache
+    answered.
+    """
 
     program: str
     num_lanes: int
@@ -182,7 +192,9 @@ class ProgramCompiled:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something a person should know, in one sentence; ``about`` is ``"final"`` for what belongs to its result."""
+    """Something a person should know, in one sentence; ``about`` is ``"final"`` for what belongs to
+    its result.
+    """
 
     text: str
     about: str = ""
@@ -207,9 +219,11 @@ class FinalStarted:
 
 @dataclass(frozen=True, slots=True)
 class FinalMeasured:
-    """A finalist was trained on one pair of a fresh seed and split; ``score`` is None where that failed.
+    """A finalist was trained on one pair of a fresh seed and split; ``score`` is None where that
+    failed.
 
-    ``seeded`` is False where the seed cannot have mattered: of a function that never asked for ``hp.seed``.
+    ``seeded`` is False where the seed cannot have mattered: of a function that never asked for
+    ``hp.seed``.
     """
 
     number: int
@@ -249,7 +263,9 @@ class AblationStarted:
 
 @dataclass(frozen=True, slots=True)
 class AblationMeasured:
-    """One change was trained on one pair; the name is empty for default or winner itself; no score: it failed."""
+    """One change was trained on one pair; the name is empty for default or winner itself; no score:
+    it failed.
+    """
 
     side: str
     name: str
@@ -306,7 +322,9 @@ _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__args__
 
 
 def to_json(event: Event) -> tuple[str, dict[str, Json]]:
-    """An event as its kind and a body for strict JSON; numbers that are not finite become their names."""
+    """An event as its kind and a body for strict JSON; numbers that are not finite become their
+    names.
+    """
     body = asdict(event)
     if "metrics" in body:
         body["metrics"] = {k: v if math.isfinite(v) else str(v) for k, v in body["metrics"].items()}
@@ -320,7 +338,8 @@ class UnknownKind(ValueError):
 
 
 def from_json(kind: str, body: str | bytes) -> Event:
-    """The event back from what `to_json` gave, its body as JSON text; fields that a later version added are left out.
+    """The event back from what `to_json` gave, its body as JSON text; fields that a later version
+    added are left out.
 
     Raises:
         UnknownKind: it is of no kind that is known.

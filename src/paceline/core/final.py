@@ -38,14 +38,18 @@ class Final:
 
     Attributes:
         finalists: numbers of the trials whose configurations these are, the most promising first.
-        default: the finalist that is the user's default configuration; None where it is not among them.
+        default: the finalist that is the user's default configuration; None where it is not among
+            them.
         num_pairs: pairs of a fresh seed and a fresh split, from 0; all finalists train on each.
         splits: what the pairs differ in beside their seed.
-        validation_share: rows of the validation part over rows of the training part, on average over the splits.
-        scores: the objective's metric of (finalist, pair), where it was measured; NaN where training failed.
+        validation_share: rows of the validation part over rows of the training part, on average
+            over the splits.
+        scores: the objective's metric of (finalist, pair), where it was measured; NaN where
+            training failed.
         seconds: training time of (finalist, pair), where it was measured.
         winner: the finalist that won; None before the end.
-        seeded: whether the seed may have mattered in any of them: not where a function never asked for ``hp.seed``.
+        seeded: whether the seed may have mattered in any of them: not where a function never asked
+            for ``hp.seed``.
     """
 
     finalists: tuple[int, ...]

@@ -1,8 +1,9 @@
 """Ctrl+C that is never lost and leaves nothing half done.
 
-Python raises ``KeyboardInterrupt`` wherever the main thread happens to be. Inside a callback of the garbage collector
-(JAX installs one) the exception is printed and forgotten, and between two writes it leaves memory and disk apart. So
-the handler only takes a note, and `check` raises where nothing is half done. A second Ctrl+C does not wait.
+Python raises ``KeyboardInterrupt`` wherever the main thread happens to be. Inside a callback of the
+garbage collector (JAX installs one) the exception is printed and forgotten, and between two writes
+it leaves memory and disk apart. So the handler only takes a note, and `check` raises where nothing
+is half done. A second Ctrl+C does not wait.
 """
 
 import os
@@ -29,7 +30,8 @@ class _State:
         pressed: how often Ctrl+C came since the outermost block began.
         waiting: whether one of them has not been raised yet.
         at_once: what a second Ctrl+C does.
-        before: the handler that was there: what it does on Ctrl+C is still what happens, only later.
+        before: the handler that was there: what it does on Ctrl+C is still what happens, only
+            later.
     """
 
     depth: int = 0
@@ -45,13 +47,15 @@ _state = _State()
 
 @contextmanager
 def handled(at_once: Callable[[], Any] | None = None) -> Iterator[None]:
-    """While the block runs, Ctrl+C is never lost: what could not be raised at once is raised by `check`.
+    """While the block runs, Ctrl+C is never lost: what could not be raised at once is raised by
+    `check`.
 
-    Does nothing outside the main thread, where signals never arrive, and where Python does not handle them (a process
-    in the background ignores Ctrl+C).
+    Does nothing outside the main thread, where signals never arrive, and where Python does not
+    handle them (a process in the background ignores Ctrl+C).
 
     Args:
-        at_once: what a second Ctrl+C does, such as `exit_now`; None: it raises ``KeyboardInterrupt`` where it comes.
+        at_once: what a second Ctrl+C does, such as `exit_now`; None: it raises
+            ``KeyboardInterrupt`` where it comes.
     """
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT) if is_main else None
@@ -85,7 +89,9 @@ def deferred() -> Iterator[None]:
 
 
 def check() -> None:
-    """Raises ``KeyboardInterrupt`` if Ctrl+C came and has not been raised yet; called where nothing is half done."""
+    """Raises ``KeyboardInterrupt`` if Ctrl+C came and has not been raised yet; called where nothing
+    is half done.
+    """
     if _state.waiting and threading.current_thread() is threading.main_thread():
         _state.waiting = False
         _state.before(signal.SIGINT, None)
@@ -95,7 +101,8 @@ def check() -> None:
 def kept_from_children() -> Iterator[None]:
     """Processes that are started in the block do not hear Ctrl+C, not even while they start.
 
-    It is blocked, which is inherited, and not ignored: if it comes meanwhile, this process hears it all the same.
+    It is blocked, which is inherited, and not ignored: if it comes meanwhile, this process hears it
+    all the same.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -111,7 +118,9 @@ def kept_from_children() -> Iterator[None]:
 
 
 def hear_again() -> None:
-    """In a process started under `kept_from_children`: SIGINT works from now on; what came before is dropped."""
+    """In a process started under `kept_from_children`: SIGINT works from now on; what came before
+    is dropped.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -134,7 +143,9 @@ def exit_now() -> None:
 
 def _handle(number: int, frame: FrameType | None) -> None:
     _state.pressed += 1
-    _state.waiting = True  # also where it is raised now: that may be in the garbage collector, which loses it
+    _state.waiting = (
+        True  # also where it is raised now: that may be in the garbage collector, which loses it
+    )
     if is_forced() and _state.at_once is not None:
         _state.at_once()
     if is_forced() or not _state.deferred:

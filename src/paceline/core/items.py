@@ -1,4 +1,6 @@
-"""Mappings whose keys are tuples, in JSON: a list of keys and values, since there the keys of a mapping are texts."""
+"""Mappings whose keys are tuples, in JSON: a list of keys and values, since there the keys of a
+mapping are texts.
+"""
 
 from typing import Any
 
@@ -7,12 +9,20 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class AsItems:
-    """Marks such a mapping in a record: ``Annotated[Mapping[tuple[int, int], float], AsItems()]``."""
+    """Marks such a mapping in a record: ``Annotated[Mapping[tuple[int, int], float],
+    AsItems()]``.
+    """
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         """How Pydantic reads and writes it."""
-        items = core_schema.plain_serializer_function_ser_schema(lambda mapping: list(mapping.items()))
-        return core_schema.no_info_before_validator_function(_mapping, handler(source), serialization=items)
+        items = core_schema.plain_serializer_function_ser_schema(
+            lambda mapping: list(mapping.items())
+        )
+        return core_schema.no_info_before_validator_function(
+            _mapping, handler(source), serialization=items
+        )
 
 
 def _mapping(items: Any) -> Any:

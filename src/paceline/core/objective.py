@@ -25,14 +25,16 @@ DIRECTIONS: Mapping[str, Direction] = {
 class Objective:
     """A metric and the direction in which it improves.
 
-    ``Objective("val_loss", "min")``; ``Objective("val_accuracy")``, whose name says that more is better.
+    ``Objective("val_loss", "min")``; ``Objective("val_accuracy")``, whose name says that more is
+    better.
 
     Attributes:
         metric: the name under which Keras logs it, such as ``"val_accuracy"``.
         direction: ``"minimize"`` or ``"maximize"``, however it was spelled.
 
     Raises:
-        InvalidInput: the metric is no name, the direction is none, or it was left out and the name does not say it.
+        InvalidInput: the metric is no name, the direction is none, or it was left out and the name
+            does not say it.
     """
 
     metric: str
@@ -45,17 +47,22 @@ class Objective:
             raise InvalidInput(
                 f"objective is {metric!r}, a direction without a metric",
                 expected=f"a metric, such as 'val_accuracy' or ('val_accuracy', {metric!r})",
-                fix="A direction alone is enough for a function that gives its score, which is tuned without data.",
+                fix="A direction alone is enough for a function that gives its score, which is "
+                "tuned without data.",
             )
         object.__setattr__(self, "metric", metric)
-        object.__setattr__(self, "direction", _infer(metric) if direction is None else _direction(direction))
+        object.__setattr__(
+            self, "direction", _infer(metric) if direction is None else _direction(direction)
+        )
 
     def loss(self, score: float) -> float:
         """The score as a number to minimise; the one place where the direction is looked at."""
         return score if self.direction == "minimize" else -score
 
     def better(self, score: float, than: float | None) -> bool:
-        """Whether ``score`` is finite and strictly better ``than`` another one (None counts as worst)."""
+        """Whether ``score`` is finite and strictly better ``than`` another one (None counts as
+        worst).
+        """
         if not math.isfinite(score):
             return False
         return than is None or self.loss(score) < self.loss(than)
@@ -71,7 +78,9 @@ class Objective:
             return metric
         if isinstance(metric, tuple | list):
             is_pair = len(metric) == 2 and isinstance(metric[0], str)
-            if not is_pair or (isinstance(metric, list) and metric[1] not in DIRECTIONS):  # several metrics
+            if not is_pair or (
+                isinstance(metric, list) and metric[1] not in DIRECTIONS
+            ):  # several metrics
                 raise _no_objective(metric)
             if _known_direction(metric[1]) is None:
                 raise InvalidInput(
@@ -85,7 +94,9 @@ class Objective:
 def _direction(given: object) -> Direction:
     known = _known_direction(given)
     if known is None:
-        raise InvalidInput(f"direction is {shown(given)}", expected="'min' or 'max' ('minimize', 'maximize')")
+        raise InvalidInput(
+            f"direction is {shown(given)}", expected="'min' or 'max' ('minimize', 'maximize')"
+        )
     return known
 
 
@@ -101,15 +112,17 @@ def _no_objective(given: object) -> InvalidInput:
         fix = "A study has one objective; compute a combination of several as a metric of its own."
     return InvalidInput(
         f"objective is {shown(given)}",
-        expected="the name of one metric, such as 'val_accuracy', or the name and a direction: ('val_iou', 'max')",
+        expected="the name of one metric, such as 'val_accuracy', or the name and a direction: "
+        "('val_iou', 'max')",
         fix=fix,
     )
 
 
 # -- the direction that a name says
 #
-# The last words of a name decide: what stands before them may be the name of an output ("error_type_accuracy"). Words
-# that say over what a metric is taken ("val", "mean", "macro") and numbers (Keras appends them) are passed over there.
+# The last words of a name decide: what stands before them may be the name of an output
+# ("error_type_accuracy"). Words that say over what a metric is taken ("val", "mean", "macro") and
+# numbers (Keras appends them) are passed over there.
 
 
 def _phrases(text: str, direction: Direction) -> dict[tuple[str, ...], Direction]:
@@ -117,7 +130,9 @@ def _phrases(text: str, direction: Direction) -> dict[tuple[str, ...], Direction
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name, in lower case: ``"valMeanIoU_2"`` is val, mean, io, u; numbers of their own are no words."""
+    """The words of a name, in lower case: ``"valMeanIoU_2"`` is val, mean, io, u; numbers of their
+    own are no words.
+    """
     parts = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+", name)
     return [part.lower() for part in parts if not part.isdigit()]
 
@@ -139,7 +154,8 @@ _LARGER = """
 """
 _NEUTRAL = frozenset(
     _words(
-        "val valid validation dev test train training cv mean avg average median macro micro weighted total overall "
+        "val valid validation dev test train training cv mean avg average median macro micro "
+        "weighted total overall "
         "value metric score at top k"
     )
 )
@@ -160,15 +176,25 @@ def _infer(metric: str) -> Direction:
     raise InvalidInput(
         f"objective {metric!r} does not say whether more or less of it is better",
         expected="a direction",
-        fix=f"Pass objective=({metric!r}, 'max') or ({metric!r}, 'min'); on the terminal --objective {metric}:max.",
+        fix=f"Pass objective=({metric!r}, 'max') or ({metric!r}, 'min'); on the terminal "
+        f"--objective {metric}:max.",
     )
 
 
 def _is_reversed(metric: str, before: Iterable[str]) -> bool:
-    """Whether something in front of the words that decide may turn them round: ``"neg_mean_squared_error"``."""
+    """Whether something in front of the words that decide may turn them round:
+    ``"neg_mean_squared_error"``.
+    """
     return bool(_REVERSING.intersection(before)) or re.match(r"\s*1?\s*-", metric) is not None
 
 
-_KNOWN: Mapping[tuple[str, ...], Direction] = {**_phrases(_SMALLER, "minimize"), **_phrases(_LARGER, "maximize")}
+_KNOWN: Mapping[tuple[str, ...], Direction] = {
+    **_phrases(_SMALLER, "minimize"),
+    **_phrases(_LARGER, "maximize"),
+}
 _LONGEST = max(map(len, _KNOWN))
-_SUFFIXES: Mapping[str, Direction] = {"loss": "minimize", "error": "minimize", "accuracy": "maximize"}
+_SUFFIXES: Mapping[str, Direction] = {
+    "loss": "minimize",
+    "error": "minimize",
+    "accuracy": "maximize",
+}

@@ -1,4 +1,6 @@
-"""Classes that are found again by their name: how what a study stored of itself becomes an object again."""
+"""Classes that are found again by their name: how what a study stored of itself becomes an object
+again.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,7 +51,8 @@ class Registry(Generic[Kind]):
         self._kinds: dict[str, type[Kind]] = {}
 
     def add(self, kind: type[Kind]) -> None:
-        """Makes a class known. One of the same module and name takes the place of an earlier one: it was reloaded.
+        """Makes a class known. One of the same module and name takes the place of an earlier one:
+        it was reloaded.
 
         Raises:
             InvalidInput: another class has this name.
@@ -57,7 +60,9 @@ class Registry(Generic[Kind]):
         known = self._kinds.setdefault(kind.name, kind)
         if (known.__module__, known.__qualname__) != (kind.__module__, kind.__qualname__):
             places = " and ".join(f"{one.__module__}.{one.__qualname__}" for one in (known, kind))
-            raise InvalidInput(f"name {kind.name!r} is that of {places}", expected="a name for each class")
+            raise InvalidInput(
+                f"name {kind.name!r} is that of {places}", expected="a name for each class"
+            )
         self._kinds[kind.name] = kind
 
     def of(self, state: Mapping[str, Any]) -> type[Kind]:
@@ -71,7 +76,9 @@ class Registry(Generic[Kind]):
         if kind is None:
             raise InvalidInput(
                 f"the {self._what} is {shown(name)}, which is not known here",
-                expected=f"one of {', '.join(map(repr, sorted(self._kinds)))}, or one that was registered",
-                fix=f"Pass it again, as {self._argument}=..., or register its class with {self._module}.register.",
+                expected=f"one of {', '.join(map(repr, sorted(self._kinds)))}, or one that was "
+                f"registered",
+                fix=f"Pass it again, as {self._argument}=..., or register its class with "
+                f"{self._module}.register.",
             )
         return kind

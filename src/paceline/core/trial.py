@@ -14,7 +14,9 @@ Configuration = Mapping[str, Value]
 
 
 class TrialState(StrEnum):
-    """Where a trial stands. ``COMPLETED``, ``STOPPED`` and ``FAILED`` are final; ``PAUSED`` goes on when resumed."""
+    """Where a trial stands. ``COMPLETED``, ``STOPPED`` and ``FAILED`` are final; ``PAUSED`` goes on
+    when resumed.
+    """
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -36,8 +38,10 @@ class Measurement:
     Attributes:
         epoch: number of epochs trained so far, from 1.
         metrics: Keras's logs of that epoch: ``loss``, ``accuracy``, ``val_loss``, ...
-        seconds: training time of this trial up to here; trials that train side by side share the clock in equal parts.
-        spread: standard deviation of each metric over the trial's trainings, where there are several.
+        seconds: training time of this trial up to here; trials that train side by side share the
+            clock in equal parts.
+        spread: standard deviation of each metric over the trial's trainings, where there are
+            several.
     """
 
     epoch: int
@@ -64,8 +68,10 @@ class Trial:
         error: the traceback of a failed trial.
         shares: number of the trial whose training this one is read off, or None.
         parameters: how many numbers the network learns; None where that is not known.
-        scores: of each training, where there were several, on other seeds or folds; their mean is ``score``.
-        tests: what each training measured on the test part, where that was asked for; nothing is decided by it.
+        scores: of each training, where there were several, on other seeds or folds; their mean is
+            ``score``.
+        tests: what each training measured on the test part, where that was asked for; nothing is
+            decided by it.
     """
 
     number: int
@@ -87,7 +93,11 @@ class Trial:
     @property
     def standard_error(self) -> float | None:
         """Of the score, where that is the mean of several trainings; None where there was one."""
-        return statistics.stdev(self.scores) / math.sqrt(len(self.scores)) if len(self.scores) > 1 else None
+        return (
+            statistics.stdev(self.scores) / math.sqrt(len(self.scores))
+            if len(self.scores) > 1
+            else None
+        )
 
     @property
     def seconds(self) -> float:

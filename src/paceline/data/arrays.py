@@ -1,4 +1,6 @@
-"""Arrays in memory: generous in what is taken (NumPy, JAX, pandas, lists, trees of them), strict in what comes out."""
+"""Arrays in memory: generous in what is taken (NumPy, JAX, pandas, lists, trees of them), strict in
+what comes out.
+"""
 
 from typing import Any
 
@@ -11,7 +13,9 @@ _INT32 = np.iinfo(np.int32)
 
 
 def is_frame(value: object) -> bool:
-    """Whether ``value`` is a pandas data frame (or quacks like one), told without importing pandas."""
+    """Whether ``value`` is a pandas data frame (or quacks like one), told without importing
+    pandas.
+    """
     return hasattr(value, "columns") and hasattr(value, "iloc") and hasattr(value, "to_numpy")
 
 
@@ -28,12 +32,18 @@ def to_array(value: Any, what: str) -> Array:
     try:
         array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
     except (ValueError, TypeError) as error:
-        raise InvalidInput(f"{what} is not an array ({error})", expected="rows of equal shape") from error
+        raise InvalidInput(
+            f"{what} is not an array ({error})", expected="rows of equal shape"
+        ) from error
     if array.dtype == object and array.ndim > 0:
         array = _without_objects(array, what)
     if array.ndim == 0:
         fix = "Call its .toarray() first." if hasattr(value, "toarray") else ""
-        raise InvalidInput(f"{what} is a {type(value).__name__}", expected="an array with one row per example", fix=fix)
+        raise InvalidInput(
+            f"{what} is a {type(value).__name__}",
+            expected="an array with one row per example",
+            fix=fix,
+        )
     if array.size == 0:
         raise InvalidInput(f"{what} is empty, of shape {array.shape}", expected="at least one row")
     return array
@@ -41,11 +51,19 @@ def to_array(value: Any, what: str) -> Array:
 
 def _without_objects(array: Array, what: str) -> Array:
     """An object array of texts, or of numbers, as a proper one."""
-    kinds = {str if isinstance(part, str) else float if isinstance(part, int | float | np.number | np.bool_) else None
-             for part in array.ravel()}  # fmt: skip
+    kinds = {
+        str
+        if isinstance(part, str)
+        else float
+        if isinstance(part, int | float | np.number | np.bool_)
+        else None
+        for part in array.ravel()
+    }
     if len(kinds) != 1 or None in kinds:
         raise InvalidInput(
-            f"{what} is an array of Python objects (such as {type(array.ravel()[0]).__name__})" if array.size else what,
+            f"{what} is an array of Python objects (such as {type(array.ravel()[0]).__name__})"
+            if array.size
+            else what,
             expected="numbers, all rows of equal shape",
             fix="Convert it with numpy.asarray(..., dtype='float32'); pad rows of unequal length.",
         )
@@ -53,21 +71,26 @@ def _without_objects(array: Array, what: str) -> Array:
 
 
 def inputs(x: Any, what: str = "x") -> Tree:
-    """Inputs as a tree of float32, int32 or uint8 arrays, all with the same number of rows and at least two axes.
+    """Inputs as a tree of float32, int32 or uint8 arrays, all with the same number of rows and at
+    least two axes.
 
-    Floats and booleans become float32, integers int32; bytes (uint8) stay bytes. One-dimensional inputs become one
-    column.
+    Floats and booleans become float32, integers int32; bytes (uint8) stay bytes. One-dimensional
+    inputs become one column.
 
     Raises:
         InvalidInput: not numbers, NaN or infinite values, or inputs of different length.
     """
-    tree = map_leaves(lambda path, leaf: _input(to_array(leaf, f"{what}{path}"), f"{what}{path}"), x)
+    tree = map_leaves(
+        lambda path, leaf: _input(to_array(leaf, f"{what}{path}"), f"{what}{path}"), x
+    )
     lengths = {f"{what}{path}": len(leaf) for path, leaf in leaves(tree)}
     if not lengths:
         raise InvalidInput(f"{what} holds no arrays", expected="at least one")
     if len(set(lengths.values())) > 1:
         rows = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
-        raise InvalidInput(f"the inputs differ in their numbers of rows ({rows})", expected="one row per example")
+        raise InvalidInput(
+            f"the inputs differ in their numbers of rows ({rows})", expected="one row per example"
+        )
     return tree
 
 
@@ -88,19 +111,29 @@ def _input(array: Array, what: str) -> Array:
 
 
 _TEXTS = (
-    "Free text: apply keras.layers.TextVectorization, adapted on the training texts, before tune, and pass its output. "
+    "Free text: apply keras.layers.TextVectorization, adapted on the training texts, before tune, "
+    "and pass its output. "
     "Categories: pass a pandas data frame, whose text columns are taken as categories."
 )
 _TO_NUMBERS = {
-    "U": _TEXTS, "S": _TEXTS, "c": "Pass their real and imaginary parts as numbers.",
-    **dict.fromkeys("Mm", "Turn them into numbers first, or pass a pandas data frame, whose dates are understood."),
-}  # fmt: skip
+    "U": _TEXTS,
+    "S": _TEXTS,
+    "c": "Pass their real and imaginary parts as numbers.",
+    **dict.fromkeys(
+        "Mm",
+        "Turn them into numbers first, or pass a pandas data frame, whose dates are understood.",
+    ),
+}
 
 
 def _plain(array: Array) -> str:
-    return {"U": "texts", "S": "texts", "M": "dates", "m": "time spans", "c": "complex numbers"}.get(
-        array.dtype.kind, str(array.dtype)
-    )
+    return {
+        "U": "texts",
+        "S": "texts",
+        "M": "dates",
+        "m": "time spans",
+        "c": "complex numbers",
+    }.get(array.dtype.kind, str(array.dtype))
 
 
 def finite(array: Array, what: str) -> Array:
@@ -118,7 +151,8 @@ def finite(array: Array, what: str) -> Array:
         raise InvalidInput(
             f"{what} holds {found} among its {floats.size:,} values",
             expected="finite numbers (of float32's range)",
-            fix="Drop these rows or fill them; columns of a data frame or table file are filled for you.",
+            fix="Drop these rows or fill them; columns of a data frame or table file are filled "
+            "for you.",
         )
     return floats
 
@@ -132,7 +166,8 @@ def weights(sample_weight: Any, rows: int) -> Array:
     array = to_array(sample_weight, "sample_weight")
     if array.dtype.kind not in "fiub" or array.shape not in ((rows,), (rows, 1)):
         raise InvalidInput(
-            f"sample_weight is {array.dtype} of shape {array.shape}", expected=f"one number per row, of shape ({rows},)"
+            f"sample_weight is {array.dtype} of shape {array.shape}",
+            expected=f"one number per row, of shape ({rows},)",
         )
     numbers = finite(array.reshape(-1), "sample_weight")
     if numbers.min() < 0 or numbers.max() == 0:
@@ -166,5 +201,6 @@ def same_shape(x: Tree, other: Tree, names: tuple[str, str]) -> None:
     if shapes[0] != shapes[1]:
         shown = [next(iter(each.values())) if list(each) == [""] else each for each in shapes]
         raise InvalidInput(
-            f"rows of {names[0]} have the shape {shown[0]} and rows of {names[1]} {shown[1]}", expected="equal shapes"
+            f"rows of {names[0]} have the shape {shown[0]} and rows of {names[1]} {shown[1]}",
+            expected="equal shapes",
         )

@@ -1,8 +1,8 @@
 """California Housing from StatLib's file, in the form of scikit-learn.
 
-The file's columns: longitude, latitude, housingMedianAge, totalRooms, totalBedrooms, population, households,
-medianIncome, medianHouseValue. Source: R. K. Pace, R. Barry, "Sparse Spatial Autoregressions", Statistics and
-Probability Letters 33 (1997).
+The file's columns: longitude, latitude, housingMedianAge, totalRooms, totalBedrooms, population,
+households, medianIncome, medianHouseValue. Source: R. K. Pace, R. Barry, "Sparse Spatial
+Autoregressions", Statistics and Probability Letters 33 (1997).
 """
 
 import io
@@ -14,7 +14,16 @@ import numpy as np
 from paceline.core import InvalidInput
 from paceline.data.trees import Array
 
-FEATURES = ("MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude")
+FEATURES = (
+    "MedInc",
+    "HouseAge",
+    "AveRooms",
+    "AveBedrms",
+    "Population",
+    "AveOccup",
+    "Latitude",
+    "Longitude",
+)
 TARGET = "MedHouseVal"
 _MEMBER = "CaliforniaHousing/cal_housing.data"
 
@@ -30,13 +39,24 @@ def read(path: Path) -> tuple[Array, Array]:
     """
     try:
         text = path.read_text() if path.suffix == ".data" else _unpack(path)
-        raw = np.loadtxt(io.StringIO(text), delimiter=",", ndmin=2) if text.strip() else np.empty((0, 0))
+        raw = (
+            np.loadtxt(io.StringIO(text), delimiter=",", ndmin=2)
+            if text.strip()
+            else np.empty((0, 0))
+        )
     except (OSError, EOFError, tarfile.TarError, KeyError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if raw.shape[1] != 9 or len(raw) < 2 or not np.isfinite(raw).all() or np.any(raw[:, 6] <= 0):
         raise _damaged(path, f"it has {len(raw)} rows of {raw.shape[1]} columns")
     longitude, latitude, age, rooms, bedrooms, population, households, income, value = raw.T
-    columns = (income, age, rooms / households, bedrooms / households, population, population / households)
+    columns = (
+        income,
+        age,
+        rooms / households,
+        bedrooms / households,
+        population,
+        population / households,
+    )
     return np.column_stack([*columns, latitude, longitude]), value / 1e5
 
 

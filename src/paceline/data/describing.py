@@ -13,7 +13,8 @@ from paceline.data.registry import SOURCES, Source
 def describe(
     data_dir: str | os.PathLike[str] | None = None, *, _sources: Mapping[str, Source] = SOURCES
 ) -> list[DatasetInfo]:
-    """What is known of every named data set, the folders of idx files in the user's data folders included.
+    """What is known of every named data set, the folders of idx files in the user's data folders
+    included.
 
     Args:
         data_dir: where to look first; then ``PACELINE_DATA``, then the user's cache.
@@ -37,9 +38,19 @@ def _info(source: Source, data_dir: str | os.PathLike[str] | None) -> DatasetInf
         place = places.find(source, data_dir)
         found = None if place is None else str(place)
     return DatasetInfo(
-        source.name, source.title, source.rows, source.test_rows, source.shape, source.task, source.num_classes,
-        source.licence, source.source, found, source.addresses, tuple(source.files),
-    )  # fmt: skip
+        source.name,
+        source.title,
+        source.rows,
+        source.test_rows,
+        source.shape,
+        source.task,
+        source.num_classes,
+        source.licence,
+        source.source,
+        found,
+        source.addresses,
+        tuple(source.files),
+    )
 
 
 def _found(folder: Path) -> DatasetInfo:

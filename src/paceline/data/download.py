@@ -1,4 +1,6 @@
-"""Downloads: each file once, into the user's cache, under its final name only when its checksum is right."""
+"""Downloads: each file once, into the user's cache, under its final name only when its checksum is
+right.
+"""
 
 import sys
 from pathlib import Path
@@ -15,8 +17,8 @@ def fetch(source: Source) -> Path:
     """Downloads what is missing of a named data set and returns its folder.
 
     Raises:
-        MissingData: no address answered, or what arrived was cut off or is not the official file. Nothing half-written
-            stays behind.
+        MissingData: no address answered, or what arrived was cut off or is not the official file.
+            Nothing half-written stays behind.
     """
     folder = places.cache(source.name)
     for file, checksum in source.files.items():
@@ -26,7 +28,10 @@ def fetch(source: Source) -> Path:
             try:
                 _retrieve(url, checksum, folder / file)
                 break
-            except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
+            except (
+                OSError,
+                ValueError,
+            ) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
                 failures.append(f"{url} ({_reason(error)})")
         else:
             raise _unreachable(source, file, failures)
@@ -38,7 +43,9 @@ def _retrieve(url: str, checksum: str, path: Path) -> None:
 
     pooch.get_logger().setLevel("WARNING")
     progress = _Progress(path.name) if sys.stderr.isatty() else None
-    downloader = pooch.HTTPDownloader(progressbar=progress or False, chunk_size=1 << 16, timeout=_TIMEOUT)
+    downloader = pooch.HTTPDownloader(
+        progressbar=progress or False, chunk_size=1 << 16, timeout=_TIMEOUT
+    )
     try:
         pooch.retrieve(url, f"sha256:{checksum}", path.name, path.parent, downloader=downloader)
     finally:
@@ -58,21 +65,36 @@ def _reason(error: Exception) -> str:
 def _unreachable(source: Source, file: str, failures: list[str]) -> MissingData:
     tried = "; ".join(failures)
     return MissingData(
-        f"the data set {source.name!r} is not on this machine, and {file} could not be downloaded from {tried}",
+        f"the data set {source.name!r} is not on this machine, and {file} could not be downloaded "
+        f"from {tried}",
         expected=f"the files {', '.join(source.files)}",
-        fix=f"Check the network, or put the files into a folder named {source.name} in your data folder, and say where "
+        fix=f"Check the network, or put the files into a folder named {source.name} in your data "
+        f"folder, and say where "
         f"that is by the environment variable {places.VARIABLE}, data_dir=... or --data-dir.",
     )
 
 
 class _Progress:
-    """pooch's progress interface (``total``, ``update``, ``reset``, ``close``), drawn by rich on standard error."""
+    """pooch's progress interface (``total``, ``update``, ``reset``, ``close``), drawn by rich on
+    standard error.
+    """
 
     def __init__(self, title: str) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TransferSpeedColumn,
+        )
 
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+        )
         self._bar = Progress(*columns, console=Console(stderr=True))
         self._task = self._bar.add_task(title, total=None)
         self._bar.start()

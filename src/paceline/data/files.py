@@ -27,7 +27,8 @@ def read_idx_folder(folder: Path) -> Parts:
     if absent:
         raise MissingData(
             f"the folder {folder} lacks {' and '.join(absent)}",
-            expected="train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz and the same for t10k, gzipped or not",
+            expected="train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz and the same for "
+            "t10k, gzipped or not",
         )
     x, y = _images(found, "train")
     if "t10k-images" not in found:
@@ -53,7 +54,8 @@ def pixels(images: Array) -> Array:
 
 
 def read_npz(path: Path) -> tuple[Parts, bool]:
-    """The arrays ``x_train, y_train, x_test, y_test`` (as Keras names them) or ``x, y`` of an ``.npz`` file.
+    """The arrays ``x_train, y_train, x_test, y_test`` (as Keras names them) or ``x, y`` of an
+    ``.npz`` file.
 
     And whether they are images of bytes, 0 to 255.
 
@@ -70,16 +72,30 @@ def read_npz(path: Path) -> tuple[Parts, bool]:
             keys += ["x_test", "y_test"] if {"x_test", "y_test"} & names else []
             absent = [key for key in keys if key not in names]
             arrays = {} if absent else {key: archive[key] for key in keys}
-    except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        AttributeError,
+        TypeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise InvalidInput(
             f"{path} cannot be read ({error})",
             expected="a complete .npz file of plain arrays",
-            fix="It is cut off, damaged, of another kind, or holds Python objects, which are not read for safety.",
+            fix="It is cut off, damaged, of another kind, or holds Python objects, which are not "
+            "read for safety.",
         ) from error
     if absent:
         raise InvalidInput(
             f"{path} holds the arrays {', '.join(sorted(names)) or '(none)'}",
             expected="x_train, y_train, x_test, y_test, or x, y",
         )
-    x, y, x_test, y_test = arrays[keys[0]], arrays[keys[1]], arrays.get("x_test"), arrays.get("y_test")
+    x, y, x_test, y_test = (
+        arrays[keys[0]],
+        arrays[keys[1]],
+        arrays.get("x_test"),
+        arrays.get("y_test"),
+    )
     return (x, y, x_test, y_test), x.dtype == np.uint8 and x.ndim >= 3

@@ -7,7 +7,8 @@
 | ``GroupKFold`` and ``StratifiedGroupKFold`` without shuffling | groups kept together | drawn under a seed |
 | any other splitter (``KFold(5)``, ``TimeSeriesSplit``, ``LeaveOneOut``), pairs of row numbers | as they are | none |
 
-The last kind may rest on the order of rows: blocks, or time. To draw others there would break what the user asked for.
+The last kind may rest on the order of rows: blocks, or time. To draw others there would break what
+the user asked for.
 """
 
 import ast
@@ -38,7 +39,8 @@ class GivenFolds:
     """Folds that were given one by one, in the form of a splitter of scikit-learn."""
 
     def __init__(self, pairs: Iterable[Any]) -> None:
-        """Takes ``(training rows, validation rows)`` of each fold: row numbers, or truth values of all rows.
+        """Takes ``(training rows, validation rows)`` of each fold: row numbers, or truth values of
+        all rows.
 
         Raises:
             InvalidInput: something else.
@@ -47,7 +49,8 @@ class GivenFolds:
         for pair in pairs:
             if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
                 raise InvalidInput(
-                    f"folds holds {str(pair)[:80]}", expected="pairs of (training rows, validation rows)"
+                    f"folds holds {str(pair)[:80]}",
+                    expected="pairs of (training rows, validation rows)",
                 )
             found.append((_rows(pair[0]), _rows(pair[1])))
         self.parts: tuple[Parts, ...] = tuple(found)
@@ -62,7 +65,8 @@ class GivenFolds:
 
 
 def folds_of(given: Any) -> Any:
-    """What a user passes as folds: a number, a splitter of scikit-learn's form, or None; pairs become `GivenFolds`.
+    """What a user passes as folds: a number, a splitter of scikit-learn's form, or None; pairs
+    become `GivenFolds`.
 
     Raises:
         InvalidInput: anything else.
@@ -71,11 +75,15 @@ def folds_of(given: Any) -> Any:
         return given
     if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
         return GivenFolds(given)
-    return whole_number("folds", given, 2, also=", a splitter of scikit-learn, or pairs of row numbers")
+    return whole_number(
+        "folds", given, 2, also=", a splitter of scikit-learn, or pairs of row numbers"
+    )
 
 
 def in_time(folds: Any) -> bool:
-    """Whether folds are in the order of time: each trains on what lies before its validation rows."""
+    """Whether folds are in the order of time: each trains on what lies before its validation
+    rows.
+    """
     return any(kind.__name__ == "TimeSeriesSplit" for kind in type(folds).__mro__)
 
 
@@ -90,9 +98,11 @@ def plain_name_of(folds: Any) -> str:
 
 
 def rebuilt(name: str) -> Any:
-    """The splitter of scikit-learn that `name_of` has called so; None where it cannot be told from the name alone.
+    """The splitter of scikit-learn that `name_of` has called so; None where it cannot be told from
+    the name alone.
 
-    The name is read and not run: a class of ``sklearn.model_selection``, with numbers, texts, truth values and None.
+    The name is read and not run: a class of ``sklearn.model_selection``, with numbers, texts, truth
+        values and None.
     """
     from sklearn import model_selection
 
@@ -122,14 +132,16 @@ def fold_parts(split: Split, folds: Any, seed: int) -> tuple[Parts, ...]:
     """
     if split.val_rows is None:
         raise InvalidInput(
-            "folds and validation data were both given", expected="one of them",
+            "folds and validation data were both given",
+            expected="one of them",
             fix="Leave validation out: each fold validates with rows of its own.",
-        )  # fmt: skip
+        )
     return _parts(split, _seeded(_splitter(split, folds), seed, only_unset=True), folds)
 
 
 def repeated_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[tuple[Parts, ...], ...]:
-    """The folds of each repeat: those of a study, then others of the same kind; the same where there are none.
+    """The folds of each repeat: those of a study, then others of the same kind; the same where
+    there are none.
 
     Raises:
         InvalidInput: folds that cannot be made of these rows.
@@ -139,9 +151,11 @@ def repeated_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[tupl
 
 
 def other_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[Parts, ...] | None:
-    """As many folds as there are seeds, drawn anew like those of a study; None where that cannot be.
+    """As many folds as there are seeds, drawn anew like those of a study; None where that cannot
+    be.
 
-    Those of one drawing follow each other, under the seed of the first; then come those of the next drawing.
+    Those of one drawing follow each other, under the seed of the first; then come those of the next
+    drawing.
     """
     own = _parts(split, _seeded(_splitter(split, folds), 0, only_unset=True), folds)
     found = list[Parts]()
@@ -154,7 +168,9 @@ def other_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[Parts, 
 
 
 def _anew(split: Split, folds: Any, seed: int, own: Sequence[Parts]) -> tuple[Parts, ...] | None:
-    """Folds of the same kind as those of a study, ``own``, under another seed; None where that changes nothing."""
+    """Folds of the same kind as those of a study, ``own``, under another seed; None where that
+    changes nothing.
+    """
     splitter = _splitter(split, folds)
     other = _seeded(splitter, seed)
     drawn = None if other is splitter else _parts(split, other, folds)
@@ -162,9 +178,11 @@ def _anew(split: Split, folds: Any, seed: int, own: Sequence[Parts]) -> tuple[Pa
 
 
 def order_of(num_folds: int) -> list[int]:
-    """In which order fresh trainings take folds that cannot be drawn anew: any first few are spread over all of them.
+    """In which order fresh trainings take folds that cannot be drawn anew: any first few are spread
+    over all of them.
 
-    By the fractional parts of the multiples of the golden ratio, whose first few are spread over all of an interval.
+    By the fractional parts of the multiples of the golden ratio, whose first few are spread over
+    all of an interval.
     """
     place = (np.arange(1, num_folds + 1) * 0.6180339887498949) % 1.0
     return [int(fold) for fold in np.argsort(place, kind="stable")]
@@ -176,9 +194,10 @@ def _splitter(split: Split, folds: Any) -> Any:
         return folds
     if not split.shuffle:
         raise InvalidInput(
-            f"folds is {folds} and shuffle is False", expected="a splitter that respects the order of rows",
+            f"folds is {folds} and shuffle is False",
+            expected="a splitter that respects the order of rows",
             fix=f"Pass folds=sklearn.model_selection.TimeSeriesSplit({folds}).",
-        )  # fmt: skip
+        )
     from sklearn import model_selection
 
     has_labels = targets.labels(split.dataset.y, split.dataset.task) is not None
@@ -224,20 +243,27 @@ def _parts(split: Split, splitter: Any, folds: Any) -> tuple[Parts, ...]:
     dataset, groups = split.dataset, split.dataset.groups
     labels = targets.labels(dataset.y, dataset.task)
     of_rows = labels if labels is not None else np.zeros(dataset.num_rows)
-    if groups is None and any(kind.__name__ == "GroupsConsumerMixin" for kind in type(splitter).__mro__):
+    if groups is None and any(
+        kind.__name__ == "GroupsConsumerMixin" for kind in type(splitter).__mro__
+    ):
         raise _without_groups(folds)
     try:
-        with warnings.catch_warnings():  # whether a splitter that ignores groups keeps them is checked below
+        with (
+            warnings.catch_warnings()
+        ):  # whether a splitter that ignores groups keeps them is checked below
             warnings.filterwarnings("ignore", "The groups parameter is ignored")
             drawn = splitter.split(np.zeros((dataset.num_rows, 1)), of_rows, groups)
-            found = tuple((np.sort(_rows(train)), np.sort(_rows(held_out))) for train, held_out in drawn)
+            found = tuple(
+                (np.sort(_rows(train)), np.sort(_rows(held_out))) for train, held_out in drawn
+            )
     except InvalidInput:
         raise
     except (ValueError, TypeError) as error:
         if groups is None and "groups" in str(error):  # a splitter of the user's own
             raise _without_groups(folds) from None
         raise InvalidInput(
-            f"folds is {plain_name_of(folds)}: {error}", expected="folds that these rows can be divided into"
+            f"folds is {plain_name_of(folds)}: {error}",
+            expected="folds that these rows can be divided into",
         ) from None
     _check(found, dataset.num_rows, folds)
     if groups is not None:
@@ -259,12 +285,15 @@ def _check(parts: Sequence[Parts], num_rows: int, folds: Any) -> None:
     for place, (train, held_out) in enumerate(parts, 1):
         if not len(train) or not len(held_out):
             part = "validation" if len(train) else "training"
-            raise InvalidInput(f"folds is {name}: fold {place} has no {part} rows", expected="rows in both parts")
+            raise InvalidInput(
+                f"folds is {name}: fold {place} has no {part} rows", expected="rows in both parts"
+            )
         if min(train[0], held_out[0]) < 0 or max(train[-1], held_out[-1]) >= num_rows:
             raise InvalidInput(
                 f"folds is {name}: fold {place} has rows up to {max(train[-1], held_out[-1])}",
                 expected=f"row numbers below {num_rows}",
-                fix="Folds are of the rows outside the test part: pass test=(x_test, y_test), or test=None for none.",
+                fix="Folds are of the rows outside the test part: pass test=(x_test, y_test), or "
+                "test=None for none.",
             )
         shared = np.intersect1d(train, held_out)
         if len(shared):
@@ -279,7 +308,8 @@ def _check_groups(parts: Sequence[Parts], groups: Array, folds: Any) -> None:
         shared = np.intersect1d(groups[train], groups[held_out])
         if len(shared):
             raise InvalidInput(
-                f"folds is {plain_name_of(folds)}: group {shared[0]} is in both parts of fold {place}",
+                f"folds is {plain_name_of(folds)}: group {shared[0]} is in both parts of fold "
+                f"{place}",
                 expected="folds that keep the groups together, such as a number or GroupKFold(5)",
                 fix="Leave groups out where they need not stay together.",
             )
@@ -290,7 +320,9 @@ def _rows(given: Any) -> Array:
     if rows.ndim == 1 and rows.dtype == bool:
         return np.flatnonzero(rows)
     if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
-        raise InvalidInput(f"folds has rows {str(given)[:80]}", expected="row numbers, or truth values of all rows")
+        raise InvalidInput(
+            f"folds has rows {str(given)[:80]}", expected="row numbers, or truth values of all rows"
+        )
     return rows.astype(np.int64)
 
 

@@ -1,4 +1,5 @@
-"""Groups of rows that stay together: patients, users, sites. No group is on both sides of a division.
+"""Groups of rows that stay together: patients, users, sites. No group is on both sides of a
+division.
 
 | symbol | meaning |
 | --- | --- |
@@ -24,7 +25,10 @@ def groups_of(given: Any, num_rows: int) -> Array:
     """
     groups = np.asarray(given)
     if groups.shape != (num_rows,):
-        raise InvalidInput(f"groups has shape {groups.shape}", expected=f"one group for each row, shape ({num_rows},)")
+        raise InvalidInput(
+            f"groups has shape {groups.shape}",
+            expected=f"one group for each row, shape ({num_rows},)",
+        )
     missing = [row for row, group in enumerate(groups.tolist()) if _is_missing(group)]
     if missing:
         raise InvalidInput(
@@ -36,7 +40,9 @@ def groups_of(given: Any, num_rows: int) -> Array:
 
 
 def _is_missing(group: Any) -> bool:
-    return type(group).__name__ in ("NoneType", "NAType", "NaTType") or (isinstance(group, float) and group != group)
+    return type(group).__name__ in ("NoneType", "NAType", "NaTType") or (
+        isinstance(group, float) and group != group
+    )
 
 
 def divide_groups(
@@ -44,8 +50,8 @@ def divide_groups(
 ) -> tuple[Array, Array, tuple[str, ...]]:
     """Row numbers of the rest and of the part, both ascending, and notes; whole groups in each.
 
-    Groups are drawn in a random order, and each is taken if the part comes nearer to its share of the rows, class by
-    class. Every class keeps rows outside the part, where that can be.
+    Groups are drawn in a random order, and each is taken if the part comes nearer to its share of
+    the rows, class by class. Every class keeps rows outside the part, where that can be.
 
     Args:
         groups: of each row, shape (rows,).
@@ -57,8 +63,14 @@ def divide_groups(
     """
     names, codes = np.unique(groups, return_inverse=True)
     if len(names) < 2:
-        raise InvalidInput(f"all rows are of the group {shown(names[0].item())}", expected="at least two groups")
-    classes = np.zeros(len(groups), np.intp) if labels is None else np.unique(labels, return_inverse=True)[1]
+        raise InvalidInput(
+            f"all rows are of the group {shown(names[0].item())}", expected="at least two groups"
+        )
+    classes = (
+        np.zeros(len(groups), np.intp)
+        if labels is None
+        else np.unique(labels, return_inverse=True)[1]
+    )
     n = np.zeros((len(names), int(classes.max()) + 1))
     np.add.at(n, (codes, classes), 1)
     wanted = fraction * n.sum(axis=0)
@@ -69,11 +81,16 @@ def divide_groups(
     if not taken:  # every group has all rows of some class, or is far too large
         taken = [min(order.tolist(), key=lambda group: _away(n[group], wanted))]
         if labels is not None and np.any(n[taken[0]] == n.sum(axis=0)):
-            notes = (f"A class has all of its rows in the {what} part, since they are of one group.",)
+            notes = (
+                f"A class has all of its rows in the {what} part, since they are of one group.",
+            )
     part = np.flatnonzero(np.isin(codes, taken))
     size = max(1, round(fraction * len(groups)))
     if abs(len(part) - size) > _OFF * size:
-        notes = (*notes, f"The {what} part has {len(part):,} rows, not {size:,}: groups stay together.")
+        notes = (
+            *notes,
+            f"The {what} part has {len(part):,} rows, not {size:,}: groups stay together.",
+        )
     return np.flatnonzero(~np.isin(codes, taken)), part, notes
 
 

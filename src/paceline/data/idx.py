@@ -6,7 +6,8 @@
     then        one big-endian uint32 per axis: its length
     then        the values, row by row
 
-Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", section "the IDX file format".
+Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", section "the IDX
+    file format".
 """
 
 import gzip
@@ -26,11 +27,15 @@ _IMAGES, _LABELS = ("idx3-ubyte", "idx4-ubyte", "idx2-ubyte"), ("idx1-ubyte",)
 
 
 def find(folder: Path) -> dict[str, Path]:
-    """The idx files of a folder by part (``"train-images"``, ...), gzipped or not; empty where there are none."""
+    """The idx files of a folder by part (``"train-images"``, ...), gzipped or not; empty where
+    there are none.
+    """
     found = {}
     for part in PARTS:
         endings = _IMAGES if part.endswith("images") else _LABELS
-        names = [f"{part}{dash}{ending}{gz}" for gz in (".gz", "") for ending in endings for dash in "-."]
+        names = [
+            f"{part}{dash}{ending}{gz}" for gz in (".gz", "") for ending in endings for dash in "-."
+        ]
         path = next((folder / name for name in names if (folder / name).is_file()), None)
         if path is not None:
             found[part] = path
@@ -71,7 +76,9 @@ def read(path: Path) -> Array:
 
 
 class _open:  # noqa: N801 - reads as the function that it is
-    """Opens a file, gunzipping where its name says so, and turns what can go wrong into one clear error."""
+    """Opens a file, gunzipping where its name says so, and turns what can go wrong into one clear
+    error.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -21,9 +21,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OPTIONS = (
-    "target", "data_dir", "test", "sample_weight", "task", "decimal", "shuffle", "standardize", "scale_target",
-)  # fmt: skip
-"""What users pass beside the data, to `load` or to `paceline.data.split`: the ``**data_options`` of the public face."""
+    "target",
+    "data_dir",
+    "test",
+    "sample_weight",
+    "task",
+    "decimal",
+    "shuffle",
+    "standardize",
+    "scale_target",
+)
+"""What users pass beside the data, to `load` or to `paceline.data.split`: the ``**data_options`` of
+the public face.
+"""
 
 _TEST_FRACTION = 0.2
 _TEST_STREAM = 1  # of random numbers; `splits` uses another
@@ -81,38 +91,45 @@ def load(
 
     Args:
         source: one of
-            a name: ``"digits"`` (comes with scikit-learn), ``"mnist"``, ``"fashion_mnist"``, ``"kmnist"``,
-            ``"california_housing"``, or that of a folder of idx files in a data folder;
+            a name: ``"digits"`` (comes with scikit-learn), ``"mnist"``, ``"fashion_mnist"``,
+            ``"kmnist"``, ``"california_housing"``, or that of a folder of idx files in a data
+            folder;
             a path: a folder of idx files, an ``.npz``, ``.csv``, ``.csv.gz`` or ``.parquet`` file;
-            arrays: ``(x, y)``, ``(x, y, x_test, y_test)`` or ``((x, y), (x_test, y_test))``, where x and y may be dicts
-            or lists of arrays for several inputs and outputs (a pair of pairs is always training and test part), or x
-            a pandas data frame;
-            a pandas data frame that holds the column ``target``;
-            an object of ``keras.utils.PyDataset``, which is passed through as a `Stream`;
-            a `Dataset`, which is returned as it is.
+            arrays: ``(x, y)``, ``(x, y, x_test, y_test)`` or ``((x, y), (x_test, y_test))``, where
+            x and y may be dicts or lists of arrays for several inputs and outputs (a pair of pairs
+            is always training and test part), or x a pandas data frame; a pandas data frame that
+            holds the column ``target``; an object of ``keras.utils.PyDataset``, which is passed
+            through as a `Stream`; a `Dataset`, which is returned as it is.
         target: the column to predict, for tables.
-        data_dir: where to look for named data sets first; then the environment variable ``PACELINE_DATA``, then the
-            user's cache, into which what is not found is downloaded.
-        test: the test part: ``"auto"`` (the source's own; where it has none, 20 % of the rows of files and named sets,
-            stratified, and none of data in memory), a fraction of the rows, ``(x_test, y_test)``, the path of a table,
-            or None for no test part.
+        data_dir: where to look for named data sets first; then the environment variable
+            ``PACELINE_DATA``, then the user's cache, into which what is not found is downloaded.
+        test: the test part: ``"auto"`` (the source's own; where it has none, 20 % of the rows of
+            files and named sets, stratified, and none of data in memory), a fraction of the rows,
+            ``(x_test, y_test)``, the path of a table, or None for no test part.
         seed: of the rows drawn for the test part.
         sample_weight: one number for each row of x, or the name of a table's column.
-        groups: of each row of x (a patient, a user, a site), or the name of a table's column: rows of one group are
-            never divided between training, validation and drawn test part.
-        task: ``"classification"`` or ``"regression"``; None to go by the target's type (texts, booleans and integers
-            are classes, floats are amounts).
-        decimal: the mark before the fraction in a table's numbers, ``","`` or ``"."``; None to find it out.
-        shuffle: whether a test part that is drawn is drawn by chance; False for the last rows, as for rows in the
-            order of time.
+        groups: of each row of x (a patient, a user, a site), or the name of a table's column: rows
+            of one group are never divided between training, validation and drawn test part.
+        task: ``"classification"`` or ``"regression"``; None to go by the target's type (texts,
+            booleans and integers are classes, floats are amounts).
+        decimal: the mark before the fraction in a table's numbers, ``","`` or ``"."``; None to find
+            it out.
+        shuffle: whether a test part that is drawn is drawn by chance; False for the last rows, as
+            for rows in the order of time.
 
     Raises:
         MissingData: an unknown name, a file that is not there, a download that failed.
-        InvalidInput: anything in the data that cannot be trained on; says what, where and how often.
+        InvalidInput: anything in the data that cannot be trained on; says what, where and how
+            often.
     """
     if isinstance(source, Dataset):
-        return source if groups is None or source.groups is not None else with_groups(source, groups)
-    if any(kind.__name__ == "PyDataset" and kind.__module__.startswith("keras") for kind in type(source).__mro__):
+        return (
+            source if groups is None or source.groups is not None else with_groups(source, groups)
+        )
+    if any(
+        kind.__name__ == "PyDataset" and kind.__module__.startswith("keras")
+        for kind in type(source).__mro__
+    ):
         return _stream(source)
     if decimal not in (None, ".", ","):
         raise InvalidInput(f"decimal is {decimal!r}", expected="',' or '.'")
@@ -127,7 +144,8 @@ def load(
         raw, groups = sources.take_column(raw, groups, "groups")
     if groups is not None and not shuffle:
         raise InvalidInput(
-            "groups were given and shuffle is False", expected="one of them: the last rows may be of groups before them"
+            "groups were given and shuffle is False",
+            expected="one of them: the last rows may be of groups before them",
         )
     raw = reader.with_test(raw, test)
     fraction = _TEST_FRACTION if isinstance(test, str) and raw.from_file else test
@@ -147,7 +165,9 @@ def with_groups(dataset: Dataset, groups: Any) -> Dataset:
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
-    """The test part that is drawn: what fraction of the rows, None for nothing; the seed; whether by chance."""
+    """The test part that is drawn: what fraction of the rows, None for nothing; the seed; whether
+    by chance.
+    """
 
     fraction: Any
     seed: int
@@ -155,12 +175,18 @@ class _Drawn:
 
     def divide(
         self, rows: int, labels: Array | None, groups: Array | None
-    ) -> tuple[Array, Array, tuple[str, ...]]:  # fmt: skip
+    ) -> tuple[Array, Array, tuple[str, ...]]:
         """Row numbers of the rest and of the test part, and notes."""
         if not self.shuffle:
             return (*last_rows(rows, self.fraction, "test"), ())
         return partition(
-            rows, self.fraction, seed=self.seed, stream=_TEST_STREAM, labels=labels, what="test", groups=groups
+            rows,
+            self.fraction,
+            seed=self.seed,
+            stream=_TEST_STREAM,
+            labels=labels,
+            what="test",
+            groups=groups,
         )
 
 
@@ -175,8 +201,10 @@ def _stream(source: Any) -> Stream:
 
 def _prepare(
     raw: sources.Raw, drawn: _Drawn, sample_weight: Any, groups: Any, task: Task | None, rule: int
-) -> Dataset:  # fmt: skip
-    """Validates, encodes the target, draws the test part, learns a table's columns, and names the contents."""
+) -> Dataset:
+    """Validates, encodes the target, draws the test part, learns a table's columns, and names the
+    contents.
+    """
     as_before = rule < RULE
     writing = _writing(raw, as_before)
     raw = raw if as_before or task == "classification" else _with_target_numbers(raw, writing)
@@ -195,8 +223,12 @@ def _prepare(
         groups = None if groups is None else groups[rest]
     x, x_test, learned = _tabulate(x, x_test, writing)
     columns = learned.columns
-    named = raw.class_names if len(raw.class_names) == prepared.num_classes else prepared.class_names
-    contents = fingerprint(repr((columns, prepared.task, prepared.class_names)), x, y, x_test, y_test, weight)
+    named = (
+        raw.class_names if len(raw.class_names) == prepared.num_classes else prepared.class_names
+    )
+    contents = fingerprint(
+        repr((columns, prepared.task, prepared.class_names)), x, y, x_test, y_test, weight
+    )
     if columns:  # what is kept is what a model takes; fingerprints are older than that
         x, x_test = x.astype(np.float32), None if x_test is None else x_test.astype(np.float32)
         notes += () if as_before else _telling(x, y, columns, prepared.task)
@@ -211,7 +243,8 @@ def _prepare(
         fingerprint=contents,
         sample_weight=weight,
         class_names=named,
-        feature_names=tuple(feature for column in columns for feature in column.features) or raw.feature_names,
+        feature_names=tuple(feature for column in columns for feature in column.features)
+        or raw.feature_names,
         target_name=raw.target_name,
         columns=columns,
         notes=notes + learned.notes,
@@ -236,7 +269,11 @@ def _with_target_numbers(raw: sources.Raw, writing: tables.Writing) -> sources.R
     y, form = tables.target_numbers(raw.y, raw.target_name, writing)
     if form is None:
         return raw
-    y_test = None if raw.y_test is None else tables.target_numbers(raw.y_test, raw.target_name, writing)[0]
+    y_test = (
+        None
+        if raw.y_test is None
+        else tables.target_numbers(raw.y_test, raw.target_name, writing)[0]
+    )
     note = f"The target {raw.target_name} holds {form.told}: pass task='classification' if they are classes."
     return replace(raw, y=y, y_test=y_test, notes=(*raw.notes, note))
 
@@ -245,11 +282,17 @@ def _telling(x: Array, y: Tree, columns: Sequence[Column], task: Task) -> tuple[
     """A warning for each column that is the target under another name."""
     if is_branch(y) or y.ndim != 1:
         return ()
-    same = [column.name for index, column in enumerate(columns) if column.features and _tells(x[:, index], y, task)]
+    same = [
+        column.name
+        for index, column in enumerate(columns)
+        if column.features and _tells(x[:, index], y, task)
+    ]
     return tuple(
-        f"Warning: column '{name}' tells the target, each of its values goes with one of the target's: leave it out "
-        "unless it is known beforehand." for name in same
-    )  # fmt: skip
+        f"Warning: column '{name}' tells the target, each of its values goes with one of the "
+        f"target's: leave it out "
+        "unless it is known beforehand."
+        for name in same
+    )
 
 
 def _tells(cells: Array, y: Array, task: Task) -> bool:
@@ -264,7 +307,9 @@ def _tells(cells: Array, y: Array, task: Task) -> bool:
 
 
 def _inputs(x: Any, what: str) -> Any:
-    """Validated arrays; data frames as they are, until it is known which rows to learn their columns from."""
+    """Validated arrays; data frames as they are, until it is known which rows to learn their
+    columns from.
+    """
     if x is None:
         return None
     return tables.named(x, what) if arrays.is_frame(x) else arrays.inputs(x, what)
@@ -272,7 +317,9 @@ def _inputs(x: Any, what: str) -> Any:
 
 def _same_rows(x: Any, y: Any, names: tuple[str, str]) -> None:
     if (x is None) != (y is None):
-        raise InvalidInput(f"{names[x is not None]} is None", expected=f"{names[0]} and {names[1]}, or neither")
+        raise InvalidInput(
+            f"{names[x is not None]} is None", expected=f"{names[0]} and {names[1]}, or neither"
+        )
     if x is not None:
         arrays.same_rows(x, y, names)
 
@@ -281,10 +328,14 @@ def _take(x: Any, rows: Array) -> Any:
     return x.iloc[rows] if arrays.is_frame(x) else take(x, rows)
 
 
-def _tabulate(x: Any, x_test: Any, writing: tables.Writing) -> tuple[Tree, Tree | None, tables.Learned]:
+def _tabulate(
+    x: Any, x_test: Any, writing: tables.Writing
+) -> tuple[Tree, Tree | None, tables.Learned]:
     """Data frames as matrices, learned from the rows outside the test part; arrays as they are."""
     if x_test is not None and arrays.is_frame(x) != arrays.is_frame(x_test):
-        raise InvalidInput("one of x and x_test is a data frame and the other is not", expected="both or neither")
+        raise InvalidInput(
+            "one of x and x_test is a data frame and the other is not", expected="both or neither"
+        )
     if not arrays.is_frame(x):
         if x_test is not None:
             arrays.same_shape(x, x_test, ("x", "x_test"))

@@ -1,9 +1,11 @@
-"""Texts that are numbers or dates: decimal commas, thousands separators, percent signs, currencies, usual date forms.
+"""Texts that are numbers or dates: decimal commas, thousands separators, percent signs, currencies,
+usual date forms.
 
-A text column is read as numbers where at least `ENOUGH` of its values are numbers in one notation. What decides
-between ``1,234`` as 1234 and as 1.234 is, in this order: what the user said, the other values of the column, the
-notation of the other columns. Where none of them does, the thousands separator is assumed, except in a file whose
-columns are separated by semicolons: there it is refused.
+A text column is read as numbers where at least `ENOUGH` of its values are numbers in one notation.
+What decides between ``1,234`` as 1234 and as 1.234 is, in this order: what the user said, the other
+values of the column, the notation of the other columns. Where none of them does, the thousands
+separator is assumed, except in a file whose columns are separated by semicolons: there it is
+refused.
 """
 
 import re
@@ -44,9 +46,24 @@ _NUMBER: dict[str, re.Pattern[str]] = {
 _DOUBTFUL = re.compile(r"^[1-9]\d{0,2}[.,]\d{3}$")
 
 _DATES = (
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y",
-    "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%b %d %Y",
-)  # fmt: skip
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d.%m.%y",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%d-%b-%Y",
+    "%b %d %Y",
+)
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 ISO = "ISO8601"
 """The format of dates such as 2024-12-31, with a time or without, as pandas calls it."""
@@ -92,22 +109,38 @@ class Form:
 
 
 _EXAMPLES = {
-    "%Y": "2024", "%y": "24", "%m": "12", "%d": "31", "%b": "Dec", "%B": "December", "%H": "23", "%I": "11",
-    "%M": "59", "%S": "59", "%p": "PM",
-}  # fmt: skip
+    "%Y": "2024",
+    "%y": "24",
+    "%m": "12",
+    "%d": "31",
+    "%b": "Dec",
+    "%B": "December",
+    "%H": "23",
+    "%I": "11",
+    "%M": "59",
+    "%S": "59",
+    "%p": "PM",
+}
 
 
 def table_decimal(columns: "Iterable[pd.Series[Any]]") -> Decimal | None:
-    """What the columns of a table agree on as decimal mark; None where none of them shows it, or they differ.
+    """What the columns of a table agree on as decimal mark; None where none of them shows it, or
+    they differ.
 
     Args:
         columns: texts.
     """
-    marks = {mark for series in columns if (mark := _decimal_of(_numbers_in(_present(series)))) is not None}
+    marks = {
+        mark
+        for series in columns
+        if (mark := _decimal_of(_numbers_in(_present(series)))) is not None
+    }
     return marks.pop() if len(marks) == 1 else None
 
 
-def recognise(series: "pd.Series[Any]", decimal: Decimal | None, is_semicolon: bool = False) -> Form | None:
+def recognise(
+    series: "pd.Series[Any]", decimal: Decimal | None, is_semicolon: bool = False
+) -> Form | None:
     """How a column of texts is to be read as numbers or dates; None where it is neither.
 
     Args:
@@ -120,7 +153,9 @@ def recognise(series: "pd.Series[Any]", decimal: Decimal | None, is_semicolon: b
     """
     texts = _present(series)
     sample = texts.iloc[:: max(1, len(texts) // _SAMPLE)]
-    if len(_numbers_in(sample)) + sample.str.contains(_HAS_DATE).sum() < ENOUGH / 2 * max(1, len(sample)):
+    if len(_numbers_in(sample)) + sample.str.contains(_HAS_DATE).sum() < ENOUGH / 2 * max(
+        1, len(sample)
+    ):
         return None
     found = _numbers_in(texts)
     if len(found) >= ENOUGH * len(texts):
@@ -129,7 +164,9 @@ def recognise(series: "pd.Series[Any]", decimal: Decimal | None, is_semicolon: b
 
 
 def read(series: "pd.Series[Any]", form: Form) -> "pd.Series[Any]":
-    """The column as float64 numbers, or days since 1970, NaN for gaps and for what is not of this form."""
+    """The column as float64 numbers, or days since 1970, NaN for gaps and for what is not of this
+    form.
+    """
     import pandas as pd
 
     texts = series.astype(object).where(series.notna(), "").astype(str)
@@ -137,14 +174,22 @@ def read(series: "pd.Series[Any]", form: Form) -> "pd.Series[Any]":
         return days(_dates(texts, form.date))
     numbers = texts.str.extract(_PARTS)
     fits = numbers["number"].fillna("").str.fullmatch(_NUMBER[form.decimal].pattern)
-    plain = numbers["number"].str.replace(_GROUP.format("," if form.decimal == "." else "."), "", regex=True)
-    values = pd.to_numeric(plain.str.replace(form.decimal, ".").where(fits), errors="coerce").astype(float)
-    negative = (numbers["sign"].fillna("") + numbers["inner"].fillna("")).str.contains("[-−–]", regex=True)
+    plain = numbers["number"].str.replace(
+        _GROUP.format("," if form.decimal == "." else "."), "", regex=True
+    )
+    values = pd.to_numeric(
+        plain.str.replace(form.decimal, ".").where(fits), errors="coerce"
+    ).astype(float)
+    negative = (numbers["sign"].fillna("") + numbers["inner"].fillna("")).str.contains(
+        "[-−–]", regex=True
+    )
     return values.where(~negative, -values)
 
 
 def days(dates: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Days since 1970-01-01 (UTC where there are time zones) of a column of timestamps, float64, NaN for gaps."""
+    """Days since 1970-01-01 (UTC where there are time zones) of a column of timestamps, float64,
+    NaN for gaps.
+    """
     import pandas as pd
 
     naive = dates.dt.tz_convert(None) if getattr(dates.dtype, "tz", None) else dates
@@ -165,25 +210,34 @@ def _numbers_in(texts: "pd.Series[Any]") -> "pd.DataFrame":
 
 
 def _decimal_of(found: "pd.DataFrame") -> Decimal | None:
-    """The only decimal mark with which all of these can be read, where their values depend on it at all."""
-    fits = {mark: bool(found["number"].str.fullmatch(_NUMBER[mark].pattern).all()) for mark in (".", ",")}
+    """The only decimal mark with which all of these can be read, where their values depend on it at
+    all.
+    """
+    fits = {
+        mark: bool(found["number"].str.fullmatch(_NUMBER[mark].pattern).all())
+        for mark in (".", ",")
+    }
     if len(found) == 0 or fits["."] == fits[","]:
         return None
     return "." if fits["."] else ","
 
 
-def _number_form(name: str, found: "pd.DataFrame", decimal: Decimal | None, is_semicolon: bool) -> Form | None:
+def _number_form(
+    name: str, found: "pd.DataFrame", decimal: Decimal | None, is_semicolon: bool
+) -> Form | None:
     units = sorted(set(found["before"].dropna()) | set(found["after"].dropna()))
     if len(units) > 1:
         raise InvalidInput(
-            f"column {name!r} holds amounts in {' and in '.join(units)}", expected="one currency or unit",
+            f"column {name!r} holds amounts in {' and in '.join(units)}",
+            expected="one currency or unit",
             fix="Convert them to one, or leave the column out.",
-        )  # fmt: skip
+        )
     numbers = found["number"]
     bare = found[found["before"].isna() & found["after"].isna()]["number"]
     if units == ["%"] and len(bare) and not bare.str.fullmatch("0+").all():
         raise InvalidInput(
-            f"column {name!r} holds percentages and plain numbers, such as {bare.iloc[0]!r}", expected="one of them"
+            f"column {name!r} holds percentages and plain numbers, such as {bare.iloc[0]!r}",
+            expected="one of them",
         )
     mark = _decimal_of(found)
     other = numbers[~numbers.str.fullmatch(_NUMBER["."].pattern)]
@@ -198,7 +252,8 @@ def _number_form(name: str, found: "pd.DataFrame", decimal: Decimal | None, is_s
         raise InvalidInput(
             f"column {name!r} holds {doubtful.iloc[0]!r}, which can be read in two ways",
             expected="a notation that is clear",
-            fix="Pass decimal=',' or decimal='.' (on the terminal --decimal), the mark before the fraction.",
+            fix="Pass decimal=',' or decimal='.' (on the terminal --decimal), the mark before the "
+            "fraction.",
         )
     return Form(mark or decimal or ".", units[0] if units else "")
 
@@ -224,7 +279,8 @@ def _date_form(name: str, texts: "pd.Series[Any]") -> Form | None:
     if len({_dates(texts, format_).to_numpy().tobytes() for format_ in winners}) > 1:
         examples = ", ".join(map(repr, texts.unique()[:_SHOWN]))
         raise InvalidInput(
-            f"column {name!r} holds dates that can be read with the day or the month first ({examples})",
+            f"column {name!r} holds dates that can be read with the day or the month first "
+            f"({examples})",
             expected="dates that are clear, such as 2024-12-31",
         )
     return Form(date=winners[0])

@@ -1,4 +1,6 @@
-"""Rows that two parts of a data set share, which makes the one a poor judge of what was learnt from the other."""
+"""Rows that two parts of a data set share, which makes the one a poor judge of what was learnt from
+the other.
+"""
 
 import numpy as np
 

@@ -1,4 +1,6 @@
-"""Dividing rows at random into two parts, with equal shares of each class where that is possible."""
+"""Dividing rows at random into two parts, with equal shares of each class where that is
+possible.
+"""
 
 import numpy as np
 
@@ -8,9 +10,15 @@ from paceline.data.trees import Array
 
 
 def partition(
-    num_rows: int, fraction: float, *, seed: int, stream: int, labels: Array | None, what: str,
+    num_rows: int,
+    fraction: float,
+    *,
+    seed: int,
+    stream: int,
+    labels: Array | None,
+    what: str,
     groups: Array | None = None,
-) -> tuple[Array, Array, tuple[str, ...]]:  # fmt: skip
+) -> tuple[Array, Array, tuple[str, ...]]:
     """Row numbers of the rest and of the part, both ascending.
 
     Args:
@@ -18,7 +26,8 @@ def partition(
         fraction: share of the part, strictly between 0 and 1; rounded to at least one row.
         seed: the same seed gives the same parts.
         stream: keeps the draws for different purposes independent under one seed.
-        labels: classes, int (num_rows,), of which both parts get equal shares; None for plain chance.
+        labels: classes, int (num_rows,), of which both parts get equal shares; None for plain
+            chance.
         what: the part's name in messages: ``"validation"``, ``"test"``.
         groups: of each row, shape (num_rows,): no group is in both parts; None for none.
 
@@ -41,7 +50,9 @@ def partition(
 
 
 def last_rows(num_rows: int, fraction: float, what: str) -> tuple[Array, Array]:
-    """Row numbers of the rest and of the part, which is the last rows; arguments and errors as of `partition`."""
+    """Row numbers of the rest and of the part, which is the last rows; arguments and errors as of
+    `partition`.
+    """
     size = _size(num_rows, fraction, what)
     return np.arange(num_rows - size), np.arange(num_rows - size, num_rows)
 
@@ -51,15 +62,18 @@ def _size(num_rows: int, fraction: float, what: str) -> int:
     size = max(1, round(fraction * num_rows))
     if size >= num_rows:
         raise InvalidInput(
-            f"{what}={fraction:g} takes {size} of {num_rows} rows", expected="a fraction that leaves rows for training"
+            f"{what}={fraction:g} takes {size} of {num_rows} rows",
+            expected="a fraction that leaves rows for training",
         )
     return size
 
 
 def _shares(labels: Array, size: int, random: np.random.Generator) -> tuple[Array | None, str]:
-    """How many rows of each class the part gets: its exact share rounded down, what is left by largest remainder.
+    """How many rows of each class the part gets: its exact share rounded down, what is left by
+    largest remainder.
 
-    Every class keeps at least one row outside the part. None, with the reason, where that cannot be.
+    Every class keeps at least one row outside the part. None, with the reason, where that cannot
+    be.
     """
     present, totals = np.unique(labels, return_counts=True)
     if len(present) < 2:
@@ -67,7 +81,10 @@ def _shares(labels: Array, size: int, random: np.random.Generator) -> tuple[Arra
     if totals.min() < 2:
         return None, f"class {present[totals.argmin()]} has a single row"
     if min(size, len(labels) - size) < len(present):
-        return None, f"{min(size, len(labels) - size)} rows are fewer than the {len(present)} classes"
+        return (
+            None,
+            f"{min(size, len(labels) - size)} rows are fewer than the {len(present)} classes",
+        )
     exact = totals * (size / len(labels))
     counts = np.floor(exact).astype(np.int64)
     ties = random.random(len(present))

@@ -4,7 +4,8 @@
 2. the environment variable ``PACELINE_DATA``,
 3. the user's cache directory, where downloads go.
 
-In 1 and 2 a data set ``name`` lies in ``<folder>/<name>/`` or, if the checksums say so, in ``<folder>/`` itself.
+In 1 and 2 a data set ``name`` lies in ``<folder>/<name>/`` or, if the checksums say so, in
+``<folder>/`` itself.
 """
 
 import hashlib
@@ -37,7 +38,9 @@ def existing(name: str, folder: Path) -> Path:
         MissingData: it is not.
     """
     if not folder.is_dir():
-        raise MissingData(f"{name} is {str(folder)!r}, which is no folder", expected="an existing folder")
+        raise MissingData(
+            f"{name} is {str(folder)!r}, which is no folder", expected="an existing folder"
+        )
     return folder
 
 
@@ -62,11 +65,17 @@ def find(source: Source, data_dir: str | os.PathLike[str] | None) -> Path | None
 def idx_folders(data_dir: str | os.PathLike[str] | None) -> Iterator[Path]:
     """Subfolders of the user's data folders that hold idx files, in alphabetical order."""
     for folder in folders(data_dir):
-        yield from (place for place in sorted(folder.iterdir()) if place.is_dir() and "train-images" in idx.find(place))
+        yield from (
+            place
+            for place in sorted(folder.iterdir())
+            if place.is_dir() and "train-images" in idx.find(place)
+        )
 
 
 def california_file(folder: Path) -> Path:
-    """The file of California Housing in a folder, unpacked where there is that; it need not exist."""
+    """The file of California Housing in a folder, unpacked where there is that; it need not
+    exist.
+    """
     unpacked = folder / "cal_housing.data"
     return unpacked if unpacked.is_file() else folder / "cal_housing.tgz"
 
@@ -78,10 +87,15 @@ def _complete(folder: Path, source: Source) -> bool:
 
 
 def _official(folder: Path, source: Source) -> bool:
-    """Whether files that lie directly in a data folder are this data set's; relatives of MNIST share their names."""
+    """Whether files that lie directly in a data folder are this data set's; relatives of MNIST
+    share their names.
+    """
     if source.form != "idx":
         return True
-    return all((folder / name).is_file() and _sha256(folder / name) == known for name, known in source.files.items())
+    return all(
+        (folder / name).is_file() and _sha256(folder / name) == known
+        for name, known in source.files.items()
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -18,7 +18,8 @@ _FRESH_STREAM = 3  # of random numbers; `splits` and `loading` use others
 class Pool:
     """Every row that some splits use, prepared for each of them by what its own training part says.
 
-    Where something is fitted (medians, mean and scale), each split has a copy of the rows; else all share one.
+    Where something is fitted (medians, mean and scale), each split has a copy of the rows; else all
+    share one.
 
     Attributes:
         x, y: the rows.
@@ -45,8 +46,12 @@ def pool_of(split: Split, parts: Sequence[Parts]) -> Pool:
         return Pool(x, dataset.y, dataset.sample_weight, tuple(parts))
     blocks = [_prepared(split, train) for train, _ in parts]
     count, repeats = dataset.num_rows, len(parts)
-    moved = tuple((train + i * count, held_out + i * count) for i, (train, held_out) in enumerate(parts))
-    x = map_leaves(lambda path, _: np.concatenate([dict(leaves(block))[path] for block in blocks]), blocks[0])
+    moved = tuple(
+        (train + i * count, held_out + i * count) for i, (train, held_out) in enumerate(parts)
+    )
+    x = map_leaves(
+        lambda path, _: np.concatenate([dict(leaves(block))[path] for block in blocks]), blocks[0]
+    )
     y = map_leaves(lambda _, leaf: np.concatenate([leaf] * repeats), dataset.y)
     weight = None if dataset.sample_weight is None else np.tile(dataset.sample_weight, repeats)
     return Pool(x, y, weight, moved)
@@ -55,7 +60,8 @@ def pool_of(split: Split, parts: Sequence[Parts]) -> Pool:
 def fresh_parts(split: Split, seeds: Iterable[int]) -> tuple[Parts, ...] | None:
     """New divisions into training and validation part, of the same sizes.
 
-    None where validation data were given or the rows are in the order of time: there is one division only.
+    None where validation data were given or the rows are in the order of time: there is one
+    division only.
     """
     dataset = split.dataset
     if split.val_rows is None or not split.shuffle:
@@ -65,9 +71,14 @@ def fresh_parts(split: Split, seeds: Iterable[int]) -> tuple[Parts, ...] | None:
     parts = []
     for seed in seeds:
         train, held_out, _ = partition(
-            dataset.num_rows, share, seed=seed, stream=_FRESH_STREAM, labels=labels, what="validation",
+            dataset.num_rows,
+            share,
+            seed=seed,
+            stream=_FRESH_STREAM,
+            labels=labels,
+            what="validation",
             groups=dataset.groups,
-        )  # fmt: skip
+        )
         parts.append((train, held_out))
     return tuple(parts)
 

@@ -1,7 +1,8 @@
-"""What is done to inputs before a network sees them, as numbers that were fitted on a training part.
+"""What is done to inputs before a network sees them, as numbers that were fitted on a training
+part.
 
-All arithmetic is in float32, so that Keras layers made of the same numbers (`paceline.study.layers`) give the same
-features, to the last bit or two.
+All arithmetic is in float32, so that Keras layers made of the same numbers
+(`paceline.study.layers`) give the same features, to the last bit or two.
 """
 
 from collections.abc import Mapping
@@ -15,8 +16,8 @@ from paceline.data.trees import Array, Tree, map_leaves
 _LARGEST = np.finfo(np.float32).max
 
 How = Literal["none", "tables", "columns", "all"]
-"""Whose numbers are shifted and scaled: nobody's; those of tables; besides, of arrays of two axes and of bytes that are
-images; all floats and all bytes that are images."""
+"""Whose numbers are shifted and scaled: nobody's; those of tables; besides, of arrays of two axes
+and of bytes that are images; all floats and all bytes that are images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +25,8 @@ class Scaling:
     """Shift and scale of inputs: ``(x - mean) / scale``.
 
     Attributes:
-        of: mean and scale of each input that is shifted and scaled, float32, of one row's shape or scalars, by the
-            input's path in the tree of inputs (``""`` for a single one).
+        of: mean and scale of each input that is shifted and scaled, float32, of one row's shape or
+            scalars, by the input's path in the tree of inputs (``""`` for a single one).
     """
 
     of: Mapping[str, tuple[Array, Array]]
@@ -41,7 +42,9 @@ class Scaling:
         Args:
             x: inputs as in the training part, (rows, ...).
         """
-        return map_leaves(lambda path, leaf: _scaled(leaf, *self.of[path]) if path in self.of else leaf, x)
+        return map_leaves(
+            lambda path, leaf: _scaled(leaf, *self.of[path]) if path in self.of else leaf, x
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -51,7 +54,8 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TableFeatures:
-    """How the rows of a table become features: gaps filled, categories one-hot, numbers shifted and scaled.
+    """How the rows of a table become features: gaps filled, categories one-hot, numbers shifted and
+    scaled.
 
     C  columns of the table's matrix    F  features
 
@@ -83,7 +87,9 @@ class TableFeatures:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
-        arrays = {name: getattr(self, name).tolist() for name in ("column", "fill", "mean", "scale")}
+        arrays = {
+            name: getattr(self, name).tolist() for name in ("column", "fill", "mean", "scale")
+        }
         code = [None if np.isnan(code) else float(code) for code in self.code]
         return {"kind": "table", "num_columns": self.num_columns, "code": code, **arrays}
 
@@ -96,11 +102,16 @@ def from_json(state: Mapping[str, Any] | None) -> Preparation | None:
     if state is None:
         return None
     if state["kind"] == "scaling":
-        of = {path: tuple(np.asarray(one, np.float32) for one in pair) for path, pair in state["of"].items()}
+        of = {
+            path: tuple(np.asarray(one, np.float32) for one in pair)
+            for path, pair in state["of"].items()
+        }
         return Scaling({path: (mean, scale) for path, (mean, scale) in of.items()})
     code = np.asarray([np.nan if code is None else code for code in state["code"]], np.float32)
     fill, mean, scale = (np.asarray(state[name], np.float32) for name in ("fill", "mean", "scale"))
-    return TableFeatures(np.asarray(state["column"], np.int32), code, fill, mean, scale, state["num_columns"])
+    return TableFeatures(
+        np.asarray(state["column"], np.int32), code, fill, mean, scale, state["num_columns"]
+    )
 
 
 def _scaled(x: Array, mean: Array, scale: Array) -> Array:

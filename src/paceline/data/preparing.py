@@ -22,7 +22,11 @@ def fit(x: Tree, dataset: Dataset, how: How) -> Preparation | None:
         return _fit_table(x, dataset, how != "none")
     found = {}
     for path, leaf in leaves(x):
-        if leaf.dtype == np.uint8 and leaf.ndim > 2 and (dataset.has_pixels or how in ("columns", "all")):
+        if (
+            leaf.dtype == np.uint8
+            and leaf.ndim > 2
+            and (dataset.has_pixels or how in ("columns", "all"))
+        ):
             found[path] = (np.asarray(_ZERO), np.asarray(np.float32(_BYTE)))
         elif leaf.dtype == np.float32 and _is_scaled(leaf, dataset, how):
             found[path] = _moments(leaf)
@@ -45,7 +49,9 @@ def _fit_table(x: Array, dataset: Dataset, scale: bool) -> TableFeatures:
             cells = x[:, index]
             present = cells[np.isfinite(cells)]
             fill = np.float32(np.median(present) if len(present) else 0.0)
-            mean, deviation = _moments(np.where(np.isfinite(cells), cells, fill)) if scale else (_ZERO, 1.0)
+            mean, deviation = (
+                _moments(np.where(np.isfinite(cells), cells, fill)) if scale else (_ZERO, 1.0)
+            )
             parts.append((index, np.nan, float(fill), float(mean), float(deviation)))
     columns = np.asarray([part[0] for part in parts], np.int32)
     code, fills, means, scales = np.asarray([part[1:] for part in parts], np.float32).T.copy()
@@ -53,7 +59,8 @@ def _fit_table(x: Array, dataset: Dataset, scale: bool) -> TableFeatures:
 
 
 def _moments(x: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation over the rows, float32 of one row's shape; 1 in place of a deviation of nought.
+    """Mean and standard deviation over the rows, float32 of one row's shape; 1 in place of a
+    deviation of nought.
 
     What counts as nought is scikit-learn's bound of the rounding error of the variance
     (`sklearn.preprocessing._data._is_constant_feature`).

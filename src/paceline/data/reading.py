@@ -1,4 +1,6 @@
-"""Files that hold tables: CSV in the encodings, separators and decimal marks that occur, and Parquet."""
+"""Files that hold tables: CSV in the encodings, separators and decimal marks that occur, and
+Parquet.
+"""
 
 import codecs
 import csv
@@ -26,9 +28,12 @@ _BLOCK = 1 << 20  # bytes
 _SAMPLE_ROWS = 2000  # by which the decimal mark is found
 # UTF-32's mark begins with that of UTF-16, so it is looked for first
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _FALLBACK = "cp1252"  # Western European Windows; a superset of Latin-1 in all that is printed
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _SEP_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)  # Excel's first line
@@ -41,7 +46,8 @@ class TableFile:
     Attributes:
         frame: the table.
         decimal: the decimal mark of its numbers, where the file or the user says it.
-        is_semicolon: whether its columns are separated by semicolons, as where the decimal mark is a comma.
+        is_semicolon: whether its columns are separated by semicolons, as where the decimal mark is
+            a comma.
         notes: what was found out about the file.
     """
 
@@ -91,11 +97,16 @@ def _read_csv(path: Path, decimal: Decimal | None, as_before: bool) -> TableFile
         first = lines.readline()
         says = None if as_before else _SEP_LINE.match(first)
         header = lines.readline() if says else first
-    separator = says[1] if says else max(_SEPARATORS, key=lambda sep: _num_fields(header, sep, as_before))
+    separator = (
+        says[1] if says else max(_SEPARATORS, key=lambda sep: _num_fields(header, sep, as_before))
+    )
     how: dict[str, Any] = {
-        "encoding": encoding, "sep": separator, "na_values": ["?"], "skipinitialspace": True,
+        "encoding": encoding,
+        "sep": separator,
+        "na_values": ["?"],
+        "skipinitialspace": True,
         "skiprows": 1 if says else 0,
-    }  # fmt: skip
+    }
     if not as_before:
         _check_header(path, how)
     if decimal is None:
@@ -114,7 +125,8 @@ def _read_csv(path: Path, decimal: Decimal | None, as_before: bool) -> TableFile
 
 
 def _exact() -> dict[str, Any]:
-    """What has pandas read each number as the nearest one there is, so that fingerprints do not depend on its version.
+    """What has pandas read each number as the nearest one there is, so that fingerprints do not
+    depend on its version.
 
     From 3.1 on it always does, and warns where it is asked for it.
     """
@@ -166,20 +178,25 @@ def _check_fallback(path: Path) -> None:
                 found = _NO_TEXT.search(block)
                 block.decode(_FALLBACK)
             except UnicodeDecodeError as error:
-                raise _damaged(path, f"it is neither UTF-8 nor Windows-1252: {error.reason}") from error
+                raise _damaged(
+                    path, f"it is neither UTF-8 nor Windows-1252: {error.reason}"
+                ) from error
             if found:
                 raise _damaged(path, "it holds bytes that are no text")
 
 
 def _num_fields(header: str, separator: str, as_before: bool) -> int:
-    """How many columns the header line has with this separator; what stands in quotes separates nothing."""
+    """How many columns the header line has with this separator; what stands in quotes separates
+    nothing.
+    """
     if as_before:
         return header.count(separator)
     return len(next(csv.reader([header], delimiter=separator, skipinitialspace=True), []))
 
 
 def _check_header(path: Path, how: dict[str, Any]) -> None:
-    """Makes sure that each column has a name of its own: pandas would rename the second, and a target would leak.
+    """Makes sure that each column has a name of its own: pandas would rename the second, and a
+    target would leak.
 
     Raises:
         InvalidInput: two columns have the same name.
@@ -192,8 +209,9 @@ def _check_header(path: Path, how: dict[str, Any]) -> None:
     if twice:
         raise InvalidInput(
             f"{path.name} has more than one column named {', '.join(map(repr, twice))}",
-            expected="a name for each column", fix="Rename them, or leave out what is there twice.",
-        )  # fmt: skip
+            expected="a name for each column",
+            fix="Rename them, or leave out what is there twice.",
+        )
 
 
 def _damaged(path: Path, reason: str) -> InvalidInput:

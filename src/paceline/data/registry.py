@@ -1,8 +1,9 @@
-"""The named data sets: what they are, whose they are, their files with checksums, and where they are published.
+"""The named data sets: what they are, whose they are, their files with checksums, and where they
+are published.
 
-Checksums are SHA-256 of the official files. Those of MNIST and Fashion-MNIST were computed from files that have the
-published MD5 sums; those of Kuzushiji-MNIST are published beside the MD5 sums that torchvision has; California
-Housing's is scikit-learn's.
+Checksums are SHA-256 of the official files. Those of MNIST and Fashion-MNIST were computed from
+files that have the published MD5 sums; those of Kuzushiji-MNIST are published beside the MD5 sums
+that torchvision has; California Housing's is scikit-learn's.
 """
 
 from collections.abc import Mapping
@@ -17,10 +18,13 @@ class Source:
     """A named data set.
 
     Attributes:
-        name, title, licence, source, rows, test_rows, shape, task, num_classes: as in `DatasetInfo`.
-        form: ``"idx"`` (four files of images and labels), ``"california"`` or ``"bundled"`` (comes with scikit-learn).
+        name, title, licence, source, rows, test_rows, shape, task, num_classes: as in
+        `DatasetInfo`.
+        form: ``"idx"`` (four files of images and labels), ``"california"`` or ``"bundled"`` (comes
+            with scikit-learn).
         files: SHA-256 of each file to download, by name.
-        addresses: where files are published, first choice first; ``{file}`` stands for the file's name.
+        addresses: where files are published, first choice first; ``{file}`` stands for the file's
+            name.
         class_names: what the classes are called, in order; empty for plain numbers.
     """
 
@@ -59,7 +63,8 @@ _SOURCES = (
         task="classification",
         num_classes=10,
         licence="CC BY 4.0",
-        source="E. Alpaydin, C. Kaynak, UCI Machine Learning Repository 1998; comes with scikit-learn",
+        source="E. Alpaydin, C. Kaynak, UCI Machine Learning Repository 1998; comes with "
+        "scikit-learn",
     ),
     Source(
         name="mnist",
@@ -93,7 +98,8 @@ _SOURCES = (
         task="classification",
         num_classes=10,
         licence="MIT",
-        source="H. Xiao, K. Rasul, R. Vollgraf, Zalando Research 2017, https://github.com/zalandoresearch/fashion-mnist",
+        source="H. Xiao, K. Rasul, R. Vollgraf, Zalando Research 2017, "
+        "https://github.com/zalandoresearch/fashion-mnist",
         files=_idx(
             "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
             "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
@@ -102,7 +108,16 @@ _SOURCES = (
         ),
         addresses=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{file}",),
         class_names=(
-            "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
         ),
     ),
     Source(
@@ -136,10 +151,12 @@ _SOURCES = (
         num_classes=None,
         licence="CC BY 4.0 as deposited; US census data",
         source="R. K. Pace, R. Barry, Sparse Spatial Autoregressions, 1997 (StatLib)",
-        files={"cal_housing.tgz": "aaa5c9a6afe2225cc2aed2723682ae403280c4a3695a2ddda4ffb5d8215ea681"},
+        files={
+            "cal_housing.tgz": "aaa5c9a6afe2225cc2aed2723682ae403280c4a3695a2ddda4ffb5d8215ea681"
+        },
         addresses=("https://ndownloader.figshare.com/files/5976036",),
     ),
-)  # fmt: skip
+)
 
 SOURCES: Mapping[str, Source] = {source.name: source for source in _SOURCES}
 """The named data sets by name."""

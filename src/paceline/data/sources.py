@@ -27,8 +27,9 @@ class Raw:
     """What a reader hands over.
 
     Attributes:
-        x, y, x_test, y_test: unprepared; x and x_test may be data frames; the last two None without a test part.
-        name, target_name, class_names, feature_names, has_pixels, notes: as in `Dataset`.
+        x, y, x_test, y_test: unprepared; x and x_test may be data frames; the last two None without
+        a test part. name, target_name, class_names, feature_names, has_pixels, notes: as in
+        `Dataset`.
         from_file: whether it came from a file or a name, as opposed to memory.
         decimal: of a table, the decimal mark of its numbers where that is known.
         is_semicolon: whether it comes from a file whose columns are separated by semicolons.
@@ -76,7 +77,9 @@ class Reader:
         target = self.target
         if arrays.is_frame(source):
             x, y = tables.take_target(source, target, "the data frame")
-            return Raw("data frame", x, y, target_name=str(target), from_file=False, decimal=self.decimal)
+            return Raw(
+                "data frame", x, y, target_name=str(target), from_file=False, decimal=self.decimal
+            )
         if isinstance(source, str) and source in self.known:
             raw = _named(self.known[source], self.data_dir)
         elif isinstance(source, str | os.PathLike):
@@ -86,15 +89,20 @@ class Reader:
         else:
             raise InvalidInput(
                 f"data is {shown(source) if isinstance(source, int | float | bytes) else type(source).__name__}",
-                expected=f"a name, a path, {_TUPLES}, a pandas data frame with target=..., or a keras.utils.PyDataset",
+                expected=f"a name, a path, {_TUPLES}, a pandas data frame with target=..., or a "
+                f"keras.utils.PyDataset",
                 fix=_instead(source),
             )
         if target is not None and (isinstance(source, tuple) or not arrays.is_frame(raw.x)):
-            raise InvalidInput(f"target is {target!r} and {_called(raw)} has its target apart", expected="target=None")
+            raise InvalidInput(
+                f"target is {target!r} and {_called(raw)} has its target apart",
+                expected="target=None",
+            )
         return raw
 
     def with_test(self, raw: Raw, test: Any) -> Raw:
-        """The source with the test part that the user wants, as far as it is not to be drawn from its rows.
+        """The source with the test part that the user wants, as far as it is not to be drawn from
+        its rows.
 
         Raises:
             InvalidInput: see `paceline.data.load`.
@@ -102,21 +110,27 @@ class Reader:
         if test is None:
             return replace(raw, x_test=None, y_test=None)
         if hasattr(test, "ndim") and test.ndim:
-            raise InvalidInput(f"test is {type(test).__name__}", expected="(x_test, y_test)", fix=_ALONE_TEST)
+            raise InvalidInput(
+                f"test is {type(test).__name__}", expected="(x_test, y_test)", fix=_ALONE_TEST
+            )
         if isinstance(test, tuple):
             if len(test) != 2:
                 raise InvalidInput(f"test is a tuple of {len(test)}", expected="(x_test, y_test)")
             return replace(raw, x_test=test[0], y_test=test[1])
         if isinstance(test, os.PathLike) or (isinstance(test, str) and test != "auto"):
             if not arrays.is_frame(raw.x):
-                raise InvalidInput(f"test is {str(test)!r} and {_called(raw)} is no table", expected="(x_test, y_test)")
+                raise InvalidInput(
+                    f"test is {str(test)!r} and {_called(raw)} is no table",
+                    expected="(x_test, y_test)",
+                )
             path = Path(test).expanduser()
             held_out = read_table(path, raw.decimal, as_before=self.as_before)
             x, y = tables.take_target(held_out.frame, self.target, str(test))
             return replace(raw, x_test=x, y_test=y)
         if test != "auto" and raw.y_test is not None:
             raise InvalidInput(
-                f"test is {test!r} and {_called(raw)} has its own test part", expected="test='auto' or None"
+                f"test is {test!r} and {_called(raw)} has its own test part",
+                expected="test='auto' or None",
             )
         return raw
 
@@ -130,7 +144,8 @@ class Reader:
                 raise _unknown(source, self.data_dir, self.known)
         if not path.exists():
             raise MissingData(
-                f"{path} is not there", expected="a folder of idx files, or an .npz, .csv or .parquet file"
+                f"{path} is not there",
+                expected="a folder of idx files, or an .npz, .csv or .parquet file",
             )
         if path.is_dir():
             return Raw(path.name, *files.read_idx_folder(path), target_name="class")
@@ -140,17 +155,28 @@ class Reader:
             parts, has_pixels = files.read_npz(path)
             if has_pixels and self.as_before:
                 x, y, x_test, y_test = parts
-                parts, has_pixels = (pixels(x), y, None if x_test is None else pixels(x_test), y_test), False
+                parts, has_pixels = (
+                    (pixels(x), y, None if x_test is None else pixels(x_test), y_test),
+                    False,
+                )
             return Raw(path.name, *parts, has_pixels=has_pixels)
-        raise InvalidInput(f"data is the file {path}", expected="a name that ends in .npz, .csv, .csv.gz or .parquet")
+        raise InvalidInput(
+            f"data is the file {path}",
+            expected="a name that ends in .npz, .csv, .csv.gz or .parquet",
+        )
 
     def _from_table(self, path: Path) -> Raw:
         table = read_table(path, self.decimal, as_before=self.as_before)
         x, y = tables.take_target(table.frame, self.target, path.name)
         return Raw(
-            path.name, x, y, target_name=str(self.target), decimal=table.decimal, is_semicolon=table.is_semicolon,
+            path.name,
+            x,
+            y,
+            target_name=str(self.target),
+            decimal=table.decimal,
+            is_semicolon=table.is_semicolon,
             notes=table.notes,
-        )  # fmt: skip
+        )
 
 
 def _named(source: Source, data_dir: str | os.PathLike[str] | None) -> Raw:
@@ -158,16 +184,30 @@ def _named(source: Source, data_dir: str | os.PathLike[str] | None) -> Raw:
         from sklearn.datasets import load_digits
 
         digits = load_digits()
-        return Raw(source.name, (digits.images / 16).astype(np.float32), digits.target, target_name="digit")
+        return Raw(
+            source.name, (digits.images / 16).astype(np.float32), digits.target, target_name="digit"
+        )
     folder = places.find(source, data_dir) or download.fetch(source)
     if source.form == "california":
         x, y = california.read(places.california_file(folder))
-        return Raw(source.name, x, y, feature_names=california.FEATURES, target_name=california.TARGET)
-    return Raw(source.name, *files.read_idx_folder(folder), class_names=source.class_names, target_name="class")
+        return Raw(
+            source.name, x, y, feature_names=california.FEATURES, target_name=california.TARGET
+        )
+    return Raw(
+        source.name,
+        *files.read_idx_folder(folder),
+        class_names=source.class_names,
+        target_name="class",
+    )
 
 
-def _unknown(name: str, data_dir: str | os.PathLike[str] | None, known: Mapping[str, Source]) -> MissingData:
-    every = [*known, *(place.name for place in places.idx_folders(data_dir) if place.name not in known)]
+def _unknown(
+    name: str, data_dir: str | os.PathLike[str] | None, known: Mapping[str, Source]
+) -> MissingData:
+    every = [
+        *known,
+        *(place.name for place in places.idx_folders(data_dir) if place.name not in known),
+    ]
     return MissingData(
         f"there is no data set named {name!r}, and no such file",
         expected=f"one of {', '.join(every)}, or a path",
@@ -198,16 +238,27 @@ def _from_tuple(source: tuple[Any, ...]) -> Raw:
         missing = "x" if x is None else "y"
         raise InvalidInput(f"data is a tuple whose {missing} is None", expected=_TUPLES, fix=_ALONE)
     name = getattr(y, "name", None)
-    return Raw(_ARRAYS, x, y, x_test, y_test, target_name=name if isinstance(name, str) else "y", from_file=False)
+    return Raw(
+        _ARRAYS,
+        x,
+        y,
+        x_test,
+        y_test,
+        target_name=name if isinstance(name, str) else "y",
+        from_file=False,
+    )
 
 
 def take_column(raw: Raw, column: str, what: str) -> tuple[Raw, Any]:
-    """The source without a column that is no input, and that column; ``what`` it is: ``"sample_weight"``.
+    """The source without a column that is no input, and that column; ``what`` it is:
+    ``"sample_weight"``.
 
     Raises:
         InvalidInput: no table, or no such column.
     """
     if not arrays.is_frame(raw.x):
-        raise InvalidInput(f"{what} is {column!r} and {_called(raw)} is no table", expected="an array")
+        raise InvalidInput(
+            f"{what} is {column!r} and {_called(raw)} is no table", expected="an array"
+        )
     x, taken = tables.take_target(raw.x, column, raw.name)
     return replace(raw, x=x), taken

@@ -33,24 +33,28 @@ def split(
 ) -> Split:
     """Divides a data set into training and validation part and prepares all parts.
 
-    What is fitted (the medians that fill gaps, mean and scale) is fitted on the training part only. The test part is
+    What is fitted (the medians that fill gaps, mean and scale) is fitted on the training part only.
+    The test part is
     kept apart: it is prepared by the same numbers and changes none of them.
 
-    Tables are prepared and arrays are taken as they are: the numbers of a table's columns are shifted and scaled to
-    mean 0 and standard deviation 1, categories become one feature each, gaps are filled; the numbers of an array reach
-    the network as they were passed. Bytes of images from a file are brought from 0 to 255 to 0 to 1.
+    Tables are prepared and arrays are taken as they are: the numbers of a table's columns are
+    shifted and scaled to mean 0 and standard deviation 1, categories become one feature each, gaps
+    are filled; the numbers of an array reach the network as they were passed. Bytes of images from
+    a file are brought from 0 to 255 to 0 to 1.
 
     Args:
         dataset: from `load`.
         validation: fraction of the rows outside the test part, or ``(x_val, y_val)``.
         seed: of the rows drawn.
         stratify: give both parts equal shares of each class; None for classification only.
-        standardize: True to shift and scale the floats of arrays too, position by position, and the bytes of images;
-            False to leave the numbers of tables as they are, too. None for tables only.
-        shuffle: whether the validation rows are drawn by chance; False for the last ones, as for rows in the order of
-            time.
-        batch_rows: rows of a batch. Where few rows would be left over after the last full batch of the training part
-            (at most `_MOST_MOVED` of it), the validation part takes them too, with a note.
+        standardize: True to shift and scale the floats of arrays too, position by position, and the
+            bytes of images; False to leave the numbers of tables as they are, too. None for tables
+            only.
+        shuffle: whether the validation rows are drawn by chance; False for the last ones, as for
+            rows in the order of time.
+        batch_rows: rows of a batch. Where few rows would be left over after the last full batch of
+            the training part (at most `_MOST_MOVED` of it), the validation part takes them too,
+            with a note.
         keep_groups: whether the groups of the data set, where it has some, are kept together.
         _how: overrules ``standardize``; see `paceline.data.preparing.fit`.
 
@@ -58,10 +62,14 @@ def split(
         InvalidInput: a fraction that leaves nothing, or validation data that do not fit.
     """
     if not isinstance(dataset, Dataset):
-        raise InvalidInput(f"dataset is a {type(dataset).__name__}", expected="a Dataset from paceline.data.load")
+        raise InvalidInput(
+            f"dataset is a {type(dataset).__name__}", expected="a Dataset from paceline.data.load"
+        )
     how: How = _how or _how_of(standardize)
     groups = dataset.groups if keep_groups else None
-    validation, moved = _whole_batches(dataset.num_rows, validation, batch_rows if groups is None else 1)
+    validation, moved = _whole_batches(
+        dataset.num_rows, validation, batch_rows if groups is None else 1
+    )
     train_rows, val_rows, notes = _divide(dataset, validation, seed, stratify, shuffle, groups)
     notes = (*notes, *moved, *_overlap(dataset))
     if val_rows is None:
@@ -88,7 +96,9 @@ def split(
         val_rows=val_rows,
         how=how,
         preparation=fitted,
-        fingerprint=fingerprint(dataset.fingerprint, f"standardised: {_is_scaled(fitted, how)}", *identity),
+        fingerprint=fingerprint(
+            dataset.fingerprint, f"standardised: {_is_scaled(fitted, how)}", *identity
+        ),
         notes=(*notes, *_told(fitted, dataset, how)),
         dataset=dataset,
         shuffle=shuffle,
@@ -96,12 +106,13 @@ def split(
 
 
 def prepare(split: Split, x: Any) -> Tree:
-    """Further inputs, such as those to predict for, prepared as the parts of the split are: what the network sees.
+    """Further inputs, such as those to predict for, prepared as the parts of the split are: what
+    the network sees.
 
     Args:
         split: whose preparation is used.
-        x: in the form in which the data set was given to `load`: a data frame for tables, arrays of rows otherwise
-            (images from files: scaled to [0, 1]).
+        x: in the form in which the data set was given to `load`: a data frame for tables, arrays of
+            rows otherwise (images from files: scaled to [0, 1]).
 
     Raises:
         InvalidInput: inputs that do not fit the data set.
@@ -126,27 +137,43 @@ def _told(fitted: Preparation | None, dataset: Dataset, how: How) -> tuple[str, 
     notes = []
     if _is_scaled(fitted, how):
         what = "Numbers of the table" if dataset.is_table else "Inputs"
-        notes.append(f"{what} were shifted and scaled to mean 0 and standard deviation 1 of the training part.")
+        notes.append(
+            f"{what} were shifted and scaled to mean 0 and standard deviation 1 of the training "
+            f"part."
+        )
     scaled = fitted.of if isinstance(fitted, Scaling) else {}
     arrays_ = [] if dataset.is_table else list(leaves(dataset.x))
     images = [path for path, leaf in arrays_ if leaf.dtype == np.uint8 and leaf.ndim > 2]
     if any(path in scaled for path in images):
         notes.append("Pixels 0 to 255 were brought to 0 to 1.")
     elif images:
-        notes.append("Pixels 0 to 255 are used as they are: divide by 255 unless your network does so.")
-    far = [leaf for path, leaf in arrays_ if path not in scaled and leaf.dtype == np.float32 and leaf.ndim == 2]
+        notes.append(
+            "Pixels 0 to 255 are used as they are: divide by 255 unless your network does so."
+        )
+    far = [
+        leaf
+        for path, leaf in arrays_
+        if path not in scaled and leaf.dtype == np.float32 and leaf.ndim == 2
+    ]
     largest = max((float(np.abs(leaf[:_LOOKED_AT]).max()) for leaf in far), default=0.0)
     if largest > _FAR:
         notes.append(
-            f"Inputs of up to {largest:,.0f} are used as they are, as all arrays: unless your network scales them, "
+            f"Inputs of up to {largest:,.0f} are used as they are, as all arrays: unless your "
+            f"network scales them, "
             "pass standardize=True."
         )
     return tuple(notes)
 
 
 def _whole_batches(num_rows: int, validation: Any, batch_rows: int) -> tuple[Any, tuple[str, ...]]:
-    """The fraction with which the training part is a whole number of batches, where that moves few rows."""
-    if not isinstance(validation, int | float) or isinstance(validation, bool) or not 0 < validation < 1:
+    """The fraction with which the training part is a whole number of batches, where that moves few
+    rows.
+    """
+    if (
+        not isinstance(validation, int | float)
+        or isinstance(validation, bool)
+        or not 0 < validation < 1
+    ):
         return validation, ()
     size = max(1, round(float(validation) * num_rows))
     left_over = (num_rows - size) % max(1, batch_rows)
@@ -162,32 +189,54 @@ def _overlap(dataset: Dataset) -> tuple[str, ...]:
     if not shared:
         return ()
     told = "1 row" if shared == 1 else f"{shared:,} rows"
-    return (f"Warning: {told} of the test part have the very inputs of rows outside it, so the test flatters.",)
+    return (
+        f"Warning: {told} of the test part have the very inputs of rows outside it, so the test "
+        f"flatters.",
+    )
 
 
 def _divide(
-    dataset: Dataset, validation: Any, seed: int, stratify: bool | None, shuffle: bool, groups: Array | None
+    dataset: Dataset,
+    validation: Any,
+    seed: int,
+    stratify: bool | None,
+    shuffle: bool,
+    groups: Array | None,
 ) -> tuple[Array, Array | None, tuple[str, ...]]:
-    """Row numbers of training and validation part; the latter None where validation data are given."""
+    """Row numbers of training and validation part; the latter None where validation data are
+    given.
+    """
     if isinstance(validation, tuple):
         return np.arange(dataset.num_rows), None, ()
     if not shuffle:
         return (*last_rows(dataset.num_rows, validation, "validation"), ())
     labels = None if stratify is False else targets.labels(dataset.y, dataset.task)
     if stratify and labels is None:
-        raise InvalidInput("stratify is True and rows do not have one class each", expected="stratify=None or False")
+        raise InvalidInput(
+            "stratify is True and rows do not have one class each",
+            expected="stratify=None or False",
+        )
     return partition(
-        dataset.num_rows, validation, seed=seed, stream=_VALIDATION_STREAM, labels=labels, what="validation",
+        dataset.num_rows,
+        validation,
+        seed=seed,
+        stream=_VALIDATION_STREAM,
+        labels=labels,
+        what="validation",
         groups=groups,
-    )  # fmt: skip
+    )
 
 
 def _given(dataset: Dataset, validation: Any) -> tuple[Tree, Tree]:
     """Validation data from the user, encoded like the data set."""
     if len(validation) != 2 or any(part is None for part in validation):
-        what = f"a tuple of {len(validation)}" if len(validation) != 2 else "a tuple with None in it"
+        what = (
+            f"a tuple of {len(validation)}" if len(validation) != 2 else "a tuple with None in it"
+        )
         alone = "For a model of x alone, pass (x_val, x_val)."
-        raise InvalidInput(f"validation is {what}", expected="(x_val, y_val), or a fraction", fix=alone)
+        raise InvalidInput(
+            f"validation is {what}", expected="(x_val, y_val), or a fraction", fix=alone
+        )
     x, y = _like(dataset, validation[0], "x_val"), targets.encode(validation[1], dataset)
     arrays.same_rows(x, y, ("x_val", "y_val"))
     arrays.same_shape(dataset.y, y, ("y", "y_val"))
@@ -195,11 +244,15 @@ def _given(dataset: Dataset, validation: Any) -> tuple[Tree, Tree]:
 
 
 def _like(dataset: Dataset, x: Any, what: str) -> Tree:
-    """Further inputs in the data set's own form: a table's matrix, or validated arrays of the same shape."""
+    """Further inputs in the data set's own form: a table's matrix, or validated arrays of the same
+    shape.
+    """
     if not dataset.columns:
         inputs = arrays.inputs(x, what)
         arrays.same_shape(dataset.x, inputs, ("x", what))
         return inputs
     if not arrays.is_frame(x):
-        raise InvalidInput(f"the data set is a table and {what} is not", expected="a data frame of its columns")
+        raise InvalidInput(
+            f"the data set is a table and {what} is not", expected="a data frame of its columns"
+        )
     return tables.to_matrix(tables.named(x, what), dataset.columns, what).astype(np.float32)

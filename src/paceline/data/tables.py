@@ -1,9 +1,10 @@
 """Tables: data frames, from files or from memory, and how their columns become numbers.
 
-A table keeps its columns as one matrix, the form in which its rows reach a model that leaves the study: numbers as they
-are, dates as days since 1970, categories as their index, NaN where missing. Which features a column becomes is decided
-once, from all rows outside the test part, so that every split of a data set has inputs of the same width. What is
-*fitted* (the medians that fill gaps, means and scales) is fitted by `split`, on training rows alone.
+A table keeps its columns as one matrix, the form in which its rows reach a model that leaves the
+study: numbers as they are, dates as days since 1970, categories as their index, NaN where missing.
+Which features a column becomes is decided once, from all rows outside the test part, so that every
+split of a data set has inputs of the same width. What is *fitted* (the medians that fill gaps,
+means and scales) is fitted by `split`, on training rows alone.
 """
 
 import re
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 OTHER, MISSING = "(other)", "(missing)"
 _MAX_CATEGORIES = 30  # features that one categorical column may become
 _NEARLY_ALL, _FEW = 0.9, 10  # so great a share of different texts, and so many, name the rows
-# Names of keys; a whole number that ends in "index" or "number" may be a quantity (a price index, an atomic number).
+# Names of keys; a whole number that ends in "index" or "number" may be a quantity (a price index,
+# an atomic number).
 _KEY = re.compile(
-    r"(?i:^(?:index|key|row|rownum|row[_ .-]number|number)$|(?:^|[_ .-])(?:id|nr|no|idx)\.?$)|[a-z]I[dD]$|^#$"
+    r"(?i:^(?:index|key|row|rownum|row[_ .-]number|number)$|(?:^|[_ "
+    r".-])(?:id|nr|no|idx)\.?$)|[a-z]I[dD]$|^#$"
 )
 _MOSTLY_NUMBERS = 0.95  # share of parsable texts from which a column counts as numeric
 
@@ -74,12 +77,15 @@ def named(frame: "pd.DataFrame", what: str) -> "pd.DataFrame":
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidInput(
-            f"{what} has more than one column named {', '.join(twice)}", expected="a name for each column"
+            f"{what} has more than one column named {', '.join(twice)}",
+            expected="a name for each column",
         )
     return frame.set_axis(names, axis=1)
 
 
-def take_target(frame: "pd.DataFrame", target: Any, what: str) -> tuple["pd.DataFrame", "pd.Series[Any]"]:
+def take_target(
+    frame: "pd.DataFrame", target: Any, what: str
+) -> tuple["pd.DataFrame", "pd.Series[Any]"]:
     """The table without its target column, and that column.
 
     Raises:
@@ -88,22 +94,35 @@ def take_target(frame: "pd.DataFrame", target: Any, what: str) -> tuple["pd.Data
     frame = named(frame, what)
     columns = ", ".join(repr(column) for column in frame.columns[:60])
     if target is None:
-        raise InvalidInput(f"target is not given for {what}", expected=f"the name of one of its columns: {columns}")
+        raise InvalidInput(
+            f"target is not given for {what}", expected=f"the name of one of its columns: {columns}"
+        )
     if not isinstance(target, str | int) or isinstance(target, bool):
-        raise InvalidInput(f"target is {target!r}", expected=f"the name of one of the columns: {columns}")
+        raise InvalidInput(
+            f"target is {target!r}", expected=f"the name of one of the columns: {columns}"
+        )
     target = str(target)
     if target not in frame.columns:
-        expected, fix = f"a target among its columns: {columns}", did_you_mean(target, frame.columns)
+        expected, fix = (
+            f"a target among its columns: {columns}",
+            did_you_mean(target, frame.columns),
+        )
         raise InvalidInput(f"{what} has no column {target!r}", expected=expected, fix=fix)
     if len(frame) == 0:
         raise InvalidInput(f"{what} has no rows", expected="a table with rows")
     if frame.shape[1] < 2:
-        raise InvalidInput(f"{what} has no column besides {target!r}", expected="at least one column of inputs")
+        raise InvalidInput(
+            f"{what} has no column besides {target!r}", expected="at least one column of inputs"
+        )
     return frame.drop(columns=target), frame[target]
 
 
 def writing_of(
-    frame: "pd.DataFrame", decimal: Decimal | None = None, *, is_semicolon: bool = False, as_before: bool = False
+    frame: "pd.DataFrame",
+    decimal: Decimal | None = None,
+    *,
+    is_semicolon: bool = False,
+    as_before: bool = False,
 ) -> Writing:
     """How the texts of a table are to be understood, by all of its rows in their order.
 
@@ -139,7 +158,10 @@ def learn_columns(frame: "pd.DataFrame", writing: Writing) -> Learned:
         became.append((str(name), told))
         notes += [note] if note else []
     if not any(column.features for column in columns):
-        raise InvalidInput("no column of the table can be used. " + " ".join(notes), expected="numbers or categories")
+        raise InvalidInput(
+            "no column of the table can be used. " + " ".join(notes),
+            expected="numbers or categories",
+        )
     return Learned(tuple(columns), tuple(became), tuple(notes))
 
 
@@ -184,8 +206,14 @@ def _learn_texts(series: "pd.Series[Any]", as_before: bool) -> tuple[Column | No
     share = len(counts) / (rows - missing)
     nearly_all = not as_before and len(counts) > _FEW and share > _NEARLY_ALL
     if nearly_all or (len(counts) > _MAX_CATEGORIES and share > 0.5):
-        column, told, note = _left_out(name, f"nearly every row has its own text ({len(counts):,} different ones)")
-        return column, told, f"{note} Free text can be made numbers before: keras.layers.TextVectorization."
+        column, told, note = _left_out(
+            name, f"nearly every row has its own text ({len(counts):,} different ones)"
+        )
+        return (
+            column,
+            told,
+            f"{note} Free text can be made numbers before: keras.layers.TextVectorization.",
+        )
     told = f"{len(counts)} categories" if len(counts) > 1 else "one category"
     note = ""
     if missing:
@@ -212,7 +240,8 @@ def _values(number: int) -> str:
 def _numbers_rows(series: "pd.Series[Any]") -> bool:
     """Whether a column counts the rows in their order, from 0 or from 1.
 
-    Where its name says that it is a key, or where it has none, any whole numbers that are all different will do.
+    Where its name says that it is a key, or where it has none, any whole numbers that are all
+    different will do.
     """
     import pandas as pd
 
@@ -222,28 +251,41 @@ def _numbers_rows(series: "pd.Series[Any]") -> bool:
         return False
     numbers = series.to_numpy(dtype=np.float64)
     name = str(series.name)
-    is_named = _KEY.search(name) is not None and len(numbers) > _FEW and bool(np.all(numbers == np.round(numbers)))
+    is_named = (
+        _KEY.search(name) is not None
+        and len(numbers) > _FEW
+        and bool(np.all(numbers == np.round(numbers)))
+    )
     if _is_unnamed_key(name, numbers) or (is_named and len(np.unique(numbers)) == len(numbers)):
         return True
-    return bool(numbers[0] in (0, 1) and np.array_equal(numbers - numbers[0], np.arange(len(numbers))))
+    return bool(
+        numbers[0] in (0, 1) and np.array_equal(numbers - numbers[0], np.arange(len(numbers)))
+    )
 
 
 def _is_unnamed_key(name: str, numbers: Array) -> bool:
-    """Whether a column without a name has another whole number in each row, as where a frame's index was written."""
+    """Whether a column without a name has another whole number in each row, as where a frame's
+    index was written.
+    """
     return name.startswith("Unnamed: ") and bool(np.all(np.diff(np.sort(numbers)) >= 1))
 
 
 def to_matrix(frame: "pd.DataFrame", columns: Sequence[Column], what: str) -> Array:
     """The table as float64 (rows, columns): numbers, days, category indices, NaN where missing.
 
-    A category without a feature of its own counts as `OTHER` where the column has that, and is missing where not.
+    A category without a feature of its own counts as `OTHER` where the column has that, and is
+    missing where not.
 
     Raises:
         InvalidInput: a column is missing from the table.
     """
-    absent = [column.name for column in columns if column.name not in frame.columns and column.features]
+    absent = [
+        column.name for column in columns if column.name not in frame.columns and column.features
+    ]
     if absent:
-        raise InvalidInput(f"{what} lacks the columns {', '.join(absent)}", expected="the training table's columns")
+        raise InvalidInput(
+            f"{what} lacks the columns {', '.join(absent)}", expected="the training table's columns"
+        )
     matrix = np.full((len(frame), len(columns)), np.nan)
     for index, column in enumerate(columns):
         if column.name in frame.columns:
@@ -268,7 +310,9 @@ def _is_text(series: "pd.Series[Any]") -> bool:
     """Whether a column holds texts or dates as Python objects, beside gaps."""
     import pandas as pd
 
-    if not (pd.api.types.is_object_dtype(series.dtype) or pd.api.types.is_string_dtype(series.dtype)):
+    if not (
+        pd.api.types.is_object_dtype(series.dtype) or pd.api.types.is_string_dtype(series.dtype)
+    ):
         return False
     present = series[series.notna()]
     return any(isinstance(value, str) or hasattr(value, "isoformat") for value in present)
@@ -281,7 +325,9 @@ def _is_date(series: "pd.Series[Any]") -> bool:
 
 
 def _numbers(series: "pd.Series[Any]", *, force: bool = False) -> Any:
-    """The column as float64 with NaN for gaps; None where it is not a column of numbers (unless forced)."""
+    """The column as float64 with NaN for gaps; None where it is not a column of numbers (unless
+    forced).
+    """
     import pandas as pd
 
     kinds = pd.api.types
@@ -302,10 +348,18 @@ def _numbers(series: "pd.Series[Any]", *, force: bool = False) -> Any:
 def _texts(series: "pd.Series[Any]") -> "pd.Series[Any]":
     """The column as texts, gaps staying gaps."""
     present = series[series.notna()]
-    odd = next((value for value in present if not isinstance(value, str | int | float | bool | np.generic)), None)
+    odd = next(
+        (
+            value
+            for value in present
+            if not isinstance(value, str | int | float | bool | np.generic)
+        ),
+        None,
+    )
     if odd is not None and not hasattr(odd, "isoformat"):
         raise InvalidInput(
-            f"column {series.name!r} holds values of type {type(odd).__name__}", expected="numbers, texts or dates"
+            f"column {series.name!r} holds values of type {type(odd).__name__}",
+            expected="numbers, texts or dates",
         )
     return series.astype(object).where(series.isna(), series.astype(str))
 
@@ -326,7 +380,11 @@ def target_numbers(y: Any, name: str, writing: Writing) -> tuple[Any, Form | Non
     if not isinstance(y, pd.Series) and getattr(y, "dtype", np.dtype(object)).kind not in "OUS":
         return y, None
     series = pd.Series(y, name=name)
-    if series.isna().any() or not _is_text(series) or not pd.to_numeric(series, errors="coerce").isna().any():
+    if (
+        series.isna().any()
+        or not _is_text(series)
+        or not pd.to_numeric(series, errors="coerce").isna().any()
+    ):
         return y, None
     form = notation.recognise(series, writing.decimal, writing.is_semicolon)
     if form is None or form.date:
@@ -336,6 +394,7 @@ def target_numbers(y: Any, name: str, writing: Writing) -> tuple[Any, Form | Non
     if len(odd):
         raise InvalidInput(
             f"the target {name} holds {odd.iloc[0]!r} in {len(odd):,} of {len(series):,} rows",
-            expected=form.told, fix="Drop these rows, or pass task='classification' if they are classes.",
-        )  # fmt: skip
+            expected=form.told,
+            fix="Drop these rows, or pass task='classification' if they are classes.",
+        )
     return numbers, form

@@ -12,7 +12,8 @@ from paceline.data.fingerprints import fingerprint
 from paceline.data.records import Dataset, Task
 from paceline.data.trees import Array, Tree, is_branch, leaves, map_leaves
 
-# Whole numbers with more different values than this, each seen less often than that, are amounts, not classes.
+# Whole numbers with more different values than this, each seen less often than that, are amounts,
+# not classes.
 _MAX_CLASSES, _MIN_ROWS_PER_CLASS = 100, 20
 _EXACT = 2.0**53  # up to which floats that are whole numbers can be told apart as integers
 _LARGEST_CLASS = np.iinfo(np.int32).max
@@ -43,20 +44,26 @@ class Targets:
 def prepare(y: Any, y_test: Any = None, *, task: Task | None = None, name: str = "y") -> Targets:
     """Targets for training and test part, encoded alike.
 
-    Texts, booleans and integers are classes; floats are amounts. Integers with more than 100 different values, each
-    seen fewer than 20 times on average, are taken for amounts, which a note says. ``task`` overrules.
+    Texts, booleans and integers are classes; floats are amounts. Integers with more than 100
+    different values, each seen fewer than 20 times on average, are taken for amounts, which a note
+    says. ``task`` overrules.
 
     Raises:
-        InvalidInput: missing or infinite values (with how many), a single class, or a type that is neither.
+        InvalidInput: missing or infinite values (with how many), a single class, or a type that is
+            neither.
     """
     if task not in (None, "classification", "regression"):
         raise InvalidInput(f"task is {task!r}", expected="'classification' or 'regression'")
     if is_branch(y):
         return _several(y, y_test, task, name)
-    values, test = _values(y, name), None if y_test is None else _values(y_test, f"{name} of the test part")
+    values, test = (
+        _values(y, name),
+        None if y_test is None else _values(y_test, f"{name} of the test part"),
+    )
     if test is not None and values.shape[1:] != test.shape[1:]:
         raise InvalidInput(
-            f"rows of {name} have the shape {values.shape[1:]}, those of the test part {test.shape[1:]}",
+            f"rows of {name} have the shape {values.shape[1:]}, those of the test part "
+            f"{test.shape[1:]}",
             expected="equal shapes",
         )
     if values.ndim > 1:
@@ -67,7 +74,9 @@ def prepare(y: Any, y_test: Any = None, *, task: Task | None = None, name: str =
     if inferred == "classification":
         return _classes(values, test, notes, name)
     amounts = _amounts(values, name)
-    return Targets(amounts, None if test is None else _amounts(test, name), "regression", notes=notes)
+    return Targets(
+        amounts, None if test is None else _amounts(test, name), "regression", notes=notes
+    )
 
 
 def encode(y: Any, like: Dataset, name: str = "y_val") -> Tree:
@@ -90,7 +99,9 @@ def encode(y: Any, like: Dataset, name: str = "y_val") -> Tree:
     unknown = sorted({label for label in labels if label not in codes})
     if unknown:
         known = ", ".join(like.class_names[:20])
-        raise InvalidInput(f"{name} holds the classes {', '.join(unknown[:10])}", expected=f"classes among {known}")
+        raise InvalidInput(
+            f"{name} holds the classes {', '.join(unknown[:10])}", expected=f"classes among {known}"
+        )
     return np.asarray([codes[label] for label in labels], dtype=np.int32)
 
 
@@ -128,7 +139,8 @@ def _infer(values: Array, name: str) -> tuple[Task, tuple[str, ...]]:
         distinct = np.unique(values[:10_000])
         if len(distinct) <= 20 < len(values) and np.all(distinct == np.round(distinct)):
             return "regression", (
-                f"The target {name} is a float and taken for an amount; it has {len(distinct)} whole values: "
+                f"The target {name} is a float and taken for an amount; it has {len(distinct)} "
+                f"whole values: "
                 "pass task='classification' if they are classes.",
             )
         return "regression", ()
@@ -136,7 +148,8 @@ def _infer(values: Array, name: str) -> tuple[Task, tuple[str, ...]]:
         num_distinct = len(np.unique(values))
         if num_distinct > _MAX_CLASSES and len(values) / num_distinct < _MIN_ROWS_PER_CLASS:
             return "regression", (
-                f"The target {name} has {num_distinct:,} different whole values and is taken for an amount: "
+                f"The target {name} has {num_distinct:,} different whole values and is taken for "
+                f"an amount: "
                 "pass task='classification' if they are classes.",
             )
     return "classification", ()
@@ -146,10 +159,14 @@ def _whole(values: Array, name: str) -> Array:
     """Class labels; whole floats as integers."""
     if values.dtype.kind == "f":
         if np.any(values != np.round(values)):
-            raise InvalidInput(f"the target {name} holds fractions", expected="classes: whole numbers or texts")
+            raise InvalidInput(
+                f"the target {name} holds fractions", expected="classes: whole numbers or texts"
+            )
         return values.astype(np.int64) if np.abs(values).max() <= _EXACT else values
     if values.dtype.kind not in "iubUS":
-        raise InvalidInput(f"the target {name} is of type {values.dtype}", expected="numbers, booleans or texts")
+        raise InvalidInput(
+            f"the target {name} is of type {values.dtype}", expected="numbers, booleans or texts"
+        )
     return values
 
 
@@ -158,7 +175,9 @@ def _classes(values: Array, test: Array | None, notes: tuple[str, ...], name: st
     both = values if test is None else np.concatenate([values, _whole(test, name)])
     classes, codes = np.unique(both, return_inverse=True)
     if len(classes) < 2:
-        raise InvalidInput(f"the target {name} has a single class, {classes[0]!s}", expected="at least two classes")
+        raise InvalidInput(
+            f"the target {name} has a single class, {classes[0]!s}", expected="at least two classes"
+        )
     names = tuple(str(label) for label in classes.tolist())
     if names != tuple(map(str, range(len(names)))):
         notes = (*notes, _numbered(names))
@@ -170,8 +189,15 @@ def _classes(values: Array, test: Array | None, notes: tuple[str, ...], name: st
     whole = both.dtype.kind in "iu" and classes[0] >= 0 and classes[-1] <= _LARGEST_CLASS
     kept = tuple(classes.tolist()) if whole and classes[-1] >= len(classes) else ()
     return Targets(
-        codes[: len(values)], y_test, "classification", len(names), names, notes, kept, both.dtype.kind == "b"
-    )  # fmt: skip
+        codes[: len(values)],
+        y_test,
+        "classification",
+        len(names),
+        names,
+        notes,
+        kept,
+        both.dtype.kind == "b",
+    )
 
 
 def _numbered(names: tuple[str, ...]) -> str:
@@ -180,7 +206,8 @@ def _numbered(names: tuple[str, ...]) -> str:
 
 
 def keep_values(dataset: Dataset, width: int) -> Dataset:
-    """The data set with classes as the whole numbers that the user has, where a network has that many outputs.
+    """The data set with classes as the whole numbers that the user has, where a network has that
+    many outputs.
 
     Args:
         dataset: with ``class_values``.
@@ -189,10 +216,15 @@ def keep_values(dataset: Dataset, width: int) -> Dataset:
     values = np.asarray(dataset.class_values, np.int32)
     notes = tuple(note for note in dataset.notes if note != _numbered(dataset.class_names))
     return replace(
-        dataset, y=values[dataset.y], y_test=None if dataset.y_test is None else values[dataset.y_test],
-        num_classes=width, class_names=tuple(map(str, range(width))), class_values=(), notes=notes,
+        dataset,
+        y=values[dataset.y],
+        y_test=None if dataset.y_test is None else values[dataset.y_test],
+        num_classes=width,
+        class_names=tuple(map(str, range(width))),
+        class_values=(),
+        notes=notes,
         fingerprint=fingerprint(dataset.fingerprint, "classes as they were passed"),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,8 +233,8 @@ class TargetScale:
 
     Attributes:
         shift: float32, a scalar or of shape (outputs,): the mean.
-        scale: float32, a scalar: the standard deviation; of several outputs the root mean square of theirs, so that
-            each counts in the loss as much as it did.
+        scale: float32, a scalar: the standard deviation; of several outputs the root mean square of
+            theirs, so that each counts in the loss as much as it did.
     """
 
     shift: Array
@@ -219,7 +251,9 @@ class TargetScale:
 
 
 def scale_of(y: Tree) -> TargetScale | None:
-    """Shift and scale of a target of amounts, which have to be float32; None where it does not vary or is a tree."""
+    """Shift and scale of a target of amounts, which have to be float32; None where it does not vary
+    or is a tree.
+    """
     if is_branch(y) or y.dtype != np.float32:
         return None
     axis = 0 if y.ndim == 2 else None
@@ -241,24 +275,39 @@ def is_far(scale: TargetScale) -> bool:
 
 def _amounts(values: Array, name: str) -> Array:
     if values.dtype.kind not in "fiub":
-        raise InvalidInput(f"the target {name} holds {values.dtype} values", expected="numbers for regression")
+        raise InvalidInput(
+            f"the target {name} holds {values.dtype} values", expected="numbers for regression"
+        )
     return finite(values, f"the target {name}")
 
 
 def _wide(values: Array, test: Array | None, task: Task | None, name: str) -> Targets:
-    """Targets of several columns: one-hot classes stay so; integers are classes per position; floats are amounts."""
+    """Targets of several columns: one-hot classes stay so; integers are classes per position;
+    floats are amounts.
+    """
     if values.dtype.kind not in "fiub":
-        raise InvalidInput(f"the target {name} is {values.dtype} of shape {values.shape}", expected="one column")
+        raise InvalidInput(
+            f"the target {name} is {values.dtype} of shape {values.shape}", expected="one column"
+        )
     one_hot = values.ndim == 2 and task != "regression" and _is_one_hot(values)
     if one_hot or values.dtype.kind == "f" or task == "regression":
         y, y_test = _amounts(values, name), None if test is None else _amounts(test, name)
         if not one_hot:
             return Targets(y, y_test, "regression")
         width = values.shape[1]
-        return Targets(y, y_test, "classification", width, (), (f"The target {name} is one-hot, of {width} classes.",))
+        return Targets(
+            y,
+            y_test,
+            "classification",
+            width,
+            (),
+            (f"The target {name} is one-hot, of {width} classes.",),
+        )
     y = values.astype(np.int32)
     largest = max(int(part.max()) for part in (values, test) if part is not None)
-    return Targets(y, None if test is None else test.astype(np.int32), "classification", largest + 1)
+    return Targets(
+        y, None if test is None else test.astype(np.int32), "classification", largest + 1
+    )
 
 
 def _is_one_hot(values: Array) -> bool:
@@ -277,7 +326,9 @@ def _several(y: Tree, y_test: Tree | None, task: Task | None, name: str) -> Targ
     prepared = map_leaves(one, y)
     lengths = {len(leaf) for _, leaf in leaves(prepared)}
     if len(lengths) != 1:
-        raise InvalidInput(f"the targets have {sorted(lengths)} rows", expected="the same number of rows in each")
+        raise InvalidInput(
+            f"the targets have {sorted(lengths)} rows", expected="the same number of rows in each"
+        )
     whole = all(leaf.dtype.kind == "i" for _, leaf in leaves(prepared))
     inferred: Task = "classification" if whole else "regression"
     return Targets(prepared, None if y_test is None else map_leaves(one, y_test), task or inferred)

@@ -1,7 +1,8 @@
-"""Trees of arrays, for networks with several inputs or outputs: an array, or a dict, list or tuple of trees.
+"""Trees of arrays, for networks with several inputs or outputs: an array, or a dict, list or tuple
+of trees.
 
-The same containers that Keras and JAX accept, without importing either. Dicts are walked in the order of their sorted
-keys, as JAX does it.
+The same containers that Keras and JAX accept, without importing either. Dicts are walked in the
+order of their sorted keys, as JAX does it.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,14 +18,17 @@ Tree = Any
 
 
 def is_branch(tree: Tree) -> bool:
-    """Whether ``tree`` is a container of arrays: a dict, or a list or tuple that holds array-like objects.
+    """Whether ``tree`` is a container of arrays: a dict, or a list or tuple that holds array-like
+    objects.
 
     A nested list of plain numbers is one array, not a tree.
     """
     if isinstance(tree, dict):
         return True
     return (
-        isinstance(tree, list | tuple) and len(tree) > 0 and all(_array_like(part) or is_branch(part) for part in tree)
+        isinstance(tree, list | tuple)
+        and len(tree) > 0
+        and all(_array_like(part) or is_branch(part) for part in tree)
     )
 
 
@@ -33,7 +37,9 @@ def _array_like(part: object) -> bool:
 
 
 def leaves(tree: Tree, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Each leaf of the tree with its path, such as ``"['image']"`` or ``"[0]"`` (``""`` for a single array)."""
+    """Each leaf of the tree with its path, such as ``"['image']"`` or ``"[0]"`` (``""`` for a
+    single array).
+    """
     if isinstance(tree, dict):
         for key in sorted(tree):
             yield from leaves(tree[key], f"{path}[{key!r}]")

@@ -1,4 +1,6 @@
-"""Weights of classes: from what users say, by the classes as they know them, to the numbers that targets have."""
+"""Weights of classes: from what users say, by the classes as they know them, to the numbers that
+targets have.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +15,20 @@ from paceline.data.trees import Array, is_branch
 BALANCED = "balanced"
 
 Plain = Mapping[str, float] | list[float] | str
-"""Weights of classes as they are stored: by the class as text, in the order of the classes, or ``"balanced"``."""
+"""Weights of classes as they are stored: by the class as text, in the order of the classes, or
+``"balanced"``.
+"""
 
 _EXPECTED = "a weight for each class, {class: weight}, or 'balanced'"
 
 
 def plain(given: Any) -> Plain | None:
-    """What a user passed as ``class_weight``, checked as far as it can be without the data, in plain types.
+    """What a user passed as ``class_weight``, checked as far as it can be without the data, in
+    plain types.
 
     Raises:
-        InvalidInput: neither a mapping, a list nor ``"balanced"``; a weight that is negative or not finite; all zero.
+        InvalidInput: neither a mapping, a list nor ``"balanced"``; a weight that is negative or not
+            finite; all zero.
     """
     if given is None:
         return None
@@ -40,7 +46,9 @@ def plain(given: Any) -> Plain | None:
     else:
         raise InvalidInput(f"class_weight is {shown(given)}", expected=_EXPECTED)
     if not any(weights):
-        raise InvalidInput(f"class_weight is {shown(given)}", expected="at least one weight above 0")
+        raise InvalidInput(
+            f"class_weight is {shown(given)}", expected="at least one weight above 0"
+        )
     return found if isinstance(given, Mapping) else weights
 
 
@@ -53,16 +61,18 @@ def by_number(given: Plain | None, dataset: Dataset, y_train: Any) -> dict[int, 
         y_train: targets of the training part, by which ``"balanced"`` is computed.
 
     Raises:
-        InvalidInput: a class that the data do not have, a list that may be meant in two ways, or targets without
-            classes.
+        InvalidInput: a class that the data do not have, a list that may be meant in two ways, or
+            targets without classes.
     """
     if given is None:
         return None
     if not _has_classes(dataset):
         raise InvalidInput(
-            f"class_weight is {shown(given)} and the target {dataset.target_name} has no class for each row",
+            f"class_weight is {shown(given)} and the target {dataset.target_name} has no class for "
+            f"each row",
             expected="no class_weight",
-            fix="If its numbers are classes pass task='classification', else sample_weight=..., one for each row.",
+            fix="If its numbers are classes pass task='classification', else sample_weight=..., "
+            "one for each row.",
         )
     numbers = _numbers(dataset)
     if given == BALANCED:
@@ -75,11 +85,15 @@ def by_number(given: Plain | None, dataset: Dataset, y_train: Any) -> dict[int, 
     if unknown is not None:
         raise InvalidInput(
             f"class_weight names the class {unknown!r}, which {dataset.target_name} does not have",
-            expected=f"one of its classes: {', '.join(list(numbers)[:20])}", fix=did_you_mean(unknown, numbers),
-        )  # fmt: skip
+            expected=f"one of its classes: {', '.join(list(numbers)[:20])}",
+            fix=did_you_mean(unknown, numbers),
+        )
     found = {numbers[key]: weight for key, weight in given.items()}
     if len(found) < len(given):
-        raise InvalidInput(f"class_weight names a class by two names: {', '.join(given)}", expected="each class once")
+        raise InvalidInput(
+            f"class_weight names a class by two names: {', '.join(given)}",
+            expected="each class once",
+        )
     return {**dict.fromkeys(numbers.values(), 1.0), **found}
 
 
@@ -90,27 +104,36 @@ def of_stream(given: Plain | None) -> dict[int, float] | None:
         given: from `plain`.
 
     Raises:
-        InvalidInput: ``"balanced"``, since nothing is counted beforehand, or a class that is no whole number.
+        InvalidInput: ``"balanced"``, since nothing is counted beforehand, or a class that is no
+            whole number.
     """
     if given is None:
         return None
-    if isinstance(given, str) or (isinstance(given, Mapping) and not all(key.isdigit() for key in given)):
+    if isinstance(given, str) or (
+        isinstance(given, Mapping) and not all(key.isdigit() for key in given)
+    ):
         raise InvalidInput(
             f"class_weight is {shown(given)} and data is a stream",
-            expected="a weight for each class by the number that it has in the batches, {0: 1, 1: 5}",
+            expected="a weight for each class by the number that it has in the batches, {0: 1, 1: "
+            "5}",
         )
     return {
-        int(number): weight for number, weight in (given.items() if isinstance(given, Mapping) else enumerate(given))
+        int(number): weight
+        for number, weight in (given.items() if isinstance(given, Mapping) else enumerate(given))
     }
 
 
 def _numbers(dataset: Dataset) -> dict[str, int]:
-    """The classes that occur, by their names; by their numbers too, where these are what the user knows as well."""
+    """The classes that occur, by their names; by their numbers too, where these are what the user
+    knows as well.
+    """
     present = range(dataset.num_classes or 0)
     if dataset.y.ndim == 1:
         parts = [part for part in (dataset.y, dataset.y_test) if part is not None]
         present = np.unique(np.concatenate(parts)).astype(int).tolist()
-    names = {dataset.class_names[number]: number for number in present} if dataset.class_names else {}
+    names = (
+        {dataset.class_names[number]: number for number in present} if dataset.class_names else {}
+    )
     source = SOURCES.get(dataset.name)
     if not names or set(names) == {"False", "True"} or (source is not None and source.class_names):
         names |= {str(number): number for number in present}
@@ -118,7 +141,9 @@ def _numbers(dataset: Dataset) -> dict[str, int]:
 
 
 def _has_classes(dataset: Dataset) -> bool:
-    """Whether each row has one class: a number or one-hot. Floats that are all 0 or 1 count, as in ``fit``."""
+    """Whether each row has one class: a number or one-hot. Floats that are all 0 or 1 count, as in
+    ``fit``.
+    """
     y = dataset.y
     if is_branch(y):
         return False
@@ -137,13 +162,18 @@ def _balanced(y: Array) -> dict[int, float]:
 def _listed(given: list[float], numbers: Mapping[str, int]) -> dict[int, float]:
     """A list goes by the number of a class, where that is what the user knows the class by."""
     count = len(numbers)
-    if any(str(number) != name for name, number in numbers.items()) or set(numbers.values()) != set(range(count)):
+    if any(str(number) != name for name, number in numbers.items()) or set(numbers.values()) != set(
+        range(count)
+    ):
         raise InvalidInput(
             f"class_weight is a list and the classes are {', '.join(list(numbers)[:10])}",
-            expected="a weight for each class by its name, {class: weight}, since their order is not plain",
+            expected="a weight for each class by its name, {class: weight}, since their order is "
+            "not plain",
         )
     if len(given) != count:
-        raise InvalidInput(f"class_weight is a list of {len(given)}", expected=f"{count}, one for each class")
+        raise InvalidInput(
+            f"class_weight is a list of {len(given)}", expected=f"{count}, one for each class"
+        )
     return dict(enumerate(given))
 
 
@@ -156,5 +186,7 @@ def _text(key: Any) -> str:
 def _weight(name: str, weight: Any) -> float:
     found = checks.number(f"class_weight of {name}", weight, "a number of at least 0")
     if found < 0:
-        raise InvalidInput(f"class_weight of {name} is {weight!r}", expected="a number of at least 0")
+        raise InvalidInput(
+            f"class_weight of {name} is {weight!r}", expected="a number of at least 0"
+        )
     return found

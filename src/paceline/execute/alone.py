@@ -1,4 +1,6 @@
-"""Training one network at a time through Keras's own ``fit``: slow, and right whatever the model does."""
+"""Training one network at a time through Keras's own ``fit``: slow, and right whatever the model
+does.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -62,19 +64,30 @@ class AloneRun:
             rests = self.run.rests
             yield self._progress(events, results, epoch, seconds)
 
-    def _progress(self, events: list[Event], results: dict[int, Leaves], epoch: int, seconds: float) -> Progress:
+    def _progress(
+        self, events: list[Event], results: dict[int, Leaves], epoch: int, seconds: float
+    ) -> Progress:
         snapshots = {}
         if not self.run.is_over and self.prepared.model is not None:
             best = self.run.best_leaves
-            snapshots = {self.run.leader.trial: Snapshot(epoch, seconds, leaves_of(self.prepared.model), best)}
+            snapshots = {
+                self.run.leader.trial: Snapshot(
+                    epoch, seconds, leaves_of(self.prepared.model), best
+                )
+            }
         return Progress(tuple(events), results, snapshots)
 
 
 def fit_epoch(
-    model: keras.Model, feed: Feed | StreamFeed, job: Job, epoch: int,
+    model: keras.Model,
+    feed: Feed | StreamFeed,
+    job: Job,
+    epoch: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> dict[str, float]:  # fmt: skip
-    """One epoch of ``fit`` on the very batches that a lane would see; it is not the end of the training."""
+) -> dict[str, float]:
+    """One epoch of ``fit`` on the very batches that a lane would see; it is not the end of the
+    training.
+    """
     with state_of(model), not_ending(model) as more:
         seed_epoch(job.seed, epoch)
         callbacks = [*callbacks, *more, _interruptible()]
@@ -84,16 +97,28 @@ def fit_epoch(
 
 
 def _fit_epoch_of_arrays(
-    model: keras.Model, feed: Feed, job: Job, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
+    model: keras.Model,
+    feed: Feed,
+    job: Job,
+    epoch: int,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> dict[str, float]:
     order = batch_order(job.seed, epoch, feed.data.num_train)
     train, validation = feed.data.parts(job.split)
     x, y, *weight = (jax.tree.map(lambda array: array[order], part) for part in train)
     history = model.fit(
-        x, y, sample_weight=weight[0] if weight else None, batch_size=feed.batch_size, shuffle=False,
-        validation_batch_size=feed.validation_batch_size, initial_epoch=epoch, epochs=epoch + 1,
-        validation_data=validation, verbose=0, callbacks=list(callbacks),
-    )  # fmt: skip
+        x,
+        y,
+        sample_weight=weight[0] if weight else None,
+        batch_size=feed.batch_size,
+        shuffle=False,
+        validation_batch_size=feed.validation_batch_size,
+        initial_epoch=epoch,
+        epochs=epoch + 1,
+        validation_data=validation,
+        verbose=0,
+        callbacks=list(callbacks),
+    )
     return _last_of(history)
 
 
@@ -105,9 +130,14 @@ def _fit_streamed_epoch(
             epochs.enter_context(source.epoch())
         datasets = {kind: ForFit(source) for kind, source in feed.sources.items()}
         history = model.fit(
-            datasets["train"], validation_data=datasets.get("test"), shuffle=False, initial_epoch=epoch,
-            epochs=epoch + 1, verbose=0, callbacks=list(callbacks),
-        )  # fmt: skip
+            datasets["train"],
+            validation_data=datasets.get("test"),
+            shuffle=False,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            verbose=0,
+            callbacks=list(callbacks),
+        )
     return _last_of(history)
 
 
@@ -122,4 +152,8 @@ def _interruptible() -> keras.callbacks.Callback:
 
 def _last_of(history: keras.callbacks.History) -> dict[str, float]:
     """What the last epoch measured; metrics that are no scalars are left out."""
-    return {name: float(values[-1]) for name, values in history.history.items() if np.ndim(values[-1]) == 0}
+    return {
+        name: float(values[-1])
+        for name, values in history.history.items()
+        if np.ndim(values[-1]) == 0
+    }

@@ -6,10 +6,11 @@
             ...                                # append progress.events, keep progress.results
     executor.close()
 
-Events of one trial come in the order of its epochs. A job trains to its ``until``: there the trial is paused
-(`TrialPaused`, with a snapshot in the same progress), and goes on when a job with a later ``until`` is submitted for
-it; a job whose ``until`` is its ``epochs`` ends the trial (`TrialEnded`). A trial that has ended is never mentioned
-again, and a paused one not before it is submitted again.
+Events of one trial come in the order of its epochs. A job trains to its ``until``: there the trial
+is paused (`TrialPaused`, with a snapshot in the same progress), and goes on when a job with a later
+``until`` is submitted for it; a job whose ``until`` is its ``epochs`` ends the trial
+(`TrialEnded`). A trial that has ended is never mentioned again, and a paused one not before it is
+submitted again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,8 @@ class Job:
         config: one value for each active hyperparameter.
         seed: seeds the initial weights, dropout and the order of batches.
         epochs: how many epochs its full training takes.
-        until: the epoch after which it is paused, for the schedule to decide; None for ``epochs``: not at all.
+        until: the epoch after which it is paused, for the schedule to decide; None for ``epochs``:
+            not at all.
         split: the split of the data that it trains on, where there are several.
     """
 
@@ -60,7 +62,8 @@ class Training:
         objective: what decides early stopping and which epoch is best.
         batch_size: rows in a batch, where the configuration has no ``batch_size``.
         patience: epochs without improvement after which a trial is complete; None for never.
-        keep: which weights a trial's score and model are of: those of its ``"last"`` or its ``"best"`` epoch.
+        keep: which weights a trial's score and model are of: those of its ``"last"`` or its
+            ``"best"`` epoch.
         memory: bytes that a cohort may take; None for a share of what is free.
         validation_batch_size: rows in a validation batch; None for as many as in a training batch.
     """
@@ -97,10 +100,12 @@ class Progress:
     Attributes:
         events: in order.
         results: the kept variables of trials that ended well, by number.
-        snapshots: where running trials stand after these events, by number of the trial that leads the run; given now
-            and then. A trial's epochs that no snapshot covers yet would be trained again after a crash.
+        snapshots: where running trials stand after these events, by number of the trial that leads
+            the run; given now and then. A trial's epochs that no snapshot covers yet would be
+            trained again after a crash.
         error: raised by the study after the events are stored: nothing more can be trained.
-        trained: the kept variables of each training of a trial that ended well, where there were several.
+        trained: the kept variables of each training of a trial that ended well, where there were
+            several.
     """
 
     events: tuple[Event, ...] = ()
@@ -114,9 +119,14 @@ class Executor(Protocol):
     """Trains jobs."""
 
     def submit(
-        self, jobs: Sequence[Job], snapshots: Mapping[int, Snapshot], scores: Mapping[int, Sequence[float]]
+        self,
+        jobs: Sequence[Job],
+        snapshots: Mapping[int, Snapshot],
+        scores: Mapping[int, Sequence[float]],
     ) -> None:
-        """Takes jobs; those with a snapshot go on from it, having had these scores after each epoch so far."""
+        """Takes jobs; those with a snapshot go on from it, having had these scores after each epoch
+        so far.
+        """
 
     def forget(self, trials: Sequence[int]) -> None:
         """Lets go of what is kept of paused trials: they will not go on."""
@@ -133,7 +143,9 @@ class Executor(Protocol):
         """Whether everything submitted has ended or been paused, and been told."""
 
     def stop(self) -> list[Progress]:
-        """Stops at the next moment possible; gives the last progress, with a snapshot of every running trial."""
+        """Stops at the next moment possible; gives the last progress, with a snapshot of every
+        running trial.
+        """
 
     def close(self) -> None:
         """Lets go of threads and memory."""

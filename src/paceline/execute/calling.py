@@ -1,6 +1,8 @@
-"""Calling a function objective: what runs beside the function, in a thread or in a process of its own.
+"""Calling a function objective: what runs beside the function, in a thread or in a process of its
+own.
 
-Both ends of a `Link` speak JSON, so a thread and a process are served by the same lines, and nothing is pickled.
+Both ends of a `Link` speak JSON, so a thread and a process are served by the same lines, and
+nothing is pickled.
 
 | to the function's side | meaning |
 | --- | --- |
@@ -45,7 +47,9 @@ _SCORE = "a finite number, or a dict of metrics with {metric!r} among them"
 
 
 class Left(BaseException):
-    """Ends a function that was told to stop and goes on; no ``except Exception`` of the function's keeps it from it."""
+    """Ends a function that was told to stop and goes on; no ``except Exception`` of the function's
+    keeps it from it.
+    """
 
 
 def say(link: Connection, what: str, **words: Any) -> None:
@@ -86,15 +90,20 @@ def metrics_of(value: Any, metric: str, what: str) -> dict[str, float]:
     """What a function returned or reported, as metrics.
 
     Args:
-        value: a number, or a dict of them; numpy's and the frameworks' own scalars are numbers, too.
+        value: a number, or a dict of them; numpy's and the frameworks' own scalars are numbers,
+            too.
         metric: the objective, which a bare number is meant to be.
         what: how to call it in an error: ``"the function returned"``.
 
     Raises:
-        InvalidInput: no number (None, a text, a truth value, a complex number, an array), or the objective is missing.
+        InvalidInput: no number (None, a text, a truth value, a complex number, an array), or the
+            objective is missing.
     """
     if isinstance(value, Mapping):
-        found = {str(name): _number(entry, metric, f"{what} {str(name)!r} as") for name, entry in value.items()}
+        found = {
+            str(name): _number(entry, metric, f"{what} {str(name)!r} as")
+            for name, entry in value.items()
+        }
         if metric not in found:
             raise _without_objective(list(found), metric, what)
         return found
@@ -102,12 +111,18 @@ def metrics_of(value: Any, metric: str, what: str) -> dict[str, float]:
 
 
 def _without_objective(found: Sequence[str], metric: str, what: str) -> InvalidInput:
-    """The error where a dict of metrics lacks the objective; ``objective="max"`` is of the metric ``score``."""
+    """The error where a dict of metrics lacks the objective; ``objective="max"`` is of the metric
+    ``score``.
+    """
     if not found:
-        return InvalidInput(f"{what} no metrics", expected=f"a dict with the objective {metric!r} in it")
+        return InvalidInput(
+            f"{what} no metrics", expected=f"a dict with the objective {metric!r} in it"
+        )
     names, one = ", ".join(map(repr, found)), closest(metric, found) or found[0]
     fix = f"To optimise {one!r}, pass objective=({one!r}, 'max') (or 'min')."
-    return InvalidInput(f"{what} the metrics {names}", expected=f"the objective {metric!r} among them", fix=fix)
+    return InvalidInput(
+        f"{what} the metrics {names}", expected=f"the objective {metric!r} among them", fix=fix
+    )
 
 
 def _number(value: Any, metric: str, what: str) -> float:
@@ -127,14 +142,25 @@ class _Call:
     """One call of the function, and how far it has come."""
 
     def __init__(self, metric: str, link: Connection, order: Words) -> None:
-        self._metric, self._link, self._trial, self._until = metric, link, order["trial"], order["until"]
+        self._metric, self._link, self._trial, self._until = (
+            metric,
+            link,
+            order["trial"],
+            order["until"],
+        )
         self._seed, self._epochs = order["seed"], order["epochs"]
         known = [hyperparameter_from_json(state) for state in order["known"]]
         instead = {state["name"]: hyperparameter_from_json(state) for state in order["instead"]}
         self._hp = HyperParameters(
-            known, order["config"], self._report, self._meet, self._seed,
-            missing=self._draw, fixed=order["fixed"], instead=instead,
-        )  # fmt: skip
+            known,
+            order["config"],
+            self._report,
+            self._meet,
+            self._seed,
+            missing=self._draw,
+            fixed=order["fixed"],
+            instead=instead,
+        )
         self._steps = 0
         self._last: dict[str, float] = {}
         self._is_left = self._is_beyond = False
@@ -146,7 +172,11 @@ class _Call:
         metrics: dict[str, float] = {}
         try:
             returned = function(self._hp)
-            counts = not self._is_left and not self._is_beyond and (self._steps == 0 or returned is not None)
+            counts = (
+                not self._is_left
+                and not self._is_beyond
+                and (self._steps == 0 or returned is not None)
+            )
             if not self._wrong and counts:
                 metrics = metrics_of(returned, self._metric, "the function returned")
         except BaseException as error:  # SystemExit is a failure like any other
@@ -156,13 +186,21 @@ class _Call:
         if not self._wrong and not self._is_left and not math.isfinite(score):
             self._wrong = f"its {self._metric} is {score}"
         return {
-            "score": None if self._wrong else score, "error": self._wrong, "left": self._is_left and not self._wrong,
-            "beyond": self._is_beyond, "steps": self._steps, "metrics": metrics if self._steps == 0 else {},
-            "seeded": self._hp.seed_was_read, "refused": _parts(self._refused()), **self._seen(),
-        }  # fmt: skip
+            "score": None if self._wrong else score,
+            "error": self._wrong,
+            "left": self._is_left and not self._wrong,
+            "beyond": self._is_beyond,
+            "steps": self._steps,
+            "metrics": metrics if self._steps == 0 else {},
+            "seeded": self._hp.seed_was_read,
+            "refused": _parts(self._refused()),
+            **self._seen(),
+        }
 
     def _refused(self) -> InvalidInput | None:
-        """Why there is nothing to search. Later than in the first trial, a mistake may be one of its configuration."""
+        """Why there is nothing to search. Later than in the first trial, a mistake may be one of
+        its configuration.
+        """
         mistake = self._hp.mistake if self._trial == 0 and self._wrong else None
         return self._hp.refused or mistake
 
@@ -181,7 +219,9 @@ class _Call:
         self._steps += 1
         self._last = metrics
         if not math.isfinite(metrics[self._metric]):
-            self._wrong = f"diverged: its {self._metric} is {metrics[self._metric]} after step {self._steps}"
+            self._wrong = (
+                f"diverged: its {self._metric} is {metrics[self._metric]} after step {self._steps}"
+            )
             self._is_left = True
         waits = not self._is_left and self._steps == self._until
         try:
@@ -197,22 +237,29 @@ class _Call:
             say(self._link, "met", trial=self._trial, hyperparameter=hyperparameter.to_json())
 
     def _draw(self, hyperparameter: Hyperparameter) -> Value | None:
-        """A value for what the configuration lacks, since the space did not hold it when the configuration was chosen.
+        """A value for what the configuration lacks, since the space did not hold it when the
+        configuration was chosen.
 
-        The first trial is at its defaults. In all others such a value is drawn, for a default is often the end of a
-        range, and the first that is known of a branch would be its corner.
+        The first trial is at its defaults. In all others such a value is drawn, for a default is
+        often the end of a range, and the first that is known of a branch would be its corner.
         """
         if self._trial == 0:
             return None
-        stream = np.random.SeedSequence(self._seed, spawn_key=(self._trial, zlib.crc32(hyperparameter.name.encode())))
+        stream = np.random.SeedSequence(
+            self._seed, spawn_key=(self._trial, zlib.crc32(hyperparameter.name.encode()))
+        )
         return hyperparameter.from_unit(float(np.random.default_rng(stream).random()))
 
     def _check(self, step: int | None) -> None:
         expected = self._steps + 1
-        if step is None or (not isinstance(step, bool) and hasattr(step, "__index__") and int(step) == expected):
+        if step is None or (
+            not isinstance(step, bool) and hasattr(step, "__index__") and int(step) == expected
+        ):
             return
         fix = "Steps are counted from 1, each once and in order: step=epoch + 1, or leave step out."
-        raise InvalidInput(f"hp.report was called with step={step!r}", expected=f"step={expected}", fix=fix)
+        raise InvalidInput(
+            f"hp.report was called with step={step!r}", expected=f"step={expected}", fix=fix
+        )
 
     def _listen(self, waits: bool) -> None:
         """Hears what there is to hear; where the function waits, until it is told how to go on."""

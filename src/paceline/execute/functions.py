@@ -1,4 +1,6 @@
-"""Function objectives: which trial is called where, what they tell as events, and what they may take."""
+"""Function objectives: which trial is called where, what they tell as events, and what they may
+take.
+"""
 
 import time
 from collections import deque
@@ -38,7 +40,9 @@ class Place(Protocol):
         """Bytes taken by what runs here."""
 
     def death(self, seconds: float = 0.0) -> str | None:
-        """Why nothing can run here any more, as a sentence; None while it can; waits for it at most so long."""
+        """Why nothing can run here any more, as a sentence; None while it can; waits for it at most
+        so long.
+        """
 
     def close(self) -> None:
         """Ends what runs here."""
@@ -60,16 +64,23 @@ class Limits:
 class FunctionExecutor:
     """Calls the function for each job, one at a time in each of its places.
 
-    The function may ask for hyperparameters that are not in the space yet; they join it, with `SpaceChanged`. A trial
-    that is paused waits in its ``hp.report`` and keeps its place until it is submitted again or forgotten. One that was
-    interrupted begins anew.
+    The function may ask for hyperparameters that are not in the space yet; they join it, with
+    `SpaceChanged`. A trial that is paused waits in its ``hp.report`` and keeps its place until it
+    is submitted again or forgotten. One that was interrupted begins anew.
     """
 
     def __init__(
-        self, make_place: Callable[[], Place], num_places: int, space: Space, limits: Limits,
-        fixed: Mapping[str, Value] | None = None, awaited: Mapping[str, str] | None = None,
-        instead: Iterable[Hyperparameter] = (), may_change: bool = False, epochs: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        make_place: Callable[[], Place],
+        num_places: int,
+        space: Space,
+        limits: Limits,
+        fixed: Mapping[str, Value] | None = None,
+        awaited: Mapping[str, str] | None = None,
+        instead: Iterable[Hyperparameter] = (),
+        may_change: bool = False,
+        epochs: int | None = None,
+    ) -> None:
         """Makes the places as they are needed.
 
         Args:
@@ -78,7 +89,8 @@ class FunctionExecutor:
             space: as it is known.
             limits: of each trial; only for places that can be killed.
             fixed: values of hyperparameters that are not to be tuned.
-            instead: hyperparameters that stand in the place of what the function asks for under their names.
+            instead: hyperparameters that stand in the place of what the function asks for under
+                their names.
             may_change: whether the function may ask for something else than in earlier sessions.
             awaited: names that the function is expected to ask for, with the argument that says so.
             epochs: steps that count in a call; None for as many as the function reports.
@@ -87,7 +99,11 @@ class FunctionExecutor:
         self._tracker = SpaceTracker(space, may_change, {h.name for h in instead})
         self._make_place, self._num_places, self._limits = make_place, num_places, limits
         self._awaited = dict(awaited or {})
-        self._orders = {"fixed": dict(fixed or {}), "instead": [h.to_json() for h in instead], "epochs": epochs}
+        self._orders = {
+            "fixed": dict(fixed or {}),
+            "instead": [h.to_json() for h in instead],
+            "epochs": epochs,
+        }
         self._desks: list[_Desk] = []
         self._waiting: deque[Job] = deque()
         self._open: set[int] = set()
@@ -165,10 +181,14 @@ class FunctionExecutor:
         return told
 
     def _free_desk(self) -> "_Desk | None":
-        """A place for one more call; a new one where all others wait for the schedule, and it perhaps for this call."""
+        """A place for one more call; a new one where all others wait for the schedule, and it
+        perhaps for this call.
+        """
         desk = next((desk for desk in self._desks if desk.job is None), None)
         num_busy = sum(map(self._is_busy, self._desks))
-        if num_busy >= self._num_places or (desk is None and num_busy and len(self._desks) >= self._num_places):
+        if num_busy >= self._num_places or (
+            desk is None and num_busy and len(self._desks) >= self._num_places
+        ):
             return None
         if desk is None:
             desk = _Desk(self._make_place())
@@ -190,7 +210,10 @@ class FunctionExecutor:
             if desk.place.link in ready:
                 told += self._hear_one(desk)
             if not desk.is_heard:
-                end = desk.place.death(_LONGEST_WAIT) or "the worker process has closed its link to the study"
+                end = (
+                    desk.place.death(_LONGEST_WAIT)
+                    or "the worker process has closed its link to the study"
+                )
             else:
                 end = desk.place.death() or self._excess(desk) or ""
             if end:
@@ -216,7 +239,9 @@ class FunctionExecutor:
             case "unusable":
                 expected = "a function that a new process can import"
                 return Progress(
-                    error=InvalidInput(f"a worker failed to import it ({words['error']})", expected=expected)
+                    error=InvalidInput(
+                        f"a worker failed to import it ({words['error']})", expected=expected
+                    )
                 )
             case "started":
                 desk.began = time.monotonic()
@@ -225,13 +250,19 @@ class FunctionExecutor:
             case "reported" if not desk.is_left:
                 return self._progress(self._reported, desk, words)
             case "ended":
-                told = None if desk.is_left or words["left"] else self._progress(self._ended, desk, words)
+                told = (
+                    None
+                    if desk.is_left or words["left"]
+                    else self._progress(self._ended, desk, words)
+                )
                 desk.finish()
                 self._open.discard(words["trial"])
                 return told
         return None
 
-    def _progress(self, events: "Callable[[_Desk, Words], list[Event]]", desk: "_Desk", words: Words) -> Progress:
+    def _progress(
+        self, events: "Callable[[_Desk, Words], list[Event]]", desk: "_Desk", words: Words
+    ) -> Progress:
         try:
             return Progress(tuple(events(desk, words)))
         except InvalidInput as error:  # the function asks for what cannot be searched
@@ -242,7 +273,9 @@ class FunctionExecutor:
         events.append(EpochMeasured(number, words["step"], words["metrics"], words["seconds"]))
         if words["waits"]:
             self._open.discard(number)
-            events.append(TrialPaused(number, f"it waits for the schedule's word after step {words['step']}"))
+            events.append(
+                TrialPaused(number, f"it waits for the schedule's word after step {words['step']}")
+            )
         return events
 
     def _ended(self, desk: "_Desk", words: Words) -> list[Event]:
@@ -265,24 +298,30 @@ class FunctionExecutor:
         self._has_told_beyond = True
         return [
             Noted(
-                f"The function reported more than epochs={words['steps']} steps; what came after does not count. "
+                f"The function reported more than epochs={words['steps']} steps; what came after "
+                f"does not count. "
                 "hp.report answers False after the last step that counts: return then."
             )
         ]
 
     def _not_asked(self, config: Configuration) -> list[Event]:
-        """After the first call, notes on names that the user gave and the function has not asked for."""
+        """After the first call, notes on names that the user gave and the function has not asked
+        for.
+        """
         missing = {name: where for name, where in self._awaited.items() if name not in config}
         self._awaited = {}
         return [
             Noted(
-                f"{where} is about {name!r}, which the function has not asked for. {did_you_mean(name, config)}".strip()
+                f"{where} is about {name!r}, which the function has not asked for. "
+                f"{did_you_mean(name, config)}".strip()
             )
             for name, where in missing.items()
         ]
 
     def _seen(self, desk: "_Desk", words: Words) -> list[Event]:
-        """The space, where it has changed, and the configuration, where the function asked for another than given."""
+        """The space, where it has changed, and the configuration, where the function asked for
+        another than given.
+        """
         desk.seen = words["config"], words["asked"]
         events = self._learn(desk, words.get("error"), "error" in words)
         if words["config"] != desk.config:
@@ -295,7 +334,9 @@ class FunctionExecutor:
             return []
         met, desk.met = desk.met, []
         config, asked = desk.seen
-        return self._tracker.take(desk.job.trial, met, Observation(config, error or None, asked), is_whole)
+        return self._tracker.take(
+            desk.job.trial, met, Observation(config, error or None, asked), is_whole
+        )
 
     def _excess(self, desk: "_Desk") -> str | None:
         """Which limit a trial is over, as a sentence."""
@@ -333,7 +374,8 @@ class _Desk:
         place: where the function is called.
         job: the trial; None where there is none.
         config: as it was proposed, or as the function has reported it.
-        seen: values and definitions that the function has asked for, as far as it has reported them.
+        seen: values and definitions that the function has asked for, as far as it has reported
+            them.
         met: hyperparameters that it asked for and that are not in the space yet.
         began: when the function was called, by the monotonic clock; 0 before.
         is_left: whether the trial's end has been decided without it.
@@ -356,8 +398,19 @@ class _Desk:
 
     def begin(self, job: Job, known: Sequence[Hyperparameter], orders: Words) -> None:
         """Calls the function."""
-        self.job, self.config, self.seen, self.met, self.is_left = job, job.config, ({}, {}), [], False
-        words = {"trial": job.trial, "config": dict(job.config), "seed": job.seed, "until": _until(job)}
+        self.job, self.config, self.seen, self.met, self.is_left = (
+            job,
+            job.config,
+            ({}, {}),
+            [],
+            False,
+        )
+        words = {
+            "trial": job.trial,
+            "config": dict(job.config),
+            "seed": job.seed,
+            "until": _until(job),
+        }
         self._say("run", **words, **orders, known=[h.to_json() for h in known])
 
     def go_on(self, job: Job) -> None:

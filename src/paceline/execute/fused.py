@@ -1,4 +1,6 @@
-"""Cohorts in a thread of their own, fed by the caller's thread, which builds and traces what comes next."""
+"""Cohorts in a thread of their own, fed by the caller's thread, which builds and traces what comes
+next.
+"""
 
 import gc
 import queue
@@ -14,7 +16,14 @@ from paceline.core import TrialState, interrupts
 from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.alone import AloneRun
 from paceline.execute.base import Job, Progress, Snapshot, Training
-from paceline.execute.prepare import Hint, Preparation, Prepared, Unbuildable, group_by_training, sort_by_hint
+from paceline.execute.prepare import (
+    Hint,
+    Preparation,
+    Prepared,
+    Unbuildable,
+    group_by_training,
+    sort_by_hint,
+)
 from paceline.execute.run import Run
 from paceline.execute.worker import Batch, Entry, Rejected, Worker
 from paceline.train import lower
@@ -27,8 +36,10 @@ from paceline.train.stream_program import StreamProgram
 from paceline.train.trace import Traced
 
 _GOES_ON = (
-    "trials that train alone go on with the variables and the random numbers that they would have had; "
-    "what their models, losses or optimizers keep otherwise, such as a counter in Python, begins anew"
+    "trials that train alone go on with the variables and the random numbers that they would have "
+    "had; "
+    "what their models, losses or optimizers keep otherwise, such as a counter in Python, begins "
+    "anew"
 )
 _BYTES_AHEAD = 2**30  # of networks that wait, prepared, for a lane
 _COMPILING = 4  # programs at once, at most: each takes memory
@@ -37,22 +48,34 @@ _COMPILING = 4  # programs at once, at most: each takes memory
 class FusedExecutor:
     """Trains jobs side by side wherever they share a program.
 
-    Jobs are taken in blocks that a `Hint` expects to be one program, so what trains together does not depend on the
-    speed of the machine.
+    Jobs are taken in blocks that a `Hint` expects to be one program, so what trains together does
+    not depend on the speed of the machine.
     """
 
-    def __init__(self, preparation: Preparation, training: Training, hint: Hint, lane_count: LaneCount) -> None:
+    def __init__(
+        self, preparation: Preparation, training: Training, hint: Hint, lane_count: LaneCount
+    ) -> None:
         """Starts the threads."""
-        # Keras and JAX are some million objects; without this each full collection, several for each network that is
-        # traced, walks them all
+        # Keras and JAX are some million objects; without this each full collection, several for
+        # each network that is traced, walks them all
         gc.collect()
         gc.freeze()
-        gc.collect()  # with nothing to walk: the next comes when networks, not Keras and JAX, have grown by a quarter
-        self._preparation, self._training, self._hint, self._lane_count = preparation, training, hint, lane_count
-        # XLA compiles most of a program in one thread, and at the beginning nothing can be trained yet
+        # with nothing to walk: the next comes when networks, not Keras and JAX, have grown by a
+        # quarter
+        gc.collect()
+        self._preparation, self._training, self._hint, self._lane_count = (
+            preparation,
+            training,
+            hint,
+            lane_count,
+        )
+        # XLA compiles most of a program in one thread, and at the beginning nothing can be trained
+        # yet
         self._compiler = Compiler(num_threads=min(lane_count.num_cohorts, _COMPILING))
         # one asker at a time reads a dataset
-        self._worker = Worker(self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts)
+        self._worker = Worker(
+            self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts
+        )
         self._blocks: deque[_Block] = deque()
         self._programs: dict[str, Program | StreamProgram] = {}
         self._snapshots: dict[int, Snapshot] = {}
@@ -67,7 +90,10 @@ class FusedExecutor:
         self._bytes_ahead: dict[int, int] = {}
 
     def submit(
-        self, jobs: Sequence[Job], snapshots: Mapping[int, Snapshot], scores: Mapping[int, Sequence[float]]
+        self,
+        jobs: Sequence[Job],
+        snapshots: Mapping[int, Snapshot],
+        scores: Mapping[int, Sequence[float]],
     ) -> None:
         """Takes jobs; those with a snapshot go on from it, having scored so far."""
         self._open |= {job.trial for job in jobs}
@@ -95,7 +121,9 @@ class FusedExecutor:
         return not self._open
 
     def progress(self, seconds: float | None = None) -> list[Progress]:
-        """What happened; prepares further jobs and trains those that run alone while there is nothing to tell."""
+        """What happened; prepares further jobs and trains those that run alone while there is
+        nothing to tell.
+        """
         until = float("inf") if seconds is None else time.monotonic() + seconds
         while not self.is_idle:
             interrupts.check()
@@ -174,7 +202,8 @@ class FusedExecutor:
             return []
         size = feed.validation_batch_size or feed.batch_size
         note = (
-            f"Validation is in batches of {size} rows, as in fit, and evaluate(..., batch_size={size}) gives the same "
+            f"Validation is in batches of {size} rows, as in fit, and evaluate(..., "
+            f"batch_size={size}) gives the same "
             f"scores; larger batches might not, since {traced.unmerged}."
         )
         if note in self._reasons:
@@ -183,7 +212,8 @@ class FusedExecutor:
         return [Noted(note)]
 
     def _launch_early(self, block: "_Block", key: str) -> None:
-        """While a block is one program: compiles once two networks show what varies, launches full cohorts.
+        """While a block is one program: compiles once two networks show what varies, launches full
+        cohorts.
 
         Where networks come one by one, each is launched as it is ready.
         """
@@ -197,8 +227,12 @@ class FusedExecutor:
         if len(block.ready) > 1:
             return
         if len(entries) == 2 and block.num_lanes == 0:
-            program = self._program(key, [e.prepared.traced for e in entries if e.prepared.traced], entries[0].prepared)
-            block.num_lanes = self._lane_count.choose(program, block.size, self._compiler.is_requested)
+            program = self._program(
+                key, [e.prepared.traced for e in entries if e.prepared.traced], entries[0].prepared
+            )
+            block.num_lanes = self._lane_count.choose(
+                program, block.size, self._compiler.is_requested
+            )
             self._compiler.request(program, block.num_lanes)
         if block.num_lanes and len(entries) == block.num_lanes:
             self._launch(key, entries)
@@ -208,11 +242,15 @@ class FusedExecutor:
         known = self._programs.get(program)
         if isinstance(known, Program) and prepared.traced is not None:
             prepared = replace(prepared, traced=known.adopt(prepared.traced))
-        run = Run(prepared.jobs, prepared.config, program, self._training, parameters=prepared.parameters)
+        run = Run(
+            prepared.jobs, prepared.config, program, self._training, parameters=prepared.parameters
+        )
         snapshot = self._snapshots.pop(run.leader.trial, None)
         if snapshot is not None:
             if prepared.traced is not None:
-                prepared.traced.started_from(snapshot.leaves)  # raises where build has changed since
+                prepared.traced.started_from(
+                    snapshot.leaves
+                )  # raises where build has changed since
             run.resumed(self._scores[run.leader.trial], snapshot.best)
         entry = Entry(prepared, run, snapshot)
         if run.leader.until is not None:
@@ -238,7 +276,9 @@ class FusedExecutor:
         for part in self._lane_count.shares(entries, num_lanes):
             self._worker.train(Batch(program, num_lanes, part))
 
-    def _program(self, key: str, traced: Sequence[Traced], prepared: Prepared) -> Program | StreamProgram:
+    def _program(
+        self, key: str, traced: Sequence[Traced], prepared: Prepared
+    ) -> Program | StreamProgram:
         known = self._programs.get(key)
         if known is not None and all(known.covers(network) for network in traced):
             return known
@@ -252,7 +292,10 @@ class FusedExecutor:
             return streamed
         lifted = lifted_constants(every)
         if known is not None:
-            lifted = {name: tuple(sorted({*numbers, *known.lifted[name]})) for name, numbers in lifted.items()}
+            lifted = {
+                name: tuple(sorted({*numbers, *known.lifted[name]}))
+                for name, numbers in lifted.items()
+            }
         program = Program(every[0], lifted, replacement)
         self._programs[key] = program
         return program
@@ -260,7 +303,9 @@ class FusedExecutor:
     # -- alone
 
     def _may_train_alone(self) -> bool:
-        """Whether a network waits for ``fit`` and may have it: a dataset serves cohorts first, one asker at a time."""
+        """Whether a network waits for ``fit`` and may have it: a dataset serves cohorts first, one
+        asker at a time.
+        """
         waits = bool(self._alone or self._alone_now)
         return waits and (not self._preparation.is_streamed or self._open <= self._alone_trials)
 
@@ -293,7 +338,9 @@ class FusedExecutor:
                 self._snapshots[entry.run.leader.trial] = entry.snapshot
                 self._scores[entry.run.leader.trial] = tuple(entry.run.scores)
             rebuilt = self._preparation.rebuild(entry.prepared, rejected.reason)
-            events += _failed(rebuilt) if isinstance(rebuilt, Unbuildable) else self._send_alone(rebuilt)
+            events += (
+                _failed(rebuilt) if isinstance(rebuilt, Unbuildable) else self._send_alone(rebuilt)
+            )
         return [Progress(tuple(events))]
 
     # -- telling
@@ -301,7 +348,11 @@ class FusedExecutor:
     def _drain(self, seconds: float) -> list[Progress]:
         told: list[Progress] = []
         try:
-            item = self._worker.outbox.get(timeout=seconds) if seconds > 0 else self._worker.outbox.get_nowait()
+            item = (
+                self._worker.outbox.get(timeout=seconds)
+                if seconds > 0
+                else self._worker.outbox.get_nowait()
+            )
             while True:
                 told += self._reject(item) if isinstance(item, Rejected) else [item]
                 item = self._worker.outbox.get_nowait()
@@ -342,4 +393,7 @@ class _Block:
 
 
 def _failed(unbuildable: Unbuildable) -> list[Event]:
-    return [TrialEnded(job.trial, TrialState.FAILED, None, None, unbuildable.error) for job in unbuildable.jobs]
+    return [
+        TrialEnded(job.trial, TrialState.FAILED, None, None, unbuildable.error)
+        for job in unbuildable.jobs
+    ]

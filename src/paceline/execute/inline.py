@@ -8,13 +8,15 @@ from multiprocessing import Pipe
 from paceline.execute.calling import Function, Left, serve
 
 _MOMENT = 0.1  # seconds for a thread to end in which nothing runs
-_PATIENCE = 5.0  # seconds for a function to end once it was interrupted; one that is deep in C code cannot be
+# seconds for a function to end once it was interrupted; one that is deep in C code cannot be
+_PATIENCE = 5.0
 
 
 class InlinePlace:
     """A thread that calls the function.
 
-    A thread, so that the function can wait in ``hp.report`` for the schedule's word while the study goes on.
+    A thread, so that the function can wait in ``hp.report`` for the schedule's word while the study
+    goes on.
     """
 
     can_be_killed = False
@@ -45,5 +47,7 @@ class InlinePlace:
         self.link.close()  # a function that waits, or reports next, is left
         self._thread.join(_MOMENT)
         if self._thread.is_alive() and self._thread.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), ctypes.py_object(Left))
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread.ident), ctypes.py_object(Left)
+            )
             self._thread.join(_PATIENCE)

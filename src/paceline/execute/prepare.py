@@ -1,4 +1,6 @@
-"""From jobs to networks: building, tracing, and finding out which jobs are one and the same training."""
+"""From jobs to networks: building, tracing, and finding out which jobs are one and the same
+training.
+"""
 
 import hashlib
 import traceback
@@ -24,7 +26,8 @@ Data = TrainingData | PooledData | StreamFeed
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A network ready to train, for one or more jobs that differ only in how many epochs they train.
+    """A network ready to train, for one or more jobs that differ only in how many epochs they
+    train.
 
     Attributes:
         jobs: shortest first.
@@ -63,22 +66,32 @@ class Unbuildable:
     error: str
 
 
-_MOST_KNOWN = 16  # networks whose steps are kept: a final has seldom more configurations, folds come one after another
+# networks whose steps are kept: a final has seldom more configurations, folds come one after
+# another
+_MOST_KNOWN = 16
 
 
 class Preparation:
     """Builds and traces; remembers the space as the builds reveal it."""
 
     def __init__(
-        self, build: Build, data: Data | Sequence[Data], training: Training, space: Space, names: frozenset[str],
-        fused: bool, discovery: Discovery | None = None,
-    ) -> None:  # fmt: skip
-        """``names`` are hyperparameters of the training loop, such as batch_size, that ``build`` may not ask for.
+        self,
+        build: Build,
+        data: Data | Sequence[Data],
+        training: Training,
+        space: Space,
+        names: frozenset[str],
+        fused: bool,
+        discovery: Discovery | None = None,
+    ) -> None:
+        """``names`` are hyperparameters of the training loop, such as batch_size, that ``build``
+        may not ask for.
 
-        ``discovery`` is how the space was found: what a build adds to it is judged together with those runs.
+        ``discovery`` is how the space was found: what a build adds to it is judged together with
+            those runs.
 
-        Of ``data``, several are those of the splits, by number; where one pool serves several of them, it is there
-        several times.
+        Of ``data``, several are those of the splits, by number; where one pool serves several of
+        them, it is there several times.
         """
         self.space = space
         self._discovery = discovery
@@ -86,19 +99,29 @@ class Preparation:
         self._build, self._training, self._loop_names, self._fused = build, training, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
         self._feeds: dict[tuple[int, int], Feed | StreamFeed] = {}
-        self._known: dict[tuple[object, ...], Traced] = {}  # whose steps may be those of the next, the last last
-        self._codes: dict[str, Traced] = {}  # the first network of each program: a jaxpr is larger than many a network
+        self._known: dict[
+            tuple[object, ...], Traced
+        ] = {}  # whose steps may be those of the next, the last last
+        self._codes: dict[
+            str, Traced
+        ] = {}  # the first network of each program: a jaxpr is larger than many a network
 
     @property
     def is_streamed(self) -> bool:
-        """Whether all networks share one dataset, that only one of them at a time may ask for batches."""
+        """Whether all networks share one dataset, that only one of them at a time may ask for
+        batches.
+        """
         return isinstance(self._data[0], StreamFeed)
 
     def feed(self, config: Configuration, split: int = 0) -> Feed | StreamFeed:
-        """The batches that a configuration trains on; one object for each batch size, and pool of data."""
+        """The batches that a configuration trains on; one object for each batch size, and pool of
+        data.
+        """
         size = int(config.get("batch_size", self._training.batch_size))
         data = self._data[split if len(self._data) > 1 else 0]
-        return self._feeds.setdefault((size, id(data)), feed_of(data, size, self._training.validation_batch_size))
+        return self._feeds.setdefault(
+            (size, id(data)), feed_of(data, size, self._training.validation_batch_size)
+        )
 
     def prepare(self, jobs: Sequence[Job]) -> list[Prepared | Unbuildable]:
         """Prepares jobs whose configurations differ at most in ``epochs``."""
@@ -106,7 +129,8 @@ class Preparation:
         longest, depends = self._prepare_one(ordered[-1])
         if not depends or isinstance(longest, Unbuildable):
             return [replace(longest, jobs=ordered)]
-        # build itself reads the number of epochs (for a learning-rate schedule, say): only equal programs share
+        # build itself reads the number of epochs (for a learning-rate schedule, say): only equal
+        # programs share
         merged: list[Prepared | Unbuildable] = []
         for job in ordered:
             one = longest if job is ordered[-1] else self._prepare_one(job)[0]
@@ -120,18 +144,21 @@ class Preparation:
     def sibling(self, prepared: Prepared, hint: "Hint") -> Traced | None:
         """A network of the same program with other numbers wherever they may differ.
 
-        What differs between the two is what the program has to take as its input; so that a network which comes later
-        finds it compiled. None where no such network was found, or none is needed to see that.
+        What differs between the two is what the program has to take as its input; so that a network
+        which comes later finds it compiled. None where no such network was found, or none is needed
+        to see that.
         """
         config = prepared.config
         # a stream of its own: the same program has the same sibling in every session
         seed = int.from_bytes(hashlib.sha256(repr(hint(config)).encode()).digest()[:8], "little")
         drawn = self.space.sample(np.random.default_rng(seed))
         numbers = [
-            name for name in self.space.names
-            if name in config and drawn.get(name, config[name]) != config[name]
+            name
+            for name in self.space.names
+            if name in config
+            and drawn.get(name, config[name]) != config[name]
             and hint({**config, name: drawn[name]}) == hint(config)
-        ]  # fmt: skip
+        ]
         if all(is_surely_lifted(config[name]) for name in numbers):
             return None
         other = dict(config) | {name: drawn[name] for name in numbers}
@@ -153,13 +180,17 @@ class Preparation:
     def _build_again(self, config: Configuration, prepared: Prepared) -> keras.Model:
         """A model of a configuration that trains on the batches of a network prepared before."""
         hp = HyperParameters(self.space, config)
-        return build_model(self._build, hp, prepared.leader.seed, lambda: prepared.feed.batch_spec("train"))
+        return build_model(
+            self._build, hp, prepared.leader.seed, lambda: prepared.feed.batch_spec("train")
+        )
 
     def _prepare_one(self, job: Job) -> tuple[Prepared | Unbuildable, bool]:
         hp = HyperParameters(self.space, job.config)
 
         def used() -> Configuration:
-            return {name: value for name, value in job.config.items() if name in self._loop_names} | hp.config
+            return {
+                name: value for name, value in job.config.items() if name in self._loop_names
+            } | hp.config
 
         def feed() -> Feed | StreamFeed:
             return self.feed(used(), job.split)
@@ -168,7 +199,9 @@ class Preparation:
             model = build_model(self._build, hp, job.seed, lambda: feed().batch_spec("train"))
             self._learn(hp, job.trial)
             return self._trace(job, used(), model, feed()), "epochs" in hp.used
-        except InvalidInput as error:  # what is wrong with one configuration need not be wrong with others
+        except (
+            InvalidInput
+        ) as error:  # what is wrong with one configuration need not be wrong with others
             return Unbuildable((job,), str(error)), False
         except Exception:
             return Unbuildable((job,), traceback.format_exc()), False
@@ -180,7 +213,11 @@ class Preparation:
             return
         if self._learner is None:
             found = self._discovery
-            self._learner = Learner(self.space) if found is None else Learner(found.declared, found.observations)
+            self._learner = (
+                Learner(self.space)
+                if found is None
+                else Learner(found.declared, found.observations)
+            )
         self._learner.learn(run, changed, Observation(hp.config, None, hp.asked))
         self.space = self._learner.space
 
@@ -201,11 +238,17 @@ class Preparation:
         return Prepared((job,), used, traced.feed, traced)
 
     def _traced(self, model: keras.Model, used: Configuration, feed: Feed | StreamFeed) -> Traced:
-        """The model traced; with the steps of one before it that had another seed, where they are the same."""
+        """The model traced; with the steps of one before it that had another seed, where they are
+        the same.
+        """
         described = None if isinstance(feed, StreamFeed) else description(model)
         if described is None:
             return trace(model, feed)
-        key = (*sorted((name, repr(value)) for name, value in used.items()), described, feed.identity)
+        key = (
+            *sorted((name, repr(value)) for name, value in used.items()),
+            described,
+            feed.identity,
+        )
         traced = trace(model, feed, self._known.pop(key, None))
         code = self._codes.setdefault(traced.key, replace(traced, state=()))
         self._known[key] = replace(traced.with_code_of(code), state=())
@@ -228,9 +271,13 @@ def check_objective(metric: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
         close = closest(metric, shapes, 0.7)
         fix = "" if not metric.startswith("val_") and f"val_{metric}" in shapes else _ADD
         if close is not None:  # another case alone is no other metric
-            fix = f"Did you mean {close!r}?" + (f" If not: {_ADD}" if close.casefold() != metric.casefold() else "")
+            fix = f"Did you mean {close!r}?" + (
+                f" If not: {_ADD}" if close.casefold() != metric.casefold() else ""
+            )
         raise InvalidInput(
-            f"objective is {metric!r}", expected=f"one of the model's metrics: {', '.join(sorted(shapes))}", fix=fix
+            f"objective is {metric!r}",
+            expected=f"one of the model's metrics: {', '.join(sorted(shapes))}",
+            fix=fix,
         )
     if shapes[metric] != ():
         size = "x".join(map(str, shapes[metric]))
@@ -245,26 +292,42 @@ _ADD = "Add it to metrics=[...] in model.compile."
 
 
 def _is_same(one: Prepared | Unbuildable, other: Prepared | Unbuildable) -> bool:
-    if isinstance(one, Unbuildable) or isinstance(other, Unbuildable) or not one.traced or not other.traced:
+    if (
+        isinstance(one, Unbuildable)
+        or isinstance(other, Unbuildable)
+        or not one.traced
+        or not other.traced
+    ):
         return False
     if one.traced.key != other.traced.key:
         return False
-    pairs = [(one.traced.constants(part), other.traced.constants(part)) for part in one.traced.parts]
+    pairs = [
+        (one.traced.constants(part), other.traced.constants(part)) for part in one.traced.parts
+    ]
     # bit by bit: 0.0 equals -0.0 and is another number
-    return all(a.tobytes() == b.tobytes() for a, b in [*pairs, *zip(one.traced.state, other.traced.state, strict=True)])
+    return all(
+        a.tobytes() == b.tobytes()
+        for a, b in [*pairs, *zip(one.traced.state, other.traced.state, strict=True)]
+    )
 
 
 def group_by_training(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Jobs whose configurations differ at most in ``epochs``, together; groups in the order of their first job."""
+    """Jobs whose configurations differ at most in ``epochs``, together; groups in the order of
+    their first job.
+    """
     groups: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
-        rest = tuple(sorted((name, repr(value)) for name, value in job.config.items() if name != "epochs"))
+        rest = tuple(
+            sorted((name, repr(value)) for name, value in job.config.items() if name != "epochs")
+        )
         groups.setdefault((job.seed, job.split, *rest), []).append(job)
     return list(groups.values())
 
 
 Hint = Callable[[Configuration], object]
-"""A guess which configurations are one program, before any is built: equal answers, probably the same."""
+"""A guess which configurations are one program, before any is built: equal answers, probably the
+same.
+"""
 
 
 def sort_by_hint(groups: Sequence[list[Job]], hint: Hint) -> list[list[list[Job]]]:
@@ -276,9 +339,11 @@ def sort_by_hint(groups: Sequence[list[Job]], hint: Hint) -> list[list[list[Job]
 
 
 def structural_hint(structural: Mapping[str, bool], space: Space) -> Hint:
-    """Guesses by the hyperparameters that change the program; those not tried count unless they are floats.
+    """Guesses by the hyperparameters that change the program; those not tried count unless they are
+    floats.
 
-    Of a float that changes it, such as a dropout rate, it is zero that does: the layer is then left out.
+    Of a float that changes it, such as a dropout rate, it is zero that does: the layer is then left
+    out.
     """
 
     def hint(config: Configuration) -> object:

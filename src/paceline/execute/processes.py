@@ -1,11 +1,12 @@
 """Function objectives in processes of their own: what happens to one of them happens to no other.
 
-Each worker is spawned (a fork would copy locks and GPU contexts in whatever state they are) and leads a process group,
-so that what the function started ends with it, on Linux also what left that group or lost its parent. Should the
-study's process die, even by ``kill -9``, its workers do.
+Each worker is spawned (a fork would copy locks and GPU contexts in whatever state they are) and
+leads a process group, so that what the function started ends with it, on Linux also what left that
+group or lost its parent. Should the study's process die, even by ``kill -9``, its workers do.
 
-Memory is watched as it is resident, function and its children together. A limit on addresses (``RLIMIT_AS``) would be
-exact, but JAX, CUDA and PyTorch reserve many times what they use, and would be refused at once.
+Memory is watched as it is resident, function and its children together. A limit on addresses
+(``RLIMIT_AS``) would be exact, but JAX, CUDA and PyTorch reserve many times what they use, and
+would be refused at once.
 """
 
 import ctypes
@@ -42,7 +43,9 @@ class ProcessPlace:
         """
         self.link, other = connection.Pipe()
         context = get_context("spawn")
-        self._process = context.Process(target=_work, args=(other, load, metric), name="paceline-worker")
+        self._process = context.Process(
+            target=_work, args=(other, load, metric), name="paceline-worker"
+        )
         with interrupts.kept_from_children():  # Ctrl+C is the study's to handle
             self._process.start()
         other.close()
@@ -60,7 +63,9 @@ class ProcessPlace:
         return sum(map(_resident, family))
 
     def death(self, seconds: float = 0.0) -> str | None:
-        """Why the process has ended, as a sentence; None while it lives; waits for its end at most so long."""
+        """Why the process has ended, as a sentence; None while it lives; waits for its end at most
+        so long.
+        """
         self._process.join(seconds)
         code = self._process.exitcode
         if code is None:
@@ -84,21 +89,30 @@ def importable(function: Function) -> Load:
     """How another process finds a function: by the module that it is in and its name there.
 
     Raises:
-        InvalidInput: it has no such name: a lambda, a function inside a function, a method, or one that was typed in.
+        InvalidInput: it has no such name: a lambda, a function inside a function, a method, or one
+            that was typed in.
     """
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     fix = "Put it at the top level of a file and pass tune('that_file.py:function', ...), or leave workers out."
     expected = "a function that a new process can import"
     if module == "__main__" and not hasattr(sys.modules["__main__"], "__file__"):
-        raise InvalidInput(f"{name} was typed in, and workers were asked for", expected=expected, fix=fix)
+        raise InvalidInput(
+            f"{name} was typed in, and workers were asked for", expected=expected, fix=fix
+        )
     load = partial(find, str(module), str(name))
     try:
         found = load()
     except (ImportError, AttributeError):
         found = None
     if found is not function:
-        what = "a lambda" if "<lambda>" in str(name) else f"{name or function!r}, which no module holds by that name,"
-        raise InvalidInput(f"function is {what} and workers were asked for", expected=expected, fix=fix)
+        what = (
+            "a lambda"
+            if "<lambda>" in str(name)
+            else f"{name or function!r}, which no module holds by that name,"
+        )
+        raise InvalidInput(
+            f"function is {what} and workers were asked for", expected=expected, fix=fix
+        )
     return load
 
 
@@ -112,7 +126,8 @@ def check_may_spawn() -> None:
     """Makes sure that this is not itself a process that is being spawned.
 
     Raises:
-        InvalidInput: it is: the script that asked for workers asks for them again when they import it.
+        InvalidInput: it is: the script that asked for workers asks for them again when they import
+            it.
     """
     # what multiprocessing itself looks at before it refuses, later and in other words
     if getattr(current_process(), "_inheriting", False):
@@ -148,7 +163,9 @@ def _follow_the_parent() -> None:
 
 
 def _lead_a_family() -> None:
-    """All that this process starts can be found from it: it leads a group, and on Linux orphans are its children."""
+    """All that this process starts can be found from it: it leads a group, and on Linux orphans are
+    its children.
+    """
     if sys.platform != "win32":
         os.setsid()
     if sys.platform == "linux":
@@ -157,7 +174,9 @@ def _lead_a_family() -> None:
 
 
 def _kill_family(pid: int) -> None:
-    """Kills what a process started, in sessions of their own too, and what is in its group, itself included."""
+    """Kills what a process started, in sessions of their own too, and what is in its group, itself
+    included.
+    """
     import psutil
 
     try:
@@ -167,7 +186,9 @@ def _kill_family(pid: int) -> None:
     for child in family:
         with suppress(psutil.Error):
             child.kill()
-    with suppress(ProcessLookupError, PermissionError):  # it leads no group yet, or nothing is left of it
+    with suppress(
+        ProcessLookupError, PermissionError
+    ):  # it leads no group yet, or nothing is left of it
         if sys.platform != "win32":
             os.killpg(pid, signal.SIGKILL)
 

@@ -1,7 +1,8 @@
 """Each trial trained several times, on seeds and splits of its own: what is told of it is the mean.
 
-Trainings are jobs of another executor: the training ``k`` of trial ``n``, of ``K``, is its job ``n K + k``. A trial is
-told of an epoch once all its trainings have come that far, and rests or ends when all of them do.
+Trainings are jobs of another executor: the training ``k`` of trial ``n``, of ``K``, is its job ``n
+K + k``. A trial is told of an epoch once all its trainings have come that far, and rests or ends
+when all of them do.
 """
 
 import math
@@ -12,7 +13,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from paceline.core import TrialState
-from paceline.core.events import EpochMeasured, Event, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
+from paceline.core.events import (
+    EpochMeasured,
+    Event,
+    SpaceChanged,
+    TrialEnded,
+    TrialPaused,
+    TrialStarted,
+)
 from paceline.execute.base import Executor, Job, Leaves, Progress, Snapshot, Training
 
 
@@ -55,11 +63,15 @@ class RepeatedExecutor:
         """Lets go of paused trials."""
         for trial in trials:
             self._trials.pop(trial, None)
-        self._inner.forget([trial * self._count + k for trial in trials for k in range(self._count)])
+        self._inner.forget(
+            [trial * self._count + k for trial in trials for k in range(self._count)]
+        )
 
     def progress(self, seconds: float | None = None) -> list[Progress]:
         """What happened to whole trials since the last call."""
-        return [told for one in self._inner.progress(seconds) if (told := self._merge(one)) is not None]
+        return [
+            told for one in self._inner.progress(seconds) if (told := self._merge(one)) is not None
+        ]
 
     @property
     def num_waiting(self) -> int:
@@ -102,7 +114,11 @@ class RepeatedExecutor:
                 if ended.is_complete:
                     results[trial] = ended.results[0]
                     everyone[trial] = [ended.results[k] for k in range(self._count)]
-        snapshots = {trial: whole for trial in touched if (whole := self._trials[trial].snapshot()) is not None}
+        snapshots = {
+            trial: whole
+            for trial in touched
+            if (whole := self._trials[trial].snapshot()) is not None
+        }
         if not events and not snapshots and progress.error is None:
             return None
         return Progress(tuple(events), results, snapshots, progress.error, everyone)
@@ -144,7 +160,9 @@ class _Trainings:
     @property
     def is_complete(self) -> bool:
         """Whether all trainings ended well."""
-        return len(self.results) == self.count and all(e.state is TrialState.COMPLETED for e in self.ended.values())
+        return len(self.results) == self.count and all(
+            e.state is TrialState.COMPLETED for e in self.ended.values()
+        )
 
     def take_up(self, whole: Snapshot) -> list[tuple[Snapshot, list[float]]]:
         """A snapshot of all, and the scores that it holds, apart again."""
@@ -156,13 +174,17 @@ class _Trainings:
         found = []
         for k in range(self.count):
             best = None if whole.best is None else whole.best[k * size : (k + 1) * size]
-            own = Snapshot(whole.epoch, whole.seconds / self.count, leaves[k * size : (k + 1) * size], best)
+            own = Snapshot(
+                whole.epoch, whole.seconds / self.count, leaves[k * size : (k + 1) * size], best
+            )
             found.append((own, self.before[k]))
         return found
 
     def snapshot(self) -> Snapshot | None:
         """All trainings as one; None unless all stand at the epoch that was told of last."""
-        if len(self.snapshots) < self.count or any(s.epoch != self.told for s in self.snapshots.values()):
+        if len(self.snapshots) < self.count or any(
+            s.epoch != self.told for s in self.snapshots.values()
+        ):
             return None
         parts = [self.snapshots[k] for k in range(self.count)]
         leaves = [leaf for part in parts for leaf in part.leaves]
@@ -204,7 +226,9 @@ class _Trainings:
             place = self.told - start
             of_each = [self.measured.get(k, []) for k in range(self.count)]
             reached = [len(own) > place for own in of_each]
-            if not any(reached) or any(not r and k not in self.ended for k, r in enumerate(reached)):
+            if not any(reached) or any(
+                not r and k not in self.ended for k, r in enumerate(reached)
+            ):
                 return
             rows = [own[min(place, len(own) - 1)] for own in of_each if own]
             self.told += 1
@@ -212,12 +236,17 @@ class _Trainings:
 
     def _end(self, trial: int) -> TrialEnded:
         ended = [self.ended[k] for k in sorted(self.ended)]
-        failed = next((one for one in ended if one.state is not TrialState.COMPLETED or one.score is None), None)
+        failed = next(
+            (one for one in ended if one.state is not TrialState.COMPLETED or one.score is None),
+            None,
+        )
         if failed is not None:
             return replace(failed, number=trial)
         scores = tuple(one.score for one in ended if one.score is not None)
         epoch = round(statistics.fmean(one.best_epoch or 0 for one in ended))
-        return TrialEnded(trial, TrialState.COMPLETED, statistics.fmean(scores), epoch, ended[0].reason, scores)
+        return TrialEnded(
+            trial, TrialState.COMPLETED, statistics.fmean(scores), epoch, ended[0].reason, scores
+        )
 
 
 def _mean(trial: int, epoch: int, rows: Sequence[EpochMeasured]) -> EpochMeasured:
@@ -226,6 +255,8 @@ def _mean(trial: int, epoch: int, rows: Sequence[EpochMeasured]) -> EpochMeasure
     values = {name: [row.metrics[name] for row in rows] for name in names}
     mean = {name: statistics.fmean(own) for name, own in values.items()}
     spread = {
-        name: statistics.stdev(own) for name, own in values.items() if len(own) > 1 and all(map(math.isfinite, own))
+        name: statistics.stdev(own)
+        for name, own in values.items()
+        if len(own) > 1 and all(map(math.isfinite, own))
     }
     return EpochMeasured(trial, epoch, mean, sum(row.seconds for row in rows), spread)

@@ -11,7 +11,8 @@ from paceline.execute.base import Job, Leaves, Training
 
 @dataclass(eq=False)
 class Run:
-    """Trials that differ in nothing but how many epochs they train: the longest trains, the others are read off it.
+    """Trials that differ in nothing but how many epochs they train: the longest trains, the others
+    are read off it.
 
     A run whose leader is to be looked at on the way rests there, until it `goes_on`.
 
@@ -60,9 +61,15 @@ class Run:
     def started(self) -> list[Event]:
         """The trials begin."""
         lead = self.leader.trial
-        events: list[Event] = [TrialStarted(lead, self.program, self.config, parameters=self.parameters)]
+        events: list[Event] = [
+            TrialStarted(lead, self.program, self.config, parameters=self.parameters)
+        ]
         for job in self.jobs[:-1]:
-            config = self.config if "epochs" not in self.config else {**self.config, "epochs": job.epochs}
+            config = (
+                self.config
+                if "epochs" not in self.config
+                else {**self.config, "epochs": job.epochs}
+            )
             events.append(TrialStarted(job.trial, self.program, config, lead, self.parameters))
         return events
 
@@ -76,7 +83,9 @@ class Run:
 
     def paused(self) -> list[Event]:
         """The run rests: its leader is put aside."""
-        return [TrialPaused(self.leader.trial, f"{self.leader.stops_at} of {self.leader.epochs} epochs")]
+        return [
+            TrialPaused(self.leader.trial, f"{self.leader.stops_at} of {self.leader.epochs} epochs")
+        ]
 
     def measured(
         self, epoch: int, metrics: Mapping[str, float], seconds: float, leaves: Callable[[], Leaves]
@@ -134,7 +143,11 @@ class Run:
         score, epoch = self._score()
         if state is TrialState.COMPLETED and not math.isfinite(score):
             return TrialEnded(
-                job.trial, TrialState.FAILED, None, None, f"its {self.training.objective.metric} is {score}"
+                job.trial,
+                TrialState.FAILED,
+                None,
+                None,
+                f"its {self.training.objective.metric} is {score}",
             )
         if state is TrialState.FAILED:
             return TrialEnded(job.trial, state, None, None, reason)

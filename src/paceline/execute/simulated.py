@@ -1,4 +1,5 @@
-"""Training that was done before, replayed under a virtual clock: schedules are tried exactly, and in no time.
+"""Training that was done before, replayed under a virtual clock: schedules are tried exactly, and
+in no time.
 
 | symbol | meaning |
 | --- | --- |
@@ -29,16 +30,20 @@ PROGRAM = "table"
 class SimulatedExecutor:
     """Lanes that train independently of each other, at the speed of their trial.
 
-    The clock moves from one end of an epoch to the next, the earliest among the lanes; lanes that end an epoch at the
-    same moment tell of it together, in the order of their trials' numbers. A lane that is freed takes the next waiting
-    job at once. A trial's variables are one number, the epochs that it has behind it.
+    The clock moves from one end of an epoch to the next, the earliest among the lanes; lanes that
+    end an epoch at the same moment tell of it together, in the order of their trials' numbers. A
+    lane that is freed takes the next waiting job at once. A trial's variables are one number, the
+    epochs that it has behind it.
     """
 
-    def __init__(self, curves: Callable[[Configuration], Curve], training: Training, num_lanes: int = 1) -> None:
+    def __init__(
+        self, curves: Callable[[Configuration], Curve], training: Training, num_lanes: int = 1
+    ) -> None:
         """An executor at virtual second 0.
 
         Args:
-            curves: what the full training of a configuration measures, at least as many epochs as a job trains.
+            curves: what the full training of a configuration measures, at least as many epochs as a
+                job trains.
             training: how trials end: objective, patience and which weights are kept.
             num_lanes: how many trials train at once.
 
@@ -49,7 +54,9 @@ class SimulatedExecutor:
         self._num_lanes = whole_number("num_lanes", num_lanes)
         self._clock = 0.0
         self._waiting: deque[_Trial] = deque()
-        self._lanes: list[tuple[float, int, _Trial]] = []  # (end of its epoch, number, trial), earliest first
+        self._lanes: list[
+            tuple[float, int, _Trial]
+        ] = []  # (end of its epoch, number, trial), earliest first
         self._paused: dict[int, _Trial] = {}
         self._untold: list[Event] = []
 
@@ -69,7 +76,10 @@ class SimulatedExecutor:
         return not (self._lanes or self._waiting or self._untold)
 
     def submit(
-        self, jobs: Sequence[Job], snapshots: Mapping[int, Snapshot], scores: Mapping[int, Sequence[float]]
+        self,
+        jobs: Sequence[Job],
+        snapshots: Mapping[int, Snapshot],
+        scores: Mapping[int, Sequence[float]],
     ) -> None:
         """Takes jobs, which begin at once where lanes are free.
 
@@ -91,7 +101,9 @@ class SimulatedExecutor:
             self._paused.pop(number, None)
 
     def progress(self, seconds: float | None = None) -> list[Progress]:  # noqa: ARG002
-        """Moves the clock to where the next epoch ends, and tells of it; never waits, whatever ``seconds`` is."""
+        """Moves the clock to where the next epoch ends, and tells of it; never waits, whatever
+        ``seconds`` is.
+        """
         told = [Progress(tuple(self._untold))] if self._untold else []
         self._untold = []
         if self._lanes:
@@ -104,9 +116,15 @@ class SimulatedExecutor:
         return told
 
     def stop(self) -> list[Progress]:
-        """Stops in the middle of the epochs at hand, which are lost; a snapshot of each running trial as it was."""
+        """Stops in the middle of the epochs at hand, which are lost; a snapshot of each running
+        trial as it was.
+        """
         snapshots = {number: trial.snapshot for _, number, trial in self._lanes if trial.run.scores}
-        told = [Progress(tuple(self._untold), snapshots=snapshots)] if self._untold or snapshots else []
+        told = (
+            [Progress(tuple(self._untold), snapshots=snapshots)]
+            if self._untold or snapshots
+            else []
+        )
         self.close()
         return told
 
@@ -119,7 +137,9 @@ class SimulatedExecutor:
     def _begin(self, job: Job, snapshot: Snapshot | None, scores: Sequence[float]) -> "_Trial":
         curve = self._curves(job.config)
         if len(curve) < job.epochs:
-            raise InvalidInput(f"the curve of trial {job.trial} has {len(curve)} epochs", expected=f"{job.epochs}")
+            raise InvalidInput(
+                f"the curve of trial {job.trial} has {len(curve)} epochs", expected=f"{job.epochs}"
+            )
         run = Run([job], job.config, PROGRAM, self._training)
         if snapshot is not None:
             run.resumed(scores, snapshot.best)
@@ -168,7 +188,9 @@ class _Trial:
 
     @property
     def snapshot(self) -> Snapshot:
-        return Snapshot(self.epoch, self.seconds_at(self.epoch), _variables(self.epoch), self.run.best_leaves)
+        return Snapshot(
+            self.epoch, self.seconds_at(self.epoch), _variables(self.epoch), self.run.best_leaves
+        )
 
     def seconds_at(self, epoch: int) -> float:
         return self.curve[epoch - 1][1] if epoch else 0.0

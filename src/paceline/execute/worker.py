@@ -1,4 +1,6 @@
-"""The threads that train cohorts, each one after another, while the caller's thread prepares the next."""
+"""The threads that train cohorts, each one after another, while the caller's thread prepares the
+next.
+"""
 
 import queue
 import threading
@@ -7,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -65,7 +68,9 @@ class Rejected:
 
 @dataclass(eq=False)
 class Worker:
-    """Takes batches in the order in which they come; as many are trained at once as there are threads."""
+    """Takes batches in the order in which they come; as many are trained at once as there are
+    threads.
+    """
 
     compiler: Compiler
     shuffle: bool = True
@@ -92,7 +97,9 @@ class Worker:
             self._changed.notify()
 
     def stop(self) -> None:
-        """Ends the current cohorts at their next epoch, or sooner if that is far, and forgets the rest."""
+        """Ends the current cohorts at their next epoch, or sooner if that is far, and forgets the
+        rest.
+        """
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
@@ -100,10 +107,14 @@ class Worker:
             thread.join()
 
     def more(self, program: Program | StreamProgram, num_lanes: int, count: int) -> list[Entry]:
-        """Up to ``count`` networks that wait for a cohort like this one: they take lanes that became free in it."""
+        """Up to ``count`` networks that wait for a cohort like this one: they take lanes that
+        became free in it.
+        """
         taken: list[Entry] = []
         with self._changed:
-            for batch in [b for b in self._queue if b.program is program and b.num_lanes == num_lanes]:
+            for batch in [
+                b for b in self._queue if b.program is program and b.num_lanes == num_lanes
+            ]:
                 taking = batch.entries[: count - len(taken)]
                 taken += taking
                 place = self._queue.index(batch)
@@ -129,7 +140,9 @@ class Worker:
             return None if self._stopping.is_set() else self._queue.popleft()
 
     def _train(self, batch: Batch) -> Batch | None:
-        """Trains a batch; what is left of it for fewer lanes, to be trained once this attempt has let go of memory."""
+        """Trains a batch; what is left of it for fewer lanes, to be trained once this attempt has
+        let go of memory.
+        """
         training: _Training | None = None
         try:
             compiled = self._compiled(batch)
@@ -141,12 +154,18 @@ class Worker:
         except BatchFailed:
             raise  # no network can go on
         except Exception as error:
-            return self._recover(batch if training is None else replace(batch, entries=training.open), error)
+            return self._recover(
+                batch if training is None else replace(batch, entries=training.open), error
+            )
         return None
 
     def _compiled(self, batch: Batch) -> Compiled | StreamCompiled | None:
-        """The batch's program, once it is compiled; None if a stop comes first, for which no one waits that long."""
-        future: Future[Compiled | StreamCompiled] = self.compiler.request(batch.program, batch.num_lanes)  # type: ignore[assignment]
+        """The batch's program, once it is compiled; None if a stop comes first, for which no one
+        waits that long.
+        """
+        future: Future[Compiled | StreamCompiled] = self.compiler.request(
+            batch.program, batch.num_lanes
+        )  # type: ignore[assignment]
         while not wait([future], timeout=_MOMENT).done:
             if self._stopping.is_set():
                 return None
@@ -156,14 +175,22 @@ class Worker:
         fresh = [entry for entry in batch.entries if not entry.run.is_over and not entry.has_moved]
         # what has trained some epochs cannot begin again: its measurements are told
         moved = [entry for entry in batch.entries if not entry.run.is_over and entry.has_moved]
-        self.outbox.put(Progress(tuple(event for entry in moved for event in entry.run.failed(f"{error}"))))
+        self.outbox.put(
+            Progress(tuple(event for entry in moved for event in entry.run.failed(f"{error}")))
+        )
         num_devices = len(self.compiler.devices)
         half = batch.num_lanes // 2 // num_devices * num_devices
         if fresh and half and _is_out_of_memory(error):
-            self.outbox.put(Progress((Noted(f"out of memory with {batch.num_lanes} lanes; going on with {half}"),)))
+            self.outbox.put(
+                Progress(
+                    (Noted(f"out of memory with {batch.num_lanes} lanes; going on with {half}"),)
+                )
+            )
             return Batch(batch.program, half, fresh)
         if fresh:
-            self.outbox.put(Rejected(fresh, f"its program failed ({type(error).__name__}: {error})"))
+            self.outbox.put(
+                Rejected(fresh, f"its program failed ({type(error).__name__}: {error})")
+            )
         return None
 
     def tell_compiled(self, compiled: Compiled | StreamCompiled) -> None:
@@ -173,14 +200,18 @@ class Worker:
             if key in self._told:
                 return
             self._told.add(key)
-            event = ProgramCompiled(compiled.program.key, compiled.num_lanes, compiled.seconds, compiled.from_scratch)
+            event = ProgramCompiled(
+                compiled.program.key, compiled.num_lanes, compiled.seconds, compiled.from_scratch
+            )
             self.outbox.put(Progress((event,)))
 
 
 class _Training:
     """One batch being trained."""
 
-    def __init__(self, worker: Worker, compiled: Compiled | StreamCompiled, entries: list[Entry]) -> None:
+    def __init__(
+        self, worker: Worker, compiled: Compiled | StreamCompiled, entries: list[Entry]
+    ) -> None:
         self._worker = worker
         self._cohort: Lockstep = (
             Cohort(compiled, worker.compiler.mesh, worker.shuffle)
@@ -213,7 +244,9 @@ class _Training:
         free = len(self._cohort.free)
         if len(self._waiting) < free and self._refills:
             compiled = self._cohort.compiled
-            self._waiting += self._worker.more(compiled.program, compiled.num_lanes, free - len(self._waiting))
+            self._waiting += self._worker.more(
+                compiled.program, compiled.num_lanes, free - len(self._waiting)
+            )
         slots = self._cohort.free[: len(self._waiting)]
         entering = {slot: self._waiting.pop(0) for slot in slots}
         self._cohort.fill({slot: _lane(entry) for slot, entry in entering.items()})
@@ -232,7 +265,11 @@ class _Training:
         for done, _ in self._cohort.advance(self._segment or max(1, min(total, 32))):
             elapsed = time.perf_counter() - began
             rate = done / elapsed if elapsed else float("inf")
-            if done < total and self._worker._stopping.is_set() and (total - done) / rate > _SEGMENT_SECONDS:
+            if (
+                done < total
+                and self._worker._stopping.is_set()
+                and (total - done) / rate > _SEGMENT_SECONDS
+            ):
                 return False
             self._segment = max(1, int(rate * _SEGMENT_SECONDS))
         return True
@@ -244,29 +281,38 @@ class _Training:
         leaving, resting = [], {}
         for logs in self._cohort.epoch_logs():
             run = self._in_slot[logs.slot].run
-            more, kept = run.measured(logs.epoch, logs.metrics, logs.seconds, lambda s=logs.slot: host.leaves(s))  # type: ignore[misc]
+            leaves = partial(host.leaves, logs.slot)
+            more, kept = run.measured(logs.epoch, logs.metrics, logs.seconds, leaves)
             events += more
             results |= kept
             if run.rests:
-                resting[run.leader.trial] = Snapshot(logs.epoch, logs.seconds, host.leaves(logs.slot), run.best_leaves)
+                resting[run.leader.trial] = Snapshot(
+                    logs.epoch, logs.seconds, host.leaves(logs.slot), run.best_leaves
+                )
             if run.is_over or run.rests:
                 leaving.append(logs.slot)
         for slot in leaving:
             self._cohort.release(slot)
             del self._in_slot[slot]
-        self._worker.outbox.put(Progress(tuple(events), results, {**self._snapshots(host), **resting}))
+        self._worker.outbox.put(
+            Progress(tuple(events), results, {**self._snapshots(host), **resting})
+        )
 
     def _snapshots(self, host: "_Once") -> Mapping[int, Snapshot]:
         now = time.perf_counter()
         due = max(_SNAPSHOT_SECONDS, self._snapshot_cost / _SNAPSHOT_SHARE)
-        if not self._in_slot or (now - self._last_snapshot < due and not self._worker._stopping.is_set()):
+        if not self._in_slot or (
+            now - self._last_snapshot < due and not self._worker._stopping.is_set()
+        ):
             return {}
         taken = {}
         for slot, entry in self._in_slot.items():
             lane = self._cohort.lanes[slot]
             if lane is not None:
                 best = entry.run.best_leaves
-                taken[entry.run.leader.trial] = Snapshot(lane.epoch, lane.seconds, host.leaves(slot), best)
+                taken[entry.run.leader.trial] = Snapshot(
+                    lane.epoch, lane.seconds, host.leaves(slot), best
+                )
         self._last_snapshot = time.perf_counter()
         self._snapshot_cost = self._last_snapshot - now
         return taken
@@ -281,7 +327,9 @@ class _Once:
 
     def leaves(self, slot: int) -> Leaves:
         if self._states is None:
-            self._states = self._cohort.state_of([s for s, lane in enumerate(self._cohort.lanes) if lane is not None])
+            self._states = self._cohort.state_of(
+                [s for s, lane in enumerate(self._cohort.lanes) if lane is not None]
+            )
         layout = self._cohort.compiled.program.traced.layout
         return self._states[slot][: layout.num_leaves - layout.metrics]
 
@@ -298,4 +346,8 @@ def _lane(entry: Entry) -> Lane:
 
 def _is_out_of_memory(error: Exception) -> bool:
     text = str(error)
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower()
+    return (
+        isinstance(error, MemoryError)
+        or "RESOURCE_EXHAUSTED" in text
+        or "out of memory" in text.lower()
+    )

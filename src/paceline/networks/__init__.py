@@ -1,4 +1,6 @@
-"""Networks that tune well out of the box, for those who have data and no build function of their own."""
+"""Networks that tune well out of the box, for those who have data and no build function of their
+own.
+"""
 
 from paceline.networks.catalogue import Build, create, names
 

@@ -28,10 +28,10 @@ def create(
 ) -> Build:
     """A build function for data of the given shape.
 
-    ``"mlp"`` takes any input (images are flattened); its hyperparameters are ``layers``, ``units``, ``activation``,
-    ``batch_norm``, ``dropout``, ``l2``, ``optimizer``, ``learning_rate`` and, for sgd, ``momentum``. ``"cnn"`` takes
-    images, with or without a channel axis, and has ``blocks``, ``filters`` and ``kernel_size`` in the place of
-    ``layers`` and ``activation``.
+    ``"mlp"`` takes any input (images are flattened); its hyperparameters are ``layers``, ``units``,
+    ``activation``, ``batch_norm``, ``dropout``, ``l2``, ``optimizer``, ``learning_rate`` and, for
+    sgd, ``momentum``. ``"cnn"`` takes images, with or without a channel axis, and has ``blocks``,
+    ``filters`` and ``kernel_size`` in the place of ``layers`` and ``activation``.
 
     Args:
         name: ``"mlp"`` or ``"cnn"``.
@@ -41,8 +41,8 @@ def create(
         one_hot: whether class targets are one-hot instead of numbered.
 
     Returns:
-        ``build(hp)``, which returns a compiled model: softmax with cross-entropy and accuracy, or linear with squared
-        error and mean absolute error.
+        ``build(hp)``, which returns a compiled model: softmax with cross-entropy and accuracy, or
+        linear with squared error and mean absolute error.
 
     Raises:
         InvalidInput: an unknown name, or a shape that the network cannot take.

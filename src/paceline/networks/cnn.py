@@ -18,7 +18,8 @@ def make(data: DataShape) -> Callable[[Any], Any]:
     if len(data.input) not in (2, 3) or min(data.input[:2]) < _SMALLEST:
         raise InvalidInput(
             f"the network 'cnn' was asked for inputs of shape {data.input}",
-            expected=f"images, (height, width) or (height, width, channels), of at least {_SMALLEST} pixels each way",
+            expected=f"images, (height, width) or (height, width, channels), of at least "
+            f"{_SMALLEST} pixels each way",
             fix="Use the network 'mlp' for other data.",
         )
     # Each block halves the image; three blocks want at least 8 pixels.
@@ -36,19 +37,29 @@ def make(data: DataShape) -> Callable[[Any], Any]:
         dropout = hp.Float("dropout", 0.0, 0.5, default=0.2)
         l2 = hp.Float("l2", 1e-7, 1e-3, sampling="log", default=1e-6)
         layers: list[Any] = [keras.Input(data.input)]
-        layers += [keras.layers.Reshape((*data.input, 1), name="channel")] if len(data.input) == 2 else []
+        layers += (
+            [keras.layers.Reshape((*data.input, 1), name="channel")] if len(data.input) == 2 else []
+        )
         for number in range(1, num_blocks + 1):
             width = filters * 2 ** (number - 1)
             decay = keras.regularizers.L2(l2)
             layers.append(
-                keras.layers.Conv2D(width, kernel_size, padding="same", kernel_regularizer=decay, name=f"conv_{number}")
+                keras.layers.Conv2D(
+                    width,
+                    kernel_size,
+                    padding="same",
+                    kernel_regularizer=decay,
+                    name=f"conv_{number}",
+                )
             )
             layers += [keras.layers.BatchNormalization(name=f"norm_{number}")] if batch_norm else []
             layers.append(keras.layers.Activation("relu", name=f"relu_{number}"))
             layers.append(keras.layers.MaxPooling2D(2, name=f"pool_{number}"))
         layers.append(keras.layers.Flatten())
         decay = keras.regularizers.L2(l2)
-        layers.append(keras.layers.Dense(units, activation="relu", kernel_regularizer=decay, name="hidden"))
+        layers.append(
+            keras.layers.Dense(units, activation="relu", kernel_regularizer=decay, name="hidden")
+        )
         layers.append(keras.layers.Dropout(dropout, name="dropout"))
         return finish(hp, layers, data)
 

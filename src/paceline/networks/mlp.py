@@ -23,7 +23,9 @@ def make(data: DataShape) -> Callable[[Any], Any]:
         layers += [keras.layers.Flatten()] if len(data.input) > 1 else []
         for number in range(1, num_layers + 1):
             decay = keras.regularizers.L2(l2)
-            layers.append(keras.layers.Dense(units, kernel_regularizer=decay, name=f"hidden_{number}"))
+            layers.append(
+                keras.layers.Dense(units, kernel_regularizer=decay, name=f"hidden_{number}")
+            )
             layers += [keras.layers.BatchNormalization(name=f"norm_{number}")] if batch_norm else []
             layers.append(keras.layers.Activation(activation, name=f"{activation}_{number}"))
             layers.append(keras.layers.Dropout(dropout, name=f"dropout_{number}"))

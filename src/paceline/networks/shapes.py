@@ -1,4 +1,6 @@
-"""What a network has to know of the data, and the ends that all networks share: output layer, optimizer, loss."""
+"""What a network has to know of the data, and the ends that all networks share: output layer,
+optimizer, loss.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +31,9 @@ def finish(hp: Any, layers: list[Any], data: DataShape) -> Any:
     import keras
 
     activation = "softmax" if data.classes else "linear"
-    model = keras.Sequential([*layers, keras.layers.Dense(data.outputs, activation=activation, name="output")])
+    model = keras.Sequential(
+        [*layers, keras.layers.Dense(data.outputs, activation=activation, name="output")]
+    )
     optimizer = _optimizer(hp)
     if not data.classes:
         model.compile(optimizer, loss="mean_squared_error", metrics=["mae"])

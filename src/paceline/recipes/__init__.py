@@ -1,10 +1,11 @@
 """Ready studies that people ask for, and the registry by which the terminal finds them.
 
-A recipe is a module of this folder: a docstring that says what it does and what to expect, and one function for each
-part, ``part(run: Run) -> None``, named as the part. It uses only the public interface (``import paceline``), so each is
-also an example of how to use Paceline; what all of them do beside it (tables, pictures, forecasts) is in
-`paceline.recipes.writing` and `paceline.recipes.forecast`. Recipes may import Keras at their top: listing and showing
-them does not import them.
+A recipe is a module of this folder: a docstring that says what it does and what to expect, and one
+function for each part, ``part(run: Run) -> None``, named as the part. It uses only the public
+interface (``import paceline``), so each is also an example of how to use Paceline; what all of them
+do beside it (tables, pictures, forecasts) is in `paceline.recipes.writing` and
+`paceline.recipes.forecast`. Recipes may import Keras at their top: listing and showing them does
+not import them.
 """
 
 import ast
@@ -29,14 +30,16 @@ class Run:
     """What a part of a recipe is asked to do.
 
     Attributes:
-        directory: of the part: its study, or several in folders of their own, and what it writes beside them. Those of
-            a recipe's other parts lie next to it, under their names.
+        directory: of the part: its study, or several in folders of their own, and what it writes
+            beside them. Those of a recipe's other parts lie next to it, under their names.
         data: the data set, as `paceline.tune` takes it.
         data_dir: where to look for named data sets first; None for the usual places.
         budget: seconds of wall time that this part may take; None for what it needs.
-        quick: whether it is to be done in under a minute, on few rows and trials: the figures mean nothing then.
+        quick: whether it is to be done in under a minute, on few rows and trials: the figures mean
+            nothing then.
         seed: of everything random.
-        choose: asks the user for a configuration of a space, and checks it; raises EOFError at the end of input.
+        choose: asks the user for a configuration of a space, and checks it; raises EOFError at the
+            end of input.
         say: tells the user a line.
         display: whether progress is shown; ``"auto"`` on a terminal only.
     """
@@ -76,7 +79,8 @@ class Recipe:
         title: what it is, in a few words.
         parts: what it can do, in the order in which all of it is run.
         data: the data sets it is made for, the usual one first.
-        asks: the part that asks for hyperparameters, or takes them from ``--set``; None where no part does.
+        asks: the part that asks for hyperparameters, or takes them from ``--set``; None where no
+            part does.
     """
 
     name: str
@@ -102,7 +106,9 @@ class Recipe:
             InvalidInput: there is no such part.
         """
         if name not in self.parts:
-            raise paceline.InvalidInput(f"{self.name} has no part {name!r}", expected=f"one of {', '.join(self.parts)}")
+            raise paceline.InvalidInput(
+                f"{self.name} has no part {name!r}", expected=f"one of {', '.join(self.parts)}"
+            )
         function: Callable[[Run], None] = getattr(import_module(f"{__name__}.{self._module}"), name)
         return function
 
@@ -114,7 +120,8 @@ class Recipe:
 _RECIPES = (
     Recipe(
         "kmnist-mlp",
-        "cursive Japanese characters: eight set networks, your own, all of 1,296, and a search in the place of all",
+        "cursive Japanese characters: eight set networks, your own, all of 1,296, and a search in "
+        "the place of all",
         ("predefined", "yours", "exhaustive", "smart"),
         ("kmnist", "fashion_mnist", "kmnist_mini", "mnist"),
         asks="yours",
@@ -158,5 +165,7 @@ def recipe(name: str) -> Recipe:
     if name not in RECIPES:
         close = difflib.get_close_matches(name, RECIPES, n=1)
         fix = f"Did you mean {close[0]!r}?" if close else ""
-        raise paceline.InvalidInput(f"there is no recipe {name!r}", expected=f"one of {', '.join(RECIPES)}", fix=fix)
+        raise paceline.InvalidInput(
+            f"there is no recipe {name!r}", expected=f"one of {', '.join(RECIPES)}", fix=fix
+        )
     return RECIPES[name]

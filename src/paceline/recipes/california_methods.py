@@ -1,9 +1,11 @@
-"""The whole handbook on one table: five ways to tune a network for California Housing, and which to use when.
+"""The whole handbook on one table: five ways to tune a network for California Housing, and which to
+use when.
 
-Median house values of 20,640 districts, in 100,000 dollars; a fifth of them are the test part, which decides nothing.
-Hidden layers 0 to 3, neurons 1 to 100 in steps of 33, learning rate, optimizer; 27 epochs, over which the learning rate
-goes down. Where a district lies is told to every network as waves of random lengths, too (Tancik et al., "Fourier
-features let networks learn high frequency functions", NeurIPS 2020).
+Median house values of 20,640 districts, in 100,000 dollars; a fifth of them are the test part,
+which decides nothing. Hidden layers 0 to 3, neurons 1 to 100 in steps of 33, learning rate,
+optimizer; 27 epochs, over which the learning rate goes down. Where a district lies is told to every
+network as waves of random lengths, too (Tancik et al., "Fourier features let networks learn high
+frequency functions", NeurIPS 2020).
 
 methods   On five seeds, each with its own split and initial weights:
           baseline   the default network, trained once
@@ -11,9 +13,10 @@ methods   On five seeds, each with its own split and initial weights:
           grid       a grid of up to 27 points around the winner of `random`: what was spent there comes on top
           hyperband  36 configurations at random, most of which stop early
           gp         24 configurations, chosen by a Gaussian process
-          Each winner is trained anew on training and validation part and tested. RMSE and R2 with intervals, what it
-          took, how they converged (comparison.csv, budgets.csv, comparison.html); importance and interactions of the
-          hyperparameters (importance.csv, interactions.csv).
+          Each winner is trained anew on training and validation part and tested. RMSE and R2 with
+          intervals, what it took, how they converged (comparison.csv, budgets.csv,
+          comparison.html); importance and interactions of the hyperparameters (importance.csv,
+          interactions.csv).
 winner    What the methods found, and the default network, trained anew on fresh seeds and splits; the one that wins is
           trained on training and validation part together, tested once, and saved as best.keras.
 guide     Which method to use when (guide.md): sentences made of the figures that were measured.
@@ -38,7 +41,9 @@ TARGET = 0.01  # within so much of the best RMSE counts as there
 
 
 def build_of(rows: int, epochs: int, few: bool = False) -> Callable[[Any], Any]:
-    """The build function for so many training rows and epochs, over which the learning rate goes down."""
+    """The build function for so many training rows and epochs, over which the learning rate goes
+    down.
+    """
 
     def build(hp: Any) -> Any:
         import keras
@@ -51,17 +56,28 @@ def build_of(rows: int, epochs: int, few: bool = False) -> Callable[[Any], Any]:
         name = hp.Choice("optimizer", ["adam"] if few else ["adam", "sgd"])
         peak = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-3)
         inputs = keras.Input((8,))
-        x = inputs / ops.sqrt(1 + ops.square(inputs / 3))  # a few districts lie far outside: none beyond 3
+        x = inputs / ops.sqrt(
+            1 + ops.square(inputs / 3)
+        )  # a few districts lie far outside: none beyond 3
         drawn = keras.initializers.RandomNormal(stddev=8.0)
-        waves = layers.Dense(16, use_bias=False, trainable=False, kernel_initializer=drawn)(x[:, 6:])  # of the place
+        waves = layers.Dense(16, use_bias=False, trainable=False, kernel_initializer=drawn)(
+            x[:, 6:]
+        )  # of the place
         x = layers.Concatenate()([x, ops.sin(waves), ops.cos(waves)])
         for _ in range(depth):
             x = layers.Dense(neurons, activation="relu", kernel_initializer="he_normal")(x)
         model = keras.Model(inputs, layers.Dense(1)(x))
         rate = keras.optimizers.schedules.CosineDecay(peak, epochs * rows // BATCH_SIZE)
         adam = name == "adam"
-        optimizer = keras.optimizers.Adam(rate) if adam else keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-        metrics = [keras.metrics.RootMeanSquaredError(name="rmse"), keras.metrics.R2Score(name="r2")]
+        optimizer = (
+            keras.optimizers.Adam(rate)
+            if adam
+            else keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+        )
+        metrics = [
+            keras.metrics.RootMeanSquaredError(name="rmse"),
+            keras.metrics.R2Score(name="r2"),
+        ]
         model.compile(optimizer, "mse", metrics=metrics)
         return model
 
@@ -74,20 +90,36 @@ def methods(run: Run) -> None:
     trainings = QUICK_TRAININGS if run.quick else TRAININGS
     seeds = QUICK_SEEDS if run.quick else SEEDS
     found = paceline.compare(
-        build_of(int(data.num_rows * (1 - VALIDATION)), epochs, run.quick), data, objective=OBJECTIVE, epochs=epochs,
-        batch_size=BATCH_SIZE, validation=VALIDATION, standardize=True, refit=not run.quick, display=run.display,
+        build_of(int(data.num_rows * (1 - VALIDATION)), epochs, run.quick),
+        data,
+        objective=OBJECTIVE,
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        validation=VALIDATION,
+        standardize=True,
+        refit=not run.quick,
+        display=run.display,
         directory=run.directory,
-        seeds=[run.seed + number for number in range(seeds)], budget=_share(run, 5 * seeds), say=run.say,
+        seeds=[run.seed + number for number in range(seeds)],
+        budget=_share(run, 5 * seeds),
+        say=run.say,
         methods={
             "baseline": {"search": paceline.search.Given(({},)), "trials": 1},
-            "random": {"search": "random", "schedule": "full", "folds": FOLDS, "trials": trainings // FOLDS},
+            "random": {
+                "search": "random",
+                "schedule": "full",
+                "folds": FOLDS,
+                "trials": trainings // FOLDS,
+            },
             "hyperband": {
-                "search": "random", "schedule": "hyperband", "trials": QUICK_HYPERBAND if run.quick else HYPERBAND
+                "search": "random",
+                "schedule": "hyperband",
+                "trials": QUICK_HYPERBAND if run.quick else HYPERBAND,
             },
             "gp": {"search": "bayes", "schedule": "full", "trials": trainings},
             "grid": around_the_winner,
         },
-    )  # fmt: skip
+    )
     for sentence in found.sentences:
         run.say(sentence)
     writing.table(run, "methods", outcomes(found))
@@ -113,18 +145,25 @@ def around_the_winner(_: int, earlier: Mapping[str, paceline.Study]) -> dict[str
 def _near(hyperparameter: Any, value: int) -> list[int]:
     """A value, and those a step below and above it."""
     near = (value, value - hyperparameter.step, value + hyperparameter.step)
-    return [number for number in near if hyperparameter.min_value <= number <= hyperparameter.max_value]
+    return [
+        number for number in near if hyperparameter.min_value <= number <= hyperparameter.max_value
+    ]
 
 
 def outcomes(found: Comparison) -> pd.DataFrame:
-    """One row a method: test RMSE and R2 with intervals over the seeds, and what it took on average."""
+    """One row a method: test RMSE and R2 with intervals over the seeds, and what it took on
+    average.
+    """
     frame, rows = found.results(), []
     for name, runs in frame.groupby("method", sort=False):
         row: dict[str, Any] = {"method": name}
         for metric in ("rmse", "r2"):
             mean, low, high = writing.mean(runs[f"test_{metric}"].tolist(), metric)
             row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
-        used = {column: runs[column].mean() for column in ("trials", "epochs", "seconds", "compilations")}
+        used = {
+            column: runs[column].mean()
+            for column in ("trials", "epochs", "seconds", "compilations")
+        }
         rows.append(row | used)
     return pd.DataFrame(rows).sort_values("rmse", ignore_index=True)
 
@@ -145,29 +184,50 @@ def winner(run: Run) -> None:
     data, found = _load(run), _compared(run)
     epochs = QUICK_EPOCHS if run.quick else EPOCHS
     first, loss = found.seeds[0], found.objective.loss
-    studies = [found.study(name, seed) for name in found.methods for seed in found.seeds if _has(found, name, seed)]
+    studies = [
+        found.study(name, seed)
+        for name in found.methods
+        for seed in found.seeds
+        if _has(found, name, seed)
+    ]
     tried = {study.space.key(study.best.config): study.best.config for study in studies}
     ordered = sorted(studies, key=lambda study: loss(study.best.score or 0.0))
     best = list(dict.fromkeys(study.space.key(study.best.config) for study in ordered))
     configs = ({}, *(tried[key] for key in best[: 2 if run.quick else 7]))
     study = paceline.tune(
-        build_of(int(data.num_rows * (1 - VALIDATION)), epochs, run.quick), data, objective=OBJECTIVE, epochs=epochs,
-        batch_size=BATCH_SIZE, validation=VALIDATION, standardize=True, schedule="full",
-        search=paceline.search.Given(configs), final=2 if run.quick else 8, refit=True, seed=first, budget=run.budget,
-        study=run.directory, display=run.display,
-    )  # fmt: skip
+        build_of(int(data.num_rows * (1 - VALIDATION)), epochs, run.quick),
+        data,
+        objective=OBJECTIVE,
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        validation=VALIDATION,
+        standardize=True,
+        schedule="full",
+        search=paceline.search.Given(configs),
+        final=2 if run.quick else 8,
+        refit=True,
+        seed=first,
+        budget=run.budget,
+        study=run.directory,
+        display=run.display,
+    )
     writing.table(run, "trials", writing.ranked(study), shown=3)
     run.say(f"The winner: {dict(study.best.config)}.")
     tested = study.record.tested
     if tested is not None:
-        run.say(f"Test part, touched once: RMSE {tested.metrics['rmse']:.4f}, R2 {tested.metrics['r2']:.4f}.")
+        run.say(
+            f"Test part, touched once: RMSE {tested.metrics['rmse']:.4f}, R2 "
+            f"{tested.metrics['r2']:.4f}."
+        )
     run.say(f"Report: {run.directory / 'report.html'}; model: {run.directory / 'best.keras'}.")
 
 
 def guide(run: Run) -> None:
     """Which method to use when."""
     found = _compared(run)
-    text = "\n".join(["# Which method to use when", "", *(f"- {line}" for line in advice(found)), ""])
+    text = "\n".join(
+        ["# Which method to use when", "", *(f"- {line}" for line in advice(found)), ""]
+    )
     run.directory.mkdir(parents=True, exist_ok=True)
     (run.directory / "guide.md").write_text(text, "utf-8")
     run.say(text)
@@ -179,7 +239,8 @@ def advice(found: Comparison) -> Iterator[str]:
     rows: dict[str, Any] = {str(name): frame.loc[name] for name in frame.index}
     best, base = next(iter(rows)), rows["baseline"]
     yield (
-        f"One training is all there is time for: the default network, RMSE {base['rmse']:.3f} in {base['seconds']:.0f} "
+        f"One training is all there is time for: the default network, RMSE {base['rmse']:.3f} in "
+        f"{base['seconds']:.0f} "
         f"s. Tuning is worth up to {base['rmse'] - rows[best]['rmse']:.3f} ({best})."
     )
     pairs = found.differences()
@@ -194,16 +255,26 @@ def advice(found: Comparison) -> Iterator[str]:
             took["grid"] += float(rows["random"]["seconds"])
         quick = min(took, key=lambda name: took[name])
         yield (
-            f"{len(found.seeds)} seeds do not tell {best} from {', '.join(tied)}: of these {quick} took the fewest "
+            f"{len(found.seeds)} seeds do not tell {best} from {', '.join(tied)}: of these {quick} "
+            f"took the fewest "
             f"seconds ({took[quick]:.0f})."
         )
     for axis, what in (("epochs", "epochs of training"), ("seconds", "seconds")):
-        needed = {name: needs for name in found.methods if (needs := _needed(found, name, axis)) is not None}
+        needed = {
+            name: needs
+            for name in found.methods
+            if (needs := _needed(found, name, axis)) is not None
+        }
         if needed:
-            told = ", ".join(f"{name} {spent:,.0f}" for name, spent in sorted(needed.items(), key=lambda item: item[1]))
+            told = ", ".join(
+                f"{name} {spent:,.0f}"
+                for name, spent in sorted(needed.items(), key=lambda item: item[1])
+            )
             yield (
-                f"Few {what} are to be had. Spent until the validation RMSE was within {TARGET} of the best that any "
-                f"method found with that seed, for the grid with the random search before it (median of the seeds; "
+                f"Few {what} are to be had. Spent until the validation RMSE was within {TARGET} of "
+                f"the best that any "
+                f"method found with that seed, for the grid with the random search before it "
+                f"(median of the seeds; "
                 f"methods that are not named were not there in most): {told}."
             )
     if "grid" in rows and "random" in rows:
@@ -212,13 +283,15 @@ def advice(found: Comparison) -> Iterator[str]:
         yield f"A random search has been done: a grid around its winner {change}, {before:.3f} to {after:.3f}."
     if "random" in rows:
         yield (
-            f"Few rows: cross-validation, whose score is a mean of folds; {rows['random']['trials']:.0f} "
+            f"Few rows: cross-validation, whose score is a mean of folds; "
+            f"{rows['random']['trials']:.0f} "
             f"configurations took {rows['random']['epochs']:,.0f} epochs."
         )
 
 
 def _needed(found: Comparison, method: str, axis: str) -> float | None:
-    """The median over seeds of what a method spent until it was close to the best; None where most never were.
+    """The median over seeds of what a method spent until it was close to the best; None where most
+    never were.
 
     For the grid, what was spent on the random search comes on top.
     """
@@ -238,12 +311,15 @@ def _compared(run: Run) -> Comparison:
         return Comparison.open(directory)
     except paceline.InvalidInput:
         raise paceline.InvalidInput(
-            f"{directory} holds no comparison", expected="part methods to have been run before this one"
+            f"{directory} holds no comparison",
+            expected="part methods to have been run before this one",
         ) from None
 
 
 def _has(found: Comparison, method: str, seed: int) -> bool:
-    return any((run.method, run.seed) == (method, seed) and run.score is not None for run in found.runs)
+    return any(
+        (run.method, run.seed) == (method, seed) and run.score is not None for run in found.runs
+    )
 
 
 def _share(run: Run, runs: int) -> float | None:
@@ -259,7 +335,12 @@ def _load(run: Run) -> paceline.data.Dataset:
         InvalidInput: it is no table of amounts.
     """
     found = paceline.data.load(run.data, data_dir=run.data_dir, seed=run.seed)
-    if found.task != "regression" or found.x.ndim != 2 or found.x.shape[1] != 8 or found.x_test is None:
+    if (
+        found.task != "regression"
+        or found.x.ndim != 2
+        or found.x.shape[1] != 8
+        or found.x_test is None
+    ):
         raise paceline.InvalidInput(
             f"--data is {run.data!r}", expected="california_housing, eight features and a target"
         )

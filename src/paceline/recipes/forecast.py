@@ -1,4 +1,5 @@
-"""How long a part will take, before it starts: from its steps and the measured rate of this machine.
+"""How long a part will take, before it starts: from its steps and the measured rate of this
+machine.
 
 | symbol | meaning |
 | --- | --- |
@@ -6,10 +7,11 @@
 | r, e, b | rows of the training part, epochs, rows of a batch |
 | R | float32 multiply-adds per second of a matrix product on this machine, measured |
 
-Training takes three passes of m for each row (forward, and two products backward), so 3 m r e / (s R), where s is the
-share of R that training reaches; then a time for each step, and one for each program that is to be compiled. The three
-constants were fitted to studies of `paceline.recipes.kmnist_mlp`; forecasts of networks like those are good to about a
-half, which is enough to say what a budget is too small for. What has trained already is a better measure.
+Training takes three passes of m for each row (forward, and two products backward), so 3 m r e / (s
+R), where s is the share of R that training reaches; then a time for each step, and one for each
+program that is to be compiled. The three constants were fitted to studies of
+`paceline.recipes.kmnist_mlp`; forecasts of networks like those are good to about a half, which is
+enough to say what a budget is too small for. What has trained already is a better measure.
 """
 
 import math
@@ -65,14 +67,19 @@ def seconds(trainings: Iterable[Training], share: float = _SHARE) -> float:
 
 
 def left(study: paceline.Study, configs: Sequence[Mapping[str, Any]], alike: str) -> float:
-    """What is left of these configurations will take, by the pace of those that have trained, wall time.
+    """What is left of these configurations will take, by the pace of those that have trained, wall
+    time.
 
     Args:
         study: at least one trial of it has completed.
-        configs: everything that it is to train; those that differ in ``epochs`` alone are one training.
-        alike: the hyperparameter that sets the pace; configurations with its value go before all others.
+        configs: everything that it is to train; those that differ in ``epochs`` alone are one
+            training.
+        alike: the hyperparameter that sets the pace; configurations with its value go before all
+            others.
     """
-    trained = [trial for trial in study.trials if trial.state == "completed" and trial.shares is None]
+    trained = [
+        trial for trial in study.trials if trial.state == "completed" and trial.shares is None
+    ]
     done = {_but_for_epochs(trial.config) for trial in trained}
     todo = longest(config for config in configs if _but_for_epochs(config) not in done)
 
@@ -86,7 +93,9 @@ def left(study: paceline.Study, configs: Sequence[Mapping[str, Any]], alike: str
 
 
 def longest(configs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of configurations that differ in ``epochs`` alone the longest, from which the others are read off."""
+    """Of configurations that differ in ``epochs`` alone the longest, from which the others are read
+    off.
+    """
     found: dict[Any, Mapping[str, Any]] = {}
     for config in configs:
         key = _but_for_epochs(config)
@@ -112,9 +121,10 @@ def check(budget: float | None, part: str, needed: float) -> None:
     """
     if budget is not None and needed > budget:
         raise paceline.InvalidInput(
-            f"--budget leaves {told(max(0.0, budget))} for part {part}", expected=f"at least about {told(needed)}",
+            f"--budget leaves {told(max(0.0, budget))} for part {part}",
+            expected=f"at least about {told(needed)}",
             fix="Without --budget it can be stopped at any time, and goes on when it is run again.",
-        )  # fmt: skip
+        )
 
 
 def told(amount: float) -> str:

@@ -10,25 +10,35 @@ from paceline.recipes import Run
 
 
 def load(run: Run, quick_rows: int) -> paceline.data.Dataset:
-    """The run's data set; in the quick form ``quick_rows`` images of it, and half as many to test on.
+    """The run's data set; in the quick form ``quick_rows`` images of it, and half as many to test
+    on.
 
     Images are float32 in [0, 1], shape (rows, 28, 28).
 
     Raises:
-        MissingData: it is not on this machine and could not be downloaded; says which files are missing, where they
-            are published, and where to put them.
+        MissingData: it is not on this machine and could not be downloaded; says which files are
+            missing, where they are published, and where to put them.
         InvalidInput: it is no data set of such images in classes with a test part.
     """
     found = paceline.data.load(run.data, data_dir=run.data_dir, seed=run.seed)
     x, y = np.asarray(found.x), np.asarray(found.y)
-    if found.task != "classification" or x.shape[1:] != (28, 28) or y.ndim != 1 or found.x_test is None:
+    if (
+        found.task != "classification"
+        or x.shape[1:] != (28, 28)
+        or y.ndim != 1
+        or found.x_test is None
+    ):
         raise paceline.InvalidInput(
-            f"--data is {run.data!r}", expected="grey images of 28 x 28 pixels, each of one class, such as mnist"
+            f"--data is {run.data!r}",
+            expected="grey images of 28 x 28 pixels, each of one class, such as mnist",
         )
     if not run.quick:
         return found
     x_test, y_test = np.asarray(found.x_test), np.asarray(found.y_test)
-    chosen, tested = some(len(x), quick_rows, run.seed), some(len(x_test), quick_rows // 2, run.seed)
+    chosen, tested = (
+        some(len(x), quick_rows, run.seed),
+        some(len(x_test), quick_rows // 2, run.seed),
+    )
     few: paceline.data.Dataset = paceline.data.load(
         (x[chosen], y[chosen], x_test[tested], y_test[tested]), task="classification"
     )

@@ -1,22 +1,25 @@
 """An MLP on cursive Japanese characters: predefined, your own, and every one.
 
-Kuzushiji-MNIST has 60,000 + 10,000 images of 28 x 28 grey pixels and ten classes; a tenth of the training images is for
-validation. (`--data fashion_mnist`, `kmnist_mini` or `mnist` take others.)
+Kuzushiji-MNIST has 60,000 + 10,000 images of 28 x 28 grey pixels and ten classes; a tenth of the
+training images is for validation. (`--data fashion_mnist`, `kmnist_mini` or `mnist` take others.)
 
 predefined   Eight configurations that differ in layers, neurons, activation, optimizer, learning rate, batch size,
-             weight decay and epochs. All are compared by validation and test accuracy; the best by validation, and by
-             nothing else, is trained anew on training and validation images together and tested once.
+             weight decay and epochs. All are compared by validation and test accuracy; the best by
+             validation, and by nothing else, is trained anew on training and validation images
+             together and tested once.
 yours        Asks for each hyperparameter, or takes it from --set, trains that network, and tests it.
 exhaustive   All 1,296 combinations of a grid: 3 x layers, 3 x neurons, 2 x activation, 3 x optimizer, 3 x learning
-             rate, 2 x batch size, 2 x weight decay, 5 or 10 epochs. It says how long that will take, first from its
-             steps, then from the pace of a random sample. Stop it whenever you like: run again, it goes on. It ends
-             with the ranked table, what each hyperparameter does on average, and the best network.
+             rate, 2 x batch size, 2 x weight decay, 5 or 10 epochs. It says how long that will
+             take, first from its steps, then from the pace of a random sample. Stop it whenever you
+             like: run again, it goes on. It ends with the ranked table, what each hyperparameter
+             does on average, and the best network.
 smart        The search `auto` on the same grid, with 20 trials in the place of 1,296, and how close it came. How many
              epochs a trial gets is for its schedule to say, up to 10.
 
-Three things make `exhaustive` a matter of minutes, and none of them needs a line here: networks that differ in numbers
-alone (learning rate, weight decay) train side by side as one compiled program; those of 5 epochs are read off those of
-10; and nothing is compiled or trained twice, also not after a stop.
+Three things make `exhaustive` a matter of minutes, and none of them needs a line here: networks
+that differ in numbers alone (learning rate, weight decay) train side by side as one compiled
+program; those of 5 epochs are read off those of 10; and nothing is compiled or trained twice, also
+not after a stop.
 """
 
 import math
@@ -47,9 +50,14 @@ GRID: dict[str, tuple[Any, ...]] = {
     "epochs": (5, 10),
 }
 QUICK_GRID = {
-    **GRID, "layers": (1, 2), "neurons": (32,), "activation": ("relu",), "optimizer": ("adam",), "batch_size": (64,),
+    **GRID,
+    "layers": (1, 2),
+    "neurons": (32,),
+    "activation": ("relu",),
+    "optimizer": ("adam",),
+    "batch_size": (64,),
     "epochs": (2, 4),
-}  # fmt: skip
+}
 
 PREDEFINED: tuple[dict[str, Any], ...] = tuple(
     dict(zip(GRID, row, strict=True))
@@ -87,32 +95,57 @@ LOOP: dict[str, Any] = {
 
 # What anybody would try first; where a grid does not have a value, its own first one is.
 DEFAULT = {
-    "layers": 2, "neurons": 64, "activation": "relu", "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0
-}  # fmt: skip
+    "layers": 2,
+    "neurons": 64,
+    "activation": "relu",
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+}
 
 
 def build_of(grid: Mapping[str, Sequence[Any]]) -> Callable[[Any], Any]:
     """The build function of a grid's networks."""
-    defaults = {name: value if value in grid[name] else grid[name][0] for name, value in DEFAULT.items()}
-    return lambda hp: network(*(hp.Choice(name, list(grid[name]), default=defaults[name]) for name in defaults))
+    defaults = {
+        name: value if value in grid[name] else grid[name][0] for name, value in DEFAULT.items()
+    }
+    return lambda hp: network(
+        *(hp.Choice(name, list(grid[name]), default=defaults[name]) for name in defaults)
+    )
 
 
 def network(
-    layers: int, neurons: int, activation: str, optimizer: str, learning_rate: float, weight_decay: float
+    layers: int,
+    neurons: int,
+    activation: str,
+    optimizer: str,
+    learning_rate: float,
+    weight_decay: float,
 ) -> Any:
     """The compiled network of 28 x 28 images and ten classes."""
     import keras
 
     hidden = [keras.layers.Dense(neurons, activation=activation) for _ in range(layers)]
     model = keras.Sequential(
-        [keras.Input((28, 28)), keras.layers.Flatten(), *hidden, keras.layers.Dense(10, activation="softmax")]
+        [
+            keras.Input((28, 28)),
+            keras.layers.Flatten(),
+            *hidden,
+            keras.layers.Dense(10, activation="softmax"),
+        ]
     )
     of_momentum = {"momentum": {"momentum": 0.9}, "nesterov": {"momentum": 0.9, "nesterov": True}}
-    kinds = {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam, "rmsprop": keras.optimizers.RMSprop}
+    kinds = {
+        "adam": keras.optimizers.Adam,
+        "nadam": keras.optimizers.Nadam,
+        "rmsprop": keras.optimizers.RMSprop,
+    }
     kind = kinds.get(optimizer, keras.optimizers.SGD)
     rates = {"learning_rate": learning_rate, "weight_decay": weight_decay}
     model.compile(
-        kind(**rates, **of_momentum.get(optimizer, {})), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        kind(**rates, **of_momentum.get(optimizer, {})),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
     )
     return model
 
@@ -120,13 +153,27 @@ def network(
 def predefined(run: Run) -> None:
     """Eight set configurations, side by side."""
     data = images.load(run, QUICK_ROWS)
-    configs = tuple({**config, "epochs": 2} for config in PREDEFINED[:QUICK_PREDEFINED]) if run.quick else PREDEFINED
+    configs = (
+        tuple({**config, "epochs": 2} for config in PREDEFINED[:QUICK_PREDEFINED])
+        if run.quick
+        else PREDEFINED
+    )
     _check_budget(run, "predefined", configs, data)
     study = paceline.tune(
-        build, data, objective="val_accuracy", search=paceline.search.Given(configs), **LOOP,
-        validation=VALIDATION, final=False, refit=True, test_trials=True, budget=run.budget, seed=run.seed,
-        study=run.directory, display=run.display,
-    )  # fmt: skip
+        build,
+        data,
+        objective="val_accuracy",
+        search=paceline.search.Given(configs),
+        **LOOP,
+        validation=VALIDATION,
+        final=False,
+        refit=True,
+        test_trials=True,
+        budget=run.budget,
+        seed=run.seed,
+        study=run.directory,
+        display=run.display,
+    )
     table = writing.ranked(study)
     tests = {trial.number: trial.tests[0]["accuracy"] for trial in study.trials if trial.tests}
     table.insert(3, "test_accuracy", table["trial"].map(tests))
@@ -144,9 +191,19 @@ def yours(run: Run) -> None:
     run = replace(run, directory=run.directory / "-".join(str(value) for value in config.values()))
     _check_budget(run, "yours", [config], data)
     study = paceline.tune(
-        build, data, objective="val_accuracy", search=paceline.search.Given((config,)), **LOOP, validation=VALIDATION,
-        final=False, refit=False, budget=run.budget, seed=run.seed, study=run.directory, display=run.display,
-    )  # fmt: skip
+        build,
+        data,
+        objective="val_accuracy",
+        search=paceline.search.Given((config,)),
+        **LOOP,
+        validation=VALIDATION,
+        final=False,
+        refit=False,
+        budget=run.budget,
+        seed=run.seed,
+        study=run.directory,
+        display=run.display,
+    )
     writing.best(run, study, data)
 
 
@@ -156,25 +213,50 @@ def exhaustive(run: Run) -> None:
     grid = QUICK_GRID if run.quick else GRID
     configs, sampled = shuffled(grid, run.seed)
     settings: dict[str, Any] = {
-        "objective": "val_accuracy", "search": paceline.search.Given(tuple(configs)), "validation": VALIDATION,
-        "batch_size": paceline.Choice(list(grid["batch_size"])), "epochs": paceline.Choice(list(grid["epochs"])),
-        "seed": run.seed, "study": run.directory, "display": run.display,
-    }  # fmt: skip
+        "objective": "val_accuracy",
+        "search": paceline.search.Given(tuple(configs)),
+        "validation": VALIDATION,
+        "batch_size": paceline.Choice(list(grid["batch_size"])),
+        "epochs": paceline.Choice(list(grid["epochs"])),
+        "seed": run.seed,
+        "study": run.directory,
+        "display": run.display,
+    }
     began = time.monotonic()
     if _num_trained(run) < sampled:
         needed = _needed(configs, data)
-        run.say(f"{len(configs):,} configurations; by their steps and this machine's rate, {forecast.told(needed)}.")
+        run.say(
+            f"{len(configs):,} configurations; by their steps and this machine's rate, "
+            f"{forecast.told(needed)}."
+        )
         forecast.check(run.budget, "exhaustive", needed)
         run.say(f"Measuring the pace on {sampled} of them, drawn at random; they count.")
-        paceline.tune(build_of(grid), data, trials=sampled, budget=run.budget, final=False, refit=False, **settings)
+        paceline.tune(
+            build_of(grid),
+            data,
+            trials=sampled,
+            budget=run.budget,
+            final=False,
+            refit=False,
+            **settings,
+        )
     needed = forecast.left(paceline.load_study(run.directory), configs, alike="neurons")
     run.say(f"By the pace of what has trained, {forecast.told(needed)} to go.")
     budget = None if run.budget is None else run.budget - (time.monotonic() - began)
     forecast.check(budget, "exhaustive", needed)
     study = paceline.tune(
-        build_of(grid), data, trials=len(configs), budget=budget, final=2 if run.quick else 4, refit=True, **settings
+        build_of(grid),
+        data,
+        trials=len(configs),
+        budget=budget,
+        final=2 if run.quick else 4,
+        refit=True,
+        **settings,
     )
-    run.say(f"{len(study.trials):,} of {len(configs):,} configurations, {forecast.told(study.seconds)} in all.")
+    run.say(
+        f"{len(study.trials):,} of {len(configs):,} configurations, {forecast.told(study.seconds)} "
+        f"in all."
+    )
     table = writing.ranked(study)
     writing.table(run, "ranked", table)
     writing.effects(run, table, "val_accuracy", [name for name in grid if len(grid[name]) > 1])
@@ -188,10 +270,21 @@ def smart(run: Run) -> None:
     everything = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     _check_budget(run, "smart", everything[:: len(everything) // trials], data)
     study = paceline.tune(
-        build_of(grid), data, objective="val_accuracy", search="auto", trials=trials, validation=VALIDATION,
-        batch_size=paceline.Choice(list(grid["batch_size"])), epochs=max(grid["epochs"]),
-        final=False, refit=True, budget=run.budget, seed=run.seed, study=run.directory, display=run.display,
-    )  # fmt: skip
+        build_of(grid),
+        data,
+        objective="val_accuracy",
+        search="auto",
+        trials=trials,
+        validation=VALIDATION,
+        batch_size=paceline.Choice(list(grid["batch_size"])),
+        epochs=max(grid["epochs"]),
+        final=False,
+        refit=True,
+        budget=run.budget,
+        seed=run.seed,
+        study=run.directory,
+        display=run.display,
+    )
     writing.table(run, "trials", writing.ranked(study), shown=5)
     writing.best(run, study, data)
     _compare(run, study)
@@ -211,12 +304,18 @@ def _compare(run: Run, study: paceline.Study) -> None:
         run.say(f"Part exhaustive has not trained this configuration yet ({len(scores):,} so far).")
         return
     rank = 1 + sum(other > score for other in scores.values())
-    run.say(f"Among all {len(scores):,} it is number {rank}: {score:.4f}, where the best of all had {most:.4f}.")
+    run.say(
+        f"Among all {len(scores):,} it is number {rank}: {score:.4f}, where the best of all had "
+        f"{most:.4f}."
+    )
     final = every.record.final
     if final is not None and final.scores:
-        spread = float(np.mean([np.nanstd(final.scores_of(number), ddof=1) for number in final.finalists]))
+        spread = float(
+            np.mean([np.nanstd(final.scores_of(number), ddof=1) for number in final.finalists])
+        )
         run.say(
-            f"Two trainings of one configuration differ by {spread * np.sqrt(2):.4f} (standard deviation), so the "
+            f"Two trainings of one configuration differ by {spread * np.sqrt(2):.4f} (standard "
+            f"deviation), so the "
             f"difference of {most - score:.4f} is {_verdict(most - score, spread)}."
         )
     run.say(f"It took {100 * study.seconds / every.seconds:.1f} % of the time of all of them.")
@@ -241,10 +340,14 @@ def _check_budget(run: Run, part: str, configs: Sequence[Mapping[str, Any]], dat
 
 
 def _needed(configs: Sequence[Mapping[str, Any]], data: Any) -> float:
-    """Seconds for all of these configurations, before any was trained; the shorter are read off the longer."""
+    """Seconds for all of these configurations, before any was trained; the shorter are read off the
+    longer.
+    """
     rows = round(data.num_rows * (1 - VALIDATION))
     return forecast.seconds(
-        forecast.Training(_multiply_adds(config), rows, config["epochs"], config["batch_size"], program(config))
+        forecast.Training(
+            _multiply_adds(config), rows, config["epochs"], config["batch_size"], program(config)
+        )
         for config in forecast.longest(configs)
     )
 
@@ -256,7 +359,9 @@ def _multiply_adds(config: Mapping[str, Any]) -> int:
 
 def program(config: Mapping[str, Any]) -> tuple[Any, ...]:
     """Equal for configurations that differ in numbers alone, so that they train side by side."""
-    return tuple(config[name] for name in ("layers", "neurons", "activation", "optimizer", "batch_size"))
+    return tuple(
+        config[name] for name in ("layers", "neurons", "activation", "optimizer", "batch_size")
+    )
 
 
 def _key(config: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -264,15 +369,19 @@ def _key(config: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def shuffled(grid: Mapping[str, Sequence[Any]], seed: int) -> tuple[list[dict[str, Any]], int]:
-    """Every configuration, those of one in 18 programs of each width first, drawn at random; and how many these are.
+    """Every configuration, those of one in 18 programs of each width first, drawn at random; and
+    how many these are.
 
-    A sample of whole programs has the pace of the whole, since it is programs that are compiled, and whose
-    configurations train side by side.
+    A sample of whole programs has the pace of the whole, since it is programs that are compiled,
+    and whose configurations train side by side.
     """
     every = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     programs = list(dict.fromkeys(map(program, every)))
     order = np.random.default_rng(seed).permutation(len(programs)).tolist()
-    of_width = [[programs[place] for place in order if programs[place][1] == width] for width in grid["neurons"]]
+    of_width = [
+        [programs[place] for place in order if programs[place][1] == width]
+        for width in grid["neurons"]
+    ]
     first = {program for alike in of_width for program in alike[: math.ceil(len(alike) / 18)]}
     sample = [config for config in every if program(config) in first]
     return sample + [config for config in every if program(config) not in first], len(sample)

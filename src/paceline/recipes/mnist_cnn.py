@@ -1,14 +1,17 @@
 """A convolutional network, tuned: by random and by Bayesian search, beside the default one.
 
-MNIST. What may vary: the learning rate, 1e-3 to 1e-2; the number of convolution layers, 2, 4 or 6; the filters of each
-of them, 16, 32 or 64; dropout, 0 to 0.5. Layers are 3 x 3 with ReLU, and the image is halved after the first, the
-third, the fifth and the last, which keeps most of the work at 14 x 14 pixels: a processor can train that.
+MNIST. What may vary: the learning rate, 1e-3 to 1e-2; the number of convolution layers, 2, 4 or 6;
+the filters of each of them, 16, 32 or 64; dropout, 0 to 0.5. Layers are 3 x 3 with ReLU, and the
+image is halved after the first, the third, the fifth and the last, which keeps most of the work at
+14 x 14 pixels: a processor can train that.
 
 random, bayesian   12 configurations each, one epoch of 54,000 images, over which the learning rate goes down.
 winner             The better of the two winners, and the default network, trained for 5 epochs: test accuracy of both
-                   with 95 % intervals. The winner is then trained anew on all 60,000 images, tested, and saved.
+                   with 95 % intervals. The winner is then trained anew on all 60,000 images,
+                   tested, and saved.
 
-The filters of a layer matter only where there is that layer: `hp.conditional_scope` says so, and the search knows.
+The filters of a layer matter only where there is that layer: `hp.conditional_scope` says so, and
+the search knows.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,8 +31,12 @@ QUICK_LAYERS, QUICK_FILTERS = (2, 4), (8,)
 SHARE = 0.25  # of the rate of a matrix product that convolutions reach
 
 
-def build_of(rows: int, epochs: int, depths: Sequence[int], filters: Sequence[int]) -> Callable[[Any], Any]:
-    """The build function for so many training rows and epochs, over which the learning rate goes down."""
+def build_of(
+    rows: int, epochs: int, depths: Sequence[int], filters: Sequence[int]
+) -> Callable[[Any], Any]:
+    """The build function for so many training rows and epochs, over which the learning rate goes
+    down.
+    """
 
     def build(hp: Any) -> Any:
         import keras
@@ -38,7 +45,9 @@ def build_of(rows: int, epochs: int, depths: Sequence[int], filters: Sequence[in
         layers = hp.Choice("layers", list(depths))
         for number in range(1, max(depths) + 1):
             with hp.conditional_scope("layers", [depth for depth in depths if depth >= number]):
-                width = hp.Choice(f"filters_{number}", list(filters), default=filters[min(1, len(filters) - 1)])
+                width = hp.Choice(
+                    f"filters_{number}", list(filters), default=filters[min(1, len(filters) - 1)]
+                )
             if number <= layers:
                 model.add(keras.layers.Conv2D(width, 3, padding="same", activation="relu"))
                 if number in _halving(layers):
@@ -48,7 +57,9 @@ def build_of(rows: int, epochs: int, depths: Sequence[int], filters: Sequence[in
         model.add(keras.layers.Dense(10, activation="softmax"))
         peak = hp.Float("learning_rate", 1e-3, 1e-2, sampling="log", default=1e-3)
         rate = keras.optimizers.schedules.CosineDecay(peak, epochs * rows // BATCH_SIZE)
-        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile(
+            keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
         return model
 
     return build
@@ -71,11 +82,18 @@ def bayesian(run: Run) -> None:
 
 def _search(run: Run, search: str) -> None:
     data = images.load(run, QUICK_ROWS)
-    _check_budget(run, [{"layers": 4}] * (QUICK_TRIALS if run.quick else TRIALS), SEARCH_EPOCHS, data)
+    _check_budget(
+        run, [{"layers": 4}] * (QUICK_TRIALS if run.quick else TRIALS), SEARCH_EPOCHS, data
+    )
     study = paceline.tune(
-        _build(run, data, SEARCH_EPOCHS), data, search=search, trials=QUICK_TRIALS if run.quick else TRIALS,
-        epochs=SEARCH_EPOCHS, final=False, **_settings(run),
-    )  # fmt: skip
+        _build(run, data, SEARCH_EPOCHS),
+        data,
+        search=search,
+        trials=QUICK_TRIALS if run.quick else TRIALS,
+        epochs=SEARCH_EPOCHS,
+        final=False,
+        **_settings(run),
+    )
     writing.table(run, "trials", writing.ranked(study), shown=5)
     run.say(f"{len(study.trials)} trials in {forecast.told(study.seconds)}.")
 
@@ -83,26 +101,49 @@ def _search(run: Run, search: str) -> None:
 def winner(run: Run) -> None:
     """The winner and the default network, trained whole."""
     data, epochs = images.load(run, QUICK_ROWS), QUICK_EPOCHS if run.quick else EPOCHS
-    searched = max((run.study_of(part) for part in ("random", "bayesian")), key=lambda study: study.best.score or 0.0)
+    searched = max(
+        (run.study_of(part) for part in ("random", "bayesian")),
+        key=lambda study: study.best.score or 0.0,
+    )
     tuned, default = dict(searched.best.config), searched.space.default()
     _check_budget(run, [tuned, tuned, default], epochs, data)
     study = paceline.tune(
-        _build(run, data, epochs), data, search=paceline.search.Given((tuned, default)), epochs=epochs, schedule="full",
-        final=False, refit=True, test_trials=True, **_settings(run),
-    )  # fmt: skip
+        _build(run, data, epochs),
+        data,
+        search=paceline.search.Given((tuned, default)),
+        epochs=epochs,
+        schedule="full",
+        final=False,
+        refit=True,
+        test_trials=True,
+        **_settings(run),
+    )
     rows = []
     for trial in study.trials:
         right = round(trial.tests[0]["accuracy"] * len(data.y_test))
         share, low, high = writing.proportion(right, len(data.y_test))
         rows.append(
-            {"network": "default" if dict(trial.config) == default else "tuned", "val_accuracy": trial.score,
-             "test_accuracy": share, "low": low, "high": high, "seconds": trial.seconds, **trial.config}
-        )  # fmt: skip
-    run.say(f"Both trained for {epochs} epochs on the training images: test accuracy with 95 % intervals.")
+            {
+                "network": "default" if dict(trial.config) == default else "tuned",
+                "val_accuracy": trial.score,
+                "test_accuracy": share,
+                "low": low,
+                "high": high,
+                "seconds": trial.seconds,
+                **trial.config,
+            }
+        )
+    run.say(
+        f"Both trained for {epochs} epochs on the training images: test accuracy with 95 % "
+        f"intervals."
+    )
     writing.table(run, "comparison", pd.DataFrame(rows))
     lines = [
         writing.line(
-            number, str(row["network"]), range(1, epochs + 1), [m.metrics["val_accuracy"] for m in t.measurements]
+            number,
+            str(row["network"]),
+            range(1, epochs + 1),
+            [m.metrics["val_accuracy"] for m in t.measurements],
         )
         for number, (row, t) in enumerate(zip(rows, study.trials, strict=True))
     ]
@@ -118,9 +159,14 @@ def _build(run: Run, data: Any, epochs: int) -> Callable[[Any], Any]:
 def _settings(run: Run) -> dict[str, Any]:
     """What all parts share."""
     return {
-        "objective": "val_accuracy", "batch_size": BATCH_SIZE, "validation": VALIDATION, "budget": run.budget,
-        "seed": run.seed, "study": run.directory, "display": run.display,
-    }  # fmt: skip
+        "objective": "val_accuracy",
+        "batch_size": BATCH_SIZE,
+        "validation": VALIDATION,
+        "budget": run.budget,
+        "seed": run.seed,
+        "study": run.directory,
+        "display": run.display,
+    }
 
 
 def _check_budget(run: Run, configs: list[dict[str, Any]], epochs: int, data: Any) -> None:

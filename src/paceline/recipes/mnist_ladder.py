@@ -1,7 +1,7 @@
 """What each technique brings: one network on MNIST, changed in one thing from rung to rung.
 
-Four hidden layers of 60 units, batches of 64, 10 epochs, images in [0, 1], as such write-ups have it; 10 % of the
-training images validate. Each rung keeps what the one before it had:
+Four hidden layers of 60 units, batches of 64, 10 epochs, images in [0, 1], as such write-ups have
+it; 10 % of the training images validate. Each rung keeps what the one before it had:
 
 naive       sigmoid, Glorot's initial weights (Keras's own), plain gradient descent with learning rate 0.01
 he_normal   He's initial weights
@@ -11,9 +11,11 @@ batch_norm  batch normalisation after each hidden layer's weights
 dropout     dropout of 20 % after each hidden layer
 
 ladder   Every rung on five seeds, each with its own split, initial weights and batches: training and validation
-         accuracy after each epoch with bands, test accuracies with intervals, and which steps are real.
+         accuracy after each epoch with bands, test accuracies with intervals, and which steps are
+         real.
 
-A ladder that was published reads 11.3, 37.2, 92.2, 95.8, 96.5 and 88.9 %, from one seed each. What was found is said
+A ladder that was published reads 11.3, 37.2, 92.2, 95.8, 96.5 and 88.9 %, from one seed each. What
+was found is said
 beside it: above all, whether dropout costs eight points, as its last figure says.
 """
 
@@ -29,16 +31,29 @@ from paceline.recipes import Run, images, writing
 HIDDEN, UNITS, BATCH_SIZE, EPOCHS, SEEDS, VALIDATION = 4, 60, 64, 10, 5, 0.1
 QUICK_ROWS, QUICK_EPOCHS, QUICK_SEEDS = 3000, 2, 2
 PUBLISHED = {
-    "naive": 0.113, "he_normal": 0.372, "relu": 0.922, "adam": 0.958, "batch_norm": 0.965, "dropout": 0.889
-}  # fmt: skip
+    "naive": 0.113,
+    "he_normal": 0.372,
+    "relu": 0.922,
+    "adam": 0.958,
+    "batch_norm": 0.965,
+    "dropout": 0.889,
+}
 STEPS = [
-    ("naive", "he_normal"), ("he_normal", "relu"), ("relu", "elu"), ("relu", "adam"), ("adam", "batch_norm"),
+    ("naive", "he_normal"),
+    ("he_normal", "relu"),
+    ("relu", "elu"),
+    ("relu", "adam"),
+    ("adam", "batch_norm"),
     ("batch_norm", "dropout"),
-]  # fmt: skip
+]
 
 
 def network(
-    activation: str = "relu", init: str = "he_normal", optimizer: str = "adam", norm: bool = False, dropout: float = 0.0
+    activation: str = "relu",
+    init: str = "he_normal",
+    optimizer: str = "adam",
+    norm: bool = False,
+    dropout: float = 0.0,
 ) -> Callable[[Any], Any]:
     """The build function of one rung."""
 
@@ -77,10 +92,19 @@ def ladder(run: Run) -> None:
     """All rungs, side by side."""
     data = images.load(run, QUICK_ROWS)
     found = paceline.ladder(
-        RUNGS, data, steps=STEPS, seeds=QUICK_SEEDS if run.quick else SEEDS, objective="val_accuracy",
-        epochs=QUICK_EPOCHS if run.quick else EPOCHS, batch_size=BATCH_SIZE, validation=VALIDATION, budget=run.budget,
-        seed=run.seed, study=run.directory, display=run.display,
-    )  # fmt: skip
+        RUNGS,
+        data,
+        steps=STEPS,
+        seeds=QUICK_SEEDS if run.quick else SEEDS,
+        objective="val_accuracy",
+        epochs=QUICK_EPOCHS if run.quick else EPOCHS,
+        batch_size=BATCH_SIZE,
+        validation=VALIDATION,
+        budget=run.budget,
+        seed=run.seed,
+        study=run.directory,
+        display=run.display,
+    )
     for sentence in found.sentences:
         run.say(sentence)
     frame = found.summary()
@@ -97,26 +121,43 @@ def _curves(run: Run, curves: pd.DataFrame) -> None:
         lines = []
         for number, (name, rows) in enumerate(curves.groupby("rung", sort=False)):
             spread = {"type": "data", "array": rows[f"{metric}_sd"].tolist(), "visible": True}
-            lines.append(writing.line(number, str(name), rows["epoch"].tolist(), rows[metric].tolist(), error_y=spread))
+            lines.append(
+                writing.line(
+                    number, str(name), rows["epoch"].tolist(), rows[metric].tolist(), error_y=spread
+                )
+            )
         title = f"{part} accuracy: mean over seeds, and one standard deviation"
         writing.picture(run, f"curves_{part.lower()}", lines, title=title, xaxis_title="epochs")
 
 
 def published(run: Run, found: paceline.Ladder) -> None:
-    """Says which of the published figures could be one of our seeds, and what became of the last step."""
+    """Says which of the published figures could be one of our seeds, and what became of the last
+    step.
+    """
     scores = {str(name): rows["score"].tolist() for name, rows in found.scores().groupby("rung")}
     for name, claimed in PUBLISHED.items():
         if name in scores:
-            run.say(f"{name}: published {claimed:.3f}, {_weighed(claimed, scores[name], found.metric)}.")
+            run.say(
+                f"{name}: published {claimed:.3f}, {_weighed(claimed, scores[name], found.metric)}."
+            )
     before, after = scores.get("batch_norm"), scores.get("dropout")
     if before is None or after is None:
         return
     claimed = PUBLISHED["dropout"] - PUBLISHED["batch_norm"]
     differences = [b - a for a, b in zip(before, after, strict=True)]
     low, high = writing.one_more(differences, "difference")
-    verdict = "confirmed" if low <= claimed <= high and high < 0 else "refuted" if claimed < low else "left open"
+    verdict = (
+        "confirmed"
+        if low <= claimed <= high and high < 0
+        else "refuted"
+        if claimed < low
+        else "left open"
+    )
     told = ", ".join(f"{difference:+.4f}" for difference in differences)
-    run.say(f"Published is that dropout changes accuracy by {claimed:+.3f}; that is {verdict}: seed by seed {told}.")
+    run.say(
+        f"Published is that dropout changes accuracy by {claimed:+.3f}; that is {verdict}: seed by "
+        f"seed {told}."
+    )
 
 
 def _weighed(claimed: float, scores: Sequence[float], metric: str) -> str:

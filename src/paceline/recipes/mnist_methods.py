@@ -1,16 +1,18 @@
 """Grid, random and Bayesian search, side by side, with the same budget.
 
-MNIST; a network of two hidden layers. What may vary: units 32 to 512 in steps of 96, dropout 0 to 0.5, learning rate,
-batch size. Each method tries 30 configurations, each trained for 3 epochs on 54,000 images, over which the learning
-rate goes down to nought on a cosine.
+MNIST; a network of two hidden layers. What may vary: units 32 to 512 in steps of 96, dropout 0 to
+0.5, learning rate, batch size. Each method tries 30 configurations, each trained for 3 epochs on
+54,000 images, over which the learning rate goes down to nought on a cosine.
 
 grid, random, bayesian   The three searches. The grid is 2 x units, 3 x dropout, 5 x learning rate at one batch size:
                          more does not fit into 30.
 compare                  The three winners and the default network, each trained anew for 8 epochs, three times from
-                         seeds of its own: accuracy and loss on the test images and training time, with 95 % intervals.
-                         The best by validation is trained once more on all 60,000 images, tested, and saved.
+                         seeds of its own: accuracy and loss on the test images and training time,
+                         with 95 % intervals. The best by validation is trained once more on all
+                         60,000 images, tested, and saved.
 
-A search's own best score is the luckiest of 30, so it is not what is compared. The test images chose nothing.
+A search's own best score is the luckiest of 30, so it is not what is compared. The test images
+chose nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +55,9 @@ def points(sizes: Sizes) -> tuple[dict[str, Any], ...]:
 
 
 def build_of(rows: int, epochs: int, most_units: int) -> Callable[[Any], Any]:
-    """The build function for so many training rows and epochs, over which the learning rate goes down."""
+    """The build function for so many training rows and epochs, over which the learning rate goes
+    down.
+    """
 
     def build(hp: Any) -> Any:
         import keras
@@ -67,7 +71,9 @@ def build_of(rows: int, epochs: int, most_units: int) -> Callable[[Any], Any]:
             model.add(keras.layers.Dropout(dropout))
         model.add(keras.layers.Dense(10, activation="softmax"))
         rate = keras.optimizers.schedules.CosineDecay(peak, epochs * rows // hp.get("batch_size"))
-        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile(
+            keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
         return model
 
     return build
@@ -92,27 +98,44 @@ def _search(run: Run, part: str, search: Any) -> None:
     data, sizes = images.load(run, QUICK_ROWS), QUICK if run.quick else FULL
     _check_budget(run, part, points(sizes)[: sizes.trials], data, sizes.search_epochs)
     study = paceline.tune(
-        build_of(_rows(data), sizes.search_epochs, sizes.most_units), data, search=search, trials=sizes.trials,
-        schedule="full", final=False, **_settings(run, sizes, sizes.search_epochs),
-    )  # fmt: skip
+        build_of(_rows(data), sizes.search_epochs, sizes.most_units),
+        data,
+        search=search,
+        trials=sizes.trials,
+        schedule="full",
+        final=False,
+        **_settings(run, sizes, sizes.search_epochs),
+    )
     writing.table(run, "trials", writing.ranked(study), shown=5)
     run.say(f"{len(study.trials)} trials in {forecast.told(study.seconds)}.")
 
 
 def compare(run: Run) -> None:
-    """The winners and the default network, each from fresh seeds; the best is trained on everything, and saved."""
+    """The winners and the default network, each from fresh seeds; the best is trained on
+    everything, and saved.
+    """
     data, sizes = images.load(run, QUICK_ROWS), QUICK if run.quick else FULL
     studies = {part: run.study_of(part) for part in METHODS}
     configs = {part: dict(study.best.config) for part, study in studies.items()}
     configs["default"] = studies["random"].space.default()
     _check_budget(run, "compare", list(configs.values()) * (sizes.seeds + 1), data, sizes.epochs)
     study = paceline.tune(
-        build_of(_rows(data), sizes.epochs, sizes.most_units), data,
-        search=paceline.search.Given(tuple(configs.values())), repeats=sizes.seeds, test_trials=True, final=False,
-        refit=True, **_settings(run, sizes, sizes.epochs),
-    )  # fmt: skip
-    rows = [_row(name, _trial_of(study, config), studies.get(name)) for name, config in configs.items()]
-    run.say("Each from fresh seeds: test accuracy, test loss and seconds of training, with 95 % intervals.")
+        build_of(_rows(data), sizes.epochs, sizes.most_units),
+        data,
+        search=paceline.search.Given(tuple(configs.values())),
+        repeats=sizes.seeds,
+        test_trials=True,
+        final=False,
+        refit=True,
+        **_settings(run, sizes, sizes.epochs),
+    )
+    rows = [
+        _row(name, _trial_of(study, config), studies.get(name)) for name, config in configs.items()
+    ]
+    run.say(
+        "Each from fresh seeds: test accuracy, test loss and seconds of training, with 95 % "
+        "intervals."
+    )
     writing.table(run, "comparison", pd.DataFrame(rows))
     _draw(run, studies, rows)
     for name, config in configs.items():
@@ -141,7 +164,11 @@ def _draw(run: Run, studies: dict[str, paceline.Study], rows: list[dict[str, Any
     lines = []
     for number, (part, study) in enumerate(studies.items()):
         scores = [trial.score for trial in study.trials if trial.score is not None]
-        lines.append(writing.line(number, part, range(1, len(scores) + 1), np.maximum.accumulate(scores).tolist()))
+        lines.append(
+            writing.line(
+                number, part, range(1, len(scores) + 1), np.maximum.accumulate(scores).tolist()
+            )
+        )
     axes = {"xaxis_title": "trials", "yaxis_title": "validation accuracy"}
     writing.picture(run, "searches", lines, title="Best so far of each search", **axes)
     names, shares = [row["method"] for row in rows], [row["accuracy"] for row in rows]
@@ -151,7 +178,9 @@ def _draw(run: Run, studies: dict[str, paceline.Study], rows: list[dict[str, Any
     up, down = (np.where(none, 0.0, ends).tolist() for ends in (up, down))
     bars = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
     points = writing.line(0, "test accuracy", names, shares, mode="markers", error_y=bars)
-    writing.picture(run, "comparison", [points], title="Test accuracy of each winner, with 95 % intervals")
+    writing.picture(
+        run, "comparison", [points], title="Test accuracy of each winner, with 95 % intervals"
+    )
 
 
 def _trial_of(study: paceline.Study, config: dict[str, Any]) -> Any:
@@ -161,22 +190,34 @@ def _trial_of(study: paceline.Study, config: dict[str, Any]) -> Any:
 def _settings(run: Run, sizes: Sizes, epochs: int) -> dict[str, Any]:
     """What all parts share."""
     return {
-        "objective": "val_accuracy", "epochs": epochs, "batch_size": paceline.Choice(list(sizes.batch_sizes)),
-        "validation": VALIDATION, "budget": run.budget, "seed": run.seed, "study": run.directory,
+        "objective": "val_accuracy",
+        "epochs": epochs,
+        "batch_size": paceline.Choice(list(sizes.batch_sizes)),
+        "validation": VALIDATION,
+        "budget": run.budget,
+        "seed": run.seed,
+        "study": run.directory,
         "display": run.display,
-    }  # fmt: skip
+    }
 
 
 def _rows(data: Any) -> int:
     return int(data.num_rows * (1 - VALIDATION))
 
 
-def _check_budget(run: Run, part: str, configs: Sequence[dict[str, Any]], data: Any, epochs: int) -> None:
+def _check_budget(
+    run: Run, part: str, configs: Sequence[dict[str, Any]], data: Any, epochs: int
+) -> None:
     work = [
         forecast.Training(
-            c["units"] * (784 + c["units"] + 10), _rows(data), epochs, c["batch_size"],
+            c["units"] * (784 + c["units"] + 10),
+            _rows(data),
+            epochs,
+            c["batch_size"],
             (c["units"], c["batch_size"]),
         )
         for c in configs
-    ]  # fmt: skip
-    forecast.check(run.budget, part, 0.0 if (run.directory / "study.db").exists() else forecast.seconds(work))
+    ]
+    forecast.check(
+        run.budget, part, 0.0 if (run.directory / "study.db").exists() else forecast.seconds(work)
+    )

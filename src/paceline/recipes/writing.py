@@ -1,4 +1,6 @@
-"""What parts of recipes write beside their studies: tables as CSV, pictures as HTML; and what they say of them."""
+"""What parts of recipes write beside their studies: tables as CSV, pictures as HTML; and what they
+say of them.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,15 @@ if TYPE_CHECKING:
 
     import paceline
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
+_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)  # Okabe and Ito
 _SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star")
 
 
@@ -20,7 +30,9 @@ def table(run: Run, name: str, frame: "pd.DataFrame", shown: int = 10) -> None:
     run.directory.mkdir(parents=True, exist_ok=True)
     frame.to_csv(run.directory / f"{name}.csv", index=False)
     if shown:
-        text = frame.head(shown).to_string(index=False, float_format=lambda number: f"{number:.4g}", na_rep="")
+        text = frame.head(shown).to_string(
+            index=False, float_format=lambda number: f"{number:.4g}", na_rep=""
+        )
         run.say(text)
         more = "" if len(frame) <= shown else f"; the first {shown} of {len(frame):,}"
         run.say(f"({run.directory / f'{name}.csv'}{more})\n")
@@ -32,7 +44,9 @@ def trials(run: Run, study: "paceline.Study") -> None:
 
 
 def ranked(study: "paceline.Study") -> "pd.DataFrame":
-    """A study's completed trials, the best first: rank, trial, score, seconds, and a column for each hyperparameter."""
+    """A study's completed trials, the best first: rank, trial, score, seconds, and a column for
+    each hyperparameter.
+    """
     frame = study.trials_dataframe()
     objective = study.record.objective
     frame = frame[frame["state"] == "completed"].drop(columns="epochs")
@@ -60,7 +74,15 @@ def line(number: int, name: str, x: Sequence[Any], y: Sequence[Any], **more: Any
         "line": {"color": _COLOURS[number % len(_COLOURS)], "dash": dashes[number % len(dashes)]},
         "marker": {"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 7},
     }
-    return {"type": "scatter", "mode": "lines+markers", "name": name, "x": list(x), "y": list(y), **style, **more}
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": list(x),
+        "y": list(y),
+        **style,
+        **more,
+    }
 
 
 def proportion(correct: int, of: int) -> tuple[float, float, float]:
@@ -80,7 +102,9 @@ def mean(values: Sequence[float], metric: str) -> tuple[float, float, float]:
 
 
 def one_more(values: Sequence[float], metric: str) -> tuple[float, float]:
-    """Between what one more value would lie with 95 % probability, were all of them normal; see `student`."""
+    """Between what one more value would lie with 95 % probability, were all of them normal; see
+    `student`.
+    """
     import numpy as np
 
     numbers = np.asarray(values, dtype=np.float64)
@@ -96,7 +120,8 @@ def student(values: "np.ndarray[Any, Any]", metric: str, variance: float) -> tup
         variance: of what is to lie in it, in variances of one value.
 
     Returns:
-        Its ends; both NaN of a single value, and where all values are the same: they have no spread to go by.
+        Its ends; both NaN of a single value, and where all values are the same: they have no spread
+        to go by.
     """
     import numpy as np
     from scipy.stats import t
@@ -106,50 +131,88 @@ def student(values: "np.ndarray[Any, Any]", metric: str, variance: float) -> tup
     if len(values) < 2 or not np.ptp(values):
         return float("nan"), float("nan")
     half = float(t.ppf(0.975, len(values) - 1)) * values.std(ddof=1) * np.sqrt(variance)
-    return clipped(float(values.mean() - half), float(values.mean() + half), metric, values.tolist())
+    return clipped(
+        float(values.mean() - half), float(values.mean() + half), metric, values.tolist()
+    )
 
 
 def predicted(study: "paceline.Study", x: Any) -> "np.ndarray[Any, Any]":
     """The classes that a study's best model gives these rows, int (rows,)."""
     import numpy as np
 
-    found: np.ndarray[Any, Any] = np.argmax(study.best_model().predict(x, batch_size=512, verbose=0), axis=1)
+    found: np.ndarray[Any, Any] = np.argmax(
+        study.best_model().predict(x, batch_size=512, verbose=0), axis=1
+    )
     return found
 
 
 def confusion(run: Run, truth: Any, found: Any, class_names: Sequence[str]) -> None:
-    """Writes the confusion matrix as ``confusion.csv`` and ``confusion.html``, and says the most frequent mistakes."""
+    """Writes the confusion matrix as ``confusion.csv`` and ``confusion.html``, and says the most
+    frequent mistakes.
+    """
     import numpy as np
     import pandas as pd
 
     size = max(len(class_names), int(max(np.max(truth), np.max(found))) + 1)
-    names = list(class_names) if len(class_names) == size else [str(number) for number in range(size)]
+    names = (
+        list(class_names) if len(class_names) == size else [str(number) for number in range(size)]
+    )
     counts = np.zeros((size, size), dtype=int)
     np.add.at(counts, (np.asarray(truth), np.asarray(found)), 1)
     frame = pd.DataFrame(counts, columns=names)
     frame.insert(0, "truth", names)
     table(run, "confusion", frame, shown=0)
     text = [[str(count) for count in row] for row in counts.tolist()]
-    cells = {"z": np.log1p(counts).tolist(), "text": text, "texttemplate": "%{text}", "showscale": False}
+    cells = {
+        "z": np.log1p(counts).tolist(),
+        "text": text,
+        "texttemplate": "%{text}",
+        "showscale": False,
+    }
     heat = {"type": "heatmap", "x": names, "y": names, "colorscale": "Blues", **cells}
     axes = {"xaxis_title": "predicted", "yaxis": {"title": "true", "autorange": "reversed"}}
-    picture(run, "confusion", [heat], title="Confusion matrix of the test part", width=800, height=750, **axes)
+    picture(
+        run,
+        "confusion",
+        [heat],
+        title="Confusion matrix of the test part",
+        width=800,
+        height=750,
+        **axes,
+    )
     mistakes = np.where(np.eye(size, dtype=bool), 0, counts)
-    worst = [divmod(int(place), size) for place in np.argsort(-mistakes, axis=None, kind="stable")[:3]]
-    listed = "; ".join(f"{names[i]} as {names[j]} ({mistakes[i, j]})" for i, j in worst if mistakes[i, j])
-    run.say(f"Confusion matrix: {run.directory / 'confusion.csv'}. Most frequent mistakes: {listed or 'none'}.")
+    worst = [
+        divmod(int(place), size) for place in np.argsort(-mistakes, axis=None, kind="stable")[:3]
+    ]
+    listed = "; ".join(
+        f"{names[i]} as {names[j]} ({mistakes[i, j]})" for i, j in worst if mistakes[i, j]
+    )
+    run.say(
+        f"Confusion matrix: {run.directory / 'confusion.csv'}. Most frequent mistakes: "
+        f"{listed or 'none'}."
+    )
 
 
 def best(run: Run, study: "paceline.Study", data: Any) -> float:
-    """Says what a study's best network is and what it reached, with its confusion matrix; its test accuracy."""
+    """Says what a study's best network is and what it reached, with its confusion matrix; its test
+    accuracy.
+    """
     chosen, tested = study.best, study.record.tested
-    run.say("Best configuration: " + ", ".join(f"{name} {value}" for name, value in chosen.config.items()))
+    run.say(
+        "Best configuration: "
+        + ", ".join(f"{name} {value}" for name, value in chosen.config.items())
+    )
     found = predicted(study, data.x_test)
     share, low, high = proportion(int((found == data.y_test).sum()), len(found))
     anew = tested is not None and tested.refitted
-    how = "trained anew on training and validation images" if anew else "as trained on the training images"
+    how = (
+        "trained anew on training and validation images"
+        if anew
+        else "as trained on the training images"
+    )
     run.say(
-        f"Validation accuracy {chosen.score:.4f}. Test accuracy {share:.4f} (95 % interval {low:.4f} to {high:.4f}),"
+        f"Validation accuracy {chosen.score:.4f}. Test accuracy {share:.4f} (95 % interval "
+        f"{low:.4f} to {high:.4f}),"
     )
     run.say(f"{how}; the model is {study.directory / 'best.keras'}.")
     confusion(run, data.y_test, found, data.class_names)
@@ -157,9 +220,11 @@ def best(run: Run, study: "paceline.Study", data: Any) -> float:
 
 
 def effects(run: Run, frame: "pd.DataFrame", metric: str, names: Sequence[str]) -> None:
-    """What each value does on average over all others, and what each hyperparameter explains: of a full grid.
+    """What each value does on average over all others, and what each hyperparameter explains: of a
+    full grid.
 
-    Over a full grid the averages are exact, and a hyperparameter's share is the variance of its averages over the
+    Over a full grid the averages are exact, and a hyperparameter's share is the variance of its
+    averages over the
     variance of all scores: the main effects of an analysis of variance.
 
     Args:
@@ -176,12 +241,26 @@ def effects(run: Run, frame: "pd.DataFrame", metric: str, names: Sequence[str]) 
         groups = frame.groupby(name)[metric]
         shares[name] = float(groups.transform("mean").var(ddof=0)) / total if total > 0 else 0.0
         rows += [
-            {"hyperparameter": name, "value": value, "mean": scores.mean(), "best": scores.max(), "share": shares[name]}
+            {
+                "hyperparameter": name,
+                "value": value,
+                "mean": scores.mean(),
+                "best": scores.max(),
+                "share": shares[name],
+            }
             for value, scores in groups
         ]
     told = pd.DataFrame(rows).sort_values("share", ascending=False, kind="stable")
-    run.say(f"{metric} by the values of each hyperparameter, over all the others; share: of the variance explained.")
+    run.say(
+        f"{metric} by the values of each hyperparameter, over all the others; share: of the "
+        f"variance explained."
+    )
     table(run, "effects", told, shown=len(told))
     ordered = sorted(names, key=lambda name: shares[name])
-    bars = {"type": "bar", "orientation": "h", "x": [shares[name] for name in ordered], "y": ordered}
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [shares[name] for name in ordered],
+        "y": ordered,
+    }
     picture(run, "effects", [bars], title="Share of the variance explained", xaxis_tickformat=".0%")

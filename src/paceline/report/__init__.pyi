@@ -1,4 +1,6 @@
-"""The names of this package, once: type checkers read this file, and `lazy_loader` loads each at its first use."""
+"""The names of this package, once: type checkers read this file, and `lazy_loader` loads each at
+its first use.
+"""
 
 from .display import Display as Display
 from .display import watch as watch

@@ -14,9 +14,11 @@ class Gain:
 
     Attributes:
         name: of the hyperparameter.
-        side: where it was changed: at the default configuration (towards the winner), or at the winner (back).
+        side: where it was changed: at the default configuration (towards the winner), or at the
+            winner (back).
         before, after: its value.
-        gain: by how much the winner's value is better, in the metric's unit; below 0 where it is worse.
+        gain: by how much the winner's value is better, in the metric's unit; below 0 where it is
+            worse.
         low, high: 95 % interval of the gain, over the pairs and for all changes together (Holm).
         p: of no difference, corrected likewise.
         num_pairs: on which both were measured.
@@ -39,7 +41,9 @@ class Gain:
 
 
 def gains_of(record: Record) -> list[Gain]:
-    """Every change that was measured on two pairs at least, at the default first; empty without an ablation."""
+    """Every change that was measured on two pairs at least, at the default first; empty without an
+    ablation.
+    """
     import numpy as np
 
     from paceline.stats.pairs import compare
@@ -48,7 +52,10 @@ def gains_of(record: Record) -> list[Gain]:
     if ablation is None:
         return []
     sign = -record.objective.loss(1.0)
-    configs = {Side.DEFAULT: record.trials[ablation.default].config, Side.WINNER: record.trials[ablation.winner].config}
+    configs = {
+        Side.DEFAULT: record.trials[ablation.default].config,
+        Side.WINNER: record.trials[ablation.winner].config,
+    }
     found = []
     for side in Side:
         start, goal = configs[side], configs[Side.WINNER if side is Side.DEFAULT else Side.DEFAULT]
@@ -74,14 +81,18 @@ def lines(record: Record) -> Iterator[str]:
     if ablation is None or not gains:
         return
     yield (
-        f"What each change from the default (trial {ablation.default}) to the winner (trial {ablation.winner}) is "
-        f"worth in {record.objective.metric}, measured with {gains[0].num_pairs} {words.pairs(ablation.splits)}:"
+        f"What each change from the default (trial {ablation.default}) to the winner (trial "
+        f"{ablation.winner}) is "
+        f"worth in {record.objective.metric}, measured with {gains[0].num_pairs} "
+        f"{words.pairs(ablation.splits)}:"
     )
     width = max(len(gain.name) for gain in gains)
     for side, told in ((Side.DEFAULT, "made at the default"), (Side.WINNER, "kept at the winner")):
         own = sorted((gain for gain in gains if gain.side is side), key=lambda gain: -gain.gain)
         for gain in own:
-            first, second = (gain.before, gain.after) if side is Side.DEFAULT else (gain.after, gain.before)
+            first, second = (
+                (gain.before, gain.after) if side is Side.DEFAULT else (gain.after, gain.before)
+            )
             interval = f"({words.number(gain.low)} to {words.number(gain.high)})"
             doubt = "" if gain.is_real else ", not told from none"
             change = f"{words.value(first)} → {words.value(second)}"

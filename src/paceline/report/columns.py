@@ -8,7 +8,9 @@ _SHOWN = 12  # columns that are named of those that became the same
 
 
 def became(record: Record) -> list[tuple[str, str]]:
-    """Each column of the study's table with what became of it; empty where the data are no table."""
+    """Each column of the study's table with what became of it; empty where the data are no
+    table.
+    """
     preparation = None if record.created is None else record.created.data.get("preparation")
     return [(name, told) for name, told in (preparation or {}).get("became", ())]
 
@@ -17,7 +19,9 @@ def rows_of_model(record: Record) -> Iterator[str]:
     """How rows of a table reach the model, where they hold more than numbers."""
     preparation = {} if record.created is None else record.created.data.get("preparation") or {}
     columns = preparation.get("columns", ())
-    if any(column["kind"] == "categorical" or (column["form"] or {}).get("date") for column in columns):
+    if any(
+        column["kind"] == "categorical" or (column["form"] or {}).get("date") for column in columns
+    ):
         yield "It takes rows of numbers: study.prepare(frame) makes them of the table's columns."
 
 

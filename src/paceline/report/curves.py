@@ -1,4 +1,6 @@
-"""How the search went, as numbers: the best so far, the learning curves, and what luck alone would have reached."""
+"""How the search went, as numbers: the best so far, the learning curves, and what luck alone would
+have reached.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,11 +36,16 @@ class Progress:
 
 
 def progress(record: Record, ended: Mapping[int, float]) -> Progress:
-    """How the best score came about; ``ended`` is the second in which each trial ended, by number."""
+    """How the best score came about; ``ended`` is the second in which each trial ended, by
+    number.
+    """
     order = sorted(ended, key=lambda number: (ended[number], number))
     trials = tuple(record.trial(number) for number in order)
     trained = [0 if trial.shares is not None else len(trial.measurements) for trial in trials]
-    scores = np.array([_score(t) if t.state is TrialState.COMPLETED else math.nan for t in trials], dtype=np.float64)
+    scores = np.array(
+        [_score(t) if t.state is TrialState.COMPLETED else math.nan for t in trials],
+        dtype=np.float64,
+    )
     sign = record.objective.loss(1.0) if trials else 1.0
     return Progress(
         trials,

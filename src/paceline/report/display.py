@@ -46,8 +46,8 @@ def watch(
     """An observer that shows how a search goes on, on standard error.
 
     Args:
-        display: True: a live display on a terminal, plain lines elsewhere; ``"auto"``: the live display on a terminal,
-            nothing elsewhere; False: nothing.
+        display: True: a live display on a terminal, plain lines elsewhere; ``"auto"``: the live
+            display on a terminal, nothing elsewhere; False: nothing.
         trials: the session's limit, as in `paceline.tune`.
         seconds: the same.
         opening: what is said before the first event.
@@ -59,7 +59,11 @@ def watch(
         yield None
         return
     tally = Tally(trials, seconds)
-    with LiveDisplay(tally, out, opening) if is_terminal else PlainLines(tally, out, opening) as shown:
+    with (
+        LiveDisplay(tally, out, opening)
+        if is_terminal
+        else PlainLines(tally, out, opening) as shown
+    ):
         yield shown
 
 
@@ -103,7 +107,9 @@ class PlainLines:
 
 
 class LiveDisplay:
-    """A few lines that are drawn again by a thread, a few times a second; events are only counted."""
+    """A few lines that are drawn again by a thread, a few times a second; events are only
+    counted.
+    """
 
     def __init__(self, tally: Tally, stream: TextIO, opening: str) -> None:
         from rich.live import Live
@@ -113,7 +119,10 @@ class LiveDisplay:
         self._tally, self._opening = tally, opening
         self._console = console(stream)
         self._live = Live(
-            console=self._console, get_renderable=self._draw, refresh_per_second=_FRAMES, vertical_overflow="crop"
+            console=self._console,
+            get_renderable=self._draw,
+            refresh_per_second=_FRAMES,
+            vertical_overflow="crop",
         )
 
     def __enter__(self) -> Self:
@@ -144,10 +153,17 @@ class LiveDisplay:
         part = tally.fraction()
         bar = ProgressBar(total=1.0, completed=part or 0.0, width=_BAR_WIDTH, pulse=part is None)
         first = Table.grid(padding=(0, 2))
-        first.add_row(bar, Text(", ".join([_trials(tally), words.duration(tally.elapsed), *_left(tally)])))
-        lines: list[RenderableType] = [first, Text(_activity(tally), overflow="ellipsis", no_wrap=True)]
+        first.add_row(
+            bar, Text(", ".join([_trials(tally), words.duration(tally.elapsed), *_left(tally)]))
+        )
+        lines: list[RenderableType] = [
+            first,
+            Text(_activity(tally), overflow="ellipsis", no_wrap=True),
+        ]
         if tally.best is not None:
-            lines.append(Text(printable(best(tally)), style="bold", overflow="ellipsis", no_wrap=True))
+            lines.append(
+                Text(printable(best(tally)), style="bold", overflow="ellipsis", no_wrap=True)
+            )
         return Group(*lines)
 
 
@@ -156,7 +172,9 @@ def status(tally: Tally) -> str:
     told = [_trials(tally), _activity(tally), *_left(tally)]
     score = tally.best
     if score is not None and tally.record is not None:
-        told.append(f"best {tally.record.objective.metric} {words.number(score[1])} (trial {score[0]})")
+        told.append(
+            f"best {tally.record.objective.metric} {words.number(score[1])} (trial {score[0]})"
+        )
     return f"{words.duration(tally.elapsed)}: {', '.join(told)}."
 
 
@@ -179,7 +197,9 @@ def _left(tally: Tally) -> list[str]:
     seconds = tally.seconds_left()
     if not seconds or (tally.total is not None and tally.ended >= tally.total):
         return []
-    return [f"about {words.duration(seconds) if seconds >= 10 else f'{max(1, round(seconds))} s'} left"]
+    return [
+        f"about {words.duration(seconds) if seconds >= 10 else f'{max(1, round(seconds))} s'} left"
+    ]
 
 
 def _activity(tally: Tally) -> str:
@@ -189,7 +209,11 @@ def _activity(tally: Tally) -> str:
     elif tally.total is not None and tally.ended >= tally.total:
         told = ["saving and testing the best model" if tally.has_model else "finishing"]
     else:
-        told = [f"{words.count(tally.running, 'lane')} running" if tally.running else "preparing the next networks"]
+        told = [
+            f"{words.count(tally.running, 'lane')} running"
+            if tally.running
+            else "preparing the next networks"
+        ]
         rate = tally.steps_per_second()
         if rate:
             told.append(f"{words.number(rate)} model-steps per second")

@@ -13,8 +13,11 @@ from paceline.report.show import Summary, read
 from paceline.store.files import write_text
 from paceline.store.paths import REPORT
 
-# nothing is loaded from anywhere, and what users typed is never run: the page's own scripts are the only ones
-_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+# nothing is loaded from anywhere, and what users typed is never run: the page's own scripts are the
+# only ones
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+)
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -49,7 +52,9 @@ _PAGE = """<!doctype html>
 """
 
 
-def write_report(directory: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> Path:
+def write_report(
+    directory: str | os.PathLike[str], path: str | os.PathLike[str] | None = None
+) -> Path:
     """Writes a study's report, finished or not.
 
     Args:
@@ -74,7 +79,8 @@ def write(summary: Summary, path: str | os.PathLike[str] | None = None) -> Path:
     except PacelineError as error:
         reason = getattr(error.__cause__, "strerror", None) or error
         raise InvalidInput(
-            f"the report {target} cannot be written ({reason})", expected="a file in a folder that is there"
+            f"the report {target} cannot be written ({reason})",
+            expected="a file in a folder that is there",
         ) from error
     return target
 
@@ -89,11 +95,19 @@ def assemble(title: str, subtitle: str, shown: Sequence[Panel]) -> str:
     from plotly.offline import get_plotlyjs
 
     return _PAGE.format(
-        policy=_POLICY, title=text(title), subtitle=text(subtitle), styles=styles(),
-        links="".join(f'<li><a href="#{text(one.name)}">{text(one.title)}</a></li>' for one in shown),
-        sections="\n".join(map(section, shown)), plotly=get_plotlyjs(), script=script(),
-        figures=figures_json(shown), version=version("paceline"),
-    )  # fmt: skip
+        policy=_POLICY,
+        title=text(title),
+        subtitle=text(subtitle),
+        styles=styles(),
+        links="".join(
+            f'<li><a href="#{text(one.name)}">{text(one.title)}</a></li>' for one in shown
+        ),
+        sections="\n".join(map(section, shown)),
+        plotly=get_plotlyjs(),
+        script=script(),
+        figures=figures_json(shown),
+        version=version("paceline"),
+    )
 
 
 def section(panel: Panel) -> str:
@@ -107,8 +121,12 @@ def section(panel: Panel) -> str:
 
 
 def figures_json(shown: Sequence[Panel]) -> str:
-    """All figures by panel, as JSON that can stand in a script element: no text in it can end that element."""
-    figures = {panel.name: [{"name": one.name, **one.plotly} for one in panel.figures] for panel in shown}
+    """All figures by panel, as JSON that can stand in a script element: no text in it can end that
+    element.
+    """
+    figures = {
+        panel.name: [{"name": one.name, **one.plotly} for one in panel.figures] for panel in shown
+    }
     told = json.dumps(figures, allow_nan=False, separators=(",", ":"))
     return told.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

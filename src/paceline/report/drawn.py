@@ -1,4 +1,6 @@
-"""Which trials of a large study a page shows: all of few, else the best and a fixed choice of the others."""
+"""Which trials of a large study a page shows: all of few, else the best and a fixed choice of the
+others.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -37,11 +39,13 @@ class Drawn:
 
 
 def drawn(numbers: Sequence[int], ranked: Sequence[int], most: int) -> Drawn:
-    """A choice of trials that does not depend on how they did, but for the best, which are always in it.
+    """A choice of trials that does not depend on how they did, but for the best, which are always
+    in it.
 
-    A trial stays in it while the study grows, until the others have to become half as many: so a live page changes
-    little. Neither does it follow any period, such as that of a schedule's brackets: multiples of the golden ratio are
-    spread evenly over the unit interval (Weyl), and those that fall into its beginning are taken.
+    A trial stays in it while the study grows, until the others have to become half as many: so a
+    live page changes little. Neither does it follow any period, such as that of a schedule's
+    brackets: multiples of the golden ratio are spread evenly over the unit interval (Weyl), and
+    those that fall into its beginning are taken.
 
     Args:
         numbers: of the trials to choose from.

@@ -1,4 +1,6 @@
-"""Which trials say what mattered, and what of their losses is looked at; see ``docs/design/0010-importance.md``."""
+"""Which trials say what mattered, and what of their losses is looked at; see
+``docs/design/0010-importance.md``.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,12 +15,15 @@ if TYPE_CHECKING:
     from paceline.stats.importance import Variance
 
 MOST_LOSSES = 300
-"""That are looked at: the time it takes grows with their number's cube, and more tell little more."""
+"""That are looked at: the time it takes grows with their number's cube, and more tell little
+more.
+"""
 
 _EVEN = ("sobol", "random", "grid")
 _DIVERGED = "diverged"
 _STEP, _NUM_STEPS = 3, 3  # a trial's losses are read after E, E / 3, E / 9 and E / 27 epochs
-_LEAST_FULL = 40  # trials trained in full that are taken before any other, where there are more than can be taken
+# trials trained in full that are taken before any other, where there are more than can be taken
+_LEAST_FULL = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +32,10 @@ class Evidence:
 
     Attributes:
         table: their losses, at most `MOST_LOSSES` of them.
-        num_known: how many trials there were to look at; more than in the table where it holds a part of them.
-        num_failed: trials that failed for another reason than a score that is not finite, and say nothing.
+        num_known: how many trials there were to look at; more than in the table where it holds a
+            part of them.
+        num_failed: trials that failed for another reason than a score that is not finite, and say
+            nothing.
     """
 
     table: Table
@@ -42,7 +49,11 @@ class Evidence:
         if count < self.num_known:
             told.append(f"{count:,} of {self.num_known:,} trials were looked at.")
         if self.num_failed:
-            trials = "1 trial that failed is" if self.num_failed == 1 else f"{self.num_failed:,} trials that failed are"
+            trials = (
+                "1 trial that failed is"
+                if self.num_failed == 1
+                else f"{self.num_failed:,} trials that failed are"
+            )
             told.append(f"{trials} left out, so this holds only where trials do not fail.")
         return " ".join(told)
 
@@ -64,10 +75,15 @@ def evidence(record: Record) -> Evidence:
     outside = {number for number, config in record.moved.items() if config is None}
     inside = {number: trial for number, trial in record.trials.items() if number not in outside}
     counted = [number for number, trial in inside.items() if _counts(trial, record)]
-    num_failed = sum(trial.state is TrialState.FAILED and not _has_diverged(trial, record) for trial in inside.values())
+    num_failed = sum(
+        trial.state is TrialState.FAILED and not _has_diverged(trial, record)
+        for trial in inside.values()
+    )
     chosen = _chosen(record, counted)
     full = max((trial.epochs for trial in chosen), default=1)
-    rows = [(trial, epoch, loss) for trial in chosen for epoch, loss in _losses(trial, record, full)]
+    rows = [
+        (trial, epoch, loss) for trial in chosen for epoch, loss in _losses(trial, record, full)
+    ]
     table = Table.of(
         record.space,
         [trial.config for trial, _, _ in rows],
@@ -76,7 +92,9 @@ def evidence(record: Record) -> Evidence:
         epochs=[epoch for _, epoch, _ in rows],
         even=[trial.origin in _EVEN for trial, _, _ in rows],
     )
-    return Evidence(table, len(counted) if len(chosen) < len(counted) else table.num_trials, num_failed)
+    return Evidence(
+        table, len(counted) if len(chosen) < len(counted) else table.num_trials, num_failed
+    )
 
 
 def _has_diverged(trial: Trial, record: Record) -> bool:
@@ -91,7 +109,9 @@ def _counts(trial: Trial, record: Record) -> bool:
 
 
 def _chosen(record: Record, counted: Sequence[int]) -> list[Trial]:
-    """Trials with `MOST_LOSSES` losses at most, from all over the study; those trained in full come first."""
+    """Trials with `MOST_LOSSES` losses at most, from all over the study; those trained in full come
+    first.
+    """
     trials = [record.trials[number] for number in counted]
     stopped = [trial for trial in trials if trial.state is TrialState.STOPPED]
     if not stopped:
@@ -107,7 +127,9 @@ def _chosen(record: Record, counted: Sequence[int]) -> list[Trial]:
 
 
 def _observed(record: Record, trials: Iterable[Trial]) -> Iterator[Trial]:
-    """The same trials with their measurements, and their configurations in the space as it stands."""
+    """The same trials with their measurements, and their configurations in the space as it
+    stands.
+    """
     for trial in trials:
         known = record.observation(trial.number)
         if known is not None:
@@ -115,18 +137,24 @@ def _observed(record: Record, trials: Iterable[Trial]) -> Iterator[Trial]:
 
 
 def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:
-    """At most so many of them, at equal distances; of those that were drawn evenly at least half as many."""
+    """At most so many of them, at equal distances; of those that were drawn evenly at least half as
+    many.
+    """
     if len(trials) <= most:
         return list(trials)
     even = [trial for trial in trials if trial.origin in _EVEN]
     others = [trial for trial in trials if trial.origin not in _EVEN]
-    num_even = min(len(even), max(most // 2, most - len(others), round(most * len(even) / len(trials))))
+    num_even = min(
+        len(even), max(most // 2, most - len(others), round(most * len(even) / len(trials)))
+    )
     parts = ((even, num_even), (others, most - num_even))
     return [part[place * len(part) // count] for part, count in parts for place in range(count)]
 
 
 def _epochs(trial: Trial) -> Iterator[int]:
-    """After which epochs a trial's losses are looked at: some steps of its full training, and its last."""
+    """After which epochs a trial's losses are looked at: some steps of its full training, and its
+    last.
+    """
     last = trial.measurements[-1].epoch if trial.measurements else trial.epochs
     steps = {max(1, round(trial.epochs / _STEP**step)) for step in range(1, _NUM_STEPS + 1)}
     yield from sorted({*(step for step in steps if step < last), last})

@@ -1,4 +1,6 @@
-"""What a study's trials say when taken together, as data frames; see the methods of `paceline.report.Study`."""
+"""What a study's trials say when taken together, as data frames; see the methods of
+`paceline.report.Study`.
+"""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -23,12 +25,16 @@ def importance(record: Record) -> "pd.DataFrame":
     variance = evidence(record).variance()
     rows = [
         {
-            "hyperparameter": share.names[0], **_told(variance, share),
-            **_told(variance, among, ("best", "best_low", "best_high")), **_judged(variance, share),
+            "hyperparameter": share.names[0],
+            **_told(variance, share),
+            **_told(variance, among, ("best", "best_low", "best_high")),
+            **_judged(variance, share),
         }
         for share, among in zip(variance.shares(), variance.best(), strict=True)
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows).sort_values("share", ascending=False, kind="stable", ignore_index=True)
+    ]
+    frame = pd.DataFrame(rows).sort_values(
+        "share", ascending=False, kind="stable", ignore_index=True
+    )
     frame.attrs["reason"] = variance.quality.doubt
     return frame
 
@@ -60,11 +66,18 @@ def ablation(record: Record) -> "pd.DataFrame":
 
     rows = [
         {
-            "hyperparameter": one.name, "side": str(one.side), "before": one.before, "after": one.after,
-            "gain": one.gain, "low": one.low, "high": one.high, "p": one.p, "num_pairs": one.num_pairs,
+            "hyperparameter": one.name,
+            "side": str(one.side),
+            "before": one.before,
+            "after": one.after,
+            "gain": one.gain,
+            "low": one.low,
+            "high": one.high,
+            "p": one.p,
+            "num_pairs": one.num_pairs,
         }
         for one in gains_of(record)
-    ]  # fmt: skip
+    ]
     columns = ["hyperparameter", "side", "before", "after", "gain", "low", "high", "p", "num_pairs"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -76,11 +89,24 @@ def interactions(record: Record) -> "pd.DataFrame":
     variance = evidence(record).variance()
     rows = [
         {
-            "first": pair.names[0], "second": pair.names[1], **_told(variance, pair), **_judged(variance, pair),
+            "first": pair.names[0],
+            "second": pair.names[1],
+            **_told(variance, pair),
+            **_judged(variance, pair),
         }
         for pair in variance.interactions()
-    ]  # fmt: skip
-    columns = ["first", "second", "share", "low", "high", "num_trials", "r2", "rank_correlation", "sure"]
+    ]
+    columns = [
+        "first",
+        "second",
+        "share",
+        "low",
+        "high",
+        "num_trials",
+        "r2",
+        "rank_correlation",
+        "sure",
+    ]
     frame = pd.DataFrame(rows, columns=columns)
     frame.attrs["reason"] = variance.quality.doubt
     return frame
@@ -98,10 +124,14 @@ def dependence(record: Record, name: str) -> "pd.DataFrame":
     ends = (found.low, found.high) if sign > 0 else (-found.high, -found.low)
     frame = pd.DataFrame(
         {
-            "value": list(found.values), "score": sign * found.mean, "low": ends[0], "high": ends[1],
-            "num_trials": found.num_trials, "supported": found.supported,
+            "value": list(found.values),
+            "score": sign * found.mean,
+            "low": ends[0],
+            "high": ends[1],
+            "num_trials": found.num_trials,
+            "supported": found.supported,
         }
-    )  # fmt: skip
+    )
     frame.attrs["reason"] = variance.quality.doubt
     if variance.quality.doubt:
         frame[["score", "low", "high"]] = math.nan
@@ -113,7 +143,12 @@ def curves(summary: Summary) -> "pd.DataFrame":
     import pandas as pd
 
     found = progress(summary.record, summary.timeline.ended)
-    columns = {"epochs": found.epochs.astype(int), "seconds": found.seconds, "score": found.scores, "best": found.best}
+    columns = {
+        "epochs": found.epochs.astype(int),
+        "seconds": found.seconds,
+        "score": found.scores,
+        "best": found.best,
+    }
     return pd.DataFrame({"number": [trial.number for trial in found.trials], **columns})
 
 
@@ -122,11 +157,21 @@ def learning_curves(record: Record) -> "pd.DataFrame":
     import pandas as pd
 
     rows: list[dict[str, Any]] = [
-        {"number": trial.number, "state": str(trial.state), "epoch": m.epoch, "seconds": m.seconds, **m.metrics}
+        {
+            "number": trial.number,
+            "state": str(trial.state),
+            "epoch": m.epoch,
+            "seconds": m.seconds,
+            **m.metrics,
+        }
         for trial in record.all_trials()
         for m in trial.measurements
     ]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["number", "state", "epoch", "seconds"])
+    return (
+        pd.DataFrame(rows)
+        if rows
+        else pd.DataFrame(columns=["number", "state", "epoch", "seconds"])
+    )
 
 
 def expected_best(record: Record) -> "pd.DataFrame":

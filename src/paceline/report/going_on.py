@@ -63,7 +63,9 @@ def how_to_go_on(summary: Summary) -> Iterator[str]:
 
 
 def _from_memory(summary: Summary) -> str:
-    """What `resume` has to be given again, since it was passed from memory and could not be stored."""
+    """What `resume` has to be given again, since it was passed from memory and could not be
+    stored.
+    """
     source = summary.record.settings.get("source") or {}
     is_function = "kind" in summary.record.created.data if summary.record.created else False
     missing = [] if source.get("build") or source.get("model") else ["build"]
@@ -91,7 +93,10 @@ def _message(directory: Path) -> str:
     summary = read(directory)
     record, ended = summary.record, summary.record.num_ended()
     have = "has" if ended == 1 else "have"
-    lines = [f"Stopped. {words.count(ended, 'trial')} {have} ended; everything measured is kept in {directory}."]
+    lines = [
+        f"Stopped. {words.count(ended, 'trial')} {have} ended; everything measured is kept in "
+        f"{directory}."
+    ]
     best = record.best
     if best is not None and best.score is not None:
         score = f"{record.objective.metric} {words.number(best.score)} (trial {best.number})"

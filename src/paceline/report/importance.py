@@ -19,7 +19,9 @@ _LEAST = 0.01
 
 
 def bars(record: Record) -> list[str]:
-    """What mattered, as lines; one sentence where that cannot be told, nothing of a study that has not begun."""
+    """What mattered, as lines; one sentence where that cannot be told, nothing of a study that has
+    not begun.
+    """
     if record.created is None:
         return []
     if len(words.varying(record.space)) == 1:
@@ -33,7 +35,11 @@ def bars(record: Record) -> list[str]:
         return [f"What mattered is not shown: {variance.quality.doubt}."]
     head = "What mattered: the share of the variance of scores after full training that each hyperparameter alone"
     lines = [f"{head} explains (95 % interval).", *_lines(variance.shares())]
-    lines += [f"Together beyond that: {told}." for told in [", ".join(_pairs(variance.interactions()))] if told]
+    lines += [
+        f"Together beyond that: {told}."
+        for told in [", ".join(_pairs(variance.interactions()))]
+        if told
+    ]
     return [*lines, f"{belief(known, variance, record)}"]
 
 
@@ -48,16 +54,22 @@ def interval(share: "Share") -> str:
 
 
 def belief(known: Evidence, variance: "Variance", record: Record) -> str:
-    """How well the model behind the shares foresees, and what it was not shown, in one or more sentences."""
+    """How well the model behind the shares foresees, and what it was not shown, in one or more
+    sentences.
+    """
     quality, objective = variance.quality, record.objective
     trials = words.count(quality.num_trials, "trial")
     told = [
-        f"Behind this is a model of the scores after each epoch of {trials}, {quality.num_full:,} of them trained in "
-        f"full; it foresees {math.floor(100 * quality.r2)} % of the variance of trials that it has not seen"
+        f"Behind this is a model of the scores after each epoch of {trials}, {quality.num_full:,} "
+        f"of them trained in "
+        f"full; it foresees {math.floor(100 * quality.r2)} % of the variance of trials that it has "
+        f"not seen"
     ]
     cap = variance.scaled.cap
     if cap is not None:
-        told.append(f"{objective.metric} worse than {words.number(objective.loss(cap))} counts as that much")
+        told.append(
+            f"{objective.metric} worse than {words.number(objective.loss(cap))} counts as that much"
+        )
     remark = f" {known.remark}" if known.remark else ""
     return f"{'; '.join(told)}.{remark}"
 

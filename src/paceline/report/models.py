@@ -10,7 +10,9 @@ from paceline.study.checkpoints import Checkpoints
 
 
 def lines(summary: Summary) -> Iterator[str]:
-    """Where the best model is, what loading it takes, and of which other trials the models are kept."""
+    """Where the best model is, what loading it takes, and of which other trials the models are
+    kept.
+    """
     path = summary.directory / MODEL
     note = next((note for note in reversed(summary.record.notes) if MODEL in note), None)
     is_file = path.is_file()
@@ -26,7 +28,9 @@ def lines(summary: Summary) -> Iterator[str]:
 
 
 def kept(summary: Summary) -> Iterator[str]:
-    """Of which trials the models are kept, where there are several, and the room that they take on disk."""
+    """Of which trials the models are kept, where there are several, and the room that they take on
+    disk.
+    """
     if not StudyStore.exists(summary.directory):
         return
     checkpoints = Checkpoints.read(summary.directory)
@@ -34,6 +38,7 @@ def kept(summary: Summary) -> Iterator[str]:
     if len(numbers) > 1:
         listed = ", ".join(map(str, numbers))
         yield (
-            f"The trained networks of the {len(numbers)} best trials of the search ({listed}) are kept: "
+            f"The trained networks of the {len(numbers)} best trials of the search ({listed}) are "
+            f"kept: "
             f"study.model({numbers[0]}). They take {checkpoints.num_bytes / 1e6:,.3g} MB."
         )

@@ -9,7 +9,12 @@ __all__ = ["Figure", "Panel", "panels", "script", "styles"]
 
 
 def panels(summary: Summary) -> list[Panel]:
-    """Every panel of a study, at any moment of its life; what cannot be said yet is said to be so."""
+    """Every panel of a study, at any moment of its life; what cannot be said yet is said to be
+    so.
+    """
     if summary.record.created is None:
         return [answer.panel(summary)]
-    return [part.panel(summary) for part in (answer, winner, search, mattered, seconds, trials, tested, repeat)]
+    return [
+        part.panel(summary)
+        for part in (answer, winner, search, mattered, seconds, trials, tested, repeat)
+    ]

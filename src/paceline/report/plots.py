@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 class Plots:
-    """Each method makes one figure of the report, of the study as it stands now, as a Plotly figure.
+    """Each method makes one figure of the report, of the study as it stands now, as a Plotly
+    figure.
 
     All raise `InvalidInput` where the study has not the numbers for it.
     """
@@ -32,12 +33,16 @@ class Plots:
     def learning_curves(self) -> "go.Figure":
         """The objective after each epoch, of all trials."""
         return self._made(
-            lambda summary: search.learning_curves(summary, summary.record.all_trials()), "a measured epoch"
+            lambda summary: search.learning_curves(summary, summary.record.all_trials()),
+            "a measured epoch",
         )
 
     def ends(self) -> "go.Figure":
         """How many trials ended after how many epochs."""
-        return self._made(lambda summary: search.ends(summary.record.all_trials()), "trials that ended at two epochs")
+        return self._made(
+            lambda summary: search.ends(summary.record.all_trials()),
+            "trials that ended at two epochs",
+        )
 
     def rivals(self) -> "go.Figure":
         """Fresh scores of the finalists."""
@@ -75,7 +80,9 @@ class Plots:
         """How far the predictions are off on the test part."""
         return self._tested(tested.residuals, "regression")
 
-    def png(self, name: str, path: str | Path | None = None, *, width: int = 1000, scale: float = 2.0) -> Path:
+    def png(
+        self, name: str, path: str | Path | None = None, *, width: int = 1000, scale: float = 2.0
+    ) -> Path:
         """Writes one figure as PNG.
 
         Args:
@@ -96,9 +103,13 @@ class Plots:
         made: go.Figure = getattr(self, name)()
         target = self._directory / f"{name}.png" if path is None else Path(path)
         try:
-            made.write_image(target, format="png", width=width, height=made.layout.height, scale=scale)
+            made.write_image(
+                target, format="png", width=width, height=made.layout.height, scale=scale
+            )
         except RuntimeError as error:
-            raise InvalidInput(f"a figure as PNG ({error})", expected="a Chrome or Chromium on this machine") from error
+            raise InvalidInput(
+                f"a figure as PNG ({error})", expected="a Chrome or Chromium on this machine"
+            ) from error
         return target
 
     def _made(self, make: Callable[[Summary], Figure | None], needed: str) -> "go.Figure":
@@ -113,7 +124,9 @@ class Plots:
 
     def _plotly(self, found: Figure | None, needed: str) -> "go.Figure":
         if found is None:
-            raise InvalidInput(f"study {self._directory} has not the numbers for this figure", expected=needed)
+            raise InvalidInput(
+                f"study {self._directory} has not the numbers for this figure", expected=needed
+            )
         import plotly.graph_objects as go
 
         shown: dict[str, Any] = dict(found.plotly)

@@ -50,19 +50,27 @@ class Summary:
 
     @cached_property
     def ranked(self) -> list[Trial]:
-        """The completed trials of the space, best first; earlier ones first where scores are equal."""
+        """The completed trials of the space, best first; earlier ones first where scores are
+        equal.
+        """
         return [self.record.trial(number) for _, number in sorted(self._losses())]
 
     def first(self, count: int) -> tuple[list[Trial], int]:
         """The first of `ranked`, without sorting all of them; and how many there are."""
         losses = self._losses()
-        return [self.record.trial(number) for _, number in heapq.nsmallest(count, losses)], len(losses)
+        return [self.record.trial(number) for _, number in heapq.nsmallest(count, losses)], len(
+            losses
+        )
 
     def _losses(self) -> list[tuple[float, int]]:
         """The loss of each completed trial of the space, with its number."""
         record, done = self.record, TrialState.COMPLETED
         sign = 1.0 if record.created is None else record.objective.loss(1.0)
-        scored = [(sign * t.score, n) for n, t in record.trials.items() if t.state is done and t.score is not None]
+        scored = [
+            (sign * t.score, n)
+            for n, t in record.trials.items()
+            if t.state is done and t.score is not None
+        ]
         return [one for one in scored if one[1] not in record.moved] if record.moved else scored
 
     def to_json(self) -> dict[str, Any]:
@@ -84,7 +92,12 @@ class Summary:
             "seconds": self.seconds,
             "programs_compiled": record.programs_compiled,
             "compilations": [
-                {"program": c.program, "num_lanes": c.num_lanes, "seconds": c.seconds, "from_scratch": c.from_scratch}
+                {
+                    "program": c.program,
+                    "num_lanes": c.num_lanes,
+                    "seconds": c.seconds,
+                    "from_scratch": c.from_scratch,
+                }
                 for c in record.compilations
             ],
             "notes": list(record.notes),
@@ -128,13 +141,23 @@ def states(record: Record) -> Mapping[str, int]:
 def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:
     decisions = record.decisions.get(trial.number, ())
     return {
-        "number": trial.number, "config": dict(trial.config), "score": trial.score, "state": str(trial.state),
-        "seconds": trial.seconds, "epochs": len(trial.measurements), "best_epoch": trial.best_epoch,
-        "origin": trial.origin, "program": trial.program, "shares": trial.shares, "error": trial.error,
+        "number": trial.number,
+        "config": dict(trial.config),
+        "score": trial.score,
+        "state": str(trial.state),
+        "seconds": trial.seconds,
+        "epochs": len(trial.measurements),
+        "best_epoch": trial.best_epoch,
+        "origin": trial.origin,
+        "program": trial.program,
+        "shares": trial.shares,
+        "error": trial.error,
         "metrics": dict(trial.measurements[-1].metrics) if trial.measurements else {},
-        "decisions": [{"epoch": d.epoch, "action": str(d.action), "reason": d.reason} for d in decisions],
+        "decisions": [
+            {"epoch": d.epoch, "action": str(d.action), "reason": d.reason} for d in decisions
+        ],
         **({"in_space": trial.number not in record.moved} if record.moved else {}),
-    }  # fmt: skip
+    }
 
 
 def _final_json(record: Record) -> dict[str, Any] | None:

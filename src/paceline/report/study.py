@@ -96,22 +96,28 @@ class Study:
     ) -> Any:
         """The trained Keras model of the best trial, compiled: the one that met the test part.
 
-        It is read from ``best.keras``. Where Keras could not write that file, or the file needs what is not at hand,
-        the model is built anew through ``build`` and its weights, which the study always keeps, are put into it.
+        It is read from ``best.keras``. Where Keras could not write that file, or the file needs
+        what is not at hand, the model is built anew through ``build`` and its weights, which the
+        study always keeps, are put into it.
 
         Args:
-            build: the study's build function, or ``"model.py:build"``: the model is built anew in any case. None: the
-                one that `paceline.tune` was given in this process, where it is needed.
+            build: the study's build function, or ``"model.py:build"``: the model is built anew in
+                any case. None: the one that `paceline.tune` was given in this process, where it is
+                needed.
             custom_objects: for ``best.keras``, as in ``keras.saving.load_model``.
             safe_mode: the same; False runs code that is in the file.
-            trust: whether the Python file that the study names as the source of ``build`` may be run.
+            trust: whether the Python file that the study names as the source of ``build`` may be
+                run.
 
         Raises:
-            InvalidInput: there is none yet; or it cannot be loaded or built, and what has to be passed.
+            InvalidInput: there is none yet; or it cannot be loaded or built, and what has to be
+                passed.
         """
         from paceline.study.loading import best_model
 
-        return best_model(self.record, self.directory, self._origin(build, trust), custom_objects, safe_mode)
+        return best_model(
+            self.record, self.directory, self._origin(build, trust), custom_objects, safe_mode
+        )
 
     def model(
         self,
@@ -125,23 +131,29 @@ class Study:
     ) -> Any:
         """The trained Keras model of a trial, compiled: the network that was scored in the search.
 
-        Of a study that trains each configuration several times, the network of the first of its trainings. The
-        weights are kept of as many trials as ``keep_models`` said, those with the best scores.
+        Of a study that trains each configuration several times, the network of the first of its
+        trainings. The weights are kept of as many trials as ``keep_models`` said, those with the
+        best scores.
 
         Args:
             trial: a trial, or its number.
             build, trust: as in `best_model`.
-            retrain: train the trial again where its weights are not kept. It sees the same seed and batches; on
-                another machine or with other versions the weights may differ in the last digits or more.
-            data, **again: with ``retrain``, what `paceline.resume` takes, where it was passed from memory.
+            retrain: train the trial again where its weights are not kept. It sees the same seed and
+                batches; on another machine or with other versions the weights may differ in the
+                last digits or more.
+            data, **again: with ``retrain``, what `paceline.resume` takes, where it was passed from
+                memory.
 
         Raises:
-            InvalidInput: there is no such trial, its weights are not kept, or ``build`` is not known.
+            InvalidInput: there is no such trial, its weights are not kept, or ``build`` is not
+                known.
             PacelineError: its training failed.
         """
         from paceline.study import loading
 
-        number = trial.number if isinstance(trial, Trial) else whole_number("trial", trial, at_least=0)
+        number = (
+            trial.number if isinstance(trial, Trial) else whole_number("trial", trial, at_least=0)
+        )
         origin = self._origin(build, trust)
         if retrain and not loading.keeps(self.directory, number):
             return loading.retrained(self.record, self.directory, number, origin, data, again)
@@ -154,33 +166,42 @@ class Study:
 
     @property
     def classes(self) -> tuple[str | int | bool, ...]:
-        """The classes in the order of the model's outputs, as they were passed; empty where there are none.
+        """The classes in the order of the model's outputs, as they were passed; empty where there
+        are none.
 
-        ``study.classes[i]`` is the class of output ``i``, as in ``study.classes[model.predict(x)[0].argmax()]``.
+        ``study.classes[i]`` is the class of output ``i``, as in
+        ``study.classes[model.predict(x)[0].argmax()]``.
         """
         names = self._preparation.get("classes") or ()
-        whole = all(isinstance(name, str) and name.lstrip("-").isdigit() and str(int(name)) == name for name in names)
+        whole = all(
+            isinstance(name, str) and name.lstrip("-").isdigit() and str(int(name)) == name
+            for name in names
+        )
         return tuple(map(int, names)) if whole else tuple(names)
 
     def prepare(self, x: Any) -> Any:
         """Rows as the model of `best_model` takes them.
 
-        Of a table that is a matrix of its columns: numbers as they are, dates as days since 1970, texts as the number
-        of their category, NaN where missing; where all columns are numbers, the model takes the data frame itself as
-        well. Arrays of numbers are taken as they are.
+        Of a table that is a matrix of its columns: numbers as they are, dates as days since 1970,
+        texts as the number of their category, NaN where missing; where all columns are numbers, the
+        model takes the data frame itself as well. Arrays of numbers are taken as they are.
 
         Args:
-            x: rows as they were passed to the study: a data frame of the table's columns, or arrays.
+            x: rows as they were passed to the study: a data frame of the table's columns, or
+                arrays.
 
         Raises:
-            InvalidInput: they do not fit the study's data, or the study did not record what was done to these.
+            InvalidInput: they do not fit the study's data, or the study did not record what was
+                done to these.
         """
         from paceline.study.dataset import model_rows
 
         return model_rows(self._preparation or None, x)
 
     def columns(self) -> "pd.DataFrame":
-        """What became of each column of a table: ``column``, ``became``; no rows where the data are none."""
+        """What became of each column of a table: ``column``, ``became``; no rows where the data are
+        none.
+        """
         from paceline.report import frames
 
         return frames.columns(self.record)
@@ -198,7 +219,8 @@ class Study:
         return Plots(self.directory)
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
-        """Writes the report, one HTML file that opens anywhere, and says where; None: ``report.html`` in the study.
+        """Writes the report, one HTML file that opens anywhere, and says where; None:
+        ``report.html`` in the study.
 
         Raises:
             InvalidInput: the file cannot be written.
@@ -209,37 +231,45 @@ class Study:
 
     @property
     def verdict(self) -> "Verdict | None":
-        """What the final shows: the winner with its interval, its rivals and ties; None where there was no final."""
+        """What the final shows: the winner with its interval, its rivals and ties; None where there
+        was no final.
+        """
         from paceline.report.verdict import verdict_of
 
         return verdict_of(self.record)
 
     def trials_dataframe(self) -> "pd.DataFrame":
-        """One row a trial: number, state, score, epochs, seconds, origin, one ``config_*`` column a hyperparameter."""
+        """One row a trial: number, state, score, epochs, seconds, origin, one ``config_*`` column a
+        hyperparameter.
+        """
         return trials_dataframe(self.record)
 
     def importance(self) -> "pd.DataFrame":
         """What mattered, one row a hyperparameter that varies, the most important first.
 
-        ``share`` of the variance of scores after full training, over the whole space, that its value alone explains,
-        with its 95 % interval ``low`` to ``high``; ``best``, ``best_low``, ``best_high`` the same of being among the
-        best tenth of the space; ``num_trials`` in which it was active; ``r2`` and ``rank_correlation`` of the model
-        behind this on trials that it has not seen, and ``sure``, the probability that all shares are right to within
-        0.1. Shares and those of `interactions` add up to 1 at most; the rest is noise.
+        ``share`` of the variance of scores after full training, over the whole space, that its
+        value alone explains, with its 95 % interval ``low`` to ``high``; ``best``, ``best_low``,
+        ``best_high`` the same of being among the best tenth of the space; ``num_trials`` in which
+        it was active; ``r2`` and ``rank_correlation`` of the model behind this on trials that it
+        has not seen, and ``sure``, the probability that all shares are right to within 0.1. Shares
+        and those of `interactions` add up to 1 at most; the rest is noise.
 
-        Trials that a schedule stopped count as far as their scores foretell what full training would have given. All
-        shares are NaN where too little is known for them to be right (``r2`` below 0.3 or ``sure`` below 0.7);
-        ``.attrs["reason"]`` of the frame says why, and is empty otherwise.
+        Trials that a schedule stopped count as far as their scores foretell what full training
+        would have given. All shares are NaN where too little is known for them to be right (``r2``
+        below 0.3 or ``sure`` below 0.7); ``.attrs["reason"]`` of the frame says why, and is empty
+        otherwise.
 
         Raises:
-            InvalidInput: fewer than 10 trials with a score, nothing that varies, or scores that are all equal.
+            InvalidInput: fewer than 10 trials with a score, nothing that varies, or scores that are
+                all equal.
         """
         from paceline.report import frames
 
         return frames.importance(self.record)
 
     def interactions(self) -> "pd.DataFrame":
-        """What pairs of hyperparameters explain beyond what each does alone; as `importance`, one row a pair.
+        """What pairs of hyperparameters explain beyond what each does alone; as `importance`, one
+        row a pair.
 
         Of more than 12 hyperparameters, and of two categories of many values, there are none.
         NaN, with a reason, where `importance` is.
@@ -252,11 +282,13 @@ class Study:
         return frames.interactions(self.record)
 
     def ablation(self) -> "pd.DataFrame":
-        """What each change from the default configuration to the winner is worth, as `paceline.ablate` measured it.
+        """What each change from the default configuration to the winner is worth, as
+        `paceline.ablate` measured it.
 
-        One row a change: ``hyperparameter``, ``side`` at which it was changed (the default, towards the winner; or the
-        winner, back), ``before`` and ``after``, ``gain`` of the winner's value in the metric's unit with its 95 %
-        interval ``low`` to ``high``, ``p`` of no difference (Holm), ``num_pairs`` of seed and split. Empty before.
+        One row a change: ``hyperparameter``, ``side`` at which it was changed (the default, towards
+        the winner; or the winner, back), ``before`` and ``after``, ``gain`` of the winner's value
+        in the metric's unit with its 95 % interval ``low`` to ``high``, ``p`` of no difference
+        (Holm), ``num_pairs`` of seed and split. Empty before.
         """
         from paceline.report import frames
 
@@ -265,8 +297,9 @@ class Study:
     def dependence(self, name: str) -> "pd.DataFrame":
         """How the score depends on one hyperparameter, all else drawn evenly: one row a value.
 
-        ``score`` with its 95 % band ``low`` to ``high``, ``num_trials`` that lie close to the value, and whether they
-        are enough (``supported``). NaN, with a reason, where `importance` is.
+        ``score`` with its 95 % band ``low`` to ``high``, ``num_trials`` that lie close to the
+        value, and whether they are enough (``supported``). NaN, with a reason, where `importance`
+        is.
 
         Raises:
             InvalidInput: as `importance`; or there is no such hyperparameter that varies.
@@ -276,9 +309,11 @@ class Study:
         return frames.dependence(self.record, name)
 
     def curves(self) -> "pd.DataFrame":
-        """The best score so far (``best``) against trials, ``epochs`` trained and ``seconds`` since the study began.
+        """The best score so far (``best``) against trials, ``epochs`` trained and ``seconds`` since
+        the study began.
 
-        One row a trial that has ended, in the order in which they did; seconds between two sessions do not count.
+        One row a trial that has ended, in the order in which they did; seconds between two sessions
+        do not count.
         """
         from paceline.report import frames, show
 
@@ -291,7 +326,9 @@ class Study:
         return frames.learning_curves(self.record)
 
     def expected_best(self) -> "pd.DataFrame":
-        """The best score to expect of so many trials by chance, from those drawn by random or Sobol search."""
+        """The best score to expect of so many trials by chance, from those drawn by random or Sobol
+        search.
+        """
         from paceline.report import frames
 
         return frames.expected_best(self.record)

@@ -46,7 +46,9 @@ class Tally:
         self.best: tuple[int, float] | None = None
         self._record: Record | None = None
         self._training_since: float | None = None
-        self._parts: dict[int, float] = {}  # of trials that have not ended: how much of each is done
+        self._parts: dict[
+            int, float
+        ] = {}  # of trials that have not ended: how much of each is done
         self._training: set[int] = set()
         self._done = self._done_before = 0.0
         self._steps = 0
@@ -67,7 +69,9 @@ class Tally:
 
     @property
     def has_model(self) -> bool:
-        """Whether the study ends with a model: not where a function trains and measures by itself."""
+        """Whether the study ends with a model: not where a function trains and measures by
+        itself.
+        """
         created = None if self._record is None else self._record.created
         return created is not None and "kind" not in created.data
 
@@ -128,7 +132,11 @@ class Tally:
         now = time.monotonic()
         known = [] if self._seconds is None else [max(0.0, self._seconds - (now - self.began))]
         done = self._done - self._done_before
-        if self.total and self._training_since is not None and done >= min(_ENOUGH, 0.1 * self.total):
+        if (
+            self.total
+            and self._training_since is not None
+            and done >= min(_ENOUGH, 0.1 * self.total)
+        ):
             known.append((self.total - self._done) * (now - self._training_since) / done)
         return min(known) if known else None
 
@@ -154,7 +162,9 @@ class Tally:
 
     def _count_trials(self, record: Record) -> None:
         name = str(record.settings.get("search"))
-        size = create(name, 0).size(record.space) if name in STRATEGIES and len(record.space) else None
+        size = (
+            create(name, 0).size(record.space) if name in STRATEGIES and len(record.space) else None
+        )
         known = [limit for limit in (self._limit, size) if limit is not None]
         self.total = max(min(known), len(record.trials)) if known else None
 
@@ -191,7 +201,11 @@ class Tally:
         if event.state is TrialState.FAILED:
             self.failed += 1
         completed = event.state is TrialState.COMPLETED
-        if completed and event.score is not None and record.objective.better(event.score, self.best and self.best[1]):
+        if (
+            completed
+            and event.score is not None
+            and record.objective.better(event.score, self.best and self.best[1])
+        ):
             self.best = (event.number, event.score)
 
     def _sample(self) -> None:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _SHOWN_TRIALS = 10
 _SHOWN_FAILURES = 5
-_MOST_FOR_IMPORTANCE = 20_000  # trials; of more, reading them takes as long as people wait for an answer
+_MOST_FOR_IMPORTANCE = (
+    20_000  # trials; of more, reading them takes as long as people wait for an answer
+)
 _COLUMN = 9  # characters that a column of the table takes at least
 
 
@@ -61,7 +63,9 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
     """
     record = summary.record
     if number not in record.trials:
-        expected = f"0 to {len(record.trials) - 1}" if record.trials else "a trial; the study has none yet"
+        expected = (
+            f"0 to {len(record.trials) - 1}" if record.trials else "a trial; the study has none yet"
+        )
         raise InvalidInput(f"trial is {number}", expected=expected)
     one = record.trial(number)
     say(to, f"Trial {number} of {summary.directory}, proposed by {one.origin}, is {one.state}.")
@@ -71,7 +75,9 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
     if number in record.moved:
         say(to, "The space was changed after it, and it is none of the space as it stands.")
     metric = record.objective.metric
-    said: dict[int, list[str]] = {decision.epoch: [] for decision in record.decisions.get(number, ())}
+    said: dict[int, list[str]] = {
+        decision.epoch: [] for decision in record.decisions.get(number, ())
+    }
     for decision in record.decisions.get(number, ()):
         said[decision.epoch].append(f"{decision.action}: {decision.reason}")
     for measured in one.measurements:
@@ -79,7 +85,10 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
         score = f"{metric} {words.number(measured.metrics.get(metric, math.nan))}"
         say(to, f"Epoch {measured.epoch} of {one.epochs}: {score}{'. ' + told if told else ''}.")
     if one.shares is not None:
-        say(to, f"It was read off trial {one.shares}, which differs from it in nothing but its epochs.")
+        say(
+            to,
+            f"It was read off trial {one.shares}, which differs from it in nothing but its epochs.",
+        )
     if one.error is not None:
         first, *more = one.error.strip().splitlines() or ["no reason was recorded"]
         say(to, f"It failed: {first}")
@@ -94,7 +103,9 @@ def single(summary: Summary, to: "Console") -> None:
 
 
 def trials_table(summary: Summary, trials: Sequence[Trial], width: int) -> "Table":
-    """Trials as rows: a column for each hyperparameter that varies, or one for all where they would not fit."""
+    """Trials as rows: a column for each hyperparameter that varies, or one for all where they would
+    not fit.
+    """
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -111,7 +122,9 @@ def trials_table(summary: Summary, trials: Sequence[Trial], width: int) -> "Tabl
         score, epochs = words.number(trial.score or 0.0), str(len(trial.measurements))
         told = [str(trial.number), score, epochs, f"{trial.seconds:.1f}"]
         if apart:
-            values = [words.value(trial.config[name]) if name in trial.config else "" for name in names]
+            values = [
+                words.value(trial.config[name]) if name in trial.config else "" for name in names
+            ]
         else:
             values = [words.configuration(trial.config, names)]
         table.add_row(*told, *map(escape, values))
@@ -152,7 +165,9 @@ def _head(summary: Summary) -> Iterator[str]:
     parts = {"train": "training", "val": "validation", "test": "test"}
     told = [f"{counts[part]:,} {name} {unit}" for part, name in parts.items() if counts.get(part)]
     batches = data.get("batches", {})  # of a stream
-    told += [f"{batches[part]:,} {name} batches" for part, name in parts.items() if batches.get(part)]
+    told += [
+        f"{batches[part]:,} {name} batches" for part, name in parts.items() if batches.get(part)
+    ]
     counted = f" ({', '.join(told)})" if told else ""
     yield f"Study {summary.directory}: {objective.direction} {objective.metric} on {data['name']}{counted}."
     state = {
@@ -160,7 +175,9 @@ def _head(summary: Summary) -> Iterator[str]:
         "killed": "The process died (killed, or a power cut); what was measured is kept.",
         "interrupted": f"It was {record.ended.reason if record.ended else ''}.",
     }.get(summary.state) or f"It is finished: {record.ended.reason if record.ended else ''}."
-    counted = ", ".join(f"{number:,} {name}" for name, number in states(record).items()) or "none yet"
+    counted = (
+        ", ".join(f"{number:,} {name}" for name, number in states(record).items()) or "none yet"
+    )
     yield f"{state} {words.count(len(record.trials), 'trial')} ({counted}) in {words.duration(summary.seconds)}."
 
 
@@ -175,7 +192,9 @@ def _best(summary: Summary, title: str = "Best configuration") -> Iterator[str]:
         yield f"  {name:<{width}}  {words.value(value)}"
     kept = next((m for m in trial.measurements if m.epoch == trial.best_epoch), None)
     if kept is not None:
-        validation = {name: score for name, score in kept.metrics.items() if name.startswith("val_")}
+        validation = {
+            name: score for name, score in kept.metrics.items() if name.startswith("val_")
+        }
         place = "Measured, after step" if _has_no_data(record) else "Validation, after epoch"
         if record.final is not None:  # what it scored there was told before
             place = "In the search, after epoch"
@@ -189,11 +208,15 @@ def _best(summary: Summary, title: str = "Best configuration") -> Iterator[str]:
 
 def _stopped(summary: Summary) -> Iterator[str]:
     record = summary.record
-    stopped = [number for number, trial in record.trials.items() if trial.state is TrialState.STOPPED]
+    stopped = [
+        number for number, trial in record.trials.items() if trial.state is TrialState.STOPPED
+    ]
     if not stopped:
         return
     after = Counter(len(record.trial(number).measurements) for number in stopped)
-    told = ", ".join(f"{number:,} after {words.count(epoch, 'epoch')}" for epoch, number in sorted(after.items()))
+    told = ", ".join(
+        f"{number:,} after {words.count(epoch, 'epoch')}" for epoch, number in sorted(after.items())
+    )
     yield (
         f"{words.count(len(stopped), 'trial')} did not go on to the end: {told}. "
         f"Why, for each: {command_line('show', summary.directory)} --trial N"
@@ -214,7 +237,9 @@ def _has_no_data(record: Record) -> bool:
 def _failed(summary: Summary) -> Iterator[str]:
     found = failures(summary.record)
     for reason, numbers in found[:_SHOWN_FAILURES]:
-        listed = ", ".join(map(str, numbers[:_SHOWN_FAILURES])) + (", ..." if len(numbers) > _SHOWN_FAILURES else "")
+        listed = ", ".join(map(str, numbers[:_SHOWN_FAILURES])) + (
+            ", ..." if len(numbers) > _SHOWN_FAILURES else ""
+        )
         yield f"{words.count(len(numbers), 'trial')} failed ({listed}): {reason}"
     if len(found) > _SHOWN_FAILURES:
         yield f"and {words.count(len(found) - _SHOWN_FAILURES, 'other reason')}; all of them with --json."

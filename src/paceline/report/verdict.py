@@ -30,7 +30,9 @@ def verdict_of(record: Record) -> "Verdict | None":
 
 
 def sentences(verdict: "Verdict", record: Record) -> list[str]:
-    """The answer: the winner and what it is worth, its ties, whether it beats the default; what cannot be said."""
+    """The answer: the winner and what it is worth, its ties, whether it beats the default; what
+    cannot be said.
+    """
     told: list[str] = []
     if not math.isnan(verdict.mean):
         for part in (_winner, _tied, _taken, _default, _luck, _others):
@@ -39,21 +41,42 @@ def sentences(verdict: "Verdict", record: Record) -> list[str]:
 
 
 def rows(verdict: "Verdict", record: Record) -> list[list[str]]:
-    """The winner and its rivals, one row each, under `HEADINGS`; none where nothing was measured."""
+    """The winner and its rivals, one row each, under `HEADINGS`; none where nothing was
+    measured.
+    """
     if math.isnan(verdict.mean):
         return []
     number, default = _shown(verdict), None if record.final is None else record.final.default
-    own = [_name(verdict.winner, default), number(verdict.mean), _known(verdict.sd), "", "", "", "winner"]
+    own = [
+        _name(verdict.winner, default),
+        number(verdict.mean),
+        _known(verdict.sd),
+        "",
+        "",
+        "",
+        "winner",
+    ]
     return [own, *(_row(rival, number, default) for rival in verdict.rivals)]
 
 
 def to_json(verdict: "Verdict", record: Record) -> dict[str, Any]:
-    """All of it as plain types: the verdict's fields, the sentences, each finalist's fresh scores."""
+    """All of it as plain types: the verdict's fields, the sentences, each finalist's fresh
+    scores.
+    """
     final = record.final
-    scores = {} if final is None else {str(number): final.scores_of(number) for number in final.finalists}
+    scores = (
+        {}
+        if final is None
+        else {str(number): final.scores_of(number) for number in final.finalists}
+    )
     default, winner = (None, None) if final is None else (final.default, final.winner)
-    return {**asdict(verdict), "default": default, "taken": winner, "scores": scores,
-            "sentences": sentences(verdict, record)}  # fmt: skip
+    return {
+        **asdict(verdict),
+        "default": default,
+        "taken": winner,
+        "scores": scores,
+        "sentences": sentences(verdict, record),
+    }
 
 
 def _winner(verdict: "Verdict", record: Record) -> Iterator[str]:
@@ -68,9 +91,15 @@ def _winner(verdict: "Verdict", record: Record) -> Iterator[str]:
         yield "No finalist's score changed from call to call and none asked for hp.seed, so the scores are exact."
         return
     yield f"{measured} on average over {verdict.num_pairs} fresh trainings, with a deviation of {_known(verdict.sd)}."
-    luck = "" if number(verdict.expected) == number(verdict.mean) else ", without the luck of being picked as the best,"
+    luck = (
+        ""
+        if number(verdict.expected) == number(verdict.mean)
+        else ", without the luck of being picked as the best,"
+    )
     unknown = math.isnan(verdict.low)
-    interval = "" if unknown else f" (95 % interval {number(verdict.low)} to {number(verdict.high)})"
+    interval = (
+        "" if unknown else f" (95 % interval {number(verdict.low)} to {number(verdict.high)})"
+    )
     yield f"What to expect of it{luck} is {number(verdict.expected)}{interval}."
 
 
@@ -86,7 +115,11 @@ def _tied(verdict: "Verdict", _: Record) -> Iterator[str]:
 
 
 def _taken(verdict: "Verdict", record: Record) -> Iterator[str]:
-    taken = verdict.recommended if record.final is None or record.final.winner is None else record.final.winner
+    taken = (
+        verdict.recommended
+        if record.final is None or record.final.winner is None
+        else record.final.winner
+    )
     if taken != verdict.winner:
         prefer = (record.settings.get("closing") or {}).get("prefer")
         why = {"small": " and smaller", "fast": " and faster"}.get(str(prefer), "")
@@ -100,9 +133,13 @@ def _default(verdict: "Verdict", record: Record) -> Iterator[str]:
         yield "It is the default configuration itself: nothing shows that another one is better."
     elif rival is not None and verdict.beats_default:
         ahead = words.number(rival.difference)
-        interval = "" if math.isnan(rival.low) or verdict.exact else f" (95 % interval {_interval(rival)})"
+        interval = (
+            "" if math.isnan(rival.low) or verdict.exact else f" (95 % interval {_interval(rival)})"
+        )
         luck = min(abs(verdict.mean - verdict.expected), rival.difference)
-        is_seen = words.number(rival.difference - luck) != ahead  # luck that is lost in rounding is not told
+        is_seen = (
+            words.number(rival.difference - luck) != ahead
+        )  # luck that is lost in rounding is not told
         part = f", of which {words.number(luck)} may be luck" if is_seen else ""
         yield f"It is better than the default configuration by {ahead}{interval}{part}."
     elif rival is not None and verdict.beats_default is False:
@@ -130,21 +167,29 @@ def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
     objective = record.objective
     members = (trial for number, trial in record.trials.items() if number not in record.moved)
     completed = [trial for trial in members if trial.state is TrialState.COMPLETED]
-    scored = {trial.number: score for trial in completed if (score := _searched(trial, record)) is not None}
+    scored = {
+        trial.number: score
+        for trial in completed
+        if (score := _searched(trial, record)) is not None
+    }
     best = min(scored, key=lambda one: objective.loss(scored[one]), default=verdict.winner)
     fresh = final.scores_of(best)
     if best in final.finalists and best != verdict.winner and all(map(math.isfinite, fresh)):
         mean = number(statistics.fmean(fresh))
         yield f"Trial {best} had the best score of the search, {number(scored[best])}; its fresh mean is {mean}."
     rest = {one: score for one, score in scored.items() if one not in final.finalists}
-    passed = {one: score for one, score in rest.items() if objective.better(score, verdict.expected)}
+    passed = {
+        one: score for one, score in rest.items() if objective.better(score, verdict.expected)
+    }
     first = min(passed, key=lambda one: objective.loss(passed[one]), default=verdict.winner)
     if passed and number(passed[first]) != number(verdict.expected):
         who, told = f"Trial {first}, which is no finalist,", number(passed[first])
         if len(passed) > 1:
             who, told = f"{len(passed):,} trials that are no finalists", f"trial {first}: {told}"
         yield f"{who} scored better than the winner's fresh mean in the search ({told})."
-        finalists = [scored[one] for one in final.finalists if one in scored and one != final.default]
+        finalists = [
+            scored[one] for one in final.finalists if one in scored and one != final.default
+        ]
         if any(objective.better(passed[first], score) for score in finalists):
             yield "A single score owes much to luck: a model of all trials expects more of the finalists."
         else:
@@ -159,11 +204,22 @@ def _searched(trial: Trial, record: Record) -> float | None:
 
 def _row(rival: "Rival", number: Callable[[float], str], default: int | None) -> list[str]:
     stands = "tied" if rival.tied else "failed" if math.isnan(rival.difference) else "behind"
-    p = "" if math.isnan(rival.p_holm) else f"{rival.p_holm:.2g}" if rival.p_holm >= 1e-3 else "< 0.001"
+    p = (
+        ""
+        if math.isnan(rival.p_holm)
+        else f"{rival.p_holm:.2g}"
+        if rival.p_holm >= 1e-3
+        else "< 0.001"
+    )
     return [
-        _name(rival.number, default), number(rival.mean) if math.isfinite(rival.mean) else "", _known(rival.sd),
-        _known(rival.difference), "" if math.isnan(rival.low) else _interval(rival), p, stands,
-    ]  # fmt: skip
+        _name(rival.number, default),
+        number(rival.mean) if math.isfinite(rival.mean) else "",
+        _known(rival.sd),
+        _known(rival.difference),
+        "" if math.isnan(rival.low) else _interval(rival),
+        p,
+        stands,
+    ]
 
 
 def _shown(verdict: "Verdict") -> Callable[[float], str]:

@@ -25,11 +25,17 @@ def count(amount: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in at most two units: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    """A time in at most two units: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4
+    h``.
+    """
     if seconds < 10:
         return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)
-    for large, name, small, rest in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+    for large, name, small, rest in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
         if whole >= large:
             parts, left = divmod(whole, large)
             return f"{parts} {name} {left // small} {rest}" if left // small else f"{parts} {name}"
@@ -44,7 +50,9 @@ def value(given: Value) -> str:
 
 
 def configuration(config: Configuration, names: Sequence[str] | None = None) -> str:
-    """``learning_rate 0.001, layers 2, activation relu``; of the given names only, where they are given."""
+    """``learning_rate 0.001, layers 2, activation relu``; of the given names only, where they are
+    given.
+    """
     chosen = config if names is None else {name: config[name] for name in names if name in config}
     return ", ".join(f"{on_one_line(name)} {value(given)}" for name, given in chosen.items())
 
@@ -66,17 +74,23 @@ def pairs(splits: Splits) -> str:
 
 def metrics(measured: Mapping[str, float]) -> str:
     """``accuracy 0.9722, loss 0.1034``."""
-    return ", ".join(f"{on_one_line(name)} {number(score)}" for name, score in sorted(measured.items()))
+    return ", ".join(
+        f"{on_one_line(name)} {number(score)}" for name, score in sorted(measured.items())
+    )
 
 
 def possible(hyperparameter: Hyperparameter) -> str:
-    """What a hyperparameter may be: ``1 to 3``, ``0.0001 to 0.1``, ``relu, tanh or gelu``, ``yes or no``."""
+    """What a hyperparameter may be: ``1 to 3``, ``0.0001 to 0.1``, ``relu, tanh or gelu``, ``yes or
+    no``.
+    """
     if isinstance(hyperparameter, Int | Float):
         low, high, step = hyperparameter.min_value, hyperparameter.max_value, hyperparameter.step
         times = "" if hyperparameter.sampling == "linear" else "times "
         steps = "" if step in (None, 1) else f" in steps of {times}{value(step or 1)}"
         return f"{value(low)} to {value(high)}{steps}"
-    values = [value(hyperparameter.value_at(index)) for index in range(hyperparameter.num_values or 0)]
+    values = [
+        value(hyperparameter.value_at(index)) for index in range(hyperparameter.num_values or 0)
+    ]
     if isinstance(hyperparameter, Boolean):
         values.reverse()
     return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"

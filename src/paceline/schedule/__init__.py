@@ -1,6 +1,7 @@
 """Who goes on: schedules behind one contract. Knows only core.
 
-``create("full")`` makes one by name, `restore` reads one back from its JSON; `register` makes others known.
+``create("full")`` makes one by name, `restore` reads one back from its JSON; `register` makes
+others known.
 """
 
 from collections.abc import Mapping
@@ -27,12 +28,15 @@ __all__ = [
     "restore",
 ]
 
-SCHEDULES: Mapping[str, type[Schedule]] = {kind.name: kind for kind in (Full, Median, Halving, Hyperband, Asha)}
+SCHEDULES: Mapping[str, type[Schedule]] = {
+    kind.name: kind for kind in (Full, Median, Halving, Hyperband, Asha)
+}
 """The schedules that have a name."""
 
 
 def create(schedule: str | Schedule) -> Schedule:
-    """A schedule by its name, with its standard settings; one that is a schedule already is answered as it is.
+    """A schedule by its name, with its standard settings; one that is a schedule already is
+    answered as it is.
 
     Raises:
         InvalidInput: no schedule of this name.

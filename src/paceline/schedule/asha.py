@@ -25,20 +25,23 @@ _CROWD = 3  # entries of a rung, in eta, from which on those far behind are let 
 @register
 @dataclass(frozen=True, slots=True)
 class Asha(Schedule):
-    """A trial that arrives at a rung is put aside; the best one in eta of a rung go on, as soon as they are known.
+    """A trial that arrives at a rung is put aside; the best one in eta of a rung go on, as soon as
+    they are known.
 
-    Whoever of a rung is among the best floor(n_r / eta) is let go on, the highest rung first; only then is something
-    new tried. A paused trial ends, so that its weights need not be kept, when for it to go on half as many trials again
-    as there are would have to arrive, all of them worse: with eta = 3, in the lower half of a rung of 9 or more.
+    Whoever of a rung is among the best floor(n_r / eta) is let go on, the highest rung first; only
+    then is something new tried. A paused trial ends, so that its weights need not be kept, when for
+    it to go on half as many trials again as there are would have to arrive, all of them worse: with
+    eta = 3, in the lower half of a rung of 9 or more.
 
-    A rung with fewer than eta entries lets nobody go on, until nothing more comes: then its best does, so that one
-    trial is trained in full however few there are.
+    A rung with fewer than eta entries lets nobody go on, until nothing more comes: then its best
+    does, so that one trial is trained in full however few there are.
 
     Attributes:
         eta: one in eta goes on; at least 2.
-        first: r_min in epochs; None for rungs at R / eta, R / eta^2, ..., down to R / 27 and to one epoch, so that the
-            last step is as long as the others.
-        stops: decides at once, CONTINUE or STOP, by what is known when a trial arrives: for what cannot be paused.
+        first: r_min in epochs; None for rungs at R / eta, R / eta^2, ..., down to R / 27 and to one
+            epoch, so that the last step is as long as the others.
+        stops: decides at once, CONTINUE or STOP, by what is known when a trial arrives: for what
+            cannot be paused.
 
     Raises:
         InvalidInput: one of them is no such number.
@@ -71,35 +74,60 @@ class Asha(Schedule):
         return (*found, epochs)
 
     def decide(self, standings: Standings, number: int) -> Decision:
-        """PAUSE; where it stops at once CONTINUE or STOP, the first eta - 1 at a rung being let go on."""
+        """PAUSE; where it stops at once CONTINUE or STOP, the first eta - 1 at a rung being let go
+        on.
+        """
         if (stopped := without_number(standings, number)) is not None:
             return stopped
         epoch = standings[number].epoch
         rank, count = standings.rank(number, epoch), len(standings.at(epoch))
         keep = count // self.eta
         if not self.stops:
-            return Decision(number, Action.PAUSE, f"{place(rank, count, epoch)}; {best_go_on(keep)}")
+            return Decision(
+                number, Action.PAUSE, f"{place(rank, count, epoch)}; {best_go_on(keep)}"
+            )
         if count < self.eta:
-            return Decision(number, Action.CONTINUE, f"{place(rank, count, epoch)}, too few to compare")
+            return Decision(
+                number, Action.CONTINUE, f"{place(rank, count, epoch)}, too few to compare"
+            )
         action = Action.CONTINUE if rank < keep else Action.STOP
         return Decision(number, action, f"{place(rank, count, epoch)}; {best_go_on(keep)}")
 
     def review(self, standings: Standings, more_to_come: bool) -> tuple[Decision, ...]:
-        """Whoever is among the best of its rung goes on; whoever has fallen far behind ends, at the end everyone."""
+        """Whoever is among the best of its rung goes on; whoever has fallen far behind ends, at the
+        end everyone.
+        """
         rungs = sorted(standings.paused, reverse=True)
         going = self._promoted(standings, rungs, fewest=0)
         if more_to_come or going:
-            return (*going, *(decision for epoch in rungs for decision in self._behind(standings, epoch)))
+            return (
+                *going,
+                *(decision for epoch in rungs for decision in self._behind(standings, epoch)),
+            )
         if going := self._promoted(standings, rungs, fewest=1):
             return going
-        if rungs and not any(one.state is TrialState.COMPLETED for one in standings.trials.values()):
+        if rungs and not any(
+            one.state is TrialState.COMPLETED for one in standings.trials.values()
+        ):
             # whoever was ahead of it failed on its way
             number = standings.paused[rungs[0]][0][1]
             where = place(standings.rank(number, rungs[0]), len(standings.at(rungs[0])), rungs[0])
-            return (Decision(number, Action.CONTINUE, f"{where}; nothing more comes, and one is trained in full"),)
-        return tuple(self._ended(standings, epoch, number) for epoch in rungs for _, number in standings.paused[epoch])
+            return (
+                Decision(
+                    number,
+                    Action.CONTINUE,
+                    f"{where}; nothing more comes, and one is trained in full",
+                ),
+            )
+        return tuple(
+            self._ended(standings, epoch, number)
+            for epoch in rungs
+            for _, number in standings.paused[epoch]
+        )
 
-    def _promoted(self, standings: Standings, rungs: Sequence[int], fewest: int) -> tuple[Decision, ...]:
+    def _promoted(
+        self, standings: Standings, rungs: Sequence[int], fewest: int
+    ) -> tuple[Decision, ...]:
         found = []
         for epoch in rungs:
             count = len(standings.at(epoch))

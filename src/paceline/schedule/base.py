@@ -24,7 +24,8 @@ class Standing:
     Attributes:
         number: the trial.
         epochs: R, the epochs of its full training.
-        losses: the objective after each epoch so far, as a number to minimise; NaN where it was not a number.
+        losses: the objective after each epoch so far, as a number to minimise; NaN where it was not
+            a number.
         state: RUNNING (training, or waiting for a decision), PAUSED or a final state.
     """
 
@@ -40,15 +41,17 @@ class Standing:
 
 
 Place = tuple[float, int]
-"""(value, trial): what trials are ordered by; a value that is no number counts as inf, equal ones go by trial."""
+"""(value, trial): what trials are ordered by; a value that is no number counts as inf, equal ones
+go by trial.
+"""
 
 
 @dataclass
 class Standings:
     """How all trials stand, with the trials that reached an epoch in order of their loss there.
 
-    What is in here is what a schedule may know: of trials that are training now, no more than they had reached when
-    they were last looked at.
+    What is in here is what a schedule may know: of trials that are training now, no more than they
+    had reached when they were last looked at.
     """
 
     _trials: dict[int, Standing] = field(default_factory=dict)
@@ -59,7 +62,9 @@ class Standings:
 
     @classmethod
     def of(cls, standings: Iterable[Standing]) -> "Standings":
-        """What `put` makes of these, each of another trial; of many it is quicker to sort them once."""
+        """What `put` makes of these, each of another trial; of many it is quicker to sort them
+        once.
+        """
         made = cls()
         for standing in standings:
             made._add(standing, 0, list.append)
@@ -78,7 +83,9 @@ class Standings:
                 del self._paused[known.epoch]
         self._add(standing, 0 if known is None else known.epoch, bisect.insort)
 
-    def _add(self, standing: Standing, known: int, insert: Callable[[list[Place], Place], None]) -> None:
+    def _add(
+        self, standing: Standing, known: int, insert: Callable[[list[Place], Place], None]
+    ) -> None:
         """Takes a trial with those of its epochs that come after the ``known`` first ones."""
         number = standing.number
         self._trials[number] = standing
@@ -105,11 +112,15 @@ class Standings:
         return self._trials
 
     def at(self, epoch: int) -> Sequence[Place]:
-        """(loss, number) of each trial that reached ``epoch``, best first; a loss that is no number counts as inf."""
+        """(loss, number) of each trial that reached ``epoch``, best first; a loss that is no number
+        counts as inf.
+        """
         return self._at.get(epoch, [])
 
     def averages(self, epoch: int) -> Sequence[Place]:
-        """(mean of its losses up to ``epoch``, number) of each trial that reached it, best first."""
+        """(mean of its losses up to ``epoch``, number) of each trial that reached it, best
+        first.
+        """
         return self._averages.get(epoch, [])
 
     def average(self, number: int) -> float:
@@ -118,12 +129,16 @@ class Standings:
 
     @property
     def paused(self) -> Mapping[int, Sequence[Place]]:
-        """The paused trials by the epoch after which they are: (loss there, number), best first; no epoch is empty."""
+        """The paused trials by the epoch after which they are: (loss there, number), best first; no
+        epoch is empty.
+        """
         return self._paused
 
     def rank(self, number: int, epoch: int) -> int:
         """The trial's place among those that reached ``epoch``, from 0; equal losses by number."""
-        return bisect.bisect_left(self.at(epoch), (_number(self._trials[number].losses[epoch - 1]), number))
+        return bisect.bisect_left(
+            self.at(epoch), (_number(self._trials[number].losses[epoch - 1]), number)
+        )
 
 
 def _number(loss: float) -> float:
@@ -136,18 +151,23 @@ def _place(standing: Standing) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Schedule(ABC):
-    """Decides who goes on. A frozen value without memory: everything follows from the standings it is shown.
+    """Decides who goes on. A frozen value without memory: everything follows from the standings it
+    is shown.
 
     Guarantees of every schedule (``paceline.testing.schedules.ScheduleContract`` checks them):
 
-    - `rungs` ascend and end with the trial's full training; they depend on nothing but the trial's number and R.
-    - `decide` is asked when a trial has arrived at one of its rungs but the last; the answer is about that trial.
-    - `review` is asked after `decide`, once for all that arrived together, and again until it has nothing to say. It
-      may let paused trials go on (CONTINUE), or end them (STOP); never others. A trial that is let go on trains to its
-      next rung.
+    - `rungs` ascend and end with the trial's full training; they depend on nothing but the trial's
+      number and R.
+    - `decide` is asked when a trial has arrived at one of its rungs but the last; the answer is
+      about that trial.
+    - `review` is asked after `decide`, once for all that arrived together, and again until it has
+      nothing to say. It may let paused trials go on (CONTINUE), or end them (STOP); never others. A
+      trial that is let go on trains to its next rung.
     - The same standings have the same answers.
-    - A loss that is no number never goes on; a trial that is ahead of all others at every epoch always does.
-    - When no trial is running and none is new, repeating `review` with ``more_to_come=False`` comes to an end with no
+    - A loss that is no number never goes on; a trial that is ahead of all others at every epoch
+      always does.
+    - When no trial is running and none is new, repeating `review` with ``more_to_come=False`` comes
+      to an end with no
       trial left paused: every trial has been given the chance that its rank earned.
 
     In a study every decision is recorded with its reason.
@@ -157,7 +177,9 @@ class Schedule(ABC):
 
     @abstractmethod
     def rungs(self, number: int, epochs: int) -> tuple[int, ...]:
-        """The epochs after which trial ``number`` is looked at, ascending; the last one is ``epochs``."""
+        """The epochs after which trial ``number`` is looked at, ascending; the last one is
+        ``epochs``.
+        """
 
     @abstractmethod
     def decide(self, standings: Standings, number: int) -> Decision:
@@ -174,11 +196,15 @@ class Schedule(ABC):
 
     @property
     def pauses(self) -> bool:
-        """Whether `decide` may answer PAUSE: what trains must be able to put a trial aside and go on with it."""
+        """Whether `decide` may answer PAUSE: what trains must be able to put a trial aside and go
+        on with it.
+        """
         return False
 
     def to_json(self) -> dict[str, Any]:
-        """The schedule as plain JSON types, ``"schedule"`` being the name; `paceline.schedule.restore` reads it."""
+        """The schedule as plain JSON types, ``"schedule"`` being the name;
+        `paceline.schedule.restore` reads it.
+        """
         return {"schedule": self.name, **asdict(self)}
 
     @classmethod
@@ -192,7 +218,9 @@ def without_number(standings: Standings, number: int) -> Decision | None:
     standing = standings[number]
     if math.isfinite(standing.losses[-1]):
         return None
-    return Decision(number, Action.STOP, f"its objective is no number after {epochs_of(standing.epoch)}")
+    return Decision(
+        number, Action.STOP, f"its objective is no number after {epochs_of(standing.epoch)}"
+    )
 
 
 def place(rank: int, of: int, epoch: int) -> str:
@@ -202,7 +230,13 @@ def place(rank: int, of: int, epoch: int) -> str:
 
 def best_go_on(count: int) -> str:
     """How many go on, in words."""
-    return "none goes on" if count < 1 else "the best goes on" if count == 1 else f"the best {count:,} go on"
+    return (
+        "none goes on"
+        if count < 1
+        else "the best goes on"
+        if count == 1
+        else f"the best {count:,} go on"
+    )
 
 
 def epochs_of(count: int) -> str:

@@ -1,7 +1,8 @@
 """Successive halving in groups, and Hyperband, which is halving with groups of several kinds.
 
-Jamieson and Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization" (AISTATS 2016); Li et
-al., "Hyperband: a novel bandit-based approach to hyperparameter optimization" (JMLR 18, 2018), algorithm 1.
+Jamieson and Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization"
+(AISTATS 2016); Li et al., "Hyperband: a novel bandit-based approach to hyperparameter optimization"
+(JMLR 18, 2018), algorithm 1.
 
 | symbol | meaning |
 | --- | --- |
@@ -33,7 +34,8 @@ from paceline.schedule.base import (
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Trials that are compared with each other: those with numbers in a row that train equally long.
+    """Trials that are compared with each other: those with numbers in a row that train equally
+    long.
 
     Attributes:
         first: the first number.
@@ -66,7 +68,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Synchronous(Schedule):
-    """Halving in groups: when all of a group have arrived at a rung, the best one in eta go on and the others stop.
+    """Halving in groups: when all of a group have arrived at a rung, the best one in eta go on and
+    the others stop.
 
     The last group may stay incomplete; it is taken as it is once nothing more comes.
 
@@ -100,7 +103,9 @@ class Synchronous(Schedule):
         standing = standings[number]
         group = self.group(number, standing.epochs)
         rest = f"the rest of its group, trials {group.first} to {group.numbers[-1]}"
-        return Decision(number, Action.PAUSE, f"after {epochs_of(standing.epoch)} it waits for {rest}")
+        return Decision(
+            number, Action.PAUSE, f"after {epochs_of(standing.epoch)} it waits for {rest}"
+        )
 
     def review(self, standings: Standings, more_to_come: bool) -> tuple[Decision, ...]:
         """Each group whose trials have all arrived at a rung: some go on, the others end."""
@@ -108,13 +113,17 @@ class Synchronous(Schedule):
         for epoch in sorted(standings.paused, reverse=True):
             groups: dict[Group, list[Place]] = {}
             for place in standings.paused[epoch]:
-                groups.setdefault(self.group(place[1], standings[place[1]].epochs), []).append(place)
+                groups.setdefault(self.group(place[1], standings[place[1]].epochs), []).append(
+                    place
+                )
             for group, places in groups.items():
                 if not (more_to_come and group.awaits(standings, epoch)):
                     answer += self._halve(group, places, standings, epoch)
         return tuple(sorted(answer, key=lambda decision: decision.action is not Action.CONTINUE))
 
-    def _halve(self, group: Group, places: list[Place], standings: Standings, epoch: int) -> Iterator[Decision]:
+    def _halve(
+        self, group: Group, places: list[Place], standings: Standings, epoch: int
+    ) -> Iterator[Decision]:
         arrived = sum(one.epoch >= epoch for one in group.members(standings))
         keep = max(1, arrived // self.eta)
         for rank, (_, number) in enumerate(places):
@@ -129,7 +138,8 @@ class Halving(Synchronous):
     """Groups of one size, in the order in which trials are asked for.
 
     Attributes:
-        size: n; a group is halved until about one trial is left or its first rung is at one epoch. At least 1.
+        size: n; a group is halved until about one trial is left or its first rung is at one epoch.
+            At least 1.
 
     Raises:
         InvalidInput: ``eta`` or ``size`` is no such number.
@@ -152,7 +162,8 @@ class Halving(Synchronous):
 @register
 @dataclass(frozen=True, slots=True)
 class Hyperband(Synchronous):
-    """Groups of several kinds in turn, the brackets: from many trials with a short first rung to few full trainings.
+    """Groups of several kinds in turn, the brackets: from many trials with a short first rung to
+    few full trainings.
 
     Raises:
         InvalidInput: ``eta`` is no whole number of at least 2.
@@ -161,7 +172,9 @@ class Hyperband(Synchronous):
     name: ClassVar[str] = "hyperband"
 
     def brackets(self, epochs: int) -> tuple[tuple[int, int], ...]:
-        """(n, s) of each bracket for R = ``epochs``: n = ceil((s_max + 1) / (s + 1) eta^s) for s = s_max, ..., 0."""
+        """(n, s) of each bracket for R = ``epochs``: n = ceil((s_max + 1) / (s + 1) eta^s) for s =
+        s_max, ..., 0.
+        """
         most = whole_log(epochs, self.eta)
         return tuple((-(-(most + 1) * self.eta**s // (s + 1)), s) for s in range(most, -1, -1))
 
@@ -170,7 +183,10 @@ class Hyperband(Synchronous):
         brackets = self.brackets(epochs)
         start = number - number % sum(size for size, _ in brackets)
         firsts = accumulate((size for size, _ in brackets), initial=start)
-        groups = (Group(first, size, s, epochs) for first, (size, s) in zip(firsts, brackets, strict=False))
+        groups = (
+            Group(first, size, s, epochs)
+            for first, (size, s) in zip(firsts, brackets, strict=False)
+        )
         return next(group for group in groups if number in group.numbers)
 
 

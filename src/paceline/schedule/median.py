@@ -1,7 +1,8 @@
 """Stopping what does worse than most: the median rule.
 
-Golovin et al., "Google Vizier: a service for black-box optimization" (KDD 2017), section 3.2.2: a trial is stopped at
-epoch r if its best objective so far is worse than the median of the other trials' running averages up to r.
+Golovin et al., "Google Vizier: a service for black-box optimization" (KDD 2017), section 3.2.2: a
+trial is stopped at epoch r if its best objective so far is worse than the median of the other
+trials' running averages up to r.
 """
 
 import bisect
@@ -17,10 +18,11 @@ from paceline.schedule.base import Schedule, Standings, epochs_of, register, wit
 @register
 @dataclass(frozen=True, slots=True)
 class Median(Schedule):
-    """Looks at every trial after every epoch; stops those whose best is worse than the others' usual.
+    """Looks at every trial after every epoch; stops those whose best is worse than the others'
+    usual.
 
-    Here the others are all that reached the epoch, not the completed ones alone as in the paper: with many lanes, many
-    have reached it long before one is complete.
+    Here the others are all that reached the epoch, not the completed ones alone as in the paper:
+    with many lanes, many have reached it long before one is complete.
 
     Attributes:
         grace: epochs that every trial has before it is looked at, at least 1.
@@ -50,7 +52,11 @@ class Median(Schedule):
         averages, after = standings.averages(standing.epoch), epochs_of(standing.epoch)
         count = len(averages) - 1
         if count < self.others:
-            return Decision(number, Action.CONTINUE, f"{count} others have trained {after}, fewer than {self.others}")
+            return Decision(
+                number,
+                Action.CONTINUE,
+                f"{count} others have trained {after}, fewer than {self.others}",
+            )
         best = min(loss for loss in standing.losses if math.isfinite(loss))
         own = bisect.bisect_left(averages, (standings.average(number), number))
         # the middle of a sorted list from which one entry is taken out

@@ -1,12 +1,21 @@
 """Where to look next: strategies behind one contract. Knows only space and core.
 
-``create("sobol", seed=0)`` makes one by name, `restore` reads one back from its JSON; `register` makes others known.
+``create("sobol", seed=0)`` makes one by name, `restore` reads one back from its JSON; `register`
+makes others known.
 """
 
 from collections.abc import Mapping
 
 from paceline.core import known_name
-from paceline.search.base import History, Proposal, Strategy, base_state, check_seed, register, restore
+from paceline.search.base import (
+    History,
+    Proposal,
+    Strategy,
+    base_state,
+    check_seed,
+    register,
+    restore,
+)
 from paceline.search.bayes import Bayes, Normal, Weights, promising
 from paceline.search.cmaes import CMAES
 from paceline.search.given import Given

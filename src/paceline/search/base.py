@@ -36,31 +36,38 @@ class History:
     """What is known when a strategy is asked.
 
     Attributes:
-        seen: ``space.key`` of each configuration that is not to be proposed: those proposed or run before. Any set will
-            do, also one that the caller goes on adding to between asks; strategies only look things up in it.
+        seen: ``space.key`` of each configuration that is not to be proposed: those proposed or run
+            before. Any set will do, also one that the caller goes on adding to between asks;
+            strategies only look things up in it.
         trials: the trials so far, finished or not, for strategies that learn from scores.
         objective: what the scores mean, for the same.
-        cost: predicts what a full training of a configuration will cost, compiling included; in any one unit, infinity
-            for what the time left does not pay for. None where nothing is known: all cost the same.
-        program: equal for configurations that are expected to be one program, so that where one of them was asked for,
-            the others need no compiling. None where nothing is compiled.
+        cost: predicts what a full training of a configuration will cost, compiling included; in any
+            one unit, infinity for what the time left does not pay for. None where nothing is known:
+            all cost the same.
+        program: equal for configurations that are expected to be one program, so that where one of
+            them was asked for, the others need no compiling. None where nothing is compiled.
     """
 
     seen: Set[str] = frozenset()
     trials: Sequence[Trial] = field(default=(), repr=False)
     objective: Objective | None = None
     cost: Callable[[Configuration], float] | None = field(default=None, repr=False, compare=False)
-    program: Callable[[Configuration], Hashable] | None = field(default=None, repr=False, compare=False)
+    program: Callable[[Configuration], Hashable] | None = field(
+        default=None, repr=False, compare=False
+    )
 
 
 class Strategy(ABC):
-    """Decides what to try next. A frozen value: asking answers its successor and leaves it as it was.
+    """Decides what to try next. A frozen value: asking answers its successor and leaves it as it
+    was.
 
     Guarantees of every strategy (``paceline.testing.strategies.StrategyContract`` checks them):
 
-    - The same value, asked the same, answers the same; a value read back from JSON is the same value.
-    - No proposal has a key in ``history.seen``, and no two of one answer share a key. What was proposed before is known
-      from ``seen`` alone, so the caller adds each answer's keys before it asks again.
+    - The same value, asked the same, answers the same; a value read back from JSON is the same
+      value.
+    - No proposal has a key in ``history.seen``, and no two of one answer share a key. What was
+      proposed before is known from ``seen`` alone, so the caller adds each answer's keys before it
+      asks again.
     - Fewer proposals than asked for means: nothing else is left now. `exhausted` says it in words.
     - The space may grow between two asks. Keys stay valid, see `Space.key`.
 
@@ -81,7 +88,9 @@ class Strategy(ABC):
 
     @property
     def ends(self) -> bool:
-        """Whether it comes to an end by itself, so that a study needs no limit; it then compares all it proposes."""
+        """Whether it comes to an end by itself, so that a study needs no limit; it then compares
+        all it proposes.
+        """
         return False
 
     @property
@@ -91,12 +100,16 @@ class Strategy(ABC):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Hyperparameters about which the user has told this strategy something, such as a prior."""
+        """Hyperparameters about which the user has told this strategy something, such as a
+        prior.
+        """
         return ()
 
     @property
     def remark(self) -> str:
-        """What a person should know of the last answer, as a sentence; empty for nothing. Studies record it."""
+        """What a person should know of the last answer, as a sentence; empty for nothing. Studies
+        record it.
+        """
         return ""
 
     @abstractmethod
@@ -115,7 +128,8 @@ class Strategy(ABC):
         """How many configurations this strategy could propose in all; None for no end."""
 
     def exhausted(self, space: Space, history: History) -> str | None:
-        """Why nothing is left to propose, as a sentence without its full stop; None while something is.
+        """Why nothing is left to propose, as a sentence without its full stop; None while something
+        is.
 
         To be called when an answer was short: it may have to ask.
         """
@@ -128,7 +142,9 @@ class Strategy(ABC):
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """The whole state as plain JSON types, ``"strategy"`` being the name; `paceline.search.restore` reads it."""
+        """The whole state as plain JSON types, ``"strategy"`` being the name;
+        `paceline.search.restore` reads it.
+        """
 
     @classmethod
     @abstractmethod
@@ -144,7 +160,9 @@ class Strategy(ABC):
 
 
 def base_state(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state of the strategy that searches, without the configurations that were to come before it."""
+    """The state of the strategy that searches, without the configurations that were to come before
+    it.
+    """
     with reading_state("strategy"):
         while "then" in state:
             state = state["then"]
@@ -187,12 +205,16 @@ def check_seed(seed: object) -> int:
 
 
 def stream(seed: int, draw: int) -> np.random.Generator:
-    """Random numbers for one draw of one seed: PCG64, and independent of how many other draws there were."""
+    """Random numbers for one draw of one seed: PCG64, and independent of how many other draws there
+    were.
+    """
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(draw,))))
 
 
 def scattered(space: Space, rng: np.random.Generator) -> Iterator[dict[str, Value]]:
-    """Every configuration of a finite space once, scattered: ranks r, r + s, r + 2 s, ... with s prime to the size."""
+    """Every configuration of a finite space once, scattered: ranks r, r + s, r + 2 s, ... with s
+    prime to the size.
+    """
     size = space.size()
     if size is None:
         return
@@ -227,16 +249,20 @@ class Answer:
 
     @property
     def may_be_complete(self) -> bool:
-        """Whether as many keys are taken as the space has configurations, so that nothing may be left."""
+        """Whether as many keys are taken as the space has configurations, so that nothing may be
+        left.
+        """
         size = self.space.size()
         return size is not None and len(self.history.seen) + len(self._keys) >= size
 
-    def take_next(self, draw: Callable[[int], dict[str, Value]], first: int, seed: int, origin: str) -> int | None:
+    def take_next(
+        self, draw: Callable[[int], dict[str, Value]], first: int, seed: int, origin: str
+    ) -> int | None:
         """Takes the first new one of the configurations drawn from number ``first`` on.
 
-        After `TRIES` duplicates in a row, a finite space is searched for what is left, in scattered order; that takes
-        at most one step more than there are keys seen. In a space without end drawing goes on, as long as it could be
-        that the draws repeat what was seen.
+        After `TRIES` duplicates in a row, a finite space is searched for what is left, in scattered
+        order; that takes at most one step more than there are keys seen. In a space without end
+        drawing goes on, as long as it could be that the draws repeat what was seen.
 
         Returns:
             The number to go on from; None if nothing is left.

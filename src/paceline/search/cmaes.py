@@ -1,12 +1,14 @@
 """CMA-ES: evolution of a normal distribution, and of one distribution for each category.
 
-CatCMA with margin, by the library ``cmaes``: Hamano, Saito, Nomura, Uchida, Shirakawa, "CatCMA with Margin" (2025),
-arXiv 2504.07884. Restarts with twice the population where a distribution has converged: Auger & Hansen, "A restart CMA
-evolution strategy with increasing population size" (2005).
+CatCMA with margin, by the library ``cmaes``: Hamano, Saito, Nomura, Uchida, Shirakawa, "CatCMA with
+Margin" (2025), arXiv 2504.07884. Restarts with twice the population where a distribution has
+converged: Auger & Hansen, "A restart CMA evolution strategy with increasing population size"
+(2005).
 
-The distribution follows from the trials alone: those that have ended are told in order, a population at a time. So no
-state is kept but the random one, trials that others proposed teach as well, and a trial that is still running holds
-nobody up. Only ranks count, hence a failed trial can be told as the worst.
+The distribution follows from the trials alone: those that have ended are told in order, a
+population at a time. So no state is kept but the random one, trials that others proposed teach as
+well, and a trial that is still running holds nobody up. Only ranks count, hence a failed trial can
+be told as the worst.
 
 | symbol | meaning |
 | --- | --- |
@@ -43,7 +45,8 @@ Array = npt.NDArray[np.float64]
 @register
 @dataclass(frozen=True, slots=True)
 class CMAES(Strategy):
-    """The default configuration, then samples of a distribution that moves to where the best trials are.
+    """The default configuration, then samples of a distribution that moves to where the best trials
+    are.
 
     For spaces of numbers and hundreds to thousands of trials; with fewer, ``"bayes"`` finds more.
 
@@ -86,7 +89,12 @@ class CMAES(Strategy):
 
     def to_json(self) -> dict[str, Any]:
         """The whole state."""
-        return {"strategy": self.name, "seed": self.seed, "draw": self.draw, "started": self.started}
+        return {
+            "strategy": self.name,
+            "seed": self.seed,
+            "draw": self.draw,
+            "started": self.started,
+        }
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
@@ -96,7 +104,9 @@ class CMAES(Strategy):
 
 @dataclass(frozen=True)
 class _Axes:
-    """Which coordinates of u are continuous, stepped or categories; those with one value are none of them."""
+    """Which coordinates of u are continuous, stepped or categories; those with one value are none
+    of them.
+    """
 
     continuous: npt.NDArray[np.intp]
     stepped: npt.NDArray[np.intp]
@@ -106,8 +116,15 @@ class _Axes:
     @classmethod
     def of(cls, space: Space) -> "_Axes":
         kinds = np.array([_kind(h) for h in space], dtype=str)
-        continuous, stepped, categories = (np.flatnonzero(kinds == kind) for kind in ("continuous", "step", "category"))
-        return cls(continuous, stepped, categories, np.array([h.num_values or 1 for h in space], dtype=np.float64))
+        continuous, stepped, categories = (
+            np.flatnonzero(kinds == kind) for kind in ("continuous", "step", "category")
+        )
+        return cls(
+            continuous,
+            stepped,
+            categories,
+            np.array([h.num_values or 1 for h in space], dtype=np.float64),
+        )
 
     def index(self, u: Array, at: npt.NDArray[np.intp]) -> Array:
         """Indices of the values at u."""
@@ -151,12 +168,16 @@ def _sampler(space: Space, history: History, seed: int) -> Callable[[int], dict[
 @lru_cache(maxsize=16)
 def _seeds(seed: int, block: int) -> Sequence[int]:
     """Seeds of the draws from number ``_BLOCK block`` on."""
-    return tuple(map(int, np.random.SeedSequence(seed, spawn_key=(0, block)).generate_state(_BLOCK)))
+    return tuple(
+        map(int, np.random.SeedSequence(seed, spawn_key=(0, block)).generate_state(_BLOCK))
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class _Generation:
-    """The distribution from which a population is drawn; compared by identity, so that it can be a key of the cache."""
+    """The distribution from which a population is drawn; compared by identity, so that it can be a
+    key of the cache.
+    """
 
     space: Space
     seed: int
@@ -170,14 +191,18 @@ _Told = tuple[tuple[tuple[str, Value], ...], int]
 
 
 def _latest(space: Space, history: History, seed: int) -> _Generation | None:
-    """The distribution after all trials that have ended, a population at a time; None where nothing varies."""
+    """The distribution after all trials that have ended, a population at a time; None where nothing
+    varies.
+    """
     generation = _first(space, seed)
     ended = [trial for trial in history.trials if trial.state.is_final]
     while generation is not None and len(ended) >= generation.distribution.population_size:
         size = generation.distribution.population_size
         told, ended = ended[:size], ended[size:]
         ranks = {trial.number: rank for rank, trial in enumerate(_ranked(told, history.objective))}
-        generation = _next(generation, tuple((tuple(trial.config.items()), ranks[trial.number]) for trial in told))
+        generation = _next(
+            generation, tuple((tuple(trial.config.items()), ranks[trial.number]) for trial in told)
+        )
     return generation
 
 
@@ -191,11 +216,21 @@ def _first(space: Space, seed: int) -> _Generation | None:
 
 @lru_cache(maxsize=4096)
 def _next(generation: _Generation, told: tuple[_Told, ...]) -> _Generation:
-    """The distribution after one more population. Kept, so that an ask works out no more than the newest."""
-    number, axes, distribution = generation.number + 1, generation.axes, copy.deepcopy(generation.distribution)
-    distribution.reseed_rng(int(np.random.SeedSequence(generation.seed, spawn_key=(1, number)).generate_state(1)[0]))
+    """The distribution after one more population. Kept, so that an ask works out no more than the
+    newest.
+    """
+    number, axes, distribution = (
+        generation.number + 1,
+        generation.axes,
+        copy.deepcopy(generation.distribution),
+    )
+    distribution.reseed_rng(
+        int(np.random.SeedSequence(generation.seed, spawn_key=(1, number)).generate_state(1)[0])
+    )
     with np.errstate(all="ignore"):
-        distribution.tell([(_solution(generation, dict(config), distribution), rank) for config, rank in told])
+        distribution.tell(
+            [(_solution(generation, dict(config), distribution), rank) for config, rank in told]
+        )
         if _is_spent(distribution, axes):
             distribution = _fresh(axes, 2 * len(told))
     return _Generation(generation.space, generation.seed, number, axes, distribution)
@@ -217,10 +252,11 @@ def _fresh(axes: _Axes, population: int | None) -> Any:
 
 
 def _solution(generation: _Generation, config: Configuration, distribution: Any) -> Any:
-    """A trial as the library's ``ask`` would have given it, the inactive coordinates drawn from the distribution.
+    """A trial as the library's ``ask`` would have given it, the inactive coordinates drawn from the
+    distribution.
 
-    The library is told of its samples by ``_v_raw`` and ``c``. The first is not public, but the only way to tell it of
-    what another process, or another strategy, had asked for.
+    The library is told of its samples by ``_v_raw`` and ``c``. The first is not public, but the
+    only way to tell it of what another process, or another strategy, had asked for.
     """
     axes, u = generation.axes, generation.space.encode(config)
     inactive = np.isnan(u)
@@ -228,12 +264,16 @@ def _solution(generation: _Generation, config: Configuration, distribution: Any)
         u = np.where(inactive, axes.point(distribution.ask()), u)
     v, c = np.concatenate([u[axes.continuous], axes.index(u, axes.stepped)]), None
     if len(axes.categories):
-        c = axes.index(u, axes.categories)[:, None] == np.arange(axes.num_values[axes.categories].max())
+        c = axes.index(u, axes.categories)[:, None] == np.arange(
+            axes.num_values[axes.categories].max()
+        )
     return type(distribution).Solution(c=c, _v_raw=v if v.size else None)
 
 
 def _ranked(trials: Sequence[Trial], objective: Objective | None) -> list[Trial]:
-    """Best first: those that were trained in full, then those that were stopped by how far they came, then failures."""
+    """Best first: those that were trained in full, then those that were stopped by how far they
+    came, then failures.
+    """
 
     def place(trial: Trial) -> tuple[int, int, float]:
         if trial.state is TrialState.FAILED or trial.score is None or not np.isfinite(trial.score):

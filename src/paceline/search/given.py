@@ -41,7 +41,9 @@ class Given(Strategy):
 
     def exhausted(self, space: Space, history: History) -> str | None:
         """Why nothing is left to propose; None while something is."""
-        return None if self.ask(space, history, 1)[1] else "all given configurations have been tried"
+        return (
+            None if self.ask(space, history, 1)[1] else "all given configurations have been tried"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The whole state."""

@@ -12,7 +12,8 @@ from paceline.space import Space
 @register
 @dataclass(frozen=True, slots=True)
 class Grid(Strategy):
-    """Goes through ``space.grid(samples)``. Where the space grows, it starts over and passes over what was seen.
+    """Goes through ``space.grid(samples)``. Where the space grows, it starts over and passes over
+    what was seen.
 
     Attributes:
         samples: points of a continuous hyperparameter.
@@ -61,7 +62,12 @@ class Grid(Strategy):
 
     def to_json(self) -> dict[str, Any]:
         """The whole state."""
-        return {"strategy": self.name, "samples": self.samples, "rank": self.rank, "space": self.space}
+        return {
+            "strategy": self.name,
+            "samples": self.samples,
+            "rank": self.rank,
+            "space": self.space,
+        }
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:

@@ -1,8 +1,9 @@
 """Optuna's samplers as strategies: ``tune(search=paceline.search.optuna(TPESampler(seed=1)))``.
 
-At each ask an Optuna study is made in memory from the trials so far, and a fresh sampler is asked: a sampler is its
-class, its arguments and a seed, so a study that is resumed goes on with the same one. That suits every sampler that
-learns from the trials alone, and those that mark each trial with whole numbers (a generation).
+At each ask an Optuna study is made in memory from the trials so far, and a fresh sampler is asked:
+a sampler is its class, its arguments and a seed, so a study that is resumed goes on with the same
+one. That suits every sampler that learns from the trials alone, and those that mark each trial with
+whole numbers (a generation).
 
 Optuna is an extra and is imported when the first sampler is made or asked.
 """
@@ -21,7 +22,14 @@ from paceline.core import InvalidInput, Trial, TrialState, Value
 from paceline.search.base import Answer, History, Proposal, Strategy, register, stream
 from paceline.space import Hyperparameter, Space
 
-SAMPLERS = ("TPESampler", "GPSampler", "NSGAIISampler", "NSGAIIISampler", "RandomSampler", "BruteForceSampler")
+SAMPLERS = (
+    "TPESampler",
+    "GPSampler",
+    "NSGAIISampler",
+    "NSGAIIISampler",
+    "RandomSampler",
+    "BruteForceSampler",
+)
 """Optuna's samplers that can be used; the others keep in their own memory what they know."""
 
 _INSTEAD = {"QMCSampler": "sobol", "CmaEsSampler": "cmaes", "GridSampler": "grid"}
@@ -33,7 +41,8 @@ _TRIES = 5
 @register
 @dataclass(frozen=True, slots=True)
 class OptunaSampler(Strategy):
-    """Proposes what a sampler of Optuna does; a configuration at random where it has nothing but duplicates.
+    """Proposes what a sampler of Optuna does; a configuration at random where it has nothing but
+    duplicates.
 
     Made by `optuna`.
 
@@ -86,7 +95,9 @@ class OptunaSampler(Strategy):
         """Configurations at random for those that are missing."""
         space, draw = answer.space, self.asks << 16
         while len(answer) < count:
-            number = answer.take_next(lambda n: space.sample(stream(self.seed, n)), draw, self.seed, "random")
+            number = answer.take_next(
+                lambda n: space.sample(stream(self.seed, n)), draw, self.seed, "random"
+            )
             if number is None:
                 return
             draw = number
@@ -98,7 +109,12 @@ class OptunaSampler(Strategy):
     def to_json(self) -> dict[str, Any]:
         """The whole state."""
         marks = {key: dict(marked) for key, marked in self.marks.items()}
-        kept = {"sampler": self.sampler, "arguments": dict(self.arguments), "seed": self.seed, "asks": self.asks}
+        kept = {
+            "sampler": self.sampler,
+            "arguments": dict(self.arguments),
+            "seed": self.seed,
+            "asks": self.asks,
+        }
         return {"strategy": self.name, **kept, "marks": marks}
 
     @classmethod
@@ -109,8 +125,12 @@ class OptunaSampler(Strategy):
             InvalidInput: it names what is none of `SAMPLERS`.
         """
         if state["sampler"] not in SAMPLERS:
-            raise InvalidInput(f"sampler is {state['sampler']!r}", expected=f"one of {', '.join(SAMPLERS)}")
-        return cls(state["sampler"], state["arguments"], state["seed"], state["asks"], state["marks"])
+            raise InvalidInput(
+                f"sampler is {state['sampler']!r}", expected=f"one of {', '.join(SAMPLERS)}"
+            )
+        return cls(
+            state["sampler"], state["arguments"], state["seed"], state["asks"], state["marks"]
+        )
 
 
 def optuna(sampler: Any, **arguments: Any) -> OptunaSampler:
@@ -119,16 +139,20 @@ def optuna(sampler: Any, **arguments: Any) -> OptunaSampler:
     ``optuna(TPESampler(seed=1))``, or its name and arguments: ``optuna("TPESampler", seed=1)``.
 
     Args:
-        sampler: a sampler that was not used yet, or the name of its class. Its seed is 0 where it has none.
+        sampler: a sampler that was not used yet, or the name of its class. Its seed is 0 where it
+            has none.
         arguments: of the class, where the name is given.
 
     Raises:
-        InvalidInput: Optuna is not installed; the sampler is none that can be stored in a study, or an argument of it.
+        InvalidInput: Optuna is not installed; the sampler is none that can be stored in a study, or
+            an argument of it.
     """
     if isinstance(sampler, str):
         name, given = sampler, dict(arguments)
     elif arguments:
-        raise InvalidInput(f"arguments {', '.join(arguments)} beside a sampler", expected="arguments beside a name")
+        raise InvalidInput(
+            f"arguments {', '.join(arguments)} beside a sampler", expected="arguments beside a name"
+        )
     else:
         name, given = type(sampler).__name__, {}
     with _quietly() as library:
@@ -138,11 +162,15 @@ def optuna(sampler: Any, **arguments: Any) -> OptunaSampler:
         for argument, value in given.items():
             if not isinstance(value, bool | int | float | str | None):
                 fix = "Leave it out."
-                raise InvalidInput(f"{argument} of {name} is {value!r}", expected="what JSON can hold", fix=fix)
+                raise InvalidInput(
+                    f"{argument} of {name} is {value!r}", expected="what JSON can hold", fix=fix
+                )
         try:
             kind(**given)
         except (TypeError, ValueError) as error:
-            raise InvalidInput(f"arguments of {name} are {given}", expected=f"what it takes: {error}") from None
+            raise InvalidInput(
+                f"arguments of {name} are {given}", expected=f"what it takes: {error}"
+            ) from None
     seed = given.pop("seed", None)
     return OptunaSampler(name, given, 0 if seed is None else seed)
 
@@ -151,16 +179,28 @@ def _kind(library: Any, name: str, sampler: Any) -> Any:
     kind = getattr(library.samplers, name, None) if name in SAMPLERS else None
     if kind is None or not (isinstance(sampler, str) or type(sampler) is kind):
         fix = f"Paceline has its own: search={_INSTEAD[name]!r}." if name in _INSTEAD else ""
-        raise InvalidInput(f"sampler is {name}", expected=f"one of Optuna's {', '.join(SAMPLERS)}", fix=fix)
+        raise InvalidInput(
+            f"sampler is {name}", expected=f"one of Optuna's {', '.join(SAMPLERS)}", fix=fix
+        )
     return kind
 
 
 def _arguments(kind: Any, sampler: Any) -> dict[str, Any]:
-    """The arguments that a sampler was made with; read off its attributes, and believed if they make its like."""
+    """The arguments that a sampler was made with; read off its attributes, and believed if they
+    make its like.
+    """
     found, usual = vars(sampler), vars(kind())
     names = [name for name in inspect.signature(kind).parameters if f"_{name}" in found]
-    changed = {name: found[f"_{name}"] for name in names if not _same(found[f"_{name}"], usual.get(f"_{name}"))}
-    given = {name: value for name, value in changed.items() if isinstance(value, bool | int | float | str | None)}
+    changed = {
+        name: found[f"_{name}"]
+        for name in names
+        if not _same(found[f"_{name}"], usual.get(f"_{name}"))
+    }
+    given = {
+        name: value
+        for name, value in changed.items()
+        if isinstance(value, bool | int | float | str | None)
+    }
     if not _same(kind(**given), sampler):
         raise InvalidInput(
             f"sampler is a {kind.__name__} whose arguments cannot be read off it",
@@ -181,24 +221,32 @@ def _same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(_same, one, other))
     if type(one).__module__.startswith("optuna.") and hasattr(one, "__dict__"):
         mine, others = vars(one), vars(other)
-        return mine.keys() == others.keys() and all(_same(mine[name], others[name]) for name in mine)
+        return mine.keys() == others.keys() and all(
+            _same(mine[name], others[name]) for name in mine
+        )
     return bool(one is other or one == other)
 
 
 def _seed(sampler: Any) -> int | None:
-    """The seed that a sampler was made with: the first word of its Mersenne twister's state, which is not public."""
+    """The seed that a sampler was made with: the first word of its Mersenne twister's state, which
+    is not public.
+    """
     state = getattr(getattr(sampler, "_rng", None), "_rng", None)
     return None if state is None else int(state.get_state()[1][0])
 
 
 @contextmanager
 def _quietly() -> Iterator[Any]:
-    """Optuna itself, without its chatter about studies in memory, experimental arguments and conditional parameters."""
+    """Optuna itself, without its chatter about studies in memory, experimental arguments and
+    conditional parameters.
+    """
     try:
         library = importlib.import_module("optuna")
     except ImportError:
         fix = "Install it with: pip install 'paceline[optuna]'"
-        raise InvalidInput("Optuna is not installed", expected="the extra for Optuna's samplers", fix=fix) from None
+        raise InvalidInput(
+            "Optuna is not installed", expected="the extra for Optuna's samplers", fix=fix
+        ) from None
     before = library.logging.get_verbosity()
     library.logging.set_verbosity(library.logging.ERROR)
     try:
@@ -218,11 +266,15 @@ def _quietly() -> Iterator[Any]:
 
 def _evenly(h: Hyperparameter) -> bool:
     """Whether its values are discrete, ordered and equally likely."""
-    return h.num_values is not None and h.is_ordered and h.to_unit(h.value_at(0)) == 0.5 / h.num_values
+    return (
+        h.num_values is not None and h.is_ordered and h.to_unit(h.value_at(0)) == 0.5 / h.num_values
+    )
 
 
 def _distribution(library: Any, h: Hyperparameter) -> Any:
-    """Categories and steps by their index, all else by its coordinate in the unit interval, which knows its scale."""
+    """Categories and steps by their index, all else by its coordinate in the unit interval, which
+    knows its scale.
+    """
     if _evenly(h):
         return library.distributions.IntDistribution(0, (h.num_values or 1) - 1)
     if h.is_ordered:
@@ -245,25 +297,45 @@ def _suggested(study: Any, space: Space) -> dict[str, Value]:
     return space.complete(config)
 
 
-def _told(library: Any, space: Space, history: History, trial: Trial, marks: Mapping[str, Mapping[str, int]]) -> Any:
-    """A trial as Optuna has it: scores to be minimised, stopped ones pruned, failed and diverged ones failed."""
+def _told(
+    library: Any,
+    space: Space,
+    history: History,
+    trial: Trial,
+    marks: Mapping[str, Mapping[str, int]],
+) -> Any:
+    """A trial as Optuna has it: scores to be minimised, stopped ones pruned, failed and diverged
+    ones failed.
+    """
     config = space.complete(trial.config)
     active = set(space.active(config))
     asked = {label: h for label, h in space.by_label.items() if h.num_values != 1 and h in active}
     params = {
-        label: h.to_unit(config[h.name]) if h.is_ordered and not _evenly(h) else h.index_of(config[h.name])
+        label: h.to_unit(config[h.name])
+        if h.is_ordered and not _evenly(h)
+        else h.index_of(config[h.name])
         for label, h in asked.items()
     }
-    found = {"params": params, "distributions": {label: _distribution(library, h) for label, h in asked.items()}}
+    found = {
+        "params": params,
+        "distributions": {label: _distribution(library, h) for label, h in asked.items()},
+    }
     found["system_attrs"] = dict(marks.get(space.key(config), {}))
     states = library.trial.TrialState
     if not trial.state.is_final:
         return library.trial.create_trial(state=states.RUNNING, **found)
     objective, score = history.objective, trial.score
-    if trial.state is TrialState.FAILED or objective is None or score is None or not np.isfinite(score):
+    if (
+        trial.state is TrialState.FAILED
+        or objective is None
+        or score is None
+        or not np.isfinite(score)
+    ):
         return library.trial.create_trial(state=states.FAIL, **found)
     loss = objective.loss(score)
     if trial.state is TrialState.COMPLETED:
         return library.trial.create_trial(state=states.COMPLETE, value=loss, **found)
     reached = trial.measurements[-1].epoch if trial.measurements else 1
-    return library.trial.create_trial(state=states.PRUNED, value=loss, intermediate_values={reached: loss}, **found)
+    return library.trial.create_trial(
+        state=states.PRUNED, value=loss, intermediate_values={reached: loss}, **found
+    )

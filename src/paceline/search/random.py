@@ -11,12 +11,13 @@ from paceline.space import Space
 @register
 @dataclass(frozen=True, slots=True)
 class Random(Strategy):
-    """Each hyperparameter at random on its own, by its sampling; never the same configuration twice.
+    """Each hyperparameter at random on its own, by its sampling; never the same configuration
+    twice.
 
     Attributes:
         seed: of all draws, from 0.
-        draw: number of the next draw. Each has its own random stream, made of seed and number: together they are the
-            whole random state.
+        draw: number of the next draw. Each has its own random stream, made of seed and number:
+            together they are the whole random state.
     """
 
     name: ClassVar[str] = "random"
@@ -31,7 +32,9 @@ class Random(Strategy):
         """Random configurations that are new."""
         answer, draw = Answer(space, history), self.draw
         while len(answer) < count:
-            number = answer.take_next(lambda n: space.sample(stream(self.seed, n)), draw, self.seed, self.name)
+            number = answer.take_next(
+                lambda n: space.sample(stream(self.seed, n)), draw, self.seed, self.name
+            )
             if number is None:
                 break
             draw = number

@@ -21,7 +21,8 @@ _BLOCK = 256
 @register
 @dataclass(frozen=True, slots=True)
 class Sobol(Strategy):
-    """The default configuration, then the points of a scrambled Sobol sequence that give a new configuration.
+    """The default configuration, then the points of a scrambled Sobol sequence that give a new
+    configuration.
 
     Where the space grows, it goes on at the same place of the sequence that has the new dimension.
 
@@ -46,11 +47,15 @@ class Sobol(Strategy):
         if count > 0 and not self.started:
             answer.take(space.default(), DEFAULT)
         while len(answer) < count:
-            number = answer.take_next(lambda n: _configuration(space, self.seed, n), point, self.seed, self.name)
+            number = answer.take_next(
+                lambda n: _configuration(space, self.seed, n), point, self.seed, self.name
+            )
             if number is None:
                 break
             point = number
-        return replace(self, point=point, started=self.started or count > 0), tuple(answer.proposals)
+        return replace(self, point=point, started=self.started or count > 0), tuple(
+            answer.proposals
+        )
 
     def size(self, space: Space) -> int | None:
         """Number of configurations of the space; None if it is continuous."""
@@ -58,7 +63,12 @@ class Sobol(Strategy):
 
     def to_json(self) -> dict[str, Any]:
         """The whole state."""
-        return {"strategy": self.name, "seed": self.seed, "point": self.point, "started": self.started}
+        return {
+            "strategy": self.name,
+            "seed": self.seed,
+            "point": self.point,
+            "started": self.started,
+        }
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:

@@ -13,11 +13,12 @@ from paceline.space import Space
 @register
 @dataclass(frozen=True, slots=True)
 class StartWith(Strategy):
-    """Proposes the configurations of the user, each once and in order, then what another strategy proposes.
+    """Proposes the configurations of the user, each once and in order, then what another strategy
+    proposes.
 
     Attributes:
-        configs: what to try first; values that are left out are at their defaults, those that are inactive are passed
-            over.
+        configs: what to try first; values that are left out are at their defaults, those that are
+            inactive are passed over.
         then: the strategy that goes on. It learns from the first trials as from its own.
 
     Raises:
@@ -33,10 +34,14 @@ class StartWith(Strategy):
         given: object = self.configs
         if isinstance(given, Mapping | str) or not hasattr(given, "__iter__"):
             fix = "Put a single one into a list." if isinstance(given, Mapping) else ""
-            raise InvalidInput(f"start_with is {given!r}", expected="a list of configurations", fix=fix)
+            raise InvalidInput(
+                f"start_with is {given!r}", expected="a list of configurations", fix=fix
+            )
         for number, config in enumerate(self.configs):
             if not isinstance(config, Mapping):
-                raise InvalidInput(f"start_with[{number}] is {config!r}", expected="a mapping of names to values")
+                raise InvalidInput(
+                    f"start_with[{number}] is {config!r}", expected="a mapping of names to values"
+                )
         object.__setattr__(self, "configs", tuple(dict(config) for config in self.configs))
 
     def check(self, space: Space) -> None:
@@ -48,7 +53,8 @@ class StartWith(Strategy):
         """The configurations that are meant, with a value for each active hyperparameter.
 
         Raises:
-            InvalidInput: a name that the space does not have, or a value that its hyperparameter cannot take.
+            InvalidInput: a name that the space does not have, or a value that its hyperparameter
+                cannot take.
         """
         return tuple(_complete(space, number, config) for number, config in enumerate(self.configs))
 
@@ -81,12 +87,18 @@ class StartWith(Strategy):
         first = tuple(answer.proposals)
         if len(first) == count:
             return self, first
-        known = replace(history, seen={*history.seen, *(proposal.key for proposal in first)}) if first else history
+        known = (
+            replace(history, seen={*history.seen, *(proposal.key for proposal in first)})
+            if first
+            else history
+        )
         then, rest = self.then.ask(space, known, count - len(first))
         return replace(self, then=then), (*first, *rest)
 
     def size(self, space: Space) -> int | None:
-        """As many as the other strategy could propose, and those of the user that are not in a space's count."""
+        """As many as the other strategy could propose, and those of the user that are not in a
+        space's count.
+        """
         size = self.then.size(space)
         return size if size is None or size == space.size() else size + len(self.configs)
 
@@ -111,7 +123,9 @@ class StartWith(Strategy):
 
 
 def with_default(strategy: Strategy) -> Strategy:
-    """The strategy with the default configuration first; as it was where it begins with that, or has its own list."""
+    """The strategy with the default configuration first; as it was where it begins with that, or
+    has its own list.
+    """
     if isinstance(strategy, Given) or strategy.begins_with_default:
         return strategy
     if isinstance(strategy, StartWith):
@@ -123,4 +137,6 @@ def _complete(space: Space, number: int, config: Configuration) -> dict[str, Val
     try:
         return space.complete(config)
     except InvalidInput as error:
-        raise InvalidInput(f"start_with[{number}]: {error.passed}", expected=error.expected, fix=error.fix) from None
+        raise InvalidInput(
+            f"start_with[{number}]: {error.passed}", expected=error.expected, fix=error.fix
+        ) from None

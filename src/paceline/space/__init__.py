@@ -1,4 +1,6 @@
-"""What may vary: hyperparameters with conditions, the space of them, and the ``hp`` of ``build(hp)``."""
+"""What may vary: hyperparameters with conditions, the space of them, and the ``hp`` of
+``build(hp)``.
+"""
 
 from paceline.space.base import Condition, Hyperparameter
 from paceline.space.choices import Boolean, Choice, Fixed

@@ -1,4 +1,5 @@
-"""What every hyperparameter has in common: a name, conditions, legal values and a place in the unit interval.
+"""What every hyperparameter has in common: a name, conditions, legal values and a place in the unit
+interval.
 
 | symbol | meaning |
 | --- | --- |
@@ -39,7 +40,8 @@ def scalar(value: object, what: str) -> Value:
     """A value that can be written to JSON and read back unchanged.
 
     Raises:
-        InvalidInput: not an int, finite float, str or bool. ``what`` says in the message which value it is.
+        InvalidInput: not an int, finite float, str or bool. ``what`` says in the message which
+            value it is.
     """
     value = plain(value)
     if isinstance(value, bool | int | str):
@@ -47,16 +49,20 @@ def scalar(value: object, what: str) -> Value:
     if isinstance(value, float) and math.isfinite(value):
         return value
     fix = "Use a string such as 'none' and translate it in build(hp)." if value is None else ""
-    raise InvalidInput(f"{what} is {value!r}", expected="an int, a finite float, a str or a bool", fix=fix)
+    raise InvalidInput(
+        f"{what} is {value!r}", expected="an int, a finite float, a str or a bool", fix=fix
+    )
 
 
 @dataclass(frozen=True, init=False, eq=False)
 class Condition:
-    """A hyperparameter that has this condition is active only where ``parent`` is active and has one of ``values``.
+    """A hyperparameter that has this condition is active only where ``parent`` is active and has
+    one of ``values``.
 
     Attributes:
         parent: name of the hyperparameter looked at; it comes earlier in the space.
-        values: those of its values with which the condition holds. Values that the parent cannot take are ignored.
+        values: those of its values with which the condition holds. Values that the parent cannot
+            take are ignored.
 
     Raises:
         InvalidInput: no values, or one that is not an int, finite float, str or bool.
@@ -68,16 +74,27 @@ class Condition:
     def __init__(self, parent: str, values: Value | Iterable[Value]) -> None:
         listed = [values] if isinstance(values, bool | int | float | str) else list(values)
         if not isinstance(parent, str) or not parent:
-            raise InvalidInput(f"condition's parent is {parent!r}", expected="the name of another hyperparameter")
+            raise InvalidInput(
+                f"condition's parent is {parent!r}", expected="the name of another hyperparameter"
+            )
         if not listed:
-            raise InvalidInput(f"condition on {parent!r} has no values", expected="at least one value of the parent")
+            raise InvalidInput(
+                f"condition on {parent!r} has no values",
+                expected="at least one value of the parent",
+            )
         object.__setattr__(self, "parent", parent)
-        object.__setattr__(self, "values", tuple(scalar(v, f"a value of the condition on {parent!r}") for v in listed))
+        object.__setattr__(
+            self,
+            "values",
+            tuple(scalar(v, f"a value of the condition on {parent!r}") for v in listed),
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Condition):
             return NotImplemented
-        return self.parent == other.parent and [*map(typed, self.values)] == [*map(typed, other.values)]
+        return self.parent == other.parent and [*map(typed, self.values)] == [
+            *map(typed, other.values)
+        ]
 
     def __hash__(self) -> int:
         return hash((self.parent, self.values))
@@ -94,8 +111,9 @@ class Condition:
 class Hyperparameter(ABC):
     """A named choice: what values it may take, which is the default, and when it is active.
 
-    Frozen. Two are equal when they are written the same in JSON, so ``Choice("a", [1])`` and ``Choice("a", [True])``
-    differ. The name may be left out (``Choice([32, 64])``) and given later with `named`.
+    Frozen. Two are equal when they are written the same in JSON, so ``Choice("a", [1])`` and
+    ``Choice("a", [True])`` differ. The name may be left out (``Choice([32, 64])``) and given later
+    with `named`.
     """
 
     kind: ClassVar[str]
@@ -134,7 +152,9 @@ class Hyperparameter(ABC):
         return (self.index_of(value) + 0.5) / (self.num_values or 1)
 
     def from_unit(self, u: float) -> Value:
-        """The value at coordinate u; ``from_unit(to_unit(value))`` is exactly ``value`` for every legal value."""
+        """The value at coordinate u; ``from_unit(to_unit(value))`` is exactly ``value`` for every
+        legal value.
+        """
         count = self.num_values or 1
         return self.value_at(min(count - 1, max(0, int(u * count))))
 
@@ -147,7 +167,9 @@ class Hyperparameter(ABC):
         try:
             return self.legal(given)
         except InvalidInput as error:
-            raise InvalidInput(f"default of {self.label} is {given!r}", expected=error.expected) from None
+            raise InvalidInput(
+                f"default of {self.label} is {given!r}", expected=error.expected
+            ) from None
 
     def admits(self, value: object) -> bool:
         """Whether `legal` accepts the value."""
@@ -159,7 +181,9 @@ class Hyperparameter(ABC):
 
     def admitted(self, condition: Condition) -> frozenset[Typed]:
         """Those values of a condition on this hyperparameter that it can take."""
-        return frozenset(typed(self.legal(value)) for value in condition.values if self.admits(value))
+        return frozenset(
+            typed(self.legal(value)) for value in condition.values if self.admits(value)
+        )
 
     @cached_property
     def definition(self) -> Self:
@@ -176,13 +200,19 @@ class Hyperparameter(ABC):
         fields = self.to_json()
         own = [name for name in fields if name not in ("kind", "name", "conditions")]
         first = [name for name in own if name in ("min_value", "max_value", "values", "value")]
-        shown = {name: fields[name] for name in own if name not in first and self._is_told(name, fields[name])}
+        shown = {
+            name: fields[name]
+            for name in own
+            if name not in first and self._is_told(name, fields[name])
+        }
         return f"{self.kind}({', '.join([*map(repr, [self.name, *(fields[n] for n in first)]), *_named(shown)])})"
 
     def _is_told(self, name: str, value: Any) -> bool:
         """Whether an argument has another value than where it is left out."""
         if name == "default":
-            return typed(value) != typed(self.value_at(0) if self.num_values else self.from_unit(0.0))
+            return typed(value) != typed(
+                self.value_at(0) if self.num_values else self.from_unit(0.0)
+            )
         return value is not None and (name, value) not in (
             ("sampling", "linear"),
             ("step", 1),
@@ -203,15 +233,26 @@ class Hyperparameter(ABC):
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types; `from_json` reads it back unchanged."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-        listed = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-        return {"kind": self.kind, **listed, "conditions": [condition.to_json() for condition in self.conditions]}
+        listed = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in fields.items()
+        }
+        return {
+            "kind": self.kind,
+            **listed,
+            "conditions": [condition.to_json() for condition in self.conditions],
+        }
 
     @cached_property
     def _identity(self) -> str:
         return json.dumps(self.to_json(), sort_keys=True)
 
     def __eq__(self, other: object) -> bool:
-        return self._identity == other._identity if isinstance(other, Hyperparameter) else NotImplemented
+        return (
+            self._identity == other._identity
+            if isinstance(other, Hyperparameter)
+            else NotImplemented
+        )
 
     def __hash__(self) -> int:
         return hash(self._identity)
@@ -238,7 +279,8 @@ def label(kind: str, name: str) -> str:
 def bind(
     kind: str, names: Sequence[str], required: int, args: Sequence[Any], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Arguments of a hyperparameter by name. A first positional one that is no str means that the name is left out.
+    """Arguments of a hyperparameter by name. A first positional one that is no str means that the
+    name is left out.
 
     Args:
         kind: the hyperparameter's kind, for messages.
@@ -254,10 +296,15 @@ def bind(
     positional = names if args and isinstance(args[0], str) and "name" not in given else names[1:]
     arguments = dict(zip(positional, args, strict=False))
     if len(args) > len(positional):
-        raise TypeError(f"{kind}() takes at most {len(positional)} positional arguments, {len(args)} were given")
+        raise TypeError(
+            f"{kind}() takes at most {len(positional)} positional arguments, {len(args)} were given"
+        )
     for name in given:
         if name in arguments or name not in names:
-            raise TypeError(f"{kind}() got {'twice' if name in arguments else 'an unexpected'} argument {name!r}")
+            raise TypeError(
+                f"{kind}() got {'twice' if name in arguments else 'an unexpected'} argument "
+                f"{name!r}"
+            )
     arguments.update(given)
     name = arguments.setdefault("name", "")
     if not isinstance(name, str):

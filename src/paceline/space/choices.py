@@ -17,16 +17,19 @@ def _is_number(value: Value) -> bool:
 class Choice(Hyperparameter):
     """One of the values listed; they may be of several types.
 
-    ``Choice("activation", ["relu", "tanh"])``, or ``Choice([32, 64])`` where the name is given by whom it is passed to.
+    ``Choice("activation", ["relu", "tanh"])``, or ``Choice([32, 64])`` where the name is given by
+    whom it is passed to.
 
     Attributes:
-        values: what may be chosen, in the order given. ``1``, ``1.0`` and ``True`` are three values.
-        ordered: whether neighbours are alike; True for numbers unless said otherwise, always False for others.
+        values: what may be chosen, in the order given. ``1``, ``1.0`` and ``True`` are three
+            values.
+        ordered: whether neighbours are alike; True for numbers unless said otherwise, always False
+            for others.
         default: the first value, unless given.
 
     Raises:
-        InvalidInput: no values, one given twice, one that is not an int, finite float, str or bool; a default that is
-            not among them; ``ordered=True`` for values that are not numbers.
+        InvalidInput: no values, one given twice, one that is not an int, finite float, str or bool;
+            a default that is not among them; ``ordered=True`` for values that are not numbers.
     """
 
     kind: ClassVar[str] = "Choice"
@@ -39,28 +42,46 @@ class Choice(Hyperparameter):
 
     @overload
     def __init__(
-        self, name: str, values: Sequence[Value], ordered: bool | None = None, default: Value | None = None,
+        self,
+        name: str,
+        values: Sequence[Value],
+        ordered: bool | None = None,
+        default: Value | None = None,
         conditions: Sequence[Condition] = (),
-    ) -> None: ...  # fmt: skip
+    ) -> None: ...
     @overload
     def __init__(
-        self, values: Sequence[Value], ordered: bool | None = None, default: Value | None = None,
-        conditions: Sequence[Condition] = (), *, name: str = "",
-    ) -> None: ...  # fmt: skip
+        self,
+        values: Sequence[Value],
+        ordered: bool | None = None,
+        default: Value | None = None,
+        conditions: Sequence[Condition] = (),
+        *,
+        name: str = "",
+    ) -> None: ...
     def __init__(self, *args: Any, **given: Any) -> None:
-        bound = bind("Choice", ("name", "values", "ordered", "default", "conditions"), 1, args, given)
+        bound = bind(
+            "Choice", ("name", "values", "ordered", "default", "conditions"), 1, args, given
+        )
         who = label("Choice", bound["name"])
         if isinstance(bound["values"], str) or not hasattr(bound["values"], "__iter__"):
-            raise InvalidInput(f"values of {who} is {bound['values']!r}", expected="a list of values")
+            raise InvalidInput(
+                f"values of {who} is {bound['values']!r}", expected="a list of values"
+            )
         values = tuple(scalar(value, f"a value of {who}") for value in bound["values"])
         if not values:
             raise InvalidInput(f"{who} has no values", expected="at least one")
         if len(set(map(typed, values))) < len(values):
-            twice = next(value for at, value in enumerate(values) if typed(value) in map(typed, values[:at]))
+            twice = next(
+                value for at, value in enumerate(values) if typed(value) in map(typed, values[:at])
+            )
             raise InvalidInput(f"{who} lists {twice!r} twice", expected="each value once")
         ordered, numbers = bound.get("ordered"), all(map(_is_number, values))
         if ordered and not numbers:
-            raise InvalidInput(f"{who} is ordered and has values {list(values)}", expected="numbers, or ordered=False")
+            raise InvalidInput(
+                f"{who} is ordered and has values {list(values)}",
+                expected="numbers, or ordered=False",
+            )
         self._set(name=bound["name"], conditions=bound["conditions"], values=values)
         self._set(ordered=numbers if ordered is None else bool(ordered))
         default = bound.get("default")
@@ -81,7 +102,9 @@ class Choice(Hyperparameter):
         return self.ordered
 
     def legal(self, value: object) -> Value:
-        """The listed value of the same type, or else the number equal to it; see `Hyperparameter.legal`."""
+        """The listed value of the same type, or else the number equal to it; see
+        `Hyperparameter.legal`.
+        """
         return self.values[self._find(value)]
 
     def _find(self, value: object) -> int:
@@ -94,7 +117,9 @@ class Choice(Hyperparameter):
                 for index, listed in enumerate(self.values):
                     if _is_number(listed) and listed == found:
                         return index
-        raise InvalidInput(f"value of {self.label} is {value!r}", expected=f"one of {list(self.values)}")
+        raise InvalidInput(
+            f"value of {self.label} is {value!r}", expected=f"one of {list(self.values)}"
+        )
 
     def value_at(self, index: int) -> Value:
         """The value at ``index``, in the order given."""
@@ -120,9 +145,13 @@ class Boolean(Hyperparameter):
     conditions: tuple[Condition, ...]
 
     @overload
-    def __init__(self, name: str, default: bool = False, conditions: Sequence[Condition] = ()) -> None: ...
+    def __init__(
+        self, name: str, default: bool = False, conditions: Sequence[Condition] = ()
+    ) -> None: ...
     @overload
-    def __init__(self, default: bool = False, conditions: Sequence[Condition] = (), *, name: str = "") -> None: ...
+    def __init__(
+        self, default: bool = False, conditions: Sequence[Condition] = (), *, name: str = ""
+    ) -> None: ...
     def __init__(self, *args: Any, **given: Any) -> None:
         bound = bind("Boolean", ("name", "default", "conditions"), 0, args, given)
         self._set(name=bound["name"], conditions=bound["conditions"])
@@ -171,7 +200,9 @@ class Fixed(Hyperparameter):
     @overload
     def __init__(self, name: str, value: Value, conditions: Sequence[Condition] = ()) -> None: ...
     @overload
-    def __init__(self, value: Value, conditions: Sequence[Condition] = (), *, name: str = "") -> None: ...
+    def __init__(
+        self, value: Value, conditions: Sequence[Condition] = (), *, name: str = ""
+    ) -> None: ...
     def __init__(self, *args: Any, **given: Any) -> None:
         bound = bind("Fixed", ("name", "value", "conditions"), 1, args, given)
         value = scalar(bound["value"], f"value of {label('Fixed', bound['name'])}")

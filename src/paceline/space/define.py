@@ -1,4 +1,6 @@
-"""Define by run: the ``hp`` that is handed to the user's ``build(hp)``, in KerasTuner's vocabulary."""
+"""Define by run: the ``hp`` that is handed to the user's ``build(hp)``, in KerasTuner's
+vocabulary.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,27 +18,31 @@ _Values = Value | Sequence[Value] | None
 class HyperParameters:
     """The hyperparameters as one call of ``build(hp)`` sees them.
 
-    ``hp.Int("units", 32, 512, step=32)`` answers the value that this configuration has for ``units`` (its default where
-    the configuration has none), and lets ``units`` join the space where it is not in it yet. Whatever is answered is
-    legal for the call that asked. A name that is asked for with another definition is another hyperparameter, a
-    variant; in one call of ``build`` a name has one definition.
+    ``hp.Int("units", 32, 512, step=32)`` answers the value that this configuration has for
+    ``units`` (its default where the configuration has none), and lets ``units`` join the space
+    where it is not in it yet. Whatever is answered is legal for the call that asked. A name that is
+    asked for with another definition is another hyperparameter, a variant; in one call of ``build``
+    a name has one definition.
 
     Args:
         space: what is known to vary.
         values: the configuration; names that it lacks have their default.
         reporter: what `report` calls; only in a function objective.
-        met: told of each hyperparameter that joins the space, or loses conditions, as soon as it does.
-        missing: gives the value of a hyperparameter for which the configuration has none that it can take, or None
-            for its default.
+        met: told of each hyperparameter that joins the space, or loses conditions, as soon as it
+            does.
+        missing: gives the value of a hyperparameter for which the configuration has none that it
+            can take, or None for its default.
         fixed: values of hyperparameters that are not to be tuned.
-        instead: hyperparameters that stand in the place of what is asked for under their names, such as a narrower
-            range; what they answer has to be legal for the call all the same.
+        instead: hyperparameters that stand in the place of what is asked for under their names,
+            such as a narrower range; what they answer has to be legal for the call all the same.
         seed: what `seed` answers.
 
     Attributes:
-        refused: why the build asked for what cannot be searched, whatever it made of the error; None where it did not.
-        mistake: the first definition that is none, such as bounds that contradict each other; None where all are well.
-            It may hold in one configuration only: bounds may depend on the values of other hyperparameters.
+        refused: why the build asked for what cannot be searched, whatever it made of the error;
+            None where it did not.
+        mistake: the first definition that is none, such as bounds that contradict each other; None
+            where all are well. It may hold in one configuration only: bounds may depend on the
+            values of other hyperparameters.
     """
 
     def __init__(
@@ -73,13 +79,16 @@ class HyperParameters:
         """The space, grown by what this build asked for.
 
         Raises:
-            InvalidInput: a name was asked for with several definitions, and nothing is known that tells them apart.
+            InvalidInput: a name was asked for with several definitions, and nothing is known that
+                tells them apart.
         """
         return Space(self._known)
 
     @property
     def known(self) -> tuple[Hyperparameter, ...]:
-        """What is known to vary, grown by what this build asked for; of one name several may be active together."""
+        """What is known to vary, grown by what this build asked for; of one name several may be
+        active together.
+        """
         return tuple(self._known)
 
     @property
@@ -100,12 +109,16 @@ class HyperParameters:
 
     @property
     def asked(self) -> dict[str, str]:
-        """The definition with which each of those `used` was asked for, by its ``definition_id``."""
+        """The definition with which each of those `used` was asked for, by its
+        ``definition_id``.
+        """
         return {name: h.definition_id for name, (h, _) in self._used.items()}
 
     @property
     def values(self) -> dict[str, Value]:
-        """The values of all active hyperparameters, asked for or not, and those given for names that are not known."""
+        """The values of all active hyperparameters, asked for or not, and those given for names
+        that are not known.
+        """
         values = {name: value for name, value in self._given.items() if name not in self._of_name}
         for name in self._of_name:
             found = self._find(name)
@@ -115,57 +128,94 @@ class HyperParameters:
 
     @property
     def seed(self) -> int:
-        """What a function objective may seed its training with: the study's, and another one in each fresh training."""
+        """What a function objective may seed its training with: the study's, and another one in
+        each fresh training.
+        """
         self._seed_was_read = True
         return self._seed
 
     @property
     def seed_was_read(self) -> bool:
-        """Whether `seed` has been asked for: where it has not, another seed would have changed nothing."""
+        """Whether `seed` has been asked for: where it has not, another seed would have changed
+        nothing.
+        """
         return self._seed_was_read
 
     def fix(self, values: Mapping[str, Any]) -> None:
-        """Hyperparameters that are not to be tuned, with the values with which they are to be answered."""
+        """Hyperparameters that are not to be tuned, with the values with which they are to be
+        answered.
+        """
         self._fixed.update(values)
 
     # -- asking
 
     def Int(  # noqa: N802 - KerasTuner's name
-        self, name: str, min_value: int, max_value: int, step: int | None = None, sampling: str | None = "linear",
-        default: int | None = None, parent_name: str | None = None, parent_values: _Values = None,
-    ) -> Any:  # fmt: skip
+        self,
+        name: str,
+        min_value: int,
+        max_value: int,
+        step: int | None = None,
+        sampling: str | None = "linear",
+        default: int | None = None,
+        parent_name: str | None = None,
+        parent_values: _Values = None,
+    ) -> Any:
         """A whole number, or None where it is inactive; see `paceline.space.Int`."""
         with self._maybe_scope(parent_name, parent_values):
-            return self._ask(name, lambda full, when: Int(full, min_value, max_value, step, sampling, default, when))
+            return self._ask(
+                name,
+                lambda full, when: Int(full, min_value, max_value, step, sampling, default, when),
+            )
 
     def Float(  # noqa: N802 - KerasTuner's name
-        self, name: str, min_value: float, max_value: float, step: float | None = None, sampling: str | None = "linear",
-        default: float | None = None, parent_name: str | None = None, parent_values: _Values = None,
-    ) -> Any:  # fmt: skip
+        self,
+        name: str,
+        min_value: float,
+        max_value: float,
+        step: float | None = None,
+        sampling: str | None = "linear",
+        default: float | None = None,
+        parent_name: str | None = None,
+        parent_values: _Values = None,
+    ) -> Any:
         """A real number, or None where it is inactive; see `paceline.space.Float`."""
         with self._maybe_scope(parent_name, parent_values):
-            return self._ask(name, lambda full, when: Float(full, min_value, max_value, step, sampling, default, when))
+            return self._ask(
+                name,
+                lambda full, when: Float(full, min_value, max_value, step, sampling, default, when),
+            )
 
     def Choice(  # noqa: N802 - KerasTuner's name
-        self, name: str, values: Sequence[Value], ordered: bool | None = None, default: Value | None = None,
-        parent_name: str | None = None, parent_values: _Values = None,
-    ) -> Any:  # fmt: skip
+        self,
+        name: str,
+        values: Sequence[Value],
+        ordered: bool | None = None,
+        default: Value | None = None,
+        parent_name: str | None = None,
+        parent_values: _Values = None,
+    ) -> Any:
         """One of ``values``, or None where it is inactive; see `paceline.space.Choice`."""
         with self._maybe_scope(parent_name, parent_values):
             return self._ask(name, lambda full, when: Choice(full, values, ordered, default, when))
 
     def Boolean(  # noqa: N802 - KerasTuner's name
-        self, name: str, default: bool = False, parent_name: str | None = None,
+        self,
+        name: str,
+        default: bool = False,
+        parent_name: str | None = None,
         parent_values: _Values = None,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """True or False, or None where it is inactive; see `paceline.space.Boolean`."""
         with self._maybe_scope(parent_name, parent_values):
             return self._ask(name, lambda full, when: Boolean(full, default, when))
 
     def Fixed(  # noqa: N802 - KerasTuner's name
-        self, name: str, value: Value, parent_name: str | None = None,
+        self,
+        name: str,
+        value: Value,
+        parent_name: str | None = None,
         parent_values: _Values = None,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """``value``, or None where it is inactive; see `paceline.space.Fixed`."""
         with self._maybe_scope(parent_name, parent_values):
             return self._ask(name, lambda full, when: Fixed(full, value, when))
@@ -181,10 +231,14 @@ class HyperParameters:
         if full not in self._of_name:
             if full in self._given:
                 return self._given[full]
-            raise KeyError(f"{full} does not exist. Known: {', '.join(self._of_name) or 'none yet'}.")
+            raise KeyError(
+                f"{full} does not exist. Known: {', '.join(self._of_name) or 'none yet'}."
+            )
         found = self._find(full)
         if found is None:
-            raise InvalidInput(f"{full} is inactive in this configuration", expected="a name that is active in it")
+            raise InvalidInput(
+                f"{full} is inactive in this configuration", expected="a name that is active in it"
+            )
         return self._used.setdefault(full, found)[1]
 
     def __getitem__(self, name: str) -> Any:
@@ -204,20 +258,24 @@ class HyperParameters:
 
         Args:
             value: the score so far, or a dict of metrics with the objective among them.
-            step: how many steps were taken, from 1; each is reported once, in order. Left out, it is counted.
+            step: how many steps were taken, from 1; each is reported once, in order. Left out, it
+                is counted.
 
         Returns:
-            True: go on. False: the function should return. Either the schedule has stopped this trial, and what the
-            function returns then does not count; or this was the last of ``epochs`` steps. Steps after it do not count.
+            True: go on. False: the function should return. Either the schedule has stopped this
+            trial, and what the function returns then does not count; or this was the last of
+            ``epochs`` steps. Steps after it do not count.
 
         Raises:
-            InvalidInput: a value that is no number, a step out of order, or this is no function objective.
+            InvalidInput: a value that is no number, a step out of order, or this is no function
+                objective.
         """
         if self._reporter is None:
             raise InvalidInput(
-                "hp.report was called in build(hp)", expected="it in a function objective, which is tuned without data",
+                "hp.report was called in build(hp)",
+                expected="it in a function objective, which is tuned without data",
                 fix="The epochs of a network are measured by themselves.",
-            )  # fmt: skip
+            )
         return self._reporter(value, step)
 
     # -- scopes
@@ -232,8 +290,11 @@ class HyperParameters:
             self._name_scopes.pop()
 
     @contextmanager
-    def conditional_scope(self, parent_name: str, parent_values: Value | Iterable[Value]) -> Iterator[None]:
-        """Hyperparameters of this scope are active only while the parent has one of the values; else they answer None.
+    def conditional_scope(
+        self, parent_name: str, parent_values: Value | Iterable[Value]
+    ) -> Iterator[None]:
+        """Hyperparameters of this scope are active only while the parent has one of the values;
+        else they answer None.
 
         The code in the scope runs in either case.
 
@@ -242,7 +303,10 @@ class HyperParameters:
         """
         parent = self._full(parent_name)
         if parent not in self._of_name:
-            known, passed = ", ".join(self._of_name) or "none yet", f"conditional_scope's parent is {parent!r}"
+            known, passed = (
+                ", ".join(self._of_name) or "none yet",
+                f"conditional_scope's parent is {parent!r}",
+            )
             raise self._mistaken(InvalidInput(passed, expected=f"one asked for before: {known}"))
         self._conditions.append(Condition(parent, parent_values))
         try:
@@ -263,11 +327,15 @@ class HyperParameters:
 
     # -- inside
 
-    def _ask(self, name: str, make: Callable[[str, Sequence[Condition]], Hyperparameter]) -> Value | None:
+    def _ask(
+        self, name: str, make: Callable[[str, Sequence[Condition]], Hyperparameter]
+    ) -> Value | None:
         full, conditions = self._full(name), self._conditions
         call = self._defined(full, make)
         asked = self._pinned(call) if full in self._fixed else self._instead.get(full, call)
-        known = next((h for h in self._of_name.get(full, ()) if h.definition_id == asked.definition_id), None)
+        known = next(
+            (h for h in self._of_name.get(full, ()) if h.definition_id == asked.definition_id), None
+        )
         if known is None:
             self._joined.append(asked)
             self._learn(asked, None)
@@ -283,10 +351,14 @@ class HyperParameters:
             raise self.refused
         return self._legal(call, value, f"the space gives {full!r} the value {value!r}")
 
-    def _defined(self, full: str, make: Callable[[str, Sequence[Condition]], Hyperparameter]) -> Hyperparameter:
+    def _defined(
+        self, full: str, make: Callable[[str, Sequence[Condition]], Hyperparameter]
+    ) -> Hyperparameter:
         try:
             if any(condition.parent == full for condition in self._conditions):
-                raise InvalidInput(f"{full!r} is conditional on itself", expected="a parent of another name")
+                raise InvalidInput(
+                    f"{full!r} is conditional on itself", expected="a parent of another name"
+                )
             return make(full, tuple(self._conditions))
         except InvalidInput as error:
             raise self._mistaken(error) from None
@@ -325,7 +397,9 @@ class HyperParameters:
         return h.default if missing is None else missing
 
     def _active(self, name: str) -> Hyperparameter | None:
-        """The hyperparameter of this name that is active: the one asked for, else one whose conditions hold."""
+        """The hyperparameter of this name that is active: the one asked for, else one whose
+        conditions hold.
+        """
         if name in self._used:
             return self._used[name][0]
         return next((h for h in self._of_name.get(name, ()) if self._all_hold(h.conditions)), None)
@@ -346,7 +420,9 @@ class HyperParameters:
 
 def two_definitions(one: Hyperparameter, other: Hyperparameter) -> InvalidInput:
     """The error where a name is asked for in two ways that nothing tells apart."""
-    fix = "Give one of them another name, or ask for each under a condition that excludes the other."
+    fix = (
+        "Give one of them another name, or ask for each under a condition that excludes the other."
+    )
     if isinstance(one, Fixed) and isinstance(other, Fixed):
         fix = "A value that follows from other hyperparameters is none of its own: use it without hp.Fixed."
     return InvalidInput(
@@ -357,7 +433,9 @@ def two_definitions(one: Hyperparameter, other: Hyperparameter) -> InvalidInput:
 
 
 def _either(first: Sequence[Condition], second: Sequence[Condition]) -> tuple[Condition, ...]:
-    """Conditions that hold wherever either set holds; exactly there if the two differ in one parent's values only."""
+    """Conditions that hold wherever either set holds; exactly there if the two differ in one
+    parent's values only.
+    """
     common = [condition for condition in first if condition in second]
     left = [condition for condition in first if condition not in second]
     right = [condition for condition in second if condition not in first]

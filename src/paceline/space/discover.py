@@ -26,8 +26,10 @@ class Discovery:
         space: every hyperparameter met, with declared and inferred conditions.
         builds: how often ``build`` was called.
         inferred: by name, the conditions that nobody declared but all runs show.
-        declared: the hyperparameters as met, with their declared conditions only; what `infer_conditions` starts from.
-        observations: what each run asked for, failed ones included; the first is of the default configuration.
+        declared: the hyperparameters as met, with their declared conditions only; what
+            `infer_conditions` starts from.
+        observations: what each run asked for, failed ones included; the first is of the default
+            configuration.
         complete: False where the limit ended it with something left to try.
     """
 
@@ -50,12 +52,13 @@ def discover(
     *,
     space: Space | None = None,
 ) -> Discovery:
-    """Runs ``build`` on the default configuration, then on some that differ in one value, until nothing new turns up.
+    """Runs ``build`` on the default configuration, then on some that differ in one value, until
+    nothing new turns up.
 
-    Each discrete hyperparameter of up to 16 values takes every value, any other its ends (and, where it is discrete and
-    decides which others are asked for, or how, those between which that changes). One that turns up in such a run is
-    varied in turn from that run's configuration. No configuration is run twice. What raises is recorded and passed
-    over.
+    Each discrete hyperparameter of up to 16 values takes every value, any other its ends (and,
+    where it is discrete and decides which others are asked for, or how, those between which that
+    changes). One that turns up in such a run is varied in turn from that run's configuration. No
+    configuration is run twice. What raises is recorded and passed over.
 
     Args:
         build: called with a fresh `HyperParameters`; what it returns is dropped.
@@ -63,20 +66,25 @@ def discover(
         space: what is known to vary before the first run.
 
     Raises:
-        InvalidInput: a name is asked for with several definitions which nothing tells apart, or with too many.
+        InvalidInput: a name is asked for with several definitions which nothing tells apart, or
+            with too many.
     """
     search = _Discoverer(build, limit, Space() if space is None else space)
     search.run({})
     for values in search.pending():
         search.run(values)
     found, inferred = infer_conditions(search.known, search.observations)
-    return Discovery(found, search.builds, inferred, search.known, tuple(search.observations), search.complete)
+    return Discovery(
+        found, search.builds, inferred, search.known, tuple(search.observations), search.complete
+    )
 
 
 class _Discoverer:
     """The state of one discovery: what is known, what was run, what is still to be run."""
 
-    def __init__(self, build: Callable[[HyperParameters], object], limit: int, space: Space) -> None:
+    def __init__(
+        self, build: Callable[[HyperParameters], object], limit: int, space: Space
+    ) -> None:
         self.known: tuple[Hyperparameter, ...] = tuple(space)
         self._given = space
         self.observations: list[Observation] = []
@@ -86,7 +94,9 @@ class _Discoverer:
         self._limit = max(1, limit)
         self._order = count()
         self._queue: list[tuple[int, int, dict[str, Value]]] = []
-        self._context: dict[_Asked, dict[str, Value]] = {}  # values of the run in which it turned up
+        self._context: dict[
+            _Asked, dict[str, Value]
+        ] = {}  # values of the run in which it turned up
         self._done: set[frozenset[tuple[str, Typed]]] = set()
 
     def run(self, values: Mapping[str, Value]) -> None:
@@ -131,31 +141,42 @@ class _Discoverer:
         for value in tried:
             self._push(h, value, values, len(tried))
 
-    def _push(self, h: Hyperparameter, value: Value, values: Mapping[str, Value], rank: int) -> None:
+    def _push(
+        self, h: Hyperparameter, value: Value, values: Mapping[str, Value], rank: int
+    ) -> None:
         if typed(value) == typed(h.default):  # as in the run in which it turned up
             return
         rank = _MOST_TRIED + 1 if h.num_values is None else rank
         heapq.heappush(self._queue, (rank, next(self._order), {**values, h.name: value}))
 
     def pending(self) -> Iterator[dict[str, Value]]:
-        """Values to be run, first of hyperparameters that have few: these are likelier to be switches."""
+        """Values to be run, first of hyperparameters that have few: these are likelier to be
+        switches.
+        """
         while self._queue or (self.complete and self._bisect()):
             yield heapq.heappop(self._queue)[-1]
 
     def _bisect(self) -> bool:
-        """Plans the middle between neighbours tried of a long range whose runs asked for different things."""
+        """Plans the middle between neighbours tried of a long range whose runs asked for different
+        things.
+        """
         for asked, context in self._context.items():
             h = self._of(asked)
             if h.num_values is None or h.num_values <= _MOST_TRIED or not h.is_ordered:
                 continue
-            runs = {h.index_of(o.config[h.name]): frozenset(o.asked.items()) for o in self._along(asked, context)}
+            runs = {
+                h.index_of(o.config[h.name]): frozenset(o.asked.items())
+                for o in self._along(asked, context)
+            }
             for low, high in pairwise(sorted(runs)):
                 if high - low > 1 and runs[low] != runs[high]:
                     self._push(h, h.value_at((low + high) // 2), context, 0)
         return bool(self._queue)
 
     def _along(self, asked: "_Asked", context: Mapping[str, Value]) -> Iterator[Observation]:
-        """The successful runs in which all but one value is as in the run where that one turned up."""
+        """The successful runs in which all but one value is as in the run where that one turned
+        up.
+        """
         for o in self.observations:
             if o.error is not None or o.asked.get(asked[0]) != asked[1]:
                 continue

@@ -1,12 +1,15 @@
-"""Every configuration of a discrete space by its rank: counted exactly, conditions included, none listed in memory.
+"""Every configuration of a discrete space by its rank: counted exactly, conditions included, none
+listed in memory.
 
-Conditions are numbered; a *mask* has bit c set while condition c holds. Hyperparameters that share no condition are
-independent, so the space is split into components whose sizes multiply. Within one,
+Conditions are numbered; a *mask* has bit c set while condition c holds. Hyperparameters that share
+no condition are independent, so the space is split into components whose sizes multiply. Within
+one,
 
-    count(i, mask) = sum over values v of hyperparameter i of count(i + 1, mask with the conditions that v meets)
+    count(i, mask) = sum over values v of hyperparameter i of count(i + 1, mask with the conditions
+    that v meets)
 
-and values that meet the same conditions are counted together, so that a range of a million costs no more than one of
-ten.
+and values that meet the same conditions are counted together, so that a range of a million costs no
+more than one of ten.
 """
 
 from collections.abc import Sequence
@@ -19,7 +22,8 @@ from paceline.space.base import Hyperparameter
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The values of one hyperparameter in grid order: the default at position 0, then the others in natural order.
+    """The values of one hyperparameter in grid order: the default at position 0, then the others in
+    natural order.
 
     Attributes:
         hyperparameter: what varies.
@@ -31,7 +35,9 @@ class Axis:
 
     @classmethod
     def of(cls, hyperparameter: Hyperparameter, samples: int) -> "Axis":
-        """The axis of a hyperparameter. A continuous one has ``samples`` points, even in u, and its default."""
+        """The axis of a hyperparameter. A continuous one has ``samples`` points, even in u, and its
+        default.
+        """
         if hyperparameter.num_values is not None:
             return cls(hyperparameter, None)
         even = [0.5] if samples == 1 else [i / (samples - 1) for i in range(samples)]
@@ -46,14 +52,20 @@ class Axis:
         return self._index_of(self.hyperparameter.default)
 
     def _index_of(self, value: Value) -> int:
-        return self.points.index(value) if self.points is not None else self.hyperparameter.index_of(value)
+        return (
+            self.points.index(value)
+            if self.points is not None
+            else self.hyperparameter.index_of(value)
+        )
 
     def value(self, position: int) -> Value:
         """The value at a position in grid order."""
         if position == 0:
             return self.hyperparameter.default
         index = position - 1 if position <= self._default_index else position
-        return self.points[index] if self.points is not None else self.hyperparameter.value_at(index)
+        return (
+            self.points[index] if self.points is not None else self.hyperparameter.value_at(index)
+        )
 
     def position(self, value: Value) -> int | None:
         """The position of a legal value; None where a continuous one is between the points."""
@@ -122,7 +134,9 @@ class Component:
         return sum(run.length * self._count(at + 1, mask | run.mask) for run in step.runs)
 
     def values(self, rank: int) -> dict[str, Value]:
-        """The values of the active hyperparameters in the configuration of this rank; rank 0 has every default."""
+        """The values of the active hyperparameters in the configuration of this rank; rank 0 has
+        every default.
+        """
         values: dict[str, Value] = {}
         mask = 0
         for at, step in enumerate(self._steps):
@@ -155,7 +169,9 @@ class Enumeration:
             self.size *= component.size
 
     def at(self, rank: int) -> dict[str, Value]:
-        """The configuration of a rank in ``[0, size)``; rank 0 is the default. The last component varies fastest."""
+        """The configuration of a rank in ``[0, size)``; rank 0 is the default. The last component
+        varies fastest.
+        """
         values: dict[str, Value] = {}
         for component in reversed(self._components):
             rank, own = divmod(rank, component.size)
@@ -164,24 +180,34 @@ class Enumeration:
 
 
 def _groups(hyperparameters: Sequence[Hyperparameter]) -> list[list[Hyperparameter]]:
-    """The hyperparameters by component; each follows its parents as closely as it can, which keeps masks few.
+    """The hyperparameters by component; each follows its parents as closely as it can, which keeps
+    masks few.
 
-    They are told apart by their places: of one name there may be several, and a condition looks at all of them.
+    They are told apart by their places: of one name there may be several, and a condition looks at
+        all of them.
     """
     of_name: dict[str, list[int]] = {}
     for at, h in enumerate(hyperparameters):
         of_name.setdefault(h.name, []).append(at)
-    parents = [{at for condition in h.conditions for at in of_name[condition.parent]} for h in hyperparameters]
+    parents = [
+        {at for condition in h.conditions for at in of_name[condition.parent]}
+        for h in hyperparameters
+    ]
     children: list[list[int]] = [[] for _ in hyperparameters]
     for at, above in enumerate(parents):
         for parent in above:
             children[parent].append(at)
     group_of: dict[int, int] = {}
-    for at, above in enumerate(parents):  # parents come first, so that joining groups as we go finds every component
+    for at, above in enumerate(
+        parents
+    ):  # parents come first, so that joining groups as we go finds every component
         joined = {group_of[parent] for parent in above}
         group_of[at] = min(joined, default=len(group_of))
         if len(joined) > 1:
-            group_of = {place: group_of[at] if group in joined else group for place, group in group_of.items()}
+            group_of = {
+                place: group_of[at] if group in joined else group
+                for place, group in group_of.items()
+            }
     ordered: dict[int, dict[int, None]] = {}
     for first in range(len(hyperparameters)):
         pending = [first]

@@ -1,11 +1,12 @@
 """Conditions that a ``build(hp)`` keeps in plain Python, inferred from what its runs asked for.
 
-``for i in range(hp.Int("layers", 1, 3)): hp.Int(f"units_{i}", ...)`` never says that ``units_2`` matters only with
-three layers, but its runs show it. A condition is inferred only where it explains every observation exactly.
+``for i in range(hp.Int("layers", 1, 3)): hp.Int(f"units_{i}", ...)`` never says that ``units_2``
+matters only with three layers, but its runs show it. A condition is inferred only where it explains
+every observation exactly.
 
-``rate = hp.Float("rate", 1e-4, 1e-2) if optimizer == "adam" else hp.Float("rate", 0.01, 1)`` has two definitions of one
-name. They are two hyperparameters, the variants of the name, if the values of others tell in every observation which of
-them was asked for.
+``rate = hp.Float("rate", 1e-4, 1e-2) if optimizer == "adam" else hp.Float("rate", 0.01, 1)`` has
+two definitions of one name. They are two hyperparameters, the variants of the name, if the values
+of others tell in every observation which of them was asked for.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -30,9 +31,10 @@ class Observation:
 
     Attributes:
         config: the values of all hyperparameters that it asked for where they were active.
-        error: why the run failed; None if it did not. A failed run may not have come to ask for everything.
-        asked: by name, the ``definition_id`` with which it was asked for; what is left out had the first definition
-            that is known.
+        error: why the run failed; None if it did not. A failed run may not have come to ask for
+            everything.
+        asked: by name, the ``definition_id`` with which it was asked for; what is left out had the
+            first definition that is known.
     """
 
     config: Configuration
@@ -45,36 +47,43 @@ def contradicts(
 ) -> tuple[str, ...]:
     """Names about which the space and a build disagree.
 
-    They were asked for and are not active, or are active and were not asked for, or have a value that is not legal.
+    They were asked for and are not active, or are active and were not asked for, or have a value
+    that is not legal.
 
     Args:
         space: what is believed.
         config: the configuration that was built.
         used: names that the build asked for, ``hp.used``.
-        outside: names that no build asks for, such as the batch size; they are never in disagreement.
+        outside: names that no build asks for, such as the batch size; they are never in
+            disagreement.
     """
     believed = space.project(config)
     if believed is None:
         active = [h for h in space if h.name in config and space.may_be_active(h, config)]
         return tuple(h.name for h in active if not h.admits(config[h.name]))
-    return tuple(name for name in space.names if name not in outside and (name in believed) != (name in used))
+    return tuple(
+        name for name in space.names if name not in outside and (name in believed) != (name in used)
+    )
 
 
 Inferred = tuple[tuple[str, tuple[Condition, ...]], ...]
 """Names, each with the conditions that nobody declared; of a name with variants one for each."""
 
 
-def infer_conditions(declared: Iterable[Hyperparameter], observations: Iterable[Observation]) -> tuple[Space, Inferred]:
+def infer_conditions(
+    declared: Iterable[Hyperparameter], observations: Iterable[Observation]
+) -> tuple[Space, Inferred]:
     """The space with the conditions that its builds show, and by name those that were added.
 
-    A hyperparameter gets conditions on one other that comes before it (two, where one does not do) if then, in all
-    observations, it is active exactly where it was asked for. Earlier parents are preferred. One that was never asked
-    for, or that nothing explains, stays as it is. A declared condition that did not hold where it was asked for goes.
-    Variants of one name get conditions that exclude each other.
+    A hyperparameter gets conditions on one other that comes before it (two, where one does not do)
+    if then, in all observations, it is active exactly where it was asked for. Earlier parents are
+    preferred. One that was never asked for, or that nothing explains, stays as it is. A declared
+    condition that did not hold where it was asked for goes. Variants of one name get conditions
+    that exclude each other.
 
     Args:
-        declared: the hyperparameters with the conditions that ``conditional_scope`` gave them, in the order in which
-            they were met.
+        declared: the hyperparameters with the conditions that ``conditional_scope`` gave them, in
+            the order in which they were met.
         observations: runs of ``build``. Failed ones only show what was asked for, not what was not.
 
     Raises:
@@ -97,7 +106,9 @@ def infer_conditions(declared: Iterable[Hyperparameter], observations: Iterable[
 class _Inference:
     """What some runs show of some hyperparameters."""
 
-    def __init__(self, declared: Sequence[Hyperparameter], observations: Sequence[Observation]) -> None:
+    def __init__(
+        self, declared: Sequence[Hyperparameter], observations: Sequence[Observation]
+    ) -> None:
         self.declared, self._observations = declared, observations
         self._of_name: dict[str, list[Hyperparameter]] = {}
         for h in declared:
@@ -107,7 +118,9 @@ class _Inference:
     def conditions(
         self, h: Hyperparameter, earlier: Sequence[Hyperparameter]
     ) -> tuple[tuple[Condition, ...] | None, tuple[Condition, ...]]:
-        """The declared conditions that hold, and those to be added; None for a variant that was never seen."""
+        """The declared conditions that hold, and those to be added; None for a variant that was
+        never seen.
+        """
         kept = self._kept(h)
         variants = self._of_name[h.name]
         if len(variants) == 1:
@@ -134,13 +147,18 @@ class _Inference:
 
     def _kept(self, h: Hyperparameter) -> tuple[Condition, ...]:
         return tuple(
-            c for c in h.conditions if not any(self._asked(h, o) and not self._meets(c, o) for o in self._observations)
+            c
+            for c in h.conditions
+            if not any(self._asked(h, o) and not self._meets(c, o) for o in self._observations)
         )
 
     def _meets(self, condition: Condition, observation: Observation) -> bool:
         parents = self._of_name[condition.parent]
         admitted = frozenset().union(*(parent.admitted(condition) for parent in parents))
-        return condition.parent in observation.config and typed(observation.config[condition.parent]) in admitted
+        return (
+            condition.parent in observation.config
+            and typed(observation.config[condition.parent]) in admitted
+        )
 
     # -- variants
 
@@ -152,9 +170,13 @@ class _Inference:
         """
         variants = self._of_name[name]
         kept = [h.with_conditions(self._kept(h)) for h in variants]
-        if all(exclude_each_other(one, other, self._of_name) for one, other in combinations(kept, 2)):
+        if all(
+            exclude_each_other(one, other, self._of_name) for one, other in combinations(kept, 2)
+        ):
             return None
-        seen = {h.definition_id: [o for o in self._observations if self._asked(h, o)] for h in variants}
+        seen = {
+            h.definition_id: [o for o in self._observations if self._asked(h, o)] for h in variants
+        }
         seen = {key: used for key, used in seen.items() if used}
         if len(seen) > MOST_VARIANTS:
             raise too_many(variants)
@@ -162,9 +184,12 @@ class _Inference:
             return dict.fromkeys(seen or [variants[0].definition_id], ())
         last = max(at for at, h in enumerate(self.declared) if h.name == name)
         parents = [
-            h for h in self.declared[:last]
-            if h.name != name and len(self._of_name[h.name]) == 1 and (h.num_values or _MOST_LISTED + 1) <= _MOST_LISTED
-        ]  # fmt: skip
+            h
+            for h in self.declared[:last]
+            if h.name != name
+            and len(self._of_name[h.name]) == 1
+            and (h.num_values or _MOST_LISTED + 1) <= _MOST_LISTED
+        ]
         for count in range(1, _MOST_PARENTS + 1):
             for some in combinations(parents, count):
                 boxes = {key: _box(some, used) for key, used in seen.items()}
@@ -178,20 +203,27 @@ class _Inference:
     def _explanation(
         self, earlier: Sequence[Hyperparameter], h: Hyperparameter, kept: Sequence[Condition]
     ) -> tuple[Condition, ...]:
-        """Conditions on as few parents as possible under which it is active exactly where it was asked for."""
+        """Conditions on as few parents as possible under which it is active exactly where it was
+        asked for.
+        """
         observations = [o for o in self._observations if all(self._meets(c, o) for c in kept)]
         used = [o for o in observations if self._asked(h, o)]
         unused = [o for o in observations if not self._asked(h, o) and o.error is None]
         if not used or not unused:
             return ()
         possible = [
-            one for one in earlier
-            if len(self._of_name[one.name]) == 1 and one.name != h.name and all(one.name in o.config for o in used)
-        ]  # fmt: skip
+            one
+            for one in earlier
+            if len(self._of_name[one.name]) == 1
+            and one.name != h.name
+            and all(one.name in o.config for o in used)
+        ]
         shown = {one.name: {typed(o.config[one.name]) for o in used} for one in possible}
         for count in range(1, _MOST_PARENTS + 1):
             for parents in combinations(possible, count):
-                if not any(all(_has(shown[one.name], one.name, o) for one in parents) for o in unused):
+                if not any(
+                    all(_has(shown[one.name], one.name, o) for one in parents) for o in unused
+                ):
                     conditions = [_generalised(one, shown[one.name], unused) for one in parents]
                     if all(conditions):
                         return tuple(condition for condition in conditions if condition is not None)
@@ -202,14 +234,18 @@ def too_many(variants: Sequence[Hyperparameter]) -> InvalidInput:
     """The error where the definition of a name changes with almost every configuration."""
     first, second, *rest = variants
     return InvalidInput(
-        f"{first.name!r} is asked for as {first}, as {second} and in {len(rest)} other ways, as other values decide",
+        f"{first.name!r} is asked for as {first}, as {second} and in {len(rest)} other ways, as "
+        f"other values decide",
         expected=f"at most {MOST_VARIANTS} definitions of one name",
-        fix="Ask for what does not depend on other values, such as a share: round(units * hp.Float('share', 0.1, 1)).",
+        fix="Ask for what does not depend on other values, such as a share: round(units * "
+        "hp.Float('share', 0.1, 1)).",
     )
 
 
 _Box = dict[str, set[Typed]]
-"""Values that were seen with one variant, by the name of a parent that was active in each of its runs."""
+"""Values that were seen with one variant, by the name of a parent that was active in each of its
+runs.
+"""
 
 
 def _box(parents: Sequence[Hyperparameter], used: Sequence[Observation]) -> _Box:
@@ -221,13 +257,19 @@ def _disjoint(one: _Box, other: _Box) -> bool:
     return any(not one[name] & other[name] for name in one.keys() & other.keys())
 
 
-def _separated(parents: Mapping[str, Hyperparameter], boxes: Mapping[str, _Box]) -> dict[str, tuple[Condition, ...]]:
-    """The boxes as conditions. A value that was never seen goes to the variant to whose values it is nearest."""
+def _separated(
+    parents: Mapping[str, Hyperparameter], boxes: Mapping[str, _Box]
+) -> dict[str, tuple[Condition, ...]]:
+    """The boxes as conditions. A value that was never seen goes to the variant to whose values it
+    is nearest.
+    """
     found: dict[str, tuple[Condition, ...]] = {}
     for key, box in boxes.items():
         conditions = []
         for name, own in box.items():
-            others = [other[name] for other in boxes.values() if name in other and not other[name] & own]
+            others = [
+                other[name] for other in boxes.values() if name in other and not other[name] & own
+            ]
             conditions.append(_claimed(parents[name], own, others))
         found[key] = tuple(conditions)
     return found
@@ -242,19 +284,26 @@ def _claimed(parent: Hyperparameter, own: set[Typed], others: Sequence[set[Typed
         if at in mine or at in taken:
             return at in mine
         if not parent.is_ordered:
-            return not theirs or min(mine) < min(map(min, theirs))  # of categories: whoever was listed first
+            return not theirs or min(mine) < min(
+                map(min, theirs)
+            )  # of categories: whoever was listed first
         near = [(_distance(at, one), min(one)) for one in theirs]
         return not near or (_distance(at, mine), min(mine)) < min(near)
 
-    return Condition(parent.name, [parent.value_at(at) for at in range(parent.num_values or 0) if is_mine(at)])
+    return Condition(
+        parent.name, [parent.value_at(at) for at in range(parent.num_values or 0) if is_mine(at)]
+    )
 
 
 def _has(wanted: Collection[Typed], name: str, observation: Observation) -> bool:
     return name in observation.config and typed(observation.config[name]) in wanted
 
 
-def _generalised(parent: Hyperparameter, shown: set[Typed], unused: Sequence[Observation]) -> Condition | None:
-    """A condition on the values with which the name was used, and on those never seen that are not nearer to others.
+def _generalised(
+    parent: Hyperparameter, shown: set[Typed], unused: Sequence[Observation]
+) -> Condition | None:
+    """A condition on the values with which the name was used, and on those never seen that are not
+    nearer to others.
 
     None where the values are too many to be listed.
     """
@@ -280,7 +329,9 @@ def _ordered(declared: Iterable[Hyperparameter]) -> list[Hyperparameter]:
     """The hyperparameters as met, but a later variant before all that look at its name."""
     listed = list(declared)
     for h in listed[:]:
-        looking = [at for at, one in enumerate(listed) if any(c.parent == h.name for c in one.conditions)]
+        looking = [
+            at for at, one in enumerate(listed) if any(c.parent == h.name for c in one.conditions)
+        ]
         place = next(at for at, one in enumerate(listed) if one is h)
         if looking and place > looking[0]:
             listed.insert(looking[0], listed.pop(place))

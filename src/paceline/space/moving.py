@@ -47,9 +47,15 @@ def move(config: Configuration, before: Space | None, after: Space) -> Moved:
     moved = after.project(known, strict=True)
     if moved is None:
         return Moved(None, False)
-    lost = [name for name in config if name not in moved and (before is None or _varies(before, name, known))]
+    lost = [
+        name
+        for name in config
+        if name not in moved and (before is None or _varies(before, name, known))
+    ]
     # a float is the same one whatever number of digits a range keeps of it
-    is_same = all(known[name].__class__ is value.__class__ for name, value in moved.items() if name in known)
+    is_same = all(
+        known[name].__class__ is value.__class__ for name, value in moved.items() if name in known
+    )
     return Moved(moved, not lost and is_same and after.project(config) == moved)
 
 
@@ -59,7 +65,9 @@ def differences(before: Space, now: Space) -> dict[str, str]:
     for name in dict.fromkeys([*before.names, *now.names]):
         had, has = before.variants(name), now.variants(name)
         if had != has:
-            plain = [h.definition for h in had] != [h.definition for h in has]  # else only the conditions differ
+            plain = [h.definition for h in had] != [
+                h.definition for h in has
+            ]  # else only the conditions differ
             found[name] = f"{_told(had, plain)} in the study, {_told(has, plain)} now"
     return found
 
@@ -68,7 +76,9 @@ def _told(variants: tuple[Hyperparameter, ...], plain: bool) -> str:
     if not variants:
         return "not"
     is_plain = plain and len(variants) == 1
-    return " or ".join(_unnamed(h) if is_plain else f"{_unnamed(h)}{_conditions(h)}" for h in variants)
+    return " or ".join(
+        _unnamed(h) if is_plain else f"{_unnamed(h)}{_conditions(h)}" for h in variants
+    )
 
 
 def _unnamed(h: Hyperparameter) -> str:

@@ -1,7 +1,8 @@
 """Numbers: `Int` and `Float`, with KerasTuner's arguments and meaning.
 
-Continuous floats are kept to 12 digits: significant ones where sampled on a log scale, decimals of the range elsewhere.
-So every legal value survives the way to the unit interval and back unchanged, and reads well.
+Continuous floats are kept to 12 digits: significant ones where sampled on a log scale, decimals of
+the range elsewhere. So every legal value survives the way to the unit interval and back unchanged,
+and reads well.
 
 | symbol | meaning |
 | --- | --- |
@@ -27,7 +28,9 @@ _DIGITS = 12
 _MOST_VALUES = 2**40
 _MOST_KEPT = 4096
 _DECIMAL = Context(prec=50)
-_NEARLY = Decimal("1e-9")  # a step of 5 / 3 reaches 5 three times, though the float is a little more than 5 / 3
+_NEARLY = Decimal(
+    "1e-9"
+)  # a step of 5 / 3 reaches 5 three times, though the float is a little more than 5 / 3
 
 
 def _whole(value: object, what: str) -> int:
@@ -51,17 +54,27 @@ def _sampling(given: object, who: str) -> Sampling:
     for known in get_args(Sampling):
         if name == known:
             return known  # type: ignore[no-any-return]
-    raise InvalidInput(f"sampling of {who} is {given!r}", expected="'linear', 'log' or 'reverse_log'")
+    raise InvalidInput(
+        f"sampling of {who} is {given!r}", expected="'linear', 'log' or 'reverse_log'"
+    )
 
 
 def _check_range(who: str, low: float, high: float, step: float | None, sampling: Sampling) -> None:
     if low > high:
-        raise InvalidInput(f"{who} has min_value={low} above max_value={high}", expected="min_value <= max_value")
+        raise InvalidInput(
+            f"{who} has min_value={low} above max_value={high}", expected="min_value <= max_value"
+        )
     if not math.isfinite(float(high) - float(low)):
-        raise InvalidInput(f"{who} spans {low} to {high}", expected="a range whose width is a finite float")
+        raise InvalidInput(
+            f"{who} spans {low} to {high}", expected="a range whose width is a finite float"
+        )
     if sampling != "linear" and low <= 0:
         fix = "Use sampling='linear', or raise min_value."
-        raise InvalidInput(f"{who} has sampling={sampling!r} and min_value={low}", expected="min_value > 0", fix=fix)
+        raise InvalidInput(
+            f"{who} has sampling={sampling!r} and min_value={low}",
+            expected="min_value > 0",
+            fix=fix,
+        )
     least = 0 if sampling == "linear" else 1
     if step is not None and step <= least:
         meaning = "is added" if sampling == "linear" else "multiplies"
@@ -73,16 +86,20 @@ def _check_range(who: str, low: float, high: float, step: float | None, sampling
 class Int(Hyperparameter):
     """A whole number from ``min_value`` to ``max_value``, both included.
 
-    ``Int("units", 32, 512, step=32)``; with ``sampling="log"`` the step multiplies: ``Int("units", 32, 512, 2, "log")``
-    is one of 32, 64, 128, 256, 512. Without a name (``Int(1, 5)``) it takes the name under which it is passed on.
+    ``Int("units", 32, 512, step=32)``; with ``sampling="log"`` the step multiplies: ``Int("units",
+    32, 512, 2, "log")`` is one of 32, 64, 128, 256, 512. Without a name (``Int(1, 5)``) it takes
+    the name under which it is passed on.
 
     Attributes:
-        step: distance between neighbours (linear; 1 if left out) or their ratio (log, reverse_log; None for every one).
-        sampling: ``linear``, ``log`` or ``reverse_log`` (log seen from the far end); case does not matter.
+        step: distance between neighbours (linear; 1 if left out) or their ratio (log, reverse_log;
+            None for every one).
+        sampling: ``linear``, ``log`` or ``reverse_log`` (log seen from the far end); case does not
+            matter.
         default: the smallest value, unless given.
 
     Raises:
-        InvalidInput: contradictory bounds, a default or step that does not fit them, numbers that are not whole.
+        InvalidInput: contradictory bounds, a default or step that does not fit them, numbers that
+            are not whole.
     """
 
     kind: ClassVar[str] = "Int"
@@ -97,24 +114,45 @@ class Int(Hyperparameter):
 
     @overload
     def __init__(
-        self, name: str, min_value: int, max_value: int, step: int | None = None, sampling: str | None = "linear",
-        default: int | None = None, conditions: Sequence[Condition] = (),
-    ) -> None: ...  # fmt: skip
+        self,
+        name: str,
+        min_value: int,
+        max_value: int,
+        step: int | None = None,
+        sampling: str | None = "linear",
+        default: int | None = None,
+        conditions: Sequence[Condition] = (),
+    ) -> None: ...
     @overload
     def __init__(
-        self, min_value: int, max_value: int, step: int | None = None, sampling: str | None = "linear",
-        default: int | None = None, conditions: Sequence[Condition] = (), *, name: str = "",
-    ) -> None: ...  # fmt: skip
+        self,
+        min_value: int,
+        max_value: int,
+        step: int | None = None,
+        sampling: str | None = "linear",
+        default: int | None = None,
+        conditions: Sequence[Condition] = (),
+        *,
+        name: str = "",
+    ) -> None: ...
     def __init__(self, *args: Any, **given: Any) -> None:
         bound = bind("Int", _NAMES, 2, args, given)
         who, step = label("Int", bound["name"]), bound.get("step")
         low, high = (_whole(bound[end], f"{end} of {who}") for end in ("min_value", "max_value"))
         sampling = _sampling(bound.get("sampling"), who)
-        step = _whole(step, f"step of {who}") if step is not None else 1 if sampling == "linear" else None
+        step = (
+            _whole(step, f"step of {who}")
+            if step is not None
+            else 1
+            if sampling == "linear"
+            else None
+        )
         _check_range(who, low, high, step, sampling)
         largest = high - low if sampling == "linear" else high
         if largest >= _MOST_VALUES:
-            raise InvalidInput(f"{who} spans {low} to {high}", expected=f"fewer than 2**40 values ({_MOST_VALUES})")
+            raise InvalidInput(
+                f"{who} spans {low} to {high}", expected=f"fewer than 2**40 values ({_MOST_VALUES})"
+            )
         self._set(name=bound["name"], conditions=bound["conditions"])
         self._set(min_value=low, max_value=high, step=step, sampling=sampling)
         default = bound.get("default")
@@ -128,7 +166,11 @@ class Int(Hyperparameter):
         powers = [low]
         while powers[-1] * step <= high:
             powers.append(powers[-1] * step)
-        return tuple(powers) if self.sampling == "log" else tuple(high + low - power for power in reversed(powers))
+        return (
+            tuple(powers)
+            if self.sampling == "log"
+            else tuple(high + low - power for power in reversed(powers))
+        )
 
     @property
     def num_values(self) -> int:
@@ -163,7 +205,9 @@ class Int(Hyperparameter):
         return 1.0 - self._log_to_unit(self.max_value + self.min_value - number)
 
     def from_unit(self, u: float) -> int:
-        """The number at coordinate u. Log sampling as KerasTuner has it: the cell of ``v`` is [v, v + 1)."""
+        """The number at coordinate u. Log sampling as KerasTuner has it: the cell of ``v`` is [v, v
+        + 1).
+        """
         if self.sampling == "linear" or self.step is not None:
             count = len(self._values)
             return self._values[min(count - 1, max(0, int(u * count)))]
@@ -184,16 +228,20 @@ class Int(Hyperparameter):
 class Float(Hyperparameter):
     """A real number from ``min_value`` to ``max_value``, both included.
 
-    ``Float("learning_rate", 1e-4, 1e-1, sampling="log")``. With a step it is discrete: ``Float("rate", 0, 0.5, 0.1)``;
-    with ``sampling="log"`` the step multiplies. Steps are taken in decimal, so that 0.1, 0.2, 0.3 are exactly that.
+    ``Float("learning_rate", 1e-4, 1e-1, sampling="log")``. With a step it is discrete:
+    ``Float("rate", 0, 0.5, 0.1)``; with ``sampling="log"`` the step multiplies. Steps are taken in
+    decimal, so that 0.1, 0.2, 0.3 are exactly that.
 
     Attributes:
-        step: distance between neighbours (linear) or their ratio (log, reverse_log); None for a continuous range.
-        sampling: ``linear``, ``log`` or ``reverse_log`` (log seen from the far end); case does not matter.
+        step: distance between neighbours (linear) or their ratio (log, reverse_log); None for a
+            continuous range.
+        sampling: ``linear``, ``log`` or ``reverse_log`` (log seen from the far end); case does not
+            matter.
         default: the smallest value, unless given.
 
     Raises:
-        InvalidInput: contradictory bounds, a default or step that does not fit them, numbers that are not finite.
+        InvalidInput: contradictory bounds, a default or step that does not fit them, numbers that
+            are not finite.
     """
 
     kind: ClassVar[str] = "Float"
@@ -208,14 +256,27 @@ class Float(Hyperparameter):
 
     @overload
     def __init__(
-        self, name: str, min_value: float, max_value: float, step: float | None = None,
-        sampling: str | None = "linear", default: float | None = None, conditions: Sequence[Condition] = (),
-    ) -> None: ...  # fmt: skip
+        self,
+        name: str,
+        min_value: float,
+        max_value: float,
+        step: float | None = None,
+        sampling: str | None = "linear",
+        default: float | None = None,
+        conditions: Sequence[Condition] = (),
+    ) -> None: ...
     @overload
     def __init__(
-        self, min_value: float, max_value: float, step: float | None = None, sampling: str | None = "linear",
-        default: float | None = None, conditions: Sequence[Condition] = (), *, name: str = "",
-    ) -> None: ...  # fmt: skip
+        self,
+        min_value: float,
+        max_value: float,
+        step: float | None = None,
+        sampling: str | None = "linear",
+        default: float | None = None,
+        conditions: Sequence[Condition] = (),
+        *,
+        name: str = "",
+    ) -> None: ...
     def __init__(self, *args: Any, **given: Any) -> None:
         bound = bind("Float", _NAMES, 2, args, given)
         who, step = label("Float", bound["name"]), bound.get("step")
@@ -236,7 +297,9 @@ class Float(Hyperparameter):
             return
         ends = [self._step_at(index) for index in (0, 1, count - 2, count - 1)]
         if count > _MOST_VALUES or ends[0] == ends[1] or ends[2] == ends[3]:
-            raise InvalidInput(f"{self.label} has step={self.step}", expected="a step that a float can resolve")
+            raise InvalidInput(
+                f"{self.label} has step={self.step}", expected="a step that a float can resolve"
+            )
 
     @cached_property
     def num_values(self) -> int | None:
@@ -249,11 +312,18 @@ class Float(Hyperparameter):
         step = _DECIMAL.create_decimal(repr(self.step))
         if self.sampling == "linear":
             return int(_DECIMAL.add(_DECIMAL.divide(high - low, step), _NEARLY)) + 1
-        return int(_DECIMAL.add(_DECIMAL.divide((high / low).ln(_DECIMAL), step.ln(_DECIMAL)), _NEARLY)) + 1
+        return (
+            int(
+                _DECIMAL.add(_DECIMAL.divide((high / low).ln(_DECIMAL), step.ln(_DECIMAL)), _NEARLY)
+            )
+            + 1
+        )
 
     @cached_property
     def _decimals(self) -> tuple[Decimal, Decimal]:
-        return _DECIMAL.create_decimal(repr(self.min_value)), _DECIMAL.create_decimal(repr(self.max_value))
+        return _DECIMAL.create_decimal(repr(self.min_value)), _DECIMAL.create_decimal(
+            repr(self.max_value)
+        )
 
     @cached_property
     def _decimal_places(self) -> int:
@@ -272,14 +342,20 @@ class Float(Hyperparameter):
 
     def _kept(self, value: float) -> float:
         """A continuous value at the resolution that is kept, inside the range."""
-        kept = float(f"{value:.{_DIGITS}g}") if self.sampling == "log" else round(value, self._decimal_places) + 0.0
+        kept = (
+            float(f"{value:.{_DIGITS}g}")
+            if self.sampling == "log"
+            else round(value, self._decimal_places) + 0.0
+        )
         least, most = self._inside
         if least < kept < most and self.min_value < value < self.max_value:
             return kept
         return self.min_value if value - self.min_value < self.max_value - value else self.max_value
 
     def legal(self, value: object) -> float:
-        """The value as a float: at the resolution that is kept, or exactly on a step; see `Hyperparameter.legal`."""
+        """The value as a float: at the resolution that is kept, or exactly on a step; see
+        `Hyperparameter.legal`.
+        """
         if value.__class__ is float and value in self._known:
             return value
         number = _finite(value, f"value of {self.label}")
@@ -313,7 +389,11 @@ class Float(Hyperparameter):
     @cached_property
     def _table(self) -> tuple[float, ...]:
         """The values on steps, where they are few enough to be kept."""
-        return tuple(map(self._step_at, range(count))) if (count := self.num_values or 0) <= _MOST_KEPT else ()
+        return (
+            tuple(map(self._step_at, range(count)))
+            if (count := self.num_values or 0) <= _MOST_KEPT
+            else ()
+        )
 
     @cached_property
     def _known(self) -> frozenset[float]:

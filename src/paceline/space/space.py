@@ -1,4 +1,6 @@
-"""The space: all hyperparameters of a search with their conditions, and what can be done with a configuration of it."""
+"""The space: all hyperparameters of a search with their conditions, and what can be done with a
+configuration of it.
+"""
 
 import hashlib
 import json
@@ -16,33 +18,42 @@ from paceline.space.choices import Boolean, Choice, Fixed
 from paceline.space.enumeration import Enumeration
 from paceline.space.numbers import Float, Int
 
-_KINDS: Mapping[str, type[Hyperparameter]] = {kind.kind: kind for kind in (Int, Float, Choice, Boolean, Fixed)}
+_KINDS: Mapping[str, type[Hyperparameter]] = {
+    kind.kind: kind for kind in (Int, Float, Choice, Boolean, Fixed)
+}
 _Rule = tuple[str, frozenset[Typed]]
 _write = json.JSONEncoder(sort_keys=True).encode
 
 
 @dataclass(frozen=True, init=False, eq=False)
 class Space:
-    """A frozen, ordered collection of hyperparameters; parents come before those whose conditions look at them.
+    """A frozen, ordered collection of hyperparameters; parents come before those whose conditions
+    look at them.
 
-    ``Space([Int("layers", 1, 3), Float("rate", 0, 0.5)])`` or ``Space({"layers": Int(1, 3), "rate": Float(0, 0.5)})``.
+    ``Space([Int("layers", 1, 3), Float("rate", 0, 0.5)])`` or ``Space({"layers": Int(1, 3), "rate":
+    Float(0, 0.5)})``.
 
-    A *configuration* has one value for each active hyperparameter. A hyperparameter is active where all its conditions
-    hold: each parent active, and with one of the condition's values. Methods that take a configuration also take one
-    that lacks values (their defaults are meant) or has those of inactive hyperparameters (they are passed over).
+    A *configuration* has one value for each active hyperparameter. A hyperparameter is active where
+    all its conditions
+    hold: each parent active, and with one of the condition's values. Methods that take a
+    configuration also take one that lacks values (their defaults are meant) or has those of
+    inactive hyperparameters (they are passed over).
 
-    Several hyperparameters may have one name, if their conditions exclude each other: a learning rate of one range for
-    Adam and of another for SGD. They are the *variants* of the name. Each is a dimension of its own; a configuration
-    has the value of the one that is active under their common name.
+    Several hyperparameters may have one name, if their conditions exclude each other: a learning
+    rate of one range for Adam and of another for SGD. They are the *variants* of the name. Each is
+    a dimension of its own; a configuration has the value of the one that is active under their
+    common name.
 
     Raises:
-        InvalidInput: a hyperparameter without a name, two of one name that may be active together, a condition on one
-            that does not come before.
+        InvalidInput: a hyperparameter without a name, two of one name that may be active together,
+            a condition on one that does not come before.
     """
 
     hyperparameters: tuple[Hyperparameter, ...]
 
-    def __init__(self, hyperparameters: Iterable[Hyperparameter] | Mapping[str, Hyperparameter] = ()) -> None:
+    def __init__(
+        self, hyperparameters: Iterable[Hyperparameter] | Mapping[str, Hyperparameter] = ()
+    ) -> None:
         if isinstance(hyperparameters, Mapping):
             hyperparameters = [h.named(name) for name, h in hyperparameters.items()]
         listed: dict[str, list[Hyperparameter]] = {}
@@ -107,34 +118,47 @@ class Space:
         raise KeyError(f"no hyperparameter {name!r}; {_did_you_mean(name, self.names)}")
 
     def variants(self, name: str) -> tuple[Hyperparameter, ...]:
-        """All hyperparameters of this name: none, one, or several of which at most one is active."""
+        """All hyperparameters of this name: none, one, or several of which at most one is
+        active.
+        """
         return self._by_name.get(name, ())
 
     def __eq__(self, other: object) -> bool:
-        return self.hyperparameters == other.hyperparameters if isinstance(other, Space) else NotImplemented
+        return (
+            self.hyperparameters == other.hyperparameters
+            if isinstance(other, Space)
+            else NotImplemented
+        )
 
     def __hash__(self) -> int:
         return hash(self.hyperparameters)
 
     def with_hyperparameter(self, hyperparameter: Hyperparameter) -> "Space":
-        """The space with one more hyperparameter at its end; what has the same name is replaced where it stands."""
+        """The space with one more hyperparameter at its end; what has the same name is replaced
+        where it stands.
+        """
         name = hyperparameter.name
         if name not in self:
             return Space((*self.hyperparameters, hyperparameter))
         first = self._by_name[name][0]
-        return Space(hyperparameter if h is first else h for h in self if h is first or h.name != name)
+        return Space(
+            hyperparameter if h is first else h for h in self if h is first or h.name != name
+        )
 
     # -- what is active
 
     def admitted(self, condition: Condition) -> frozenset[Typed]:
-        """Those values of a condition that its parent can take, whichever of the parent's variants is active."""
+        """Those values of a condition that its parent can take, whichever of the parent's variants
+        is active.
+        """
         return _admitted(self._by_name.get(condition.parent, ()), condition)
 
     @cached_property
     def _members(self) -> tuple[tuple[Hyperparameter, tuple[_Rule, ...]], ...]:
         """Each hyperparameter with its parents and the values that they must have."""
         return tuple(
-            (h, tuple((condition.parent, self.admitted(condition)) for condition in h.conditions)) for h in self
+            (h, tuple((condition.parent, self.admitted(condition)) for condition in h.conditions))
+            for h in self
         )
 
     def _active(self, values: Mapping[str, Any]) -> Iterator[tuple[Hyperparameter, Value]]:
@@ -160,12 +184,14 @@ class Space:
     def _fill(self, values: Mapping[str, Any]) -> dict[str, Value]:
         return {h.name: value for h, value in self._active(values)}
 
-    def project(self, values: Mapping[str, Any], *, strict: bool = False) -> dict[str, Value] | None:
+    def project(
+        self, values: Mapping[str, Any], *, strict: bool = False
+    ) -> dict[str, Value] | None:
         """The configuration of this space that a configuration of another one comes nearest to.
 
-        Values of names that are not in this space, or inactive in it, are left out; missing ones are at their defaults.
-        None where an active hyperparameter cannot take the value that is given for it or, where that is ``strict``,
-        none is given.
+        Values of names that are not in this space, or inactive in it, are left out; missing ones
+        are at their defaults. None where an active hyperparameter cannot take the value that is
+        given for it or, where that is ``strict``, none is given.
         """
         config: dict[str, Value] = {}
         for h, rules in self._members:
@@ -178,11 +204,12 @@ class Space:
         return config
 
     def complete(self, values: Mapping[str, Any]) -> dict[str, Value]:
-        """The configuration that some values mean: missing ones at their defaults, inactive ones left out.
+        """The configuration that some values mean: missing ones at their defaults, inactive ones
+        left out.
 
         Raises:
-            InvalidInput: a name that is not in the space, or a value that its hyperparameter cannot take (even where it
-                is inactive).
+            InvalidInput: a name that is not in the space, or a value that its hyperparameter cannot
+                take (even where it is inactive).
         """
         for name, value in values.items():
             if name not in self:
@@ -196,7 +223,8 @@ class Space:
     def key(self, config: Configuration) -> str:
         """A text that two configurations share exactly if they are the same one.
 
-        It holds the values that differ from their defaults. So it stays what it was when a hyperparameter joins the
+        It holds the values that differ from their defaults. So it stays what it was when a
+        hyperparameter joins the
         space later: a trial that ran before counts as having that one's default.
         """
         active = self._active(config)
@@ -223,7 +251,8 @@ class Space:
         return self._enumeration(samples).size
 
     def grid_at(self, rank: int, samples: int = 10) -> dict[str, Value]:
-        """The configuration that `grid` yields at ``rank`` (from 0), without going through those before.
+        """The configuration that `grid` yields at ``rank`` (from 0), without going through those
+        before.
 
         Raises:
             IndexError: the rank is not in ``[0, grid_size(samples))``.
@@ -236,8 +265,8 @@ class Space:
     def grid(self, samples: int = 10) -> Iterator[dict[str, Value]]:
         """Every configuration exactly once, the default first, made one at a time.
 
-        A continuous hyperparameter takes ``samples`` points, even in its own sampling, ends included; its default is
-        added where it is none of them.
+        A continuous hyperparameter takes ``samples`` points, even in its own sampling, ends
+        included; its default is added where it is none of them.
         """
         return (self.grid_at(rank, samples) for rank in range(self.grid_size(samples)))
 
@@ -248,7 +277,9 @@ class Space:
         return self.decode(rng.random(len(self)))
 
     def encode(self, config: Configuration) -> npt.NDArray[np.float64]:
-        """Coordinates of a configuration in the unit cube, shape [d] for d hyperparameters; NaN where inactive."""
+        """Coordinates of a configuration in the unit cube, shape [d] for d hyperparameters; NaN
+        where inactive.
+        """
         filled: dict[str, Value] = {}
         u = np.full(len(self.hyperparameters), np.nan)
         for at, (h, rules) in enumerate(self._members):
@@ -258,16 +289,20 @@ class Space:
         return u
 
     def decode(self, u: npt.ArrayLike) -> dict[str, Value]:
-        """The configuration at coordinates of shape [d]; inverse of `encode` for every configuration.
+        """The configuration at coordinates of shape [d]; inverse of `encode` for every
+        configuration.
 
-        Coordinates of inactive hyperparameters are passed over; NaN at an active one means its default.
+        Coordinates of inactive hyperparameters are passed over; NaN at an active one means its
+        default.
 
         Raises:
             InvalidInput: the shape is not [d].
         """
         coordinates = np.asarray(u, dtype=np.float64)
         if coordinates.shape != (len(self),):
-            raise InvalidInput(f"u has shape {list(coordinates.shape)}", expected=f"shape [{len(self)}]")
+            raise InvalidInput(
+                f"u has shape {list(coordinates.shape)}", expected=f"shape [{len(self)}]"
+            )
         config: dict[str, Value] = {}
         for (h, rules), at in zip(self._members, coordinates.tolist(), strict=True):
             if not rules or _hold(rules, config):
@@ -285,7 +320,8 @@ class Space:
         """A space from what `to_json` wrote.
 
         Raises:
-            InvalidInput: an unknown kind of hyperparameter, or what the hyperparameters themselves refuse.
+            InvalidInput: an unknown kind of hyperparameter, or what the hyperparameters themselves
+                refuse.
         """
         return cls(hyperparameter_from_json(entry) for entry in state["hyperparameters"])
 
@@ -304,7 +340,10 @@ def hyperparameter_from_json(state: Mapping[str, Any]) -> Hyperparameter:
     fields = dict(state)
     kind = _KINDS.get(fields.pop("kind", ""))
     if kind is None:
-        raise InvalidInput(f"hyperparameter is of kind {state.get('kind')!r}", expected=f"one of {', '.join(_KINDS)}")
+        raise InvalidInput(
+            f"hyperparameter is of kind {state.get('kind')!r}",
+            expected=f"one of {', '.join(_KINDS)}",
+        )
     return kind(**{**fields, "conditions": read_conditions(fields.get("conditions", ()))})
 
 
@@ -316,28 +355,39 @@ def check_member(h: object, earlier: Mapping[str, Sequence[Hyperparameter]]) -> 
         earlier: what is there, by name, in order.
 
     Raises:
-        InvalidInput: it has no name, a condition on one that does not come before, or it may be active together with
-            another one of its name.
+        InvalidInput: it has no name, a condition on one that does not come before, or it may be
+            active together with another one of its name.
     """
     if not isinstance(h, Hyperparameter):
-        raise InvalidInput(f"the space holds {shown(h)}", expected=f"a hyperparameter: {', '.join(_KINDS)}")
+        raise InvalidInput(
+            f"the space holds {shown(h)}", expected=f"a hyperparameter: {', '.join(_KINDS)}"
+        )
     if not h.name:
         fix = "Pass it first, or use .named(name)."
         raise InvalidInput(f"the space holds {h.kind} without a name", expected="a name", fix=fix)
     for condition in h.conditions:
         if not isinstance(condition, Condition):
-            raise InvalidInput(f"a condition of {h.label} is {condition!r}", expected="Condition(parent, values)")
+            raise InvalidInput(
+                f"a condition of {h.label} is {condition!r}", expected="Condition(parent, values)"
+            )
         if condition.parent not in earlier:
-            expected = f"a parent that comes before it; {_did_you_mean(condition.parent, tuple(earlier))}"
-            raise InvalidInput(f"{h.label} has a condition on {condition.parent!r}", expected=expected)
-    looked_at = next((one for name in earlier for one in earlier[name] if _looks_at(one, h.name)), None)
+            expected = (
+                f"a parent that comes before it; {_did_you_mean(condition.parent, tuple(earlier))}"
+            )
+            raise InvalidInput(
+                f"{h.label} has a condition on {condition.parent!r}", expected=expected
+            )
+    looked_at = next(
+        (one for name in earlier for one in earlier[name] if _looks_at(one, h.name)), None
+    )
     if h.name in earlier and looked_at is not None:
         expected = f"it before {looked_at.label}, which has a condition on {h.name!r}"
         raise InvalidInput(f"the space has another {h.label} at its end", expected=expected)
     for other in earlier.get(h.name, ()):
         if not exclude_each_other(other, h, earlier):
             raise InvalidInput(
-                f"the space has two hyperparameters named {h.name!r} that may be active together, {other} and {h}",
+                f"the space has two hyperparameters named {h.name!r} that may be active together, "
+                f"{other} and {h}",
                 expected="each name once, or conditions that exclude each other",
             )
 
@@ -349,7 +399,8 @@ def _looks_at(h: Hyperparameter, name: str) -> bool:
 def exclude_each_other(
     one: Hyperparameter, other: Hyperparameter, known: Mapping[str, Sequence[Hyperparameter]]
 ) -> bool:
-    """Whether two hyperparameters are never active together: some parent of both would need two values at once.
+    """Whether two hyperparameters are never active together: some parent of both would need two
+    values at once.
 
     Args:
         one, other: with their conditions.
@@ -359,7 +410,9 @@ def exclude_each_other(
     return any(not needs[parent] & others[parent] for parent in needs.keys() & others.keys())
 
 
-def _needs(h: Hyperparameter, known: Mapping[str, Sequence[Hyperparameter]]) -> dict[str, frozenset[Typed]]:
+def _needs(
+    h: Hyperparameter, known: Mapping[str, Sequence[Hyperparameter]]
+) -> dict[str, frozenset[Typed]]:
     """What each parent must be for a hyperparameter to be active, parents of parents included."""
     found: dict[str, frozenset[Typed]] = {}
     for condition in h.conditions:

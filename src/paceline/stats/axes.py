@@ -1,8 +1,8 @@
 """A hyperparameter as a row of cells, with orthonormal functions on them.
 
-What a network's loss varies by is a question about the unit cube: `Space.sample` draws every coordinate evenly, and
-those of inactive hyperparameters change nothing. Each coordinate is cut into cells, one for each value, or `CELLS`
-equal ones where there are more values than that.
+What a network's loss varies by is a question about the unit cube: `Space.sample` draws every
+coordinate evenly, and those of inactive hyperparameters change nothing. Each coordinate is cut into
+cells, one for each value, or `CELLS` equal ones where there are more values than that.
 
 | symbol | meaning |
 | --- | --- |
@@ -23,7 +23,8 @@ from paceline.space import Condition, Hyperparameter, Space
 Array = npt.NDArray[np.float64]
 
 CELLS = 50
-_FINE = 480  # points at which values are looked up: so many parts of equal length can be told apart exactly
+# points at which values are looked up: so many parts of equal length can be told apart exactly
+_FINE = 480
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,8 @@ class Axis:
         ordered: whether neighbouring cells are alike.
         lengths: of the cells, shape [G]; they add up to 1.
         values: one value for each cell, of its middle.
-        conditions: what has to hold for it to be active: of each parent, the share of each of its cells, shape [G'].
+        conditions: what has to hold for it to be active: of each parent, the share of each of its
+            cells, shape [G'].
     """
 
     name: str
@@ -56,7 +58,9 @@ class Axis:
 
 
 def axes_of(space: Space) -> dict[str, Axis]:
-    """The axes of all hyperparameters that have more than one value, by their labels in the space."""
+    """The axes of all hyperparameters that have more than one value, by their labels in the
+    space.
+    """
     axes: dict[str, Axis] = {}
     for label, h in space.by_label.items():
         if h.num_values != 1 and _can_be_active(h, space):
@@ -67,13 +71,18 @@ def axes_of(space: Space) -> dict[str, Axis]:
 def _can_be_active(h: Hyperparameter, space: Space) -> bool:
     """Whether no parent of it is fixed to a value that leaves it out."""
     return all(
-        any(parent.admitted(condition) and _can_be_active(parent, space) for parent in space.variants(condition.parent))
+        any(
+            parent.admitted(condition) and _can_be_active(parent, space)
+            for parent in space.variants(condition.parent)
+        )
         for condition in h.conditions
     )
 
 
 def region(axes: Sequence[Axis], places: Iterable[int]) -> list[Array]:
-    """The even measure on all axes, cut to where some hyperparameters are active; each adds up to that share."""
+    """The even measure on all axes, cut to where some hyperparameters are active; each adds up to
+    that share.
+    """
     at = {axis.name: place for place, axis in enumerate(axes)}
     measures = [axis.lengths for axis in axes]
     for place in places:
@@ -86,7 +95,8 @@ def region(axes: Sequence[Axis], places: Iterable[int]) -> list[Array]:
 def basis(measure: Array, most: int) -> Array:
     """The first functions phi: polynomials, made orthonormal under a measure on cells.
 
-    The first is a slope, the second a valley, and all of them together tell any function of the cell.
+    The first is a slope, the second a valley, and all of them together tell any function of the
+    cell.
 
     Args:
         measure: of the cells, shape [G], adding up to 1; functions are 0 on cells without any.
@@ -113,13 +123,17 @@ def _axis(label: str, h: Hyperparameter, conditions: Mapping[str, Array]) -> Axi
     at, cells = _cells(h)
     lengths = np.bincount(cells) / _FINE
     last = np.flatnonzero(np.diff(cells))
-    bounds = (at[last] + at[last + 1]) / 2  # between the last value of a cell and the first of the next
+    bounds = (
+        at[last] + at[last + 1]
+    ) / 2  # between the last value of a cell and the first of the next
     values = _values(h, lengths)
     return Axis(label, h.is_ordered, lengths, values, conditions, bounds)
 
 
 def _cells(h: Hyperparameter) -> tuple[Array, npt.NDArray[np.intp]]:
-    """Of fine points, shape [_FINE]: the coordinate of the value that is drawn there, and the cell of that value."""
+    """Of fine points, shape [_FINE]: the coordinate of the value that is drawn there, and the cell
+    of that value.
+    """
     fine = (np.arange(_FINE) + 0.5) / _FINE
     at = np.array([h.to_unit(h.from_unit(u)) for u in fine.tolist()])
     place, counts = np.unique(at, return_inverse=True, return_counts=True)[1:]
@@ -140,7 +154,9 @@ def _conditions(h: Hyperparameter, space: Space, axes: Mapping[str, Axis]) -> di
     for condition in h.conditions:
         parents = [one for one in space.variants(condition.parent) if one.admitted(condition)]
         label = next((label for label, one in space.by_label.items() if one is parents[0]), "")
-        if len(parents) > 1 or label not in axes:  # any of several will do, or it has one value only
+        if (
+            len(parents) > 1 or label not in axes
+        ):  # any of several will do, or it has one value only
             continue
         own = {label: _share(parents[0], condition, axes[label])}
         for parent, share in (*own.items(), *axes[label].conditions.items()):

@@ -13,19 +13,23 @@ _SHARES = re.compile(
 
 
 def clipped(low: float, high: float, metric: str, scores: Iterable[float]) -> tuple[float, float]:
-    """An interval without what the metric cannot be, which takes nothing of its coverage; NaN stays.
+    """An interval without what the metric cannot be, which takes nothing of its coverage; NaN
+    stays.
 
     Args:
         low, high: the interval.
         metric: its name says whether it is a share, such as ``"val_accuracy"``.
-        scores: that were measured, NaN where that failed; where one of them is no share, the metric is none either.
+        scores: that were measured, NaN where that failed; where one of them is no share, the metric
+            is none either.
     """
     if not _SHARES.search(metric.lower()) or any(score < 0.0 or score > 1.0 for score in scores):
         return low, high
     return (low if low != low else max(0.0, low)), (high if high != high else min(1.0, high))
 
 
-def estimate_of_scores(scores: Sequence[float], metric: str, statistic: Literal["mean", "iqm"] = "mean") -> Estimate:
+def estimate_of_scores(
+    scores: Sequence[float], metric: str, statistic: Literal["mean", "iqm"] = "mean"
+) -> Estimate:
     """What `paceline.stats.ranks.estimate` says of scores, with an interval that is clipped."""
     found = estimate(scores, statistic)
     return Estimate(found.value, *clipped(found.low, found.high, metric, scores))

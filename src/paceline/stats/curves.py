@@ -18,7 +18,9 @@ from paceline.stats.axes import Array
 
 
 def best_so_far(losses: npt.ArrayLike) -> Array:
-    """The smallest loss up to each trial; NaN for a trial without one, and NaN until there is one."""
+    """The smallest loss up to each trial; NaN for a trial without one, and NaN until there is
+    one.
+    """
     y = np.asarray(losses, dtype=np.float64)
     smallest = np.minimum.accumulate(np.where(np.isnan(y), np.inf, y))
     return np.where(np.isinf(smallest) & (smallest > 0), np.nan, smallest)
@@ -30,8 +32,9 @@ _NEGLIGIBLE = 45.0  # weights below exp(-45) of the whole change no digit of the
 def expected_best(losses: npt.ArrayLike, counts: Sequence[int] | None = None) -> Array:
     """E_n of N trials whose order means nothing, such as those of random search.
 
-    The mean of the smallest over all subsets of n trials: E_n = sum_i v_(i) C(N - i, n - 1) / C(N, n). It is unbiased,
-    as the plug-in of Dodge et al. 2019 is not (Tang et al. 2020, "Showing your work doesn't always work").
+    The mean of the smallest over all subsets of n trials: E_n = sum_i v_(i) C(N - i, n - 1) / C(N,
+    n). It is unbiased, as the plug-in of Dodge et al. 2019 is not (Tang et al. 2020, "Showing your
+    work doesn't always work").
 
     Args:
         losses: of the N trials.
@@ -47,14 +50,19 @@ def expected_best(losses: npt.ArrayLike, counts: Sequence[int] | None = None) ->
     if not len(v) or not np.isfinite(v).all():
         raise InvalidInput(f"losses are {v.tolist()[:5]}", expected="finite numbers, at least one")
     N = len(v)
-    return np.array([_expected_smallest(v, n) for n in (range(1, N + 1) if counts is None else counts)])
+    return np.array(
+        [_expected_smallest(v, n) for n in (range(1, N + 1) if counts is None else counts)]
+    )
 
 
 def _expected_smallest(v: Array, n: int) -> float:
-    """E_n; the weight of v_(i) falls faster than (1 - n / N)^i, so that few terms matter where n is large."""
+    """E_n; the weight of v_(i) falls faster than (1 - n / N)^i, so that few terms matter where n is
+    large.
+    """
     N = len(v)
     terms = min(N - n + 1, math.ceil(_NEGLIGIBLE * N / n) + 1)
     i = np.arange(1, terms)
-    # the weight of v_(1) is n / N; that of v_(i + 1) is that of v_(i) times (N - i - n + 1) / (N - i)
+    # the weight of v_(1) is n / N; that of v_(i + 1) is that of v_(i) times (N - i - n + 1) / (N -
+    # i)
     weights = n / N * np.cumprod(np.concatenate([[1.0], (N - i - n + 1) / (N - i)]))
     return float(weights @ v[:terms])

@@ -1,7 +1,9 @@
-"""How the score depends on one hyperparameter, all else drawn evenly (partial dependence; Friedman 2001), with a band.
+"""How the score depends on one hyperparameter, all else drawn evenly (partial dependence; Friedman
+2001), with a band.
 
-The curve is that of the surrogate at the full number of epochs (see `surrogate`): the mean over the configurations in
-which the hyperparameter is active, plus its own functions. The band holds 95 % of the draws at each point on its own.
+The curve is that of the surrogate at the full number of epochs (see `surrogate`): the mean over the
+configurations in which the hyperparameter is active, plus its own functions. The band holds 95 % of
+the draws at each point on its own.
 """
 
 from dataclasses import dataclass
@@ -30,7 +32,8 @@ class Dependence:
         values: G of them, ascending where ordered.
         mean: of the loss, shape [G].
         low, high: 95 % band, shape [G].
-        num_trials: trials that lie close to each value (a twentieth of the range), or have it, shape [G].
+        num_trials: trials that lie close to each value (a twentieth of the range), or have it,
+            shape [G].
     """
 
     name: str
@@ -61,7 +64,9 @@ def dependence(variance: Variance, name: str) -> Dependence:
     level = posterior.level + posterior.coefficients @ functions.means_where_active(place)
     draws = scaled.origin + scaled.unit * (level[:, None] + own)
     low, high = np.quantile(draws, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
-    return Dependence(name, axis.ordered, axis.values, draws.mean(axis=0), low, high, _support(table, place))
+    return Dependence(
+        name, axis.ordered, axis.values, draws.mean(axis=0), low, high, _support(table, place)
+    )
 
 
 def _support(table: Table, place: int) -> tuple[int, ...]:

@@ -1,13 +1,13 @@
 """Orthonormal functions of a configuration: of each hyperparameter alone, and of each pair of them.
 
-Over a configuration that is drawn evenly from the space every function has mean 0 and mean square 1, and every product
-of two has mean 0. The variance of a sum of such functions is therefore the sum of its squared coefficients, of which
-each hyperparameter and each pair has its own part: functional analysis of variance, or Sobol indices (Sobol 2001;
-Hutter, Hoos, Leyton-Brown 2014), with polynomials as in Sudret 2008 ("Global sensitivity analysis using polynomial
-chaos expansions").
+Over a configuration that is drawn evenly from the space every function has mean 0 and mean square
+1, and every product of two has mean 0. The variance of a sum of such functions is therefore the sum
+of its squared coefficients, of which each hyperparameter and each pair has its own part: functional
+analysis of variance, or Sobol indices (Sobol 2001; Hutter, Hoos, Leyton-Brown 2014), with
+polynomials as in Sudret 2008 ("Global sensitivity analysis using polynomial chaos expansions").
 
-A conditional hyperparameter's functions are 0 where it is inactive and have mean 0 over where it is active: the
-difference between being active or not belongs to its parent.
+A conditional hyperparameter's functions are 0 where it is inactive and have mean 0 over where it is
+active: the difference between being active or not belongs to its parent.
 
 | symbol | meaning |
 | --- | --- |
@@ -29,10 +29,14 @@ MOST_FUNCTIONS = 8
 """Of an ordered hyperparameter; a category has as many as it has values, less one."""
 
 MOST_OF_PAIRS = 700
-"""Functions of all pairs; where there were more, as with more than 12 numbers, pairs are left out."""
+"""Functions of all pairs; where there were more, as with more than 12 numbers, pairs are left
+out.
+"""
 
 _MOST_OF_PAIR = 40  # functions of a pair; two categories of many values have more, and are left out
-_MOST_OF_NUMBERS = 240  # functions of all ordered hyperparameters, of which each has fewer where they are many
+_MOST_OF_NUMBERS = (
+    240  # functions of all ordered hyperparameters, of which each has fewer where they are many
+)
 _MOST_DEGREE = 5  # of a product of two
 
 
@@ -43,7 +47,8 @@ class Group:
     Attributes:
         places: of its axes, one or two.
         phi: of each axis, shape [G, K].
-        picked: which function of each axis each function of the group is made of, shape [axes, functions].
+        picked: which function of each axis each function of the group is made of, shape [axes,
+            functions].
         degrees: of the same; 0 where an axis is a category.
         beta: see above.
     """
@@ -75,7 +80,8 @@ class Functions:
 
     Attributes:
         axes: one for each hyperparameter that varies.
-        groups: in the order of their functions; a group without functions is left out, but never one of a single axis.
+        groups: in the order of their functions; a group without functions is left out, but never
+            one of a single axis.
         of: the group of each function, shape [P].
     """
 
@@ -102,8 +108,12 @@ class Functions:
         """Of configurations, as cells and whether active on each axis, shape [n, P]."""
         return np.concatenate([group.values(cells, active) for group in self.groups], axis=1)
 
-    def draw(self, num: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-        """Cells of configurations drawn evenly from the space, and whether each axis is active; [num, d] each."""
+    def draw(
+        self, num: int, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Cells of configurations drawn evenly from the space, and whether each axis is active;
+        [num, d] each.
+        """
         cells = np.stack([rng.choice(len(one.lengths), num, p=one.lengths) for one in self.axes], 1)
         active = np.ones(cells.shape, dtype=bool)
         at = {axis.name: place for place, axis in enumerate(self.axes)}
@@ -113,7 +123,9 @@ class Functions:
         return cells, active
 
     def means_where_active(self, place: int) -> Array:
-        """Mean of each function over the configurations in which one hyperparameter is active, shape [P]."""
+        """Mean of each function over the configurations in which one hyperparameter is active,
+        shape [P].
+        """
         own = region(self.axes, (place,))
         beta = float(np.prod([measure.sum() for measure in own]))
         means = []
@@ -145,7 +157,9 @@ def _pairs(axes: Sequence[Axis]) -> Iterator[Group]:
             yield Group(places, phi, picked, (picked + 1) * ordered, beta)
 
 
-def _phi(axes: Sequence[Axis], places: tuple[int, ...], most: int) -> tuple[tuple[Array, ...], float]:
+def _phi(
+    axes: Sequence[Axis], places: tuple[int, ...], most: int
+) -> tuple[tuple[Array, ...], float]:
     """Functions of each of these axes over where all of them are active, and beta."""
     measures = region(axes, places)
     beta = float(np.prod([measure.sum() for measure in measures]))

@@ -8,17 +8,20 @@
 | t | mean(d) / sqrt((1 / J + share) var(d)), with J - 1 degrees of freedom |
 | m | 1 / (1 / J + share): as many independent pairs tell as much |
 
-Splits drawn from one data set share most of their rows, so their differences are alike and 1 / J alone is too sure:
-Nadeau and Bengio, "Inference for the generalization error" (Machine Learning 52, 2003). Where only seeds differ,
-share = 0 and it is the plain paired t.
+Splits drawn from one data set share most of their rows, so their differences are alike and 1 / J
+alone is too sure: Nadeau and Bengio, "Inference for the generalization error" (Machine Learning 52,
+2003). Where only seeds differ, share = 0 and it is the plain paired t.
 
-Differences that are all the same have no spread for t to be measured by. That is no lack of evidence:
+Differences that are all the same have no spread for t to be measured by. That is no lack of
+evidence:
 
-* Where both configurations gave one score each on all pairs, a and b, p = 2 / 4^m. Were their scores equally
-  distributed, with probabilities p_1, p_2, ..., this would happen with a probability of the sum of (p_i p_j)^m over all
-  i and j that differ, and no distribution has more than two equally likely scores have: 2 / 4^m.
-* Where their scores differ from pair to pair but not their difference, the two are not independent on a pair, and
-  p = 2 / 2^J, the sign test's. So it is with a coarse metric, of which few equal differences prove little.
+* Where both configurations gave one score each on all pairs, a and b, p = 2 / 4^m. Were their
+  scores equally distributed, with probabilities p_1, p_2, ..., this would happen with a probability
+  of the sum of (p_i p_j)^m over all i and j that differ, and no distribution has more than two
+  equally likely scores have: 2 / 4^m.
+* Where their scores differ from pair to pair but not their difference, the two are not independent
+  on a pair, and p = 2 / 2^J, the sign test's. So it is with a coarse metric, of which few equal
+  differences prove little.
 
 Holm: "A simple sequentially rejective multiple test procedure" (Scandinavian
 Journal of Statistics 6, 1979).
@@ -43,9 +46,9 @@ class Difference:
 
     Attributes:
         mean: of d.
-        low, high: interval, at the level at which Holm's procedure looked at it: where ``p_holm`` is at most 0.05, and
-            only there, it is all on one side of 0. NaN from a single pair, or where the differences are all the same
-            and not known to be exact.
+        low, high: interval, at the level at which Holm's procedure looked at it: where ``p_holm``
+            is at most 0.05, and only there, it is all on one side of 0. NaN from a single pair, or
+            where the differences are all the same and not known to be exact.
         p: of no difference, two-sided; NaN from a single pair.
         p_holm: corrected for the number of differences that were looked at.
     """
@@ -58,22 +61,28 @@ class Difference:
 
 
 def exact(d: "NDArray[np.float64]") -> Difference:
-    """The difference of two scores in which nothing is random: what was measured is all there is to know."""
+    """The difference of two scores in which nothing is random: what was measured is all there is to
+    know.
+    """
     difference, p = float(d[0]), 0.0 if d[0] else 1.0
     return Difference(difference, difference, difference, p, p)
 
 
 def compare(
-    differences: Sequence["NDArray[np.float64]"], share: float, level: float = 0.05,
+    differences: Sequence["NDArray[np.float64]"],
+    share: float,
+    level: float = 0.05,
     steady: Sequence[bool] | None = None,
-) -> list[Difference]:  # fmt: skip
-    """Tests several differences at once, so that with a chance of ``level`` at most any is taken for real that is not.
+) -> list[Difference]:
+    """Tests several differences at once, so that with a chance of ``level`` at most any is taken
+    for real that is not.
 
     Args:
         differences: d of each, finite; of several pairs each.
         share: see above; 0 where the splits are the same.
         level: of all tests together.
-        steady: of each difference, whether both configurations gave the same score on all pairs; None: not known.
+        steady: of each difference, whether both configurations gave the same score on all pairs;
+            None: not known.
     """
     steady = steady or [False] * len(differences)
     p_values = [p_value(d, share, one) for d, one in zip(differences, steady, strict=True)]
@@ -82,7 +91,9 @@ def compare(
     rejected = sum(p <= level for p in corrected)
     found = []
     for d, p, p_holm in zip(differences, p_values, corrected, strict=True):
-        step = tested.index(p) if p_holm <= level else rejected  # where Holm's procedure looked at it, or stopped
+        step = (
+            tested.index(p) if p_holm <= level else rejected
+        )  # where Holm's procedure looked at it, or stopped
         half = math.nan if math.isnan(p) else _half_width(d, share, level / (len(tested) - step))
         mean = float(np.mean(d)) if len(d) else math.nan
         found.append(Difference(mean, mean - half, mean + half, p, p_holm))
@@ -101,7 +112,9 @@ def p_value(d: "NDArray[np.float64]", share: float, steady: bool = False) -> flo
     if _is_constant(d) and not np.any(d):
         return 1.0
     if _is_constant(d):
-        return float(min(1.0, 2 * 4 ** (-1 / (1 / len(d) + share)))) if steady else 2.0 ** (1 - len(d))
+        return (
+            float(min(1.0, 2 * 4 ** (-1 / (1 / len(d) + share)))) if steady else 2.0 ** (1 - len(d))
+        )
     return float(2 * stdtr(len(d) - 1, -abs(np.mean(d)) / _error(d, share)))
 
 
@@ -116,7 +129,11 @@ def signed_rank(d: "NDArray[np.float64]") -> float:
 def _half_width(d: "NDArray[np.float64]", share: float, level: float) -> float:
     from scipy.special import stdtrit
 
-    return math.nan if _is_constant(d) else float(stdtrit(len(d) - 1, 1 - level / 2)) * _error(d, share)
+    return (
+        math.nan
+        if _is_constant(d)
+        else float(stdtrit(len(d) - 1, 1 - level / 2)) * _error(d, share)
+    )
 
 
 def _error(d: "NDArray[np.float64]", share: float) -> float:

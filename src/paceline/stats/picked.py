@@ -9,28 +9,31 @@
 | gamma | how much noise is added before picking |
 | z | standard normal numbers |
 
-The mean of the best is too good: x_s is mu_s plus what made s the best. Plain t intervals around it covered mu_s in
-84 to 95 % of our simulations, most seldom where all are equal.
+The mean of the best is too good: x_s is mu_s plus what made s the best. Plain t intervals around it
+covered mu_s in 84 to 95 % of our simulations, most seldom where all are equal.
 
-**Estimate.** Add noise and take it off again: u = x + gamma sqrt(v) z and w = x - sqrt(v) z / gamma are independent, so
-that w of whoever is the largest of u has just its own mean. Averaged over z (a quadrature, below) this is a smooth
-function f(x), of mean exactly mu of the one that u picks, and it is x_s where s is far ahead. What is common to a pair
-neither picks nor biases. Source: coupled bootstrap, Oliveira, Lei, Tibshirani, "Unbiased risk estimation in the normal
-means problem via coupled bootstrap techniques" (arXiv 2111.09447); the same as data fission of Leiner, Duan, Wasserman,
-Ramdas (JASA 2023). gamma = 0.55 has the effect of picking with three quarters of the pairs and scoring on the rest,
-averaged over all ways to divide them: less would be noisier, more would answer for a worse pick.
+**Estimate.** Add noise and take it off again: u = x + gamma sqrt(v) z and w = x - sqrt(v) z / gamma
+are independent, so that w of whoever is the largest of u has just its own mean. Averaged over z (a
+quadrature, below) this is a smooth function f(x), of mean exactly mu of the one that u picks, and
+it is x_s where s is far ahead. What is common to a pair neither picks nor biases. Source: coupled
+bootstrap, Oliveira, Lei, Tibshirani, "Unbiased risk estimation in the normal means problem via
+coupled bootstrap techniques" (arXiv 2111.09447); the same as data fission of Leiner, Duan,
+Wasserman, Ramdas (JASA 2023). gamma = 0.55 has the effect of picking with three quarters of the
+pairs and scoring on the rest, averaged over all ways to divide them: less would be noisier, more
+would answer for a worse pick.
 
-**Interval.** Its half width squared is t_s^2 + c: t_s is that of the plain t interval (J - 1 degrees of freedom), c the
-square of a t quantile times what f varies beyond x_s, by a parametric bootstrap from means that are shrunken (James and
-Stein) to be no further apart than the truth is. Efron, "Estimation and accuracy after model selection" (JASA 2014), has
-the smooth estimate with a bootstrap; Zou and Donner (Statistics in Medicine 27, 2008) the sum of two such squares. With
-the others far behind, c is nought. `benchmarks/coverage.py` measures all of it.
+**Interval.** Its half width squared is t_s^2 + c: t_s is that of the plain t interval (J - 1
+degrees of freedom), c the square of a t quantile times what f varies beyond x_s, by a parametric
+bootstrap from means that are shrunken (James and Stein) to be no further apart than the truth is.
+Efron, "Estimation and accuracy after model selection" (JASA 2014), has the smooth estimate with a
+bootstrap; Zou and Donner (Statistics in Medicine 27, 2008) the sum of two such squares. With the
+others far behind, c is nought. `benchmarks/coverage.py` measures all of it.
 
-v_k: the estimate of each one's own variance in a two-way table (Grubbs, JASA 1948; Shukla, Heredity 1972), moderated
-towards their average (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004). Where single
-trainings are far off, as a loss is where a validation part holds a row unlike all others, means over the table would
-take them for noise of every configuration. Then medians stand in for them (Tukey's median polish, one pass; Exploratory
-Data Analysis, 1977).
+v_k: the estimate of each one's own variance in a two-way table (Grubbs, JASA 1948; Shukla, Heredity
+1972), moderated towards their average (Smyth, Statistical Applications in Genetics and Molecular
+Biology 3, 2004). Where single trainings are far off, as a loss is where a validation part holds a
+row unlike all others, means over the table would take them for noise of every configuration. Then
+medians stand in for them (Tukey's median polish, one pass; Exploratory Data Analysis, 1977).
 """
 
 import math
@@ -49,7 +52,8 @@ LEVEL = 0.05
 """Of all tests, and of all intervals what they miss."""
 
 _GAMMA = 0.55
-_PRIOR = 4.0  # degrees of freedom that the average of the variances counts for, against J - 1 of each one's own
+# degrees of freedom that the average of the variances counts for, against J - 1 of each one's own
+_PRIOR = 4.0
 _LEAST_VARIANCE = 0.1  # of the average
 _FAR, _MEDIAN_OF_NORMAL = 10.0, 0.6745
 _FEWEST_CONFIGS, _FEWEST_PAIRS = 4, 5  # of fewer, medians say little
@@ -64,7 +68,8 @@ class Picked:
 
     Attributes:
         place: which of the K it is.
-        expected: what a training of it is expected to gain: its mean without the luck that made it the best.
+        expected: what a training of it is expected to gain: its mean without the luck that made it
+            the best.
         standard_error: of ``expected``; NaN from a single pair.
         half_width: of the 95 % interval around ``expected``; NaN from a single pair.
     """
@@ -86,18 +91,24 @@ def best_of(gains: "Floats") -> Picked:
     K, J = gains.shape
     x, (mean, own, half) = gains.mean(axis=1), plain(gains[0])
     v = _own_variances(gains) / J
-    if J < 2 or K < 2 or not np.all(v > 0):  # nothing to tell luck by, to pick from, or that any of it could be luck
+    if (
+        J < 2 or K < 2 or not np.all(v > 0)
+    ):  # nothing to tell luck by, to pick from, or that any of it could be luck
         return Picked(place, mean, own, half)
     beyond = _variance_beyond(_shrunken(x, float(v.mean())), np.sqrt(v))
     squared = half**2 + _quantile((K - 1) * (J - 1)) ** 2 * beyond
     return Picked(
-        place, float(_smoothed(x, np.sqrt(v), _FINE)), math.sqrt(max(own**2 + beyond, (_NARROWEST * own) ** 2)),
+        place,
+        float(_smoothed(x, np.sqrt(v), _FINE)),
+        math.sqrt(max(own**2 + beyond, (_NARROWEST * own) ** 2)),
         math.sqrt(max(squared, (_NARROWEST * half) ** 2)),
-    )  # fmt: skip
+    )
 
 
 def plain(gains: "Floats") -> tuple[float, float, float]:
-    """Mean, standard error and half width of the plain t interval of gains that picked nothing, shape (J,)."""
+    """Mean, standard error and half width of the plain t interval of gains that picked nothing,
+    shape (J,).
+    """
     mean, J = float(gains.mean()), len(gains)
     if J < 2:
         return mean, math.nan, math.nan
@@ -106,14 +117,17 @@ def plain(gains: "Floats") -> tuple[float, float, float]:
 
 
 def _smoothed(x: "Floats", deviation: "Floats", num_nodes: int) -> "Floats":
-    """f(x), of shape (..., K), with the standard deviation of each mean's own part, shape (K,); gives shape (...).
+    """f(x), of shape (..., K), with the standard deviation of each mean's own part, shape (K,);
+    gives shape (...).
 
     f = sum over k of the integral of (x_k - deviation_k z / gamma) phi(z) P(k is picked | z) dz.
     """
     from scipy.special import ndtr
 
     noise, behind = _GAMMA * deviation, x - x[..., :1]
-    ahead = (behind[..., :, None] - behind[..., None, :]) / noise  # of k on l, in units of the noise of l
+    ahead = (
+        behind[..., :, None] - behind[..., None, :]
+    ) / noise  # of k on l, in units of the noise of l
     ratio = noise[:, None] / noise
     each = np.arange(len(deviation))
     total = x[..., 0].copy()
@@ -125,13 +139,17 @@ def _smoothed(x: "Floats", deviation: "Floats", num_nodes: int) -> "Floats":
 
 
 def _variance_beyond(x: "Floats", deviation: "Floats") -> float:
-    """How much more f varies than the mean of the best, the first, were x the truth; the draws are always the same."""
+    """How much more f varies than the mean of the best, the first, were x the truth; the draws are
+    always the same.
+    """
     draws = _draws(len(x)) * deviation
     return float(_smoothed(x + draws, deviation, _COARSE).var() - draws[:, 0].var())
 
 
 def _shrunken(x: "Floats", variance: float) -> "Floats":
-    """The means drawn together as far as their noise spread them, by James and Stein's positive part."""
+    """The means drawn together as far as their noise spread them, by James and Stein's positive
+    part.
+    """
     middle, spread = x.mean(), float(((x - x.mean()) ** 2).sum())
     if len(x) < 4 or spread == 0.0:
         return x
@@ -139,15 +157,20 @@ def _shrunken(x: "Floats", variance: float) -> "Floats":
 
 
 def far_off(gains: "Floats") -> "NDArray[np.bool_]":
-    """Which gains, of shape (K, J), lie far off the others of the same configuration, but for what is common to a pair.
+    """Which gains, of shape (K, J), lie far off the others of the same configuration, but for what
+    is common to a pair.
 
-    Farther than `_FAR` deviations, told robustly, by the median of absolute residuals. None where there are too few.
+    Farther than `_FAR` deviations, told robustly, by the median of absolute residuals. None where
+    there are too few.
     """
     K, J = gains.shape
     if K < _FEWEST_CONFIGS or J < _FEWEST_PAIRS:
         return np.zeros(gains.shape, bool)
     residuals = np.abs(_residuals(gains))
-    deviation = np.maximum(np.median(residuals, axis=1, keepdims=True), np.median(residuals)) / _MEDIAN_OF_NORMAL
+    deviation = (
+        np.maximum(np.median(residuals, axis=1, keepdims=True), np.median(residuals))
+        / _MEDIAN_OF_NORMAL
+    )
     return np.asarray((residuals > _FAR * deviation) & (deviation > 0))
 
 
@@ -180,7 +203,9 @@ def _own_variances(gains: "Floats") -> "Floats":
 
 @lru_cache(maxsize=2)
 def _quadrature(num_nodes: int) -> tuple["Floats", "Floats"]:
-    """Nodes and weights for the mean over a standard normal number: the trapezoidal rule, whose error falls fast."""
+    """Nodes and weights for the mean over a standard normal number: the trapezoidal rule, whose
+    error falls fast.
+    """
     nodes = np.linspace(-_OUTERMOST, _OUTERMOST, num_nodes)
     weights = np.exp(-(nodes**2) / 2)
     return nodes, weights / weights.sum()
@@ -188,7 +213,9 @@ def _quadrature(num_nodes: int) -> tuple["Floats", "Floats"]:
 
 @lru_cache(maxsize=4)
 def _draws(K: int) -> "Floats":
-    """Standard normal numbers, shape (draws, K), whose means are exactly 0 and covariances those of the identity."""
+    """Standard normal numbers, shape (draws, K), whose means are exactly 0 and covariances those of
+    the identity.
+    """
     half = np.random.default_rng(0).standard_normal((_DRAWS // 2, K))
     even = np.linalg.qr(half)[0] * math.sqrt(_DRAWS / 2)
     return np.concatenate([even, -even])

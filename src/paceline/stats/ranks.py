@@ -1,4 +1,5 @@
-"""Several methods measured on the same blocks (seeds, or data sets): which is ahead, and is it more than luck?
+"""Several methods measured on the same blocks (seeds, or data sets): which is ahead, and is it more
+than luck?
 
 | symbol | meaning |
 | --- | --- |
@@ -7,11 +8,12 @@
 | d | differences of two methods on the same blocks |
 | R | resamples of the bootstrap |
 
-Sources: ranks and pairwise Wilcoxon tests with Holm's correction in the place of Nemenyi's: Benavoli, Corani, Mangili,
-"Should we really use post-hoc tests based on mean-ranks?" (JMLR 17, 2016); Holm, "A simple sequentially rejective
-multiple test procedure" (Scand. J. Statistics 6, 1979); interquartile mean: Agarwal et al., "Deep reinforcement
-learning at the edge of the statistical precipice" (NeurIPS 2021); expanded percentiles: Hesterberg, "What teachers
-should know about the bootstrap" (The American Statistician 69, 2015), section 5.3.
+Sources: ranks and pairwise Wilcoxon tests with Holm's correction in the place of Nemenyi's:
+Benavoli, Corani, Mangili, "Should we really use post-hoc tests based on mean-ranks?" (JMLR 17,
+2016); Holm, "A simple sequentially rejective multiple test procedure" (Scand. J. Statistics 6,
+1979); interquartile mean: Agarwal et al., "Deep reinforcement learning at the edge of the
+statistical precipice" (NeurIPS 2021); expanded percentiles: Hesterberg, "What teachers should know
+about the bootstrap" (The American Statistician 69, 2015), section 5.3.
 """
 
 import math
@@ -37,8 +39,8 @@ _ENUMERATED = 13  # up to so many blocks, all signs are gone through: exact with
 class Estimate:
     """A value with its 95 % interval.
 
-    The bounds are NaN where the blocks cannot say how sure it is: where there is only one, or where all have the same
-    value, which shows no spread by which to measure it.
+    The bounds are NaN where the blocks cannot say how sure it is: where there is only one, or where
+    all have the same value, which shows no spread by which to measure it.
     """
 
     value: float
@@ -56,7 +58,8 @@ class Pair:
         num_blocks: blocks in which both were measured.
         p: of no difference, two-sided; NaN with fewer than two blocks.
         p_holm: the same, corrected for the number of pairs that were looked at.
-        test: ``"Wilcoxon"``, or ``"t"`` where there are too few blocks for Wilcoxon's test ever to say anything.
+        test: ``"Wilcoxon"``, or ``"t"`` where there are too few blocks for Wilcoxon's test ever to
+            say anything.
     """
 
     first: int
@@ -81,12 +84,16 @@ def iqm(values: "ArrayLike", axis: int = -1) -> Any:
     return np.mean(np.take(ordered, range(cut, n - cut), axis=axis), axis=axis)
 
 
-def estimate(values: "ArrayLike", statistic: Literal["mean", "iqm"] = "mean", seed: int = 0) -> Estimate:
-    """Mean or interquartile mean over blocks with its interval; values that are not finite are left out.
+def estimate(
+    values: "ArrayLike", statistic: Literal["mean", "iqm"] = "mean", seed: int = 0
+) -> Estimate:
+    """Mean or interquartile mean over blocks with its interval; values that are not finite are left
+    out.
 
-    The interval of a mean of fewer than eight values is Student's. Else it is a bootstrap's: percentiles of R
-    resamples, expanded so that for normal values they are as far apart as Student's (plain ones of five values cover
-    the mean in 82 % of cases only; expanded ones in 92 %, since no resample leaves the range of the values).
+    The interval of a mean of fewer than eight values is Student's. Else it is a bootstrap's:
+    percentiles of R resamples, expanded so that for normal values they are as far apart as
+    Student's (plain ones of five values cover the mean in 82 % of cases only; expanded ones in 92
+    %, since no resample leaves the range of the values).
     """
     given = np.asarray(values, dtype=float).ravel()
     given = given[np.isfinite(given)]
@@ -101,7 +108,8 @@ def estimate(values: "ArrayLike", statistic: Literal["mean", "iqm"] = "mean", se
 
 
 def average_ranks(losses: "ArrayLike", seed: int = 0) -> tuple[Estimate, ...]:
-    """Average rank of each method over blocks, 1 for the best, with bootstrap intervals over blocks.
+    """Average rank of each method over blocks, 1 for the best, with bootstrap intervals over
+    blocks.
 
     Args:
         losses: x; equal ones share their rank, failures share the last.
@@ -113,14 +121,19 @@ def average_ranks(losses: "ArrayLike", seed: int = 0) -> tuple[Estimate, ...]:
     ranks = rankdata(np.where(np.isfinite(x), x, np.inf), axis=1)
     means = ranks[_resampled(len(x), seed)].mean(axis=1)
     bounds = [_interval(means[:, k], len(x)) for k in range(x.shape[1])]
-    return tuple(Estimate(float(m), *bound) for m, bound in zip(ranks.mean(axis=0), bounds, strict=True))
+    return tuple(
+        Estimate(float(m), *bound) for m, bound in zip(ranks.mean(axis=0), bounds, strict=True)
+    )
 
 
-def pairwise(losses: "ArrayLike", pairs: Sequence[tuple[int, int]] | None = None, seed: int = 0) -> tuple[Pair, ...]:
+def pairwise(
+    losses: "ArrayLike", pairs: Sequence[tuple[int, int]] | None = None, seed: int = 0
+) -> tuple[Pair, ...]:
     """Every two methods against each other on the same blocks, with Holm's correction.
 
-    Wilcoxon's signed-rank test, exact for up to 13 blocks. With n blocks its p is at least 2 / 2^n, so that five seeds
-    could never show anything; where that is so even before the correction, the paired t-test is taken.
+    Wilcoxon's signed-rank test, exact for up to 13 blocks. With n blocks its p is at least 2 / 2^n,
+    so that five seeds could never show anything; where that is so even before the correction, the
+    paired t-test is taken.
 
     Args:
         losses: x.
@@ -144,8 +157,12 @@ def pairwise(losses: "ArrayLike", pairs: Sequence[tuple[int, int]] | None = None
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected by Holm's step-down procedure, in the order given; NaN stays and counts for none."""
-    order = sorted((i for i, p in enumerate(p_values) if not math.isnan(p)), key=lambda i: p_values[i])
+    """p-values corrected by Holm's step-down procedure, in the order given; NaN stays and counts
+    for none.
+    """
+    order = sorted(
+        (i for i, p in enumerate(p_values) if not math.isnan(p)), key=lambda i: p_values[i]
+    )
     corrected, largest = [math.nan] * len(p_values), 0.0
     for rank, i in enumerate(order):
         largest = max(largest, min(1.0, (len(order) - rank) * p_values[i]))
@@ -167,7 +184,9 @@ def _resampled(n: int, seed: int) -> "NDArray[np.intp]":
 
 
 def _interval(resampled: "NDArray[np.float64]", n: int) -> tuple[float, float]:
-    """Percentiles alpha' and 1 - alpha' with alpha' = Phi(-sqrt(n / (n - 1)) t(1 - alpha / 2; n - 1))."""
+    """Percentiles alpha' and 1 - alpha' with alpha' = Phi(-sqrt(n / (n - 1)) t(1 - alpha / 2; n -
+    1)).
+    """
     from scipy.stats import norm, t
 
     if n < 2:
@@ -208,6 +227,8 @@ def _paired_t(d: "NDArray[np.float64]") -> float:
 
     if len(d) < 2:
         return math.nan
-    if np.ptp(d) <= 1e-12 * np.max(np.abs(d), initial=0.0):  # no spread: t has no meaning; signs have
+    if np.ptp(d) <= 1e-12 * np.max(
+        np.abs(d), initial=0.0
+    ):  # no spread: t has no meaning; signs have
         return float(2.0 ** (1 - len(d))) if np.any(d) else 1.0
     return float(ttest_1samp(d, 0.0).pvalue)

@@ -1,8 +1,9 @@
 """Losses after different numbers of epochs on one scale, with outliers drawn in.
 
-How bad a bad configuration is can be any number: a diverged training's loss says nothing but that it is bad, and would
-be all of the variance. So losses worse than a cap count as the cap. It must not depend on where a search looked: it is
-the median of the trials that were drawn evenly, plus a multiple of how much better than that the best trial is.
+How bad a bad configuration is can be any number: a diverged training's loss says nothing but that
+it is bad, and would be all of the variance. So losses worse than a cap count as the cap. It must
+not depend on where a search looked: it is the median of the trials that were drawn evenly, plus a
+multiple of how much better than that the best trial is.
 
 | symbol | meaning |
 | --- | --- |
@@ -21,7 +22,8 @@ import numpy.typing as npt
 from paceline.stats.axes import Array
 from paceline.stats.table import Table
 
-CAP = 4.0  # times b; of a normal distribution 2 % of the losses would be so bad if b were half a deviation
+# times b; of a normal distribution 2 % of the losses would be so bad if b were half a deviation
+CAP = 4.0
 _DEVIATIONS = 1.5  # b in standard deviations, roughly
 _FEW = 4  # losses, below which there is no median of their own
 _PRIOR = 5.0  # trials: the weight of "losses vary as much after one epoch as after all"
@@ -33,7 +35,9 @@ _POWER = 0.5
 
 
 def gap(epochs: Array, power: float) -> Array:
-    """h, by a power law of the epochs; 0 everywhere where no loss was measured earlier than the others."""
+    """h, by a power law of the epochs; 0 everywhere where no loss was measured earlier than the
+    others.
+    """
     first, full = float(epochs.min()), float(epochs.max())
     if first == full:
         return np.zeros(len(epochs))
@@ -73,7 +77,9 @@ class Scaled:
 
 
 def _caps(table: Table, y: Array, known: npt.NDArray[np.bool_]) -> tuple[Array, Array, float]:
-    """m and the cap of each loss, and b after the first epochs, where all trials are that a search tried."""
+    """m and the cap of each loss, and b after the first epochs, where all trials are that a search
+    tried.
+    """
     middles, caps, spread = np.empty(len(y)), np.empty(len(y)), 0.0
     for epoch in np.unique(table.epochs):
         here = table.epochs == epoch
@@ -88,7 +94,9 @@ def _caps(table: Table, y: Array, known: npt.NDArray[np.bool_]) -> tuple[Array, 
 
 
 def _log_ratio(table: Table) -> float:
-    """How much more losses vary after the first epochs than at the full length (logarithm), by trials with both."""
+    """How much more losses vary after the first epochs than at the full length (logarithm), by
+    trials with both.
+    """
     known = np.isfinite(table.losses)
     epochs = np.unique(table.epochs)
     first = np.full(table.num_trials, np.nan)

@@ -1,22 +1,24 @@
 """A model of the loss over configurations and epochs, read at the full number of epochs.
 
-Bayesian linear regression on orthonormal functions of the configuration (see `functions`), whose coefficients change
-with the epochs:
+Bayesian linear regression on orthonormal functions of the configuration (see `functions`), whose
+coefficients change with the epochs:
 
     y = level(r) + sum_k c_k(r) phi_k(x) + s(r) u + e
     c_k(r) = s(r) a_k + h b_k + (1 - h) d_k + 4 h (1 - h) g_k,   s(r) = 1 + (S - 1) h
 
-for a trial of configuration x after r epochs, where h is the share of the way to the full length that is still to go:
-1 after the first epochs, 0 at the end, by a power law of unknown exponent. What a hyperparameter does lasts (a), or is
-only there early (b), late (d) or in between (g); pairs of them have a lasting part only. Its coefficients at the
-full length are a + d. A trial that was stopped early says something of them as far as what others did lasted, and the
-wider the posterior is, the less: nothing else is assumed of trials that a schedule stopped or a search chose, since
+for a trial of configuration x after r epochs, where h is the share of the way to the full length
+that is still to go: 1 after the first epochs, 0 at the end, by a power law of unknown exponent.
+What a hyperparameter does lasts (a), or is only there early (b), late (d) or in between (g); pairs
+of them have a lasting part only. Its coefficients at the full length are a + d. A trial that was
+stopped early says something of them as far as what others did lasted, and the wider the posterior
+is, the less: nothing else is assumed of trials that a schedule stopped or a search chose, since
 both went by what was measured.
 
-The variances of the groups of coefficients are not known either. They have half-Cauchy priors (Gelman 2006) in the form
-of Makalic and Schmidt 2016, those of pairs with a common factor, and everything is drawn by Gibbs sampling; all
-coefficients at once as in Bhattacharya, Chakraborty, Mallick 2016. How fast coefficients fall with the degree is one of
-three choices for each hyperparameter.
+The variances of the groups of coefficients are not known either. They have half-Cauchy priors
+(Gelman 2006) in the form of Makalic and Schmidt 2016, those of pairs with a common factor, and
+everything is drawn by Gibbs sampling; all coefficients at once as in Bhattacharya, Chakraborty,
+Mallick 2016. How fast coefficients fall with the degree is one of three choices for each
+hyperparameter.
 
 | symbol | meaning |
 | --- | --- |
@@ -62,8 +64,8 @@ class Posterior:
     Attributes:
         coefficients: at the full length, in units of the scaled losses, shape [draws, P].
         level: mean loss at the full length, scaled, shape [draws].
-        noise: variance of what configurations do not explain: of seeds, and what the functions cannot say, shape
-            [draws].
+        noise: variance of what configurations do not explain: of seeds, and what the functions
+            cannot say, shape [draws].
         left_out: what is expected of each loss from the losses of all other trials, shape [n].
     """
 
@@ -78,15 +80,21 @@ def learn(table: Table, functions: Functions, scaled: Scaled) -> Posterior:
     import scipy.linalg  # noqa: F401 - loads the library whose threads are to be limited
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"):  # adds in one order, and small matrices gain nothing from more
-        return _Sampler(_Columns(table, functions), scaled.y, np.random.default_rng([table.seed, DRAWS])).run()
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # adds in one order, and small matrices gain nothing from more
+        return _Sampler(
+            _Columns(table, functions), scaled.y, np.random.default_rng([table.seed, DRAWS])
+        ).run()
 
 
 class _Columns:
-    """The columns of the regression, in blocks: levels, a of all functions, b, d and g of single ones, trials.
+    """The columns of the regression, in blocks: levels, a of all functions, b, d and g of single
+    ones, trials.
 
     Attributes:
-        of: the group of each column, from 0; the levels are groups 0 and 1, the trials the last one, shape [J].
+        of: the group of each column, from 0; the levels are groups 0 and 1, the trials the last
+            one, shape [J].
         scales: of the priors of the groups' deviations.
     """
 
@@ -95,7 +103,9 @@ class _Columns:
         self._epochs = table.epochs
         self.changes = len(np.unique(table.epochs)) > 1
         of_epoch = np.unique(table.epochs, return_inverse=True)[1]
-        self._levels = np.column_stack([np.ones(len(of_epoch)), np.eye(of_epoch.max() + 1)[of_epoch]])
+        self._levels = np.column_stack(
+            [np.ones(len(of_epoch)), np.eye(of_epoch.max() + 1)[of_epoch]]
+        )
         self._values = functions.values(table.cells, table.active)
         repeated = self.changes and table.num_trials < len(table.losses)
         self._trials = np.eye(table.num_trials)[table.trials][:, : table.num_trials * repeated]
@@ -121,9 +131,14 @@ class _Columns:
 
     @cached_property
     def single_blocks(self) -> list[slice]:
-        """Where the coefficients of single hyperparameters are: a, and b, d and g where there are such."""
+        """Where the coefficients of single hyperparameters are: a, and b, d and g where there are
+        such.
+        """
         size, first = self.num_single, self.lasting.stop
-        blocks = [slice(first + kind * size, first + (kind + 1) * size) for kind in range(3 * self.changes)]
+        blocks = [
+            slice(first + kind * size, first + (kind + 1) * size)
+            for kind in range(3 * self.changes)
+        ]
         return [slice(self.lasting.start, self.lasting.start + size), *blocks]
 
     def values(self, log_scale: float, power: int) -> Array:
@@ -145,7 +160,9 @@ class _Columns:
 
 
 def _decay(degrees: npt.NDArray[np.intp], smoothness: float) -> Array:
-    """What the variance of a coefficient is of the group's by its degree; 1 for those of a category."""
+    """What the variance of a coefficient is of the group's by its degree; 1 for those of a
+    category.
+    """
     return np.where(degrees > 0, 1 / (1 + (degrees / smoothness) ** 2) ** 2, 1.0)
 
 
@@ -159,14 +176,18 @@ def _relative(columns: _Columns) -> tuple[Array, Array]:
         choices.append(np.concatenate([share / max(share.sum(), 1e-12) for share in shares]))
     w = np.ones(len(columns.of))
     if len(groups) > d:
-        pairs = [4 * _decay(np.maximum(group.degrees, 1), _OF_PAIRS).prod(axis=0) for group in groups[d:]]
+        pairs = [
+            4 * _decay(np.maximum(group.degrees, 1), _OF_PAIRS).prod(axis=0) for group in groups[d:]
+        ]
         w[columns.lasting.start + columns.num_single : columns.lasting.stop] = np.concatenate(pairs)
     return w, np.array(choices)
 
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """Everything but coefficients in one draw: logarithms of v, q and w; log S, and which power h has."""
+    """Everything but coefficients in one draw: logarithms of v, q and w; log S, and which power h
+    has.
+    """
 
     log_v: Array
     log_q: float
@@ -206,7 +227,13 @@ class _Sampler:
                 found, level = self.columns.at_full_length(coefficients)
                 kept.append((found, level, self.q + self.v[-1] * bool(self.counts[-1])))
                 settings.append(
-                    _Setting(np.log(self.v), float(np.log(self.q)), np.log(self.w), self.log_scale, self.power)
+                    _Setting(
+                        np.log(self.v),
+                        float(np.log(self.q)),
+                        np.log(self.w),
+                        self.log_scale,
+                        self.power,
+                    )
                 )
         at_end, levels, noise = (np.array(part) for part in zip(*kept, strict=True))
         return Posterior(at_end, levels, noise, self._left_out(settings))
@@ -228,7 +255,9 @@ class _Sampler:
         return float(-0.5 * z @ z - np.log(np.diagonal(L)).sum())
 
     def _move(self, L: Array, step: int) -> Array:
-        """Tries another S or power of h (Metropolis), and answers the factor that goes with what is kept."""
+        """Tries another S or power of h (Metropolis), and answers the factor that goes with what is
+        kept.
+        """
         log_scale, power = self.log_scale, self.power
         if step % 4:
             power += int(self.rng.choice([-1, 1]))
@@ -296,7 +325,9 @@ class _Sampler:
             self.w[block] = self.choices[choice[of], np.arange(len(of))]
 
     def _left_out(self, settings: "list[_Setting]") -> Array:
-        """What all other trials say of each trial's losses, at the middle of the draws of all variances."""
+        """What all other trials say of each trial's losses, at the middle of the draws of all
+        variances.
+        """
         from scipy.linalg import lapack
 
         self.w = np.exp(np.mean([one.log_w for one in settings], axis=0))

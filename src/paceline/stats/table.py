@@ -1,4 +1,5 @@
-"""Trials as numbers: in which cell of each hyperparameter's axis they lie, and what their losses were at which epoch.
+"""Trials as numbers: in which cell of each hyperparameter's axis they lie, and what their losses
+were at which epoch.
 
 | symbol | meaning |
 | --- | --- |
@@ -27,12 +28,14 @@ class Table:
 
     Attributes:
         axes: of the hyperparameters that have more than one value, d of them.
-        cells: the cell of each loss's configuration on each axis, shape [n, d]; any where it is inactive.
+        cells: the cell of each loss's configuration on each axis, shape [n, d]; any where it is
+            inactive.
         active: whether the hyperparameter was active, shape [n, d].
         losses: smaller is better; infinite where training diverged, shape [n].
         trials: which trial each loss is of, from 0 without gaps, shape [n].
         epochs: after how many epochs it was measured; the largest is the full length, shape [n].
-        even: whether the trial was drawn evenly over the space, not where a search expected something, shape [n].
+        even: whether the trial was drawn evenly over the space, not where a search expected
+            something, shape [n].
         seed: of everything random that is done with the table.
     """
 
@@ -64,7 +67,8 @@ class Table:
             configs: of each loss; values that are missing count as their defaults.
             losses: one for each, smaller is better; infinite where training diverged.
             trials: numbers of the trials; each loss is of a trial of its own if left out.
-            epochs: after which the losses were measured, at least 1; all at the full length if left out.
+            epochs: after which the losses were measured, at least 1; all at the full length if left
+                out.
             even: which were drawn evenly over the space, as random search does; all if left out.
             seed: of what is drawn at random.
 
@@ -123,7 +127,9 @@ class Table:
             InvalidInput: there is none, or it has one value only.
         """
         if name not in self.places:
-            raise InvalidInput(f"hyperparameter is {name!r}", expected=f"one that varies: {', '.join(self.places)}")
+            raise InvalidInput(
+                f"hyperparameter is {name!r}", expected=f"one that varies: {', '.join(self.places)}"
+            )
         return self.places[name]
 
 

@@ -1,20 +1,23 @@
-"""What can be claimed of a final: who won, what it is worth, whom it beats and with whom it is tied.
+"""What can be claimed of a final: who won, what it is worth, whom it beats and with whom it is
+tied.
 
 | symbol | meaning |
 | --- | --- |
 | J | pairs of a fresh seed and split on which every finalist in the running was trained |
 | gain | the objective's metric, turned so that larger is better |
 
-The winner has the best mean over the pairs. Its value and interval are those of `paceline.stats.picked`, which take off
-the luck that made it the best; the rivals are compared with it on the same pairs by `paceline.stats.pairs`. The winner
-was picked by these pairs, so that a rival that falls behind is one that is not the best (as in Hsu's comparisons with
-the best, Annals of Statistics 12, 1984); in a strict final half of the pairs pick and the others measure it.
+The winner has the best mean over the pairs. Its value and interval are those of
+`paceline.stats.picked`, which take off the luck that made it the best; the rivals are compared with
+it on the same pairs by `paceline.stats.pairs`. The winner was picked by these pairs, so that a
+rival that falls behind is one that is not the best (as in Hsu's comparisons with the best, Annals
+of Statistics 12, 1984); in a strict final half of the pairs pick and the others measure it.
 
-The interval is for the mean over all seeds and splits of these data; the tests, by the share that splits overlap, speak
-of other data of the same kind too.
+The interval is for the mean over all seeds and splits of these data; the tests, by the share that
+splits overlap, speak of other data of the same kind too.
 
-A final is exact where nothing in it is random: no training can have depended on its seed, and each finalist's scores
-are all the same, that of the search too. Then two finalists are tied only if their scores are equal.
+A final is exact where nothing in it is random: no training can have depended on its seed, and each
+finalist's scores are all the same, that of the search too. Then two finalists are tied only if
+their scores are equal.
 """
 
 import math
@@ -45,7 +48,8 @@ class Rival:
     Attributes:
         number: the trial.
         mean, sd: of its fresh scores, as measured.
-        difference: by how much the winner is better on average, in the metric's unit; below 0 where it is worse.
+        difference: by how much the winner is better on average, in the metric's unit; below 0 where
+            it is worse.
         low, high: interval of the difference, at the level at which Holm's procedure looked at it.
         p, p_holm: of no difference; corrected for the number of rivals.
         tied: whether the data cannot tell it from the winner.
@@ -75,13 +79,16 @@ class Verdict:
         low, high: 95 % interval of the winner's true mean, around ``expected``.
         standard_error: of ``expected``.
         num_pairs: how many fresh trainings of each finalist that is.
-        optimism: by how much the search's score of the winner was better than ``expected``; below 0 where it was worse.
+        optimism: by how much the search's score of the winner was better than ``expected``; below 0
+            where it was worse.
         optimism_error: its standard error.
         rivals: the other finalists, the best mean first; those that failed at the end.
         tied: those that the data cannot tell from the winner, itself first.
-        beats_default: whether the winner is better than the user's default configuration; False where it is not shown,
-            None where the default was not among the finalists or could not be compared.
-        preferred: the smallest of the tied, where sizes were given: that is the one to take; else None.
+        beats_default: whether the winner is better than the user's default configuration; False
+            where it is not shown, None where the default was not among the finalists or could not
+            be compared.
+        preferred: the smallest of the tied, where sizes were given: that is the one to take; else
+            None.
         limits: what cannot be said, and why, in sentences.
         exact: whether nothing in the final is random, so that its scores are exact.
     """
@@ -122,9 +129,11 @@ def judge(
     Args:
         final: finalists and their fresh scores.
         objective: what is optimised.
-        search_scores: of each finalist, the score that the search saw; those that are not there are not spoken of.
+        search_scores: of each finalist, the score that the search saw; those that are not there are
+            not spoken of.
         strict: half of the pairs pick the winner, the other half measure it and its rivals.
-        sizes: of each finalist, what is preferred to be small; of those that are tied the smallest is ``preferred``.
+        sizes: of each finalist, what is preferred to be small; of those that are tied the smallest
+            is ``preferred``.
 
     Raises:
         InvalidInput: the final has no finalists.
@@ -134,11 +143,20 @@ def judge(
     gains, limits = _in_the_running(final, objective)
     if not gains:
         nothing = (math.nan,) * 6
-        return Verdict(final.finalists[0], *nothing, num_pairs=0, optimism=math.nan, optimism_error=math.nan,
-                       tied=final.finalists[:1], limits=tuple(limits))  # fmt: skip
+        return Verdict(
+            final.finalists[0],
+            *nothing,
+            num_pairs=0,
+            optimism=math.nan,
+            optimism_error=math.nan,
+            tied=final.finalists[:1],
+            limits=tuple(limits),
+        )
     numbers = list(gains)
     scores = np.array([gains[number] for number in numbers])
-    certain = _is_exact(final, gains, {number: -objective.loss(one) for number, one in search_scores.items()})
+    certain = _is_exact(
+        final, gains, {number: -objective.loss(one) for number, one in search_scores.items()}
+    )
     halved = strict and scores.shape[1] >= _FEWEST_STRICT and not certain
     if certain:
         place = int(np.argmax(scores[:, 0]))
@@ -148,7 +166,12 @@ def judge(
         expected, error, half = plain(scores[place])
     else:
         best = best_of(scores)
-        place, expected, error, half = best.place, best.expected, best.standard_error, best.half_width
+        place, expected, error, half = (
+            best.place,
+            best.expected,
+            best.standard_error,
+            best.half_width,
+        )
     if not certain and not np.ptp(scores[place]):  # equal by chance, or since the metric is coarse
         error = half = math.nan
     winner, sign = numbers[place], objective.loss(-1.0)
@@ -160,46 +183,77 @@ def judge(
     tied = (winner, *(rival.number for rival in rivals if rival.tied))
     low, high = clipped(value - half, value + half, objective.metric, (sign * own).tolist())
     return Verdict(
-        winner=winner, mean=sign * float(own.mean()), sd=_deviation(own), expected=value, low=low,
-        high=high, standard_error=error, num_pairs=len(own), optimism=sign * (searched - value),
-        optimism_error=error, rivals=rivals, tied=tied, beats_default=beats, preferred=_smallest(tied, sizes),
-        limits=(*limits, *_limits(final, scores, place, strict=strict, halved=halved, certain=certain)),
+        winner=winner,
+        mean=sign * float(own.mean()),
+        sd=_deviation(own),
+        expected=value,
+        low=low,
+        high=high,
+        standard_error=error,
+        num_pairs=len(own),
+        optimism=sign * (searched - value),
+        optimism_error=error,
+        rivals=rivals,
+        tied=tied,
+        beats_default=beats,
+        preferred=_smallest(tied, sizes),
+        limits=(
+            *limits,
+            *_limits(final, scores, place, strict=strict, halved=halved, certain=certain),
+        ),
         exact=certain,
-    )  # fmt: skip
+    )
 
 
 def _in_the_running(final: Final, objective: Objective) -> tuple["Gains", list[str]]:
-    """Gains of the finalists that can win, on the pairs that all of them have; and what is to be said of the rest.
+    """Gains of the finalists that can win, on the pairs that all of them have; and what is to be
+    said of the rest.
 
-    Pairs that are not measured to the end do not count. Who failed on a pair where another did not cannot win: the mean
-    of those trainings that worked would hide it.
+    Pairs that are not measured to the end do not count. Who failed on a pair where another did not
+    cannot win: the mean of those trainings that worked would hide it.
     """
-    pairs = [p for p in range(final.num_pairs) if all((number, p) in final.scores for number in final.finalists)]
+    pairs = [
+        p
+        for p in range(final.num_pairs)
+        if all((number, p) in final.scores for number in final.finalists)
+    ]
     limits = []
     if len(pairs) < final.num_pairs:
         done = f"only {len(pairs)}" if pairs else "none"
         are = "is" if len(pairs) == 1 else "are"
         limits.append(
-            f"The final is not finished: {done} of the {final.num_pairs} fresh trainings of each finalist {are} done."
+            f"The final is not finished: {done} of the {final.num_pairs} fresh trainings of each "
+            f"finalist {are} done."
         )
     gains = {
-        number: np.array([-objective.loss(final.scores[number, pair]) for pair in pairs], dtype=float)
+        number: np.array(
+            [-objective.loss(final.scores[number, pair]) for pair in pairs], dtype=float
+        )
         for number in final.finalists
     }
     worked = {number: np.isfinite(gain) for number, gain in gains.items()}
     most = max(final.finalists, key=lambda number: int(worked[number].sum()))
     counted = worked[most]
     if not counted.any():
-        return {}, [*limits, "No fresh training gave a score, so nothing can be said of the winner."]
+        return {}, [
+            *limits,
+            "No fresh training gave a score, so nothing can be said of the winner.",
+        ]
     if not counted.all():
         limits.append(
-            f"In {int((~counted).sum())} of {len(pairs)} fresh trainings even the most reliable finalist failed."
+            f"In {int((~counted).sum())} of {len(pairs)} fresh trainings even the most reliable "
+            f"finalist failed."
         )
-    running = {number: gain[counted] for number, gain in gains.items() if worked[number][counted].all()}
+    running = {
+        number: gain[counted] for number, gain in gains.items() if worked[number][counted].all()
+    }
     for number in final.finalists:
         if number not in running:
             failed = int((~worked[number]).sum())
-            limits.append(f"Trial {number} failed in {failed} of {len(pairs)} fresh trainings, so it cannot win.")
+            limits.append(
+                f"Trial {number} failed in {failed} of {len(pairs)} fresh trainings, so it cannot "
+                f"win."
+            )
     return running, limits
 
 
@@ -211,7 +265,7 @@ def _is_exact(final: Final, gains: "Gains", searched: Mapping[int, float]) -> bo
 
 def _rivals(
     final: Final, gains: "Gains", winner: int, sign: float, *, signed: bool, certain: bool
-) -> tuple[Rival, ...]:  # fmt: skip
+) -> tuple[Rival, ...]:
     others = sorted((n for n in gains if n != winner), key=lambda n: -float(gains[n].mean()))
     apart = [gains[winner] - gains[number] for number in others]
     signed = signed and final.num_pairs >= _FEWEST_SIGNED
@@ -220,10 +274,20 @@ def _rivals(
     steady = [not (np.ptp(gains[winner]) or np.ptp(gains[number])) for number in others]
     compared = [exact(d) for d in apart] if certain else compare(apart, share, LEVEL, steady)
     for number, d, one in zip(others, apart, compared, strict=True):
-        found.append(Rival(
-            number, sign * float(gains[number].mean()), _deviation(gains[number]), one.mean, one.low, one.high, one.p,
-            one.p_holm, tied=not one.p_holm <= LEVEL or one.mean < 0, p_signed_rank=signed_rank(d) if signed else None,
-        ))  # fmt: skip
+        found.append(
+            Rival(
+                number,
+                sign * float(gains[number].mean()),
+                _deviation(gains[number]),
+                one.mean,
+                one.low,
+                one.high,
+                one.p,
+                one.p_holm,
+                tied=not one.p_holm <= LEVEL or one.mean < 0,
+                p_signed_rank=signed_rank(d) if signed else None,
+            )
+        )
     for number in final.finalists:
         if number not in gains:
             scores = np.array([score for score in final.scores_of(number) if math.isfinite(score)])
@@ -247,35 +311,57 @@ def _smallest(tied: tuple[int, ...], sizes: Mapping[int, float] | None) -> int |
 
 
 def _limits(
-    final: Final, scores: "NDArray[np.float64]", place: int, *, strict: bool, halved: bool, certain: bool
-) -> list[str]:  # fmt: skip
-    """What the number and kind of the trainings leave unsaid; scores are gains that count, ``place`` the winner's."""
+    final: Final,
+    scores: "NDArray[np.float64]",
+    place: int,
+    *,
+    strict: bool,
+    halved: bool,
+    certain: bool,
+) -> list[str]:
+    """What the number and kind of the trainings leave unsaid; scores are gains that count,
+    ``place`` the winner's.
+    """
     limits = []
     if far_off(scores).any() and not certain:
         limits.append(
-            f"Single fresh trainings are far off the others. How often that happens, {scores.shape[1]} of each "
+            f"Single fresh trainings are far off the others. How often that happens, "
+            f"{scores.shape[1]} of each "
             "cannot tell, so means and intervals are rough."
         )
     if len(scores) == 1:
-        limits.append("It is the only finalist that can be judged, so there is nothing to compare it with.")
+        limits.append(
+            "It is the only finalist that can be judged, so there is nothing to compare it with."
+        )
     if scores.shape[1] == 1:
-        limits.append("One fresh training of each says nothing of how much another one would differ.")
+        limits.append(
+            "One fresh training of each says nothing of how much another one would differ."
+        )
     elif not certain and not np.any(np.ptp(scores, axis=1)):
         limits.append(
-            "Each finalist's fresh trainings all gave the same score: the metric is too coarse to show how they differ."
+            "Each finalist's fresh trainings all gave the same score: the metric is too coarse to "
+            "show how they differ."
         )
     elif not certain and not np.ptp(scores[place]):
         limits.append(
-            "The winner's fresh trainings all gave the same score, so how much others would differ is not known."
+            "The winner's fresh trainings all gave the same score, so how much others would differ "
+            "is not known."
         )
     if strict and not halved and not certain:
         limits.append(
-            "There are too few fresh trainings for half of them to pick the winner and the other half to measure it."
+            "There are too few fresh trainings for half of them to pick the winner and the other "
+            "half to measure it."
         )
     if final.splits is Splits.SAME:
-        limits.append("All fresh trainings had the same split, that of the search, so all this holds for it only.")
+        limits.append(
+            "All fresh trainings had the same split, that of the search, so all this holds for it "
+            "only."
+        )
     elif final.splits is Splits.SAME_FOLDS:
-        limits.append("All fresh trainings had the folds of the search, so all this holds for these folds only.")
+        limits.append(
+            "All fresh trainings had the folds of the search, so all this holds for these folds "
+            "only."
+        )
     return limits
 
 

@@ -1,4 +1,6 @@
-"""A study's events in SQLite: appended in transactions by one writer, read by any number of readers."""
+"""A study's events in SQLite: appended in transactions by one writer, read by any number of
+readers.
+"""
 
 import json
 import sqlite3
@@ -16,7 +18,16 @@ from filelock import FileLock, Timeout
 from paceline.core import InvalidInput, PacelineError, StudyLocked, UnreadableStudy
 from paceline.core.events import FORMAT, Event, Json
 from paceline.store import files
-from paceline.store.opening import check_log, damaged, emptied, engine_of, explained, missing, newer, read_event
+from paceline.store.opening import (
+    check_log,
+    damaged,
+    emptied,
+    engine_of,
+    explained,
+    missing,
+    newer,
+    read_event,
+)
 from paceline.store.paths import DATABASE, LOCK, results_in
 from paceline.store.reading import Reader
 from paceline.store.tables import (
@@ -35,8 +46,12 @@ from paceline.store.writer import SessionClock, this_process
 
 _TABLES = sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")
 _LAST = sa.select(sa.func.max(EVENTS.c.id))
-_FIRST = sa.select(EVENTS.c.body).where(EVENTS.c.kind == "StudyCreated").order_by(EVENTS.c.id).limit(1)
-_REPLACE = sa.text("INSERT OR REPLACE INTO current (name, value, checksum) VALUES (:name, :value, :checksum)")
+_FIRST = (
+    sa.select(EVENTS.c.body).where(EVENTS.c.kind == "StudyCreated").order_by(EVENTS.c.id).limit(1)
+)
+_REPLACE = sa.text(
+    "INSERT OR REPLACE INTO current (name, value, checksum) VALUES (:name, :value, :checksum)"
+)
 
 _AT_ONCE = 10_000  # events that are in memory as rows
 PATIENCE = 5.0
@@ -47,7 +62,9 @@ _DURABLE_SECONDS = 1.0  # what a power cut may undo of what was measured, at mos
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the events up to the one with the id ``last`` add up to, as whoever folded them wrote it."""
+    """What the events up to the one with the id ``last`` add up to, as whoever folded them wrote
+    it.
+    """
 
     last: int
     body: str
@@ -55,7 +72,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a study holds at one moment: the id of its last event, and its current values as rows."""
+    """What a study holds at one moment: the id of its last event, and its current values as
+    rows.
+    """
 
     last: int
     values: Sequence[Mapping[str, Any]]
@@ -64,10 +83,10 @@ class Mark:
 class StudyStore:
     """The memory of one study.
 
-    Guarantees: `append` is one transaction, all of it or nothing; ids only grow, and what a reader saw never changes,
-    but for `rewind`.
-    Beside the events it keeps a few current values (the strategy's state, where checkpoints are), replaced in the
-    same transaction as the events that made them so.
+    Guarantees: `append` is one transaction, all of it or nothing; ids only grow, and what a reader
+    saw never changes, but for `rewind`. Beside the events it keeps a few current values (the
+    strategy's state, where checkpoints are), replaced in the same transaction as the events that
+    made them so.
 
     Attributes:
         directory: of the study, absolute.
@@ -84,7 +103,9 @@ class StudyStore:
             UnreadableStudy: the file is damaged, of a newer version, or no study.
             PacelineError: the directory or a file in it cannot be used; the message says why.
         """
-        self.directory = directory = directory.absolute()  # it stays this one, whatever a user's function changes
+        self.directory = directory = (
+            directory.absolute()
+        )  # it stays this one, whatever a user's function changes
         self._clock = SessionClock()
         self._path = directory / DATABASE
         self._lock: FileLock | None = None
@@ -97,7 +118,8 @@ class StudyStore:
             self._take_lock()
         elif not was_there:
             raise InvalidInput(
-                f"{directory} holds no study", expected=f"a directory made by paceline (it has a {DATABASE})"
+                f"{directory} holds no study",
+                expected=f"a directory made by paceline (it has a {DATABASE})",
             )
         try:
             with explained(self._path):
@@ -120,15 +142,19 @@ class StudyStore:
         return (directory / DATABASE).exists()
 
     def append(
-        self, events: Sequence[Event], values: Mapping[str, Json] | None = None, *, durable: bool = False
+        self,
+        events: Sequence[Event],
+        values: Mapping[str, Json] | None = None,
+        *,
+        durable: bool = False,
     ) -> None:
         """Adds events, and replaces current values, in one transaction.
 
         Args:
             events: in order.
             values: current values by name.
-            durable: not even a power cut undoes it once this returns, as where files will be removed that were valid
-                before. Else that may undo the last second.
+            durable: not even a power cut undoes it once this returns, as where files will be
+                removed that were valid before. Else that may undo the last second.
         """
         now = self._clock.now()
         rows = [row_of_event(event, now) for event in events]
@@ -180,20 +206,28 @@ class StudyStore:
             raise damaged(self._path, f"the current value {name}: {error}") from error
 
     def snapshot(self) -> Snapshot | None:
-        """What was saved last of what the events add up to; None where there is nothing that can be relied on.
+        """What was saved last of what the events add up to; None where there is nothing that can be
+        relied on.
 
         The events alone are the truth: whatever is wrong here, they say it all.
         """
         with suppress(UnreadableStudy):
             for row in self._rows(sa.select(SNAPSHOTS)):
-                is_whole = isinstance(row.body, str) and zlib.crc32(row.body.encode()) == row.checksum
+                is_whole = (
+                    isinstance(row.body, str) and zlib.crc32(row.body.encode()) == row.checksum
+                )
                 if is_whole and isinstance(row.last, int) and 0 < row.last <= self.last():
                     return Snapshot(row.last, row.body)
         return None
 
     def disregard_snapshot(self) -> None:
-        """What is kept as a snapshot is of no use to this version: a new one is due as if there were none."""
-        self.num_in_snapshot, self.num_since_snapshot = 0, self.num_in_snapshot + self.num_since_snapshot
+        """What is kept as a snapshot is of no use to this version: a new one is due as if there
+        were none.
+        """
+        self.num_in_snapshot, self.num_since_snapshot = (
+            0,
+            self.num_in_snapshot + self.num_since_snapshot,
+        )
 
     def save_snapshot(self, last: int, body: str) -> None:
         """Keeps what the events up to ``last`` add up to, in place of what was kept before."""
@@ -208,15 +242,17 @@ class StudyStore:
         return damaged(self._path, f"event {event}: {reason}")
 
     def close(self) -> None:
-        """Lets go of the file, and of the right to write. Raises nothing: it may follow an error."""
+        """Lets go of the file, and of the right to write. Raises nothing: it may follow an
+        error.
+        """
         with suppress(sa.exc.DBAPIError, sqlite3.Error):
             if self._connection is not None and self._lock is not None:
-                # so that the database has everything, also where it is copied without its log; this waits for
-                # readers that are in the middle of a query
+                # so that the database has everything, also where it is copied without its log; this
+                # waits for readers that are in the middle of a query
                 self._pragma(f"busy_timeout={round(1000 * PATIENCE)}")
                 self._pragma("wal_checkpoint(TRUNCATE)")
-                # so that readers need no files beside it, which a disk that is read only could not hold; while
-                # somebody has it open that cannot be, and does no harm
+                # so that readers need no files beside it, which a disk that is read only could not
+                # hold; while somebody has it open that cannot be, and does no harm
                 self._pragma("busy_timeout=0")
                 self._pragma("journal_mode=DELETE")
         with suppress(sa.exc.DBAPIError, sqlite3.Error):
@@ -234,7 +270,9 @@ class StudyStore:
         return Mark(self.last(), [dict(row._mapping) for row in self._rows(sa.select(VALUES))])
 
     def rewind(self, mark: Mark) -> None:
-        """Takes back all that was stored since a mark; a study that had no events then is removed."""
+        """Takes back all that was stored since a mark; a study that had no events then is
+        removed.
+        """
         if not mark.last:
             self.discard()
             return
@@ -246,7 +284,9 @@ class StudyStore:
         self._count()
 
     def discard(self) -> None:
-        """Removes a study that has come to nothing, and its directory where nothing else is in it; closes the store."""
+        """Removes a study that has come to nothing, and its directory where nothing else is in it;
+        closes the store.
+        """
         with suppress(sa.exc.DBAPIError, sqlite3.Error):
             if self._connection is not None:
                 self._connection.close()
@@ -274,10 +314,13 @@ class StudyStore:
         with explained(self._path):
             connection = self._open
             with connection.begin():
-                return connection.execute(query).all() if connection.execute(_TABLES).first() else ()
+                return (
+                    connection.execute(query).all() if connection.execute(_TABLES).first() else ()
+                )
 
     def _check(self) -> bool:
-        """Makes sure that the file is a study that this version can read; one that is still being made is.
+        """Makes sure that the file is a study that this version can read; one that is still being
+        made is.
 
         Returns:
             Whether it has begun.
@@ -332,7 +375,9 @@ class StudyStore:
                 expected="a place that can be written",
             ) from error
         if self._path.is_symlink():  # to another study, say, whose writer has another lock
-            raise PacelineError(f"{self._path} is a link; go on with the study in the directory that it leads to.")
+            raise PacelineError(
+                f"{self._path} is a link; go on with the study in the directory that it leads to."
+            )
         path = self.directory / LOCK
         lock = FileLock(path)
         try:

@@ -1,6 +1,8 @@
-"""Files of a study beside its database: written so that they survive a power cut, and clear when they cannot be.
+"""Files of a study beside its database: written so that they survive a power cut, and clear when
+they cannot be.
 
-A file is complete or not there: it is written under another name, flushed to the disk, and then takes its own name.
+A file is complete or not there: it is written under another name, flushed to the disk, and then
+    takes its own name.
 """
 
 import errno
@@ -31,17 +33,21 @@ _IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives the path of a new file, with the same name in a fresh folder, to be written in the block.
+    """Gives the path of a new file, with the same name in a fresh folder, to be written in the
+    block.
 
-    When the block ends well, the file is flushed to the disk and takes the place of the one at ``path``.
+    When the block ends well, the file is flushed to the disk and takes the place of the one at
+    ``path``.
 
     Raises:
-        PacelineError: it cannot be written; nothing is left of it, and what was at ``path`` before is still there.
+        PacelineError: it cannot be written; nothing is left of it, and what was at ``path`` before
+            is still there.
     """
     folder: Path | None = None
     with explained(path):
         try:
-            # fresh, so that no link that somebody left under a name that can be foreseen is followed
+            # fresh, so that no link that somebody left under a name that can be foreseen is
+            # followed
             folder = Path(tempfile.mkdtemp(prefix=f"{_NEW}{_owner()}-", dir=path.parent))
             new = folder / path.name
             yield new
@@ -54,7 +60,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path, names: Collection[str]) -> None:
-    """Removes what `replacing` had begun of these files when its process was killed; only for who alone writes them."""
+    """Removes what `replacing` had begun of these files when its process was killed; only for who
+    alone writes them.
+    """
     for path in folder.glob(f"{_NEW}*/*"):
         if path.name in names:
             shutil.rmtree(path.parent, ignore_errors=True)
@@ -77,12 +85,16 @@ def remove_leftovers(directory: Path) -> None:
 
 
 def leftovers(directory: Path) -> list[Path]:
-    """Folders of files that were being written by processes that are gone, or on other machines a while ago."""
+    """Folders of files that were being written by processes that are gone, or on other machines a
+    while ago.
+    """
     return sorted(folder for folder in directory.glob(f"{_NEW}*") if _is_abandoned(folder))
 
 
 def _owner() -> str:
-    """This process, as the names of its folders have it: machine, process id, and when that began."""
+    """This process, as the names of its folders have it: machine, process id, and when that
+    began.
+    """
     process = this_process()
     return f"{_machine(process['host'])}-{process['pid']}-{round(100 * process['began'])}"
 
@@ -116,7 +128,9 @@ def checksum(path: Path) -> int:
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:
-    """What tells a file from what was there before: its node, bytes and time of change; None where there is none."""
+    """What tells a file from what was there before: its node, bytes and time of change; None where
+    there is none.
+    """
     try:
         found = path.stat()
     except OSError:
@@ -182,7 +196,9 @@ def cannot_write(path: Path, number: int, error: object = None) -> str:
 
 
 def _number(error: Exception) -> int | None:
-    """The system's number of an error, also where a library says it in its text only; None where it has none."""
+    """The system's number of an error, also where a library says it in its text only; None where it
+    has none.
+    """
     if isinstance(error, OSError):
         return error.errno
     found = re.search(r"\(os error (\d+)\)", str(error))  # safetensors

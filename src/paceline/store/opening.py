@@ -27,14 +27,19 @@ def engine_of(path: Path) -> sa.Engine:
 
     The file is made where there is none. Readers use `paceline.store.reading`.
     """
-    whole = path.absolute()  # a relative one could begin with "file:", which some builds of SQLite take for a URI
+    whole = (
+        path.absolute()
+    )  # a relative one could begin with "file:", which some builds of SQLite take for a URI
     return sa.create_engine(
-        "sqlite://", creator=partial(sqlite3.connect, whole, timeout=_WRITER_WAITS), poolclass=sa.pool.NullPool
+        "sqlite://",
+        creator=partial(sqlite3.connect, whole, timeout=_WRITER_WAITS),
+        poolclass=sa.pool.NullPool,
     )
 
 
 def check_log(path: Path) -> None:
-    """Makes sure that SQLite does not remove the log of a database: it does so where the database is empty.
+    """Makes sure that SQLite does not remove the log of a database: it does so where the database
+    is empty.
 
     Raises:
         UnreadableStudy: there is an empty database, and a log.
@@ -54,7 +59,9 @@ def explained(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except sa.exc.StatementError as error:  # also where SQLite gave something that is no number, say
+    except (
+        sa.exc.StatementError
+    ) as error:  # also where SQLite gave something that is no number, say
         raise _in_words(path, error.orig) from error
     except sqlite3.Error as error:
         raise _in_words(path, error) from error
@@ -72,12 +79,17 @@ def _in_words(path: Path, error: BaseException | None) -> PacelineError:
         return PacelineError(cannot_write(path, errno.EROFS))
     if name.startswith("SQLITE_CANTOPEN"):
         return PacelineError(
-            f"{path} cannot be opened; make it and its directory readable, and writable for a study that goes on."
+            f"{path} cannot be opened; make it and its directory readable, and writable for a "
+            f"study that goes on."
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return PacelineError(f"{path} is in use by another program ({reason}); try again when that has ended.")
+        return PacelineError(
+            f"{path} is in use by another program ({reason}); try again when that has ended."
+        )
     if "no such table" in reason or "no such column" in reason:
-        return UnreadableStudy(f"{path} is not a study of paceline ({reason}); use another directory.")
+        return UnreadableStudy(
+            f"{path} is not a study of paceline ({reason}); use another directory."
+        )
     return damaged(path, reason)
 
 
@@ -91,14 +103,17 @@ def damaged(path: Path, reason: object) -> UnreadableStudy:
 def emptied(path: Path, results: Sequence[str]) -> UnreadableStudy:
     """The error for a database that says nothing, though results lie beside it."""
     reason = f"it is empty, though results lie beside it: {', '.join(results)}"
-    fix = f"Restore it from a copy, together with {LOG} where there is one; or use another directory."
+    fix = (
+        f"Restore it from a copy, together with {LOG} where there is one; or use another directory."
+    )
     return UnreadableStudy(f"{path} is damaged ({reason}). {fix}", reason)
 
 
 def newer(path: Path, found: str) -> UnreadableStudy:
     """The error for a study that a newer version wrote; ``found`` is what shows that."""
     return UnreadableStudy(
-        f"{path.parent} was written by a newer Paceline ({found}, which this version does not know). "
+        f"{path.parent} was written by a newer Paceline ({found}, which this version does not "
+        f"know). "
         "Install a newer one: pip install --upgrade paceline",
         NEWER,
     )
@@ -106,7 +121,11 @@ def newer(path: Path, found: str) -> UnreadableStudy:
 
 def missing(first: int, last: int) -> str:
     """That some events are not there."""
-    return f"event {first:,} is missing" if first == last else f"events {first:,} to {last:,} are missing"
+    return (
+        f"event {first:,} is missing"
+        if first == last
+        else f"events {first:,} to {last:,} are missing"
+    )
 
 
 def read_event(path: Path, row: sa.Row[Any]) -> Stored:

@@ -1,4 +1,6 @@
-"""The directory of a study, from whatever a user passes as its name, and the files that are in it."""
+"""The directory of a study, from whatever a user passes as its name, and the files that are in
+it.
+"""
 
 from pathlib import Path
 
@@ -13,14 +15,18 @@ LOG = "study.db-wal"
 
 LOCK, CHECKPOINTS = "study.lock", "checkpoints"
 MODEL, PREDICTIONS, REPORT = "best.keras", "test.safetensors", "report.html"
-"""What else there may be in it: the best model, what it predicts on the test part, and the report."""
+"""What else there may be in it: the best model, what it predicts on the test part, and the
+report.
+"""
 
 # The longest path below a study's directory: if the system takes that one, it takes the others.
 _LONGEST = Path(CHECKPOINTS) / "best-trial-000000000-000000000.safetensors"
 
 
 def results_in(directory: Path) -> list[str]:
-    """Which files or folders of a study's directory hold what was trained: no study that has not begun has any."""
+    """Which files or folders of a study's directory hold what was trained: no study that has not
+    begun has any.
+    """
     has_networks = any((directory / CHECKPOINTS).glob("*.safetensors"))
     files = [name for name in (MODEL, PREDICTIONS) if (directory / name).exists()]
     return [*([CHECKPOINTS] if has_networks else []), *files]

@@ -1,9 +1,9 @@
 """Connections that only read: no file appears beside the database, and none in the study changes.
 
-In WAL mode even a reader needs the log (``-wal``) and SQLite's index of it (``-shm``) beside the database, and makes
-them where they are not there. A writer that lives has made both, and one that was killed leaves both. Otherwise nobody
-writes, so that the database can be taken as it is; where there is a log without its index, as in a copy of a study,
-the database is read from a copy of both.
+In WAL mode even a reader needs the log (``-wal``) and SQLite's index of it (``-shm``) beside the
+database, and makes them where they are not there. A writer that lives has made both, and one that
+was killed leaves both. Otherwise nobody writes, so that the database can be taken as it is; where
+there is a log without its index, as in a copy of a study, the database is read from a copy of both.
 """
 
 import shutil
@@ -18,13 +18,18 @@ from paceline.store.files import stamp
 from paceline.store.opening import check_log, explained
 
 _DATABASE: tuple[str, ...] = ("",)
-_PATIENCE = 2.0  # seconds for another program that has locked the database; a writer of ours locks no reader out
+# seconds for another program that has locked the database; a writer of ours locks no reader out
+_PATIENCE = 2.0
 _Stamp = tuple[tuple[int, int, int] | None, ...]
-_VERSIONS = slice(18, 20)  # of the database's header: the versions of the format for writing and reading; 2 is WAL
+_VERSIONS = slice(
+    18, 20
+)  # of the database's header: the versions of the format for writing and reading; 2 is WAL
 
 
 class Reader:
-    """A connection to a database that another process may be writing, renewed when files appear or are replaced."""
+    """A connection to a database that another process may be writing, renewed when files appear or
+    are replaced.
+    """
 
     def __init__(self, path: Path) -> None:
         """Opens the database.
@@ -33,10 +38,13 @@ class Reader:
             UnreadableStudy: it is damaged.
             PacelineError: it cannot be read for another reason.
         """
-        self._path = path.absolute()  # a relative one could begin with "file:", which SQLite may take for a URI
+        self._path = (
+            path.absolute()
+        )  # a relative one could begin with "file:", which SQLite may take for a URI
         self._connection: sa.Connection | None = None
         self._copy: Path | None = None
-        self._stamp: _Stamp = ()  # of the files; SQLite does not notice it where one is written over
+        # of the files; SQLite does not notice it where one is written over
+        self._stamp: _Stamp = ()
         self._watched = _DATABASE
         self._connect()
 
@@ -74,9 +82,12 @@ class Reader:
         try:
             return _tried(f"{self._path.as_uri()}?mode=ro")
         except sqlite3.OperationalError as error:
-            if not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+            if not getattr(error, "sqlite_errorname", "").startswith(
+                ("SQLITE_READONLY", "SQLITE_CANTOPEN")
+            ):
                 raise
-            # the folder is not to be written, and the index not to be used: so there is no writer either
+            # the folder is not to be written, and the index not to be used: so there is no writer
+            # either
             return self._copied() if has_log else self._as_it_is()
 
     def _as_it_is(self) -> sqlite3.Connection:

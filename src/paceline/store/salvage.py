@@ -1,4 +1,6 @@
-"""What can be read of a damaged database, and a new one made of it; the damaged one is kept beside it."""
+"""What can be read of a damaged database, and a new one made of it; the damaged one is kept beside
+it.
+"""
 
 import shutil
 import sqlite3
@@ -32,11 +34,14 @@ from paceline.store.tables import (
 
 _MOST_FAULTS = 3  # that SQLite is asked for
 _AT_ONCE = 10_000  # rows
-_MOST_SKIPPED = 100_000  # ids of events that are looked for one by one, since their pages are damaged
+_MOST_SKIPPED = (
+    100_000  # ids of events that are looked for one by one, since their pages are damaged
+)
 
 
 def faults(directory: Path) -> list[str]:
-    """What SQLite finds wrong with the structure of a study's database: some of it; nothing of a sound one.
+    """What SQLite finds wrong with the structure of a study's database: some of it; nothing of a
+    sound one.
 
     Raises:
         PacelineError: it cannot be opened at all.
@@ -47,9 +52,13 @@ def faults(directory: Path) -> list[str]:
 
 
 def is_empty(directory: Path) -> bool:
-    """Whether a database that can be opened has no table at all: SQLite takes an empty file for one."""
+    """Whether a database that can be opened has no table at all: SQLite takes an empty file for
+    one.
+    """
     with _reading(directory) as reader, explained_database(directory / DATABASE):
-        return reader.connection().exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar() == 0
+        return (
+            reader.connection().exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar() == 0
+        )
 
 
 def events(directory: Path) -> Iterator[Stored]:
@@ -84,13 +93,17 @@ def values(directory: Path) -> tuple[dict[str, Json], list[str]]:
 
 
 def counts(directory: Path) -> tuple[int, int]:
-    """How many events and trials a database had, as far as that can still be seen; damaged pages are passed over."""
+    """How many events and trials a database had, as far as that can still be seen; damaged pages
+    are passed over.
+    """
     trials = seen = after = skipped = 0
     last = _last_id(directory)
     with _reading(directory) as reader, explained_database(directory / DATABASE):
         while skipped <= _MOST_SKIPPED:
             try:
-                for row in reader.connection().execute(SELECT_EVENTS.bindparams(after=after, most=-1)):
+                for row in reader.connection().execute(
+                    SELECT_EVENTS.bindparams(after=after, most=-1)
+                ):
                     seen = after = row.id
                     if row.kind == "TrialAsked":
                         trials = max(trials, _number_in(row) + 1)
@@ -102,8 +115,11 @@ def counts(directory: Path) -> tuple[int, int]:
     return max(seen, last), trials
 
 
-def rebuild(directory: Path, last: int, kept: Mapping[str, Json], added: Sequence[Event] = ()) -> Path:
-    """Puts a database of the events up to ``last``, and of these current values, in place of a damaged one.
+def rebuild(
+    directory: Path, last: int, kept: Mapping[str, Json], added: Sequence[Event] = ()
+) -> Path:
+    """Puts a database of the events up to ``last``, and of these current values, in place of a
+    damaged one.
 
     Args:
         directory: of the study.
@@ -129,7 +145,9 @@ def rebuild(directory: Path, last: int, kept: Mapping[str, Json], added: Sequenc
                     path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
             return copy
     except Timeout:
-        message = f"study {directory} is being written by another process; repair it when that has ended."
+        message = (
+            f"study {directory} is being written by another process; repair it when that has ended."
+        )
         raise StudyLocked(message) from None
 
 
@@ -146,7 +164,9 @@ def _last_id(directory: Path) -> int:
     """The id of the last event, 0 where that cannot be seen."""
     with _reading(directory) as reader:
         try:
-            return int(reader.connection().exec_driver_sql("SELECT max(id) FROM events").scalar() or 0)
+            return int(
+                reader.connection().exec_driver_sql("SELECT max(id) FROM events").scalar() or 0
+            )
         except (sa.exc.DBAPIError, sqlite3.Error):
             return 0
 
@@ -174,7 +194,9 @@ def _copied(path: Path) -> Path:
     return copy
 
 
-def _write(directory: Path, new: Path, last: int, kept: Mapping[str, Json], added: Sequence[Event]) -> None:
+def _write(
+    directory: Path, new: Path, last: int, kept: Mapping[str, Json], added: Sequence[Event]
+) -> None:
     engine = engine_of(new)
     with explained_database(new), engine.connect() as target, _reading(directory) as reader:
         make(target)
@@ -185,6 +207,8 @@ def _write(directory: Path, new: Path, last: int, kept: Mapping[str, Json], adde
         if added:
             target.execute(EVENTS.insert(), [row_of_event(event, time) for event in added])
         if kept:
-            target.execute(VALUES.insert(), [row_of_value(name, value) for name, value in kept.items()])
+            target.execute(
+                VALUES.insert(), [row_of_value(name, value) for name, value in kept.items()]
+            )
         target.commit()
     engine.dispose()

@@ -1,7 +1,8 @@
 """The tables of a study's database, and what their rows say.
 
-Events and current values have a checksum: SQLite has none, so that a digit which was damaged on the disk would be
-taken for another score. What earlier versions wrote has no checksum, and is taken as it is.
+Events and current values have a checksum: SQLite has none, so that a digit which was damaged on the
+disk would be taken for another score. What earlier versions wrote has no checksum, and is taken as
+it is.
 """
 
 import json
@@ -57,7 +58,9 @@ def make(connection: sa.Connection) -> None:
     """Makes the tables that are not there, and the columns that an earlier version's have not."""
     METADATA.create_all(connection)
     for table in (EVENTS, VALUES):
-        known = {row.name for row in connection.execute(sa.text(f"PRAGMA table_info({table.name})"))}
+        known = {
+            row.name for row in connection.execute(sa.text(f"PRAGMA table_info({table.name})"))
+        }
         if "checksum" not in known:
             connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN checksum INTEGER"))
     connection.commit()

@@ -1,4 +1,6 @@
-"""Who writes a study, and when: told so that a clock that is set, forwards or backwards, changes nothing."""
+"""Who writes a study, and when: told so that a clock that is set, forwards or backwards, changes
+nothing.
+"""
 
 import os
 import platform
@@ -16,7 +18,9 @@ _SAME = 0.5  # seconds between two readings of when one process began
 
 
 class SessionClock:
-    """Seconds since 1970 as the system said at first, and from then on as the monotonic clock goes on."""
+    """Seconds since 1970 as the system said at first, and from then on as the monotonic clock goes
+    on.
+    """
 
     def __init__(self) -> None:
         self._began, self._monotonic = time.time(), time.monotonic()
@@ -39,7 +43,9 @@ def this_process() -> dict[str, Json]:
 
 
 def process_of(writer: Json | None) -> int | None:
-    """The process id in what `this_process` said, if that very process still lives on this machine."""
+    """The process id in what `this_process` said, if that very process still lives on this
+    machine.
+    """
     if not isinstance(writer, Mapping) or writer.get("host") != platform.node():
         return None
     import psutil
@@ -61,8 +67,9 @@ def process_of(writer: Json | None) -> int | None:
 def _began(process: "psutil.Process") -> float:
     """When a process began, in seconds that do not depend on the system's clock.
 
-    Linux knows it in seconds since the machine was started, and psutil adds the time of the start, which moves when the
-    clock is set. Elsewhere the system itself keeps the time at which a process began.
+    Linux knows it in seconds since the machine was started, and psutil adds the time of the start,
+    which moves when the clock is set. Elsewhere the system itself keeps the time at which a process
+    began.
     """
     from psutil import boot_time
 

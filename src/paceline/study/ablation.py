@@ -1,4 +1,6 @@
-"""The measured ablation: real networks that differ in one hyperparameter from the default, or from the winner."""
+"""The measured ablation: real networks that differ in one hyperparameter from the default, or from
+the winner.
+"""
 
 from pathlib import Path
 
@@ -23,8 +25,12 @@ from paceline.study.session import versions
 from paceline.study.trust import remembered
 
 
-def measure_ablation(plan: Plan, directory: Path, num_pairs: int, observer: Observer | None = None) -> None:
-    """Measures what is missing of the ablation of a study; arguments and errors as of `paceline.ablate`."""
+def measure_ablation(
+    plan: Plan, directory: Path, num_pairs: int, observer: Observer | None = None
+) -> None:
+    """Measures what is missing of the ablation of a study; arguments and errors as of
+    `paceline.ablate`.
+    """
     with writing(directory) as store:
         recorder = Recorder(store, observer)
         plan.going_on(recorder.record, store.value("strategy"))
@@ -36,13 +42,18 @@ def measure_ablation(plan: Plan, directory: Path, num_pairs: int, observer: Obse
             recorder.tell([SessionEnded("the ablation was measured", 0.0)])
 
 
-def configurations(space: Space, default: Configuration, winner: Configuration) -> dict[Side, dict[str, Configuration]]:
+def configurations(
+    space: Space, default: Configuration, winner: Configuration
+) -> dict[Side, dict[str, Configuration]]:
     """What is trained at each side, by the name of what is changed; empty for the side itself.
 
-    A hyperparameter that a change makes active takes the value of the configuration towards which the change leads.
+    A hyperparameter that a change makes active takes the value of the configuration towards which
+    the change leads.
     """
     ways = {Side.DEFAULT: (default, winner), Side.WINNER: (winner, default)}
-    return {side: {"": start, **_changed(space, start, goal)} for side, (start, goal) in ways.items()}
+    return {
+        side: {"": start, **_changed(space, start, goal)} for side, (start, goal) in ways.items()
+    }
 
 
 def _changed(space: Space, start: Configuration, goal: Configuration) -> dict[str, Configuration]:
@@ -50,16 +61,32 @@ def _changed(space: Space, start: Configuration, goal: Configuration) -> dict[st
     for name in space.names:
         if name not in start or name not in goal or start[name] == goal[name]:
             continue
-        values: dict[str, Value] = {**{k: v for k, v in goal.items() if k not in start}, **start, name: goal[name]}
-        changed = space.project(values) or space.project({**values, **_values_of_other_variants(space, values, goal)})
-        if changed is not None and changed.get(name) == goal[name]:  # else it is legal beside the goal's values alone
+        values: dict[str, Value] = {
+            **{k: v for k, v in goal.items() if k not in start},
+            **start,
+            name: goal[name],
+        }
+        changed = space.project(values) or space.project(
+            {**values, **_values_of_other_variants(space, values, goal)}
+        )
+        if (
+            changed is not None and changed.get(name) == goal[name]
+        ):  # else it is legal beside the goal's values alone
             found[name] = changed
     return found
 
 
-def _values_of_other_variants(space: Space, values: Configuration, goal: Configuration) -> dict[str, Value]:
-    """The goal's values of names of which another variant is active with some values than can take theirs."""
-    others = (name for name in space.names if len(space.variants(name)) > 1 and name in goal and name in values)
+def _values_of_other_variants(
+    space: Space, values: Configuration, goal: Configuration
+) -> dict[str, Value]:
+    """The goal's values of names of which another variant is active with some values than can take
+    theirs.
+    """
+    others = (
+        name
+        for name in space.names
+        if len(space.variants(name)) > 1 and name in goal and name in values
+    )
     return {name: goal[name] for name in others}
 
 
@@ -67,7 +94,9 @@ def _check(record: Record, directory: Path) -> None:
     best, default = record.best, record.default
     if best is None or default is None:
         what = "no completed trial" if best is None else "no trial of the default configuration"
-        raise InvalidInput(f"study {directory} has {what}", expected="both a best trial and one of the default")
+        raise InvalidInput(
+            f"study {directory} has {what}", expected="both a best trial and one of the default"
+        )
     if best.number == default.number:
         raise InvalidInput(
             f"the best trial of study {directory} is the default configuration",

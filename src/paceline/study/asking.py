@@ -1,4 +1,6 @@
-"""From what a user passes to a request: where build and data come from, the seed, the directory, the limits."""
+"""From what a user passes to a request: where build and data come from, the seed, the directory,
+the limits.
+"""
 
 import secrets
 import tempfile
@@ -18,23 +20,45 @@ from paceline.study.closing import Closing, Replication
 from paceline.study.continuing import Existing
 from paceline.study.dataset import load_data, rule_of
 from paceline.study.request import Build, Buildable, Request
-from paceline.study.source import Source, callable_of, fix, form_of, import_build, network, plain_data, plain_options
+from paceline.study.source import (
+    Source,
+    callable_of,
+    fix,
+    form_of,
+    import_build,
+    network,
+    plain_data,
+    plain_options,
+)
 
 
 def as_request(
-    build: Buildable, data: Any, *, objective: Any, trials: int | None, budget: float | str | None,
-    search: str | Strategy | SearchChoice, seed: int, study: Path, validation: Any, class_weight: Any,
-    fixed: Mapping[str, Any] | None, data_options: Mapping[str, Any], existing: Existing | None = None,
+    build: Buildable,
+    data: Any,
+    *,
+    objective: Any,
+    trials: int | None,
+    budget: float | str | None,
+    search: str | Strategy | SearchChoice,
+    seed: int,
+    study: Path,
+    validation: Any,
+    class_weight: Any,
+    fixed: Mapping[str, Any] | None,
+    data_options: Mapping[str, Any],
+    existing: Existing | None = None,
     **training: Any,
-) -> Request:  # fmt: skip
+) -> Request:
     """What `tune` was asked for, checked as far as it can be without building a model.
 
     Args:
-        build, data, objective, trials, budget, search, seed, study, validation, class_weight, fixed: as in `tune`.
+        build, data, objective, trials, budget, search, seed, study, validation, class_weight,
+        fixed: as in `tune`.
         data_options: as in `tune`.
         existing: the study, where there is one already.
-        **training: ``epochs, batch_size, validation_batch_size, patience, keep, memory, schedule, ordered, in_flight,
-            test_trials, keep_models`` as in `tune`; ``closing`` and ``replication``.
+        **training: ``epochs, batch_size, validation_batch_size, patience, keep, memory, schedule,
+            ordered, in_flight, test_trials, keep_models`` as in `tune`; ``closing`` and
+            ``replication``.
     """
     data_options = _in_order(data_options, training.get("replication"), existing)
     source = Source(
@@ -46,28 +70,44 @@ def as_request(
         class_weight=weights.plain(class_weight),
     )
     recorded, spent = (None, 0.0) if existing is None else (existing.data, existing.seconds)
-    build, data, source, objective = resolve(build, data, source, objective, seed, data_options, rule_of(recorded))
+    build, data, source, objective = resolve(
+        build, data, source, objective, seed, data_options, rule_of(recorded)
+    )
     return Request.of(
-        build, data, objective=objective, study=study, budget=Budget.of(trials, budget, spent), search=search,
+        build,
+        data,
+        objective=objective,
+        study=study,
+        budget=Budget.of(trials, budget, spent),
+        search=search,
         recorded=recorded,
-        seed=seed, validation=validation, data_options=data_options, class_weight=class_weight,
-        source=source.to_json(), **training,
-    )  # fmt: skip
+        seed=seed,
+        validation=validation,
+        data_options=data_options,
+        class_weight=class_weight,
+        source=source.to_json(),
+        **training,
+    )
 
 
 def _in_order(
     options: Mapping[str, Any], replication: Replication | None, existing: Existing | None
-) -> Mapping[str, Any]:  # fmt: skip
-    """Data options for folds in the order of time: a test part that is drawn is then the last rows, unless asked."""
+) -> Mapping[str, Any]:
+    """Data options for folds in the order of time: a test part that is drawn is then the last rows,
+    unless asked.
+    """
     if "shuffle" in options or replication is None or not in_time(replication.folds):
         return options
-    if existing is not None and "shuffle" not in existing.settings.get("source", {}).get("data_options", {}):
+    if existing is not None and "shuffle" not in existing.settings.get("source", {}).get(
+        "data_options", {}
+    ):
         return options  # written when it was drawn by chance
     return {**options, "shuffle": False}
 
 
 def left_open(existing: Existing | None, **asked: Any) -> dict[str, Any]:
-    """What was asked for; what was left to Paceline (None, or ``"auto"``) is as in the study that is there.
+    """What was asked for; what was left to Paceline (None, or ``"auto"``) is as in the study that
+    is there.
 
     Args:
         existing: the study; None where there is none.
@@ -93,9 +133,17 @@ def left_open(existing: Existing | None, **asked: Any) -> dict[str, Any]:
 
 
 def resolve(
-    build: Buildable, data: Any, source: Source, objective: Any, seed: int, options: Mapping[str, Any], rule: int
+    build: Buildable,
+    data: Any,
+    source: Source,
+    objective: Any,
+    seed: int,
+    options: Mapping[str, Any],
+    rule: int,
 ) -> tuple[Build, Any, Source, Any]:
-    """Build as a function, the data as they are needed for it, where both come from, and the objective."""
+    """Build as a function, the data as they are needed for it, where both come from, and the
+    objective.
+    """
     if isinstance(build, str) and ":" in build:
         choose_backend()
         found = import_build(build)
@@ -129,9 +177,10 @@ def check_limits(search: SearchChoice, limits: Budget) -> None:
     """
     if not search.strategy.ends and limits.trials is None and limits.seconds is None:
         raise InvalidInput(
-            "neither trials nor budget was given", expected="trials=64, budget='5m' or both",
+            "neither trials nor budget was given",
+            expected="trials=64, budget='5m' or both",
             fix="Only search='grid' ends by itself.",
-        )  # fmt: skip
+        )
 
 
 def fresh_directory() -> Path:

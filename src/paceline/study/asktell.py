@@ -1,4 +1,6 @@
-"""Ask and tell: a study whose trials are run by its user, who asks what to try and tells what came of it."""
+"""Ask and tell: a study whose trials are run by its user, who asks what to try and tells what came
+of it.
+"""
 
 import os
 import time
@@ -54,9 +56,14 @@ class OpenStudy:
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], space: Space | Mapping[str, Hyperparameter] | None, objective: Any,
-        search: str | Strategy, seed: int | None, change_space: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        directory: str | os.PathLike[str],
+        space: Space | Mapping[str, Hyperparameter] | None,
+        objective: Any,
+        search: str | Strategy,
+        seed: int | None,
+        change_space: bool = False,
+    ) -> None:
         """See `paceline.open_study`."""
         self.directory = study_directory(directory)
         self._began = time.monotonic()
@@ -64,9 +71,14 @@ class OpenStudy:
         given = given_space(space, {})
         if existing is None and not len(given):
             raise InvalidInput(
-                "no space was given", expected="space={'rate': paceline.Float(1e-4, 1e-1, sampling='log'), ...}"
+                "no space was given",
+                expected="space={'rate': paceline.Float(1e-4, 1e-1, sampling='log'), ...}",
             )
-        wanted = existing.record.objective if existing is not None and objective is None else objective_of(objective)
+        wanted = (
+            existing.record.objective
+            if existing is not None and objective is None
+            else objective_of(objective)
+        )
         seed = seed_of(seed, existing)
         choice = choose_search(search, seed, existing)
         if existing is not None and not len(given):
@@ -74,7 +86,9 @@ class OpenStudy:
         self._may_change = flag("change_space", change_space)
         choice = choice.within(given) if self._may_change else choice
         choice.strategy.check(given)
-        first = created(wanted, ASKED, "trials told by hand", {"seed": seed, **choice.settings, "trials": None})
+        first = created(
+            wanted, ASKED, "trials told by hand", {"seed": seed, **choice.settings, "trials": None}
+        )
         if existing is not None:
             self._changes(first, given, existing.record, existing.state)
         self._store: StudyStore | None = StudyStore(self.directory, writable=True)
@@ -91,21 +105,27 @@ class OpenStudy:
             self._strategy = self._strategy.resumed(state)
         self._write([SessionStarted(versions()), *changes], {"strategy": self._strategy.to_json()})
 
-    def _changes(self, first: StudyCreated, given: Space, record: Record, state: Any) -> list[Event]:
+    def _changes(
+        self, first: StudyCreated, given: Space, record: Record, state: Any
+    ) -> list[Event]:
         """What has changed since the study was opened last.
 
         Raises:
             StudyMismatch: it is another study.
         """
         changes = going_on(first, record, state, self.directory)
-        return [*changes, *changed(record.found_space, given, record, self.directory, self._may_change)]
+        return [
+            *changes,
+            *changed(record.found_space, given, record, self.directory, self._may_change),
+        ]
 
     # -- asking and telling
 
     def ask(self, count: int = 1) -> list[Trial]:
         """Up to ``count`` new trials; fewer where the search has nothing more to propose.
 
-        Each is stored, and is to be told of; those that are not yet are `pending`, also when the study is opened again.
+        Each is stored, and is to be told of; those that are not yet are `pending`, also when the
+        study is opened again.
 
         Raises:
             InvalidInput: ``count`` is no whole number of at least 1, or the study is closed.
@@ -129,15 +149,18 @@ class OpenStudy:
 
         Args:
             trial: as `ask` gave it, or its number.
-            metrics: a number, which is the objective, or a dict of metrics with the objective among them.
-            failed: in the place of metrics, why there are none: ``"out of memory"``. The search learns from it, too.
+            metrics: a number, which is the objective, or a dict of metrics with the objective among
+                them.
+            failed: in the place of metrics, why there are none: ``"out of memory"``. The search
+                learns from it, too.
 
         Returns:
             The trial as it stands now.
 
         Raises:
-            InvalidInput: a trial that was never asked for, was told already or was ended when the space was changed;
-                metrics that are no finite number, or lack the objective. The study stays as it was.
+            InvalidInput: a trial that was never asked for, was told already or was ended when the
+                space was changed; metrics that are no finite number, or lack the objective. The
+                study stays as it was.
         """
         number = self._pending(trial)
         metric = self.record.objective.metric
@@ -174,7 +197,9 @@ class OpenStudy:
             InvalidInput: none was told of yet.
         """
         if self.record.best is None:
-            raise InvalidInput(f"no trial of study {self.directory} was told of", expected="at least one")
+            raise InvalidInput(
+                f"no trial of study {self.directory} was told of", expected="at least one"
+            )
         return self.record.best
 
     @property
@@ -203,7 +228,10 @@ class OpenStudy:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -219,23 +247,28 @@ class OpenStudy:
         if own is None or (isinstance(trial, Trial) and trial.config != own.config):
             told = f"trial {number!r}" if own is None else f"a trial {number} of another study"
             raise InvalidInput(
-                f"tell was given {told}, which this study never asked for", expected=f"one that is pending: {waiting}"
+                f"tell was given {told}, which this study never asked for",
+                expected=f"one that is pending: {waiting}",
             )
         if own.state is TrialState.STOPPED:  # nothing else stops a trial that is told by hand
             raise InvalidInput(
-                f"trial {number} was ended when the space was changed: its configuration is not one of the space now",
+                f"trial {number} was ended when the space was changed: its configuration is not "
+                f"one of the space now",
                 expected=f"one that is pending: {waiting}",
             )
         if own.state.is_final:
             raise InvalidInput(
-                f"trial {number} was told already ({own.state}, score {own.score})", expected="each trial once"
+                f"trial {number} was told already ({own.state}, score {own.score})",
+                expected="each trial once",
             )
         return int(number)
 
     def _write(self, events: list[Event], values: dict[str, Any] | None = None) -> None:
         if self._store is None:
             raise InvalidInput(
-                f"study {self.directory} is closed", expected="an open one", fix="Open it again with open_study."
+                f"study {self.directory} is closed",
+                expected="an open one",
+                fix="Open it again with open_study.",
             )
         self._store.append(events, values)
         keep_snapshot(self._store)
@@ -250,5 +283,7 @@ def _finite(metrics: Any, metric: str) -> dict[str, float]:
     except InvalidInput as error:
         raise InvalidInput(error.passed, expected=error.expected, fix=error.fix or fix) from None
     if found[metric] - found[metric] != 0:  # NaN and the infinities
-        raise InvalidInput(f"tell was given {metric} as {found[metric]}", expected="a finite number", fix=fix)
+        raise InvalidInput(
+            f"tell was given {metric} as {found[metric]}", expected="a finite number", fix=fix
+        )
     return found

@@ -22,6 +22,7 @@ def choose_backend() -> str:
         raise InvalidInput(
             f"Keras cannot start on the backend that was chosen by KERAS_BACKEND={chosen} ({error})",
             expected="an installed backend",
-            fix="Unset KERAS_BACKEND or set it to 'jax', on which paceline trains many networks as one program.",
+            fix="Unset KERAS_BACKEND or set it to 'jax', on which paceline trains many networks as "
+            "one program.",
         ) from error
     return str(keras.backend.backend())

@@ -1,4 +1,6 @@
-"""Whether ``best.keras`` is the file that the study wrote: it may have been replaced, or lost, since."""
+"""Whether ``best.keras`` is the file that the study wrote: it may have been replaced, or lost,
+since.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +10,13 @@ from paceline.store.files import checksum
 
 
 def fault_of(path: Path, known: Mapping[str, Json] | None) -> str:
-    """What is wrong with the file of the best model, as the end of a sentence; empty where nothing is.
+    """What is wrong with the file of the best model, as the end of a sentence; empty where nothing
+    is.
 
     Args:
         path: of the file.
-        known: what the study stored of its best model. Without a checksum, as in studies of earlier versions, any file
-            is taken.
+        known: what the study stored of its best model. Without a checksum, as in studies of earlier
+            versions, any file is taken.
     """
     if not path.exists():
         return "is missing"

@@ -1,7 +1,8 @@
-"""The model that a study gives out at its end: trained anew where that was asked for, tested once, and kept.
+"""The model that a study gives out at its end: trained anew where that was asked for, tested once,
+and kept.
 
-Its weights are always kept among the checkpoints. Beside them ``best.keras`` is written where Keras can do it; what
-that file needs to be loaded, or why there is none, is recorded and told.
+Its weights are always kept among the checkpoints. Beside them ``best.keras`` is written where Keras
+can do it; what that file needs to be loaded, or why there is none, is recorded and told.
 """
 
 import json
@@ -25,13 +26,17 @@ if TYPE_CHECKING:
     from paceline.train.saving import Needs
 
 ABOUT = "paceline.json"
-"""What the file, a zip archive, holds beside what Keras puts there: what the model takes, and what its outputs are."""
+"""What the file, a zip archive, holds beside what Keras puts there: what the model takes, and what
+its outputs are.
+"""
 
 _ANEW = "study.best_model() builds the model anew; in another process, study.best_model(build=build) does"
 
 
 class BestModel:
-    """Makes the model of a study's best trial, or leaves the one that is there where it is still the right one."""
+    """Makes the model of a study's best trial, or leaves the one that is there where it is still
+    the right one.
+    """
 
     def __init__(self, task: Task, recorder: Recorder, directory: Path) -> None:
         """``directory`` is the study's."""
@@ -45,7 +50,11 @@ class BestModel:
         if best is None or models is None or test_part is None or self._is_there(best, test_part):
             return
         known = self._recorder.best_model
-        if known is not None and self._is_of(known, best) and (leaves := self._recorder.best_model_leaves()):
+        if (
+            known is not None
+            and self._is_of(known, best)
+            and (leaves := self._recorder.best_model_leaves())
+        ):
             self._keep(best, models, test_part, leaves, known)
             return
         try:
@@ -62,7 +71,9 @@ class BestModel:
         return self._record.final_is_current if asked is None else asked
 
     def _is_there(self, best: Trial, test_part: TestPart) -> bool:
-        """Whether the model of this trial is kept, was tested, and has its file where it can have one."""
+        """Whether the model of this trial is kept, was tested, and has its file where it can have
+        one.
+        """
         known, tested = self._recorder.best_model, self._record.tested
         has_file = not fault_of(self._directory / MODEL, known)
         if known is None:  # written before weights were kept
@@ -70,11 +81,17 @@ class BestModel:
         is_tested = test_part.is_empty or (tested is not None and tested.number == best.number)
         if not (self._is_of(known, best) and is_tested):
             return False
-        return has_file or (bool(known["keras"]["reason"]) and self._recorder.best_model_leaves() is not None)
+        return has_file or (
+            bool(known["keras"]["reason"]) and self._recorder.best_model_leaves() is not None
+        )
 
     def _is_of(self, known: Mapping[str, Json], best: Trial) -> bool:
         """Whether what was kept is the model that would be made now."""
-        return (known["trial"], known["refit"], known["epochs"]) == (best.number, self._refits, _epochs(best))
+        return (known["trial"], known["refit"], known["epochs"]) == (
+            best.number,
+            self._refits,
+            _epochs(best),
+        )
 
     def _trained(self, best: Trial) -> tuple[Leaves, dict[str, Json]]:
         """The model's variables, and what to record of them.
@@ -91,11 +108,20 @@ class BestModel:
         leaves = self._task.retrain(best) if leaves is None else leaves
         return leaves, {**said, "refitted": False}
 
-    def _keep(self, best: Trial, models: Models, test_part: TestPart, leaves: Leaves, said: Mapping[str, Json]) -> None:
+    def _keep(
+        self,
+        best: Trial,
+        models: Models,
+        test_part: TestPart,
+        leaves: Leaves,
+        said: Mapping[str, Json],
+    ) -> None:
         model, batch_size = models.of(best, leaves), models.rows_of_batch(best)
         test_part.keep_predictions(model, self._directory)
         metrics = test_part.measure(model, models.rows_of_evaluation(best))
-        keras, notes = write_keras(model, self._directory, lambda: test_part.sample(batch_size), models.about)
+        keras, notes = write_keras(
+            model, self._directory, lambda: test_part.sample(batch_size), models.about
+        )
         events: list[Event] = [Noted(note) for note in notes if note not in self._record.notes]
         if metrics:
             events.append(BestTested(best.number, metrics, said["refitted"], said["epochs"]))
@@ -103,14 +129,18 @@ class BestModel:
 
 
 def write_keras(
-    model: Any, directory: Path, sample: Callable[[], tuple[Any, Any]], about: Mapping[str, Json] | None = None
+    model: Any,
+    directory: Path,
+    sample: Callable[[], tuple[Any, Any]],
+    about: Mapping[str, Json] | None = None,
 ) -> tuple[dict[str, Json], Sequence[str]]:
     """Writes ``best.keras`` where Keras can, and takes away an earlier one where it cannot.
 
     Args:
         model: what to write.
         directory: the study's.
-        sample: gives ``(x, y)`` of a few rows, on which the model in the file has to agree with the model.
+        sample: gives ``(x, y)`` of a few rows, on which the model in the file has to agree with the
+            model.
         about: what goes into the file beside the model, as `ABOUT`, for whoever loads it elsewhere.
 
     Returns:
@@ -132,13 +162,20 @@ def write_keras(
     except CannotSave as error:
         remove(target)
         return {"reason": str(error)}, [no_file(str(error))]
-    said = {"reason": "", "objects": list(needs.objects), "registered": needs.registered, "safe": needs.safe_mode}
+    said = {
+        "reason": "",
+        "objects": list(needs.objects),
+        "registered": needs.registered,
+        "safe": needs.safe_mode,
+    }
     said["crc32"] = checksum(target)
     return said, file_needs(needs)
 
 
 def foretell(model: Any) -> Sequence[str]:
-    """What can be said of ``best.keras`` before the search, by a model that has not been trained."""
+    """What can be said of ``best.keras`` before the search, by a model that has not been
+    trained.
+    """
     from paceline.train.saving import CannotSave, foresee
 
     try:

@@ -1,4 +1,6 @@
-"""The search of a study: a strategy, with what the user brings to it: configurations, beliefs, an earlier study."""
+"""The search of a study: a strategy, with what the user brings to it: configurations, beliefs, an
+earlier study.
+"""
 
 import hashlib
 import json
@@ -30,12 +32,15 @@ class SearchChoice:
     """The search as it was asked for.
 
     Attributes:
-        strategy: where to look next. Of a study that goes on with its own search, in the state in which it stopped.
+        strategy: where to look next. Of a study that goes on with its own search, in the state in
+            which it stopped.
         name: as it was typed, such as ``"auto"``.
         start_with: configurations to try first, other than the default one; None for none.
-        stored: what a study has stored of all this already, where it goes on with its own search; None elsewhere.
+        stored: what a study has stored of all this already, where it goes on with its own search;
+            None elsewhere.
         is_given: whether ``start_with`` is asked for now; else it is the study's.
-        space: where the space was changed, the one in which the study's own configurations have to lie.
+        space: where the space was changed, the one in which the study's own configurations have to
+            lie.
     """
 
     strategy: Strategy
@@ -63,17 +68,27 @@ class SearchChoice:
         if self.stored is not None:
             return self.stored
         configs = None if self.start_with is None else [dict(config) for config in self.start_with]
-        return {"search": self.name, "strategy": _brief(self.strategy.to_json()), "start_with": configs}
+        return {
+            "search": self.name,
+            "strategy": _brief(self.strategy.to_json()),
+            "start_with": configs,
+        }
 
     def within(self, space: Space) -> "SearchChoice":
-        """The same where the space was changed: what the study itself brings along and it does not have is left out."""
+        """The same where the space was changed: what the study itself brings along and it does not
+        have is left out.
+        """
         strategy = self.strategy
         if self.stored is not None and isinstance(strategy, Bayes):
-            strategy = replace(strategy, prior=tuple(one for one in strategy.prior if _is_about(one, space)))
+            strategy = replace(
+                strategy, prior=tuple(one for one in strategy.prior if _is_about(one, space))
+            )
         return replace(self, strategy=strategy, space=None if self.is_given else space)
 
     def first(self, default: bool) -> Strategy:
-        """The strategy behind the configurations that come first, the ``default`` one among them where that is True."""
+        """The strategy behind the configurations that come first, the ``default`` one among them
+        where that is True.
+        """
         strategy = with_default(self.strategy) if default else self.strategy
         if self.start_with is None:
             return strategy
@@ -81,13 +96,21 @@ class SearchChoice:
 
     def _is_inside(self, config: Configuration) -> bool:
         space = self.space
-        return space is None or (config.keys() <= set(space.names) and space.project(config) is not None)
+        return space is None or (
+            config.keys() <= set(space.names) and space.project(config) is not None
+        )
 
 
 def choose_search(
-    search: str | Strategy, seed: int, existing: Existing | None = None, *,
-    start_with: StartingPoints = None, prior: Prior = None, learn_from: Earlier = None, searches: bool = True,
-) -> SearchChoice:  # fmt: skip
+    search: str | Strategy,
+    seed: int,
+    existing: Existing | None = None,
+    *,
+    start_with: StartingPoints = None,
+    prior: Prior = None,
+    learn_from: Earlier = None,
+    searches: bool = True,
+) -> SearchChoice:
     """The search that is asked for; ``"auto"`` is that of the study that is there already.
 
     Args:
@@ -97,10 +120,12 @@ def choose_search(
         start_with: configurations to try first; None for those of the study that is there.
         prior: a `paceline.search.Normal` or `paceline.search.Weights` for some hyperparameters.
         learn_from: the directory of an earlier study on a similar task.
-        searches: False where nothing is to be asked for, so that a strategy which is not known here will do.
+        searches: False where nothing is to be asked for, so that a strategy which is not known here
+            will do.
 
     Raises:
-        InvalidInput: no strategy; a prior or an earlier study for one that has no use for it, or that is none.
+        InvalidInput: no strategy; a prior or an earlier study for one that has no use for it, or
+            that is none.
     """
     choice = SearchChoice.of(search, seed)
     if prior is not None or learn_from is not None:
@@ -121,8 +146,12 @@ def _continued(existing: Existing, searches: bool) -> SearchChoice:
         InvalidInput: it is somebody else's, and has to be passed again.
     """
     settings = existing.settings
-    stored = {name: settings[name] for name in ("search", "strategy", "start_with") if name in settings}
-    return SearchChoice(existing.strategy(searches), str(settings["search"]), _first_of(existing), stored)
+    stored = {
+        name: settings[name] for name in ("search", "strategy", "start_with") if name in settings
+    }
+    return SearchChoice(
+        existing.strategy(searches), str(settings["search"]), _first_of(existing), stored
+    )
 
 
 def _first_of(existing: Existing) -> tuple[Configuration, ...] | None:
@@ -150,7 +179,9 @@ def _informed(strategy: Strategy, prior: Prior, learn_from: Earlier) -> Strategy
     source = _source(learn_from)
     if not isinstance(strategy, Bayes):
         what = "prior" if learn_from is None else "learn_from"
-        raise InvalidInput(f"{what} was given with search {strategy.name!r}", expected="search='auto' or 'bayes'")
+        raise InvalidInput(
+            f"{what} was given with search {strategy.name!r}", expected="search='auto' or 'bayes'"
+        )
     return replace(strategy, prior=beliefs, source=source)
 
 
@@ -161,23 +192,32 @@ def _source(directory: Earlier) -> tuple[tuple[Configuration, float], ...]:
     path = study_directory(directory, "learn_from")
     if not StudyStore.exists(path):
         raise InvalidInput(
-            f"learn_from is {str(directory)!r}, which holds no study", expected="the directory of an earlier study"
+            f"learn_from is {str(directory)!r}, which holds no study",
+            expected="the directory of an earlier study",
         )
     record = read_record(path)
     if record.created is None:
         raise InvalidInput(
-            f"learn_from is {str(directory)!r}, a study that has not begun", expected="a completed trial"
+            f"learn_from is {str(directory)!r}, a study that has not begun",
+            expected="a completed trial",
         )
     loss = record.objective.loss
     completed = [trial for trial in record.trials.values() if trial.state is TrialState.COMPLETED]
-    found = tuple((dict(trial.config), loss(trial.score)) for trial in completed if trial.score is not None)
+    found = tuple(
+        (dict(trial.config), loss(trial.score)) for trial in completed if trial.score is not None
+    )
     if not found:
-        raise InvalidInput(f"learn_from is {str(directory)!r}, which has no completed trial", expected="at least one")
+        raise InvalidInput(
+            f"learn_from is {str(directory)!r}, which has no completed trial",
+            expected="at least one",
+        )
     return found
 
 
 def _brief(state: Json) -> Json:
-    """A strategy's state without long lists (the trials of an earlier study): a digest says whether they are equal."""
+    """A strategy's state without long lists (the trials of an earlier study): a digest says whether
+    they are equal.
+    """
     if isinstance(state, Mapping):
         return {key: _brief(value) for key, value in state.items()}
     if isinstance(state, list | tuple) and len(state) > _MOST_STORED:

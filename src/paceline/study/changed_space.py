@@ -17,13 +17,16 @@ from paceline.study.record import Record
 from paceline.study.settings import another_directory
 
 _CHANGE = "To go on in the space of now, pass change_space=True to tune or resume (on the terminal --change-space)."
-_FIXED = (
-    "Where one value is to stay, keep the hyperparameter and pass fixed={name: value}: trials with it count in full."
-)
+_FIXED = "Where one value is to stay, keep the hyperparameter and pass fixed={name: value}: trials with it count in full."
 
 
 def changed(
-    before: Space, now: Space, record: Record, directory: Path, may_change: bool, whole: Space | None = None
+    before: Space,
+    now: Space,
+    record: Record,
+    directory: Path,
+    may_change: bool,
+    whole: Space | None = None,
 ) -> list[Event]:
     """What has to be recorded when a study goes on with this space.
 
@@ -54,12 +57,18 @@ def changed(
         )
     whole = now if whole is None else whole
     away = moved(record.trials, record.moved, record.space, whole)
-    ended = [_ended(number, config) for number, config in away.items() if not record.trials[number].state.is_final]
+    ended = [
+        _ended(number, config)
+        for number, config in away.items()
+        if not record.trials[number].state.is_final
+    ]
     return [SpaceReplaced(whole.to_json()), *ended, _note(found, len(record.trials), away)]
 
 
 def note_of_call(before: Space, record: Record) -> Noted:
-    """What is noted once a call has shown that the space was changed, and the record has taken that."""
+    """What is noted once a call has shown that the space was changed, and the record has taken
+    that.
+    """
     away = {number: config for number, config in record.moved.items() if number in record.earlier}
     return _note(differences(before, record.space), len(record.earlier), away)
 
@@ -77,7 +86,9 @@ def given_before(record: Record, given: Space) -> Space:
     stored = record.settings.get("source", {}).get("space")
     had = Space() if stored is None else Space.from_json(stored)
     shown = [
-        h if any(one.definition == h.definition for one in record.space.variants(h.name)) else one.definition
+        h
+        if any(one.definition == h.definition for one in record.space.variants(h.name))
+        else one.definition
         for h in given
         if h.name not in had
         for one in record.space.variants(h.name)[:1]
@@ -97,7 +108,11 @@ def regrown(given: Space, record: Record) -> Space:
 
 
 def _ended(number: int, config: Configuration | None) -> TrialEnded:
-    why = "is not in the space since that was changed" if config is None else "lost a value when the space was changed"
+    why = (
+        "is not in the space since that was changed"
+        if config is None
+        else "lost a value when the space was changed"
+    )
     return TrialEnded(number, TrialState.STOPPED, None, None, f"its configuration {why}")
 
 
@@ -118,7 +133,8 @@ def _told(count: int, away: Mapping[int, Configuration | None]) -> list[str]:
     told = [f"{_counted(count - len(away))} of {count:,} are of the new space."]
     if partial:
         told.append(
-            f"{_counted(partial)} have a value of what is gone: the search learns from them, and none of them can be "
+            f"{_counted(partial)} have a value of what is gone: the search learns from them, and "
+            f"none of them can be "
             f"the best. {_FIXED}"
         )
     if outside:

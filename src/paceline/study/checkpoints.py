@@ -1,4 +1,6 @@
-"""Networks on disk: where running trials stand, and the weights of models. Safetensors, pruned as trials end."""
+"""Networks on disk: where running trials stand, and the weights of models. Safetensors, pruned as
+trials end.
+"""
 
 import re
 import secrets
@@ -21,7 +23,9 @@ from paceline.study.network_files import Label, Network, Unusable
 from paceline.study.record import Record
 
 _NAMES = re.compile(r"(running|best-model|(best-)?trial-\d+)-\d+\.safetensors")
-"""Of all files that a study ever wrote there. No other is read or removed, whatever the database says."""
+"""Of all files that a study ever wrote there. No other is read or removed, whatever the database
+says.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,8 @@ class Entry:
     Attributes:
         file: its bare name.
         epoch: epochs after which the network is stored; 0 for one whose training has ended.
-        key: of the trial, see `network_files.key_of`; empty in what was written before files had labels.
+        key: of the trial, see `network_files.key_of`; empty in what was written before files had
+            labels.
         seconds: training time so far, of a running trial.
     """
 
@@ -68,8 +73,9 @@ _INDEX = TypeAdapter(Index)
 class Checkpoints:
     """The checkpoints of one study.
 
-    Files are written under new names, and flushed to the disk, before their names are stored in the study's database,
-    in the same transaction as the measurements they belong to; only then are the files they replace removed.
+    Files are written under new names, and flushed to the disk, before their names are stored in the
+    study's database, in the same transaction as the measurements they belong to; only then are the
+    files they replace removed.
     """
 
     def __init__(self, directory: Path, index: Json | None, key_of: Callable[[int], str]) -> None:
@@ -99,7 +105,9 @@ class Checkpoints:
         store = StudyStore(study, writable=False)
         try:
             index = store.value("checkpoints")
-            return cls(study / CHECKPOINTS, index, lambda number: network_files.key_of(trials[number]))
+            return cls(
+                study / CHECKPOINTS, index, lambda number: network_files.key_of(trials[number])
+            )
         finally:
             store.close()
 
@@ -110,7 +118,9 @@ class Checkpoints:
 
     @property
     def num_kept(self) -> int:
-        """Of how many trials the trained networks are kept: of those that scored best in the search."""
+        """Of how many trials the trained networks are kept: of those that scored best in the
+        search.
+        """
         return self._index.keep
 
     @num_kept.setter
@@ -123,7 +133,9 @@ class Checkpoints:
         """Writes where running trials stand, all into one file."""
         if not snapshots:
             return
-        networks = {self._label(n, one.epoch): Network(one.leaves, one.best) for n, one in snapshots.items()}
+        networks = {
+            self._label(n, one.epoch): Network(one.leaves, one.best) for n, one in snapshots.items()
+        }
         name = self._write("running", networks)
         for label, snapshot in zip(networks, snapshots.values(), strict=True):
             self.forget(label.trial)
@@ -161,7 +173,8 @@ class Checkpoints:
         return tuple(self._index.models)
 
     def keep(self, results: Mapping[int, Leaves], rank: Callable[[int], Any]) -> None:
-        """Writes the trained networks of those trials that are now among the best, and drops what they overtake.
+        """Writes the trained networks of those trials that are now among the best, and drops what
+        they overtake.
 
         Args:
             results: variables of trials that ended, by number.
@@ -210,7 +223,9 @@ class Checkpoints:
         written = None if said["refitted"] else self._index.models.get(number)
         if written is None:
             label = self._label(number, 0)
-            written = Entry(self._write("best-model", {label: Network(leaves)}), label.epoch, label.key)
+            written = Entry(
+                self._write("best-model", {label: Network(leaves)}), label.epoch, label.key
+            )
         self._index.best_model = {**said, "trial": number, "file": written.file, "key": written.key}
 
     def best_model_leaves(self) -> Leaves | None:
@@ -220,12 +235,19 @@ class Checkpoints:
             Unusable: the file is not what was stored.
         """
         known = self._index.best_model
-        return None if known is None else self._read(known["trial"], Entry(known["file"], 0, known["key"])).leaves
+        return (
+            None
+            if known is None
+            else self._read(known["trial"], Entry(known["file"], 0, known["key"])).leaves
+        )
 
     # -- all of them
 
-    def checks(self, record: Record, *, is_in_file: bool) -> Iterator[tuple[str, str, Callable[[], object]]]:
-        """For each network: whose it is in words, what to do where it cannot be used, and what reads it.
+    def checks(
+        self, record: Record, *, is_in_file: bool
+    ) -> Iterator[tuple[str, str, Callable[[], object]]]:
+        """For each network: whose it is in words, what to do where it cannot be used, and what
+        reads it.
 
         ``is_in_file`` says whether there is a whole file of the best model beside them.
         What reads it raises `Unusable`, or a ``LookupError`` where the record has no such trial.
@@ -237,21 +259,31 @@ class Checkpoints:
             again = f"study.model({number}, retrain=True) makes it again."
             yield f"network of trial {number}", again, partial(self.model, number)
         if self._index.best_model is not None:
-            again = "It is in best.keras as well." if is_in_file else "It is trained again when the study goes on."
+            again = (
+                "It is in best.keras as well."
+                if is_in_file
+                else "It is trained again when the study goes on."
+            )
             yield "best model's network", again, self.best_model_leaves
 
     def _running(self, number: int, record: Record) -> Snapshot | None:
         return self.snapshot(number, record.num_measured(number))
 
     def forget_all_but(self, record: Record) -> None:
-        """Keeps the networks that belong to trials as they stand in a record which may have lost its end."""
+        """Keeps the networks that belong to trials as they stand in a record which may have lost
+        its end.
+        """
         trials, index = record.trials, self._index
         index.running = {
-            number: entry for number, entry in index.running.items()
-            if number in trials and not trials[number].state.is_final
+            number: entry
+            for number, entry in index.running.items()
+            if number in trials
+            and not trials[number].state.is_final
             and 0 < entry.epoch <= record.num_measured(number)
-        }  # fmt: skip
-        index.models = {n: one for n, one in index.models.items() if n in trials and trials[n].score is not None}
+        }
+        index.models = {
+            n: one for n, one in index.models.items() if n in trials and trials[n].score is not None
+        }
         index.best_model = None
 
     # -- files
@@ -276,14 +308,18 @@ class Checkpoints:
         self._obsolete &= valid
 
     def prune_all(self) -> None:
-        """Removes every file that the index does not name, such as one half-written when the process was killed."""
+        """Removes every file that the index does not name, such as one half-written when the
+        process was killed.
+        """
         self._obsolete |= {path.name for path in self._directory.glob("*.safetensors")}
         self.prune()
 
     @property
     def _files_of_models(self) -> set[str]:
         best = self._index.best_model
-        return {entry.file for entry in self._index.models.values()} | ({best["file"]} if best else set())
+        return {entry.file for entry in self._index.models.values()} | (
+            {best["file"]} if best else set()
+        )
 
     def _is_own(self, name: str) -> bool:
         """Whether a file may be removed: one that this study wrote, in its own directory."""
@@ -315,7 +351,9 @@ class Checkpoints:
                 self._directory.mkdir()
                 flush(self._directory.parent)
         self._index.next += 1
-        while (path := self._directory / f"{what}-{self._index.next}.safetensors").is_symlink() or path.exists():
+        while (
+            path := self._directory / f"{what}-{self._index.next}.safetensors"
+        ).is_symlink() or path.exists():
             self._index.next += 1
         with explained(path):
             network_files.write(path, networks)
@@ -329,14 +367,22 @@ def _parsed(stored: Json | None, directory: Path) -> Index:
     try:
         told = dict(stored)
         models = told.get("models", {})
-        models = {number: {"file": one} if isinstance(one, str) else one for number, one in models.items()}
+        models = {
+            number: {"file": one} if isinstance(one, str) else one for number, one in models.items()
+        }
         if best := told.get("best"):  # as it was written when the best trial alone was kept
             models[best["trial"]] = {"file": best["file"]}
         if model := told.get("best_model"):
-            told["best_model"] = {"key": "", **model, "trial": int(model["trial"]), "file": str(model["file"])}
+            told["best_model"] = {
+                "key": "",
+                **model,
+                "trial": int(model["trial"]),
+                "file": str(model["file"]),
+            }
         return _INDEX.validate_python({**told, "models": models})
     except (ValidationError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise UnreadableStudy(
-            f"which files in {directory} are valid cannot be read ({' '.join(str(error).split())[:200]}); "
+            f"which files in {directory} are valid cannot be read "
+            f"({' '.join(str(error).split())[:200]}); "
             f"to see what can be repaired: {command_line('doctor', directory.parent)}"
         ) from error

@@ -1,4 +1,6 @@
-"""The single things that are looked at in a study's directory; `paceline.study.doctor` puts them together."""
+"""The single things that are looked at in a study's directory; `paceline.study.doctor` puts them
+together.
+"""
 
 import platform
 from collections.abc import Iterator, Mapping
@@ -56,7 +58,8 @@ class Contents:
         values: the current values that can be read.
         bad_values: names of those that cannot.
         is_newer: whether a newer version wrote the study; nothing more is known then.
-        had_events, had_trials: how many there were, as far as that can still be seen, where some cannot be read.
+        had_events, had_trials: how many there were, as far as that can still be seen, where some
+            cannot be read.
     """
 
     directory: Path
@@ -76,7 +79,9 @@ class Contents:
 
     @property
     def sees_the_end(self) -> bool:
-        """Whether later events than the first that cannot be used are seen, so that it is known how many there were."""
+        """Whether later events than the first that cannot be used are seen, so that it is known how
+        many there were.
+        """
         return self.had_events > self.num_events
 
     @property
@@ -122,7 +127,9 @@ def read(directory: Path) -> Contents:
 
 
 def _beside_events(directory: Path) -> tuple[dict[str, Json], list[str], list[str]]:
-    """The current values, the names of those that cannot be read, and what SQLite finds wrong with the file."""
+    """The current values, the names of those that cannot be read, and what SQLite finds wrong with
+    the file.
+    """
     values: dict[str, Json] = {}
     bad, faults = ["all"], []
     try:
@@ -147,26 +154,47 @@ def database(known: Contents) -> Iterator[Finding]:
     results = results_in(known.directory)
     if not known.num_events and known.why in ("", _EMPTY) and results:
         text = f"{DATABASE} is empty, though results lie beside it ({', '.join(results)}): it was damaged."
-        yield Finding("wrong", text, f"Restore it from a copy, together with {LOG} where there is one.")
+        yield Finding(
+            "wrong", text, f"Restore it from a copy, together with {LOG} where there is one."
+        )
     elif known.why == _EMPTY:
         text = f"{DATABASE} is empty: it was damaged, or the study was stopped before it stored anything."
         yield Finding("wrong", text, "Restore it from a copy, or run again what was to begin it.")
     elif known.why and not known.num_events:
-        yield Finding("wrong", f"{DATABASE} cannot be read ({known.why}).", "Restore it from a copy.")
+        yield Finding(
+            "wrong", f"{DATABASE} cannot be read ({known.why}).", "Restore it from a copy."
+        )
     elif known.why:
-        first = f"{known.num_events:,} of {known.had_events:,} events" if known.sees_the_end else count
+        first = (
+            f"{known.num_events:,} of {known.had_events:,} events" if known.sees_the_end else count
+        )
         trials = f"{len(known.folded.record.trials):,}"
-        left = f"{trials} of {known.had_trials:,} trials" if known.sees_the_end else f"{trials} trials that can be seen"
+        left = (
+            f"{trials} of {known.had_trials:,} trials"
+            if known.sees_the_end
+            else f"{trials} trials that can be seen"
+        )
         text = f"{DATABASE} is damaged after the first {first} ({known.why}): {left} would be left by a repair."
         yield Finding("wrong", text)
     elif known.faults:
-        yield Finding("wrong", f"{DATABASE} is damaged ({'; '.join(known.faults)}), but all {count} can be read.")
+        yield Finding(
+            "wrong",
+            f"{DATABASE} is damaged ({'; '.join(known.faults)}), but all {count} can be read.",
+        )
     elif known.num_events:
-        yield Finding("fine", f"{DATABASE} is whole: {count}, {len(known.folded.record.trials):,} trials.")
+        yield Finding(
+            "fine", f"{DATABASE} is whole: {count}, {len(known.folded.record.trials):,} trials."
+        )
     else:
-        yield Finding("note", "The study was stopped before it stored anything.", "Run again what was to begin it.")
+        yield Finding(
+            "note",
+            "The study was stopped before it stored anything.",
+            "Run again what was to begin it.",
+        )
     if known.bad_values and not (known.why and not known.num_events):
-        yield Finding("wrong", f"Current values in {DATABASE} cannot be read: {', '.join(known.bad_values)}.")
+        yield Finding(
+            "wrong", f"Current values in {DATABASE} cannot be read: {', '.join(known.bad_values)}."
+        )
 
 
 def writer(known: Contents) -> Iterator[Finding]:
@@ -175,15 +203,25 @@ def writer(known: Contents) -> Iterator[Finding]:
     if process is not None and ended is None and not known.why:
         yield Finding("note", f"It is being written by process {process}.")
     elif ended is not None and ended.reason == REPAIRED:
-        yield Finding("note", "It was repaired, and has not ended.", f"Go on with it: {known.go_on}")
+        yield Finding(
+            "note", "It was repaired, and has not ended.", f"Go on with it: {known.go_on}"
+        )
     elif ended is None and known.folded.record.created is not None and not known.why:
-        yield Finding("note", "Its last process died; what was measured is kept.", f"Go on with it: {known.go_on}")
+        yield Finding(
+            "note",
+            "Its last process died; what was measured is kept.",
+            f"Go on with it: {known.go_on}",
+        )
 
 
 def log(known: Contents) -> Iterator[Finding]:
-    """Whether the database is one file: not while it is written, nor where its last writer could not see to it."""
+    """Whether the database is one file: not while it is written, nor where its last writer could
+    not see to it.
+    """
     path = known.directory / LOG
-    is_written = known.folded.record.ended is None and process_of(known.values.get("writer")) is not None
+    is_written = (
+        known.folded.record.ended is None and process_of(known.values.get("writer")) is not None
+    )
     if not is_written and path.is_file() and path.stat().st_size:
         text = f"{LOG} belongs to the study: to copy it, copy both it and {DATABASE}."
         yield Finding("note", text, "The next session puts them together.")
@@ -200,21 +238,29 @@ def kept_snapshot(known: Contents) -> Iterator[Finding]:
     finally:
         store.close()
     if found is not None and snapshot.load(found.body) is None:
-        yield Finding("note", "Its snapshot is of another version; the next session writes a new one.")
+        yield Finding(
+            "note", "Its snapshot is of another version; the next session writes a new one."
+        )
 
 
 def checkpoints(known: Contents) -> Iterator[Finding]:
-    """Whether every network that the study says it keeps is there and is the one that was stored."""
+    """Whether every network that the study says it keeps is there and is the one that was
+    stored.
+    """
     record, folder = known.folded.record, known.directory / CHECKPOINTS
     if "checkpoints" not in known.values or not known.num_events:
         return
     try:
-        kept = Checkpoints(folder, known.values["checkpoints"], lambda number: key_of(record.trials[number]))
+        kept = Checkpoints(
+            folder, known.values["checkpoints"], lambda number: key_of(record.trials[number])
+        )
     except PacelineError as error:
         yield Finding("wrong", str(error))
         return
     count = 0
-    for whose, fix, load in kept.checks(record, is_in_file=not fault_of(known.directory / MODEL, known.best_model)):
+    for whose, fix, load in kept.checks(
+        record, is_in_file=not fault_of(known.directory / MODEL, known.best_model)
+    ):
         try:
             load()
             count += 1
@@ -232,24 +278,34 @@ def best_model(known: Contents) -> Iterator[Finding]:
         return
     if fault := fault_of(path, stored):
         away = "" if path.is_file() or not path.exists() else "Move it away. "
-        yield Finding("wrong", f"{MODEL} {fault}.", f"{away}It is written again when the study goes on: {known.go_on}")
+        yield Finding(
+            "wrong",
+            f"{MODEL} {fault}.",
+            f"{away}It is written again when the study goes on: {known.go_on}",
+        )
         return
     from paceline.study.loading import load_file
 
     try:
         load_file(path)
         is_same = stored is not None and "crc32" in stored.get("keras", {})
-        yield Finding("fine", f"{MODEL} {'is as it was stored, and loads' if is_same else 'loads'}.")
+        yield Finding(
+            "fine", f"{MODEL} {'is as it was stored, and loads' if is_same else 'loads'}."
+        )
     except InvalidInput as error:
         by_weights = "The weights are among the checkpoints as well: study.best_model(build=build)"
-        yield Finding("note" if stored else "wrong", f"{error.passed}.", by_weights if stored else "")
+        yield Finding(
+            "note" if stored else "wrong", f"{error.passed}.", by_weights if stored else ""
+        )
 
 
 def unfinished(known: Contents) -> Iterator[Finding]:
     """What a process that was killed left half-written."""
     if found := leftovers(known.directory):
         names = ", ".join(folder.name for folder in found)
-        yield Finding("note", f"A process that was killed left {names}; the next session removes that.")
+        yield Finding(
+            "note", f"A process that was killed left {names}; the next session removes that."
+        )
 
 
 def versions(known: Contents) -> Iterator[Finding]:

@@ -1,4 +1,6 @@
-"""What follows a search, and how often each of its configurations is trained: asked for, and checked."""
+"""What follows a search, and how often each of its configurations is trained: asked for, and
+checked.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,8 +24,10 @@ class Closing:
     Attributes:
         pairs: fresh pairs of seed and split on which each finalist trains; 0 for no final.
         is_automatic: whether the number of finalists follows from how much the search trained.
-        prefer: which of the tied finalists wins: the ``"small"`` one, the ``"fast"`` one, or None for the best mean.
-        refit: whether the model is trained anew on training and validation part together; None: where a final was held.
+        prefer: which of the tied finalists wins: the ``"small"`` one, the ``"fast"`` one, or None
+            for the best mean.
+        refit: whether the model is trained anew on training and validation part together; None:
+            where a final was held.
     """
 
     pairs: int = 0
@@ -45,7 +49,9 @@ class Closing:
         if final is None or (isinstance(final, bool | np.bool_) and not final):
             return cls(0, False, prefer, refit)
         if isinstance(final, str) and final.strip().lower() in _NAMED:
-            return cls(_NAMED[final.strip().lower()], final.strip().lower() == "auto", prefer, refit)
+            return cls(
+                _NAMED[final.strip().lower()], final.strip().lower() == "auto", prefer, refit
+            )
         also = " (fresh trainings of each finalist), 'auto', 'strict' or False"
         return cls(whole_number("final", final, 2, also=also), False, prefer, refit)
 
@@ -93,5 +99,7 @@ class Replication:
 
     def to_json(self) -> dict[str, Json]:
         """For the record; a splitter is told by its name and settings."""
-        folds = self.folds if self.folds is None or isinstance(self.folds, int) else name_of(self.folds)
+        folds = (
+            self.folds if self.folds is None or isinstance(self.folds, int) else name_of(self.folds)
+        )
         return {"repeats": self.repeats, "folds": folds}

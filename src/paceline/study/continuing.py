@@ -1,4 +1,6 @@
-"""Going on with a study: what its directory holds, and what of it may differ from what is asked for now."""
+"""Going on with a study: what its directory holds, and what of it may differ from what is asked for
+now.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,14 +67,16 @@ class Existing:
         """The study of a directory, to be gone on with.
 
         Raises:
-            InvalidInput: there is none, or the process that made it was stopped before it stored anything.
+            InvalidInput: there is none, or the process that made it was stopped before it stored
+                anything.
         """
         found = cls.read(directory)
         if found.record.created is None:
             raise InvalidInput(
-                f"study {directory} was stopped before it stored anything", expected="a study that has begun",
+                f"study {directory} was stopped before it stored anything",
+                expected="a study that has begun",
                 fix="Run again what was to begin it.",
-            )  # fmt: skip
+            )
         return found
 
     @property
@@ -100,14 +104,19 @@ class Existing:
         """Its strategy in its last state, without the configurations that were to come first.
 
         Args:
-            searches: False where it is not to be asked: one that is not known here is then carried along as it is.
+            searches: False where it is not to be asked: one that is not known here is then carried
+                along as it is.
 
         Raises:
             InvalidInput: its class is not known here.
         """
         state = self.state or self.settings.get("strategy")
         try:
-            return create(str(self.settings["search"]), self.seed) if state is None else restore(base_state(state))
+            return (
+                create(str(self.settings["search"]), self.seed)
+                if state is None
+                else restore(base_state(state))
+            )
         except InvalidInput as error:
             if not searches and state is not None:
                 return UnknownStrategy(base_state(state))
@@ -128,7 +137,9 @@ class Existing:
             raise self._pass_again("schedule", error) from None
 
     def _pass_again(self, what: str, error: InvalidInput) -> InvalidInput:
-        return InvalidInput(f"study {self.directory}: {error.passed}", expected=f"that {what} again", fix=error.fix)
+        return InvalidInput(
+            f"study {self.directory}: {error.passed}", expected=f"that {what} again", fix=error.fix
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,8 +189,11 @@ class UnknownSchedule(Schedule):
         return dict(self.state)
 
 
-def going_on(mine: StudyCreated, record: Record, state: Mapping[str, Any] | None, directory: Path) -> list[Event]:
-    """What has to be recorded when a study goes on as it is asked for now; the space is compared elsewhere.
+def going_on(
+    mine: StudyCreated, record: Record, state: Mapping[str, Any] | None, directory: Path
+) -> list[Event]:
+    """What has to be recorded when a study goes on as it is asked for now; the space is compared
+    elsewhere.
 
     Args:
         mine: the first event that the study would have if it began now.
@@ -196,10 +210,18 @@ def going_on(mine: StudyCreated, record: Record, state: Mapping[str, Any] | None
     fix = settings.another_directory(directory)
     kinds = [_KINDS.get(str(one.data.get("kind")), "a network") for one in (mine, was)]
     if kinds[0] != kinds[1]:
-        raise StudyMismatch(f"this is a study of {kinds[0]}", expected=f"one of {kinds[1]}, as in {directory}", fix=fix)
+        raise StudyMismatch(
+            f"this is a study of {kinds[0]}",
+            expected=f"one of {kinds[1]}, as in {directory}",
+            fix=fix,
+        )
     if dict(was.objective) != dict(mine.objective):
-        is_now, before = (f"{one['metric']} ({one['direction']})" for one in (mine.objective, was.objective))
-        raise StudyMismatch(f"objective is {is_now}", expected=f"{before}, as in {directory}", fix=fix)
+        is_now, before = (
+            f"{one['metric']} ({one['direction']})" for one in (mine.objective, was.objective)
+        )
+        raise StudyMismatch(
+            f"objective is {is_now}", expected=f"{before}, as in {directory}", fix=fix
+        )
     had = dict(record.settings)
     if "strategy" not in had and state is not None:  # of a study that stored no more than the name
         had["strategy"] = {"strategy": base_state(state)["strategy"]}
@@ -207,7 +229,9 @@ def going_on(mine: StudyCreated, record: Record, state: Mapping[str, Any] | None
     if was.data["fingerprint"] != mine.data["fingerprint"]:
         expected = f"the data set of {directory}: {was.data['name']}, split with seed {was.settings['seed']}"
         raise StudyMismatch(
-            f"data is {mine.data['name']} with other contents or another split", expected=expected, fix=fix
+            f"data is {mine.data['name']} with other contents or another split",
+            expected=expected,
+            fix=fix,
         )
     if not changed:
         return []

@@ -1,4 +1,5 @@
-"""What a trial will cost: so that of two proposals that are nearly as good, the one whose program is there wins.
+"""What a trial will cost: so that of two proposals that are nearly as good, the one whose program
+is there wins.
 
 | symbol | meaning |
 | --- | --- |
@@ -14,9 +15,10 @@ from paceline.core import Configuration, Trial
 from paceline.core.events import ProgramCompiled
 from paceline.study.task import Task
 
-# In numbers learnt, and in those times steps: what a step costs beside its network, and what compiling a program costs.
-# A core of a CPU does about 2.5e8 of them in a second, and compiles a network of a few layers in four. They only have
-# to be right to a factor of a few: the cost decides between proposals that are nearly equal.
+# In numbers learnt, and in those times steps: what a step costs beside its network, and what
+# compiling a program costs. A core of a CPU does about 2.5e8 of them in a second, and compiles a
+# network of a few layers in four. They only have to be right to a factor of a few: the cost decides
+# between proposals that are nearly equal.
 STEP, COMPILING = 5_000, 1e9
 _ROWS, _BATCH = 10_000, 32  # where they are not recorded
 
@@ -25,7 +27,8 @@ _ROWS, _BATCH = 10_000, 32  # where they are not recorded
 class Costs:
     """Predicts what a full training costs, compiling included.
 
-    In an ordered study from counts alone: what is compared must not depend on the clock. Else in seconds as measured.
+    In an ordered study from counts alone: what is compared must not depend on the clock. Else in
+        seconds as measured.
 
     Attributes:
         task: the study.
@@ -33,7 +36,8 @@ class Costs:
         sizes: parameters of the networks seen so far, by structure.
         seconds: seconds of an epoch as measured, by structure; empty in an ordered study.
         compiling: what a new program costs, in the same unit.
-        left: seconds that the search has left; None where time does not limit it, or must not decide.
+        left: seconds that the search has left; None where time does not limit it, or must not
+            decide.
     """
 
     task: Task
@@ -45,7 +49,11 @@ class Costs:
 
     @classmethod
     def of(
-        cls, trials: Sequence[Trial], compilations: Sequence[ProgramCompiled], task: Task, left: float | None
+        cls,
+        trials: Sequence[Trial],
+        compilations: Sequence[ProgramCompiled],
+        task: Task,
+        left: float | None,
     ) -> "Costs | None":
         """What these trials teach; None while they teach nothing, or where all programs are one."""
         sizes: dict[object, float] = {}
@@ -61,11 +69,22 @@ class Costs:
             return None
         if task.ordered:
             return cls(task, asked, sizes, {}, COMPILING)
-        compiling = statistics.fmean(event.seconds for event in compilations) if compilations else 0.0
-        return cls(task, asked, sizes, {s: statistics.median(found) for s, found in seconds.items()}, compiling, left)
+        compiling = (
+            statistics.fmean(event.seconds for event in compilations) if compilations else 0.0
+        )
+        return cls(
+            task,
+            asked,
+            sizes,
+            {s: statistics.median(found) for s, found in seconds.items()},
+            compiling,
+            left,
+        )
 
     def __call__(self, config: Configuration) -> float:
-        """The cost of a configuration, above 0; infinity for a new program that the time left does not repay."""
+        """The cost of a configuration, above 0; infinity for a new program that the time left does
+        not repay.
+        """
         structure = self.task.structure(config)
         new = 0.0 if structure in self.asked else self.compiling
         epochs = self.task.epochs(config)

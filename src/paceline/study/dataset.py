@@ -1,12 +1,15 @@
-"""The data of a study: loaded, divided, prepared, and brought together with the networks that are to learn them.
+"""The data of a study: loaded, divided, prepared, and brought together with the networks that are
+to learn them.
 
 One rule holds for all forms of data; `paceline.data.split` says it for inputs. Besides:
 
-- classes that are whole numbers stay as they are where the network has an output for each of them, and are numbered
-  from 0 where not;
-- a regression target far from 0 ± 1 is scaled for training, and measured in its own unit (`paceline.train.target`).
+- classes that are whole numbers stay as they are where the network has an output for each of them,
+  and are numbered from 0 where not;
+- a regression target far from 0 ± 1 is scaled for training, and measured in its own unit
+  (`paceline.train.target`).
 
-What was decided is kept in the record, so that a study that goes on, and every model that it hands out, has the same.
+What was decided is kept in the record, so that a study that goes on, and every model that it hands
+out, has the same.
 """
 
 import math
@@ -37,7 +40,8 @@ class StudyData:
 
     Attributes:
         parts: the data, divided and prepared.
-        request: what was asked for; its build function and class weights are those that go with the data.
+        request: what was asked for; its build function and class weights are those that go with the
+            data.
         notes: what was done, in sentences.
         preparation: the same for the record; None for streams and for studies that recorded none.
     """
@@ -49,7 +53,9 @@ class StudyData:
 
 
 def rule_of(recorded: Mapping[str, Json] | None) -> int:
-    """The rule by which a study's data are prepared, by what it recorded of them; None where it is to begin."""
+    """The rule by which a study's data are prepared, by what it recorded of them; None where it is
+    to begin.
+    """
     if recorded is None:
         return RULE
     kept = recorded.get("preparation")
@@ -57,7 +63,9 @@ def rule_of(recorded: Mapping[str, Json] | None) -> int:
 
 
 def load_data(data: Any, options: Mapping[str, Any], seed: int, rule: int) -> Dataset | Stream:
-    """The data set, with the data options that a user passed. Raises what `paceline.data.load` raises."""
+    """The data set, with the data options that a user passed. Raises what `paceline.data.load`
+    raises.
+    """
     of_load = {name: value for name, value in options.items() if name not in _OF_SPLIT}
     found: Dataset | Stream = load(data, seed=seed, **of_load, _rule=rule)
     return found
@@ -76,17 +84,23 @@ def study_data(request: Request, seed: int) -> StudyData:
     rule = rule_of(request.recorded)
     dataset = load_data(request.data, request.data_options, seed, rule)
     if isinstance(dataset, Stream):
-        request = replace(request, class_weight=weights.of_stream(weights.plain(request.class_weight)))
+        request = replace(
+            request, class_weight=weights.of_stream(weights.plain(request.class_weight))
+        )
         parts = stream_parts(dataset, request)
         return StudyData(parts, request, (*dataset.notes, *parts.notes))
     kept = None if request.recorded is None else request.recorded.get("preparation")
     probe = _Probe(request, seed)
     dataset, told = (dataset, ()) if rule < RULE else _with_classes(dataset, probe, kept)
     divided = split(
-        dataset, validation=request.validation, seed=seed, shuffle=request.data_options.get("shuffle", True),
-        batch_rows=_batch_rows(request), _how=_how(dataset, request, rule),
+        dataset,
+        validation=request.validation,
+        seed=seed,
+        shuffle=request.data_options.get("shuffle", True),
+        batch_rows=_batch_rows(request),
+        _how=_how(dataset, request, rule),
         keep_groups=request.replication.folds is None,  # else the folds do
-    )  # fmt: skip
+    )
     notes = (*dataset.notes, *told, *divided.notes)
     request = replace(request, class_weight=_class_weight(request, divided, rule))
     if rule < RULE:
@@ -95,8 +109,12 @@ def study_data(request: Request, seed: int) -> StudyData:
     notes = (*notes, *told)
     own = None if divided.preparation is None else probe.own_method
     if own is not None:
-        notes = (*notes, f"The preparation is not part of the models, which have a {own} of their own: their rows are "
-                 "those that study.prepare(x) gives.")  # fmt: skip
+        notes = (
+            *notes,
+            f"The preparation is not part of the models, which have a {own} of their own: their "
+            f"rows are "
+            "those that study.prepare(x) gives.",
+        )
     preparation = _to_json(divided, scale, always, own is None)
     request = replace(request, build=build_for_target(request.build, preparation))
     return StudyData(divided, request, notes, preparation)
@@ -126,16 +144,21 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
         x: rows as they were passed to the study: a data frame of the table's columns, or arrays.
 
     Raises:
-        InvalidInput: they do not fit the study's data, or the study did not record what was done to these.
+        InvalidInput: they do not fit the study's data, or the study did not record what was done to
+            these.
     """
     if preparation is None:
         raise InvalidInput(
-            "the study did not record how its data were prepared", expected="one of data in memory or in files",
-            fix="Of a study written by an earlier version: paceline.data.prepare(paceline.data.split(...), x).",
-        )  # fmt: skip
+            "the study did not record how its data were prepared",
+            expected="one of data in memory or in files",
+            fix="Of a study written by an earlier version: "
+            "paceline.data.prepare(paceline.data.split(...), x).",
+        )
     columns = [Column.from_json(column) for column in preparation["columns"]]
     if columns and not arrays.is_frame(x):
-        raise InvalidInput("the study's data are a table and x is not", expected="a data frame of its columns")
+        raise InvalidInput(
+            "the study's data are a table and x is not", expected="a data frame of its columns"
+        )
     if columns:
         rows: Any = tables.to_matrix(tables.named(x, "x"), columns, "x").astype(np.float32)
     else:
@@ -145,9 +168,11 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
 
 
 def about_model(preparation: Mapping[str, Json]) -> dict[str, Json]:
-    """What a study's model takes and what its outputs are, for a person who has nothing but the file.
+    """What a study's model takes and what its outputs are, for a person who has nothing but the
+    file.
 
-    ``row`` has an entry for each number of a table's row, in their order; ``classes`` one for each output.
+    ``row`` has an entry for each number of a table's row, in their order; ``classes`` one for each
+    output.
     """
     row: list[Json] = []
     for column in map(Column.from_json, preparation["columns"]):
@@ -155,12 +180,18 @@ def about_model(preparation: Mapping[str, Json]) -> dict[str, Json]:
             row.append({"column": column.name, "number of": list(column.categories)})
         else:
             is_date = column.form is not None and column.form.date
-            row.append({"column": column.name, "number": "days since 1970" if is_date else "as it is"})
-    prepared = {} if preparation["in_model"] else {"note": "rows have to be prepared: study.prepare(x)"}
+            row.append(
+                {"column": column.name, "number": "days since 1970" if is_date else "as it is"}
+            )
+    prepared = (
+        {} if preparation["in_model"] else {"note": "rows have to be prepared: study.prepare(x)"}
+    )
     return {"row": row or None, "classes": preparation["classes"], **prepared}
 
 
-def _to_json(parts: Split, scale: TargetScale | None, always: bool, in_model: bool) -> Mapping[str, Json]:
+def _to_json(
+    parts: Split, scale: TargetScale | None, always: bool, in_model: bool
+) -> Mapping[str, Json]:
     dataset = parts.dataset
     return {
         "rule": RULE,
@@ -176,7 +207,11 @@ def _to_json(parts: Split, scale: TargetScale | None, always: bool, in_model: bo
 
 def _classes(dataset: Dataset) -> list[Json]:
     """The classes in the order of their numbers, as plain types; whole numbers as texts."""
-    return [False, True] if dataset.are_bools and dataset.num_classes == 2 else list(dataset.class_names)
+    return (
+        [False, True]
+        if dataset.are_bools and dataset.num_classes == 2
+        else list(dataset.class_names)
+    )
 
 
 @dataclass
@@ -210,7 +245,9 @@ class _Probe:
 
 
 def _how(dataset: Dataset, request: Request, rule: int) -> How:
-    """Whose numbers are shifted and scaled: those of tables, and for a built-in network those of arrays too."""
+    """Whose numbers are shifted and scaled: those of tables, and for a built-in network those of
+    arrays too.
+    """
     given = request.data_options.get("standardize")
     if given is not None:
         return "all" if checks.flag("standardize", given, also=", or nothing") else "none"
@@ -230,19 +267,27 @@ def _batch_rows(request: Request) -> int:
 
 def _class_weight(request: Request, parts: Split, rule: int) -> dict[int, float] | None:
     given = weights.plain(request.class_weight)
-    if rule < RULE and isinstance(given, Mapping):  # they went by the number that a class has in the targets
+    if rule < RULE and isinstance(
+        given, Mapping
+    ):  # they went by the number that a class has in the targets
         return {int(number): weight for number, weight in given.items()}
     return weights.by_number(given, parts.dataset, parts.y_train)
 
 
-def _with_classes(dataset: Dataset, probe: _Probe, kept: Mapping[str, Json] | None) -> tuple[Dataset, tuple[str, ...]]:
-    """Classes that are whole numbers as they are, where the network has an output for each of them."""
+def _with_classes(
+    dataset: Dataset, probe: _Probe, kept: Mapping[str, Json] | None
+) -> tuple[Dataset, tuple[str, ...]]:
+    """Classes that are whole numbers as they are, where the network has an output for each of
+    them.
+    """
     if not dataset.class_values or probe.is_built_in:
         return dataset, ()
     width = _kept_width(kept) if kept is not None else _num_outputs(dataset, probe)
     if width is None or width <= max(dataset.class_values):
         return dataset, ()
-    listed = ", ".join(map(str, dataset.class_values[:10])) + (", ..." if len(dataset.class_values) > 10 else "")
+    listed = ", ".join(map(str, dataset.class_values[:10])) + (
+        ", ..." if len(dataset.class_values) > 10 else ""
+    )
     note = f"Classes {listed} stay as they are: the network has {width} outputs."
     return targets.keep_values(dataset, width), (note,)
 
@@ -273,7 +318,11 @@ def _target_scale(
     given = None if given is None else checks.flag("scale_target", given, also=", or nothing")
     if kept is not None:
         known = kept.get("target")
-        return (None, False, ()) if known is None else (TargetScale.from_json(known), known["always"], ())
+        return (
+            (None, False, ())
+            if known is None
+            else (TargetScale.from_json(known), known["always"], ())
+        )
     name = parts.dataset.target_name
     scale = targets.scale_of(parts.y_train) if parts.dataset.task == "regression" else None
     if scale is None and given:
@@ -284,20 +333,24 @@ def _target_scale(
     if scale is None or given is False or not (given or targets.is_far(scale)):
         return None, False, ()
     found = _goes_with(parts, probe, scale, given is True)
-    about = f"The target {name} (mean {_told(scale.shift)}, standard deviation {_told(scale.scale)})"
+    about = (
+        f"The target {name} (mean {_told(scale.shift)}, standard deviation {_told(scale.scale)})"
+    )
     if isinstance(found, str):
         note = f"{about} lies far from 0 ± 1 and is learnt as it is: {found}. scale_target=True scales it all the same."
         return None, False, (note,) if found else ()
     moved = f"(y - {_told(found.shift)})" if np.any(found.shift) else "y"
     note = (
-        f"{about} is learnt as {moved} / {_told(found.scale)}; scores, metrics and the model are in its own unit. "
+        f"{about} is learnt as {moved} / {_told(found.scale)}; scores, metrics and the model are "
+        f"in its own unit. "
         "Whoever trains one of the configurations elsewhere has to scale it alike."
     )
     return found, given is True, (note,)
 
 
 def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) -> TargetScale | str:
-    """The scale with which the default configuration learns the target, or why it does not, in a few words.
+    """The scale with which the default configuration learns the target, or why it does not, in a
+    few words.
 
     Raises:
         InvalidInput: it cannot and is to do so always.
@@ -308,15 +361,25 @@ def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) ->
     if model is None:
         return ""
     rows = np.arange(min(_PROBED_ROWS, len(parts.y_train)))
-    x, y, own = take(parts.x_train, rows), parts.y_train[rows], target.Scale(scale.shift, scale.scale)
+    x, y, own = (
+        take(parts.x_train, rows),
+        parts.y_train[rows],
+        target.Scale(scale.shift, scale.scale),
+    )
     try:
         reason = target.cannot_scale(model, x, y)
         found = reason or own if always else target.scale_for(model, own, x, y)
     except Exception:  # it does not go with these inputs: discovery says so
         return ""
     if always and reason:
-        raise InvalidInput(f"scale_target is True and {reason}", expected="a model that can learn a scaled target")
-    return found if isinstance(found, str) else TargetScale(np.asarray(found.shift), np.asarray(found.scale))
+        raise InvalidInput(
+            f"scale_target is True and {reason}", expected="a model that can learn a scaled target"
+        )
+    return (
+        found
+        if isinstance(found, str)
+        else TargetScale(np.asarray(found.shift), np.asarray(found.scale))
+    )
 
 
 def _told(numbers: Any) -> str:

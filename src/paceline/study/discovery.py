@@ -46,7 +46,8 @@ def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> D
     def build(hp: HyperParameters) -> None:
         nonlocal reads_epochs
         try:
-            # the first is held against the data below, with better words where the two do not go together
+            # the first is held against the data below, with better words where the two do not go
+            # together
             model = build_model(request.build, hp, seed, (lambda: batch) if outlines else None)
             reads_epochs |= "epochs" in hp.used
             if not outlines:
@@ -65,7 +66,8 @@ def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> D
     errors = [o.error for o in found.observations if o.error is not None]
     if len(errors) == len(found.observations):
         raise InvalidInput(
-            f"build(hp) raised for every configuration tried; the first time: {last_line(errors[0])}",
+            f"build(hp) raised for every configuration tried; the first time: "
+            f"{last_line(errors[0])}",
             expected="a build(hp) that works at least for the default values",
         )
     if not any(h.num_values != 1 for h in found.space):
@@ -82,7 +84,10 @@ def inferred_notes(found: Discovery) -> list[str]:
     for name, conditions in found.inferred:
         variants = found.space.variants(name)
         if len(variants) == 1:
-            notes.append(f"{name} matters only where {' and '.join(map(str, conditions))}, as the builds show.")
+            notes.append(
+                f"{name} matters only where {' and '.join(map(str, conditions))}, as the builds "
+                f"show."
+            )
     for name in found.space.names:
         variants = found.space.variants(name)
         if len(variants) > 1:
@@ -107,7 +112,11 @@ def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -
     from paceline.train.stream import feed_of
     from paceline.train.trace import CannotTrace, measured, trace
 
-    feed = feed_of(training_data(parts, request.class_weight), request.batch_size or 32, request.validation_batch_size)
+    feed = feed_of(
+        training_data(parts, request.class_weight),
+        request.batch_size or 32,
+        request.validation_batch_size,
+    )
     metric = request.objective.metric
     try:
         shapes = measured(model, feed, metric)
@@ -118,6 +127,8 @@ def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -
 
 
 def _targets(parts: Split | StreamParts) -> Any:
-    """Every target outside the test part, where it is one array; None where it is not or they are not all known."""
+    """Every target outside the test part, where it is one array; None where it is not or they are
+    not all known.
+    """
     targets = parts.dataset.y if isinstance(parts, Split) else None
     return targets if hasattr(targets, "shape") else None

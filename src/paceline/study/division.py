@@ -1,8 +1,10 @@
-"""How the rows of a study are divided into training and validation part: in the search, and for fresh trainings.
+"""How the rows of a study are divided into training and validation part: in the search, and for
+fresh trainings.
 
-Fresh trainings (the final, the ablation) are of the study's own kind of division. Where the search drew rows or folds,
-others are drawn under a seed of each pair; groups stay together. Where nothing can be drawn without breaking what was
-asked for (validation data that were given, time, blocks), they have fresh seeds on what the search had, and it is said.
+Fresh trainings (the final, the ablation) are of the study's own kind of division. Where the search
+drew rows or folds, others are drawn under a seed of each pair; groups stay together. Where nothing
+can be drawn without breaking what was asked for (validation data that were given, time, blocks),
+they have fresh seeds on what the search had, and it is said.
 """
 
 import statistics
@@ -35,14 +37,19 @@ class Division:
 
     @cached_property
     def of_search(self) -> tuple[tuple[int, ...], tuple[Parts, ...] | None]:
-        """Seed of each training of a configuration, and the rows that it trains on; None: the study's own split."""
+        """Seed of each training of a configuration, and the rows that it trains on; None: the
+        study's own split.
+        """
         seeds = (self.seed, *seeds_of(self.seed, REPEATS, self.replication.repeats - 1))
         if not isinstance(self.parts, Split):
             return seeds, None
         if self.replication.folds is None:
             others = fresh_parts(self.parts, seeds[1:])
             own = self.parts.val_rows
-            return seeds, None if others is None or own is None else ((self.parts.train_rows, own), *others)
+            return seeds, None if others is None or own is None else (
+                (self.parts.train_rows, own),
+                *others,
+            )
         of_folds = seeds_of(self.seed, FOLDS, self.replication.repeats)
         drawn = repeated_folds(self.parts, self.replication.folds, of_folds)
         return tuple(seed for seed, own in zip(seeds, drawn, strict=True) for _ in own), tuple(
@@ -62,7 +69,10 @@ class Division:
             return FreshSplits(Splits.SAME, 0.0, self._why_none())
         share = statistics.fmean(len(held_out) / len(train) for train, held_out in parts)
         return FreshSplits(
-            kind, share, self._why_none() if kind is Splits.SAME_FOLDS else "", *map(_sizes, (parts, own))
+            kind,
+            share,
+            self._why_none() if kind is Splits.SAME_FOLDS else "",
+            *map(_sizes, (parts, own)),
         )
 
     def _fresh(self, num_pairs: int) -> tuple[Splits, tuple[Parts, ...] | None]:
@@ -78,16 +88,23 @@ class Division:
         own = self.of_search[1] or ()
         first = own[: len(own) // self.replication.repeats]
         order = order_of(len(first))
-        return Splits.SAME_FOLDS, tuple(first[order[pair % len(order)]] for pair in range(num_pairs))
+        return Splits.SAME_FOLDS, tuple(
+            first[order[pair % len(order)]] for pair in range(num_pairs)
+        )
 
     def _why_none(self) -> str:
         """Why no others are drawn, where there might have been some."""
         folds = self.replication.folds
         if folds is None:
             return ""
-        fix = " With shuffle=True they can." if type(folds).__name__ in ("KFold", "StratifiedKFold") else ""
+        fix = (
+            " With shuffle=True they can."
+            if type(folds).__name__ in ("KFold", "StratifiedKFold")
+            else ""
+        )
         return (
-            f"No other folds can be drawn of {plain_name_of(folds)}, so the final trains on those of the search, "
+            f"No other folds can be drawn of {plain_name_of(folds)}, so the final trains on those "
+            f"of the search, "
             f"with fresh seeds.{fix}"
         )
 

@@ -1,7 +1,8 @@
-"""What is wrong with a study's directory, what to do about it, and the repair of what can be repaired.
+"""What is wrong with a study's directory, what to do about it, and the repair of what can be
+repaired.
 
-Looking changes nothing. A repair throws nothing away: a damaged database is kept under another name, beside a new one
-of all events before the first that cannot be used.
+Looking changes nothing. A repair throws nothing away: a damaged database is kept under another
+name, beside a new one of all events before the first that cannot be used.
 """
 
 from collections.abc import Mapping
@@ -67,7 +68,8 @@ def examine(directory: Path) -> Diagnosis:
 
 
 def repair(directory: Path) -> Diagnosis:
-    """Repairs what can be repaired; what was done comes first in the findings, then how the study is now.
+    """Repairs what can be repaired; what was done comes first in the findings, then how the study
+    is now.
 
     Raises:
         InvalidInput: there is no study.
@@ -77,7 +79,9 @@ def repair(directory: Path) -> Diagnosis:
     known, done = _contents(directory), []
     if _can_be_repaired(known):
         copy = salvage.rebuild(directory, known.num_events, _values_for(known), _events_for(known))
-        done.append(Finding("note", f"Repaired: {DATABASE} is a new one; the damaged one is {copy.name}."))
+        done.append(
+            Finding("note", f"Repaired: {DATABASE} is a new one; the damaged one is {copy.name}.")
+        )
         if known.why:
             done.append(Finding("note", _lost(known)))
     if found := leftovers(directory):
@@ -117,14 +121,21 @@ def _is_readable(known: Contents) -> bool:
 def _lost(known: Contents) -> str:
     """What is lost of a study by its damage, as a sentence."""
     if not known.sees_the_end:
-        return f"An unknown number of events after the first {known.num_events:,} could not be read."
-    events, trials = known.had_events - known.num_events, known.had_trials - len(known.folded.record.trials)
+        return (
+            f"An unknown number of events after the first {known.num_events:,} could not be read."
+        )
+    events, trials = (
+        known.had_events - known.num_events,
+        known.had_trials - len(known.folded.record.trials),
+    )
     which = f"{events:,} events after the first {known.num_events:,} could not be read"
     return f"{which}; {trials:,} of {known.had_trials:,} trials were lost."
 
 
 def _events_for(known: Contents) -> tuple[Event, ...]:
-    """What is added to the events that can be used, where others are lost: that they are, and an end to the session."""
+    """What is added to the events that can be used, where others are lost: that they are, and an
+    end to the session.
+    """
     if not known.why:
         return ()
     clock = known.folded.clock
@@ -134,8 +145,9 @@ def _events_for(known: Contents) -> tuple[Event, ...]:
 def _values_for(known: Contents) -> Mapping[str, Json]:
     """The current values that go with the events that can be used.
 
-    Where events are lost, the states of search and turns are of a later time: without them a session begins with what
-    the events say, and proposes nothing twice. Of the checkpoints those stay that are of trials as they stand.
+    Where events are lost, the states of search and turns are of a later time: without them a
+    session begins with what the events say, and proposes nothing twice. Of the checkpoints those
+    stay that are of trials as they stand.
     """
     if not known.why:
         return known.values
@@ -144,7 +156,9 @@ def _values_for(known: Contents) -> Mapping[str, Json]:
     if "checkpoints" in known.values:
         folder = known.directory / CHECKPOINTS
         try:
-            index = Checkpoints(folder, known.values["checkpoints"], lambda number: key_of(record.trials[number]))
+            index = Checkpoints(
+                folder, known.values["checkpoints"], lambda number: key_of(record.trials[number])
+            )
         except PacelineError:
             return kept
         index.forget_all_but(record)

@@ -1,4 +1,6 @@
-"""From a plan to whatever trains: the arrays as the engine takes them, and an executor for each purpose."""
+"""From a plan to whatever trains: the arrays as the engine takes them, and an executor for each
+purpose.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -55,9 +57,13 @@ class Engine:
         """How trials are trained."""
         request = self.request
         return Training(
-            request.objective, request.batch_size or 32, request.patience, request.keep, request.memory,
+            request.objective,
+            request.batch_size or 32,
+            request.patience,
+            request.keep,
+            request.memory,
             request.validation_batch_size,
-        )  # fmt: skip
+        )
 
     def check(self) -> None:
         """Makes sure that the data can be divided as was asked for.
@@ -67,7 +73,10 @@ class Engine:
         """
         folds = self.request.replication.folds
         if folds is not None and not isinstance(self.parts, Split):
-            raise InvalidInput(f"folds is {folds!r} and data is a stream", expected="no folds: a stream is not divided")
+            raise InvalidInput(
+                f"folds is {folds!r} and data is a stream",
+                expected="no folds: a stream is not divided",
+            )
         self.division.of_search  # noqa: B018 - dividing says what is wrong
 
     @cached_property
@@ -79,38 +88,53 @@ class Engine:
         """An executor of trials, each trained as often as was asked for.
 
         Args:
-            one_by_one: whether a model or a schedule decides what follows, so that networks come and go one by one.
+            one_by_one: whether a model or a schedule decides what follows, so that networks come
+                and go one by one.
         """
         replication = self.request.replication
         if replication.is_single:
-            # on a stream those that were asked for together stay together: each of its batches is loaded once for all
+            # on a stream those that were asked for together stay together: each of its batches is
+            # loaded once for all
             few = one_by_one and not isinstance(self.parts, StreamParts)
-            return self._executor(training_data(self.parts, self.request.class_weight), self.training, few)
+            return self._executor(
+                training_data(self.parts, self.request.class_weight), self.training, few
+            )
         from paceline.execute.repeated import RepeatedExecutor
 
         seeds, parts = self.division.of_search
-        return RepeatedExecutor(self._executor(self._data(parts), self.training, one_by_one), seeds, self.training)
+        return RepeatedExecutor(
+            self._executor(self._data(parts), self.training, one_by_one), seeds, self.training
+        )
 
     def for_final(self, num_pairs: int) -> Fresh:
         """An executor of finalists, with so many fresh pairs.
 
-        How long each trains was found by the search; no other epoch is looked at, so that the score that is reported
-        chose nothing.
+        How long each trains was found by the search; no other epoch is looked at, so that the score
+        that is reported chose nothing.
         """
         seeds = seeds_of(self.seed, FINAL, num_pairs)
         training = replace(self.training, patience=None, keep="last")
-        return Fresh(self._executor(self._data(self.division.fresh(num_pairs)), training, False), seeds)
+        return Fresh(
+            self._executor(self._data(self.division.fresh(num_pairs)), training, False), seeds
+        )
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
-        """The variables of a trial's network, trained anew on training and validation part; None if that failed."""
+        """The variables of a trial's network, trained anew on training and validation part; None if
+        that failed.
+        """
         if not isinstance(self.parts, Split):
             return None
-        training = Training(Objective.of("loss"), self.request.batch_size or 32, memory=self.request.memory)
-        executor = self._executor(everything(self.parts, self.request.class_weight), training, False)
+        training = Training(
+            Objective.of("loss"), self.request.batch_size or 32, memory=self.request.memory
+        )
+        executor = self._executor(
+            everything(self.parts, self.request.class_weight), training, False
+        )
         return _train_one(executor, Job(trial.number, trial.config, self.seed, epochs))[0]
 
     def retrain(self, trial: Trial) -> Leaves:
-        """The variables of a trial's network, trained again as the search did: the same program, batches and epochs.
+        """The variables of a trial's network, trained again as the search did: the same program,
+        batches and epochs.
 
         Raises:
             PacelineError: it failed.
@@ -118,26 +142,45 @@ class Engine:
         job = Job(trial.number, trial.config, trial.seed, len(trial.measurements) or trial.epochs)
         leaves, reason = _train_one(self.for_search(False), job)
         if leaves is None:
-            raise PacelineError(f"trial {trial.number} cannot be trained again: {last_line(reason)}")
+            raise PacelineError(
+                f"trial {trial.number} cannot be trained again: {last_line(reason)}"
+            )
         return leaves
 
     def _executor(self, data: Any, training: Training, one_by_one: bool) -> Executor:
         from paceline.execute.fused import FusedExecutor
         from paceline.execute.prepare import Preparation, structural_hint
         from paceline.train.calibration import capacity
-        from paceline.train.lanes import LaneCount, cohort_count, device_count, few_lanes, free_memory
+        from paceline.train.lanes import (
+            LaneCount,
+            cohort_count,
+            device_count,
+            few_lanes,
+            free_memory,
+        )
 
         fused = self.backend == "jax"
-        preparation = Preparation(self.request.build, data, training, self.space, LOOP_NAMES, fused, self.discovery)
+        preparation = Preparation(
+            self.request.build, data, training, self.space, LOOP_NAMES, fused, self.discovery
+        )
         lane_count = LaneCount(
-            capacity() if fused else 0, self.request.memory or free_memory(), device_count(), cohort_count(),
+            capacity() if fused else 0,
+            self.request.memory or free_memory(),
+            device_count(),
+            cohort_count(),
             few=few_lanes() if one_by_one else 0,
-        )  # fmt: skip
-        return FusedExecutor(preparation, training, structural_hint(self.structural, self.space), lane_count)
+        )
+        return FusedExecutor(
+            preparation, training, structural_hint(self.structural, self.space), lane_count
+        )
 
     def _data(self, parts: Sequence[Parts] | None) -> Any:
         """The data of these splits; None: those of the study's own."""
-        return training_data(self.parts, self.request.class_weight) if parts is None else self._pooled(parts)
+        return (
+            training_data(self.parts, self.request.class_weight)
+            if parts is None
+            else self._pooled(parts)
+        )
 
     def _pooled(self, parts: Sequence[Parts]) -> "Sequence[PooledData]":
         """Data of each split; splits of one size share theirs, and so their programs."""
@@ -146,11 +189,15 @@ class Engine:
         if not isinstance(self.parts, Split):
             raise TypeError("a stream cannot be divided")
         pool = pool_of(self.parts, parts)
-        train = _with_weight(pool.x, pool.y, _weight(pool.y, pool.sample_weight, self.request.class_weight))
+        train = _with_weight(
+            pool.x, pool.y, _weight(pool.y, pool.sample_weight, self.request.class_weight)
+        )
         validation = _with_weight(pool.x, pool.y, pool.sample_weight)
         sizes = [(len(train), len(held_out)) for train, held_out in pool.parts]
         of_size = {
-            size: PooledData.of(train, validation, {i: pool.parts[i] for i, own in enumerate(sizes) if own == size})
+            size: PooledData.of(
+                train, validation, {i: pool.parts[i] for i, own in enumerate(sizes) if own == size}
+            )
             for size in dict.fromkeys(sizes)
         }
         return [of_size[size] for size in sizes]
@@ -169,8 +216,12 @@ def _train_one(executor: Executor, job: Job) -> tuple[Leaves | None, str]:
     return results.get(job.trial), reasons[-1]
 
 
-def training_data(parts: Split | StreamParts, class_weight: Mapping[int, float] | None) -> "TrainingData | StreamFeed":
-    """The split as the engine takes it, with class weights as weights of rows, as ``fit`` does it."""
+def training_data(
+    parts: Split | StreamParts, class_weight: Mapping[int, float] | None
+) -> "TrainingData | StreamFeed":
+    """The split as the engine takes it, with class weights as weights of rows, as ``fit`` does
+    it.
+    """
     from paceline.train.feed import TrainingData
 
     if isinstance(parts, StreamParts):
@@ -180,8 +231,12 @@ def training_data(parts: Split | StreamParts, class_weight: Mapping[int, float] 
     return TrainingData.of(train, _with_weight(parts.x_val, parts.y_val, parts.sample_weight_val))
 
 
-def first_batch(parts: Split | StreamParts, class_weight: Mapping[int, float] | None, batch_size: int) -> "Batch":
-    """Shapes and types of the batches that networks are trained on, without converting all the data."""
+def first_batch(
+    parts: Split | StreamParts, class_weight: Mapping[int, float] | None, batch_size: int
+) -> "Batch":
+    """Shapes and types of the batches that networks are trained on, without converting all the
+    data.
+    """
     from paceline.data.trees import map_leaves
     from paceline.train.feed import Feed, TrainingData
 
@@ -192,7 +247,9 @@ def first_batch(parts: Split | StreamParts, class_weight: Mapping[int, float] | 
         return None if tree is None else map_leaves(lambda _, leaf: leaf[:batch_size], tree)
 
     y = first(parts.y_train)
-    train = _with_weight(first(parts.x_train), y, _weight(y, first(parts.sample_weight_train), class_weight))
+    train = _with_weight(
+        first(parts.x_train), y, _weight(y, first(parts.sample_weight_train), class_weight)
+    )
     return Feed(TrainingData.of(train, None), batch_size).batch_spec("train")
 
 

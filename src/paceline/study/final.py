@@ -59,7 +59,9 @@ class TheFinal:
 
     @property
     def _goes_on(self) -> bool:
-        """Whether a final that was interrupted is still that of these trials, on pairs of the same kind."""
+        """Whether a final that was interrupted is still that of these trials, on pairs of the same
+        kind.
+        """
         final = self._record.final
         if final is None or final.winner is not None or self._record.trials_since_final:
             return False
@@ -79,7 +81,11 @@ class TheFinal:
         splits = self._task.fresh_splits
         default = None if record.default is None else record.default.number
         default = default if default in size.finalists else None
-        notes = [Noted(f"Finalists: {remark}."), *notes, *([Noted(splits.note, "final")] if splits.note else [])]
+        notes = [
+            Noted(f"Finalists: {remark}."),
+            *notes,
+            *([Noted(splits.note, "final")] if splits.note else []),
+        ]
         fresh = splits.kind.are_fresh
         begin = FinalStarted(size.finalists, default, size.pairs, fresh, splits.share, splits.kind)
         self._recorder.tell([*notes, begin])
@@ -91,18 +97,30 @@ class TheFinal:
         jobs = []
         for number, pair in final.missing:
             trial = self._record.trial(number)
-            jobs.append(Job(number * count + pair, trial.config, fresh.seeds[pair], epochs_of(trial), split=pair))
+            jobs.append(
+                Job(
+                    number * count + pair,
+                    trial.config,
+                    fresh.seeds[pair],
+                    epochs_of(trial),
+                    split=pair,
+                )
+            )
 
         def measured(ended: TrialEnded, last: EpochMeasured | None) -> FinalMeasured:
             number, pair = divmod(ended.number, count)
             metrics, seconds = ({}, 0.0) if last is None else (last.metrics, last.seconds)
-            return FinalMeasured(number, pair, ended.score, ended.best_epoch, metrics, seconds, ended.seeded)
+            return FinalMeasured(
+                number, pair, ended.score, ended.best_epoch, metrics, seconds, ended.seeded
+            )
 
         record_all(fresh, jobs, self._recorder, measured, self._seconds_left)
 
 
 def winner_of(record: Record, closing: Closing) -> tuple[int, str]:
-    """The finalist with the best mean or, where that was asked for, the smallest or fastest that is tied with it."""
+    """The finalist with the best mean or, where that was asked for, the smallest or fastest that is
+    tied with it.
+    """
     verdict = judged(record, closing)
     if verdict.recommended != verdict.winner:
         return verdict.recommended, f"the {closing.prefer} one of those that are tied"
@@ -126,7 +144,9 @@ def judged(record: Record, closing: Closing) -> "Verdict":
 
 
 def searched_score(trial: Trial, record: Record) -> float | None:
-    """The search's score of a trial, on the folds on which the final trained, where those are the search's own."""
+    """The search's score of a trial, on the folds on which the final trained, where those are the
+    search's own.
+    """
     from paceline.data.folds import order_of
 
     final, times = record.final, (record.settings.get("replication") or {}).get("repeats", 1)
@@ -136,10 +156,14 @@ def searched_score(trial: Trial, record: Record) -> float | None:
     order = order_of(num_folds)
     measured = {pair for _, pair in final.scores} or range(final.num_pairs)
     folds = [order[pair % num_folds] for pair in measured]
-    return statistics.fmean(trial.scores[fold + repeat * num_folds] for fold in folds for repeat in range(times))
+    return statistics.fmean(
+        trial.scores[fold + repeat * num_folds] for fold in folds for repeat in range(times)
+    )
 
 
 def _size(trial: Trial, final: Final, prefer: str) -> float:
     if prefer == "small":
         return math.inf if trial.parameters is None else float(trial.parameters)
-    return statistics.fmean([final.seconds.get((trial.number, pair), math.inf) for pair in range(final.num_pairs)])
+    return statistics.fmean(
+        [final.seconds.get((trial.number, pair), math.inf) for pair in range(final.num_pairs)]
+    )

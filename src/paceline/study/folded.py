@@ -1,4 +1,6 @@
-"""What a study's events add up to, and when: read from its store, quickly where most of it was added up before."""
+"""What a study's events add up to, and when: read from its store, quickly where most of it was
+added up before.
+"""
 
 import os
 from collections.abc import Iterator
@@ -12,8 +14,9 @@ from paceline.study import snapshot
 from paceline.study.record import Record
 from paceline.study.timeline import Clock
 
-# A snapshot is written when so many events, and such a share of those that the last one covers, have come since: rarely
-# enough that writing them takes a small part of the time that the events themselves took.
+# A snapshot is written when so many events, and such a share of those that the last one covers,
+# have come since: rarely enough that writing them takes a small part of the time that the events
+# themselves took.
 _FEWEST_EVENTS = 2_000
 _SHARE = 0.25
 
@@ -94,7 +97,8 @@ def read_record(directory: str | os.PathLike[str]) -> Record:
 
 @contextmanager
 def writing(directory: Path) -> Iterator[StudyStore]:
-    """The store of a study, to be written in the block; at its end a snapshot is kept where readers gain by it.
+    """The store of a study, to be written in the block; at its end a snapshot is kept where readers
+    gain by it.
 
     Raises:
         StudyLocked: another process writes it.
@@ -111,8 +115,8 @@ def writing(directory: Path) -> Iterator[StudyStore]:
 def keep_snapshot(store: StudyStore, share: float = _SHARE, folded: Folded | None = None) -> None:
     """Stores what the events add up to, where enough of them have come since that was done last.
 
-    It is made of what is stored, not of what the writer has in memory: that may be ahead, by measurements that wait
-    for their checkpoint.
+    It is made of what is stored, not of what the writer has in memory: that may be ahead, by
+    measurements that wait for their checkpoint.
 
     Args:
         store: open for writing.

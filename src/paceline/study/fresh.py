@@ -1,4 +1,6 @@
-"""Fresh trainings: jobs that are no trials of the search, trained on pairs of a seed and a split of their own."""
+"""Fresh trainings: jobs that are no trials of the search, trained on pairs of a seed and a split of
+their own.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,13 +20,17 @@ REPEATS, FOLDS, FINAL = 11, 12, 13
 
 
 def seeds_of(seed: int, purpose: int, count: int) -> tuple[int, ...]:
-    """Seeds for one purpose, independent of those for another; a longer row begins with the shorter ones."""
+    """Seeds for one purpose, independent of those for another; a longer row begins with the shorter
+    ones.
+    """
     sequence = np.random.SeedSequence(entropy=seed, spawn_key=(purpose,))
     return tuple(int(child.generate_state(1)[0] >> 1) for child in sequence.spawn(count))
 
 
 def epochs_of(trial: Trial) -> int:
-    """How long it takes: to the epoch whose weights the search kept, or in full if the trial never came so far."""
+    """How long it takes: to the epoch whose weights the search kept, or in full if the trial never
+    came so far.
+    """
     return (trial.best_epoch if trial.state is TrialState.COMPLETED else None) or trial.epochs
 
 
@@ -35,7 +41,8 @@ class FreshSplits:
     Attributes:
         kind: what they differ in beside their seed.
         share: rows of the validation part over rows of the training part, on average.
-        note: why they are not drawn anew, as a sentence; empty where they are, or where it was asked for.
+        note: why they are not drawn anew, as a sentence; empty where they are, or where it was
+            asked for.
         sizes: different sizes of these divisions, each of which needs a program of its own.
         sizes_of_search: the same for the search.
     """
@@ -65,9 +72,14 @@ def no_limit() -> None:
 
 
 def train_all(
-    executor: Executor, jobs: Sequence[Job], take: Callable[[Progress], None], seconds_left: SecondsLeft = no_limit
+    executor: Executor,
+    jobs: Sequence[Job],
+    take: Callable[[Progress], None],
+    seconds_left: SecondsLeft = no_limit,
 ) -> None:
-    """Trains jobs until all have ended or the time is over, hands on what happens, and closes the executor."""
+    """Trains jobs until all have ended or the time is over, hands on what happens, and closes the
+    executor.
+    """
     try:
         executor.submit(jobs, {}, {})
         while not executor.is_idle:
@@ -83,10 +95,15 @@ def train_all(
 
 
 def record_all(
-    fresh: Fresh, jobs: Sequence[Job], recorder: Recorder,
-    measured: Callable[[TrialEnded, EpochMeasured | None], Event], seconds_left: SecondsLeft = no_limit,
-) -> None:  # fmt: skip
-    """As `train_all`, recording each training as it ends: ``measured`` makes its event, given its last epoch too."""
+    fresh: Fresh,
+    jobs: Sequence[Job],
+    recorder: Recorder,
+    measured: Callable[[TrialEnded, EpochMeasured | None], Event],
+    seconds_left: SecondsLeft = no_limit,
+) -> None:
+    """As `train_all`, recording each training as it ends: ``measured`` makes its event, given its
+    last epoch too.
+    """
     last: dict[int, EpochMeasured] = {}
 
     def take(progress: Progress) -> None:

@@ -58,14 +58,16 @@ class FunctionTask:
         search: where to look next.
         schedule: who goes on; it decides at once.
         ordered: whether what is asked next must not depend on the clock.
-        in_flight: how many trials may be in flight at once. A part of the study, other than ``workers``: what is known
-            when a trial is chosen depends on it.
+        in_flight: how many trials may be in flight at once. A part of the study, other than
+            ``workers``: what is known when a trial is chosen depends on it.
         num_epochs: steps that a full run reports; None where that is not said.
         workers: processes that call the function; None for the caller's own.
         limits: of each trial.
         load: how a worker finds the function; None where there are none.
-        source: ``"file.py:function"``, for ``paceline resume``; None where the function was passed from memory.
-        closing: the final; none unless it was asked for, since only the user knows what a call takes.
+        source: ``"file.py:function"``, for ``paceline resume``; None where the function was passed
+            from memory.
+        closing: the final; none unless it was asked for, since only the user knows what a call
+            takes.
         fixed: values of hyperparameters that are not to be tuned.
         change_space: whether the study that is there may go on in another space.
         notes: sentences for the user.
@@ -95,18 +97,32 @@ class FunctionTask:
 
     @classmethod
     def of(
-        cls, function: Buildable, *, objective: Any, study: Path, budget: Budget, search: SearchChoice, seed: int,
-        existing: Existing | None = None, schedule: str | Schedule = "auto", epochs: Any = None,
-        space: Space | Mapping[str, Hyperparameter] | None = None, workers: int | None = None,
-        time_limit: float | str | None = None, memory_limit: int | str | None = None, ordered: bool | None = None,
-        in_flight: int | None = None, fixed: Mapping[str, Any] | None = None, closing: Closing | None = None,
+        cls,
+        function: Buildable,
+        *,
+        objective: Any,
+        study: Path,
+        budget: Budget,
+        search: SearchChoice,
+        seed: int,
+        existing: Existing | None = None,
+        schedule: str | Schedule = "auto",
+        epochs: Any = None,
+        space: Space | Mapping[str, Hyperparameter] | None = None,
+        workers: int | None = None,
+        time_limit: float | str | None = None,
+        memory_limit: int | str | None = None,
+        ordered: bool | None = None,
+        in_flight: int | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        closing: Closing | None = None,
         change_space: bool = False,
-    ) -> "FunctionTask":  # fmt: skip
+    ) -> "FunctionTask":
         """Takes what users pass and checks it; the arguments are those of `paceline.tune`.
 
         Args:
-            function, objective, study, search, seed, schedule, epochs, space, workers, time_limit, memory_limit,
-                ordered, in_flight, fixed, change_space: as in `tune`.
+            function, objective, study, search, seed, schedule, epochs, space, workers, time_limit,
+                memory_limit, ordered, in_flight, fixed, change_space: as in `tune`.
             budget: its ``trials`` and ``budget``.
             existing: the study that is there already.
             closing: its ``final``.
@@ -117,7 +133,11 @@ class FunctionTask:
         workers = None if workers is None else whole_number("workers", workers)
         in_flight = None if in_flight is None else whole_number("in_flight", in_flight)
         epochs = None if epochs is None else whole_number("epochs", epochs)
-        ordered = budget.seconds is None if ordered is None else flag("ordered", ordered, also=", or nothing")
+        ordered = (
+            budget.seconds is None
+            if ordered is None
+            else flag("ordered", ordered, also=", or nothing")
+        )
         limits = _limits(workers, time_limit, memory_limit)
         found = import_build(function) if isinstance(function, str) else callable_of(function)
         if not callable(found):
@@ -135,12 +155,27 @@ class FunctionTask:
             strategy.check(given)
         decides = schedule_of(schedule, epochs)
         return cls(
-            found, _name_of(function), objective_of(objective), study, budget, seed,
-            whole, given, search, decides, ordered,
-            in_flight or _in_flight(workers or 1, strategy, decides), epochs, workers, limits,
-            load=None if workers is None else _loader(function, found), source=_source_of(function), closing=closing,
-            fixed=fixed, change_space=change_space,
-        )  # fmt: skip
+            found,
+            _name_of(function),
+            objective_of(objective),
+            study,
+            budget,
+            seed,
+            whole,
+            given,
+            search,
+            decides,
+            ordered,
+            in_flight or _in_flight(workers or 1, strategy, decides),
+            epochs,
+            workers,
+            limits,
+            load=None if workers is None else _loader(function, found),
+            source=_source_of(function),
+            closing=closing,
+            fixed=fixed,
+            change_space=change_space,
+        )
 
     @property
     def strategy(self) -> Strategy:
@@ -156,13 +191,24 @@ class FunctionTask:
     def created(self) -> StudyCreated:
         """The study's first event."""
         settings: dict[str, Json] = {
-            "epochs": self.num_epochs, "seed": self.seed, "trials": self.budget.trials,
-            "seconds": self.budget.total_seconds, **self.search.settings, "schedule": self.schedule.to_json(),
+            "epochs": self.num_epochs,
+            "seed": self.seed,
+            "trials": self.budget.trials,
+            "seconds": self.budget.total_seconds,
+            **self.search.settings,
+            "schedule": self.schedule.to_json(),
             "ordered": self.ordered,
-            "in_flight": self.in_flight, "workers": self.workers, "time_limit": self.limits.seconds,
-            "memory_limit": self.limits.memory, "closing": self.closing.to_json(),
-            "source": {"build": self.source, "fixed": dict(self.fixed), "space": self.given.to_json()},
-        }  # fmt: skip
+            "in_flight": self.in_flight,
+            "workers": self.workers,
+            "time_limit": self.limits.seconds,
+            "memory_limit": self.limits.memory,
+            "closing": self.closing.to_json(),
+            "source": {
+                "build": self.source,
+                "fixed": dict(self.fixed),
+                "space": self.given.to_json(),
+            },
+        }
         return created(self.objective, FUNCTION, self.name, settings)
 
     @property
@@ -191,11 +237,21 @@ class FunctionTask:
         make: Callable[[], Any] = partial(InlinePlace, self.function, metric)
         if self.load is not None:
             make = partial(ProcessPlace, self.load, metric)
-        awaited = {**dict.fromkeys(self.fixed, "fixed"), **dict.fromkeys(self.strategy.names, "prior")}
+        awaited = {
+            **dict.fromkeys(self.fixed, "fixed"),
+            **dict.fromkeys(self.strategy.names, "prior"),
+        }
         return FunctionExecutor(
-            make, num_places, self.space, self.limits, self.fixed, awaited, self.given, self.change_space,
+            make,
+            num_places,
+            self.space,
+            self.limits,
+            self.fixed,
+            awaited,
+            self.given,
+            self.change_space,
             self.num_epochs,
-        )  # fmt: skip
+        )
 
     @property
     def test_trials(self) -> bool:
@@ -243,32 +299,41 @@ class FunctionTask:
         if record.created is None:
             return events
         before, whole = given_before(record, self.given), regrown(self.given, record)
-        return [*events, *changed(before, self.given, record, self.directory, self.change_space, whole)]
+        return [
+            *events,
+            *changed(before, self.given, record, self.directory, self.change_space, whole),
+        ]
 
 
-def created(objective: Objective, kind: str, name: str, settings: Mapping[str, Json]) -> StudyCreated:
+def created(
+    objective: Objective, kind: str, name: str, settings: Mapping[str, Json]
+) -> StudyCreated:
     """The first event of a study without data, of a `paceline.study.continuing` kind."""
     goal = {"metric": objective.metric, "direction": objective.direction}
     return StudyCreated(FORMAT, goal, {"fingerprint": kind, "kind": kind, "name": name}, settings)
 
 
 def objective_of(given: Any) -> Objective:
-    """``"max"``, ``("score", "max")`` or a metric's name, as an objective; a bare direction is of the metric ``score``.
+    """``"max"``, ``("score", "max")`` or a metric's name, as an objective; a bare direction is of
+    the metric ``score``.
 
     Raises:
         InvalidInput: none was given, or it has no direction.
     """
     if given is None:
         raise InvalidInput(
-            "no objective was given", expected="objective='max' or 'min', or a metric such as ('accuracy', 'max')",
+            "no objective was given",
+            expected="objective='max' or 'min', or a metric such as ('accuracy', 'max')",
             fix="On the terminal: --objective max",
-        )  # fmt: skip
+        )
     if isinstance(given, str) and given.strip().lower() in DIRECTIONS:
         return Objective("score", given)
     return Objective.of(given)
 
 
-def given_space(space: Space | Mapping[str, Hyperparameter] | None, fixed: Mapping[str, Any]) -> Space:
+def given_space(
+    space: Space | Mapping[str, Hyperparameter] | None, fixed: Mapping[str, Any]
+) -> Space:
     """The space as far as it is given, with fixed values in the place of what is not tuned.
 
     Raises:
@@ -279,22 +344,27 @@ def given_space(space: Space | Mapping[str, Hyperparameter] | None, fixed: Mappi
         space = Space(h.named(name) if isinstance(h, Hyperparameter) else h for name, h in named)
     if not isinstance(space, Space | None):
         raise InvalidInput(
-            f"space is {shown(space)}", expected="a paceline.Space, or a dict such as {'rate': paceline.Float(0, 1)}"
+            f"space is {shown(space)}",
+            expected="a paceline.Space, or a dict such as {'rate': paceline.Float(0, 1)}",
         )
     given = Space() if space is None else space
     held = {h.name for h in given} & fixed.keys()
-    return Space(Fixed(h.name, h.legal(fixed[h.name]), h.conditions) if h.name in held else h for h in given)
+    return Space(
+        Fixed(h.name, h.legal(fixed[h.name]), h.conditions) if h.name in held else h for h in given
+    )
 
 
 def schedule_of(given: str | Schedule, epochs: int | None) -> Schedule:
-    """The schedule of a function objective. It must decide at once: a function that waits holds its memory.
+    """The schedule of a function objective. It must decide at once: a function that waits holds its
+    memory.
 
     Args:
         given: its name, or one; ``"auto"`` is asha where ``epochs`` are given, else full length.
         epochs: steps that a full run reports; None where that is not said.
 
     Raises:
-        InvalidInput: an unknown schedule, one that lets trials wait for others, or one that needs ``epochs``.
+        InvalidInput: an unknown schedule, one that lets trials wait for others, or one that needs
+            ``epochs``.
     """
     if isinstance(given, str) and given.strip().lower() == "auto":
         given = "full" if epochs is None or epochs == 1 else "asha"
@@ -303,9 +373,10 @@ def schedule_of(given: str | Schedule, epochs: int | None) -> Schedule:
         made = replace(made, stops=True)
     if made.pauses:
         raise InvalidInput(
-            f"schedule is {made.name!r}, which lets trials wait for others", expected="'asha', 'median' or 'full'",
+            f"schedule is {made.name!r}, which lets trials wait for others",
+            expected="'asha', 'median' or 'full'",
             fix="A function that waits holds its memory, so it is told at once whether to go on.",
-        )  # fmt: skip
+        )
     if made.name != "full" and epochs is None:
         raise InvalidInput(
             f"schedule is {made.name!r} and epochs was not given",
@@ -339,27 +410,39 @@ def _grown(given: Space, before: Space) -> Space:
 def _in_flight(workers: int, strategy: Strategy, schedule: Schedule) -> int:
     """Trials in flight where nobody said: so many that no worker idles for long.
 
-    In order, a worker waits while one before it is slow. With twice as many in flight it hardly does, but what a model
-    or a schedule goes by would be older, and trials that wait for the schedule would need processes of their own.
+    In order, a worker waits while one before it is slow. With twice as many in flight it hardly
+    does, but what a model or a schedule goes by would be older, and trials that wait for the
+    schedule would need processes of their own.
     """
-    return workers if workers == 1 or strategy.learns or not isinstance(schedule, Full) else 2 * workers
+    return (
+        workers
+        if workers == 1 or strategy.learns or not isinstance(schedule, Full)
+        else 2 * workers
+    )
 
 
-def _limits(workers: int | None, time_limit: float | str | None, memory_limit: int | str | None) -> Limits:
+def _limits(
+    workers: int | None, time_limit: float | str | None, memory_limit: int | str | None
+) -> Limits:
     seconds = None if time_limit is None else parse_seconds(time_limit, "time_limit")
     memory = None if memory_limit is None else parse_bytes(memory_limit, "memory_limit")
     if workers is None and (seconds is not None or memory is not None):
         name = "memory_limit" if seconds is None else "time_limit"
         raise InvalidInput(
-            f"{name} was given without workers", expected="workers=1 or more",
+            f"{name} was given without workers",
+            expected="workers=1 or more",
             fix="Only what runs in a process of its own can be ended from outside.",
-        )  # fmt: skip
+        )
     return Limits(seconds, memory)
 
 
 def _loader(function: Function | str, found: Function) -> Load:
     check_may_spawn()
-    return partial(import_build, _absolute(function)) if isinstance(function, str) else importable(found)
+    return (
+        partial(import_build, _absolute(function))
+        if isinstance(function, str)
+        else importable(found)
+    )
 
 
 def _source_of(function: Function | str) -> str | None:

@@ -1,9 +1,11 @@
-"""The model that leaves a study: the trained network between layers that do what was done to the data.
+"""The model that leaves a study: the trained network between layers that do what was done to the
+data.
 
-    rows as the user has them  ->  gaps, categories, shift and scale  ->  network  ->  target in its own unit
+    rows as the user has them  ->  gaps, categories, shift and scale  ->  network  ->  target in its
+    own unit
 
-All of them are Keras's own layers and operations, so the file loads in safe mode wherever Keras is. The arithmetic is
-that of `paceline.data.preparation`, with the same numbers.
+All of them are Keras's own layers and operations, so the file loads in safe mode wherever Keras is.
+The arithmetic is that of `paceline.data.preparation`, with the same numbers.
 """
 
 import re
@@ -28,7 +30,8 @@ def with_preparation(network: keras.Model, inputs: Preparation | None, form: Any
     Args:
         network: trained, and compiled.
         inputs: what was done to the inputs; None where that was nothing.
-        form: shape and type of a row of each of the network's inputs, a tree of ``jax.ShapeDtypeStruct`` or the like.
+        form: shape and type of a row of each of the network's inputs, a tree of
+            ``jax.ShapeDtypeStruct`` or the like.
 
     Returns:
         The network itself where nothing was done to the data.
@@ -61,7 +64,9 @@ def _rows_and_features(inputs: Preparation | None, form: Any) -> tuple[Any, Any]
         return keras.Input(tuple(spec.shape[1:]), dtype=dtype, name=key[1] if key else None)
 
     rows = map_leaves(row, form)
-    return rows, map_leaves(lambda path, x: (x - of[path][0]) / of[path][1] if path in of else x, rows)
+    return rows, map_leaves(
+        lambda path, x: (x - of[path][0]) / of[path][1] if path in of else x, rows
+    )
 
 
 def _table_features(table: TableFeatures, rows: Any) -> Any:
@@ -77,12 +82,16 @@ def _table_features(table: TableFeatures, rows: Any) -> Any:
 
 
 def _outputs(network: keras.Model, features: Any, scale: Scale | None) -> Any:
-    """What the network puts out, in the target's own unit, under the names by which loss and metrics know it."""
+    """What the network puts out, in the target's own unit, under the names by which loss and
+    metrics know it.
+    """
     outputs = network(features)
     names = list(getattr(network, "output_names", None) or [])
     if scale is not None:
         plain = [part.tolist() for part in (scale.scale, scale.shift)]
-        return keras.layers.Rescaling(*plain, dtype=_FLOAT, name=names[0] if names else None)(outputs)
+        return keras.layers.Rescaling(*plain, dtype=_FLOAT, name=names[0] if names else None)(
+            outputs
+        )
     flat = keras.tree.flatten(outputs)
     if len(names) != len(flat):
         return outputs

@@ -1,6 +1,8 @@
-"""The models of a study that is on disk: the best one from its file or built anew, those of other trials built anew.
+"""The models of a study that is on disk: the best one from its file or built anew, those of other
+trials built anew.
 
-Code is run only where the user passed it, or trusts the file that the study names (`paceline.study.trust`).
+Code is run only where the user passed it, or trusts the file that the study names
+(`paceline.study.trust`).
 """
 
 from collections.abc import Mapping
@@ -31,7 +33,8 @@ class Origin:
     Attributes:
         given: the function, ``"model.py:build"``, or None.
         held: what the study was carried out with in this process, or None.
-        trust: whether the file that the study itself names may be run, though the user has not named it.
+        trust: whether the file that the study itself names may be run, though the user has not
+            named it.
     """
 
     given: Buildable | None = None
@@ -64,13 +67,18 @@ class Origin:
 
 def _unknown(directory: Path) -> InvalidInput:
     return InvalidInput(
-        f"the build function of study {directory} was passed from memory, so its models cannot be built here",
+        f"the build function of study {directory} was passed from memory, so its models cannot be "
+        f"built here",
         expected="build= with that function",
     )
 
 
 def best_model(
-    record: Record, directory: Path, origin: Origin, custom_objects: Mapping[str, Any] | None, safe_mode: bool
+    record: Record,
+    directory: Path,
+    origin: Origin,
+    custom_objects: Mapping[str, Any] | None,
+    safe_mode: bool,
 ) -> Any:
     """The model that a study gives out; arguments as of `paceline.report.Study.best_model`."""
     _check_has_networks(record, directory)
@@ -89,15 +97,21 @@ def best_model(
     try:
         leaves = checkpoints.best_model_leaves()
     except Unusable as why:
-        raise _unusable(f"of the best model of study {directory}", why, command_line("resume", directory)) from why
+        raise _unusable(
+            f"of the best model of study {directory}", why, command_line("resume", directory)
+        ) from why
     if known is None or leaves is None:
-        raise InvalidInput(f"study {directory} keeps no weights of its best model", expected="best_model() alone")
+        raise InvalidInput(
+            f"study {directory} keeps no weights of its best model", expected="best_model() alone"
+        )
     try:
         build = origin.build(record, directory)
     except InvalidInput as error:
         other = f", or custom_objects={{...}} to load {MODEL}" if not fault else ""
         lost = f"{path} {fault}, and " if fault and not known["keras"]["reason"] else ""
-        raise InvalidInput(f"{lost}{error.passed}", expected=f"{error.expected}{other}", fix=error.fix) from None
+        raise InvalidInput(
+            f"{lost}{error.passed}", expected=f"{error.expected}{other}", fix=error.fix
+        ) from None
     return _models(record, build).of(record.trial(known["trial"]), leaves)
 
 
@@ -119,11 +133,20 @@ def keeps(directory: Path, number: int) -> bool:
     return number in Checkpoints.read(directory).kept
 
 
-def retrained(record: Record, directory: Path, number: int, origin: Origin, data: Any, again: Mapping[str, Any]) -> Any:
-    """The model of a trial, trained again as in the search; arguments as of `paceline.report.Study.model`.
+def retrained(
+    record: Record,
+    directory: Path,
+    number: int,
+    origin: Origin,
+    data: Any,
+    again: Mapping[str, Any],
+) -> Any:
+    """The model of a trial, trained again as in the search; arguments as of
+    `paceline.report.Study.model`.
 
     Raises:
-        InvalidInput: there is no such trial, or something was passed from memory and is not given again.
+        InvalidInput: there is no such trial, or something was passed from memory and is not given
+            again.
         StudyMismatch: build or data are not those of the study.
         PacelineError: its training fails.
     """
@@ -132,7 +155,13 @@ def retrained(record: Record, directory: Path, number: int, origin: Origin, data
     if request is None:
         existing = Existing.read(directory)
         request = request_of(
-            existing, origin.given, data, budget=Budget(), searches=False, trust=origin.trust, **_split(again)
+            existing,
+            origin.given,
+            data,
+            budget=Budget(),
+            searches=False,
+            trust=origin.trust,
+            **_split(again),
         )
     plan = make_plan(request)
     plan.going_on(record, None)
@@ -141,8 +170,15 @@ def retrained(record: Record, directory: Path, number: int, origin: Origin, data
 
 def _split(again: Mapping[str, Any]) -> dict[str, Any]:
     """What `request_of` takes by name, and the rest as options of the data."""
-    named = {name: again[name] for name in ("validation", "class_weight", "folds", "groups", "memory") if name in again}
-    return {**named, "data_options": {name: value for name, value in again.items() if name not in named}}
+    named = {
+        name: again[name]
+        for name in ("validation", "class_weight", "folds", "groups", "memory")
+        if name in again
+    }
+    return {
+        **named,
+        "data_options": {name: value for name, value in again.items() if name not in named},
+    }
 
 
 def _models(record: Record, build: Build) -> Models:
@@ -151,7 +187,8 @@ def _models(record: Record, build: Build) -> Models:
 
 
 def load_file(path: Path) -> Any:
-    """The model in a ``.keras`` file, where nothing of the user's is needed for it and it runs no code.
+    """The model in a ``.keras`` file, where nothing of the user's is needed for it and it runs no
+    code.
 
     Raises:
         InvalidInput: it cannot be loaded.
@@ -165,14 +202,17 @@ def _load(path: Path, known: Mapping[str, Any] | None, custom_objects: Any, safe
 
     if fault := fault_of(path, known):
         why = known["keras"]["reason"] if known else ""
-        raise InvalidInput(f"{path} {fault}{f': {why}' if why else ''}", expected="best_model(build=build)")
+        raise InvalidInput(
+            f"{path} {fault}{f': {why}' if why else ''}", expected="best_model(build=build)"
+        )
     try:
         return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=safe_mode)
     except Exception as error:
         told = " ".join(str(error).split())
         raise InvalidInput(
             f"{path} cannot be loaded ({type(error).__name__}: {told})",
-            expected="what it needs: the code that registers its classes, custom_objects={...}, or safe_mode=False",
+            expected="what it needs: the code that registers its classes, custom_objects={...}, or "
+            "safe_mode=False",
             fix="Or pass build= with the build function of the study.",
         ) from error
 
@@ -185,7 +225,9 @@ def _is_enough(known: Mapping[str, Any] | None) -> bool:
 
 def _unusable(whose: str, why: Unusable, again: str) -> InvalidInput:
     return InvalidInput(
-        f"the weights {whose} cannot be used ({why})", expected="the file as it was written", fix=f"Made again: {again}"
+        f"the weights {whose} cannot be used ({why})",
+        expected="the file as it was written",
+        fix=f"Made again: {again}",
     )
 
 
@@ -196,17 +238,21 @@ def _check_has_networks(record: Record, directory: Path) -> None:
         raise InvalidInput(
             f"study {directory} is of {what}, so Paceline has never seen its models",
             expected="a study of a build(hp) on data",
-            fix="Save each model where you train it; study.best.number and study.best.config say which is the best.",
+            fix="Save each model where you train it; study.best.number and study.best.config say "
+            "which is the best.",
         )
 
 
 def _no_model_yet(record: Record, directory: Path) -> InvalidInput:
     if record.best is None:
-        return InvalidInput(f"study {directory} has no completed trial", expected="one that completed a trial")
+        return InvalidInput(
+            f"study {directory} has no completed trial", expected="one that completed a trial"
+        )
     return InvalidInput(
         f"study {directory} has not ended, and its best model is made at its end",
         expected="a study that ended",
-        fix=f"Go on with: {command_line('resume', directory)}. The best so far is study.model(study.best).",
+        fix=f"Go on with: {command_line('resume', directory)}. The best so far is "
+        f"study.model(study.best).",
     )
 
 
@@ -218,7 +264,9 @@ def _ended(record: Record, directory: Path, number: int) -> Trial:
     """
     _check_has_networks(record, directory)
     if number not in record.trials:
-        expected = f"0 to {len(record.trials) - 1}" if record.trials else "a trial; the study has none yet"
+        expected = (
+            f"0 to {len(record.trials) - 1}" if record.trials else "a trial; the study has none yet"
+        )
         raise InvalidInput(f"trial is {number}", expected=expected)
     if number in record.moved:
         raise InvalidInput(
@@ -227,7 +275,9 @@ def _ended(record: Record, directory: Path, number: int) -> Trial:
         )
     trial = record.trial(number)
     if trial.state not in (TrialState.COMPLETED, TrialState.STOPPED):
-        raise InvalidInput(f"trial {number} is {trial.state}", expected="one that completed, or was stopped")
+        raise InvalidInput(
+            f"trial {number} is {trial.state}", expected="one that completed, or was stopped"
+        )
     return trial
 
 
@@ -235,6 +285,9 @@ def _not_kept(number: int, kept: tuple[int, ...]) -> InvalidInput:
     listed = ", ".join(map(str, sorted(kept)))
     return InvalidInput(
         f"the weights of trial {number} are not kept",
-        expected=f"one of the trials whose weights are: {listed}" if kept else "a trial whose weights are kept",
-        fix=f"study.model({number}, retrain=True) trains it again; keep_models=10 keeps the ten best of a study.",
+        expected=f"one of the trials whose weights are: {listed}"
+        if kept
+        else "a trial whose weights are kept",
+        fix=f"study.model({number}, retrain=True) trains it again; keep_models=10 keeps the ten "
+        f"best of a study.",
     )

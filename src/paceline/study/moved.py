@@ -1,4 +1,6 @@
-"""What a change of the space leaves of a study's trials, and of a final that some of them were in."""
+"""What a change of the space leaves of a study's trials, and of a final that some of them were
+in.
+"""
 
 from collections.abc import Collection, Container, Mapping
 from dataclasses import replace
@@ -23,7 +25,10 @@ def moved(
         only: trials to be looked at; None for all.
     """
     trials = trials if only is None else {number: trials[number] for number in only}
-    found = {n: move(trial.config, None if n in already else before, after) for n, trial in trials.items()}
+    found = {
+        n: move(trial.config, None if n in already else before, after)
+        for n, trial in trials.items()
+    }
     return {number: one.config for number, one in found.items() if not one.is_whole}
 
 

@@ -1,8 +1,10 @@
-"""Networks in files that say what they hold: of which trial, how far it was trained, and a checksum.
+"""Networks in files that say what they hold: of which trial, how far it was trained, and a
+checksum.
 
-A file has the form of safetensors. For each network in it, its metadata have a `Label` and a CRC-32 of the network's
-tensors, their names, types and shapes. What a file says is compared with what was expected of it when it is read, so
-that one which is damaged, or which belongs elsewhere, is never taken for a network of this trial.
+A file has the form of safetensors. For each network in it, its metadata have a `Label` and a CRC-32
+of the network's tensors, their names, types and shapes. What a file says is compared with what was
+expected of it when it is read, so that one which is damaged, or which belongs elsewhere, is never
+taken for a network of this trial.
 """
 
 import hashlib
@@ -104,7 +106,8 @@ def read(path: Path, label: Label) -> Network:
 
 
 def read_unlabelled(path: Path, trial: int) -> Network:
-    """The network of a trial, or of the one that the file holds, in a file that was written before there were labels.
+    """The network of a trial, or of the one that the file holds, in a file that was written before
+    there were labels.
 
     Raises:
         Unusable: the file is not there, is damaged, or holds no such network.
@@ -114,7 +117,10 @@ def read_unlabelled(path: Path, trial: int) -> Network:
         for prefix in (f"{trial}/", ""):
             if f"{prefix}leaf/0" in names:
                 leaves, best = (
-                    [file.get_tensor(f"{prefix}{kind}/{i}") for i in range(_count(names, f"{prefix}{kind}/"))]
+                    [
+                        file.get_tensor(f"{prefix}{kind}/{i}")
+                        for i in range(_count(names, f"{prefix}{kind}/"))
+                    ]
                     for kind in ("leaf", "best")
                 )
                 return Network(leaves, best or None)

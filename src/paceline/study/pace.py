@@ -10,7 +10,9 @@ _IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
 
 
 def schedule_of(request: Request, streamed: bool) -> Schedule:
-    """The schedule asked for; ``"auto"`` is successive halving, or full length where that would decide nothing."""
+    """The schedule asked for; ``"auto"`` is successive halving, or full length where that would
+    decide nothing.
+    """
     varies = "epochs" in request.loop
     if request.schedule == "auto":
         whole = varies or streamed or (request.epochs or 1) <= _SHORT
@@ -18,14 +20,17 @@ def schedule_of(request: Request, streamed: bool) -> Schedule:
     schedule = request.schedule
     if varies and not isinstance(schedule, Full):
         raise InvalidInput(
-            f"schedule is {schedule.name!r} where epochs are a hyperparameter", expected="'full' or 'auto'",
+            f"schedule is {schedule.name!r} where epochs are a hyperparameter",
+            expected="'full' or 'auto'",
             fix="A schedule chooses how long each trial trains; pass a number for epochs.",
-        )  # fmt: skip
+        )
     return schedule
 
 
 def in_flight_of(backend: str) -> int:
-    """Trials in flight where nobody said: some for each core of a CPU, as many as an accelerator likes elsewhere."""
+    """Trials in flight where nobody said: some for each core of a CPU, as many as an accelerator
+    likes elsewhere.
+    """
     if backend != "jax":
         return 1
     import jax

@@ -1,4 +1,6 @@
-"""From a request to everything a session needs: data, space, executor. What can be refused is refused here."""
+"""From a request to everything a session needs: data, space, executor. What can be refused is
+refused here.
+"""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -45,9 +47,11 @@ class Plan:
         epochs_are_prefix: whether trials that differ only in ``epochs`` share their beginning.
         notes: sentences for the user.
         schedule: who goes on.
-        in_flight: how many trials may be in flight at once where a model or a schedule decides what follows.
+        in_flight: how many trials may be in flight at once where a model or a schedule decides what
+            follows.
         discovery: how the space was found.
-        preparation: what was done to the data, for the record; None where nothing is recorded of it.
+        preparation: what was done to the data, for the record; None where nothing is recorded of
+            it.
     """
 
     request: Request
@@ -81,7 +85,11 @@ class Plan:
     @property
     def ordered(self) -> bool:
         """Whether what is asked next must not depend on the clock."""
-        return self.request.budget.seconds is None if self.request.ordered is None else self.request.ordered
+        return (
+            self.request.budget.seconds is None
+            if self.request.ordered is None
+            else self.request.ordered
+        )
 
     @property
     def grows(self) -> bool:
@@ -106,7 +114,10 @@ class Plan:
     @property
     def objective_json(self) -> Mapping[str, str]:
         """For the record."""
-        return {"metric": self.request.objective.metric, "direction": self.request.objective.direction}
+        return {
+            "metric": self.request.objective.metric,
+            "direction": self.request.objective.direction,
+        }
 
     @property
     def data_json(self) -> Mapping[str, Json]:
@@ -116,14 +127,20 @@ class Plan:
         dataset = self.split.dataset
         rows = {part: _rows(getattr(self.split, f"y_{part}")) for part in ("train", "val", "test")}
         return {
-            "name": dataset.name, "fingerprint": self.split.fingerprint, "rows": rows, "task": dataset.task,
-            "batch": self.batch, **({} if self.preparation is None else {"preparation": self.preparation}),
+            "name": dataset.name,
+            "fingerprint": self.split.fingerprint,
+            "rows": rows,
+            "task": dataset.task,
+            "batch": self.batch,
+            **({} if self.preparation is None else {"preparation": self.preparation}),
             **({} if dataset.groups is None else {"groups": fingerprint(dataset.groups)}),
-        }  # fmt: skip
+        }
 
     @cached_property
     def batch(self) -> Json:
-        """The form of a training batch, so that models can be built where the data are not at hand."""
+        """The form of a training batch, so that models can be built where the data are not at
+        hand.
+        """
         from paceline.train.batch_form import to_json
 
         batch = first_batch(self.split, self.request.class_weight, self.request.batch_size or 32)
@@ -134,16 +151,26 @@ class Plan:
         """For the record, and for resuming."""
         request = self.request
         return {
-            "epochs": request.epochs, "batch_size": request.batch_size,
-            "validation_batch_size": request.validation_batch_size, "seed": self.seed, "patience": request.patience,
-            "keep": request.keep, "trials": request.budget.trials, "seconds": request.budget.total_seconds,
-            "memory": request.memory, "backend": self.backend, "keep_models": request.keep_models,
+            "epochs": request.epochs,
+            "batch_size": request.batch_size,
+            "validation_batch_size": request.validation_batch_size,
+            "seed": self.seed,
+            "patience": request.patience,
+            "keep": request.keep,
+            "trials": request.budget.trials,
+            "seconds": request.budget.total_seconds,
+            "memory": request.memory,
+            "backend": self.backend,
+            "keep_models": request.keep_models,
             **request.search.settings,
-            "schedule": self.schedule.to_json(), "ordered": self.ordered, "in_flight": self.in_flight,
+            "schedule": self.schedule.to_json(),
+            "ordered": self.ordered,
+            "in_flight": self.in_flight,
             "closing": request.closing.to_json(),
             "replication": {**request.replication.to_json(), "groups": self._has_groups},
-            "test_trials": request.test_trials, "source": dict(request.source),
-        }  # fmt: skip
+            "test_trials": request.test_trials,
+            "source": dict(request.source),
+        }
 
     @property
     def _has_groups(self) -> bool:
@@ -154,13 +181,24 @@ class Plan:
         if self.request.keep == "last":
             return scores[-1], len(scores)
         loss = self.request.objective.loss
-        epoch = min(range(len(scores)), key=lambda i: loss(scores[i]) if math.isfinite(scores[i]) else math.inf)
+        epoch = min(
+            range(len(scores)),
+            key=lambda i: loss(scores[i]) if math.isfinite(scores[i]) else math.inf,
+        )
         return scores[epoch], epoch + 1
 
     @cached_property
     def engine(self) -> Engine:
         """What trains."""
-        return Engine(self.request, self.split, self.seed, self.backend, self.space, self.structural, self.discovery)
+        return Engine(
+            self.request,
+            self.split,
+            self.seed,
+            self.backend,
+            self.space,
+            self.structural,
+            self.discovery,
+        )
 
     @property
     def closing(self) -> Closing:
@@ -193,7 +231,9 @@ class Plan:
     @property
     def test_part(self) -> TestPart:
         """What models are tested on."""
-        return TestPart(self.split, self.preparation is not None and bool(self.preparation["in_model"]))
+        return TestPart(
+            self.split, self.preparation is not None and bool(self.preparation["in_model"])
+        )
 
     @property
     def num_kept(self) -> int | None:
@@ -220,9 +260,13 @@ class Plan:
             was = record.created.data.get("groups")  # earlier versions kept nothing of them
             if was is not None and was != self.data_json.get("groups"):
                 raise StudyMismatch(
-                    "groups are others", expected=f"those of {directory}", fix=another_directory(directory)
+                    "groups are others",
+                    expected=f"those of {directory}",
+                    fix=another_directory(directory),
                 )
-            events += changed(record.found_space, self.space, record, directory, self.request.change_space)
+            events += changed(
+                record.found_space, self.space, record, directory, self.request.change_space
+            )
         return events
 
 
@@ -237,7 +281,9 @@ def make_plan(request: Request) -> Plan:
     data = study_data(request, seed)
     request, parts = data.request, data.parts
     dataset = parts.dataset
-    if isinstance(dataset, Stream) and request.closing.is_automatic:  # each training would load everything again
+    if (
+        isinstance(dataset, Stream) and request.closing.is_automatic
+    ):  # each training would load everything again
         request = replace(request, closing=replace(request.closing, pairs=0))
     discovered = discover_space(request, parts, seed)
     found = discovered.found
@@ -255,9 +301,19 @@ def make_plan(request: Request) -> Plan:
     schedule = schedule_of(request, isinstance(dataset, Stream))
     in_flight = request.in_flight or in_flight_of(backend)
     plan = Plan(
-        request, seed, backend, parts, found.space, discovered.structural, not discovered.reads_epochs, tuple(notes),
-        schedule, in_flight, found, data.preparation,
-    )  # fmt: skip
+        request,
+        seed,
+        backend,
+        parts,
+        found.space,
+        discovered.structural,
+        not discovered.reads_epochs,
+        tuple(notes),
+        schedule,
+        in_flight,
+        found,
+        data.preparation,
+    )
     plan.engine.check()
     return plan
 

@@ -5,7 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from paceline.core import Ablation, Action, Configuration, Final, Measurement, Objective, Side, Trial, TrialState
+from paceline.core import (
+    Ablation,
+    Action,
+    Configuration,
+    Final,
+    Measurement,
+    Objective,
+    Side,
+    Trial,
+    TrialState,
+)
 from paceline.core.events import (
     AblationMeasured,
     AblationStarted,
@@ -46,8 +56,8 @@ class Record:
 
     Attributes:
         created: the first event; None before it.
-        trials: by number, in the order in which they were asked for; one that is read off another has no measurements
-            of its own here, see `trial`.
+        trials: by number, in the order in which they were asked for; one that is read off another
+            has no measurements of its own here, see `trial`.
         notes: sentences that a person should know.
         tested: the last test of a best model.
         seconds: wall time of the sessions that have ended.
@@ -56,19 +66,23 @@ class Record:
         decisions: what the schedule said of each trial, by number.
         final: the closing cohort, once it has begun.
         ablation: the way from the default configuration to the winner, once it is measured.
-        notes_of_final: of the notes, those that belong to the result of the final, or say why there is none.
+        notes_of_final: of the notes, those that belong to the result of the final, or say why there
+            is none.
         trials_since_final: whether trials were asked for or ended since the last final began.
         changes: what of the settings was changed when the study went on.
-        moved: trials of an earlier space that are none of the space as it stands, by number: the configuration of it as
-            which a search learns from them, or None where they lie outside.
+        moved: trials of an earlier space that are none of the space as it stands, by number: the
+            configuration of it as which a search learns from them, or None where they lie outside.
         begun: trials that began in the last session.
-        earlier: trials that began before the space was changed last. One that lacks a value for a hyperparameter that
-            joins later is none of the space: what was changed may have brought it.
-        test_is_current: whether the best model was tested since anything changed that may have changed it.
+        earlier: trials that began before the space was changed last. One that lacks a value for a
+            hyperparameter that joins later is none of the space: what was changed may have brought
+            it.
+        test_is_current: whether the best model was tested since anything changed that may have
+            changed it.
 
-    All that the events add up to is in these fields: it is stored by their types (`paceline.study.snapshot`). What
-    follows from them is worked out when a record is made: ``space``, the space as it stands, is the last of ``spaces``;
-    ``settings``, what was asked for as it stands, are those of the first event with their changes.
+    All that the events add up to is in these fields: it is stored by their types
+    (`paceline.study.snapshot`). What follows from them is worked out when a record is made:
+    ``space``, the space as it stands, is the last of ``spaces``; ``settings``, what was asked for
+    as it stands, are those of the first event with their changes.
     """
 
     created: StudyCreated | None = None
@@ -124,12 +138,16 @@ class Record:
 
     @property
     def luckiest(self) -> Trial | None:
-        """The trial with the best score of the search, the earliest of equals; None while there is none."""
+        """The trial with the best score of the search, the earliest of equals; None while there is
+        none.
+        """
         return None if self._best is None else self.trial(self._best)
 
     @property
     def default(self) -> Trial | None:
-        """The trial of the user's default configuration, however far it came; None where there is none that works."""
+        """The trial of the user's default configuration, however far it came; None where there is
+        none that works.
+        """
         values = self.space.complete({})
         key = self.space.key(values)
         for number, trial in self.trials.items():
@@ -143,7 +161,9 @@ class Record:
     @property
     def final_is_current(self) -> bool:
         """Whether a final has named its winner, and no trial came after it."""
-        return self.final is not None and self.final.winner is not None and not self.trials_since_final
+        return (
+            self.final is not None and self.final.winner is not None and not self.trials_since_final
+        )
 
     @property
     def outcome(self) -> str:
@@ -158,7 +178,9 @@ class Record:
         return sum(event.from_scratch for event in self.compilations)
 
     def trial(self, number: int) -> Trial:
-        """A trial with its measurements; those of a trial that is read off another are the other's."""
+        """A trial with its measurements; those of a trial that is read off another are the
+        other's.
+        """
         trial = self.trials[number]
         if trial.shares is None:
             return trial
@@ -170,16 +192,22 @@ class Record:
 
     @property
     def found_space(self) -> Space:
-        """The space as it was given or found when it was last asked for, without what trials have added to it."""
+        """The space as it was given or found when it was last asked for, without what trials have
+        added to it.
+        """
         asked_for = [one.space for one in self.spaces if one.trial is None]
         return Space.from_json(asked_for[-1]) if asked_for else Space()
 
     def members(self) -> list[Trial]:
-        """Every trial of the space as it stands: those that can be the best, and need not be run again."""
+        """Every trial of the space as it stands: those that can be the best, and need not be run
+        again.
+        """
         return [self.trial(number) for number in self.trials if number not in self.moved]
 
     def observed(self) -> list[Trial]:
-        """Every trial that says something of the space as it stands, with its configuration there."""
+        """Every trial that says something of the space as it stands, with its configuration
+        there.
+        """
         return [trial for number in self.trials if (trial := self.observation(number)) is not None]
 
     def observation(self, number: int) -> Trial | None:
@@ -200,10 +228,14 @@ class Record:
 
     def num_ended(self, *states: TrialState) -> int:
         """Trials in one of these states; in any final state when none is named."""
-        return sum(self._counts[state] for state in states or TrialState if states or state.is_final)
+        return sum(
+            self._counts[state] for state in states or TrialState if states or state.is_final
+        )
 
     def longest(self, config: Configuration, seed: int) -> Trial | None:
-        """The completed trial that differs from a configuration in nothing but more ``epochs``, or in nothing."""
+        """The completed trial that differs from a configuration in nothing but more ``epochs``, or
+        in nothing.
+        """
         if self._longest is None:
             self._longest = {}
             for known in self.trials:
@@ -238,7 +270,9 @@ class Record:
                 self._counts[TrialState.WAITING] += 1
                 self.trials_since_final, self.notes_of_final = True, []
             case TrialStarted():
-                self.moved.pop(event.number, None)  # it has begun in this space, whatever it was proposed in
+                self.moved.pop(
+                    event.number, None
+                )  # it has begun in this space, whatever it was proposed in
                 self.earlier.discard(event.number)
                 self.begun.add(event.number)
                 self._change(
@@ -284,13 +318,17 @@ class Record:
             case AblationMeasured() if self.ablation is not None:
                 place = (Side(event.side), event.name, event.pair)
                 score = math.nan if event.score is None else event.score
-                self.ablation = replace(self.ablation, scores={**self.ablation.scores, place: score})
+                self.ablation = replace(
+                    self.ablation, scores={**self.ablation.scores, place: score}
+                )
             case BestTested():
                 self.tested = event
                 self.test_is_current = True
 
     def _look_again(self, before: Space) -> None:
-        """More is known of the space since it was changed: which earlier trials are of it may change."""
+        """More is known of the space since it was changed: which earlier trials are of it may
+        change.
+        """
         now = moved(self.trials, self.moved, before, self.space, only=self.moved)
         members = moved(self.trials, {}, before, self.space, only=self.earlier - self.moved.keys())
         now |= {number: None for number, config in members.items() if config is None}
@@ -298,7 +336,9 @@ class Record:
             self._move(now)
 
     def _replace_space(self, event: SpaceReplaced) -> None:
-        """From here on there is another space; where a call showed it, the trials of this session are of it."""
+        """From here on there is another space; where a call showed it, the trials of this session
+        are of it.
+        """
         before, self.space = self.space, Space.from_json(event.space)
         self.spaces.append(SpaceChanged(event.space, event.trial))
         self.earlier = self.trials.keys() - (set() if event.trial is None else self.begun)
@@ -311,7 +351,10 @@ class Record:
         self._best, self._longest = self._find_best(), None
         if self.final is not None:
             self.final = without(self.final, self.moved)
-        if self.ablation is not None and {self.ablation.default, self.ablation.winner} & self.moved.keys():
+        if (
+            self.ablation is not None
+            and {self.ablation.default, self.ablation.winner} & self.moved.keys()
+        ):
             self.ablation = None
 
     def _note(self, event: Noted) -> None:
@@ -352,11 +395,15 @@ class Record:
         loss = self.objective.loss
         members = ((n, t) for n, t in self.trials.items() if n not in self.moved)
         scores = ((t.score, n) for n, t in members if t.state is TrialState.COMPLETED)
-        known = ((loss(score), n) for score, n in scores if score is not None and math.isfinite(score))
+        known = (
+            (loss(score), n) for score, n in scores if score is not None and math.isfinite(score)
+        )
         return min(known, default=(0.0, None))[1]
 
     def _compare(self, number: int) -> None:
-        """Takes notice of a trial that may be the best; of equals the first by number is, whichever ended first."""
+        """Takes notice of a trial that may be the best; of equals the first by number is, whichever
+        ended first.
+        """
         trial = self.trials[number]
         if trial.score is None or trial.state is not TrialState.COMPLETED or number in self.moved:
             return
@@ -366,7 +413,9 @@ class Record:
             self._best = number
 
     def _note_length(self, number: int) -> None:
-        """Takes notice of a trial that others, which differ from it in fewer epochs, may be read off."""
+        """Takes notice of a trial that others, which differ from it in fewer epochs, may be read
+        off.
+        """
         trial = self.trials[number]
         scored = trial.state is TrialState.COMPLETED and trial.score is not None
         if self._longest is None or trial.shares is not None or not scored:

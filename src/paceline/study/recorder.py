@@ -1,10 +1,20 @@
-"""Writing down what happens: every event goes into the record and the store, every network that may go on to disk."""
+"""Writing down what happens: every event goes into the record and the store, every network that may
+go on to disk.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from paceline.core.events import EpochMeasured, Event, Json, Noted, SpaceReplaced, TrialEnded, TrialPaused
+from paceline.core.events import (
+    EpochMeasured,
+    Event,
+    Json,
+    Noted,
+    SpaceReplaced,
+    TrialEnded,
+    TrialPaused,
+)
 from paceline.execute.base import Leaves, Progress, Snapshot
 from paceline.store import StudyStore
 from paceline.store.files import remove_leftovers
@@ -31,13 +41,18 @@ class Recorder:
     def __init__(self, store: StudyStore, observer: Observer | None) -> None:
         self._store, self._observer = store, observer
         folded = fold(store)
-        keep_snapshot(store, folded=folded)  # for the next reader, where there was none, or that of another version
+        keep_snapshot(
+            store, folded=folded
+        )  # for the next reader, where there was none, or that of another version
         self.record = folded.record
-        self._checkpoints = Checkpoints(store.directory / CHECKPOINTS, store.value("checkpoints"), self._key_of)
+        self._checkpoints = Checkpoints(
+            store.directory / CHECKPOINTS, store.value("checkpoints"), self._key_of
+        )
         self._checkpoints.prune_all()
         remove_leftovers(store.directory)
         self._uncovered: dict[int, list[Event]] = {}
-        # trials of which an epoch is missing, since Ctrl+C came while it was handed over: nothing later of them counts
+        # trials of which an epoch is missing, since Ctrl+C came while it was handed over: nothing
+        # later of them counts
         self._torn: set[int] = set()
         self._paused: dict[int, Snapshot] = {}
 
@@ -55,12 +70,15 @@ class Recorder:
         if any(isinstance(event, TrialEnded) for event in events):
             values = {**(values or {}), "checkpoints": self._checkpoints.index}
         self._append(events, values or {})
-        if values and "checkpoints" in values:  # what the stored index names stays, whatever failed since
+        if (
+            values and "checkpoints" in values
+        ):  # what the stored index names stays, whatever failed since
             self._checkpoints.prune()
         self._observe(events)
 
     def take(self, progress: Progress) -> list[int]:
-        """Stores what an executor tells; epochs of running trials wait for the snapshot that covers them.
+        """Stores what an executor tells; epochs of running trials wait for the snapshot that covers
+        them.
 
         Returns:
             The trials that came to a place where they are to be looked at, or to their end.
@@ -95,7 +113,8 @@ class Recorder:
         return arrived
 
     def snapshot(self, number: int) -> Snapshot | None:
-        """Where a trial stands that is not training now; None where it has to begin at its beginning.
+        """Where a trial stands that is not training now; None where it has to begin at its
+        beginning.
 
         Raises:
             Unusable: the file is not what was stored. That is noted, and from now on there is none.
@@ -108,12 +127,15 @@ class Recorder:
         except Unusable as why:
             self._checkpoints.forget(number)
             self._doubt(
-                f"The checkpoint of trial {number} cannot be used ({why}), so it is trained again from its start."
+                f"The checkpoint of trial {number} cannot be used ({why}), so it is trained again "
+                f"from its start."
             )
             raise
 
     def set_num_kept(self, count: int | None) -> None:
-        """Of how many trials the trained networks are kept from now on; None for as many as before."""
+        """Of how many trials the trained networks are kept from now on; None for as many as
+        before.
+        """
         if count is not None:
             self._checkpoints.num_kept = count
 
@@ -141,11 +163,17 @@ class Recorder:
         try:
             return self._checkpoints.best_model_leaves()
         except Unusable as why:
-            self._doubt(f"The weights of the best model cannot be used ({why}), so it is made again.")
+            self._doubt(
+                f"The weights of the best model cannot be used ({why}), so it is made again."
+            )
             return None
 
-    def keep_best_model(self, number: int, leaves: Leaves, said: Mapping[str, Json], events: Sequence[Event]) -> None:
-        """Writes the model that the study gives out, and stores with it what happened to it; as in `Checkpoints`."""
+    def keep_best_model(
+        self, number: int, leaves: Leaves, said: Mapping[str, Json], events: Sequence[Event]
+    ) -> None:
+        """Writes the model that the study gives out, and stores with it what happened to it; as in
+        `Checkpoints`.
+        """
         self._checkpoints.keep_best_model(number, leaves, said)
         for event in events:
             self.record.apply(event)
@@ -161,13 +189,19 @@ class Recorder:
             self._uncovered.setdefault(event.number, []).append(event)
 
     def _save(self, progress: Progress, now: list[Event], paused: set[int]) -> None:
-        snapshots = {number: one for number, one in progress.snapshots.items() if number not in self._torn}
+        snapshots = {
+            number: one for number, one in progress.snapshots.items() if number not in self._torn
+        }
         for number in snapshots:
             now += self._uncovered.pop(number, [])
-        scored = {n: one for n, one in progress.results.items() if self.record.trials[n].score is not None}
+        scored = {
+            n: one for n, one in progress.results.items() if self.record.trials[n].score is not None
+        }
         if scored:
             self._checkpoints.keep(scored, self._rank)
-        for number in paused & snapshots.keys():  # each in a file of its own, so that it can be let go of alone
+        for number in (
+            paused & snapshots.keys()
+        ):  # each in a file of its own, so that it can be let go of alone
             self._checkpoints.save_running({number: snapshots[number]})
             self._keep(number, snapshots[number])
         self._checkpoints.save_running({n: one for n, one in snapshots.items() if n not in paused})
@@ -175,7 +209,9 @@ class Recorder:
             self._store_index(now)
 
     def _store_index(self, events: Sequence[Event]) -> None:
-        """Stores events and which files are valid in one transaction; then those that are not can go."""
+        """Stores events and which files are valid in one transaction; then those that are not can
+        go.
+        """
         self._append(events, {"checkpoints": self._checkpoints.index})
         self._checkpoints.prune()
 

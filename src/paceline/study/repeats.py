@@ -1,4 +1,6 @@
-"""What an earlier final, or an earlier way from the default to the winner, has measured for one that begins."""
+"""What an earlier final, or an earlier way from the default to the winner, has measured for one
+that begins.
+"""
 
 from dataclasses import replace
 
@@ -7,8 +9,17 @@ from paceline.core.events import AblationStarted, FinalStarted
 
 
 def final_of(event: FinalStarted, earlier: Final | None) -> Final:
-    """A final that begins: a pair of one kind is the same in every final, so what was measured of a finalist stays."""
-    final = Final(event.finalists, event.default, event.num_pairs, event.kind, event.validation_share, seeded=False)
+    """A final that begins: a pair of one kind is the same in every final, so what was measured of a
+    finalist stays.
+    """
+    final = Final(
+        event.finalists,
+        event.default,
+        event.num_pairs,
+        event.kind,
+        event.validation_share,
+        seeded=False,
+    )
     if earlier is None or earlier.splits is not final.splits:
         return final
     every = {(number, pair) for number in final.finalists for pair in range(final.num_pairs)}
@@ -18,7 +29,9 @@ def final_of(event: FinalStarted, earlier: Final | None) -> Final:
 
 
 def ablation_of(event: AblationStarted, earlier: Ablation | None) -> Ablation:
-    """One that begins: of an earlier one between the same trials, on the same pairs, what was measured stays."""
+    """One that begins: of an earlier one between the same trials, on the same pairs, what was
+    measured stays.
+    """
     changes = {Side(side): tuple(names) for side, names in event.changes.items()}
     ends = (event.default, event.winner, event.kind)
     same = earlier is not None and (earlier.default, earlier.winner, earlier.splits) == ends

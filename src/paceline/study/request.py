@@ -45,9 +45,12 @@ class Request:
         loop: hyperparameters of the training loop: ``epochs``, ``batch_size``.
         budget: limits.
         search: where to look next.
-        schedule: which trials continue; ``"auto"`` for what suits the objective and the length of training.
-        ordered: whether what is asked next may not depend on the clock; None: where only ``trials`` limit the study.
-        in_flight: trials in flight at once, where a model or a schedule decides what follows; None for the standard.
+        schedule: which trials continue; ``"auto"`` for what suits the objective and the length of
+            training.
+        ordered: whether what is asked next may not depend on the clock; None: where only ``trials``
+            limit the study.
+        in_flight: trials in flight at once, where a model or a schedule decides what follows; None
+            for the standard.
         seed: of everything random.
         validation: fraction, or ``(x, y)``.
         data_options: further arguments of `paceline.data.load` and `split`.
@@ -94,15 +97,35 @@ class Request:
 
     @classmethod
     def of(
-        cls, build: Build, data: Any, *, objective: Any, study: str | os.PathLike[str], epochs: Any, batch_size: Any,
-        budget: Budget, search: str | Strategy | SearchChoice, seed: int, validation: Any,
-        data_options: Mapping[str, Any], class_weight: Any, patience: int | None, keep: str,
-        memory: int | str | None, schedule: str | Schedule = "auto", ordered: bool | None = None,
-        in_flight: int | None = None, closing: Closing | None = None, replication: Replication | None = None,
-        test_trials: bool = False, keep_models: int | None = None, validation_batch_size: int | None = None,
-        source: Mapping[str, Any] | None = None, recorded: Mapping[str, Json] | None = None,
+        cls,
+        build: Build,
+        data: Any,
+        *,
+        objective: Any,
+        study: str | os.PathLike[str],
+        epochs: Any,
+        batch_size: Any,
+        budget: Budget,
+        search: str | Strategy | SearchChoice,
+        seed: int,
+        validation: Any,
+        data_options: Mapping[str, Any],
+        class_weight: Any,
+        patience: int | None,
+        keep: str,
+        memory: int | str | None,
+        schedule: str | Schedule = "auto",
+        ordered: bool | None = None,
+        in_flight: int | None = None,
+        closing: Closing | None = None,
+        replication: Replication | None = None,
+        test_trials: bool = False,
+        keep_models: int | None = None,
+        validation_batch_size: int | None = None,
+        source: Mapping[str, Any] | None = None,
+        recorded: Mapping[str, Json] | None = None,
         change_space: bool = False,
-    ) -> "Request":  # fmt: skip
+    ) -> "Request":
         """Takes what users pass and checks it.
 
         Raises:
@@ -111,29 +134,45 @@ class Request:
         if not callable(build):
             expected = "a function build(hp) that returns a compiled model, or an object with such a method"
             raise InvalidInput(f"build is {shown(build)}", expected=expected)
-        loop = [h for h in (_loop("epochs", epochs), _loop("batch_size", batch_size)) if isinstance(h, Hyperparameter)]
+        loop = [
+            h
+            for h in (_loop("epochs", epochs), _loop("batch_size", batch_size))
+            if isinstance(h, Hyperparameter)
+        ]
         seed = whole_number("seed", seed, at_least=0)
         return cls(
-            build, data, Objective.of(objective), Path(study),
+            build,
+            data,
+            Objective.of(objective),
+            Path(study),
             epochs=_constant("epochs", epochs, [10, 20]),
             batch_size=_constant("batch_size", batch_size, [32, 64]),
-            loop=Space(loop), budget=budget,
-            search=SearchChoice.of(search, seed), schedule=schedule_named(schedule),
+            loop=Space(loop),
+            budget=budget,
+            search=SearchChoice.of(search, seed),
+            schedule=schedule_named(schedule),
             ordered=None if ordered is None else flag("ordered", ordered, also=", or nothing"),
-            in_flight=None if in_flight is None else whole_number("in_flight", in_flight), seed=seed,
-            validation=validation, data_options=dict(data_options), class_weight=class_weight,
+            in_flight=None if in_flight is None else whole_number("in_flight", in_flight),
+            seed=seed,
+            validation=validation,
+            data_options=dict(data_options),
+            class_weight=class_weight,
             patience=None if patience is None else whole_number("patience", patience),
             keep="best" if known_name("keep", keep, ("last", "best")) == "best" else "last",
-            memory=None if memory is None else parse_bytes(memory), closing=closing or Closing(),
-            replication=replication or Replication(), test_trials=flag("test_trials", test_trials),
+            memory=None if memory is None else parse_bytes(memory),
+            closing=closing or Closing(),
+            replication=replication or Replication(),
+            test_trials=flag("test_trials", test_trials),
             keep_models=None if keep_models is None else whole_number("keep_models", keep_models),
             validation_batch_size=(
                 None
                 if validation_batch_size is None
                 else whole_number("validation_batch_size", validation_batch_size)
             ),
-            source=dict(source or {}), recorded=recorded, change_space=flag("change_space", change_space),
-        )  # fmt: skip
+            source=dict(source or {}),
+            recorded=recorded,
+            change_space=flag("change_space", change_space),
+        )
 
 
 def schedule_named(given: str | Schedule) -> Literal["auto"] | Schedule:
@@ -156,7 +195,9 @@ def _loop(name: str, value: Any) -> Any:
     if not isinstance(value, Hyperparameter):
         return None
     named = value.named(name)
-    values = getattr(named, "values", None) or (getattr(named, "value", getattr(named, "min_value", 0)),)
+    values = getattr(named, "values", None) or (
+        getattr(named, "value", getattr(named, "min_value", 0)),
+    )
     if not all(isinstance(one, int) and not isinstance(one, bool) and one >= 1 for one in values):
         raise InvalidInput(f"{name} is {shown(value)}", expected="whole numbers of at least 1")
     return named

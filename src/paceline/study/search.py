@@ -6,7 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from paceline.core import Action, Decision, Trial, TrialState, reading_state
-from paceline.core.events import Event, Json, Noted, TrialAsked, TrialDecided, TrialEnded, TrialPaused, TrialStarted
+from paceline.core.events import (
+    Event,
+    Json,
+    Noted,
+    TrialAsked,
+    TrialDecided,
+    TrialEnded,
+    TrialPaused,
+    TrialStarted,
+)
 from paceline.execute.base import Executor, Job
 from paceline.schedule import Full, Standing, Standings
 from paceline.search import History, Proposal, Strategy
@@ -19,30 +28,41 @@ from paceline.study.recorder import Recorder
 from paceline.study.task import Task
 from paceline.study.turns import Turns
 
-_MOST_AHEAD = 4096  # configurations asked for at once where the number of trials is known and nothing is learnt
+# configurations asked for at once where the number of trials is known and nothing is learnt
+_MOST_AHEAD = 4096
 _AHEAD = 64  # the same where only time limits the study, or a schedule is to decide among them
-_TOGETHER = 4  # of the trials that may be in flight, one in so many must be missing before more are asked for
+# of the trials that may be in flight, one in so many must be missing before more are asked for
+_TOGETHER = 4
 
 
 class Search:
-    """Asks the strategy, takes notice of what arrives, lets the schedule decide, and submits what follows.
+    """Asks the strategy, takes notice of what arrives, lets the schedule decide, and submits what
+    follows.
 
-    Everything it decides is a function of the record and of the turns, which are stored together: a session that
-    resumes decides as the one before it would have.
+    Everything it decides is a function of the record and of the turns, which are stored together: a
+    session that resumes decides as the one before it would have.
     """
 
     def __init__(
-        self, task: Task, recorder: Recorder, executor: Executor, seconds_left: SecondsLeft,
-        strategy: Json | None, turns: Json | None,
-    ) -> None:  # fmt: skip
+        self,
+        task: Task,
+        recorder: Recorder,
+        executor: Executor,
+        seconds_left: SecondsLeft,
+        strategy: Json | None,
+        turns: Json | None,
+    ) -> None:
         """``strategy`` and ``turns`` are their states as stored last, None where they begin."""
         self._task, self._recorder, self._executor = task, recorder, executor
         self._seconds_left = seconds_left
         self._record = recorder.record
         self._schedule = task.schedule
         with reading_state("strategy"):
-            self._strategy: Strategy = task.strategy if strategy is None else task.strategy.resumed(strategy)
-        # where nothing is learnt and nobody is stopped, it does not matter in whose turn anything comes
+            self._strategy: Strategy = (
+                task.strategy if strategy is None else task.strategy.resumed(strategy)
+            )
+        # where nothing is learnt and nobody is stopped, it does not matter in whose turn anything
+        # comes
         self._watches = self._strategy.learns or not isinstance(self._schedule, Full) or task.grows
         with reading_state("turns"):
             self._turns = Turns(task.ordered and self._watches, turns if self._watches else None)
@@ -60,12 +80,16 @@ class Search:
         """Whether any trial has been measured so far that it can be the best."""
         if not self._watches:
             return self._record.num_ended() > 0
-        return self._record.best is not None or any(s.epoch for s in self._standings.trials.values())
+        return self._record.best is not None or any(
+            s.epoch for s in self._standings.trials.values()
+        )
 
     def resume(self) -> None:
         """Takes up what an earlier session left open."""
         if not self._watches:
-            self._submit([n for n, trial in self._record.trials.items() if not trial.state.is_final])
+            self._submit(
+                [n for n, trial in self._record.trials.items() if not trial.state.is_final]
+            )
             return
         self._put_all()
         open_trials = []
@@ -73,12 +97,17 @@ class Search:
             in_flight = [(number, self._record.trials[number]) for number in self._turns.in_flight]
         for number, trial in in_flight:
             if trial.state.is_final or self._record.num_measured(number) >= self._until(number):
-                if trial.state is TrialState.RUNNING:  # the schedule before had not meant to look at it here
-                    self._recorder.tell([TrialPaused(number, "it waits for the schedule's decision")])
+                if (
+                    trial.state is TrialState.RUNNING
+                ):  # the schedule before had not meant to look at it here
+                    self._recorder.tell(
+                        [TrialPaused(number, "it waits for the schedule's decision")]
+                    )
                 self._turns.arrive(number)
             else:
                 open_trials.append(number)
-        # under another schedule before, or another search: trials that waited for it, or were never waited for
+        # under another schedule before, or another search: trials that waited for it, or were never
+        # waited for
         for number, trial in self._record.trials.items():
             waits = trial.state is TrialState.PAUSED and self._schedule.pauses
             if not (trial.state.is_final or waits or number in self._turns):
@@ -92,7 +121,9 @@ class Search:
             self._turns.arrive(number)
 
     def go_on(self) -> None:
-        """Takes notice of trials whose turn has come, one at a time, and does what follows; asks for more."""
+        """Takes notice of trials whose turn has come, one at a time, and does what follows; asks
+        for more.
+        """
         self._ask()
         while (number := self._turns.take()) is not None:
             if self._watches:
@@ -118,10 +149,16 @@ class Search:
             pass
 
     def _take_up_space(self) -> None:
-        """Counts what has been tried of the space as it stands, with nothing that lies outside of it."""
+        """Counts what has been tried of the space as it stands, with nothing that lies outside of
+        it.
+        """
         space, trials = self._record.space, self._record.trials
         self._moved, self._standings = self._record.moved, Standings()
-        self._keys = {number: space.key(trial.config) for number, trial in trials.items() if number not in self._moved}
+        self._keys = {
+            number: space.key(trial.config)
+            for number, trial in trials.items()
+            if number not in self._moved
+        }
         self._seen = set(self._keys.values())
 
     def _put_all(self) -> None:
@@ -136,7 +173,9 @@ class Search:
             self._put_all()
 
     def _see(self, number: int) -> None:
-        """Counts the configuration as it was used as tried: the function may have asked for more than was proposed."""
+        """Counts the configuration as it was used as tried: the function may have asked for more
+        than was proposed.
+        """
         key = self._record.space.key(self._record.trials[number].config)
         proposed = self._keys.get(number)
         if key != proposed:
@@ -170,7 +209,9 @@ class Search:
         scores = self._scores(number)
         score, epoch = self._task.kept(scores) if scores else (math.nan, 0)
         finite = math.isfinite(score)
-        return TrialEnded(number, TrialState.STOPPED, score if finite else None, epoch if finite else None, reason)
+        return TrialEnded(
+            number, TrialState.STOPPED, score if finite else None, epoch if finite else None, reason
+        )
 
     def _standing(self, number: int) -> Standing:
         """How a trial stands, as far as notice was taken."""
@@ -203,12 +244,18 @@ class Search:
     def _left(self) -> float:
         """How many more trials may be asked for."""
         limit = self._task.budget.trials
-        return 0 if self.exhausted else math.inf if limit is None else limit - len(self._record.trials)
+        return (
+            0 if self.exhausted else math.inf if limit is None else limit - len(self._record.trials)
+        )
 
     def _wanted(self) -> int:
         if not self._watches:
             wait = self._executor.num_waiting > 0
-            ahead = _MOST_AHEAD if self._task.budget.seconds is None or self._task.budget.trials is not None else _AHEAD
+            ahead = (
+                _MOST_AHEAD
+                if self._task.budget.seconds is None or self._task.budget.trials is not None
+                else _AHEAD
+            )
             return 0 if wait else int(min(self._left(), ahead))
         few = self._strategy.learns or self._task.grows
         window = self._task.in_flight if few else max(_AHEAD, self._task.in_flight)
@@ -225,15 +272,25 @@ class Search:
             self._keys[number] = proposal.key
             self._seen.add(proposal.key)
             config = proposal.config
-            asked.append(TrialAsked(number, config, self._task.seed, self._task.epochs(config), proposal.origin))
+            asked.append(
+                TrialAsked(
+                    number, config, self._task.seed, self._task.epochs(config), proposal.origin
+                )
+            )
         numbers = [event.number for event in asked if isinstance(event, TrialAsked)]
-        notes = [note for note in (strategy.remark, self.exhausted) if note and note not in self._record.notes]
+        notes = [
+            note
+            for note in (strategy.remark, self.exhausted)
+            if note and note not in self._record.notes
+        ]
         self._strategy = strategy
         self._tell_asked([*asked, *map(Noted, notes)], numbers)
         self._submit(numbers)
 
     def _propose(self, wanted: int) -> tuple[Strategy, Sequence[Proposal]]:
-        """Up to so many proposals, and the strategy to ask next time; notes if there is nothing more to propose."""
+        """Up to so many proposals, and the strategy to ask next time; notes if there is nothing
+        more to propose.
+        """
         self._follow_space()
         space, history = self._known_space(), self._history()
         if self._task.grows and not len(space):
@@ -244,7 +301,9 @@ class Search:
         strategy, proposals = self._strategy.ask(space, history, wanted)
         # what is in flight may yet show more of a space that grows
         if len(proposals) < wanted and not (self._task.grows and (proposals or self._turns)):
-            self.exhausted = strategy.exhausted(space, history) or "the search has nothing more to propose"
+            self.exhausted = (
+                strategy.exhausted(space, history) or "the search has nothing more to propose"
+            )
         return strategy, proposals
 
     def _tell_asked(self, events: Sequence[Event], numbers: Sequence[int]) -> None:
@@ -270,7 +329,9 @@ class Search:
         if trial.number not in self._turns:
             return trial
         measured = trial.measurements[: self._turns.epoch(trial.number)]
-        return replace(trial, state=TrialState.RUNNING, score=None, best_epoch=None, measurements=measured)
+        return replace(
+            trial, state=TrialState.RUNNING, score=None, best_epoch=None, measurements=measured
+        )
 
     def _known_space(self) -> Space:
         """The space as far as notice was taken of the builds that made it grow."""
@@ -279,9 +340,16 @@ class Search:
         spaces = self._record.spaces
         if self._record.moved:  # what was tried is not of the spaces before
             return self._record.space
-        known = [i for i, changed in enumerate(spaces) if changed.trial is None or changed.trial not in self._turns]
+        known = [
+            i
+            for i, changed in enumerate(spaces)
+            if changed.trial is None or changed.trial not in self._turns
+        ]
         if known and known[-1] + 1 != self._spaces_known:
-            self._space, self._spaces_known = Space.from_json(spaces[known[-1]].space), known[-1] + 1
+            self._space, self._spaces_known = (
+                Space.from_json(spaces[known[-1]].space),
+                known[-1] + 1,
+            )
         return self._space
 
     # -- to the executor
@@ -291,12 +359,20 @@ class Search:
         for number in numbers:
             trial = self._record.trials[number]
             until = self._until(number) if number in self._turns else trial.epochs
-            job = Job(number, trial.config, trial.seed, trial.epochs, None if until >= trial.epochs else until)
+            job = Job(
+                number,
+                trial.config,
+                trial.seed,
+                trial.epochs,
+                None if until >= trial.epochs else until,
+            )
             if self._read_off(job):
                 continue
             jobs.append(job)
             try:
-                snapshot = self._recorder.snapshot(number) if self._record.num_measured(number) else None
+                snapshot = (
+                    self._recorder.snapshot(number) if self._record.num_measured(number) else None
+                )
             except Unusable:
                 self._executor.forget([number])  # it begins again, with nothing of what was
                 continue
@@ -307,7 +383,9 @@ class Search:
             self._executor.submit(jobs, snapshots, scores)
 
     def _read_off(self, job: Job) -> bool:
-        """Ends a trial at once if an earlier, longer one that differs only in ``epochs`` has measured it already."""
+        """Ends a trial at once if an earlier, longer one that differs only in ``epochs`` has
+        measured it already.
+        """
         if not self._task.epochs_are_prefix or "epochs" not in job.config:
             return False
         longer = self._record.longest(job.config, job.seed)

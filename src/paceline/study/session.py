@@ -1,4 +1,6 @@
-"""One process's part in a study: from a request to the best model, or to wherever it was stopped."""
+"""One process's part in a study: from a request to the best model, or to wherever it was
+stopped.
+"""
 
 import os
 import platform
@@ -7,7 +9,14 @@ from contextlib import chdir, suppress
 from importlib import metadata
 from pathlib import Path
 
-from paceline.core import AllTrialsFailed, InvalidInput, TrialState, command_line, interrupts, last_line
+from paceline.core import (
+    AllTrialsFailed,
+    InvalidInput,
+    TrialState,
+    command_line,
+    interrupts,
+    last_line,
+)
 from paceline.core.events import (
     Event,
     Json,
@@ -33,7 +42,8 @@ from paceline.study.task import Task
 from paceline.study.trust import remembered
 
 _FIRST_FAILURES = 10
-# Of a time budget, what is kept for saving and testing the best model: these seconds, but no more than a part of it.
+# Of a time budget, what is kept for saving and testing the best model: these seconds, but no more
+# than a part of it.
 _SAVING, _RESERVED = 3.0, 0.15
 INTERRUPTED = "interrupted"
 """Why a session ended that was stopped by Ctrl+C."""
@@ -55,7 +65,8 @@ def carry_out(
         directory: the study's.
         observer: hears of every event.
         began: when the session began, on the monotonic clock; None for now.
-        search: False: nothing more is tried, and the study ends with its final on what was measured.
+        search: False: nothing more is tried, and the study ends with its final on what was
+            measured.
 
     Raises:
         StudyMismatch: the directory holds another study.
@@ -79,7 +90,9 @@ def carry_out(
 class Session:
     """From the first trial, or the one at which the last session stopped, to the best model."""
 
-    def __init__(self, task: Task, store: StudyStore, observer: Observer | None, began: float) -> None:
+    def __init__(
+        self, task: Task, store: StudyStore, observer: Observer | None, began: float
+    ) -> None:
         self._task, self._directory, self._began = task, store.directory, began
         self._recorder = Recorder(store, observer)
         self._record = self._recorder.record
@@ -98,13 +111,18 @@ class Session:
     def was_refused(self) -> bool:
         """Whether, of a function, this session has ended no trial before an error ended its search.
 
-        A call that has not ended would begin anew in any case. That is not so of networks: what ends their study may be
-        a batch of a stream after hours of training, and they go on from their checkpoints.
+        A call that has not ended would begin anew in any case. That is not so of networks: what
+        ends their study may be a batch of a stream after hours of training, and they go on from
+        their checkpoints.
         """
-        return self._task.grows and self._is_searching and self._record.num_ended() == self._num_ended
+        return (
+            self._task.grows and self._is_searching and self._record.num_ended() == self._num_ended
+        )
 
     def go(self, search: bool = True) -> None:
-        """The whole session: search (unless that is over), then the final, then test and save the best."""
+        """The whole session: search (unless that is over), then the final, then test and save the
+        best.
+        """
         reason = INTERRUPTED
         try:
             ended = self._search_on() if search else self._search_no_more()
@@ -118,7 +136,9 @@ class Session:
         self._end(reason)
 
     def _search_no_more(self) -> str:
-        """Nothing more is tried; trials that were put aside stay so, for a session that searches again."""
+        """Nothing more is tried; trials that were put aside stay so, for a session that searches
+        again.
+        """
         self._executor.close()
         before = self._ended_before
         if before is not None and before.reason not in (INTERRUPTED, REPAIRED):
@@ -156,13 +176,19 @@ class Session:
     def _create(self) -> None:
         task = self._task
         # in one transaction: a process that is killed now leaves the whole beginning or none of it
-        opening: list[Event] = [task.created, SessionStarted(versions()), SpaceChanged(task.space.to_json())]
+        opening: list[Event] = [
+            task.created,
+            SessionStarted(versions()),
+            SpaceChanged(task.space.to_json()),
+        ]
         self._recorder.tell([*opening, *map(Noted, task.notes)], remembered(task.created.settings))
 
     def _go_on(self, state: Json | None) -> None:
         """Records that the study goes on, and what of it has changed since."""
         events = self._task.going_on(self._record, state)
-        changed = {name for event in events if isinstance(event, SettingsChanged) for name in event.changed}
+        changed = {
+            name for event in events if isinstance(event, SettingsChanged) for name in event.changed
+        }
         values = {"strategy": self._task.strategy.to_json()} if "strategy" in changed else {}
         values |= remembered(self._task.created.settings)
         self._recorder.tell([SessionStarted(versions()), *events], values)
@@ -174,7 +200,9 @@ class Session:
         if left is None or left > 0:
             self._warn_of_small_budget()
             return False
-        return self._search.has_result or self._search.is_over  # a budget too small still runs one trial
+        return (
+            self._search.has_result or self._search.is_over
+        )  # a budget too small still runs one trial
 
     def _warn_of_small_budget(self) -> None:
         seconds = self._task.budget.seconds
@@ -203,18 +231,27 @@ class Session:
         """Stops training; running trials are put aside where their last snapshot left them."""
         for progress in self._executor.stop():
             self._search.arrived(self._recorder.take(progress))
-        running = [n for n, trial in self._record.trials.items() if trial.state is TrialState.RUNNING]
+        running = [
+            n for n, trial in self._record.trials.items() if trial.state is TrialState.RUNNING
+        ]
         self._recorder.tell([TrialPaused(number, reason) for number in running])
 
     def _check_failures(self, at_end: bool = False) -> None:
         ended, failed = self._record.num_ended(), self._record.num_ended(TrialState.FAILED)
         if failed and failed == ended and (ended >= _FIRST_FAILURES or at_end):
             self._end("the first trials all failed")
-            last = last_line(next(t.error for t in reversed(self._record.trials.values()) if t.error))
-            failed_so = f"the first {ended} trials all failed; the last one" if ended > 1 else "the first trial failed"
+            last = last_line(
+                next(t.error for t in reversed(self._record.trials.values()) if t.error)
+            )
+            failed_so = (
+                f"the first {ended} trials all failed; the last one"
+                if ended > 1
+                else "the first trial failed"
+            )
             trace = "The tracebacks" if ended > 1 else "The traceback"
             raise AllTrialsFailed(
-                f"{failed_so}: {last.removesuffix('.')}. {trace}: {command_line('show', self._directory)}"
+                f"{failed_so}: {last.removesuffix('.')}. {trace}: "
+                f"{command_line('show', self._directory)}"
             )
 
     def _test_trials(self, progress: Progress) -> None:
@@ -238,16 +275,27 @@ class Session:
             final.hold()
 
     def _take_furthest(self, why: str) -> None:
-        """Where the search ended before any trial did: the best of those that got furthest counts as it stands."""
+        """Where the search ended before any trial did: the best of those that got furthest counts
+        as it stands.
+        """
         metric, loss = self._record.objective.metric, self._record.objective.loss
-        paused = [trial for trial in self._record.all_trials() if not trial.state.is_final and trial.measurements]
+        paused = [
+            trial
+            for trial in self._record.all_trials()
+            if not trial.state.is_final and trial.measurements
+        ]
         if not paused:
             return
-        best = min(paused, key=lambda t: (-len(t.measurements), loss(t.measurements[-1].metrics.get(metric, 0.0))))
+        best = min(
+            paused,
+            key=lambda t: (-len(t.measurements), loss(t.measurements[-1].metrics.get(metric, 0.0))),
+        )
         snapshot = None
         with suppress(Unusable):
             snapshot = self._recorder.snapshot(best.number)
-        score, epoch = self._task.kept([m.metrics.get(metric, float("nan")) for m in best.measurements])
+        score, epoch = self._task.kept(
+            [m.metrics.get(metric, float("nan")) for m in best.measurements]
+        )
         reason = f"{why} after {len(best.measurements)} of {best.epochs} epochs"
         event: Event = TrialEnded(best.number, TrialState.COMPLETED, score, epoch, reason)
         self._recorder.tell([event])

@@ -1,7 +1,9 @@
-"""The settings of a study as it stores them: what each is called, and whether it may change when the study goes on.
+"""The settings of a study as it stores them: what each is called, and whether it may change when
+the study goes on.
 
-Settings are nested JSON, written by `paceline.study.plan.Plan` and `paceline.study.function.FunctionTask`. They are
-compared by dotted names, ``"closing.pairs"``. One that is not listed here may not change.
+Settings are nested JSON, written by `paceline.study.plan.Plan` and
+`paceline.study.function.FunctionTask`. They are compared by dotted names, ``"closing.pairs"``. One
+that is not listed here may not change.
 """
 
 import json
@@ -36,16 +38,25 @@ _OPEN = Setting(may_change=True)
 
 SETTINGS: Mapping[str, Setting] = {
     # what the trials mean: those of two sessions could not be compared
-    **dict.fromkeys(("epochs", "batch_size", "validation_batch_size", "seed", "patience", "keep"), _FIXED),
+    **dict.fromkeys(
+        ("epochs", "batch_size", "validation_batch_size", "seed", "patience", "keep"), _FIXED
+    ),
     **dict.fromkeys(("replication.folds", "replication.groups"), _FIXED),
     "replication.repeats": Setting(before=1),
     **dict.fromkeys(("source.model", "source.class_weight"), _FIXED),
     "source.data_options": _FIXED,
     # limits, and where things are
-    **dict.fromkeys(("trials", "memory", "keep_models", "in_flight", "workers", "time_limit", "memory_limit"), _QUIET),
+    **dict.fromkeys(
+        ("trials", "memory", "keep_models", "in_flight", "workers", "time_limit", "memory_limit"),
+        _QUIET,
+    ),
     "seconds": Setting("budget", may_change=True, is_noted=False),
-    **dict.fromkeys(("source.build", "source.data", "source.data_options.data_dir", "source.network"), _QUIET),
-    **dict.fromkeys(("source.fixed", "source.space"), _QUIET),  # what they change is seen in the space
+    **dict.fromkeys(
+        ("source.build", "source.data", "source.data_options.data_dir", "source.network"), _QUIET
+    ),
+    **dict.fromkeys(
+        ("source.fixed", "source.space"), _QUIET
+    ),  # what they change is seen in the space
     # what is tried next, and what is made of it
     **dict.fromkeys(("search", "start_with", "ordered", "backend"), _OPEN),
     "strategy": Setting("search", may_change=True),
@@ -94,7 +105,9 @@ def with_changes(settings: Mapping[str, Json], changed: Mapping[str, Json]) -> d
     return merged
 
 
-def changes(before: Mapping[str, Json], now: Mapping[str, Json], directory: Path) -> dict[str, Json]:
+def changes(
+    before: Mapping[str, Json], now: Mapping[str, Json], directory: Path
+) -> dict[str, Json]:
     """What has changed of a study's settings: new values, by dotted name.
 
     Args:
@@ -113,16 +126,26 @@ def changes(before: Mapping[str, Json], now: Mapping[str, Json], directory: Path
     }
     wrong = {argument(name): pair for name, pair in changed.items() if not setting(name).may_change}
     if wrong:
-        loop = ("epochs", "batch_size") if "batch_size" in known else ()  # else it is a study of a function
+        loop = (
+            ("epochs", "batch_size") if "batch_size" in known else ()
+        )  # else it is a study of a function
         told = {
-            name: ["a hyperparameter" if name in loop and one is None else shown(one) for one in pair]
+            name: [
+                "a hyperparameter" if name in loop and one is None else shown(one) for one in pair
+            ]
             for name, pair in wrong.items()
         }
         is_now = " and ".join(f"{name} is {value}" for name, (_, value) in told.items())
         was = [value for value, _ in told.values()]
-        was = was if len(was) == 1 else [f"{name} {value}" for name, value in zip(wrong, was, strict=True)]
+        was = (
+            was
+            if len(was) == 1
+            else [f"{name} {value}" for name, value in zip(wrong, was, strict=True)]
+        )
         raise StudyMismatch(
-            is_now, expected=f"{' and '.join(was)}, as in {directory}", fix=another_directory(directory)
+            is_now,
+            expected=f"{' and '.join(was)}, as in {directory}",
+            fix=another_directory(directory),
         )
     return {name: value for name, (_, value) in changed.items()}
 
@@ -138,7 +161,9 @@ def notes(before: Mapping[str, Json], changed: Mapping[str, Json]) -> list[str]:
     if not told:
         return []
     return [
-        "The study goes on with other settings: " + ", ".join(f"{name} {what}" for name, what in told.items()) + "."
+        "The study goes on with other settings: "
+        + ", ".join(f"{name} {what}" for name, what in told.items())
+        + "."
     ]
 
 
@@ -148,8 +173,14 @@ def another_directory(directory: Path) -> str:
 
 
 def _is_same(one: Json, other: Json) -> bool:
-    """Equal; of strategies and schedules in what both know, since a later version may know more of them."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping) and {"strategy", "schedule"} & one.keys() & other.keys():
+    """Equal; of strategies and schedules in what both know, since a later version may know more of
+    them.
+    """
+    if (
+        isinstance(one, Mapping)
+        and isinstance(other, Mapping)
+        and {"strategy", "schedule"} & one.keys() & other.keys()
+    ):
         return all(one[key] == other[key] for key in one.keys() & other.keys())
     return bool(one == other)
 

@@ -1,9 +1,9 @@
 """How large a final is: an automatic one never costs more than the search did.
 
-What an automatic final may cost is counted in epochs and, beside that, in seconds where the clock may take part in
-decisions, else in the work that the sizes of the networks predict. The winner's last training belongs to its cost, and
-so do the programs that have to be compiled for it. First there are fewer fresh trainings of each finalist, but not
-fewer than three, then fewer finalists.
+What an automatic final may cost is counted in epochs and, beside that, in seconds where the clock
+may take part in decisions, else in the work that the sizes of the networks predict. The winner's
+last training belongs to its cost, and so do the programs that have to be compiled for it. First
+there are fewer fresh trainings of each finalist, but not fewer than three, then fewer finalists.
 """
 
 import math
@@ -32,7 +32,8 @@ class Size:
     """How large a final is.
 
     Attributes:
-        finalists: numbers of the trials, the most promising first; none where there is to be no final.
+        finalists: numbers of the trials, the most promising first; none where there is to be no
+            final.
         pairs: fresh trainings of each.
         notes: what that leaves unsure, in sentences.
     """
@@ -65,7 +66,9 @@ class _Room:
     def pairs(self, finalists: Sequence[int]) -> float:
         """How many pairs there is room for."""
         each = [self.training[number] for number in finalists]
-        programs = self.extra + len({self.program[number] for number in finalists} if self.program else ())
+        programs = self.extra + len(
+            {self.program[number] for number in finalists} if self.program else ()
+        )
         left = self.limit - self.refit * max(each) - self.compiling * programs
         return left / max(sum(each), 1e-12) + 1e-9 if left > 0 else 0.0
 
@@ -95,7 +98,9 @@ def size_of(record: Record, task: Task, order: Sequence[int], seconds_left: floa
 
 
 def _first(record: Record, order: Sequence[int], count: int) -> list[int]:
-    """The first ``count`` of an order, those with the best score and of the default configuration among them."""
+    """The first ``count`` of an order, those with the best score and of the default configuration
+    among them.
+    """
     needed = [trial.number for trial in (record.luckiest, record.default) if trial is not None]
     needed = list(dict.fromkeys(needed))[:count]
     whole = list(dict.fromkeys([*order, *needed]))
@@ -113,22 +118,35 @@ def _rooms_of_search(record: Record, task: Task, trials: Sequence[Trial]) -> lis
     times = _trainings(trials)
     own = [trial for trial in trials if trial.shares is None]
     program = {trial.number: task.structure(trial.config) for trial in trials}
-    num_programs = len({program[trial.number] for trial in own if trial.measurements}) * splits.sizes_of_search
+    num_programs = (
+        len({program[trial.number] for trial in own if trial.measurements}) * splits.sizes_of_search
+    )
 
     def room(of_epoch: Callable[[Trial], float]) -> _Room:
         spent = sum(of_epoch(trial) * len(trial.measurements) * times for trial in own)
-        return _Room(spent, {trial.number: of_epoch(trial) * epochs_of(trial) for trial in trials}, refit)
+        return _Room(
+            spent, {trial.number: of_epoch(trial) * epochs_of(trial) for trial in trials}, refit
+        )
 
     def with_programs(room: _Room, seconds: float, compiled: float, extra: int) -> _Room:
-        return _Room(room.limit + compiled, room.training, refit, seconds * splits.sizes, extra, program)
+        return _Room(
+            room.limit + compiled, room.training, refit, seconds * splits.sizes, extra, program
+        )
 
     epochs = room(lambda _: 1.0)
     if not task.ordered:
-        seconds, spent = room(_seconds_of_epoch(trials, times)), [one.seconds for one in record.compilations]
+        seconds, spent = (
+            room(_seconds_of_epoch(trials, times)),
+            [one.seconds for one in record.compilations],
+        )
         each = statistics.fmean(spent) if spent else 0.0
         return [epochs, seconds, with_programs(seconds, each, sum(spent), extra=1 if refit else 0)]
     work = room(_work_of_epoch(trials))
-    return [epochs, work, with_programs(work, COMPILING / _rows(record), num_programs * COMPILING / _rows(record), 0)]
+    return [
+        epochs,
+        work,
+        with_programs(work, COMPILING / _rows(record), num_programs * COMPILING / _rows(record), 0),
+    ]
 
 
 def _room_of_time(record: Record, trials: Sequence[Trial], left: float) -> _Room:
@@ -152,7 +170,9 @@ def _seconds_of_epoch(trials: Sequence[Trial], times: int) -> Callable[[Trial], 
 
 
 def _work_of_epoch(trials: Sequence[Trial]) -> Callable[[Trial], float]:
-    """Work for each row: in numbers learnt, and steps that are worth as many; see `paceline.study.costs`."""
+    """Work for each row: in numbers learnt, and steps that are worth as many; see
+    `paceline.study.costs`.
+    """
     sizes = [trial.parameters for trial in trials if trial.parameters is not None]
     usual = statistics.fmean(sizes) if sizes else 0.0
 
@@ -165,7 +185,9 @@ def _work_of_epoch(trials: Sequence[Trial]) -> Callable[[Trial], float]:
 
 def _rows(record: Record) -> float:
     rows = {} if record.created is None else record.created.data.get("rows", {})
-    return float(rows.get("train", 0)) or math.inf  # inf: nothing is known of what compiling costs beside training
+    return (
+        float(rows.get("train", 0)) or math.inf
+    )  # inf: nothing is known of what compiling costs beside training
 
 
 # -- what is said of it
@@ -180,15 +202,21 @@ def _given_size(finalists: Sequence[int], pairs: int, wanted: int) -> Size:
     return Size(tuple(finalists), pairs, (note,))
 
 
-def _unsure(record: Record, whole: Sequence[int], finalists: Sequence[int], pairs: int) -> tuple[str, ...]:
+def _unsure(
+    record: Record, whole: Sequence[int], finalists: Sequence[int], pairs: int
+) -> tuple[str, ...]:
     if pairs == STANDARD_PAIRS and len(finalists) == len(whole):
         return ()
     notes = [
-        f"So that the final costs no more than the search, it trains {_counted(len(finalists))} {pairs} times each.",
+        f"So that the final costs no more than the search, it trains {_counted(len(finalists))} "
+        f"{pairs} times each.",
     ]
     if pairs < STANDARD_PAIRS:
         times = _width(pairs) / _width(STANDARD_PAIRS)
-        notes.append(f"Intervals are about {times:.1f} times as wide as with {STANDARD_PAIRS}, so more are tied.")
+        notes.append(
+            f"Intervals are about {times:.1f} times as wide as with {STANDARD_PAIRS}, so more are "
+            f"tied."
+        )
     if len(finalists) < len(whole):
         next_best = len(whole) - len(finalists)
         them = "the next best" if next_best == 1 else f"one of the next {next_best} best"
@@ -198,7 +226,8 @@ def _unsure(record: Record, whole: Sequence[int], finalists: Sequence[int], pair
 
 def _no_room(record: Record, whole: Sequence[int]) -> str:
     return (
-        f"There is no final, {_NO_FINAL}: {_FEWEST_AUTOMATIC} fresh trainings of one finalist would take more than the "
+        f"There is no final, {_NO_FINAL}: {_FEWEST_AUTOMATIC} fresh trainings of one finalist "
+        f"would take more than the "
         f"search did. {_larger(record, whole)}"
     )
 
@@ -207,9 +236,12 @@ def _larger(record: Record, whole: Sequence[int]) -> str:
     """What a final that is asked for by its number would take."""
     trials = record.all_trials()
     epochs = STANDARD_PAIRS * sum(epochs_of(record.trials[number]) for number in whole)
-    searched = _trainings(trials) * sum(len(trial.measurements) for trial in trials if trial.shares is None)
+    searched = _trainings(trials) * sum(
+        len(trial.measurements) for trial in trials if trial.shares is None
+    )
     return (
-        f"final={STANDARD_PAIRS} would train {_counted(len(whole))} {STANDARD_PAIRS} times each: {epochs:,} epochs, "
+        f"final={STANDARD_PAIRS} would train {_counted(len(whole))} {STANDARD_PAIRS} times each: "
+        f"{epochs:,} epochs, "
         f"{epochs / max(searched, 1):.1f} times those of the search."
     )
 

@@ -1,6 +1,7 @@
 """A record and its clock as JSON, so that they can be kept beside the events that add up to them.
 
-What is written follows from the types of their fields, so that a new field needs nothing here. Trials are written as
+What is written follows from the types of their fields, so that a new field needs nothing here.
+Trials are written as
 columns, a list for each field: that is half as long, and quicker to read.
 """
 
@@ -37,13 +38,17 @@ def dump(record: Record, clock: Clock) -> str | None:
 
 
 def load(body: str | bytes) -> tuple[Record, Clock] | None:
-    """Back from `dump`; None where it is damaged, or was written by a version with other fields or another meaning."""
+    """Back from `dump`; None where it is damaged, or was written by a version with other fields or
+    another meaning.
+    """
     with _collecting_later():
         try:
             found: Any = _models()[0].model_validate_json(body)
             trials = map(Trial, *(getattr(found.trials, name) for name in _names(Trial)))
             told = {name: getattr(found, name) for name in _names(Record)}
-            return Record(**{**told, "trials": {trial.number: trial for trial in trials}}), found.clock
+            return Record(
+                **{**told, "trials": {trial.number: trial for trial in trials}}
+            ), found.clock
         except (ValidationError, LookupError, ValueError, TypeError):
             return None
 
@@ -66,7 +71,8 @@ def _names(kind: type) -> tuple[str, ...]:
 
 def _hints(kind: type) -> dict[str, Any]:
     found = get_type_hints(kind, include_extras=True)
-    # what is JSON can hold nothing but values of hyperparameters; to look at each again is a quarter of the time
+    # what is JSON can hold nothing but values of hyperparameters; to look at each again is a
+    # quarter of the time
     quick = {name: dict[str, Any] for name, hint in found.items() if hint == Configuration}
     return {name: {**found, **quick}[name] for name in _names(kind)}
 

@@ -1,4 +1,6 @@
-"""Where ``build`` and data come from, in a form that is stored: so the terminal can find them again to resume."""
+"""Where ``build`` and data come from, in a form that is stored: so the terminal can find them again
+to resume.
+"""
 
 import hashlib
 import importlib.util
@@ -32,8 +34,8 @@ class Source:
         data: a name or an absolute path.
         validation: fraction of the rows.
         data_options: further arguments of `paceline.data.load` and `split`.
-        class_weight: weight of each class in the loss, by the class as text, in the order of the classes, or
-            ``"balanced"``.
+        class_weight: weight of each class in the loss, by the class as text, in the order of the
+            classes, or ``"balanced"``.
     """
 
     build: str | None = None
@@ -88,38 +90,48 @@ def split_build(text: str) -> tuple[Path, str]:
 
 
 def import_build(text: str) -> Callable[[HyperParameters], Any]:
-    """The function that ``"model.py:build"`` names. The file is run once, with its folder on ``sys.path``.
+    """The function that ``"model.py:build"`` names. The file is run once, with its folder on
+    ``sys.path``.
 
     Raises:
-        InvalidInput: there is no such file or function, it raises when run, or the name is not that of a function.
+        InvalidInput: there is no such file or function, it raises when run, or the name is not that
+            of a function.
     """
     build = callable_of(import_name(text))
     if not callable(build):
         name, kind = split_build(text)[1], type(build).__name__
-        raise InvalidInput(f"build is {text!r} and {name} is a {kind}", expected="a function build(hp)")
+        raise InvalidInput(
+            f"build is {text!r} and {name} is a {kind}", expected="a function build(hp)"
+        )
     return build  # type: ignore[no-any-return]
 
 
 def callable_of(given: Any) -> Any:
-    """The function that is called with ``hp``: what was given, or the ``build`` of an object that has one.
+    """The function that is called with ``hp``: what was given, or the ``build`` of an object that
+    has one.
 
     KerasTuner's ``HyperModel`` is such an object. What else was given comes back as it is.
 
     Raises:
-        InvalidInput: a class in the place of its instance, or an object that trains in a way of its own.
+        InvalidInput: a class in the place of its instance, or an object that trains in a way of its
+            own.
     """
     build = getattr(given, "build", None)
     if isinstance(given, type) and callable(build):
-        raise InvalidInput(f"build is the class {given.__name__}", expected=f"an instance of it, {given.__name__}()")
+        raise InvalidInput(
+            f"build is the class {given.__name__}",
+            expected=f"an instance of it, {given.__name__}()",
+        )
     if callable(given) or not callable(build):
         return given
     kind = type(given)
     known = next((one for one in kind.__mro__ if one.__name__ == "HyperModel"), None)
     if known is not None and getattr(kind, "fit", None) is not getattr(known, "fit", None):
         raise InvalidInput(
-            f"build is a {kind.__name__}, which has a fit of its own", expected="one that only builds the model",
+            f"build is a {kind.__name__}, which has a fit of its own",
+            expected="one that only builds the model",
             fix="To train it as Keras does, pass its build: tune(hypermodel.build, ...).",
-        )  # fmt: skip
+        )
     return build
 
 
@@ -135,8 +147,16 @@ def import_name(text: str) -> Any:
     module = _run(file.resolve())
     found = getattr(module, name, None)
     if found is None:
-        functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        listed = f"one of those in {file}: {', '.join(functions)}" if functions else f"a function defined in {file}"
+        functions = [
+            key
+            for key, value in vars(module).items()
+            if callable(value) and not key.startswith("_")
+        ]
+        listed = (
+            f"one of those in {file}: {', '.join(functions)}"
+            if functions
+            else f"a function defined in {file}"
+        )
         raise InvalidInput(f"build is {text!r} and {file} defines no {name!r}", expected=listed)
     return found
 
@@ -150,7 +170,9 @@ def network(name: str, described: Mapping[str, Json]) -> Callable[[HyperParamete
     from paceline.networks import create
 
     shape = described["input_shape"]  # JSON has no tuples
-    return create(name, **{**described, "input_shape": tuple(shape) if isinstance(shape, list) else shape})
+    return create(
+        name, **{**described, "input_shape": tuple(shape) if isinstance(shape, list) else shape}
+    )
 
 
 def form_of(name: str, dataset: Any) -> dict[str, Json]:
@@ -161,20 +183,26 @@ def form_of(name: str, dataset: Any) -> dict[str, Json]:
     """
     if not isinstance(dataset, Dataset):
         raise InvalidInput(
-            f"the built-in network {name!r} was asked for streamed data", expected="arrays, a file or a named data set"
+            f"the built-in network {name!r} was asked for streamed data",
+            expected="arrays, a file or a named data set",
         )
     one_hot = dataset.num_classes is not None and getattr(dataset.y, "ndim", 1) == 2
     return {
-        "input_shape": dataset.input_shape, "task": dataset.task, "num_outputs": dataset.num_outputs,
+        "input_shape": dataset.input_shape,
+        "task": dataset.task,
+        "num_outputs": dataset.num_outputs,
         "one_hot": one_hot,
-    }  # fmt: skip
+    }
 
 
-def fix(build: Callable[[HyperParameters], Any], given: Mapping[str, Value]) -> Callable[[HyperParameters], Any]:
+def fix(
+    build: Callable[[HyperParameters], Any], given: Mapping[str, Value]
+) -> Callable[[HyperParameters], Any]:
     """The build function with some hyperparameters at one value.
 
     Raises:
-        InvalidInput: it asks for no such hyperparameter in its default configuration, or not with this value.
+        InvalidInput: it asks for no such hyperparameter in its default configuration, or not with
+            this value.
     """
     values = _fixed_values(build, given)
 
@@ -185,8 +213,12 @@ def fix(build: Callable[[HyperParameters], Any], given: Mapping[str, Value]) -> 
     return fixed
 
 
-def _fixed_values(build: Callable[[HyperParameters], Any], given: Mapping[str, Any]) -> dict[str, Value]:
-    """Legal values of hyperparameters that ``build`` asks for: by default, or where those found before have theirs."""
+def _fixed_values(
+    build: Callable[[HyperParameters], Any], given: Mapping[str, Any]
+) -> dict[str, Value]:
+    """Legal values of hyperparameters that ``build`` asks for: by default, or where those found
+    before have theirs.
+    """
     choose_backend()
     from paceline.train.isolation import GlobalState
 
@@ -195,15 +227,22 @@ def _fixed_values(build: Callable[[HyperParameters], Any], given: Mapping[str, A
         probe = HyperParameters(fixed=values)
         with GlobalState(0):
             build(probe)
-        new = {name: value for name, value in given.items() if name in probe.used and name not in values}
+        new = {
+            name: value
+            for name, value in given.items()
+            if name in probe.used and name not in values
+        }
         if not new:
             return legal_values(probe.space, given)  # raises
-        values |= {name: _legal_of([h for h in probe.known if h.name == name], new[name]) for name in new}
+        values |= {
+            name: _legal_of([h for h in probe.known if h.name == name], new[name]) for name in new
+        }
     return values
 
 
 def legal_values(space: Space, given: Mapping[str, Any]) -> dict[str, Value]:
-    """Values of hyperparameters, from themselves or from what a user typed: ``"0.001"``, ``"yes"``, ``"relu"``.
+    """Values of hyperparameters, from themselves or from what a user typed: ``"0.001"``, ``"yes"``,
+    ``"relu"``.
 
     Raises:
         InvalidInput: an unknown name, or a value that its hyperparameter cannot take.
@@ -211,7 +250,11 @@ def legal_values(space: Space, given: Mapping[str, Any]) -> dict[str, Value]:
     for name in given:
         if name not in space:
             fix = did_you_mean(name, space.names)
-            raise InvalidInput(f"{name!r} is no hyperparameter", expected=f"one of {', '.join(space.names)}", fix=fix)
+            raise InvalidInput(
+                f"{name!r} is no hyperparameter",
+                expected=f"one of {', '.join(space.names)}",
+                fix=fix,
+            )
     return {name: _legal_of(space.variants(name), value) for name, value in given.items()}
 
 

@@ -1,4 +1,6 @@
-"""Streamed data in a study: what may go with a ``keras.utils.PyDataset``, and what is recorded of it."""
+"""Streamed data in a study: what may go with a ``keras.utils.PyDataset``, and what is recorded of
+it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,10 +31,12 @@ class StreamParts:
         dataset: the stream to train on.
         feed: its batches and those of the validation data.
         test: a PyDataset, ``(x, y)``, or None.
-        fingerprint: of class, number of batches and, where validation data are arrays, their contents. It is weak: the
-            contents of a dataset can only be known by loading all of it, so a study cannot tell that they changed.
+        fingerprint: of class, number of batches and, where validation data are arrays, their
+            contents. It is weak: the contents of a dataset can only be known by loading all of it,
+            so a study cannot tell that they changed.
         notes: plain sentences for the user.
-        validation_batch_size: rows of a batch of validation and test data that are arrays; None for 32.
+        validation_batch_size: rows of a batch of validation and test data that are arrays; None for
+            32.
     """
 
     dataset: Stream
@@ -44,17 +48,29 @@ class StreamParts:
 
     def to_json(self) -> Mapping[str, Json]:
         """For the record."""
-        batches = {"train" if kind == "train" else "val": source.count for kind, source in self.feed.sources.items()}
-        return {"name": self.dataset.name, "fingerprint": self.fingerprint, "batches": batches, "task": None}
+        batches = {
+            "train" if kind == "train" else "val": source.count
+            for kind, source in self.feed.sources.items()
+        }
+        return {
+            "name": self.dataset.name,
+            "fingerprint": self.fingerprint,
+            "batches": batches,
+            "task": None,
+        }
 
     def evaluate(self, model: Any) -> dict[str, Any]:
         """The model's metrics on the test set, by name; empty where there is none."""
         if self.test is None:
             return {}
-        x, y, weight = (*self.test, None)[:3] if isinstance(self.test, tuple) else (self.test, None, None)
+        x, y, weight = (
+            (*self.test, None)[:3] if isinstance(self.test, tuple) else (self.test, None, None)
+        )
         # of arrays; a dataset has a size of its own, which Keras wants to be left alone
         size = self.validation_batch_size if isinstance(self.test, tuple) else None
-        return dict(model.evaluate(x, y, batch_size=size, sample_weight=weight, verbose=0, return_dict=True))
+        return dict(
+            model.evaluate(x, y, batch_size=size, sample_weight=weight, verbose=0, return_dict=True)
+        )
 
 
 def stream_parts(stream: Stream, request: Request) -> StreamParts:
@@ -73,15 +89,23 @@ def stream_parts(stream: Stream, request: Request) -> StreamParts:
         raise InvalidInput(
             f"{given[0]} was given and data is the stream {stream.name}",
             expected="no option but test",
-            fix="Let the dataset give what the network is to see; (x, y, sample_weight) for weights.",
+            fix="Let the dataset give what the network is to see; (x, y, sample_weight) for "
+            "weights.",
         )
     validation, notes = _validation(request, stream)
     weights = request.class_weight
-    train = Batches(stream.source, None if weights is None else lambda y: weights_of_classes(y, weights))
-    feed = StreamFeed(train, None if validation is None else _batches(validation, request.validation_batch_size))
+    train = Batches(
+        stream.source, None if weights is None else lambda y: weights_of_classes(y, weights)
+    )
+    feed = StreamFeed(
+        train, None if validation is None else _batches(validation, request.validation_batch_size)
+    )
     identity = fingerprint("stream", stream.name, str(train.count), *_identity(validation))
     if request.batch_size not in (None, _DEFAULT_BATCH_SIZE):
-        notes = (*notes, f"batch_size={request.batch_size} is not used: {stream.name} gives batches of its own.")
+        notes = (
+            *notes,
+            f"batch_size={request.batch_size} is not used: {stream.name} gives batches of its own.",
+        )
     if getattr(stream.source, "use_multiprocessing", False):
         notes = (*notes, f"{stream.name} loads in {train.num_workers} threads, not in processes.")
     return StreamParts(stream, feed, _test(test), identity, notes, request.validation_batch_size)
@@ -116,11 +140,16 @@ def _validation(request: Request, stream: Stream) -> tuple[Any, tuple[str, ...]]
         return validation, ()
     if metric.startswith("val_"):
         raise InvalidInput(
-            f"objective is {metric!r}, validation is {validation!r} and data is the stream {stream.name}",
+            f"objective is {metric!r}, validation is {validation!r} and data is the stream "
+            f"{stream.name}",
             expected="validation data apart, since a stream cannot be split",
-            fix=f"Pass validation=(x_val, y_val) or another PyDataset, or tune {metric.removeprefix('val_')!r}.",
+            fix=f"Pass validation=(x_val, y_val) or another PyDataset, or tune "
+            f"{metric.removeprefix('val_')!r}.",
         )
-    return None, ("No validation data: candidates are compared by how well they fit what they were trained on.",)
+    return None, (
+        "No validation data: candidates are compared by how well they fit what they were trained "
+        "on.",
+    )
 
 
 def _batches(given: Any, batch_size: int | None) -> "Batches":
@@ -135,7 +164,9 @@ def _batches(given: Any, batch_size: int | None) -> "Batches":
             )
         return Batches(given)
     if not isinstance(given, tuple) or len(given) not in (2, 3):
-        passed = f"a tuple of {len(given)}" if isinstance(given, tuple) else f"a {type(given).__name__}"
+        passed = (
+            f"a tuple of {len(given)}" if isinstance(given, tuple) else f"a {type(given).__name__}"
+        )
         raise InvalidInput(f"validation is {passed} and data is a stream", expected=_ACCEPTED)
     return Batches(ArrayBatches(given, batch_size))
 

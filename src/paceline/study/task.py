@@ -1,4 +1,6 @@
-"""What a session works on, whatever it is that is trained: the protocol between the search loop and its plan."""
+"""What a session works on, whatever it is that is trained: the protocol between the search loop and
+its plan.
+"""
 
 from collections.abc import Hashable, Sequence
 from typing import Protocol
@@ -53,11 +55,15 @@ class Task(Protocol):
 
     @property
     def in_flight(self) -> int:
-        """How many trials may be in flight at once where a model or a schedule decides what follows."""
+        """How many trials may be in flight at once where a model or a schedule decides what
+        follows.
+        """
 
     @property
     def grows(self) -> bool:
-        """Whether the trials themselves show what may vary, so that none but the next ones are asked for."""
+        """Whether the trials themselves show what may vary, so that none but the next ones are
+        asked for.
+        """
 
     @property
     def created(self) -> StudyCreated:
@@ -95,7 +101,9 @@ class Task(Protocol):
         """Of how many trials the trained networks are kept; None for as many as before."""
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
-        """A trial's variables, trained anew on training and validation part; None where that cannot be."""
+        """A trial's variables, trained anew on training and validation part; None where that cannot
+        be.
+        """
 
     def retrain(self, trial: Trial) -> Leaves:
         """A trial's variables, trained again as in the search.

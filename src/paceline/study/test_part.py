@@ -1,4 +1,6 @@
-"""The test part of a study's data: what a model measures on it, and what it predicts for each row."""
+"""The test part of a study's data: what a model measures on it, and what it predicts for each
+row.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +29,15 @@ class TestPart:
     @property
     def is_empty(self) -> bool:
         """Whether there is no test part."""
-        return (self.parts.test if isinstance(self.parts, StreamParts) else self.parts.x_test) is None
+        return (
+            self.parts.test if isinstance(self.parts, StreamParts) else self.parts.x_test
+        ) is None
 
     def measure(self, model: Any, batch_size: int) -> dict[str, float]:
         """The model's metrics by name, those that are numbers; empty where there is no test part.
 
-        They are those of ``evaluate`` with ``batch_size``; in larger batches where that makes no difference.
+        They are those of ``evaluate`` with ``batch_size``; in larger batches where that makes no
+        difference.
         """
         from paceline.train.isolation import state_of
         from paceline.train.trace import rows_to_evaluate
@@ -46,7 +51,11 @@ class TestPart:
                 x, y = self._x_test(self.parts), self.parts.y_test
                 rows = rows_to_evaluate(model, (x, y), batch_size)
                 metrics = model.evaluate(x, y, batch_size=rows, verbose=0, return_dict=True)
-        scalar = {name: value for name, value in metrics.items() if not hasattr(value, "shape") or value.shape == ()}
+        scalar = {
+            name: value
+            for name, value in metrics.items()
+            if not hasattr(value, "shape") or value.shape == ()
+        }
         return {name: float(value) for name, value in scalar.items()}
 
     def keep_predictions(self, model: Any, directory: Path) -> None:
@@ -57,17 +66,28 @@ class TestPart:
             dataset = self.parts.dataset
             with state_of(model):
                 write_tested(
-                    directory, model, self._x_test(self.parts), self.parts.y_test, dataset.task, dataset.class_names
+                    directory,
+                    model,
+                    self._x_test(self.parts),
+                    self.parts.y_test,
+                    dataset.task,
+                    dataset.class_names,
                 )
 
     def sample(self, rows: int) -> tuple[Any, Any]:
-        """``(x, y)`` of the first rows of the training part, as a model that leaves the study takes them."""
+        """``(x, y)`` of the first rows of the training part, as a model that leaves the study takes
+        them.
+        """
         if isinstance(self.parts, StreamParts):
             x, y, *_ = (*self.parts.feed.sources["train"].load(0), None)
             return x, y
         first = np.arange(min(rows, len(self.parts.train_rows)))
         rows_of_all = self.parts.train_rows[first]
-        x = take(self.parts.dataset.x, rows_of_all) if self.is_raw else take(self.parts.x_train, first)
+        x = (
+            take(self.parts.dataset.x, rows_of_all)
+            if self.is_raw
+            else take(self.parts.x_train, first)
+        )
         return x, take(self.parts.y_train, first)
 
     def _x_test(self, parts: Split) -> Any:

@@ -27,17 +27,20 @@ _LARGEST_INPUT = 3 * 128 * 128  # numbers of one row that is kept as it is
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tested:
-    """Truth and prediction of rows of the test part; of a fixed choice of them where there are more than 20,000.
+    """Truth and prediction of rows of the test part; of a fixed choice of them where there are more
+    than 20,000.
 
     Attributes:
         task: ``"classification"`` or ``"regression"``.
         rows: int32 (n,): which rows of the test part these are.
         truth: int32 (n,) classes; or float32 (n, k).
         predicted: the same.
-        probabilities: float32 (n, c), of each class; None for regression and where they would take too much room.
-        worst: int32 (w,): places in ``rows``, those first whose true class got the least probability, or that are
-            furthest off.
-        worst_inputs: float32 (w, ...): the inputs of these; None where there are several or they are large.
+        probabilities: float32 (n, c), of each class; None for regression and where they would take
+            too much room.
+        worst: int32 (w,): places in ``rows``, those first whose true class got the least
+            probability, or that are furthest off.
+        worst_inputs: float32 (w, ...): the inputs of these; None where there are several or they
+            are large.
         class_names: what each class is called; empty where that is not known.
     """
 
@@ -52,26 +55,39 @@ class Tested:
 
 
 def write_tested(
-    directory: Path, model: Any, x_test: Any, y_test: Any, task: str, class_names: Sequence[str] = ()
+    directory: Path,
+    model: Any,
+    x_test: Any,
+    y_test: Any,
+    task: str,
+    class_names: Sequence[str] = (),
 ) -> bool:
-    """Lets a model predict the test part and keeps what it said; whether there was anything of a known form to keep.
+    """Lets a model predict the test part and keeps what it said; whether there was anything of a
+    known form to keep.
 
-    Several outputs, several labels for a row, sequences: nothing is written then, and what an earlier model left is
-    taken away.
+    Several outputs, several labels for a row, sequences: nothing is written then, and what an
+    earlier model left is taken away.
     """
     target = directory / PREDICTIONS
     found = _tested(model, x_test, y_test, task, tuple(class_names))
     if found is None:
         remove(target)
         return False
-    tensors = {"rows": found.rows, "truth": found.truth, "predicted": found.predicted, "worst": found.worst}
+    tensors = {
+        "rows": found.rows,
+        "truth": found.truth,
+        "predicted": found.predicted,
+        "worst": found.worst,
+    }
     if found.probabilities is not None:
         tensors["probabilities"] = found.probabilities.astype(np.float16)
     if found.worst_inputs is not None:
         tensors["worst_inputs"] = found.worst_inputs
     meta = {"task": found.task, "class_names": json.dumps(found.class_names)}
     with replacing(target) as new:
-        save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, new, meta)
+        save_file(
+            {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, new, meta
+        )
     return True
 
 
@@ -86,10 +102,15 @@ def read_tested(directory: Path) -> Tested | None:
             meta = file.metadata() or {}
         probabilities = tensors.get("probabilities")
         return Tested(
-            meta["task"], tensors["rows"], tensors["truth"], tensors["predicted"],
-            None if probabilities is None else probabilities.astype(np.float32), tensors["worst"],
-            tensors.get("worst_inputs"), tuple(map(str, json.loads(meta["class_names"]))),
-        )  # fmt: skip
+            meta["task"],
+            tensors["rows"],
+            tensors["truth"],
+            tensors["predicted"],
+            None if probabilities is None else probabilities.astype(np.float32),
+            tensors["worst"],
+            tensors.get("worst_inputs"),
+            tuple(map(str, json.loads(meta["class_names"]))),
+        )
     except (SafetensorError, KeyError, ValueError, OSError):
         return None
 
@@ -119,11 +140,15 @@ def _chosen(num_rows: int) -> Array:
     """All rows, or a choice of them that is the same each time."""
     if num_rows <= _MOST_ROWS:
         return np.arange(num_rows, dtype=np.int32)
-    return np.sort(np.random.default_rng(0).choice(num_rows, _MOST_ROWS, replace=False)).astype(np.int32)
+    return np.sort(np.random.default_rng(0).choice(num_rows, _MOST_ROWS, replace=False)).astype(
+        np.int32
+    )
 
 
 def _classes(truth: Array, said: Array) -> tuple[Array, Array, Array, Array] | None:
-    """Truth and prediction as classes (n,), probabilities (n, c), and how wrong each is; None if it is neither."""
+    """Truth and prediction as classes (n,), probabilities (n, c), and how wrong each is; None if it
+    is neither.
+    """
     if said.ndim != 2:
         return None
     probabilities = _binary(said[:, 0]) if said.shape[1] == 1 else _probabilities(said)
@@ -158,7 +183,9 @@ def _probabilities(said: Array) -> Array:
 
 
 def _numbers(truth: Array, said: Array) -> tuple[Array, Array, None, Array] | None:
-    """Truth and prediction as numbers (n, k), and how far off each row is in units of the targets' spread."""
+    """Truth and prediction as numbers (n, k), and how far off each row is in units of the targets'
+    spread.
+    """
     if not np.issubdtype(truth.dtype, np.number) or truth.ndim > 2 or said.ndim > 2:
         return None
     truth, said = (np.asarray(each, np.float32).reshape(len(truth), -1) for each in (truth, said))

@@ -1,4 +1,6 @@
-"""Where a study's seconds went, and when each trial ended: read off the times at which its events were written."""
+"""Where a study's seconds went, and when each trial ended: read off the times at which its events
+were written.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +28,8 @@ class Timeline:
     Attributes:
         training: seconds in which at least one network trained.
         compiling: seconds in which a program was compiled and nothing trained.
-        deciding: seconds in which nothing of this happened, up to a word of the strategy or the schedule.
+        deciding: seconds in which nothing of this happened, up to a word of the strategy or the
+            schedule.
         other: the rest: loading, saving, testing, waiting.
         ended: seconds after the beginning at which each trial ended, by number.
     """
@@ -52,7 +55,9 @@ class _Spans:
     deciding: list[_Span] = field(default_factory=list)
 
     def lengths(self) -> tuple[float, float, float]:
-        """Seconds of training, of compiling beside which nothing trained, and of deciding while neither happened."""
+        """Seconds of training, of compiling beside which nothing trained, and of deciding while
+        neither happened.
+        """
         trained = _length(self.training)
         compiled = _length(self.training + self.compiling)
         decided = _length(self.training + self.compiling + self.deciding)
@@ -63,8 +68,9 @@ class _Spans:
 class Clock:
     """Goes through a study's events, in order; counts seconds of sessions only.
 
-    What trained side by side was written together: its seconds, which are shares of one clock, add up to a span that
-    ends when they were written. Compilations that run beside training cost no wall time and are not counted.
+    What trained side by side was written together: its seconds, which are shares of one clock, add
+    up to a span that ends when they were written. Compilations that run beside training cost no
+    wall time and are not counted.
 
     Attributes:
         ended: seconds after the beginning at which each trial ended, by number.
@@ -100,10 +106,17 @@ class Clock:
     def timeline(self) -> Timeline:
         """The wall time so far, divided."""
         now = Clock(
-            self.ended, self.spent, self.before, self.training, self.compiling, self.deciding, self.began, self.last,
+            self.ended,
+            self.spent,
+            self.before,
+            self.training,
+            self.compiling,
+            self.deciding,
+            self.began,
+            self.last,
             _Spans(*map(list, (self.spans.training, self.spans.compiling, self.spans.deciding))),
             together=dict(self.together),
-        )  # fmt: skip
+        )
         now._close()
         other = max(0.0, now.before - now.training - now.compiling - now.deciding)
         return Timeline(now.training, now.compiling, now.deciding, other, now.ended)
@@ -155,7 +168,8 @@ class Clock:
         self.spent += event.seconds
         if self.began is not None:
             self._go_to(time := max(time, self.last))
-            # what came before the first event, such as loading the data, is known of a session that ended well
+            # what came before the first event, such as loading the data, is known of a session that
+            # ended well
             self._finish(max(event.seconds, time - self.began))
 
     def _finish(self, seconds: float) -> None:

@@ -1,10 +1,12 @@
 """Code that a study names is run only where the user named it, or says that it may be run.
 
-A study is a directory, and may have come from somebody else, who can have written anything into it: `paceline resume`
-must not run a file because the directory says so. When a user names ``model.py:build``, the study keeps a signature of
-that text, made with a key that lies in the user's own state directory and leaves it never. Nobody else can make one, so
-a study with a valid signature goes on without a question, wherever it was copied to. Code that lies in the study's own
-directory came with it, whoever named it first: that is never run unasked. See ``docs/design/0016-whose-code.md``.
+A study is a directory, and may have come from somebody else, who can have written anything into it:
+`paceline resume` must not run a file because the directory says so. When a user names
+``model.py:build``, the study keeps a signature of that text, made with a key that lies in the
+user's own state directory and leaves it never. Nobody else can make one, so a study with a valid
+signature goes on without a question, wherever it was copied to. Code that lies in the study's own
+directory came with it, whoever named it first: that is never run unasked. See
+``docs/design/0016-whose-code.md``.
 """
 
 import hashlib
@@ -30,9 +32,11 @@ class NotTrusted(InvalidInput):
 
 
 def remembered(settings: Mapping[str, Json]) -> dict[str, Json]:
-    """What a study keeps, as a current value, so that the code of these settings is not asked about again.
+    """What a study keeps, as a current value, so that the code of these settings is not asked about
+    again.
 
-    To be stored only by a session that runs this code: the user has named it then, or said that it may be run.
+    To be stored only by a session that runs this code: the user has named it then, or said that it
+    may be run.
     """
     named, key = (settings.get("source") or {}).get("build"), _key()
     return {} if named is None or key is None else {_NAME: _signature(key, named)}
@@ -47,7 +51,8 @@ def check(named: str, directory: Path, trust: bool) -> None:
         trust: whether the user says that it may be run.
 
     Raises:
-        NotTrusted: the user did not name it, or it lies in the study's directory, and it is not trusted.
+        NotTrusted: the user did not name it, or it lies in the study's directory, and it is not
+            trusted.
     """
     if trust:
         return
@@ -60,7 +65,8 @@ def check(named: str, directory: Path, trust: bool) -> None:
         return
     raise NotTrusted(
         f"study {directory} names {named} as its code, which was not run: {why}",
-        expected="trust=True to run that file, or build= with the function; on the terminal --trust, or --build",
+        expected="trust=True to run that file, or build= with the function; on the terminal "
+        "--trust, or --build",
         fix="Look at the file first: it can do whatever you can.",
     )
 
@@ -72,7 +78,11 @@ def _is_signed(named: str, directory: Path) -> bool:
     finally:
         store.close()
     key = _key()
-    return key is not None and isinstance(found, str) and hmac.compare_digest(_signature(key, named), found)
+    return (
+        key is not None
+        and isinstance(found, str)
+        and hmac.compare_digest(_signature(key, named), found)
+    )
 
 
 def _signature(key: bytes, named: str) -> str:
@@ -92,7 +102,9 @@ def _key() -> bytes | None:
 
 
 def _draw(path: Path) -> None:
-    """Makes a key, whole or not at all; if another process makes one at the same time, one of the two stays."""
+    """Makes a key, whole or not at all; if another process makes one at the same time, one of the
+    two stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f"key-{secrets.token_hex(8)}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,6 @@
-"""In whose turn the search takes notice of what trials did: in the same order in every run, on any machine."""
+"""In whose turn the search takes notice of what trials did: in the same order in every run, on any
+machine.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,10 +23,12 @@ _STATE = TypeAdapter(_State)
 class Turns:
     """The trials that are in flight, and when the search will look at them.
 
-    A trial is in flight from the moment it is submitted until the search has taken notice of what became of it. Where
-    the study is ordered, a trial's turn comes by a clock of its own, on which training takes time in proportion to the
-    work alone: of two that arrive out of turn, the first waits until it is known what became of the other. So what the
-    search knows when it decides depends on counts, never on speed. Else whoever arrives is next.
+    A trial is in flight from the moment it is submitted until the search has taken notice of what
+    became of it. Where the study is ordered, a trial's turn comes by a clock of its own, on which
+    training takes time in proportion to the
+    work alone: of two that arrive out of turn, the first waits until it is known what became of the
+    other. So what the search knows when it decides depends on counts, never on speed. Else whoever
+    arrives is next.
     """
 
     def __init__(self, ordered: bool, state: Mapping[str, Json] | None = None) -> None:
@@ -69,8 +73,12 @@ class Turns:
             self._arrived[number] = None
 
     def take(self) -> int | None:
-        """The trial whose turn it is, which is then not in flight any more; None while that one has not arrived."""
-        first = next(iter(self.in_flight), None) if self._ordered else next(iter(self._arrived), None)
+        """The trial whose turn it is, which is then not in flight any more; None while that one has
+        not arrived.
+        """
+        first = (
+            next(iter(self.in_flight), None) if self._ordered else next(iter(self._arrived), None)
+        )
         if first is None or first not in self._arrived:
             return None
         del self._arrived[first]
@@ -79,4 +87,7 @@ class Turns:
 
     def to_json(self) -> dict[str, Json]:
         """As plain JSON types."""
-        return {"now": self._now, "due": {str(number): list(due) for number, due in self._due.items()}}
+        return {
+            "now": self._now,
+            "due": {str(number): list(due) for number, due in self._due.items()},
+        }

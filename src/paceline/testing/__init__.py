@@ -1,1 +1,3 @@
-"""Contract suites that every new strategy, schedule, store or executor passes by supplying one fixture."""
+"""Contract suites that every new strategy, schedule, store or executor passes by supplying one
+fixture.
+"""

@@ -1,7 +1,7 @@
 """The contract of executors, as tests.
 
-A test class inherits `ExecutorContract` and supplies two fixtures, and a tolerance where floats differ with the company
-in which a network trains::
+A test class inherits `ExecutorContract` and supplies two fixtures, and a tolerance where floats
+differ with the company in which a network trains::
 
     class TestSimulated(ExecutorContract):
         @pytest.fixture
@@ -51,7 +51,9 @@ class Told:
         assert progress.error is None
         for event in progress.events:
             if isinstance(event, TrialStarted | EpochMeasured | TrialPaused | TrialEnded):
-                assert event.number not in self.rests, "a trial that had ended or was paused was mentioned"
+                assert event.number not in self.rests, (
+                    "a trial that had ended or was paused was mentioned"
+                )
                 self._take(event, progress)
         self.snapshots |= progress.snapshots
         self.results |= progress.results
@@ -69,7 +71,9 @@ class Told:
             case TrialPaused():
                 self.rests.add(event.number)
                 if self.keeps:
-                    assert progress.snapshots[event.number].epoch == len(self.measured[event.number])
+                    assert progress.snapshots[event.number].epoch == len(
+                        self.measured[event.number]
+                    )
             case TrialEnded():
                 self.rests.add(event.number)
                 self.ended[event.number] = event
@@ -80,14 +84,18 @@ class Told:
 
 
 class ExecutorContract:
-    """What holds for every executor; see `paceline.execute.base.Executor`. Supply ``make`` and ``jobs``."""
+    """What holds for every executor; see `paceline.execute.base.Executor`. Supply ``make`` and
+    ``jobs``.
+    """
 
     tolerance = 0.0
     """By how much, relatively, scores may differ with the company in which a trial trains."""
     objective = Objective("loss", "minimize")
     """The objective of the executors that ``make`` makes."""
     keeps = True
-    """Whether it keeps variables, from which another executor can go on: a function's state is its own."""
+    """Whether it keeps variables, from which another executor can go on: a function's state is its
+    own.
+    """
     _whole: ClassVar[Told]
 
     @pytest.fixture
@@ -97,7 +105,9 @@ class ExecutorContract:
 
     @pytest.fixture
     def jobs(self) -> list[Job]:
-        """At least two trials, none of which fails, of at least three epochs each and without an ``until``."""
+        """At least two trials, none of which fails, of at least three epochs each and without an
+        ``until``.
+        """
         raise NotImplementedError
 
     def test_jobs_train_to_their_end(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
@@ -117,8 +127,12 @@ class ExecutorContract:
             assert told.ended[job.trial].score == told.scores(job.trial, self.objective)[-1]
         assert set(told.results) == ({job.trial for job in jobs} if self.keeps else set())
 
-    def test_trials_rest_where_they_are_to(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
-        """A job with ``until`` is paused there, and goes on where it is submitted again: with the scores of one go."""
+    def test_trials_rest_where_they_are_to(
+        self, make: Callable[[], Executor], jobs: list[Job]
+    ) -> None:
+        """A job with ``until`` is paused there, and goes on where it is submitted again: with the
+        scores of one go.
+        """
         expected = self._in_one_go(make, jobs)
         with opened(make) as executor:
             told = Told(self.keeps)
@@ -133,7 +147,9 @@ class ExecutorContract:
                     assert (job.trial in told.results) == (self.keeps and until >= job.epochs)
         self._same(told, expected, jobs)
 
-    def test_trials_do_not_wait_for_each_other(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
+    def test_trials_do_not_wait_for_each_other(
+        self, make: Callable[[], Executor], jobs: list[Job]
+    ) -> None:
         """While some rest others train on, and whoever rests may go on later."""
         expected = self._in_one_go(make, jobs)
         with opened(make) as executor:
@@ -146,8 +162,12 @@ class ExecutorContract:
             finish(executor, told)
         self._same(told, expected, jobs)
 
-    def test_a_new_executor_goes_on_from_snapshots(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
-        """What is paused in one executor goes on in another, with the scores of one go and no second start."""
+    def test_a_new_executor_goes_on_from_snapshots(
+        self, make: Callable[[], Executor], jobs: list[Job]
+    ) -> None:
+        """What is paused in one executor goes on in another, with the scores of one go and no
+        second start.
+        """
         if not self.keeps:
             pytest.skip("it keeps nothing to go on from")
         expected = self._in_one_go(make, jobs)
@@ -162,7 +182,9 @@ class ExecutorContract:
             finish(executor, told)
         self._same(told, expected, jobs)
 
-    def test_what_is_forgotten_is_not_mentioned(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
+    def test_what_is_forgotten_is_not_mentioned(
+        self, make: Callable[[], Executor], jobs: list[Job]
+    ) -> None:
         """Paused trials can be let go of; the others go on."""
         with opened(make) as executor:
             told = Told(self.keeps)
@@ -176,7 +198,9 @@ class ExecutorContract:
             assert set(told.ended) == {job.trial for job in jobs[1:]}
 
     def test_what_was_stopped_goes_on(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
-        """After a stop in the middle, each trial goes on from its last snapshot or, without one, begins again."""
+        """After a stop in the middle, each trial goes on from its last snapshot or, without one,
+        begins again.
+        """
         if not self.keeps:
             pytest.skip("it keeps nothing to go on from")
         expected = self._in_one_go(make, jobs)
@@ -201,8 +225,12 @@ class ExecutorContract:
 
     def _go_on(self, executor: Executor, jobs: Sequence[Job], told: Told) -> None:
         """Submits jobs, with the snapshots of those that were paused, as a study does."""
-        snapshots = {job.trial: told.snapshots[job.trial] for job in jobs if job.trial in told.snapshots}
-        executor.submit(jobs, snapshots, {number: told.scores(number, self.objective) for number in snapshots})
+        snapshots = {
+            job.trial: told.snapshots[job.trial] for job in jobs if job.trial in told.snapshots
+        }
+        executor.submit(
+            jobs, snapshots, {number: told.scores(number, self.objective) for number in snapshots}
+        )
 
     def _in_one_go(self, make: Callable[[], Executor], jobs: Sequence[Job]) -> Told:
         """What to compare with, made once for each class that inherits this one."""
@@ -218,7 +246,9 @@ class ExecutorContract:
         for job in jobs:
             assert told.ended[job.trial].state is TrialState.COMPLETED
             scores = expected.scores(job.trial, self.objective)
-            assert told.scores(job.trial, self.objective) == pytest.approx(scores, rel=self.tolerance, abs=0.0)
+            assert told.scores(job.trial, self.objective) == pytest.approx(
+                scores, rel=self.tolerance, abs=0.0
+            )
 
 
 @contextmanager

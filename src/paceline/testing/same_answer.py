@@ -1,4 +1,5 @@
-"""The first promise as a check that anyone can run on their own models: a cohort gives the answer of ``fit``.
+"""The first promise as a check that anyone can run on their own models: a cohort gives the answer
+of ``fit``.
 
 compare = SameAnswer(train=(x, y), validation=(x_val, y_val), batch_size=32, epochs=2)
 gaps = compare(build, [{"learning_rate": 0.1}, {"learning_rate": 0.01}])
@@ -37,17 +38,20 @@ Build = Callable[..., keras.Model]
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Largest absolute differences between a network that Paceline trained and one that ``fit`` trained.
+    """Largest absolute differences between a network that Paceline trained and one that ``fit``
+    trained.
 
     Attributes:
         weights: of any weight of the model that is handed out, moving statistics included.
         optimizer: of any variable of its optimizer.
         metrics: of any logged metric of any epoch, validation included.
-        score: between the validation metrics of the last epoch and what ``evaluate`` says of the model that is handed
-            out, in batches of the same size. Where validation draws random numbers, no two evaluations agree.
-        alone: why the network cannot train side by side with others, so that it was trained through ``fit``, an epoch
-            at a time; empty where it can.
-        unmerged: why it has to validate in batches of the size that ``fit`` takes; empty where that changes nothing.
+        score: between the validation metrics of the last epoch and what ``evaluate`` says of the
+            model that is handed out, in batches of the same size. Where validation draws random
+            numbers, no two evaluations agree.
+        alone: why the network cannot train side by side with others, so that it was trained through
+            ``fit``, an epoch at a time; empty where it can.
+        unmerged: why it has to validate in batches of the size that ``fit`` takes; empty where that
+            changes nothing.
     """
 
     weights: float
@@ -60,7 +64,8 @@ class Gap:
 
 @dataclass(frozen=True, eq=False)
 class SameAnswer:
-    """Trains configurations side by side in one program, and each by one call of ``fit``, on the same batches.
+    """Trains configurations side by side in one program, and each by one call of ``fit``, on the
+    same batches.
 
     Attributes:
         train: ``(x, y)`` or ``(x, y, sample_weight)``.
@@ -69,7 +74,8 @@ class SameAnswer:
         epochs: epochs to train.
         seed: seeds the initial weights and the layers' own random streams.
         validation_batch_size: rows in a validation batch; None for ``batch_size``.
-        checked: numbers of the configurations that are trained through ``fit``, too; None for all of them.
+        checked: numbers of the configurations that are trained through ``fit``, too; None for all
+            of them.
     """
 
     train: tuple[Any, ...]
@@ -81,21 +87,30 @@ class SameAnswer:
     checked: Sequence[int] | None = None
 
     def __call__(self, build: Build, configs: Sequence[Mapping[str, Any]]) -> list[Gap]:
-        """One gap for each configuration that is checked; ``build(**config)`` gives its compiled model.
+        """One gap for each configuration that is checked; ``build(**config)`` gives its compiled
+        model.
 
         Raises:
             ValueError: the configurations are not one program.
         """
-        feed = Feed(TrainingData.of(self.train, self.validation), self.batch_size, self.validation_batch_size)
+        feed = Feed(
+            TrainingData.of(self.train, self.validation),
+            self.batch_size,
+            self.validation_batch_size,
+        )
         alone, unmerged = "", ""
         try:
             traced = [trace(self._model(build, config), feed) for config in configs]
         except CannotTrace as error:
             alone = str(error)
-            trained = [_one_by_one(self._model(build, config), feed, self.epochs) for config in configs]
+            trained = [
+                _one_by_one(self._model(build, config), feed, self.epochs) for config in configs
+            ]
         else:
             if len({one.key for one in traced}) != 1:
-                raise ValueError(f"the configurations are {len({one.key for one in traced})} programs, not one")
+                raise ValueError(
+                    f"the configurations are {len({one.key for one in traced})} programs, not one"
+                )
             unmerged = traced[0].unmerged
             trained = _side_by_side(traced, self.epochs)
         gaps = []
@@ -106,15 +121,22 @@ class SameAnswer:
             finalise(found)
             expected = self._model(build, configs[number])
             history = self._fit(expected, feed)
-            gaps.append(Gap(
-                _distance(expected.variables, found.variables),
-                _distance(expected.optimizer.variables, found.optimizer.variables),
-                _log_distance(history, logs), self._score_distance(found, logs[-1]), alone, unmerged,
-            ))  # fmt: skip
+            gaps.append(
+                Gap(
+                    _distance(expected.variables, found.variables),
+                    _distance(expected.optimizer.variables, found.optimizer.variables),
+                    _log_distance(history, logs),
+                    self._score_distance(found, logs[-1]),
+                    alone,
+                    unmerged,
+                )
+            )
         return gaps
 
     def _model(self, build: Build, config: Mapping[str, Any]) -> keras.Model:
-        """A model in a global state of its own, as in a study: `AUC()` has the same name in each."""
+        """A model in a global state of its own, as in a study: `AUC()` has the same name in
+        each.
+        """
         with GlobalState(self.seed) as state:
             model = build(**config)
         state.keep_for(model)
@@ -124,13 +146,23 @@ class SameAnswer:
         """Trains with one call of ``fit``; gives what each epoch measured."""
         rows = jax.tree.map(np.array, feed.data.train)
         x, y, *weight = rows
-        callbacks = [_InOrder(rows, feed.data.train), *([ValidatesFinalised()] if finalises(model.optimizer) else [])]
+        callbacks = [
+            _InOrder(rows, feed.data.train),
+            *([ValidatesFinalised()] if finalises(model.optimizer) else []),
+        ]
         with state_of(model):
             history = model.fit(
-                x, y, sample_weight=weight[0] if weight else None, batch_size=self.batch_size, epochs=self.epochs,
-                shuffle=False, validation_data=feed.data.validation, validation_batch_size=self.validation_batch_size,
-                callbacks=callbacks, verbose=0,
-            ).history  # fmt: skip
+                x,
+                y,
+                sample_weight=weight[0] if weight else None,
+                batch_size=self.batch_size,
+                epochs=self.epochs,
+                shuffle=False,
+                validation_data=feed.data.validation,
+                validation_batch_size=self.validation_batch_size,
+                callbacks=callbacks,
+                verbose=0,
+            ).history
         return [
             {name: values[epoch] for name, values in history.items() if np.ndim(values[epoch]) == 0}
             for epoch in range(self.epochs)
@@ -142,11 +174,17 @@ class SameAnswer:
         x, y, *weight = self.validation
         with state_of(model):
             found = model.evaluate(
-                x, y, sample_weight=weight[0] if weight else None, verbose=0, return_dict=True,
+                x,
+                y,
+                sample_weight=weight[0] if weight else None,
+                verbose=0,
+                return_dict=True,
                 batch_size=self.validation_batch_size or self.batch_size,
-            )  # fmt: skip
+            )
         scores = {name: value for name, value in found.items() if np.ndim(value) == 0}
-        return float(np.max([abs(float(value) - logs[f"val_{name}"]) for name, value in scores.items()]))
+        return float(
+            np.max([abs(float(value) - logs[f"val_{name}"]) for name, value in scores.items()])
+        )
 
 
 class _InOrder(keras.callbacks.Callback):  # type: ignore[misc]
@@ -165,7 +203,11 @@ class _InOrder(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _side_by_side(traced: list[Traced], epochs: int) -> list[tuple[list[Any], Logs]]:
     """Variables and logs of each network after training in one cohort."""
-    program = Program(traced[0], lifted_constants(traced), partial(lower.replacement, platform=jax.default_backend()))
+    program = Program(
+        traced[0],
+        lifted_constants(traced),
+        partial(lower.replacement, platform=jax.default_backend()),
+    )
     compiler = Compiler()
     count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
     cohort = Cohort(compiler.request(program, count).result(), compiler.mesh)
@@ -200,4 +242,6 @@ def _distance(some: Sequence[Any], others: Sequence[Any]) -> float:
 def _log_distance(one: Logs, other: Logs) -> float:
     if [set(logs) for logs in one] != [set(logs) for logs in other]:
         raise ValueError(f"fit logs {sorted(one[0])}, the cohort {sorted(other[0])}")
-    return float(np.max([abs(a[name] - b[name]) for a, b in zip(one, other, strict=True) for name in a]))
+    return float(
+        np.max([abs(a[name] - b[name]) for a, b in zip(one, other, strict=True) for name in a])
+    )

@@ -1,4 +1,5 @@
-"""The contract of schedules, as tests; and `replay`, which carries out a schedule on curves that are known.
+"""The contract of schedules, as tests; and `replay`, which carries out a schedule on curves that
+are known.
 
 A test class inherits `ScheduleContract` and supplies one fixture::
 
@@ -23,7 +24,9 @@ from paceline.core import Action, Decision, TrialState
 from paceline.schedule import Schedule, Standing, Standings
 
 Curves = Sequence[Sequence[float]]
-"""For each trial, by number, its losses after each epoch of its full training; its R is their count."""
+"""For each trial, by number, its losses after each epoch of its full training; its R is their
+count.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,15 @@ class Replay:
 
 
 def replay(schedule: Schedule, curves: Curves, lanes: int = 1, seed: int | None = None) -> Replay:
-    """A study in small: lanes train, the schedule decides, freed lanes take who may go on and then new trials.
+    """A study in small: lanes train, the schedule decides, freed lanes take who may go on and then
+    new trials.
 
     Args:
         schedule: who goes on.
         curves: one trial each, asked for in this order.
         lanes: how many train at once.
-        seed: makes some lanes slower than others, each time anew; None for an epoch a tick, all lanes together.
+        seed: makes some lanes slower than others, each time anew; None for an epoch a tick, all
+            lanes together.
     """
     return _Loop(schedule, curves, lanes, None if seed is None else random.Random(seed)).go()
 
@@ -64,10 +69,14 @@ def replay(schedule: Schedule, curves: Curves, lanes: int = 1, seed: int | None 
 class _Loop:
     """The loop of `replay`; checks on its way what a schedule may answer."""
 
-    def __init__(self, schedule: Schedule, curves: Curves, lanes: int, speeds: random.Random | None) -> None:
+    def __init__(
+        self, schedule: Schedule, curves: Curves, lanes: int, speeds: random.Random | None
+    ) -> None:
         self._schedule, self._curves, self._lanes, self._speeds = schedule, curves, lanes, speeds
         self._standings, self._log = Standings(), list[tuple[int, Decision]]()
-        self._training: list[tuple[float, int, int]] = []  # (when, trial, the rung where it arrives then)
+        self._training: list[
+            tuple[float, int, int]
+        ] = []  # (when, trial, the rung where it arrives then)
         self._ready: list[int] = []
         self._asked, self._now = 0, 0.0
 
@@ -76,11 +85,18 @@ class _Loop:
             self._fill()
             if self._training:
                 self._arrive()
-            if not self._review() and not self._training and not self._ready and self._asked == len(self._curves):
+            if (
+                not self._review()
+                and not self._training
+                and not self._ready
+                and self._asked == len(self._curves)
+            ):
                 return Replay(self._standings, self._log)
 
     def _fill(self) -> None:
-        while len(self._training) < self._lanes and (self._ready or self._asked < len(self._curves)):
+        while len(self._training) < self._lanes and (
+            self._ready or self._asked < len(self._curves)
+        ):
             if self._ready:
                 number = self._ready.pop(0)
             else:
@@ -93,7 +109,9 @@ class _Loop:
             assert 1 <= rungs[0] <= rungs[-1] == standing.epochs
             rung = next(rung for rung in rungs if rung > standing.epoch)
             speed = 1.0 if self._speeds is None else self._speeds.uniform(0.2, 5.0)
-            heapq.heappush(self._training, (self._now + speed * (rung - standing.epoch), number, rung))
+            heapq.heappush(
+                self._training, (self._now + speed * (rung - standing.epoch), number, rung)
+            )
 
     def _arrive(self) -> None:
         self._now = self._training[0][0]
@@ -102,7 +120,9 @@ class _Loop:
             _, number, rung = heapq.heappop(self._training)
             ended = rung == self._standings[number].epochs
             losses = tuple(self._curves[number][:rung])
-            self._put(number, losses=losses, state=TrialState.COMPLETED if ended else TrialState.RUNNING)
+            self._put(
+                number, losses=losses, state=TrialState.COMPLETED if ended else TrialState.RUNNING
+            )
             arrived += [] if ended else [number]
         for number in arrived:
             decision = self._schedule.decide(self._standings, number)
@@ -150,7 +170,9 @@ def _copy(standings: Standings) -> Standings:
     return other
 
 
-_LOSS = st.one_of(st.integers(0, 9).map(float), st.floats(-1.0, 1.0), st.sampled_from([math.nan, math.inf]))
+_LOSS = st.one_of(
+    st.integers(0, 9).map(float), st.floats(-1.0, 1.0), st.sampled_from([math.nan, math.inf])
+)
 _FINITE = st.integers(-9, 9).map(float)
 
 
@@ -160,10 +182,14 @@ def _curves(losses: st.SearchStrategy[float]) -> st.SearchStrategy[list[list[flo
     return st.one_of(same, _lists(losses, st.sampled_from([1, 4, 9, 10])))
 
 
-def _lists(losses: st.SearchStrategy[float], epochs: st.SearchStrategy[int]) -> st.SearchStrategy[list[list[float]]]:
+def _lists(
+    losses: st.SearchStrategy[float], epochs: st.SearchStrategy[int]
+) -> st.SearchStrategy[list[list[float]]]:
     """Curves made of a few drawn losses each, repeated, so that long ones are quickly drawn."""
     few = st.lists(losses, min_size=1, max_size=4)
-    one = st.tuples(few, epochs).map(lambda drawn: [drawn[0][i % len(drawn[0])] for i in range(drawn[1])])
+    one = st.tuples(few, epochs).map(
+        lambda drawn: [drawn[0][i % len(drawn[0])] for i in range(drawn[1])]
+    )
     return st.lists(one, max_size=40)
 
 
@@ -172,7 +198,9 @@ _of_a_value = settings(suppress_health_check=[HealthCheck.function_scoped_fixtur
 
 
 class ScheduleContract:
-    """What holds for every schedule; see `paceline.schedule.Schedule`. Supply the fixture ``schedule``, a value."""
+    """What holds for every schedule; see `paceline.schedule.Schedule`. Supply the fixture
+    ``schedule``, a value.
+    """
 
     @pytest.fixture
     def schedule(self) -> Schedule:
@@ -181,21 +209,30 @@ class ScheduleContract:
 
     @_of_a_value
     @given(curves=_curves(_LOSS), lanes=st.integers(1, 8), seed=st.none() | st.integers(0, 9))
-    def test_every_study_comes_to_an_end(self, schedule: Schedule, curves: Curves, lanes: int, seed: int) -> None:
-        """Nothing stays paused, no NaN goes on, every answer is a legal one and the same for the same standings."""
+    def test_every_study_comes_to_an_end(
+        self, schedule: Schedule, curves: Curves, lanes: int, seed: int
+    ) -> None:
+        """Nothing stays paused, no NaN goes on, every answer is a legal one and the same for the
+        same standings.
+        """
         played = replay(schedule, curves, lanes, seed)
         assert len(played.standings) == len(curves)
         assert all(one.state.is_final for one in played.standings.trials.values())
 
     @_of_a_value
     @given(curves=_curves(_FINITE), lanes=st.integers(1, 8), seed=st.none() | st.integers(0, 9))
-    def test_one_is_trained_in_full(self, schedule: Schedule, curves: Curves, lanes: int, seed: int) -> None:
+    def test_one_is_trained_in_full(
+        self, schedule: Schedule, curves: Curves, lanes: int, seed: int
+    ) -> None:
         """At least one, however many there are, where all go well."""
         assert bool(replay(schedule, curves, lanes, seed).completed) == bool(curves)
 
     @_of_a_value
     @given(
-        curves=_curves(_FINITE), best=st.integers(0, 40), lanes=st.integers(1, 8), seed=st.none() | st.integers(0, 9)
+        curves=_curves(_FINITE),
+        best=st.integers(0, 40),
+        lanes=st.integers(1, 8),
+        seed=st.none() | st.integers(0, 9),
     )
     def test_who_is_always_ahead_goes_on(
         self, schedule: Schedule, curves: list[list[float]], best: int, lanes: int, seed: int
@@ -208,7 +245,9 @@ class ScheduleContract:
 
     @_of_a_value
     @given(number=st.integers(0, 10_000), epochs=st.integers(1, 1_000))
-    def test_rungs_end_with_the_full_training(self, schedule: Schedule, number: int, epochs: int) -> None:
+    def test_rungs_end_with_the_full_training(
+        self, schedule: Schedule, number: int, epochs: int
+    ) -> None:
         """They ascend from at least 1 to R."""
         rungs = schedule.rungs(number, epochs)
         assert list(rungs) == sorted(set(rungs))

@@ -51,7 +51,9 @@ SKEWED = Space([Boolean("deep"), Int("width", 1, 10**9, conditions=[Condition("d
 """One configuration on one side, 10^9 on the other."""
 
 
-def ask_all(strategy: Strategy, space: Space, batches: Iterable[int], seen: Iterable[str] = ()) -> list[Proposal]:
+def ask_all(
+    strategy: Strategy, space: Space, batches: Iterable[int], seen: Iterable[str] = ()
+) -> list[Proposal]:
     """The proposals of one ask after another, each told what was proposed before."""
     known = set(seen)
     proposals: list[Proposal] = []
@@ -63,7 +65,9 @@ def ask_all(strategy: Strategy, space: Space, batches: Iterable[int], seen: Iter
 
 
 class StrategyContract:
-    """What holds for every strategy; see `paceline.search.Strategy`. Supply the fixture ``strategy``, not asked yet."""
+    """What holds for every strategy; see `paceline.search.Strategy`. Supply the fixture
+    ``strategy``, not asked yet.
+    """
 
     learns = False
     """Whether it learns from scores; then answers may depend on how asks are batched."""
@@ -73,7 +77,9 @@ class StrategyContract:
         """A fresh strategy."""
         raise NotImplementedError
 
-    @pytest.mark.parametrize("space", [FINITE, CONTINUOUS, SKEWED], ids=["finite", "continuous", "skewed"])
+    @pytest.mark.parametrize(
+        "space", [FINITE, CONTINUOUS, SKEWED], ids=["finite", "continuous", "skewed"]
+    )
     def test_proposals_are_legal_and_new(self, strategy: Strategy, space: Space) -> None:
         """Each is a complete configuration with its own key, and none is there twice."""
         proposals = ask_all(strategy, space, [1, 2, 5, 0, 30])
@@ -93,7 +99,9 @@ class StrategyContract:
         assert not others & {proposal.key for proposal in proposals}
 
     @pytest.mark.parametrize("batch", [1, 5, 100])
-    def test_a_finite_space_is_gone_through_exactly_once(self, strategy: Strategy, batch: int) -> None:
+    def test_a_finite_space_is_gone_through_exactly_once(
+        self, strategy: Strategy, batch: int
+    ) -> None:
         """Every configuration comes, none twice, and then the strategy says that it is done."""
         seen: set[str] = set()
         for _ in range(42 // batch + 1):
@@ -102,7 +110,10 @@ class StrategyContract:
             seen.update(proposal.key for proposal in answer)
         assert seen == {FINITE.key(config) for config in FINITE.grid()}
         assert strategy.size(FINITE) == 42
-        assert strategy.exhausted(FINITE, History(seen)) == "all 42 configurations of the space have been tried"
+        assert (
+            strategy.exhausted(FINITE, History(seen))
+            == "all 42 configurations of the space have been tried"
+        )
         assert strategy.ask(FINITE, History(seen), 3)[1] == ()
 
     def test_an_empty_space_has_one_configuration(self, strategy: Strategy) -> None:
@@ -110,13 +121,19 @@ class StrategyContract:
         assert [dict(proposal.config) for proposal in ask_all(strategy, Space(), [2, 2])] == [{}]
 
     def test_variants_of_a_name_are_hyperparameters_of_their_own(self, strategy: Strategy) -> None:
-        """Each proposal has the value of the variant that is active in it, and each variant is searched."""
+        """Each proposal has the value of the variant that is active in it, and each variant is
+        searched.
+        """
         proposals = ask_all(strategy, VARIED, [9, 9])
         assert len({proposal.key for proposal in proposals}) == len(proposals) >= 17
         for proposal in proposals:
             assert dict(proposal.config) == VARIED.complete(proposal.config)
         assert {proposal.config["optimizer"] for proposal in proposals} == {"adam", "sgd"}
-        assert {proposal.config["rate"] for proposal in proposals if proposal.config["optimizer"] == "sgd"} > {0.1}
+        assert {
+            proposal.config["rate"]
+            for proposal in proposals
+            if proposal.config["optimizer"] == "sgd"
+        } > {0.1}
 
     def test_asking_leaves_the_strategy_as_it_was(self, strategy: Strategy) -> None:
         """It is a value: the same ask has the same answer."""
@@ -125,7 +142,9 @@ class StrategyContract:
         assert strategy.ask(CONTINUOUS, History(), 5) == first
         assert json.dumps(strategy.to_json()) == before
 
-    @pytest.mark.parametrize("space", [FINITE, CONTINUOUS, SKEWED], ids=["finite", "continuous", "skewed"])
+    @pytest.mark.parametrize(
+        "space", [FINITE, CONTINUOUS, SKEWED], ids=["finite", "continuous", "skewed"]
+    )
     def test_batches_do_not_matter(self, strategy: Strategy, space: Space) -> None:
         """ask(4) and ask(4) propose what ask(8) does."""
         if self.learns:

@@ -1,11 +1,14 @@
-"""Whether what a test step measures is a sum over rows: then the size of its batches makes no difference.
+"""Whether what a test step measures is a sum over rows: then the size of its batches makes no
+difference.
 
-The step is traced at two batch sizes. An axis whose size differs counts rows, a constant that differs comes from the
-batch size. Both jaxprs are walked at once, and of every value it is found how it depends on the rows of the batch, see
-`paceline.train.dependence`. If every variable of a metric grows by a sum over rows, and no other variable changes, any
-division of the rows into batches ends with the same metrics.
+The step is traced at two batch sizes. An axis whose size differs counts rows, a constant that
+differs comes from the batch size. Both jaxprs are walked at once, and of every value it is found
+how it depends on the rows of the batch, see `paceline.train.dependence`. If every variable of a
+metric grows by a sum over rows, and no other variable changes, any division of the rows into
+batches ends with the same metrics.
 
-Primitives and ways to compute that are not known here count as an objection: validation is then slower, never wrong.
+Primitives and ways to compute that are not known here count as an objection: validation is then
+slower, never wrong.
 """
 
 import itertools
@@ -32,7 +35,7 @@ from paceline.train.dependence import (
     of_sums,
     same_parameters,
     slots_of,
-)  # fmt: skip
+)
 from paceline.train.folding import fold
 from paceline.train.internals import Equation, Literal, scan_counts
 from paceline.train.rowwise import ELEMENTWISE, Axis, keeps_rows_apart, sums_rows
@@ -59,7 +62,9 @@ class _Verdict:
     constants: tuple[np.ndarray, np.ndarray]
 
     def holds_for(self, small: Anatomy, large: Anatomy) -> bool:
-        """Whether another step with the same digests has the same constants wherever it mattered."""
+        """Whether another step with the same digests has the same constants wherever it
+        mattered.
+        """
         differs = _differs(small.constants, large.constants)
         if not np.array_equal(differs, _differs(*self.constants)):
             return False
@@ -75,15 +80,19 @@ def _differs(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 _verdicts: dict[tuple[object, ...], list[_Verdict]] = {}
 
 
-def objection(small: Anatomy, large: Anatomy, sizes: tuple[int, int], num_state: int, num_metrics: int) -> str:
-    """Why a test step has to be run in batches of one size and no other; empty where that makes no difference.
+def objection(
+    small: Anatomy, large: Anatomy, sizes: tuple[int, int], num_state: int, num_metrics: int
+) -> str:
+    """Why a test step has to be run in batches of one size and no other; empty where that makes no
+    difference.
 
     What is found of a step is remembered, so that others of the same program need no second walk.
 
     Args:
         small, large: the step traced at two batch sizes.
         sizes: the two sizes.
-        num_state: how many arrays the step's state has, the metrics' variables being the last of them.
+        num_state: how many arrays the step's state has, the metrics' variables being the last of
+            them.
         num_metrics: how many of these are the metrics'.
     """
     known = _verdicts.setdefault((small.digest, large.digest, sizes, num_state, num_metrics), [])
@@ -100,7 +109,9 @@ def objection(small: Anatomy, large: Anatomy, sizes: tuple[int, int], num_state:
 
 
 class _Walk:
-    """The walk through both jaxprs at once; ``used`` gathers the constants whose values were looked at."""
+    """The walk through both jaxprs at once; ``used`` gathers the constants whose values were looked
+    at.
+    """
 
     def __init__(self, sizes: tuple[int, int]) -> None:
         self._sizes = sizes
@@ -114,8 +125,13 @@ class _Walk:
             NotAdditive: they are not, or it cannot be told.
         """
         kept, jaxpr = num_state - num_metrics, large.body.jaxpr
-        if any(new is not old for new, old in zip(jaxpr.outvars[:kept], jaxpr.invars[:kept], strict=True)):
-            raise NotAdditive("validation changes its state (random numbers, counters or moving statistics)")
+        if any(
+            new is not old
+            for new, old in zip(jaxpr.outvars[:kept], jaxpr.invars[:kept], strict=True)
+        ):
+            raise NotAdditive(
+                "validation changes its state (random numbers, counters or moving statistics)"
+            )
         metrics = [self.metric(i) for i in range(num_metrics)]
         rows = [ROWS] * (len(jaxpr.invars) - num_state)
         outs = self.body(small.body, large.body, [*[FREE] * kept, *metrics, *rows])
@@ -125,7 +141,9 @@ class _Walk:
         final: frozenset[int] = frozenset().union(*(value.sources for value in measured))
         for value in logs:
             constant = value.kind is Kind.FREE and value.degree == 0
-            if not constant and not (value.kind in (Kind.METRIC, Kind.RESULT) and value.sources <= final):
+            if not constant and not (
+                value.kind in (Kind.METRIC, Kind.RESULT) and value.sources <= final
+            ):
                 raise NotAdditive("it may report what it measured of the last batch only")
 
     def metric(self, number: int) -> Value:
@@ -145,7 +163,11 @@ class _Walk:
             env[other] = self._placed(value, self._axis(one, other))
 
         def read(one: Any, other: Any, slot: int | None) -> Value:
-            return self._constant(one.val, other.val, slot) if isinstance(other, Literal) else env[other]
+            return (
+                self._constant(one.val, other.val, slot)
+                if isinstance(other, Literal)
+                else env[other]
+            )
 
         for steps in zip(small.steps, large.steps, strict=True):
             equation = steps[1].equation
@@ -161,7 +183,10 @@ class _Walk:
         equations, name = (small.equation, large.equation), large.equation.primitive.name
         if large.bodies:
             return self._with_bodies(small, large, values)
-        axes = [self._axis(*pair) for pair in zip(*(equation.outvars for equation in equations), strict=True)]
+        axes = [
+            self._axis(*pair)
+            for pair in zip(*(equation.outvars for equation in equations), strict=True)
+        ]
         if any(is_coarse(var) for var in large.equation.outvars):
             raise NotAdditive("it computes in less than float32, where sums depend on their order")
         if name == "select_n" and values[0].known is not None and not np.ndim(values[0].known[0]):
@@ -217,12 +242,16 @@ class _Walk:
     def _constant(self, small: Any, large: Any, slot: int | None) -> Value:
         small, large = np.asarray(small), np.asarray(large)
         axis = differing(small.shape, large.shape, self._sizes)
-        equal = [value.size > 0 and bool((value == value.flat[0]).all()) for value in (small, large)]
+        equal = [
+            value.size > 0 and bool((value == value.flat[0]).all()) for value in (small, large)
+        ]
         if axis is not None and not all(equal):
             return MIXED
         known = (small.flat[0], large.flat[0]) if all(equal) else (small, large)
         return Value(
-            Kind.FREE if axis is None else Kind.ROWS, known=known, slots=frozenset(() if slot is None else (slot,))
+            Kind.FREE if axis is None else Kind.ROWS,
+            known=known,
+            slots=frozenset(() if slot is None else (slot,)),
         )
 
     def _folded(self, equations: Sequence[Equation], values: Sequence[Value]) -> Value | None:
@@ -230,7 +259,9 @@ class _Walk:
         known = [value.known for value in values if value.known is not None]
         if not known or len(known) < len(values):
             return None
-        folded = tuple(fold(equation, [pair[i] for pair in known]) for i, equation in enumerate(equations))
+        folded = tuple(
+            fold(equation, [pair[i] for pair in known]) for i, equation in enumerate(equations)
+        )
         if any(number is None for number in folded):
             return None
         return Value(Kind.FREE, known=(folded[0], folded[1]), slots=slots_of(values))
@@ -254,7 +285,9 @@ class _Walk:
             return MIXED
         self.used |= value.slots
         ratio = self._sizes[1] / self._sizes[0]
-        degrees = [d for d in (1, -1, 2, -2) if np.isclose(large, small * ratio**d, rtol=1e-6, atol=0.0)]
+        degrees = [
+            d for d in (1, -1, 2, -2) if np.isclose(large, small * ratio**d, rtol=1e-6, atol=0.0)
+        ]
         return replace(value, degree=degrees[0]) if degrees else MIXED
 
     # -- places
@@ -262,14 +295,18 @@ class _Walk:
     def _axis(self, small: Any, large: Any) -> Axis:
         return differing(small.aval.shape, large.aval.shape, self._sizes)
 
-    def _places(self, equations: Sequence[Equation]) -> list[tuple[Equation, list[Axis], list[Axis]]]:
+    def _places(
+        self, equations: Sequence[Equation]
+    ) -> list[tuple[Equation, list[Axis], list[Axis]]]:
         """Both equations with the rows axes of their inputs and outputs."""
         small, large = equations
         ins = [
             differing(form(one)[0], form(other)[0], self._sizes)
             for one, other in zip(small.invars, large.invars, strict=True)
         ]
-        outs = [self._axis(one, other) for one, other in zip(small.outvars, large.outvars, strict=True)]
+        outs = [
+            self._axis(one, other) for one, other in zip(small.outvars, large.outvars, strict=True)
+        ]
         return [(equation, ins, outs) for equation in equations]
 
     def _placed(self, value: Value, axis: Axis) -> Value:
@@ -306,11 +343,17 @@ class _Walk:
     def _each_row(self, small: Step, large: Step, values: Sequence[Value]) -> list[Value]:
         """A scan whose iterations are the rows: nothing may go from one to the next."""
         params = large.equation.params
-        axes = [axis for _, ins, _ in self._places((small.equation, large.equation)) for axis in ins]
+        axes = [
+            axis for _, ins, _ in self._places((small.equation, large.equation)) for axis in ins
+        ]
         lengths = (small.equation.params["length"], params["length"])
         _, num_carry = scan_counts(params)
-        by_row = all(axis in (None, 0) for axis in axes) and lengths == self._sizes and num_carry == 0
-        if not by_row or any(value.kind not in (Kind.FREE, Kind.ROWS) or value.degree for value in values):
+        by_row = (
+            all(axis in (None, 0) for axis in axes) and lengths == self._sizes and num_carry == 0
+        )
+        if not by_row or any(
+            value.kind not in (Kind.FREE, Kind.ROWS) or value.degree for value in values
+        ):
             return [MIXED] * len(large.equation.outvars)
         outs = self.body(small.bodies[0], large.bodies[0], [FREE] * len(values))
         settled = [self._settled(out) for out in outs]
@@ -319,7 +362,11 @@ class _Walk:
     def _while(self, small: Step, large: Step, values: Sequence[Value]) -> list[Value]:
         params = large.equation.params
         num_cond, num_body = params["cond_nconsts"], params["body_nconsts"]
-        cond_consts, body_consts, init = values[:num_cond], values[num_cond:][:num_body], values[num_cond + num_body :]
+        cond_consts, body_consts, init = (
+            values[:num_cond],
+            values[num_cond:][:num_body],
+            values[num_cond + num_body :],
+        )
 
         def once(carry: Sequence[Value]) -> list[Value]:
             goes_on = self.body(small.bodies[1], large.bodies[1], [*cond_consts, *carry])[0]
@@ -336,11 +383,17 @@ class _Walk:
         outs = [self.body(one, other, values[1:]) for one, other in branches]
         return [self._joined(same) for same in zip(*outs, strict=True)]
 
-    def _repeated(self, once: Callable[[Sequence[Value]], list[Value]], init: Sequence[Value]) -> list[Value]:
-        """What is known after any number of iterations, of what is carried and of what each gives besides."""
+    def _repeated(
+        self, once: Callable[[Sequence[Value]], list[Value]], init: Sequence[Value]
+    ) -> list[Value]:
+        """What is known after any number of iterations, of what is carried and of what each gives
+        besides.
+        """
         carry = list(init)
         for _ in range(_MOST_ROUNDS):
-            outs = [replace(self._settled(out), known=None, slots=frozenset()) for out in once(carry)]
+            outs = [
+                replace(self._settled(out), known=None, slots=frozenset()) for out in once(carry)
+            ]
             joined = [self._joined(pair) for pair in zip(carry, outs[: len(carry)], strict=True)]
             if joined == carry:
                 return [*carry, *outs[len(carry) :]]
@@ -354,4 +407,8 @@ class _Walk:
         if all(value == first for value in settled):
             return first
         kinds, degrees = {value.kind for value in settled}, {value.degree for value in settled}
-        return Value(Kind.SUM, first.degree) if kinds == {Kind.FREE, Kind.SUM} and len(degrees) == 1 else MIXED
+        return (
+            Value(Kind.SUM, first.degree)
+            if kinds == {Kind.FREE, Kind.SUM} and len(degrees) == 1
+            else MIXED
+        )

@@ -1,11 +1,13 @@
-"""A traced step taken apart: what makes it the same program as another, and how to run it with other numbers.
+"""A traced step taken apart: what makes it the same program as another, and how to run it with
+other numbers.
 
-Two training steps that differ only in scalar float constants are one program. `dissect` walks a jaxpr once, gives
-every scalar float constant a number and makes a digest of all the rest; `run` evaluates the jaxpr, taking constants
-that vary between lanes from outside.
+Two training steps that differ only in scalar float constants are one program. `dissect` walks a
+jaxpr once, gives every scalar float constant a number and makes a digest of all the rest; `run`
+evaluates the jaxpr, taking constants that vary between lanes from outside.
 
-Constants inside the bodies of `jit`, `custom_jvp`, ... are reached by inlining them, those inside `scan`, `while` and
-`cond` by rebuilding the loop around a body that closes over them. Any other primitive with a body of its own keeps
+Constants inside the bodies of `jit`, `custom_jvp`, ... are reached by inlining them, those inside
+`scan`, `while` and `cond` by rebuilding the loop around a body that closes over them. Any other
+primitive with a body of its own keeps
 its constants in the digest: it is then another program, never a wrong one.
 """
 
@@ -22,12 +24,22 @@ from jax import lax
 from paceline.train.internals import ClosedJaxpr, Equation, Jaxpr, Literal, bind, scan_counts
 
 INLINED = {
-    "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat", "remat2",
-}  # fmt: skip
+    "jit",
+    "pjit",
+    "closed_call",
+    "core_call",
+    "custom_jvp_call",
+    "custom_vjp_call",
+    "checkpoint",
+    "remat",
+    "remat2",
+}
 _LOOPS = {"scan", "while", "cond"}
 
 Replacement = Callable[[Equation, Equation | None], Callable[..., list[Any]] | None]
-"""Given an equation, and the one that alone reads it, a faster function of its operands, or None to keep it."""
+"""Given an equation, and the one that alone reads it, a faster function of its operands, or None to
+keep it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +50,8 @@ class Step:
         equation: as traced.
         slots: number the constants among its inputs.
         bodies: the programs inside it.
-        reader: the one equation that reads its first output; None where there are several, or none, or it is an output
-            of the whole.
+        reader: the one equation that reads its first output; None where there are several, or none,
+            or it is an output of the whole.
     """
 
     equation: Equation
@@ -50,7 +62,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A jaxpr with its equations in order; ``numbers`` spans the constants numbered inside it, loops included."""
+    """A jaxpr with its equations in order; ``numbers`` spans the constants numbered inside it,
+    loops included.
+    """
 
     jaxpr: Jaxpr
     consts: tuple[Any, ...]
@@ -92,22 +106,32 @@ class _Dissection:
     def body(self, jaxpr: Jaxpr, consts: Sequence[Any]) -> Body:
         first = len(self.constants)
         ids: dict[Any, int] = {}
-        const_slots = tuple(self._const(var, value, ids) for var, value in zip(jaxpr.constvars, consts, strict=True))
+        const_slots = tuple(
+            self._const(var, value, ids) for var, value in zip(jaxpr.constvars, consts, strict=True)
+        )
         self._write("in", [self._variable(var, ids) for var in jaxpr.invars])
         readers = _sole_readers(jaxpr)
         steps = tuple(self._step(equation, ids, readers) for equation in jaxpr.eqns)
         out_slots = tuple(self._read(atom, ids) for atom in jaxpr.outvars)
-        return Body(jaxpr, tuple(consts), const_slots, steps, out_slots, range(first, len(self.constants)))
+        return Body(
+            jaxpr, tuple(consts), const_slots, steps, out_slots, range(first, len(self.constants))
+        )
 
-    def _step(self, equation: Equation, ids: dict[Any, int], readers: Mapping[Any, Equation | None]) -> Step:
+    def _step(
+        self, equation: Equation, ids: dict[Any, int], readers: Mapping[Any, Equation | None]
+    ) -> Step:
         name = equation.primitive.name
         subs = list(_sub_programs(equation.params))
         enters = (name in INLINED and len(subs) == 1) or name in _LOOPS
-        self._write("eqn", name, "" if enters and name in INLINED else _params_text(equation.params, enters))
+        self._write(
+            "eqn", name, "" if enters and name in INLINED else _params_text(equation.params, enters)
+        )
         bodies = tuple(self.body(*sub) for sub in subs) if enters else ()
         slots = tuple(self._read(atom, ids) for atom in equation.invars)
         self._write("out", [self._variable(var, ids) for var in equation.outvars])
-        return Step(equation, slots, bodies, readers.get(equation.outvars[0]) if equation.outvars else None)
+        return Step(
+            equation, slots, bodies, readers.get(equation.outvars[0]) if equation.outvars else None
+        )
 
     def _const(self, var: Any, value: Any, ids: dict[Any, int]) -> int | None:
         text = self._variable(var, ids)
@@ -140,7 +164,9 @@ class _Dissection:
 
 
 def _sole_readers(jaxpr: Jaxpr) -> dict[Any, Equation | None]:
-    """For each variable that is read the one equation that reads it; None where there are more, or it is an output."""
+    """For each variable that is read the one equation that reads it; None where there are more, or
+    it is an output.
+    """
     readers: dict[Any, Equation | None] = {}
     for equation in jaxpr.eqns:
         for atom in equation.invars:
@@ -165,7 +191,9 @@ def _sub_programs(params: Mapping[str, Any]) -> list[tuple[Jaxpr, Sequence[Any]]
 
 
 def _params_text(params: Mapping[str, Any], without_bodies: bool) -> list[tuple[str, str]]:
-    """The parameters of an equation as text; bodies that are entered are written by the walk itself."""
+    """The parameters of an equation as text; bodies that are entered are written by the walk
+    itself.
+    """
     text = []
     for name, value in sorted(params.items()):
         if without_bodies and (isinstance(value, ClosedJaxpr | Jaxpr) or name == "branches"):
@@ -175,7 +203,9 @@ def _params_text(params: Mapping[str, Any], without_bodies: bool) -> list[tuple[
 
 
 def _text(value: Any) -> str:
-    """A parameter as text that is equal only where the parameter is: numbers bit by bit, none left out."""
+    """A parameter as text that is equal only where the parameter is: numbers bit by bit, none left
+    out.
+    """
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         return f"{value.dtype} {value.shape} {np.asarray(value).tobytes().hex()}"
     if isinstance(value, ClosedJaxpr):
@@ -187,14 +217,18 @@ def _text(value: Any) -> str:
 
 
 def run(
-    body: Body, args: Sequence[Any], lifted: Mapping[int, Any], replacement: Replacement | None = None
+    body: Body,
+    args: Sequence[Any],
+    lifted: Mapping[int, Any],
+    replacement: Replacement | None = None,
 ) -> list[Any]:
     """Evaluates a dissected step.
 
     Args:
         body: what `dissect` made of it.
         args: one value for each input of the jaxpr.
-        lifted: values, shape ``()``, of the constants that come from outside, by number; the others are as traced.
+        lifted: values, shape ``()``, of the constants that come from outside, by number; the others
+            are as traced.
         replacement: gives faster functions for some equations.
     """
     env: dict[Any, Any] = {}
@@ -212,13 +246,17 @@ def run(
         return atom.val if slot is None else constant(slot, atom.val, _dtype(atom))
 
     for step in body.steps:
-        values = [read(atom, slot) for atom, slot in zip(step.equation.invars, step.slots, strict=True)]
+        values = [
+            read(atom, slot) for atom, slot in zip(step.equation.invars, step.slots, strict=True)
+        ]
         outs = _evaluate(step, values, lifted, replacement)
         env.update(zip(step.equation.outvars, outs, strict=True))
     return [read(atom, slot) for atom, slot in zip(body.jaxpr.outvars, body.out_slots, strict=True)]
 
 
-def _evaluate(step: Step, values: list[Any], lifted: Mapping[int, Any], replacement: Replacement | None) -> list[Any]:
+def _evaluate(
+    step: Step, values: list[Any], lifted: Mapping[int, Any], replacement: Replacement | None
+) -> list[Any]:
     name = step.equation.primitive.name
     if step.bodies and name in INLINED:
         return run(step.bodies[0], values, lifted, replacement)
@@ -228,10 +266,16 @@ def _evaluate(step: Step, values: list[Any], lifted: Mapping[int, Any], replacem
     return bind(step.equation, values) if faster is None else faster(*values)
 
 
-def _scan(step: Step, values: list[Any], lifted: Mapping[int, Any], replacement: Replacement | None) -> list[Any]:
+def _scan(
+    step: Step, values: list[Any], lifted: Mapping[int, Any], replacement: Replacement | None
+) -> list[Any]:
     params = step.equation.params
     num_consts, num_carry = scan_counts(params)
-    consts, carry, xs = values[:num_consts], values[num_consts:][:num_carry], values[num_consts + num_carry :]
+    consts, carry, xs = (
+        values[:num_consts],
+        values[num_consts:][:num_carry],
+        values[num_consts + num_carry :],
+    )
 
     def once(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
         outs = run(step.bodies[0], [*consts, *carry, *x], lifted, replacement)
@@ -242,11 +286,20 @@ def _scan(step: Step, values: list[Any], lifted: Mapping[int, Any], replacement:
     return [*carry, *ys]
 
 
-def _while(step: Step, values: list[Any], lifted: Mapping[int, Any], replacement: Replacement | None) -> list[Any]:
+def _while(
+    step: Step, values: list[Any], lifted: Mapping[int, Any], replacement: Replacement | None
+) -> list[Any]:
     params = step.equation.params
     num_cond, num_body = params["cond_nconsts"], params["body_nconsts"]
-    bodies = {"body_jaxpr": step.bodies[0], "cond_jaxpr": step.bodies[1]}  # in the order of their names
-    cond_consts, body_consts, init = values[:num_cond], values[num_cond:][:num_body], values[num_cond + num_body :]
+    bodies = {
+        "body_jaxpr": step.bodies[0],
+        "cond_jaxpr": step.bodies[1],
+    }  # in the order of their names
+    cond_consts, body_consts, init = (
+        values[:num_cond],
+        values[num_cond:][:num_body],
+        values[num_cond + num_body :],
+    )
 
     def go_on(state: Any) -> Any:
         return run(bodies["cond_jaxpr"], [*cond_consts, *state], lifted, replacement)[0]
@@ -257,7 +310,9 @@ def _while(step: Step, values: list[Any], lifted: Mapping[int, Any], replacement
     return list(lax.while_loop(go_on, once, init))
 
 
-def _cond(step: Step, values: list[Any], lifted: Mapping[int, Any], replacement: Replacement | None) -> list[Any]:
+def _cond(
+    step: Step, values: list[Any], lifted: Mapping[int, Any], replacement: Replacement | None
+) -> list[Any]:
     def branch(body: Body) -> Callable[..., list[Any]]:
         return lambda *operands: run(body, operands, lifted, replacement)
 

@@ -1,7 +1,8 @@
-"""The form of a training batch as plain JSON, so that a model can be built again where the data are not at hand.
+"""The form of a training batch as plain JSON, so that a model can be built again where the data are
+not at hand.
 
-A model that declares no input shape has no variables before it sees a batch; of that batch only the structure, the
-shapes and the types matter.
+A model that declares no input shape has no variables before it sees a batch; of that batch only the
+structure, the shapes and the types matter.
 """
 
 from typing import Any
@@ -15,10 +16,15 @@ from paceline.train.variables import Batch
 
 
 def to_json(batch: Batch, rows_vary: bool) -> Json:
-    """Shapes and types of a batch; ``rows_vary``: without the number of rows, which a configuration may choose."""
+    """Shapes and types of a batch; ``rows_vary``: without the number of rows, which a configuration
+    may choose.
+    """
 
     def leaf(spec: Any) -> Json:
-        return {"shape": [None if rows_vary else spec.shape[0], *spec.shape[1:]], "dtype": str(spec.dtype)}
+        return {
+            "shape": [None if rows_vary else spec.shape[0], *spec.shape[1:]],
+            "dtype": str(spec.dtype),
+        }
 
     return [_written(part, leaf) for part in batch]
 
@@ -28,7 +34,9 @@ def from_json(form: Json, rows: int) -> Batch:
 
     def leaf(stored: Json) -> Any:
         own, *rest = stored["shape"]
-        return jax.ShapeDtypeStruct((rows if own is None else own, *rest), np.dtype(stored["dtype"]))
+        return jax.ShapeDtypeStruct(
+            (rows if own is None else own, *rest), np.dtype(stored["dtype"])
+        )
 
     return tuple(_read(part, leaf) for part in form)
 

@@ -1,4 +1,6 @@
-"""From a configuration to a compiled Keras model with all its variables, by the user's own ``build(hp)``."""
+"""From a configuration to a compiled Keras model with all its variables, by the user's own
+``build(hp)``.
+"""
 
 from collections.abc import Callable
 
@@ -15,19 +17,23 @@ Build = Callable[[HyperParameters], keras.Model]
 """The user's function."""
 
 
-def build_model(build: Build, hp: HyperParameters, seed: int, batch: Callable[[], Batch] | None = None) -> keras.Model:
-    """Calls ``build(hp)`` in a fresh global state, so that a configuration always gives the same names and weights.
+def build_model(
+    build: Build, hp: HyperParameters, seed: int, batch: Callable[[], Batch] | None = None
+) -> keras.Model:
+    """Calls ``build(hp)`` in a fresh global state, so that a configuration always gives the same
+    names and weights.
 
     Args:
         build: the user's function.
         hp: the configuration.
         seed: of the initial weights and whatever else is drawn.
-        batch: asked once ``build`` has returned: shapes and types of the batches that the model is to train on, so
-            that it has all its variables. None where it will not be trained.
+        batch: asked once ``build`` has returned: shapes and types of the batches that the model is
+            to train on, so that it has all its variables. None where it will not be trained.
 
     Raises:
-        InvalidInput: what it returns is no compiled Keras model, or has no loss. Whatever ``build`` raises comes
-            through, and so does what Keras raises where the model does not fit the batches.
+        InvalidInput: what it returns is no compiled Keras model, or has no loss. Whatever ``build``
+            raises comes through, and so does what Keras raises where the model does not fit the
+            batches.
     """
 
     def built(state: GlobalState) -> keras.Model:
@@ -45,7 +51,8 @@ def build_model(build: Build, hp: HyperParameters, seed: int, batch: Callable[[]
     except ValueError as error:
         if "unique" not in str(error):
             raise
-        # a layer made outside of build, such as a normaliser adapted before, has a name that was given again
+        # a layer made outside of build, such as a normaliser adapted before, has a name that was
+        # given again
         return built(GlobalState(seed, layer_counters()))
 
 

@@ -1,10 +1,11 @@
-"""What this machine likes: how many bytes of lanes it trains best at once. Measured once, kept in the user's cache.
+"""What this machine likes: how many bytes of lanes it trains best at once. Measured once, kept in
+the user's cache.
 
-A small network is trained with 1, 4, 16, ... lanes. The bytes that the largest number of lanes near the best throughput
-works on are the machine's capacity: a program gets as many lanes as fit into it. On a CPU that is about what
-its caches hold; on a GPU it is large. More lanes than the fewest that are fast cost nothing and save work between
-epochs. Derived from the figure in the cache and a program's static size, the number of lanes is the same in every run
-of a study.
+A small network is trained with 1, 4, 16, ... lanes. The bytes that the largest number of lanes near
+the best throughput works on are the machine's capacity: a program gets as many lanes as fit into
+it. On a CPU that is about what its caches hold; on a GPU it is large. More lanes than the fewest
+that are fast cost nothing and save work between epochs. Derived from the figure in the cache and a
+program's static size, the number of lanes is the same in every run of a study.
 """
 
 import json
@@ -26,22 +27,28 @@ from paceline.train.footprint import peak_bytes
 _WIDTHS = (64, 128, 128, 10)
 _BATCH = 32
 _STEPS = 40
-_MOST_BYTES = {"cpu": 2**24}  # a CPU's cores share caches of about this size; elsewhere 256 lanes end the search
+_MOST_BYTES = {
+    "cpu": 2**24
+}  # a CPU's cores share caches of about this size; elsewhere 256 lanes end the search
 _MOST_LANES = 256
-_NEAR = (
-    0.75  # of the best throughput: good enough, since fewer cohorts save more between epochs (33 against 38 s a study)
-)
+# of the best throughput: good enough, since fewer cohorts save more between epochs (33 against 38 s
+# a study)
+_NEAR = 0.75
 
 State = list[jax.Array]
 
 
 def cache_directory() -> Path:
-    """Where Paceline keeps what it learns about this machine; ``PACELINE_CACHE`` sets another place."""
+    """Where Paceline keeps what it learns about this machine; ``PACELINE_CACHE`` sets another
+    place.
+    """
     return Path(os.environ.get("PACELINE_CACHE") or platformdirs.user_cache_dir("paceline"))
 
 
 def capacity() -> int:
-    """Bytes of lanes that this machine trains best at once; measured in a few seconds if that was never done."""
+    """Bytes of lanes that this machine trains best at once; measured in a few seconds if that was
+    never done.
+    """
     device = jax.local_devices()[0]
     key = f"{device.platform} {device.device_kind} {os.cpu_count()} jax {jax.__version__}"
     path = cache_directory() / "lanes.json"
@@ -62,16 +69,24 @@ def _measure() -> int:
     """The bytes of the most lanes that are as good as any."""
     one = _lane_bytes()
     most = min(_MOST_BYTES.get(jax.default_backend(), _MOST_LANES * one) // one, _MOST_LANES)
-    rates = {num_lanes: _rate(num_lanes) for num_lanes in (4**i for i in range(5)) if num_lanes <= most}
-    best: int = max(num_lanes for num_lanes, rate in rates.items() if rate >= _NEAR * max(rates.values()))
+    rates = {
+        num_lanes: _rate(num_lanes) for num_lanes in (4**i for i in range(5)) if num_lanes <= most
+    }
+    best: int = max(
+        num_lanes for num_lanes, rate in rates.items() if rate >= _NEAR * max(rates.values())
+    )
     return one * best
 
 
 def _lane_bytes() -> int:
-    """What one lane works on, counted as for any program: its state, and the most that a step holds beside it."""
+    """What one lane works on, counted as for any program: its state, and the most that a step holds
+    beside it.
+    """
     state = [leaf[0] for leaf in _initial(1)]
     x, y = jnp.zeros((_BATCH, _WIDTHS[0])), jnp.zeros(_BATCH, jnp.int32)
-    return sum(leaf.nbytes for leaf in state) + peak_bytes(dissect(jax.make_jaxpr(_step)(state, x, y)).body)
+    return sum(leaf.nbytes for leaf in state) + peak_bytes(
+        dissect(jax.make_jaxpr(_step)(state, x, y)).body
+    )
 
 
 def _initial(num_lanes: int) -> State:
@@ -101,7 +116,10 @@ def _rate(num_lanes: int) -> float:
 def _train(state: State, x: jax.Array, y: jax.Array) -> Any:
     def step(i: jax.Array, lanes: State) -> State:
         start = (i % 8) * _BATCH
-        batch = lax.dynamic_slice_in_dim(x, start, _BATCH), lax.dynamic_slice_in_dim(y, start, _BATCH)
+        batch = (
+            lax.dynamic_slice_in_dim(x, start, _BATCH),
+            lax.dynamic_slice_in_dim(y, start, _BATCH),
+        )
         return jax.vmap(lambda state: _step(state, *batch))(lanes)
 
     return lax.fori_loop(0, _STEPS, step, state)
@@ -114,7 +132,9 @@ def _step(state: State, x: jax.Array, y: jax.Array) -> State:
     gradients = jax.grad(_loss)(weights, x, y)
     first = [0.9 * m + 0.1 * g for m, g in zip(first, gradients, strict=True)]
     second = [0.999 * v + 0.001 * g * g for v, g in zip(second, gradients, strict=True)]
-    moved = [w - 1e-3 * m / (jnp.sqrt(v) + 1e-7) for w, m, v in zip(weights, first, second, strict=True)]
+    moved = [
+        w - 1e-3 * m / (jnp.sqrt(v) + 1e-7) for w, m, v in zip(weights, first, second, strict=True)
+    ]
     return [*moved, *first, *second]
 
 

@@ -78,8 +78,8 @@ class Lockstep(ABC):
         for slot, lane in entries.items():
             self.lanes[slot] = lane
         program = self.compiled.program
-        # On the host, since a device function would be one more compilation for each program; slots that never held
-        # a network get a copy of the first entry.
+        # On the host, since a device function would be one more compilation for each program; slots
+        # that never held a network get a copy of the first entry.
         filler = next(iter(entries.values())).traced
         state = [np.array(leaf) for leaf in self._state] or [
             np.repeat(leaf[None], self.compiled.num_lanes, axis=0) for leaf in filler.state
@@ -91,7 +91,9 @@ class Lockstep(ABC):
         count = program.traced.layout.num_leaves - program.traced.layout.metrics
         fresh = [np.array(leaf) for leaf in self._fresh or state[count:]]
         for slot, lane in entries.items():
-            for rows, leaf in zip([*state, *fresh], [*lane.traced.state, *lane.traced.state[count:]], strict=True):
+            for rows, leaf in zip(
+                [*state, *fresh], [*lane.traced.state, *lane.traced.state[count:]], strict=True
+            ):
                 rows[slot] = leaf
             for name, row in program.constants(lane.traced).items():
                 constants[name][slot] = row
@@ -102,7 +104,9 @@ class Lockstep(ABC):
 
     @abstractmethod
     def advance(self, steps: int | None = None) -> Iterator[tuple[int, int]]:
-        """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in all) after each."""
+        """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in
+        all) after each.
+        """
 
     def epoch_logs(self) -> list[EpochLogs]:
         """What the epoch just finished measured, for each occupied slot."""
@@ -111,7 +115,8 @@ class Lockstep(ABC):
         for slot, lane in active:
             lane.epoch += 1
             lane.seconds += self._seconds / len(active)
-            # logs that are no scalars (a metric with one value a class) cannot be an objective and are left out
+            # logs that are no scalars (a metric with one value a class) cannot be an objective and
+            # are left out
             metrics = {name: float(log[slot]) for name, log in self._logs.items() if log.ndim == 1}
             reports.append(EpochLogs(slot, lane.epoch, metrics, lane.seconds))
         return reports
@@ -139,7 +144,9 @@ class Cohort(Lockstep):
     shuffle: bool = True
 
     def advance(self, steps: int | None = None) -> Iterator[tuple[int, int]]:
-        """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in all) after each."""
+        """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in
+        all) after each.
+        """
         program = self.compiled.program
         train, validation = program.feed.data.leaves
         order = jax.device_put(self._order(), lane_sharding(self.mesh))
@@ -156,7 +163,13 @@ class Cohort(Lockstep):
                 jax.block_until_ready(logs)
                 yield stop, total
         self._state, self._logs = self.compiled.finish(
-            self._state, self._constants, (train, validation), order, self._held_out(), logs, self.fresh_metrics()
+            self._state,
+            self._constants,
+            (train, validation),
+            order,
+            self._held_out(),
+            logs,
+            self.fresh_metrics(),
         )
         self._logs = {name: np.asarray(log) for name, log in self._logs.items()}
         self._seconds = time.perf_counter() - started
@@ -173,7 +186,10 @@ class Cohort(Lockstep):
                 continue
             key = (lane.order_seed, lane.epoch, lane.split)
             if key not in orders:
-                order, own = batch_order(*key[:2], data.num_train, self.shuffle), data.rows(lane.split)
+                order, own = (
+                    batch_order(*key[:2], data.num_train, self.shuffle),
+                    data.rows(lane.split),
+                )
                 orders[key] = order if own is None else own[0][order]
             stack.append(orders[key])
         return np.stack(stack)

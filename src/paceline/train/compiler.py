@@ -20,9 +20,10 @@ from paceline.train.program import Compiled, Program
 if TYPE_CHECKING:
     from paceline.train.stream_program import StreamCompiled, StreamProgram
 
-# An end of an epoch that computes no more numbers than these, and than this share of the epoch's, is compiled without
-# optimising: it then runs a few ns a number longer, 2 % of an epoch of an MLP on MNIST, and compiling a program takes
-# half as long.
+# An end of an epoch that computes no more numbers than these, and than this share of the epoch's,
+# is compiled without
+# optimising: it then runs a few ns a number longer, 2 % of an epoch of an MLP on MNIST, and
+# compiling a program takes half as long.
 _FEW_NUMBERS, _SMALL_SHARE = 2e7, 0.05
 
 _HIT_EVENT = "/jax/compilation_cache/cache_hits"
@@ -69,7 +70,9 @@ def counting() -> Iterator[_Counter]:
 
 
 class Compiler:
-    """Compiles in threads of its own while the device trains; a program and number of lanes is compiled once."""
+    """Compiles in threads of its own while the device trains; a program and number of lanes is
+    compiled once.
+    """
 
     def __init__(self, devices: list[jax.Device] | None = None, num_threads: int = 1) -> None:
         use_disk_cache()
@@ -108,23 +111,34 @@ class Compiler:
 def _compile(program: Program, num_lanes: int, mesh: Mesh | None) -> Compiled:
     started = time.perf_counter()
     lanes = [spec(leaf, num_lanes, mesh) for leaf in program.traced.state]
-    constants = {name: spec(row, num_lanes, mesh) for name, row in program.constants(program.traced).items()}
+    constants = {
+        name: spec(row, num_lanes, mesh) for name, row in program.constants(program.traced).items()
+    }
     data = program.feed.data.leaves
     own = program.feed.data
 
     def rows(count: int) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((num_lanes, count), jnp.int32, sharding=lane_sharding(mesh))
 
-    order, held_out = rows(own.num_train), rows(own.num_validation) if isinstance(own, PooledData) else None
+    order, held_out = (
+        rows(own.num_train),
+        rows(own.num_validation) if isinstance(own, PooledData) else None,
+    )
     index = jax.ShapeDtypeStruct((), jnp.int32)
     with counting() as counted:
-        train = jax.jit(spread(program.train, mesh, (True, True, False, True, False, False)), donate_argnums=0)
+        train = jax.jit(
+            spread(program.train, mesh, (True, True, False, True, False, False)), donate_argnums=0
+        )
         lowered = train.lower(lanes, constants, data[0], order, index, index)
         logs = jax.tree.map(
-            lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)), lowered.out_info[1]
+            lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)),
+            lowered.out_info[1],
         )
         compiled_train = lowered.compile()
-        finish = jax.jit(spread(program.finish, mesh, (True, True, False, True, True, True, True)), donate_argnums=0)
+        finish = jax.jit(
+            spread(program.finish, mesh, (True, True, False, True, True, True, True)),
+            donate_argnums=0,
+        )
         fresh = lanes[len(lanes) - program.traced.layout.metrics :]
         lowered = finish.lower(lanes, constants, data, order, held_out, logs, fresh)
         quickly = jax.default_backend() == "cpu" and _runs_seldom(program, num_lanes)
@@ -137,10 +151,17 @@ def _compile(program: Program, num_lanes: int, mesh: Mesh | None) -> Compiled:
 def _runs_seldom(program: Program, num_lanes: int) -> bool:
     """Whether the end of an epoch is a small part of it."""
     feed = program.feed
-    times = {"train_rest": 1, "test": feed.data.num_validation // feed.sizes.get("test", 1), "test_rest": 1}
+    times = {
+        "train_rest": 1,
+        "test": feed.data.num_validation // feed.sizes.get("test", 1),
+        "test_rest": 1,
+    }
     values = {name: num_values(part.anatomy.body) for name, part in program.traced.parts.items()}
     ending = sum(values[name] * count for name, count in times.items() if name in values)
-    return ending * num_lanes <= _FEW_NUMBERS and ending <= _SMALL_SHARE * values["train"] * feed.num_steps
+    return (
+        ending * num_lanes <= _FEW_NUMBERS
+        and ending <= _SMALL_SHARE * values["train"] * feed.num_steps
+    )
 
 
 def lane_sharding(mesh: Mesh | None) -> NamedSharding | None:
@@ -154,8 +175,12 @@ def spec(leaf: Any, num_lanes: int, mesh: Mesh | None) -> jax.ShapeDtypeStruct:
 
 
 def spread(function: Any, mesh: Mesh | None, has_lanes: tuple[bool, ...]) -> Any:
-    """The function with its lanes spread over the mesh: each device runs its own, and they never talk."""
+    """The function with its lanes spread over the mesh: each device runs its own, and they never
+    talk.
+    """
     if mesh is None:
         return function
     specs = tuple(PartitionSpec("lanes") if lanes else PartitionSpec() for lanes in has_lanes)
-    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("lanes"), check_vma=False)
+    return jax.shard_map(
+        function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("lanes"), check_vma=False
+    )

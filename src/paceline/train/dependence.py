@@ -1,4 +1,5 @@
-"""How values of a step depend on the rows of its batch, and how that carries over in sums and products.
+"""How values of a step depend on the rows of its batch, and how that carries over in sums and
+products.
 
     FREE    not at all: weights, constants
     ROWS    it has a rows axis, and each entry along it depends on one row alone
@@ -7,8 +8,8 @@
     RESULT  computed from such values of the metrics' variables alone
     MIXED   anything else
 
-``degree`` says how a value grows with the batch: the mean of a loss is a SUM of degree 0, the loss times the number of
-rows one of degree 1, as is the number of rows itself.
+``degree`` says how a value grows with the batch: the mean of a loss is a SUM of degree 0, the loss
+times the number of rows one of degree 1, as is the number of rows itself.
 """
 
 from collections.abc import Sequence
@@ -44,10 +45,12 @@ class Value:
     Attributes:
         kind: how it depends on rows.
         degree: the power of the number of rows with which it grows.
-        known: its value at each of the two sizes where constants alone decide it; a number where all entries are equal.
+        known: its value at each of the two sizes where constants alone decide it; a number where
+            all entries are equal.
         slots: the constants which decided it.
         metric: of a METRIC, the number of the variable.
-        sources: of a METRIC and a RESULT, which values of the metrics' variables they are computed from.
+        sources: of a METRIC and a RESULT, which values of the metrics' variables they are computed
+            from.
     """
 
     kind: Kind
@@ -60,13 +63,37 @@ class Value:
 
 MIXED, FREE, ROWS = Value(Kind.MIXED), Value(Kind.FREE), Value(Kind.ROWS)
 
-UNCHANGED = ("convert_element_type", "copy", "reshape", "broadcast_in_dim", "squeeze", "stop_gradient")
+UNCHANGED = (
+    "convert_element_type",
+    "copy",
+    "reshape",
+    "broadcast_in_dim",
+    "squeeze",
+    "stop_gradient",
+)
 """Primitives that may do nothing at all."""
 
 _LINEAR = {
-    "add", "add_any", "broadcast_in_dim", "concatenate", "copy", "convert_element_type", "cumsum", "neg", "pad",
-    "reduce_sum", "reshape", "rev", "select_n", "slice", "squeeze", "stop_gradient", "sub", "transpose", "unstack",
-}  # fmt: skip
+    "add",
+    "add_any",
+    "broadcast_in_dim",
+    "concatenate",
+    "copy",
+    "convert_element_type",
+    "cumsum",
+    "neg",
+    "pad",
+    "reduce_sum",
+    "reshape",
+    "rev",
+    "select_n",
+    "slice",
+    "squeeze",
+    "stop_gradient",
+    "sub",
+    "transpose",
+    "unstack",
+}
 _PRODUCTS = {"mul", "dot_general", "conv_general_dilated"}
 
 
@@ -83,7 +110,9 @@ def differing(small: Sequence[int], large: Sequence[int], sizes: tuple[int, int]
     if not axes:
         return None
     of_row, rest = divmod(large[axes[0]], sizes[1])
-    return axes[0] if len(axes) == 1 and not rest and small[axes[0]] == of_row * sizes[0] else UNCLEAR
+    return (
+        axes[0] if len(axes) == 1 and not rest and small[axes[0]] == of_row * sizes[0] else UNCLEAR
+    )
 
 
 def same_parameters(small: Step, large: Step) -> bool:
@@ -98,7 +127,9 @@ def form(atom: Any) -> tuple[tuple[int, ...], Any]:
 
 
 def is_coarse(var: Any) -> bool:
-    """Whether a value is of fewer than 32 bits, so that sums depend on their order well before float32 does."""
+    """Whether a value is of fewer than 32 bits, so that sums depend on their order well before
+    float32 does.
+    """
     dtype = var.aval.dtype
     return bool(jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize < 4)
 
@@ -123,7 +154,9 @@ def graded(kind: Kind, degree: int | None) -> Value:
 
 
 def of_sums(equation: Equation, values: Sequence[Value]) -> Value:
-    """The result of an equation some of whose operands are sums over rows: it has to be linear in them."""
+    """The result of an equation some of whose operands are sums over rows: it has to be linear in
+    them.
+    """
     name, kinds = equation.primitive.name, [value.kind for value in values]
     linear = name in _LINEAR or (name in _PRODUCTS and kinds.count(Kind.SUM) == 1)
     linear = linear or (name == "div" and kinds[1] is Kind.FREE)

@@ -1,4 +1,6 @@
-"""The cache of compiled programs on disk: one for each kind of processor, and without JAX's false alarms."""
+"""The cache of compiled programs on disk: one for each kind of processor, and without JAX's false
+alarms.
+"""
 
 import functools
 import hashlib
@@ -30,7 +32,8 @@ def use_disk_cache() -> None:
 def processor() -> str:
     """A short name of this kind of processor: machine code for another one may crash here.
 
-    JAX's own key of an entry does not hold it, and a home directory may be shared by several machines.
+    JAX's own key of an entry does not hold it, and a home directory may be shared by several
+    machines.
     """
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0].splitlines()
@@ -44,10 +47,11 @@ def processor() -> str:
 def _hide_false_alarms() -> None:
     """Hides what XLA logs each time it loads a program for a CPU from the cache.
 
-    On processors with AVX-512 it takes two preferences of the compiler for features that the processor lacks
-    (openxla/xla issue 44565), and logs two lines of 2 kB as errors for each program. That the program was made for
-    this processor is known by the directory. Failures of XLA reach Python as exceptions as well, so nothing is lost.
-    Whoever chose a level of logging keeps it.
+    On processors with AVX-512 it takes two preferences of the compiler for features that the
+    processor lacks (openxla/xla issue 44565), and logs two lines of 2 kB as errors for each
+    program. That the program was made for this processor is known by the directory. Failures of XLA
+    reach Python as exceptions as well, so nothing is lost. Whoever chose a level of logging keeps
+    it.
     """
     chosen = os.environ.get("TF_CPP_MIN_LOG_LEVEL", _DEFAULT_LEVEL) != _DEFAULT_LEVEL
     if not chosen and jax.config.jax_logging_level in (None, "NOTSET"):  # type: ignore[attr-defined]

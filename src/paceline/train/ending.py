@@ -1,7 +1,9 @@
-"""What an optimizer does to the weights when training ends, such as replacing them by their averages.
+"""What an optimizer does to the weights when training ends, such as replacing them by their
+averages.
 
-``fit`` lets it do so once, at its end. A score is that of the model that would be handed out if training ended now, so
-each validation sees the weights as they would then be, and training goes on from those it had.
+``fit`` lets it do so once, at its end. A score is that of the model that would be handed out if
+training ended now, so each validation sees the weights as they would then be, and training goes on
+from those it had.
 """
 
 from collections.abc import Iterator
@@ -18,12 +20,17 @@ def finalises(optimizer: Any) -> bool:
     """Whether an optimizer may change the weights at the end of training."""
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         return False
-    own = type(optimizer).finalize_variable_values is not keras.optimizers.Optimizer.finalize_variable_values
+    own = (
+        type(optimizer).finalize_variable_values
+        is not keras.optimizers.Optimizer.finalize_variable_values
+    )
     return own or bool(optimizer.use_ema)
 
 
 def finalise(model: keras.Model) -> None:
-    """Ends the training of a model that was trained an epoch at a time, as ``fit`` would at its end."""
+    """Ends the training of a model that was trained an epoch at a time, as ``fit`` would at its
+    end.
+    """
     if finalises(model.optimizer):
         type(model.optimizer).finalize_variable_values(model.optimizer, model.trainable_variables)
         unshare(model)
@@ -38,7 +45,9 @@ class ValidatesFinalised(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
         """Ends the training, for the time of the validation."""
-        self._values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables]
+        self._values = [
+            np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables
+        ]
         finalise(self.model)
 
     def on_test_end(self, logs: Any = None) -> None:  # noqa: ARG002 - as above
@@ -53,7 +62,9 @@ class ValidatesFinalised(keras.callbacks.Callback):  # type: ignore[misc]
 
 @contextmanager
 def not_ending(model: keras.Model) -> Iterator[list[keras.callbacks.Callback]]:
-    """While it lasts, the end of ``fit`` is not the end of the model's training; gives callbacks for that ``fit``."""
+    """While it lasts, the end of ``fit`` is not the end of the model's training; gives callbacks
+    for that ``fit``.
+    """
     optimizer = model.optimizer
     if not finalises(optimizer):
         yield []

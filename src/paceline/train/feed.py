@@ -12,7 +12,8 @@ import numpy as np
 Tree = Any
 """An array, or a dict, list or tuple of them: what Keras takes as x and y."""
 
-# Where the batch size of an evaluation is free: this many rows keep a core busy and their activations in its cache.
+# Where the batch size of an evaluation is free: this many rows keep a core busy and their
+# activations in its cache.
 _EVALUATION_ROWS = 512
 
 
@@ -21,7 +22,8 @@ class TrainingData:
     """Arrays to train on and to validate with, moved to the device once.
 
     Attributes:
-        train: ``(x, y)`` or ``(x, y, sample_weight)``, each a tree of arrays whose first axis counts rows.
+        train: ``(x, y)`` or ``(x, y, sample_weight)``, each a tree of arrays whose first axis
+            counts rows.
         validation: the same, or None.
     """
 
@@ -46,7 +48,10 @@ class TrainingData:
     @cached_property
     def leaves(self) -> tuple[list[jax.Array], list[jax.Array]]:
         """The training and the validation arrays, flat, on the device."""
-        return tuple([jax.device_put(leaf) for leaf in jax.tree.leaves(part)] for part in (self.train, self.validation))  # type: ignore[return-value]
+        return tuple(
+            [jax.device_put(leaf) for leaf in jax.tree.leaves(part)]
+            for part in (self.train, self.validation)
+        )  # type: ignore[return-value]
 
     @property
     def num_bytes(self) -> int:
@@ -69,13 +74,14 @@ class TrainingData:
 
 @dataclass(frozen=True, eq=False)
 class PooledData:
-    """Arrays of which each lane trains on rows of its own and validates with others: folds, and fresh splits.
+    """Arrays of which each lane trains on rows of its own and validates with others: folds, and
+    fresh splits.
 
     Attributes:
         train: ``(x, y)`` or ``(x, y, sample_weight)``: every row that any split trains on.
         validation: the same for rows to validate with: mostly the very same arrays.
-        splits: for each split by its number: rows to train on and rows to validate with, int32. All splits have the
-            same two lengths.
+        splits: for each split by its number: rows to train on and rows to validate with, int32. All
+            splits have the same two lengths.
     """
 
     train: tuple[Tree, ...]
@@ -84,9 +90,11 @@ class PooledData:
 
     @classmethod
     def of(
-        cls, train: tuple[Tree, ...], validation: tuple[Tree, ...],
+        cls,
+        train: tuple[Tree, ...],
+        validation: tuple[Tree, ...],
         splits: Mapping[int, tuple[np.ndarray, np.ndarray]],
-    ) -> "PooledData":  # fmt: skip
+    ) -> "PooledData":
         """Brings the arrays to the types that ``fit`` would use, and the row numbers to int32.
 
         Raises:
@@ -95,10 +103,14 @@ class PooledData:
         if len({(len(rows), len(held_out)) for rows, held_out in splits.values()}) != 1:
             raise ValueError("splits of one pool have one size")
         rows = {n: (t.astype(np.int32), v.astype(np.int32)) for n, (t, v) in splits.items()}
-        converted: dict[int, Tree] = {}  # what is there twice is converted, and lies on the device, once
+        converted: dict[
+            int, Tree
+        ] = {}  # what is there twice is converted, and lies on the device, once
         for part in (*train, *validation):
             converted.setdefault(id(part), _standard((part,))[0])
-        first, second = (tuple(converted[id(part)] for part in parts) for parts in (train, validation))
+        first, second = (
+            tuple(converted[id(part)] for part in parts) for parts in (train, validation)
+        )
         return cls(first, second, rows)
 
     @property
@@ -116,7 +128,8 @@ class PooledData:
         """Both trees, flat, on the device."""
         there = {key: jax.device_put(leaf) for key, leaf in self._arrays.items()}
         train, validation = (
-            [there[id(leaf)] for leaf in jax.tree.leaves(part)] for part in (self.train, self.validation)
+            [there[id(leaf)] for leaf in jax.tree.leaves(part)]
+            for part in (self.train, self.validation)
         )
         return train, validation
 
@@ -155,7 +168,9 @@ def _standard(batch: tuple[Tree, ...]) -> tuple[Tree, ...]:
 
 
 def as_fit_takes(array: Any) -> np.ndarray:
-    """An array of all rows with the type that ``fit`` gives it: all floats, of 16 bits too, become Keras's own."""
+    """An array of all rows with the type that ``fit`` gives it: all floats, of 16 bits too, become
+    Keras's own.
+    """
     # Imported here: Keras decides its backend on first import.
     import keras
 
@@ -166,7 +181,9 @@ def as_fit_takes(array: Any) -> np.ndarray:
 
 
 def as_on_device(array: np.ndarray) -> np.ndarray:
-    """An array with the type that it has on the device: JAX keeps 64 bits only where it is told to, others always."""
+    """An array with the type that it has on the device: JAX keeps 64 bits only where it is told to,
+    others always.
+    """
     import keras
 
     if keras.backend.backend() != "jax" or array.dtype.kind not in "iufc":
@@ -178,15 +195,16 @@ def as_on_device(array: np.ndarray) -> np.ndarray:
 class Feed:
     """Training data cut into batches of one size.
 
-    Training batches hold ``batch_size`` rows and, like ``fit``'s, a smaller last one when the rows do not divide. So do
-    validation batches, which ``fit`` makes as large as training batches unless told otherwise.
+    Training batches hold ``batch_size`` rows and, like ``fit``'s, a smaller last one when the rows
+    do not divide. So do validation batches, which ``fit`` makes as large as training batches unless
+    told otherwise.
 
     Attributes:
         data: the arrays.
         batch_size: rows in a training batch.
         validation_batch_size: rows in a validation batch; None for as many as in a training batch.
-        is_merged: whether validation is in larger batches, whose size suits the machine: only for a model of which it
-            is known that this changes nothing, see `paceline.train.additive`.
+        is_merged: whether validation is in larger batches, whose size suits the machine: only for a
+            model of which it is known that this changes nothing, see `paceline.train.additive`.
     """
 
     data: TrainingData | PooledData
@@ -196,7 +214,9 @@ class Feed:
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
-        """Rows in a batch of each traced part: ``train``, ``train_rest``, ``test``, ``test_rest`` where they occur."""
+        """Rows in a batch of each traced part: ``train``, ``train_rest``, ``test``, ``test_rest``
+        where they occur.
+        """
         sizes = _sizes("train", self.data.num_train, self.batch_size)
         rows = self.data.num_validation
         if rows:
@@ -206,7 +226,9 @@ class Feed:
 
     @cached_property
     def merged(self) -> "Feed | None":
-        """The same with validation in larger batches; None where one batch holds all rows or they are as large."""
+        """The same with validation in larger batches; None where one batch holds all rows or they
+        are as large.
+        """
         larger = replace(self, is_merged=True)
         return larger if larger.sizes.get("test", 0) > self.sizes.get("test", 0) else None
 
@@ -230,7 +252,8 @@ class Feed:
         batch = self.data.train if name.startswith("train") else self.data.validation
         size = self.sizes[name]
         return tuple(
-            jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), part) for part in batch or ()
+            jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), part)
+            for part in batch or ()
         )
 
     @cached_property
@@ -247,7 +270,9 @@ def _sizes(name: str, rows: int, size: int) -> dict[str, int]:
 
 
 def evaluation_rows(rows: int) -> int:
-    """A batch size that divides ``rows`` when one near `_EVALUATION_ROWS` does, so that no second shape is compiled."""
+    """A batch size that divides ``rows`` when one near `_EVALUATION_ROWS` does, so that no second
+    shape is compiled.
+    """
     if rows <= 2 * _EVALUATION_ROWS:
         return rows
     divisors = [d for i in range(1, math.isqrt(rows) + 1) if rows % i == 0 for d in (i, rows // i)]
@@ -256,7 +281,9 @@ def evaluation_rows(rows: int) -> int:
 
 
 def batch_order(seed: int, epoch: int, rows: int, shuffle: bool = True) -> np.ndarray:
-    """The order in which epoch ``epoch`` (from 0) visits the rows, int32 ``(rows,)``: a function of the arguments."""
+    """The order in which epoch ``epoch`` (from 0) visits the rows, int32 ``(rows,)``: a function of
+    the arguments.
+    """
     if not shuffle:
         return np.arange(rows, dtype=np.int32)
     return np.random.default_rng([seed, epoch]).permutation(rows).astype(np.int32)

@@ -1,4 +1,5 @@
-"""Computes on the host what an equation of a jaxpr makes of constants, where it is one of the simple ones.
+"""Computes on the host what an equation of a jaxpr makes of constants, where it is one of the
+simple ones.
 
 A constant is a NumPy scalar where all its entries are equal, whatever its shape; else an array.
 """
@@ -11,11 +12,32 @@ import numpy as np
 from paceline.train.internals import Equation
 
 _ENTRY_BY_ENTRY: dict[str, Callable[..., Any]] = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "max": np.maximum, "min": np.minimum,
-    "neg": np.negative, "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
-    "ge": np.greater_equal, "and": np.logical_and, "or": np.logical_or, "not": np.logical_not, "sqrt": np.sqrt,
-}  # fmt: skip
-_MOVING = ("convert_element_type", "copy", "reshape", "broadcast_in_dim", "squeeze", "stop_gradient")
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "max": np.maximum,
+    "min": np.minimum,
+    "neg": np.negative,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "not": np.logical_not,
+    "sqrt": np.sqrt,
+}
+_MOVING = (
+    "convert_element_type",
+    "copy",
+    "reshape",
+    "broadcast_in_dim",
+    "squeeze",
+    "stop_gradient",
+)
 
 
 def fold(equation: Equation, values: Sequence[Any]) -> Any:

@@ -31,12 +31,20 @@ def peak_bytes(body: Body) -> int:
 
 
 def num_values(body: Body) -> int:
-    """How many numbers the equations compute, those of a scan each time round; of other loops, once."""
+    """How many numbers the equations compute, those of a scan each time round; of other loops,
+    once.
+    """
     count = 0
     for step in body.steps:
-        times = step.equation.params.get("length", 1) if step.equation.primitive.name == "scan" else 1
+        times = (
+            step.equation.params.get("length", 1) if step.equation.primitive.name == "scan" else 1
+        )
         inner = sum(num_values(inner) for inner in step.bodies)
-        count += times * inner if step.bodies else sum(math.prod(_shape(var)) for var in step.equation.outvars)
+        count += (
+            times * inner
+            if step.bodies
+            else sum(math.prod(_shape(var)) for var in step.equation.outvars)
+        )
     return count
 
 

@@ -1,26 +1,34 @@
-"""The names of Keras and JAX that are not public, each with why. Nothing else in Paceline may use one.
+"""The names of Keras and JAX that are not public, each with why. Nothing else in Paceline may use
+one.
 
-- ``Model._symbolic_build``: metrics and losses create their variables on first use, which must happen before a trace.
-  Without it a model runs alone.
-- ``Model._flatten_layers``: all layers, those inside others and inside subclassed models too. Without it a model runs
-  alone. And methods that ``fit`` calls, to see whether a model has one of its own.
-- ``keras.src.backend.common.global_state``: Keras counts the names that it gives, so that the tenth `AUC()` is
-  ``auc_9``, and there is no public way to put the counters aside. Without it metrics have other names in each model.
-  ``keras.src.utils.naming.to_snake_case`` gives the name that a class is counted under.
-- ``Primitive.get_bind_params``: re-binding an equation of a jaxpr, as JAX's own evaluator does. Without it likewise.
-- ``uniform``, ``normal`` and ``truncated_normal`` of ``keras.src.backend.random``, ``zeros`` and ``ones`` of
-  ``keras.src.backend.numpy``, replaced while a model makes its variables: Keras draws each initial weight with a
-  program of its own shape, 0.3 s of compiling each. Without it builds are slower and give the same weights.
-- ``get_opaque_trace_state`` of ``jax.extend.core``, before JAX 0.10 of ``jax._src.core``: tells whether something is
-  being traced.
-- Parameters of the equation of a scan, which have other names from JAX 0.11 on. Without them a model with a loop whose
-  body holds a number that varies runs alone.
-- ``Model._compile_config``: what ``compile`` was given, to compile the model that is handed out around a network alike.
-- XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them a program that is
-  seldom run takes five times as long to compile.
-- ``jaxlib.utils.absl_set_min_log_level``, by which JAX sets what XLA logs. Without it XLA logs false alarms.
+- ``Model._symbolic_build``: metrics and losses create their variables on first use, which must
+  happen before a trace. Without it a model runs alone.
+- ``Model._flatten_layers``: all layers, those inside others and inside subclassed models too.
+  Without it a model runs alone. And methods that ``fit`` calls, to see whether a model has one of
+  its own.
+- ``keras.src.backend.common.global_state``: Keras counts the names that it gives, so that the tenth
+  `AUC()` is ``auc_9``, and there is no public way to put the counters aside. Without it metrics
+  have other names in each model. ``keras.src.utils.naming.to_snake_case`` gives the name that a
+  class is counted under.
+- ``Primitive.get_bind_params``: re-binding an equation of a jaxpr, as JAX's own evaluator does.
+  Without it likewise.
+- ``uniform``, ``normal`` and ``truncated_normal`` of ``keras.src.backend.random``, ``zeros`` and
+  ``ones`` of ``keras.src.backend.numpy``, replaced while a model makes its variables: Keras draws
+  each initial weight with a program of its own shape, 0.3 s of compiling each. Without it builds
+  are slower and give the same weights.
+- ``get_opaque_trace_state`` of ``jax.extend.core``, before JAX 0.10 of ``jax._src.core``: tells
+  whether something is being traced.
+- Parameters of the equation of a scan, which have other names from JAX 0.11 on. Without them a
+  model with a loop whose body holds a number that varies runs alone.
+- ``Model._compile_config``: what ``compile`` was given, to compile the model that is handed out
+  around a network alike.
+- XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them
+  a program that is seldom run takes five times as long to compile.
+- ``jaxlib.utils.absl_set_min_log_level``, by which JAX sets what XLA logs. Without it XLA logs
+  false alarms.
 
-The tests in ``tests/train/test_train_internals.py`` fail when a version of Keras or JAX changes one of them.
+The tests in ``tests/train/test_train_internals.py`` fail when a version of Keras or JAX changes one
+of them.
 """
 
 import contextlib
@@ -54,11 +62,15 @@ Equation = Any  # jax.extend.core.JaxprEqn: its fields are used, its type has no
 
 
 one_at_a_time = threading.RLock()
-"""Held by whoever makes variables, or traces in a thread of its own: Keras's functions are replaced meanwhile."""
+"""Held by whoever makes variables, or traces in a thread of its own: Keras's functions are replaced
+meanwhile.
+"""
 
 
 def keras_globals() -> dict[str, Any]:
-    """What Keras keeps globally in this thread and a network depends on; what was never set is not in it."""
+    """What Keras keeps globally in this thread and a network depends on; what was never set is not
+    in it.
+    """
     everything = vars(global_state.GLOBAL_STATE_TRACKER)
     return {name: everything[name] for name in _OF_A_NETWORK if name in everything}
 
@@ -72,7 +84,9 @@ def set_keras_globals(values: Mapping[str, Any]) -> None:
 
 
 def layer_counters() -> Mapping[str, int]:
-    """How many layers, models, ... Keras has named after each class in this thread; metrics are left out."""
+    """How many layers, models, ... Keras has named after each class in this thread; metrics are
+    left out.
+    """
     classes = [keras.metrics.Metric]
     for metric in classes:
         classes += metric.__subclasses__()  # the list grows until all are in it
@@ -102,17 +116,24 @@ def layers_of(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
-    """Creates every variable that ``fit`` on such batches would create: of layers, metrics, losses, optimizer."""
+    """Creates every variable that ``fit`` on such batches would create: of layers, metrics, losses,
+    optimizer.
+    """
     with economical_initialisation():
         model._symbolic_build(data_batch=batch)
 
 
-QUICKLY: Mapping[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+QUICKLY: Mapping[str, Any] = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+}
 """What tells XLA not to optimise for a CPU."""
 
 
 def compile_quickly(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Compiles for a CPU without optimising, by those of `QUICKLY` that this version of XLA knows."""
+    """Compiles for a CPU without optimising, by those of `QUICKLY` that this version of XLA
+    knows.
+    """
     options = dict(QUICKLY)
     while True:
         try:
@@ -133,7 +154,9 @@ def hide_messages_of_xla() -> None:
 
 
 def scan_counts(params: Mapping[str, Any]) -> tuple[int, int]:
-    """How many of a scan's inputs are constants of its body, and how many are carried from step to step."""
+    """How many of a scan's inputs are constants of its body, and how many are carried from step to
+    step.
+    """
     if "num_consts" in params:
         return params["num_consts"], params["num_carry"]
     consts, carry, _ = params["ft_in"].unpack()  # from JAX 0.11 on
@@ -150,11 +173,13 @@ def bind(equation: Equation, values: list[Any]) -> list[Any]:
 
 @contextlib.contextmanager
 def economical_initialisation() -> Iterator[None]:
-    """While it lasts, Keras compiles nothing to draw or fill an array of a new shape, in this thread, outside traces.
+    """While it lasts, Keras compiles nothing to draw or fill an array of a new shape, in this
+    thread, outside traces.
 
-    JAX's partitionable threefry makes element i of a draw a function of the key and i alone, so a draw of n numbers
-    is the beginning of a draw of more: numbers are drawn in a few fixed sizes and cut. Values, types and signatures
-    are the very ones that Keras's functions have; JAX's own are left alone.
+    JAX's partitionable threefry makes element i of a draw a function of the key and i alone, so a
+    draw of n numbers is the beginning of a draw of more: numbers are drawn in a few fixed sizes and
+    cut. Values, types and signatures are the very ones that Keras's functions have; JAX's own are
+    left alone.
     """
     if keras.backend.backend() != "jax" or not jax.config.jax_threefry_partitionable:  # type: ignore[attr-defined]
         yield
@@ -174,8 +199,8 @@ def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[No
 
     @functools.wraps(original)
     def here(*args: Any, **kwargs: Any) -> Any:
-        # programs are traced for compilation in another thread meanwhile; and what is traced here, such as a layer that
-        # Keras calls for the shape of its output, computes nothing yet
+        # programs are traced for compilation in another thread meanwhile; and what is traced here,
+        # such as a layer that Keras calls for the shape of its output, computes nothing yet
         replaced = threading.get_ident() == owner and _trace_state() == outside
         return (wrapped if replaced else original)(*args, **kwargs)
 
@@ -200,8 +225,9 @@ def _drawn_in_fixed_sizes(original: Any) -> Any:
         if not _is_plain(shape) or not all(isinstance(bound, int | float) for bound in bounds):
             return original(*args, **kwargs)
         size = math.prod(shape)
-        # two small sizes, then powers of four: a handful of programs for every shape there is; what is drawn too much
-        # takes under a millisecond, or at most three times as long as what is needed
+        # two small sizes, then powers of four: a handful of programs for every shape there is; what
+        # is drawn too much takes under a millisecond, or at most three times as long as what is
+        # needed
         drawn = _SMALL if size <= _SMALL else max(16 * _SMALL, 4 ** math.ceil(math.log(size, 4)))
         numbers = np.asarray(original(**{**given, "shape": (drawn,)}))[:size]
         return jax.device_put(numbers.reshape(shape).copy())  # what was drawn too much is let go
@@ -224,9 +250,13 @@ def _filled(value: int, original: Any) -> Any:
 
 
 def _is_plain(shape: Any) -> bool:
-    return isinstance(shape, tuple | list) and all(type(length) is int and length >= 0 for length in shape)
+    return isinstance(shape, tuple | list) and all(
+        type(length) is int and length >= 0 for length in shape
+    )
 
 
 def compile_arguments(model: keras.Model) -> dict[str, Any]:
-    """What a model was compiled with: the very objects, so that a model around it can be compiled alike."""
+    """What a model was compiled with: the very objects, so that a model around it can be compiled
+    alike.
+    """
     return dict(model._compile_config.config)

@@ -1,10 +1,10 @@
 """Each network in a global state of its own.
 
-Keras numbers layers and metrics without a name, looks up its settings and draws seeds in global state, and layers may
-draw from the generators of Python, NumPy and PyTorch. So that no network depends on what was built or trained before
-it, and the user's program not on any of them, a network is built in a fresh `GlobalState` and traced, trained and
-measured in that same one; what was there before comes back afterwards. Custom objects that are registered meanwhile
-stay registered.
+Keras numbers layers and metrics without a name, looks up its settings and draws seeds in global
+state, and layers may draw from the generators of Python, NumPy and PyTorch. So that no network
+depends on what was built or trained before it, and the user's program not on any of them, a network
+is built in a fresh `GlobalState` and traced, trained and measured in that same one; what was there
+before comes back afterwards. Custom objects that are registered meanwhile stay registered.
 """
 
 import random
@@ -68,8 +68,8 @@ def state_of(model: keras.Model) -> AbstractContextManager[Any]:
 def seed_epoch(seed: int, epoch: int) -> None:
     """Seeds all generators for one epoch of a training.
 
-    What is drawn in it does not depend on anything that was drawn before, so a training that is resumed goes on with
-    the numbers that it would have drawn.
+    What is drawn in it does not depend on anything that was drawn before, so a training that is
+    resumed goes on with the numbers that it would have drawn.
     """
     internals.seed_all(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
 
@@ -87,7 +87,13 @@ class _Values:
     @classmethod
     def current(cls) -> "_Values":
         settings = (keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format())
-        return cls(internals.keras_globals(), settings, random.getstate(), np.random.get_state(), _torch_states())
+        return cls(
+            internals.keras_globals(),
+            settings,
+            random.getstate(),
+            np.random.get_state(),
+            _torch_states(),
+        )
 
     def put_back(self) -> None:
         internals.set_keras_globals(self.keras)
@@ -105,7 +111,10 @@ def _torch_states() -> Any:
         return None
     import torch
 
-    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return (
+        torch.get_rng_state(),
+        torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+    )
 
 
 def _set_torch_states(states: Any) -> None:

@@ -1,4 +1,6 @@
-"""How many lanes a program gets: what the machine trains best at once, within what memory allows."""
+"""How many lanes a program gets: what the machine trains best at once, within what memory
+allows.
+"""
 
 import math
 import os
@@ -26,17 +28,20 @@ _COPIES_OF_STATE = 3  # the lanes that train, their best epoch, a snapshot on it
 
 @dataclass(frozen=True, slots=True)
 class LaneCount:
-    """Chooses numbers of lanes, as a function of static sizes alone: two runs of a study choose alike.
+    """Chooses numbers of lanes, as a function of static sizes alone: two runs of a study choose
+    alike.
 
     Attributes:
-        capacity: bytes of lanes that the machine trains best at once, see `paceline.train.calibration`.
+        capacity: bytes of lanes that the machine trains best at once, see
+            `paceline.train.calibration`.
         memory: bytes that a cohort may take.
         num_devices: devices that lanes are spread over; numbers of lanes are multiples of it.
         num_cohorts: how many cohorts train at once and share the memory.
-        few: lanes for each device where networks come and go one by one, as a schedule or a model decides, so that
-            cohorts are seldom full; 0 where they come all at once. Every program then has this one number of lanes,
-            whoever waits: nothing is compiled twice, and what a network answers does not depend on how many came with
-            it, down to the last bit.
+        few: lanes for each device where networks come and go one by one, as a schedule or a model
+            decides, so that cohorts are seldom full; 0 where they come all at once. Every program
+            then has this one number of lanes,
+            whoever waits: nothing is compiled twice, and what a network answers does not depend on
+            how many came with it, down to the last bit.
     """
 
     capacity: int
@@ -45,16 +50,21 @@ class LaneCount:
     num_cohorts: int = 1
     few: int = 0
 
-    def choose(self, program: AnyProgram, num_waiting: int, is_compiled: Callable[[AnyProgram, int], bool]) -> int:
+    def choose(
+        self, program: AnyProgram, num_waiting: int, is_compiled: Callable[[AnyProgram, int], bool]
+    ) -> int:
         """Lanes for a program that so many networks wait for.
 
-        As few cohorts as possible, as full as possible, but enough to occupy every core if each still has some lanes.
-        A size up to twice that which is compiled already is preferred to compiling another.
+        As few cohorts as possible, as full as possible, but enough to occupy every core if each
+        still has some lanes. A size up to twice that which is compiled already is preferred to
+        compiling another.
         """
         most = self.most(program)
         if self.few:
             return min(most, self.num_devices * self.few)
-        count = max(math.ceil(num_waiting / most), min(self.num_cohorts, num_waiting // _FEWEST_TO_DIVIDE))
+        count = max(
+            math.ceil(num_waiting / most), min(self.num_cohorts, num_waiting // _FEWEST_TO_DIVIDE)
+        )
         even = math.ceil(num_waiting / count)
         even = math.ceil(even / self.num_devices) * self.num_devices
         for size in range(even, min(2 * even, max(most, even)) + 1, self.num_devices):
@@ -63,9 +73,11 @@ class LaneCount:
         return even
 
     def shares(self, waiting: Sequence[T], num_lanes: int) -> list[Sequence[T]]:
-        """Divides networks of one program among cohorts that train at once; each refills its lanes from its share.
+        """Divides networks of one program among cohorts that train at once; each refills its lanes
+        from its share.
 
-        Where networks come one by one, shares are no larger than a cohort, so that whoever is free takes the next.
+        Where networks come one by one, shares are no larger than a cohort, so that whoever is free
+        takes the next.
         """
         count = math.ceil(len(waiting) / num_lanes)
         if not self.few:
@@ -77,7 +89,11 @@ class LaneCount:
         """The largest number of lanes that pays and fits."""
         training = peak_bytes(program.traced.parts["train"].anatomy.body)
         pays = self.capacity * self.num_devices // max(1, state_bytes(program) + training)
-        fits = (self.memory - program.feed.num_bytes) // self.num_cohorts // max(1, lane_bytes(program))
+        fits = (
+            (self.memory - program.feed.num_bytes)
+            // self.num_cohorts
+            // max(1, lane_bytes(program))
+        )
         return int(max(1, min(_MOST_LANES, pays, fits)))
 
 
@@ -87,7 +103,9 @@ def state_bytes(program: AnyProgram) -> int:
 
 
 def lane_bytes(program: AnyProgram) -> int:
-    """Predicted bytes that one more lane takes: copies of its variables, and the most that its step holds at once."""
+    """Predicted bytes that one more lane takes: copies of its variables, and the most that its step
+    holds at once.
+    """
     working = max(peak_bytes(part.anatomy.body) for part in program.traced.parts.values())
     return _COPIES_OF_STATE * state_bytes(program) + working
 
@@ -106,7 +124,9 @@ def free_memory() -> int:
 
 
 def few_lanes() -> int:
-    """Lanes of a device for networks that come one by one: a CPU gains little from several, and idle ones cost it."""
+    """Lanes of a device for networks that come one by one: a CPU gains little from several, and
+    idle ones cost it.
+    """
     return 1 if jax.default_backend() == "cpu" else _FEW_LANES
 
 
@@ -116,5 +136,11 @@ def device_count() -> int:
 
 
 def cohort_count() -> int:
-    """How many cohorts to train at once: one for each core of a CPU, which XLA would leave idle, one elsewhere."""
-    return min(os.cpu_count() or 1, _MOST_COHORTS) if jax.default_backend() == "cpu" and device_count() == 1 else 1
+    """How many cohorts to train at once: one for each core of a CPU, which XLA would leave idle,
+    one elsewhere.
+    """
+    return (
+        min(os.cpu_count() or 1, _MOST_COHORTS)
+        if jax.default_backend() == "cpu" and device_count() == 1
+        else 1
+    )

@@ -1,4 +1,6 @@
-"""A cheap guess, before any tracing, whether two models are the same program: used to sort work, never to decide it."""
+"""A cheap guess, before any tracing, whether two models are the same program: used to sort work,
+never to decide it.
+"""
 
 import hashlib
 import warnings
@@ -6,15 +8,18 @@ from typing import Any
 
 import keras
 
-# A rate of zero often means: leave the layer out. Keras computes with weight decay unless it is None, and with the
-# factor of a regulariser that has one alone; zero is then a number like any other.
+# A rate of zero often means: leave the layer out. Keras computes with weight decay unless it is
+# None, and with the factor of a regulariser that has one alone; zero is then a number like any
+# other.
 _ALONE = ({"l1"}, {"l2"})
 
 
 def outline(model: keras.Model) -> str:
     """A hash of the model's and its optimizer's configuration with all float values taken out."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # Keras warns of what could not be saved; nothing is saved here
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # Keras warns of what could not be saved; nothing is saved here
             described = (model.get_config(), model.optimizer.get_config(), str(model.loss))
     except Exception:  # a custom object without get_config: its shapes must do
         described = ([tuple(v.shape) for v in model.variables], type(model.optimizer).__name__, "")

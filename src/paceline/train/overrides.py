@@ -1,8 +1,10 @@
-"""What a model brings of its own in the place of something that a cohort does otherwise: such a model runs alone.
+"""What a model brings of its own in the place of something that a cohort does otherwise: such a
+model runs alone.
 
-A cohort takes a model's training and validation step and replaces all around them: the loop over batches and epochs,
-the functions that Keras compiles, the validation, and how metrics begin anew. Whatever of it is a model's own is found
-here, with a reason in words for the user. Steps, losses and metrics of one's own are traced as they are.
+A cohort takes a model's training and validation step and replaces all around them: the loop over
+batches and epochs, the functions that Keras compiles, the validation, and how metrics begin anew.
+Whatever of it is a model's own is found here, with a reason in words for the user. Steps, losses
+and metrics of one's own are traced as they are.
 """
 
 from typing import Any
@@ -13,8 +15,13 @@ import numpy as np
 from paceline.train import internals
 
 _REPLACED = (
-    "fit", "evaluate", "make_train_function", "make_test_function", "jax_state_sync", *internals.HOOKS_OF_FIT,
-)  # fmt: skip
+    "fit",
+    "evaluate",
+    "make_train_function",
+    "make_test_function",
+    "jax_state_sync",
+    *internals.HOOKS_OF_FIT,
+)
 _FUNCTIONS = ("train_function", "test_function")
 _REPORTING = ("train_step", "test_step", "compute_metrics", "get_metrics_result")
 
@@ -36,7 +43,9 @@ def alone_because(model: keras.Model) -> str | None:
 
 
 def is_own(model: keras.Model, name: str) -> bool:
-    """Whether a method of `keras.Model` is replaced by the model's class, or on the model itself."""
+    """Whether a method of `keras.Model` is replaced by the model's class, or on the model
+    itself.
+    """
     method = getattr(model, name, None)
     return getattr(method, "__func__", method) is not getattr(keras.Model, name, None)
 
@@ -52,7 +61,8 @@ def layers_not_compiled(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def metrics_begin_alike(model: keras.Model) -> bool:
-    """Whether all metrics begin each epoch with the values that they have now, whatever they counted.
+    """Whether all metrics begin each epoch with the values that they have now, whatever they
+    counted.
 
     Leaves them at their beginning; `reset_state` of one's own may keep something, or count.
     """
@@ -72,7 +82,8 @@ def _not_compiled_because(model: keras.Model) -> str | None:
     layers = layers_not_compiled(model)
     if not layers:
         return "it is compiled with jit_compile=False"
-    # some of Keras's own say so because of another backend: whether tracing works is seen when it is tried
+    # some of Keras's own say so because of another backend: whether tracing works is seen when it
+    # is tried
     foreign = [type(layer).__name__ for layer in layers if not _is_of_keras(type(layer))]
     return f"{_listed(foreign)} cannot be compiled (supports_jit=False)" if foreign else None
 

@@ -13,8 +13,9 @@ from paceline.train.anatomy import Replacement, run
 from paceline.train.feed import Feed
 from paceline.train.trace import END, Traced
 
-# Constants that nobody tunes: of arithmetic, not of a configuration. Every other one is taken out from the start, so
-# that a new value of it never needs a new program; a wrong guess here costs a compilation, never an answer.
+# Constants that nobody tunes: of arithmetic, not of a configuration. Every other one is taken out
+# from the start, so that a new value of it never needs a new program; a wrong guess here costs a
+# compilation, never an answer.
 _STRUCTURAL = frozenset({0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, float("inf"), float("-inf")})
 
 Lifted = Mapping[str, tuple[int, ...]]
@@ -22,12 +23,16 @@ Lifted = Mapping[str, tuple[int, ...]]
 
 
 def lifted_constants(traced: Sequence[Traced]) -> Lifted:
-    """Which constants to take out of the program that these models share: all that differ, and all that might."""
+    """Which constants to take out of the program that these models share: all that differ, and all
+    that might.
+    """
     lifted: dict[str, tuple[int, ...]] = {}
     for name in traced[0].parts:
         table = np.stack([model.constants(name) for model in traced])
         differs = (_bits(table) != _bits(table[0])).any(axis=0)
-        tunable = [differs[i] or float(table[0, i]) not in _STRUCTURAL for i in range(table.shape[1])]
+        tunable = [
+            differs[i] or float(table[0, i]) not in _STRUCTURAL for i in range(table.shape[1])
+        ]
         lifted[name] = tuple(int(i) for i in np.flatnonzero(tunable))
     return lifted
 
@@ -35,8 +40,9 @@ def lifted_constants(traced: Sequence[Traced]) -> Lifted:
 def is_surely_lifted(value: object) -> bool:
     """Whether what a configuration says becomes a number that is taken out whatever else is known.
 
-    So is every float that is no number of plain arithmetic, and does not become one where a layer or an optimizer
-    computes with it (1 - v, 1 / v, 1 / (1 - v)). A wrong guess costs a compilation, never an answer.
+    So is every float that is no number of plain arithmetic, and does not become one where a layer
+    or an optimizer computes with it (1 - v, 1 / v, 1 / (1 - v)). A wrong guess costs a compilation,
+    never an answer.
     """
     if not isinstance(value, float) or value in _STRUCTURAL:
         return False
@@ -54,14 +60,19 @@ def differs_in_lifted_only(lifted: Lifted, one: Traced, other: Traced) -> bool:
 
 
 def _bits(constants: np.ndarray) -> np.ndarray:
-    """What tells apart all that a step may: 0.0 and -0.0 are equal as numbers, and a NaN is unequal to itself."""
+    """What tells apart all that a step may: 0.0 and -0.0 are equal as numbers, and a NaN is unequal
+    to itself.
+    """
     return constants.view(np.uint64)
 
 
 def constants_of(lifted: Lifted, traced: Traced) -> dict[str, np.ndarray]:
     """A model's row of the constants that are taken out, for each part, float ``(num_lifted,)``."""
     dtype = np.float64 if jax.config.jax_enable_x64 else np.float32  # type: ignore[attr-defined]
-    return {name: traced.constants(name)[list(numbers)].astype(dtype) for name, numbers in lifted.items()}
+    return {
+        name: traced.constants(name)[list(numbers)].astype(dtype)
+        for name, numbers in lifted.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +97,9 @@ class Program:
             TypeError: it was traced on a stream.
         """
         if not isinstance(self.traced.feed, Feed):
-            raise TypeError("a program of arrays cannot be of a network that was traced on a stream")
+            raise TypeError(
+                "a program of arrays cannot be of a network that was traced on a stream"
+            )
         return self.traced.feed
 
     @property
@@ -95,7 +108,9 @@ class Program:
         return self.traced.key
 
     def covers(self, traced: Traced) -> bool:
-        """Whether a model of the same key differs from this program's code in lifted constants only."""
+        """Whether a model of the same key differs from this program's code in lifted constants
+        only.
+        """
         return differs_in_lifted_only(self.lifted, self.traced, traced)
 
     def constants(self, traced: Traced) -> dict[str, np.ndarray]:
@@ -103,17 +118,24 @@ class Program:
         return constants_of(self.lifted, traced)
 
     def adopt(self, traced: Traced) -> Traced:
-        """A model of the same key with this program's code in place of its own, which is then free to go.
+        """A model of the same key with this program's code in place of its own, which is then free
+        to go.
 
-        A jaxpr takes some 130 KiB, which is more than a small network, and hundreds of networks may wait or rest. A
-        model that the program does not cover is given back as it is.
+        A jaxpr takes some 130 KiB, which is more than a small network, and hundreds of networks may
+        wait or rest. A model that the program does not cover is given back as it is.
         """
         return traced.with_code_of(self.traced) if self.covers(traced) else traced
 
     # The two functions that are compiled. Arrays named `lanes` have the lane axis first.
 
     def train(
-        self, lanes: list[Any], constants: dict[str, Any], data: list[Any], order: Any, start: Any, stop: Any
+        self,
+        lanes: list[Any],
+        constants: dict[str, Any],
+        data: list[Any],
+        order: Any,
+        start: Any,
+        stop: Any,
     ) -> tuple[list[Any], list[Any]]:
         """Trains every lane on its full batches ``start`` to ``stop`` of an epoch.
 
@@ -153,8 +175,8 @@ class Program:
         Args:
             lanes, constants, order: as in `train`.
             data: training and validation leaves, each ``(rows, ...)``, shared.
-            held_out: validation rows of each lane, int32 ``(num_lanes, rows)``; None where all lanes validate with all
-                of the validation leaves.
+            held_out: validation rows of each lane, int32 ``(num_lanes, rows)``; None where all
+                lanes validate with all of the validation leaves.
             logs: of the last full batch.
             fresh: metrics of each lane as they begin, each ``(num_lanes, ...)``.
 
@@ -170,7 +192,9 @@ class Program:
         count = self.traced.layout.num_leaves - self.traced.layout.metrics
         lanes = [*lanes[:count], *fresh]
         if "test" in self.feed.sizes:
-            ended, logs = self._evaluate(self._ended(lanes, constants), constants, validation, held_out)
+            ended, logs = self._evaluate(
+                self._ended(lanes, constants), constants, validation, held_out
+            )
             names = self.traced.parts["test"].log_names
             result |= {f"val_{name}": log for name, log in zip(names, logs, strict=True)}
             lanes = [*self.traced.resumed(lanes, ended)[:count], *fresh]
@@ -200,15 +224,21 @@ class Program:
                 own = lax.dynamic_slice_in_dim(held_out, start, count, axis=1)
                 return self._step(name, lanes, constants[name], data, own)
             batch = [lax.dynamic_slice_in_dim(leaf, start, count) for leaf in data]
-            return jax.vmap(lambda state, row: self._run(name, state, row, batch))(lanes, constants[name])
+            return jax.vmap(lambda state, row: self._run(name, state, row, batch))(
+                lanes, constants[name]
+            )
 
         logs = self._no_logs("test", lanes[0].shape[0])
-        lanes, logs = lax.fori_loop(0, rows // size, lambda i, c: at("test", c[0], i * size, size), (lanes, logs))
+        lanes, logs = lax.fori_loop(
+            0, rows // size, lambda i, c: at("test", c[0], i * size, size), (lanes, logs)
+        )
         if "test_rest" in self.feed.sizes:
             lanes, logs = at("test_rest", lanes, rows - rows % size, rows % size)
         return lanes, logs
 
-    def _run(self, name: str, state: list[Any], row: Any, batch: list[Any]) -> tuple[list[Any], list[Any]]:
+    def _run(
+        self, name: str, state: list[Any], row: Any, batch: list[Any]
+    ) -> tuple[list[Any], list[Any]]:
         """One step of one lane."""
         lifted = {number: row[i] for i, number in enumerate(self.lifted[name])}
         outs = run(self.traced.parts[name].anatomy.body, [*state, *batch], lifted, self.replacement)
@@ -217,7 +247,9 @@ class Program:
 
     def _no_logs(self, name: str, num_lanes: int) -> list[Any]:
         """Logs of a loop that has not begun, each ``(num_lanes, ...)``."""
-        outputs = self.traced.parts[name].anatomy.body.jaxpr.outvars[self.traced.layout.num_leaves :]
+        outputs = self.traced.parts[name].anatomy.body.jaxpr.outvars[
+            self.traced.layout.num_leaves :
+        ]
         avals: list[Any] = [output.aval for output in outputs]
         return [jnp.zeros((num_lanes, *aval.shape), aval.dtype) for aval in avals]
 

@@ -1,8 +1,9 @@
 """For each primitive of JAX: whether it keeps the rows of a batch apart.
 
-A value with a rows axis is *row-wise* when its entry ``i`` along that axis depends on row ``i`` of the batch alone. The
-functions here say whether an equation whose operands are row-wise, or the same for all rows, has results that are
-row-wise too. They know the primitives of usual forward passes; of any other the answer is no.
+A value with a rows axis is *row-wise* when its entry ``i`` along that axis depends on row ``i`` of
+the batch alone. The functions here say whether an equation whose operands are row-wise, or the same
+for all rows, has results that are row-wise too. They know the primitives of usual forward passes;
+of any other the answer is no.
 """
 
 import math
@@ -48,25 +49,98 @@ class Operands:
         return -1 if self.ins[0] is None else self.ins[0]
 
 
-ELEMENTWISE = frozenset({
-    "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "bitcast_convert_type",
-    "cbrt", "ceil", "clamp", "convert_element_type", "copy", "copy_p", "cos", "cosh", "digamma", "div", "eq", "erf",
-    "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "integer_pow", "is_finite", "le", "lgamma", "log",
-    "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "not", "or", "pow", "reduce_precision",
-    "rem", "round", "rsqrt", "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin",
-    "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "xor",
-})  # fmt: skip
+ELEMENTWISE = frozenset(
+    {
+        "abs",
+        "acos",
+        "acosh",
+        "add",
+        "add_any",
+        "and",
+        "asin",
+        "asinh",
+        "atan",
+        "atan2",
+        "atanh",
+        "bitcast_convert_type",
+        "cbrt",
+        "ceil",
+        "clamp",
+        "convert_element_type",
+        "copy",
+        "copy_p",
+        "cos",
+        "cosh",
+        "digamma",
+        "div",
+        "eq",
+        "erf",
+        "erf_inv",
+        "erfc",
+        "exp",
+        "exp2",
+        "expm1",
+        "floor",
+        "ge",
+        "gt",
+        "integer_pow",
+        "is_finite",
+        "le",
+        "lgamma",
+        "log",
+        "log1p",
+        "logistic",
+        "lt",
+        "max",
+        "min",
+        "mul",
+        "ne",
+        "neg",
+        "nextafter",
+        "not",
+        "or",
+        "pow",
+        "reduce_precision",
+        "rem",
+        "round",
+        "rsqrt",
+        "select_n",
+        "shift_left",
+        "shift_right_arithmetic",
+        "shift_right_logical",
+        "sign",
+        "sin",
+        "sinh",
+        "sqrt",
+        "square",
+        "stop_gradient",
+        "sub",
+        "tan",
+        "tanh",
+        "xor",
+    }
+)
 
-REDUCTIONS = frozenset({
-    "reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin",
-})  # fmt: skip
+REDUCTIONS = frozenset(
+    {
+        "reduce_sum",
+        "reduce_max",
+        "reduce_min",
+        "reduce_prod",
+        "reduce_and",
+        "reduce_or",
+        "argmax",
+        "argmin",
+    }
+)
 
 
 def keeps_rows_apart(equation: Equation, ins: Sequence[Axis], outs: Sequence[Axis]) -> bool:
     """Whether all results are row-wise.
 
     Args:
-        equation: an equation whose operands with a rows axis are row-wise, and whose others are the same for all rows.
+        equation: an equation whose operands with a rows axis are row-wise, and whose others are the
+            same for all rows.
         ins: the rows axis of each input.
         outs: the rows axis of each output.
     """
@@ -81,7 +155,9 @@ def keeps_rows_apart(equation: Equation, ins: Sequence[Axis], outs: Sequence[Axi
 
 
 def sums_rows(equation: Equation, ins: Sequence[Axis], outs: Sequence[Axis]) -> bool:
-    """Whether the one result is a sum of terms that depend on one row each; arguments as in `keeps_rows_apart`."""
+    """Whether the one result is a sum of terms that depend on one row each; arguments as in
+    `keeps_rows_apart`.
+    """
     of = Operands(equation, ins, outs)
     if any(axis is not None for axis in outs):
         return False
@@ -107,7 +183,9 @@ def _transpose(of: Operands) -> bool:
 
 
 def _reshape(of: Operands) -> bool:
-    """The rows stay in blocks of their own, in order: the axes before them hold as many entries as before."""
+    """The rows stay in blocks of their own, in order: the axes before them hold as many entries as
+    before.
+    """
     before, after = of.shape(0)[: of.axis], of.out_shape[: of.outs[0]]
     return of.param("dimensions") is None and math.prod(before) == math.prod(after)
 
@@ -140,7 +218,10 @@ def _pad(of: Operands) -> bool:
 
 def _slice(of: Operands) -> bool:
     strides = of.param("strides")
-    whole = of.param("start_indices")[of.axis] == 0 and of.param("limit_indices")[of.axis] == of.shape(0)[of.axis]
+    whole = (
+        of.param("start_indices")[of.axis] == 0
+        and of.param("limit_indices")[of.axis] == of.shape(0)[of.axis]
+    )
     return bool(whole and (strides is None or strides[of.axis] == 1))
 
 
@@ -157,7 +238,10 @@ def _reverse(of: Operands) -> bool:
 
 
 def _window(of: Operands) -> bool:
-    sizes = (of.param(name) for name in ("window_dimensions", "window_strides", "base_dilation", "window_dilation"))
+    sizes = (
+        of.param(name)
+        for name in ("window_dimensions", "window_strides", "base_dilation", "window_dilation")
+    )
     unmoved = all(size is None or size[of.axis] == 1 for size in sizes)
     return unmoved and tuple(of.param("padding")[of.axis]) == (0, 0)
 
@@ -171,7 +255,9 @@ def _dot(of: Operands) -> bool:
     (left, right), (left_batch, right_batch) = of.param("dimension_numbers")
     if None not in of.ins:
         return (of.ins[0], of.ins[1]) in list(zip(left_batch, right_batch, strict=True))
-    return of.ins[0] not in left and of.ins[1] not in right  # a rows axis that is not contracted is one of the result
+    return (
+        of.ins[0] not in left and of.ins[1] not in right
+    )  # a rows axis that is not contracted is one of the result
 
 
 def _gather(of: Operands) -> bool:
@@ -192,10 +278,13 @@ def _scatter(of: Operands) -> bool:
     """Each row is written to by itself."""
     numbers = of.param("dimension_numbers")
     batch, indices_batch = (
-        tuple(getattr(numbers, name, ())) for name in ("operand_batching_dims", "scatter_indices_batching_dims")
+        tuple(getattr(numbers, name, ()))
+        for name in ("operand_batching_dims", "scatter_indices_batching_dims")
     )
     if None in of.ins[1:2]:  # all rows at the same place
-        windows = [i for i in range(len(of.shape(0))) if i not in (*numbers.inserted_window_dims, *batch)]
+        windows = [
+            i for i in range(len(of.shape(0))) if i not in (*numbers.inserted_window_dims, *batch)
+        ]
         moved = of.axis in numbers.scatter_dims_to_operand_dims or of.axis not in windows
         return not moved and numbers.update_window_dims[windows.index(of.axis)] == of.ins[2]
     return (of.axis, of.ins[1]) in list(zip(batch, indices_batch, strict=True))
@@ -213,14 +302,30 @@ _FOR_EVERY_ROW = ("broadcast_in_dim", "tile", "iota", "gather", "dot_general")
 """What makes a rows axis where the first operand has none."""
 
 _RULES: dict[str, Callable[[Operands], bool]] = {
-    "tile": lambda of: of.ins[0] is None or of.param("reps")[of.axis] == 1, "stack": lambda of: None not in of.ins,
+    "tile": lambda of: of.ins[0] is None or of.param("reps")[of.axis] == 1,
+    "stack": lambda of: None not in of.ins,
     **dict.fromkeys(("scatter", "scatter-add"), _scatter),
-    "transpose": _transpose, "reshape": _reshape, "broadcast_in_dim": _broadcast, "squeeze": _squeeze,
+    "transpose": _transpose,
+    "reshape": _reshape,
+    "broadcast_in_dim": _broadcast,
+    "squeeze": _squeeze,
     **dict.fromkeys(REDUCTIONS, _reduce),
-    **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp", "split", "unstack"), _along("axis")),
-    "sort": _along("dimension"), "concatenate": _along("dimension"), "top_k": _along("axis"),
-    "pad": _pad, "slice": _slice, "dynamic_slice": _dynamic_slice, "dynamic_update_slice": _dynamic_update,
+    **dict.fromkeys(
+        ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp", "split", "unstack"),
+        _along("axis"),
+    ),
+    "sort": _along("dimension"),
+    "concatenate": _along("dimension"),
+    "top_k": _along("axis"),
+    "pad": _pad,
+    "slice": _slice,
+    "dynamic_slice": _dynamic_slice,
+    "dynamic_update_slice": _dynamic_update,
     "rev": _reverse,
     **dict.fromkeys(("reduce_window_sum", "reduce_window_max", "reduce_window_min"), _window),
-    "conv_general_dilated": _convolution, "dot_general": _dot, "gather": _gather, "iota": _iota, "fft": _fourier,
-}  # fmt: skip
+    "conv_general_dilated": _convolution,
+    "dot_general": _dot,
+    "gather": _gather,
+    "iota": _iota,
+    "fft": _fourier,
+}

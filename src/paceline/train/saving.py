@@ -1,8 +1,8 @@
 """Writing a model as a ``.keras`` file, and knowing beforehand whether that can work.
 
-Keras writes many models that it cannot read again: functions and classes that are not registered, Python lambdas,
-layers whose ``get_config`` leaves something out. So a file counts as written only when it has been read again and
-the model in it computes what the original computes.
+Keras writes many models that it cannot read again: functions and classes that are not registered,
+Python lambdas, layers whose ``get_config`` leaves something out. So a file counts as written only
+when it has been read again and the model in it computes what the original computes.
 """
 
 import inspect
@@ -36,7 +36,8 @@ class Needs:
     """What whoever loads a ``.keras`` file has to have.
 
     Attributes:
-        objects: classes and functions that are not Keras's own, by the name under which Keras looks for them.
+        objects: classes and functions that are not Keras's own, by the name under which Keras looks
+            for them.
         registered: whether importing their code is enough: they are registered with Keras.
         safe_mode: whether the file can be loaded without running code that is in it.
     """
@@ -65,17 +66,23 @@ def save(model: keras.Model, path: Path, batch: Callable[[], tuple[Tree, Tree]])
 
     Args:
         model: compiled, with all its variables.
-        path: ends in ``.keras``; what is there is replaced. Where it fails, the file may be half-written.
-        batch: gives ``(x, y)`` of a few rows, on which the model read again has to agree with the model; asked only
-            where the two may differ.
+        path: ends in ``.keras``; what is there is replaced. Where it fails, the file may be
+            half-written.
+        batch: gives ``(x, y)`` of a few rows, on which the model read again has to agree with the
+            model; asked only where the two may differ.
 
     Raises:
-        CannotSave: Keras cannot write it, or what it wrote cannot be read or computes something else.
+        CannotSave: Keras cannot write it, or what it wrote cannot be read or computes something
+            else.
         OSError: the disk fails.
     """
 
     def read(objects: Mapping[str, Any], safe: bool) -> None:
-        _compare(model, keras.saving.load_model(path, custom_objects=dict(objects), safe_mode=safe), batch)
+        _compare(
+            model,
+            keras.saving.load_model(path, custom_objects=dict(objects), safe_mode=safe),
+            batch,
+        )
 
     with warnings.catch_warnings(action="ignore"):
         try:
@@ -90,7 +97,8 @@ def save(model: keras.Model, path: Path, batch: Callable[[], tuple[Tree, Tree]])
 
 
 def foresee(model: keras.Model) -> Needs:
-    """What reading the model from a ``.keras`` file would need, by its configuration alone; nothing is written.
+    """What reading the model from a ``.keras`` file would need, by its configuration alone; nothing
+    is written.
 
     Raises:
         CannotSave: it could not be read, as far as the configuration shows.
@@ -111,18 +119,28 @@ def foresee(model: keras.Model) -> Needs:
 
 
 def _least_needed(model: keras.Model, written: str, read: Attempt) -> Needs:
-    """The first that works of: nothing, the model's own objects, these and running code that is in the file."""
+    """The first that works of: nothing, the model's own objects, these and running code that is in
+    the file.
+    """
     objects = _own_objects(model, written)
     failure: Exception | None = None
-    for needs in (Needs(objects, True, True), Needs(objects, False, True), Needs(objects, False, False)):
+    for needs in (
+        Needs(objects, True, True),
+        Needs(objects, False, True),
+        Needs(objects, False, False),
+    ):
         try:
-            with GlobalState(0):  # what is made to see whether it can be made leaves no trace in the user's names
+            with GlobalState(
+                0
+            ):  # what is made to see whether it can be made leaves no trace in the user's names
                 read({} if needs.registered else objects, needs.safe_mode)
         except Exception as error:
             failure = error
         else:
             return needs
-    if not isinstance(failure, CannotSave) and any(_name(value) == "<lambda>" for value in _parts(model)):
+    if not isinstance(failure, CannotSave) and any(
+        _name(value) == "<lambda>" for value in _parts(model)
+    ):
         raise CannotSave("it holds a Python lambda") from failure
     raise CannotSave(_in_a_line(failure)) from failure
 
@@ -162,7 +180,9 @@ def _parts(model: keras.Model) -> Iterator[Any]:
             stack.extend(vars(value).values() if hasattr(value, "__dict__") else ())
 
 
-def _compare(model: keras.Model, loaded: keras.Model, batch: Callable[[], tuple[Tree, Tree]]) -> None:
+def _compare(
+    model: keras.Model, loaded: keras.Model, batch: Callable[[], tuple[Tree, Tree]]
+) -> None:
     """Makes sure that a model that was read is the one that was written.
 
     Raises:
@@ -191,11 +211,17 @@ def _compare(model: keras.Model, loaded: keras.Model, batch: Callable[[], tuple[
 def _weights(model: keras.Model) -> list[np.ndarray]:
     """All variables of layers but the states of random streams, which Keras does not write."""
     variables = [*model.trainable_variables, *model.non_trainable_variables]
-    return [np.asarray(keras.ops.convert_to_numpy(v)) for v in variables if v.name != "seed_generator_state"]
+    return [
+        np.asarray(keras.ops.convert_to_numpy(v))
+        for v in variables
+        if v.name != "seed_generator_state"
+    ]
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape == other.shape and bool(np.all((one == other) | ((one != one) & (other != other))))
+    return one.shape == other.shape and bool(
+        np.all((one == other) | ((one != one) & (other != other)))
+    )
 
 
 def _predict(model: keras.Model, x: Tree, origin: keras.Model) -> Any:
@@ -228,6 +254,8 @@ def _in_a_line(error: Exception | None) -> str:
     if isinstance(error, CannotSave):
         return str(error)
     # what Keras says of the innermost of nested objects says most; it may colour it
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()).rpartition("Exception encountered: ")[2]
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()).rpartition(
+        "Exception encountered: "
+    )[2]
     text = re.sub(r" at 0x[0-9a-f]+", "", text)
     return f"{type(error).__name__}: {text[:_LONGEST]}{'...' if len(text) > _LONGEST else ''}"

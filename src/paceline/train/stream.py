@@ -1,10 +1,12 @@
-"""Data that do not fit on the device: batches of a ``keras.utils.PyDataset``, each loaded once and seen by all lanes.
+"""Data that do not fit on the device: batches of a ``keras.utils.PyDataset``, each loaded once and
+seen by all lanes.
 
-A `StreamFeed` is to a stream what `Feed` is to resident arrays: it names the batch shapes, which are what is traced
-and compiled, and hands out the batches of an epoch, loaded by threads of their own while the device trains.
+A `StreamFeed` is to a stream what `Feed` is to resident arrays: it names the batch shapes, which
+are what is traced and compiled, and hands out the batches of an epoch, loaded by threads of their
+own while the device trains.
 
-The first batch and the last are loaded once when the feed is made, since their shapes must be known before anything
-can be compiled. A shape that is met only later gets a name then.
+The first batch and the last are loaded once when the feed is made, since their shapes must be known
+before anything can be compiled. A shape that is met only later gets a name then.
 """
 
 from collections import deque
@@ -26,7 +28,9 @@ Kind = Literal["train", "test"]
 
 _AHEAD = 2  # batches that are loaded before they are needed, where the dataset has one worker
 _STANDARD_ROWS = 32  # in a batch of arrays, for `fit`
-_IN_FLIGHT = 2  # batches that wait on the device; without a limit a slow device would gather them all
+_IN_FLIGHT = (
+    2  # batches that wait on the device; without a limit a slow device would gather them all
+)
 
 
 class BatchFailed(InvalidInput):
@@ -37,7 +41,8 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Arrays in memory as a dataset, in order.
 
     Args:
-        arrays: ``(x, y)`` or ``(x, y, sample_weight)``, each a tree of arrays whose first axis counts rows.
+        arrays: ``(x, y)`` or ``(x, y, sample_weight)``, each a tree of arrays whose first axis
+            counts rows.
         batch_size: rows in a batch; None for those that ``fit`` takes when nobody says.
     """
 
@@ -56,11 +61,13 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 class Batches:
-    """A dataset, with its errors made clear and its batches brought to the types that ``fit`` would use.
+    """A dataset, with its errors made clear and its batches brought to the types that ``fit`` would
+    use.
 
     Args:
         dataset: a ``keras.utils.PyDataset``.
-        row_weights: gives the weights of a batch's rows from its targets; None for no class weights.
+        row_weights: gives the weights of a batch's rows from its targets; None for no class
+            weights.
 
     Raises:
         BatchFailed: it does not say how many batches it has, or has none.
@@ -80,7 +87,10 @@ class Batches:
         except Exception as error:
             raise self._failed("num_batches", error) from error
         if count is None:
-            raise BatchFailed(f"{self.name} is endless", expected="a dataset with __len__, the batches of an epoch")
+            raise BatchFailed(
+                f"{self.name} is endless",
+                expected="a dataset with __len__, the batches of an epoch",
+            )
         return int(count)
 
     @property
@@ -115,7 +125,8 @@ class Batches:
         except Exception as error:
             raise BatchFailed(
                 f"batch {index} of {self.name} cannot be used ({error})",
-                expected="(x, y) or (x, y, sample_weight) of arrays of numbers whose first axis counts rows",
+                expected="(x, y) or (x, y, sample_weight) of arrays of numbers whose first axis "
+                "counts rows",
             ) from error
 
     def _weighted(self, batch: tuple[Tree, ...]) -> tuple[Tree, ...]:
@@ -182,9 +193,12 @@ class StreamFeed:
 
     @property
     def num_bytes(self) -> int:
-        """What may lie on the device whatever the number of lanes: batches loaded ahead and under way."""
+        """What may lie on the device whatever the number of lanes: batches loaded ahead and under
+        way.
+        """
         batch: int = max(
-            sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec)) for spec in self._specs.values()
+            sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec))
+            for spec in self._specs.values()
         )
         return batch * (_IN_FLIGHT + max(source.num_ahead for source in self.sources.values()))
 
@@ -204,11 +218,15 @@ class StreamFeed:
         if shape not in self._names:
             known = sum(name.startswith(kind) for name in self._specs)
             name = f"{kind}_{known}" if known else kind
-            self._specs[name] = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), batch)
+            self._specs[name] = jax.tree.map(
+                lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), batch
+            )
             self._names[shape] = name
         return self._names[shape]
 
-    def epoch(self, kind: Kind, sharding: Any = None) -> Generator[tuple[str, list[jax.Array]], None, None]:
+    def epoch(
+        self, kind: Kind, sharding: Any = None
+    ) -> Generator[tuple[str, list[jax.Array]], None, None]:
         """The batches of an epoch in order, each with its part's name and, flat, on the device.
 
         Args:
@@ -231,18 +249,26 @@ class StreamFeed:
 
 
 def feed_of(
-    data: TrainingData | PooledData | StreamFeed, batch_size: int, validation_batch_size: int | None = None
+    data: TrainingData | PooledData | StreamFeed,
+    batch_size: int,
+    validation_batch_size: int | None = None,
 ) -> Feed | StreamFeed:
     """The batches of some data; a stream has its own batch size."""
     return data if isinstance(data, StreamFeed) else Feed(data, batch_size, validation_batch_size)
 
 
-def in_order(load: Callable[[int], T], count: int, num_workers: int, num_ahead: int) -> Generator[T, None, None]:
-    """``load(0)`` to ``load(count - 1)``, each called once, in threads, so many ahead of the one that is asked for."""
+def in_order(
+    load: Callable[[int], T], count: int, num_workers: int, num_ahead: int
+) -> Generator[T, None, None]:
+    """``load(0)`` to ``load(count - 1)``, each called once, in threads, so many ahead of the one
+    that is asked for.
+    """
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="paceline-load")
     try:
         indices = iter(range(count))
-        waiting: deque[Future[T]] = deque(pool.submit(load, index) for index in islice(indices, num_ahead))
+        waiting: deque[Future[T]] = deque(
+            pool.submit(load, index) for index in islice(indices, num_ahead)
+        )
         while waiting:
             loaded = waiting.popleft().result()
             waiting.extend(pool.submit(load, index) for index in islice(indices, 1))
@@ -284,5 +310,6 @@ def _standard(leaf: Any) -> np.ndarray:
         raise ValueError(f"it holds a {type(leaf).__name__}")
     if array.dtype != bool and not jax.numpy.issubdtype(array.dtype, jax.numpy.number):
         raise ValueError(f"it holds an array of {array.dtype}")
-    # a copy: a dataset may fill the same array again for its next batch, which is loaded while this one is in use
+    # a copy: a dataset may fill the same array again for its next batch, which is loaded while this
+    # one is in use
     return as_on_device(array.copy())

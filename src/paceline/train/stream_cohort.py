@@ -18,10 +18,12 @@ from paceline.train.trace import END
 
 @dataclass(eq=False)
 class StreamCohort(Lockstep):
-    """Lanes that start together and see the same batches in the order in which the dataset gives them.
+    """Lanes that start together and see the same batches in the order in which the dataset gives
+    them.
 
     Attributes:
-        tell: told of each program that had to be compiled for a batch shape met in the middle of an epoch.
+        tell: told of each program that had to be compiled for a batch shape met in the middle of an
+            epoch.
     """
 
     compiled: StreamCompiled
@@ -29,7 +31,9 @@ class StreamCohort(Lockstep):
 
     @property
     def free(self) -> list[int]:
-        """All slots or none: a dataset may change from epoch to epoch, so all lanes are at the same one."""
+        """All slots or none: a dataset may change from epoch to epoch, so all lanes are at the same
+        one.
+        """
         return list(range(len(self.lanes))) if all(lane is None for lane in self.lanes) else []
 
     def fill(self, entries: Mapping[int, Lane]) -> None:
@@ -39,7 +43,8 @@ class StreamCohort(Lockstep):
         super().fill(entries)
 
     def advance(self, steps: int | None = None) -> Iterator[tuple[int, int]]:
-        """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in all) after each.
+        """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in
+        all) after each.
 
         Raises:
             BatchFailed: the dataset raised, or gave no batch.
@@ -73,7 +78,9 @@ class StreamCohort(Lockstep):
         if END not in traced.parts:
             return self._state
         changed = sorted(traced.parts[END].changes(traced.layout))
-        ended = dict(zip(changed, self.compiled.steps[END](self._state, self._constants[END]), strict=True))
+        ended = dict(
+            zip(changed, self.compiled.steps[END](self._state, self._constants[END]), strict=True)
+        )
         return [ended.get(i, leaf) for i, leaf in enumerate(self._state)]
 
     def _step(self, name: str, batch: list[jax.Array]) -> dict[str, Any]:
@@ -83,7 +90,9 @@ class StreamCohort(Lockstep):
         return dict(zip(compiled.program.traced.parts[name].log_names, logs, strict=True))
 
     def _later(self, name: str) -> StreamCompiled:
-        """The program of a part whose shape was met only now; the lanes' constants for it are put in place."""
+        """The program of a part whose shape was met only now; the lanes' constants for it are put
+        in place.
+        """
         known = self.compiled.later.get(name)
         if known is not None and name in self._constants:
             return known

@@ -1,4 +1,6 @@
-"""A program for a stream: its step compiled for each batch shape, dispatched once a batch for all lanes."""
+"""A program for a stream: its step compiled for each batch shape, dispatched once a batch for all
+lanes.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +27,9 @@ def everywhere(mesh: Mesh | None) -> NamedSharding | None:
 
 @dataclass(frozen=True, eq=False)
 class StreamProgram:
-    """What models with one key share, see `Program`; ``lifted`` has the parts for which there is code."""
+    """What models with one key share, see `Program`; ``lifted`` has the parts for which there is
+    code.
+    """
 
     traced: Traced
     feed: StreamFeed
@@ -40,7 +44,9 @@ class StreamProgram:
         replacement: Replacement | None,
         known: "StreamProgram | None" = None,
     ) -> "StreamProgram":
-        """The program of some models of one key: the one that is ``known`` where it covers them, else one that does."""
+        """The program of some models of one key: the one that is ``known`` where it covers them,
+        else one that does.
+        """
         if known is not None and all(known.covers(one) for one in traced):
             return known
         every = traced if known is None else [known.traced, *traced]
@@ -52,7 +58,9 @@ class StreamProgram:
         return self.traced.key
 
     def covers(self, traced: Traced) -> bool:
-        """Whether a model of the same key differs from this program's code in lifted constants only."""
+        """Whether a model of the same key differs from this program's code in lifted constants
+        only.
+        """
         return differs_in_lifted_only(self.lifted, self.traced, traced)
 
     def constants(self, traced: Traced) -> dict[str, np.ndarray]:
@@ -60,10 +68,11 @@ class StreamProgram:
         return constants_of(self.lifted, traced)
 
     def step(self, name: str) -> Callable[..., Any]:
-        """The function of one part that is compiled: lanes, their constants and one batch for all of them.
+        """The function of one part that is compiled: lanes, their constants and one batch for all
+        of them.
 
-        It takes state leaves, each ``(num_lanes, ...)``, constants ``(num_lanes, num_lifted)`` and the leaves of a
-        batch, and gives the new state leaves and the logs, each ``(num_lanes,)``.
+        It takes state leaves, each ``(num_lanes, ...)``, constants ``(num_lanes, num_lifted)`` and
+        the leaves of a batch, and gives the new state leaves and the logs, each ``(num_lanes,)``.
         """
         body, numbers = self.traced.parts[name].anatomy.body, self.lifted[name]
         count = self.traced.layout.num_leaves
@@ -79,13 +88,18 @@ class StreamProgram:
         return step
 
     def end(self, lanes: list[Any], constants: Any) -> list[Any]:
-        """What the end of training makes of the leaves that it changes, each ``(num_lanes, ...)``; see `step`."""
+        """What the end of training makes of the leaves that it changes, each ``(num_lanes, ...)``;
+        see `step`.
+        """
         body, numbers = self.traced.parts[END].anatomy.body, self.lifted[END]
         changed = sorted(self.traced.parts[END].changes(self.traced.layout))
 
         def one(state: list[Any], row: Any) -> list[Any]:
-            outs = run(body, state, {number: row[i] for i, number in enumerate(numbers)}, self.replacement)
-            # copies: what is an input as well would share its memory with it, which the next step uses again
+            outs = run(
+                body, state, {number: row[i] for i, number in enumerate(numbers)}, self.replacement
+            )
+            # copies: what is an input as well would share its memory with it, which the next step
+            # uses again
             return [jnp.copy(outs[i]) for i in changed]
 
         return jax.vmap(one)(lanes, constants)
@@ -102,11 +116,16 @@ class StreamProgram:
                     steps[name] = end.lower(lanes, spec(row, num_lanes, mesh)).compile()
                     continue
                 leaves = jax.tree.leaves(self.feed.batch_spec(name))
-                batch = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere(mesh)) for leaf in leaves]
+                batch = [
+                    jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere(mesh))
+                    for leaf in leaves
+                ]
                 step = jax.jit(spread(self.step(name), mesh, (True, True, False)), donate_argnums=0)
                 steps[name] = step.lower(lanes, spec(row, num_lanes, mesh), batch).compile()
         seconds = time.perf_counter() - started
-        return StreamCompiled(self, num_lanes, mesh, steps, seconds, counted.compilations - counted.hits)
+        return StreamCompiled(
+            self, num_lanes, mesh, steps, seconds, counted.compilations - counted.hits
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,10 +136,12 @@ class StreamCompiled:
         program: what was compiled.
         num_lanes: number of lanes.
         mesh: the devices that they are spread over, or None for one.
-        steps: the compiled `StreamProgram.step` of each part, and `StreamProgram.end` where there is an end.
+        steps: the compiled `StreamProgram.step` of each part, and `StreamProgram.end` where there
+            is an end.
         seconds: what compiling took.
         from_scratch: number of XLA compilations that no cache answered.
-        later: the same for each part whose shape was met in the middle of an epoch, added as they come.
+        later: the same for each part whose shape was met in the middle of an epoch, added as they
+            come.
     """
 
     program: StreamProgram
@@ -131,7 +152,9 @@ class StreamCompiled:
     from_scratch: int
     later: "dict[str, StreamCompiled]" = field(default_factory=dict)
 
-    def extended(self, name: str, traced: Sequence[Traced]) -> "tuple[StreamCompiled, list[Traced]]":
+    def extended(
+        self, name: str, traced: Sequence[Traced]
+    ) -> "tuple[StreamCompiled, list[Traced]]":
         """The program of these models for a part that came late, and the models as traced for it.
 
         Raises:
@@ -140,10 +163,18 @@ class StreamCompiled:
         known = self.later.get(name)
         with one_at_a_time:
             late = [one.on(name) for one in traced]
-        digests = {one.parts[name].anatomy.digest for one in [*late, *([known.program.traced] if known else [])]}
+        digests = {
+            one.parts[name].anatomy.digest
+            for one in [*late, *([known.program.traced] if known else [])]
+        }
         if len(digests) != 1:
-            raise CannotTrace(f"on batches of the shape {self.program.feed.batch_spec(name)} its cohort falls apart")
-        program = StreamProgram.of(late, self.program.feed, self.program.replacement, known.program if known else None)
+            raise CannotTrace(
+                f"on batches of the shape {self.program.feed.batch_spec(name)} its cohort falls "
+                f"apart"
+            )
+        program = StreamProgram.of(
+            late, self.program.feed, self.program.replacement, known.program if known else None
+        )
         if known is None or program is not known.program:
             self.later[name] = known = program.compile(self.num_lanes, self.mesh)
         return known, late

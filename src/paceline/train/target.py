@@ -1,12 +1,14 @@
-"""Regression targets far from 0 ± 1: networks learn the scaled target, and are measured in the target's own unit.
+"""Regression targets far from 0 ± 1: networks learn the scaled target, and are measured in the
+target's own unit.
 
     y, p   a target and a prediction in the target's own unit
     m, s   shift and scale of the target
     z, q   the same, scaled: ``z = (y - m) / s``; a network puts out ``q``, and ``p = s q + m``
     L      the compiled loss with everything that layers add to it
 
-A training step differentiates ``L(z, q)``; its value, every metric and every validation are ``L(y, p)``. Nothing of the
-model changes but the two methods that Keras offers for this, ``compute_loss`` and ``compute_metrics``.
+A training step differentiates ``L(z, q)``; its value, every metric and every validation are ``L(y,
+p)``. Nothing of the model changes but the two methods that Keras offers for this, ``compute_loss``
+and ``compute_metrics``.
 """
 
 from dataclasses import dataclass
@@ -55,10 +57,11 @@ def _plain(numbers: Array) -> Any:
 
 
 def scaled_build(build: Build, scale: Scale, *, always: bool = False) -> Build:
-    """A user's build function whose models learn the scaled target, and are measured in the target's own unit.
+    """A user's build function whose models learn the scaled target, and are measured in the
+    target's own unit.
 
-    A model that has one of the methods concerned of its own learns the target as it is; so does one whose loss would
-    be another one (`has_scale_law`), unless ``always`` is set.
+    A model that has one of the methods concerned of its own learns the target as it is; so does one
+    whose loss would be another one (`has_scale_law`), unless ``always`` is set.
     """
     known: dict[object, bool] = {}
 
@@ -78,11 +81,17 @@ def scaled_build(build: Build, scale: Scale, *, always: bool = False) -> Build:
 
 
 def learn_scaled(model: keras.Model, scale: Scale) -> keras.Model:
-    """The model itself, which from now on learns the scaled target and is measured in the target's own unit."""
+    """The model itself, which from now on learns the scaled target and is measured in the target's
+    own unit.
+    """
     loss, metrics = model.compute_loss, model.compute_metrics
 
     def compute_loss(
-        x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
     ) -> Any:
         value = loss(x, y, scale.original(y_pred), sample_weight, training=training)
         if not training:
@@ -99,14 +108,17 @@ def learn_scaled(model: keras.Model, scale: Scale) -> keras.Model:
 
 
 def scale_learnt(model: keras.Model) -> Scale | None:
-    """The scale of the target that a model learns scaled; None where it learns the target as it is."""
+    """The scale of the target that a model learns scaled; None where it learns the target as it
+    is.
+    """
     return getattr(model.compute_loss, "scale", None)
 
 
 def scale_for(model: keras.Model, scale: Scale, x: Any, y: Array) -> Scale | str:
     """How a model had better learn its target: the scale, or why not, in a few words.
 
-    A network that puts out nothing negative learns the target divided by its root mean square, not shifted.
+    A network that puts out nothing negative learns the target divided by its root mean square, not
+    shifted.
 
     Args:
         model: compiled; one that is thrown away, since its weights are drawn anew.
@@ -117,7 +129,9 @@ def scale_for(model: keras.Model, scale: Scale, x: Any, y: Array) -> Scale | str
     reason = cannot_scale(model, x, y)
     if reason:
         return reason
-    size = float(np.sqrt(np.mean(np.square(scale.shift, dtype=np.float64)) + np.square(scale.scale)))
+    size = float(
+        np.sqrt(np.mean(np.square(scale.shift, dtype=np.float64)) + np.square(scale.scale))
+    )
     answers = _size(_said(model, x))
     if abs(np.log(answers / size)) < abs(np.log(answers)):
         return "its network answers in the target's own unit before it has learnt anything"
@@ -134,7 +148,9 @@ def scale_for(model: keras.Model, scale: Scale, x: Any, y: Array) -> Scale | str
 
 
 def cannot_scale(model: keras.Model, x: Any, y: Array) -> str:
-    """Why a model cannot learn a scaled target, in a few words; ``""`` where it can. Arguments as of `scale_for`."""
+    """Why a model cannot learn a scaled target, in a few words; ``""`` where it can. Arguments as
+    of `scale_for`.
+    """
     own = overridden(model)
     if own is not None:
         return f"its model has a {own} of its own"
@@ -146,11 +162,15 @@ def cannot_scale(model: keras.Model, x: Any, y: Array) -> str:
 
 def overridden(model: keras.Model) -> str | None:
     """The first of the methods concerned that a model has of its own."""
-    return next((name for name in _OWN if getattr(type(model), name) is not getattr(keras.Model, name)), None)
+    return next(
+        (name for name in _OWN if getattr(type(model), name) is not getattr(keras.Model, name)),
+        None,
+    )
 
 
 def has_scale_law(loss: Any, *, shifted: bool) -> bool:
-    """Whether ``L(a y + b, a p + b) = c(a) L(y, p)``: to learn the scaled target is then to learn the target.
+    """Whether ``L(a y + b, a p + b) = c(a) L(y, p)``: to learn the scaled target is then to learn
+    the target.
 
     Tried on random numbers of several sizes.
 
@@ -215,7 +235,9 @@ def _said(model: keras.Model, x: Any) -> Array:
 
 
 def _reach(model: keras.Model, x: Any) -> tuple[float, float]:
-    """The smallest and the largest number that the model puts out with random weights of standard deviation 1."""
+    """The smallest and the largest number that the model puts out with random weights of standard
+    deviation 1.
+    """
     random = np.random.default_rng(0)
     said = []
     for _ in range(_DRAWS):

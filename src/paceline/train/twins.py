@@ -1,8 +1,9 @@
-"""Networks of one configuration, such as a final's with its many seeds, whose step need not be traced again.
+"""Networks of one configuration, such as a final's with its many seeds, whose step need not be
+traced again.
 
-Tracing is four fifths of what preparing a network takes. The step of a model that is all Keras's own is a function of
-what the model says of itself; so two models of one configuration that say the same have the same step, whatever their
-seeds and weights.
+Tracing is four fifths of what preparing a network takes. The step of a model that is all Keras's
+own is a function of what the model says of itself; so two models of one configuration that say the
+same have the same step, whatever their seeds and weights.
 """
 
 import hashlib
@@ -15,14 +16,21 @@ import numpy as np
 
 _OWN = ("Sequential", "Functional")
 # They hold a function, or what they learnt from data, and do not say it.
-_SILENT = {"Lambda", "Normalization", "Discretization", "IntegerLookup", "StringLookup", "TextVectorization"}
+_SILENT = {
+    "Lambda",
+    "Normalization",
+    "Discretization",
+    "IntegerLookup",
+    "StringLookup",
+    "TextVectorization",
+}
 
 
 def description(model: keras.Model) -> str | None:
     """A hash of all that the model and its optimizer, loss and metrics say of themselves but seeds.
 
-    None where a part is not Keras's own, such as a custom layer, a function or a subclass: it may do what it does not
-    say.
+    None where a part is not Keras's own, such as a custom layer, a function or a subclass: it may
+    do what it does not say.
     """
     if type(model).__name__ not in _OWN or not type(model).__module__.startswith("keras."):
         return None

@@ -1,8 +1,8 @@
 """A model's variables: making all that training needs, reading them and putting them back.
 
-A model without a declared input shape has no weights until it sees a batch; metrics, losses and optimizers make theirs
-on first use. Whoever trains, traces or restores a model therefore brings it into the same state first, through
-`make_variables`, from the shapes and types of one batch.
+A model without a declared input shape has no weights until it sees a batch; metrics, losses and
+optimizers make theirs on first use. Whoever trains, traces or restores a model therefore brings it
+into the same state first, through `make_variables`, from the shapes and types of one batch.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,23 @@ from paceline.train import internals
 from paceline.train.isolation import state_of
 
 Batch = tuple[Any, ...]
-"""Shapes and types of a batch: ``(x, y)`` or ``(x, y, sample_weight)``, trees of `jax.ShapeDtypeStruct`."""
+"""Shapes and types of a batch: ``(x, y)`` or ``(x, y, sample_weight)``, trees of
+`jax.ShapeDtypeStruct`.
+"""
 
 
 def make_variables(model: keras.Model, batch: Batch) -> None:
-    """Makes every variable that ``fit`` on such batches would make; does nothing where they are there already.
+    """Makes every variable that ``fit`` on such batches would make; does nothing where they are
+    there already.
 
-    Whatever Keras raises where the model does not fit the batch comes through, as it does from ``fit``.
+    Whatever Keras raises where the model does not fit the batch comes through, as it does from
+    ``fit``.
     """
     try:
         internals.symbolic_build(model, batch)
     except Exception:
-        # on TensorFlow fit calls the model as it is, without symbolic inputs, and may succeed where this does not
+        # on TensorFlow fit calls the model as it is, without symbolic inputs, and may succeed where
+        # this does not
         if keras.backend.backend() != "tensorflow":
             raise
 
@@ -44,13 +49,14 @@ def leaves_of(model: keras.Model) -> list[np.ndarray]:
 
 
 def restore(model: keras.Model, leaves: Sequence[np.ndarray], batch: Batch | None) -> None:
-    """Puts weights and optimizer state, as a lane or `leaves_of` gives them, into a model built the same way.
+    """Puts weights and optimizer state, as a lane or `leaves_of` gives them, into a model built the
+    same way.
 
     Args:
         model: compiled.
         leaves: one array for each of the variables that the model has once it trains.
-        batch: shapes and types of a batch that it was trained on. None where they are not known any more, which does
-            for a model that declares the shape of its inputs.
+        batch: shapes and types of a batch that it was trained on. None where they are not known any
+            more, which does for a model that declares the shape of its inputs.
 
     Raises:
         InvalidInput: the model that was trained had other variables.
@@ -62,7 +68,9 @@ def restore(model: keras.Model, leaves: Sequence[np.ndarray], batch: Batch | Non
         else:
             make_variables(model, batch)
             if _shapes_of(model) != [leaf.shape for leaf in leaves]:
-                _train_on_zeros(model, batch)  # makes what is made in a training step only; all values are replaced
+                _train_on_zeros(
+                    model, batch
+                )  # makes what is made in a training step only; all values are replaced
     check_same(_shapes_of(model), [leaf.shape for leaf in leaves])
     for variable, leaf in zip(variables_of(model), leaves, strict=True):
         variable.assign(leaf)
@@ -72,15 +80,17 @@ def restore(model: keras.Model, leaves: Sequence[np.ndarray], batch: Batch | Non
 def unshare(model: keras.Model) -> None:
     """Gives each weight an array of its own.
 
-    An optimizer that keeps averages hands its own arrays to the weights at the end of training; ``evaluate`` on JAX
-    then gives those arrays away, and the optimizer is left with arrays that are deleted.
+    An optimizer that keeps averages hands its own arrays to the weights at the end of training;
+    ``evaluate`` on JAX then gives those arrays away, and the optimizer is left with arrays that are
+    deleted.
     """
     for variable in model.trainable_variables:
         variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
 
 
 def check_same(found: Sequence[tuple[int, ...]], trained: Sequence[tuple[int, ...]]) -> None:
-    """Makes sure that the variables of a model that was built have the shapes of those that were trained.
+    """Makes sure that the variables of a model that was built have the shapes of those that were
+    trained.
 
     Raises:
         InvalidInput: they do not.

@@ -1,4 +1,6 @@
-"""Where the live page is served: a listening socket, who may reach it, and the address that people open."""
+"""Where the live page is served: a listening socket, who may reach it, and the address that people
+open.
+"""
 
 import errno
 import ipaddress
@@ -56,7 +58,9 @@ def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
     if port is not None and not 0 <= port <= 65535:
         raise InvalidInput(f"port is {port}", expected="0 to 65535; 0 takes any that is free")
     try:
-        found = socket.getaddrinfo(host or None, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(
+            host or None, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     except (OSError, UnicodeError):
         raise _not_ours(host) from None
     family, place = found[0][0], found[0][4]
@@ -71,21 +75,30 @@ def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
 def _bound(family: int, place: tuple[object, ...], host: str, port: int) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if hasattr(socket, "SO_REUSEPORT"):  # not on Windows, where it would let two servers share a port
+        if hasattr(
+            socket, "SO_REUSEPORT"
+        ):  # not on Windows, where it would let two servers share a port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
         listening.listen(128)
     except OSError as error:
         listening.close()
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            why = "taken by another program" if error.errno == errno.EADDRINUSE else "not open to this user"
-            raise InvalidInput(f"port {port} is {why}", expected="one that is free; 0 takes any") from None
+            why = (
+                "taken by another program"
+                if error.errno == errno.EADDRINUSE
+                else "not open to this user"
+            )
+            raise InvalidInput(
+                f"port {port} is {why}", expected="one that is free; 0 takes any"
+            ) from None
         raise _not_ours(host) from None
     return listening
 
 
 def _not_ours(host: str) -> InvalidInput:
     return InvalidInput(
-        f"host is {host!r}, which is no address of this machine", expected="127.0.0.1 for this machine only, 0.0.0.0 "
+        f"host is {host!r}, which is no address of this machine",
+        expected="127.0.0.1 for this machine only, 0.0.0.0 "
         "for everyone who can reach it, or one of its own addresses",
-    )  # fmt: skip
+    )

@@ -17,10 +17,14 @@ _END_SECONDS = 10.0
 
 @contextmanager
 def page_beside(directory: Path, address: Address) -> Iterator[None]:
-    """Serves a study's page while the block runs, from another process that ends with this one, however that ends."""
+    """Serves a study's page while the block runs, from another process that ends with this one,
+    however that ends.
+    """
     context = multiprocessing.get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(directory, address, theirs), daemon=True, name="paceline-page")
+    process = context.Process(
+        target=_serve, args=(directory, address, theirs), daemon=True, name="paceline-page"
+    )
     with interrupts.kept_from_children():  # Ctrl+C is for the search
         process.start()
     theirs.close()

@@ -1,4 +1,6 @@
-"""Connections that nobody can keep from others: a limit to their number, and to how long a request may take to come."""
+"""Connections that nobody can keep from others: a limit to their number, and to how long a request
+may take to come.
+"""
 
 import asyncio
 import errno
@@ -9,20 +11,28 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_SECONDS = 10.0
-"""How long a client may take to send a request, from its first byte or from opening the connection."""
+"""How long a client may take to send a request, from its first byte or from opening the
+connection.
+"""
 
 _MOST = 256  # connections at once
 _OTHER_FILES = 40  # descriptors that the process needs for all else
 
 
 def most_connections() -> int:
-    """How many connections may be open at once: some are left of the descriptors that the process may have."""
+    """How many connections may be open at once: some are left of the descriptors that the process
+    may have.
+    """
     if sys.platform == "win32":
         return _MOST
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return _MOST if limit == resource.RLIM_INFINITY else max(8, min(_MOST, (limit - _OTHER_FILES) // 2))
+    return (
+        _MOST
+        if limit == resource.RLIM_INFINITY
+        else max(8, min(_MOST, (limit - _OTHER_FILES) // 2))
+    )
 
 
 def backlog() -> int:
@@ -33,7 +43,8 @@ def backlog() -> int:
 class CautiousProtocol(H11Protocol):
     """uvicorn's HTTP/1.1, with a time limit for requests and a limit to the number of connections.
 
-    Where all connections are taken, the oldest of those that have not sent a whole request makes place for a new one.
+    Where all connections are taken, the oldest of those that have not sent a whole request makes
+    place for a new one.
     """
 
     _deadline: asyncio.TimerHandle | None = None
@@ -68,7 +79,9 @@ class CautiousProtocol(H11Protocol):
 
     @property
     def deadline(self) -> float:
-        """When the awaited request has to be there, by the loop's clock; 0 where none has begun to come."""
+        """When the awaited request has to be there, by the loop's clock; 0 where none has begun to
+        come.
+        """
         return 0.0 if self._deadline is None else self._deadline.when()
 
     def _expect_request(self) -> None:
@@ -90,7 +103,9 @@ def _made_place(connections: list[Any]) -> bool:
 
 
 def quiet_when_full(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """An exception handler: that no descriptor is left for a new connection is no traceback's worth."""
+    """An exception handler: that no descriptor is left for a new connection is no traceback's
+    worth.
+    """
     error = context.get("exception")
     if not (isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)):
         loop.default_exception_handler(context)

@@ -16,7 +16,8 @@ _LATEST_EVENTS = 1_000  # of a study that is opened, those that say which trials
 
 
 class Feed:
-    """What a study's store says, kept up to date; it never writes. To be used by one thread at a time.
+    """What a study's store says, kept up to date; it never writes. To be used by one thread at a
+    time.
 
     Attributes:
         summary: the study as it was at the last look.
@@ -110,7 +111,9 @@ class Feed:
 
     def _stamp(self) -> object:
         """What changes when a file of the database does."""
-        return [stamp(self._path.with_name(f"{self._path.name}{ending}")) for ending in ("", "-wal")]
+        return [
+            stamp(self._path.with_name(f"{self._path.name}{ending}")) for ending in ("", "-wal")
+        ]
 
     def _is_same(self, store: StudyStore) -> bool:
         """Whether the last event that was read is still the one that has its number."""

@@ -10,10 +10,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: "
+    "blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Nothing from elsewhere, and no script but the server's own files, so that none in a name or a value can run."""
+"""Nothing from elsewhere, and no script but the server's own files, so that none in a name or a
+value can run.
+"""
 
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
@@ -36,19 +39,24 @@ _ASKING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Pacelin
 class Guard:
     """Lets in who may see the page.
 
-    Where only this machine can reach the page, the request has to name this machine: a page from elsewhere whose name
-    was bent to 127.0.0.1 (DNS rebinding) names itself. Where a token is demanded, it comes in the address of the first
-    visit and from then on in a cookie that scripts and other sites cannot use.
+    Where only this machine can reach the page, the request has to name this machine: a page from
+    elsewhere whose name was bent to 127.0.0.1 (DNS rebinding) names itself. Where a token is
+    demanded, it comes in the address of the first visit and from then on in a cookie that scripts
+    and other sites cannot use.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: frozenset[str] | None, token: str | None, cookie: str) -> None:
+    def __init__(
+        self, app: ASGIApp, *, hosts: frozenset[str] | None, token: str | None, cookie: str
+    ) -> None:
         """See the class.
 
         Args:
             app: what is behind the guard.
-            hosts: names by which the page may be asked for, beside those of every machine for itself; None for any.
+            hosts: names by which the page may be asked for, beside those of every machine for
+                itself; None for any.
             token: what is demanded, or None.
-            cookie: the name of the cookie, one for each port since browsers share cookies between ports.
+            cookie: the name of the cookie, one for each port since browsers share cookies between
+                ports.
         """
         self._app, self._token, self._cookie = app, token, cookie
         self._hosts = None if hosts is None else _LOCAL | hosts
@@ -60,7 +68,11 @@ class Guard:
             return
         request = HTTPConnection(scope)
         first_visit = scope["path"] == "/" and self._matches(request.query_params.get("token"))
-        cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/" if first_visit else None
+        cookie = (
+            f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/"
+            if first_visit
+            else None
+        )
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -73,8 +85,14 @@ class Guard:
 
         app = self._app
         if self._hosts is not None and _name(request.headers.get("host", "")) not in self._hosts:
-            app = PlainTextResponse("This page is for this machine only.", HTTPStatus.MISDIRECTED_REQUEST)
-        elif self._token is not None and not first_visit and not self._matches(request.cookies.get(self._cookie)):
+            app = PlainTextResponse(
+                "This page is for this machine only.", HTTPStatus.MISDIRECTED_REQUEST
+            )
+        elif (
+            self._token is not None
+            and not first_visit
+            and not self._matches(request.cookies.get(self._cookie))
+        ):
             app = HTMLResponse(_ASKING, HTTPStatus.UNAUTHORIZED)
         await app(scope, receive, send_safely)
 
@@ -85,6 +103,8 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """A Host header without its port (behind a tunnel that is another one); empty where it is not well-formed."""
+    """A Host header without its port (behind a tunnel that is another one); empty where it is not
+    well-formed.
+    """
     found = _HOST.fullmatch(host)
     return found["name"].lower() if found else ""

@@ -1,4 +1,6 @@
-"""The head of the live page: how the study stands in a few words and its latest trials. Small, and quickly made."""
+"""The head of the live page: how the study stands in a few words and its latest trials. Small, and
+quickly made.
+"""
 
 import math
 from itertools import islice
@@ -16,19 +18,30 @@ LATEST = 12
 def head(feed: Feed) -> dict[str, Any]:
     """The head as plain JSON types.
 
-    ``state``, ``sentence``, ``seconds`` (wall time so far), ``facts`` (pairs of a name and a text), ``metric`` and
-    ``latest``, the trials whose state changed last: ``number, state, epochs, score, config``.
+    ``state``, ``sentence``, ``seconds`` (wall time so far), ``facts`` (pairs of a name and a text),
+    ``metric`` and ``latest``, the trials whose state changed last: ``number, state, epochs, score,
+    config``.
     """
     summary, record = feed.summary, feed.summary.record
     if record.created is None:
-        return {"state": "waiting", "sentence": "The study has not begun.", "seconds": 0.0, "facts": [], "metric": "",
-                "latest": []}  # fmt: skip
+        return {
+            "state": "waiting",
+            "sentence": "The study has not begun.",
+            "seconds": 0.0,
+            "facts": [],
+            "metric": "",
+            "latest": [],
+        }
     names = words.varying(record.space)
     latest = [record.trial(number) for number in islice(reversed(feed.recent), LATEST)]
     return {
-        "state": summary.state, "sentence": _sentence(summary), "seconds": summary.seconds, "facts": _facts(summary),
-        "metric": record.objective.metric, "latest": [_row(trial, record.objective.metric, names) for trial in latest],
-    }  # fmt: skip
+        "state": summary.state,
+        "sentence": _sentence(summary),
+        "seconds": summary.seconds,
+        "facts": _facts(summary),
+        "metric": record.objective.metric,
+        "latest": [_row(trial, record.objective.metric, names) for trial in latest],
+    }
 
 
 def _sentence(summary: Summary) -> str:
@@ -54,7 +67,9 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         facts.append(("best", f"{words.number(record.best.score)} (trial {record.best.number})"))
     if record.final is not None:
         every = len(record.final.finalists) * record.final.num_pairs
-        facts.append(("final", f"{every - len(record.final.missing):,} of {words.count(every, 'training')}"))
+        facts.append(
+            ("final", f"{every - len(record.final.missing):,} of {words.count(every, 'training')}")
+        )
     return facts
 
 

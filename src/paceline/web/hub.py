@@ -1,8 +1,9 @@
 """One look at the store for all readers of the page.
 
-While nobody reads, nothing is looked at. While somebody does, one task looks every second whether the store has
-something new. The small head goes to every reader at once, as the same bytes. The panels are drawn less often: so that
-they cost at most a hundredth of one processor, whatever the size of the study.
+While nobody reads, nothing is looked at. While somebody does, one task looks every second whether
+the store has something new. The small head goes to every reader at once, as the same bytes. The
+panels are drawn less often: so that they cost at most a hundredth of one processor, whatever the
+size of the study.
 """
 
 import asyncio
@@ -38,8 +39,8 @@ class Hub:
     def __init__(self, directory: Path) -> None:
         """Reads nothing until there is a reader."""
         self.parts = Parts()
-        # Panels of a large study take a while to draw, and the head is not to wait for them: two threads, each of
-        # which reads for itself.
+        # Panels of a large study take a while to draw, and the head is not to wait for them: two
+        # threads, each of which reads for itself.
         self._looking, self._drawing = _Reading(directory), _Reading(directory)
         self._head = head(self._looking.feed)
         self._readers, self._ending, self._ended = 0, False, False
@@ -48,7 +49,9 @@ class Hub:
         self._publish()
 
     async def run(self) -> None:
-        """Keeps the readers informed until `end`; then tells them the last state, and waits until they have it."""
+        """Keeps the readers informed until `end`; then tells them the last state, and waits until
+        they have it.
+        """
         async with asyncio.TaskGroup() as group:
             drawing = group.create_task(self._draw_again_and_again())
             while not self._ending:
@@ -75,7 +78,8 @@ class Hub:
     async def messages(self) -> AsyncIterator[bytes]:
         """What one reader is sent: a server-sent event after each look that found something.
 
-        Its data are ``version`` (of `parts`), ``head`` and ``last``, whether the server ends with it.
+        Its data are ``version`` (of `parts`), ``head`` and ``last``, whether the server ends with
+        it.
         """
         self._readers += 1
         self._gone.clear()
@@ -87,7 +91,9 @@ class Hub:
                 has_news = await _within(HEARTBEAT_SECONDS, news)
                 if self._ended:
                     return
-                news = self._news if has_news else news  # before it is sent: what comes meanwhile is not to be missed
+                news = (
+                    self._news if has_news else news
+                )  # before it is sent: what comes meanwhile is not to be missed
                 yield self._message if has_news else b":\n\n"
         finally:
             self._readers -= 1
@@ -137,7 +143,9 @@ class Hub:
 
     def _publish(self, last: bool = False) -> None:
         told = {"version": self.parts.version, "head": self._head, "last": last}
-        self._message = f"data: {json.dumps(told, allow_nan=False, separators=(',', ':'))}\n\n".encode()
+        self._message = (
+            f"data: {json.dumps(told, allow_nan=False, separators=(',', ':'))}\n\n".encode()
+        )
         news, self._news = self._news, asyncio.Event()
         news.set()
 

@@ -77,14 +77,17 @@ class LivePage:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
     def wait(self) -> None:
         """Waits until the server ends, for instance by Ctrl+C."""
-        # not by joining the thread: Ctrl+C in a join makes Python 3.11 believe that the thread has ended; and in
-        # pieces, since Windows does not interrupt a wait without an end
+        # not by joining the thread: Ctrl+C in a join makes Python 3.11 believe that the thread has
+        # ended; and in pieces, since Windows does not interrupt a wait without an end
         while not self._over.wait(0.5):
             pass
 
@@ -133,11 +136,14 @@ class LivePage:
 def application(name: str, hub: Hub, address: Address, token: str | None) -> Starlette:
     """The routes of a study's page; every one of them only reads.
 
-    ``/`` is the page, ``/events`` the server-sent events, ``/changes?after=VERSION`` what changed since.
+    ``/`` is the page, ``/events`` the server-sent events, ``/changes?after=VERSION`` what changed
+    since.
     """
     files = {file.name: file for file in _files()}
     links = "".join(
-        f'<link rel="stylesheet" href="{name}">' if name.endswith(".css") else f'<script defer src="{name}"></script>'
+        f'<link rel="stylesheet" href="{name}">'
+        if name.endswith(".css")
+        else f'<script defer src="{name}"></script>'
         for name in files
     )
     shell = _SHELL.format(name=escape(name), links=links)
@@ -146,7 +152,10 @@ def application(name: str, hub: Hub, address: Address, token: str | None) -> Sta
         return Response(shell, media_type="text/html")
 
     async def events(_: Request) -> Response:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter for proxies that would wait
+        headers = {
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        }  # the latter for proxies that would wait
         return StreamingResponse(hub.messages(), media_type="text/event-stream", headers=headers)
 
     async def changes(request: Request) -> Response:
@@ -167,9 +176,17 @@ def application(name: str, hub: Hub, address: Address, token: str | None) -> Sta
 
     hosts = frozenset({f"[{address.host}]" if ":" in address.host else address.host.lower()})
     guard = Middleware(
-        Guard, hosts=hosts if address.is_loopback else None, token=token, cookie=f"paceline-{address.port}"
+        Guard,
+        hosts=hosts if address.is_loopback else None,
+        token=token,
+        cookie=f"paceline-{address.port}",
     )
-    routes = [Route("/", page), Route("/events", events), Route("/changes", changes), Route("/{name}", file)]
+    routes = [
+        Route("/", page),
+        Route("/events", events),
+        Route("/changes", changes),
+        Route("/{name}", file),
+    ]
     return Starlette(routes=routes, middleware=[guard])
 
 
@@ -185,10 +202,14 @@ def _files() -> list[_File]:
 def _kept(name: str, media_type: str, text: str) -> _File:
     packed = gzip.compress(text.encode(), mtime=0)
     stem, _, ending = name.partition(".")
-    return _File(f"{stem}-{hashlib.sha256(packed).hexdigest()[:12]}.{ending}", media_type, lambda: packed)
+    return _File(
+        f"{stem}-{hashlib.sha256(packed).hexdigest()[:12]}.{ending}", media_type, lambda: packed
+    )
 
 
 @cache
 def _plotly() -> bytes:
     """plotly.js from the installed package, packed once for all readers."""
-    return gzip.compress((resources.files("plotly") / "package_data" / "plotly.min.js").read_bytes(), 6, mtime=0)
+    return gzip.compress(
+        (resources.files("plotly") / "package_data" / "plotly.min.js").read_bytes(), 6, mtime=0
+    )

@@ -12,7 +12,9 @@ from paceline.report.verdict import verdict_of
 def panel(summary: Summary) -> Panel:
     """What the study found, and what it was."""
     told = "".join(map(paragraph, sentences(summary)))
-    return Panel("answer", "The answer", f'<div class="answer">{told}</div>{facts(_facts(summary))}')
+    return Panel(
+        "answer", "The answer", f'<div class="answer">{told}</div>{facts(_facts(summary))}'
+    )
 
 
 def sentences(summary: Summary) -> list[str]:
@@ -32,10 +34,14 @@ def _of_search(summary: Summary) -> list[str]:
     best = summary.record.best
     if best is None or best.score is None:
         return []
-    told = [f"Trial {best.number} has the best {summary.record.objective.metric}, {words.number(best.score)}."]
+    told = [
+        f"Trial {best.number} has the best {summary.record.objective.metric}, "
+        f"{words.number(best.score)}."
+    ]
     completed = len(summary.ranked)
     told.append(
-        f"It is the luckiest of {words.count(completed, 'score')}, so expect less of it on new data."
+        f"It is the luckiest of {words.count(completed, 'score')}, so expect less of it on new "
+        f"data."
         if completed > 1
         else "It is the only trial that completed, so there is nothing to compare it with."
     )
@@ -45,7 +51,11 @@ def _of_search(summary: Summary) -> list[str]:
 def _of_final(summary: Summary) -> list[str]:
     """What the final claims, once it has ended."""
     final, verdict = summary.record.final, verdict_of(summary.record)
-    return [] if final is None or final.winner is None or verdict is None else said(verdict, summary.record)
+    return (
+        []
+        if final is None or final.winner is None or verdict is None
+        else said(verdict, summary.record)
+    )
 
 
 def _nothing(summary: Summary) -> str:
@@ -64,4 +74,7 @@ def _facts(summary: Summary) -> Iterator[tuple[str, object]]:
     counted = ", ".join(f"{number:,} {name}" for name, number in states(record).items())
     yield "Trials", f"{len(record.trials):,} ({counted})" if counted else "none yet"
     yield "Time", words.duration(summary.seconds)
-    yield "State", {"killed": "killed half-way; what was measured is kept"}.get(summary.state, summary.state)
+    yield (
+        "State",
+        {"killed": "killed half-way; what was measured is kept"}.get(summary.state, summary.state),
+    )

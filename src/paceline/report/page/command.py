@@ -23,11 +23,16 @@ def command(summary: Summary) -> str | None:
     search, folds = settings.get("search"), (settings.get("replication") or {}).get("folds")
     replication = settings.get("replication") or {}
     unsayable = (
-        not build, not data, search not in _STRATEGIES, source.get("validation") is None,
+        not build,
+        not data,
+        search not in _STRATEGIES,
+        source.get("validation") is None,
         replication.get("groups") and "groups" not in (source.get("data_options") or {}),
-        isinstance(folds, str), set(source.get("data_options") or {}) - {*_DATA_OPTIONS, *_DATA_FLAGS, "data_dir"},
-        not _is_standard(settings.get("schedule")), any("," in str(name) for name in source.get("class_weight") or ()),
-    )  # fmt: skip
+        isinstance(folds, str),
+        set(source.get("data_options") or {}) - {*_DATA_OPTIONS, *_DATA_FLAGS, "data_dir"},
+        not _is_standard(settings.get("schedule")),
+        any("," in str(name) for name in source.get("class_weight") or ()),
+    )
     if any(unsayable):
         return None
     said = ["paceline", "tune"]
@@ -38,9 +43,14 @@ def command(summary: Summary) -> str | None:
 
 
 def _options(
-    summary: Summary, settings: Mapping[str, Any], source: Mapping[str, Any], replication: Mapping[str, Any]
+    summary: Summary,
+    settings: Mapping[str, Any],
+    source: Mapping[str, Any],
+    replication: Mapping[str, Any],
 ) -> Iterator[tuple[str, Any]]:
-    """Options with their values; True for those that have none. What is at its default is left out."""
+    """Options with their values; True for those that have none. What is at its default is left
+    out.
+    """
     objective = summary.record.objective
     yield "data", source["data"]
     yield "objective", f"{objective.metric}:{objective.direction[:3]}"
@@ -52,12 +62,21 @@ def _options(
     if settings.get("seconds") is not None:
         yield "budget", f"{settings['seconds']:g}s"
     given = {
-        "trials": settings.get("trials"), "patience": settings.get("patience"), "memory": settings.get("memory"),
-        "validation": source["validation"], "keep": settings.get("keep"), "folds": replication.get("folds"),
-        "repeats": replication.get("repeats", 1), "validation-batch-size": settings.get("validation_batch_size"),
-    }  # fmt: skip
+        "trials": settings.get("trials"),
+        "patience": settings.get("patience"),
+        "memory": settings.get("memory"),
+        "validation": source["validation"],
+        "keep": settings.get("keep"),
+        "folds": replication.get("folds"),
+        "repeats": replication.get("repeats", 1),
+        "validation-batch-size": settings.get("validation_batch_size"),
+    }
     default = {"validation": 0.1, "keep": "last", "repeats": 1}
-    yield from ((name, value) for name, value in given.items() if value is not None and value != default.get(name))
+    yield from (
+        (name, value)
+        for name, value in given.items()
+        if value is not None and value != default.get(name)
+    )
     options = source.get("data_options") or {}
     yield from ((name, options[name]) for name in _DATA_OPTIONS if options.get(name) is not None)
     for name in _DATA_FLAGS:

@@ -1,4 +1,6 @@
-"""The finalists of a final, as figures and as a table: what each is worth, and whether it differs from the winner."""
+"""The finalists of a final, as figures and as a table: what each is worth, and whether it differs
+from the winner.
+"""
 
 import math
 import statistics
@@ -7,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.core import Final
 from paceline.report import words
-from paceline.report.page.parts import BLUE, GREY, VERMILLION, Cell, Figure, axis, figure, label, paragraph, table
+from paceline.report.page.parts import (
+    BLUE,
+    GREY,
+    VERMILLION,
+    Cell,
+    Figure,
+    axis,
+    figure,
+    label,
+    paragraph,
+    table,
+)
 from paceline.report.show import Summary
 from paceline.report.verdict import HEADINGS, rows, verdict_of
 from paceline.study.closing import Closing
@@ -17,13 +30,18 @@ if TYPE_CHECKING:
 
 
 def rivals(summary: Summary) -> Figure | None:
-    """Fresh scores of each finalist, a dot for each pair, and their mean; None where there are none."""
+    """Fresh scores of each finalist, a dot for each pair, and their mean; None where there are
+    none.
+    """
     final, verdict = summary.record.final, _verdict(summary)
     if final is None or verdict is None:
         return None
     ordered = _ordered(summary, final)
     names = {number: label(_name(final, number)) for number in ordered}
-    dots, means = _trace("one fresh training", "circle-open", GREY, 7), _trace("their mean", "diamond", BLUE, 12)
+    dots, means = (
+        _trace("one fresh training", "circle-open", GREY, 7),
+        _trace("their mean", "diamond", BLUE, 12),
+    )
     for number, name in names.items():
         for score in _scores(final, number):
             _add(dots, score, name, f"{name}: {words.number(score)}")
@@ -33,46 +51,73 @@ def rivals(summary: Summary) -> Figure | None:
     data, metric = [dots, means], summary.record.objective.metric
     alt = (
         f"Dots: {metric} of each of {words.count(len(ordered), 'finalist')} in up to "
-        f"{words.count(final.num_pairs, 'fresh training')}; diamonds: the mean of each, the best above."
+        f"{words.count(final.num_pairs, 'fresh training')}; diamonds: the mean of each, the best "
+        f"above."
     )
     if math.isfinite(verdict.low) and math.isfinite(verdict.high):
         data.append(_interval(verdict, names[verdict.winner]))
         best = names[verdict.winner]
         alt += f" Bar: 95 % interval of {best}, without the luck that made it the best: {_range(verdict)}."
     layout = {
-        "height": 110 + 34 * len(names), "yaxis": _rows(list(names.values())),
+        "height": 110 + 34 * len(names),
+        "yaxis": _rows(list(names.values())),
         "xaxis": axis(f"{metric}, {words.pairs(final.splits)}"),
-    }  # fmt: skip
+    }
     return figure("rivals", data, layout, alt)
 
 
 def differences(summary: Summary) -> Figure | None:
-    """By how much the winner is better than each rival, with intervals; None where that cannot be told."""
+    """By how much the winner is better than each rival, with intervals; None where that cannot be
+    told.
+    """
     final, verdict = summary.record.final, _verdict(summary)
     if final is None or verdict is None:
         return None
-    known = [rival for rival in verdict.rivals if math.isfinite(rival.low) and math.isfinite(rival.high)]
+    known = [
+        rival for rival in verdict.rivals if math.isfinite(rival.low) and math.isfinite(rival.high)
+    ]
     if not known:
         return None
-    tied, behind = _trace("tied with it", "circle-open", BLUE, 10), _trace("behind it", "square", VERMILLION, 9)
-    for trace, members in ((tied, [r for r in known if r.tied]), (behind, [r for r in known if not r.tied])):
+    tied, behind = (
+        _trace("tied with it", "circle-open", BLUE, 10),
+        _trace("behind it", "square", VERMILLION, 9),
+    )
+    for trace, members in (
+        (tied, [r for r in known if r.tied]),
+        (behind, [r for r in known if not r.tied]),
+    ):
         for rival in members:
             name = label(_name(final, rival.number))
             told = f"{words.number(rival.difference)} ({words.number(rival.low)} to {words.number(rival.high)})"
             _add(trace, rival.difference, name, f"{name}: {told}, p = {words.number(rival.p_holm)}")
         trace["error_x"] = {
-            "type": "data", "symmetric": False, "array": [r.high - r.difference for r in members],
-            "arrayminus": [r.difference - r.low for r in members], "color": GREY,
-        }  # fmt: skip
+            "type": "data",
+            "symmetric": False,
+            "array": [r.high - r.difference for r in members],
+            "arrayminus": [r.difference - r.low for r in members],
+            "color": GREY,
+        }
     names = [label(_name(final, rival.number)) for rival in known]
-    line = {"type": "line", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "yref": "paper", "line": {"dash": "dot", "color": GREY}}
+    line = {
+        "type": "line",
+        "x0": 0,
+        "x1": 0,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "line": {"dash": "dot", "color": GREY},
+    }
     metric, best = summary.record.objective.metric, _name(final, verdict.winner)
     layout = {
-        "height": 110 + 30 * len(names), "shapes": [line], "yaxis": _rows(names), "showlegend": True,
+        "height": 110 + 30 * len(names),
+        "shapes": [line],
+        "yaxis": _rows(names),
+        "showlegend": True,
         "xaxis": axis(f"by how much {best} is better, in {metric}"),
-    }  # fmt: skip
+    }
     alt = (
-        f"By how much {best} is better than each rival, on the same pairs of seed and split, with intervals that hold "
+        f"By how much {best} is better than each rival, on the same pairs of seed and split, with "
+        f"intervals that hold "
         f"for all of them together (Holm). Open circles: the data cannot tell it apart."
     )
     return figure("differences", [trace for trace in (tied, behind) if trace["x"]], layout, alt)
@@ -97,8 +142,13 @@ def finalists(summary: Summary) -> Iterator[str]:
 
 def _no_final(summary: Summary) -> str:
     """Why there is no final to show: it is still to come, or there was none."""
-    if not Closing.from_json(summary.record.settings.get("closing")).pairs or summary.state == "finished":
-        return "There was no final, so nothing is known of these trials but the score that chose them."
+    if (
+        not Closing.from_json(summary.record.settings.get("closing")).pairs
+        or summary.state == "finished"
+    ):
+        return (
+            "There was no final, so nothing is known of these trials but the score that chose them."
+        )
     return "The final comes after the search: the most promising trials train again there, on fresh seeds and splits."
 
 
@@ -119,8 +169,16 @@ def _verdict(summary: Summary) -> "Verdict | None":
 
 def _interval(verdict: "Verdict", name: str) -> dict[str, Any]:
     trace = _trace("95 % interval of the best", "line-ns-open", VERMILLION, 14)
-    _add(trace, verdict.expected, name, f"{name}: {words.number(verdict.expected)} ({_range(verdict)})")
-    ends = {"array": [verdict.high - verdict.expected], "arrayminus": [verdict.expected - verdict.low]}
+    _add(
+        trace,
+        verdict.expected,
+        name,
+        f"{name}: {words.number(verdict.expected)} ({_range(verdict)})",
+    )
+    ends = {
+        "array": [verdict.high - verdict.expected],
+        "arrayminus": [verdict.expected - verdict.low],
+    }
     bar = {"type": "data", "symmetric": False, "color": VERMILLION, "thickness": 3, "width": 8}
     return {**trace, "error_x": {**bar, **ends}}
 
@@ -131,15 +189,31 @@ def _range(verdict: "Verdict") -> str:
 
 def _rows(names: list[str]) -> dict[str, Any]:
     """An axis with a row for each name, the first above."""
-    return {"categoryorder": "array", "categoryarray": names[::-1], "automargin": True, "type": "category"}
+    return {
+        "categoryorder": "array",
+        "categoryarray": names[::-1],
+        "automargin": True,
+        "type": "category",
+    }
 
 
 def _trace(name: str, symbol: str, colour: str, size: int) -> dict[str, Any]:
-    marker = {"symbol": symbol, "color": colour, "size": size, "line": {"width": 1.5, "color": colour}}
+    marker = {
+        "symbol": symbol,
+        "color": colour,
+        "size": size,
+        "line": {"width": 1.5, "color": colour},
+    }
     return {
-        "type": "scatter", "mode": "markers", "name": name, "marker": marker, "x": [], "y": [], "text": [],
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "marker": marker,
+        "x": [],
+        "y": [],
+        "text": [],
         "hoverinfo": "text",
-    }  # fmt: skip
+    }
 
 
 def _add(trace: dict[str, Any], x: float, y: str, text: str) -> None:
@@ -164,5 +238,9 @@ def _ordered(summary: Summary, final: Final) -> list[int]:
 
 
 def _name(final: Final, number: int) -> str:
-    roles = [role for role, whose in (("winner", final.winner), ("default", final.default)) if whose == number]
+    roles = [
+        role
+        for role, whose in (("winner", final.winner), ("default", final.default))
+        if whose == number
+    ]
     return f"trial {number}" + (f" ({', '.join(roles)})" if roles else "")

@@ -9,7 +9,18 @@ from paceline.core import InvalidInput
 from paceline.report import words
 from paceline.report.evidence import evidence
 from paceline.report.importance import belief, interval, untold
-from paceline.report.page.parts import BLUE, GREEN, GREY, Cell, Figure, axis, figure, label, paragraph, table
+from paceline.report.page.parts import (
+    BLUE,
+    GREEN,
+    GREY,
+    Cell,
+    Figure,
+    axis,
+    figure,
+    label,
+    paragraph,
+    table,
+)
 from paceline.report.show import Summary
 
 if TYPE_CHECKING:
@@ -49,7 +60,9 @@ def importance_of(summary: Summary) -> Importance | str:
     record = summary.record
     if not words.varying(record.space):
         return "What mattered cannot be told: no hyperparameter varies."
-    if summary.state == "running":  # it takes longer than a page that is made every few seconds should
+    if (
+        summary.state == "running"
+    ):  # it takes longer than a page that is made every few seconds should
         return "What mattered is told when the study has ended."
     known = evidence(record)
     try:
@@ -77,13 +90,23 @@ def bars(found: Importance) -> Figure:
     names = [label(share.names[0]) for share in order]
     data = [_bar(name, colour, pattern, shares) for name, colour, pattern, shares in groups]
     layout = {
-        "barmode": "group", "showlegend": True, "height": 120 + 22 * len(groups) * len(names),
-        "xaxis": axis("share that this hyperparameter alone explains", range=[0, 1], tickformat=".0%"),
-        "yaxis": {"automargin": True, "type": "category", "categoryorder": "array", "categoryarray": names},
-    }  # fmt: skip
+        "barmode": "group",
+        "showlegend": True,
+        "height": 120 + 22 * len(groups) * len(names),
+        "xaxis": axis(
+            "share that this hyperparameter alone explains", range=[0, 1], tickformat=".0%"
+        ),
+        "yaxis": {
+            "automargin": True,
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": names,
+        },
+    }
     top = "; ".join(f"{share.names[0]} {interval(share)}" for share in order[::-1][:3])
     alt = (
-        "How much each hyperparameter's value alone explains of scores after full training, over the whole space, "
+        "How much each hyperparameter's value alone explains of scores after full training, over "
+        "the whole space, "
         f"with 95 % intervals. The first are {top}."
     )
     return figure("importance", data, layout, alt)
@@ -94,12 +117,21 @@ def beside(found: Importance) -> Iterator[str]:
     yield paragraph(found.belief)
     pairs = [pair for pair in found.variance.interactions() if pair.low >= _LEAST_SHARE]
     if pairs:
-        rows = [[" × ".join(pair.names), Cell(interval(pair), float(pair.share))] for pair in pairs[:_SHOWN_PAIRS]]
-        yield table(["pair", "share beyond what each does alone"], rows, caption="Pairs that do more together")
+        rows = [
+            [" × ".join(pair.names), Cell(interval(pair), float(pair.share))]
+            for pair in pairs[:_SHOWN_PAIRS]
+        ]
+        yield table(
+            ["pair", "share beyond what each does alone"],
+            rows,
+            caption="Pairs that do more together",
+        )
 
 
 def dependence(summary: Summary) -> Figure | None:
-    """The mean score at each value of the hyperparameters that matter most; None where that cannot be told."""
+    """The mean score at each value of the hyperparameters that matter most; None where that cannot
+    be told.
+    """
     found = importance_of(summary)
     return None if isinstance(found, str) else curves(summary, found)
 
@@ -125,12 +157,17 @@ def curves(summary: Summary, found: Importance) -> Figure:
             else "linear"
         )
         layout[f"xaxis{mark}"] = axis(name, domain=ends[0], anchor=f"y{mark}", type=kind)
-        layout[f"xaxis{mark}"] |= {"dtick": 1, "exponentformat": "power"} if kind == "log" else {"nticks": 5}
-        layout[f"yaxis{mark}"] = axis(metric if place % _COLUMNS == 0 else "", domain=ends[1], anchor=f"x{mark}")
+        layout[f"xaxis{mark}"] |= (
+            {"dtick": 1, "exponentformat": "power"} if kind == "log" else {"nticks": 5}
+        )
+        layout[f"yaxis{mark}"] = axis(
+            metric if place % _COLUMNS == 0 else "", domain=ends[1], anchor=f"x{mark}"
+        )
         layout[f"yaxis{mark}"] |= {"matches": "y"} if mark else {}
         data += _curve(one, sign, f"x{mark}", f"y{mark}", name)
     alt = (
-        f"The mean {metric} at each value of {', '.join(share.names[0] for share in order)}, all else drawn evenly, "
+        f"The mean {metric} at each value of {', '.join(share.names[0] for share in order)}, all "
+        f"else drawn evenly, "
         "with 95 % bands. Crosses: fewer than three trials lie near, so that it is a guess."
     )
     return figure("dependence", data, layout, alt)
@@ -153,7 +190,8 @@ def _curve(found: "Dependence", sign: float, x: str, y: str, name: str) -> list[
     mean, low, high = ((sign * each).tolist() for each in (found.mean, found.low, found.high))
     told = [
         f"{label(name)} {label(words.value(value))}: {words.number(score)} "
-        f"({words.number(min(ends))} to {words.number(max(ends))}); {words.count(number, 'trial')} near"
+        f"({words.number(min(ends))} to {words.number(max(ends))}); {words.count(number, 'trial')} "
+        f"near"
         for value, score, ends, number in zip(
             found.values, mean, zip(low, high, strict=True), found.num_trials, strict=True
         )
@@ -164,21 +202,38 @@ def _curve(found: "Dependence", sign: float, x: str, y: str, name: str) -> list[
     if not found.ordered:
         above = [abs(end - score) for end, score in zip(high, mean, strict=True)]
         bars = {"type": "data", "array": above, "color": GREY}
-        return [{**here, "mode": "markers", "y": mean, "text": told, "marker": marker, "error_y": bars}]
+        return [
+            {**here, "mode": "markers", "y": mean, "text": told, "marker": marker, "error_y": bars}
+        ]
     edge = {**here, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     band = {"fill": "tonexty", "fillcolor": "rgba(86,180,233,0.25)"}
-    middle = {"mode": "lines+markers", "y": mean, "text": told, "marker": marker, "line": {"color": BLUE, "width": 2}}
+    middle = {
+        "mode": "lines+markers",
+        "y": mean,
+        "text": told,
+        "marker": marker,
+        "line": {"color": BLUE, "width": 2},
+    }
     return [{**edge, "y": low}, {**edge, "y": high, **band}, {**here, **middle}]
 
 
 def _bar(name: str, colour: str, pattern: str, shares: "Sequence[Share]") -> dict[str, Any]:
     return {
-        "type": "bar", "orientation": "h", "name": name, "hoverinfo": "text", "textposition": "none",
-        "y": [label(share.names[0]) for share in shares], "x": [share.share for share in shares],
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "hoverinfo": "text",
+        "textposition": "none",
+        "y": [label(share.names[0]) for share in shares],
+        "x": [share.share for share in shares],
         "text": [f"{label(share.names[0])}: {interval(share)}" for share in shares],
         "marker": {"color": colour, "pattern": {"shape": pattern, "solidity": 0.3}},
         "error_x": {
-            "type": "data", "symmetric": False, "array": [max(0.0, share.high - share.share) for share in shares],
-            "arrayminus": [max(0.0, share.share - share.low) for share in shares], "color": "#767676", "width": 4,
+            "type": "data",
+            "symmetric": False,
+            "array": [max(0.0, share.high - share.share) for share in shares],
+            "arrayminus": [max(0.0, share.share - share.low) for share in shares],
+            "color": "#767676",
+            "width": 4,
         },
-    }  # fmt: skip
+    }

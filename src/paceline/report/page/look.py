@@ -1,4 +1,6 @@
-"""How the page looks and what its script does: files beside this module, shared by report and live page."""
+"""How the page looks and what its script does: files beside this module, shared by report and live
+page.
+"""
 
 from importlib.resources import files
 
@@ -9,9 +11,11 @@ def styles() -> str:
 
 
 def script() -> str:
-    """The script that shows panels: ``paceline.show(section, {html, figures})``; wants Plotly to be there.
+    """The script that shows panels: ``paceline.show(section, {html, figures})``; wants Plotly to be
+    there.
 
-    Shown again with other contents, a panel keeps its figures' zoom, its tables' sorting and what is unfolded.
+    Shown again with other contents, a panel keeps its figures' zoom, its tables' sorting and what
+    is unfolded.
     """
     return _read("panels.js")
 

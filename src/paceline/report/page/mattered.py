@@ -43,23 +43,45 @@ def _ablation(summary: Summary) -> Iterator[str]:
     if not gains:
         return
     yield paragraph(
-        f"Measured with real networks, one change at a time, each on {gains[0].num_pairs} fresh pairs of seed and "
-        f"split: by how much the winner's value is better in {metric}, with a 95 % interval for all of them together."
+        f"Measured with real networks, one change at a time, each on {gains[0].num_pairs} fresh "
+        f"pairs of seed and "
+        f"split: by how much the winner's value is better in {metric}, with a 95 % interval for "
+        f"all of them together."
     )
-    headings = ("hyperparameter", "changed at the", "from", "to", "gain", "lowest", "highest", "real?")
+    headings = (
+        "hyperparameter",
+        "changed at the",
+        "from",
+        "to",
+        "gain",
+        "lowest",
+        "highest",
+        "real?",
+    )
     rows = [
         (
-            gain.name, str(gain.side), words.value(gain.before), words.value(gain.after), f"{gain.gain:+.4g}",
-            words.number(gain.low), words.number(gain.high), "yes" if gain.is_real else "not told from none",
+            gain.name,
+            str(gain.side),
+            words.value(gain.before),
+            words.value(gain.after),
+            f"{gain.gain:+.4g}",
+            words.number(gain.low),
+            words.number(gain.high),
+            "yes" if gain.is_real else "not told from none",
         )
         for gain in gains
-    ]  # fmt: skip
+    ]
     yield table(headings, rows, caption="Measured ablation")
 
 
 def configurations(summary: Summary) -> Figure | None:
-    """Parallel coordinates: each trial a line through its values; None where there are too few to compare."""
-    record, ranked = summary.record, [t for t in summary.ranked if math.isfinite(t.score or math.nan)]
+    """Parallel coordinates: each trial a line through its values; None where there are too few to
+    compare.
+    """
+    record, ranked = (
+        summary.record,
+        [t for t in summary.ranked if math.isfinite(t.score or math.nan)],
+    )
     names = words.varying(record.space)
     members = (trial for number, trial in record.trials.items() if number not in record.moved)
     stopped = [t for t in members if t.state is TrialState.STOPPED]
@@ -71,20 +93,39 @@ def configurations(summary: Summary) -> Figure | None:
     groups = {"stopped early": stopped[::every], "the others": others[::every], _named(best): best}
     looks = (("dot", GREY, 1, 0.5), ("solid", GREY, 1.2, 0.6), ("solid", BLUE, 2.5, 1))
     data = [
-        {**_lines(record.space, names, trials), "name": name, "opacity": opacity,
-         "line": {"dash": dash, "color": colour, "width": width}}
-        for (name, trials), (dash, colour, width, opacity) in zip(groups.items(), looks, strict=True) if trials
-    ]  # fmt: skip
+        {
+            **_lines(record.space, names, trials),
+            "name": name,
+            "opacity": opacity,
+            "line": {"dash": dash, "color": colour, "width": width},
+        }
+        for (name, trials), (dash, colour, width, opacity) in zip(
+            groups.items(), looks, strict=True
+        )
+        if trials
+    ]
     ticks = {"tickvals": list(range(len(names))), "ticktext": [label(one) for one in names]}
-    height = {"tickvals": [_INACTIVE, 0, 1], "ticktext": ["not active", "least", "largest"], "range": [-0.2, 1.05]}
+    height = {
+        "tickvals": [_INACTIVE, 0, 1],
+        "ticktext": ["not active", "least", "largest"],
+        "range": [-0.2, 1.05],
+    }
     layout = {
-        "height": 420, "yaxis": {"automargin": True, "zeroline": False, **height},
-        "xaxis": {"automargin": True, "zeroline": False, "range": [-0.3, len(names) - 0.7], **ticks},
-    }  # fmt: skip
+        "height": 420,
+        "yaxis": {"automargin": True, "zeroline": False, **height},
+        "xaxis": {
+            "automargin": True,
+            "zeroline": False,
+            "range": [-0.3, len(names) - 0.7],
+            **ticks,
+        },
+    }
     thinned = f" Of the thin lines one in {every} is drawn." if every > 1 else ""
     alt = (
-        f"Trials as lines through their values of {words.count(len(names), 'hyperparameter')}, each from its least to "
-        f"its largest; thick: {_named(best)}. Where the thick lines meet, the value mattered.{thinned}"
+        f"Trials as lines through their values of {words.count(len(names), 'hyperparameter')}, "
+        f"each from its least to "
+        f"its largest; thick: {_named(best)}. Where the thick lines meet, the value "
+        f"mattered.{thinned}"
     )
     return figure("configurations", data, layout, alt)
 
@@ -95,7 +136,9 @@ def _named(best: Sequence[Trial]) -> str:
 
 def _height(space: Space, name: str, config: Configuration) -> float:
     """Where a value lies between the least and the largest that are possible beside the others."""
-    active = (h for h in space.variants(name) if h.admits(config[name]) and space.may_be_active(h, config))
+    active = (
+        h for h in space.variants(name) if h.admits(config[name]) and space.may_be_active(h, config)
+    )
     return next((h.to_unit(config[name]) for h in active), _INACTIVE)
 
 

@@ -1,7 +1,7 @@
 """What panels are made of: escaped text, tables, and figures as plain Plotly JSON.
 
-Names and values come from users: every function here that makes HTML escapes what it is given, and `label` does the
-same for Plotly, whose texts know a few tags too.
+Names and values come from users: every function here that makes HTML escapes what it is given, and
+`label` does the same for Plotly, whose texts know a few tags too.
 """
 
 import html
@@ -13,7 +13,9 @@ from typing import Any
 from paceline.report import words
 
 BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
-"""Okabe and Ito's colours that stand out on white; on a dark page the drawing script takes brighter ones of theirs."""
+"""Okabe and Ito's colours that stand out on white; on a dark page the drawing script takes brighter
+ones of theirs.
+"""
 
 _LONGEST_LABEL, _LONGEST_TITLE = 40, 100
 _DIGITS = 5  # significant ones of what is drawn
@@ -38,7 +40,8 @@ class Figure:
         """The HTML element in which it is drawn."""
         height = int(self.plotly.get("layout", {}).get("height", 360))
         return (
-            f'<figure data-figure="{text(self.name)}"><div class="plot" role="img" aria-label="{text(self.alt)}" '
+            f'<figure data-figure="{text(self.name)}"><div class="plot" role="img" '
+            f'aria-label="{text(self.alt)}" '
             f'style="min-height:{height}px"></div><figcaption>{text(self.alt)}</figcaption></figure>'
         )
 
@@ -92,17 +95,29 @@ class Cell:
 
 
 def table(
-    headings: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "", sortable: bool = False
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    caption: str = "",
+    sortable: bool = False,
 ) -> str:
-    """A table; a row's first cell is its heading. Numbers, and the headings above them, stand right."""
+    """A table; a row's first cell is its heading. Numbers, and the headings above them, stand
+    right.
+    """
     mark = ' class="sortable"' if sortable else ""
     listed = list(rows)
     right = [any(_is_number(row[place]) for row in listed) for place in range(len(headings))]
-    heads = "".join(_heading(name, sortable, numbers) for name, numbers in zip(headings, right, strict=True))
-    body = "".join(f"<tr>{''.join(_cell(cell, index) for index, cell in enumerate(row))}</tr>\n" for row in listed)
+    heads = "".join(
+        _heading(name, sortable, numbers) for name, numbers in zip(headings, right, strict=True)
+    )
+    body = "".join(
+        f"<tr>{''.join(_cell(cell, index) for index, cell in enumerate(row))}</tr>\n"
+        for row in listed
+    )
     told = f"<caption>{text(caption)}</caption>" if caption else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption or "table")}"><table{mark}>{told}'
+        f'<div class="scroll" tabindex="0" role="region" '
+        f'aria-label="{text(caption or "table")}"><table{mark}>{told}'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -117,7 +132,9 @@ def details(summary: str, body: str) -> str:
     return f"<details><summary>{text(summary)}</summary>{body}</details>"
 
 
-def figure(name: str, data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any], alt: str) -> Figure:
+def figure(
+    name: str, data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any], alt: str
+) -> Figure:
     """A figure with what all of them have in common; numbers are rounded to what can be seen."""
     common = {"margin": {"l": 60, "r": 20, "t": 30, "b": 50}, "height": 360, "hovermode": "closest"}
     plotly = {"data": [rounded(trace) for trace in data], "layout": {**common, **rounded(layout)}}
@@ -126,7 +143,12 @@ def figure(name: str, data: Sequence[Mapping[str, Any]], layout: Mapping[str, An
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """An axis with a title."""
-    return {"title": {"text": label(title, _LONGEST_TITLE)}, "automargin": True, "zeroline": False, **more}
+    return {
+        "title": {"text": label(title, _LONGEST_TITLE)},
+        "automargin": True,
+        "zeroline": False,
+        **more,
+    }
 
 
 def rounded(value: Any) -> Any:
@@ -142,7 +164,9 @@ def rounded(value: Any) -> Any:
 
 
 def scores_range(scores: Sequence[float]) -> list[float] | None:
-    """The part of an axis in which most finite scores lie: what diverged does not squeeze the rest."""
+    """The part of an axis in which most finite scores lie: what diverged does not squeeze the
+    rest.
+    """
     finite = sorted(score for score in scores if math.isfinite(score))
     if len(finite) < 2:
         return None
@@ -167,19 +191,29 @@ def _cell(cell: object, index: int) -> str:
     elif isinstance(key, float) and _says(str(shown), key):
         key = None
     kind = _RIGHT if _is_number(cell) else ""
-    sort = "" if key is None else f' data-key="{text(f"{key:.6g}" if isinstance(key, float) else key)}"'
+    sort = (
+        ""
+        if key is None
+        else f' data-key="{text(f"{key:.6g}" if isinstance(key, float) else key)}"'
+    )
     tag = 'th scope="row"' if index == 0 else "td"
     return f"<{tag}{kind}{sort}>{text(shown)}</{tag.split()[0]}>"
 
 
 def _is_number(cell: object) -> bool:
     if isinstance(cell, Cell):
-        return isinstance(cell.key, float | int) and cell.shown[-1:].isdigit() and cell.shown[:1] in "-0123456789"
+        return (
+            isinstance(cell.key, float | int)
+            and cell.shown[-1:].isdigit()
+            and cell.shown[:1] in "-0123456789"
+        )
     return isinstance(cell, float | int) and not isinstance(cell, bool)
 
 
 def _says(shown: str, key: float) -> bool:
-    """Whether a text is read as this number by the page's script too, so that it need not be told apart."""
+    """Whether a text is read as this number by the page's script too, so that it need not be told
+    apart.
+    """
     try:
         return math.isclose(float(shown), key, rel_tol=1e-3)
     except ValueError:

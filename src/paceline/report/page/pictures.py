@@ -14,18 +14,24 @@ _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # by number of channels, as PNG calls them
 
 
 def look_like_images(shape: tuple[int, ...]) -> bool:
-    """Whether rows of this shape are (height, width) or (height, width, 1, 3 or 4 channels) of a sensible size."""
+    """Whether rows of this shape are (height, width) or (height, width, 1, 3 or 4 channels) of a
+    sensible size.
+    """
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in _COLOUR_TYPES):
         return False
     return all(_LEAST <= side <= _MOST for side in shape[:2])
 
 
 def pictures(rows: Array) -> list[str]:
-    """Rows that look like images as ``data:`` addresses of PNG files; all on one scale from dark to light."""
+    """Rows that look like images as ``data:`` addresses of PNG files; all on one scale from dark to
+    light.
+    """
     finite = np.nan_to_num(np.asarray(rows, np.float64))
     low, high = float(finite.min()), float(finite.max())
     pixels = np.round(255 * (finite - low) / (high - low or 1.0)).astype(np.uint8)
-    return [f"data:image/png;base64,{base64.b64encode(_png(picture)).decode()}" for picture in pixels]
+    return [
+        f"data:image/png;base64,{base64.b64encode(_png(picture)).decode()}" for picture in pixels
+    ]
 
 
 def _png(pixels: Array) -> bytes:
@@ -37,5 +43,6 @@ def _png(pixels: Array) -> bytes:
     body = zlib.compress(b"".join(b"\0" + line.tobytes() for line in lines), 9)
     chunks = ((b"IHDR", header), (b"IDAT", body), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
     )

@@ -25,24 +25,40 @@ def _how(summary: Summary) -> Iterator[str]:
     settings, data = record.settings, record.created.data
     rows: list[tuple[str, object]] = []
     typed = command(summary)
-    rows.append(("Command", typed or "cannot say it all, or what was passed from memory; see the settings below"))
+    rows.append(
+        (
+            "Command",
+            typed or "cannot say it all, or what was passed from memory; see the settings below",
+        )
+    )
     rows.append(("Seed", settings.get("seed", "not recorded")))
     rows.append(("Data", data.get("name", "a function")))
     if data.get("fingerprint"):
         rows.append(("Data fingerprint", data["fingerprint"]))
     for unit in ("rows", "batches"):
-        counts = ", ".join(f"{part} {number:,}" for part, number in data.get(unit, {}).items() if number)
+        counts = ", ".join(
+            f"{part} {number:,}" for part, number in data.get(unit, {}).items() if number
+        )
         if counts:
             rows.append((unit.capitalize(), counts))
     versions = record.sessions[-1].versions if record.sessions else {}
-    rows.append(("Versions", ", ".join(f"{name} {version}" for name, version in versions.items()) or "not recorded"))
+    rows.append(
+        (
+            "Versions",
+            ", ".join(f"{name} {version}" for name, version in versions.items()) or "not recorded",
+        )
+    )
     rows.append(("Record's format", record.created.format))
     yield facts(rows)
     columns = became(record)
     if columns:
         yield table(["column", "what became of it"], columns, caption="What became of the columns")
-    yield details("All settings", f"<pre>{text(json.dumps(dict(settings), indent=2, default=str))}</pre>")
-    yield details("The space", f"<pre>{text(json.dumps(record.space.to_json(), indent=2, default=str))}</pre>")
+    yield details(
+        "All settings", f"<pre>{text(json.dumps(dict(settings), indent=2, default=str))}</pre>"
+    )
+    yield details(
+        "The space", f"<pre>{text(json.dumps(record.space.to_json(), indent=2, default=str))}</pre>"
+    )
 
 
 def _notes(summary: Summary) -> Iterator[str]:
@@ -57,7 +73,9 @@ def _failures(summary: Summary) -> Iterator[str]:
         return
     yield f"<h3>{text(words.count(sum(len(numbers) for _, numbers in found), 'failure'))}</h3>"
     for reason, numbers in found[:_SHOWN_FAILURES]:
-        listed = ", ".join(map(str, numbers[:_LISTED])) + (", ..." if len(numbers) > _LISTED else "")
+        listed = ", ".join(map(str, numbers[:_LISTED])) + (
+            ", ..." if len(numbers) > _LISTED else ""
+        )
         traceback = summary.record.trials[numbers[0]].error or ""
         said = f"{words.count(len(numbers), 'trial')} ({listed}): {reason}"
         yield details(said, f"<pre>{text(traceback.strip())}</pre>")

@@ -45,53 +45,88 @@ def panel(summary: Summary) -> Panel:
     made = (best_so_far(summary), learning_curves(summary, trials), ends(trials))
     figures = tuple(one for one in made if one is not None)
     said = "" if figures else paragraph("No trial has been measured yet.")
-    return Panel("search", "How the search went", said + "".join(one.place() for one in figures), figures)
+    return Panel(
+        "search", "How the search went", said + "".join(one.place() for one in figures), figures
+    )
 
 
 def best_so_far(summary: Summary) -> Figure | None:
-    """The best score so far against trials, epochs and seconds; None where no trial has completed."""
+    """The best score so far against trials, epochs and seconds; None where no trial has
+    completed.
+    """
     record, found = summary.record, progress(summary.record, summary.timeline.ended)
     completed = np.flatnonzero(np.isfinite(found.scores))
     if not len(completed):
         return None
     places = {found.trials[i].number: int(i) for i in completed}
     chosen = drawn(list(places), [trial.number for trial in summary.ranked], _MOST_DOTS)
-    dots = [(i + 1, float(found.scores[i]), found.trials[i]) for i in map(places.__getitem__, chosen.numbers)]
+    dots = [
+        (i + 1, float(found.scores[i]), found.trials[i])
+        for i in map(places.__getitem__, chosen.numbers)
+    ]
     steps, num_better = _steps(found, int(completed[0]))
     best = steps[-1][3]
     metric = record.objective.metric
     data: list[dict[str, Any]] = [_dots(dots, metric), *_chance(summary)]
     for index, unit in enumerate(("trials", "epochs", "seconds"), start=1):
-        data.append({
-            "type": "scatter", "mode": "lines", "name": "best so far", "showlegend": index == 1, "hoverinfo": "text",
-            "x": [step[index - 1] for step in steps], "y": [step[3] for step in steps],
-            "text": [f"best {words.number(step[3])} after {step[index - 1]:,.0f} {unit}" for step in steps],
-            "line": {"shape": "hv", "color": BLUE, "width": 2.5}, "xaxis": f"x{index}", "yaxis": "y",
-        })  # fmt: skip
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "best so far",
+                "showlegend": index == 1,
+                "hoverinfo": "text",
+                "x": [step[index - 1] for step in steps],
+                "y": [step[3] for step in steps],
+                "text": [
+                    f"best {words.number(step[3])} after {step[index - 1]:,.0f} {unit}"
+                    for step in steps
+                ],
+                "line": {"shape": "hv", "color": BLUE, "width": 2.5},
+                "xaxis": f"x{index}",
+                "yaxis": "y",
+            }
+        )
     reach = scores_range(found.scores[completed].tolist())
     reach = None if reach is None else [min(reach[0], best), max(reach[1], best)]
     layout = {
         "yaxis": axis(metric, range=reach),
         **{
             f"xaxis{index}": axis(
-                unit, rangemode="tozero", domain=[(index - 1) * 0.35, (index - 1) * 0.35 + 0.3], anchor="y"
+                unit,
+                rangemode="tozero",
+                domain=[(index - 1) * 0.35, (index - 1) * 0.35 + 0.3],
+                anchor="y",
             )
-            for index, unit in enumerate(("trials that ended", "epochs trained", "seconds"), start=1)
+            for index, unit in enumerate(
+                ("trials that ended", "epochs trained", "seconds"), start=1
+            )
         },
     }
     alt = (
-        f"The best {metric} so far, against trials that ended, epochs trained and seconds; it ends at "
-        f"{words.number(best)} after {words.count(len(found.trials), 'trial')}, {steps[-1][1]:,.0f} epochs and "
+        f"The best {metric} so far, against trials that ended, epochs trained and seconds; it ends "
+        f"at "
+        f"{words.number(best)} after {words.count(len(found.trials), 'trial')}, "
+        f"{steps[-1][1]:,.0f} epochs and "
         f"{words.duration(steps[-1][2])}. Circles: the score of each completed trial."
         + chosen.remark("completed trials")
-        + (f" Of {num_better:,} improvements {_MOST_STEPS:,} are drawn." if num_better > _MOST_STEPS else "")
-        + (" Dashed: the best to be expected of so many trials drawn by chance." if len(data) > 4 else "")
+        + (
+            f" Of {num_better:,} improvements {_MOST_STEPS:,} are drawn."
+            if num_better > _MOST_STEPS
+            else ""
+        )
+        + (
+            " Dashed: the best to be expected of so many trials drawn by chance."
+            if len(data) > 4
+            else ""
+        )
     )
     return figure("best_so_far", data, layout, alt)
 
 
 def _steps(found: Progress, first: int) -> tuple[list[list[float]], int]:
-    """Trials, epochs, seconds and best score where that got better, from the place ``first`` on to the end.
+    """Trials, epochs, seconds and best score where that got better, from the place ``first`` on to
+    the end.
 
     Returns:
         The steps, a choice of them where they are many; and how often the score got better.
@@ -114,15 +149,25 @@ def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
     ranked = [t.number for t in summary.ranked if t.number in curves]
     chosen = drawn(list(curves), ranked, _MOST_CURVES)
     thin = max(1, math.ceil(sum(len(curves[number]) for number in chosen.numbers) / _MOST_POINTS))
-    best, shown = ranked[:_BEST_CURVES], [summary.record.trials[number] for number in chosen.numbers]
+    best, shown = (
+        ranked[:_BEST_CURVES],
+        [summary.record.trials[number] for number in chosen.numbers],
+    )
     groups = {
         "stopped early": [t.number for t in shown if t.state is TrialState.STOPPED],
-        "completed": [t.number for t in shown if t.state is TrialState.COMPLETED and t.number not in best],
+        "completed": [
+            t.number for t in shown if t.state is TrialState.COMPLETED and t.number not in best
+        ],
         "not ended": [t.number for t in shown if not t.state.is_final],
         f"the {len(best)} best" if len(best) > 1 else "the best": best,
     }
     fine = 1.2 if len(shown) <= _MANY_CURVES else 0.5
-    looks = [("dot", GREY, fine, 0.6), ("solid", GREY, fine, 0.7), ("dash", GREEN, fine, 0.8), ("solid", BLUE, 2.5, 1)]
+    looks = [
+        ("dot", GREY, fine, 0.6),
+        ("solid", GREY, fine, 0.7),
+        ("dash", GREEN, fine, 0.8),
+        ("solid", BLUE, 2.5, 1),
+    ]
     data = []
     for (name, numbers), (dash, colour, width, opacity) in zip(groups.items(), looks, strict=True):
         if trace := _lines(curves, numbers, 1 if numbers is best else thin):
@@ -131,7 +176,8 @@ def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
     reach = _reach(summary, curves, best)
     layout = {"xaxis": axis("epoch"), "yaxis": axis(metric, range=reach), "height": 400}
     alt = (
-        f"{metric} after each epoch of {words.count(len(curves), 'trial')}: thick lines are the best trials, dotted "
+        f"{metric} after each epoch of {words.count(len(curves), 'trial')}: thick lines are the "
+        f"best trials, dotted "
         f"ones were stopped early. What is far off the rest lies outside."
         + chosen.remark("curves")
         + (" Epochs are thinned." if thin > 1 else "")
@@ -139,31 +185,46 @@ def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
     return figure("learning_curves", data, layout, alt)
 
 
-def _reach(summary: Summary, curves: dict[int, list[tuple[int, float]]], best: Sequence[int]) -> list[float] | None:
-    """The part of the axis that is shown: the best trials' curves, and where three quarters of all curves end."""
+def _reach(
+    summary: Summary, curves: dict[int, list[tuple[int, float]]], best: Sequence[int]
+) -> list[float] | None:
+    """The part of the axis that is shown: the best trials' curves, and where three quarters of all
+    curves end.
+    """
     loss = summary.record.objective.loss
     lasts = sorted((curve[-1][1] for curve in curves.values()), key=loss)
-    shown = [score for number in best for _, score in curves[number]] + lasts[: -(-3 * len(lasts) // 4)]
+    shown = [score for number in best for _, score in curves[number]] + lasts[
+        : -(-3 * len(lasts) // 4)
+    ]
     low, high = min(shown), max(shown)
     gap = 0.05 * (high - low)
     return [low - gap, high + gap] if gap > 0 else None
 
 
 def ends(trials: Sequence[Trial]) -> Figure | None:
-    """How many trials ended after which epoch, by how they ended; None where none has ended, or all alike."""
-    counts = {state: Counter(len(t.measurements) for t in trials if t.state is state) for state in _STATES}
+    """How many trials ended after which epoch, by how they ended; None where none has ended, or all
+    alike.
+    """
+    counts = {
+        state: Counter(len(t.measurements) for t in trials if t.state is state) for state in _STATES
+    }
     after = sorted({epoch for count in counts.values() for epoch in count})
     if len(after) < 2:
         return None
     data = [
         {
-            "type": "bar", "x": [str(epoch) for epoch in after], "y": [count[epoch] for epoch in after],
-            "name": str(state), "marker": {"color": _STATES[state][0], "pattern": {"shape": _STATES[state][1]}},
+            "type": "bar",
+            "x": [str(epoch) for epoch in after],
+            "y": [count[epoch] for epoch in after],
+            "name": str(state),
+            "marker": {"color": _STATES[state][0], "pattern": {"shape": _STATES[state][1]}},
         }
-        for state, count in counts.items() if count
-    ]  # fmt: skip
+        for state, count in counts.items()
+        if count
+    ]
     told = "; ".join(
-        f"{sum(count.values()):,} {state} ({', '.join(f'{n:,} after {e}' for e, n in sorted(count.items())[:8])})"
+        f"{sum(count.values()):,} {state} "
+        f"({', '.join(f'{n:,} after {e}' for e, n in sorted(count.items())[:8])})"
         for state, count in counts.items()
         if count
     )
@@ -178,11 +239,19 @@ def ends(trials: Sequence[Trial]) -> Figure | None:
 
 def _dots(scores: Sequence[tuple[int, float, Trial]], metric: str) -> dict[str, Any]:
     return {
-        "type": "scatter", "mode": "markers", "name": "completed trials", "hoverinfo": "text",
-        "x": [count for count, _, _ in scores], "y": [score for _, score, _ in scores],
-        "text": [f"trial {t.number}: {label(metric)} {words.number(score)}" for _, score, t in scores],
-        "marker": {"symbol": "circle-open", "color": GREY, "size": 6}, "xaxis": "x1", "yaxis": "y",
-    }  # fmt: skip
+        "type": "scatter",
+        "mode": "markers",
+        "name": "completed trials",
+        "hoverinfo": "text",
+        "x": [count for count, _, _ in scores],
+        "y": [score for _, score, _ in scores],
+        "text": [
+            f"trial {t.number}: {label(metric)} {words.number(score)}" for _, score, t in scores
+        ],
+        "marker": {"symbol": "circle-open", "color": GREY, "size": 6},
+        "xaxis": "x1",
+        "yaxis": "y",
+    }
 
 
 def _chance(summary: Summary) -> list[dict[str, Any]]:
@@ -191,15 +260,23 @@ def _chance(summary: Summary) -> list[dict[str, Any]]:
     if not len(counts) or counts[-1] < _LEAST_BY_CHANCE:
         return []
     expected = scores.tolist()
-    return [{
-        "type": "scatter", "mode": "lines", "name": "expected best by chance", "hoverinfo": "text", "x": list(counts),
-        "y": expected, "xaxis": "x1", "yaxis": "y",
-        "text": [
-            f"best of {count:,} by chance: {words.number(score)}"
-            for count, score in zip(counts, expected, strict=True)
-        ],
-        "line": {"dash": "dash", "color": VERMILLION, "width": 2},
-    }]  # fmt: skip
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "expected best by chance",
+            "hoverinfo": "text",
+            "x": list(counts),
+            "y": expected,
+            "xaxis": "x1",
+            "yaxis": "y",
+            "text": [
+                f"best of {count:,} by chance: {words.number(score)}"
+                for count, score in zip(counts, expected, strict=True)
+            ],
+            "line": {"dash": "dash", "color": VERMILLION, "width": 2},
+        }
+    ]
 
 
 def _curve(trial: Trial, metric: str) -> list[tuple[int, float]]:
@@ -207,7 +284,9 @@ def _curve(trial: Trial, metric: str) -> list[tuple[int, float]]:
     return [(epoch, score) for epoch, score in points if math.isfinite(score)]
 
 
-def _lines(curves: dict[int, list[tuple[int, float]]], numbers: Sequence[int], thin: int) -> dict[str, Any] | None:
+def _lines(
+    curves: dict[int, list[tuple[int, float]]], numbers: Sequence[int], thin: int
+) -> dict[str, Any] | None:
     """Many curves as one trace: a gap after each."""
     x: list[float | None] = []
     y: list[float | None] = []
@@ -216,7 +295,11 @@ def _lines(curves: dict[int, list[tuple[int, float]]], numbers: Sequence[int], t
         curve = curves.get(number)
         if not curve:
             continue
-        points = [point for index, point in enumerate(curve) if index % thin == 0 or index == len(curve) - 1]
+        points = [
+            point
+            for index, point in enumerate(curve)
+            if index % thin == 0 or index == len(curve) - 1
+        ]
         x += [*(epoch for epoch, _ in points), None]
         y += [*(score for _, score in points), None]
         told += [number] * (len(points) + 1)
@@ -225,5 +308,11 @@ def _lines(curves: dict[int, list[tuple[int, float]]], numbers: Sequence[int], t
     mode = "lines+markers" if all(len(curves.get(n, ())) < 2 for n in numbers) else "lines"
     said = "trial %{text}, epoch %{x}: %{y:.4g}<extra></extra>"
     return {
-        "type": "scatter", "mode": mode, "x": x, "y": y, "text": told, "hovertemplate": said, "marker": {"size": 4},
-    }  # fmt: skip
+        "type": "scatter",
+        "mode": mode,
+        "x": x,
+        "y": y,
+        "text": told,
+        "hovertemplate": said,
+        "marker": {"size": 4},
+    }

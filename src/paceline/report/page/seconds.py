@@ -1,7 +1,18 @@
 """Where the seconds went."""
 
 from paceline.report import words
-from paceline.report.page.parts import BLUE, GREEN, GREY, VERMILLION, Figure, Panel, axis, figure, paragraph, table
+from paceline.report.page.parts import (
+    BLUE,
+    GREEN,
+    GREY,
+    VERMILLION,
+    Figure,
+    Panel,
+    axis,
+    figure,
+    paragraph,
+    table,
+)
 from paceline.report.show import Summary
 
 _WHAT = {
@@ -16,7 +27,9 @@ def panel(summary: Summary) -> Panel:
     """Training, compiling, deciding, the rest."""
     timeline, record = summary.timeline, summary.record
     if timeline.seconds <= 0:
-        return Panel("seconds", "Where the seconds went", paragraph("No time has been measured yet."))
+        return Panel(
+            "seconds", "Where the seconds went", paragraph("No time has been measured yet.")
+        )
     shown = seconds(summary)
     parts = {name: getattr(timeline, name) for name in _WHAT}
     rows = [
@@ -35,7 +48,10 @@ def panel(summary: Summary) -> Panel:
         )
     trained = sum(t.seconds for t in record.all_trials() if t.shares is None)
     epochs = sum(len(t.measurements) for t in record.all_trials() if t.shares is None)
-    told.append(f"The trials trained {words.count(epochs, 'epoch')} in {words.duration(trained)} of training time.")
+    told.append(
+        f"The trials trained {words.count(epochs, 'epoch')} in {words.duration(trained)} of "
+        f"training time."
+    )
     body = shown.place() + listed + "".join(map(paragraph, told))
     return Panel("seconds", "Where the seconds went", body, (shown,))
 
@@ -46,12 +62,20 @@ def seconds(summary: Summary) -> Figure:
     parts = {name: getattr(timeline, name) for name in _WHAT}
     data = [
         {
-            "type": "bar", "orientation": "h", "x": [spent], "y": [""], "hoverinfo": "name",
-            "name": f"{name} {words.duration(spent)}", "hoverlabel": {"namelength": -1},
-            "marker": {"color": _WHAT[name][1], "pattern": {"shape": _WHAT[name][2], "solidity": 0.2}},
+            "type": "bar",
+            "orientation": "h",
+            "x": [spent],
+            "y": [""],
+            "hoverinfo": "name",
+            "name": f"{name} {words.duration(spent)}",
+            "hoverlabel": {"namelength": -1},
+            "marker": {
+                "color": _WHAT[name][1],
+                "pattern": {"shape": _WHAT[name][2], "solidity": 0.2},
+            },
         }
         for name, spent in parts.items()
-    ]  # fmt: skip
+    ]
     layout = {
         "barmode": "stack",
         "height": 170,

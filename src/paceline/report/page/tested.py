@@ -34,12 +34,19 @@ def panel(summary: Summary) -> Panel:
     title = "On the test part"
     if record.tested is None or not record.tested.metrics:
         return Panel("tested", title, paragraph(_nothing(summary)))
-    again = ", trained anew on training and validation part together" if record.tested.refitted else ""
+    again = (
+        ", trained anew on training and validation part together" if record.tested.refitted else ""
+    )
     said = paragraph(
-        f"The model of trial {record.tested.number}{again}, measured once: {words.metrics(record.tested.metrics)}."
+        f"The model of trial {record.tested.number}{again}, measured once: "
+        f"{words.metrics(record.tested.metrics)}."
     )
     if found is None:
-        return Panel("tested", title, said + paragraph("What it predicted for each row was not kept.", "soft"))
+        return Panel(
+            "tested",
+            title,
+            said + paragraph("What it predicted for each row was not kept.", "soft"),
+        )
     figures = tuple(one for one in figures_of(found) if one is not None)
     listed = _class_tables(found) if found.task == "classification" else _number_tables(found)
     body = "".join([said, *(one.place() for one in figures), *listed, *_worst(found)])
@@ -62,22 +69,37 @@ def confusion(tested: Tested) -> Figure | None:
     share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     shown = [[f"{count:,}" if count else "" for count in row] for row in counts.tolist()]
     told = [
-        [f"{names[i]} taken for {names[j]}: {count:,} ({share[i, j]:.1%})" for j, count in enumerate(row)]
+        [
+            f"{names[i]} taken for {names[j]}: {count:,} ({share[i, j]:.1%})"
+            for j, count in enumerate(row)
+        ]
         for i, row in enumerate(counts.tolist())
     ]
     side = max(320, min(760, 34 * len(counts) + 110))
     data = {
-        "type": "heatmap", "z": share.tolist(), "x": names, "y": names, "zmin": 0, "zmax": 1, "hovertext": told,
-        "hoverinfo": "text", "colorscale": "Cividis", "colorbar": {"title": {"text": "share of the row"}},
-        "xgap": 1, "ygap": 1, **({"text": shown, "texttemplate": "%{text}"} if len(counts) <= _NUMBERED else {}),
-    }  # fmt: skip
+        "type": "heatmap",
+        "z": share.tolist(),
+        "x": names,
+        "y": names,
+        "zmin": 0,
+        "zmax": 1,
+        "hovertext": told,
+        "hoverinfo": "text",
+        "colorscale": "Cividis",
+        "colorbar": {"title": {"text": "share of the row"}},
+        "xgap": 1,
+        "ygap": 1,
+        **({"text": shown, "texttemplate": "%{text}"} if len(counts) <= _NUMBERED else {}),
+    }
     layout = {
-        "height": side, "xaxis": axis("predicted", type="category"),
+        "height": side,
+        "xaxis": axis("predicted", type="category"),
         "yaxis": axis("true", type="category", autorange="reversed"),
-    }  # fmt: skip
+    }
     right = int(np.trace(counts))
     alt = (
-        f"Confusion matrix of {len(counts)} classes: a row for each true class, a column for each predicted one; "
+        f"Confusion matrix of {len(counts)} classes: a row for each true class, a column for each "
+        f"predicted one; "
         f"{right:,} of {counts.sum():,} rows lie on the diagonal, where they are right."
     )
     return figure("confusion", [data], layout, alt)
@@ -90,14 +112,23 @@ def predicted(tested: Tested) -> Figure:
     every = max(1, -(-len(truth) // _MOST_DOTS))
     data = [
         {
-            "type": "scatter", "mode": "markers", "name": "rows", "x": truth[::every].tolist(),
-            "y": said[::every].tolist(), "marker": {"color": BLUE, "size": 5, "opacity": 0.5},
+            "type": "scatter",
+            "mode": "markers",
+            "name": "rows",
+            "x": truth[::every].tolist(),
+            "y": said[::every].tolist(),
+            "marker": {"color": BLUE, "size": 5, "opacity": 0.5},
         },
         {
-            "type": "scatter", "mode": "lines", "name": "as it should be", "x": [low, high], "y": [low, high],
-            "line": {"color": VERMILLION, "dash": "dash", "width": 2}, "hoverinfo": "skip",
+            "type": "scatter",
+            "mode": "lines",
+            "name": "as it should be",
+            "x": [low, high],
+            "y": [low, high],
+            "line": {"color": VERMILLION, "dash": "dash", "width": 2},
+            "hoverinfo": "skip",
         },
-    ]  # fmt: skip
+    ]
     layout = {"height": 440, "xaxis": axis("true"), "yaxis": axis("predicted")}
     alt = "Predicted against true value, a dot for each row; on the dashed line they are equal."
     return figure("predicted", data, layout, alt + _only(tested))
@@ -108,14 +139,23 @@ def residuals(tested: Tested) -> Figure:
     truth, said = _first(tested)
     counts, edges = np.histogram(said - truth, bins=50)
     bar = {
-        "type": "bar", "x": ((edges[1:] + edges[:-1]) / 2).tolist(), "y": counts.tolist(),
-        "width": float(edges[1] - edges[0]), "marker": {"color": BLUE, "line": {"width": 0.5, "color": GREY}},
+        "type": "bar",
+        "x": ((edges[1:] + edges[:-1]) / 2).tolist(),
+        "y": counts.tolist(),
+        "width": float(edges[1] - edges[0]),
+        "marker": {"color": BLUE, "line": {"width": 0.5, "color": GREY}},
         "name": "rows",
-    }  # fmt: skip
-    layout = {"height": 300, "xaxis": axis("predicted minus true"), "yaxis": axis("rows"), "bargap": 0}
+    }
+    layout = {
+        "height": 300,
+        "xaxis": axis("predicted minus true"),
+        "yaxis": axis("rows"),
+        "bargap": 0,
+    }
     off = said - truth
     alt = (
-        f"Histogram of the residuals, predicted minus true: mean {words.number(float(off.mean()))}, "
+        f"Histogram of the residuals, predicted minus true: mean "
+        f"{words.number(float(off.mean()))}, "
         f"standard deviation {words.number(float(off.std()))}."
     )
     return figure("residuals", [bar], layout, alt + _only(tested))
@@ -133,7 +173,9 @@ def _nothing(summary: Summary) -> str:
 def _counts(tested: Tested) -> np.ndarray:
     """Rows by true class and predicted class, int (c, c)."""
     size = 1 + int(max(tested.truth.max(), tested.predicted.max(), len(tested.class_names) - 1))
-    flat = np.bincount(tested.truth.astype(np.int64) * size + tested.predicted, minlength=size * size)
+    flat = np.bincount(
+        tested.truth.astype(np.int64) * size + tested.predicted, minlength=size * size
+    )
     return flat.reshape(size, size)
 
 
@@ -145,9 +187,15 @@ def _class_tables(tested: Tested) -> Iterator[str]:
     counts = _counts(tested)
     right, true, said = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     with np.errstate(invalid="ignore"):  # what is nowhere predicted has no precision
-        measured = np.stack([right / said, right / true, 2 * right / (true + said)], axis=1).tolist()
-    rows = [[_class_name(tested, index), *each, int(true[index])] for index, each in enumerate(measured)]
-    yield table(["class", "precision", "recall", "F1", "rows"], rows, caption="Each class", sortable=True)
+        measured = np.stack(
+            [right / said, right / true, 2 * right / (true + said)], axis=1
+        ).tolist()
+    rows = [
+        [_class_name(tested, index), *each, int(true[index])] for index, each in enumerate(measured)
+    ]
+    yield table(
+        ["class", "precision", "recall", "F1", "rows"], rows, caption="Each class", sortable=True
+    )
     wrong = counts - np.diag(right)
     order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSED]
     pairs = [divmod(int(place), len(counts)) for place in order]
@@ -164,17 +212,30 @@ def _number_tables(tested: Tested) -> Iterator[str]:
     truth, said = (each.astype(np.float64) for each in (tested.truth, tested.predicted))
     rows = []
     for index in range(truth.shape[1]):
-        off, total = said[:, index] - truth[:, index], ((truth[:, index] - truth[:, index].mean()) ** 2).sum()
+        off, total = (
+            said[:, index] - truth[:, index],
+            ((truth[:, index] - truth[:, index].mean()) ** 2).sum(),
+        )
         r2 = 1 - (off**2).sum() / total if total else float("nan")
         mean = [float((off**2).mean()) ** 0.5, float(np.abs(off).mean()), float(r2)]
         rows.append([f"output {index}" if truth.shape[1] > 1 else "target", *mean, len(truth)])
-    yield table(["", "RMSE", "mean absolute error", "R²", "rows"], rows, caption="How far off the predictions are")
+    yield table(
+        ["", "RMSE", "mean absolute error", "R²", "rows"],
+        rows,
+        caption="How far off the predictions are",
+    )
 
 
 def _worst(tested: Tested) -> Iterator[str]:
-    """The rows that were predicted worst: as pictures where they look like that, else as a table."""
+    """The rows that were predicted worst: as pictures where they look like that, else as a
+    table.
+    """
     found = enumerate(tested.worst.tolist())
-    wrong = [(at, place) for at, place in found if tested.task == "regression" or _is_wrong(tested, place)]
+    wrong = [
+        (at, place)
+        for at, place in found
+        if tested.task == "regression" or _is_wrong(tested, place)
+    ]
     if not wrong:
         return
     inputs = tested.worst_inputs
@@ -184,7 +245,9 @@ def _worst(tested: Tested) -> Iterator[str]:
         yield f'<ul class="examples">{"".join(_picture(tested, shown[at], place) for at, place in wrong)}</ul>'
         return
     rows = [[int(tested.rows[place]), _said(tested, place)] for _, place in wrong[:_LISTED_WORST]]
-    yield table(["row", "what happened"], rows, caption="Rows of the test part that were predicted worst")
+    yield table(
+        ["row", "what happened"], rows, caption="Rows of the test part that were predicted worst"
+    )
 
 
 def _picture(tested: Tested, source: str, place: int) -> str:
@@ -205,7 +268,11 @@ def _said(tested: Tested, place: int) -> str:
         true, said = (", ".join(words.number(float(value)) for value in values) for values in both)
         return f"{true} taken for {said}"
     right, taken = int(tested.truth[place]), int(tested.predicted[place])
-    sure = "" if tested.probabilities is None else f" ({float(tested.probabilities[place, taken]):.0%} sure)"
+    sure = (
+        ""
+        if tested.probabilities is None
+        else f" ({float(tested.probabilities[place, taken]):.0%} sure)"
+    )
     return f"{_class_name(tested, right)} taken for {_class_name(tested, taken)}{sure}"
 
 

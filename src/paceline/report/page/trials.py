@@ -21,15 +21,29 @@ def panel(summary: Summary) -> Panel:
     names = words.varying(record.space)
     if record.moved:  # what earlier spaces had stands behind it
         names += dict.fromkeys(n for t in trials for n in t.config if n not in record.space)
-    headings = ["trial", summary.record.objective.metric, "state", "epochs", "seconds", "proposed by", *names]
+    headings = [
+        "trial",
+        summary.record.objective.metric,
+        "state",
+        "epochs",
+        "seconds",
+        "proposed by",
+        *names,
+    ]
     repeated = any(len(trial.scores) > 1 for trial in trials)
     if repeated:
         headings.insert(2, "standard error")
     rows = [_row(trial, names, repeated, trial.number in record.moved) for trial in trials]
     hint = paragraph("A click on a heading sorts; another one the other way.", "soft")
     remark = chosen.remark("trials", "listed").strip()
-    whole = [paragraph(f"{remark} All of them: study.trials_dataframe(), or paceline show --json.")] if remark else []
-    listed = table(headings, rows, caption="A choice of the trials" if remark else "All trials", sortable=True)
+    whole = (
+        [paragraph(f"{remark} All of them: study.trials_dataframe(), or paceline show --json.")]
+        if remark
+        else []
+    )
+    listed = table(
+        headings, rows, caption="A choice of the trials" if remark else "All trials", sortable=True
+    )
     return Panel("trials", "Trials", "".join([*whole, hint, listed]))
 
 
@@ -48,4 +62,13 @@ def _row(trial: Trial, names: list[str], repeated: bool, is_of_before: bool) -> 
     seconds = Cell(f"{trial.seconds:.1f}", trial.seconds)
     values = [shown(trial, name) for name in names]
     state = f"{trial.state}, in a space before" if is_of_before else str(trial.state)
-    return [trial.number, score, *error, state, len(trial.measurements), seconds, trial.origin, *values]
+    return [
+        trial.number,
+        score,
+        *error,
+        state,
+        len(trial.measurements),
+        seconds,
+        trial.origin,
+        *values,
+    ]

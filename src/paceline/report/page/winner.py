@@ -1,4 +1,6 @@
-"""The winner and its rivals: what fresh trainings said of each finalist, or else the best scores of the search."""
+"""The winner and its rivals: what fresh trainings said of each finalist, or else the best scores of
+the search.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +18,15 @@ def panel(summary: Summary) -> Panel:
     """Fresh scores of the finalists where there was a final; else the best scores of the search."""
     figures = tuple(one for one in (rivals(summary), differences(summary)) if one is not None)
     places = "".join(one.place() for one in figures)
-    body = "".join([places, *finalists(summary), *_search(summary), *_configurations(summary), *_models(summary)])
+    body = "".join(
+        [
+            places,
+            *finalists(summary),
+            *_search(summary),
+            *_configurations(summary),
+            *_models(summary),
+        ]
+    )
     return Panel("winner", "The winner and its rivals", body, figures)
 
 
@@ -40,7 +50,9 @@ def _configurations(summary: Summary) -> Iterator[str]:
         names, columns = [f"trial {best.number}"], [best]
     else:
         names, columns = [f"trial {best.number}", "default"], [best, default]
-    rows = [[name, *_row(name, columns)] for name in dict.fromkeys(n for t in columns for n in t.config)]
+    rows = [
+        [name, *_row(name, columns)] for name in dict.fromkeys(n for t in columns for n in t.config)
+    ]
     yield table(["hyperparameter", *names], rows, caption="The winner's configuration")
 
 

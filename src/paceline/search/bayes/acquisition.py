@@ -7,11 +7,12 @@
 | mu, var | mean in each future [M, S] and variance, which is the same in all [M], of the noise-free value |
 | best | least value known in each future, [S] |
 
-Points whose values are not known (pending trials, earlier picks of the batch, and the observed points that may be the
-best, since their noise-free values are not known either) are conditioned on in each of S sampled futures. Each adds a
-row to the Cholesky factor, so that the whole batch costs one triangular solve and a matrix-vector product a pick:
-expected improvement over futures is that of Snoek, Larochelle, Adams (2012), noisy EI that of Letham et al. (2019);
-log EI and its tails are those of Ament et al. (2023).
+Points whose values are not known (pending trials, earlier picks of the batch, and the observed
+points that may be the best, since their noise-free values are not known either) are conditioned on
+in each of S sampled futures. Each adds a row to the Cholesky factor, so that the whole batch costs
+one triangular solve and a matrix-vector product a pick: expected improvement over futures is that
+of Snoek, Larochelle, Adams (2012), noisy EI that of Letham et al. (2019); log EI and its tails are
+those of Ament et al. (2023).
 """
 
 import math
@@ -30,7 +31,8 @@ _FAR, _SURE = 1e3, 30.0  # standard deviations
 def log_expected_improvement(mean: Array, deviation: Array, best: Array) -> Array:
     """log E[max(0, best - f)] for f normal; broadcasts.
 
-    E / deviation is phi(z) (1 + z Phi(z) / phi(z)), and Phi(z) / phi(z) a scaled complementary error function.
+    E / deviation is phi(z) (1 + z Phi(z) / phi(z)), and Phi(z) / phi(z) a scaled complementary
+    error function.
     """
     from scipy.special import erfcx
 
@@ -48,13 +50,19 @@ def log_expected_improvement(mean: Array, deviation: Array, best: Array) -> Arra
     if z.max() > _SURE:
         promise = np.where(z > _SURE, np.log(np.maximum(best - mean, _SURE * deviation)), promise)
     if z.min() < -_FAR:  # where h has lost its digits, it is 1 / z^2
-        tail = -0.5 * z**2 - 2 * np.log(np.maximum(-z, _FAR)) + np.log(deviation) - 0.5 * math.log(2 * math.pi)
+        tail = (
+            -0.5 * z**2
+            - 2 * np.log(np.maximum(-z, _FAR))
+            + np.log(deviation)
+            - 0.5 * math.log(2 * math.pi)
+        )
         promise = np.where(z < -_FAR, tail, promise)
     return promise
 
 
 class Outlook:
-    """Candidates as the model sees them, given a growing number of points whose values are yet unknown.
+    """Candidates as the model sees them, given a growing number of points whose values are yet
+    unknown.
 
     Args:
         model: the fitted model.
@@ -71,19 +79,24 @@ class Outlook:
         self._model, self._pool, self._normals = model, pool, normals
         n, k = len(model.seen), len(normals)
         self._phi = model.similarity.embed(pool)
-        # Rows are candidates, columns are L^-1 k(X, candidate), to which each point conditioned on adds one
+        # Rows are candidates, columns are L^-1 k(X, candidate), to which each point conditioned on
+        # adds one
         self._V = np.empty((len(pool), n + k))
         self._V[:, :n] = model.whitened(pool, self._phi)
         V = self._V[:, :n]
         self.mean: Array = V @ model.z
-        self.variance = np.maximum(model.similarity.variances(pool) - np.einsum("ij,ij->i", V, V), _LEAST)
+        self.variance = np.maximum(
+            model.similarity.variances(pool) - np.einsum("ij,ij->i", V, V), _LEAST
+        )
         self._shift = np.zeros((len(pool), normals.shape[1]))
         self.best = np.full(normals.shape[1], np.inf)
         self._taken: list[int] = []
         self._corner = np.zeros((k, k))  # of the factor that the added rows and columns make
 
     def condition(self, rows: Rows) -> None:
-        """Takes the values of the pool's points ``rows`` [b] as known in each future; ``best`` falls to the least."""
+        """Takes the values of the pool's points ``rows`` [b] as known in each future; ``best``
+        falls to the least.
+        """
         from scipy.linalg import solve_triangular
 
         n, k, b = len(self._model.seen), len(self._taken), len(rows)
@@ -103,8 +116,12 @@ class Outlook:
         self._taken += rows.tolist()
 
     def promise(self, rows: int) -> Array:
-        """log of the expected improvement over all futures of the pool's first candidates, [rows]."""
-        return _over_futures(self.mean[:rows, None] + self._shift[:rows], self.variance[:rows], self.best)
+        """log of the expected improvement over all futures of the pool's first candidates,
+        [rows].
+        """
+        return _over_futures(
+            self.mean[:rows, None] + self._shift[:rows], self.variance[:rows], self.best
+        )
 
     def promise_of(self, x: Features) -> Array:
         """The same of other points, [m]."""

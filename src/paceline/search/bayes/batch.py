@@ -1,8 +1,9 @@
 """One round of proposals from one pool of candidates.
 
-A batch mixes acquisitions, because one alone repeats its own mistakes: expected improvement for half of it, pure
-exploration where the model hopes (UCB-PE: Contal et al. (2013), with the constants of Song et al., "The Vizier Gaussian
-process bandit algorithm" (2024)), and expected improvement close to the best.
+A batch mixes acquisitions, because one alone repeats its own mistakes: expected improvement for
+half of it, pure exploration where the model hopes (UCB-PE: Contal et al. (2013), with the constants
+of Song et al., "The Vizier Gaussian process bandit algorithm" (2024)), and expected improvement
+close to the best.
 
 | symbol | meaning |
 | --- | --- |
@@ -66,7 +67,9 @@ class Round:
     rng: np.random.Generator
 
     def fill(self, answer: Answer, count: int, origin: str) -> None:
-        """Takes up to ``count`` proposals more; fewer only where the pool has no more that are new."""
+        """Takes up to ``count`` proposals more; fewer only where the pool has no more that are
+        new.
+        """
         mean = self.model.smoothed[: len(self.Z)]  # what an earlier study contributes comes after
         order = np.argsort(mean, kind="stable")
         U, local = self._candidates(order)
@@ -77,24 +80,47 @@ class Round:
         promise = outlook.promise(len(U)) + self.belief(Z)
         top = np.argsort(-promise, kind="stable")[: _STARTS // self._shrink]
         climbed, reached = polished(
-            self.coordinates, U[top], self._score(outlook), promise[top], self._is_new, _ROUNDS // self._shrink
+            self.coordinates,
+            U[top],
+            self._score(outlook),
+            promise[top],
+            self._is_new,
+            _ROUNDS // self._shrink,
         )
         climbed, reached = self._with_siblings(outlook, climbed, reached)
         if count == 1:
             rest = np.argsort(-promise, kind="stable")
-            rows, values = np.concatenate([climbed, U[rest]]), np.concatenate([reached, promise[rest]])
+            rows, values = (
+                np.concatenate([climbed, U[rest]]),
+                np.concatenate([reached, promise[rest]]),
+            )
             self._take_best(answer, self.coordinates.settle(rows), values, origin)
             return
-        around = perturbed(self.coordinates, np.repeat(climbed, 16, axis=0), self.rng, np.full(16 * len(climbed), 0.05))
+        around = perturbed(
+            self.coordinates,
+            np.repeat(climbed, 16, axis=0),
+            self.rng,
+            np.full(16 * len(climbed), 0.05),
+        )
         U = np.concatenate([U, climbed, around])
         local = np.concatenate([local, np.ones(len(climbed) + len(around), dtype=bool)])
         Z = self.coordinates.settle(U)
         keep = self._is_new(Z)
         tau = mean[np.argmin(mean - 1.8 * np.sqrt(self.model.doubt[: len(mean)]))]
-        self._greedy(answer, count, origin, Z[keep], local[keep], self._outlook(Z[keep], order, count), float(tau))
+        self._greedy(
+            answer,
+            count,
+            origin,
+            Z[keep],
+            local[keep],
+            self._outlook(Z[keep], order, count),
+            float(tau),
+        )
 
     def _with_siblings(self, outlook: Outlook, U: Array, values: Array) -> tuple[Array, Array]:
-        """Where costs differ: also the neighbours of the best, of which one may be as good and cheaper."""
+        """Where costs differ: also the neighbours of the best, of which one may be as good and
+        cheaper.
+        """
         if self.cost is None:
             return U, values
         beside = neighbours(self.coordinates, U[[np.argmax(values)]], np.array([0.05]))[0]
@@ -117,7 +143,9 @@ class Round:
         U = np.where(np.isnan(self.Z[near]), rng.random((len(near), self.Z.shape[1])), self.Z[near])
         scale = 0.3 * np.exp2(-(np.arange(len(near)) % 6).astype(np.float64))
         U = np.concatenate([wide, perturbed(self.coordinates, U, rng, scale)])
-        local = np.concatenate([np.zeros(len(wide), dtype=bool), np.isin(near, tops[:3]) & (scale < 0.1)])
+        local = np.concatenate(
+            [np.zeros(len(wide), dtype=bool), np.isin(near, tops[:3]) & (scale < 0.1)]
+        )
         keep = self._is_new(self.coordinates.settle(U))
         return U[keep], local[keep]
 
@@ -132,11 +160,15 @@ class Round:
         return new
 
     def _outlook(self, Z: Array, order: npt.NDArray[np.intp], picks: int) -> Outlook:
-        """Conditioned on what may be the best so far and on what is under way, which follow the candidates."""
+        """Conditioned on what may be the best so far and on what is under way, which follow the
+        candidates.
+        """
         best = order[:_BASELINE]
         points = np.concatenate([Z, self.Z[best], self.pending])
         extra = len(points) - len(Z)
-        outlook = Outlook(self.model, self.kernel.features(points), _normals(self.rng, extra + picks, _FUTURES))
+        outlook = Outlook(
+            self.model, self.kernel.features(points), _normals(self.rng, extra + picks, _FUTURES)
+        )
         outlook.condition(np.arange(len(Z), len(points)))
         return outlook
 
@@ -144,7 +176,9 @@ class Round:
         return lambda Z: outlook.promise_of(self.kernel.features(Z)) + self.belief(Z)
 
     def _take_best(self, answer: Answer, Z: Array, values: Array, origin: str) -> int | None:
-        """Takes the first new candidate by value, the first of a short list by value for money; answers its row."""
+        """Takes the first new candidate by value, the first of a short list by value for money;
+        answers its row.
+        """
         ranked = np.argsort(-values, kind="stable")
         order: list[int] = ranked[np.isfinite(values[ranked])].tolist()
         if self.cost is not None:
@@ -155,14 +189,20 @@ class Round:
         return None
 
     def _by_worth(self, cost: Cost, Z: Array, values: Array, order: list[int]) -> list[int]:
-        """A short list of candidates by value for money; of those that are affordable, wherever there is one."""
+        """A short list of candidates by value for money; of those that are affordable, wherever
+        there is one.
+        """
 
         def price(row: int) -> float:
             return cost(self.coordinates.config(Z[row]))
 
-        # One of each kind: the best alone would fill the list with its like, which all cost the same. An end of a range
-        # is a kind of its own: a dropout rate of 0 is a layer less, and another program than one of 0.02
-        rounded = np.where(Z[order] == 0.0, -0.5, np.where(Z[order] == 1.0, 1.5, np.round(Z[order], 1)))
+        # One of each kind: the best alone would fill the list with its like, which all cost the
+        # same. An end of a range
+        # is a kind of its own: a dropout rate of 0 is a layer less, and another program than one of
+        # 0.02
+        rounded = np.where(
+            Z[order] == 0.0, -0.5, np.where(Z[order] == 1.0, 1.5, np.round(Z[order], 1))
+        )
         kinds = np.unique(_digest(rounded), return_index=True)[1]
         head = [order[at] for at in np.sort(kinds)[:_SHORTLIST].tolist()]
         prices = np.array([price(row) for row in head])
@@ -172,7 +212,14 @@ class Round:
         return [head[at] for at in np.argsort(-worth, kind="stable")]
 
     def _greedy(
-        self, answer: Answer, count: int, origin: str, Z: Array, local: Mask, outlook: Outlook, tau: float
+        self,
+        answer: Answer,
+        count: int,
+        origin: str,
+        Z: Array,
+        local: Mask,
+        outlook: Outlook,
+        tau: float,
     ) -> None:
         """Takes one candidate after another, each knowing of those before."""
         m = len(Z)

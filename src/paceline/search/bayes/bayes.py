@@ -42,16 +42,19 @@ _DISTRUST = (
 @register
 @dataclass(frozen=True, slots=True)
 class Bayes(Strategy):
-    """The default configuration and a few scrambled Sobol points, then what a Gaussian process proposes.
+    """The default configuration and a few scrambled Sobol points, then what a Gaussian process
+    proposes.
 
     Attributes:
         seed: of all random numbers, from 0.
         prior: what the user believes, by name of the hyperparameter; the evidence overrules it.
-        source: trials of an earlier study on a similar task, as configuration and loss (less is better).
+        source: trials of an earlier study on a similar task, as configuration and loss (less is
+            better).
         draw: number of the next round.
         point: number of the next Sobol point.
         started: whether the default configuration has had its turn.
-        theta: the model's parameters as last fitted, for a space of fingerprint ``space``; () before.
+        theta: the model's parameters as last fitted, for a space of fingerprint ``space``; ()
+            before.
         fitted: n at that time.
         remark: what is to be said about the state of the search; empty where all is well.
 
@@ -75,8 +78,10 @@ class Bayes(Strategy):
     def __post_init__(self) -> None:
         seed = check_seed(self.seed)
         for name, value in (
-            ("seed", seed), ("prior", check_prior(self.prior)), ("source", check_source(self.source)),
-        ):  # fmt: skip
+            ("seed", seed),
+            ("prior", check_prior(self.prior)),
+            ("source", check_source(self.source)),
+        ):
             object.__setattr__(self, name, value)
 
     @property
@@ -98,14 +103,17 @@ class Bayes(Strategy):
         """Makes sure that prior and source are about hyperparameters of this space."""
         for name, belief in self.prior:
             if name not in space:
-                raise InvalidInput(f"prior is about {name!r}", expected=f"one of {', '.join(space.names)}")
+                raise InvalidInput(
+                    f"prior is about {name!r}", expected=f"one of {', '.join(space.names)}"
+                )
             variants = space.variants(name)
             if not any(map(belief.is_about, variants)):
                 belief.log_density(variants[0], np.array([0.0]))  # says which value is not legal
         if self.source and not usable(space, self.source)[0]:
             theirs = sorted({name for config, _ in self.source for name in config})
             raise InvalidInput(
-                f"the earlier study is about {', '.join(theirs)}", expected=f"one that shares {', '.join(space.names)}"
+                f"the earlier study is about {', '.join(theirs)}",
+                expected=f"one that shares {', '.join(space.names)}",
             )
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
@@ -115,11 +123,18 @@ class Bayes(Strategy):
             return self, ()
         kernel = Kernel(coordinates(space))
         evidence = (
-            gather(history.trials, history.objective, max(10, kernel.num_lengths + 2)) if history.trials else None
+            gather(history.trials, history.objective, max(10, kernel.num_lengths + 2))
+            if history.trials
+            else None
         )
         # trials under way count: the first ones are spread out whether or not they have ended
         known = 0 if evidence is None else len(evidence) + len(evidence.pending)
-        if evidence is None or known < _FIRST or evidence.num_finite < _FEWEST or not kernel.num_lengths:
+        if (
+            evidence is None
+            or known < _FIRST
+            or evidence.num_finite < _FEWEST
+            or not kernel.num_lengths
+        ):
             return self._first(answer, count), tuple(answer.proposals)
         with one_thread():
             after = self._modelled(answer, kernel, evidence, count)
@@ -131,7 +146,12 @@ class Bayes(Strategy):
         places = coordinates(space)
         Z = places.rows(evidence.configs)
         rows = spread_out(Z, evidence.y, MOST)
-        Z, seen = Z[rows], Observations(kernel.features(Z[rows]), evidence.y[rows], evidence.v[rows], evidence.w[rows])
+        Z, seen = (
+            Z[rows],
+            Observations(
+                kernel.features(Z[rows]), evidence.y[rows], evidence.v[rows], evidence.w[rows]
+            ),
+        )
         seen = self._joined(space, kernel, Z, seen)
         after, model = self._fitted(space, kernel, seen, len(evidence), Z)
         num_sobol = (count + self.draw % 2) // 2 if after.remark else count // 8
@@ -144,8 +164,12 @@ class Bayes(Strategy):
             one.fill(answer, count - len(answer), self.name)
         return after
 
-    def _fitted(self, space: Space, kernel: Kernel, seen: Observations, n: int, Z: Array) -> tuple[Self, Surrogate]:
-        """The model, its parameters fitted again where n has grown by a tenth; and the strategy that remembers them."""
+    def _fitted(
+        self, space: Space, kernel: Kernel, seen: Observations, n: int, Z: Array
+    ) -> tuple[Self, Surrogate]:
+        """The model, its parameters fitted again where n has grown by a tenth; and the strategy
+        that remembers them.
+        """
         known = self.space == space.fingerprint and len(self.theta) == kernel.num_parameters + 1
         if known and n <= _GROWTH * self.fitted:
             return self, Surrogate.of(kernel, seen, np.array(self.theta))
@@ -154,7 +178,9 @@ class Bayes(Strategy):
         theta = surrogate.fit(kernel, seen[spread_out(Z, seen.y, MOST_FITTED)], starts)
         model = Surrogate.of(kernel, seen, theta)
         remark = _DISTRUST if n >= JUDGED and not model.predicts() else ""
-        after = replace(self, theta=tuple(theta.tolist()), space=space.fingerprint, fitted=n, remark=remark)
+        after = replace(
+            self, theta=tuple(theta.tolist()), space=space.fingerprint, fitted=n, remark=remark
+        )
         return after, model
 
     def _joined(self, space: Space, kernel: Kernel, Z: Array, seen: Observations) -> Observations:
@@ -168,7 +194,9 @@ class Bayes(Strategy):
         return lambda Z: weight(n) * log_belief(self.prior, space, Z)
 
     def _first(self, answer: Answer, count: int) -> Self:
-        """Takes the default, the best of the earlier study, what the user believes in, and Sobol points."""
+        """Takes the default, the best of the earlier study, what the user believes in, and Sobol
+        points.
+        """
         after = self
         if not self.started:
             after = after._filled(answer, 1)
@@ -186,7 +214,9 @@ class Bayes(Strategy):
         rng = stream(self.seed, _STREAM + self.draw)
         places = coordinates(answer.space)
         Z = places.settle(rng.random((32 * max(1, count), len(places.axes))))
-        order = np.argsort(-log_belief(self.prior, answer.space, Z) - rng.gumbel(size=len(Z)), kind="stable")
+        order = np.argsort(
+            -log_belief(self.prior, answer.space, Z) - rng.gumbel(size=len(Z)), kind="stable"
+        )
         until = len(answer) + count
         for row in order.tolist():
             if len(answer) < until:
@@ -203,11 +233,15 @@ class Bayes(Strategy):
         return after
 
     def _reusing(self, answer: Answer, count: int) -> Self:
-        """Takes, of the next Sobol points, those whose program is compiled in any case, until there are ``count``."""
+        """Takes, of the next Sobol points, those whose program is compiled in any case, until there
+        are ``count``.
+        """
         program = answer.history.program
         if program is None or len(answer) >= count:
             return self
-        asked = [trial.config for trial in answer.history.trials] + [one.config for one in answer.proposals]
+        asked = [trial.config for trial in answer.history.trials] + [
+            one.config for one in answer.proposals
+        ]
         known = {program(config) for config in asked}
         after, proposals = self._sobol(answer, _AHEAD)
         wanted = count - len(answer)
@@ -221,8 +255,12 @@ class Bayes(Strategy):
     def _sobol(self, answer: Answer, count: int) -> tuple[Self, tuple[Proposal, ...]]:
         """The next Sobol points that are new."""
         taken = {proposal.key for proposal in answer.proposals}
-        history = replace(answer.history, seen=answer.history.seen | taken if taken else answer.history.seen)
-        sobol, proposals = Sobol(self.seed, self.point, self.started).ask(answer.space, history, count)
+        history = replace(
+            answer.history, seen=answer.history.seen | taken if taken else answer.history.seen
+        )
+        sobol, proposals = Sobol(self.seed, self.point, self.started).ask(
+            answer.space, history, count
+        )
         return replace(self, point=sobol.point, started=sobol.started), proposals
 
     def size(self, space: Space) -> int | None:

@@ -1,7 +1,8 @@
 """What is believed about a hyperparameter before any trial; the evidence overrules it.
 
-The acquisition is multiplied by belief^(10 / n) after n trials: Hvarfner, Stoll, Souza, Lindauer, Hutter, Nardi, "piBO:
-augmenting acquisition functions with user beliefs for Bayesian optimization" (2022), with their beta of 10.
+The acquisition is multiplied by belief^(10 / n) after n trials: Hvarfner, Stoll, Souza, Lindauer,
+Hutter, Nardi, "piBO: augmenting acquisition functions with user beliefs for Bayesian optimization"
+(2022), with their beta of 10.
 
 | symbol | meaning |
 | --- | --- |
@@ -29,7 +30,8 @@ _AT_END = 0.05  # of the density in the middle of a range, at its ends
 class Normal:
     """Belief that good values lie around one.
 
-    ``Normal(1e-3, 0.2)`` for ``Float("rate", 1e-5, 1e-1, sampling="log")``: within 0.8 decades of 0.001, probably.
+    ``Normal(1e-3, 0.2)`` for ``Float("rate", 1e-5, 1e-1, sampling="log")``: within 0.8 decades of
+    0.001, probably.
 
     Attributes:
         mean: the value believed to be best.
@@ -44,7 +46,9 @@ class Normal:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.sd) and self.sd > 0):
-            raise InvalidInput(f"sd is {self.sd}", expected="a number above 0: a share of the range, such as 0.2")
+            raise InvalidInput(
+                f"sd is {self.sd}", expected="a number above 0: a share of the range, such as 0.2"
+            )
 
     def is_about(self, h: Hyperparameter) -> bool:
         """Whether the hyperparameter can take the value."""
@@ -67,7 +71,8 @@ class Weights:
     ``Weights({"relu": 3, "gelu": 3, "tanh": 1})``
 
     Attributes:
-        weights: pairs of a value and how likely it is believed to be the best, relative to the others.
+        weights: pairs of a value and how likely it is believed to be the best, relative to the
+            others.
 
     Raises:
         InvalidInput: a weight below 0 or not finite, or none above 0.
@@ -76,9 +81,17 @@ class Weights:
     weights: tuple[tuple[Value, float], ...]
 
     def __init__(self, weights: Mapping[Value, float] | tuple[tuple[Value, float], ...]) -> None:
-        pairs = tuple(weights.items()) if isinstance(weights, Mapping) else tuple((v, w) for v, w in weights)
-        if not all(math.isfinite(w) and w >= 0 for _, w in pairs) or not any(w > 0 for _, w in pairs):
-            raise InvalidInput(f"weights are {dict(pairs)}", expected="numbers of at least 0, and one above 0")
+        pairs = (
+            tuple(weights.items())
+            if isinstance(weights, Mapping)
+            else tuple((v, w) for v, w in weights)
+        )
+        if not all(math.isfinite(w) and w >= 0 for _, w in pairs) or not any(
+            w > 0 for _, w in pairs
+        ):
+            raise InvalidInput(
+                f"weights are {dict(pairs)}", expected="numbers of at least 0, and one above 0"
+            )
         object.__setattr__(self, "weights", pairs)
 
     def is_about(self, h: Hyperparameter) -> bool:
@@ -90,7 +103,10 @@ class Weights:
         given = {typed(h.legal(value)): weight for value, weight in self.weights}
         most, rest = max(given.values()), min(given.values())
         values = np.unique(u)
-        density = [math.log(max(given.get(typed(h.from_unit(at)), rest) / most, _LEAST)) for at in values.tolist()]
+        density = [
+            math.log(max(given.get(typed(h.from_unit(at)), rest) / most, _LEAST))
+            for at in values.tolist()
+        ]
         found: Array = np.array(density)[np.searchsorted(values, u)]
         return found
 
@@ -114,7 +130,9 @@ def check_prior(prior: Mapping[str, Belief] | Prior) -> Prior:
         if not isinstance(belief, Normal | Weights):
             fix = "For example prior={'learning_rate': Normal(1e-3)}."
             raise InvalidInput(
-                f"prior of {name!r} is {belief!r}", expected="Normal(mean, sd) or Weights({...})", fix=fix
+                f"prior of {name!r} is {belief!r}",
+                expected="Normal(mean, sd) or Weights({...})",
+                fix=fix,
             )
     return pairs
 
@@ -127,12 +145,16 @@ def from_json(state: Mapping[str, Any]) -> Belief:
 
 
 def log_belief(prior: Prior, space: Space, Z: Array) -> Array:
-    """log density at settled coordinates [m, d], up to a constant; what is inactive or unknown is passed over.
+    """log density at settled coordinates [m, d], up to a constant; what is inactive or unknown is
+    passed over.
 
-    Of continuous numbers about which the prior says nothing it is believed that good values lie within their range.
+    Of continuous numbers about which the prior says nothing it is believed that good values lie
+    within their range.
     """
     given = {name for name, _ in prior}
-    total = _log_within(Z[:, [at for at, h in enumerate(space) if h.num_values is None and h.name not in given]])
+    total = _log_within(
+        Z[:, [at for at, h in enumerate(space) if h.num_values is None and h.name not in given]]
+    )
     for name, belief in prior:
         for at, h in enumerate(space):
             if h.name == name and belief.is_about(h):
@@ -142,9 +164,11 @@ def log_belief(prior: Prior, space: Space, Z: Array) -> Array:
 
 
 def _log_within(U: Array) -> Array:
-    """log density of what a range itself says, summed over columns: whoever gave it means good values to lie within.
+    """log density of what a range itself says, summed over columns: whoever gave it means good
+    values to lie within.
 
-    Beta(2, 2). A Gaussian process knows least about the corners of a space, and would look at many of them first.
+    Beta(2, 2). A Gaussian process knows least about the corners of a space, and would look at many
+    of them first.
     """
     density = np.where(np.isnan(U), 1.0, np.maximum(4 * U * (1 - U), _AT_END))
     total: Array = np.log(density).sum(axis=1)

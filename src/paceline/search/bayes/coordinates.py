@@ -49,7 +49,12 @@ class Axis:
         if count is None or count > _MOST_LEVELS:
             return cls(None, None, False, bool(h.conditions))
         levels = np.array([h.to_unit(h.value_at(index)) for index in range(count)])
-        return cls(levels, 0.5 * (levels[1:] + levels[:-1]), not h.is_ordered and count > 1, bool(h.conditions))
+        return cls(
+            levels,
+            0.5 * (levels[1:] + levels[:-1]),
+            not h.is_ordered and count > 1,
+            bool(h.conditions),
+        )
 
     @property
     def num_levels(self) -> int:
@@ -63,7 +68,9 @@ class Axis:
 
     def index(self, u: Array) -> npt.NDArray[np.intp]:
         """Indices of the cells in which coordinates lie; of a discrete one only."""
-        return np.searchsorted(self.edges if self.edges is not None else np.empty(0), u, side="right")
+        return np.searchsorted(
+            self.edges if self.edges is not None else np.empty(0), u, side="right"
+        )
 
     def rounded(self, u: Array) -> Array:
         """Coordinates moved to the middle of their cells; those of a continuous one as they are."""
@@ -85,11 +92,16 @@ class Coordinates:
         for at, h in enumerate(space):
             places.setdefault(h.name, []).append(at)
         self._rules = {
-            at: [[(parent, self._admitted(parent, c)) for parent in places[c.parent]] for c in h.conditions]
+            at: [
+                [(parent, self._admitted(parent, c)) for parent in places[c.parent]]
+                for c in h.conditions
+            ]
             for at, h in enumerate(space)
             if h.conditions
         }
-        self._known: dict[int, tuple[Configuration, Array]] = {}  # by identity; each entry keeps its own alive
+        self._known: dict[
+            int, tuple[Configuration, Array]
+        ] = {}  # by identity; each entry keeps its own alive
 
     def _admitted(self, at: int, condition: Condition) -> Array:
         """Coordinates of those values of the parent at a place with which a condition holds."""
@@ -106,11 +118,15 @@ class Coordinates:
         """Coordinates of every configuration, where they are few; else None."""
         size = self.space.size()
         return (
-            np.array([self.space.encode(c) for c in self.space.grid()]) if size is not None and size <= _FEW else None
+            np.array([self.space.encode(c) for c in self.space.grid()])
+            if size is not None and size <= _FEW
+            else None
         )
 
     def rows(self, configs: Iterable[Configuration]) -> Array:
-        """Coordinates Z of configurations, shape [m, d]; those of an object seen before are remembered."""
+        """Coordinates Z of configurations, shape [m, d]; those of an object seen before are
+        remembered.
+        """
         rows = [self._row(config) for config in configs]
         return np.array(rows).reshape(len(rows), len(self.axes))
 

@@ -1,14 +1,16 @@
 """What the trials say: one number with its uncertainty for each configuration tried.
 
-Trials that were stopped early, paused or are still running say less than those that were trained in full. All are
-brought to one epoch count E, the highest that enough trials reached. A trial that reached only r < E counts as what the
-trials that went on from r to E make of it: a regression of the warped loss at E on the warped loss at r, whose residual
-variance comes on top of the noise. (Independent models for each rung, related by their common trials, did best in
-Salinas et al., "Syne Tune" (2022), as "gp-independent"; this is the same with one model and scalar relations.)
+Trials that were stopped early, paused or are still running say less than those that were trained in
+full. All are brought to one epoch count E, the highest that enough trials reached. A trial that
+reached only r < E counts as what the trials that went on from r to E make of it: a regression of
+the warped loss at E on the warped loss at r, whose residual variance comes on top of the noise.
+(Independent models for each rung, related by their common trials, did best in Salinas et al., "Syne
+Tune" (2022), as "gp-independent"; this is the same with one model and scalar relations.)
 
-Where trials were trained several times, how their scores differ is known noise: what the model infers is only the rest,
-such as the noise of a split that all share. Few trainings measure a variance badly, so each is drawn towards the pooled
-one, which also holds for trials that were trained once: Smyth, "Linear models and empirical Bayes methods" (2004).
+Where trials were trained several times, how their scores differ is known noise: what the model
+infers is only the rest, such as the noise of a split that all share. Few trainings measure a
+variance badly, so each is drawn towards the pooled one, which also holds for trials that were
+trained once: Smyth, "Linear models and empirical Bayes methods" (2004).
 
 | symbol | meaning |
 | --- | --- |
@@ -100,7 +102,9 @@ class _Curve:
         return cls(losses, last, len(trial.scores), error * math.sqrt(len(trial.scores)))
 
     def at(self, epoch: int) -> float:
-        """The loss after an epoch, or at the last measured one before it; NaN where there is none."""
+        """The loss after an epoch, or at the last measured one before it; NaN where there is
+        none.
+        """
         found = self.losses.get(epoch)
         if found is None:
             found = self.losses[max((e for e in self.losses if e <= epoch), default=self.reach)]
@@ -127,7 +131,9 @@ class _Reading:
 
 
 class _Memory:
-    """The last readings, by identity of the trial, which each keeps alive: most are the same at the next ask."""
+    """The last readings, by identity of the trial, which each keeps alive: most are the same at the
+    next ask.
+    """
 
     def __init__(self) -> None:
         self._last: tuple[Objective | None, dict[int, _Reading]] = None, {}
@@ -153,7 +159,9 @@ def gather(trials: Sequence[Trial], objective: Objective | None, enough: int) ->
     readings = _memory.readings(trials, objective) if objective is not None else []
     known = [reading for reading in readings if reading.curve is not None]
     pending = tuple(
-        reading.trial.config for reading in readings if reading.curve is None and not reading.trial.state.is_final
+        reading.trial.config
+        for reading in readings
+        if reading.curve is None and not reading.trial.state.is_final
     )
     curves = [reading.curve for reading in known if reading.curve is not None]
     finite = [curve for curve in curves if curve.losses]
@@ -193,11 +201,15 @@ def _compared(curves: Sequence[_Curve], enough: int) -> tuple[Array, Array]:
 def _related(a: Array, b: Array, new: Array) -> tuple[Array, float]:
     """b predicted from a for new trials, and the variance of what remains."""
     mean_a, mean_b, k = a.mean(), b.mean(), len(a)
-    slope = max(0.0, ((a - mean_a) @ (b - mean_b) + _STRENGTH) / ((a - mean_a) @ (a - mean_a) + _STRENGTH))
+    slope = max(
+        0.0, ((a - mean_a) @ (b - mean_b) + _STRENGTH) / ((a - mean_a) @ (a - mean_a) + _STRENGTH)
+    )
     rest = b - mean_b - slope * (a - mean_a)
     variance = (rest @ rest + _STRENGTH * _UNSURE) / (k + _STRENGTH)
     reach = b.max() - b.min() + 1.0
-    return np.clip(mean_b + slope * (new - mean_a), b.min() - 0.5 * reach, b.max() + 0.5 * reach), float(variance)
+    return np.clip(
+        mean_b + slope * (new - mean_a), b.min() - 0.5 * reach, b.max() + 0.5 * reach
+    ), float(variance)
 
 
 def _measured(warp: Warp, losses: Array, curves: Sequence[_Curve]) -> Array:
@@ -213,7 +225,11 @@ def _measured(warp: Warp, losses: Array, curves: Sequence[_Curve]) -> Array:
 
 
 def _averaged(
-    readings: Sequence[_Reading], values: Array, variances: Array, pending: tuple[Configuration, ...], finite: int
+    readings: Sequence[_Reading],
+    values: Array,
+    variances: Array,
+    pending: tuple[Configuration, ...],
+    finite: int,
 ) -> Evidence:
     """Replicates as one observation with less noise; all centred and scaled."""
     groups: dict[str, int] = {}

@@ -1,5 +1,5 @@
-"""How alike two configurations are: a Matern-5/2 kernel over an embedding in which every kind of hyperparameter is a
-distance.
+"""How alike two configurations are: a Matern-5/2 kernel over an embedding in which every kind of
+hyperparameter is a distance.
 
     r2(x, x') = sum of   (u - u')^2 / l^2                          numbers, at the middle of their cells
                          [c != c'] / l^2                           categories (Hamming); inactive is one of them
@@ -8,10 +8,10 @@ distance.
 
     k(x, x') = s^2 (1 + sqrt5 r + 5/3 r^2) exp(-sqrt5 r)  +  a^2 (number of categories in common)
 
-Each term of r2 is a squared Euclidean distance between points Phi, so that all of r2 is one matrix product and the
-gradient of the likelihood with respect to Phi is another. The arc kernel is that of Swersky, Duvenaud, Snoek, Hutter,
-Osborne, "Raiders of the lost architecture" (2014); rounding inside the kernel is Garrido-Merchan and Hernandez-Lobato
-(2020).
+Each term of r2 is a squared Euclidean distance between points Phi, so that all of r2 is one matrix
+product and the gradient of the likelihood with respect to Phi is another. The arc kernel is that of
+Swersky, Duvenaud, Snoek, Hutter, Osborne, "Raiders of the lost architecture" (2014); rounding
+inside the kernel is Garrido-Merchan and Hernandez-Lobato (2020).
 
 | symbol | meaning |
 | --- | --- |
@@ -59,15 +59,18 @@ class Features:
 
     def joined(self, other: "Features") -> "Features":
         """These, then the others."""
-        pairs = ((getattr(self, name), getattr(other, name)) for name in ("plain", "arcs", "active", "additive"))
+        pairs = (
+            (getattr(self, name), getattr(other, name))
+            for name in ("plain", "arcs", "active", "additive")
+        )
         return Features(*(np.concatenate(pair) for pair in pairs))
 
 
 class Kernel:
     """The kernel over one space.
 
-    Its parameters are a vector theta: log l of each axis that varies, logit rho of each conditional number, log s^2,
-    log a^2.
+    Its parameters are a vector theta: log l of each axis that varies, logit rho of each conditional
+    number, log s^2, log a^2.
 
     Args:
         coordinates: of the space.
@@ -77,14 +80,22 @@ class Kernel:
         self._axes = [(at, axis) for at, axis in enumerate(coordinates.axes) if axis.varies]
         self.num_lengths = len(self._axes)
         self._arcs = [
-            group for group, (_, axis) in enumerate(self._axes) if axis.is_conditional and not axis.is_category
+            group
+            for group, (_, axis) in enumerate(self._axes)
+            if axis.is_conditional and not axis.is_category
         ]
         self._categories = [group for group, (_, axis) in enumerate(self._axes) if axis.is_category]
-        numbers = [group for group in range(self.num_lengths) if group not in {*self._arcs, *self._categories}]
+        numbers = [
+            group
+            for group in range(self.num_lengths)
+            if group not in {*self._arcs, *self._categories}
+        ]
         places = np.array([at for at, _ in self._axes], dtype=np.intp)
         self._number_columns, self._arc_columns = places[numbers], places[self._arcs]
         onehot = [[group] * self._num_categories(group) for group in self._categories]
-        self._groups = np.array([*numbers, *(group for groups in onehot for group in groups)], dtype=np.intp)
+        self._groups = np.array(
+            [*numbers, *(group for groups in onehot for group in groups)], dtype=np.intp
+        )
         self.num_arcs = len(self._arcs)
         self.num_parameters = self.num_lengths + self.num_arcs + 2
 
@@ -147,9 +158,13 @@ class Similarity:
     def embed(self, x: Features) -> Array:
         """Phi, shape [m, p]."""
         angle, radius = np.pi * self.rho * x.arcs, x.active / self.lengths[self.kernel.arcs]
-        return np.concatenate([x.plain * self._scale, radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        return np.concatenate(
+            [x.plain * self._scale, radius * np.cos(angle), radius * np.sin(angle)], axis=1
+        )
 
-    def between(self, x: Features, y: Features, phi_x: Array | None = None, phi_y: Array | None = None) -> Array:
+    def between(
+        self, x: Features, y: Features, phi_x: Array | None = None, phi_y: Array | None = None
+    ) -> Array:
         """Covariances, shape [len(x), len(y)]."""
         a = self.embed(x) if phi_x is None else phi_x
         b = self.embed(y) if phi_y is None else phi_y
@@ -160,7 +175,9 @@ class Similarity:
 
     def variances(self, x: Features) -> Array:
         """Variance of each configuration, shape [m]."""
-        variances: Array = self.joint + self.additive * np.einsum("ij,ij->i", x.additive, x.additive)
+        variances: Array = self.joint + self.additive * np.einsum(
+            "ij,ij->i", x.additive, x.additive
+        )
         return variances
 
     def gradient(self, x: Features, phi: Array, A: Array, slope: Array) -> Array:
@@ -189,7 +206,9 @@ def root_distances(a: Array, b: Array) -> Array:
 def _factors(a: Array, b: Array) -> tuple[Array, Array]:
     """Two matrices whose product is 5 (|a|^2 - 2 a b + |b|^2)."""
     left = np.concatenate([a, np.einsum("ij,ij->i", a, a)[:, None], np.ones((len(a), 1))], axis=1)
-    right = np.concatenate([-2 * b, np.ones((len(b), 1)), np.einsum("ij,ij->i", b, b)[:, None]], axis=1)
+    right = np.concatenate(
+        [-2 * b, np.ones((len(b), 1)), np.einsum("ij,ij->i", b, b)[:, None]], axis=1
+    )
     return left, 5 * right.T
 
 
@@ -212,7 +231,9 @@ def matern(t: Array, variance: float) -> Array:
 
 
 def _joint(a: Array, b: Array, variance: float) -> Array:
-    """`matern` between the rows of [m, p] and [n, p], some rows after the others: all steps stay in the cache."""
+    """`matern` between the rows of [m, p] and [n, p], some rows after the others: all steps stay in
+    the cache.
+    """
     left, right = _factors(a, b)
     K = np.empty((len(a), len(b)))
     step = max(1, _BLOCK // max(1, len(b)))

@@ -16,7 +16,8 @@ _STEPS = np.array([-1.0, -0.4, -0.1, 0.1, 0.4, 1.0])
 
 
 def perturbed(coordinates: Coordinates, U: Array, rng: np.random.Generator, scale: Array) -> Array:
-    """Each row with one to all of its coordinates moved: numbers by normal steps, categories to any other value.
+    """Each row with one to all of its coordinates moved: numbers by normal steps, categories to any
+    other value.
 
     Args:
         coordinates: of the space.
@@ -37,7 +38,9 @@ def perturbed(coordinates: Coordinates, U: Array, rng: np.random.Generator, scal
 
 
 def _stepped(axis: Axis, u: Array, step: Array, side: Array) -> Array:
-    """Numbers after a step, of one value at least, and reflected at the ends; ``side`` in [0, 1) turns small ones."""
+    """Numbers after a step, of one value at least, and reflected at the ends; ``side`` in [0, 1)
+    turns small ones.
+    """
     if axis.levels is not None:
         least = 1.0 / len(axis.levels)
         step = np.where(np.abs(step) < least, np.where(side < 0.5, -least, least), step)
@@ -47,7 +50,8 @@ def _stepped(axis: Axis, u: Array, step: Array, side: Array) -> Array:
 
 
 def neighbours(coordinates: Coordinates, U: Array, step: Array) -> Array:
-    """The points that differ in one coordinate: all values of a short axis, a step either way on a long one.
+    """The points that differ in one coordinate: all values of a short axis, a step either way on a
+    long one.
 
     Args:
         coordinates: of the space, in which something varies.
@@ -81,7 +85,8 @@ def polished(
     is_new: Callable[[Array], Mask],
     rounds: int,
 ) -> tuple[Array, Array]:
-    """Climbs from each row to its best neighbour until none is better; steps shrink where nothing is.
+    """Climbs from each row to its best neighbour until none is better; steps shrink where nothing
+    is.
 
     Args:
         coordinates: of the space.
@@ -104,7 +109,9 @@ def polished(
         points = neighbours(coordinates, U[climbing], step[climbing])
         Z = coordinates.settle(points.reshape(-1, U.shape[1]))
         values = np.where(is_new(Z), score(Z), -np.inf).reshape(points.shape[:2])
-        for i, top, own, there in zip(climbing, np.argmax(values, axis=1), values, points, strict=True):
+        for i, top, own, there in zip(
+            climbing, np.argmax(values, axis=1), values, points, strict=True
+        ):
             if own[top] > best[i] + 1e-9:
                 U[i], best[i] = there[top], own[top]
             elif discrete or step[i] < 2e-3:

@@ -1,8 +1,9 @@
 """An earlier study on a similar task: its trials as shifted, scaled and down-weighted data.
 
-How far it is to be believed is measured: a model of the source alone predicts the own trials, and rho is the rank
-correlation of the two. What the source says then counts as y = rho y_source with variance 1 - rho^2 beside the noise,
-which is what a correlated task says of this one. Below `_LEAST_RHO` it is left out.
+How far it is to be believed is measured: a model of the source alone predicts the own trials, and
+rho is the rank correlation of the two. What the source says then counts as y = rho y_source with
+variance 1 - rho^2 beside the noise, which is what a correlated task says of this one. Below
+`_LEAST_RHO` it is left out.
 
 | symbol | meaning |
 | --- | --- |
@@ -29,17 +30,25 @@ _ENOUGH, _BELIEVED, _LEAST_RHO, _MOST = 8, 0.5, 0.3, 100
 
 
 def usable(space: Space, source: Source) -> tuple[tuple[Configuration, ...], Array]:
-    """Those of its trials that this space can express, the best first and at most 100, with warped losses.
+    """Those of its trials that this space can express, the best first and at most 100, with warped
+    losses.
 
-    Values of hyperparameters that are not in the space are left out; those that it has and the source lacks are at
-    their defaults; a trial with a value that is not legal here is passed over.
+    Values of hyperparameters that are not in the space are left out; those that it has and the
+    source lacks are at their defaults; a trial with a value that is not legal here is passed over.
     """
     found: list[tuple[float, Configuration]] = []
     for config, loss in source:
         if not math.isfinite(loss) or not any(name in space for name in config):
             continue
         try:
-            found.append((loss, space.complete({name: value for name, value in config.items() if name in space})))
+            found.append(
+                (
+                    loss,
+                    space.complete(
+                        {name: value for name, value in config.items() if name in space}
+                    ),
+                )
+            )
         except InvalidInput:
             continue
     found.sort(key=lambda pair: pair[0])
@@ -48,7 +57,9 @@ def usable(space: Space, source: Source) -> tuple[tuple[Configuration, ...], Arr
     y = Warp.of(np.array([loss for loss, _ in found]))(np.array([loss for loss, _ in found]))
     # The best third as it is, the rest thinned evenly: bad regions need fewer points
     best = min(len(found), _MOST // 3)
-    spread = np.linspace(best, len(found) - 1, min(len(found) - best, _MOST - best)).astype(int).tolist()
+    spread = (
+        np.linspace(best, len(found) - 1, min(len(found) - best, _MOST - best)).astype(int).tolist()
+    )
     rows = [*range(best), *spread]
     return tuple(found[row][1] for row in rows), y[rows]
 
@@ -71,7 +82,9 @@ class Earlier:
             ones = np.ones(len(self.y))
             seen = Observations(kernel.features(self.Z), self.y, 0.0 * ones, ones)
             self._kernel = kernel
-            self._model = Surrogate.of(kernel, seen, surrogate.fit(kernel, seen, [surrogate.start(kernel)]))
+            self._model = Surrogate.of(
+                kernel, seen, surrogate.fit(kernel, seen, [surrogate.start(kernel)])
+            )
 
     def best(self, count: int) -> tuple[Configuration, ...]:
         """Its best configurations."""
@@ -104,7 +117,9 @@ class Earlier:
 
 
 @lru_cache(maxsize=2)
-def _cached(space: Space, source: tuple[tuple[tuple[tuple[str, object], ...], float], ...]) -> Earlier:
+def _cached(
+    space: Space, source: tuple[tuple[tuple[tuple[str, object], ...], float], ...]
+) -> Earlier:
     return Earlier(space, tuple((dict(config), loss) for config, loss in source))  # type: ignore[arg-type]
 
 
@@ -121,7 +136,13 @@ def check_source(source: Iterable[tuple[Configuration, float]] | Mapping[str, ob
     """
     pairs = []
     for entry in source:
-        if not isinstance(entry, tuple | list) or len(entry) != 2 or not isinstance(entry[0], Mapping):
-            raise InvalidInput(f"source holds {entry!r}", expected="pairs of a configuration and its loss")
+        if (
+            not isinstance(entry, tuple | list)
+            or len(entry) != 2
+            or not isinstance(entry[0], Mapping)
+        ):
+            raise InvalidInput(
+                f"source holds {entry!r}", expected="pairs of a configuration and its loss"
+            )
         pairs.append((dict(entry[0]), float(entry[1])))
     return tuple(pairs)

@@ -1,4 +1,6 @@
-"""Which observations a model keeps when there are too many: the best, the newest, and some from everywhere."""
+"""Which observations a model keeps when there are too many: the best, the newest, and some from
+everywhere.
+"""
 
 import numpy as np
 
@@ -7,7 +9,8 @@ from paceline.search.bayes.kernel import Rows
 
 
 def spread_out(Z: Array, y: Array, most: int) -> Rows:
-    """Rows of at most that many observations, ascending: 2/5 the best, 1/5 the newest, the others far apart.
+    """Rows of at most that many observations, ascending: 2/5 the best, 1/5 the newest, the others
+    far apart.
 
     Args:
         Z: settled coordinates, oldest first, [n, d].

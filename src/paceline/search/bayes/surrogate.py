@@ -8,9 +8,9 @@
 | theta | kernel parameters, then log of the noise variance |
 | D, L, z | variance of each observation's noise, [n]; Cholesky factor of K + D; L^-1 y |
 
-Rasmussen and Williams, "Gaussian processes for machine learning" (2006), algorithm 2.1 and equations 5.9, 5.10-5.12.
-The prior of the length scales is that of Hvarfner, Hellsten and Nardi, "Vanilla Bayesian optimization performs great in
-high dimensions" (2024).
+Rasmussen and Williams, "Gaussian processes for machine learning" (2006), algorithm 2.1 and
+equations 5.9, 5.10-5.12. The prior of the length scales is that of Hvarfner, Hellsten and Nardi,
+"Vanilla Bayesian optimization performs great in high dimensions" (2024).
 """
 
 import math
@@ -20,7 +20,15 @@ from functools import cached_property
 import numpy as np
 
 from paceline.search.bayes.coordinates import Array
-from paceline.search.bayes.kernel import Features, Kernel, Rows, Similarity, matern, matern_slope, root_distances
+from paceline.search.bayes.kernel import (
+    Features,
+    Kernel,
+    Rows,
+    Similarity,
+    matern,
+    matern_slope,
+    root_distances,
+)
 
 _LENGTH, _LENGTH_SD = 0.0, 1.0  # of log l, to which half of log d comes
 _JOINT_SD = 0.7  # of log s^2, around 0
@@ -72,18 +80,31 @@ def fit(kernel: Kernel, seen: Observations, starts: list[Array]) -> Array:
     from scipy.optimize import fmin_l_bfgs_b
 
     lowest = np.concatenate(
-        [np.full(kernel.num_lengths, math.log(0.02)), np.full(kernel.num_arcs, -4.0), [-4.0, -9.0, -12.0]]
+        [
+            np.full(kernel.num_lengths, math.log(0.02)),
+            np.full(kernel.num_arcs, -4.0),
+            [-4.0, -9.0, -12.0],
+        ]
     )
     highest = np.concatenate(
-        [np.full(kernel.num_lengths, math.log(200.0)), np.full(kernel.num_arcs, 4.0), [4.0, 4.0, 1.0]]
+        [
+            np.full(kernel.num_lengths, math.log(200.0)),
+            np.full(kernel.num_arcs, 4.0),
+            [4.0, 4.0, 1.0],
+        ]
     )
     bounds = [(float(low), float(high)) for low, high in zip(lowest, highest, strict=True)]
     best, least = starts[0], math.inf
     for theta in starts:
         x, reached, _ = fmin_l_bfgs_b(
-            energy, np.clip(theta, lowest, highest), args=(kernel, seen), bounds=bounds, maxiter=_STEPS, factr=1e10,
+            energy,
+            np.clip(theta, lowest, highest),
+            args=(kernel, seen),
+            bounds=bounds,
+            maxiter=_STEPS,
+            factr=1e10,
             pgtol=1e-3,
-        )  # fmt: skip
+        )
         if reached < least:
             best, least = x, float(reached)
     return best
@@ -116,7 +137,9 @@ def energy(theta: Array, kernel: Kernel, seen: Observations) -> tuple[float, Arr
 
 
 def factor(K: Array, jitter: float) -> tuple[Array, float]:
-    """Lower Cholesky factor of K + jitter, which is made more while that is not positive definite, and the jitter."""
+    """Lower Cholesky factor of K + jitter, which is made more while that is not positive definite,
+    and the jitter.
+    """
     from scipy.linalg import lapack
 
     diagonal = np.diagonal(K).copy()
@@ -142,7 +165,9 @@ class Surrogate:
 
     @classmethod
     def of(cls, kernel: Kernel, seen: Observations, theta: Array) -> "Surrogate":
-        """Conditions on the observations; a matrix that is not positive definite gets more and more jitter."""
+        """Conditions on the observations; a matrix that is not positive definite gets more and more
+        jitter.
+        """
         from scipy.linalg import solve_triangular
 
         similarity, noise = kernel.with_parameters(theta[:-1]), math.exp(theta[-1])
@@ -173,7 +198,9 @@ class Surrogate:
     def at(self, x: Features) -> tuple[Array, Array]:
         """Mean and variance of the noise-free value, both [m]."""
         V = self.whitened(x)
-        return V @ self.z, np.maximum(self.similarity.variances(x) - np.einsum("ij,ij->i", V, V), 1e-12)
+        return V @ self.z, np.maximum(
+            self.similarity.variances(x) - np.einsum("ij,ij->i", V, V), 1e-12
+        )
 
     @cached_property
     def _alpha(self) -> Array:
@@ -202,16 +229,25 @@ class Surrogate:
     def predicts(self) -> bool:
         """Whether it says more of each observation, given all others, than a constant does.
 
-        The parameters were fitted to what they are judged by, which flatters them by about half a unit each.
+        The parameters were fitted to what they are judged by, which flatters them by about half a
+        unit each.
         """
-        return self.advantage() >= 0.5 * (self.similarity.kernel.num_parameters + 1) / len(self.seen)
+        return self.advantage() >= 0.5 * (self.similarity.kernel.num_parameters + 1) / len(
+            self.seen
+        )
 
     def advantage(self) -> float:
-        """Mean log density of each observation given all others, minus that of one normal distribution."""
+        """Mean log density of each observation given all others, minus that of one normal
+        distribution.
+        """
         precision, alpha = self._precision, self._alpha
         ours = -0.5 * (alpha**2 / precision - np.log(precision))
         n, y = len(self.seen), self.seen.y
         mean = (y.sum() - y) / (n - 1)
-        variance = np.maximum((np.sum(y**2) - y**2) / (n - 1) - mean**2, 1e-6) * n / (n - 2) if n > 2 else np.ones(n)
+        variance = (
+            np.maximum((np.sum(y**2) - y**2) / (n - 1) - mean**2, 1e-6) * n / (n - 2)
+            if n > 2
+            else np.ones(n)
+        )
         constant = -0.5 * ((y - mean) ** 2 / variance + np.log(variance))
         return float(np.mean(ours - constant))

@@ -1,8 +1,9 @@
 """Losses as the model wants them: the order kept, the bad half pulled in, centred and scaled.
 
-The half-rank warp of Vizier (Song et al., "The Vizier Gaussian process bandit algorithm" (2024)): losses above the
-median become normal scores, scaled by the root mean square distance of the good half from the median. So neither a
-diverged trial nor a plateau takes the model's eye off the good ones, whose distances stay what they are.
+The half-rank warp of Vizier (Song et al., "The Vizier Gaussian process bandit algorithm" (2024)):
+losses above the median become normal scores, scaled by the root mean square distance of the good
+half from the median. So neither a diverged trial nor a plateau takes the model's eye off the good
+ones, whose distances stay what they are.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,9 @@ class Warp:
         return cls(knots, (values - mean) / (deviation if deviation > 0 else 1.0))
 
     def change(self, losses: Array, step: Array) -> Array:
-        """How far the warped losses go within a step, shape kept: up or down, whichever is further."""
+        """How far the warped losses go within a step, shape kept: up or down, whichever is
+        further.
+        """
         here = self(losses)
         furthest: Array = np.maximum(self(losses + step) - here, here - self(losses - step))
         return furthest

@@ -1,9 +1,10 @@
-"""Faster forms, on a CPU, of what XLA runs badly inside a loop: convolutions, pooling, random bits, gradients of
-products.
+"""Faster forms, on a CPU, of what XLA runs badly inside a loop: convolutions, pooling, random bits,
+gradients of products.
 
-An equation of a jaxpr goes in, a function with the same results comes out, or None where the original is to be kept.
-Nothing here knows which framework wrote the equation: the forward pass, the gradient with respect to the input and the
-gradient with respect to the kernel are told apart by their shapes alone.
+An equation of a jaxpr goes in, a function with the same results comes out, or None where the
+original is to be kept. Nothing here knows which framework wrote the equation: the forward pass, the
+gradient with respect to the input and the gradient with respect to the kernel are told apart by
+their shapes alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,14 +27,17 @@ _TABLE: dict[str, Callable[[dict[str, Any], Sequence[Any]], Callable[..., jax.Ar
 
 
 def replacement(eqn: Any, reader: Any = None, *, platform: str) -> Replacement | None:
-    """A function of the operands of ``eqn`` with its outputs, to float tolerance; None to keep the original.
+    """A function of the operands of ``eqn`` with its outputs, to float tolerance; None to keep the
+    original.
 
     Args:
         eqn: an equation of a jaxpr (``jax.extend.core.JaxprEqn``).
         reader: the one equation that reads its first output; None where there are several, or none.
-        platform: where it will run, as in ``jax.default_backend()``. Only ``"cpu"`` has replacements.
+        platform: where it will run, as in ``jax.default_backend()``. Only ``"cpu"`` has
+            replacements.
 
-    The function may be traced under ``jax.vmap``, ``jax.jit`` and loops; it is not meant to be differentiated.
+    The function may be traced under ``jax.vmap``, ``jax.jit`` and loops; it is not meant to be
+    differentiated.
     """
     if platform != "cpu":
         return None

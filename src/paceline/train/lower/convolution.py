@@ -1,9 +1,10 @@
 """Convolutions in the one layout that XLA runs well everywhere on a CPU.
 
-XLA's fast convolution wants images as (batch, \\*size, channels) and kernels as (\\*size, channels, features). What has
-another layout, as both gradients of a convolution have, is brought into that one by XLA itself at the top level of a
-program, but not inside a loop. There a plain nest of loops runs instead: for 64 images of 14x14x32, 3x3 and 64 features
-the gradients of the input and of the kernel took 104 and 2,095 ms in a loop, 15 and 74 ms outside.
+XLA's fast convolution wants images as (batch, \\*size, channels) and kernels as (\\*size, channels,
+features). What has another layout, as both gradients of a convolution have, is brought into that
+one by XLA itself at the top level of a program, but not inside a loop. There a plain nest of loops
+runs instead: for 64 images of 14x14x32, 3x3 and 64 features the gradients of the input and of the
+kernel took 104 and 2,095 ms in a loop, 15 and 74 ms outside.
 """
 
 import math
@@ -33,8 +34,8 @@ Convolution = Callable[[jax.Array, jax.Array], jax.Array]
 def replacement(params: dict[str, Any], avals: Sequence[Any]) -> Convolution | None:
     """A form of ``lax.conv_general_dilated`` for float32 in one to three dimensions, or None.
 
-    The lanes of a ``vmap`` are taken one after another: JAX's own rule would make one convolution with a group per
-    lane of them, in a layout of its own.
+    The lanes of a ``vmap`` are taken one after another: JAX's own rule would make one convolution
+    with a group per lane of them, in a layout of its own.
     """
     lhs, rhs = avals
     if any(a.dtype != np.float32 or 0 in a.shape or not 3 <= len(a.shape) <= 5 for a in avals):
@@ -42,7 +43,10 @@ def replacement(params: dict[str, Any], avals: Sequence[Any]) -> Convolution | N
     if params["preferred_element_type"] not in (None, np.float32):
         return None
     numbers = params["dimension_numbers"]
-    size, kernel = [lhs.shape[i] for i in numbers.lhs_spec[2:]], [rhs.shape[i] for i in numbers.rhs_spec[2:]]
+    size, kernel = (
+        [lhs.shape[i] for i in numbers.lhs_spec[2:]],
+        [rhs.shape[i] for i in numbers.rhs_spec[2:]],
+    )
     strides, dilation = tuple(params["window_strides"]), tuple(params["rhs_dilation"])
     out = places(size, kernel, strides, params["padding"], params["lhs_dilation"], dilation)
     if min(out) < 1:
@@ -52,11 +56,17 @@ def replacement(params: dict[str, Any], avals: Sequence[Any]) -> Convolution | N
         if math.prod(out) > MAX_TAPS:
             return None
         one = (1,)  # the last axis, of channels, has no window
-        return _by_channel(Windows((*out, 1), strides + one, (*kernel, groups), dilation + one), params)
-    # A kernel larger than what comes out is no kernel: it is the gradient at every place of an image, and the features
-    # that the convolution sums over are the images of the minibatch.
+        return _by_channel(
+            Windows((*out, 1), strides + one, (*kernel, groups), dilation + one), params
+        )
+    # A kernel larger than what comes out is no kernel: it is the gradient at every place of an
+    # image, and the features that the convolution sums over are the images of the minibatch.
     convolve = _with_known_layout({**params, "batch_group_count": 1}, lhs)
-    if params["feature_group_count"] == 1 and math.prod(kernel) > math.prod(out) and images > FEW_CHANNELS * groups:
+    if (
+        params["feature_group_count"] == 1
+        and math.prod(kernel) > math.prod(out)
+        and images > FEW_CHANNELS * groups
+    ):
         convolve = _in_blocks(convolve, numbers)
     if groups > 1:
         convolve = _group_by_group(convolve, numbers, groups)
@@ -65,15 +75,21 @@ def replacement(params: dict[str, Any], avals: Sequence[Any]) -> Convolution | N
 
 
 def _with_known_layout(params: dict[str, Any], lhs: Any) -> Convolution:
-    """The convolution with its operands and its result transposed to and from the layout that XLA wants."""
+    """The convolution with its operands and its result transposed to and from the layout that XLA
+    wants.
+    """
     numbers = params["dimension_numbers"]
     spatial = "DHW"[-len(numbers.lhs_spec[2:]) :]
-    # One channel per group is the exception: there the plain nest of loops is the better one. 64 images of 28x28x32,
+    # One channel per group is the exception: there the plain nest of loops is the better one. 64
+    # images of 28x28x32,
     # 3x3: 3.4 ms, against 74.
     depthwise = 1 < params["feature_group_count"] == lhs.shape[numbers.lhs_spec[1]]
     layout = ("N" + spatial + "C", spatial + ("OI" if depthwise else "IO"), "N" + spatial + "C")
     images_layout = (numbers.lhs_spec[0], *numbers.lhs_spec[2:], numbers.lhs_spec[1])
-    kernel_layout = (*numbers.rhs_spec[2:], *(numbers.rhs_spec[:2] if depthwise else numbers.rhs_spec[1::-1]))
+    kernel_layout = (
+        *numbers.rhs_spec[2:],
+        *(numbers.rhs_spec[:2] if depthwise else numbers.rhs_spec[1::-1]),
+    )
     out_layout = (numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1])
     back = sorted(range(len(out_layout)), key=out_layout.__getitem__)
 
@@ -95,7 +111,9 @@ def _with_known_layout(params: dict[str, Any], lhs: Any) -> Convolution:
 
 
 def _in_blocks(convolve: Convolution, numbers: Any) -> Convolution:
-    """``convolve``, summing over a few of its input features at a time, so that a block stays in the nearest caches."""
+    """``convolve``, summing over a few of its input features at a time, so that a block stays in
+    the nearest caches.
+    """
     lhs_axis, rhs_axis = numbers.lhs_spec[1], numbers.rhs_spec[1]
 
     def in_blocks(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
@@ -104,7 +122,10 @@ def _in_blocks(convolve: Convolution, numbers: Any) -> Convolution:
         if count <= step:
             return convolve(lhs, rhs)
         # zeros add nothing to the sum
-        lhs, rhs = _lengthened(lhs, lhs_axis, -count % step), _lengthened(rhs, rhs_axis, -count % step)
+        lhs, rhs = (
+            _lengthened(lhs, lhs_axis, -count % step),
+            _lengthened(rhs, rhs_axis, -count % step),
+        )
 
         def block(i: jax.Array | int) -> jax.Array:
             return convolve(
@@ -112,14 +133,18 @@ def _in_blocks(convolve: Convolution, numbers: Any) -> Convolution:
                 lax.dynamic_slice_in_dim(rhs, i * step, step, rhs_axis),
             )
 
-        total: jax.Array = lax.fori_loop(1, -(-count // step), lambda i, total: total + block(i), block(0))
+        total: jax.Array = lax.fori_loop(
+            1, -(-count // step), lambda i, total: total + block(i), block(0)
+        )
         return total
 
     return in_blocks
 
 
 def _group_by_group(convolve: Convolution, numbers: Any, groups: int) -> Convolution:
-    """The kernel's gradient in a grouped convolution: images' channels and features each fall into ``groups``."""
+    """The kernel's gradient in a grouped convolution: images' channels and features each fall into
+    ``groups``.
+    """
     lhs_axis, rhs_axis, out_axis = numbers.lhs_spec[0], numbers.rhs_spec[0], numbers.out_spec[1]
 
     def grouped(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
@@ -131,24 +156,36 @@ def _group_by_group(convolve: Convolution, numbers: Any, groups: int) -> Convolu
 
 
 def _by_channel(windows: Windows, params: dict[str, Any]) -> Convolution:
-    """The kernel's gradient where each channel is a group: products of slices, summed over images and places.
+    """The kernel's gradient where each channel is a group: products of slices, summed over images
+    and places.
 
-    64 images of 28x28x32, 3x3: 15 ms of processor time image by image, 35 all at once, 3,186 in XLA in a loop, where
-    it computes the gradient for every pair of channels and throws most of it away.
+    64 images of 28x28x32, 3x3: 15 ms of processor time image by image, 35 all at once, 3,186 in XLA
+    in a loop, where it computes the gradient for every pair of channels and throws most of it away.
     """
     numbers = params["dimension_numbers"]
     channels = windows.places[-1]
     back = sorted(
-        range(len(numbers.out_spec)), key=(numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1]).__getitem__
+        range(len(numbers.out_spec)),
+        key=(numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1]).__getitem__,
     )
 
     def convolve(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
-        x = jnp.transpose(lhs, (*numbers.lhs_spec[1:], numbers.lhs_spec[0]))  # (images, *size, channels)
-        y = jnp.transpose(rhs, (*numbers.rhs_spec[1:], numbers.rhs_spec[0]))  # (images, *places, channels)
+        x = jnp.transpose(
+            lhs, (*numbers.lhs_spec[1:], numbers.lhs_spec[0])
+        )  # (images, *size, channels)
+        y = jnp.transpose(
+            rhs, (*numbers.rhs_spec[1:], numbers.rhs_spec[0])
+        )  # (images, *places, channels)
 
-        def add(sums: list[jax.Array], image: tuple[jax.Array, jax.Array]) -> tuple[list[jax.Array], None]:
-            padded = resized(image[0], [*params["padding"], (0, 0)], dilation=[*params["lhs_dilation"], 1])
-            return [s + view * image[1] for s, view in zip(sums, windows.views(padded), strict=True)], None
+        def add(
+            sums: list[jax.Array], image: tuple[jax.Array, jax.Array]
+        ) -> tuple[list[jax.Array], None]:
+            padded = resized(
+                image[0], [*params["padding"], (0, 0)], dilation=[*params["lhs_dilation"], 1]
+            )
+            return [
+                s + view * image[1] for s, view in zip(sums, windows.views(padded), strict=True)
+            ], None
 
         start = [jnp.zeros(windows.places, x.dtype) for _ in windows.positions()]
         sums, _ = lax.scan(add, start, (x, y))

@@ -15,7 +15,9 @@ from paceline.train.lower.windows import Windows, places, resized
 MAX_TAPS = 64
 
 
-def maximum(params: dict[str, Any], avals: Sequence[Any]) -> Callable[[jax.Array], jax.Array] | None:
+def maximum(
+    params: dict[str, Any], avals: Sequence[Any]
+) -> Callable[[jax.Array], jax.Array] | None:
     """``reduce_window_max`` as the largest of shifted slices, or None."""
     return _reduction(params, avals[0], -math.inf, jnp.maximum)
 
@@ -26,12 +28,19 @@ def total(params: dict[str, Any], avals: Sequence[Any]) -> Callable[[jax.Array],
 
 
 def _reduction(
-    params: dict[str, Any], aval: Any, start: float, combine: Callable[[jax.Array, jax.Array], jax.Array]
+    params: dict[str, Any],
+    aval: Any,
+    start: float,
+    combine: Callable[[jax.Array, jax.Array], jax.Array],
 ) -> Callable[[jax.Array], jax.Array] | None:
     windows = _windows(params, aval)
-    # windows that overlap are XLA's: 64x28x28x32, 3x3 by 2 in 7.8 ms against 8.4, 2x2 by 1 in 3.4 against 8.3; windows
-    # of 2x2 by 2 in 3.4 against 2.7
-    if windows is None or windows.taps != windows.place_step or params["base_dilation"] != (1,) * len(aval.shape):
+    # windows that overlap are XLA's: 64x28x28x32, 3x3 by 2 in 7.8 ms against 8.4, 2x2 by 1 in 3.4
+    # against 8.3; windows of 2x2 by 2 in 3.4 against 2.7
+    if (
+        windows is None
+        or windows.taps != windows.place_step
+        or params["base_dilation"] != (1,) * len(aval.shape)
+    ):
         return None
 
     def pool(x: jax.Array) -> jax.Array:
@@ -40,10 +49,14 @@ def _reduction(
     return pool
 
 
-def scatter(params: dict[str, Any], avals: Sequence[Any]) -> Callable[[jax.Array, jax.Array], jax.Array] | None:
-    """``select_and_scatter_add``: each element of the source goes to the largest operand of its window; or None.
+def scatter(
+    params: dict[str, Any], avals: Sequence[Any]
+) -> Callable[[jax.Array, jax.Array], jax.Array] | None:
+    """``select_and_scatter_add``: each element of the source goes to the largest operand of its
+    window; or None.
 
-    On (64, 28, 28, 32): 2x2 windows by 2 in 2.3 ms against 27, 3x3 by 2 in 11 against 38, 2x2 by 1 in 14 against 117.
+    On (64, 28, 28, 32): 2x2 windows by 2 in 2.3 ms against 27, 3x3 by 2 in 11 against 38, 2x2 by 1
+    in 14 against 117.
 
     Of several equally large ones XLA takes the first in row-major order, and so does this.
     """
@@ -62,7 +75,9 @@ def scatter(params: dict[str, Any], avals: Sequence[Any]) -> Callable[[jax.Array
 
 
 def _to_first_largest(views: Sequence[jax.Array], source: jax.Array) -> list[jax.Array]:
-    """For each view the source where this view is the first to reach the maximum, and 0 elsewhere."""
+    """For each view the source where this view is the first to reach the maximum, and 0
+    elsewhere.
+    """
     largest = reduce(jnp.maximum, views)
     free, parts = jnp.ones(largest.shape, bool), []
     for view in views:
@@ -78,5 +93,7 @@ def _windows(params: dict[str, Any], aval: Any) -> Windows | None:
     dilation = tuple(params.get("window_dilation", ones))
     if aval.dtype != np.float32 or 0 in aval.shape or math.prod(window) > MAX_TAPS:
         return None
-    where = places(aval.shape, window, strides, params["padding"], params.get("base_dilation", ones), dilation)
+    where = places(
+        aval.shape, window, strides, params["padding"], params.get("base_dilation", ones), dilation
+    )
     return Windows(window, dilation, where, strides) if min(where) >= 1 else None

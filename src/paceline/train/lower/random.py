@@ -1,11 +1,11 @@
 """Random bits: JAX's threefry, unrolled.
 
-On a CPU, JAX writes threefry as a loop over rounds to save compiling, which keeps it from being fused and vectorised:
-14 ns a number inside a training step, where the unrolled form takes 3. Half the time of a small network with dropout
-is drawing. The bits are the same.
+On a CPU, JAX writes threefry as a loop over rounds to save compiling, which keeps it from being
+fused and vectorised: 14 ns a number inside a training step, where the unrolled form takes 3. Half
+the time of a small network with dropout is drawing. The bits are the same.
 
-Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011), section 3.3; the counter
-layout is that of JAX's ``jax_threefry_partitionable``.
+Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011), section
+3.3; the counter layout is that of JAX's ``jax_threefry_partitionable``.
 """
 
 import math
@@ -21,11 +21,18 @@ _PARITY = 0x1BD11BDA
 
 
 def bits(params: dict[str, Any], avals: Sequence[Any]) -> Callable[..., jax.Array] | None:
-    """For ``random_bits`` of one threefry key: a function of the key; None for other generators, widths or sizes."""
+    """For ``random_bits`` of one threefry key: a function of the key; None for other generators,
+    widths or sizes.
+    """
     shape = tuple(params["shape"])
     one_threefry_key = avals[0].shape == () and "fry" in str(avals[0].dtype)
     partitionable = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
-    if params["bit_width"] != 32 or not one_threefry_key or not partitionable or math.prod(shape) >= 2**32:
+    if (
+        params["bit_width"] != 32
+        or not one_threefry_key
+        or not partitionable
+        or math.prod(shape) >= 2**32
+    ):
         return None
 
     def draw(key: jax.Array) -> jax.Array:
@@ -37,7 +44,9 @@ def bits(params: dict[str, Any], avals: Sequence[Any]) -> Callable[..., jax.Arra
 
 
 def _threefry(key0: jax.Array, key1: jax.Array, x0: jax.Array, x1: jax.Array) -> jax.Array:
-    """Twenty rounds on the counters ``x0, x1`` (uint32, any shape); the two words of each result, combined by xor."""
+    """Twenty rounds on the counters ``x0, x1`` (uint32, any shape); the two words of each result,
+    combined by xor.
+    """
     keys = (key0, key1, key0 ^ key1 ^ jnp.uint32(_PARITY))
     x0, x1 = x0 + keys[0], x1 + keys[1]
     for group in range(5):

@@ -11,7 +11,8 @@ from jax import lax
 
 @dataclass(frozen=True)
 class Windows:
-    """Positions inside a window (``taps``) and positions of the window (``places``), over every axis of an array.
+    """Positions inside a window (``taps``) and positions of the window (``places``), over every
+    axis of an array.
 
     Tap t at place p reads index ``t * tap_step + p * place_step`` of the padded array.
     """
@@ -26,16 +27,22 @@ class Windows:
         return list(itertools.product(*map(range, self.taps)))
 
     def views(self, padded: jax.Array) -> list[jax.Array]:
-        """For each tap, in row-major order, what it reads at every place: arrays of shape ``places``."""
+        """For each tap, in row-major order, what it reads at every place: arrays of shape
+        ``places``.
+        """
         views = []
         for tap in self.positions():
             start = [t * s for t, s in zip(tap, self.tap_step, strict=True)]
-            stop = [a + (p - 1) * s + 1 for a, p, s in zip(start, self.places, self.place_step, strict=True)]
+            stop = [
+                a + (p - 1) * s + 1
+                for a, p, s in zip(start, self.places, self.place_step, strict=True)
+            ]
             views.append(lax.slice(padded, start, stop, self.place_step))
         return views
 
     def back(self, views: Sequence[jax.Array], size: Sequence[int]) -> jax.Array:
-        """The transpose of :meth:`views`: an array of shape ``size``, each element the sum of the views that read it.
+        """The transpose of :meth:`views`: an array of shape ``size``, each element the sum of the
+        views that read it.
 
         Args:
             views: one array of shape ``places`` for each tap.
@@ -48,7 +55,9 @@ class Windows:
         for view, tap in zip(views, self.positions(), strict=True):
             config = [
                 (t * e, n - t * e - (p - 1) * s - 1, s - 1)
-                for t, e, n, p, s in zip(tap, self.tap_step, size, self.places, self.place_step, strict=True)
+                for t, e, n, p, s in zip(
+                    tap, self.tap_step, size, self.places, self.place_step, strict=True
+                )
             ]
             parts.append(lax.pad(view, jnp.zeros((), view.dtype), config))
         return sum(parts[1:], parts[0])
@@ -56,12 +65,15 @@ class Windows:
     def _interleaved(self, views: list[jax.Array]) -> jax.Array:
         """:meth:`back` where windows tile the array, one axis after the other, the last first.
 
-        On (64, 28, 28, 32) and 2x2 windows the gradient of max pooling takes 2.3 ms with this, 3.6 with a single
-        transposition, 9 as a comparison with a repeated array, 10 as a sum of dilated arrays, and 27 in XLA's form.
+        On (64, 28, 28, 32) and 2x2 windows the gradient of max pooling takes 2.3 ms with this, 3.6
+        with a single transposition, 9 as a comparison with a repeated array, 10 as a sum of dilated
+        arrays, and 27 in XLA's form.
         """
         for axis, width in reversed(list(enumerate(self.taps))):
             if width > 1:
-                groups = [jnp.stack(views[i : i + width], axis + 1) for i in range(0, len(views), width)]
+                groups = [
+                    jnp.stack(views[i : i + width], axis + 1) for i in range(0, len(views), width)
+                ]
                 views = [lax.collapse(group, axis, axis + 2) for group in groups]
         return views[0]
 
@@ -77,12 +89,17 @@ def places(
     """How many places a window has along each axis; 0 or less where it does not fit."""
     return tuple(
         ((n - 1) * d + 1 + lo + hi - ((k - 1) * e + 1)) // s + 1
-        for n, k, s, (lo, hi), d, e in zip(size, window, strides, padding, dilation, window_dilation, strict=True)
+        for n, k, s, (lo, hi), d, e in zip(
+            size, window, strides, padding, dilation, window_dilation, strict=True
+        )
     )
 
 
 def resized(
-    x: jax.Array, padding: Sequence[tuple[int, int]], value: float = 0.0, dilation: Sequence[int] | None = None
+    x: jax.Array,
+    padding: Sequence[tuple[int, int]],
+    value: float = 0.0,
+    dilation: Sequence[int] | None = None,
 ) -> jax.Array:
     """``x`` dilated and padded by ``value``; a negative padding cuts."""
     steps = [int(d) - 1 for d in dilation or [1] * x.ndim]
