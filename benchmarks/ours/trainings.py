@@ -30,7 +30,7 @@ from benchmarks import environments, report
 from paceline.core import Configuration
 from paceline.core.events import EpochMeasured
 from paceline.data import load
-from paceline.execute.base import Job, Progress
+from paceline.execute.base import ExecutorUpdate, Job
 from paceline.space import Choice, Float, Space
 from paceline.study.engine import Engine
 from paceline.study.fresh import train_all
@@ -116,7 +116,7 @@ def trained(
     fresh = engine.for_final(pairs)
     scores = np.full((len(configs), pairs, epochs), np.nan, dtype=np.float32)
 
-    def take(progress: Progress) -> None:
+    def take(progress: ExecutorUpdate) -> None:
         for event in progress.events:
             if isinstance(event, EpochMeasured):
                 number, pair = divmod(event.number, pairs)

@@ -15,10 +15,10 @@ from keras import layers
 
 import paceline
 from paceline.core import Objective
-from paceline.execute.alone import AloneRun
-from paceline.execute.base import Job, Training
-from paceline.execute.prepare import Preparation, Prepared
-from paceline.execute.run import Run
+from paceline.execute.base import Job, TrainingOptions
+from paceline.execute.fit_run import FitRun
+from paceline.execute.prepare import Preparation, PreparedNetwork
+from paceline.execute.training_run import TrainingRun
 from paceline.space import Space
 from paceline.train.feed import TrainingData
 from paceline.train.variables import leaves_of
@@ -101,15 +101,15 @@ def trained(stop_after: int | None) -> list[list[float]]:
     )
     job = Job(0, CONFIGS[0], 7, 2)
 
-    def run(snapshot: Any) -> tuple[Prepared, list[Any]]:
+    def run(snapshot: Any) -> tuple[PreparedNetwork, list[Any]]:
         [prepared] = preparation.prepare([job])
-        assert isinstance(prepared, Prepared)
+        assert isinstance(prepared, PreparedNetwork)
         keras.random.normal((3,))  # whatever else draws meanwhile
         np.random.random(5)
-        one = Run(prepared.jobs, prepared.config, "fit", TRAINING)
+        one = TrainingRun(prepared.jobs, prepared.config, "fit", TRAINING)
         if snapshot is not None:
             one.resumed([0.5], None)
-        epochs = AloneRun(prepared, one, snapshot).epochs()
+        epochs = FitRun(prepared, one, snapshot).epochs()
         kept = []
         for progress in epochs:
             kept += list(progress.snapshots.values())
@@ -124,7 +124,7 @@ def trained(stop_after: int | None) -> list[list[float]]:
     return [leaf.ravel().tolist() for leaf in leaves_of(prepared.model)]
 
 
-TRAINING = Training(Objective.of("val_loss"))
+TRAINING = TrainingOptions(Objective.of("val_loss"))
 
 
 def main(directory: Path) -> None:

@@ -16,10 +16,10 @@ import pytest
 from keras import layers
 
 from paceline.core import Objective
-from paceline.execute.alone import AloneRun
-from paceline.execute.base import Job, Snapshot, Training
-from paceline.execute.prepare import Preparation, Prepared
-from paceline.execute.run import Run
+from paceline.execute.base import Job, TrainingOptions, TrialSnapshot
+from paceline.execute.fit_run import FitRun
+from paceline.execute.prepare import Preparation, PreparedNetwork
+from paceline.execute.training_run import TrainingRun
 from paceline.space import Space
 from paceline.train.feed import TrainingData
 from paceline.train.variables import leaves_of
@@ -70,19 +70,21 @@ class Alone:
     def __init__(self) -> None:
         x = np.linspace(0, 1, 16, dtype="float32").reshape(8, 2)
         data = TrainingData.of((x, x[:, :1]), None)
-        self.training = Training(Objective.of("loss"), batch_size=8)
+        self.training = TrainingOptions(Objective.of("loss"), batch_size=8)
         self.preparation = Preparation(build, data, self.training, Space(), frozenset(), fused=True)
 
-    def run(self, snapshot: Snapshot | None, epochs: int) -> tuple[list[Any], Snapshot | None]:
+    def run(
+        self, snapshot: TrialSnapshot | None, epochs: int
+    ) -> tuple[list[Any], TrialSnapshot | None]:
         [prepared] = self.preparation.prepare([Job(0, {}, 7, 2)])
-        assert isinstance(prepared, Prepared)
+        assert isinstance(prepared, PreparedNetwork)
         assert prepared.alone == "it is compiled with run_eagerly=True"
         np.random.random(5)  # whatever else draws meanwhile
-        run = Run(prepared.jobs, prepared.config, "fit", self.training)
+        run = TrainingRun(prepared.jobs, prepared.config, "fit", self.training)
         if snapshot is not None:
             run.resumed([0.5], None)
         told = (
-            progress for progress in AloneRun(prepared, run, snapshot).epochs() if progress.events
+            progress for progress in FitRun(prepared, run, snapshot).epochs() if progress.events
         )
         last = [next(told) for _ in range(epochs + (snapshot is None))][-1]
         return [leaf.tolist() for leaf in leaves_of(prepared.model)], last.snapshots.get(0)

@@ -28,10 +28,10 @@ from paceline.core.events import (
     TrialStarted,
 )
 from paceline.execute.base import Executor, Job
-from paceline.execute.calling import Function
-from paceline.execute.functions import FunctionExecutor, Limits
-from paceline.execute.inline import InlinePlace
-from paceline.execute.processes import ProcessPlace, importable
+from paceline.execute.function_call import Function
+from paceline.execute.function_executor import FunctionExecutor, TrialLimits
+from paceline.execute.process_worker import ProcessWorker, importable
+from paceline.execute.thread_worker import ThreadWorker
 from paceline.space import Float, Space
 from paceline.testing.executors import ExecutorContract
 
@@ -159,7 +159,9 @@ class TestInline(FunctionContract):
 
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
-        return lambda: FunctionExecutor(partial(InlinePlace, falling, "loss"), 1, SPACE, Limits())
+        return lambda: FunctionExecutor(
+            partial(ThreadWorker, falling, "loss"), 1, SPACE, TrialLimits()
+        )
 
 
 class TestProcesses(FunctionContract):
@@ -168,7 +170,7 @@ class TestProcesses(FunctionContract):
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
         return lambda: FunctionExecutor(
-            partial(ProcessPlace, importable(falling), "loss"), 2, SPACE, Limits()
+            partial(ProcessWorker, importable(falling), "loss"), 2, SPACE, TrialLimits()
         )
 
 
@@ -180,10 +182,10 @@ def made() -> Iterator[Make]:
     def make(
         function: Function, workers: int = 0, space: Space = SPACE, **limits: Any
     ) -> FunctionExecutor:
-        place: Callable[[], Any] = partial(InlinePlace, function, "score")
+        place: Callable[[], Any] = partial(ThreadWorker, function, "score")
         if workers:
-            place = partial(ProcessPlace, importable(function), "score")
-        executors.append(FunctionExecutor(place, max(1, workers), space, Limits(**limits)))
+            place = partial(ProcessWorker, importable(function), "score")
+        executors.append(FunctionExecutor(place, max(1, workers), space, TrialLimits(**limits)))
         return executors[-1]
 
     yield make
@@ -498,8 +500,8 @@ def test_a_function_without_an_importable_name_is_refused() -> None:
 
 
 def test_a_worker_that_cannot_import_the_function_says_why() -> None:
-    place = partial(ProcessPlace, partial(int, "no number"), "score")  # type: ignore[arg-type]
-    executor = FunctionExecutor(place, 1, SPACE, Limits())
+    place = partial(ProcessWorker, partial(int, "no number"), "score")  # type: ignore[arg-type]
+    executor = FunctionExecutor(place, 1, SPACE, TrialLimits())
     executor.submit(jobs(0.5), {}, {})
     errors: list[BaseException | None] = []
     while not errors:

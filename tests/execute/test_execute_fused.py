@@ -9,7 +9,7 @@ import pytest
 
 from paceline.core import Objective
 from paceline.core.events import Noted, ProgramCompiled
-from paceline.execute.base import Executor, Job, Progress, Snapshot, Training
+from paceline.execute.base import Executor, ExecutorUpdate, Job, TrainingOptions, TrialSnapshot
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.space import Choice, Float, Space
@@ -18,7 +18,7 @@ from paceline.train.feed import TrainingData
 from paceline.train.lanes import LaneCount, device_count
 
 SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log"), Choice("units", [2, 3])])
-TRAINING = Training(Objective("loss", "minimize"), batch_size=16)
+TRAINING = TrainingOptions(Objective("loss", "minimize"), batch_size=16)
 
 
 def build(hp: Any) -> keras.Model:
@@ -91,10 +91,10 @@ class TestAlone(CohortContract):
 
 
 def test_what_begins_anew_when_a_training_alone_goes_on_is_said() -> None:
-    def told(snapshots: dict[int, Snapshot]) -> list[Progress]:
+    def told(snapshots: dict[int, TrialSnapshot]) -> list[ExecutorUpdate]:
         alone = executor(eager, few=1)
         alone.submit([Job(0, {"rate": 0.01, "units": 2}, seed=1, epochs=2)], snapshots, {0: [0.5]})
-        found: list[Progress] = []
+        found: list[ExecutorUpdate] = []
         while not alone.is_idle:
             found += alone.progress()
         alone.close()

@@ -9,7 +9,7 @@ from tests.execute.test_execute_fused import SPACE, build
 
 from paceline.core import Objective
 from paceline.core.events import EpochMeasured, TrialEnded
-from paceline.execute.base import Executor, Job, Progress, Snapshot, Training
+from paceline.execute.base import Executor, ExecutorUpdate, Job, TrainingOptions, TrialSnapshot
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.execute.repeated import RepeatedExecutor
@@ -18,7 +18,7 @@ from paceline.train import trace as trace_module
 from paceline.train.feed import PooledData, TrainingData
 from paceline.train.lanes import LaneCount, device_count
 
-TRAINING = Training(Objective("val_loss", "minimize"), batch_size=16)
+TRAINING = TrainingOptions(Objective("val_loss", "minimize"), batch_size=16)
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(66, 4)).astype("float32"), RNG.normal(size=66).astype("float32")
 SPLITS = {
@@ -29,7 +29,7 @@ POOL = PooledData.of((X, Y), (X, Y), SPLITS)
 CONFIG = {"rate": 0.01, "units": 2}
 
 
-def fused(data: Any, training: Training = TRAINING, is_fused: bool = True) -> Executor:
+def fused(data: Any, training: TrainingOptions = TRAINING, is_fused: bool = True) -> Executor:
     preparation = Preparation(
         build, data, training, SPACE, frozenset({"epochs", "batch_size"}), is_fused
     )
@@ -37,8 +37,8 @@ def fused(data: Any, training: Training = TRAINING, is_fused: bool = True) -> Ex
     return FusedExecutor(preparation, training, hint, LaneCount(2**22, 2**30, device_count()))
 
 
-def finished(executor: Executor, jobs: Sequence[Job]) -> list[Progress]:
-    told: list[Progress] = []
+def finished(executor: Executor, jobs: Sequence[Job]) -> list[ExecutorUpdate]:
+    told: list[ExecutorUpdate] = []
     executor.submit(jobs, {}, {})
     while not executor.is_idle:
         told += executor.progress()
@@ -46,7 +46,7 @@ def finished(executor: Executor, jobs: Sequence[Job]) -> list[Progress]:
     return told
 
 
-def measured(told: Sequence[Progress]) -> dict[int, list[Mapping[str, float]]]:
+def measured(told: Sequence[ExecutorUpdate]) -> dict[int, list[Mapping[str, float]]]:
     found: dict[int, list[Mapping[str, float]]] = {}
     for progress in told:
         for event in progress.events:
@@ -72,7 +72,7 @@ def test_splits_of_unequal_size_are_trained_in_one_go() -> None:
     assert measured(finished(fused([POOL, POOL, POOL, small]), jobs)).keys() == {0, 3}
 
 
-def repeated(training: Training = TRAINING) -> Executor:
+def repeated(training: TrainingOptions = TRAINING) -> Executor:
     return RepeatedExecutor(fused([POOL] * 3, training), (5, 6, 7), training)
 
 
@@ -97,10 +97,10 @@ def test_what_is_told_of_several_trainings_is_their_mean() -> None:
 
 @pytest.mark.parametrize("keep", ["last", "best"])
 def test_several_trainings_go_on_in_another_executor(keep: Any) -> None:
-    training = Training(TRAINING.objective, 16, keep=keep)
+    training = TrainingOptions(TRAINING.objective, 16, keep=keep)
     whole = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4)])
     first = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4, until=2)])
-    snapshots: dict[int, Snapshot] = {
+    snapshots: dict[int, TrialSnapshot] = {
         n: s for progress in first for n, s in progress.snapshots.items()
     }
     scores = {0: [metrics["val_loss"] for metrics in measured(first)[0]]}

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from paceline.core import Objective
-from paceline.execute.base import Job, Training
+from paceline.execute.base import Job, TrainingOptions
 from paceline.execute.prepare import Preparation, group_by_training
 from paceline.space import Float, Space
 from paceline.testing.same_answer import SameAnswer
@@ -53,7 +53,12 @@ def test_epochs_that_build_reads_make_another_training_where_only_the_sign_of_a_
     data = TrainingData.of((X, X[:, :1]), None)
     space = Space([Float("sign", 0.0, 1.0)])
     preparation = Preparation(
-        reads_epochs, data, Training(Objective.of("loss")), space, frozenset({"epochs"}), True
+        reads_epochs,
+        data,
+        TrainingOptions(Objective.of("loss")),
+        space,
+        frozenset({"epochs"}),
+        True,
     )
     jobs = [Job(epochs, {"sign": 0.5, "epochs": epochs}, 1, epochs) for epochs in (1, 2)]
     assert len(preparation.prepare(jobs)) == 2

@@ -55,7 +55,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingOptions:
     """How every trial of a study is trained.
 
     Attributes:
@@ -77,7 +77,7 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class TrialSnapshot:
     """A network in the middle of its training, from which it can go on exactly.
 
     Attributes:
@@ -94,7 +94,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ExecutorUpdate:
     """What happened.
 
     Attributes:
@@ -110,7 +110,7 @@ class Progress:
 
     events: tuple[Event, ...] = ()
     results: Mapping[int, Leaves] = field(default_factory=dict)
-    snapshots: Mapping[int, Snapshot] = field(default_factory=dict)
+    snapshots: Mapping[int, TrialSnapshot] = field(default_factory=dict)
     error: BaseException | None = None
     trained: Mapping[int, Sequence[Leaves]] = field(default_factory=dict)
 
@@ -121,7 +121,7 @@ class Executor(Protocol):
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, Snapshot],
+        snapshots: Mapping[int, TrialSnapshot],
         scores: Mapping[int, Sequence[float]],
     ) -> None:
         """Takes jobs; those with a snapshot go on from it, having had these scores after each epoch
@@ -131,7 +131,7 @@ class Executor(Protocol):
     def forget(self, trials: Sequence[int]) -> None:
         """Lets go of what is kept of paused trials: they will not go on."""
 
-    def progress(self, seconds: float | None = None) -> list[Progress]:
+    def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
         """What happened since the last call; waits until something has, at most so many seconds."""
 
     @property
@@ -142,7 +142,7 @@ class Executor(Protocol):
     def is_idle(self) -> bool:
         """Whether everything submitted has ended or been paused, and been told."""
 
-    def stop(self) -> list[Progress]:
+    def stop(self) -> list[ExecutorUpdate]:
         """Stops at the next moment possible; gives the last progress, with a snapshot of every
         running trial.
         """

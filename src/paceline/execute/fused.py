@@ -14,18 +14,23 @@ import jax
 
 from paceline.core import TrialState, interrupts
 from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.alone import AloneRun
-from paceline.execute.base import Job, Progress, Snapshot, Training
-from paceline.execute.prepare import (
-    Hint,
-    Preparation,
-    Prepared,
-    Unbuildable,
-    group_by_training,
-    sort_by_hint,
+from paceline.execute.base import ExecutorUpdate, Job, TrainingOptions, TrialSnapshot
+from paceline.execute.cohort_worker import (
+    CohortTask,
+    CohortWorker,
+    PendingNetwork,
+    RejectedNetworks,
 )
-from paceline.execute.run import Run
-from paceline.execute.worker import Batch, Entry, Rejected, Worker
+from paceline.execute.fit_run import FitRun
+from paceline.execute.prepare import (
+    FailedBuild,
+    Preparation,
+    PreparedNetwork,
+    ProgramHint,
+    group_by_hint,
+    group_by_training,
+)
+from paceline.execute.training_run import TrainingRun
 from paceline.train import lower
 from paceline.train.compiler import Compiler
 from paceline.train.feed import Feed
@@ -48,12 +53,16 @@ _COMPILING = 4  # programs at once, at most: each takes memory
 class FusedExecutor:
     """Trains jobs side by side wherever they share a program.
 
-    Jobs are taken in blocks that a `Hint` expects to be one program, so what trains together does
+    Jobs are taken in blocks that a `ProgramHint` expects to be one program, so what trains together does
     not depend on the speed of the machine.
     """
 
     def __init__(
-        self, preparation: Preparation, training: Training, hint: Hint, lane_count: LaneCount
+        self,
+        preparation: Preparation,
+        training: TrainingOptions,
+        hint: ProgramHint,
+        lane_count: LaneCount,
     ) -> None:
         """Starts the threads."""
         # Keras and JAX are some million objects; without this each full collection, several for
@@ -73,26 +82,28 @@ class FusedExecutor:
         # yet
         self._compiler = Compiler(num_threads=min(lane_count.num_cohorts, _COMPILING))
         # one asker at a time reads a dataset
-        self._worker = Worker(
+        self._worker = CohortWorker(
             self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts
         )
         self._blocks: deque[_Block] = deque()
         self._programs: dict[str, Program | StreamProgram] = {}
-        self._snapshots: dict[int, Snapshot] = {}
+        self._snapshots: dict[int, TrialSnapshot] = {}
         self._scores: dict[int, Sequence[float]] = {}
-        self._alone: deque[AloneRun] = deque()
-        self._alone_now: Iterator[Progress] | None = None
+        self._alone: deque[FitRun] = deque()
+        self._alone_now: Iterator[ExecutorUpdate] | None = None
         self._alone_trials: set[int] = set()
         self._reasons: set[str] = set()
         self._open: set[int] = set()
-        self._entries: dict[int, Entry] = {}  # of trials that will rest on the way, by leader
-        self._resting: dict[int, Entry] = {}
+        self._entries: dict[
+            int, PendingNetwork
+        ] = {}  # of trials that will rest on the way, by leader
+        self._resting: dict[int, PendingNetwork] = {}
         self._bytes_ahead: dict[int, int] = {}
 
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, Snapshot],
+        snapshots: Mapping[int, TrialSnapshot],
         scores: Mapping[int, Sequence[float]],
     ) -> None:
         """Takes jobs; those with a snapshot go on from it, having scored so far."""
@@ -101,7 +112,7 @@ class FusedExecutor:
         self._scores |= scores
         groups = group_by_training(jobs)
         new = [group for group in groups if group[-1].trial not in self._resting]
-        self._blocks.extend(_Block.of(part) for part in sort_by_hint(new, self._hint))
+        self._blocks.extend(_Block.of(part) for part in group_by_hint(new, self._hint))
         self._go_on([group for group in groups if group[-1].trial in self._resting])
 
     def forget(self, trials: Sequence[int]) -> None:
@@ -120,7 +131,7 @@ class FusedExecutor:
         """Whether every job has ended."""
         return not self._open
 
-    def progress(self, seconds: float | None = None) -> list[Progress]:
+    def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
         """What happened; prepares further jobs and trains those that run alone while there is
         nothing to tell.
         """
@@ -140,7 +151,7 @@ class FusedExecutor:
                 return told
         return []
 
-    def stop(self) -> list[Progress]:
+    def stop(self) -> list[ExecutorUpdate]:
         """Stops training; the last progress has a snapshot of every running trial."""
         self._blocks.clear()
         self._worker.stop()
@@ -154,13 +165,13 @@ class FusedExecutor:
 
     def _go_on(self, groups: Sequence[list[Job]]) -> None:
         """Launches networks that rested: they are traced already."""
-        by_program: dict[str, list[Entry]] = {}
+        by_program: dict[str, list[PendingNetwork]] = {}
         for group in groups:
             rested = self._resting.pop(group[-1].trial)
             rested.run.goes_on(group)
             entry = replace(rested, snapshot=self._snapshots.pop(group[-1].trial))
             if entry.prepared.traced is None:
-                self._alone.append(AloneRun(entry.prepared, entry.run, entry.snapshot))
+                self._alone.append(FitRun(entry.prepared, entry.run, entry.snapshot))
             else:
                 by_program.setdefault(entry.prepared.traced.key, []).append(entry)
         for key, entries in by_program.items():
@@ -169,7 +180,7 @@ class FusedExecutor:
 
     # -- preparing
 
-    def _prepare_next(self) -> list[Progress]:
+    def _prepare_next(self) -> list[ExecutorUpdate]:
         """Prepares the next networks of the block at hand; launches what is ready at its end."""
         block = self._blocks[0]
         events: list[Event] = []
@@ -177,7 +188,7 @@ class FusedExecutor:
         group = block.groups.popleft()
         leader = group[-1].trial
         for prepared in self._preparation.prepare(group):
-            if isinstance(prepared, Unbuildable):
+            if isinstance(prepared, FailedBuild):
                 events += _failed(prepared)
             elif prepared.traced is None:
                 events += self._send_alone(prepared)
@@ -193,9 +204,9 @@ class FusedExecutor:
             for key, entries in block.ready.items():
                 for together in self._starting_together(entries):
                     self._launch(key, together)
-        return [Progress(tuple(events))] if events else []
+        return [ExecutorUpdate(tuple(events))] if events else []
 
-    def _told_how_validated(self, prepared: Prepared) -> list[Event]:
+    def _told_how_validated(self, prepared: PreparedNetwork) -> list[Event]:
         """Says, once, with which batches a score can be measured again where that matters."""
         traced, feed = prepared.traced, prepared.feed
         if traced is None or not traced.unmerged or not isinstance(feed, Feed):
@@ -238,11 +249,11 @@ class FusedExecutor:
             self._launch(key, entries)
             block.ready[key] = []
 
-    def _entry(self, prepared: Prepared, program: str) -> Entry:
+    def _entry(self, prepared: PreparedNetwork, program: str) -> PendingNetwork:
         known = self._programs.get(program)
         if isinstance(known, Program) and prepared.traced is not None:
             prepared = replace(prepared, traced=known.adopt(prepared.traced))
-        run = Run(
+        run = TrainingRun(
             prepared.jobs, prepared.config, program, self._training, parameters=prepared.parameters
         )
         snapshot = self._snapshots.pop(run.leader.trial, None)
@@ -252,19 +263,19 @@ class FusedExecutor:
                     snapshot.leaves
                 )  # raises where build has changed since
             run.resumed(self._scores[run.leader.trial], snapshot.best)
-        entry = Entry(prepared, run, snapshot)
+        entry = PendingNetwork(prepared, run, snapshot)
         if run.leader.until is not None:
             self._entries[run.leader.trial] = entry
         return entry
 
-    def _starting_together(self, entries: list[Entry]) -> list[list[Entry]]:
+    def _starting_together(self, entries: list[PendingNetwork]) -> list[list[PendingNetwork]]:
         """Networks that may share a cohort: on a stream, those at the same epoch."""
         if not self._preparation.is_streamed:
             return [entries]
         epochs = sorted({entry.starts_at for entry in entries}, reverse=True)
         return [[entry for entry in entries if entry.starts_at == epoch] for epoch in epochs]
 
-    def _launch(self, key: str, entries: list[Entry]) -> None:
+    def _launch(self, key: str, entries: list[PendingNetwork]) -> None:
         if not entries:
             return
         traced = [entry.prepared.traced for entry in entries if entry.prepared.traced is not None]
@@ -274,10 +285,10 @@ class FusedExecutor:
         for entry, network in zip(entries, traced, strict=True):
             self._bytes_ahead[entry.run.leader.trial] = sum(leaf.nbytes for leaf in network.state)
         for part in self._lane_count.shares(entries, num_lanes):
-            self._worker.train(Batch(program, num_lanes, part))
+            self._worker.train(CohortTask(program, num_lanes, part))
 
     def _program(
-        self, key: str, traced: Sequence[Traced], prepared: Prepared
+        self, key: str, traced: Sequence[Traced], prepared: PreparedNetwork
     ) -> Program | StreamProgram:
         known = self._programs.get(key)
         if known is not None and all(known.covers(network) for network in traced):
@@ -309,9 +320,9 @@ class FusedExecutor:
         waits = bool(self._alone or self._alone_now)
         return waits and (not self._preparation.is_streamed or self._open <= self._alone_trials)
 
-    def _send_alone(self, prepared: Prepared) -> list[Event]:
+    def _send_alone(self, prepared: PreparedNetwork) -> list[Event]:
         entry = self._entry(prepared, "fit")
-        self._alone.append(AloneRun(prepared, entry.run, entry.snapshot))
+        self._alone.append(FitRun(prepared, entry.run, entry.snapshot))
         self._alone_trials |= {job.trial for job in prepared.jobs}
         why = f"trial {prepared.leader.trial} and others like it train alone through fit: {prepared.alone}"
         notes = {prepared.alone: why}
@@ -321,7 +332,7 @@ class FusedExecutor:
         self._reasons |= notes.keys()
         return [Noted(note) for note in new]
 
-    def _advance_alone(self) -> list[Progress]:
+    def _advance_alone(self) -> list[ExecutorUpdate]:
         if self._alone_now is None:
             self._alone_now = self._alone.popleft().epochs()
         progress = next(self._alone_now, None)
@@ -330,7 +341,7 @@ class FusedExecutor:
             return []
         return [progress]
 
-    def _reject(self, rejected: Rejected) -> list[Progress]:
+    def _reject(self, rejected: RejectedNetworks) -> list[ExecutorUpdate]:
         """Rebuilds networks whose program failed, to train them alone."""
         events: list[Event] = []
         for entry in rejected.entries:
@@ -339,14 +350,14 @@ class FusedExecutor:
                 self._scores[entry.run.leader.trial] = tuple(entry.run.scores)
             rebuilt = self._preparation.rebuild(entry.prepared, rejected.reason)
             events += (
-                _failed(rebuilt) if isinstance(rebuilt, Unbuildable) else self._send_alone(rebuilt)
+                _failed(rebuilt) if isinstance(rebuilt, FailedBuild) else self._send_alone(rebuilt)
             )
-        return [Progress(tuple(events))]
+        return [ExecutorUpdate(tuple(events))]
 
     # -- telling
 
-    def _drain(self, seconds: float) -> list[Progress]:
-        told: list[Progress] = []
+    def _drain(self, seconds: float) -> list[ExecutorUpdate]:
+        told: list[ExecutorUpdate] = []
         try:
             item = (
                 self._worker.outbox.get(timeout=seconds)
@@ -354,7 +365,7 @@ class FusedExecutor:
                 else self._worker.outbox.get_nowait()
             )
             while True:
-                told += self._reject(item) if isinstance(item, Rejected) else [item]
+                told += self._reject(item) if isinstance(item, RejectedNetworks) else [item]
                 item = self._worker.outbox.get_nowait()
         except queue.Empty:
             return told
@@ -384,7 +395,7 @@ class _Block:
 
     groups: deque[list[Job]]
     size: int
-    ready: dict[str, list[Entry]] = field(default_factory=dict)
+    ready: dict[str, list[PendingNetwork]] = field(default_factory=dict)
     num_lanes: int = 0
 
     @classmethod
@@ -392,7 +403,7 @@ class _Block:
         return cls(deque(groups), len(groups))
 
 
-def _failed(unbuildable: Unbuildable) -> list[Event]:
+def _failed(unbuildable: FailedBuild) -> list[Event]:
     return [
         TrialEnded(job.trial, TrialState.FAILED, None, None, unbuildable.error)
         for job in unbuildable.jobs

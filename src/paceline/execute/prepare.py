@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from paceline.core import Configuration, InvalidInput, closest
-from paceline.execute.base import Job, Training
+from paceline.execute.base import Job, TrainingOptions
 from paceline.space import Discovery, HyperParameters, Learner, Observation, Space
 from paceline.train.build import Build, build_model
 from paceline.train.feed import Feed, PooledData, TrainingData
@@ -25,7 +25,7 @@ Data = TrainingData | PooledData | StreamFeed
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedNetwork:
     """A network ready to train, for one or more jobs that differ only in how many epochs they
     train.
 
@@ -59,7 +59,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Unbuildable:
+class FailedBuild:
     """Jobs whose configuration cannot be built: the traceback says why."""
 
     jobs: tuple[Job, ...]
@@ -78,7 +78,7 @@ class Preparation:
         self,
         build: Build,
         data: Data | Sequence[Data],
-        training: Training,
+        training: TrainingOptions,
         space: Space,
         names: frozenset[str],
         fused: bool,
@@ -123,15 +123,15 @@ class Preparation:
             (size, id(data)), feed_of(data, size, self._training.validation_batch_size)
         )
 
-    def prepare(self, jobs: Sequence[Job]) -> list[Prepared | Unbuildable]:
+    def prepare(self, jobs: Sequence[Job]) -> list[PreparedNetwork | FailedBuild]:
         """Prepares jobs whose configurations differ at most in ``epochs``."""
         ordered = tuple(sorted(jobs, key=lambda job: job.epochs))
         longest, depends = self._prepare_one(ordered[-1])
-        if not depends or isinstance(longest, Unbuildable):
+        if not depends or isinstance(longest, FailedBuild):
             return [replace(longest, jobs=ordered)]
         # build itself reads the number of epochs (for a learning-rate schedule, say): only equal
         # programs share
-        merged: list[Prepared | Unbuildable] = []
+        merged: list[PreparedNetwork | FailedBuild] = []
         for job in ordered:
             one = longest if job is ordered[-1] else self._prepare_one(job)[0]
             twin = next((i for i, other in enumerate(merged) if _is_same(other, one)), None)
@@ -141,7 +141,7 @@ class Preparation:
                 merged[twin] = replace(one, jobs=(*merged[twin].jobs, job))
         return merged
 
-    def sibling(self, prepared: Prepared, hint: "Hint") -> Traced | None:
+    def sibling(self, prepared: PreparedNetwork, hint: "ProgramHint") -> Traced | None:
         """A network of the same program with other numbers wherever they may differ.
 
         What differs between the two is what the program has to take as its input; so that a network
@@ -169,22 +169,22 @@ class Preparation:
             return None
         return traced if prepared.traced is not None and traced.key == prepared.traced.key else None
 
-    def rebuild(self, prepared: Prepared, reason: str) -> Prepared | Unbuildable:
+    def rebuild(self, prepared: PreparedNetwork, reason: str) -> PreparedNetwork | FailedBuild:
         """The same network as a Keras model, to run alone because of ``reason``."""
         try:
             model = self._build_again(prepared.leader.config, prepared)
         except Exception:
-            return Unbuildable(prepared.jobs, traceback.format_exc())
-        return Prepared(prepared.jobs, prepared.config, prepared.feed, None, model, reason)
+            return FailedBuild(prepared.jobs, traceback.format_exc())
+        return PreparedNetwork(prepared.jobs, prepared.config, prepared.feed, None, model, reason)
 
-    def _build_again(self, config: Configuration, prepared: Prepared) -> keras.Model:
+    def _build_again(self, config: Configuration, prepared: PreparedNetwork) -> keras.Model:
         """A model of a configuration that trains on the batches of a network prepared before."""
         hp = HyperParameters(self.space, config)
         return build_model(
             self._build, hp, prepared.leader.seed, lambda: prepared.feed.batch_spec("train")
         )
 
-    def _prepare_one(self, job: Job) -> tuple[Prepared | Unbuildable, bool]:
+    def _prepare_one(self, job: Job) -> tuple[PreparedNetwork | FailedBuild, bool]:
         hp = HyperParameters(self.space, job.config)
 
         def used() -> Configuration:
@@ -202,9 +202,9 @@ class Preparation:
         except (
             InvalidInput
         ) as error:  # what is wrong with one configuration need not be wrong with others
-            return Unbuildable((job,), str(error)), False
+            return FailedBuild((job,), str(error)), False
         except Exception:
-            return Unbuildable((job,), traceback.format_exc()), False
+            return FailedBuild((job,), traceback.format_exc()), False
 
     def _learn(self, hp: HyperParameters, run: int) -> None:
         """Takes up what a build has added to the space."""
@@ -223,19 +223,19 @@ class Preparation:
 
     def _trace(
         self, job: Job, used: Configuration, model: keras.Model, feed: Feed | StreamFeed
-    ) -> Prepared | Unbuildable:
+    ) -> PreparedNetwork | FailedBuild:
         reason = f"Keras runs on {keras.backend.backend()}, cohorts need its JAX backend"
         if self._fused:
             reason = alone_because(model) or ""
         if reason:
-            return Prepared((job,), used, feed, None, model, reason)
+            return PreparedNetwork((job,), used, feed, None, model, reason)
         try:
             traced = self._traced(model, used, feed)
         except CannotTrace as error:
             # another model: tracing has run code of this one, which may remember it
-            return self.rebuild(Prepared((job,), used, feed), str(error))
+            return self.rebuild(PreparedNetwork((job,), used, feed), str(error))
         check_objective(self._training.objective.metric, traced.log_shapes)
-        return Prepared((job,), used, traced.feed, traced)
+        return PreparedNetwork((job,), used, traced.feed, traced)
 
     def _traced(self, model: keras.Model, used: Configuration, feed: Feed | StreamFeed) -> Traced:
         """The model traced; with the steps of one before it that had another seed, where they are
@@ -291,10 +291,10 @@ def check_objective(metric: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
 _ADD = "Add it to metrics=[...] in model.compile."
 
 
-def _is_same(one: Prepared | Unbuildable, other: Prepared | Unbuildable) -> bool:
+def _is_same(one: PreparedNetwork | FailedBuild, other: PreparedNetwork | FailedBuild) -> bool:
     if (
-        isinstance(one, Unbuildable)
-        or isinstance(other, Unbuildable)
+        isinstance(one, FailedBuild)
+        or isinstance(other, FailedBuild)
         or not one.traced
         or not other.traced
     ):
@@ -324,13 +324,13 @@ def group_by_training(jobs: Sequence[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-Hint = Callable[[Configuration], object]
+ProgramHint = Callable[[Configuration], object]
 """A guess which configurations are one program, before any is built: equal answers, probably the
 same.
 """
 
 
-def sort_by_hint(groups: Sequence[list[Job]], hint: Hint) -> list[list[list[Job]]]:
+def group_by_hint(groups: Sequence[list[Job]], hint: ProgramHint) -> list[list[list[Job]]]:
     """Blocks of groups with the same hint, in the order of their first group."""
     blocks: dict[object, list[list[Job]]] = {}
     for group in groups:
@@ -338,7 +338,7 @@ def sort_by_hint(groups: Sequence[list[Job]], hint: Hint) -> list[list[list[Job]
     return list(blocks.values())
 
 
-def structural_hint(structural: Mapping[str, bool], space: Space) -> Hint:
+def structural_hint(structural: Mapping[str, bool], space: Space) -> ProgramHint:
     """Guesses by the hyperparameters that change the program; those not tried count unless they are
     floats.
 

@@ -21,13 +21,20 @@ from paceline.core.events import (
     TrialPaused,
     TrialStarted,
 )
-from paceline.execute.base import Executor, Job, Leaves, Progress, Snapshot, Training
+from paceline.execute.base import (
+    Executor,
+    ExecutorUpdate,
+    Job,
+    Leaves,
+    TrainingOptions,
+    TrialSnapshot,
+)
 
 
 class RepeatedExecutor:
     """Trains each job once for every seed; the training ``k`` on the split ``k``."""
 
-    def __init__(self, executor: Executor, seeds: Sequence[int], training: Training) -> None:
+    def __init__(self, executor: Executor, seeds: Sequence[int], training: TrainingOptions) -> None:
         """``executor`` trains, and is closed with this one."""
         self._inner, self._seeds, self._metric = executor, seeds, training.objective.metric
         self._trials: dict[int, _Trainings] = {}
@@ -39,12 +46,12 @@ class RepeatedExecutor:
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, Snapshot],
+        snapshots: Mapping[int, TrialSnapshot],
         scores: Mapping[int, Sequence[float]],  # noqa: ARG002 - those of the single trainings are in the snapshots
     ) -> None:
         """Takes jobs; those with a snapshot go on from it."""
         inner: list[Job] = []
-        places: dict[int, Snapshot] = {}
+        places: dict[int, TrialSnapshot] = {}
         own: dict[int, Sequence[float]] = {}
         for job in jobs:
             trainings = self._trials.setdefault(job.trial, _Trainings(self._count, self._metric))
@@ -67,7 +74,7 @@ class RepeatedExecutor:
             [trial * self._count + k for trial in trials for k in range(self._count)]
         )
 
-    def progress(self, seconds: float | None = None) -> list[Progress]:
+    def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
         """What happened to whole trials since the last call."""
         return [
             told for one in self._inner.progress(seconds) if (told := self._merge(one)) is not None
@@ -83,7 +90,7 @@ class RepeatedExecutor:
         """Whether everything submitted has ended or been paused, and been told."""
         return self._inner.is_idle
 
-    def stop(self) -> list[Progress]:
+    def stop(self) -> list[ExecutorUpdate]:
         """Stops at the next moment possible."""
         return [told for one in self._inner.stop() if (told := self._merge(one)) is not None]
 
@@ -91,7 +98,7 @@ class RepeatedExecutor:
         """Lets go of threads and memory."""
         self._inner.close()
 
-    def _merge(self, progress: Progress) -> Progress | None:
+    def _merge(self, progress: ExecutorUpdate) -> ExecutorUpdate | None:
         events: list[Event] = []
         results: dict[int, Leaves] = {}
         everyone: dict[int, Sequence[Leaves]] = {}
@@ -121,7 +128,7 @@ class RepeatedExecutor:
         }
         if not events and not snapshots and progress.error is None:
             return None
-        return Progress(tuple(events), results, snapshots, progress.error, everyone)
+        return ExecutorUpdate(tuple(events), results, snapshots, progress.error, everyone)
 
     def _of(self, number: int) -> "_Trainings":
         return self._trials[number // self._count]
@@ -152,7 +159,7 @@ class _Trainings:
     measured: dict[int, list[EpochMeasured]] = field(default_factory=dict)
     ended: dict[int, TrialEnded] = field(default_factory=dict)
     results: dict[int, Leaves] = field(default_factory=dict)
-    snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    snapshots: dict[int, TrialSnapshot] = field(default_factory=dict)
     told: int = 0
     before: list[list[float]] = field(default_factory=list)
     is_started: bool = False
@@ -164,7 +171,7 @@ class _Trainings:
             e.state is TrialState.COMPLETED for e in self.ended.values()
         )
 
-    def take_up(self, whole: Snapshot) -> list[tuple[Snapshot, list[float]]]:
+    def take_up(self, whole: TrialSnapshot) -> list[tuple[TrialSnapshot, list[float]]]:
         """A snapshot of all, and the scores that it holds, apart again."""
         self.told, self.is_started = whole.epoch, True
         *leaves, scores = whole.leaves
@@ -174,13 +181,13 @@ class _Trainings:
         found = []
         for k in range(self.count):
             best = None if whole.best is None else whole.best[k * size : (k + 1) * size]
-            own = Snapshot(
+            own = TrialSnapshot(
                 whole.epoch, whole.seconds / self.count, leaves[k * size : (k + 1) * size], best
             )
             found.append((own, self.before[k]))
         return found
 
-    def snapshot(self) -> Snapshot | None:
+    def snapshot(self) -> TrialSnapshot | None:
         """All trainings as one; None unless all stand at the epoch that was told of last."""
         if len(self.snapshots) < self.count or any(
             s.epoch != self.told for s in self.snapshots.values()
@@ -192,7 +199,9 @@ class _Trainings:
         if all(part.best is not None for part in parts):
             best = [leaf for part in parts for leaf in part.best or ()]
         scores = np.array([self._scores(k)[: self.told] for k in range(self.count)], np.float64)
-        return Snapshot(self.told, sum(part.seconds for part in parts), [*leaves, scores], best)
+        return TrialSnapshot(
+            self.told, sum(part.seconds for part in parts), [*leaves, scores], best
+        )
 
     def happened(self, trial: int, k: int, event: Event, count: int) -> Iterable[Event]:
         """What follows for the trial when this happens to one of its trainings."""

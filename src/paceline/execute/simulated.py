@@ -17,8 +17,8 @@ import numpy as np
 from paceline.core import Configuration, InvalidInput
 from paceline.core.checks import whole_number
 from paceline.core.events import Event
-from paceline.execute.base import Job, Leaves, Progress, Snapshot, Training
-from paceline.execute.run import Run
+from paceline.execute.base import ExecutorUpdate, Job, Leaves, TrainingOptions, TrialSnapshot
+from paceline.execute.training_run import TrainingRun
 
 Curve = Sequence[tuple[Mapping[str, float], float]]
 """(metrics, seconds of training up to its end) of each epoch, in order."""
@@ -37,7 +37,10 @@ class SimulatedExecutor:
     """
 
     def __init__(
-        self, curves: Callable[[Configuration], Curve], training: Training, num_lanes: int = 1
+        self,
+        curves: Callable[[Configuration], Curve],
+        training: TrainingOptions,
+        num_lanes: int = 1,
     ) -> None:
         """An executor at virtual second 0.
 
@@ -78,7 +81,7 @@ class SimulatedExecutor:
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, Snapshot],
+        snapshots: Mapping[int, TrialSnapshot],
         scores: Mapping[int, Sequence[float]],
     ) -> None:
         """Takes jobs, which begin at once where lanes are free.
@@ -100,11 +103,11 @@ class SimulatedExecutor:
         for number in trials:
             self._paused.pop(number, None)
 
-    def progress(self, seconds: float | None = None) -> list[Progress]:  # noqa: ARG002
+    def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:  # noqa: ARG002
         """Moves the clock to where the next epoch ends, and tells of it; never waits, whatever
         ``seconds`` is.
         """
-        told = [Progress(tuple(self._untold))] if self._untold else []
+        told = [ExecutorUpdate(tuple(self._untold))] if self._untold else []
         self._untold = []
         if self._lanes:
             self._clock = self._lanes[0][0]
@@ -115,13 +118,13 @@ class SimulatedExecutor:
         self._fill()
         return told
 
-    def stop(self) -> list[Progress]:
+    def stop(self) -> list[ExecutorUpdate]:
         """Stops in the middle of the epochs at hand, which are lost; a snapshot of each running
         trial as it was.
         """
         snapshots = {number: trial.snapshot for _, number, trial in self._lanes if trial.run.scores}
         told = (
-            [Progress(tuple(self._untold), snapshots=snapshots)]
+            [ExecutorUpdate(tuple(self._untold), snapshots=snapshots)]
             if self._untold or snapshots
             else []
         )
@@ -134,13 +137,13 @@ class SimulatedExecutor:
         self._waiting.clear()
         self._paused.clear()
 
-    def _begin(self, job: Job, snapshot: Snapshot | None, scores: Sequence[float]) -> "_Trial":
+    def _begin(self, job: Job, snapshot: TrialSnapshot | None, scores: Sequence[float]) -> "_Trial":
         curve = self._curves(job.config)
         if len(curve) < job.epochs:
             raise InvalidInput(
                 f"the curve of trial {job.trial} has {len(curve)} epochs", expected=f"{job.epochs}"
             )
-        run = Run([job], job.config, PROGRAM, self._training)
+        run = TrainingRun([job], job.config, PROGRAM, self._training)
         if snapshot is not None:
             run.resumed(scores, snapshot.best)
         return _Trial(run, curve)
@@ -158,24 +161,24 @@ class SimulatedExecutor:
         spent = trial.seconds_at(done + 1) - trial.seconds_at(done)
         heapq.heappush(self._lanes, (self._clock + spent, trial.number, trial))
 
-    def _end_epoch(self, trial: "_Trial") -> Progress:
+    def _end_epoch(self, trial: "_Trial") -> ExecutorUpdate:
         epoch = trial.epoch + 1
         metrics, seconds = trial.curve[epoch - 1]
         events, results = trial.run.measured(epoch, metrics, seconds, lambda: _variables(epoch))
         if trial.run.is_over:
-            return Progress(tuple(events), results)
+            return ExecutorUpdate(tuple(events), results)
         if trial.run.rests:
             self._paused[trial.number] = trial
-            return Progress(tuple(events), results, {trial.number: trial.snapshot})
+            return ExecutorUpdate(tuple(events), results, {trial.number: trial.snapshot})
         self._train(trial)
-        return Progress(tuple(events), results)
+        return ExecutorUpdate(tuple(events), results)
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
     """A trial between two epochs."""
 
-    run: Run
+    run: TrainingRun
     curve: Curve
 
     @property
@@ -187,8 +190,8 @@ class _Trial:
         return len(self.run.scores)
 
     @property
-    def snapshot(self) -> Snapshot:
-        return Snapshot(
+    def snapshot(self) -> TrialSnapshot:
+        return TrialSnapshot(
             self.epoch, self.seconds_at(self.epoch), _variables(self.epoch), self.run.best_leaves
         )
 

@@ -22,7 +22,7 @@ from paceline.core.events import (
     TrialEnded,
     TrialStarted,
 )
-from paceline.execute.calling import metrics_of
+from paceline.execute.function_call import metrics_of
 from paceline.search import History, Strategy
 from paceline.space import Hyperparameter, Space
 from paceline.store import StudyStore, study_directory

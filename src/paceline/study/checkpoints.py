@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from paceline.core import UnreadableStudy, command_line
 from paceline.core.events import Json
-from paceline.execute.base import Leaves, Snapshot
+from paceline.execute.base import Leaves, TrialSnapshot
 from paceline.store import StudyStore
 from paceline.store.files import explained, flush, remove
 from paceline.store.paths import CHECKPOINTS
@@ -129,7 +129,7 @@ class Checkpoints:
 
     # -- trials that have not ended
 
-    def save_running(self, snapshots: Mapping[int, Snapshot]) -> None:
+    def save_running(self, snapshots: Mapping[int, TrialSnapshot]) -> None:
         """Writes where running trials stand, all into one file."""
         if not snapshots:
             return
@@ -147,7 +147,7 @@ class Checkpoints:
         if old is not None:
             self._obsolete.add(old.file)
 
-    def snapshot(self, number: int, num_measured: int) -> Snapshot | None:
+    def snapshot(self, number: int, num_measured: int) -> TrialSnapshot | None:
         """Where a trial stood when last stored; None where nothing is.
 
         Args:
@@ -163,7 +163,7 @@ class Checkpoints:
         if not 0 < entry.epoch <= num_measured:
             raise Unusable(f"it is of epoch {entry.epoch}, and {num_measured} were measured")
         network = self._read(number, entry)
-        return Snapshot(entry.epoch, entry.seconds, network.leaves, network.best)
+        return TrialSnapshot(entry.epoch, entry.seconds, network.leaves, network.best)
 
     # -- trained networks
 
@@ -266,7 +266,7 @@ class Checkpoints:
             )
             yield "best model's network", again, self.best_model_leaves
 
-    def _running(self, number: int, record: Record) -> Snapshot | None:
+    def _running(self, number: int, record: Record) -> TrialSnapshot | None:
         return self.snapshot(number, record.num_measured(number))
 
     def forget_all_but(self, record: Record) -> None:

@@ -14,7 +14,7 @@ from paceline.core.events import TrialEnded
 from paceline.data import Split
 from paceline.data.folds import Parts
 from paceline.data.pool import pool_of
-from paceline.execute.base import Executor, Job, Leaves, Progress, Training
+from paceline.execute.base import Executor, ExecutorUpdate, Job, Leaves, TrainingOptions
 from paceline.space import Discovery, Space
 from paceline.study.division import Division
 from paceline.study.fresh import FINAL, Fresh, seeds_of, train_all
@@ -53,10 +53,10 @@ class Engine:
     discovery: Discovery | None = None
 
     @property
-    def training(self) -> Training:
+    def training(self) -> TrainingOptions:
         """How trials are trained."""
         request = self.request
-        return Training(
+        return TrainingOptions(
             request.objective,
             request.batch_size or 32,
             request.patience,
@@ -124,7 +124,7 @@ class Engine:
         """
         if not isinstance(self.parts, Split):
             return None
-        training = Training(
+        training = TrainingOptions(
             Objective.of("loss"), self.request.batch_size or 32, memory=self.request.memory
         )
         executor = self._executor(
@@ -147,7 +147,7 @@ class Engine:
             )
         return leaves
 
-    def _executor(self, data: Any, training: Training, one_by_one: bool) -> Executor:
+    def _executor(self, data: Any, training: TrainingOptions, one_by_one: bool) -> Executor:
         from paceline.execute.fused import FusedExecutor
         from paceline.execute.prepare import Preparation, structural_hint
         from paceline.train.calibration import capacity
@@ -208,7 +208,7 @@ def _train_one(executor: Executor, job: Job) -> tuple[Leaves | None, str]:
     results: dict[int, Leaves] = {}
     reasons = [""]
 
-    def take(progress: Progress) -> None:
+    def take(progress: ExecutorUpdate) -> None:
         results.update(progress.results)
         reasons.extend(event.reason for event in progress.events if isinstance(event, TrialEnded))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from paceline.core import Splits, Trial, TrialState
 from paceline.core.events import EpochMeasured, Event, Noted, ProgramCompiled, TrialEnded
-from paceline.execute.base import Executor, Job, Progress
+from paceline.execute.base import Executor, ExecutorUpdate, Job
 from paceline.study.recorder import Recorder
 
 SecondsLeft = Callable[[], float | None]
@@ -74,7 +74,7 @@ def no_limit() -> None:
 def train_all(
     executor: Executor,
     jobs: Sequence[Job],
-    take: Callable[[Progress], None],
+    take: Callable[[ExecutorUpdate], None],
     seconds_left: SecondsLeft = no_limit,
 ) -> None:
     """Trains jobs until all have ended or the time is over, hands on what happens, and closes the
@@ -106,7 +106,7 @@ def record_all(
     """
     last: dict[int, EpochMeasured] = {}
 
-    def take(progress: Progress) -> None:
+    def take(progress: ExecutorUpdate) -> None:
         events: list[Event] = []
         for event in progress.events:
             if isinstance(event, EpochMeasured):

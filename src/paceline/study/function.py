@@ -24,9 +24,9 @@ from paceline.core import (
 from paceline.core.checks import flag, mapping, whole_number
 from paceline.core.events import FORMAT, Event, Json, StudyCreated
 from paceline.execute.base import Executor, Leaves
-from paceline.execute.calling import Function
-from paceline.execute.functions import FunctionExecutor, Limits
-from paceline.execute.processes import Load, check_may_spawn, importable
+from paceline.execute.function_call import Function
+from paceline.execute.function_executor import FunctionExecutor, TrialLimits
+from paceline.execute.process_worker import Load, check_may_spawn, importable
 from paceline.schedule import Full, Schedule
 from paceline.schedule.asha import Asha
 from paceline.search import Strategy
@@ -87,7 +87,7 @@ class FunctionTask:
     in_flight: int = 1
     num_epochs: int | None = None
     workers: int | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: TrialLimits = field(default_factory=TrialLimits)
     load: Load | None = None
     source: str | None = None
     closing: Closing = field(default_factory=Closing)
@@ -230,13 +230,13 @@ class FunctionTask:
 
     def executor(self) -> Executor:
         """A thread that calls the function, or processes that do."""
-        from paceline.execute.inline import InlinePlace
-        from paceline.execute.processes import ProcessPlace
+        from paceline.execute.process_worker import ProcessWorker
+        from paceline.execute.thread_worker import ThreadWorker
 
         metric, num_places = self.objective.metric, self.workers or 1
-        make: Callable[[], Any] = partial(InlinePlace, self.function, metric)
+        make: Callable[[], Any] = partial(ThreadWorker, self.function, metric)
         if self.load is not None:
-            make = partial(ProcessPlace, self.load, metric)
+            make = partial(ProcessWorker, self.load, metric)
         awaited = {
             **dict.fromkeys(self.fixed, "fixed"),
             **dict.fromkeys(self.strategy.names, "prior"),
@@ -423,7 +423,7 @@ def _in_flight(workers: int, strategy: Strategy, schedule: Schedule) -> int:
 
 def _limits(
     workers: int | None, time_limit: float | str | None, memory_limit: int | str | None
-) -> Limits:
+) -> TrialLimits:
     seconds = None if time_limit is None else parse_seconds(time_limit, "time_limit")
     memory = None if memory_limit is None else parse_bytes(memory_limit, "memory_limit")
     if workers is None and (seconds is not None or memory is not None):
@@ -433,7 +433,7 @@ def _limits(
             expected="workers=1 or more",
             fix="Only what runs in a process of its own can be ended from outside.",
         )
-    return Limits(seconds, memory)
+    return TrialLimits(seconds, memory)
 
 
 def _loader(function: Function | str, found: Function) -> Load:

@@ -15,7 +15,7 @@ from paceline.core.events import (
     TrialEnded,
     TrialPaused,
 )
-from paceline.execute.base import Leaves, Progress, Snapshot
+from paceline.execute.base import ExecutorUpdate, Leaves, TrialSnapshot
 from paceline.store import StudyStore
 from paceline.store.files import remove_leftovers
 from paceline.store.paths import CHECKPOINTS
@@ -54,7 +54,7 @@ class Recorder:
         # trials of which an epoch is missing, since Ctrl+C came while it was handed over: nothing
         # later of them counts
         self._torn: set[int] = set()
-        self._paused: dict[int, Snapshot] = {}
+        self._paused: dict[int, TrialSnapshot] = {}
 
     def tell(self, events: Sequence[Event], values: dict[str, Any] | None = None) -> None:
         """Stores events, and current values with them, in one transaction."""
@@ -76,7 +76,7 @@ class Recorder:
             self._checkpoints.prune()
         self._observe(events)
 
-    def take(self, progress: Progress) -> list[int]:
+    def take(self, progress: ExecutorUpdate) -> list[int]:
         """Stores what an executor tells; epochs of running trials wait for the snapshot that covers
         them.
 
@@ -112,7 +112,7 @@ class Recorder:
             raise progress.error
         return arrived
 
-    def snapshot(self, number: int) -> Snapshot | None:
+    def snapshot(self, number: int) -> TrialSnapshot | None:
         """Where a trial stands that is not training now; None where it has to begin at its
         beginning.
 
@@ -188,7 +188,7 @@ class Recorder:
             self.record.apply(event)
             self._uncovered.setdefault(event.number, []).append(event)
 
-    def _save(self, progress: Progress, now: list[Event], paused: set[int]) -> None:
+    def _save(self, progress: ExecutorUpdate, now: list[Event], paused: set[int]) -> None:
         snapshots = {
             number: one for number, one in progress.snapshots.items() if number not in self._torn
         }
@@ -235,7 +235,7 @@ class Recorder:
         self._store.append(events, values, durable=durable)
         keep_snapshot(self._store)
 
-    def _keep(self, number: int, snapshot: Snapshot) -> None:
+    def _keep(self, number: int, snapshot: TrialSnapshot) -> None:
         """Keeps a paused network in memory while there is room; the oldest make place."""
         self._paused[number] = snapshot
         while sum(map(num_bytes, self._paused.values())) > _PAUSED_BYTES:
@@ -250,6 +250,6 @@ class Recorder:
             self._observer(self.record, events)
 
 
-def num_bytes(snapshot: Snapshot) -> int:
+def num_bytes(snapshot: TrialSnapshot) -> int:
     """What a snapshot takes."""
     return sum(leaf.nbytes for leaf in (*snapshot.leaves, *(snapshot.best or ())))

@@ -29,7 +29,7 @@ from paceline.core.events import (
     TrialPaused,
     TrialTested,
 )
-from paceline.execute.base import Executor, Progress
+from paceline.execute.base import Executor, ExecutorUpdate
 from paceline.store import StudyStore
 from paceline.study.best_model import BestModel
 from paceline.study.final import TheFinal
@@ -254,7 +254,7 @@ class Session:
                 f"{command_line('show', self._directory)}"
             )
 
-    def _test_trials(self, progress: Progress) -> None:
+    def _test_trials(self, progress: ExecutorUpdate) -> None:
         """Measures trials that ended well on the test part, where that was asked for."""
         models, test_part = self._task.models, self._task.test_part
         if not self._task.test_trials or models is None or test_part is None or test_part.is_empty:

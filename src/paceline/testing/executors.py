@@ -22,7 +22,7 @@ import pytest
 
 from paceline.core import Objective, TrialState
 from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import Executor, Job, Leaves, Progress, Snapshot
+from paceline.execute.base import Executor, ExecutorUpdate, Job, Leaves, TrialSnapshot
 
 
 @dataclass
@@ -43,10 +43,10 @@ class Told:
     started: set[int] = field(default_factory=set)
     rests: set[int] = field(default_factory=set)
     ended: dict[int, TrialEnded] = field(default_factory=dict)
-    snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    snapshots: dict[int, TrialSnapshot] = field(default_factory=dict)
     results: dict[int, Leaves] = field(default_factory=dict)
 
-    def take(self, progress: Progress) -> None:
+    def take(self, progress: ExecutorUpdate) -> None:
         """Adds what happened."""
         assert progress.error is None
         for event in progress.events:
@@ -58,7 +58,7 @@ class Told:
         self.snapshots |= progress.snapshots
         self.results |= progress.results
 
-    def _take(self, event: Event, progress: Progress) -> None:
+    def _take(self, event: Event, progress: ExecutorUpdate) -> None:
         match event:
             case TrialStarted():
                 assert event.number not in self.started

@@ -16,8 +16,8 @@ import jax
 import keras
 import numpy as np
 
-from paceline.execute.alone import fit_epoch
 from paceline.execute.base import Job
+from paceline.execute.fit_run import fit_epoch
 from paceline.train import lower
 from paceline.train.cohort import Cohort, Lane
 from paceline.train.compiler import Compiler

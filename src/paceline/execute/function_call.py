@@ -40,19 +40,19 @@ from paceline.space import Hyperparameter, HyperParameters, hyperparameter_from_
 Function = Callable[[HyperParameters], Any]
 """A function objective: gives a number, a dict of metrics or, where it reports, nothing."""
 
-Words = dict[str, Any]
+Message = dict[str, Any]
 """One message."""
 
 _SCORE = "a finite number, or a dict of metrics with {metric!r} among them"
 
 
-class Left(BaseException):
+class TrialStopped(BaseException):
     """Ends a function that was told to stop and goes on; no ``except Exception`` of the function's
     keeps it from it.
     """
 
 
-def say(link: Connection, what: str, **words: Any) -> None:
+def send(link: Connection, what: str, **words: Any) -> None:
     """Sends a message.
 
     Raises:
@@ -61,10 +61,10 @@ def say(link: Connection, what: str, **words: Any) -> None:
     link.send_bytes(json.dumps({"what": what, **words}).encode())
 
 
-def hear(link: Connection) -> Words | None:
+def receive(link: Connection) -> Message | None:
     """The next message; waits for it. None where the other end is closed."""
     try:
-        heard: Words = json.loads(link.recv_bytes())
+        heard: Message = json.loads(link.recv_bytes())
     except (EOFError, OSError):
         return None
     return heard
@@ -78,12 +78,12 @@ def serve(function: Function, metric: str, link: Connection) -> None:
         metric: the objective's name.
         link: this side's end.
     """
-    while (order := hear(link)) is not None:
+    while (order := receive(link)) is not None:
         if order["what"] == "run":  # all else was meant for a call that has ended meanwhile
-            say(link, "started", trial=order["trial"])
+            send(link, "started", trial=order["trial"])
             with chdir(os.curdir):  # the next call begins where this one did
                 told = _Call(metric, link, order).result(function)
-            say(link, "ended", trial=order["trial"], **told)
+            send(link, "ended", trial=order["trial"], **told)
 
 
 def metrics_of(value: Any, metric: str, what: str) -> dict[str, float]:
@@ -141,7 +141,7 @@ def _number(value: Any, metric: str, what: str) -> float:
 class _Call:
     """One call of the function, and how far it has come."""
 
-    def __init__(self, metric: str, link: Connection, order: Words) -> None:
+    def __init__(self, metric: str, link: Connection, order: Message) -> None:
         self._metric, self._link, self._trial, self._until = (
             metric,
             link,
@@ -167,7 +167,7 @@ class _Call:
         self._wrong = ""  # why the trial has failed, whatever the function does after it
         self._began, self._waited = time.perf_counter(), 0.0
 
-    def result(self, function: Function) -> Words:
+    def result(self, function: Function) -> Message:
         """Calls the function; what is to be told of its end."""
         metrics: dict[str, float] = {}
         try:
@@ -180,7 +180,7 @@ class _Call:
             if not self._wrong and counts:
                 metrics = metrics_of(returned, self._metric, "the function returned")
         except BaseException as error:  # SystemExit is a failure like any other
-            if not self._is_left and not isinstance(error, Left):
+            if not self._is_left and not isinstance(error, TrialStopped):
                 self._wrong = self._wrong or _told(error)
         score = {**self._last, **metrics}.get(self._metric, math.nan)
         if not self._wrong and not self._is_left and not math.isfinite(score):
@@ -206,10 +206,10 @@ class _Call:
 
     def _report(self, value: Any, step: int | None) -> bool:
         if self._is_left:
-            raise Left
+            raise TrialStopped
         if self._steps == self._epochs:
             self._is_beyond = True
-            raise Left
+            raise TrialStopped
         try:
             metrics = metrics_of(value, self._metric, "hp.report was given")
             self._check(step)
@@ -226,7 +226,7 @@ class _Call:
         waits = not self._is_left and self._steps == self._until
         try:
             told = {"trial": self._trial, "step": self._steps, "metrics": metrics, "waits": waits}
-            say(self._link, "reported", **told, **self._seen())
+            send(self._link, "reported", **told, **self._seen())
             self._listen(waits)
         except OSError:  # nobody is there any more
             self._is_left = True
@@ -234,7 +234,7 @@ class _Call:
 
     def _meet(self, hyperparameter: Hyperparameter) -> None:
         with suppress(OSError):  # nobody is there any more
-            say(self._link, "met", trial=self._trial, hyperparameter=hyperparameter.to_json())
+            send(self._link, "met", trial=self._trial, hyperparameter=hyperparameter.to_json())
 
     def _draw(self, hyperparameter: Hyperparameter) -> Value | None:
         """A value for what the configuration lacks, since the space did not hold it when the
@@ -265,7 +265,7 @@ class _Call:
         """Hears what there is to hear; where the function waits, until it is told how to go on."""
         since = time.perf_counter()
         while waits or self._link.poll():
-            heard = hear(self._link)
+            heard = receive(self._link)
             if heard is None or heard["what"] == "leave":
                 self._is_left = True
                 break
@@ -273,7 +273,7 @@ class _Call:
                 self._until, waits = heard["until"], False
         self._waited += time.perf_counter() - since
 
-    def _seen(self) -> Words:
+    def _seen(self) -> Message:
         seconds = time.perf_counter() - self._began - self._waited
         return {"config": self._hp.config, "asked": self._hp.asked, "seconds": seconds}
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from paceline.core import interrupts
 from paceline.core.events import Event
-from paceline.execute.base import Job, Leaves, Progress, Snapshot
-from paceline.execute.prepare import Prepared
-from paceline.execute.run import Run
+from paceline.execute.base import ExecutorUpdate, Job, Leaves, TrialSnapshot
+from paceline.execute.prepare import PreparedNetwork
+from paceline.execute.training_run import TrainingRun
 from paceline.train.ending import not_ending
 from paceline.train.feed import Feed, batch_order
 from paceline.train.isolation import seed_epoch, state_of
@@ -24,7 +24,7 @@ from paceline.train.variables import leaves_of, restore
 
 
 @dataclass(eq=False)
-class AloneRun:
+class FitRun:
     """A network that trains alone, an epoch at a call.
 
     Attributes:
@@ -33,19 +33,19 @@ class AloneRun:
         snapshot: where it goes on from, or None.
     """
 
-    prepared: Prepared
-    run: Run
-    snapshot: Snapshot | None = None
+    prepared: PreparedNetwork
+    run: TrainingRun
+    snapshot: TrialSnapshot | None = None
     callbacks: Sequence[keras.callbacks.Callback] = field(default_factory=list)
 
-    def epochs(self) -> Iterator[Progress]:
+    def epochs(self) -> Iterator[ExecutorUpdate]:
         """Trains to the end; one progress after each epoch, all trials failed if ``fit`` raises."""
         model, feed = self.prepared.model, self.prepared.feed
         if model is None:
             raise TypeError("a network that trains alone needs its Keras model")
         epoch, seconds = 0, 0.0
         if self.snapshot is None:
-            yield Progress(tuple(self.run.started()))
+            yield ExecutorUpdate(tuple(self.run.started()))
         else:
             epoch, seconds = self.snapshot.epoch, self.snapshot.seconds
             restore(model, self.snapshot.leaves, feed.batch_spec("train"))
@@ -57,7 +57,7 @@ class AloneRun:
             except BatchFailed:
                 raise  # no network can go on
             except Exception as error:
-                yield Progress(tuple(self.run.failed(f"{type(error).__name__}: {error}")))
+                yield ExecutorUpdate(tuple(self.run.failed(f"{type(error).__name__}: {error}")))
                 return
             epoch, seconds = epoch + 1, seconds + time.perf_counter() - began
             events, results = self.run.measured(epoch, metrics, seconds, lambda: leaves_of(model))
@@ -66,16 +66,16 @@ class AloneRun:
 
     def _progress(
         self, events: list[Event], results: dict[int, Leaves], epoch: int, seconds: float
-    ) -> Progress:
+    ) -> ExecutorUpdate:
         snapshots = {}
         if not self.run.is_over and self.prepared.model is not None:
             best = self.run.best_leaves
             snapshots = {
-                self.run.leader.trial: Snapshot(
+                self.run.leader.trial: TrialSnapshot(
                     epoch, seconds, leaves_of(self.prepared.model), best
                 )
             }
-        return Progress(tuple(events), results, snapshots)
+        return ExecutorUpdate(tuple(events), results, snapshots)
 
 
 def fit_epoch(

@@ -21,7 +21,7 @@ from importlib import import_module
 from multiprocessing import connection, current_process, get_context, parent_process
 
 from paceline.core import InvalidInput, interrupts
-from paceline.execute.calling import Function, say, serve
+from paceline.execute.function_call import Function, send, serve
 
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 
@@ -29,7 +29,7 @@ Load = Callable[[], Function]
 """Imports a function: itself the name of one, with the names that it takes."""
 
 
-class ProcessPlace:
+class ProcessWorker:
     """A spawned process that calls the function."""
 
     can_be_killed = True
@@ -145,10 +145,10 @@ def _work(link: connection.Connection, load: Load, metric: str) -> None:
     try:
         function = load()
     except BaseException as error:
-        say(link, "unusable", error=f"{type(error).__name__}: {error}")
+        send(link, "unusable", error=f"{type(error).__name__}: {error}")
         return
     with suppress(OSError):  # the study has ended
-        say(link, "ready")
+        send(link, "ready")
         serve(function, metric, link)
 
 

@@ -14,9 +14,9 @@ from functools import partial
 import numpy as np
 
 from paceline.core.events import Event, Noted, ProgramCompiled
-from paceline.execute.base import Leaves, Progress, Snapshot
-from paceline.execute.prepare import Prepared
-from paceline.execute.run import Run
+from paceline.execute.base import ExecutorUpdate, Leaves, TrialSnapshot
+from paceline.execute.prepare import PreparedNetwork
+from paceline.execute.training_run import TrainingRun
 from paceline.train.cohort import Cohort, Lane, Lockstep
 from paceline.train.compiler import Compiler
 from paceline.train.program import Compiled, Program
@@ -31,12 +31,12 @@ _SNAPSHOT_SHARE = 0.03  # ... nor so often that they take more than this part of
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PendingNetwork:
     """A network waiting for a lane."""
 
-    prepared: Prepared
-    run: Run
-    snapshot: Snapshot | None = None
+    prepared: PreparedNetwork
+    run: TrainingRun
+    snapshot: TrialSnapshot | None = None
 
     @property
     def starts_at(self) -> int:
@@ -50,24 +50,24 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class CohortTask:
     """Networks of one program that share a cohort of so many lanes."""
 
     program: Program | StreamProgram
     num_lanes: int
-    entries: Sequence[Entry]
+    entries: Sequence[PendingNetwork]
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedNetworks:
     """Networks that no cohort can train; they go back to the caller's thread, to run alone."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[PendingNetwork]
     reason: str
 
 
 @dataclass(eq=False)
-class Worker:
+class CohortWorker:
     """Takes batches in the order in which they come; as many are trained at once as there are
     threads.
     """
@@ -75,10 +75,12 @@ class Worker:
     compiler: Compiler
     shuffle: bool = True
     num_threads: int = 1
-    outbox: "queue.SimpleQueue[Progress | Rejected]" = field(default_factory=queue.SimpleQueue)
+    outbox: "queue.SimpleQueue[ExecutorUpdate | RejectedNetworks]" = field(
+        default_factory=queue.SimpleQueue
+    )
 
     def __post_init__(self) -> None:
-        self._queue: deque[Batch] = deque()
+        self._queue: deque[CohortTask] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._told: set[tuple[Program | StreamProgram, int]] = set()
@@ -90,7 +92,7 @@ class Worker:
         for thread in self._threads:
             thread.start()
 
-    def train(self, batch: Batch) -> None:
+    def train(self, batch: CohortTask) -> None:
         """Queues a batch."""
         with self._changed:
             self._queue.append(batch)
@@ -106,11 +108,13 @@ class Worker:
         for thread in self._threads:
             thread.join()
 
-    def more(self, program: Program | StreamProgram, num_lanes: int, count: int) -> list[Entry]:
+    def more(
+        self, program: Program | StreamProgram, num_lanes: int, count: int
+    ) -> list[PendingNetwork]:
         """Up to ``count`` networks that wait for a cohort like this one: they take lanes that
         became free in it.
         """
-        taken: list[Entry] = []
+        taken: list[PendingNetwork] = []
         with self._changed:
             for batch in [
                 b for b in self._queue if b.program is program and b.num_lanes == num_lanes
@@ -127,29 +131,29 @@ class Worker:
     def _work(self) -> None:
         while (batch := self._next()) is not None:
             try:
-                left: Batch | None = batch
+                left: CohortTask | None = batch
                 while left is not None:
                     left = self._train(left)
             except BaseException as error:
-                self.outbox.put(Progress(error=error))
+                self.outbox.put(ExecutorUpdate(error=error))
 
-    def _next(self) -> Batch | None:
+    def _next(self) -> CohortTask | None:
         """The next batch, once there is one; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stopping.is_set())
             return None if self._stopping.is_set() else self._queue.popleft()
 
-    def _train(self, batch: Batch) -> Batch | None:
+    def _train(self, batch: CohortTask) -> CohortTask | None:
         """Trains a batch; what is left of it for fewer lanes, to be trained once this attempt has
         let go of memory.
         """
-        training: _Training | None = None
+        training: _CohortTraining | None = None
         try:
             compiled = self._compiled(batch)
             if compiled is None:
                 return None
             self.tell_compiled(compiled)
-            training = _Training(self, compiled, list(batch.entries))
+            training = _CohortTraining(self, compiled, list(batch.entries))
             training.go()
         except BatchFailed:
             raise  # no network can go on
@@ -159,7 +163,7 @@ class Worker:
             )
         return None
 
-    def _compiled(self, batch: Batch) -> Compiled | StreamCompiled | None:
+    def _compiled(self, batch: CohortTask) -> Compiled | StreamCompiled | None:
         """The batch's program, once it is compiled; None if a stop comes first, for which no one
         waits that long.
         """
@@ -171,25 +175,27 @@ class Worker:
                 return None
         return future.result()
 
-    def _recover(self, batch: Batch, error: Exception) -> Batch | None:
+    def _recover(self, batch: CohortTask, error: Exception) -> CohortTask | None:
         fresh = [entry for entry in batch.entries if not entry.run.is_over and not entry.has_moved]
         # what has trained some epochs cannot begin again: its measurements are told
         moved = [entry for entry in batch.entries if not entry.run.is_over and entry.has_moved]
         self.outbox.put(
-            Progress(tuple(event for entry in moved for event in entry.run.failed(f"{error}")))
+            ExecutorUpdate(
+                tuple(event for entry in moved for event in entry.run.failed(f"{error}"))
+            )
         )
         num_devices = len(self.compiler.devices)
         half = batch.num_lanes // 2 // num_devices * num_devices
         if fresh and half and _is_out_of_memory(error):
             self.outbox.put(
-                Progress(
+                ExecutorUpdate(
                     (Noted(f"out of memory with {batch.num_lanes} lanes; going on with {half}"),)
                 )
             )
-            return Batch(batch.program, half, fresh)
+            return CohortTask(batch.program, half, fresh)
         if fresh:
             self.outbox.put(
-                Rejected(fresh, f"its program failed ({type(error).__name__}: {error})")
+                RejectedNetworks(fresh, f"its program failed ({type(error).__name__}: {error})")
             )
         return None
 
@@ -203,14 +209,17 @@ class Worker:
             event = ProgramCompiled(
                 compiled.program.key, compiled.num_lanes, compiled.seconds, compiled.from_scratch
             )
-            self.outbox.put(Progress((event,)))
+            self.outbox.put(ExecutorUpdate((event,)))
 
 
-class _Training:
+class _CohortTraining:
     """One batch being trained."""
 
     def __init__(
-        self, worker: Worker, compiled: Compiled | StreamCompiled, entries: list[Entry]
+        self,
+        worker: CohortWorker,
+        compiled: Compiled | StreamCompiled,
+        entries: list[PendingNetwork],
     ) -> None:
         self._worker = worker
         self._cohort: Lockstep = (
@@ -221,13 +230,13 @@ class _Training:
         self._waiting = entries
         # lanes on a stream are all at the same epoch: what came together stays together
         self._refills = isinstance(compiled, Compiled)
-        self._in_slot: dict[int, Entry] = {}
+        self._in_slot: dict[int, PendingNetwork] = {}
         self._segment: int | None = None
         self._last_snapshot = time.perf_counter()
         self._snapshot_cost = 0.0
 
     @property
-    def open(self) -> list[Entry]:
+    def open(self) -> list[PendingNetwork]:
         """Networks that are in a lane or wait for one."""
         return [*self._in_slot.values(), *self._waiting]
 
@@ -255,7 +264,7 @@ class _Training:
         for entry in entering.values():
             events += [] if entry.snapshot else entry.run.started()
         if events:
-            self._worker.outbox.put(Progress(tuple(events)))
+            self._worker.outbox.put(ExecutorUpdate(tuple(events)))
 
     def _epoch(self) -> bool:
         """Trains one epoch; False if it was given up because a stop came and its end was far."""
@@ -277,7 +286,7 @@ class _Training:
     def _report(self) -> None:
         events: list[Event] = []
         results: dict[int, Leaves] = {}
-        host = _Once(self._cohort)
+        host = _HostCopy(self._cohort)
         leaving, resting = [], {}
         for logs in self._cohort.epoch_logs():
             run = self._in_slot[logs.slot].run
@@ -286,7 +295,7 @@ class _Training:
             events += more
             results |= kept
             if run.rests:
-                resting[run.leader.trial] = Snapshot(
+                resting[run.leader.trial] = TrialSnapshot(
                     logs.epoch, logs.seconds, host.leaves(logs.slot), run.best_leaves
                 )
             if run.is_over or run.rests:
@@ -295,10 +304,10 @@ class _Training:
             self._cohort.release(slot)
             del self._in_slot[slot]
         self._worker.outbox.put(
-            Progress(tuple(events), results, {**self._snapshots(host), **resting})
+            ExecutorUpdate(tuple(events), results, {**self._snapshots(host), **resting})
         )
 
-    def _snapshots(self, host: "_Once") -> Mapping[int, Snapshot]:
+    def _snapshots(self, host: "_HostCopy") -> Mapping[int, TrialSnapshot]:
         now = time.perf_counter()
         due = max(_SNAPSHOT_SECONDS, self._snapshot_cost / _SNAPSHOT_SHARE)
         if not self._in_slot or (
@@ -310,7 +319,7 @@ class _Training:
             lane = self._cohort.lanes[slot]
             if lane is not None:
                 best = entry.run.best_leaves
-                taken[entry.run.leader.trial] = Snapshot(
+                taken[entry.run.leader.trial] = TrialSnapshot(
                     lane.epoch, lane.seconds, host.leaves(slot), best
                 )
         self._last_snapshot = time.perf_counter()
@@ -318,7 +327,7 @@ class _Training:
         return taken
 
 
-class _Once:
+class _HostCopy:
     """Fetches the cohort's state to the host at most once an epoch."""
 
     def __init__(self, cohort: Lockstep) -> None:
@@ -334,7 +343,7 @@ class _Once:
         return self._states[slot][: layout.num_leaves - layout.metrics]
 
 
-def _lane(entry: Entry) -> Lane:
+def _lane(entry: PendingNetwork) -> Lane:
     job, traced, snapshot = entry.run.leader, entry.prepared.traced, entry.snapshot
     if traced is None:
         raise TypeError("a network that cannot be traced was given to a cohort")

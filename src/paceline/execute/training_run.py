@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from paceline.core import Configuration, TrialState
 from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import Job, Leaves, Training
+from paceline.execute.base import Job, Leaves, TrainingOptions
 
 
 @dataclass(eq=False)
-class Run:
+class TrainingRun:
     """Trials that differ in nothing but how many epochs they train: the longest trains, the others
     are read off it.
 
@@ -28,7 +28,7 @@ class Run:
     jobs: Sequence[Job]
     config: Configuration
     program: str
-    training: Training
+    training: TrainingOptions
     scores: list[float] = field(default_factory=list)
     parameters: int | None = None
 

@@ -20,16 +20,16 @@ from paceline.core import (
     interrupts,
 )
 from paceline.core.events import EpochMeasured, Event, Noted, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import Job, Progress, Snapshot
-from paceline.execute.calling import Words, hear, say
-from paceline.execute.tracking import SpaceTracker
+from paceline.execute.base import ExecutorUpdate, Job, TrialSnapshot
+from paceline.execute.function_call import Message, receive, send
+from paceline.execute.space_tracker import SpaceTracker
 from paceline.space import Hyperparameter, Observation, Space, hyperparameter_from_json
 
 _LONGEST_WAIT = 1.0  # seconds after which workers are looked at that do not tell that they are dead
 _WATCH_MEMORY = 0.1  # seconds between two looks at the memory taken
 
 
-class Place(Protocol):
+class FunctionWorker(Protocol):
     """Where a function is called: a thread or a process."""
 
     link: Connection
@@ -49,7 +49,7 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TrialLimits:
     """What one trial may take.
 
     Attributes:
@@ -71,10 +71,10 @@ class FunctionExecutor:
 
     def __init__(
         self,
-        make_place: Callable[[], Place],
+        make_place: Callable[[], FunctionWorker],
         num_places: int,
         space: Space,
-        limits: Limits,
+        limits: TrialLimits,
         fixed: Mapping[str, Value] | None = None,
         awaited: Mapping[str, str] | None = None,
         instead: Iterable[Hyperparameter] = (),
@@ -104,7 +104,7 @@ class FunctionExecutor:
             "instead": [h.to_json() for h in instead],
             "epochs": epochs,
         }
-        self._desks: list[_Desk] = []
+        self._desks: list[_WorkerSlot] = []
         self._waiting: deque[Job] = deque()
         self._open: set[int] = set()
         self._has_served = self._has_told_beyond = False
@@ -112,7 +112,7 @@ class FunctionExecutor:
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, Snapshot],  # noqa: ARG002 - a function's state is its own
+        snapshots: Mapping[int, TrialSnapshot],  # noqa: ARG002 - a function's state is its own
         scores: Mapping[int, Sequence[float]],  # noqa: ARG002
     ) -> None:
         """Takes jobs; functions that wait in ``hp.report`` go on, all others begin."""
@@ -145,7 +145,7 @@ class FunctionExecutor:
         """Whether every job has ended or waits for the schedule."""
         return not self._open
 
-    def progress(self, seconds: float | None = None) -> list[Progress]:
+    def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
         """What happened; waits until something has, at most so many seconds."""
         until = float("inf") if seconds is None else time.monotonic() + seconds
         while not self.is_idle:
@@ -155,7 +155,7 @@ class FunctionExecutor:
                 return told
         return []
 
-    def stop(self) -> list[Progress]:
+    def stop(self) -> list[ExecutorUpdate]:
         """Gives what was told already; running trials will begin anew."""
         self._waiting.clear()
         return self._hear(0.0)
@@ -168,19 +168,19 @@ class FunctionExecutor:
 
     # -- inside
 
-    def _desk_of(self, trial: int) -> "_Desk | None":
+    def _desk_of(self, trial: int) -> "_WorkerSlot | None":
         return next((desk for desk in self._desks if desk.trial == trial), None)
 
-    def _fill(self) -> list[Progress]:
+    def _fill(self) -> list[ExecutorUpdate]:
         """Gives waiting jobs to free places."""
         told = []
         while self._waiting and (desk := self._free_desk()) is not None:
             job = self._waiting.popleft()
             desk.begin(job, self._tracker.declared, self._orders)
-            told.append(Progress((TrialStarted(job.trial, "function", job.config),)))
+            told.append(ExecutorUpdate((TrialStarted(job.trial, "function", job.config),)))
         return told
 
-    def _free_desk(self) -> "_Desk | None":
+    def _free_desk(self) -> "_WorkerSlot | None":
         """A place for one more call; a new one where all others wait for the schedule, and it
         perhaps for this call.
         """
@@ -191,21 +191,21 @@ class FunctionExecutor:
         ):
             return None
         if desk is None:
-            desk = _Desk(self._make_place())
+            desk = _WorkerSlot(self._make_place())
             self._desks.append(desk)
         return desk
 
-    def _is_busy(self, desk: "_Desk") -> bool:
+    def _is_busy(self, desk: "_WorkerSlot") -> bool:
         """Whether a function is at work there, and not waiting for the schedule."""
         return desk.job is not None and (desk.is_left or desk.job.trial in self._open)
 
-    def _hear(self, seconds: float) -> list[Progress]:
+    def _hear(self, seconds: float) -> list[ExecutorUpdate]:
         """What the functions tell, or what becomes of them, within so many seconds."""
         now, limit = time.monotonic(), self._limits.seconds
         left = [desk.began + limit - now for desk in self._desks if desk.began and limit]
         look = _WATCH_MEMORY if self._limits.memory else _LONGEST_WAIT
         ready = wait([desk.place.link for desk in self._desks], max(0.0, min(seconds, look, *left)))
-        told: list[Progress] = []
+        told: list[ExecutorUpdate] = []
         for desk in list(self._desks):
             if desk.place.link in ready:
                 told += self._hear_one(desk)
@@ -220,11 +220,11 @@ class FunctionExecutor:
                 told += self._bury(desk, end)
         return told
 
-    def _hear_one(self, desk: "_Desk") -> list[Progress]:
+    def _hear_one(self, desk: "_WorkerSlot") -> list[ExecutorUpdate]:
         """All that a place has told."""
         told = []
         while desk.is_heard and desk.place.link.poll():
-            words = hear(desk.place.link)
+            words = receive(desk.place.link)
             if words is None:
                 desk.is_heard = False
                 break
@@ -232,13 +232,13 @@ class FunctionExecutor:
             told += [] if progress is None else [progress]
         return told
 
-    def _take(self, desk: "_Desk", words: Words) -> Progress | None:
+    def _take(self, desk: "_WorkerSlot", words: Message) -> ExecutorUpdate | None:
         match words["what"]:
             case "ready":
                 self._has_served = True
             case "unusable":
                 expected = "a function that a new process can import"
-                return Progress(
+                return ExecutorUpdate(
                     error=InvalidInput(
                         f"a worker failed to import it ({words['error']})", expected=expected
                     )
@@ -261,14 +261,17 @@ class FunctionExecutor:
         return None
 
     def _progress(
-        self, events: "Callable[[_Desk, Words], list[Event]]", desk: "_Desk", words: Words
-    ) -> Progress:
+        self,
+        events: "Callable[[_WorkerSlot, Message], list[Event]]",
+        desk: "_WorkerSlot",
+        words: Message,
+    ) -> ExecutorUpdate:
         try:
-            return Progress(tuple(events(desk, words)))
+            return ExecutorUpdate(tuple(events(desk, words)))
         except InvalidInput as error:  # the function asks for what cannot be searched
-            return Progress(error=error)
+            return ExecutorUpdate(error=error)
 
-    def _reported(self, desk: "_Desk", words: Words) -> list[Event]:
+    def _reported(self, desk: "_WorkerSlot", words: Message) -> list[Event]:
         number, events = words["trial"], self._seen(desk, words)
         events.append(EpochMeasured(number, words["step"], words["metrics"], words["seconds"]))
         if words["waits"]:
@@ -278,7 +281,7 @@ class FunctionExecutor:
             )
         return events
 
-    def _ended(self, desk: "_Desk", words: Words) -> list[Event]:
+    def _ended(self, desk: "_WorkerSlot", words: Message) -> list[Event]:
         if words["refused"]:
             passed, expected, fix = words["refused"]
             raise InvalidInput(passed, expected=expected, fix=fix)
@@ -291,7 +294,7 @@ class FunctionExecutor:
         notes = [*self._not_asked(words["config"]), *self._beyond(words)]
         return [*events, *notes, replace(ended, seeded=words["seeded"])]
 
-    def _beyond(self, words: Words) -> list[Event]:
+    def _beyond(self, words: Message) -> list[Event]:
         """A note, once, where the function reported more steps than count."""
         if not words["beyond"] or self._has_told_beyond:
             return []
@@ -318,7 +321,7 @@ class FunctionExecutor:
             for name, where in missing.items()
         ]
 
-    def _seen(self, desk: "_Desk", words: Words) -> list[Event]:
+    def _seen(self, desk: "_WorkerSlot", words: Message) -> list[Event]:
         """The space, where it has changed, and the configuration, where the function asked for
         another than given.
         """
@@ -329,7 +332,7 @@ class FunctionExecutor:
             events.append(TrialStarted(words["trial"], "function", words["config"]))
         return events
 
-    def _learn(self, desk: "_Desk", error: str | None, is_whole: bool = False) -> list[Event]:
+    def _learn(self, desk: "_WorkerSlot", error: str | None, is_whole: bool = False) -> list[Event]:
         if desk.job is None:
             return []
         met, desk.met = desk.met, []
@@ -338,7 +341,7 @@ class FunctionExecutor:
             desk.job.trial, met, Observation(config, error or None, asked), is_whole
         )
 
-    def _excess(self, desk: "_Desk") -> str | None:
+    def _excess(self, desk: "_WorkerSlot") -> str | None:
         """Which limit a trial is over, as a sentence."""
         seconds, memory = self._limits.seconds, self._limits.memory
         if not self._is_busy(desk):
@@ -349,7 +352,7 @@ class FunctionExecutor:
             return f"it took {taken / 2**20:,.0f} MiB, more than memory_limit, {memory / 2**20:,.0f} MiB"
         return None
 
-    def _bury(self, desk: "_Desk", reason: str) -> list[Progress]:
+    def _bury(self, desk: "_WorkerSlot", reason: str) -> list[ExecutorUpdate]:
         """Ends a place; its trial failed. The next job that waits finds a new one."""
         told = self._hear_one(desk)  # its last words
         self._desks.remove(desk)
@@ -358,16 +361,19 @@ class FunctionExecutor:
             return told
         if not self._has_served and desk.place.can_be_killed:
             fix = "Its own words are above. A script's call of tune belongs under: if __name__ == '__main__':"
-            return [*told, Progress(error=PacelineError(f"{reason}, before it could begin. {fix}"))]
+            return [
+                *told,
+                ExecutorUpdate(error=PacelineError(f"{reason}, before it could begin. {fix}")),
+            ]
         if desk.job is None or desk.is_left or desk.job.trial not in self._open:
             return told
         self._open.discard(desk.job.trial)
         ended = TrialEnded(desk.job.trial, TrialState.FAILED, None, None, reason)
-        return [*told, Progress((*self._learn(desk, reason), ended))]
+        return [*told, ExecutorUpdate((*self._learn(desk, reason), ended))]
 
 
 @dataclass(eq=False)
-class _Desk:
+class _WorkerSlot:
     """A place and the call that it is busy with.
 
     Attributes:
@@ -382,7 +388,7 @@ class _Desk:
         is_heard: whether more may come from there.
     """
 
-    place: Place
+    place: FunctionWorker
     job: Job | None = None
     config: Configuration = field(default_factory=dict)
     seen: tuple[Configuration, Mapping[str, str]] = field(default_factory=lambda: ({}, {}))
@@ -396,7 +402,7 @@ class _Desk:
         """The trial that is called here and may go on."""
         return None if self.job is None or self.is_left else self.job.trial
 
-    def begin(self, job: Job, known: Sequence[Hyperparameter], orders: Words) -> None:
+    def begin(self, job: Job, known: Sequence[Hyperparameter], orders: Message) -> None:
         """Calls the function."""
         self.job, self.config, self.seen, self.met, self.is_left = (
             job,
@@ -429,7 +435,7 @@ class _Desk:
 
     def _say(self, what: str, **words: Any) -> None:
         with suppress(OSError):  # its death is noticed soon
-            say(self.place.link, what, **words)
+            send(self.place.link, what, **words)
 
 
 def _until(job: Job) -> int | None:
