@@ -71,7 +71,7 @@ def write(request: Mapping[str, Any]) -> dict[str, Any]:
     """A study of so many made-up trials, written as a search writes them; a small real search comes
     first.
     """
-    from paceline.study.folded import writing
+    from paceline.study.record.replay import writing
 
     directory = Path(request["study"])
     function, steps = (

@@ -32,9 +32,9 @@ from paceline.core.events import EpochMeasured
 from paceline.data import load
 from paceline.execute.base import ExecutorUpdate, Job
 from paceline.space import Choice, Float, Space
-from paceline.study.engine import Engine
-from paceline.study.fresh import train_all
-from paceline.study.plan import Plan, make_plan
+from paceline.study.evaluation.retraining import train_all
+from paceline.study.plan.engine import Engine
+from paceline.study.plan.network_plan import Plan, make_plan
 from paceline.study.request import Request
 
 ROWS = 3000  # of California Housing, drawn once: the table is to be made in minutes

@@ -35,7 +35,7 @@ from paceline.report.page import search, trials
 from paceline.space import Float, Space
 from paceline.stats.curves import expected_best
 from paceline.study import Record
-from paceline.study.timeline import Timeline
+from paceline.study.record.timeline import Timeline
 
 SPACE = Space({"x": Float(0.0, 1.0)})
 MOST = 2_000  # rows of the table, and dots of the figure
@@ -168,7 +168,7 @@ def test_who_only_reads_a_study_does_not_wait_for_what_carries_one_out(tmp_path:
         "from paceline.store import StudyStore; from pathlib import Path\n"
         "StudyStore(Path(sys.argv[1]), writable=True).close(); text.show(read(sys.argv[1]), "
         "console())\n"
-        "print([name for name in ('paceline.data', 'paceline.search', 'paceline.study.plan') if "
+        "print([name for name in ('paceline.data', 'paceline.search', 'paceline.study.plan.network_plan') if "
         "name in sys.modules])"
     )
     done = subprocess.run(

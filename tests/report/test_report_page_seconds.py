@@ -18,7 +18,7 @@ from paceline.core.events import (
     TrialStarted,
 )
 from paceline.store import Stored
-from paceline.study.timeline import timeline
+from paceline.study.record.timeline import timeline
 
 
 def at(*events: tuple[float, Event]) -> list[Stored]:

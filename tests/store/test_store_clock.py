@@ -11,7 +11,7 @@ from paceline.core.events import Event, Noted, SessionEnded, SessionStarted
 from paceline.report import read
 from paceline.store import Stored, StudyStore
 from paceline.store.writer import process_of, this_process
-from paceline.study.timeline import Clock, timeline
+from paceline.study.record.timeline import Clock, timeline
 
 HOUR = 3600.0
 

@@ -19,7 +19,7 @@ from paceline import InvalidInput, PacelineError
 from paceline.report.document import write_report
 from paceline.store import StudyStore
 from paceline.store.files import leftovers, remove_leftovers, replacing, write_text
-from paceline.study.checkpoints import Checkpoints
+from paceline.study.record.checkpoints import Checkpoints
 
 
 def test_a_file_is_replaced_by_a_whole_one_or_stays(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from paceline.search import create as strategy_of
 from paceline.search.start_with import with_default
 from paceline.space import Float, Space
 from paceline.study.closing import Closing
-from paceline.study.continuing import going_on
-from paceline.study.fresh import FINAL, Fresh, FreshSplits, seeds_of
-from paceline.study.record import Record
+from paceline.study.evaluation.retraining import FINAL, Fresh, FreshSplits, seeds_of
+from paceline.study.record.record import Record
+from paceline.study.resume.existing import going_on
 
 LOSS = Objective("val_loss", "minimize")
 SPACE = Space([Float("rate", 0.0, 1.0), Float("slow", 1.0, 4.0)])

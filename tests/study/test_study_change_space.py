@@ -21,8 +21,9 @@ from paceline.core.events import EpochMeasured, Event, SpaceChanged, SpaceReplac
 from paceline.search import Normal
 from paceline.space import Condition, Float, Int, Space
 from paceline.store import StudyStore
-from paceline.study import Record, carry_out, snapshot
-from paceline.study.timeline import Clock
+from paceline.study import Record, carry_out
+from paceline.study.record import snapshot
+from paceline.study.record.timeline import Clock
 
 Config = Mapping[str, Any]
 NARROW = {"x": Float(0, 1), "k": Int(0, 3)}

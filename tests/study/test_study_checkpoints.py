@@ -20,11 +20,12 @@ import paceline
 from paceline import InvalidInput
 from paceline.core import Configuration, Trial
 from paceline.core.events import Event, TrialDecided
-from paceline.study import carry_out, make_plan, network_files
+from paceline.study import carry_out, make_plan
 from paceline.study.asking import as_request
-from paceline.study.folded import read_record
-from paceline.study.network_files import Label, Network, Unusable, key_of
-from paceline.study.record import Record
+from paceline.study.record import network_files
+from paceline.study.record.network_files import Label, Network, Unusable, key_of
+from paceline.study.record.record import Record
+from paceline.study.record.replay import read_record
 
 # -- one file
 

@@ -14,7 +14,7 @@ from paceline.core.events import ProgramCompiled
 from paceline.study import make_plan
 from paceline.study.asking import as_request
 from paceline.study.costs import Costs
-from paceline.study.plan import Plan
+from paceline.study.plan.network_plan import Plan
 
 ROWS = np.zeros((96, 4), "float32"), np.zeros(96, "float32")
 

@@ -29,8 +29,8 @@ from paceline.store import StudyStore
 from paceline.study import make_plan
 from paceline.study.asking import as_request
 from paceline.study.closing import Replication
-from paceline.study.division import Division
-from paceline.study.fresh import FINAL, seeds_of
+from paceline.study.evaluation.retraining import FINAL, seeds_of
+from paceline.study.plan.division import Division
 
 GROUPS = np.repeat(np.arange(16), 12)
 GOOD = {"rate": 0.03}

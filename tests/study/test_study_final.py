@@ -20,7 +20,7 @@ from paceline.search import Given
 from paceline.study import carry_out, make_plan
 from paceline.study.asking import as_request
 from paceline.study.closing import Closing
-from paceline.study.record import Record
+from paceline.study.record.record import Record
 
 
 def data(rows: int = 240) -> tuple[Any, Any, Any, Any]:
@@ -101,7 +101,7 @@ def test_a_pair_is_a_training_on_that_seed_and_split_alone(study: Study, tmp_pat
     """The same configuration in a study whose seed and validation rows are those of the pair."""
     from paceline.data import load, split
     from paceline.data.pool import fresh_parts
-    from paceline.study.fresh import FINAL, seeds_of
+    from paceline.study.evaluation.retraining import FINAL, seeds_of
 
     final = study.record.final
     assert final is not None

@@ -20,9 +20,9 @@ from paceline.core.events import (
 )
 from paceline.store import StudyStore
 from paceline.study import carry_out
-from paceline.study.folded import read_record
-from paceline.study.record import Record
-from paceline.study.sizing import size_of
+from paceline.study.evaluation.final_size import size_of
+from paceline.study.record.record import Record
+from paceline.study.record.replay import read_record
 
 
 def carried_out(task: Replayed, directory: Path) -> tuple[Record, list[FinalMeasured]]:

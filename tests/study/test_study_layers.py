@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from paceline.data import load, split
-from paceline.study.layers import with_preparation
+from paceline.study.models.preprocessing import with_preparation
 from paceline.train.target import Scale, learn_scaled
 
 RANDOM = np.random.default_rng(0)

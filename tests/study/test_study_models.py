@@ -234,7 +234,7 @@ def test_a_model_trained_again_is_the_one_of_the_search(tmp_path: Path) -> None:
     kept = np.concatenate([np.ravel(w) for w in folds.model(folds.best).get_weights()])
     for file in (folds.directory / "checkpoints").glob("trial-*"):
         file.rename(file.with_name("elsewhere.safetensors"))
-    from paceline.study.loading import Origin, retrained
+    from paceline.study.stored_models import Origin, retrained
 
     again = retrained(folds.record, folds.directory, folds.best.number, Origin(plain), DATA, {})
     assert np.concatenate([np.ravel(w) for w in again.get_weights()]) == pytest.approx(

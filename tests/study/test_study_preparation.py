@@ -24,8 +24,8 @@ from paceline.space import HyperParameters
 from paceline.study import make_plan
 from paceline.study.asking import as_request
 from paceline.study.closing import Replication
-from paceline.study.engine import training_data
-from paceline.study.plan import Plan
+from paceline.study.plan.engine import training_data
+from paceline.study.plan.network_plan import Plan
 from paceline.train.feed import TrainingData
 from paceline.train.isolation import GlobalState
 from paceline.train.target import scale_learnt
@@ -342,7 +342,7 @@ def test_a_study_made_before_goes_on_by_the_rule_that_it_was_made_with(
     """
     data = parts(pd.DataFrame(X * [900, 1], columns=["a", "b"]), FIVE_OR_TWO)
     with monkeypatch.context() as before:
-        for module in ("dataset", "asking"):
+        for module in ("plan.study_data", "asking"):
             before.setattr(f"paceline.study.{module}.rule_of", lambda recorded: 1)
         old = tune(tmp_path / "s", classifier(6), data, class_weight={0: 5, 1: 9})
     assert "preparation" not in (old.record.created.data if old.record.created else {})

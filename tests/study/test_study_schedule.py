@@ -18,7 +18,7 @@ from paceline.search import Given
 from paceline.store import StudyStore
 from paceline.study import Request, carry_out, make_plan
 from paceline.study.asking import as_request
-from paceline.study.record import Record
+from paceline.study.record.record import Record
 
 
 def data() -> tuple[Any, Any]:

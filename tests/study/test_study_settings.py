@@ -30,9 +30,9 @@ from paceline.space import Space
 from paceline.store import StudyStore
 from paceline.study import carry_out, make_plan, settings
 from paceline.study.asking import as_request
-from paceline.study.continuing import Existing
-from paceline.study.folded import read_record
-from paceline.study.record import Record
+from paceline.study.record.record import Record
+from paceline.study.record.replay import read_record
+from paceline.study.resume.existing import Existing
 from paceline.study.resuming import function_of, limits_of
 
 ROWS = (np.arange(80, dtype="float32").reshape(20, 4) / 80, np.arange(20, dtype="float32") / 20)

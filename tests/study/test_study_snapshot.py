@@ -43,9 +43,9 @@ from paceline.core.events import (
 from paceline.report import read
 from paceline.space import Choice, Float, Int, Space
 from paceline.store import Stored, StudyStore
-from paceline.study import snapshot
-from paceline.study.folded import Folded, fold, keep_snapshot
-from paceline.study.recorder import Recorder
+from paceline.study.record import snapshot
+from paceline.study.record.recorder import Recorder
+from paceline.study.record.replay import Folded, fold, keep_snapshot
 
 SPACE = Space({"rate": Float(0.0, 1.0), "epochs": Int(1, 9), "kind": Choice(["a", "b", "ü"])})
 SETTINGS = {"seed": 1, "trials": None, "nested": {"list": [1, None, "x"], "number": 0.1}}

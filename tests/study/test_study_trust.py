@@ -14,7 +14,7 @@ import paceline
 from paceline import InvalidInput
 from paceline.cli.app import app
 from paceline.store import StudyStore
-from paceline.study import trust
+from paceline.study.resume import trust
 
 CODE = """
 from pathlib import Path

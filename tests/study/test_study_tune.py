@@ -14,7 +14,7 @@ import paceline
 from paceline.core import AllTrialsFailed, InvalidInput, StudyLocked, StudyMismatch, TrialState
 from paceline.core.events import EpochMeasured, Event, Noted
 from paceline.store import StudyStore
-from paceline.study.record import Record
+from paceline.study.record.record import Record
 
 Build = Callable[[Any], keras.Model]
 

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paceline.study.turns import Turns
+from paceline.study.loop.turns import Turns
 
 WORK = st.lists(st.integers(1, 9), min_size=1, max_size=12)
 

@@ -10,8 +10,8 @@ from paceline.study import Request
 from paceline.study.asking import as_request, check_limits, fresh_directory, left_open, seed_of
 from paceline.study.bring import choose_search
 from paceline.study.closing import Closing, Replication
-from paceline.study.continuing import Existing
-from paceline.study.function import FunctionTask
+from paceline.study.plan.function_plan import FunctionTask
+from paceline.study.resume.existing import Existing
 
 _OF_DATA: Mapping[str, Any] = {
     **dict.fromkeys(

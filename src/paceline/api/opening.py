@@ -14,7 +14,7 @@ from paceline.store import study_directory
 from paceline.study.asktell import OpenStudy
 
 if TYPE_CHECKING:
-    from paceline.study.doctor import Diagnosis
+    from paceline.study.health.doctor import Diagnosis
 
 
 @knows_its_arguments()
@@ -44,7 +44,7 @@ def doctor(study: str | os.PathLike[str], *, repair: bool = False) -> "Diagnosis
         InvalidInput: there is no study in this directory.
         StudyLocked: it is to be repaired, and another process is writing it.
     """
-    from paceline.study import doctor as doctors
+    from paceline.study.health import doctor as doctors
 
     directory = study_directory(study)
     return (

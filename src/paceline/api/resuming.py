@@ -14,8 +14,8 @@ from paceline.search import Strategy
 from paceline.store import study_directory
 from paceline.study import make_plan
 from paceline.study.ablation import measure_ablation
-from paceline.study.continuing import Existing
 from paceline.study.request import Buildable
+from paceline.study.resume.existing import Existing
 from paceline.study.resuming import function_of, limits_of, request_of
 
 

@@ -12,7 +12,7 @@ from paceline.report import Study, read, watch
 from paceline.report.document import write
 from paceline.report.going_on import interruptible
 from paceline.study import Request, carry_out, make_plan
-from paceline.study.function import FunctionTask
+from paceline.study.plan.function_plan import FunctionTask
 
 Show = Literal["auto"] | bool
 

@@ -26,7 +26,7 @@ def doctor(
     something is, but the study can be read;
     2: it cannot be read.
     """
-    from paceline.study import doctor as doctors
+    from paceline.study.health import doctor as doctors
 
     found = doctors.repair(study) if repair else doctors.examine(study)
     echo(str(found))

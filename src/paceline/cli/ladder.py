@@ -46,8 +46,8 @@ def ladder(
     from paceline.comparison import text
     from paceline.core import InvalidInput
     from paceline.report.terminal import console
-    from paceline.study.backend import choose_backend
-    from paceline.study.source import import_name
+    from paceline.study.plan.backend import choose_backend
+    from paceline.study.plan.user_code import import_name
 
     given = o.data_of(data)
     choose_backend()

@@ -202,7 +202,7 @@ def build_of(build: str | None, model: str | None) -> str:
         InvalidInput: both or neither was given, or the first is of another form.
     """
     from paceline.core import InvalidInput
-    from paceline.study.source import split_build
+    from paceline.study.plan.user_code import split_build
 
     if (build is None) == (model is None):
         which = (

@@ -233,7 +233,7 @@ def asking(go: Callable[[bool], T], trust: bool) -> T:
     Raises:
         InvalidInput: it may not.
     """
-    from paceline.study.trust import NotTrusted
+    from paceline.study.resume.trust import NotTrusted
 
     try:
         return go(trust)

@@ -116,7 +116,7 @@ def choose(
     """
     from paceline.core import InvalidInput
     from paceline.report import words
-    from paceline.study.source import legal_value, legal_values
+    from paceline.study.plan.user_code import legal_value, legal_values
 
     values = legal_values(space, texts)
     for name in space.names if ask is not None else ():

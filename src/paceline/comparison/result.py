@@ -17,7 +17,7 @@ from paceline.comparison.runs import Run, read_run
 from paceline.core import InvalidInput, Objective, StudyMismatch
 from paceline.store import StudyStore, study_directory
 from paceline.store.files import remove, write_text
-from paceline.study.folded import read_record
+from paceline.study.record.replay import read_record
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -35,8 +35,8 @@ from paceline.stats.ranks import Estimate
 from paceline.store import study_directory
 from paceline.store.files import write_text
 from paceline.study.asking import fresh_directory
-from paceline.study.folded import read_record
-from paceline.study.record import Record
+from paceline.study.record.record import Record
+from paceline.study.record.replay import read_record
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from paceline.core.events import EpochMeasured, TrialEnded
 from paceline.report.show import Summary, read
 from paceline.store import Stored, StudyStore
 from paceline.study import Record
-from paceline.study.timeline import timeline
+from paceline.study.record.timeline import timeline
 
 
 @dataclass(frozen=True, slots=True)

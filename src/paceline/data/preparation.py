@@ -2,7 +2,7 @@
 part.
 
 All arithmetic is in float32, so that Keras layers made of the same numbers
-(`paceline.study.layers`) give the same features, to the last bit or two.
+(`paceline.study.models.preprocessing`) give the same features, to the last bit or two.
 """
 
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ from paceline.report.columns import rows_of_model
 from paceline.report.show import Summary
 from paceline.store import StudyStore
 from paceline.store.paths import MODEL
-from paceline.study.checkpoints import Checkpoints
+from paceline.study.record.checkpoints import Checkpoints
 
 
 def lines(summary: Summary) -> Iterator[str]:

@@ -14,9 +14,9 @@ from paceline.report import verdict
 from paceline.store import StudyStore, study_directory
 from paceline.store.writer import process_of
 from paceline.study import Record
-from paceline.study.folded import fold
-from paceline.study.record import REPAIRED
-from paceline.study.timeline import Timeline
+from paceline.study.record.record import REPAIRED
+from paceline.study.record.replay import fold
+from paceline.study.record.timeline import Timeline
 
 FORMAT = 1
 

@@ -9,17 +9,17 @@ from paceline.core import InvalidInput, Trial
 from paceline.core.checks import whole_number
 from paceline.space import Space
 from paceline.store import study_directory
-from paceline.study.folded import read_record
-from paceline.study.frames import trials_dataframe
-from paceline.study.record import Record
+from paceline.study.record.dataframe import trials_dataframe
+from paceline.study.record.record import Record
+from paceline.study.record.replay import read_record
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from paceline.report.plots import Plots
     from paceline.stats.winner import Verdict
-    from paceline.study.loading import Origin
     from paceline.study.request import Buildable, Request
+    from paceline.study.stored_models import Origin
 
 
 class Study:
@@ -113,7 +113,7 @@ class Study:
             InvalidInput: there is none yet; or it cannot be loaded or built, and what has to be
                 passed.
         """
-        from paceline.study.loading import best_model
+        from paceline.study.stored_models import best_model
 
         return best_model(
             self.record, self.directory, self._origin(build, trust), custom_objects, safe_mode
@@ -149,7 +149,7 @@ class Study:
                 known.
             PacelineError: its training failed.
         """
-        from paceline.study import loading
+        from paceline.study import stored_models as loading
 
         number = (
             trial.number if isinstance(trial, Trial) else whole_number("trial", trial, at_least=0)
@@ -160,7 +160,7 @@ class Study:
         return loading.model_of(self.record, self.directory, number, origin)
 
     def _origin(self, build: "Buildable | None", trust: bool) -> "Origin":
-        from paceline.study.loading import Origin
+        from paceline.study.stored_models import Origin
 
         return Origin(build, self._request, trust)
 
@@ -194,7 +194,7 @@ class Study:
             InvalidInput: they do not fit the study's data, or the study did not record what was
                 done to these.
         """
-        from paceline.study.dataset import model_rows
+        from paceline.study.plan.study_data import model_rows
 
         return model_rows(self._preparation or None, x)
 

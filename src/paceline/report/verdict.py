@@ -24,7 +24,7 @@ def verdict_of(record: Record) -> "Verdict | None":
     if record.final is None or not record.final.finalists:
         return None
     from paceline.study.closing import Closing
-    from paceline.study.final import judged
+    from paceline.study.evaluation.final import judged
 
     return judged(record, Closing.from_json(record.settings.get("closing")))
 
@@ -197,7 +197,7 @@ def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
 
 
 def _searched(trial: Trial, record: Record) -> float | None:
-    from paceline.study.final import searched_score
+    from paceline.study.evaluation.final import searched_score
 
     return searched_score(trial, record)
 

@@ -16,13 +16,13 @@ from paceline.core.events import (
 )
 from paceline.execute.base import Job
 from paceline.space import Space
-from paceline.study.folded import writing
-from paceline.study.fresh import epochs_of, record_all
-from paceline.study.plan import Plan
-from paceline.study.record import Record
-from paceline.study.recorder import Observer, Recorder
-from paceline.study.session import versions
-from paceline.study.trust import remembered
+from paceline.study.evaluation.retraining import epochs_of, record_all
+from paceline.study.loop.session import versions
+from paceline.study.plan.network_plan import Plan
+from paceline.study.record.record import Record
+from paceline.study.record.recorder import Observer, Recorder
+from paceline.study.record.replay import writing
+from paceline.study.resume.trust import remembered
 
 
 def measure_ablation(

@@ -14,13 +14,11 @@ from paceline.core.checks import mapping, real, whole_number
 from paceline.data import weights
 from paceline.data.folds import in_time
 from paceline.search import Strategy
-from paceline.study.backend import choose_backend
 from paceline.study.bring import SearchChoice
 from paceline.study.closing import Closing, Replication
-from paceline.study.continuing import Existing
-from paceline.study.dataset import load_data, rule_of
-from paceline.study.request import Build, Buildable, Request
-from paceline.study.source import (
+from paceline.study.plan.backend import choose_backend
+from paceline.study.plan.study_data import load_data, rule_of
+from paceline.study.plan.user_code import (
     Source,
     callable_of,
     fix,
@@ -30,6 +28,8 @@ from paceline.study.source import (
     plain_data,
     plain_options,
 )
+from paceline.study.request import Build, Buildable, Request
+from paceline.study.resume.existing import Existing
 
 
 def as_request(

@@ -28,13 +28,13 @@ from paceline.space import Hyperparameter, Space
 from paceline.store import StudyStore, study_directory
 from paceline.study.asking import seed_of
 from paceline.study.bring import choose_search
-from paceline.study.changed_space import changed
-from paceline.study.continuing import ASKED, Existing, going_on
-from paceline.study.folded import fold, keep_snapshot
-from paceline.study.frames import trials_dataframe
-from paceline.study.function import created, given_space, objective_of
-from paceline.study.record import Record
-from paceline.study.session import versions
+from paceline.study.loop.session import versions
+from paceline.study.plan.function_plan import created, given_space, objective_of
+from paceline.study.record.dataframe import trials_dataframe
+from paceline.study.record.record import Record
+from paceline.study.record.replay import fold, keep_snapshot
+from paceline.study.resume.changed_space import changed
+from paceline.study.resume.existing import ASKED, Existing, going_on
 
 if TYPE_CHECKING:
     import pandas as pd

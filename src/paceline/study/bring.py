@@ -17,8 +17,8 @@ from paceline.search.bayes.belief import check_prior
 from paceline.search.start_with import with_default
 from paceline.space import Space
 from paceline.store import StudyStore, study_directory
-from paceline.study.continuing import Existing
-from paceline.study.folded import read_record
+from paceline.study.record.replay import read_record
+from paceline.study.resume.existing import Existing
 
 StartingPoints = Iterable[Configuration] | None
 Prior = Mapping[str, Any] | None

@@ -14,12 +14,12 @@ from paceline.space import Space
 from paceline.study.asking import resolve
 from paceline.study.bring import choose_search
 from paceline.study.closing import Closing, Replication
-from paceline.study.continuing import ASKED, Existing
-from paceline.study.dataset import rule_of
-from paceline.study.function import FunctionTask
+from paceline.study.plan.function_plan import FunctionTask
+from paceline.study.plan.study_data import rule_of
+from paceline.study.plan.user_code import Source, plain_options
 from paceline.study.request import Buildable, Request
-from paceline.study.source import Source, plain_options
-from paceline.study.trust import check as check_trusted
+from paceline.study.resume.existing import ASKED, Existing
+from paceline.study.resume.trust import check as check_trusted
 
 _FROM_PYTHON = " from Python (the command line cannot take it)"
 _LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with

@@ -1,8 +1,8 @@
 """The settings of a study as it stores them: what each is called, and whether it may change when
 the study goes on.
 
-Settings are nested JSON, written by `paceline.study.plan.Plan` and
-`paceline.study.function.FunctionTask`. They are compared by dotted names, ``"closing.pairs"``. One
+Settings are nested JSON, written by `paceline.study.plan.network_plan.Plan` and
+`paceline.study.plan.function_plan.FunctionTask`. They are compared by dotted names, ``"closing.pairs"``. One
 that is not listed here may not change.
 """
 

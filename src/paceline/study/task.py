@@ -12,14 +12,14 @@ from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.space import Space
 from paceline.study.closing import Closing
-from paceline.study.fresh import Fresh, FreshSplits
-from paceline.study.models import Models
-from paceline.study.record import Record
-from paceline.study.test_part import TestPart
+from paceline.study.evaluation.retraining import Fresh, FreshSplits
+from paceline.study.evaluation.test_part import TestPart
+from paceline.study.models.models import Models
+from paceline.study.record.record import Record
 
 
 class Task(Protocol):
-    """One study, planned: what `paceline.study.session.Session` has to know to carry it out."""
+    """One study, planned: what `paceline.study.loop.session.Session` has to know to carry it out."""
 
     @property
     def objective(self) -> Objective:

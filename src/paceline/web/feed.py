@@ -10,7 +10,7 @@ from paceline.store import StudyStore
 from paceline.store.files import stamp
 from paceline.store.paths import DATABASE
 from paceline.store.writer import process_of
-from paceline.study.folded import Folded, catch_up, fold
+from paceline.study.record.replay import Folded, catch_up, fold
 
 _LATEST_EVENTS = 1_000  # of a study that is opened, those that say which trials changed last
 

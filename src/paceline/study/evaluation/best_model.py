@@ -1,0 +1,210 @@
+"""The model that a study gives out at its end: trained anew where that was asked for, tested once,
+and kept.
+
+Its weights are always kept among the checkpoints. Beside them ``best.keras`` is written where Keras
+can do it; what that file needs to be loaded, or why there is none, is recorded and told.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paceline.core import PacelineError, Trial
+from paceline.core.events import BestTested, Event, Json, Noted
+from paceline.execute.base import Leaves
+from paceline.store.files import checksum, remove, remove_unfinished, replacing
+from paceline.store.paths import MODEL, PREDICTIONS
+from paceline.study.evaluation.test_part import TestPart
+from paceline.study.models.best_file import fault_of
+from paceline.study.models.models import Models
+from paceline.study.record.recorder import Recorder
+from paceline.study.task import Task
+
+if TYPE_CHECKING:
+    from paceline.train.saving import Needs
+
+ABOUT = "paceline.json"
+"""What the file, a zip archive, holds beside what Keras puts there: what the model takes, and what
+its outputs are.
+"""
+
+_ANEW = "study.best_model() builds the model anew; in another process, study.best_model(build=build) does"
+
+
+class BestModel:
+    """Makes the model of a study's best trial, or leaves the one that is there where it is still
+    the right one.
+    """
+
+    def __init__(self, task: Task, recorder: Recorder, directory: Path) -> None:
+        """``directory`` is the study's."""
+        self._task, self._recorder, self._directory = task, recorder, directory
+        self._record = recorder.record
+
+    def make(self) -> None:
+        """Trains, tests and keeps what is missing."""
+        best, models, test_part = self._record.best, self._task.models, self._task.test_part
+        remove_unfinished(self._directory, (MODEL, PREDICTIONS))
+        if best is None or models is None or test_part is None or self._is_there(best, test_part):
+            return
+        known = self._recorder.best_model
+        if (
+            known is not None
+            and self._is_of(known, best)
+            and (leaves := self._recorder.best_model_leaves())
+        ):
+            self._keep(best, models, test_part, leaves, known)
+            return
+        try:
+            leaves, said = self._trained(best)
+        except PacelineError as error:
+            self._recorder.tell([Noted(f"There is no model of the best trial: {error}")])
+            return
+        self._keep(best, models, test_part, leaves, said)
+
+    @property
+    def _refits(self) -> bool:
+        """Whether the model is to be trained anew on training and validation part."""
+        asked = self._task.closing.refit
+        return self._record.final_is_current if asked is None else asked
+
+    def _is_there(self, best: Trial, test_part: TestPart) -> bool:
+        """Whether the model of this trial is kept, was tested, and has its file where it can have
+        one.
+        """
+        known, tested = self._recorder.best_model, self._record.tested
+        has_file = not fault_of(self._directory / MODEL, known)
+        if known is None:  # written before weights were kept
+            return has_file and tested is not None and self._record.test_is_current
+        is_tested = test_part.is_empty or (tested is not None and tested.number == best.number)
+        if not (self._is_of(known, best) and is_tested):
+            return False
+        return has_file or (
+            bool(known["keras"]["reason"]) and self._recorder.best_model_leaves() is not None
+        )
+
+    def _is_of(self, known: Mapping[str, Json], best: Trial) -> bool:
+        """Whether what was kept is the model that would be made now."""
+        return (known["trial"], known["refit"], known["epochs"]) == (
+            best.number,
+            self._refits,
+            _epochs(best),
+        )
+
+    def _trained(self, best: Trial) -> tuple[Leaves, dict[str, Json]]:
+        """The model's variables, and what to record of them.
+
+        Raises:
+            PacelineError: they are not kept, and the trial cannot be trained again.
+        """
+        refit = self._refits
+        said: dict[str, Json] = {"refit": refit, "epochs": _epochs(best)}
+        leaves = self._task.refit(best, _epochs(best)) if refit else None
+        if leaves is not None:
+            return leaves, {**said, "refitted": True}
+        leaves = self._recorder.model(best.number)
+        leaves = self._task.retrain(best) if leaves is None else leaves
+        return leaves, {**said, "refitted": False}
+
+    def _keep(
+        self,
+        best: Trial,
+        models: Models,
+        test_part: TestPart,
+        leaves: Leaves,
+        said: Mapping[str, Json],
+    ) -> None:
+        model, batch_size = models.of(best, leaves), models.rows_of_batch(best)
+        test_part.keep_predictions(model, self._directory)
+        metrics = test_part.measure(model, models.rows_of_evaluation(best))
+        keras, notes = write_keras(
+            model, self._directory, lambda: test_part.sample(batch_size), models.about
+        )
+        events: list[Event] = [Noted(note) for note in notes if note not in self._record.notes]
+        if metrics:
+            events.append(BestTested(best.number, metrics, said["refitted"], said["epochs"]))
+        self._recorder.keep_best_model(best.number, leaves, {**said, "keras": keras}, events)
+
+
+def write_keras(
+    model: Any,
+    directory: Path,
+    sample: Callable[[], tuple[Any, Any]],
+    about: Mapping[str, Json] | None = None,
+) -> tuple[dict[str, Json], Sequence[str]]:
+    """Writes ``best.keras`` where Keras can, and takes away an earlier one where it cannot.
+
+    Args:
+        model: what to write.
+        directory: the study's.
+        sample: gives ``(x, y)`` of a few rows, on which the model in the file has to agree with the
+            model.
+        about: what goes into the file beside the model, as `ABOUT`, for whoever loads it elsewhere.
+
+    Returns:
+        What to record of the file, and sentences for the user.
+
+    Raises:
+        PacelineError: the disk fails.
+    """
+    from paceline.train.isolation import state_of
+    from paceline.train.saving import CannotSave, save
+
+    target = directory / MODEL
+    try:
+        with replacing(target) as new, state_of(model):
+            needs = save(model, new, sample)
+            if about is not None:
+                with zipfile.ZipFile(new, "a") as archive:
+                    archive.writestr(ABOUT, json.dumps(about, indent=1))
+    except CannotSave as error:
+        remove(target)
+        return {"reason": str(error)}, [no_file(str(error))]
+    said = {
+        "reason": "",
+        "objects": list(needs.objects),
+        "registered": needs.registered,
+        "safe": needs.safe_mode,
+    }
+    said["crc32"] = checksum(target)
+    return said, file_needs(needs)
+
+
+def foretell(model: Any) -> Sequence[str]:
+    """What can be said of ``best.keras`` before the search, by a model that has not been
+    trained.
+    """
+    from paceline.train.saving import CannotSave, foresee
+
+    try:
+        return file_needs(foresee(model))
+    except CannotSave as error:
+        return [no_file(str(error))]
+
+
+def no_file(reason: str) -> str:
+    """Why there is no file, and what to do."""
+    return f"No {MODEL}: Keras cannot save this model ({reason}). Its weights are kept; {_ANEW}."
+
+
+def file_needs(needs: "Needs") -> Sequence[str]:
+    """What loading the file takes; nothing where it can be loaded anywhere."""
+    if needs.is_nothing:
+        return []
+    names, modules = ", ".join(needs.objects), ", ".join(needs.modules)
+    if not needs.safe_mode:
+        how = "with safe_mode=False at most, since the model holds a Python lambda"
+        if needs.objects:
+            how += f", and with custom_objects for {names}"
+    elif needs.registered:
+        how = f"only where {names} is known to Keras: import {modules.replace('__main__', 'your script')} first"
+    else:
+        listed = ", ".join(f"{name!r}: {found.__name__}" for name, found in needs.objects.items())
+        how = f"only with custom_objects={{{listed}}}, since they are not registered with Keras"
+    return [f"{MODEL} can be loaded {how}. Without it, {_ANEW}."]
+
+
+def _epochs(best: Trial) -> int:
+    return best.best_epoch or best.epochs

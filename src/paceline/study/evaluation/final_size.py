@@ -1,0 +1,257 @@
+"""How large a final is: an automatic one never costs more than the search did.
+
+What an automatic final may cost is counted in epochs and, beside that, in seconds where the clock
+may take part in decisions, else in the work that the sizes of the networks predict. The winner's
+last training belongs to its cost, and so do the programs that have to be compiled for it. First
+there are fewer fresh trainings of each finalist, but not fewer than three, then fewer finalists.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from paceline.core import Trial
+from paceline.study.closing import STANDARD_PAIRS
+from paceline.study.costs import COMPILING, STEP
+from paceline.study.evaluation.retraining import epochs_of
+from paceline.study.record.record import Record
+from paceline.study.task import Task
+
+MOST_FINALISTS = 8
+_FEWEST_PAIRS = 2  # of a final whose number of pairs was given
+_FEWEST_AUTOMATIC = 3
+_COMPILE_SECONDS = 2.0  # of a program, where the study has compiled none
+_KEPT_BACK = 0.2  # of the time left, for the model's last training and its test
+_BATCH = 32  # rows, where it is not recorded
+_NO_FINAL = "so the best score is that of the luckiest trial"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a final is.
+
+    Attributes:
+        finalists: numbers of the trials, the most promising first; none where there is to be no
+            final.
+        pairs: fresh trainings of each.
+        notes: what that leaves unsure, in sentences.
+    """
+
+    finalists: tuple[int, ...]
+    pairs: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What a final may cost, in one unit.
+
+    Attributes:
+        limit: what there is.
+        training: one fresh training of each trial, by its number.
+        refit: the winner's last training, in fresh trainings of it.
+        compiling: of one program.
+        extra: programs beside those of the finalists.
+        program: what tells the programs of two trials apart.
+    """
+
+    limit: float
+    training: Mapping[int, float]
+    refit: float = 0.0
+    compiling: float = 0.0
+    extra: int = 0
+    program: Mapping[int, Hashable] | None = None
+
+    def pairs(self, finalists: Sequence[int]) -> float:
+        """How many pairs there is room for."""
+        each = [self.training[number] for number in finalists]
+        programs = self.extra + len(
+            {self.program[number] for number in finalists} if self.program else ()
+        )
+        left = self.limit - self.refit * max(each) - self.compiling * programs
+        return left / max(sum(each), 1e-12) + 1e-9 if left > 0 else 0.0
+
+
+def size_of(record: Record, task: Task, order: Sequence[int], seconds_left: float | None) -> Size:
+    """How large the final of a study is.
+
+    Args:
+        record: of the study; at least one trial has completed.
+        task: the study.
+        order: numbers of the trials that may be finalists, the most promising first.
+        seconds_left: of a time budget; None for no limit.
+    """
+    trials = record.all_trials()
+    rooms = [] if seconds_left is None else [_room_of_time(record, trials, seconds_left)]
+    wanted, whole = task.closing.pairs, _first(record, order, MOST_FINALISTS)
+    if not task.closing.is_automatic:
+        pairs = min([wanted, *(math.floor(room.pairs(whole)) for room in rooms)])
+        return _given_size(whole, pairs, wanted)
+    rooms += _rooms_of_search(record, task, trials)
+    for count in range(len(whole), 0, -1):
+        finalists = _first(record, order, count)
+        pairs = min([wanted, *(math.floor(room.pairs(finalists)) for room in rooms)])
+        if pairs >= _FEWEST_AUTOMATIC:
+            return Size(tuple(finalists), pairs, _unsure(record, whole, finalists, pairs))
+    return Size((), 0, (_no_room(record, whole),))
+
+
+def _first(record: Record, order: Sequence[int], count: int) -> list[int]:
+    """The first ``count`` of an order, those with the best score and of the default configuration
+    among them.
+    """
+    needed = [trial.number for trial in (record.luckiest, record.default) if trial is not None]
+    needed = list(dict.fromkeys(needed))[:count]
+    whole = list(dict.fromkeys([*order, *needed]))
+    others = [number for number in whole if number not in needed][: count - len(needed)]
+    return [number for number in whole if number in needed or number in others]
+
+
+# -- what there is room for
+
+
+def _rooms_of_search(record: Record, task: Task, trials: Sequence[Trial]) -> list[_Room]:
+    """What the search has cost, in every unit that is known."""
+    splits = task.fresh_splits
+    refit = 0.0 if task.closing.refit is False else 1.0 + splits.share
+    times = _trainings(trials)
+    own = [trial for trial in trials if trial.shares is None]
+    program = {trial.number: task.structure(trial.config) for trial in trials}
+    num_programs = (
+        len({program[trial.number] for trial in own if trial.measurements}) * splits.sizes_of_search
+    )
+
+    def room(of_epoch: Callable[[Trial], float]) -> _Room:
+        spent = sum(of_epoch(trial) * len(trial.measurements) * times for trial in own)
+        return _Room(
+            spent, {trial.number: of_epoch(trial) * epochs_of(trial) for trial in trials}, refit
+        )
+
+    def with_programs(room: _Room, seconds: float, compiled: float, extra: int) -> _Room:
+        return _Room(
+            room.limit + compiled, room.training, refit, seconds * splits.sizes, extra, program
+        )
+
+    epochs = room(lambda _: 1.0)
+    if not task.ordered:
+        seconds, spent = (
+            room(_seconds_of_epoch(trials, times)),
+            [one.seconds for one in record.compilations],
+        )
+        each = statistics.fmean(spent) if spent else 0.0
+        return [epochs, seconds, with_programs(seconds, each, sum(spent), extra=1 if refit else 0)]
+    work = room(_work_of_epoch(trials))
+    return [
+        epochs,
+        work,
+        with_programs(work, COMPILING / _rows(record), num_programs * COMPILING / _rows(record), 0),
+    ]
+
+
+def _room_of_time(record: Record, trials: Sequence[Trial], left: float) -> _Room:
+    of_epoch = _seconds_of_epoch(trials, _trainings(trials))
+    spent = [event.seconds for event in record.compilations]
+    compiling = statistics.fmean(spent) if spent else _COMPILE_SECONDS
+    training = {trial.number: of_epoch(trial) * epochs_of(trial) for trial in trials}
+    program = {trial.number: trial.program for trial in trials}
+    return _Room(left * (1 - _KEPT_BACK), training, compiling=compiling, program=program)
+
+
+def _trainings(trials: Sequence[Trial]) -> int:
+    """How often each configuration was trained in the search."""
+    return max((len(trial.scores) for trial in trials), default=0) or 1
+
+
+def _seconds_of_epoch(trials: Sequence[Trial], times: int) -> Callable[[Trial], float]:
+    known = {t.number: t.seconds / len(t.measurements) / times for t in trials if t.measurements}
+    usual = statistics.fmean(known.values()) if known else 0.0
+    return lambda trial: known.get(trial.number, usual)
+
+
+def _work_of_epoch(trials: Sequence[Trial]) -> Callable[[Trial], float]:
+    """Work for each row: in numbers learnt, and steps that are worth as many; see
+    `paceline.study.costs`.
+    """
+    sizes = [trial.parameters for trial in trials if trial.parameters is not None]
+    usual = statistics.fmean(sizes) if sizes else 0.0
+
+    def work(trial: Trial) -> float:
+        size = usual if trial.parameters is None else trial.parameters
+        return (size + STEP) / float(trial.config.get("batch_size", _BATCH))
+
+    return work
+
+
+def _rows(record: Record) -> float:
+    rows = {} if record.created is None else record.created.data.get("rows", {})
+    return (
+        float(rows.get("train", 0)) or math.inf
+    )  # inf: nothing is known of what compiling costs beside training
+
+
+# -- what is said of it
+
+
+def _given_size(finalists: Sequence[int], pairs: int, wanted: int) -> Size:
+    if pairs < _FEWEST_PAIRS:
+        return Size((), 0, (f"There was no time left for a final, {_NO_FINAL}.",))
+    if pairs == wanted:
+        return Size(tuple(finalists), pairs)
+    note = f"The time left has room for {pairs} of {wanted} fresh trainings of each finalist."
+    return Size(tuple(finalists), pairs, (note,))
+
+
+def _unsure(
+    record: Record, whole: Sequence[int], finalists: Sequence[int], pairs: int
+) -> tuple[str, ...]:
+    if pairs == STANDARD_PAIRS and len(finalists) == len(whole):
+        return ()
+    notes = [
+        f"So that the final costs no more than the search, it trains {_counted(len(finalists))} "
+        f"{pairs} times each.",
+    ]
+    if pairs < STANDARD_PAIRS:
+        times = _width(pairs) / _width(STANDARD_PAIRS)
+        notes.append(
+            f"Intervals are about {times:.1f} times as wide as with {STANDARD_PAIRS}, so more are "
+            f"tied."
+        )
+    if len(finalists) < len(whole):
+        next_best = len(whole) - len(finalists)
+        them = "the next best" if next_best == 1 else f"one of the next {next_best} best"
+        notes.append(f"Whether {them} is better is not known.")
+    return (*notes, _larger(record, whole))
+
+
+def _no_room(record: Record, whole: Sequence[int]) -> str:
+    return (
+        f"There is no final, {_NO_FINAL}: {_FEWEST_AUTOMATIC} fresh trainings of one finalist "
+        f"would take more than the "
+        f"search did. {_larger(record, whole)}"
+    )
+
+
+def _larger(record: Record, whole: Sequence[int]) -> str:
+    """What a final that is asked for by its number would take."""
+    trials = record.all_trials()
+    epochs = STANDARD_PAIRS * sum(epochs_of(record.trials[number]) for number in whole)
+    searched = _trainings(trials) * sum(
+        len(trial.measurements) for trial in trials if trial.shares is None
+    )
+    return (
+        f"final={STANDARD_PAIRS} would train {_counted(len(whole))} {STANDARD_PAIRS} times each: "
+        f"{epochs:,} epochs, "
+        f"{epochs / max(searched, 1):.1f} times those of the search."
+    )
+
+
+def _counted(count: int) -> str:
+    return f"{count} finalist" if count == 1 else f"{count} finalists"
+
+
+def _width(pairs: int) -> float:
+    """Of a t interval, in deviations of one training."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(pairs - 1, 0.975)) / math.sqrt(pairs)

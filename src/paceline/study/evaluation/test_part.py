@@ -1,0 +1,94 @@
+"""The test part of a study's data: what a model measures on it, and what it predicts for each
+row.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paceline.data import Split
+from paceline.data.trees import take
+from paceline.study.evaluation.test_predictions import write_tested
+from paceline.study.plan.streams import StreamParts
+
+
+@dataclass(frozen=True, eq=False)
+class TestPart:
+    """What a model that leaves the study is measured on, once.
+
+    Attributes:
+        parts: the study's data.
+        is_raw: whether the model takes the user's own rows, as opposed to prepared ones.
+    """
+
+    parts: Split | StreamParts
+    is_raw: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no test part."""
+        return (
+            self.parts.test if isinstance(self.parts, StreamParts) else self.parts.x_test
+        ) is None
+
+    def measure(self, model: Any, batch_size: int) -> dict[str, float]:
+        """The model's metrics by name, those that are numbers; empty where there is no test part.
+
+        They are those of ``evaluate`` with ``batch_size``; in larger batches where that makes no
+        difference.
+        """
+        from paceline.train.isolation import state_of
+        from paceline.train.trace import rows_to_evaluate
+
+        if self.is_empty:
+            return {}
+        with state_of(model):
+            if isinstance(self.parts, StreamParts):
+                metrics = self.parts.evaluate(model)
+            else:
+                x, y = self._x_test(self.parts), self.parts.y_test
+                rows = rows_to_evaluate(model, (x, y), batch_size)
+                metrics = model.evaluate(x, y, batch_size=rows, verbose=0, return_dict=True)
+        scalar = {
+            name: value
+            for name, value in metrics.items()
+            if not hasattr(value, "shape") or value.shape == ()
+        }
+        return {name: float(value) for name, value in scalar.items()}
+
+    def keep_predictions(self, model: Any, directory: Path) -> None:
+        """Keeps beside the study what the model predicts for each row, for the report."""
+        from paceline.train.isolation import state_of
+
+        if isinstance(self.parts, Split) and not self.is_empty:
+            dataset = self.parts.dataset
+            with state_of(model):
+                write_tested(
+                    directory,
+                    model,
+                    self._x_test(self.parts),
+                    self.parts.y_test,
+                    dataset.task,
+                    dataset.class_names,
+                )
+
+    def sample(self, rows: int) -> tuple[Any, Any]:
+        """``(x, y)`` of the first rows of the training part, as a model that leaves the study takes
+        them.
+        """
+        if isinstance(self.parts, StreamParts):
+            x, y, *_ = (*self.parts.feed.sources["train"].load(0), None)
+            return x, y
+        first = np.arange(min(rows, len(self.parts.train_rows)))
+        rows_of_all = self.parts.train_rows[first]
+        x = (
+            take(self.parts.dataset.x, rows_of_all)
+            if self.is_raw
+            else take(self.parts.x_train, first)
+        )
+        return x, take(self.parts.y_train, first)
+
+    def _x_test(self, parts: Split) -> Any:
+        return parts.dataset.x_test if self.is_raw else parts.x_test

@@ -1,0 +1,166 @@
+"""What is wrong with a study's directory, what to do about it, and the repair of what can be
+repaired.
+
+Looking changes nothing. A repair throws nothing away: a damaged database is kept under another
+name, beside a new one of all events before the first that cannot be used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from paceline.core import InvalidInput, PacelineError, command_line
+from paceline.core.events import Event, Json, Noted, SessionEnded
+from paceline.core.texts import printable
+from paceline.store import StudyStore, salvage
+from paceline.store.files import leftovers, remove_leftovers
+from paceline.store.paths import CHECKPOINTS, DATABASE
+from paceline.study.health.findings import CHECKS, Contents, Finding, read
+from paceline.study.record.checkpoints import Checkpoints
+from paceline.study.record.network_files import key_of
+from paceline.study.record.record import REPAIRED
+from paceline.study.record.replay import read_record
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """How a study's directory was found.
+
+    Attributes:
+        directory: of the study.
+        findings: everything that was looked at, in order.
+        is_readable: whether the study can be opened as it is.
+        can_be_repaired: whether something is wrong that a repair mends.
+    """
+
+    directory: Path
+    findings: tuple[Finding, ...]
+    is_readable: bool
+    can_be_repaired: bool
+
+    @property
+    def wrong(self) -> tuple[Finding, ...]:
+        """What is wrong."""
+        return tuple(finding for finding in self.findings if finding.level == "wrong")
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.wrong
+
+    def __str__(self) -> str:
+        said = "Nothing is wrong."
+        if self.wrong:
+            number = "1 thing is" if len(self.wrong) == 1 else f"{len(self.wrong)} things are"
+            said = f"{number} wrong; the study {'can' if self.is_readable else 'cannot'} be read as it is."
+        if self.can_be_repaired:
+            said += f" To repair it: {command_line('doctor', self.directory)} --repair"
+        return printable("\n".join([f"Study {self.directory}:", *map(str, self.findings), said]))
+
+
+def examine(directory: Path) -> Diagnosis:
+    """Looks at everything in a study's directory; changes nothing.
+
+    Raises:
+        InvalidInput: there is no study.
+    """
+    return _diagnosis(_contents(directory))
+
+
+def repair(directory: Path) -> Diagnosis:
+    """Repairs what can be repaired; what was done comes first in the findings, then how the study
+    is now.
+
+    Raises:
+        InvalidInput: there is no study.
+        StudyLocked: another process is writing it.
+        PacelineError: the repaired database cannot be written; the damaged one is as it was.
+    """
+    known, done = _contents(directory), []
+    if _can_be_repaired(known):
+        copy = salvage.rebuild(directory, known.num_events, _values_for(known), _events_for(known))
+        done.append(
+            Finding("note", f"Repaired: {DATABASE} is a new one; the damaged one is {copy.name}.")
+        )
+        if known.why:
+            done.append(Finding("note", _lost(known)))
+    if found := leftovers(directory):
+        remove_leftovers(directory)
+        done.append(Finding("note", f"Removed: {', '.join(folder.name for folder in found)}."))
+    after = _diagnosis(_contents(directory))
+    return Diagnosis(directory, (*done, *after.findings), after.is_readable, after.can_be_repaired)
+
+
+def _contents(directory: Path) -> Contents:
+    if not StudyStore.exists(directory):
+        expected = f"a directory made by paceline (it has a {DATABASE})"
+        raise InvalidInput(f"{directory} holds no study", expected=expected)
+    return read(directory)
+
+
+def _diagnosis(known: Contents) -> Diagnosis:
+    checks = CHECKS[:1] if known.is_newer else CHECKS
+    findings = tuple(finding for check in checks for finding in check(known))
+    return Diagnosis(known.directory, findings, _is_readable(known), _can_be_repaired(known))
+
+
+def _can_be_repaired(known: Contents) -> bool:
+    return known.is_damaged and known.num_events > 0
+
+
+def _is_readable(known: Contents) -> bool:
+    if known.why:
+        return False
+    try:
+        read_record(known.directory)
+    except PacelineError:
+        return False
+    return True
+
+
+def _lost(known: Contents) -> str:
+    """What is lost of a study by its damage, as a sentence."""
+    if not known.sees_the_end:
+        return (
+            f"An unknown number of events after the first {known.num_events:,} could not be read."
+        )
+    events, trials = (
+        known.had_events - known.num_events,
+        known.had_trials - len(known.folded.record.trials),
+    )
+    which = f"{events:,} events after the first {known.num_events:,} could not be read"
+    return f"{which}; {trials:,} of {known.had_trials:,} trials were lost."
+
+
+def _events_for(known: Contents) -> tuple[Event, ...]:
+    """What is added to the events that can be used, where others are lost: that they are, and an
+    end to the session.
+    """
+    if not known.why:
+        return ()
+    clock = known.folded.clock
+    return Noted(f"Repaired: {_lost(known)}"), SessionEnded(REPAIRED, clock.seconds - clock.spent)
+
+
+def _values_for(known: Contents) -> Mapping[str, Json]:
+    """The current values that go with the events that can be used.
+
+    Where events are lost, the states of search and turns are of a later time: without them a
+    session begins with what the events say, and proposes nothing twice. Of the checkpoints those
+    stay that are of trials as they stand.
+    """
+    if not known.why:
+        return known.values
+    kept = {name: value for name, value in known.values.items() if name in ("writer", "signature")}
+    record = known.folded.record
+    if "checkpoints" in known.values:
+        folder = known.directory / CHECKPOINTS
+        try:
+            index = Checkpoints(
+                folder, known.values["checkpoints"], lambda number: key_of(record.trials[number])
+            )
+        except PacelineError:
+            return kept
+        index.forget_all_but(record)
+        kept["checkpoints"] = index.index
+    return kept

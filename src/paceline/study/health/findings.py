@@ -1,0 +1,334 @@
+"""The single things that are looked at in a study's directory; `paceline.study.health.doctor` puts them
+together.
+"""
+
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from paceline.core import InvalidInput, PacelineError, UnreadableStudy, command_line
+from paceline.core.events import FORMAT, Json, StudyCreated
+from paceline.store import StudyStore, salvage
+from paceline.store.files import leftovers
+from paceline.store.opening import NEWER
+from paceline.store.paths import CHECKPOINTS, DATABASE, LOG, MODEL, results_in
+from paceline.store.writer import process_of
+from paceline.study.models.best_file import fault_of
+from paceline.study.record import snapshot
+from paceline.study.record.checkpoints import Checkpoints
+from paceline.study.record.network_files import Unusable, key_of
+from paceline.study.record.record import REPAIRED
+from paceline.study.record.replay import Folded
+
+_EMPTY = "it is empty"
+
+Level = Literal["fine", "note", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        level: ``"fine"``, ``"note"`` (good to know; nothing is lost by it) or ``"wrong"``.
+        text: what was found, in a sentence or two.
+        fix: what to do about it; empty where there is nothing to do.
+    """
+
+    level: Level
+    text: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.level:<5}  {self.text}{f' {self.fix}' if self.fix else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What could be read of a study's database.
+
+    Attributes:
+        directory: of the study.
+        folded: what the events up to the first that cannot be used add up to.
+        why: why that one cannot be used; empty where all can.
+        faults: what SQLite finds wrong with the file's structure.
+        values: the current values that can be read.
+        bad_values: names of those that cannot.
+        is_newer: whether a newer version wrote the study; nothing more is known then.
+        had_events, had_trials: how many there were, as far as that can still be seen, where some
+            cannot be read.
+    """
+
+    directory: Path
+    folded: Folded = field(default_factory=Folded)
+    why: str = ""
+    faults: tuple[str, ...] = ()
+    values: Mapping[str, Json] = field(default_factory=dict)
+    bad_values: tuple[str, ...] = ()
+    is_newer: bool = False
+    had_events: int = 0
+    had_trials: int = 0
+
+    @property
+    def num_events(self) -> int:
+        """How many events can be used."""
+        return self.folded.last
+
+    @property
+    def sees_the_end(self) -> bool:
+        """Whether later events than the first that cannot be used are seen, so that it is known how
+        many there were.
+        """
+        return self.had_events > self.num_events
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a new database, of what can be used, is better than the one that is there."""
+        return bool(self.why or self.faults or self.bad_values)
+
+    @property
+    def best_model(self) -> Mapping[str, Json] | None:
+        """What is stored of the model that the study gives out; None where nothing is."""
+        index = self.values.get("checkpoints")
+        found = index.get("best_model") if isinstance(index, Mapping) else None
+        return found if isinstance(found, Mapping) and found else None
+
+    @property
+    def go_on(self) -> str:
+        """What to type to go on with the study."""
+        return command_line("resume", self.directory)
+
+
+def read(directory: Path) -> Contents:
+    """Everything of a study's database that can be read."""
+    folded, why = Folded(), ""
+    try:
+        if salvage.is_empty(directory):
+            return Contents(directory, why=_EMPTY)
+        for one in salvage.events(directory):
+            if isinstance(one.event, StudyCreated) and one.event.format > FORMAT:
+                return Contents(directory, is_newer=True)
+            folded.take(one)
+    except PacelineError as error:
+        why = _reason(error)
+        if why == NEWER:
+            return Contents(directory, is_newer=True)
+    except ValueError as error:
+        why = str(error)
+    had = salvage.counts(directory) if why and folded.last else (0, 0)
+    had = max(had[0], folded.last), max(had[1], len(folded.record.trials))
+    values, bad, faults = _beside_events(directory)
+    if faults and not folded.last:
+        why = why or faults[0]
+    return Contents(directory, folded, why, tuple(faults), values, tuple(bad), False, *had)
+
+
+def _beside_events(directory: Path) -> tuple[dict[str, Json], list[str], list[str]]:
+    """The current values, the names of those that cannot be read, and what SQLite finds wrong with
+    the file.
+    """
+    values: dict[str, Json] = {}
+    bad, faults = ["all"], []
+    try:
+        values, bad = salvage.values(directory)
+        faults = salvage.faults(directory)
+    except PacelineError as error:
+        faults = [_reason(error)]
+    return values, bad, faults
+
+
+def _reason(error: PacelineError) -> str:
+    return error.reason if isinstance(error, UnreadableStudy) else str(error)
+
+
+def database(known: Contents) -> Iterator[Finding]:
+    """Whether the database is whole."""
+    count = f"{known.num_events:,} events"
+    if known.is_newer:
+        text = f"{DATABASE} was written by a newer Paceline, so that nothing more can be said of it here."
+        yield Finding("wrong", text, "Install a newer one: pip install --upgrade paceline")
+        return
+    results = results_in(known.directory)
+    if not known.num_events and known.why in ("", _EMPTY) and results:
+        text = f"{DATABASE} is empty, though results lie beside it ({', '.join(results)}): it was damaged."
+        yield Finding(
+            "wrong", text, f"Restore it from a copy, together with {LOG} where there is one."
+        )
+    elif known.why == _EMPTY:
+        text = f"{DATABASE} is empty: it was damaged, or the study was stopped before it stored anything."
+        yield Finding("wrong", text, "Restore it from a copy, or run again what was to begin it.")
+    elif known.why and not known.num_events:
+        yield Finding(
+            "wrong", f"{DATABASE} cannot be read ({known.why}).", "Restore it from a copy."
+        )
+    elif known.why:
+        first = (
+            f"{known.num_events:,} of {known.had_events:,} events" if known.sees_the_end else count
+        )
+        trials = f"{len(known.folded.record.trials):,}"
+        left = (
+            f"{trials} of {known.had_trials:,} trials"
+            if known.sees_the_end
+            else f"{trials} trials that can be seen"
+        )
+        text = f"{DATABASE} is damaged after the first {first} ({known.why}): {left} would be left by a repair."
+        yield Finding("wrong", text)
+    elif known.faults:
+        yield Finding(
+            "wrong",
+            f"{DATABASE} is damaged ({'; '.join(known.faults)}), but all {count} can be read.",
+        )
+    elif known.num_events:
+        yield Finding(
+            "fine", f"{DATABASE} is whole: {count}, {len(known.folded.record.trials):,} trials."
+        )
+    else:
+        yield Finding(
+            "note",
+            "The study was stopped before it stored anything.",
+            "Run again what was to begin it.",
+        )
+    if known.bad_values and not (known.why and not known.num_events):
+        yield Finding(
+            "wrong", f"Current values in {DATABASE} cannot be read: {', '.join(known.bad_values)}."
+        )
+
+
+def writer(known: Contents) -> Iterator[Finding]:
+    """Whether the study is being written, or was left in the middle."""
+    process, ended = process_of(known.values.get("writer")), known.folded.record.ended
+    if process is not None and ended is None and not known.why:
+        yield Finding("note", f"It is being written by process {process}.")
+    elif ended is not None and ended.reason == REPAIRED:
+        yield Finding(
+            "note", "It was repaired, and has not ended.", f"Go on with it: {known.go_on}"
+        )
+    elif ended is None and known.folded.record.created is not None and not known.why:
+        yield Finding(
+            "note",
+            "Its last process died; what was measured is kept.",
+            f"Go on with it: {known.go_on}",
+        )
+
+
+def log(known: Contents) -> Iterator[Finding]:
+    """Whether the database is one file: not while it is written, nor where its last writer could
+    not see to it.
+    """
+    path = known.directory / LOG
+    is_written = (
+        known.folded.record.ended is None and process_of(known.values.get("writer")) is not None
+    )
+    if not is_written and path.is_file() and path.stat().st_size:
+        text = f"{LOG} belongs to the study: to copy it, copy both it and {DATABASE}."
+        yield Finding("note", text, "The next session puts them together.")
+
+
+def kept_snapshot(known: Contents) -> Iterator[Finding]:
+    """Whether the snapshot of the record, where there is one, is one that this version reads."""
+    try:
+        store = StudyStore(known.directory, writable=False)
+    except PacelineError:
+        return  # said of the database
+    try:
+        found = store.snapshot()
+    finally:
+        store.close()
+    if found is not None and snapshot.load(found.body) is None:
+        yield Finding(
+            "note", "Its snapshot is of another version; the next session writes a new one."
+        )
+
+
+def checkpoints(known: Contents) -> Iterator[Finding]:
+    """Whether every network that the study says it keeps is there and is the one that was
+    stored.
+    """
+    record, folder = known.folded.record, known.directory / CHECKPOINTS
+    if "checkpoints" not in known.values or not known.num_events:
+        return
+    try:
+        kept = Checkpoints(
+            folder, known.values["checkpoints"], lambda number: key_of(record.trials[number])
+        )
+    except PacelineError as error:
+        yield Finding("wrong", str(error))
+        return
+    count = 0
+    for whose, fix, load in kept.checks(
+        record, is_in_file=not fault_of(known.directory / MODEL, known.best_model)
+    ):
+        try:
+            load()
+            count += 1
+        except (Unusable, LookupError) as why:
+            yield Finding("wrong", f"The {whose} cannot be used ({why}).", fix)
+    if count:
+        text = "1 network is" if count == 1 else f"{count:,} networks are"
+        yield Finding("fine", f"{text} in {CHECKPOINTS} as they were stored.")
+
+
+def best_model(known: Contents) -> Iterator[Finding]:
+    """Whether the file of the best model is the one that the study wrote, and can be loaded."""
+    path, stored = known.directory / MODEL, known.best_model
+    if not path.exists() and (stored is None or stored.get("keras", {}).get("reason")):
+        return
+    if fault := fault_of(path, stored):
+        away = "" if path.is_file() or not path.exists() else "Move it away. "
+        yield Finding(
+            "wrong",
+            f"{MODEL} {fault}.",
+            f"{away}It is written again when the study goes on: {known.go_on}",
+        )
+        return
+    from paceline.study.stored_models import load_file
+
+    try:
+        load_file(path)
+        is_same = stored is not None and "crc32" in stored.get("keras", {})
+        yield Finding(
+            "fine", f"{MODEL} {'is as it was stored, and loads' if is_same else 'loads'}."
+        )
+    except InvalidInput as error:
+        by_weights = "The weights are among the checkpoints as well: study.best_model(build=build)"
+        yield Finding(
+            "note" if stored else "wrong", f"{error.passed}.", by_weights if stored else ""
+        )
+
+
+def unfinished(known: Contents) -> Iterator[Finding]:
+    """What a process that was killed left half-written."""
+    if found := leftovers(known.directory):
+        names = ", ".join(folder.name for folder in found)
+        yield Finding(
+            "note", f"A process that was killed left {names}; the next session removes that."
+        )
+
+
+def versions(known: Contents) -> Iterator[Finding]:
+    """Whether what the study was made with is what is installed here."""
+    sessions = known.folded.record.sessions
+    if not sessions:
+        return
+    different = []
+    for name, was in sessions[-1].versions.items():
+        now = _installed(name)
+        if now != was:
+            different.append(f"{name} {was} ({now or 'not installed'} here)")
+    if different:
+        text = f"It was made with {', '.join(different)}; what is computed here may differ in the last digits."
+        yield Finding("note", text)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return platform.python_version() if name == "python" else metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+CHECKS = (database, writer, log, kept_snapshot, checkpoints, best_model, unfinished, versions)
+"""In the order in which they are told; of a study that a newer version wrote, only the first."""

@@ -1,0 +1,1 @@
+"""The search loop: one session of a study, from the first trial to the last."""

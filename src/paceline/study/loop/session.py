@@ -1,0 +1,317 @@
+"""One process's part in a study: from a request to the best model, or to wherever it was
+stopped.
+"""
+
+import os
+import platform
+import time
+from contextlib import chdir, suppress
+from importlib import metadata
+from pathlib import Path
+
+from paceline.core import (
+    AllTrialsFailed,
+    InvalidInput,
+    TrialState,
+    command_line,
+    interrupts,
+    last_line,
+)
+from paceline.core.events import (
+    Event,
+    Json,
+    Noted,
+    SessionEnded,
+    SessionStarted,
+    SettingsChanged,
+    SpaceChanged,
+    TrialEnded,
+    TrialPaused,
+    TrialTested,
+)
+from paceline.execute.base import Executor, ExecutorUpdate
+from paceline.store import StudyStore
+from paceline.study.evaluation.best_model import BestModel
+from paceline.study.evaluation.final import TheFinal
+from paceline.study.loop.search_loop import Search
+from paceline.study.record.network_files import Unusable
+from paceline.study.record.record import REPAIRED
+from paceline.study.record.recorder import Observer, Recorder
+from paceline.study.record.replay import writing
+from paceline.study.resume.trust import remembered
+from paceline.study.task import Task
+
+_FIRST_FAILURES = 10
+# Of a time budget, what is kept for saving and testing the best model: these seconds, but no more
+# than a part of it.
+_SAVING, _RESERVED = 3.0, 0.15
+INTERRUPTED = "interrupted"
+"""Why a session ended that was stopped by Ctrl+C."""
+_OF_FINAL = 0.25  # of a time budget, what is kept for the final
+
+
+def carry_out(
+    task: Task,
+    directory: Path,
+    observer: Observer | None = None,
+    began: float | None = None,
+    *,
+    search: bool = True,
+) -> None:
+    """Carries out a task in a study directory, or what is left of it there.
+
+    Args:
+        task: what to do.
+        directory: the study's.
+        observer: hears of every event.
+        began: when the session began, on the monotonic clock; None for now.
+        search: False: nothing more is tried, and the study ends with its final on what was
+            measured.
+
+    Raises:
+        StudyMismatch: the directory holds another study.
+        StudyLocked: another process writes it.
+        AllTrialsFailed: the first ten trials all failed.
+        InvalidInput: the task cannot be carried out; where that shows before a trial of a function
+            has ended, the study is as it was before, and a new one is removed.
+    """
+    # a user's function may change the current directory
+    with interrupts.deferred(), chdir(os.curdir), writing(directory) as store:
+        mark = store.mark()
+        session = Session(task, store, observer, time.monotonic() if began is None else began)
+        try:
+            session.go(search)
+        except InvalidInput:
+            if session.was_refused:
+                store.rewind(mark)
+            raise
+
+
+class Session:
+    """From the first trial, or the one at which the last session stopped, to the best model."""
+
+    def __init__(
+        self, task: Task, store: StudyStore, observer: Observer | None, began: float
+    ) -> None:
+        self._task, self._directory, self._began = task, store.directory, began
+        self._recorder = Recorder(store, observer)
+        self._record = self._recorder.record
+        self._ended_before = self._record.ended
+        self._recorder.set_num_kept(task.num_kept)
+        self._executor: Executor = task.executor()
+        if self._record.created is None:
+            self._create()
+        else:
+            self._go_on(store.value("strategy"))
+        states = store.value("strategy"), store.value("turns")
+        self._num_ended, self._is_searching = self._record.num_ended(), True
+        self._search = Search(task, self._recorder, self._executor, self._seconds_left, *states)
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether, of a function, this session has ended no trial before an error ended its search.
+
+        A call that has not ended would begin anew in any case. That is not so of networks: what
+        ends their study may be a batch of a stream after hours of training, and they go on from
+        their checkpoints.
+        """
+        return (
+            self._task.grows and self._is_searching and self._record.num_ended() == self._num_ended
+        )
+
+    def go(self, search: bool = True) -> None:
+        """The whole session: search (unless that is over), then the final, then test and save the
+        best.
+        """
+        reason = INTERRUPTED
+        try:
+            ended = self._search_on() if search else self._search_no_more()
+            self._is_searching = False
+            self._hold_final(is_last=not search)
+            BestModel(self._task, self._recorder, self._directory).make()
+            reason = ended
+        finally:
+            if reason == INTERRUPTED and not interrupts.is_forced():
+                self._end(reason)
+        self._end(reason)
+
+    def _search_no_more(self) -> str:
+        """Nothing more is tried; trials that were put aside stay so, for a session that searches
+        again.
+        """
+        self._executor.close()
+        before = self._ended_before
+        if before is not None and before.reason not in (INTERRUPTED, REPAIRED):
+            return before.reason  # it was over
+        return "it was finished early, as asked"
+
+    def _search_on(self) -> str:
+        """The search, to its end or a limit; says which."""
+        try:
+            self._search.resume()
+            return self._train()
+        except KeyboardInterrupt:
+            if not interrupts.is_forced():
+                self._pause(INTERRUPTED)
+            raise
+        finally:
+            self._executor.close()
+
+    def _train(self) -> str:
+        """Asks, trains, decides until a limit is met; says which."""
+        while True:
+            interrupts.check()
+            if self._out_of_time():
+                self._pause("the time budget ended")
+                return "the time budget is used up"
+            self._search.go_on()
+            if self._search.is_over:
+                self._check_failures(at_end=True)
+                return self._search.exhausted or _all_ended(len(self._record.trials))
+            for progress in self._executor.progress(self._seconds_left()):
+                self._search.arrived(self._recorder.take(progress))
+                self._test_trials(progress)
+            self._check_failures()
+
+    def _create(self) -> None:
+        task = self._task
+        # in one transaction: a process that is killed now leaves the whole beginning or none of it
+        opening: list[Event] = [
+            task.created,
+            SessionStarted(versions()),
+            SpaceChanged(task.space.to_json()),
+        ]
+        self._recorder.tell([*opening, *map(Noted, task.notes)], remembered(task.created.settings))
+
+    def _go_on(self, state: Json | None) -> None:
+        """Records that the study goes on, and what of it has changed since."""
+        events = self._task.going_on(self._record, state)
+        changed = {
+            name for event in events if isinstance(event, SettingsChanged) for name in event.changed
+        }
+        values = {"strategy": self._task.strategy.to_json()} if "strategy" in changed else {}
+        values |= remembered(self._task.created.settings)
+        self._recorder.tell([SessionStarted(versions()), *events], values)
+
+    # -- ending
+
+    def _out_of_time(self) -> bool:
+        left = self._seconds_left()
+        if left is None or left > 0:
+            self._warn_of_small_budget()
+            return False
+        return (
+            self._search.has_result or self._search.is_over
+        )  # a budget too small still runs one trial
+
+    def _warn_of_small_budget(self) -> None:
+        seconds = self._task.budget.seconds
+        if seconds is None or self._search.has_result or time.monotonic() - self._began < seconds:
+            return
+        note = f"The time budget of {seconds:g} s does not fit one trial; going on until one has ended."
+        if note not in self._record.notes:
+            self._recorder.tell([Noted(note)])
+
+    def _seconds_left(self) -> float | None:
+        """Of the search."""
+        seconds, left = self._task.budget.seconds, self._all_seconds_left()
+        if seconds is None or left is None:
+            return None
+        left -= seconds * _OF_FINAL if self._task.closing.pairs else 0.0
+        return left if left > 0 or self._search.has_result else 1.0
+
+    def _all_seconds_left(self) -> float | None:
+        """Of search and final."""
+        seconds = self._task.budget.seconds
+        if seconds is None:
+            return None
+        return seconds - min(_SAVING, seconds * _RESERVED) - (time.monotonic() - self._began)
+
+    def _pause(self, reason: str) -> None:
+        """Stops training; running trials are put aside where their last snapshot left them."""
+        for progress in self._executor.stop():
+            self._search.arrived(self._recorder.take(progress))
+        running = [
+            n for n, trial in self._record.trials.items() if trial.state is TrialState.RUNNING
+        ]
+        self._recorder.tell([TrialPaused(number, reason) for number in running])
+
+    def _check_failures(self, at_end: bool = False) -> None:
+        ended, failed = self._record.num_ended(), self._record.num_ended(TrialState.FAILED)
+        if failed and failed == ended and (ended >= _FIRST_FAILURES or at_end):
+            self._end("the first trials all failed")
+            last = last_line(
+                next(t.error for t in reversed(self._record.trials.values()) if t.error)
+            )
+            failed_so = (
+                f"the first {ended} trials all failed; the last one"
+                if ended > 1
+                else "the first trial failed"
+            )
+            trace = "The tracebacks" if ended > 1 else "The traceback"
+            raise AllTrialsFailed(
+                f"{failed_so}: {last.removesuffix('.')}. {trace}: "
+                f"{command_line('show', self._directory)}"
+            )
+
+    def _test_trials(self, progress: ExecutorUpdate) -> None:
+        """Measures trials that ended well on the test part, where that was asked for."""
+        models, test_part = self._task.models, self._task.test_part
+        if not self._task.test_trials or models is None or test_part is None or test_part.is_empty:
+            return
+        for number, leaves in progress.results.items():
+            trial = self._record.trials[number]
+            if trial.state is TrialState.COMPLETED:
+                rows = models.rows_of_evaluation(trial)
+                trained = progress.trained.get(number, (leaves,))
+                tests = tuple(test_part.measure(models.of(trial, one), rows) for one in trained)
+                self._recorder.tell([TrialTested(number, tests)])
+
+    def _hold_final(self, is_last: bool) -> None:
+        if self._record.best is None and (is_last or self._task.budget.seconds is not None):
+            self._take_furthest("the study was finished" if is_last else "time ended")
+        final = TheFinal(self._task, self._recorder, self._all_seconds_left)
+        if final.is_due:
+            final.hold()
+
+    def _take_furthest(self, why: str) -> None:
+        """Where the search ended before any trial did: the best of those that got furthest counts
+        as it stands.
+        """
+        metric, loss = self._record.objective.metric, self._record.objective.loss
+        paused = [
+            trial
+            for trial in self._record.all_trials()
+            if not trial.state.is_final and trial.measurements
+        ]
+        if not paused:
+            return
+        best = min(
+            paused,
+            key=lambda t: (-len(t.measurements), loss(t.measurements[-1].metrics.get(metric, 0.0))),
+        )
+        snapshot = None
+        with suppress(Unusable):
+            snapshot = self._recorder.snapshot(best.number)
+        score, epoch = self._task.kept(
+            [m.metrics.get(metric, float("nan")) for m in best.measurements]
+        )
+        reason = f"{why} after {len(best.measurements)} of {best.epochs} epochs"
+        event: Event = TrialEnded(best.number, TrialState.COMPLETED, score, epoch, reason)
+        self._recorder.tell([event])
+        if snapshot is not None:
+            self._recorder.keep_model(best.number, snapshot.best or snapshot.leaves)
+
+    def _end(self, reason: str) -> None:
+        if self._record.ended is None:
+            self._recorder.tell([SessionEnded(reason, time.monotonic() - self._began)])
+
+
+def _all_ended(count: int) -> str:
+    return "its one trial has ended" if count == 1 else f"all {count:,} trials have ended"
+
+
+def versions() -> dict[str, str]:
+    """Of what may change a study's numbers, for the record."""
+    names = ("paceline", "keras", "jax", "numpy")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}

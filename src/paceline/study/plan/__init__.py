@@ -1,0 +1,1 @@
+"""From settings to a plan: data, space, executors; whatever can be refused is refused here."""

@@ -1,0 +1,134 @@
+"""Running ``build`` a few times to find what may vary and what of it changes the program."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paceline.core import InvalidInput, Value, last_line
+from paceline.data import Split
+from paceline.space import Discovery, HyperParameters, discover
+from paceline.study.evaluation.best_model import foretell
+from paceline.study.plan.engine import first_batch, training_data
+from paceline.study.plan.streams import StreamParts
+from paceline.study.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What a few builds showed.
+
+    Attributes:
+        found: the space, with what was inferred of it.
+        structural: for each hyperparameter that was tried alone, whether it changes the program.
+        reads_epochs: whether ``build`` asks for the number of epochs.
+        notes: sentences for the user.
+    """
+
+    found: Discovery
+    structural: Mapping[str, bool]
+    reads_epochs: bool
+    notes: Sequence[str]
+
+
+def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> Discovered:
+    """Runs ``build`` to find what may vary and what of it changes the program."""
+    from paceline.train.build import build_model
+    from paceline.train.fitting import check_fits
+    from paceline.train.outline import outline
+
+    batch = first_batch(parts, request.class_weight, request.batch_size or 32)
+    outlines: list[tuple[Mapping[str, Value], str]] = []
+    notes: list[str] = []
+    reads_epochs = False
+
+    refused: list[InvalidInput] = []
+
+    def build(hp: HyperParameters) -> None:
+        nonlocal reads_epochs
+        try:
+            # the first is held against the data below, with better words where the two do not go
+            # together
+            model = build_model(request.build, hp, seed, (lambda: batch) if outlines else None)
+            reads_epochs |= "epochs" in hp.used
+            if not outlines:
+                check_fits(model, batch, _targets(parts))
+                _check_objective(request, model, parts)
+                notes.extend(foretell(model))
+        except InvalidInput as error:
+            refused.append(error)
+            raise
+        outlines.append((hp.config, outline(model)))
+
+    found = discover(build, space=request.loop)
+    if refused:
+        raise refused[0]
+    # what the loop varies is not asked for by build, so nothing was inferred of it
+    errors = [o.error for o in found.observations if o.error is not None]
+    if len(errors) == len(found.observations):
+        raise InvalidInput(
+            f"build(hp) raised for every configuration tried; the first time: "
+            f"{last_line(errors[0])}",
+            expected="a build(hp) that works at least for the default values",
+        )
+    if not any(h.num_values != 1 for h in found.space):
+        raise InvalidInput(
+            "build(hp) asks for no hyperparameter that varies",
+            expected="at least one, such as hp.Float('learning_rate', 1e-4, 1e-1, sampling='log')",
+        )
+    return Discovered(found, _structural(outlines), reads_epochs, notes)
+
+
+def inferred_notes(found: Discovery) -> list[str]:
+    """What the builds have shown of the space that nobody declared, as sentences."""
+    notes = []
+    for name, conditions in found.inferred:
+        variants = found.space.variants(name)
+        if len(variants) == 1:
+            notes.append(
+                f"{name} matters only where {' and '.join(map(str, conditions))}, as the builds "
+                f"show."
+            )
+    for name in found.space.names:
+        variants = found.space.variants(name)
+        if len(variants) > 1:
+            each = "; ".join(f"{h} where {' and '.join(map(str, h.conditions))}" for h in variants)
+            notes.append(f"{name} is {len(variants)} hyperparameters, as the builds show: {each}.")
+    return notes
+
+
+def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, bool]:
+    """Which hyperparameters changed the outline when they alone were changed."""
+    default, reference = outlines[0]
+    changed: dict[str, bool] = {}
+    for config, shape in outlines[1:]:
+        names = [name for name in config if name in default and config[name] != default[name]]
+        if len(names) == 1:
+            changed[names[0]] = changed.get(names[0], False) or shape != reference
+    return changed
+
+
+def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -> None:
+    from paceline.execute.prepare import check_objective
+    from paceline.train.stream import feed_of
+    from paceline.train.trace import CannotTrace, measured, trace
+
+    feed = feed_of(
+        training_data(parts, request.class_weight),
+        request.batch_size or 32,
+        request.validation_batch_size,
+    )
+    metric = request.objective.metric
+    try:
+        shapes = measured(model, feed, metric)
+        shapes = shapes if metric in shapes else trace(model, feed).log_shapes
+    except CannotTrace:
+        return
+    check_objective(metric, shapes)
+
+
+def _targets(parts: Split | StreamParts) -> Any:
+    """Every target outside the test part, where it is one array; None where it is not or they are
+    not all known.
+    """
+    targets = parts.dataset.y if isinstance(parts, Split) else None
+    return targets if hasattr(targets, "shape") else None

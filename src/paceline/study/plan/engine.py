@@ -1,0 +1,282 @@
+"""From a plan to whatever trains: the arrays as the engine takes them, and an executor for each
+purpose.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paceline.core import InvalidInput, Objective, PacelineError, Trial, last_line
+from paceline.core.events import TrialEnded
+from paceline.data import Split
+from paceline.data.folds import Parts
+from paceline.data.pool import pool_of
+from paceline.execute.base import Executor, ExecutorUpdate, Job, Leaves, TrainingOptions
+from paceline.space import Discovery, Space
+from paceline.study.evaluation.retraining import FINAL, Fresh, seeds_of, train_all
+from paceline.study.plan.division import Division
+from paceline.study.plan.streams import StreamParts, weights_of_classes
+from paceline.study.request import Request
+
+if TYPE_CHECKING:
+    from paceline.train.feed import PooledData, TrainingData
+    from paceline.train.stream import StreamFeed
+    from paceline.train.variables import Batch
+
+LOOP_NAMES = frozenset({"epochs", "batch_size"})
+"""Hyperparameters of the training loop, which ``build`` need not ask for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """How a study's networks are trained.
+
+    Attributes:
+        request: what was asked for.
+        parts: the data.
+        seed: of everything random.
+        backend: of Keras.
+        space: what may vary.
+        structural: for each hyperparameter that was tried, whether it changes the program.
+        discovery: how the space was found.
+    """
+
+    request: Request
+    parts: Split | StreamParts
+    seed: int
+    backend: str
+    space: Space
+    structural: Mapping[str, bool]
+    discovery: Discovery | None = None
+
+    @property
+    def training(self) -> TrainingOptions:
+        """How trials are trained."""
+        request = self.request
+        return TrainingOptions(
+            request.objective,
+            request.batch_size or 32,
+            request.patience,
+            request.keep,
+            request.memory,
+            request.validation_batch_size,
+        )
+
+    def check(self) -> None:
+        """Makes sure that the data can be divided as was asked for.
+
+        Raises:
+            InvalidInput: they cannot.
+        """
+        folds = self.request.replication.folds
+        if folds is not None and not isinstance(self.parts, Split):
+            raise InvalidInput(
+                f"folds is {folds!r} and data is a stream",
+                expected="no folds: a stream is not divided",
+            )
+        self.division.of_search  # noqa: B018 - dividing says what is wrong
+
+    @cached_property
+    def division(self) -> Division:
+        """How rows are divided."""
+        return Division(self.parts, self.request.replication, self.seed)
+
+    def for_search(self, one_by_one: bool) -> Executor:
+        """An executor of trials, each trained as often as was asked for.
+
+        Args:
+            one_by_one: whether a model or a schedule decides what follows, so that networks come
+                and go one by one.
+        """
+        replication = self.request.replication
+        if replication.is_single:
+            # on a stream those that were asked for together stay together: each of its batches is
+            # loaded once for all
+            few = one_by_one and not isinstance(self.parts, StreamParts)
+            return self._executor(
+                training_data(self.parts, self.request.class_weight), self.training, few
+            )
+        from paceline.execute.repeated import RepeatedExecutor
+
+        seeds, parts = self.division.of_search
+        return RepeatedExecutor(
+            self._executor(self._data(parts), self.training, one_by_one), seeds, self.training
+        )
+
+    def for_final(self, num_pairs: int) -> Fresh:
+        """An executor of finalists, with so many fresh pairs.
+
+        How long each trains was found by the search; no other epoch is looked at, so that the score
+        that is reported chose nothing.
+        """
+        seeds = seeds_of(self.seed, FINAL, num_pairs)
+        training = replace(self.training, patience=None, keep="last")
+        return Fresh(
+            self._executor(self._data(self.division.fresh(num_pairs)), training, False), seeds
+        )
+
+    def refit(self, trial: Trial, epochs: int) -> Leaves | None:
+        """The variables of a trial's network, trained anew on training and validation part; None if
+        that failed.
+        """
+        if not isinstance(self.parts, Split):
+            return None
+        training = TrainingOptions(
+            Objective.of("loss"), self.request.batch_size or 32, memory=self.request.memory
+        )
+        executor = self._executor(
+            everything(self.parts, self.request.class_weight), training, False
+        )
+        return _train_one(executor, Job(trial.number, trial.config, self.seed, epochs))[0]
+
+    def retrain(self, trial: Trial) -> Leaves:
+        """The variables of a trial's network, trained again as the search did: the same program,
+        batches and epochs.
+
+        Raises:
+            PacelineError: it failed.
+        """
+        job = Job(trial.number, trial.config, trial.seed, len(trial.measurements) or trial.epochs)
+        leaves, reason = _train_one(self.for_search(False), job)
+        if leaves is None:
+            raise PacelineError(
+                f"trial {trial.number} cannot be trained again: {last_line(reason)}"
+            )
+        return leaves
+
+    def _executor(self, data: Any, training: TrainingOptions, one_by_one: bool) -> Executor:
+        from paceline.execute.fused import FusedExecutor
+        from paceline.execute.prepare import Preparation, structural_hint
+        from paceline.train.calibration import capacity
+        from paceline.train.lanes import (
+            LaneCount,
+            cohort_count,
+            device_count,
+            few_lanes,
+            free_memory,
+        )
+
+        fused = self.backend == "jax"
+        preparation = Preparation(
+            self.request.build, data, training, self.space, LOOP_NAMES, fused, self.discovery
+        )
+        lane_count = LaneCount(
+            capacity() if fused else 0,
+            self.request.memory or free_memory(),
+            device_count(),
+            cohort_count(),
+            few=few_lanes() if one_by_one else 0,
+        )
+        return FusedExecutor(
+            preparation, training, structural_hint(self.structural, self.space), lane_count
+        )
+
+    def _data(self, parts: Sequence[Parts] | None) -> Any:
+        """The data of these splits; None: those of the study's own."""
+        return (
+            training_data(self.parts, self.request.class_weight)
+            if parts is None
+            else self._pooled(parts)
+        )
+
+    def _pooled(self, parts: Sequence[Parts]) -> "Sequence[PooledData]":
+        """Data of each split; splits of one size share theirs, and so their programs."""
+        from paceline.train.feed import PooledData
+
+        if not isinstance(self.parts, Split):
+            raise TypeError("a stream cannot be divided")
+        pool = pool_of(self.parts, parts)
+        train = _with_weight(
+            pool.x, pool.y, _weight(pool.y, pool.sample_weight, self.request.class_weight)
+        )
+        validation = _with_weight(pool.x, pool.y, pool.sample_weight)
+        sizes = [(len(train), len(held_out)) for train, held_out in pool.parts]
+        of_size = {
+            size: PooledData.of(
+                train, validation, {i: pool.parts[i] for i, own in enumerate(sizes) if own == size}
+            )
+            for size in dict.fromkeys(sizes)
+        }
+        return [of_size[size] for size in sizes]
+
+
+def _train_one(executor: Executor, job: Job) -> tuple[Leaves | None, str]:
+    """The kept variables of a job; None and why where it failed."""
+    results: dict[int, Leaves] = {}
+    reasons = [""]
+
+    def take(progress: ExecutorUpdate) -> None:
+        results.update(progress.results)
+        reasons.extend(event.reason for event in progress.events if isinstance(event, TrialEnded))
+
+    train_all(executor, [job], take)
+    return results.get(job.trial), reasons[-1]
+
+
+def training_data(
+    parts: Split | StreamParts, class_weight: Mapping[int, float] | None
+) -> "TrainingData | StreamFeed":
+    """The split as the engine takes it, with class weights as weights of rows, as ``fit`` does
+    it.
+    """
+    from paceline.train.feed import TrainingData
+
+    if isinstance(parts, StreamParts):
+        return parts.feed
+    weight = _weight(parts.y_train, parts.sample_weight_train, class_weight)
+    train = _with_weight(parts.x_train, parts.y_train, weight)
+    return TrainingData.of(train, _with_weight(parts.x_val, parts.y_val, parts.sample_weight_val))
+
+
+def first_batch(
+    parts: Split | StreamParts, class_weight: Mapping[int, float] | None, batch_size: int
+) -> "Batch":
+    """Shapes and types of the batches that networks are trained on, without converting all the
+    data.
+    """
+    from paceline.data.trees import map_leaves
+    from paceline.train.feed import Feed, TrainingData
+
+    if isinstance(parts, StreamParts):
+        return parts.feed.batch_spec("train")
+
+    def first(tree: Any) -> Any:
+        return None if tree is None else map_leaves(lambda _, leaf: leaf[:batch_size], tree)
+
+    y = first(parts.y_train)
+    train = _with_weight(
+        first(parts.x_train), y, _weight(y, first(parts.sample_weight_train), class_weight)
+    )
+    return Feed(TrainingData.of(train, None), batch_size).batch_spec("train")
+
+
+def everything(parts: Split, class_weight: Mapping[int, float] | None) -> "TrainingData":
+    """Training and validation part together, to train on; prepared as they were in the search."""
+    from paceline.data.trees import leaves, map_leaves
+    from paceline.train.feed import TrainingData
+
+    def both(one: Any, other: Any) -> Any:
+        rest = dict(leaves(other))
+        return map_leaves(lambda path, leaf: np.concatenate([leaf, rest[path]]), one)
+
+    y = both(parts.y_train, parts.y_val)
+    weight = None
+    if parts.sample_weight_train is not None and parts.sample_weight_val is not None:
+        weight = np.concatenate([parts.sample_weight_train, parts.sample_weight_val])
+    x = both(parts.x_train, parts.x_val)
+    return TrainingData.of(_with_weight(x, y, _weight(y, weight, class_weight)), None)
+
+
+def _weight(y: Any, weight: Any, class_weight: Mapping[int, float] | None) -> Any:
+    """The weight of each row from its own and its class's; None where there is neither."""
+    if class_weight is None:
+        return weight
+    of_class = weights_of_classes(y, class_weight)
+    return of_class if weight is None else weight * of_class
+
+
+def _with_weight(x: Any, y: Any, weight: Any) -> tuple[Any, ...]:
+    return (x, y) if weight is None else (x, y, weight)

@@ -1,0 +1,387 @@
+"""The data of a study: loaded, divided, prepared, and brought together with the networks that are
+to learn them.
+
+One rule holds for all forms of data; `paceline.data.split` says it for inputs. Besides:
+
+- classes that are whole numbers stay as they are where the network has an output for each of them,
+  and are numbered from 0 where not;
+- a regression target far from 0 ± 1 is scaled for training, and measured in its own unit
+  (`paceline.train.target`).
+
+What was decided is kept in the record, so that a study that goes on, and every model that it hands
+out, has the same.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from paceline.core import InvalidInput, checks
+from paceline.core.events import Json
+from paceline.data import Dataset, Split, Stream, arrays, load, split, tables, targets, weights
+from paceline.data.preparation import How, from_json
+from paceline.data.records import RULE, Column
+from paceline.data.targets import TargetScale
+from paceline.data.trees import map_leaves, take
+from paceline.space import HyperParameters
+from paceline.study.plan.streams import StreamParts, stream_parts
+from paceline.study.request import Build, Request
+
+_OF_SPLIT = ("standardize", "scale_target")  # data options that `load` does not have
+_PROBED_ROWS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class StudyData:
+    """What the networks of a study learn from.
+
+    Attributes:
+        parts: the data, divided and prepared.
+        request: what was asked for; its build function and class weights are those that go with the
+            data.
+        notes: what was done, in sentences.
+        preparation: the same for the record; None for streams and for studies that recorded none.
+    """
+
+    parts: Split | StreamParts
+    request: Request
+    notes: tuple[str, ...] = ()
+    preparation: Mapping[str, Json] | None = None
+
+
+def rule_of(recorded: Mapping[str, Json] | None) -> int:
+    """The rule by which a study's data are prepared, by what it recorded of them; None where it is
+    to begin.
+    """
+    if recorded is None:
+        return RULE
+    kept = recorded.get("preparation")
+    return 1 if kept is None else int(kept["rule"])
+
+
+def load_data(data: Any, options: Mapping[str, Any], seed: int, rule: int) -> Dataset | Stream:
+    """The data set, with the data options that a user passed. Raises what `paceline.data.load`
+    raises.
+    """
+    of_load = {name: value for name, value in options.items() if name not in _OF_SPLIT}
+    found: Dataset | Stream = load(data, seed=seed, **of_load, _rule=rule)
+    return found
+
+
+def study_data(request: Request, seed: int) -> StudyData:
+    """Loads, divides and prepares.
+
+    Args:
+        request: what was asked for.
+        seed: of the study.
+
+    Raises:
+        InvalidInput: data, or options, that cannot be used.
+    """
+    rule = rule_of(request.recorded)
+    dataset = load_data(request.data, request.data_options, seed, rule)
+    if isinstance(dataset, Stream):
+        request = replace(
+            request, class_weight=weights.of_stream(weights.plain(request.class_weight))
+        )
+        parts = stream_parts(dataset, request)
+        return StudyData(parts, request, (*dataset.notes, *parts.notes))
+    kept = None if request.recorded is None else request.recorded.get("preparation")
+    probe = _Probe(request, seed)
+    dataset, told = (dataset, ()) if rule < RULE else _with_classes(dataset, probe, kept)
+    divided = split(
+        dataset,
+        validation=request.validation,
+        seed=seed,
+        shuffle=request.data_options.get("shuffle", True),
+        batch_rows=_batch_rows(request),
+        _how=_how(dataset, request, rule),
+        keep_groups=request.replication.folds is None,  # else the folds do
+    )
+    notes = (*dataset.notes, *told, *divided.notes)
+    request = replace(request, class_weight=_class_weight(request, divided, rule))
+    if rule < RULE:
+        return StudyData(divided, request, notes)
+    scale, always, told = _target_scale(divided, probe, kept)
+    notes = (*notes, *told)
+    own = None if divided.preparation is None else probe.own_method
+    if own is not None:
+        notes = (
+            *notes,
+            f"The preparation is not part of the models, which have a {own} of their own: their "
+            f"rows are "
+            "those that study.prepare(x) gives.",
+        )
+    preparation = _to_json(divided, scale, always, own is None)
+    request = replace(request, build=build_for_target(request.build, preparation))
+    return StudyData(divided, request, notes, preparation)
+
+
+def build_for_target(build: Build, preparation: Mapping[str, Json] | None) -> Build:
+    """The user's build function; where a study learns its target scaled, one whose models do so.
+
+    Args:
+        build: the user's, or what this function made of it.
+        preparation: as the study recorded it.
+    """
+    target = None if preparation is None else preparation.get("target")
+    if target is None:
+        return build
+    from paceline.train.target import Scale, scaled_build
+
+    scale = TargetScale.from_json(target)
+    return scaled_build(build, Scale(scale.shift, scale.scale), always=target["always"])
+
+
+def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
+    """Rows as a study's models take them.
+
+    Args:
+        preparation: as the study recorded it.
+        x: rows as they were passed to the study: a data frame of the table's columns, or arrays.
+
+    Raises:
+        InvalidInput: they do not fit the study's data, or the study did not record what was done to
+            these.
+    """
+    if preparation is None:
+        raise InvalidInput(
+            "the study did not record how its data were prepared",
+            expected="one of data in memory or in files",
+            fix="Of a study written by an earlier version: "
+            "paceline.data.prepare(paceline.data.split(...), x).",
+        )
+    columns = [Column.from_json(column) for column in preparation["columns"]]
+    if columns and not arrays.is_frame(x):
+        raise InvalidInput(
+            "the study's data are a table and x is not", expected="a data frame of its columns"
+        )
+    if columns:
+        rows: Any = tables.to_matrix(tables.named(x, "x"), columns, "x").astype(np.float32)
+    else:
+        rows = arrays.inputs(x)
+    inputs = from_json(preparation["inputs"])
+    return rows if preparation["in_model"] or inputs is None else inputs.apply(rows)
+
+
+def about_model(preparation: Mapping[str, Json]) -> dict[str, Json]:
+    """What a study's model takes and what its outputs are, for a person who has nothing but the
+    file.
+
+    ``row`` has an entry for each number of a table's row, in their order; ``classes`` one for each
+    output.
+    """
+    row: list[Json] = []
+    for column in map(Column.from_json, preparation["columns"]):
+        if column.kind == "categorical":
+            row.append({"column": column.name, "number of": list(column.categories)})
+        else:
+            is_date = column.form is not None and column.form.date
+            row.append(
+                {"column": column.name, "number": "days since 1970" if is_date else "as it is"}
+            )
+    prepared = (
+        {} if preparation["in_model"] else {"note": "rows have to be prepared: study.prepare(x)"}
+    )
+    return {"row": row or None, "classes": preparation["classes"], **prepared}
+
+
+def _to_json(
+    parts: Split, scale: TargetScale | None, always: bool, in_model: bool
+) -> Mapping[str, Json]:
+    dataset = parts.dataset
+    return {
+        "rule": RULE,
+        "inputs": None if parts.preparation is None else parts.preparation.to_json(),
+        "columns": [column.to_json() for column in dataset.columns],
+        "became": [list(pair) for pair in dataset.became],
+        "target": None if scale is None else {**scale.to_json(), "always": always},
+        "classes": _classes(dataset) if parts.dataset.task == "classification" else None,
+        "in_model": in_model,
+        "kept": bool(dataset.class_names) and not dataset.class_values and dataset.y.ndim == 1,
+    }
+
+
+def _classes(dataset: Dataset) -> list[Json]:
+    """The classes in the order of their numbers, as plain types; whole numbers as texts."""
+    return (
+        [False, True]
+        if dataset.are_bools and dataset.num_classes == 2
+        else list(dataset.class_names)
+    )
+
+
+@dataclass
+class _Probe:
+    """The model of the default configuration, to see how it goes with the data; never trained."""
+
+    request: Request
+    seed: int
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the network is one of ours."""
+        return bool(self.request.source.get("model"))
+
+    @property
+    def own_method(self) -> str | None:
+        """The first of the methods by which it is trained and measured that it has of its own."""
+        from paceline.train.target import overridden
+
+        model = None if self.is_built_in else self.model()
+        return None if model is None else overridden(model)
+
+    def model(self) -> Any:
+        """The model; None where it cannot be built: discovery says why."""
+        from paceline.train.build import build_model
+
+        try:
+            return build_model(self.request.build, HyperParameters(self.request.loop), self.seed)
+        except Exception:
+            return None
+
+
+def _how(dataset: Dataset, request: Request, rule: int) -> How:
+    """Whose numbers are shifted and scaled: those of tables, and for a built-in network those of
+    arrays too.
+    """
+    given = request.data_options.get("standardize")
+    if given is not None:
+        return "all" if checks.flag("standardize", given, also=", or nothing") else "none"
+    if rule < RULE:
+        return "none" if dataset.name == "arrays" else "columns"
+    return "columns" if request.source.get("model") else "tables"
+
+
+def _batch_rows(request: Request) -> int:
+    """Rows that every possible batch size divides."""
+    if "batch_size" not in request.loop:
+        return request.batch_size or 1
+    sizes = request.loop["batch_size"]
+    count = sizes.num_values or 1
+    return math.lcm(*(int(sizes.value_at(i)) for i in range(count))) if count <= 16 else 1
+
+
+def _class_weight(request: Request, parts: Split, rule: int) -> dict[int, float] | None:
+    given = weights.plain(request.class_weight)
+    if rule < RULE and isinstance(
+        given, Mapping
+    ):  # they went by the number that a class has in the targets
+        return {int(number): weight for number, weight in given.items()}
+    return weights.by_number(given, parts.dataset, parts.y_train)
+
+
+def _with_classes(
+    dataset: Dataset, probe: _Probe, kept: Mapping[str, Json] | None
+) -> tuple[Dataset, tuple[str, ...]]:
+    """Classes that are whole numbers as they are, where the network has an output for each of
+    them.
+    """
+    if not dataset.class_values or probe.is_built_in:
+        return dataset, ()
+    width = _kept_width(kept) if kept is not None else _num_outputs(dataset, probe)
+    if width is None or width <= max(dataset.class_values):
+        return dataset, ()
+    listed = ", ".join(map(str, dataset.class_values[:10])) + (
+        ", ..." if len(dataset.class_values) > 10 else ""
+    )
+    note = f"Classes {listed} stay as they are: the network has {width} outputs."
+    return targets.keep_values(dataset, width), (note,)
+
+
+def _kept_width(kept: Mapping[str, Json]) -> int | None:
+    return len(kept["classes"]) if kept.get("kept") and kept["classes"] else None
+
+
+def _num_outputs(dataset: Dataset, probe: _Probe) -> int | None:
+    from paceline.train.target import num_outputs
+
+    model = probe.model()
+    if model is None:
+        return None
+    try:
+        if dataset.columns:
+            return num_outputs(model, np.zeros((1, *dataset.input_shape), np.float32))
+        return num_outputs(model, map_leaves(lambda _, leaf: leaf[:1], dataset.x))
+    except Exception:  # it does not go with these inputs: discovery says so
+        return None
+
+
+def _target_scale(
+    parts: Split, probe: _Probe, kept: Mapping[str, Json] | None
+) -> tuple[TargetScale | None, bool, tuple[str, ...]]:
+    """How the target is scaled, whether in any case, and what to say about it."""
+    given = probe.request.data_options.get("scale_target")
+    given = None if given is None else checks.flag("scale_target", given, also=", or nothing")
+    if kept is not None:
+        known = kept.get("target")
+        return (
+            (None, False, ())
+            if known is None
+            else (TargetScale.from_json(known), known["always"], ())
+        )
+    name = parts.dataset.target_name
+    scale = targets.scale_of(parts.y_train) if parts.dataset.task == "regression" else None
+    if scale is None and given:
+        raise InvalidInput(
+            f"scale_target is True and the target {name} is not one of amounts",
+            expected="a regression target that varies, in one array",
+        )
+    if scale is None or given is False or not (given or targets.is_far(scale)):
+        return None, False, ()
+    found = _goes_with(parts, probe, scale, given is True)
+    about = (
+        f"The target {name} (mean {_told(scale.shift)}, standard deviation {_told(scale.scale)})"
+    )
+    if isinstance(found, str):
+        note = f"{about} lies far from 0 ± 1 and is learnt as it is: {found}. scale_target=True scales it all the same."
+        return None, False, (note,) if found else ()
+    moved = f"(y - {_told(found.shift)})" if np.any(found.shift) else "y"
+    note = (
+        f"{about} is learnt as {moved} / {_told(found.scale)}; scores, metrics and the model are "
+        f"in its own unit. "
+        "Whoever trains one of the configurations elsewhere has to scale it alike."
+    )
+    return found, given is True, (note,)
+
+
+def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) -> TargetScale | str:
+    """The scale with which the default configuration learns the target, or why it does not, in a
+    few words.
+
+    Raises:
+        InvalidInput: it cannot and is to do so always.
+    """
+    from paceline.train import target
+
+    model = probe.model()
+    if model is None:
+        return ""
+    rows = np.arange(min(_PROBED_ROWS, len(parts.y_train)))
+    x, y, own = (
+        take(parts.x_train, rows),
+        parts.y_train[rows],
+        target.Scale(scale.shift, scale.scale),
+    )
+    try:
+        reason = target.cannot_scale(model, x, y)
+        found = reason or own if always else target.scale_for(model, own, x, y)
+    except Exception:  # it does not go with these inputs: discovery says so
+        return ""
+    if always and reason:
+        raise InvalidInput(
+            f"scale_target is True and {reason}", expected="a model that can learn a scaled target"
+        )
+    return (
+        found
+        if isinstance(found, str)
+        else TargetScale(np.asarray(found.shift), np.asarray(found.scale))
+    )
+
+
+def _told(numbers: Any) -> str:
+    listed = [f"{float(number):,.6g}" for number in np.ravel(numbers)[:3]]
+    return ", ".join(listed) + (", ..." if np.size(numbers) > 3 else "")

@@ -1,0 +1,321 @@
+"""Where ``build`` and data come from, in a form that is stored: so the terminal can find them again
+to resume.
+"""
+
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from paceline.core import InvalidInput, Value, did_you_mean
+from paceline.core.events import Json
+from paceline.data import Dataset
+from paceline.data.weights import Plain
+from paceline.space import Hyperparameter, HyperParameters, Space
+from paceline.study.plan.backend import choose_backend
+
+_FORM = "model.py:build, a Python file and the name of a function build(hp) in it"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What has to be known to carry on a study; None and empty where it was passed from memory.
+
+    Attributes:
+        build: ``"/where/model.py:build"``.
+        model: name of a built-in network, in the place of ``build``.
+        network: what the built-in network was told of the data.
+        fixed: hyperparameters that are not tuned, with their values.
+        data: a name or an absolute path.
+        validation: fraction of the rows.
+        data_options: further arguments of `paceline.data.load` and `split`.
+        class_weight: weight of each class in the loss, by the class as text, in the order of the
+            classes, or ``"balanced"``.
+    """
+
+    build: str | None = None
+    model: str | None = None
+    network: Mapping[str, Json] | None = None
+    fixed: Mapping[str, Value] = field(default_factory=dict)
+    data: str | None = None
+    validation: float | None = None
+    data_options: Mapping[str, Json] = field(default_factory=dict)
+    class_weight: Plain | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """As plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Json]) -> "Source":
+        """Back from `to_json`."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in state.items() if name in known})
+
+
+def plain_data(data: Any) -> str | None:
+    """Data as a name or an absolute path, None where they are neither."""
+    if not isinstance(data, str | os.PathLike):
+        return None
+    path = Path(data).expanduser()
+    return str(path.resolve()) if path.exists() else str(data)
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Json]:
+    """Those options that can be stored; paths become absolute."""
+    stored: dict[str, Json] = {}
+    for name, value in options.items():
+        if isinstance(value, os.PathLike) or (name == "data_dir" and isinstance(value, str)):
+            stored[name] = str(Path(value).expanduser().resolve())
+        elif value is None or isinstance(value, str | int | float | bool):
+            stored[name] = value
+    return stored
+
+
+def split_build(text: str) -> tuple[Path, str]:
+    """File and function of ``"model.py:build"``.
+
+    Raises:
+        InvalidInput: it has another form.
+    """
+    file, colon, name = text.rpartition(":")
+    if not colon or not file or not name.isidentifier():
+        raise InvalidInput(f"build is {text!r}", expected=_FORM)
+    return Path(file).expanduser(), name
+
+
+def import_build(text: str) -> Callable[[HyperParameters], Any]:
+    """The function that ``"model.py:build"`` names. The file is run once, with its folder on
+    ``sys.path``.
+
+    Raises:
+        InvalidInput: there is no such file or function, it raises when run, or the name is not that
+            of a function.
+    """
+    build = callable_of(import_name(text))
+    if not callable(build):
+        name, kind = split_build(text)[1], type(build).__name__
+        raise InvalidInput(
+            f"build is {text!r} and {name} is a {kind}", expected="a function build(hp)"
+        )
+    return build  # type: ignore[no-any-return]
+
+
+def callable_of(given: Any) -> Any:
+    """The function that is called with ``hp``: what was given, or the ``build`` of an object that
+    has one.
+
+    KerasTuner's ``HyperModel`` is such an object. What else was given comes back as it is.
+
+    Raises:
+        InvalidInput: a class in the place of its instance, or an object that trains in a way of its
+            own.
+    """
+    build = getattr(given, "build", None)
+    if isinstance(given, type) and callable(build):
+        raise InvalidInput(
+            f"build is the class {given.__name__}",
+            expected=f"an instance of it, {given.__name__}()",
+        )
+    if callable(given) or not callable(build):
+        return given
+    kind = type(given)
+    known = next((one for one in kind.__mro__ if one.__name__ == "HyperModel"), None)
+    if known is not None and getattr(kind, "fit", None) is not getattr(known, "fit", None):
+        raise InvalidInput(
+            f"build is a {kind.__name__}, which has a fit of its own",
+            expected="one that only builds the model",
+            fix="To train it as Keras does, pass its build: tune(hypermodel.build, ...).",
+        )
+    return build
+
+
+def import_name(text: str) -> Any:
+    """Whatever ``"model.py:build"`` names. The file is run once, with its folder on ``sys.path``.
+
+    Raises:
+        InvalidInput: there is no such file or name, or the file raises when run.
+    """
+    file, name = split_build(text)
+    if not file.is_file():
+        raise InvalidInput(f"build is {text!r} and there is no file {file}", expected=_FORM)
+    module = _run(file.resolve())
+    found = getattr(module, name, None)
+    if found is None:
+        functions = [
+            key
+            for key, value in vars(module).items()
+            if callable(value) and not key.startswith("_")
+        ]
+        listed = (
+            f"one of those in {file}: {', '.join(functions)}"
+            if functions
+            else f"a function defined in {file}"
+        )
+        raise InvalidInput(f"build is {text!r} and {file} defines no {name!r}", expected=listed)
+    return found
+
+
+def network(name: str, described: Mapping[str, Json]) -> Callable[[HyperParameters], Any]:
+    """The build function of a built-in network for data of the form that `form_of` described.
+
+    Raises:
+        InvalidInput: an unknown network, or data that it cannot take.
+    """
+    from paceline.networks import create
+
+    shape = described["input_shape"]  # JSON has no tuples
+    return create(
+        name, **{**described, "input_shape": tuple(shape) if isinstance(shape, list) else shape}
+    )
+
+
+def form_of(name: str, dataset: Any) -> dict[str, Json]:
+    """What a built-in network has to know of a data set.
+
+    Raises:
+        InvalidInput: data that it cannot take.
+    """
+    if not isinstance(dataset, Dataset):
+        raise InvalidInput(
+            f"the built-in network {name!r} was asked for streamed data",
+            expected="arrays, a file or a named data set",
+        )
+    one_hot = dataset.num_classes is not None and getattr(dataset.y, "ndim", 1) == 2
+    return {
+        "input_shape": dataset.input_shape,
+        "task": dataset.task,
+        "num_outputs": dataset.num_outputs,
+        "one_hot": one_hot,
+    }
+
+
+def fix(
+    build: Callable[[HyperParameters], Any], given: Mapping[str, Value]
+) -> Callable[[HyperParameters], Any]:
+    """The build function with some hyperparameters at one value.
+
+    Raises:
+        InvalidInput: it asks for no such hyperparameter in its default configuration, or not with
+            this value.
+    """
+    values = _fixed_values(build, given)
+
+    def fixed(hp: HyperParameters) -> Any:
+        hp.fix(values)
+        return build(hp)
+
+    return fixed
+
+
+def _fixed_values(
+    build: Callable[[HyperParameters], Any], given: Mapping[str, Any]
+) -> dict[str, Value]:
+    """Legal values of hyperparameters that ``build`` asks for: by default, or where those found
+    before have theirs.
+    """
+    choose_backend()
+    from paceline.train.isolation import GlobalState
+
+    values: dict[str, Value] = {}
+    while len(values) < len(given):
+        probe = HyperParameters(fixed=values)
+        with GlobalState(0):
+            build(probe)
+        new = {
+            name: value
+            for name, value in given.items()
+            if name in probe.used and name not in values
+        }
+        if not new:
+            return legal_values(probe.space, given)  # raises
+        values |= {
+            name: _legal_of([h for h in probe.known if h.name == name], new[name]) for name in new
+        }
+    return values
+
+
+def legal_values(space: Space, given: Mapping[str, Any]) -> dict[str, Value]:
+    """Values of hyperparameters, from themselves or from what a user typed: ``"0.001"``, ``"yes"``,
+    ``"relu"``.
+
+    Raises:
+        InvalidInput: an unknown name, or a value that its hyperparameter cannot take.
+    """
+    for name in given:
+        if name not in space:
+            fix = did_you_mean(name, space.names)
+            raise InvalidInput(
+                f"{name!r} is no hyperparameter",
+                expected=f"one of {', '.join(space.names)}",
+                fix=fix,
+            )
+    return {name: _legal_of(space.variants(name), value) for name, value in given.items()}
+
+
+def _legal_of(variants: Sequence[Hyperparameter], given: Any) -> Value:
+    """One value that any of the variants of a name can take; the error is that of the first."""
+    for h in variants[1:]:
+        with suppress(InvalidInput):
+            return legal_value(h, given)
+    return legal_value(variants[0], given)
+
+
+def legal_value(hyperparameter: Hyperparameter, given: Any) -> Value:
+    """One value, see `legal_values`."""
+    if not isinstance(given, str) or hyperparameter.admits(given):
+        return hyperparameter.legal(given)
+    for read in (_truth, int, float):
+        try:
+            value = read(given.strip())
+        except ValueError:
+            continue
+        if hyperparameter.admits(value):
+            return hyperparameter.legal(value)
+    return hyperparameter.legal(_number(given))  # raises; a number that was typed is told as one
+
+
+def _truth(text: str) -> bool:
+    known = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+    if text.lower() not in known:
+        raise ValueError(text)
+    return known[text.lower()]
+
+
+def _number(text: str) -> Any:
+    try:
+        return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        return text
+
+
+def _run(path: Path) -> Any:
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = f"_paceline_build_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InvalidInput(f"{path} is no Python file", expected=_FORM)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        line = error.__traceback__
+        while line is not None and line.tb_next is not None:
+            line = line.tb_next
+        raise InvalidInput(
+            f"{path} cannot be run ({type(error).__name__}: {error})",
+            expected="a Python file that can be imported",
+            fix=f"Try it alone: python {path}",
+        ) from error
+    return module

@@ -1,0 +1,39 @@
+"""A study's trials as a data frame."""
+
+from typing import TYPE_CHECKING, Any
+
+from paceline.study.record.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def trials_dataframe(record: Record) -> "pd.DataFrame":
+    """One row a trial: number, state, score, epochs, seconds, origin, program, one ``config_*`` a
+    hyperparameter.
+
+    Where the space was changed, ``in_space`` says which trials are of the space as it stands.
+    """
+    import pandas as pd
+
+    rows = []
+    for trial in record.all_trials():
+        row: dict[str, Any] = {
+            "number": trial.number,
+            "state": str(trial.state),
+            "score": trial.score,
+            "epochs": len(trial.measurements),
+            "seconds": trial.seconds,
+            "origin": trial.origin,
+            "program": trial.program,
+        }
+        rows.append(row | {f"config_{name}": value for name, value in trial.config.items()})
+    columns = ["number", "state", "score", "epochs", "seconds", "origin", "program"]
+    names = dict.fromkeys(
+        (*record.space.names, *(name for trial in record.trials.values() for name in trial.config))
+    )
+    columns += [f"config_{name}" for name in names]
+    frame = pd.DataFrame(rows, columns=columns)
+    if record.moved:
+        frame["in_space"] = [number not in record.moved for number in record.trials]
+    return frame

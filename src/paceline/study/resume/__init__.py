@@ -1,0 +1,1 @@
+"""Resuming a study: what its directory contains, and what may differ from it."""

@@ -1,0 +1,293 @@
+"""The models of a study that is on disk: the best one from its file or built anew, those of other
+trials built anew.
+
+Code is run only where the user passed it, or trusts the file that the study names
+(`paceline.study.resume.trust`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paceline.core import Budget, InvalidInput, Trial, TrialState, command_line
+from paceline.store.paths import MODEL
+from paceline.study.models.best_file import fault_of
+from paceline.study.models.models import Models
+from paceline.study.plan.backend import choose_backend
+from paceline.study.plan.network_plan import make_plan
+from paceline.study.plan.user_code import Source, callable_of, fix, import_build, network
+from paceline.study.record.checkpoints import Checkpoints
+from paceline.study.record.network_files import Unusable
+from paceline.study.record.record import Record
+from paceline.study.request import Build, Buildable, Request
+from paceline.study.resume.existing import Existing
+from paceline.study.resume.trust import check as check_trusted
+from paceline.study.resuming import request_of
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the function that builds a study's models may come from.
+
+    Attributes:
+        given: the function, ``"model.py:build"``, or None.
+        held: what the study was carried out with in this process, or None.
+        trust: whether the file that the study itself names may be run, though the user has not
+            named it.
+    """
+
+    given: Buildable | None = None
+    held: Request | None = None
+    trust: bool = False
+
+    def build(self, record: Record, directory: Path) -> Build:
+        """The function.
+
+        Raises:
+            InvalidInput: it was not passed and is not known, or may not be run.
+        """
+        source = Source.from_json(record.settings.get("source", {}))
+        choose_backend()
+        if self.given is None and self.held is not None:
+            return self.held.build
+        if isinstance(self.given, str):
+            found = import_build(self.given)
+        elif self.given is not None:
+            found = callable_of(self.given)
+        elif source.model is not None and source.network is not None:
+            found = network(source.model, source.network)
+        elif source.build is not None:
+            check_trusted(source.build, directory, self.trust)
+            found = import_build(source.build)
+        else:
+            raise _unknown(directory)
+        return fix(found, source.fixed) if source.fixed else found
+
+
+def _unknown(directory: Path) -> InvalidInput:
+    return InvalidInput(
+        f"the build function of study {directory} was passed from memory, so its models cannot be "
+        f"built here",
+        expected="build= with that function",
+    )
+
+
+def best_model(
+    record: Record,
+    directory: Path,
+    origin: Origin,
+    custom_objects: Mapping[str, Any] | None,
+    safe_mode: bool,
+) -> Any:
+    """The model that a study gives out; arguments as of `paceline.report.Study.best_model`."""
+    _check_has_networks(record, directory)
+    checkpoints = Checkpoints.read(directory, record)
+    path, known = directory / MODEL, checkpoints.best_model
+    fault = fault_of(path, known)
+    if known is None and fault:
+        raise _no_model_yet(record, directory)
+    asks_for_file = custom_objects is not None or not safe_mode
+    if asks_for_file or (origin.given is None and not fault and _is_enough(known)):
+        try:
+            return _load(path, known, custom_objects, safe_mode)
+        except InvalidInput:
+            if asks_for_file or known is None:
+                raise
+    try:
+        leaves = checkpoints.best_model_leaves()
+    except Unusable as why:
+        raise _unusable(
+            f"of the best model of study {directory}", why, command_line("resume", directory)
+        ) from why
+    if known is None or leaves is None:
+        raise InvalidInput(
+            f"study {directory} keeps no weights of its best model", expected="best_model() alone"
+        )
+    try:
+        build = origin.build(record, directory)
+    except InvalidInput as error:
+        other = f", or custom_objects={{...}} to load {MODEL}" if not fault else ""
+        lost = f"{path} {fault}, and " if fault and not known["keras"]["reason"] else ""
+        raise InvalidInput(
+            f"{lost}{error.passed}", expected=f"{error.expected}{other}", fix=error.fix
+        ) from None
+    return _models(record, build).of(record.trial(known["trial"]), leaves)
+
+
+def model_of(record: Record, directory: Path, number: int, origin: Origin) -> Any:
+    """The model of a trial of the search; arguments as of `paceline.report.Study.model`."""
+    trial = _ended(record, directory, number)
+    checkpoints = Checkpoints.read(directory, record)
+    try:
+        leaves = checkpoints.model(number)
+    except Unusable as why:
+        raise _unusable(f"of trial {number}", why, f"study.model({number}, retrain=True)") from why
+    if leaves is None:
+        raise _not_kept(number, checkpoints.kept)
+    return _models(record, origin.build(record, directory)).named(trial, leaves)
+
+
+def keeps(directory: Path, number: int) -> bool:
+    """Whether the weights of a trial are kept."""
+    return number in Checkpoints.read(directory).kept
+
+
+def retrained(
+    record: Record,
+    directory: Path,
+    number: int,
+    origin: Origin,
+    data: Any,
+    again: Mapping[str, Any],
+) -> Any:
+    """The model of a trial, trained again as in the search; arguments as of
+    `paceline.report.Study.model`.
+
+    Raises:
+        InvalidInput: there is no such trial, or something was passed from memory and is not given
+            again.
+        StudyMismatch: build or data are not those of the study.
+        PacelineError: its training fails.
+    """
+    trial = _ended(record, directory, number)
+    request = origin.held if origin.given is None and data is None and not again else None
+    if request is None:
+        existing = Existing.read(directory)
+        request = request_of(
+            existing,
+            origin.given,
+            data,
+            budget=Budget(),
+            searches=False,
+            trust=origin.trust,
+            **_split(again),
+        )
+    plan = make_plan(request)
+    plan.going_on(record, None)
+    return plan.models.named(trial, plan.retrain(trial))
+
+
+def _split(again: Mapping[str, Any]) -> dict[str, Any]:
+    """What `request_of` takes by name, and the rest as options of the data."""
+    named = {
+        name: again[name]
+        for name in ("validation", "class_weight", "folds", "groups", "memory")
+        if name in again
+    }
+    return {
+        **named,
+        "data_options": {name: value for name, value in again.items() if name not in named},
+    }
+
+
+def _models(record: Record, build: Build) -> Models:
+    data = {} if record.created is None else record.created.data
+    return Models.described(build, record.space, data, record.settings)
+
+
+def load_file(path: Path) -> Any:
+    """The model in a ``.keras`` file, where nothing of the user's is needed for it and it runs no
+    code.
+
+    Raises:
+        InvalidInput: it cannot be loaded.
+    """
+    return _load(path, None, None, True)
+
+
+def _load(path: Path, known: Mapping[str, Any] | None, custom_objects: Any, safe_mode: bool) -> Any:
+    choose_backend()
+    import keras
+
+    if fault := fault_of(path, known):
+        why = known["keras"]["reason"] if known else ""
+        raise InvalidInput(
+            f"{path} {fault}{f': {why}' if why else ''}", expected="best_model(build=build)"
+        )
+    try:
+        return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=safe_mode)
+    except Exception as error:
+        told = " ".join(str(error).split())
+        raise InvalidInput(
+            f"{path} cannot be loaded ({type(error).__name__}: {told})",
+            expected="what it needs: the code that registers its classes, custom_objects={...}, or "
+            "safe_mode=False",
+            fix="Or pass build= with the build function of the study.",
+        ) from error
+
+
+def _is_enough(known: Mapping[str, Any] | None) -> bool:
+    """Whether the file alone gives the right model, as far as is known."""
+    keras = known["keras"] if known else {}
+    return bool(keras.get("registered", True) and keras.get("safe", True))
+
+
+def _unusable(whose: str, why: Unusable, again: str) -> InvalidInput:
+    return InvalidInput(
+        f"the weights {whose} cannot be used ({why})",
+        expected="the file as it was written",
+        fix=f"Made again: {again}",
+    )
+
+
+def _check_has_networks(record: Record, directory: Path) -> None:
+    kind = None if record.created is None else record.created.data.get("kind")
+    if kind is not None:
+        what = "a function" if kind == "function" else "trials that are told by hand"
+        raise InvalidInput(
+            f"study {directory} is of {what}, so Paceline has never seen its models",
+            expected="a study of a build(hp) on data",
+            fix="Save each model where you train it; study.best.number and study.best.config say "
+            "which is the best.",
+        )
+
+
+def _no_model_yet(record: Record, directory: Path) -> InvalidInput:
+    if record.best is None:
+        return InvalidInput(
+            f"study {directory} has no completed trial", expected="one that completed a trial"
+        )
+    return InvalidInput(
+        f"study {directory} has not ended, and its best model is made at its end",
+        expected="a study that ended",
+        fix=f"Go on with: {command_line('resume', directory)}. The best so far is "
+        f"study.model(study.best).",
+    )
+
+
+def _ended(record: Record, directory: Path, number: int) -> Trial:
+    """A trial that trained to an end of its own.
+
+    Raises:
+        InvalidInput: there is no such trial, or it has no network that is worth having.
+    """
+    _check_has_networks(record, directory)
+    if number not in record.trials:
+        expected = (
+            f"0 to {len(record.trials) - 1}" if record.trials else "a trial; the study has none yet"
+        )
+        raise InvalidInput(f"trial is {number}", expected=expected)
+    if number in record.moved:
+        raise InvalidInput(
+            f"trial {number} was trained in a space that study {directory} does not have any more",
+            expected="a trial of its space as it stands (study.trials_dataframe() says which are)",
+        )
+    trial = record.trial(number)
+    if trial.state not in (TrialState.COMPLETED, TrialState.STOPPED):
+        raise InvalidInput(
+            f"trial {number} is {trial.state}", expected="one that completed, or was stopped"
+        )
+    return trial
+
+
+def _not_kept(number: int, kept: tuple[int, ...]) -> InvalidInput:
+    listed = ", ".join(map(str, sorted(kept)))
+    return InvalidInput(
+        f"the weights of trial {number} are not kept",
+        expected=f"one of the trials whose weights are: {listed}"
+        if kept
+        else "a trial whose weights are kept",
+        fix=f"study.model({number}, retrain=True) trains it again; keep_models=10 keeps the ten "
+        f"best of a study.",
+    )
