@@ -2,10 +2,10 @@
 its first use.
 """
 
+from .loop.session import carry_out as carry_out
 from .plan.network_plan import Plan as Plan
 from .plan.network_plan import make_plan as make_plan
 from .record.record import Record as Record
 from .request import Request as Request
-from .loop.session import carry_out as carry_out
 
 __all__: list[str]
