@@ -1,6 +1,4 @@
-"""Objectives: every spelling of a direction is the same one, and a name is believed only where it
-says it.
-"""
+"""Objectives: spellings of a direction, and the direction implied by a metric's name."""
 
 import re
 from typing import Any
@@ -37,7 +35,7 @@ def test_every_spelling_of_a_direction_is_the_same_objective(direction: str, spe
 
 
 @given(st.text() | st.integers() | st.none() | st.booleans())
-def test_what_is_no_direction_is_refused(direction: Any) -> None:
+def test_invalid_directions_are_refused(direction: Any) -> None:
     if direction is not None and str(direction).strip().lower() not in sum(SPELLINGS.values(), ()):
         with pytest.raises(InvalidInput, match="direction"):
             Objective("val_loss", direction)
@@ -45,16 +43,18 @@ def test_what_is_no_direction_is_refused(direction: Any) -> None:
 
 DECIDED = {
     "minimize": """
-        loss val_loss val_head_loss valLoss ValLoss total_loss val_mse val_mae val_rmse val_mean_squared_error
-        val_kl_divergence KLDivergence val_brier_score val_fid_score val_accuracy_head_loss val_false_positives
-        val_false_alarm_rate val_binary_crossentropy val_log_cosh val_hinge nll val_negative_log_likelihood
-        val_word_error_rate val_score_head_loss log_loss hamming_loss val_head_mae_2
+        loss val_loss val_head_loss valLoss ValLoss total_loss val_mse val_mae val_rmse
+        val_mean_squared_error val_kl_divergence KLDivergence val_brier_score val_fid_score
+        val_accuracy_head_loss val_false_positives val_false_alarm_rate val_binary_crossentropy
+        val_log_cosh val_hinge nll val_negative_log_likelihood val_word_error_rate
+        val_score_head_loss log_loss hamming_loss val_head_mae_2
     """,
     "maximize": """
-        accuracy acc val_acc val_accuracy valAccuracy val_error_type_accuracy val_loss_head_accuracy
-        val_false_alarm_auc val_auc val_auc_4 AUC val_f1_score F1Score val_macro_f1 val_r2_score val_mean_io_u MeanIoU
-        val_top_5_categorical_accuracy val_precision_at_recall val_recall_at_5 val_true_positives
-        val_cosine_similarity val_loss_head_f1_score roc_auc_score val_cost_r2 log_likelihood
+        accuracy acc val_acc val_accuracy valAccuracy val_error_type_accuracy
+        val_loss_head_accuracy val_false_alarm_auc val_auc val_auc_4 AUC val_f1_score F1Score
+        val_macro_f1 val_r2_score val_mean_io_u MeanIoU val_top_5_categorical_accuracy
+        val_precision_at_recall val_recall_at_5 val_true_positives val_cosine_similarity
+        val_loss_head_f1_score roc_auc_score val_cost_r2 log_likelihood
     """,
 }
 
@@ -74,7 +74,7 @@ def test_the_last_words_decide(direction: str, name: str) -> None:
         *("neg_mean_squared_error", "neg_log_loss", "1-accuracy", "-loss", "one_minus_accuracy"),
     ],
 )
-def test_where_a_name_does_not_say_it_the_user_is_asked(name: str) -> None:
+def test_a_name_without_direction_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match=re.escape(f"objective=({name!r}, 'max')")):
         Objective(name)
 
@@ -99,7 +99,7 @@ def test_where_a_name_does_not_say_it_the_user_is_asked(name: str) -> None:
     ),
     st.sampled_from(["", "_1", "_12"]),
 )
-def test_whatever_an_output_is_called_its_metric_decides(
+def test_names_of_outputs_do_not_change_the_direction(
     words: list[str], metric: str, number: str
 ) -> None:
     assert Objective("_".join([*words, metric]) + number).direction == Objective(metric).direction
@@ -126,7 +126,7 @@ def test_whatever_an_output_is_called_its_metric_decides(
         *((5, "max"), (None, "max"), ("val_loss", 5), ("val_loss", None)),
     ],
 )
-def test_what_is_no_objective_is_refused(wrong: Any) -> None:
+def test_invalid_objectives_are_refused(wrong: Any) -> None:
     with pytest.raises(InvalidInput, match=r"objective is|direction is"):
         Objective.of(wrong)
 
@@ -136,11 +136,7 @@ def test_a_keras_metric_is_refused_with_its_name() -> None:
         Objective.of(keras.metrics.AUC(name="auc"))
 
 
-def test_the_right_end_of_a_study_is_the_best(tmp_path: Any) -> None:
-    """Of a whole study: with the short spelling the small score wins, as it does with the long
-    one.
-    """
-
+def test_short_spellings_minimise_in_a_study(tmp_path: Any) -> None:
     def function(hp: Any) -> float:
         return float(hp.Int("x", 0, 3))
 

@@ -205,7 +205,7 @@ def test_a_second_ctrl_c_ends_the_command_at_once(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert process.returncode == interrupts.INTERRUPTED
-    assert "Stopped at once; everything that was stored is kept." in errors
+    assert "Stopped immediately; everything that was stored is kept." in errors
     assert "nothing had been written" not in errors
     assert "Traceback" not in errors
     assert paceline.load_study(study).trials[0].state is TrialState.PAUSED

@@ -1,8 +1,9 @@
-"""The records that every room shares: trials, objectives, budgets, events and errors. Imports
-nothing of ours.
+"""Records that every room uses: trials, objectives, budgets, events and errors.
+
+Imports nothing else of Paceline.
 """
 
-from paceline.core.ablation import Ablation, Side
+from paceline.core.ablation_scores import Ablation, Side
 from paceline.core.budget import Budget, parse_bytes, parse_seconds
 from paceline.core.commands import command_line
 from paceline.core.decision import Action, Decision
@@ -18,7 +19,7 @@ from paceline.core.errors import (
     last_line,
     shown,
 )
-from paceline.core.final import Final, Splits
+from paceline.core.final_scores import Final, Splits
 from paceline.core.names import (
     check_argument,
     closest,

@@ -1,4 +1,4 @@
-"""How much a study may spend, in trials or in time."""
+"""Limits of a study, in trials and in wall time."""
 
 import math
 import re
@@ -23,12 +23,12 @@ _BYTES = {
     "mib": 2**20,
     "gib": 2**30,
 }
-_LEAST_BYTES = 2**12  # less is a unit forgotten
+_LEAST_BYTES = 2**12  # a smaller number probably lacks its unit
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 
 
 def _amount(text: str, units: Mapping[str, float]) -> float | None:
-    """Sum of ``<number><unit>`` parts, as in ``"1h30m"``; None where the text is something else."""
+    """Sum of ``<number><unit>`` parts, as in ``"1h30m"``; None if the text has another form."""
     cleaned = text.strip().lower()
     parts = _PART.findall(cleaned)
     if not parts or _PART.sub("", cleaned).strip() or any(unit not in units for _, unit in parts):
@@ -37,11 +37,14 @@ def _amount(text: str, units: Mapping[str, float]) -> float | None:
 
 
 def parse_seconds(budget: float | str, name: str = "budget") -> float:
-    """Seconds in ``90``, ``"90"``, ``"5m"``, ``"1h30m"`` or ``"2 d"``; ``name`` is what an error
-    calls it.
+    """Converts ``90``, ``"90"``, ``"5m"``, ``"1h30m"`` or ``"2 d"`` to seconds.
+
+    Args:
+        budget: seconds, or a text with units.
+        name: of the argument, for the error message.
 
     Raises:
-        InvalidInput: not a duration, or not positive; a bool is none.
+        InvalidInput: not a duration, or not positive; booleans are refused.
     """
     seconds = _amount(budget, _SECONDS) if isinstance(budget, str) else real(budget)
     if seconds is None or not math.isfinite(seconds) or seconds <= 0:
@@ -51,7 +54,11 @@ def parse_seconds(budget: float | str, name: str = "budget") -> float:
 
 
 def parse_bytes(memory: int | str, name: str = "memory") -> int:
-    """Bytes in ``2**30``, ``"8GiB"`` or ``"500 MB"``; ``name`` is what an error calls it.
+    """Converts ``2**30``, ``"8GiB"`` or ``"500 MB"`` to bytes.
+
+    Args:
+        memory: bytes, or a text with units.
+        name: of the argument, for the error message.
 
     Raises:
         InvalidInput: not an amount of memory, or less than 4 KiB.
@@ -65,11 +72,10 @@ def parse_bytes(memory: int | str, name: str = "memory") -> int:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A limit in trials, in seconds of wall time, or both; whichever is met first.
+    """A limit in trials, in seconds of wall time, or both; the study ends at the first one reached.
 
     Attributes:
-        trials: how many trials the study may hold in total, earlier sessions included; None for no
-            limit.
+        trials: maximum number of trials in total, earlier sessions included; None for no limit.
         seconds: wall time of this session; None for no limit.
         spent: seconds of earlier sessions.
     """
@@ -83,10 +89,10 @@ class Budget:
 
     @classmethod
     def of(cls, trials: Any, budget: Any, spent: float = 0.0) -> "Budget":
-        """From what users pass.
+        """Makes a budget of what the user passed.
 
         Raises:
-            InvalidInput: no number of trials, or no time.
+            InvalidInput: not a number of trials, or not a duration.
         """
         return cls(trials, None if budget is None else parse_seconds(budget), spent)
 

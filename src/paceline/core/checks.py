@@ -1,9 +1,7 @@
-"""Checks of arguments that users pass: one for each kind of value, so that every argument is
-refused in the same way.
+"""Validation of arguments: one function for each kind of value.
 
-Each takes the argument's name first, gives back the value as a plain Python one (numpy's numbers
-become ints, floats and bools, so that it can be stored), and raises `InvalidInput` for anything
-else.
+Each takes the argument's name first, returns the value as a plain Python object (NumPy scalars
+become int, float or bool, so that they can be stored), and raises `InvalidInput` for anything else.
 """
 
 import math
@@ -17,17 +15,17 @@ from paceline.core.errors import InvalidInput, shown
 
 
 def whole_number(name: str, value: Any, at_least: int = 1, *, also: str = "") -> int:
-    """A whole number of at least so much, as an int.
+    """Validates a whole number and returns it as an int.
 
     Args:
         name: of the argument, for the message.
-        value: an int, or one of numpy's, or anything else that Python takes for an index; no bool
-            and no float.
-        at_least: the smallest that is accepted.
+        value: an int, a NumPy integer, or anything else with ``__index__``; booleans and floats are
+            refused.
+        at_least: the smallest value that is accepted.
         also: what else the argument may be, for the message: ``", or a hyperparameter"``.
 
     Raises:
-        InvalidInput: it is something else.
+        InvalidInput: not a whole number, or too small.
     """
     number = _index(value)
     if number is None or number < at_least:
@@ -38,14 +36,14 @@ def whole_number(name: str, value: Any, at_least: int = 1, *, also: str = "") ->
 
 
 def whole_fields(record: object, **at_least: int) -> None:
-    """Makes fields of a frozen record plain whole numbers; for its ``__post_init__``.
+    """Validates integer fields of a frozen record in its ``__post_init__``; None stays None.
 
     Args:
-        record: whose fields they are.
-        at_least: the smallest value of each; one that is None stays so.
+        record: the record.
+        at_least: the smallest value of each field, by its name.
 
     Raises:
-        InvalidInput: one of them is something else.
+        InvalidInput: a field is not a whole number, or too small.
     """
     for name, least in at_least.items():
         value = getattr(record, name)
@@ -54,11 +52,10 @@ def whole_fields(record: object, **at_least: int) -> None:
 
 
 def number(name: str, value: Any, expected: str = "a finite number") -> float:
-    """A finite real number, as a float.
+    """Validates a finite real number and returns it as a float.
 
     Raises:
-        InvalidInput: it is something else, a bool included; ``expected`` is what the message asks
-            for.
+        InvalidInput: not a finite number, or a bool; ``expected`` is part of the message.
     """
     found = real(value)
     if found is None or not math.isfinite(found):
@@ -67,10 +64,10 @@ def number(name: str, value: Any, expected: str = "a finite number") -> float:
 
 
 def fraction(name: str, value: Any, *, also: str = "") -> float:
-    """A number between 0 and 1, both excluded.
+    """Validates a number between 0 and 1, both excluded.
 
     Raises:
-        InvalidInput: it is something else.
+        InvalidInput: not such a number.
     """
     expected = f"a fraction between 0 and 1{also}"
     found = number(name, value, expected)
@@ -80,10 +77,10 @@ def fraction(name: str, value: Any, *, also: str = "") -> float:
 
 
 def flag(name: str, value: Any, *, also: str = "") -> bool:
-    """True or False.
+    """Validates True or False.
 
     Raises:
-        InvalidInput: it is something else, 0 and 1 and texts included.
+        InvalidInput: anything else, 0, 1 and strings included.
     """
     if isinstance(value, bool) or _is_numpy_bool(value):
         return bool(value)
@@ -91,10 +88,10 @@ def flag(name: str, value: Any, *, also: str = "") -> bool:
 
 
 def path(name: str, value: Any) -> Path:
-    """A path.
+    """Validates a path.
 
     Raises:
-        InvalidInput: no text or path, or an empty one.
+        InvalidInput: not a string or path, or an empty one.
     """
     found = value
     if isinstance(value, os.PathLike):
@@ -107,10 +104,10 @@ def path(name: str, value: Any) -> Path:
 
 
 def mapping(name: str, value: Any) -> dict[str, Any]:
-    """A mapping from names, as a dict.
+    """Validates a mapping with string keys and returns it as a dict.
 
     Raises:
-        InvalidInput: no mapping, or one with a key that is no text.
+        InvalidInput: not a mapping, or a key is not a string.
     """
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise InvalidInput(
@@ -120,7 +117,7 @@ def mapping(name: str, value: Any) -> dict[str, Any]:
 
 
 def real(value: Any) -> float | None:
-    """A real number, Python's or numpy's, as a float; None for anything else."""
+    """The value as a float if it is a real number, Python's or NumPy's; None otherwise."""
     if isinstance(value, bool) or _is_numpy_bool(value) or isinstance(value, str | bytes):
         return None
     if isinstance(value, int | float) or (

@@ -1,11 +1,11 @@
-"""Commands that people are told to type."""
+"""Commands of the terminal, as messages show them."""
 
 import os
 import shlex
 
 
 def command_line(command: str, *paths: str | os.PathLike[str]) -> str:
-    """``paceline resume 'my study'``: a command with paths after it, as a shell takes it.
+    """A ``paceline`` command with quoted paths, such as ``paceline resume 'my study'``.
 
     A path that begins with a dash is written ``./-x``, so that it is not taken for an option.
     """

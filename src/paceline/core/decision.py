@@ -1,11 +1,11 @@
-"""What a schedule decides about a trial, and why."""
+"""Decisions of a schedule about trials."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What happens to a trial at the end of a tick."""
+    """What happens to a trial at a decision point."""
 
     CONTINUE = "continue"
     PAUSE = "pause"
@@ -14,13 +14,13 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A schedule's word on one trial.
+    """A schedule's decision about one trial.
 
     Attributes:
-        trial: its number.
-        action: what happens to it.
-        reason: why, as a sentence without its full stop: ``"rank 5 of 12 after 3 epochs, the top 4
-            go on"``.
+        trial: the trial's number.
+        action: whether it continues, is paused or is stopped.
+        reason: why, as a sentence without full stop: ``"rank 5 of 12 after 3 epochs, the top 4
+            continue"``.
     """
 
     trial: int

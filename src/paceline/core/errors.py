@@ -1,13 +1,13 @@
-"""Errors that help: each says what was passed, what was expected and what to do.
+"""Exceptions; each message says what was passed, what was expected and what to do.
 
     PacelineError
     ├── InvalidInput (also a ValueError)   what the user passed cannot be used
-    │   ├── MissingData                    a data set or file is not there
+    │   ├── MissingData                    a data set or file does not exist
     │   └── StudyMismatch                  the study directory belongs to another study
-    ├── StudyLocked                        another process writes this study
-    ├── UnreadableStudy                    its files are damaged, of a newer version, or no study at all
-    └── AllTrialsFailed                    the first trials all failed: the model, not the search, needs care
-    StudyInterrupted (a KeyboardInterrupt) Ctrl+C stopped a study; the message says how to go on
+    ├── StudyLocked                        another process is writing this study
+    ├── UnreadableStudy                    files are damaged, of a newer version, or not a study
+    └── AllTrialsFailed                    the first trials all failed
+    StudyInterrupted (a KeyboardInterrupt) Ctrl+C stopped a study; the message says how to resume
 
 The terminal prints the message alone and exits with code 2.
 """
@@ -22,7 +22,7 @@ _REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = _REPR.maxset = 8
 
 
 def last_line(traceback: str | None) -> str:
-    """What went wrong, of a traceback or of a plain reason: the line that names the exception."""
+    """The line of a traceback that names the exception; the last line of a plain reason."""
     lines = [line for line in (traceback or "").strip().splitlines() if line.strip()]
     frames = [index for index, line in enumerate(lines) if line.startswith("  File ")]
     after = (
@@ -34,7 +34,7 @@ def last_line(traceback: str | None) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: its ``repr`` on one line, cut where it is long."""
+    """The ``repr`` of a value on one line, shortened if it is long."""
     return " ".join(_REPR.repr(value).split())
 
 
@@ -42,7 +42,7 @@ class PacelineError(Exception):
     """Base of every error that Paceline raises on purpose."""
 
     def __str__(self) -> str:
-        """The message; nothing in it, such as a name of a column, can control a terminal."""
+        """The message, with control characters escaped: it may contain names from data files."""
         return printable(super().__str__())
 
 
@@ -56,7 +56,7 @@ class InvalidInput(PacelineError, ValueError):
     """
 
     def __init__(self, passed: str, *, expected: str, fix: str = "") -> None:
-        # what another library says, at their end, has a full stop of its own
+        # messages of other libraries may end with a full stop of their own
         passed, expected = (
             text if text.endswith("...") else text.removesuffix(".") for text in (passed, expected)
         )
@@ -65,7 +65,7 @@ class InvalidInput(PacelineError, ValueError):
 
 
 class MissingData(InvalidInput):
-    """A data set or file is not where it was looked for."""
+    """A data set or file does not exist."""
 
 
 class StudyMismatch(InvalidInput):
@@ -77,11 +77,11 @@ class StudyLocked(PacelineError):
 
 
 class UnreadableStudy(PacelineError):
-    """A study's files are damaged, were written by a newer Paceline, or are no study's.
+    """A study's files are damaged, were written by a newer Paceline, or are not a study.
 
     Args:
         message: what is wrong, and what to do about it.
-        reason: what is wrong alone, where that was found in a file.
+        reason: only what is wrong; by default the message.
     """
 
     def __init__(self, message: str, reason: str = "") -> None:
@@ -94,6 +94,4 @@ class AllTrialsFailed(PacelineError):
 
 
 class StudyInterrupted(KeyboardInterrupt):
-    """Ctrl+C stopped a study: everything measured is kept; the message says where, and how to go
-    on.
-    """
+    """Ctrl+C stopped a study; everything measured is stored, and the message says how to resume."""

@@ -1,34 +1,34 @@
-"""What happens in a study, as records: the study's memory is the list of its events, in order."""
+"""Events of a study as records; a study is stored as the list of its events, in order."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
 
 from paceline.core.decision import Action
-from paceline.core.final import Splits
+from paceline.core.final_scores import Splits
 from paceline.core.trial import Configuration, TrialState
 
 FORMAT = 2
-"""Version of the record's form, stored in each study's first event; higher where what was written
-before changed its meaning. Kinds of events and fields may be added without that."""
+"""Version of the stored form, part of each study's first event. It increases when the meaning of
+existing events changes; event types and fields may be added without that."""
 
 Json = Any
-"""A value that goes to JSON and back unchanged."""
+"""A value that survives a round trip through JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class StudyCreated:
-    """The study began; what must stay the same when it is resumed.
+    """The study was created; contains what must not change when it is resumed.
 
     Attributes:
-        format: version of the record's form.
+        format: version of the stored form.
         objective: metric and direction.
         data: fingerprint and description of the data.
-        settings: everything else that was asked for.
+        settings: all other settings.
     """
 
     format: int
@@ -39,23 +39,21 @@ class StudyCreated:
 
 @dataclass(frozen=True, slots=True)
 class SettingsChanged:
-    """The study goes on with other settings: new values by dotted name, such as
-    ``"closing.pairs"``; others stay.
-    """
+    """Settings were changed: new values by dotted name, such as ``"closing.pairs"``."""
 
     changed: Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
-    """A process began to write: the first one, or one that resumed."""
+    """A process began to write: the first one, or one that resumed the study."""
 
     versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """A process finished its part."""
+    """A process stopped writing."""
 
     reason: str
     seconds: float
@@ -63,11 +61,11 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class SpaceChanged:
-    """The space is now this: at the start, and when a build meets a new hyperparameter.
+    """The space as it is now: recorded at the start, and when a build adds a hyperparameter.
 
     Attributes:
-        space: all of it.
-        trial: the trial whose build met it; None at the start.
+        space: the whole space.
+        trial: the trial whose build added to it; None at the start.
     """
 
     space: Json
@@ -76,13 +74,12 @@ class SpaceChanged:
 
 @dataclass(frozen=True, slots=True)
 class SpaceReplaced:
-    """The user has changed the space: earlier trials count as far as their configurations lie in
-    the new one.
+    """The user changed the space; earlier trials count if their configurations lie in the new one.
 
     Attributes:
-        space: all of it.
-        trial: the trial whose function asked for something else than in earlier sessions; None
-            where it was known before the session's first trial.
+        space: the whole space.
+        trial: the trial whose function asked for other hyperparameters than in earlier sessions;
+            None if the change was found before the session's first trial.
     """
 
     space: Json
@@ -102,20 +99,23 @@ class TrialAsked:
 
 @dataclass(frozen=True, slots=True)
 class TrialStarted:
-    """A trial was given to a program, or to ``fit``.
+    """A trial began to train, in a program or with ``fit``.
 
     Attributes:
         number: the trial.
-        program: the program's name; ``"fit"`` for a model that runs alone.
+        program: the program's name; ``"fit"`` for a model that trains alone.
         config: the configuration as ``build`` used it.
-        shares: the trial whose training this one is read off, or None.
-        parameters: how many numbers the network learns; None where that is not known.
+        prefix_of: the longer trial whose first epochs are this trial's, or None; stored under its
+            earlier name, ``shares``.
+        parameters: number of trainable parameters; None if unknown.
     """
 
     number: int
     program: str
     config: Configuration
-    shares: int | None = None
+    prefix_of: Annotated[
+        int | None, Field(validation_alias=AliasChoices("shares", "prefix_of"))
+    ] = None
     parameters: int | None = None
 
 
@@ -132,9 +132,7 @@ class EpochMeasured:
 
 @dataclass(frozen=True, slots=True)
 class TrialPaused:
-    """A trial was put aside in the middle of its training: at the end of a tick, or since the study
-    was stopped.
-    """
+    """A trial was paused, by the schedule or because the study was stopped."""
 
     number: int
     reason: str
@@ -142,9 +140,7 @@ class TrialPaused:
 
 @dataclass(frozen=True, slots=True)
 class TrialDecided:
-    """The schedule's word on a trial that has trained ``epoch`` epochs; ``reason`` is its why, as a
-    sentence.
-    """
+    """The schedule's decision about a trial that has trained ``epoch`` epochs."""
 
     number: int
     epoch: int
@@ -154,11 +150,11 @@ class TrialDecided:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial reached a final state; ``reason`` says why in a sentence or, for a failure, is the
-    traceback.
+    """A trial reached a final state.
 
-    Where it was trained several times, on other seeds or folds, ``score`` is the mean of
-    ``scores``. ``seeded`` is False for a function that never asked for ``hp.seed``.
+    ``reason`` is a sentence or, for a failed trial, the traceback. If the trial was trained several
+    times, on other seeds or folds, ``score`` is the mean of ``scores``. ``seeded`` is False for a
+    function that never used ``hp.seed``.
     """
 
     number: int
@@ -172,7 +168,7 @@ class TrialEnded:
 
 @dataclass(frozen=True, slots=True)
 class TrialTested:
-    """Each of a trial's trainings met the test set; nothing is decided by it."""
+    """The models of a trial's trainings were evaluated on the test set; no decision uses this."""
 
     number: int
     tests: tuple[Mapping[str, float], ...]
@@ -180,9 +176,7 @@ class TrialTested:
 
 @dataclass(frozen=True, slots=True)
 class ProgramCompiled:
-    """A program was compiled for a number of lanes; ``from_scratch`` counts what no cache
-    answered.
-    """
+    """A program was compiled for a number of lanes; ``from_scratch`` counts cache misses."""
 
     program: str
     num_lanes: int
@@ -192,9 +186,7 @@ class ProgramCompiled:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something a person should know, in one sentence; ``about`` is ``"final"`` for what belongs to
-    its result.
-    """
+    """A note for the user, one sentence; ``about`` is ``"final"`` if it concerns the final."""
 
     text: str
     about: str = ""
@@ -202,7 +194,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class FinalStarted:
-    """The finalists are to be trained anew; see `paceline.core.Final` for what the fields mean."""
+    """The final began; see `paceline.core.Final` for the fields."""
 
     finalists: tuple[int, ...]
     default: int | None
@@ -213,16 +205,15 @@ class FinalStarted:
 
     @property
     def kind(self) -> Splits:
-        """What the pairs differ in; earlier versions knew of divisions by chance and of none."""
+        """What the pairs differ in; events of earlier versions have ``fresh_splits`` alone."""
         return _kind(self.splits, self.fresh_splits)
 
 
 @dataclass(frozen=True, slots=True)
 class FinalMeasured:
-    """A finalist was trained on one pair of a fresh seed and split; ``score`` is None where that
-    failed.
+    """A finalist was trained on one pair of a fresh seed and split.
 
-    ``seeded`` is False where the seed cannot have mattered: of a function that never asked for
+    ``score`` is None if that failed. ``seeded`` is False for a function that never used
     ``hp.seed``.
     """
 
@@ -237,7 +228,7 @@ class FinalMeasured:
 
 @dataclass(frozen=True, slots=True)
 class FinalEnded:
-    """A finalist won."""
+    """The final ended with a winner."""
 
     winner: int
     reason: str
@@ -245,7 +236,7 @@ class FinalEnded:
 
 @dataclass(frozen=True, slots=True)
 class AblationStarted:
-    """An ablation is to be measured; see `paceline.core.Ablation` for what the fields mean."""
+    """An ablation began; see `paceline.core.Ablation` for the fields."""
 
     default: int
     winner: int
@@ -257,14 +248,15 @@ class AblationStarted:
 
     @property
     def kind(self) -> Splits:
-        """As of `FinalStarted`."""
+        """What the pairs differ in; see `FinalStarted.kind`."""
         return _kind(self.splits, self.fresh_splits)
 
 
 @dataclass(frozen=True, slots=True)
 class AblationMeasured:
-    """One change was trained on one pair; the name is empty for default or winner itself; no score:
-    it failed.
+    """One change was trained on one pair.
+
+    ``name`` is empty for the default or winner itself; ``score`` is None if training failed.
     """
 
     side: str
@@ -275,13 +267,13 @@ class AblationMeasured:
 
 @dataclass(frozen=True, slots=True)
 class BestTested:
-    """The best trial's model met the test set.
+    """The best trial's model was evaluated on the test set.
 
     Attributes:
         number: the trial.
-        metrics: what was measured on the test part.
-        refitted: whether the model was trained anew, on training and validation part together.
-        epochs: how many epochs that took.
+        metrics: its metrics on the test set.
+        refitted: whether the model was trained again, on training and validation rows together.
+        epochs: the number of epochs of that training.
     """
 
     number: int
@@ -319,13 +311,16 @@ Event = (
 )
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__args__}
+_STORED_NAMES = {"prefix_of": "shares"}
+"""Fields that are stored under their earlier names."""
 
 
 def to_json(event: Event) -> tuple[str, dict[str, Json]]:
-    """An event as its kind and a body for strict JSON; numbers that are not finite become their
-    names.
-    """
+    """An event as the name of its type and a strict JSON body; NaN and infinity become text."""
     body = asdict(event)
+    for name, stored in _STORED_NAMES.items():
+        if name in body:
+            body[stored] = body.pop(name)
     if "metrics" in body:
         body["metrics"] = {k: v if math.isfinite(v) else str(v) for k, v in body["metrics"].items()}
     if isinstance(score := body.get("score"), float) and not math.isfinite(score):
@@ -334,16 +329,15 @@ def to_json(event: Event) -> tuple[str, dict[str, Json]]:
 
 
 class UnknownKind(ValueError):
-    """An event of a kind that this version does not know: a newer one wrote it."""
+    """An event type that this version does not know; a newer version wrote it."""
 
 
 def from_json(kind: str, body: str | bytes) -> Event:
-    """The event back from what `to_json` gave, its body as JSON text; fields that a later version
-    added are left out.
+    """The inverse of `to_json`, with the body as JSON text; unknown fields are ignored.
 
     Raises:
-        UnknownKind: it is of no kind that is known.
-        ValueError: it is no event: a field is missing, or a value has another type.
+        UnknownKind: the event type is unknown.
+        ValueError: a field is missing, or a value has the wrong type.
     """
     if kind not in _KINDS:
         raise UnknownKind(f"an event of the kind {kind!r}")

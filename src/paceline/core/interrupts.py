@@ -1,9 +1,9 @@
-"""Ctrl+C that is never lost and leaves nothing half done.
+"""Handling of Ctrl+C: no interrupt is lost, and none leaves a write half done.
 
-Python raises ``KeyboardInterrupt`` wherever the main thread happens to be. Inside a callback of the
-garbage collector (JAX installs one) the exception is printed and forgotten, and between two writes
-it leaves memory and disk apart. So the handler only takes a note, and `check` raises where nothing
-is half done. A second Ctrl+C does not wait.
+Python raises ``KeyboardInterrupt`` at any point of the main thread. Inside a callback of the
+garbage collector (JAX installs one) the exception is printed and dropped, and between two writes it
+leaves memory and disk inconsistent. Therefore the handler only sets a flag, and `check` raises at
+safe points. A second Ctrl+C does not wait.
 """
 
 import os
@@ -17,21 +17,20 @@ from types import FrameType
 from typing import Any
 
 INTERRUPTED = 130
-"""The exit code of a process that was ended by Ctrl+C, as shells expect it."""
+"""The exit code of a process that was ended by Ctrl+C, as shells expect."""
 
 
 @dataclass(slots=True)
-class _State:
-    """What is known about Ctrl+C in this process; signals are the process's, so there is one.
+class _SignalState:
+    """State of the signal handler; signals belong to the process, so there is one instance.
 
     Attributes:
-        depth: how many blocks of `handled` are open.
-        deferred: how many blocks of `deferred` are open.
-        pressed: how often Ctrl+C came since the outermost block began.
+        depth: number of open `handled` blocks.
+        deferred: number of open `deferred` blocks.
+        pressed: number of interrupts since the outermost block began.
         waiting: whether one of them has not been raised yet.
         at_once: what a second Ctrl+C does.
-        before: the handler that was there: what it does on Ctrl+C is still what happens, only
-            later.
+        before: the previous handler, which is called, at a safe point.
     """
 
     depth: int = 0
@@ -42,20 +41,19 @@ class _State:
     before: Callable[[int, FrameType | None], Any] = signal.default_int_handler
 
 
-_state = _State()
+_state = _SignalState()
 
 
 @contextmanager
 def handled(at_once: Callable[[], Any] | None = None) -> Iterator[None]:
-    """While the block runs, Ctrl+C is never lost: what could not be raised at once is raised by
-    `check`.
+    """While the block runs, Ctrl+C is never lost; what cannot be raised at once, `check` raises.
 
     Does nothing outside the main thread, where signals never arrive, and where Python does not
     handle them (a process in the background ignores Ctrl+C).
 
     Args:
-        at_once: what a second Ctrl+C does, such as `exit_now`; None: it raises
-            ``KeyboardInterrupt`` where it comes.
+        at_once: what a second Ctrl+C calls, such as `exit_now`; None to raise
+            ``KeyboardInterrupt`` immediately.
     """
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT) if is_main else None
@@ -79,7 +77,7 @@ def handled(at_once: Callable[[], Any] | None = None) -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """As `handled`; and while the block runs, the first Ctrl+C waits for `check`."""
+    """As `handled`, and the first Ctrl+C inside the block is raised by the next `check`."""
     with handled():
         _state.deferred += 1
         try:
@@ -89,27 +87,25 @@ def deferred() -> Iterator[None]:
 
 
 def check() -> None:
-    """Raises ``KeyboardInterrupt`` if Ctrl+C came and has not been raised yet; called where nothing
-    is half done.
-    """
+    """Raises ``KeyboardInterrupt`` if one is pending; called where no write is half done."""
     if _state.waiting and threading.current_thread() is threading.main_thread():
         _state.waiting = False
         _state.before(signal.SIGINT, None)
 
 
 @contextmanager
-def kept_from_children() -> Iterator[None]:
-    """Processes that are started in the block do not hear Ctrl+C, not even while they start.
+def blocked_in_children() -> Iterator[None]:
+    """Processes started in the block do not receive Ctrl+C, not even while they start.
 
-    It is blocked, which is inherited, and not ignored: if it comes meanwhile, this process hears it
-    all the same.
+    The signal is blocked, which children inherit, and not ignored: this process still receives it
+    after the block.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # before, since starting it unblocks the signal again
+    resource_tracker.ensure_running()  # starting it unblocks the signal: start it before
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -117,10 +113,8 @@ def kept_from_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def hear_again() -> None:
-    """In a process started under `kept_from_children`: SIGINT works from now on; what came before
-    is dropped.
-    """
+def unblock() -> None:
+    """Restores Ctrl+C in a child of `blocked_in_children`; drops pending interrupts."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -128,24 +122,23 @@ def hear_again() -> None:
 
 
 def is_forced() -> bool:
-    """Whether Ctrl+C came a second time: nothing more is to be done."""
+    """Whether Ctrl+C came a second time: stop without further work."""
     return _state.pressed > 1
 
 
 def exit_now() -> None:
-    """Ends the process at once, as a kill would; what was measured is on disk."""
+    """Ends the process immediately; everything measured is on disk."""
     if sys.stderr.isatty():
         sys.stderr.write("\x1b[?25h")  # a live display hides the cursor
-    sys.stderr.write("\nStopped at once; everything that was stored is kept.\n")
+    sys.stderr.write("\nStopped immediately; everything that was stored is kept.\n")
     sys.stderr.flush()
     os._exit(INTERRUPTED)
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
     _state.pressed += 1
-    _state.waiting = (
-        True  # also where it is raised now: that may be in the garbage collector, which loses it
-    )
+    # also if it is raised now: that may happen in the garbage collector, which drops it
+    _state.waiting = True
     if is_forced() and _state.at_once is not None:
         _state.at_once()
     if is_forced() or not _state.deferred:

@@ -1,6 +1,4 @@
-"""Mappings whose keys are tuples, in JSON: a list of keys and values, since there the keys of a
-mapping are texts.
-"""
+"""JSON form of mappings with tuple keys: a list of (key, value) pairs, as JSON keys are strings."""
 
 from typing import Any
 
@@ -9,9 +7,7 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class AsItems:
-    """Marks such a mapping in a record: ``Annotated[Mapping[tuple[int, int], float],
-    AsItems()]``.
-    """
+    """Marks such a mapping: ``Annotated[Mapping[tuple[int, int], float], AsItems()]``."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

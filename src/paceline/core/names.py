@@ -1,4 +1,4 @@
-"""Names that users type: which known one is meant."""
+"""Checks of names and argument names, with suggestions for misspelt ones."""
 
 import difflib
 import inspect
@@ -40,28 +40,28 @@ _ELSEWHERE = {
     "n_jobs": "workers",
     "hyperparameters": "fixed",
 }
-"""What KerasTuner, Optuna and Keras call an argument, and what it is called here."""
+"""Arguments of KerasTuner, Optuna and Keras, and their names here."""
 
 _INSTEAD = {
     "callbacks": "There are no callbacks: patience=5 ends a training that does not improve, "
     "keep='best' takes its best "
     "epoch, and what belongs to the model is part of what build(hp) returns.",
-    "catch": "There is no need of it: a trial that raises is recorded as failed, and the search "
-    "goes on.",
-    "load_if_exists": "There is no need of it: the same call with the same study goes on with it.",
-    "resume": "There is no need of it: the same call with the same study goes on with it.",
+    "catch": "It is not needed: a trial that raises is recorded as failed, and the search "
+    "continues.",
+    "load_if_exists": "It is not needed: the same call with the same study resumes it.",
+    "resume": "It is not needed: the same call with the same study resumes it.",
 }
-"""What has no counterpart here, and what to do instead."""
+"""Arguments without a counterpart here, and what to do instead."""
 
 
 def knows_its_arguments(*options: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A decorator: unknown keyword arguments are refused with the one that was probably meant.
+    """A decorator that refuses unknown keyword arguments and suggests the nearest known one.
 
-    What is passed by position and has to be passed by name is a TypeError that says by which.
+    Keyword-only arguments passed by position raise a TypeError that names them.
 
     Args:
-        options: names that the function takes by ``**``; without any, all that its signature does
-            not have are refused.
+        options: names that the function accepts through ``**``; by default only the names in its
+            signature are accepted.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -100,21 +100,21 @@ def _check_positions(
         )
         raise TypeError(
             f"{function} takes {' and '.join(by_position)} by position, and {len(args)} arguments "
-            f"were given so; "
+            f"were given; "
             f"pass {by_name} by name."
         )
 
 
 def check_argument(function: str, name: str, known: Iterable[str]) -> None:
-    """Makes sure that a function has an argument of this name.
+    """Raises if a function has no argument of this name.
 
     Args:
-        function: what it is called.
+        function: the function's name.
         name: of the argument.
-        known: the names of all that there are.
+        known: the names of all its arguments.
 
     Raises:
-        InvalidInput: it has none; says which one was probably meant, or what to do instead.
+        InvalidInput: unknown name; suggests the nearest one, or what to do instead.
     """
     known = list(known)
     if name in known:
@@ -136,35 +136,31 @@ def check_argument(function: str, name: str, known: Iterable[str]) -> None:
 
 
 def did_you_mean(name: object, known: Iterable[str], like: float = 0.6) -> str:
-    """``"Did you mean 'digits'?"`` where a known name is at least so much ``like`` this one, 0 to
-    1; else nothing.
-    """
+    """``"Did you mean 'digits'?"`` if a known name is at least ``like`` similar, else ``""``."""
     found = closest(name, known, like)
     return "" if found is None else f"Did you mean {found!r}?"
 
 
 def closest(name: object, known: Iterable[str], like: float = 0.6) -> str | None:
-    """The known name that is most like this one, upper and lower case being alike; None where none
-    is ``like`` it.
-    """
+    """The known name most similar to this one, ignoring case; None if none reaches ``like``."""
     plain: dict[str, str] = {}
-    for one in known:
-        plain.setdefault(one.casefold(), one)
+    for known_spelling in known:
+        plain.setdefault(known_spelling.casefold(), known_spelling)
     close = difflib.get_close_matches(str(name).casefold(), list(plain), n=1, cutoff=like)
     return plain[close[0]] if close else None
 
 
 def known_name(what: str, name: object, known: Iterable[str], *also: str) -> str:
-    """The known name that was typed, whatever its case and the spaces around it.
+    """The known name that was typed, ignoring case and surrounding spaces.
 
     Args:
-        what: what the name is of: ``"schedule"``.
+        what: what the name denotes: ``"schedule"``.
         name: as it was passed.
-        known: the names that there are.
-        also: names that are taken care of elsewhere, for the message.
+        known: the accepted names.
+        also: names that are handled elsewhere, for the message.
 
     Raises:
-        InvalidInput: it is none of them.
+        InvalidInput: not a known name.
     """
     known = list(known)
     cleaned = name.strip().lower() if isinstance(name, str) else ""

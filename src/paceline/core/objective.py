@@ -1,4 +1,4 @@
-"""What is being optimised, and in which direction."""
+"""The objective of a study: a metric and a direction."""
 
 import math
 import re
@@ -18,23 +18,23 @@ DIRECTIONS: Mapping[str, Direction] = {
     "maximize": "maximize",
     "maximise": "maximize",
 }
-"""Every spelling of a direction that is accepted, in lower case."""
+"""Every accepted spelling of a direction, in lower case."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Objective:
     """A metric and the direction in which it improves.
 
-    ``Objective("val_loss", "min")``; ``Objective("val_accuracy")``, whose name says that more is
-    better.
+    ``Objective("val_loss", "min")``; ``Objective("val_accuracy")``, whose direction follows from
+    its name.
 
     Attributes:
         metric: the name under which Keras logs it, such as ``"val_accuracy"``.
-        direction: ``"minimize"`` or ``"maximize"``, however it was spelled.
+        direction: ``"minimize"`` or ``"maximize"``, whichever spelling was passed.
 
     Raises:
-        InvalidInput: the metric is no name, the direction is none, or it was left out and the name
-            does not say it.
+        InvalidInput: not a metric name, not a direction, or no direction given and the name does
+            not imply it.
     """
 
     metric: str
@@ -47,7 +47,7 @@ class Objective:
             raise InvalidInput(
                 f"objective is {metric!r}, a direction without a metric",
                 expected=f"a metric, such as 'val_accuracy' or ('val_accuracy', {metric!r})",
-                fix="A direction alone is enough for a function that gives its score, which is "
+                fix="A direction alone is enough for a function that returns its score, which is "
                 "tuned without data.",
             )
         object.__setattr__(self, "metric", metric)
@@ -56,23 +56,21 @@ class Objective:
         )
 
     def loss(self, score: float) -> float:
-        """The score as a number to minimise; the one place where the direction is looked at."""
+        """The score as a number to minimise; the only place that depends on the direction."""
         return score if self.direction == "minimize" else -score
 
     def better(self, score: float, than: float | None) -> bool:
-        """Whether ``score`` is finite and strictly better ``than`` another one (None counts as
-        worst).
-        """
+        """Whether ``score`` is finite and strictly better ``than`` another (None is the worst)."""
         if not math.isfinite(score):
             return False
         return than is None or self.loss(score) < self.loss(than)
 
     @classmethod
     def of(cls, metric: Any, direction: str | None = None) -> "Objective":
-        """From what users pass: a name, a (name, direction) pair, or an `Objective`.
+        """Makes an objective of a name, a (name, direction) pair, or an `Objective`.
 
         Raises:
-            InvalidInput: something else, and as the constructor does.
+            InvalidInput: anything else, or as in the constructor.
         """
         if isinstance(metric, Objective):
             return metric
@@ -118,11 +116,11 @@ def _no_objective(given: object) -> InvalidInput:
     )
 
 
-# -- the direction that a name says
+# -- the direction implied by a metric's name
 #
-# The last words of a name decide: what stands before them may be the name of an output
-# ("error_type_accuracy"). Words that say over what a metric is taken ("val", "mean", "macro") and
-# numbers (Keras appends them) are passed over there.
+# The last words of a name decide, because the first ones may be the name of an output
+# ("error_type_accuracy"). Trailing words that say how a metric is averaged ("val", "mean", "macro")
+# and numbers (Keras appends them) are skipped.
 
 
 def _phrases(text: str, direction: Direction) -> dict[tuple[str, ...], Direction]:
@@ -130,27 +128,27 @@ def _phrases(text: str, direction: Direction) -> dict[tuple[str, ...], Direction
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name, in lower case: ``"valMeanIoU_2"`` is val, mean, io, u; numbers of their
-    own are no words.
-    """
+    """Words of a name in lower case, without numbers: ``"valMeanIoU_2"`` gives val, mean, io, u."""
     parts = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+", name)
     return [part.lower() for part in parts if not part.isdigit()]
 
 
 _SMALLER = """
-    loss, error, error rate, cost, regret, perplexity, divergence, deviance, residual, distance, nll, kld, kl,
-    mse, mae, rmse, mape, smape, msle, rmsle, mase, crps, wer, cer, eer, fid, kid, ece, log loss, logloss,
-    negative log likelihood, neg log likelihood, crossentropy, cross entropy, bce, cce, huber, hinge, poisson,
-    log cosh, logcosh, brier, fpr, fnr, fdr, false positives, false negatives, false positive rate,
-    false negative rate, false discovery rate, false alarms, false alarm rate, miss rate, failure rate
+    loss, error, error rate, cost, regret, perplexity, divergence, deviance, residual, distance,
+    nll, kld, kl, mse, mae, rmse, mape, smape, msle, rmsle, mase, crps, wer, cer, eer, fid, kid,
+    ece, log loss, logloss, negative log likelihood, neg log likelihood, crossentropy, cross
+    entropy, bce, cce, huber, hinge, poisson, log cosh, logcosh, brier, fpr, fnr, fdr, false
+    positives, false negatives, false positive rate, false negative rate, false discovery rate,
+    false alarms, false alarm rate, miss rate, failure rate
 """
 _LARGER = """
-    accuracy, acc, auc, auroc, auprc, aucpr, roc auc, auc roc, pr auc, prauc, rocauc, precision, recall, f1, f2,
-    f beta, fbeta, f measure, iou, io u, jaccard, dice, dice coefficient, dice coef, r2, r squared,
-    explained variance, similarity, sensitivity, specificity, kappa, correlation, correlation coefficient, pearson,
-    spearman, mcc, true positives, true negatives, true positive rate, true negative rate, tpr, tnr, ppv, npv,
-    hit rate, likelihood, log likelihood, bleu, rouge, rouge l, meteor, psnr, ssim, ndcg, mrr, map, inception,
-    silhouette, reward
+    accuracy, acc, auc, auroc, auprc, aucpr, roc auc, auc roc, pr auc, prauc, rocauc, precision,
+    recall, f1, f2, f beta, fbeta, f measure, iou, io u, jaccard, dice, dice coefficient, dice
+    coef, r2, r squared, explained variance, similarity, sensitivity, specificity, kappa,
+    correlation, correlation coefficient, pearson, spearman, mcc, true positives, true negatives,
+    true positive rate, true negative rate, tpr, tnr, ppv, npv, hit rate, likelihood, log
+    likelihood, bleu, rouge, rouge l, meteor, psnr, ssim, ndcg, mrr, map, inception, silhouette,
+    reward
 """
 _NEUTRAL = frozenset(
     _words(
@@ -174,7 +172,7 @@ def _infer(metric: str) -> Direction:
         if words and words[-1].endswith(suffix) and not _is_reversed(metric, words[:-1]):
             return direction
     raise InvalidInput(
-        f"objective {metric!r} does not say whether more or less of it is better",
+        f"objective {metric!r} does not say whether larger or smaller values are better",
         expected="a direction",
         fix=f"Pass objective=({metric!r}, 'max') or ({metric!r}, 'min'); on the terminal "
         f"--objective {metric}:max.",
@@ -182,9 +180,7 @@ def _infer(metric: str) -> Direction:
 
 
 def _is_reversed(metric: str, before: Iterable[str]) -> bool:
-    """Whether something in front of the words that decide may turn them round:
-    ``"neg_mean_squared_error"``.
-    """
+    """Whether a word before the deciding ones may negate them: ``"neg_mean_squared_error"``."""
     return bool(_REVERSING.intersection(before)) or re.match(r"\s*1?\s*-", metric) is not None
 
 

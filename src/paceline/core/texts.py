@@ -1,12 +1,10 @@
-"""Texts from elsewhere, such as names of columns and messages of errors, made safe to show on a
-terminal.
-"""
+"""Escaping of control characters in foreign text, such as column names and error messages."""
 
 import re
 
-# Control characters (a terminal obeys escape sequences: they clear lines, set its title, write to
-# its clipboard), line and paragraph separators, characters that turn the direction of writing,
-# others that show nothing, halves of a pair.
+# Control characters (terminals execute escape sequences: they clear lines, set the title, write to
+# the clipboard), line and paragraph separators, characters that change the writing direction, other
+# invisible ones, unpaired surrogates.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
@@ -14,16 +12,12 @@ _NEWLINES = re.compile("[\t\n]")
 
 
 def printable(text: str) -> str:
-    """``text`` with every character that a terminal obeys written out, such as ``\\x1b``; new lines
-    and tabs stay.
-    """
+    """``text`` with control characters escaped, such as ``\\x1b``; new lines and tabs are kept."""
     return _UNSAFE.sub(_written_out, text)
 
 
 def on_one_line(text: str) -> str:
-    """As `printable`, with new lines and tabs written out too: a name cannot look like a line of
-    its own.
-    """
+    """As `printable`, with new lines and tabs escaped too: a name cannot imitate a line."""
     return _NEWLINES.sub(_written_out, printable(text))
 
 

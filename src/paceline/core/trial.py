@@ -1,4 +1,4 @@
-"""Trials and what was measured of them."""
+"""Trials and their measurements."""
 
 import math
 import statistics
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from paceline.core.deprecation import warn_deprecated
+
 Value = bool | int | float | str
-"""One hyperparameter's value."""
+"""The value of one hyperparameter."""
 
 Configuration = Mapping[str, Value]
 """One value for each active hyperparameter, by name."""
 
 
 class TrialState(StrEnum):
-    """Where a trial stands. ``COMPLETED``, ``STOPPED`` and ``FAILED`` are final; ``PAUSED`` goes on
-    when resumed.
-    """
+    """State of a trial: ``COMPLETED``, ``STOPPED`` and ``FAILED`` are final, the others not."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -33,15 +33,14 @@ class TrialState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was measured of a trial at the end of one epoch.
+    """Metrics of a trial at the end of one epoch.
 
     Attributes:
         epoch: number of epochs trained so far, from 1.
         metrics: Keras's logs of that epoch: ``loss``, ``accuracy``, ``val_loss``, ...
-        seconds: training time of this trial up to here; trials that train side by side share the
-            clock in equal parts.
-        spread: standard deviation of each metric over the trial's trainings, where there are
-            several.
+        seconds: training time of this trial so far; trials that train together share the elapsed
+            time equally.
+        spread: standard deviation of each metric over the trial's trainings, if there are several.
     """
 
     epoch: int
@@ -55,23 +54,23 @@ class Trial:
     """One configuration being evaluated.
 
     Attributes:
-        number: its place in the study, from 0.
+        number: its index in the study, from 0.
         config: one value for each active hyperparameter.
-        seed: seeds the initial weights and dropout.
-        epochs: how many epochs it is to be trained.
-        state: where it stands.
-        origin: who proposed it: ``"default"``, ``"grid"``, ``"random"``, ``"sobol"``, ...
+        seed: of the initial weights and dropout.
+        epochs: number of epochs to train.
+        state: see `TrialState`.
+        origin: what proposed it: ``"default"``, ``"grid"``, ``"random"``, ``"sobol"``, ...
         measurements: one for each epoch trained, in order.
         score: the objective's metric of the weights that were kept, or None.
         best_epoch: the epoch whose weights were kept, or None.
-        program: name of the compiled program that trained it, or why it ran alone.
+        program: name of the compiled program that trained it, or why it trained alone.
         error: the traceback of a failed trial.
-        shares: number of the trial whose training this one is read off, or None.
-        parameters: how many numbers the network learns; None where that is not known.
-        scores: of each training, where there were several, on other seeds or folds; their mean is
+        prefix_of: number of a longer trial with the same configuration, whose first epochs are this
+            trial's; None if it was trained itself.
+        parameters: number of trainable parameters; None if unknown.
+        scores: of each training, if there were several, on other seeds or folds; their mean is
             ``score``.
-        tests: what each training measured on the test part, where that was asked for; nothing is
-            decided by it.
+        tests: metrics of each training on the test set, if requested; no decision uses them.
     """
 
     number: int
@@ -85,14 +84,14 @@ class Trial:
     best_epoch: int | None = None
     program: str | None = None
     error: str | None = field(default=None, repr=False)
-    shares: int | None = None
+    prefix_of: int | None = None
     parameters: int | None = None
     scores: tuple[float, ...] = ()
     tests: tuple[Mapping[str, float], ...] = ()
 
     @property
     def standard_error(self) -> float | None:
-        """Of the score, where that is the mean of several trainings; None where there was one."""
+        """Standard error of the score if it is a mean of several trainings; None otherwise."""
         return (
             statistics.stdev(self.scores) / math.sqrt(len(self.scores))
             if len(self.scores) > 1
@@ -103,3 +102,9 @@ class Trial:
     def seconds(self) -> float:
         """Training time so far."""
         return self.measurements[-1].seconds if self.measurements else 0.0
+
+    @property
+    def shares(self) -> int | None:
+        """Earlier name of ``prefix_of``."""
+        warn_deprecated("trial.shares", "trial.prefix_of")
+        return self.prefix_of

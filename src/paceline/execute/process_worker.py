@@ -46,7 +46,7 @@ class ProcessWorker:
         self._process = context.Process(
             target=_work, args=(other, load, metric), name="paceline-worker"
         )
-        with interrupts.kept_from_children():  # Ctrl+C is the study's to handle
+        with interrupts.blocked_in_children():  # Ctrl+C is the study's to handle
             self._process.start()
         other.close()
 
@@ -140,7 +140,7 @@ def check_may_spawn() -> None:
 def _work(link: connection.Connection, load: Load, metric: str) -> None:
     """What a spawned process does."""
     _lead_a_family()
-    interrupts.hear_again()
+    interrupts.unblock()
     threading.Thread(target=_follow_the_parent, name="paceline-parent", daemon=True).start()
     try:
         function = load()

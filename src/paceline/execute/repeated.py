@@ -208,8 +208,8 @@ class _Trainings:
         if isinstance(event, TrialStarted):
             if not self.is_started:
                 self.is_started = True
-                shares = None if event.shares is None else event.shares // count
-                yield replace(event, number=trial, shares=shares)
+                prefix_of = None if event.prefix_of is None else event.prefix_of // count
+                yield replace(event, number=trial, prefix_of=prefix_of)
         elif isinstance(event, EpochMeasured):
             self.measured.setdefault(k, []).append(event)
             yield from self._epochs(trial)

@@ -78,7 +78,7 @@ def left(study: paceline.Study, configs: Sequence[Mapping[str, Any]], alike: str
             others.
     """
     trained = [
-        trial for trial in study.trials if trial.state == "completed" and trial.shares is None
+        trial for trial in study.trials if trial.state == "completed" and trial.prefix_of is None
     ]
     done = {_but_for_epochs(trial.config) for trial in trained}
     todo = longest(config for config in configs if _but_for_epochs(config) not in done)

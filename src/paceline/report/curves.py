@@ -41,7 +41,7 @@ def progress(record: Record, ended: Mapping[int, float]) -> Progress:
     """
     order = sorted(ended, key=lambda number: (ended[number], number))
     trials = tuple(record.trial(number) for number in order)
-    trained = [0 if trial.shares is not None else len(trial.measurements) for trial in trials]
+    trained = [0 if trial.prefix_of is not None else len(trial.measurements) for trial in trials]
     scores = np.array(
         [_score(t) if t.state is TrialState.COMPLETED else math.nan for t in trials],
         dtype=np.float64,

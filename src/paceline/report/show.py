@@ -150,7 +150,7 @@ def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:
         "best_epoch": trial.best_epoch,
         "origin": trial.origin,
         "program": trial.program,
-        "shares": trial.shares,
+        "shares": trial.prefix_of,
         "error": trial.error,
         "metrics": dict(trial.measurements[-1].metrics) if trial.measurements else {},
         "decisions": [

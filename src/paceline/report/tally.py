@@ -172,7 +172,7 @@ class Tally:
         if self._training_since is None:
             self._training_since = time.monotonic()
             self._samples.append((self._training_since, self._steps))
-        if event.shares is None:
+        if event.prefix_of is None:
             self._parts.setdefault(event.number, 0.0)
             self._training.add(event.number)
 

@@ -84,10 +84,11 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
         told = "; ".join(said.get(measured.epoch, []))
         score = f"{metric} {words.number(measured.metrics.get(metric, math.nan))}"
         say(to, f"Epoch {measured.epoch} of {one.epochs}: {score}{'. ' + told if told else ''}.")
-    if one.shares is not None:
+    if one.prefix_of is not None:
         say(
             to,
-            f"It was read off trial {one.shares}, which differs from it in nothing but its epochs.",
+            f"It was not trained: these are the first epochs of trial {one.prefix_of}, which has the "
+            "same configuration.",
         )
     if one.error is not None:
         first, *more = one.error.strip().splitlines() or ["no reason was recorded"]

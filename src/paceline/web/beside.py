@@ -25,7 +25,7 @@ def page_beside(directory: Path, address: Address) -> Iterator[None]:
     process = context.Process(
         target=_serve, args=(directory, address, theirs), daemon=True, name="paceline-page"
     )
-    with interrupts.kept_from_children():  # Ctrl+C is for the search
+    with interrupts.blocked_in_children():  # Ctrl+C is for the search
         process.start()
     theirs.close()
     address.socket.close()

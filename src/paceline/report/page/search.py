@@ -142,7 +142,7 @@ def _steps(found: Progress, first: int) -> tuple[list[list[float]], int]:
 def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
     """The objective after each epoch, of all trials; None where nothing has been measured."""
     metric = summary.record.objective.metric
-    curves = {t.number: _curve(t, metric) for t in trials if t.shares is None}
+    curves = {t.number: _curve(t, metric) for t in trials if t.prefix_of is None}
     curves = {number: curve for number, curve in curves.items() if curve}
     if not curves:
         return None

@@ -46,8 +46,8 @@ def panel(summary: Summary) -> Panel:
             f"{words.count(programs, 'program')} trained the trials; {scratch} from scratch. "
             f"Compiling took {words.duration(spent)} in all, part of it beside training."
         )
-    trained = sum(t.seconds for t in record.all_trials() if t.shares is None)
-    epochs = sum(len(t.measurements) for t in record.all_trials() if t.shares is None)
+    trained = sum(t.seconds for t in record.all_trials() if t.prefix_of is None)
+    epochs = sum(len(t.measurements) for t in record.all_trials() if t.prefix_of is None)
     told.append(
         f"The trials trained {words.count(epochs, 'epoch')} in {words.duration(trained)} of "
         f"training time."

@@ -116,7 +116,7 @@ def _rooms_of_search(record: Record, task: Task, trials: Sequence[Trial]) -> lis
     splits = task.fresh_splits
     refit = 0.0 if task.closing.refit is False else 1.0 + splits.share
     times = _trainings(trials)
-    own = [trial for trial in trials if trial.shares is None]
+    own = [trial for trial in trials if trial.prefix_of is None]
     program = {trial.number: task.structure(trial.config) for trial in trials}
     num_programs = (
         len({program[trial.number] for trial in own if trial.measurements}) * splits.sizes_of_search
@@ -237,7 +237,7 @@ def _larger(record: Record, whole: Sequence[int]) -> str:
     trials = record.all_trials()
     epochs = STANDARD_PAIRS * sum(epochs_of(record.trials[number]) for number in whole)
     searched = _trainings(trials) * sum(
-        len(trial.measurements) for trial in trials if trial.shares is None
+        len(trial.measurements) for trial in trials if trial.prefix_of is None
     )
     return (
         f"final={STANDARD_PAIRS} would train {_counted(len(whole))} {STANDARD_PAIRS} times each: "

@@ -392,7 +392,7 @@ class Search:
         if longer is None or longer.epochs <= job.epochs:
             return False
         score, epoch = self._task.kept(self._scores(longer.number)[: job.epochs])
-        started = TrialStarted(job.trial, longer.program or "", job.config, shares=longer.number)
+        started = TrialStarted(job.trial, longer.program or "", job.config, prefix_of=longer.number)
         ended = TrialEnded(job.trial, TrialState.COMPLETED, score, epoch, "read off a longer trial")
         self._recorder.tell([started, ended])
         self._turns.arrive(job.trial)

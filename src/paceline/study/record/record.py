@@ -182,9 +182,11 @@ class Record:
         other's.
         """
         trial = self.trials[number]
-        if trial.shares is None:
+        if trial.prefix_of is None:
             return trial
-        return replace(trial, measurements=self.trials[trial.shares].measurements[: trial.epochs])
+        return replace(
+            trial, measurements=self.trials[trial.prefix_of].measurements[: trial.epochs]
+        )
 
     def all_trials(self) -> list[Trial]:
         """Every trial with its measurements, in order."""
@@ -280,7 +282,7 @@ class Record:
                     state=TrialState.RUNNING,
                     program=event.program,
                     config=event.config,
-                    shares=event.shares,
+                    prefix_of=event.prefix_of,
                     parameters=event.parameters,
                 )
             case EpochMeasured():
@@ -418,7 +420,7 @@ class Record:
         """
         trial = self.trials[number]
         scored = trial.state is TrialState.COMPLETED and trial.score is not None
-        if self._longest is None or trial.shares is not None or not scored:
+        if self._longest is None or trial.prefix_of is not None or not scored:
             return
         key = _but_for_epochs(trial.config, trial.seed)
         known = self._longest.get(key)

@@ -91,8 +91,8 @@ class Recorder:
                 self._measured(event)
                 continue
             if isinstance(event, TrialEnded | TrialPaused):
-                shares = self.record.trials[event.number].shares
-                leader = event.number if shares is None else shares
+                longer = self.record.trials[event.number].prefix_of
+                leader = event.number if longer is None else longer
                 if leader in self._torn:
                     continue
                 now += self._uncovered.pop(leader, [])

@@ -1,6 +1,4 @@
-"""The ablation: the way from the default configuration to the winner, measured one change at a
-time.
-"""
+"""The record of an ablation: winner and default configuration, changed one value at a time."""
 
 import math
 from collections.abc import Mapping
@@ -8,14 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
-from paceline.core.final import Splits
+from paceline.core.final_scores import Splits
 from paceline.core.items import AsItems
 
 
 class Side(StrEnum):
-    """Where a change is made: to the default configuration (towards the winner), or to the winner
-    (back).
-    """
+    """The configuration that is changed: the default (towards the winner), or the winner."""
 
     DEFAULT = "default"
     WINNER = "winner"
@@ -23,9 +19,9 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """Networks that differ from the default, or from the winner, in one hyperparameter, on the same
-    fresh pairs.
+    """Scores of configurations that differ from the default or the winner in one hyperparameter.
 
+    All are trained on the same pairs of a fresh seed and a fresh split.
     Attributes:
         default: number of the trial of the default configuration.
         winner: number of the winning trial.
@@ -49,15 +45,15 @@ class Ablation:
 
     @property
     def missing(self) -> list[tuple[Side, str, int]]:
-        """What is still to be measured, pair by pair."""
+        """(side, name, pair) that has no score yet, pair by pair."""
         every = [
             (side, name, pair)
             for pair in range(self.num_pairs)
             for side in Side
             for name in ("", *self.changes[side])
         ]
-        return [one for one in every if one not in self.scores]
+        return [key for key in every if key not in self.scores]
 
     def scores_of(self, side: Side, name: str = "") -> list[float]:
-        """The scores of one change on each pair, NaN where there is none."""
+        """The scores of one change on each pair; NaN where there is none."""
         return [self.scores.get((side, name, pair), math.nan) for pair in range(self.num_pairs)]

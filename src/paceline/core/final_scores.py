@@ -1,4 +1,4 @@
-"""The final: the closing cohort, in which the finalists train anew."""
+"""The record of the final: finalists retrained on fresh seeds and splits."""
 
 import math
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ from paceline.core.items import AsItems
 
 
 class Splits(StrEnum):
-    """What fresh trainings are trained on and validated with, beside their fresh seeds."""
+    """What the data split of the fresh trainings is, beside their fresh seeds."""
 
     ROWS = "rows"
-    """Each pair divides the rows anew, as the study did: by chance, with groups kept together."""
+    """Each pair splits the rows anew as the study did: at random, groups kept together."""
     FOLDS = "folds"
-    """Each pair takes one fold of folds that are drawn anew, as the study's were."""
+    """Each pair takes one fold of newly drawn folds."""
     SAME_FOLDS = "same folds"
     """Each pair takes one of the study's own folds, since no others of their kind can be drawn."""
     SAME = "same split"
-    """All pairs have the study's own division into training and validation part."""
+    """All pairs have the study's own split into training and validation rows."""
 
     @property
     def are_fresh(self) -> bool:
-        """Whether the search has not seen them."""
+        """Whether these splits were not used by the search."""
         return self in (Splits.ROWS, Splits.FOLDS)
 
     @property
@@ -34,22 +34,20 @@ class Splits(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """Finalists, each trained anew on the same pairs of a fresh seed and a fresh split.
+    """Finalists, each retrained on the same pairs of a fresh seed and a fresh split.
 
     Attributes:
         finalists: numbers of the trials whose configurations these are, the most promising first.
-        default: the finalist that is the user's default configuration; None where it is not among
-            them.
+        default: the finalist with the user's default configuration; None if it is not among them.
         num_pairs: pairs of a fresh seed and a fresh split, from 0; all finalists train on each.
         splits: what the pairs differ in beside their seed.
         validation_share: rows of the validation part over rows of the training part, on average
             over the splits.
-        scores: the objective's metric of (finalist, pair), where it was measured; NaN where
-            training failed.
-        seconds: training time of (finalist, pair), where it was measured.
-        winner: the finalist that won; None before the end.
-        seeded: whether the seed may have mattered in any of them: not where a function never asked
-            for ``hp.seed``.
+        scores: the objective's metric of (finalist, pair), if measured; NaN if training failed.
+        seconds: training time of (finalist, pair), if measured.
+        winner: the finalist that won; None until the final has ended.
+        seeded: whether the seed may have mattered in any training; False if a function never used
+            ``hp.seed``.
     """
 
     finalists: tuple[int, ...]
@@ -64,10 +62,10 @@ class Final:
 
     @property
     def missing(self) -> list[tuple[int, int]]:
-        """What is still to be measured: (finalist, pair), pair by pair."""
+        """(finalist, pair) that has no score yet, pair by pair."""
         every = [(number, pair) for pair in range(self.num_pairs) for number in self.finalists]
-        return [one for one in every if one not in self.scores]
+        return [key for key in every if key not in self.scores]
 
     def scores_of(self, number: int) -> list[float]:
-        """A finalist's score on each pair, NaN where there is none."""
+        """A finalist's score on each pair; NaN where there is none."""
         return [self.scores.get((number, pair), math.nan) for pair in range(self.num_pairs)]
