@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-versions lint bench format clean
+.PHONY: demo test test-versions package lint bench format clean
 
 # The oldest versions that pyproject.toml allows, and the newest that exist, on the newest Python that is here.
 OLDEST := jax==0.8.0 jaxlib==0.8.0 keras==3.12.0
@@ -34,6 +34,16 @@ test-versions: .venvs/oldest/.installed .venvs/newest/.installed
 	$(NEWEST_PYTHON) -m venv .venvs/newest
 	.venvs/newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --editable '.[dev]'
 	touch $@
+
+# The sdist, the wheel made from it, and the demo in an environment that has this wheel and nothing else of ours.
+package: $(VENV)/.installed-dev
+	rm -rf dist .venvs/package
+	$(BIN)/python -m hatchling build -t sdist -d dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	$(BIN)/python -m venv .venvs/package
+	.venvs/package/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	.venvs/package/bin/python -m pip check
+	cd .venvs/package && bin/paceline --version && bin/paceline demo
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

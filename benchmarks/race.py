@@ -2,6 +2,7 @@
 clock.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from benchmarks import arrays
@@ -47,15 +48,12 @@ def run(options: Options) -> Result:
         races = [
             {**request, "trials": trials, "target": target, "limit": limit} for target in targets
         ]
-        raced = in_turn(
-            {
-                AUTO: (
-                    options.repeats,
-                    lambda repeat: _ours({**races[repeat], "search": AUTO}, repeat),
-                ),
-                **{name: (options.slow_repeats, partial(_peer, races, name)) for name in PEERS},
-            }
-        )
+        sides: dict[str, tuple[int, Callable[[int], Answer]]] = {
+            AUTO: (options.repeats, lambda repeat: _ours({**races[repeat], "search": AUTO}, repeat))
+        }
+        for name in PEERS:
+            sides[name] = (options.slow_repeats, partial(_peer, races, name))
+        raced = in_turn(sides)
     return _result(
         METHOD.format(
             epochs=epochs,

@@ -74,11 +74,8 @@ def write(request: Mapping[str, Any]) -> dict[str, Any]:
     from paceline.study.record.replay import writing
 
     directory = Path(request["study"])
-    function, steps = (
-        (stepwise, {"epochs": EPOCHS, "schedule": "asha"})
-        if request["halving"]
-        else (objective, {})
-    )
+    function: Any = stepwise if request["halving"] else objective
+    steps: dict[str, Any] = {"epochs": EPOCHS, "schedule": "asha"} if request["halving"] else {}
     common: dict[str, Any] = {
         "objective": "max",
         "search": "random",

@@ -1,17 +1,17 @@
 """Makes a table of real trainings, from which `benchmarks.ours.drawn` draws studies: configurations
 x fresh pairs.
 
-python -m benchmarks.ours.trainings '{"task": "digits", "configs": 64, "pairs": 200, "epochs": 9,
-"seed": 7,
-                                      "file": "benchmarks/trainings/digits.npz"}'
+    python -m benchmarks.ours.trainings '{"task": "digits", "configs": 64, "pairs": 200,
+        "epochs": 9, "seed": 7, "file": "benchmarks/trainings/digits.npz"}'
 
 Request: ``task`` ("digits" or "california_housing"), ``configs``, ``pairs`` (of a seed and a split,
 drawn as a final draws them), ``epochs``, ``seed``, and ``file``, which is written. It holds
 
-scores            the objective after each epoch, float32 [configs, pairs, epochs], NaN where
-training failed validation_share  rows of the validation part over rows of the training part about
-JSON: the configurations, the first being the default one; the objective, the request, the versions
-of what trained, and the processor seconds that it took
+- ``scores``: the objective after each epoch, float32 [configs, pairs, epochs], NaN where training
+  failed;
+- ``validation_share``: rows of the validation part over rows of the training part;
+- ``about``: JSON: the configurations, the first being the default one; the objective, the request,
+  the versions of what trained, and the processor seconds that it took.
 
 Answer: the file's size in bytes, how many trainings failed, and processor seconds.
 """
@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import environments, report
-from paceline.core import Configuration
+from paceline.core import Budget, Configuration
 from paceline.core.events import EpochMeasured
 from paceline.data import load
 from paceline.execute.base import ExecutorUpdate, Job
@@ -95,7 +95,7 @@ def planned(task: str, epochs: int, seed: int, directory: str) -> Plan:
         study=directory,
         epochs=epochs,
         batch_size=32,
-        budget=None,
+        budget=Budget(),
         search="random",
         seed=seed,
         validation=0.2,

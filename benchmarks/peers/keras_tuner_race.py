@@ -34,6 +34,10 @@ class Judge(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
         self.start, self.limit = time.perf_counter(), request["limit"]
         self.trials, self.reached, self.best, self.best_of_training = 0, False, 0.0, 0.0
 
+    def __deepcopy__(self, _: Any) -> "Judge":
+        """Itself: KerasTuner copies callbacks for each trial, and this one is the same for all."""
+        return self
+
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:  # noqa: ARG002
         self.best_of_training = 0.0
 
@@ -65,8 +69,6 @@ def race(request: Mapping[str, Any], directory: str) -> dict[str, Any]:
     else:
         tuner = keras_tuner.BayesianOptimization(space.build, max_trials=10**6, **common)
     judge = Judge(request, space.objective)
-    # KerasTuner copies callbacks for each trial; this one is the same for all
-    type(judge).__deepcopy__ = lambda self, _: self  # type: ignore[attr-defined]
     with suppress(Over):
         tuner.search(
             data["x"],

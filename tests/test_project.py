@@ -1,0 +1,69 @@
+"""The project around the package: what is shipped, where the version stands, and the tools."""
+
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import paceline
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel that is built from it; no network is needed."""
+    folder = tmp_path_factory.mktemp("dist")
+    _build("sdist", ROOT, folder)
+    (packed,) = folder.glob("*.tar.gz")
+    with tarfile.open(packed) as sdist:
+        sdist.extractall(folder, filter="data")
+    _build("wheel", folder / packed.name.removesuffix(".tar.gz"), folder)
+    return folder
+
+
+def _build(target: str, source: Path, folder: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+
+
+def _sources() -> set[str]:
+    """What the package consists of, as paths from `src`."""
+    found = (path for path in (ROOT / "src" / "paceline").rglob("*") if path.is_file())
+    return {str(path.relative_to(ROOT / "src")) for path in found if path.suffix != ".pyc"}
+
+
+def test_the_sdist_has_what_is_needed_to_build_and_test_and_no_benchmarks(dist: Path) -> None:
+    base = f"paceline-{paceline.__version__}"
+    with tarfile.open(dist / f"{base}.tar.gz") as sdist:
+        names = {name.removeprefix(f"{base}/") for name in sdist.getnames()}
+    assert names >= {f"src/{name}" for name in _sources()}
+    assert names >= {"README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "PKG-INFO"}
+    assert names >= {"tests/conftest.py", "examples/resume.py", "Makefile"}
+    rooms = {name.partition("/")[0] for name in names if "/" in name}
+    assert rooms == {"src", "tests", "examples", "docs"}
+
+
+def test_the_wheel_has_the_package_and_nothing_else(dist: Path) -> None:
+    base = f"paceline-{paceline.__version__}"
+    with zipfile.ZipFile(dist / f"{base}-py3-none-any.whl") as wheel:
+        names = set(wheel.namelist())
+        about = wheel.read(f"{base}.dist-info/METADATA").decode()
+        commands = wheel.read(f"{base}.dist-info/entry_points.txt").decode()
+    assert {name for name in names if not name.startswith(f"{base}.dist-info/")} == _sources()
+    assert "paceline/py.typed" in names
+    assert f"\nVersion: {paceline.__version__}\n" in about
+    assert "paceline = paceline.cli:main" in commands
+
+
+def test_pre_commit_runs_the_tools_of_make_lint() -> None:
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None
+    tools = re.findall(r"\$\(BIN\)/([^.\n]*[^.\s])", recipe[1])
+    hooks = re.findall(r"entry: \.venv/bin/(.+)", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert [hook.removesuffix(" --force-exclude") for hook in hooks] == tools
+    assert len(tools) == 4
