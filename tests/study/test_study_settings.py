@@ -416,22 +416,21 @@ def test_a_schedule_of_somebody_else_goes_on_when_it_is_passed_again(tmp_path: P
 
 
 def test_a_registered_strategy_need_not_be_passed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    from paceline.search import base
-
-    monkeypatch.setattr(base._registry, "_kinds", dict(base._registry._kinds))
-    paceline.search.register(Counting)
-    paceline.tune(function, search=Counting(), trials=4, objective="min", study=tmp_path)
-    assert [
-        trial.config["k"] for trial in paceline.resume(tmp_path, function, trials=6).trials
-    ] == list(range(6))
+    from paceline.search.base import registry
 
     class Other(Counting):
         pass
 
-    with pytest.raises(InvalidInput, match=r"'counting' is that of .*Counting and .*Other"):
-        paceline.search.register(Other)
+    with registry.scope():
+        paceline.search.register(Counting)
+        paceline.tune(function, search="counting", trials=4, objective="min", study=tmp_path)
+        resumed = paceline.resume(tmp_path, function, trials=6)
+        assert [trial.config["k"] for trial in resumed.trials] == list(range(6))
+        with pytest.raises(InvalidInput, match=r"'counting' is that of .*Counting and .*Other"):
+            paceline.search.register(Other)
+    assert "counting" not in registry.registered
 
 
 # -- another schedule, another search, in the middle of anything

@@ -20,8 +20,8 @@ from paceline.core import (
 )
 from paceline.report import Study, Summary, read
 from paceline.report.going_on import interruptible_runs
-from paceline.schedule import SCHEDULES
-from paceline.search import STRATEGIES, Grid
+from paceline.schedule import schedule_names
+from paceline.search import Grid, strategy_names
 from paceline.space import Space
 from paceline.store import StudyStore, study_directory
 from paceline.study.asking import fresh_directory
@@ -162,8 +162,8 @@ def _methods(
 ) -> dict[str, Method]:
     """Every method by its name, those that depend on others last."""
     for name, given, known in (
-        ("searches", searches, STRATEGIES),
-        ("schedules", schedules, ("auto", *SCHEDULES)),
+        ("searches", searches, strategy_names()),
+        ("schedules", schedules, ("auto", *schedule_names())),
     ):
         if not isinstance(given, list | tuple):
             example = [given] if isinstance(given, str) else list(known)[:2]

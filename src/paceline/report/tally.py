@@ -4,8 +4,9 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
-from paceline.core import Action, Configuration, TrialState
+from paceline.core import Action, Configuration, InvalidInput, TrialState
 from paceline.core.events import (
     EpochMeasured,
     Event,
@@ -17,7 +18,7 @@ from paceline.core.events import (
     TrialPaused,
     TrialStarted,
 )
-from paceline.search import STRATEGIES, create
+from paceline.search import Strategy, create
 from paceline.study import Record
 
 _WINDOW = 10.0  # seconds over which the step rate is taken
@@ -45,6 +46,7 @@ class Tally:
         self.ended = self.failed = self.compiled = 0
         self.best: tuple[int, float] | None = None
         self._record: Record | None = None
+        self._strategy: Strategy | None = None
         self._training_since: float | None = None
         self._parts: dict[
             int, float
@@ -150,6 +152,8 @@ class Tally:
 
     def _begin(self, record: Record) -> None:
         self._record = record
+        with suppress(InvalidInput):  # one that was passed as an object has no name to go by
+            self._strategy = create(str(record.settings.get("search")), 0)
         ended = [trial for trial in record.trials.values() if trial.state.is_final]
         self.ended, self.failed = len(ended), sum(trial.error is not None for trial in ended)
         self._done = self._done_before = float(len(ended))
@@ -161,10 +165,8 @@ class Tally:
         self.best = None if best is None or best.score is None else (best.number, best.score)
 
     def _count_trials(self, record: Record) -> None:
-        name = str(record.settings.get("search"))
-        size = (
-            create(name, 0).size(record.space) if name in STRATEGIES and len(record.space) else None
-        )
+        strategy = self._strategy
+        size = None if strategy is None or not len(record.space) else strategy.size(record.space)
         known = [limit for limit in (self._limit, size) if limit is not None]
         self.total = max(min(known), len(record.trials)) if known else None
 

@@ -11,10 +11,10 @@ import bisect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeVar
 
-from paceline.core import Action, Decision, Registry, TrialState, reading_state
+from paceline.core import Action, Decision, InvalidInput, Registry, TrialState, reading_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,27 +244,59 @@ def epochs_of(count: int) -> str:
     return "1 epoch" if count == 1 else f"{count:,} epochs"
 
 
-_registry: Registry[Schedule] = Registry("schedule", "schedule", "paceline.schedule")
+registry: Registry[type[Schedule]] = Registry(
+    "schedule",
+    "schedule",
+    "paceline.schedules",
+    "paceline.schedule",
+    "a subclass of paceline.schedule.Schedule",
+    lambda item: isinstance(item, type) and issubclass(item, Schedule),
+)
+"""The schedules by name."""
 _Kind = TypeVar("_Kind", bound=type[Schedule])
 
 
 def register(kind: _Kind) -> _Kind:
     """Makes a class of schedules known by its ``name``: a class decorator.
 
-    A study that uses one which is not registered goes on only where the schedule is passed again.
+    A package can do the same by an entry point of the group ``paceline.schedules``. A study whose
+    schedule is neither registered nor installed is resumed only where the schedule is passed again.
 
     Raises:
-        InvalidInput: another class has this name.
+        InvalidInput: no schedule, or another class has this name.
     """
-    _registry.add(kind)
-    return kind
+    return registry.register(kind)
+
+
+def schedule_names() -> tuple[str, ...]:
+    """The names of the schedules, registered or installed."""
+    return registry.names()
+
+
+def create(schedule: str | Schedule) -> Schedule:
+    """Makes a schedule from its name, with its standard settings; one that is a schedule already is
+    returned as it is.
+
+    Raises:
+        InvalidInput: no schedule of this name, or one that has settings without defaults.
+    """
+    if isinstance(schedule, Schedule):
+        return schedule
+    kind = registry.get(schedule, lambda: ("auto", *schedule_names()))
+    needed = [one.name for one in fields(kind) if one.default is MISSING is one.default_factory]
+    if needed:
+        raise InvalidInput(
+            f"schedule is {schedule!r}, which needs {', '.join(needed)}",
+            expected=f"an object of {kind.__name__}",
+        )
+    return kind()
 
 
 def restore(state: Mapping[str, Any]) -> Schedule:
     """The schedule that wrote this state with ``to_json``.
 
     Raises:
-        InvalidInput: its class is not registered here.
+        InvalidInput: its class is neither registered nor installed here.
     """
     with reading_state("schedule"):
-        return _registry.of(state).from_json(state)
+        return registry.stored(state).from_json(state)

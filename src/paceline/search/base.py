@@ -1,5 +1,6 @@
 """The one contract of search: given the space and what is known, what should be tried next?"""
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
@@ -8,9 +9,20 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from paceline.core import Configuration, Objective, Registry, Trial, Value, reading_state
+from paceline.core import (
+    Configuration,
+    InvalidInput,
+    Objective,
+    Registry,
+    Trial,
+    Value,
+    reading_state,
+)
 from paceline.core.checks import whole_number
 from paceline.space import Space
+
+AUTO = "auto"
+"""The name of the strategy that Paceline chooses where none is asked for."""
 
 DEFAULT = "default"
 """Origin of the configuration in which everything is at its default."""
@@ -112,6 +124,29 @@ class Strategy(ABC):
         """
         return ""
 
+    @classmethod
+    def from_seed(cls, seed: int) -> Self:
+        """The strategy that its name stands for, with standard settings.
+
+        To be overridden where a class takes its seed in another way than as an argument ``seed``.
+        """
+        make: Callable[..., Self] = cls
+        return make(seed=seed) if "seed" in inspect.signature(cls).parameters else make()
+
+    @classmethod
+    def needs_arguments(cls) -> bool:
+        """Whether `from_seed` cannot make one, so that users have to pass an object of the class.
+
+        By default: whether the constructor has an argument without default other than ``seed``.
+        """
+        parameters = inspect.signature(cls).parameters.values()
+        return any(
+            one.default is one.empty
+            and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+            and one.name != "seed"
+            for one in parameters
+        )
+
     @abstractmethod
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
         """Up to ``count`` new proposals, and the strategy to ask next time."""
@@ -169,30 +204,71 @@ def base_state(state: Mapping[str, Any]) -> Mapping[str, Any]:
     return state
 
 
-_registry: Registry[Strategy] = Registry("strategy", "search", "paceline.search")
+registry: Registry[type[Strategy]] = Registry(
+    "strategy",
+    "search",
+    "paceline.strategies",
+    "paceline.search",
+    "a subclass of paceline.search.Strategy",
+    lambda item: isinstance(item, type) and issubclass(item, Strategy),
+)
+"""The search strategies by name."""
 _Kind = TypeVar("_Kind", bound=type[Strategy])
 
 
 def register(kind: _Kind) -> _Kind:
     """Makes a class of strategies known by its ``name``: a class decorator.
 
-    A study that uses one which is not registered goes on only where the strategy is passed again.
+    A package can do the same by an entry point of the group ``paceline.strategies``. A study whose
+    strategy is neither registered nor installed is resumed only where the strategy is passed again.
 
     Raises:
-        InvalidInput: another class has this name.
+        InvalidInput: no strategy, or another class has this name.
     """
-    _registry.add(kind)
-    return kind
+    return registry.register(kind)
+
+
+def strategy_names() -> tuple[str, ...]:
+    """The names under which a strategy can be asked for, registered or installed."""
+    return (AUTO, *(name for name in registry.names() if _is_made_by_name(name)))
+
+
+def create(strategy: str | Strategy, seed: int) -> Strategy:
+    """Makes a strategy from its name; one that is a strategy already is returned as it is.
+
+    Raises:
+        InvalidInput: no strategy of this name, one that needs more than a seed, or a seed that is
+            not a whole number of at least 0.
+    """
+    if isinstance(strategy, Strategy):
+        return strategy
+    seed = check_seed(seed)
+    if isinstance(strategy, str) and strategy.strip().lower() == AUTO:
+        strategy = "bayes"
+    kind = registry.get(strategy, strategy_names)
+    if not _is_made_by_name(kind.name):
+        raise InvalidInput(
+            f"search is {strategy!r}, which needs more than a name",
+            expected=f"one of {', '.join(map(repr, strategy_names()))}, or an object of "
+            f"{kind.__name__}",
+        )
+    return kind.from_seed(seed)
+
+
+def _is_made_by_name(name: str) -> bool:
+    """Whether a strategy needs nothing but a seed; True where its package was not imported yet."""
+    kind = registry.registered.get(name)
+    return kind is None or not kind.needs_arguments()
 
 
 def restore(state: Mapping[str, Any]) -> Strategy:
     """The strategy that wrote this state with ``to_json``.
 
     Raises:
-        InvalidInput: its class is not registered here.
+        InvalidInput: its class is neither registered nor installed here.
     """
     with reading_state("strategy"):
-        return _registry.of(state).from_json(state)
+        return registry.stored(state).from_json(state)
 
 
 def check_seed(seed: object) -> int:
