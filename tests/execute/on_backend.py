@@ -108,7 +108,7 @@ def trained(stop_after: int | None) -> list[list[float]]:
         np.random.random(5)
         one = TrainingRun(prepared.jobs, prepared.config, "fit", TRAINING)
         if snapshot is not None:
-            one.resumed([0.5], None)
+            one.restore([0.5], None)
         epochs = FitRun(prepared, one, snapshot).epochs()
         kept = []
         for progress in epochs:

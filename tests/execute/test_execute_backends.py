@@ -78,11 +78,11 @@ class Alone:
     ) -> tuple[list[Any], TrialSnapshot | None]:
         [prepared] = self.preparation.prepare([Job(0, {}, 7, 2)])
         assert isinstance(prepared, PreparedNetwork)
-        assert prepared.alone == "it is compiled with run_eagerly=True"
+        assert prepared.fit_reason == "it is compiled with run_eagerly=True"
         np.random.random(5)  # whatever else draws meanwhile
         run = TrainingRun(prepared.jobs, prepared.config, "fit", self.training)
         if snapshot is not None:
-            run.resumed([0.5], None)
+            run.restore([0.5], None)
         told = (
             progress for progress in FitRun(prepared, run, snapshot).epochs() if progress.events
         )

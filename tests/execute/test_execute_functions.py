@@ -29,9 +29,10 @@ from paceline.core.events import (
 )
 from paceline.execute.base import Executor, Job
 from paceline.execute.function_call import Function
-from paceline.execute.function_executor import FunctionExecutor, TrialLimits
+from paceline.execute.function_executor import FunctionExecutor
 from paceline.execute.process_worker import ProcessWorker, importable
 from paceline.execute.thread_worker import ThreadWorker
+from paceline.execute.worker_slot import TrialLimits
 from paceline.space import Float, Space
 from paceline.testing.executors import ExecutorContract
 
@@ -448,7 +449,8 @@ def test_workers_end_when_the_study_is_killed(tmp_path: Path) -> None:
         "            for event in progress.events:\n"
         "                if isinstance(event, t.EpochMeasured): print('going', flush=True)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path}
     parent = subprocess.Popen(
         [sys.executable, str(program)], stdout=subprocess.PIPE, env=environment
     )

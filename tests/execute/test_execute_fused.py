@@ -107,7 +107,7 @@ def test_what_begins_anew_when_a_training_alone_goes_on_is_said() -> None:
         for run in (first, again)
     ]
     assert [len(texts) for texts in notes] == [1, 2]
-    assert "such as a counter in Python, begins anew" in notes[1][1]
+    assert "such as a counter in Python, starts again" in notes[1][1]
 
 
 @pytest.mark.parametrize(("rates", "builds"), [((0.01, 0.03, 0.5), 3), ((0.5, 0.01, 0.03), 4)])

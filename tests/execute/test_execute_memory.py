@@ -149,6 +149,6 @@ def test_a_cohort_out_of_memory_goes_on_with_half_the_lanes(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr[-2000:]
     (_, lanes, scores), (notes, fewer, same) = json.loads(done.stdout.splitlines()[-1])
     assert lanes == [8]
-    assert "out of memory with 8 lanes; going on with 4" in notes
+    assert "out of memory training 8 trials together; continuing with 4" in notes
     assert fewer[:2] == [8, 4]
     assert same == pytest.approx(scores, rel=1e-4)

@@ -259,10 +259,10 @@ def test_a_metric_of_several_numbers_is_no_objective(tmp_path: Path) -> None:
         )
 
     with pytest.raises(
-        InvalidInput, match=r"'val_f1_score', which is 10 numbers.*F1Score\(average='macro'\)"
+        InvalidInput, match=r"'val_f1_score', which has 10 values.*F1Score\(average='macro'\)"
     ):
         tune("traced", False)
     with pytest.raises(
-        paceline.AllTrialsFailed, match=r"val_f1_score was not measured, or is no single number"
+        paceline.AllTrialsFailed, match=r"val_f1_score was not measured, or is not a single number"
     ):
         tune("eager", True)  # found out when it trains

@@ -1,1 +1,1 @@
-"""Where trials run: fused cohorts, or alone, behind one small protocol."""
+"""Executors train the trials of a study: in cohorts, with Keras fit, or by calling a function."""

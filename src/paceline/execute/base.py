@@ -1,15 +1,15 @@
-"""The protocol between the study and whatever trains: jobs go in, events and weights come out.
+"""The executor protocol: the study submits jobs; the executor returns events and weights.
 
-    executor.submit(jobs)
+    executor.submit(jobs, snapshots, scores)
     while not executor.is_idle:
-        for progress in executor.progress():   # waits until something happened
-            ...                                # append progress.events, keep progress.results
+        for update in executor.progress():   # waits until something happened
+            ...                              # store update.events, keep update.results
     executor.close()
 
-Events of one trial come in the order of its epochs. A job trains to its ``until``: there the trial
-is paused (`TrialPaused`, with a snapshot in the same progress), and goes on when a job with a later
-``until`` is submitted for it; a job whose ``until`` is its ``epochs`` ends the trial
-(`TrialEnded`). A trial that has ended is never mentioned again, and a paused one not before it is
+Events of a trial come in the order of its epochs. A job trains up to its ``until``: there the trial
+is paused (`TrialPaused`, with a snapshot in the same update), and continues when a job with a later
+``until`` is submitted for it. A job whose ``until`` is its ``epochs`` ends the trial
+(`TrialEnded`). There are no events of a trial after its end, nor of a paused one before it is
 submitted again.
 """
 
@@ -24,21 +24,20 @@ from paceline.core import Configuration, Objective
 from paceline.core.events import Event
 
 Leaves = Sequence[npt.NDArray[np.generic]]
-"""A network's variables, flat, on the host: weights first, then the optimizer's."""
+"""A network's variables on the host, flat: weights first, then the optimizer's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A trial to be trained.
+    """A trial to train.
 
     Attributes:
         trial: its number in the study.
-        config: one value for each active hyperparameter.
+        config: a value for each active hyperparameter.
         seed: seeds the initial weights, dropout and the order of batches.
-        epochs: how many epochs its full training takes.
-        until: the epoch after which it is paused, for the schedule to decide; None for ``epochs``:
-            not at all.
-        split: the split of the data that it trains on, where there are several.
+        epochs: epochs of its full training.
+        until: the epoch after which it pauses for the schedule to decide; None for no pause.
+        split: number of the split of the data that it trains on, if there are several.
     """
 
     trial: int
@@ -50,22 +49,21 @@ class Job:
 
     @property
     def stops_at(self) -> int:
-        """The epoch after which it is paused or, where that is the last, ends."""
+        """The epoch after which it pauses or, if that is the last one, ends."""
         return self.epochs if self.until is None else min(self.until, self.epochs)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """How every trial of a study is trained.
+    """Training options shared by all trials of a study.
 
     Attributes:
-        objective: what decides early stopping and which epoch is best.
-        batch_size: rows in a batch, where the configuration has no ``batch_size``.
-        patience: epochs without improvement after which a trial is complete; None for never.
-        keep: which weights a trial's score and model are of: those of its ``"last"`` or its
-            ``"best"`` epoch.
-        memory: bytes that a cohort may take; None for a share of what is free.
-        validation_batch_size: rows in a validation batch; None for as many as in a training batch.
+        objective: decides early stopping and which epoch is best.
+        batch_size: rows per batch, unless the configuration has a ``batch_size``.
+        patience: epochs without improvement after which a trial is complete; None for no limit.
+        keep: the epoch whose weights give a trial's score and model, ``"last"`` or ``"best"``.
+        memory: bytes that a cohort may use; None for a share of the free memory.
+        validation_batch_size: rows per validation batch; None for the size of a training batch.
     """
 
     objective: Objective
@@ -78,13 +76,13 @@ class TrainingOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrialSnapshot:
-    """A network in the middle of its training, from which it can go on exactly.
+    """The state of a trial after an epoch, from which its training continues exactly.
 
     Attributes:
         epoch: epochs trained.
         seconds: training time so far.
-        leaves: every variable.
-        best: every variable at the best epoch so far, where that is what is kept.
+        leaves: all variables.
+        best: all variables at the best epoch so far, if those are kept; else None.
     """
 
     epoch: int
@@ -95,17 +93,16 @@ class TrialSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorUpdate:
-    """What happened.
+    """What happened since the last update.
 
     Attributes:
         events: in order.
-        results: the kept variables of trials that ended well, by number.
-        snapshots: where running trials stand after these events, by number of the trial that leads
-            the run; given now and then. A trial's epochs that no snapshot covers yet would be
-            trained again after a crash.
-        error: raised by the study after the events are stored: nothing more can be trained.
-        trained: the kept variables of each training of a trial that ended well, where there were
-            several.
+        results: the kept variables of trials that completed, by number.
+        snapshots: states of running trials after these events, by the number of the trial that
+            leads the run. Given from time to time: epochs after the last one are trained again
+            after a crash.
+        error: the study stores the events, then raises this; nothing more can be trained.
+        trained: if a trial is trained several times, the kept variables of each of its trainings.
     """
 
     events: tuple[Event, ...] = ()
@@ -116,7 +113,7 @@ class ExecutorUpdate:
 
 
 class Executor(Protocol):
-    """Trains jobs."""
+    """Trains jobs; see the module for the order of calls."""
 
     def submit(
         self,
@@ -124,28 +121,34 @@ class Executor(Protocol):
         snapshots: Mapping[int, TrialSnapshot],
         scores: Mapping[int, Sequence[float]],
     ) -> None:
-        """Takes jobs; those with a snapshot go on from it, having had these scores after each epoch
-        so far.
+        """Adds jobs.
+
+        Args:
+            jobs: the jobs, in the order in which to start them.
+            snapshots: states from which trials continue, by number.
+            scores: the objective after each epoch so far of those trials, by number.
         """
 
     def forget(self, trials: Sequence[int]) -> None:
-        """Lets go of what is kept of paused trials: they will not go on."""
+        """Frees what is kept of paused trials, which will not continue."""
 
     def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
-        """What happened since the last call; waits until something has, at most so many seconds."""
+        """Returns what happened since the last call; waits until something has.
+
+        Args:
+            seconds: how long to wait at most; None for no limit.
+        """
 
     @property
     def num_waiting(self) -> int:
-        """Jobs that have not begun to train."""
+        """Number of jobs that have not started to train."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything submitted has ended or been paused, and been told."""
+        """Whether all submitted jobs have ended or paused, and their events were returned."""
 
     def stop(self) -> list[ExecutorUpdate]:
-        """Stops at the next moment possible; gives the last progress, with a snapshot of every
-        running trial.
-        """
+        """Stops as soon as possible; returns the last updates, with snapshots of running trials."""
 
     def close(self) -> None:
-        """Lets go of threads and memory."""
+        """Frees threads and memory."""

@@ -1,6 +1,4 @@
-"""The threads that train cohorts, each one after another, while the caller's thread prepares the
-next.
-"""
+"""Threads that train cohorts while the caller's thread prepares further networks."""
 
 import queue
 import threading
@@ -24,15 +22,15 @@ from paceline.train.stream import BatchFailed
 from paceline.train.stream_cohort import StreamCohort
 from paceline.train.stream_program import StreamCompiled, StreamProgram
 
-_MOMENT = 0.1  # seconds between two looks whether a stop came
-_SEGMENT_SECONDS = 0.5  # how long the device may be out of reach of a stop
-_SNAPSHOT_SECONDS = 0.5  # no snapshots more often than this ...
-_SNAPSHOT_SHARE = 0.03  # ... nor so often that they take more than this part of the time
+_STOP_INTERVAL = 0.1  # seconds between two checks for a stop
+_SEGMENT_SECONDS = 0.5  # of training between two checks for a stop
+_SNAPSHOT_SECONDS = 0.5  # shortest interval between two snapshots
+_SNAPSHOT_SHARE = 0.03  # largest share of the time spent on snapshots
 
 
 @dataclass(frozen=True, slots=True)
 class PendingNetwork:
-    """A network waiting for a lane."""
+    """A network that waits for a lane."""
 
     prepared: PreparedNetwork
     run: TrainingRun
@@ -40,18 +38,18 @@ class PendingNetwork:
 
     @property
     def starts_at(self) -> int:
-        """Epochs that it has behind it."""
+        """Epochs trained before."""
         return self.snapshot.epoch if self.snapshot else 0
 
     @property
     def has_moved(self) -> bool:
-        """Whether it has trained further than the place from which it could begin again."""
+        """Whether it has trained beyond the state from which it could be started again."""
         return len(self.run.scores) > self.starts_at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CohortTask:
-    """Networks of one program that share a cohort of so many lanes."""
+    """Networks of one program, to train in a cohort of ``num_lanes`` lanes."""
 
     program: Program | StreamProgram
     num_lanes: int
@@ -60,7 +58,7 @@ class CohortTask:
 
 @dataclass(frozen=True, slots=True)
 class RejectedNetworks:
-    """Networks that no cohort can train; they go back to the caller's thread, to run alone."""
+    """Networks that no cohort can train; the caller's thread trains them with ``fit``."""
 
     entries: Sequence[PendingNetwork]
     reason: str
@@ -68,8 +66,13 @@ class RejectedNetworks:
 
 @dataclass(eq=False)
 class CohortWorker:
-    """Takes batches in the order in which they come; as many are trained at once as there are
-    threads.
+    """Trains queued tasks in order, one per thread.
+
+    Attributes:
+        compiler: compiles their programs.
+        shuffle: whether rows are shuffled in each epoch.
+        num_threads: cohorts trained at the same time.
+        outbox: what happened, for the caller's thread.
     """
 
     compiler: Compiler
@@ -83,8 +86,8 @@ class CohortWorker:
         self._queue: deque[CohortTask] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
-        self._told: set[tuple[Program | StreamProgram, int]] = set()
-        self._telling = threading.Lock()
+        self._reported: set[tuple[Program | StreamProgram, int]] = set()
+        self._reported_lock = threading.Lock()
         self._threads = [
             threading.Thread(target=self._work, name=f"paceline-train-{i}", daemon=True)
             for i in range(self.num_threads)
@@ -92,16 +95,14 @@ class CohortWorker:
         for thread in self._threads:
             thread.start()
 
-    def train(self, batch: CohortTask) -> None:
-        """Queues a batch."""
+    def train(self, task: CohortTask) -> None:
+        """Adds a task to the queue."""
         with self._changed:
-            self._queue.append(batch)
+            self._queue.append(task)
             self._changed.notify()
 
     def stop(self) -> None:
-        """Ends the current cohorts at their next epoch, or sooner if that is far, and forgets the
-        rest.
-        """
+        """Ends the current cohorts, at the next epoch if it is near, and discards the queue."""
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
@@ -111,101 +112,93 @@ class CohortWorker:
     def more(
         self, program: Program | StreamProgram, num_lanes: int, count: int
     ) -> list[PendingNetwork]:
-        """Up to ``count`` networks that wait for a cohort like this one: they take lanes that
-        became free in it.
-        """
+        """Takes up to ``count`` waiting networks of the same program, for lanes that are free."""
         taken: list[PendingNetwork] = []
         with self._changed:
-            for batch in [
-                b for b in self._queue if b.program is program and b.num_lanes == num_lanes
-            ]:
-                taking = batch.entries[: count - len(taken)]
+            for task in list(self._queue):
+                if task.program is not program or task.num_lanes != num_lanes:
+                    continue
+                taking = task.entries[: count - len(taken)]
                 taken += taking
-                place = self._queue.index(batch)
-                del self._queue[place]
-                if len(taking) < len(batch.entries):
-                    self._queue.insert(place, replace(batch, entries=batch.entries[len(taking) :]))
+                position = self._queue.index(task)
+                del self._queue[position]
+                if len(taking) < len(task.entries):
+                    rest = replace(task, entries=task.entries[len(taking) :])
+                    self._queue.insert(position, rest)
                     break
         return taken
 
     def _work(self) -> None:
-        while (batch := self._next()) is not None:
+        while (task := self._next()) is not None:
             try:
-                left: CohortTask | None = batch
-                while left is not None:
-                    left = self._train(left)
+                rest: CohortTask | None = task
+                while rest is not None:
+                    rest = self._train(rest)
             except BaseException as error:
                 self.outbox.put(ExecutorUpdate(error=error))
 
     def _next(self) -> CohortTask | None:
-        """The next batch, once there is one; None at the end."""
+        """Waits for the next task and returns it; None after `stop`."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stopping.is_set())
             return None if self._stopping.is_set() else self._queue.popleft()
 
-    def _train(self, batch: CohortTask) -> CohortTask | None:
-        """Trains a batch; what is left of it for fewer lanes, to be trained once this attempt has
-        let go of memory.
+    def _train(self, task: CohortTask) -> CohortTask | None:
+        """Trains a task; returns what remains to be trained with fewer lanes.
+
+        The caller trains it, after this attempt has freed its memory.
         """
         training: _CohortTraining | None = None
         try:
-            compiled = self._compiled(batch)
+            compiled = self._compiled(task)
             if compiled is None:
                 return None
-            self.tell_compiled(compiled)
-            training = _CohortTraining(self, compiled, list(batch.entries))
-            training.go()
+            self.report_compiled(compiled)
+            training = _CohortTraining(self, compiled, list(task.entries))
+            training.run()
         except BatchFailed:
-            raise  # no network can go on
+            raise  # the data is at fault, so all networks stop
         except Exception as error:
             return self._recover(
-                batch if training is None else replace(batch, entries=training.open), error
+                task if training is None else replace(task, entries=training.open), error
             )
         return None
 
-    def _compiled(self, batch: CohortTask) -> Compiled | StreamCompiled | None:
-        """The batch's program, once it is compiled; None if a stop comes first, for which no one
-        waits that long.
-        """
+    def _compiled(self, task: CohortTask) -> Compiled | StreamCompiled | None:
+        """Waits for the task's compiled program; returns None if it is stopped before."""
         future: Future[Compiled | StreamCompiled] = self.compiler.request(
-            batch.program, batch.num_lanes
+            task.program, task.num_lanes
         )  # type: ignore[assignment]
-        while not wait([future], timeout=_MOMENT).done:
+        while not wait([future], timeout=_STOP_INTERVAL).done:
             if self._stopping.is_set():
                 return None
         return future.result()
 
-    def _recover(self, batch: CohortTask, error: Exception) -> CohortTask | None:
-        fresh = [entry for entry in batch.entries if not entry.run.is_over and not entry.has_moved]
-        # what has trained some epochs cannot begin again: its measurements are told
-        moved = [entry for entry in batch.entries if not entry.run.is_over and entry.has_moved]
+    def _recover(self, task: CohortTask, error: Exception) -> CohortTask | None:
+        fresh = [entry for entry in task.entries if not entry.run.is_over and not entry.has_moved]
+        # these cannot be started again: their measurements have been reported
+        moved = [entry for entry in task.entries if not entry.run.is_over and entry.has_moved]
         self.outbox.put(
-            ExecutorUpdate(
-                tuple(event for entry in moved for event in entry.run.failed(f"{error}"))
-            )
+            ExecutorUpdate(tuple(event for entry in moved for event in entry.run.fail(f"{error}")))
         )
         num_devices = len(self.compiler.devices)
-        half = batch.num_lanes // 2 // num_devices * num_devices
+        half = task.num_lanes // 2 // num_devices * num_devices
         if fresh and half and _is_out_of_memory(error):
-            self.outbox.put(
-                ExecutorUpdate(
-                    (Noted(f"out of memory with {batch.num_lanes} lanes; going on with {half}"),)
-                )
-            )
-            return CohortTask(batch.program, half, fresh)
+            self.outbox.put(ExecutorUpdate((Noted(_less_memory(task.num_lanes, half)),)))
+            return CohortTask(task.program, half, fresh)
         if fresh:
             self.outbox.put(
                 RejectedNetworks(fresh, f"its program failed ({type(error).__name__}: {error})")
             )
         return None
 
-    def tell_compiled(self, compiled: Compiled | StreamCompiled) -> None:
-        """Tells of a program that was compiled, once."""
+    def report_compiled(self, compiled: Compiled | StreamCompiled) -> None:
+        """Reports a compiled program, once."""
         key = (compiled.program, compiled.num_lanes)
-        with self._telling:
-            if key in self._told:
+        with self._reported_lock:
+            if key in self._reported:
                 return
-            self._told.add(key)
+            self._reported.add(key)
             event = ProgramCompiled(
                 compiled.program.key, compiled.num_lanes, compiled.seconds, compiled.from_scratch
             )
@@ -213,7 +206,7 @@ class CohortWorker:
 
 
 class _CohortTraining:
-    """One batch being trained."""
+    """A task in training."""
 
     def __init__(
         self,
@@ -225,10 +218,10 @@ class _CohortTraining:
         self._cohort: Lockstep = (
             Cohort(compiled, worker.compiler.mesh, worker.shuffle)
             if isinstance(compiled, Compiled)
-            else StreamCohort(compiled, worker.compiler.mesh, worker.tell_compiled)
+            else StreamCohort(compiled, worker.compiler.mesh, worker.report_compiled)
         )
         self._waiting = entries
-        # lanes on a stream are all at the same epoch: what came together stays together
+        # all lanes on a stream are at the same epoch, so free ones stay empty
         self._refills = isinstance(compiled, Compiled)
         self._in_slot: dict[int, PendingNetwork] = {}
         self._segment: int | None = None
@@ -237,10 +230,10 @@ class _CohortTraining:
 
     @property
     def open(self) -> list[PendingNetwork]:
-        """Networks that are in a lane or wait for one."""
+        """Networks in a lane or waiting for one."""
         return [*self._in_slot.values(), *self._waiting]
 
-    def go(self) -> None:
+    def run(self) -> None:
         while self._waiting or self._in_slot:
             self._fill()
             if not self._epoch():
@@ -262,15 +255,15 @@ class _CohortTraining:
         self._in_slot |= entering
         events: list[Event] = []
         for entry in entering.values():
-            events += [] if entry.snapshot else entry.run.started()
+            events += [] if entry.snapshot else entry.run.start_events()
         if events:
             self._worker.outbox.put(ExecutorUpdate(tuple(events)))
 
     def _epoch(self) -> bool:
-        """Trains one epoch; False if it was given up because a stop came and its end was far."""
+        """Trains an epoch; returns False if it was abandoned because of a stop."""
         began = time.perf_counter()
         total = self._cohort.compiled.program.feed.num_steps
-        # the first segment is short: it finds out how long a step takes
+        # the first segment is short: it measures the time of a step
         for done, _ in self._cohort.advance(self._segment or max(1, min(total, 32))):
             elapsed = time.perf_counter() - began
             rate = done / elapsed if elapsed else float("inf")
@@ -287,24 +280,24 @@ class _CohortTraining:
         events: list[Event] = []
         results: dict[int, Leaves] = {}
         host = _HostCopy(self._cohort)
-        leaving, resting = [], {}
+        leaving, paused = [], {}
         for logs in self._cohort.epoch_logs():
             run = self._in_slot[logs.slot].run
             leaves = partial(host.leaves, logs.slot)
-            more, kept = run.measured(logs.epoch, logs.metrics, logs.seconds, leaves)
+            more, kept = run.record_epoch(logs.epoch, logs.metrics, logs.seconds, leaves)
             events += more
             results |= kept
-            if run.rests:
-                resting[run.leader.trial] = TrialSnapshot(
+            if run.is_paused:
+                paused[run.leader.trial] = TrialSnapshot(
                     logs.epoch, logs.seconds, host.leaves(logs.slot), run.best_leaves
                 )
-            if run.is_over or run.rests:
+            if run.is_over or run.is_paused:
                 leaving.append(logs.slot)
         for slot in leaving:
             self._cohort.release(slot)
             del self._in_slot[slot]
         self._worker.outbox.put(
-            ExecutorUpdate(tuple(events), results, {**self._snapshots(host), **resting})
+            ExecutorUpdate(tuple(events), results, {**self._snapshots(host), **paused})
         )
 
     def _snapshots(self, host: "_HostCopy") -> Mapping[int, TrialSnapshot]:
@@ -328,7 +321,7 @@ class _CohortTraining:
 
 
 class _HostCopy:
-    """Fetches the cohort's state to the host at most once an epoch."""
+    """The cohort's state on the host, fetched at most once per epoch."""
 
     def __init__(self, cohort: Lockstep) -> None:
         self._cohort = cohort
@@ -346,11 +339,15 @@ class _HostCopy:
 def _lane(entry: PendingNetwork) -> Lane:
     job, traced, snapshot = entry.run.leader, entry.prepared.traced, entry.snapshot
     if traced is None:
-        raise TypeError("a network that cannot be traced was given to a cohort")
+        raise TypeError("a network that is not traced cannot train in a cohort")
     if snapshot is None:
         return Lane(traced, job.epochs, job.seed, split=job.split)
     started = traced.started_from(snapshot.leaves)
     return Lane(started, job.epochs, job.seed, snapshot.epoch, snapshot.seconds, job.split)
+
+
+def _less_memory(num_lanes: int, half: int) -> str:
+    return f"out of memory training {num_lanes} trials together; continuing with {half}"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

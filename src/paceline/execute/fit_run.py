@@ -1,6 +1,4 @@
-"""Training one network at a time through Keras's own ``fit``: slow, and right whatever the model
-does.
-"""
+"""Trains one network at a time with Keras ``fit``: slower, and correct for any model."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -25,12 +23,13 @@ from paceline.train.variables import leaves_of, restore
 
 @dataclass(eq=False)
 class FitRun:
-    """A network that trains alone, an epoch at a call.
+    """A network that is trained with ``fit``, one epoch per call.
 
     Attributes:
         prepared: the network, with its Keras model.
         run: its trials.
-        snapshot: where it goes on from, or None.
+        snapshot: the state from which it continues; None for its beginning.
+        callbacks: passed to ``fit``.
     """
 
     prepared: PreparedNetwork
@@ -39,32 +38,38 @@ class FitRun:
     callbacks: Sequence[keras.callbacks.Callback] = field(default_factory=list)
 
     def epochs(self) -> Iterator[ExecutorUpdate]:
-        """Trains to the end; one progress after each epoch, all trials failed if ``fit`` raises."""
+        """Trains to the end or a pause; yields after each epoch.
+
+        If ``fit`` raises, all its trials have failed.
+        """
         model, feed = self.prepared.model, self.prepared.feed
         if model is None:
-            raise TypeError("a network that trains alone needs its Keras model")
+            raise TypeError("a network that is trained with fit needs its Keras model")
         epoch, seconds = 0, 0.0
         if self.snapshot is None:
-            yield ExecutorUpdate(tuple(self.run.started()))
+            yield ExecutorUpdate(tuple(self.run.start_events()))
         else:
             epoch, seconds = self.snapshot.epoch, self.snapshot.seconds
             restore(model, self.snapshot.leaves, feed.batch_spec("train"))
-        rests = False  # asked before the caller hears of it, who may let the run go on, elsewhere
-        while not self.run.is_over and not rests:
+        # read before the update is yielded: its receiver may resume the run in another FitRun
+        is_paused = False
+        while not self.run.is_over and not is_paused:
             began = time.perf_counter()
             try:
                 metrics = fit_epoch(model, feed, self.run.leader, epoch, self.callbacks)
             except BatchFailed:
-                raise  # no network can go on
+                raise  # the data is at fault, so all networks stop
             except Exception as error:
-                yield ExecutorUpdate(tuple(self.run.failed(f"{type(error).__name__}: {error}")))
+                yield ExecutorUpdate(tuple(self.run.fail(f"{type(error).__name__}: {error}")))
                 return
             epoch, seconds = epoch + 1, seconds + time.perf_counter() - began
-            events, results = self.run.measured(epoch, metrics, seconds, lambda: leaves_of(model))
-            rests = self.run.rests
-            yield self._progress(events, results, epoch, seconds)
+            events, results = self.run.record_epoch(
+                epoch, metrics, seconds, lambda: leaves_of(model)
+            )
+            is_paused = self.run.is_paused
+            yield self._update(events, results, epoch, seconds)
 
-    def _progress(
+    def _update(
         self, events: list[Event], results: dict[int, Leaves], epoch: int, seconds: float
     ) -> ExecutorUpdate:
         snapshots = {}
@@ -85,8 +90,9 @@ def fit_epoch(
     epoch: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, float]:
-    """One epoch of ``fit`` on the very batches that a lane would see; it is not the end of the
-    training.
+    """Trains one epoch with ``fit``, on the batches that a lane of a cohort would use.
+
+    Callbacks are not told that training ends.
     """
     with state_of(model), not_ending(model) as more:
         seed_epoch(job.seed, epoch)
@@ -119,7 +125,7 @@ def _fit_epoch_of_arrays(
         verbose=0,
         callbacks=list(callbacks),
     )
-    return _last_of(history)
+    return _last_epoch(history)
 
 
 def _fit_streamed_epoch(
@@ -138,11 +144,11 @@ def _fit_streamed_epoch(
             verbose=0,
             callbacks=list(callbacks),
         )
-    return _last_of(history)
+    return _last_epoch(history)
 
 
 def _interruptible() -> keras.callbacks.Callback:
-    """Lets Ctrl+C end a long epoch between two batches."""
+    """A callback with which Ctrl+C ends an epoch between two batches."""
 
     def check(*_: object, **__: object) -> None:
         interrupts.check()
@@ -150,8 +156,8 @@ def _interruptible() -> keras.callbacks.Callback:
     return keras.callbacks.LambdaCallback(on_train_batch_end=check, on_test_batch_end=check)
 
 
-def _last_of(history: keras.callbacks.History) -> dict[str, float]:
-    """What the last epoch measured; metrics that are no scalars are left out."""
+def _last_epoch(history: keras.callbacks.History) -> dict[str, float]:
+    """The scalar metrics of the last epoch."""
     return {
         name: float(values[-1])
         for name, values in history.history.items()

@@ -1,24 +1,22 @@
-"""Calling a function objective: what runs beside the function, in a thread or in a process of its
-own.
+"""Calls a function objective in a worker: the messages that it exchanges with the study.
 
-Both ends of a `Link` speak JSON, so a thread and a process are served by the same lines, and
-nothing is pickled.
+Messages are JSON, so threads and processes share this code and nothing is pickled.
 
-| to the function's side | meaning |
+| from the study | meaning |
 | --- | --- |
 | ``run`` | call the function with this configuration; it waits in ``hp.report`` at step ``until`` |
-| ``go on`` | let the waiting function go on, to the next ``until`` |
-| ``leave`` | ``hp.report`` answers False from now on |
+| ``continue`` | let the waiting function continue, until the next ``until`` |
+| ``stop`` | ``hp.report`` returns False from now on |
 
-| from it | meaning |
+| from the worker | meaning |
 | --- | --- |
-| ``ready``, ``unusable`` | the function was imported, or why it was not |
+| ``ready``, ``import_failed`` | the function was imported, or why it was not |
 | ``started`` | the function has been called |
-| ``met`` | it asked for a hyperparameter that is new: told at once, since it may not live to tell it later |
+| ``new`` | it asked for a new hyperparameter; sent at once, in case the process dies |
 | ``reported`` | ``hp.report`` was called: step, metrics, seconds |
-| ``ended`` | the function returned or failed: score, metrics where it never reported, error, whether it read the seed |
+| ``ended`` | the function returned or failed: score, metrics if it never reported, error |
 
-The last two also carry the configuration as the function asked for it so far.
+The last two also contain the configuration as far as the function has asked for it.
 """
 
 import json
@@ -38,65 +36,65 @@ from paceline.core import InvalidInput, Value, closest
 from paceline.space import Hyperparameter, HyperParameters, hyperparameter_from_json
 
 Function = Callable[[HyperParameters], Any]
-"""A function objective: gives a number, a dict of metrics or, where it reports, nothing."""
+"""A function objective: returns a number, a dict of metrics or, if it reports, nothing."""
 
 Message = dict[str, Any]
-"""One message."""
+"""A message; its ``kind`` is one of those above."""
 
 _SCORE = "a finite number, or a dict of metrics with {metric!r} among them"
 
 
 class TrialStopped(BaseException):
-    """Ends a function that was told to stop and goes on; no ``except Exception`` of the function's
-    keeps it from it.
+    """Ends a function that ignored the request to stop.
+
+    Not an `Exception`, so that an ``except Exception`` in the function does not catch it.
     """
 
 
-def send(link: Connection, what: str, **words: Any) -> None:
+def send(link: Connection, kind: str, **content: Any) -> None:
     """Sends a message.
 
     Raises:
         OSError: the other end is closed.
     """
-    link.send_bytes(json.dumps({"what": what, **words}).encode())
+    link.send_bytes(json.dumps({"kind": kind, **content}).encode())
 
 
 def receive(link: Connection) -> Message | None:
-    """The next message; waits for it. None where the other end is closed."""
+    """Waits for the next message and returns it; None if the other end is closed."""
     try:
-        heard: Message = json.loads(link.recv_bytes())
+        message: Message = json.loads(link.recv_bytes())
     except (EOFError, OSError):
         return None
-    return heard
+    return message
 
 
 def serve(function: Function, metric: str, link: Connection) -> None:
-    """Calls the function for each ``run`` that comes, until the link is closed.
+    """Calls the function for each ``run`` message, until the link is closed.
 
     Args:
         function: the objective.
         metric: the objective's name.
-        link: this side's end.
+        link: the worker's end of the connection.
     """
-    while (order := receive(link)) is not None:
-        if order["what"] == "run":  # all else was meant for a call that has ended meanwhile
-            send(link, "started", trial=order["trial"])
-            with chdir(os.curdir):  # the next call begins where this one did
-                told = _Call(metric, link, order).result(function)
-            send(link, "ended", trial=order["trial"], **told)
+    while (message := receive(link)) is not None:
+        if message["kind"] == "run":  # other messages belong to a call that has ended meanwhile
+            send(link, "started", trial=message["trial"])
+            with chdir(os.curdir):  # restores the working directory for the next call
+                result = _FunctionCall(metric, link, message).run(function)
+            send(link, "ended", trial=message["trial"], **result)
 
 
 def metrics_of(value: Any, metric: str, what: str) -> dict[str, float]:
-    """What a function returned or reported, as metrics.
+    """Converts what a function returned or reported to metrics.
 
     Args:
-        value: a number, or a dict of them; numpy's and the frameworks' own scalars are numbers,
-            too.
-        metric: the objective, which a bare number is meant to be.
-        what: how to call it in an error: ``"the function returned"``.
+        value: a number, or a dict of them; scalars of NumPy and the frameworks are numbers.
+        metric: the objective; the name of a bare number.
+        what: what the error message calls it, such as ``"the function returned"``.
 
     Raises:
-        InvalidInput: no number (None, a text, a truth value, a complex number, an array), or the
+        InvalidInput: not a number (None, a string, a bool, a complex number, an array), or the
             objective is missing.
     """
     if isinstance(value, Mapping):
@@ -105,21 +103,19 @@ def metrics_of(value: Any, metric: str, what: str) -> dict[str, float]:
             for name, entry in value.items()
         }
         if metric not in found:
-            raise _without_objective(list(found), metric, what)
+            raise _missing_objective(list(found), metric, what)
         return found
     return {metric: _number(value, metric, what)}
 
 
-def _without_objective(found: Sequence[str], metric: str, what: str) -> InvalidInput:
-    """The error where a dict of metrics lacks the objective; ``objective="max"`` is of the metric
-    ``score``.
-    """
+def _missing_objective(found: Sequence[str], metric: str, what: str) -> InvalidInput:
+    """The error for a dict of metrics without the objective."""
     if not found:
         return InvalidInput(
             f"{what} no metrics", expected=f"a dict with the objective {metric!r} in it"
         )
-    names, one = ", ".join(map(repr, found)), closest(metric, found) or found[0]
-    fix = f"To optimise {one!r}, pass objective=({one!r}, 'max') (or 'min')."
+    names, name = ", ".join(map(repr, found)), closest(metric, found) or found[0]
+    fix = f"To optimise {name!r}, pass objective=({name!r}, 'max') (or 'min')."
     return InvalidInput(
         f"{what} the metrics {names}", expected=f"the objective {metric!r} among them", fix=fix
     )
@@ -128,120 +124,122 @@ def _without_objective(found: Sequence[str], metric: str, what: str) -> InvalidI
 def _number(value: Any, metric: str, what: str) -> float:
     plain = value
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        plain = value.item()  # numpy, torch, JAX and TensorFlow alike
+        plain = value.item()  # NumPy, PyTorch, JAX and TensorFlow alike
     if isinstance(plain, int | float) and not isinstance(plain, bool):
         return float(plain)
-    kind = "None" if value is None else f"{str(value)[:80]!r}, a {type(value).__name__}"
+    passed = "None" if value is None else f"{str(value)[:80]!r}, a {type(value).__name__}"
     fix = ""
     if type(value).__module__.partition(".")[0] == "keras":
-        fix = "A function that builds a Keras model is tuned with data: paceline.tune(build, data, ...)."
-    raise InvalidInput(f"{what} {kind}", expected=_SCORE.format(metric=metric), fix=fix)
-
-
-class _Call:
-    """One call of the function, and how far it has come."""
-
-    def __init__(self, metric: str, link: Connection, order: Message) -> None:
-        self._metric, self._link, self._trial, self._until = (
-            metric,
-            link,
-            order["trial"],
-            order["until"],
+        fix = (
+            "A function that builds a Keras model is tuned with data: "
+            "paceline.tune(build, data, ...)."
         )
-        self._seed, self._epochs = order["seed"], order["epochs"]
-        known = [hyperparameter_from_json(state) for state in order["known"]]
-        instead = {state["name"]: hyperparameter_from_json(state) for state in order["instead"]}
+    raise InvalidInput(f"{what} {passed}", expected=_SCORE.format(metric=metric), fix=fix)
+
+
+class _FunctionCall:
+    """One call of the function and its progress."""
+
+    def __init__(self, metric: str, link: Connection, message: Message) -> None:
+        self._metric, self._link = metric, link
+        self._trial, self._until = message["trial"], message["until"]
+        self._seed, self._epochs = message["seed"], message["epochs"]
+        known = [hyperparameter_from_json(state) for state in message["known"]]
+        overrides = {
+            state["name"]: hyperparameter_from_json(state) for state in message["overrides"]
+        }
         self._hp = HyperParameters(
             known,
-            order["config"],
+            message["config"],
             self._report,
-            self._meet,
+            self._send_new,
             self._seed,
             missing=self._draw,
-            fixed=order["fixed"],
-            instead=instead,
+            fixed=message["fixed"],
+            instead=overrides,
         )
         self._steps = 0
         self._last: dict[str, float] = {}
-        self._is_left = self._is_beyond = False
-        self._wrong = ""  # why the trial has failed, whatever the function does after it
+        self._is_stopped = self._has_extra_steps = False
+        self._error = ""  # why the trial has failed, whatever the function does afterwards
         self._began, self._waited = time.perf_counter(), 0.0
 
-    def result(self, function: Function) -> Message:
-        """Calls the function; what is to be told of its end."""
+    def run(self, function: Function) -> Message:
+        """Calls the function; returns the content of the ``ended`` message."""
         metrics: dict[str, float] = {}
         try:
             returned = function(self._hp)
             counts = (
-                not self._is_left
-                and not self._is_beyond
+                not self._is_stopped
+                and not self._has_extra_steps
                 and (self._steps == 0 or returned is not None)
             )
-            if not self._wrong and counts:
+            if not self._error and counts:
                 metrics = metrics_of(returned, self._metric, "the function returned")
         except BaseException as error:  # SystemExit is a failure like any other
-            if not self._is_left and not isinstance(error, TrialStopped):
-                self._wrong = self._wrong or _told(error)
+            if not self._is_stopped and not isinstance(error, TrialStopped):
+                self._error = self._error or _describe(error)
         score = {**self._last, **metrics}.get(self._metric, math.nan)
-        if not self._wrong and not self._is_left and not math.isfinite(score):
-            self._wrong = f"its {self._metric} is {score}"
+        if not self._error and not self._is_stopped and not math.isfinite(score):
+            self._error = f"its {self._metric} is {score}"
         return {
-            "score": None if self._wrong else score,
-            "error": self._wrong,
-            "left": self._is_left and not self._wrong,
-            "beyond": self._is_beyond,
+            "score": None if self._error else score,
+            "error": self._error,
+            "stopped": self._is_stopped and not self._error,
+            "has_extra_steps": self._has_extra_steps,
             "steps": self._steps,
             "metrics": metrics if self._steps == 0 else {},
             "seeded": self._hp.seed_was_read,
-            "refused": _parts(self._refused()),
-            **self._seen(),
+            "refused": _fields(self._refused()),
+            **self._requested(),
         }
 
     def _refused(self) -> InvalidInput | None:
-        """Why there is nothing to search. Later than in the first trial, a mistake may be one of
-        its configuration.
+        """The error that ends the study, if any.
+
+        A mistake in a definition ends it only in the first trial: later ones may be due to the
+        configuration.
         """
-        mistake = self._hp.mistake if self._trial == 0 and self._wrong else None
+        mistake = self._hp.mistake if self._trial == 0 and self._error else None
         return self._hp.refused or mistake
 
     def _report(self, value: Any, step: int | None) -> bool:
-        if self._is_left:
+        if self._is_stopped:
             raise TrialStopped
         if self._steps == self._epochs:
-            self._is_beyond = True
+            self._has_extra_steps = True
             raise TrialStopped
         try:
             metrics = metrics_of(value, self._metric, "hp.report was given")
-            self._check(step)
+            self._check_step(step)
         except InvalidInput as error:
-            self._wrong = self._wrong or str(error)
+            self._error = self._error or str(error)
             raise
         self._steps += 1
         self._last = metrics
         if not math.isfinite(metrics[self._metric]):
-            self._wrong = (
+            self._error = (
                 f"diverged: its {self._metric} is {metrics[self._metric]} after step {self._steps}"
             )
-            self._is_left = True
-        waits = not self._is_left and self._steps == self._until
+            self._is_stopped = True
+        waits = not self._is_stopped and self._steps == self._until
         try:
-            told = {"trial": self._trial, "step": self._steps, "metrics": metrics, "waits": waits}
-            send(self._link, "reported", **told, **self._seen())
-            self._listen(waits)
-        except OSError:  # nobody is there any more
-            self._is_left = True
-        return not self._is_left and self._steps != self._epochs
+            report = {"trial": self._trial, "step": self._steps, "metrics": metrics, "waits": waits}
+            send(self._link, "reported", **report, **self._requested())
+            self._receive(waits)
+        except OSError:  # the study has ended
+            self._is_stopped = True
+        return not self._is_stopped and self._steps != self._epochs
 
-    def _meet(self, hyperparameter: Hyperparameter) -> None:
-        with suppress(OSError):  # nobody is there any more
-            send(self._link, "met", trial=self._trial, hyperparameter=hyperparameter.to_json())
+    def _send_new(self, hyperparameter: Hyperparameter) -> None:
+        with suppress(OSError):  # the study has ended
+            send(self._link, "new", trial=self._trial, hyperparameter=hyperparameter.to_json())
 
     def _draw(self, hyperparameter: Hyperparameter) -> Value | None:
-        """A value for what the configuration lacks, since the space did not hold it when the
-        configuration was chosen.
+        """Draws a value for a hyperparameter that was unknown when the configuration was chosen.
 
-        The first trial is at its defaults. In all others such a value is drawn, for a default is
-        often the end of a range, and the first that is known of a branch would be its corner.
+        The first trial uses the defaults. In later trials the value is drawn: a default is often
+        the end of a range, so the first trial of a new branch would be at its corner.
         """
         if self._trial == 0:
             return None
@@ -250,7 +248,7 @@ class _Call:
         )
         return hyperparameter.from_unit(float(np.random.default_rng(stream).random()))
 
-    def _check(self, step: int | None) -> None:
+    def _check_step(self, step: int | None) -> None:
         expected = self._steps + 1
         if step is None or (
             not isinstance(step, bool) and hasattr(step, "__index__") and int(step) == expected
@@ -261,29 +259,29 @@ class _Call:
             f"hp.report was called with step={step!r}", expected=f"step={expected}", fix=fix
         )
 
-    def _listen(self, waits: bool) -> None:
-        """Hears what there is to hear; where the function waits, until it is told how to go on."""
+    def _receive(self, waits: bool) -> None:
+        """Processes the messages that have arrived; if ``waits``, until one lets it continue."""
         since = time.perf_counter()
         while waits or self._link.poll():
-            heard = receive(self._link)
-            if heard is None or heard["what"] == "leave":
-                self._is_left = True
+            message = receive(self._link)
+            if message is None or message["kind"] == "stop":
+                self._is_stopped = True
                 break
-            if heard["what"] == "go on":
-                self._until, waits = heard["until"], False
+            if message["kind"] == "continue":
+                self._until, waits = message["until"], False
         self._waited += time.perf_counter() - since
 
-    def _seen(self) -> Message:
+    def _requested(self) -> Message:
         seconds = time.perf_counter() - self._began - self._waited
         return {"config": self._hp.config, "asked": self._hp.asked, "seconds": seconds}
 
 
-def _parts(refused: InvalidInput | None) -> list[str] | None:
+def _fields(refused: InvalidInput | None) -> list[str] | None:
     return None if refused is None else [refused.passed, refused.expected, refused.fix]
 
 
-def _told(error: BaseException) -> str:
-    """The traceback from the function on; of what Paceline itself refused, the message."""
+def _describe(error: BaseException) -> str:
+    """The traceback inside the function; the message alone of an error raised by Paceline."""
     if isinstance(error, InvalidInput):
         return str(error)
     inside = error.__traceback__.tb_next if error.__traceback__ else None

@@ -1,14 +1,10 @@
-"""Function objectives: which trial is called where, what they tell as events, and what they may
-take.
-"""
+"""Runs function objectives on workers and turns their messages into events."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from dataclasses import replace
+from multiprocessing.connection import wait
 
 from paceline.core import (
     Configuration,
@@ -21,118 +17,89 @@ from paceline.core import (
 )
 from paceline.core.events import EpochMeasured, Event, Noted, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.base import ExecutorUpdate, Job, TrialSnapshot
-from paceline.execute.function_call import Message, receive, send
+from paceline.execute.function_call import Message, receive
 from paceline.execute.space_tracker import SpaceTracker
+from paceline.execute.worker_slot import FunctionWorker, TrialLimits, WorkerSlot
 from paceline.space import Hyperparameter, Observation, Space, hyperparameter_from_json
 
-_LONGEST_WAIT = 1.0  # seconds after which workers are looked at that do not tell that they are dead
-_WATCH_MEMORY = 0.1  # seconds between two looks at the memory taken
-
-
-class FunctionWorker(Protocol):
-    """Where a function is called: a thread or a process."""
-
-    link: Connection
-    can_be_killed: bool
-
-    @property
-    def memory(self) -> int:
-        """Bytes taken by what runs here."""
-
-    def death(self, seconds: float = 0.0) -> str | None:
-        """Why nothing can run here any more, as a sentence; None while it can; waits for it at most
-        so long.
-        """
-
-    def close(self) -> None:
-        """Ends what runs here."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrialLimits:
-    """What one trial may take.
-
-    Attributes:
-        seconds: of wall time, waits for the schedule included; None for no limit.
-        memory: bytes; None for no limit.
-    """
-
-    seconds: float | None = None
-    memory: int | None = None
+_LONGEST_WAIT = 1.0  # seconds; a dead worker sends nothing, so it is looked for this often
+_MEMORY_INTERVAL = 0.1  # seconds between two measurements of the memory in use
 
 
 class FunctionExecutor:
-    """Calls the function for each job, one at a time in each of its places.
+    """Calls the function once for each job, one call at a time on each worker.
 
-    The function may ask for hyperparameters that are not in the space yet; they join it, with
-    `SpaceChanged`. A trial that is paused waits in its ``hp.report`` and keeps its place until it
-    is submitted again or forgotten. One that was interrupted begins anew.
+    The function may ask for hyperparameters that are not in the space yet; they are added to it,
+    with a `SpaceChanged` event. A paused trial waits in its ``hp.report`` and occupies its worker
+    until it is submitted again or forgotten. An interrupted trial starts again from its beginning.
     """
 
     def __init__(
         self,
-        make_place: Callable[[], FunctionWorker],
-        num_places: int,
+        make_worker: Callable[[], FunctionWorker],
+        num_workers: int,
         space: Space,
         limits: TrialLimits,
         fixed: Mapping[str, Value] | None = None,
-        awaited: Mapping[str, str] | None = None,
-        instead: Iterable[Hyperparameter] = (),
+        expected_names: Mapping[str, str] | None = None,
+        overrides: Iterable[Hyperparameter] = (),
         may_change: bool = False,
         epochs: int | None = None,
     ) -> None:
-        """Makes the places as they are needed.
+        """Workers start when they are first needed.
 
         Args:
-            make_place: starts one.
-            num_places: how many at most.
-            space: as it is known.
-            limits: of each trial; only for places that can be killed.
-            fixed: values of hyperparameters that are not to be tuned.
-            instead: hyperparameters that stand in the place of what the function asks for under
-                their names.
-            may_change: whether the function may ask for something else than in earlier sessions.
-            awaited: names that the function is expected to ask for, with the argument that says so.
+            make_worker: starts a worker.
+            num_workers: how many at most.
+            space: the space as known so far.
+            limits: of each trial; enforced only on workers that can be killed.
+            fixed: values of hyperparameters that are not tuned.
+            expected_names: names that the function should ask for, each with the argument of the
+                user that mentions it.
+            overrides: hyperparameters used in place of those that the function defines under the
+                same names.
+            may_change: whether the function may ask for other hyperparameters than in earlier
+                sessions.
             epochs: steps that count in a call; None for as many as the function reports.
         """
-        instead = tuple(instead)
-        self._tracker = SpaceTracker(space, may_change, {h.name for h in instead})
-        self._make_place, self._num_places, self._limits = make_place, num_places, limits
-        self._awaited = dict(awaited or {})
-        self._orders = {
+        overrides = tuple(overrides)
+        self._tracker = SpaceTracker(space, may_change, {h.name for h in overrides})
+        self._make_worker, self._num_workers, self._limits = make_worker, num_workers, limits
+        self._expected_names = dict(expected_names or {})
+        self._options = {
             "fixed": dict(fixed or {}),
-            "instead": [h.to_json() for h in instead],
+            "overrides": [h.to_json() for h in overrides],
             "epochs": epochs,
         }
-        self._desks: list[_WorkerSlot] = []
+        self._slots: list[WorkerSlot] = []
         self._waiting: deque[Job] = deque()
         self._open: set[int] = set()
-        self._has_served = self._has_told_beyond = False
+        self._was_ready = self._has_noted_extra_steps = False
 
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, TrialSnapshot],  # noqa: ARG002 - a function's state is its own
+        snapshots: Mapping[int, TrialSnapshot],  # noqa: ARG002 - a function keeps its own state
         scores: Mapping[int, Sequence[float]],  # noqa: ARG002
     ) -> None:
-        """Takes jobs; functions that wait in ``hp.report`` go on, all others begin."""
+        """Adds jobs: functions that wait in ``hp.report`` continue, the others are called."""
         self._open |= {job.trial for job in jobs}
         for job in jobs:
-            desk = self._desk_of(job.trial)
-            if desk is None:
+            slot = self._slot_of(job.trial)
+            if slot is None:
                 self._tracker.expect(job.trial)
                 self._waiting.append(job)
             else:
-                desk.go_on(job)
+                slot.resume(job)
 
     def forget(self, trials: Sequence[int]) -> None:
-        """Lets go of paused trials: their ``hp.report`` answers False."""
-        for desk in filter(None, map(self._desk_of, trials)):
-            desk.leave()
+        """Ends paused trials: their ``hp.report`` returns False."""
+        for slot in filter(None, map(self._slot_of, trials)):
+            slot.stop()
 
     @property
     def space(self) -> Space:
-        """What may vary, as far as the functions have shown it."""
+        """The space as known so far."""
         return self._tracker.space
 
     @property
@@ -146,298 +113,215 @@ class FunctionExecutor:
         return not self._open
 
     def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
-        """What happened; waits until something has, at most so many seconds."""
+        """Returns what happened; waits until something has, at most ``seconds``."""
         until = float("inf") if seconds is None else time.monotonic() + seconds
         while not self.is_idle:
             interrupts.check()
-            told = self._fill() or self._hear(until - time.monotonic())
-            if told or time.monotonic() >= until:
-                return told
+            updates = self._start_waiting() or self._receive(until - time.monotonic())
+            if updates or time.monotonic() >= until:
+                return updates
         return []
 
     def stop(self) -> list[ExecutorUpdate]:
-        """Gives what was told already; running trials will begin anew."""
+        """Returns what has already arrived; running trials will start again."""
         self._waiting.clear()
-        return self._hear(0.0)
+        return self._receive(0.0)
 
     def close(self) -> None:
-        """Ends every call and every place."""
-        for desk in self._desks:
-            desk.place.close()
-        self._desks.clear()
+        """Ends all calls and workers."""
+        for slot in self._slots:
+            slot.worker.close()
+        self._slots.clear()
 
-    # -- inside
+    # -- workers
 
-    def _desk_of(self, trial: int) -> "_WorkerSlot | None":
-        return next((desk for desk in self._desks if desk.trial == trial), None)
+    def _slot_of(self, trial: int) -> WorkerSlot | None:
+        return next((slot for slot in self._slots if slot.trial == trial), None)
 
-    def _fill(self) -> list[ExecutorUpdate]:
-        """Gives waiting jobs to free places."""
-        told = []
-        while self._waiting and (desk := self._free_desk()) is not None:
+    def _start_waiting(self) -> list[ExecutorUpdate]:
+        """Starts waiting jobs on free workers."""
+        updates = []
+        while self._waiting and (slot := self._free_slot()) is not None:
             job = self._waiting.popleft()
-            desk.begin(job, self._tracker.declared, self._orders)
-            told.append(ExecutorUpdate((TrialStarted(job.trial, "function", job.config),)))
-        return told
+            slot.start(job, self._tracker.declared, self._options)
+            updates.append(ExecutorUpdate((TrialStarted(job.trial, "function", job.config),)))
+        return updates
 
-    def _free_desk(self) -> "_WorkerSlot | None":
-        """A place for one more call; a new one where all others wait for the schedule, and it
-        perhaps for this call.
+    def _free_slot(self) -> WorkerSlot | None:
+        """A worker for one more call, or None.
+
+        If all workers are occupied by paused trials, a new one is started beyond the limit: the
+        schedule may need this call to decide about them.
         """
-        desk = next((desk for desk in self._desks if desk.job is None), None)
-        num_busy = sum(map(self._is_busy, self._desks))
-        if num_busy >= self._num_places or (
-            desk is None and num_busy and len(self._desks) >= self._num_places
+        slot = next((slot for slot in self._slots if slot.job is None), None)
+        num_busy = sum(map(self._is_busy, self._slots))
+        if num_busy >= self._num_workers or (
+            slot is None and num_busy and len(self._slots) >= self._num_workers
         ):
             return None
-        if desk is None:
-            desk = _WorkerSlot(self._make_place())
-            self._desks.append(desk)
-        return desk
+        if slot is None:
+            slot = WorkerSlot(self._make_worker())
+            self._slots.append(slot)
+        return slot
 
-    def _is_busy(self, desk: "_WorkerSlot") -> bool:
-        """Whether a function is at work there, and not waiting for the schedule."""
-        return desk.job is not None and (desk.is_left or desk.job.trial in self._open)
+    def _is_busy(self, slot: WorkerSlot) -> bool:
+        """Whether a function runs there and does not wait for the schedule."""
+        return slot.job is not None and (slot.is_stopping or slot.job.trial in self._open)
 
-    def _hear(self, seconds: float) -> list[ExecutorUpdate]:
-        """What the functions tell, or what becomes of them, within so many seconds."""
+    def _receive(self, seconds: float) -> list[ExecutorUpdate]:
+        """Processes messages, ended workers and exceeded limits; waits at most ``seconds``."""
         now, limit = time.monotonic(), self._limits.seconds
-        left = [desk.began + limit - now for desk in self._desks if desk.began and limit]
-        look = _WATCH_MEMORY if self._limits.memory else _LONGEST_WAIT
-        ready = wait([desk.place.link for desk in self._desks], max(0.0, min(seconds, look, *left)))
-        told: list[ExecutorUpdate] = []
-        for desk in list(self._desks):
-            if desk.place.link in ready:
-                told += self._hear_one(desk)
-            if not desk.is_heard:
-                end = (
-                    desk.place.death(_LONGEST_WAIT)
-                    or "the worker process has closed its link to the study"
-                )
-            else:
-                end = desk.place.death() or self._excess(desk) or ""
-            if end:
-                told += self._bury(desk, end)
-        return told
+        left = [slot.began + limit - now for slot in self._slots if slot.began and limit]
+        interval = _MEMORY_INTERVAL if self._limits.memory else _LONGEST_WAIT
+        links = [slot.worker.link for slot in self._slots]
+        ready = wait(links, max(0.0, min(seconds, interval, *left)))
+        updates: list[ExecutorUpdate] = []
+        for slot in list(self._slots):
+            if slot.worker.link in ready:
+                updates += self._receive_from(slot)
+            reason = self._reason_to_retire(slot)
+            if reason:
+                updates += self._retire(slot, reason)
+        return updates
 
-    def _hear_one(self, desk: "_WorkerSlot") -> list[ExecutorUpdate]:
-        """All that a place has told."""
-        told = []
-        while desk.is_heard and desk.place.link.poll():
-            words = receive(desk.place.link)
-            if words is None:
-                desk.is_heard = False
+    def _receive_from(self, slot: WorkerSlot) -> list[ExecutorUpdate]:
+        """Processes all messages that have arrived from a worker."""
+        updates = []
+        while slot.is_connected and slot.worker.link.poll():
+            message = receive(slot.worker.link)
+            if message is None:
+                slot.is_connected = False
                 break
-            progress = self._take(desk, words)
-            told += [] if progress is None else [progress]
-        return told
+            update = self._process(slot, message)
+            updates += [] if update is None else [update]
+        return updates
 
-    def _take(self, desk: "_WorkerSlot", words: Message) -> ExecutorUpdate | None:
-        match words["what"]:
+    def _reason_to_retire(self, slot: WorkerSlot) -> str | None:
+        if not slot.is_connected:
+            closed = "the worker process has closed its connection to the study"
+            return slot.worker.death(_LONGEST_WAIT) or closed
+        reason = slot.worker.death()
+        if reason is None and self._is_busy(slot):
+            return slot.exceeded(self._limits)
+        return reason
+
+    def _retire(self, slot: WorkerSlot, reason: str) -> list[ExecutorUpdate]:
+        """Ends a worker whose trial failed; the next waiting job gets a new one."""
+        updates = self._receive_from(slot)  # messages sent before its end
+        self._slots.remove(slot)
+        slot.worker.close()
+        if any(update.error for update in updates):
+            return updates
+        if not self._was_ready and slot.worker.can_be_killed:
+            fix = (
+                "Its own output is above. In a script, call tune under: if __name__ == '__main__':"
+            )
+            error = PacelineError(f"{reason}, before it could begin. {fix}")
+            return [*updates, ExecutorUpdate(error=error)]
+        if slot.job is None or slot.is_stopping or slot.job.trial not in self._open:
+            return updates
+        self._open.discard(slot.job.trial)
+        ended = TrialEnded(slot.job.trial, TrialState.FAILED, None, None, reason)
+        return [*updates, ExecutorUpdate((*self._track(slot, reason), ended))]
+
+    # -- messages
+
+    def _process(self, slot: WorkerSlot, message: Message) -> ExecutorUpdate | None:
+        match message["kind"]:
             case "ready":
-                self._has_served = True
-            case "unusable":
-                expected = "a function that a new process can import"
+                self._was_ready = True
+            case "import_failed":
                 return ExecutorUpdate(
                     error=InvalidInput(
-                        f"a worker failed to import it ({words['error']})", expected=expected
+                        f"a worker process failed to import it ({message['error']})",
+                        expected="a function that a new process can import",
                     )
                 )
             case "started":
-                desk.began = time.monotonic()
-            case "met":
-                desk.met.append(hyperparameter_from_json(words["hyperparameter"]))
-            case "reported" if not desk.is_left:
-                return self._progress(self._reported, desk, words)
+                slot.began = time.monotonic()
+            case "new":
+                slot.new.append(hyperparameter_from_json(message["hyperparameter"]))
+            case "reported" if not slot.is_stopping:
+                return self._update(self._reported, slot, message)
             case "ended":
-                told = (
-                    None
-                    if desk.is_left or words["left"]
-                    else self._progress(self._ended, desk, words)
-                )
-                desk.finish()
-                self._open.discard(words["trial"])
-                return told
+                counts = not slot.is_stopping and not message["stopped"]
+                update = self._update(self._ended, slot, message) if counts else None
+                slot.finish()
+                self._open.discard(message["trial"])
+                return update
         return None
 
-    def _progress(
+    def _update(
         self,
-        events: "Callable[[_WorkerSlot, Message], list[Event]]",
-        desk: "_WorkerSlot",
-        words: Message,
+        events: Callable[[WorkerSlot, Message], list[Event]],
+        slot: WorkerSlot,
+        message: Message,
     ) -> ExecutorUpdate:
         try:
-            return ExecutorUpdate(tuple(events(desk, words)))
+            return ExecutorUpdate(tuple(events(slot, message)))
         except InvalidInput as error:  # the function asks for what cannot be searched
             return ExecutorUpdate(error=error)
 
-    def _reported(self, desk: "_WorkerSlot", words: Message) -> list[Event]:
-        number, events = words["trial"], self._seen(desk, words)
-        events.append(EpochMeasured(number, words["step"], words["metrics"], words["seconds"]))
-        if words["waits"]:
+    def _reported(self, slot: WorkerSlot, message: Message) -> list[Event]:
+        number, step, events = message["trial"], message["step"], self._requested(slot, message)
+        events.append(EpochMeasured(number, step, message["metrics"], message["seconds"]))
+        if message["waits"]:
             self._open.discard(number)
-            events.append(
-                TrialPaused(number, f"it waits for the schedule's word after step {words['step']}")
-            )
+            reason = f"waiting for the schedule's decision after step {step}"
+            events.append(TrialPaused(number, reason))
         return events
 
-    def _ended(self, desk: "_WorkerSlot", words: Message) -> list[Event]:
-        if words["refused"]:
-            passed, expected, fix = words["refused"]
+    def _ended(self, slot: WorkerSlot, message: Message) -> list[Event]:
+        if message["refused"]:
+            passed, expected, fix = message["refused"]
             raise InvalidInput(passed, expected=expected, fix=fix)
-        number, events = words["trial"], self._seen(desk, words)
-        if words["error"]:
-            return [*events, TrialEnded(number, TrialState.FAILED, None, None, words["error"])]
-        if words["metrics"]:  # it never reported, so its end is its one step
-            events.append(EpochMeasured(number, 1, words["metrics"], words["seconds"]))
-        ended = TrialEnded(number, TrialState.COMPLETED, words["score"], max(words["steps"], 1), "")
-        notes = [*self._not_asked(words["config"]), *self._beyond(words)]
-        return [*events, *notes, replace(ended, seeded=words["seeded"])]
+        number, events = message["trial"], self._requested(slot, message)
+        if message["error"]:
+            return [*events, TrialEnded(number, TrialState.FAILED, None, None, message["error"])]
+        if message["metrics"]:  # a function that never reports has one step, its end
+            events.append(EpochMeasured(number, 1, message["metrics"], message["seconds"]))
+        best_epoch = max(message["steps"], 1)
+        ended = TrialEnded(number, TrialState.COMPLETED, message["score"], best_epoch, "")
+        notes = [*self._note_not_requested(message["config"]), *self._note_extra_steps(message)]
+        return [*events, *notes, replace(ended, seeded=message["seeded"])]
 
-    def _beyond(self, words: Message) -> list[Event]:
-        """A note, once, where the function reported more steps than count."""
-        if not words["beyond"] or self._has_told_beyond:
+    def _note_extra_steps(self, message: Message) -> list[Event]:
+        """A note, once per session, if the function reported more steps than count."""
+        if not message["has_extra_steps"] or self._has_noted_extra_steps:
             return []
-        self._has_told_beyond = True
+        self._has_noted_extra_steps = True
         return [
             Noted(
-                f"The function reported more than epochs={words['steps']} steps; what came after "
-                f"does not count. "
-                "hp.report answers False after the last step that counts: return then."
+                f"The function reported more than epochs={message['steps']} steps; later steps do "
+                "not count. hp.report returns False after the last step that counts: return then."
             )
         ]
 
-    def _not_asked(self, config: Configuration) -> list[Event]:
-        """After the first call, notes on names that the user gave and the function has not asked
-        for.
-        """
-        missing = {name: where for name, where in self._awaited.items() if name not in config}
-        self._awaited = {}
+    def _note_not_requested(self, config: Configuration) -> list[Event]:
+        """After the first call, notes on names that the user gave and the function did not use."""
+        expected, self._expected_names = self._expected_names, {}
         return [
             Noted(
-                f"{where} is about {name!r}, which the function has not asked for. "
+                f"{argument} is about {name!r}, which the function has not asked for. "
                 f"{did_you_mean(name, config)}".strip()
             )
-            for name, where in missing.items()
+            for name, argument in expected.items()
+            if name not in config
         ]
 
-    def _seen(self, desk: "_WorkerSlot", words: Message) -> list[Event]:
-        """The space, where it has changed, and the configuration, where the function asked for
-        another than given.
-        """
-        desk.seen = words["config"], words["asked"]
-        events = self._learn(desk, words.get("error"), "error" in words)
-        if words["config"] != desk.config:
-            desk.config = words["config"]
-            events.append(TrialStarted(words["trial"], "function", words["config"]))
+    def _requested(self, slot: WorkerSlot, message: Message) -> list[Event]:
+        """Changes of the space, and the configuration if the function used another than given."""
+        slot.requested = message["config"], message["asked"]
+        events = self._track(slot, message.get("error"), "error" in message)
+        if message["config"] != slot.config:
+            slot.config = message["config"]
+            events.append(TrialStarted(message["trial"], "function", message["config"]))
         return events
 
-    def _learn(self, desk: "_WorkerSlot", error: str | None, is_whole: bool = False) -> list[Event]:
-        if desk.job is None:
+    def _track(self, slot: WorkerSlot, error: str | None, is_whole: bool = False) -> list[Event]:
+        if slot.job is None:
             return []
-        met, desk.met = desk.met, []
-        config, asked = desk.seen
-        return self._tracker.take(
-            desk.job.trial, met, Observation(config, error or None, asked), is_whole
-        )
-
-    def _excess(self, desk: "_WorkerSlot") -> str | None:
-        """Which limit a trial is over, as a sentence."""
-        seconds, memory = self._limits.seconds, self._limits.memory
-        if not self._is_busy(desk):
-            return None
-        if seconds is not None and desk.began and time.monotonic() - desk.began > seconds:
-            return f"it took longer than time_limit, {seconds:g} seconds"
-        if memory is not None and (taken := desk.place.memory) > memory:
-            return f"it took {taken / 2**20:,.0f} MiB, more than memory_limit, {memory / 2**20:,.0f} MiB"
-        return None
-
-    def _bury(self, desk: "_WorkerSlot", reason: str) -> list[ExecutorUpdate]:
-        """Ends a place; its trial failed. The next job that waits finds a new one."""
-        told = self._hear_one(desk)  # its last words
-        self._desks.remove(desk)
-        desk.place.close()
-        if any(one.error for one in told):
-            return told
-        if not self._has_served and desk.place.can_be_killed:
-            fix = "Its own words are above. A script's call of tune belongs under: if __name__ == '__main__':"
-            return [
-                *told,
-                ExecutorUpdate(error=PacelineError(f"{reason}, before it could begin. {fix}")),
-            ]
-        if desk.job is None or desk.is_left or desk.job.trial not in self._open:
-            return told
-        self._open.discard(desk.job.trial)
-        ended = TrialEnded(desk.job.trial, TrialState.FAILED, None, None, reason)
-        return [*told, ExecutorUpdate((*self._learn(desk, reason), ended))]
-
-
-@dataclass(eq=False)
-class _WorkerSlot:
-    """A place and the call that it is busy with.
-
-    Attributes:
-        place: where the function is called.
-        job: the trial; None where there is none.
-        config: as it was proposed, or as the function has reported it.
-        seen: values and definitions that the function has asked for, as far as it has reported
-            them.
-        met: hyperparameters that it asked for and that are not in the space yet.
-        began: when the function was called, by the monotonic clock; 0 before.
-        is_left: whether the trial's end has been decided without it.
-        is_heard: whether more may come from there.
-    """
-
-    place: FunctionWorker
-    job: Job | None = None
-    config: Configuration = field(default_factory=dict)
-    seen: tuple[Configuration, Mapping[str, str]] = field(default_factory=lambda: ({}, {}))
-    met: list[Hyperparameter] = field(default_factory=list)
-    began: float = 0.0
-    is_left: bool = False
-    is_heard: bool = True
-
-    @property
-    def trial(self) -> int | None:
-        """The trial that is called here and may go on."""
-        return None if self.job is None or self.is_left else self.job.trial
-
-    def begin(self, job: Job, known: Sequence[Hyperparameter], orders: Message) -> None:
-        """Calls the function."""
-        self.job, self.config, self.seen, self.met, self.is_left = (
-            job,
-            job.config,
-            ({}, {}),
-            [],
-            False,
-        )
-        words = {
-            "trial": job.trial,
-            "config": dict(job.config),
-            "seed": job.seed,
-            "until": _until(job),
-        }
-        self._say("run", **words, **orders, known=[h.to_json() for h in known])
-
-    def go_on(self, job: Job) -> None:
-        """Lets the function that waits go on."""
-        self.job = job
-        self._say("go on", until=_until(job))
-
-    def leave(self) -> None:
-        """Tells the function to stop; what it still tells does not count."""
-        self.is_left = True
-        self._say("leave")
-
-    def finish(self) -> None:
-        """The call has ended."""
-        self.job, self.began, self.is_left = None, 0.0, False
-
-    def _say(self, what: str, **words: Any) -> None:
-        with suppress(OSError):  # its death is noticed soon
-            send(self.place.link, what, **words)
-
-
-def _until(job: Job) -> int | None:
-    """The step at which the function is to wait; the last one ends the trial by itself."""
-    return job.until if job.until is not None and job.until < job.epochs else None
+        new, slot.new = slot.new, []
+        config, asked = slot.requested
+        observation = Observation(config, error or None, asked)
+        return self._tracker.take(slot.job.trial, new, observation, is_whole)

@@ -1,6 +1,4 @@
-"""Cohorts in a thread of their own, fed by the caller's thread, which builds and traces what comes
-next.
-"""
+"""Trains cohorts in worker threads while the caller's thread builds and traces further networks."""
 
 import gc
 import queue
@@ -40,48 +38,41 @@ from paceline.train.stream import StreamFeed
 from paceline.train.stream_program import StreamProgram
 from paceline.train.trace import Traced
 
-_GOES_ON = (
-    "trials that train alone go on with the variables and the random numbers that they would have "
-    "had; "
-    "what their models, losses or optimizers keep otherwise, such as a counter in Python, begins "
-    "anew"
+_RESUMED_FIT = (
+    "trials trained with fit continue with the same variables and random numbers as without the "
+    "interruption; other state of their models, losses or optimizers, such as a counter in Python, "
+    "starts again"
 )
-_BYTES_AHEAD = 2**30  # of networks that wait, prepared, for a lane
-_COMPILING = 4  # programs at once, at most: each takes memory
+_MAX_BYTES_AHEAD = 2**30  # of prepared networks that wait for a lane
+_MAX_COMPILATIONS = 4  # at the same time: each needs memory
 
 
 class FusedExecutor:
-    """Trains jobs side by side wherever they share a program.
+    """Trains jobs that share a program together, in cohorts.
 
-    Jobs are taken in blocks that a `ProgramHint` expects to be one program, so what trains together does
-    not depend on the speed of the machine.
+    Jobs are prepared in blocks that a `ProgramHint` expects to share a program, so which trials
+    train together does not depend on the speed of the machine.
     """
 
     def __init__(
         self,
         preparation: Preparation,
-        training: TrainingOptions,
+        options: TrainingOptions,
         hint: ProgramHint,
         lane_count: LaneCount,
     ) -> None:
         """Starts the threads."""
-        # Keras and JAX are some million objects; without this each full collection, several for
-        # each network that is traced, walks them all
+        # Keras and JAX have about a million objects; unless frozen, each full collection (several
+        # per traced network) visits them all
         gc.collect()
         gc.freeze()
-        # with nothing to walk: the next comes when networks, not Keras and JAX, have grown by a
-        # quarter
+        # on an empty heap, so that growth of the networks alone triggers the next full collection
         gc.collect()
-        self._preparation, self._training, self._hint, self._lane_count = (
-            preparation,
-            training,
-            hint,
-            lane_count,
-        )
-        # XLA compiles most of a program in one thread, and at the beginning nothing can be trained
-        # yet
-        self._compiler = Compiler(num_threads=min(lane_count.num_cohorts, _COMPILING))
-        # one asker at a time reads a dataset
+        self._preparation, self._options = preparation, options
+        self._hint, self._lane_count = hint, lane_count
+        # XLA compiles most of a program in one thread, and training waits for the first program
+        self._compiler = Compiler(num_threads=min(lane_count.num_cohorts, _MAX_COMPILATIONS))
+        # a dataset has one reader at a time
         self._worker = CohortWorker(
             self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts
         )
@@ -89,15 +80,14 @@ class FusedExecutor:
         self._programs: dict[str, Program | StreamProgram] = {}
         self._snapshots: dict[int, TrialSnapshot] = {}
         self._scores: dict[int, Sequence[float]] = {}
-        self._alone: deque[FitRun] = deque()
-        self._alone_now: Iterator[ExecutorUpdate] | None = None
-        self._alone_trials: set[int] = set()
+        self._fit_queue: deque[FitRun] = deque()
+        self._current_fit: Iterator[ExecutorUpdate] | None = None
+        self._fit_trials: set[int] = set()
         self._reasons: set[str] = set()
         self._open: set[int] = set()
-        self._entries: dict[
-            int, PendingNetwork
-        ] = {}  # of trials that will rest on the way, by leader
-        self._resting: dict[int, PendingNetwork] = {}
+        # networks of trials that will pause, and of those that have, by leader
+        self._entries: dict[int, PendingNetwork] = {}
+        self._paused: dict[int, PendingNetwork] = {}
         self._bytes_ahead: dict[int, int] = {}
 
     def submit(
@@ -106,72 +96,70 @@ class FusedExecutor:
         snapshots: Mapping[int, TrialSnapshot],
         scores: Mapping[int, Sequence[float]],
     ) -> None:
-        """Takes jobs; those with a snapshot go on from it, having scored so far."""
+        """Adds jobs; those with a snapshot continue from it."""
         self._open |= {job.trial for job in jobs}
         self._snapshots |= snapshots
         self._scores |= scores
         groups = group_by_training(jobs)
-        new = [group for group in groups if group[-1].trial not in self._resting]
+        new = [group for group in groups if group[-1].trial not in self._paused]
         self._blocks.extend(_Block.of(part) for part in group_by_hint(new, self._hint))
-        self._go_on([group for group in groups if group[-1].trial in self._resting])
+        self._resume([group for group in groups if group[-1].trial in self._paused])
 
     def forget(self, trials: Sequence[int]) -> None:
-        """Lets go of paused networks that will not go on."""
+        """Frees paused networks, which will not continue."""
         for trial in trials:
-            self._resting.pop(trial, None)
+            self._paused.pop(trial, None)
             self._entries.pop(trial, None)
 
     @property
     def num_waiting(self) -> int:
-        """Jobs not even built."""
+        """Jobs whose model has not been built."""
         return sum(len(group) for block in self._blocks for group in block.groups)
 
     @property
     def is_idle(self) -> bool:
-        """Whether every job has ended."""
+        """Whether every job has ended or paused."""
         return not self._open
 
     def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
-        """What happened; prepares further jobs and trains those that run alone while there is
-        nothing to tell.
-        """
+        """Returns what happened; until then, prepares jobs and trains those that need ``fit``."""
         until = float("inf") if seconds is None else time.monotonic() + seconds
         while not self.is_idle:
             interrupts.check()
-            told = self._drain(0.0)
-            if not told and self._blocks and sum(self._bytes_ahead.values()) < _BYTES_AHEAD:
-                told = self._prepare_next()
-            elif not told and self._may_train_alone():
-                told = self._advance_alone()
-            elif not told:
-                told = self._drain(min(until - time.monotonic(), 1.0))
-            for one in told:
-                self._close_trials(one.events)
-            if told or time.monotonic() >= until:
-                return told
+            updates = self._drain(0.0)
+            if not updates and self._blocks and sum(self._bytes_ahead.values()) < _MAX_BYTES_AHEAD:
+                updates = self._prepare_next()
+            elif not updates and self._may_fit():
+                updates = self._advance_fit()
+            elif not updates:
+                updates = self._drain(min(until - time.monotonic(), 1.0))
+            for update in updates:
+                self._close_trials(update.events)
+            if updates or time.monotonic() >= until:
+                return updates
         return []
 
     def stop(self) -> list[ExecutorUpdate]:
-        """Stops training; the last progress has a snapshot of every running trial."""
+        """Stops training; the last updates have a snapshot of every running trial."""
         self._blocks.clear()
         self._worker.stop()
         return self._drain(0.0)
 
     def close(self) -> None:
-        """Lets go of threads."""
+        """Ends the threads."""
         self._worker.stop()
         self._compiler.close()
         gc.unfreeze()
 
-    def _go_on(self, groups: Sequence[list[Job]]) -> None:
-        """Launches networks that rested: they are traced already."""
+    def _resume(self, groups: Sequence[list[Job]]) -> None:
+        """Launches paused networks, which are already traced."""
         by_program: dict[str, list[PendingNetwork]] = {}
         for group in groups:
-            rested = self._resting.pop(group[-1].trial)
-            rested.run.goes_on(group)
-            entry = replace(rested, snapshot=self._snapshots.pop(group[-1].trial))
+            paused = self._paused.pop(group[-1].trial)
+            paused.run.resume(group)
+            entry = replace(paused, snapshot=self._snapshots.pop(group[-1].trial))
             if entry.prepared.traced is None:
-                self._alone.append(FitRun(entry.prepared, entry.run, entry.snapshot))
+                self._fit_queue.append(FitRun(entry.prepared, entry.run, entry.snapshot))
             else:
                 by_program.setdefault(entry.prepared.traced.key, []).append(entry)
         for key, entries in by_program.items():
@@ -181,7 +169,7 @@ class FusedExecutor:
     # -- preparing
 
     def _prepare_next(self) -> list[ExecutorUpdate]:
-        """Prepares the next networks of the block at hand; launches what is ready at its end."""
+        """Prepares the next networks of the current block; launches the rest at its end."""
         block = self._blocks[0]
         events: list[Event] = []
         before = self._preparation.space
@@ -191,9 +179,9 @@ class FusedExecutor:
             if isinstance(prepared, FailedBuild):
                 events += _failed(prepared)
             elif prepared.traced is None:
-                events += self._send_alone(prepared)
+                events += self._queue_fit(prepared)
             else:
-                events += self._told_how_validated(prepared)
+                events += self._note_validation(prepared)
                 key = prepared.traced.key
                 block.ready.setdefault(key, []).append(self._entry(prepared, key))
                 self._launch_early(block, key)
@@ -206,16 +194,16 @@ class FusedExecutor:
                     self._launch(key, together)
         return [ExecutorUpdate(tuple(events))] if events else []
 
-    def _told_how_validated(self, prepared: PreparedNetwork) -> list[Event]:
-        """Says, once, with which batches a score can be measured again where that matters."""
+    def _note_validation(self, prepared: PreparedNetwork) -> list[Event]:
+        """A note, once, if scores depend on the batches of the validation."""
         traced, feed = prepared.traced, prepared.feed
         if traced is None or not traced.unmerged or not isinstance(feed, Feed):
             return []
         size = feed.validation_batch_size or feed.batch_size
         note = (
-            f"Validation is in batches of {size} rows, as in fit, and evaluate(..., "
-            f"batch_size={size}) gives the same "
-            f"scores; larger batches might not, since {traced.unmerged}."
+            f"Validation uses batches of {size} rows, as fit does. evaluate(..., "
+            f"batch_size={size}) gives the same scores; larger batches might not, since "
+            f"{traced.unmerged}."
         )
         if note in self._reasons:
             return []
@@ -223,10 +211,10 @@ class FusedExecutor:
         return [Noted(note)]
 
     def _launch_early(self, block: "_Block", key: str) -> None:
-        """While a block is one program: compiles once two networks show what varies, launches full
-        cohorts.
+        """Launches networks before all of the block are prepared, while it has one program.
 
-        Where networks come one by one, each is launched as it is ready.
+        Two networks show which constants vary: then the program is compiled, and each full cohort
+        is launched. If trials arrive sequentially, each network is launched when it is ready.
         """
         entries = block.ready[key]
         if self._preparation.is_streamed:
@@ -254,22 +242,20 @@ class FusedExecutor:
         if isinstance(known, Program) and prepared.traced is not None:
             prepared = replace(prepared, traced=known.adopt(prepared.traced))
         run = TrainingRun(
-            prepared.jobs, prepared.config, program, self._training, parameters=prepared.parameters
+            prepared.jobs, prepared.config, program, self._options, parameters=prepared.parameters
         )
         snapshot = self._snapshots.pop(run.leader.trial, None)
         if snapshot is not None:
             if prepared.traced is not None:
-                prepared.traced.started_from(
-                    snapshot.leaves
-                )  # raises where build has changed since
-            run.resumed(self._scores[run.leader.trial], snapshot.best)
+                prepared.traced.started_from(snapshot.leaves)  # raises if build has changed since
+            run.restore(self._scores[run.leader.trial], snapshot.best)
         entry = PendingNetwork(prepared, run, snapshot)
         if run.leader.until is not None:
             self._entries[run.leader.trial] = entry
         return entry
 
     def _starting_together(self, entries: list[PendingNetwork]) -> list[list[PendingNetwork]]:
-        """Networks that may share a cohort: on a stream, those at the same epoch."""
+        """Splits networks into those that may share a cohort: on a stream, those at one epoch."""
         if not self._preparation.is_streamed:
             return [entries]
         epochs = sorted({entry.starts_at for entry in entries}, reverse=True)
@@ -293,56 +279,59 @@ class FusedExecutor:
         known = self._programs.get(key)
         if known is not None and all(known.covers(network) for network in traced):
             return known
-        every = list(traced) if known is None else [known.traced, *traced]
+        networks = list(traced) if known is None else [known.traced, *traced]
         if known is None and self._lane_count.few and not self._preparation.is_streamed:
-            sibling = self._preparation.sibling(prepared, self._hint)
-            every += [] if sibling is None else [sibling]
+            probe = self._preparation.probe(prepared, self._hint)
+            networks += [] if probe is None else [probe]
         replacement = partial(lower.replacement, platform=jax.default_backend())
         if isinstance(prepared.feed, StreamFeed):
-            self._programs[key] = streamed = StreamProgram.of(every, prepared.feed, replacement)
+            self._programs[key] = streamed = StreamProgram.of(networks, prepared.feed, replacement)
             return streamed
-        lifted = lifted_constants(every)
+        lifted = lifted_constants(networks)
         if known is not None:
             lifted = {
                 name: tuple(sorted({*numbers, *known.lifted[name]}))
                 for name, numbers in lifted.items()
             }
-        program = Program(every[0], lifted, replacement)
+        program = Program(networks[0], lifted, replacement)
         self._programs[key] = program
         return program
 
-    # -- alone
+    # -- training with fit
 
-    def _may_train_alone(self) -> bool:
-        """Whether a network waits for ``fit`` and may have it: a dataset serves cohorts first, one
-        asker at a time.
+    def _may_fit(self) -> bool:
+        """Whether a network waits for ``fit`` and may train now.
+
+        A dataset has one reader at a time, and cohorts come first.
         """
-        waits = bool(self._alone or self._alone_now)
-        return waits and (not self._preparation.is_streamed or self._open <= self._alone_trials)
+        waits = bool(self._fit_queue or self._current_fit)
+        return waits and (not self._preparation.is_streamed or self._open <= self._fit_trials)
 
-    def _send_alone(self, prepared: PreparedNetwork) -> list[Event]:
+    def _queue_fit(self, prepared: PreparedNetwork) -> list[Event]:
         entry = self._entry(prepared, "fit")
-        self._alone.append(FitRun(prepared, entry.run, entry.snapshot))
-        self._alone_trials |= {job.trial for job in prepared.jobs}
-        why = f"trial {prepared.leader.trial} and others like it train alone through fit: {prepared.alone}"
-        notes = {prepared.alone: why}
+        self._fit_queue.append(FitRun(prepared, entry.run, entry.snapshot))
+        self._fit_trials |= {job.trial for job in prepared.jobs}
+        number, reason = prepared.leader.trial, prepared.fit_reason
+        notes = {
+            reason: f"trial {number} and similar ones are trained one by one with fit: {reason}"
+        }
         if entry.snapshot is not None:
-            notes[_GOES_ON] = _GOES_ON
+            notes[_RESUMED_FIT] = _RESUMED_FIT
         new = [note for reason, note in notes.items() if reason not in self._reasons]
         self._reasons |= notes.keys()
         return [Noted(note) for note in new]
 
-    def _advance_alone(self) -> list[ExecutorUpdate]:
-        if self._alone_now is None:
-            self._alone_now = self._alone.popleft().epochs()
-        progress = next(self._alone_now, None)
+    def _advance_fit(self) -> list[ExecutorUpdate]:
+        if self._current_fit is None:
+            self._current_fit = self._fit_queue.popleft().epochs()
+        progress = next(self._current_fit, None)
         if progress is None:
-            self._alone_now = None
+            self._current_fit = None
             return []
         return [progress]
 
     def _reject(self, rejected: RejectedNetworks) -> list[ExecutorUpdate]:
-        """Rebuilds networks whose program failed, to train them alone."""
+        """Rebuilds networks whose program failed, to train them with ``fit``."""
         events: list[Event] = []
         for entry in rejected.entries:
             if entry.snapshot is not None:
@@ -350,14 +339,14 @@ class FusedExecutor:
                 self._scores[entry.run.leader.trial] = tuple(entry.run.scores)
             rebuilt = self._preparation.rebuild(entry.prepared, rejected.reason)
             events += (
-                _failed(rebuilt) if isinstance(rebuilt, FailedBuild) else self._send_alone(rebuilt)
+                _failed(rebuilt) if isinstance(rebuilt, FailedBuild) else self._queue_fit(rebuilt)
             )
         return [ExecutorUpdate(tuple(events))]
 
-    # -- telling
+    # -- updates
 
     def _drain(self, seconds: float) -> list[ExecutorUpdate]:
-        told: list[ExecutorUpdate] = []
+        updates: list[ExecutorUpdate] = []
         try:
             item = (
                 self._worker.outbox.get(timeout=seconds)
@@ -365,10 +354,10 @@ class FusedExecutor:
                 else self._worker.outbox.get_nowait()
             )
             while True:
-                told += self._reject(item) if isinstance(item, RejectedNetworks) else [item]
+                updates += self._reject(item) if isinstance(item, RejectedNetworks) else [item]
                 item = self._worker.outbox.get_nowait()
         except queue.Empty:
-            return told
+            return updates
 
     def _close_trials(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -379,18 +368,18 @@ class FusedExecutor:
                 self._entries.pop(event.number, None)
             elif isinstance(event, TrialPaused):
                 self._open.discard(event.number)
-                self._resting[event.number] = self._entries[event.number]
+                self._paused[event.number] = self._entries[event.number]
 
 
 @dataclass(eq=False)
 class _Block:
-    """Networks that are expected to be one program.
+    """Networks that are expected to share a program.
 
     Attributes:
-        groups: jobs that are one training each and are not built yet.
-        size: number of groups in all.
+        groups: jobs that share a training and are not built yet.
+        size: number of groups, including those already prepared.
         ready: networks that wait to be launched, by program.
-        num_lanes: the number of lanes that was compiled for the block ahead of its end; 0 for none.
+        num_lanes: lanes of the program compiled before all are prepared; 0 for none.
     """
 
     groups: deque[list[Job]]

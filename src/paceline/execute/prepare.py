@@ -1,6 +1,4 @@
-"""From jobs to networks: building, tracing, and finding out which jobs are one and the same
-training.
-"""
+"""Builds and traces the networks of jobs, and finds jobs that can share a training."""
 
 import hashlib
 import traceback
@@ -26,16 +24,15 @@ Data = TrainingData | PooledData | StreamFeed
 
 @dataclass(frozen=True, slots=True)
 class PreparedNetwork:
-    """A network ready to train, for one or more jobs that differ only in how many epochs they
-    train.
+    """A network that is ready to train, for jobs that differ only in their number of epochs.
 
     Attributes:
-        jobs: shortest first.
+        jobs: the jobs, shortest first.
         config: the longest job's configuration, as ``build`` used it.
         feed: its batches.
-        traced: the network; None where it must run alone.
-        model: the Keras model; only where it must run alone.
-        alone: why it must run alone.
+        traced: the traced network; None if it needs ``fit``.
+        model: the Keras model; only if it needs ``fit``.
+        fit_reason: why it cannot train in a cohort; empty if it can.
     """
 
     jobs: tuple[Job, ...]
@@ -43,7 +40,7 @@ class PreparedNetwork:
     feed: Feed | StreamFeed
     traced: Traced | None = None
     model: keras.Model | None = field(default=None, repr=False)
-    alone: str = ""
+    fit_reason: str = ""
 
     @property
     def leader(self) -> Job:
@@ -52,7 +49,7 @@ class PreparedNetwork:
 
     @property
     def parameters(self) -> int | None:
-        """How many numbers the network learns."""
+        """Number of trainable parameters; None if it is not traced."""
         if self.traced is None:
             return None
         return sum(leaf.size for leaf in self.traced.state[: self.traced.layout.trainable])
@@ -60,67 +57,63 @@ class PreparedNetwork:
 
 @dataclass(frozen=True, slots=True)
 class FailedBuild:
-    """Jobs whose configuration cannot be built: the traceback says why."""
+    """Jobs whose configuration cannot be built, with the traceback."""
 
     jobs: tuple[Job, ...]
     error: str
 
 
-# networks whose steps are kept: a final has seldom more configurations, folds come one after
-# another
-_MOST_KNOWN = 16
+# traced networks that are kept for reuse; a final rarely has more configurations
+_MAX_CACHED = 16
 
 
 class Preparation:
-    """Builds and traces; remembers the space as the builds reveal it."""
+    """Builds and traces networks; adds hyperparameters that builds define to the space."""
 
     def __init__(
         self,
         build: Build,
         data: Data | Sequence[Data],
-        training: TrainingOptions,
+        options: TrainingOptions,
         space: Space,
         names: frozenset[str],
         fused: bool,
         discovery: Discovery | None = None,
     ) -> None:
-        """``names`` are hyperparameters of the training loop, such as batch_size, that ``build``
-        may not ask for.
+        """Nothing is built yet.
 
-        ``discovery`` is how the space was found: what a build adds to it is judged together with
-            those runs.
-
-        Of ``data``, several are those of the splits, by number; where one pool serves several of
-        them, it is there several times.
+        Args:
+            build: the user's function.
+            data: the data, or a sequence with that of each split; splits of one pool share it.
+            options: training options of the study.
+            space: the space as known so far.
+            names: hyperparameters of the training loop, such as batch_size, which ``build`` may
+                not ask for.
+            fused: whether networks may train in cohorts.
+            discovery: how the space was found; later builds are added to its observations.
         """
         self.space = space
         self._discovery = discovery
-        self._learner: Learner | None = None  # made when a build shows something new
-        self._build, self._training, self._loop_names, self._fused = build, training, names, fused
+        self._learner: Learner | None = None  # created when a build defines something new
+        self._build, self._options, self._loop_names, self._fused = build, options, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
         self._feeds: dict[tuple[int, int], Feed | StreamFeed] = {}
-        self._known: dict[
-            tuple[object, ...], Traced
-        ] = {}  # whose steps may be those of the next, the last last
-        self._codes: dict[
-            str, Traced
-        ] = {}  # the first network of each program: a jaxpr is larger than many a network
+        # networks whose traced steps the next network may reuse, most recent last
+        self._cache: dict[tuple[object, ...], Traced] = {}
+        # the first network of each program: a jaxpr can be larger than the network
+        self._first_of_program: dict[str, Traced] = {}
 
     @property
     def is_streamed(self) -> bool:
-        """Whether all networks share one dataset, that only one of them at a time may ask for
-        batches.
-        """
+        """Whether all networks read batches from one dataset, which has one reader at a time."""
         return isinstance(self._data[0], StreamFeed)
 
     def feed(self, config: Configuration, split: int = 0) -> Feed | StreamFeed:
-        """The batches that a configuration trains on; one object for each batch size, and pool of
-        data.
-        """
-        size = int(config.get("batch_size", self._training.batch_size))
+        """The batches that a configuration trains on; one object per batch size and data."""
+        size = int(config.get("batch_size", self._options.batch_size))
         data = self._data[split if len(self._data) > 1 else 0]
         return self._feeds.setdefault(
-            (size, id(data)), feed_of(data, size, self._training.validation_batch_size)
+            (size, id(data)), feed_of(data, size, self._options.validation_batch_size)
         )
 
     def prepare(self, jobs: Sequence[Job]) -> list[PreparedNetwork | FailedBuild]:
@@ -129,27 +122,26 @@ class Preparation:
         longest, depends = self._prepare_one(ordered[-1])
         if not depends or isinstance(longest, FailedBuild):
             return [replace(longest, jobs=ordered)]
-        # build itself reads the number of epochs (for a learning-rate schedule, say): only equal
-        # programs share
+        # build reads the number of epochs, for a learning-rate schedule for example, so only
+        # networks that are equal share a training
         merged: list[PreparedNetwork | FailedBuild] = []
         for job in ordered:
-            one = longest if job is ordered[-1] else self._prepare_one(job)[0]
-            twin = next((i for i, other in enumerate(merged) if _is_same(other, one)), None)
-            if twin is None:
-                merged.append(one)
+            network = longest if job is ordered[-1] else self._prepare_one(job)[0]
+            equal = next((i for i, other in enumerate(merged) if _are_equal(other, network)), None)
+            if equal is None:
+                merged.append(network)
             else:
-                merged[twin] = replace(one, jobs=(*merged[twin].jobs, job))
+                merged[equal] = replace(network, jobs=(*merged[equal].jobs, job))
         return merged
 
-    def sibling(self, prepared: PreparedNetwork, hint: "ProgramHint") -> Traced | None:
-        """A network of the same program with other numbers wherever they may differ.
+    def probe(self, prepared: PreparedNetwork, hint: "ProgramHint") -> Traced | None:
+        """Traces a probe configuration: the same program with other numbers where possible.
 
-        What differs between the two is what the program has to take as its input; so that a network
-        which comes later finds it compiled. None where no such network was found, or none is needed
-        to see that.
+        Constants that differ between the two become inputs of the program, so that later networks
+        find it compiled. Returns None if no probe was found or none is needed.
         """
         config = prepared.config
-        # a stream of its own: the same program has the same sibling in every session
+        # seeded by the program, so that every session finds the same probe
         seed = int.from_bytes(hashlib.sha256(repr(hint(config)).encode()).digest()[:8], "little")
         drawn = self.space.sample(np.random.default_rng(seed))
         numbers = [
@@ -165,12 +157,12 @@ class Preparation:
         try:
             model = self._build_again(other, prepared)
             traced = trace(model, prepared.feed)
-        except Exception:  # it is only a help; the network itself was built
+        except Exception:  # optional: the network itself was built
             return None
         return traced if prepared.traced is not None and traced.key == prepared.traced.key else None
 
     def rebuild(self, prepared: PreparedNetwork, reason: str) -> PreparedNetwork | FailedBuild:
-        """The same network as a Keras model, to run alone because of ``reason``."""
+        """Builds the network again as a Keras model, to train with ``fit`` for ``reason``."""
         try:
             model = self._build_again(prepared.leader.config, prepared)
         except Exception:
@@ -178,7 +170,7 @@ class Preparation:
         return PreparedNetwork(prepared.jobs, prepared.config, prepared.feed, None, model, reason)
 
     def _build_again(self, config: Configuration, prepared: PreparedNetwork) -> keras.Model:
-        """A model of a configuration that trains on the batches of a network prepared before."""
+        """Builds the model of a configuration for the batches of a prepared network."""
         hp = HyperParameters(self.space, config)
         return build_model(
             self._build, hp, prepared.leader.seed, lambda: prepared.feed.batch_spec("train")
@@ -199,15 +191,13 @@ class Preparation:
             model = build_model(self._build, hp, job.seed, lambda: feed().batch_spec("train"))
             self._learn(hp, job.trial)
             return self._trace(job, used(), model, feed()), "epochs" in hp.used
-        except (
-            InvalidInput
-        ) as error:  # what is wrong with one configuration need not be wrong with others
+        except InvalidInput as error:  # other configurations may be valid
             return FailedBuild((job,), str(error)), False
         except Exception:
             return FailedBuild((job,), traceback.format_exc()), False
 
     def _learn(self, hp: HyperParameters, run: int) -> None:
-        """Takes up what a build has added to the space."""
+        """Adds what a build has defined to the space."""
         changed = tuple(h for h in hp.known if h not in self.space.hyperparameters)
         if not changed:
             return
@@ -224,7 +214,7 @@ class Preparation:
     def _trace(
         self, job: Job, used: Configuration, model: keras.Model, feed: Feed | StreamFeed
     ) -> PreparedNetwork | FailedBuild:
-        reason = f"Keras runs on {keras.backend.backend()}, cohorts need its JAX backend"
+        reason = f"the Keras backend is {keras.backend.backend()}; cohorts need the JAX backend"
         if self._fused:
             reason = alone_because(model) or ""
         if reason:
@@ -232,15 +222,13 @@ class Preparation:
         try:
             traced = self._traced(model, used, feed)
         except CannotTrace as error:
-            # another model: tracing has run code of this one, which may remember it
+            # another model: tracing has run code of this one, which may have changed its state
             return self.rebuild(PreparedNetwork((job,), used, feed), str(error))
-        check_objective(self._training.objective.metric, traced.log_shapes)
+        check_objective(self._options.objective.metric, traced.log_shapes)
         return PreparedNetwork((job,), used, traced.feed, traced)
 
     def _traced(self, model: keras.Model, used: Configuration, feed: Feed | StreamFeed) -> Traced:
-        """The model traced; with the steps of one before it that had another seed, where they are
-        the same.
-        """
+        """Traces the model; reuses the steps of an equal model with another seed, if cached."""
         described = None if isinstance(feed, StreamFeed) else description(model)
         if described is None:
             return trace(model, feed)
@@ -249,28 +237,28 @@ class Preparation:
             described,
             feed.identity,
         )
-        traced = trace(model, feed, self._known.pop(key, None))
-        code = self._codes.setdefault(traced.key, replace(traced, state=()))
-        self._known[key] = replace(traced.with_code_of(code), state=())
-        if len(self._known) > _MOST_KNOWN:
-            del self._known[next(iter(self._known))]
+        traced = trace(model, feed, self._cache.pop(key, None))
+        code = self._first_of_program.setdefault(traced.key, replace(traced, state=()))
+        self._cache[key] = replace(traced.with_code_of(code), state=())
+        if len(self._cache) > _MAX_CACHED:
+            del self._cache[next(iter(self._cache))]
         return traced
 
 
 def check_objective(metric: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Makes sure that an epoch measures the objective, as one number.
+    """Checks that the objective is among the metrics of an epoch, as a scalar.
 
     Args:
         metric: the objective's.
-        shapes: what an epoch measures, and the shape of each.
+        shapes: the shape of each metric.
 
     Raises:
-        InvalidInput: it does not.
+        InvalidInput: it is not.
     """
     if metric not in shapes:
         close = closest(metric, shapes, 0.7)
         fix = "" if not metric.startswith("val_") and f"val_{metric}" in shapes else _ADD
-        if close is not None:  # another case alone is no other metric
+        if close is not None:  # a name that differs only in case is the same metric
             fix = f"Did you mean {close!r}?" + (
                 f" If not: {_ADD}" if close.casefold() != metric.casefold() else ""
             )
@@ -282,39 +270,29 @@ def check_objective(metric: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
     if shapes[metric] != ():
         size = "x".join(map(str, shapes[metric]))
         raise InvalidInput(
-            f"objective is {metric!r}, which is {size} numbers, such as one for each class",
-            expected="a metric that gives one number",
-            fix="Let it give an average, as keras.metrics.F1Score(average='macro') does.",
+            f"objective is {metric!r}, which has {size} values, such as one for each class",
+            expected="a metric with a single value",
+            fix="Use an average, as keras.metrics.F1Score(average='macro') does.",
         )
 
 
 _ADD = "Add it to metrics=[...] in model.compile."
 
 
-def _is_same(one: PreparedNetwork | FailedBuild, other: PreparedNetwork | FailedBuild) -> bool:
-    if (
-        isinstance(one, FailedBuild)
-        or isinstance(other, FailedBuild)
-        or not one.traced
-        or not other.traced
-    ):
+def _are_equal(a: PreparedNetwork | FailedBuild, b: PreparedNetwork | FailedBuild) -> bool:
+    """Whether two networks have the same program, constants and initial state."""
+    if isinstance(a, FailedBuild) or isinstance(b, FailedBuild) or not a.traced or not b.traced:
         return False
-    if one.traced.key != other.traced.key:
+    if a.traced.key != b.traced.key:
         return False
-    pairs = [
-        (one.traced.constants(part), other.traced.constants(part)) for part in one.traced.parts
-    ]
-    # bit by bit: 0.0 equals -0.0 and is another number
-    return all(
-        a.tobytes() == b.tobytes()
-        for a, b in [*pairs, *zip(one.traced.state, other.traced.state, strict=True)]
-    )
+    pairs = [(a.traced.constants(part), b.traced.constants(part)) for part in a.traced.parts]
+    pairs += zip(a.traced.state, b.traced.state, strict=True)
+    # bitwise: 0.0 == -0.0, but the results may differ
+    return all(x.tobytes() == y.tobytes() for x, y in pairs)
 
 
 def group_by_training(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Jobs whose configurations differ at most in ``epochs``, together; groups in the order of
-    their first job.
-    """
+    """Groups jobs that differ at most in ``epochs``, in the order of their first jobs."""
     groups: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
         rest = tuple(
@@ -325,9 +303,7 @@ def group_by_training(jobs: Sequence[Job]) -> list[list[Job]]:
 
 
 ProgramHint = Callable[[Configuration], object]
-"""A guess which configurations are one program, before any is built: equal answers, probably the
-same.
-"""
+"""Guesses which configurations share a program, before they are built: those of equal value."""
 
 
 def group_by_hint(groups: Sequence[list[Job]], hint: ProgramHint) -> list[list[list[Job]]]:
@@ -339,11 +315,12 @@ def group_by_hint(groups: Sequence[list[Job]], hint: ProgramHint) -> list[list[l
 
 
 def structural_hint(structural: Mapping[str, bool], space: Space) -> ProgramHint:
-    """Guesses by the hyperparameters that change the program; those not tried count unless they are
-    floats.
+    """Returns a hint by the hyperparameters that change the program.
 
-    Of a float that changes it, such as a dropout rate, it is zero that does: the layer is then left
-    out.
+    Args:
+        structural: whether each hyperparameter is known to change it; the default is True, except
+            for floats. A float that changes it, such as a dropout rate, is assumed to do so at 0.
+        space: the search space.
     """
 
     def hint(config: Configuration) -> object:

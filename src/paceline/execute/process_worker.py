@@ -1,12 +1,11 @@
-"""Function objectives in processes of their own: what happens to one of them happens to no other.
+"""Calls function objectives in separate processes, isolated from each other.
 
-Each worker is spawned (a fork would copy locks and GPU contexts in whatever state they are) and
-leads a process group, so that what the function started ends with it, on Linux also what left that
-group or lost its parent. Should the study's process die, even by ``kill -9``, its workers do.
+Each worker is spawned (a fork would copy locks and GPU contexts in an arbitrary state) and leads a
+process group, so that child processes of the function end with it; on Linux also those that left
+the group or lost their parent. If the study's process dies, even by ``kill -9``, so do its workers.
 
-Memory is watched as it is resident, function and its children together. A limit on addresses
-(``RLIMIT_AS``) would be exact, but JAX, CUDA and PyTorch reserve many times what they use, and
-would be refused at once.
+The limit on memory applies to resident memory of the worker and its children. ``RLIMIT_AS`` would
+be exact, but JAX, CUDA and PyTorch reserve many times the addresses that they use.
 """
 
 import ctypes
@@ -26,7 +25,7 @@ from paceline.execute.function_call import Function, send, serve
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 Load = Callable[[], Function]
-"""Imports a function: itself the name of one, with the names that it takes."""
+"""Imports a function; picklable, as a function at the top level of a module with its arguments."""
 
 
 class ProcessWorker:
@@ -38,7 +37,7 @@ class ProcessWorker:
         """Starts the process.
 
         Args:
-            load: how the process finds the function; see `importable`.
+            load: imports the function in the process; see `importable`.
             metric: the objective's name.
         """
         self.link, other = connection.Pipe()
@@ -46,58 +45,65 @@ class ProcessWorker:
         self._process = context.Process(
             target=_work, args=(other, load, metric), name="paceline-worker"
         )
-        with interrupts.blocked_in_children():  # Ctrl+C is the study's to handle
+        with interrupts.blocked_in_children():  # only the study handles Ctrl+C
             self._process.start()
         other.close()
 
     @property
     def memory(self) -> int:
-        """Bytes resident in the worker and all its children."""
+        """Resident bytes of the worker and all its children."""
         import psutil
 
         try:
             worker = psutil.Process(self._process.pid)
-            family = [worker, *worker.children(recursive=True)]
+            tree = [worker, *worker.children(recursive=True)]
         except psutil.Error:
             return 0
-        return sum(map(_resident, family))
+        return sum(map(_resident, tree))
 
     def death(self, seconds: float = 0.0) -> str | None:
-        """Why the process has ended, as a sentence; None while it lives; waits for its end at most
-        so long.
+        """Returns why the process ended, as a sentence, or None while it is alive.
+
+        Args:
+            seconds: how long to wait for its end.
         """
         self._process.join(seconds)
         code = self._process.exitcode
         if code is None:
             return None
         if code >= 0:
-            return f"the worker process ended by itself, with exit code {code}"
+            return f"the worker process ended with exit code {code}"
         hint = ", as the system does when memory runs out" if -code == signal.SIGKILL else ""
         return f"the worker process was killed by signal {-code} ({_signal_name(-code)}){hint}"
 
     def close(self) -> None:
-        """Ends the process and all that it started."""
+        """Kills the process and its children."""
         self.link.close()
         if self._process.pid is not None:
-            _kill_family(self._process.pid)
+            _kill_tree(self._process.pid)
         self._process.kill()
         self._process.join()
         self._process.close()
 
 
 def importable(function: Function) -> Load:
-    """How another process finds a function: by the module that it is in and its name there.
+    """Returns a loader that imports the function by its module and qualified name.
 
     Raises:
-        InvalidInput: it has no such name: a lambda, a function inside a function, a method, or one
-            that was typed in.
+        InvalidInput: the function has no such name: a lambda, a nested function, a method, or one
+            defined in an interactive session.
     """
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    fix = "Put it at the top level of a file and pass tune('that_file.py:function', ...), or leave workers out."
+    fix = (
+        "Define it at the top level of a file and pass tune('that_file.py:function', ...), or "
+        "leave workers out."
+    )
     expected = "a function that a new process can import"
     if module == "__main__" and not hasattr(sys.modules["__main__"], "__file__"):
         raise InvalidInput(
-            f"{name} was typed in, and workers were asked for", expected=expected, fix=fix
+            f"workers were requested for {name}, which is defined in an interactive session",
+            expected=expected,
+            fix=fix,
         )
     load = partial(find, str(module), str(name))
     try:
@@ -108,63 +114,63 @@ def importable(function: Function) -> Load:
         what = (
             "a lambda"
             if "<lambda>" in str(name)
-            else f"{name or function!r}, which no module holds by that name,"
+            else f"{name or function!r}, which is not found in its module under that name,"
         )
         raise InvalidInput(
-            f"function is {what} and workers were asked for", expected=expected, fix=fix
+            f"function is {what} and workers were requested", expected=expected, fix=fix
         )
     return load
 
 
 def find(module: str, name: str) -> Function:
-    """The function of this (qualified) name in a module."""
+    """Imports a function by its module and qualified name."""
     found: Function = reduce(getattr, name.split("."), import_module(module))  # type: ignore[assignment]
     return found
 
 
 def check_may_spawn() -> None:
-    """Makes sure that this is not itself a process that is being spawned.
+    """Checks that this process is not itself being spawned as a worker.
 
     Raises:
-        InvalidInput: it is: the script that asked for workers asks for them again when they import
-            it.
+        InvalidInput: it is: a worker imports the script that started it, and so calls tune again.
     """
-    # what multiprocessing itself looks at before it refuses, later and in other words
+    # the check that multiprocessing makes, too, but later and with a less helpful message
     if getattr(current_process(), "_inheriting", False):
         raise InvalidInput(
-            "workers were asked for by a script's top level, which each worker runs again",
+            "workers were requested at the top level of a script, which each worker runs again",
             expected="the call of tune under: if __name__ == '__main__':",
         )
 
 
 def _work(link: connection.Connection, load: Load, metric: str) -> None:
-    """What a spawned process does."""
-    _lead_a_family()
+    """The main function of a spawned process."""
+    _become_group_leader()
     interrupts.unblock()
-    threading.Thread(target=_follow_the_parent, name="paceline-parent", daemon=True).start()
+    threading.Thread(target=_exit_with_parent, name="paceline-parent", daemon=True).start()
     try:
         function = load()
     except BaseException as error:
-        send(link, "unusable", error=f"{type(error).__name__}: {error}")
+        send(link, "import_failed", error=f"{type(error).__name__}: {error}")
         return
     with suppress(OSError):  # the study has ended
         send(link, "ready")
         serve(function, metric, link)
 
 
-def _follow_the_parent() -> None:
-    """Ends this process, and all that it started, as soon as the study's process is gone."""
+def _exit_with_parent() -> None:
+    """Kills this process and its children once the study's process has ended."""
     parent = parent_process()
     if parent is None:
         return
     parent.join()
-    _kill_family(os.getpid())
+    _kill_tree(os.getpid())
     os._exit(1)
 
 
-def _lead_a_family() -> None:
-    """All that this process starts can be found from it: it leads a group, and on Linux orphans are
-    its children.
+def _become_group_leader() -> None:
+    """Makes all descendants of this process reachable from it.
+
+    It leads a process group, and on Linux it adopts orphaned descendants.
     """
     if sys.platform != "win32":
         os.setsid()
@@ -173,22 +179,19 @@ def _lead_a_family() -> None:
             ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
 
 
-def _kill_family(pid: int) -> None:
-    """Kills what a process started, in sessions of their own too, and what is in its group, itself
-    included.
-    """
+def _kill_tree(pid: int) -> None:
+    """Kills a process, its descendants (also those in other sessions) and its process group."""
     import psutil
 
     try:
-        family = psutil.Process(pid).children(recursive=True)
+        children = psutil.Process(pid).children(recursive=True)
     except psutil.Error:
-        family = []
-    for child in family:
+        children = []
+    for child in children:
         with suppress(psutil.Error):
             child.kill()
-    with suppress(
-        ProcessLookupError, PermissionError
-    ):  # it leads no group yet, or nothing is left of it
+    # it does not lead a group yet, or all of it has ended
+    with suppress(ProcessLookupError, PermissionError):
         if sys.platform != "win32":
             os.killpg(pid, signal.SIGKILL)
 

@@ -1,8 +1,8 @@
-"""Each trial trained several times, on seeds and splits of its own: what is told of it is the mean.
+"""Trains each trial several times, with different seeds and splits, and reports the means.
 
-Trainings are jobs of another executor: the training ``k`` of trial ``n``, of ``K``, is its job ``n
-K + k``. A trial is told of an epoch once all its trainings have come that far, and rests or ends
-when all of them do.
+The trainings are jobs of another executor: training ``k`` of ``K`` of trial ``n`` is its job
+``n K + k``. An epoch of a trial is reported once all its trainings have reached it; a trial pauses
+or ends when all of them have.
 """
 
 import math
@@ -32,11 +32,11 @@ from paceline.execute.base import (
 
 
 class RepeatedExecutor:
-    """Trains each job once for every seed; the training ``k`` on the split ``k``."""
+    """Trains each job once per seed; training ``k`` on split ``k``."""
 
-    def __init__(self, executor: Executor, seeds: Sequence[int], training: TrainingOptions) -> None:
-        """``executor`` trains, and is closed with this one."""
-        self._inner, self._seeds, self._metric = executor, seeds, training.objective.metric
+    def __init__(self, executor: Executor, seeds: Sequence[int], options: TrainingOptions) -> None:
+        """``executor`` does the training; it is closed with this one."""
+        self._inner, self._seeds, self._metric = executor, seeds, options.objective.metric
         self._trials: dict[int, _Trainings] = {}
 
     @property
@@ -47,27 +47,27 @@ class RepeatedExecutor:
         self,
         jobs: Sequence[Job],
         snapshots: Mapping[int, TrialSnapshot],
-        scores: Mapping[int, Sequence[float]],  # noqa: ARG002 - those of the single trainings are in the snapshots
+        scores: Mapping[int, Sequence[float]],  # noqa: ARG002 - snapshots hold the scores of each training
     ) -> None:
-        """Takes jobs; those with a snapshot go on from it."""
+        """Adds jobs; those with a snapshot continue from it."""
         inner: list[Job] = []
-        places: dict[int, TrialSnapshot] = {}
-        own: dict[int, Sequence[float]] = {}
+        split_snapshots: dict[int, TrialSnapshot] = {}
+        split_scores: dict[int, Sequence[float]] = {}
         for job in jobs:
             trainings = self._trials.setdefault(job.trial, _Trainings(self._count, self._metric))
             trainings.open = set(range(self._count))
             if job.trial in snapshots:
-                for k, (snapshot, before) in enumerate(trainings.take_up(snapshots[job.trial])):
-                    places[job.trial * self._count + k] = snapshot
-                    own[job.trial * self._count + k] = before
+                for k, (snapshot, before) in enumerate(trainings.split(snapshots[job.trial])):
+                    split_snapshots[job.trial * self._count + k] = snapshot
+                    split_scores[job.trial * self._count + k] = before
             inner += [
                 replace(job, trial=job.trial * self._count + k, seed=seed, split=k)
                 for k, seed in enumerate(self._seeds)
             ]
-        self._inner.submit(inner, places, own)
+        self._inner.submit(inner, split_snapshots, split_scores)
 
     def forget(self, trials: Sequence[int]) -> None:
-        """Lets go of paused trials."""
+        """Frees paused trials."""
         for trial in trials:
             self._trials.pop(trial, None)
         self._inner.forget(
@@ -75,60 +75,63 @@ class RepeatedExecutor:
         )
 
     def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
-        """What happened to whole trials since the last call."""
+        """Returns what happened to whole trials since the last call."""
         return [
-            told for one in self._inner.progress(seconds) if (told := self._merge(one)) is not None
+            merged
+            for update in self._inner.progress(seconds)
+            if (merged := self._merge(update)) is not None
         ]
 
     @property
     def num_waiting(self) -> int:
-        """Trials of which some training has not begun."""
+        """Trials with a training that has not started."""
         return math.ceil(self._inner.num_waiting / self._count)
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything submitted has ended or been paused, and been told."""
+        """Whether all submitted jobs have ended or paused, and their events were returned."""
         return self._inner.is_idle
 
     def stop(self) -> list[ExecutorUpdate]:
-        """Stops at the next moment possible."""
-        return [told for one in self._inner.stop() if (told := self._merge(one)) is not None]
+        """Stops as soon as possible; see `Executor.stop`."""
+        updates = map(self._merge, self._inner.stop())
+        return [update for update in updates if update is not None]
 
     def close(self) -> None:
-        """Lets go of threads and memory."""
+        """Frees threads and memory."""
         self._inner.close()
 
-    def _merge(self, progress: ExecutorUpdate) -> ExecutorUpdate | None:
+    def _merge(self, update: ExecutorUpdate) -> ExecutorUpdate | None:
         events: list[Event] = []
         results: dict[int, Leaves] = {}
-        everyone: dict[int, Sequence[Leaves]] = {}
+        trained: dict[int, Sequence[Leaves]] = {}
         touched: dict[int, None] = {}
-        for number, leaves in progress.results.items():
+        for number, leaves in update.results.items():
             self._of(number).results[number % self._count] = leaves
-        for number, snapshot in progress.snapshots.items():
+        for number, snapshot in update.snapshots.items():
             self._of(number).snapshots[number % self._count] = snapshot
             touched[number // self._count] = None
-        for event in progress.events:
+        for event in update.events:
             if not isinstance(event, TrialStarted | EpochMeasured | TrialPaused | TrialEnded):
                 events.append(self._renumbered(event))
                 continue
             trial, k = divmod(event.number, self._count)
-            merged = list(self._of(event.number).happened(trial, k, event, self._count))
+            merged = list(self._of(event.number).process(trial, k, event, self._count))
             events += merged
-            if any(isinstance(one, TrialEnded) for one in merged):
+            if any(isinstance(event, TrialEnded) for event in merged):
                 ended = self._trials.pop(trial)
                 touched.pop(trial, None)
                 if ended.is_complete:
                     results[trial] = ended.results[0]
-                    everyone[trial] = [ended.results[k] for k in range(self._count)]
+                    trained[trial] = [ended.results[k] for k in range(self._count)]
         snapshots = {
             trial: whole
             for trial in touched
             if (whole := self._trials[trial].snapshot()) is not None
         }
-        if not events and not snapshots and progress.error is None:
+        if not events and not snapshots and update.error is None:
             return None
-        return ExecutorUpdate(tuple(events), results, snapshots, progress.error, everyone)
+        return ExecutorUpdate(tuple(events), results, snapshots, update.error, trained)
 
     def _of(self, number: int) -> "_Trainings":
         return self._trials[number // self._count]
@@ -146,11 +149,14 @@ class _Trainings:
     Attributes:
         count: how many there are.
         metric: the objective's.
-        open: those that neither rest nor have ended.
+        open: those that have neither paused nor ended.
         measured: the epochs of each.
-        ended: how each ended.
+        ended: the end of each.
         results: the kept variables of each.
-        snapshots: where each stands.
+        snapshots: the last snapshot of each.
+        reported: epochs of the trial reported so far.
+        before: scores of each up to the snapshot from which it continued.
+        is_started: whether the trial's start was reported.
     """
 
     count: int
@@ -160,20 +166,20 @@ class _Trainings:
     ended: dict[int, TrialEnded] = field(default_factory=dict)
     results: dict[int, Leaves] = field(default_factory=dict)
     snapshots: dict[int, TrialSnapshot] = field(default_factory=dict)
-    told: int = 0
+    reported: int = 0
     before: list[list[float]] = field(default_factory=list)
     is_started: bool = False
 
     @property
     def is_complete(self) -> bool:
-        """Whether all trainings ended well."""
+        """Whether all trainings completed."""
         return len(self.results) == self.count and all(
             e.state is TrialState.COMPLETED for e in self.ended.values()
         )
 
-    def take_up(self, whole: TrialSnapshot) -> list[tuple[TrialSnapshot, list[float]]]:
-        """A snapshot of all, and the scores that it holds, apart again."""
-        self.told, self.is_started = whole.epoch, True
+    def split(self, whole: TrialSnapshot) -> list[tuple[TrialSnapshot, list[float]]]:
+        """Splits a snapshot of the trial into those of its trainings, each with its scores."""
+        self.reported, self.is_started = whole.epoch, True
         *leaves, scores = whole.leaves
         size = len(leaves) // self.count
         self.before = [[float(score) for score in row] for row in scores]
@@ -188,9 +194,9 @@ class _Trainings:
         return found
 
     def snapshot(self) -> TrialSnapshot | None:
-        """All trainings as one; None unless all stand at the epoch that was told of last."""
+        """Joins the snapshots; returns None unless all are at the last reported epoch."""
         if len(self.snapshots) < self.count or any(
-            s.epoch != self.told for s in self.snapshots.values()
+            s.epoch != self.reported for s in self.snapshots.values()
         ):
             return None
         parts = [self.snapshots[k] for k in range(self.count)]
@@ -198,13 +204,13 @@ class _Trainings:
         best = None
         if all(part.best is not None for part in parts):
             best = [leaf for part in parts for leaf in part.best or ()]
-        scores = np.array([self._scores(k)[: self.told] for k in range(self.count)], np.float64)
+        scores = np.array([self._scores(k)[: self.reported] for k in range(self.count)], np.float64)
         return TrialSnapshot(
-            self.told, sum(part.seconds for part in parts), [*leaves, scores], best
+            self.reported, sum(part.seconds for part in parts), [*leaves, scores], best
         )
 
-    def happened(self, trial: int, k: int, event: Event, count: int) -> Iterable[Event]:
-        """What follows for the trial when this happens to one of its trainings."""
+    def process(self, trial: int, k: int, event: Event, count: int) -> Iterable[Event]:
+        """Yields the events of the trial that follow from an event of one of its trainings."""
         if isinstance(event, TrialStarted):
             if not self.is_started:
                 self.is_started = True
@@ -229,37 +235,37 @@ class _Trainings:
         return [*before, *(m.metrics.get(self.metric, math.nan) for m in self.measured.get(k, ()))]
 
     def _epochs(self, trial: int) -> Iterable[Event]:
-        """Epochs that every training has behind it; one that ended early stays at its last."""
+        """Yields epochs that all trainings have reached; one that ended early keeps its last."""
         start = len(self.before[0]) if self.before else 0
         while True:
-            place = self.told - start
+            index = self.reported - start
             of_each = [self.measured.get(k, []) for k in range(self.count)]
-            reached = [len(own) > place for own in of_each]
+            reached = [len(own) > index for own in of_each]
             if not any(reached) or any(
                 not r and k not in self.ended for k, r in enumerate(reached)
             ):
                 return
-            rows = [own[min(place, len(own) - 1)] for own in of_each if own]
-            self.told += 1
-            yield _mean(trial, self.told, rows)
+            rows = [own[min(index, len(own) - 1)] for own in of_each if own]
+            self.reported += 1
+            yield _mean(trial, self.reported, rows)
 
     def _end(self, trial: int) -> TrialEnded:
         ended = [self.ended[k] for k in sorted(self.ended)]
         failed = next(
-            (one for one in ended if one.state is not TrialState.COMPLETED or one.score is None),
+            (end for end in ended if end.state is not TrialState.COMPLETED or end.score is None),
             None,
         )
         if failed is not None:
             return replace(failed, number=trial)
-        scores = tuple(one.score for one in ended if one.score is not None)
-        epoch = round(statistics.fmean(one.best_epoch or 0 for one in ended))
+        scores = tuple(end.score for end in ended if end.score is not None)
+        epoch = round(statistics.fmean(end.best_epoch or 0 for end in ended))
         return TrialEnded(
             trial, TrialState.COMPLETED, statistics.fmean(scores), epoch, ended[0].reason, scores
         )
 
 
 def _mean(trial: int, epoch: int, rows: Sequence[EpochMeasured]) -> EpochMeasured:
-    """One epoch of several trainings: means and standard deviations of what they measured."""
+    """Averages an epoch of several trainings; with standard deviations of the metrics."""
     names = [name for name in rows[0].metrics if all(name in row.metrics for row in rows)]
     values = {name: [row.metrics[name] for row in rows] for name in names}
     mean = {name: statistics.fmean(own) for name, own in values.items()}

@@ -1,10 +1,9 @@
-"""Training that was done before, replayed under a virtual clock: schedules are tried exactly, and
-in no time.
+"""Replays recorded learning curves with a virtual clock, to test schedules without training.
 
 | symbol | meaning |
 | --- | --- |
-| curve | what a configuration's full training measures: for each epoch its metrics, and the seconds up to its end |
-| clock | virtual seconds since the beginning; only `progress` moves it |
+| curve | metrics of each epoch of a configuration's full training, and seconds up to its end |
+| clock | virtual seconds since the beginning; only `progress` advances it |
 """
 
 import heapq
@@ -21,47 +20,44 @@ from paceline.execute.base import ExecutorUpdate, Job, Leaves, TrainingOptions, 
 from paceline.execute.training_run import TrainingRun
 
 Curve = Sequence[tuple[Mapping[str, float], float]]
-"""(metrics, seconds of training up to its end) of each epoch, in order."""
+"""(metrics, seconds of training up to its end) for each epoch, in order."""
 
 PROGRAM = "table"
-"""What every simulated trial is said to be trained by."""
+"""The program of all simulated trials."""
 
 
 class SimulatedExecutor:
-    """Lanes that train independently of each other, at the speed of their trial.
+    """Lanes that train independently of each other, each at the speed of its trial.
 
-    The clock moves from one end of an epoch to the next, the earliest among the lanes; lanes that
-    end an epoch at the same moment tell of it together, in the order of their trials' numbers. A
-    lane that is freed takes the next waiting job at once. A trial's variables are one number, the
-    epochs that it has behind it.
+    The clock advances to the earliest end of an epoch among the lanes; epochs that end at the same
+    time are returned together, in the order of their trials' numbers. A free lane takes the next
+    waiting job immediately. A trial's variables are one number, its epochs so far.
     """
 
     def __init__(
         self,
         curves: Callable[[Configuration], Curve],
-        training: TrainingOptions,
+        options: TrainingOptions,
         num_lanes: int = 1,
     ) -> None:
         """An executor at virtual second 0.
 
         Args:
-            curves: what the full training of a configuration measures, at least as many epochs as a
-                job trains.
-            training: how trials end: objective, patience and which weights are kept.
-            num_lanes: how many trials train at once.
+            curves: returns the curve of a configuration, with at least as many epochs as its job.
+            options: objective, patience and which weights are kept.
+            num_lanes: number of trials that train at once.
 
         Raises:
             InvalidInput: fewer than one lane.
         """
-        self._curves, self._training = curves, training
+        self._curves, self._options = curves, options
         self._num_lanes = whole_number("num_lanes", num_lanes)
         self._clock = 0.0
         self._waiting: deque[_Trial] = deque()
-        self._lanes: list[
-            tuple[float, int, _Trial]
-        ] = []  # (end of its epoch, number, trial), earliest first
+        # a heap of (end of the current epoch, number, trial)
+        self._lanes: list[tuple[float, int, _Trial]] = []
         self._paused: dict[int, _Trial] = {}
-        self._untold: list[Event] = []
+        self._pending: list[Event] = []
 
     @property
     def clock(self) -> float:
@@ -76,7 +72,7 @@ class SimulatedExecutor:
     @property
     def is_idle(self) -> bool:
         """Whether every job has ended or been paused."""
-        return not (self._lanes or self._waiting or self._untold)
+        return not (self._lanes or self._waiting or self._pending)
 
     def submit(
         self,
@@ -84,7 +80,7 @@ class SimulatedExecutor:
         snapshots: Mapping[int, TrialSnapshot],
         scores: Mapping[int, Sequence[float]],
     ) -> None:
-        """Takes jobs, which begin at once where lanes are free.
+        """Adds jobs, which start immediately if lanes are free.
 
         Raises:
             InvalidInput: a curve is shorter than its job.
@@ -92,82 +88,81 @@ class SimulatedExecutor:
         for job in jobs:
             trial = self._paused.pop(job.trial, None)
             if trial is None:
-                trial = self._begin(job, snapshots.get(job.trial), scores.get(job.trial, ()))
+                trial = self._start(job, snapshots.get(job.trial), scores.get(job.trial, ()))
             else:
-                trial.run.goes_on([job])
+                trial.run.resume([job])
             self._waiting.append(trial)
         self._fill()
 
     def forget(self, trials: Sequence[int]) -> None:
-        """Lets go of paused trials."""
+        """Discards paused trials."""
         for number in trials:
             self._paused.pop(number, None)
 
     def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:  # noqa: ARG002
-        """Moves the clock to where the next epoch ends, and tells of it; never waits, whatever
-        ``seconds`` is.
-        """
-        told = [ExecutorUpdate(tuple(self._untold))] if self._untold else []
-        self._untold = []
+        """Advances the clock to the next end of an epoch and returns its events; never waits."""
+        updates = [ExecutorUpdate(tuple(self._pending))] if self._pending else []
+        self._pending = []
         if self._lanes:
             self._clock = self._lanes[0][0]
         ended = []
         while self._lanes and self._lanes[0][0] <= self._clock:
             ended.append(heapq.heappop(self._lanes)[2])
-        told += [self._end_epoch(trial) for trial in ended]
+        updates += [self._end_epoch(trial) for trial in ended]
         self._fill()
-        return told
+        return updates
 
     def stop(self) -> list[ExecutorUpdate]:
-        """Stops in the middle of the epochs at hand, which are lost; a snapshot of each running
-        trial as it was.
+        """Stops in the middle of the current epochs, which are lost.
+
+        Returns snapshots of the running trials after their last complete epoch.
         """
         snapshots = {number: trial.snapshot for _, number, trial in self._lanes if trial.run.scores}
-        told = (
-            [ExecutorUpdate(tuple(self._untold), snapshots=snapshots)]
-            if self._untold or snapshots
+        updates = (
+            [ExecutorUpdate(tuple(self._pending), snapshots=snapshots)]
+            if self._pending or snapshots
             else []
         )
         self.close()
-        return told
+        return updates
 
     def close(self) -> None:
-        """Forgets everything."""
-        self._lanes, self._untold = [], []
+        """Discards all trials."""
+        self._lanes, self._pending = [], []
         self._waiting.clear()
         self._paused.clear()
 
-    def _begin(self, job: Job, snapshot: TrialSnapshot | None, scores: Sequence[float]) -> "_Trial":
+    def _start(self, job: Job, snapshot: TrialSnapshot | None, scores: Sequence[float]) -> "_Trial":
         curve = self._curves(job.config)
         if len(curve) < job.epochs:
             raise InvalidInput(
                 f"the curve of trial {job.trial} has {len(curve)} epochs", expected=f"{job.epochs}"
             )
-        run = TrainingRun([job], job.config, PROGRAM, self._training)
+        run = TrainingRun([job], job.config, PROGRAM, self._options)
         if snapshot is not None:
-            run.resumed(scores, snapshot.best)
+            run.restore(scores, snapshot.best)
         return _Trial(run, curve)
 
     def _fill(self) -> None:
         while self._waiting and len(self._lanes) < self._num_lanes:
             trial = self._waiting.popleft()
             if not trial.run.scores:
-                self._untold += trial.run.started()
+                self._pending += trial.run.start_events()
             self._train(trial)
 
     def _train(self, trial: "_Trial") -> None:
-        """Begins the trial's next epoch."""
+        """Starts the trial's next epoch."""
         done = trial.epoch
-        spent = trial.seconds_at(done + 1) - trial.seconds_at(done)
-        heapq.heappush(self._lanes, (self._clock + spent, trial.number, trial))
+        seconds = trial.seconds_at(done + 1) - trial.seconds_at(done)
+        heapq.heappush(self._lanes, (self._clock + seconds, trial.number, trial))
 
     def _end_epoch(self, trial: "_Trial") -> ExecutorUpdate:
         epoch = trial.epoch + 1
         metrics, seconds = trial.curve[epoch - 1]
-        events, results = trial.run.measured(epoch, metrics, seconds, lambda: _variables(epoch))
+        events, results = trial.run.record_epoch(epoch, metrics, seconds, lambda: _variables(epoch))
         if trial.run.is_over:
             return ExecutorUpdate(tuple(events), results)
-        if trial.run.rests:
+        if trial.run.is_paused:
             self._paused[trial.number] = trial
             return ExecutorUpdate(tuple(events), results, {trial.number: trial.snapshot})
         self._train(trial)
@@ -176,7 +171,7 @@ class SimulatedExecutor:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A trial between two epochs."""
+    """A trial and its curve."""
 
     run: TrainingRun
     curve: Curve

@@ -1,4 +1,4 @@
-"""What function objectives show of the space while they are called."""
+"""Learns the search space from function objectives while they are called."""
 
 from collections.abc import Collection, Sequence
 
@@ -8,80 +8,78 @@ from paceline.space import Hyperparameter, Learner, Observation, Space
 
 
 class SpaceTracker:
-    """What the functions have shown of the space, conditions in plain Python included.
+    """The space as seen in calls of the function, including conditions in plain Python.
 
-    Trials are taken in the order of their numbers, whichever reports first: what is known must not
-    depend on the clock.
+    Trials are processed in the order of their numbers, whichever reports first, so that the space
+    does not depend on the speed of the machine.
     """
 
     def __init__(self, space: Space, may_change: bool = False, given: Collection[str] = ()) -> None:
-        """Begins with what earlier sessions knew.
+        """Starts from the space of earlier sessions.
 
         Args:
-            space: as it is known.
-            may_change: whether functions may ask for something else than in earlier sessions, or
-                leave something out.
-            given: names that the user has given; whatever functions ask for, they stay.
+            space: the space as known so far.
+            may_change: whether functions may ask for other hyperparameters than in earlier
+                sessions, or for fewer.
+            given: names of hyperparameters defined by the user, which are never removed.
         """
         self._learner, self._may_change, self._given = Learner(space), may_change, given
-        self._unconfirmed = {
-            (h.name, h.definition_id) for h in space
-        }  # no function has asked for it in this session
-        self._asked: set[tuple[str, str]] = set()  # what functions have asked for in this session
-        self._silent: set[int] = set()
-        self._told: dict[int, tuple[list[Hyperparameter], Observation, bool]] = {}
+        # hyperparameters that functions have and have not asked for in this session
+        self._asked: set[tuple[str, str]] = set()
+        self._unconfirmed = {(h.name, h.definition_id) for h in space}
+        self._expected: set[int] = set()  # trials without a report so far
+        self._reports: dict[int, tuple[list[Hyperparameter], Observation, bool]] = {}
 
     @property
     def space(self) -> Space:
-        """What may vary."""
+        """The space as known so far."""
         return self._learner.space
 
     @property
     def declared(self) -> Sequence[Hyperparameter]:
-        """What functions have asked for, with the conditions that they declare."""
+        """The hyperparameters that functions have asked for, with their declared conditions."""
         return self._learner.declared
 
     def expect(self, trial: int) -> None:
-        """A trial will report; later ones wait for it."""
-        self._silent.add(trial)
+        """Announces a trial; reports of later ones are processed after its own."""
+        self._expected.add(trial)
 
     def take(
         self,
         trial: int,
-        met: Sequence[Hyperparameter],
+        new: Sequence[Hyperparameter],
         observation: Observation,
         is_whole: bool = False,
     ) -> list[Event]:
-        """What a trial met that was new, and all that it has asked for so far; the changes of the
-        space.
+        """Adds what a trial has asked for; returns the resulting changes of the space.
 
         Args:
             trial: its number.
-            met: what was new to it.
-            observation: all that it has asked for.
-            is_whole: whether its function has come to its end.
+            new: hyperparameters that were not in the space.
+            observation: everything that it has asked for so far.
+            is_whole: whether its function has ended.
 
         Raises:
-            InvalidInput: a name is asked for with several definitions which nothing tells apart.
-            StudyMismatch: a name is asked for with another definition than in earlier sessions.
+            InvalidInput: a name has several definitions that no condition distinguishes.
+            StudyMismatch: a name has another definition than in earlier sessions.
         """
-        self._silent.discard(trial)
-        earlier = self._told[trial][0] if trial in self._told else []
-        self._told[trial] = ([*earlier, *met], observation, is_whole)
+        self._expected.discard(trial)
+        earlier = self._reports[trial][0] if trial in self._reports else []
+        self._reports[trial] = ([*earlier, *new], observation, is_whole)
         events: list[Event] = []
-        while self._told and (first := min(self._told)) < min(self._silent, default=first + 1):
-            new, seen, ended = self._told.pop(first)
-            # what is asked for as never before belongs to a changed function, if the user says that
-            # it may have changed
-            is_first = any((h.name, h.definition_id) not in self._asked for h in new)
+        while self._reports and (first := min(self._reports)) < min(
+            self._expected, default=first + 1
+        ):
+            met, seen, ended = self._reports.pop(first)
+            # if the user allows changes, a definition that is new in this session is one
+            is_first = any((h.name, h.definition_id) not in self._asked for h in met)
             self._asked |= set(seen.asked.items())
-            instead = self._changed(new, seen, ended)
-            for known, h in instead:
+            replaced = self._changed(met, seen, ended)
+            for known, h in replaced:
                 self._learner.replace(known, h)
-            grown = self._learner.learn(
-                first, [h for h in new if h not in [one for _, one in instead]], seen
-            )
-            if instead or (grown and is_first and self._may_change):
+            replacements = [h for _, h in replaced]
+            grown = self._learner.learn(first, [h for h in met if h not in replacements], seen)
+            if replaced or (grown and is_first and self._may_change):
                 events.append(SpaceReplaced(self.space.to_json(), first))
             elif grown:
                 events.append(SpaceChanged(self.space.to_json(), first))
@@ -90,11 +88,12 @@ class SpaceTracker:
     def _changed(
         self, met: Sequence[Hyperparameter], observation: Observation, ended: bool
     ) -> list[tuple[Hyperparameter, Hyperparameter | None]]:
-        """What earlier sessions knew and a trial contradicts, with what it asks for in its place,
-        None for nothing.
+        """Hyperparameters of earlier sessions that a trial contradicts.
+
+        Each comes with the one that the trial asks for in its place; None if it asks for none.
 
         Raises:
-            StudyMismatch: it asks for something in its place, and the space may not change.
+            StudyMismatch: the trial asks for another one, and the space may not change.
         """
         self._unconfirmed -= set(observation.asked.items())
         found: list[tuple[Hyperparameter, Hyperparameter | None]] = []
@@ -108,10 +107,10 @@ class SpaceTracker:
             if h is not None and not self._may_change:
                 raise StudyMismatch(
                     f"the function asks for {h}",
-                    expected=f"{known}, as the study has it",
-                    fix="To go on in the space of now, pass change_space=True to tune or resume "
-                    "(on the terminal "
-                    "--change-space). Use another directory, or what the study was made with.",
+                    expected=f"{known}, as in the study",
+                    fix="To continue with the new space, pass change_space=True to tune or resume "
+                    "(on the terminal --change-space). Otherwise use another directory, or the "
+                    "function with which the study was made.",
                 )
             is_left_out = (
                 ended and observation.error is None and known.name not in observation.config

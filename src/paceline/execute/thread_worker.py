@@ -1,4 +1,4 @@
-"""Function objectives in the caller's own process, one trial at a time."""
+"""Calls function objectives in a thread of the study's own process."""
 
 import ctypes
 import threading
@@ -7,16 +7,16 @@ from multiprocessing import Pipe
 
 from paceline.execute.function_call import Function, TrialStopped, serve
 
-_MOMENT = 0.1  # seconds for a thread to end in which nothing runs
-# seconds for a function to end once it was interrupted; one that is deep in C code cannot be
-_PATIENCE = 5.0
+_SHORT_JOIN = 0.1  # seconds; enough for a thread in which no function runs
+# seconds to wait for an interrupted function; a call deep in C code cannot be interrupted
+_LONG_JOIN = 5.0
 
 
 class ThreadWorker:
     """A thread that calls the function.
 
-    A thread, so that the function can wait in ``hp.report`` for the schedule's word while the study
-    goes on.
+    A thread, so that the function can wait in ``hp.report`` for the schedule while the study
+    continues.
     """
 
     can_be_killed = False
@@ -26,7 +26,7 @@ class ThreadWorker:
         self.link, other = Pipe()
 
         def work() -> None:
-            # the caller may be gone, or have interrupted the thread between two calls
+            # the study may have ended, or have interrupted the thread between two calls
             with suppress(OSError, TrialStopped), other:
                 serve(function, metric, other)
 
@@ -35,19 +35,19 @@ class ThreadWorker:
 
     @property
     def memory(self) -> int:
-        """Bytes taken by what runs here alone: not to be told in a thread."""
+        """0: the memory of one thread cannot be measured."""
         return 0
 
     def death(self, seconds: float = 0.0) -> str | None:  # noqa: ARG002
-        """Why nothing can run here any more; a thread does not die."""
+        """None: a thread does not die."""
         return None
 
     def close(self) -> None:
         """Interrupts the function, if one is running, and ends the thread."""
-        self.link.close()  # a function that waits, or reports next, is left
-        self._thread.join(_MOMENT)
+        self.link.close()  # a function that waits, or reports next, is stopped
+        self._thread.join(_SHORT_JOIN)
         if self._thread.is_alive() and self._thread.ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread.ident), ctypes.py_object(TrialStopped)
             )
-            self._thread.join(_PATIENCE)
+            self._thread.join(_LONG_JOIN)

@@ -1,4 +1,4 @@
-"""One training run and the trials that are read off it."""
+"""A training run, shared by trials that differ only in their number of epochs."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,24 +11,24 @@ from paceline.execute.base import Job, Leaves, TrainingOptions
 
 @dataclass(eq=False)
 class TrainingRun:
-    """Trials that differ in nothing but how many epochs they train: the longest trains, the others
-    are read off it.
+    """Trials that differ only in their number of epochs.
 
-    A run whose leader is to be looked at on the way rests there, until it `goes_on`.
+    The longest, the leader, is trained; the results of the others are those of its first epochs.
+    A run whose leader has a pause stays there until `resume`.
 
     Attributes:
         jobs: the trials, shortest first.
         config: the configuration of the longest as ``build`` used it.
-        program: where it trains.
-        training: the study's settings.
+        program: key of the program that trains it.
+        options: the study's training options.
         scores: the objective after each epoch so far.
-        parameters: how many numbers the network learns.
+        parameters: number of trainable parameters.
     """
 
     jobs: Sequence[Job]
     config: Configuration
     program: str
-    training: TrainingOptions
+    options: TrainingOptions
     scores: list[float] = field(default_factory=list)
     parameters: int | None = None
 
@@ -49,20 +49,20 @@ class TrainingRun:
         return not self._open
 
     @property
-    def rests(self) -> bool:
-        """Whether its leader has come to where it is to be looked at."""
+    def is_paused(self) -> bool:
+        """Whether its leader has reached the epoch at which it pauses."""
         return not self.is_over and len(self.scores) >= self.leader.stops_at
 
-    def goes_on(self, jobs: Sequence[Job]) -> None:
-        """Takes the same trials with a later place to rest, or none."""
+    def resume(self, jobs: Sequence[Job]) -> None:
+        """Replaces the jobs by ones of the same trials with a later pause, or none."""
         self.jobs = jobs
         self._open = [job for job in jobs if job.trial in {known.trial for known in self._open}]
 
-    def started(self) -> list[Event]:
-        """The trials begin."""
-        lead = self.leader.trial
+    def start_events(self) -> list[Event]:
+        """The events of the start of all its trials."""
+        leader = self.leader.trial
         events: list[Event] = [
-            TrialStarted(lead, self.program, self.config, parameters=self.parameters)
+            TrialStarted(leader, self.program, self.config, parameters=self.parameters)
         ]
         for job in self.jobs[:-1]:
             config = (
@@ -70,90 +70,89 @@ class TrainingRun:
                 if "epochs" not in self.config
                 else {**self.config, "epochs": job.epochs}
             )
-            events.append(TrialStarted(job.trial, self.program, config, lead, self.parameters))
+            events.append(TrialStarted(job.trial, self.program, config, leader, self.parameters))
         return events
 
-    def resumed(self, scores: Sequence[float], best_leaves: Leaves | None) -> None:
-        """Brings the run to where a snapshot left it."""
+    def restore(self, scores: Sequence[float], best_leaves: Leaves | None) -> None:
+        """Restores the state at a snapshot.
+
+        Args:
+            scores: the objective after each epoch up to the snapshot.
+            best_leaves: variables at the best of them, if those are kept.
+        """
         for score in scores:
-            self._note(score)
+            self._add_score(score)
         self.best_leaves = best_leaves
         done = len(scores)
         self._open = [job for job in self._open if job.epochs > done]
 
-    def paused(self) -> list[Event]:
-        """The run rests: its leader is put aside."""
+    def pause_events(self) -> list[Event]:
+        """The event of the leader's pause."""
         return [
             TrialPaused(self.leader.trial, f"{self.leader.stops_at} of {self.leader.epochs} epochs")
         ]
 
-    def measured(
+    def record_epoch(
         self, epoch: int, metrics: Mapping[str, float], seconds: float, leaves: Callable[[], Leaves]
     ) -> tuple[list[Event], dict[int, Leaves]]:
-        """One more epoch: what follows, and the weights of trials that ended with it.
+        """Records an epoch; returns its events and the weights of trials that completed with it.
 
         Args:
             epoch: epochs trained.
-            metrics: what was measured.
+            metrics: measurements of the epoch.
             seconds: training time so far.
-            leaves: fetches the variables as they are now.
+            leaves: fetches the current variables.
         """
         events: list[Event] = [EpochMeasured(self.leader.trial, epoch, metrics, seconds)]
         if not math.isfinite(metrics.get("loss", 0.0)):
             reason = f"diverged: the training loss is {metrics['loss']} after epoch {epoch}"
-            return [*events, *self._end_all(TrialState.FAILED, reason)], {}
-        metric = self.training.objective.metric
+            return [*events, *self.fail(reason)], {}
+        metric = self.options.objective.metric
         if metric not in metrics:
-            told = ", ".join(sorted(metrics))
-            reason = f"{metric} was not measured, or is no single number; what was measured: {told}"
-            return [*events, *self._end_all(TrialState.FAILED, reason)], {}
-        improved = self._note(metrics[metric])
-        keep_best = self.training.keep == "best"
+            measured = ", ".join(sorted(metrics))
+            reason = f"{metric} was not measured, or is not a single number; measured: {measured}"
+            return [*events, *self.fail(reason)], {}
+        improved = self._add_score(metrics[metric])
+        keep_best = self.options.keep == "best"
         if improved and keep_best:
             self.best_leaves = leaves()
-        patience = self.training.patience
+        patience = self.options.patience
         exhausted = patience is not None and epoch - self.best_epoch >= patience
         ending = [job for job in self._open if exhausted or job.epochs <= epoch]
         if not ending:
-            return [*events, *(self.paused() if self.rests else [])], {}
+            return [*events, *(self.pause_events() if self.is_paused else [])], {}
         reason = f"no improvement for {patience} epochs" if exhausted else ""
         kept = self.best_leaves if keep_best and self.best_leaves is not None else leaves()
         self._open = [job for job in self._open if job not in ending]
-        events += [self._ended(job, TrialState.COMPLETED, reason) for job in ending]
+        events += [self._complete(job, reason) for job in ending]
         return events, {job.trial: kept for job in ending if math.isfinite(self._score()[0])}
 
-    def failed(self, reason: str) -> list[Event]:
-        """Every trial still open failed."""
-        return self._end_all(TrialState.FAILED, reason)
+    def fail(self, reason: str) -> list[Event]:
+        """Ends all open trials as failed."""
+        events: list[Event] = [_failed(job, reason) for job in self._open]
+        self._open = []
+        return events
 
-    def _note(self, score: float) -> bool:
+    def _add_score(self, score: float) -> bool:
+        """Adds the score of an epoch; returns whether it is the best so far."""
         self.scores.append(score)
-        if self.training.objective.better(score, self._best_score):
+        if self.options.objective.better(score, self._best_score):
             self._best_score, self.best_epoch = score, len(self.scores)
             return True
         return False
 
     def _score(self) -> tuple[float, int]:
         """The score of the kept weights and their epoch."""
-        if self.training.keep == "best" and self._best_score is not None:
+        if self.options.keep == "best" and self._best_score is not None:
             return self._best_score, self.best_epoch
         return (self.scores[-1], len(self.scores)) if self.scores else (math.nan, 0)
 
-    def _ended(self, job: Job, state: TrialState, reason: str) -> TrialEnded:
+    def _complete(self, job: Job, reason: str) -> TrialEnded:
         score, epoch = self._score()
-        if state is TrialState.COMPLETED and not math.isfinite(score):
-            return TrialEnded(
-                job.trial,
-                TrialState.FAILED,
-                None,
-                None,
-                f"its {self.training.objective.metric} is {score}",
-            )
-        if state is TrialState.FAILED:
-            return TrialEnded(job.trial, state, None, None, reason)
-        return TrialEnded(job.trial, state, score, epoch, reason)
+        if not math.isfinite(score):
+            return _failed(job, f"its {self.options.objective.metric} is {score}")
+        return TrialEnded(job.trial, TrialState.COMPLETED, score, epoch, reason)
 
-    def _end_all(self, state: TrialState, reason: str) -> list[Event]:
-        events: list[Event] = [self._ended(job, state, reason) for job in self._open]
-        self._open = []
-        return events
+
+def _failed(job: Job, reason: str) -> TrialEnded:
+    return TrialEnded(job.trial, TrialState.FAILED, None, None, reason)

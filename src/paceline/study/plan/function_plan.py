@@ -25,8 +25,9 @@ from paceline.core.checks import flag, mapping, whole_number
 from paceline.core.events import FORMAT, Event, Json, StudyCreated
 from paceline.execute.base import Executor, Leaves
 from paceline.execute.function_call import Function
-from paceline.execute.function_executor import FunctionExecutor, TrialLimits
+from paceline.execute.function_executor import FunctionExecutor
 from paceline.execute.process_worker import Load, check_may_spawn, importable
+from paceline.execute.worker_slot import TrialLimits
 from paceline.schedule import Full, Schedule
 from paceline.schedule.asha import Asha
 from paceline.search import Strategy

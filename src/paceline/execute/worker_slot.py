@@ -1,0 +1,127 @@
+"""A worker that calls the function objective, and the trial that it currently runs."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from paceline.core import Configuration
+from paceline.execute.base import Job
+from paceline.execute.function_call import Message, send
+from paceline.space import Hyperparameter
+
+
+class FunctionWorker(Protocol):
+    """A thread or process that calls the function.
+
+    Attributes:
+        link: the study's end of the connection to it.
+        can_be_killed: whether a running call can be ended from outside.
+    """
+
+    link: Connection
+    can_be_killed: bool
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory in use."""
+
+    def death(self, seconds: float = 0.0) -> str | None:
+        """Returns why the worker ended, as a sentence, or None while it is alive.
+
+        Args:
+            seconds: how long to wait for its end.
+        """
+
+    def close(self) -> None:
+        """Ends the worker and the call that it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLimits:
+    """Limits on one trial.
+
+    Attributes:
+        seconds: wall time, including waits for the schedule; None for no limit.
+        memory: bytes; None for no limit.
+    """
+
+    seconds: float | None = None
+    memory: int | None = None
+
+
+@dataclass(eq=False)
+class WorkerSlot:
+    """A worker and the call that it runs.
+
+    Attributes:
+        worker: where the function is called.
+        job: the trial; None while the worker is free.
+        config: the proposed configuration, then the one that the function reported.
+        requested: values and definitions that the function has asked for, as of its last report.
+        new: hyperparameters that it asked for and that are not in the space yet.
+        began: time of the call by the monotonic clock, in seconds; 0 before the call.
+        is_stopping: whether the trial was ended while the function still runs.
+        is_connected: whether further messages can arrive.
+    """
+
+    worker: FunctionWorker
+    job: Job | None = None
+    config: Configuration = field(default_factory=dict)
+    requested: tuple[Configuration, Mapping[str, str]] = field(default_factory=lambda: ({}, {}))
+    new: list[Hyperparameter] = field(default_factory=list)
+    began: float = 0.0
+    is_stopping: bool = False
+    is_connected: bool = True
+
+    @property
+    def trial(self) -> int | None:
+        """The number of the trial that runs or waits here; None if there is none."""
+        return None if self.job is None or self.is_stopping else self.job.trial
+
+    def start(self, job: Job, known: Sequence[Hyperparameter], options: Message) -> None:
+        """Calls the function."""
+        self.job, self.config, self.is_stopping = job, job.config, False
+        self.requested, self.new = ({}, {}), []
+        call = {
+            "trial": job.trial,
+            "config": dict(job.config),
+            "seed": job.seed,
+            "until": _pause_step(job),
+        }
+        self._send("run", **call, **options, known=[h.to_json() for h in known])
+
+    def resume(self, job: Job) -> None:
+        """Lets the waiting function continue."""
+        self.job = job
+        self._send("continue", until=_pause_step(job))
+
+    def stop(self) -> None:
+        """Asks the function to return; its further messages are ignored."""
+        self.is_stopping = True
+        self._send("stop")
+
+    def finish(self) -> None:
+        """Marks the worker as free: the call has returned."""
+        self.job, self.began, self.is_stopping = None, 0.0, False
+
+    def exceeded(self, limits: TrialLimits) -> str | None:
+        """Returns which limit the running trial exceeds, as a sentence, or None."""
+        seconds, memory = limits.seconds, limits.memory
+        if seconds is not None and self.began and time.monotonic() - self.began > seconds:
+            return f"it took longer than time_limit, {seconds:g} seconds"
+        if memory is not None and (used := self.worker.memory) > memory:
+            limit = f"{memory / 2**20:,.0f} MiB"
+            return f"it used {used / 2**20:,.0f} MiB, more than memory_limit, {limit}"
+        return None
+
+    def _send(self, kind: str, **content: Any) -> None:
+        with suppress(OSError):  # the worker's death is detected elsewhere
+            send(self.worker.link, kind, **content)
+
+
+def _pause_step(job: Job) -> int | None:
+    """The step at which the function waits; None if it runs to its end."""
+    return job.until if job.until is not None and job.until < job.epochs else None
