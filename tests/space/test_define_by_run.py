@@ -1,4 +1,4 @@
-"""``hp`` as ``build(hp)`` sees it, beside KerasTuner's documented behaviour."""
+"""The ``hp`` argument of ``build(hp)``, compared with the documentation of KerasTuner."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from paceline.core import InvalidInput
 from paceline.space import Boolean, Choice, Condition, Fixed, Float, HyperParameters, Int, Space
 
 
-def test_it_answers_defaults_and_learns_the_space() -> None:
+def test_defaults_are_returned_and_the_space_is_recorded() -> None:
     hp = HyperParameters()
     assert hp.Int("units", 32, 128, step=32) == 32
     assert hp.Float("lr", min_value=1e-4, max_value=1e-1, sampling="LOG", default=1e-2) == 1e-2
@@ -29,7 +29,7 @@ def test_it_answers_defaults_and_learns_the_space() -> None:
     assert hp.config == hp.space.default() == hp.values
 
 
-def test_it_answers_the_values_given() -> None:
+def test_given_values_are_returned() -> None:
     space = Space([Int("units", 32, 128, 32)])
     hp = HyperParameters(space, {"units": 64, "later": 0.5, "batch_size": 8})
     assert hp.Int("units", 32, 128, 32) == 64
@@ -42,7 +42,7 @@ def test_it_answers_the_values_given() -> None:
     assert space.names == ("units",)
 
 
-def test_an_inactive_scope_registers_and_answers_none() -> None:
+def test_hyperparameters_of_an_inactive_scope_are_recorded_and_none() -> None:
     hp = HyperParameters()
     hp.Choice("model", ["mlp", "cnn"])
     with hp.conditional_scope("model", ["mlp"]):
@@ -125,22 +125,22 @@ def test_name_scopes_nest() -> None:
         ),
     ],
 )
-def test_another_definition_in_one_build_is_an_error_that_shows_both(
+def test_two_definitions_in_one_build_raise_an_error_with_both(
     first: Any, second: Any, shown: Any
 ) -> None:
     hp = HyperParameters()
     first(hp)
     assert first(hp) == hp["x"]  # the same one again is fine
     with pytest.raises(
-        InvalidInput, match=r"'x' is asked for as .* and as .* under the same conditions"
+        InvalidInput, match=r"'x' is defined as .* and as .* under the same conditions"
     ) as error:
         second(hp)
     assert all(one in str(error.value) for one in shown)
     assert hp.refused is error.value
 
 
-def test_a_definition_of_another_build_is_another_hyperparameter() -> None:
-    """Whatever the configuration holds, what is answered is legal for the call that asked."""
+def test_a_different_definition_in_another_build_is_a_variant() -> None:
+    """The returned value is legal for the call, whatever the configuration contains."""
     space = Space([Choice("k", [1, 2]), Int("n", 1, 9)])
     hp = HyperParameters(space, {"k": 2, "n": 7})
     assert hp.Choice("k", [30, 40]) == 30
@@ -151,7 +151,7 @@ def test_a_definition_of_another_build_is_another_hyperparameter() -> None:
         hp.space  # noqa: B018 - nothing is known that tells them apart
 
 
-def test_scopes_make_two_hyperparameters_of_one_name() -> None:
+def test_scopes_create_variants_of_a_name() -> None:
     for optimizer, rate in (("adam", 1e-4), ("sgd", 0.1)):
         hp = HyperParameters(values={"optimizer": optimizer})
         hp.Choice("optimizer", ["adam", "sgd"])
@@ -165,7 +165,7 @@ def test_scopes_make_two_hyperparameters_of_one_name() -> None:
         assert hp.space.complete({"optimizer": "sgd"}) == {"optimizer": "sgd", "rate": 0.1}
 
 
-def test_fixed_values_are_answered_and_checked() -> None:
+def test_fixed_values_are_returned_and_checked() -> None:
     hp = HyperParameters(fixed={"x": 0.5, "y": 9})
     assert hp.Float("x", 0, 1) == 0.5
     assert tuple(hp.space) == (Fixed("x", 0.5),)
@@ -188,7 +188,7 @@ def test_one_name_in_two_scopes_is_active_in_both() -> None:
         assert ("units" in hp.used) == (model != "rnn")
 
 
-def test_a_gate_in_plain_python_does_not_undo_what_was_inferred() -> None:
+def test_conditions_in_plain_python_keep_inferred_conditions() -> None:
     space = Space([Int("layers", 1, 3), Int("units_2", 1, 9, conditions=[Condition("layers", 3)])])
     hp = HyperParameters(space, {"layers": 3, "units_2": 4})
     assert hp.Int("layers", 1, 3) == 3

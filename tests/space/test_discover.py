@@ -1,4 +1,4 @@
-"""Finding what may vary by running ``build``, and the conditions it keeps in plain Python."""
+"""Discovery of a space by calling ``build``, and inference of conditions in plain Python."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -48,7 +48,7 @@ def agrees_everywhere(found: Discovery, build: Build) -> bool:
     )
 
 
-def test_plain_python_gates_become_conditions() -> None:
+def test_conditions_in_plain_python_are_inferred() -> None:
     found = discover(stacked)
     assert found.complete
     conditions = dict(found.inferred)
@@ -62,7 +62,7 @@ def test_plain_python_gates_become_conditions() -> None:
     assert not any(h.conditions for h in found.declared)
 
 
-def test_nothing_is_built_twice() -> None:
+def test_no_configuration_is_built_twice() -> None:
     built: Counter[str] = Counter()
 
     def build(hp: HyperParameters) -> None:
@@ -74,7 +74,7 @@ def test_nothing_is_built_twice() -> None:
     assert set(built.values()) == {1}
 
 
-def test_the_first_run_is_of_the_default() -> None:
+def test_the_first_observation_is_the_default() -> None:
     found = discover(stacked)
     assert dict(found.observations[0].config) == found.space.default()
 
@@ -93,7 +93,7 @@ def test_declared_scopes_need_no_inference() -> None:
     assert found.space.size() == 4 + 4
 
 
-def test_gates_inside_scopes_add_to_them() -> None:
+def test_inferred_conditions_add_to_declared_ones() -> None:
     def build(hp: HyperParameters) -> None:
         hp.Choice("model", ["mlp", "cnn"])
         with hp.conditional_scope("model", "mlp"):
@@ -106,7 +106,7 @@ def test_gates_inside_scopes_add_to_them() -> None:
     assert agrees_everywhere(found, build)
 
 
-def test_two_gates_at_once() -> None:
+def test_a_condition_on_two_parents() -> None:
     def build(hp: HyperParameters) -> None:
         a, b = hp.Boolean("a", default=True), hp.Boolean("b", default=True)
         if a and b:
@@ -132,7 +132,7 @@ def test_long_ranges_are_bisected(depth: int) -> None:
     assert found.builds < 40
 
 
-def test_builds_that_raise_are_recorded_and_passed_over() -> None:
+def test_builds_that_raise_are_recorded_and_ignored() -> None:
     def build(hp: HyperParameters) -> None:
         if hp.Choice("kernel", [3, 5, 7]) == 5:
             raise ValueError("no such kernel")
@@ -141,10 +141,10 @@ def test_builds_that_raise_are_recorded_and_passed_over() -> None:
     found = discover(build)
     assert [dict(failed.config) for failed in found.failures] == [{"kernel": 5}]
     assert "no such kernel" in str(found.failures[0].error)
-    assert not found.inferred  # that bias was not reached says nothing about bias
+    assert not found.inferred  # a failed call does not show that bias is unused
 
 
-def test_the_limit_holds() -> None:
+def test_the_limit_is_respected() -> None:
     calls = []
 
     def build(hp: HyperParameters) -> None:
@@ -166,7 +166,7 @@ def test_a_space_known_before_is_kept() -> None:
     assert contradicts(found.space, {}, ["units"]) == ("batch_size",)
 
 
-def test_contradictions_teach() -> None:
+def test_contradictions_refine_the_space() -> None:
     def build(hp: HyperParameters) -> None:
         a, b = hp.Int("a", 0, 2), hp.Int("b", 0, 2)
         if b == 2 and a != 1:
@@ -187,7 +187,7 @@ def test_contradictions_teach() -> None:
     assert learned["x"].conditions == (Condition("a", (0, 2)), Condition("b", 2))
 
 
-def test_what_nothing_explains_stays_active() -> None:
+def test_unexplained_hyperparameters_stay_active() -> None:
     def build(hp: HyperParameters) -> None:
         a, b = hp.Boolean("a"), hp.Boolean("b")
         if a != b:
@@ -222,7 +222,7 @@ def trees(draw: st.DrawFn) -> Space:
 
 @given(trees())
 @settings(deadline=None, max_examples=60)
-def test_a_tree_of_gates_is_found_exactly(truth: Space) -> None:
+def test_a_tree_of_conditions_is_inferred_exactly(truth: Space) -> None:
     def build(hp: HyperParameters) -> None:
         got: dict[str, int] = {}
         for h in truth:
@@ -243,7 +243,7 @@ def test_a_tree_of_gates_is_found_exactly(truth: Space) -> None:
 
 
 def rates(hp: HyperParameters) -> None:
-    """What no ``conditional_scope`` says: the range of ``rate`` depends on the optimizer."""
+    """The range of ``rate`` depends on the optimizer, without a ``conditional_scope``."""
     if hp.Choice("optimizer", ["adam", "sgd"]) == "adam":
         hp.Float("rate", 1e-4, 1e-2, sampling="log")
     else:
@@ -251,7 +251,7 @@ def rates(hp: HyperParameters) -> None:
     hp.Int("units", 1, 3)
 
 
-def test_a_range_that_depends_on_another_value_is_two_hyperparameters() -> None:
+def test_a_range_that_depends_on_another_value_gives_variants() -> None:
     found = discover(rates)
     adam, sgd = found.space.variants("rate")
     assert adam.conditions == (Condition("optimizer", "adam"),)
@@ -264,7 +264,7 @@ def test_a_range_that_depends_on_another_value_is_two_hyperparameters() -> None:
     }
 
 
-def test_a_threshold_of_a_long_range_that_decides_is_found() -> None:
+def test_a_threshold_within_a_long_range_is_found() -> None:
     def build(hp: HyperParameters) -> None:
         deep = hp.Int("depth", 1, 500) > 137
         hp.Int("units", 1, 4 if deep else 9)
@@ -285,7 +285,7 @@ def test_a_threshold_of_a_long_range_that_decides_is_found() -> None:
         )
 
 
-def test_two_parents_tell_three_definitions_apart() -> None:
+def test_two_parents_distinguish_three_definitions() -> None:
     def build(hp: HyperParameters) -> None:
         if hp.Choice("optimizer", ["adam", "sgd"]) == "adam":
             hp.Float("rate", 0.0, 0.1)
@@ -315,7 +315,7 @@ def test_scopes_and_plain_python_together() -> None:
     assert found.space.size() == 4 + 5 + 2
 
 
-def test_what_nothing_tells_apart_is_an_error_that_shows_both() -> None:
+def test_indistinguishable_definitions_raise_an_error_with_both() -> None:
     calls = iter(range(100))
 
     def by_chance(hp: HyperParameters) -> None:
@@ -323,7 +323,7 @@ def test_what_nothing_tells_apart_is_an_error_that_shows_both() -> None:
         hp.Int("n", 1, 3 + next(calls) % 2)
 
     with pytest.raises(
-        InvalidInput, match=r"'n' is asked for as Int\('n', 1, 3\) and as Int\('n', 1, 4\)"
+        InvalidInput, match=r"'n' is defined as Int\('n', 1, 3\) and as Int\('n', 1, 4\)"
     ):
         discover(by_chance)
 
@@ -343,16 +343,14 @@ def test_what_nothing_tells_apart_is_an_error_that_shows_both() -> None:
 def test_a_name_of_the_loop_has_one_definition() -> None:
     with pytest.raises(
         InvalidInput,
-        match=r"'epochs' is asked for as Int\('epochs', 1, 5\) and as Int\('epochs', 2, 9\)",
+        match=r"'epochs' is defined as Int\('epochs', 1, 5\) and as Int\('epochs', 2, 9\)",
     ):
         discover(lambda hp: hp.Int("epochs", 2, 9), space=Space([Int("epochs", 1, 5)]))
 
 
 @st.composite
 def forests(draw: st.DrawFn) -> Space:
-    """Trees as above, of which some names have several definitions, each for some values of one
-    parent.
-    """
+    """Trees as above, in which some names have variants, each for some values of one parent."""
     chosen: list[Hyperparameter] = []
     for at in range(draw(st.integers(1, 6))):
         single = [
@@ -377,7 +375,7 @@ def forests(draw: st.DrawFn) -> Space:
 
 @given(forests())
 @settings(deadline=None, max_examples=60)
-def test_a_tree_of_definitions_is_found_exactly(truth: Space) -> None:
+def test_a_tree_of_variants_is_inferred_exactly(truth: Space) -> None:
     def build(hp: HyperParameters) -> None:
         got: dict[str, int] = {}
         for h in truth:
@@ -396,8 +394,8 @@ def test_a_tree_of_definitions_is_found_exactly(truth: Space) -> None:
 
 @given(forests(), st.randoms(use_true_random=False))
 @settings(deadline=None, max_examples=40)
-def test_it_is_learnt_from_runs_in_any_order_too(truth: Space, random: Any) -> None:
-    """As function objectives show it: each run at values that the space so far proposes."""
+def test_the_order_of_observations_does_not_matter(truth: Space, random: Any) -> None:
+    """As with function objectives: each call has values of the space inferred so far."""
 
     def run(values: dict[str, Value], known: Iterable[Hyperparameter]) -> HyperParameters:
         hp = HyperParameters(known, values)

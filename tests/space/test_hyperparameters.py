@@ -1,4 +1,4 @@
-"""Single hyperparameters: what they accept, what they refuse, and in which words."""
+"""Single hyperparameters: legal values, errors and their messages."""
 
 from collections.abc import Callable
 
@@ -45,7 +45,7 @@ def test_defaults_are_those_of_kerastuner() -> None:
     assert Float("f", 0, 1, step=0.1, default=0.1 + 0.2).default == 0.3
 
 
-def test_a_name_may_come_later() -> None:
+def test_a_name_may_be_set_later() -> None:
     assert Choice([32, 64]).named("batch_size") == Choice("batch_size", [32, 64])
     assert (
         Int(1, 5).named("n")
@@ -116,7 +116,7 @@ def test_equality_is_exact_in_types() -> None:
         (lambda: Condition("", [1]), "name of another hyperparameter"),
     ],
 )
-def test_contradictions_are_refused_in_words(make: Callable[[], object], says: str) -> None:
+def test_contradictory_arguments_raise_errors(make: Callable[[], object], says: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         make()
     assert says in str(raised.value)
@@ -135,7 +135,7 @@ def test_arguments_that_do_not_exist_are_type_errors(make: Callable[[], object])
         make()
 
 
-def test_values_come_in_their_own_type() -> None:
+def test_values_have_their_own_type() -> None:
     assert type(Int("n", 1, 5).legal(np.int64(3))) is int
     assert type(Int("n", 1, 5).legal(3.0)) is int
     assert type(Float("f", 0, 5).legal(3)) is float

@@ -1,6 +1,4 @@
-"""What configurations are in a space that was changed: of the new one, observations of it, or
-outside.
-"""
+"""Configurations in a changed space: whole, partial, or outside."""
 
 from typing import Any
 
@@ -71,19 +69,19 @@ CHANGES: dict[str, tuple[Any, Any, dict[str, Any], dict[str, Any] | None, bool]]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_becomes_of_a_configuration(change: str) -> None:
+def test_configurations_in_a_changed_space(change: str) -> None:
     before, after, config, expected, is_whole = CHANGES[change]
     moved = move(config, Space(before), Space(after))
     assert moved.config == expected
     assert moved.is_whole is is_whole
 
 
-def test_what_lay_outside_before_is_not_filled_with_defaults() -> None:
+def test_configurations_outside_the_earlier_space_get_no_defaults() -> None:
     assert move({"rate": 0.05}, None, Space([RATE, K])).config is None
     assert move(TRIED, None, Space([Float("rate", 0, 1), K])).is_whole
 
 
-def test_differences_are_told_by_name() -> None:
+def test_differences_are_described_by_name() -> None:
     before = Space([RATE, KIND, K, MOMENTUM])
     now = Space(
         [
@@ -106,7 +104,7 @@ def test_differences_are_told_by_name() -> None:
 
 @settings(deadline=None, max_examples=150)
 @given(spaces(), spaces(), st.integers(0, 2**32 - 1), st.booleans())
-def test_what_is_moved_is_of_the_new_space(
+def test_moved_configurations_belong_to_the_new_space(
     before: Space, after: Space, seed: int, is_known: bool
 ) -> None:
     config = before.sample(np.random.default_rng(seed))

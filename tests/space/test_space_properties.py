@@ -72,9 +72,7 @@ SMALL = st.one_of(ints(most=4), choices(), BOOLEANS)
 
 @st.composite
 def spaces(draw: st.DrawFn, *, discrete: bool = False) -> Space:
-    """Up to five names, each with conditions on up to two of those before; some have two or three
-    variants.
-    """
+    """Up to five names, with conditions on at most two earlier ones; some have variants."""
     chosen: list[Hyperparameter] = []
     for at in range(draw(st.integers(0, 5))):
         conditions = []
@@ -163,7 +161,7 @@ def test_values_and_indices_are_inverse(h: Hyperparameter, data: st.DataObject) 
 
 @LIMITS
 @given(floats(), st.floats(0, 1))
-def test_any_float_in_range_becomes_one_that_survives(h: Float, u: float) -> None:
+def test_any_float_in_range_is_rounded_to_one_that_survives(h: Float, u: float) -> None:
     if h.num_values is not None:
         return
     value = h.legal(
@@ -207,7 +205,7 @@ def test_a_space_survives_json(space: Space) -> None:
 
 @LIMITS
 @given(spaces(discrete=True))
-def test_the_grid_is_what_brute_force_finds(space: Space) -> None:
+def test_the_grid_equals_a_brute_force_enumeration(space: Space) -> None:
     expected = {tuple(typed(config).items()) for config in brute_force(space)}
     grid = list(space.grid())
     assert grid[0] == space.default()
@@ -238,7 +236,7 @@ def test_keys_stay_when_the_space_grows(space: Space, joining: Int, seed: int) -
 
 @LIMITS
 @given(spaces(), st.integers(0, 2**32))
-def test_of_a_name_one_variant_is_active_at_most(space: Space, seed: int) -> None:
+def test_at_most_one_variant_of_a_name_is_active(space: Space, seed: int) -> None:
     config = space.sample(np.random.default_rng(seed))
     active = space.active(config)
     assert len({h.name for h in active}) == len(active)
@@ -251,7 +249,7 @@ def test_of_a_name_one_variant_is_active_at_most(space: Space, seed: int) -> Non
 
 @LIMITS
 @given(spaces(), spaces(), st.integers(0, 2**32))
-def test_a_configuration_is_taken_to_another_space_or_not_at_all(
+def test_projections_are_configurations_of_the_other_space(
     one: Space, other: Space, seed: int
 ) -> None:
     config = one.sample(np.random.default_rng(seed))

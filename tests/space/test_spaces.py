@@ -32,7 +32,7 @@ NESTED = Space(
 )
 
 
-def test_it_is_a_collection() -> None:
+def test_a_space_is_a_collection() -> None:
     assert LAYERS.names == ("layers", "units_0", "units_1", "units_2")
     assert len(LAYERS) == 4
     assert "layers" in LAYERS
@@ -43,7 +43,7 @@ def test_it_is_a_collection() -> None:
         LAYERS["layer"]
 
 
-def test_it_is_never_changed() -> None:
+def test_a_space_is_immutable() -> None:
     grown = LAYERS.with_hyperparameter(Boolean("bn"))
     assert len(LAYERS) == 4
     assert grown.names == (*LAYERS.names, "bn")
@@ -76,7 +76,7 @@ def test_sizes_of_large_spaces_are_quick() -> None:
     assert wide.grid_at(wide.size() - 1) == {"n": 10**9, "m": 10**9}  # type: ignore[operator]
 
 
-def test_a_configuration_has_what_is_active() -> None:
+def test_a_configuration_has_the_active_hyperparameters() -> None:
     assert LAYERS.default() == {"layers": 1, "units_0": 16}
     assert LAYERS.complete({"layers": 2}) == {"layers": 2, "units_0": 16, "units_1": 16}
     assert LAYERS.complete({"layers": 1, "units_2": 32}) == {"layers": 1, "units_0": 16}
@@ -97,7 +97,7 @@ def test_a_configuration_has_what_is_active() -> None:
 def test_completing_checks_names_and_values() -> None:
     with pytest.raises(
         InvalidInput,
-        match="'layer' is no hyperparameter of the space; expected did you mean 'layers'",
+        match="'layer' is not a hyperparameter of the space; expected did you mean 'layers'",
     ):
         LAYERS.complete({"layer": 2})
     with pytest.raises(InvalidInput, match="value of Int 'layers' is 4"):
@@ -106,7 +106,7 @@ def test_completing_checks_names_and_values() -> None:
         LAYERS.complete({"layers": 1, "units_2": 5})
 
 
-def test_keys_tell_configurations_apart_by_meaning() -> None:
+def test_keys_are_equal_for_equal_configurations() -> None:
     mixed = Space([Choice("c", [1, 1.0, True])])
     assert len({mixed.key({"c": value}) for value in (1, 1.0, True)}) == 3
     numbers = Space([Choice("c", [1.0, 2.0])])
@@ -132,7 +132,7 @@ def test_condition_values_out_of_the_parents_reach_are_ignored() -> None:
     assert never.size() == 3
 
 
-def test_encoding_marks_the_inactive() -> None:
+def test_inactive_coordinates_are_nan() -> None:
     u = LAYERS.encode({"layers": 2, "units_0": 32})
     assert u[:3] == pytest.approx([0.5, 0.75, 0.25])
     assert np.isnan(u[3])
@@ -144,24 +144,24 @@ def test_encoding_marks_the_inactive() -> None:
 @pytest.mark.parametrize(
     ("members", "says"),
     [
-        ([Int(1, 2)], "the space holds Int without a name"),
+        ([Int(1, 2)], "the space contains Int without a name"),
         ([Int("a", 1, 2), Boolean("a")], "two hyperparameters named 'a'"),
         ([Int("a", 1, 2, conditions=[Condition("b", 1)])], "condition on 'b'"),
-        (["a"], "the space holds 'a'"),
+        (["a"], "the space contains 'a'"),
         ([Fixed("a", 1), Int("b", 1, 2, conditions=["a"])], "expected Condition"),  # type: ignore[list-item]
     ],
 )
-def test_what_is_no_space_is_refused(members: list[Int], says: str) -> None:
+def test_invalid_members_are_refused(members: list[Int], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         Space(members)
 
 
-def test_json_of_another_make_is_refused() -> None:
+def test_json_of_an_unknown_kind_is_refused() -> None:
     with pytest.raises(InvalidInput, match="kind 'Complex'; expected one of Int, Float"):
         hyperparameter_from_json({"kind": "Complex"})
 
 
-def test_samples_are_spread_as_the_sampling_says() -> None:
+def test_samples_follow_the_sampling() -> None:
     # 2,000 draws of a fair coin: |share - 1/2| > 0.06 happens once in 10 million runs; the seed is
     # fixed besides.
     rng = np.random.default_rng(0)
@@ -187,7 +187,7 @@ RATES = Space(
 )
 
 
-def test_variants_share_a_name_and_are_told_apart_by_their_conditions() -> None:
+def test_variants_share_a_name_and_differ_in_their_conditions() -> None:
     assert RATES.names == ("optimizer", "rate", "nesterov")
     assert len(RATES) == 4
     assert RATES.complete({"optimizer": "sgd"}) == {"optimizer": "sgd", "rate": 0.1}
@@ -219,7 +219,7 @@ def test_variants_share_a_name_and_are_told_apart_by_their_conditions() -> None:
     }
 
 
-def test_variants_exclude_each_other_through_parents_of_parents_too() -> None:
+def test_variants_may_exclude_each_other_through_grandparents() -> None:
     deep = Boolean("deep")
     kind = Choice("kind", ["a", "b"], conditions=[Condition("deep", True)])
     inner = Int("n", 1, 3, conditions=[Condition("kind", "a")])

@@ -448,7 +448,7 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
         ({"patience": 3}, "patience was given without data"),
         ({"batch_size": 64}, "batch_size was given without data"),
         ({"target": "y"}, "target was given without data"),
-        ({"space": {"x": 3}}, "the space holds 3"),
+        ({"space": {"x": 3}}, "the space contains 3"),
         ({"space": ["x"]}, "space is \\['x'\\]"),
         ({"seed": -1}, "seed is -1"),
     ],

@@ -161,7 +161,7 @@ def test_two_definitions_that_nothing_tells_apart_end_the_study(tmp_path: Path) 
         return float(hp.Int("n", 1, 3 + next(calls) % 2))
 
     with pytest.raises(
-        InvalidInput, match=r"'n' is asked for as Int\('n', 1, 3\) and as Int\('n', 1, 4\)"
+        InvalidInput, match=r"'n' is defined as Int\('n', 1, 3\) and as Int\('n', 1, 4\)"
     ):
         paceline.tune(
             moody, objective="min", search="random", trials=8, seed=1, study=tmp_path / "moody"

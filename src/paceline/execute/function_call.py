@@ -156,7 +156,7 @@ class _FunctionCall:
             self._seed,
             missing=self._draw,
             fixed=message["fixed"],
-            instead=overrides,
+            overrides=overrides,
         )
         self._steps = 0
         self._last: dict[str, float] = {}

@@ -1,16 +1,16 @@
-"""What may vary: hyperparameters with conditions, the space of them, and the ``hp`` of
-``build(hp)``.
-"""
+"""Search spaces: hyperparameters, their conditions, and the ``hp`` of ``build(hp)``."""
 
-from paceline.space.base import Condition, Hyperparameter
 from paceline.space.choices import Boolean, Choice, Fixed
 from paceline.space.define import HyperParameters
 from paceline.space.discover import Discovery, discover
+from paceline.space.floats import Float
+from paceline.space.hyperparameter import Condition, Hyperparameter
 from paceline.space.infer import Observation, contradicts, infer_conditions
+from paceline.space.integers import Int
+from paceline.space.kinds import hyperparameter_from_json
 from paceline.space.learn import Learner
 from paceline.space.moving import Moved, differences, move
-from paceline.space.numbers import Float, Int
-from paceline.space.space import Space, hyperparameter_from_json
+from paceline.space.space import Space
 
 __all__ = [
     "Boolean",

@@ -1,4 +1,4 @@
-"""Categories: `Choice`, `Boolean` and `Fixed`, with KerasTuner's arguments and meaning."""
+"""Categorical hyperparameters `Choice`, `Boolean` and `Fixed`, with KerasTuner's arguments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,16 @@ from functools import cached_property
 from typing import Any, ClassVar, overload
 
 from paceline.core import InvalidInput, Value
-from paceline.space.base import Condition, Hyperparameter, Typed, bind, label, plain, scalar, typed
+from paceline.space.hyperparameter import (
+    Condition,
+    Hyperparameter,
+    Typed,
+    bind,
+    label,
+    plain,
+    scalar,
+    typed,
+)
 
 
 def _is_number(value: Value) -> bool:
@@ -15,21 +24,18 @@ def _is_number(value: Value) -> bool:
 
 @dataclass(frozen=True, init=False, eq=False)
 class Choice(Hyperparameter):
-    """One of the values listed; they may be of several types.
+    """One of the listed values; their types may differ.
 
-    ``Choice("activation", ["relu", "tanh"])``, or ``Choice([32, 64])`` where the name is given by
-    whom it is passed to.
+    ``Choice("activation", ["relu", "tanh"])``, or ``Choice([32, 64])`` if the name is set later.
 
     Attributes:
-        values: what may be chosen, in the order given. ``1``, ``1.0`` and ``True`` are three
-            values.
-        ordered: whether neighbours are alike; True for numbers unless said otherwise, always False
-            for others.
-        default: the first value, unless given.
+        values: in the given order; ``1``, ``1.0`` and ``True`` are three values.
+        ordered: whether neighbours are similar; by default True if all values are numbers.
+        default: by default the first value.
 
     Raises:
-        InvalidInput: no values, one given twice, one that is not an int, finite float, str or bool;
-            a default that is not among them; ``ordered=True`` for values that are not numbers.
+        InvalidInput: no values, a duplicate, one that is not an int, finite float, str or bool; a
+            default that is not among them; ``ordered=True`` for values that are not numbers.
     """
 
     kind: ClassVar[str] = "Choice"
@@ -93,18 +99,16 @@ class Choice(Hyperparameter):
 
     @property
     def num_values(self) -> int:
-        """How many values there are to choose from."""
+        """Number of values."""
         return len(self.values)
 
     @property
     def is_ordered(self) -> bool:
-        """Whether neighbours are alike."""
+        """Whether neighbours are similar."""
         return self.ordered
 
     def legal(self, value: object) -> Value:
-        """The listed value of the same type, or else the number equal to it; see
-        `Hyperparameter.legal`.
-        """
+        """The listed value of the same type, or else the number equal to it."""
         return self.values[self._find(value)]
 
     def _find(self, value: object) -> int:
@@ -122,11 +126,11 @@ class Choice(Hyperparameter):
         )
 
     def value_at(self, index: int) -> Value:
-        """The value at ``index``, in the order given."""
+        """The value at ``index``, in the given order."""
         return self.values[index]
 
     def index_of(self, value: Value) -> int:
-        """The index of a value listed."""
+        """The index of a listed value."""
         return self._find(value)
 
 
@@ -164,11 +168,11 @@ class Boolean(Hyperparameter):
 
     @property
     def is_ordered(self) -> bool:
-        """A category."""
+        """False."""
         return False
 
     def legal(self, value: object) -> bool:
-        """The value as a bool; see `Hyperparameter.legal`."""
+        """The value as a bool."""
         found = plain(value)
         if not isinstance(found, bool):
             raise InvalidInput(f"value of {self.label} is {value!r}", expected="True or False")
@@ -185,7 +189,7 @@ class Boolean(Hyperparameter):
 
 @dataclass(frozen=True, init=False, eq=False)
 class Fixed(Hyperparameter):
-    """A value that is not tuned, but is part of each configuration.
+    """A constant that is part of each configuration but not tuned.
 
     Raises:
         InvalidInput: not an int, finite float, str or bool.
@@ -220,18 +224,18 @@ class Fixed(Hyperparameter):
 
     @property
     def is_ordered(self) -> bool:
-        """Nothing varies."""
+        """False."""
         return False
 
     def legal(self, value: object) -> Value:
-        """The value; see `Hyperparameter.legal`."""
+        """The value, if it is equal to the fixed one."""
         found, fixed = plain(value), self.value
         same = isinstance(found, bool | int | float | str) and typed(found) == typed(fixed)
         if not same and not (_is_number(fixed) and not isinstance(found, bool) and found == fixed):
             raise InvalidInput(f"value of {self.label} is {value!r}", expected=repr(fixed))
         return fixed
 
-    def value_at(self, index: int) -> Value:  # noqa: ARG002 - there is but one
+    def value_at(self, index: int) -> Value:  # noqa: ARG002 - there is only one
         """The value."""
         return self.value
 

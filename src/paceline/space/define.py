@@ -1,48 +1,45 @@
-"""Define by run: the ``hp`` that is handed to the user's ``build(hp)``, in KerasTuner's
-vocabulary.
-"""
+"""The ``hp`` argument of ``build(hp)``: define-by-run with KerasTuner's methods."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from paceline.core import InvalidInput, Value
-from paceline.space.base import Condition, Hyperparameter, typed
 from paceline.space.choices import Boolean, Choice, Fixed
-from paceline.space.numbers import Float, Int
+from paceline.space.floats import Float
+from paceline.space.hyperparameter import Condition, Hyperparameter, typed
+from paceline.space.integers import Int
+from paceline.space.known import KnownHyperparameters, two_definitions
 from paceline.space.space import Space
 
 _Values = Value | Sequence[Value] | None
 
 
 class HyperParameters:
-    """The hyperparameters as one call of ``build(hp)`` sees them.
+    """The hyperparameters, during one call of ``build(hp)``.
 
-    ``hp.Int("units", 32, 512, step=32)`` answers the value that this configuration has for
-    ``units`` (its default where the configuration has none), and lets ``units`` join the space
-    where it is not in it yet. Whatever is answered is legal for the call that asked. A name that is
-    asked for with another definition is another hyperparameter, a variant; in one call of ``build``
-    a name has one definition.
+    ``hp.Int("units", 32, 512, step=32)`` returns the value of ``units`` in this configuration (its
+    default if it has none), and adds ``units`` to the space if it is new. The returned value is
+    always legal for the call. If a name is defined differently in another call of ``build``, that
+    is another hyperparameter, a *variant*; within one call a name has one definition.
 
     Args:
-        space: what is known to vary.
-        values: the configuration; names that it lacks have their default.
-        reporter: what `report` calls; only in a function objective.
-        met: told of each hyperparameter that joins the space, or loses conditions, as soon as it
-            does.
-        missing: gives the value of a hyperparameter for which the configuration has none that it
-            can take, or None for its default.
-        fixed: values of hyperparameters that are not to be tuned.
-        instead: hyperparameters that stand in the place of what is asked for under their names,
-            such as a narrower range; what they answer has to be legal for the call all the same.
-        seed: what `seed` answers.
+        space: the hyperparameters known so far.
+        values: the configuration; missing names have their default.
+        reporter: called by `report`; only for a function objective.
+        on_change: called with each hyperparameter that is added to the space, or loses conditions.
+        missing: returns the value of a hyperparameter that has no legal value in the configuration,
+            or None for its default.
+        fixed: values of hyperparameters that are not tuned.
+        overrides: hyperparameters to use in place of the defined ones, by name, such as a
+            narrower range; their values must be legal for the call, too.
+        seed: the value of `seed`.
 
     Attributes:
-        refused: why the build asked for what cannot be searched, whatever it made of the error;
-            None where it did not.
-        mistake: the first definition that is none, such as bounds that contradict each other; None
-            where all are well. It may hold in one configuration only: bounds may depend on the
-            values of other hyperparameters.
+        refused: the error if the build asked for something that cannot be searched, even if the
+            build caught it; None otherwise.
+        mistake: the first invalid definition, such as contradictory bounds; None if there is none.
+            It may depend on the configuration, as bounds may depend on other hyperparameters.
     """
 
     def __init__(
@@ -50,77 +47,65 @@ class HyperParameters:
         space: Iterable[Hyperparameter] | None = None,
         values: Mapping[str, Any] | None = None,
         reporter: Callable[[Any, int | None], bool] | None = None,
-        met: Callable[[Hyperparameter], None] | None = None,
+        on_change: Callable[[Hyperparameter], None] | None = None,
         seed: int = 0,
         *,
         missing: Callable[[Hyperparameter], Value | None] | None = None,
         fixed: Mapping[str, Any] | None = None,
-        instead: Mapping[str, Hyperparameter] | None = None,
+        overrides: Mapping[str, Hyperparameter] | None = None,
     ) -> None:
-        self._reporter, self._met, self._missing, self._seed = reporter, met, missing, seed
-        self._known: list[Hyperparameter] = list(space or ())
-        self._of_name: dict[str, list[Hyperparameter]] = {}
-        for h in self._known:
-            self._of_name.setdefault(h.name, []).append(h)
-        self._joined: list[Hyperparameter] = []
+        self._reporter, self._missing, self._seed = reporter, missing, seed
+        self._known = KnownHyperparameters(space or (), on_change)
         self._used: dict[str, tuple[Hyperparameter, Value]] = {}
         self._given = dict(values or {})
-        self._fixed, self._instead = dict(fixed or {}), dict(instead or {})
+        self._fixed, self._overrides = dict(fixed or {}), dict(overrides or {})
         self.refused: InvalidInput | None = None
         self.mistake: InvalidInput | None = None
         self._seed_was_read = False
         self._name_scopes: list[str] = []
         self._conditions: list[Condition] = []
 
-    # -- what this build did
+    # -- results of this build
 
     @property
     def space(self) -> Space:
-        """The space, grown by what this build asked for.
+        """The space, including what this build added.
 
         Raises:
-            InvalidInput: a name was asked for with several definitions, and nothing is known that
-                tells them apart.
+            InvalidInput: a name has several definitions, and no known condition distinguishes them.
         """
-        return Space(self._known)
+        return Space(self._known.all)
 
     @property
     def known(self) -> tuple[Hyperparameter, ...]:
-        """What is known to vary, grown by what this build asked for; of one name several may be
-        active together.
-        """
-        return tuple(self._known)
+        """The known hyperparameters, including what this build added; variants may overlap."""
+        return tuple(self._known.all)
 
     @property
     def joined(self) -> tuple[Hyperparameter, ...]:
-        """The hyperparameters that joined the space in this build, in order."""
-        ids = {(h.name, h.definition_id) for h in self._joined}
-        return tuple(h for h in self._known if (h.name, h.definition_id) in ids)
+        """The hyperparameters that this build added to the space, in order."""
+        return self._known.joined
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Names that this build asked for where they were active, in order."""
+        """Names that this build used while they were active, in order."""
         return tuple(self._used)
 
     @property
     def config(self) -> dict[str, Value]:
-        """The values of those `used`."""
+        """The values of the names in `used`."""
         return {name: value for name, (_, value) in self._used.items()}
 
     @property
     def asked(self) -> dict[str, str]:
-        """The definition with which each of those `used` was asked for, by its
-        ``definition_id``.
-        """
+        """The ``definition_id`` of each name in `used`."""
         return {name: h.definition_id for name, (h, _) in self._used.items()}
 
     @property
     def values(self) -> dict[str, Value]:
-        """The values of all active hyperparameters, asked for or not, and those given for names
-        that are not known.
-        """
-        values = {name: value for name, value in self._given.items() if name not in self._of_name}
-        for name in self._of_name:
+        """Values of all active hyperparameters, used or not, and given values of unknown names."""
+        values = {name: value for name, value in self._given.items() if name not in self._known}
+        for name in self._known.names:
             found = self._find(name)
             if found is not None:
                 values[name] = found[1]
@@ -128,26 +113,20 @@ class HyperParameters:
 
     @property
     def seed(self) -> int:
-        """What a function objective may seed its training with: the study's, and another one in
-        each fresh training.
-        """
+        """A seed for a function objective: the study's, or another one in a fresh training."""
         self._seed_was_read = True
         return self._seed
 
     @property
     def seed_was_read(self) -> bool:
-        """Whether `seed` has been asked for: where it has not, another seed would have changed
-        nothing.
-        """
+        """Whether `seed` was used; if not, another seed changes nothing."""
         return self._seed_was_read
 
     def fix(self, values: Mapping[str, Any]) -> None:
-        """Hyperparameters that are not to be tuned, with the values with which they are to be
-        answered.
-        """
+        """Sets values of hyperparameters that are not tuned."""
         self._fixed.update(values)
 
-    # -- asking
+    # -- definitions
 
     def Int(  # noqa: N802 - KerasTuner's name
         self,
@@ -160,7 +139,7 @@ class HyperParameters:
         parent_name: str | None = None,
         parent_values: _Values = None,
     ) -> Any:
-        """A whole number, or None where it is inactive; see `paceline.space.Int`."""
+        """A whole number, or None if inactive; see `paceline.space.Int`."""
         with self._maybe_scope(parent_name, parent_values):
             return self._ask(
                 name,
@@ -178,7 +157,7 @@ class HyperParameters:
         parent_name: str | None = None,
         parent_values: _Values = None,
     ) -> Any:
-        """A real number, or None where it is inactive; see `paceline.space.Float`."""
+        """A real number, or None if inactive; see `paceline.space.Float`."""
         with self._maybe_scope(parent_name, parent_values):
             return self._ask(
                 name,
@@ -194,7 +173,7 @@ class HyperParameters:
         parent_name: str | None = None,
         parent_values: _Values = None,
     ) -> Any:
-        """One of ``values``, or None where it is inactive; see `paceline.space.Choice`."""
+        """One of ``values``, or None if inactive; see `paceline.space.Choice`."""
         with self._maybe_scope(parent_name, parent_values):
             return self._ask(name, lambda full, when: Choice(full, values, ordered, default, when))
 
@@ -205,7 +184,7 @@ class HyperParameters:
         parent_name: str | None = None,
         parent_values: _Values = None,
     ) -> Any:
-        """True or False, or None where it is inactive; see `paceline.space.Boolean`."""
+        """True or False, or None if inactive; see `paceline.space.Boolean`."""
         with self._maybe_scope(parent_name, parent_values):
             return self._ask(name, lambda full, when: Boolean(full, default, when))
 
@@ -216,7 +195,7 @@ class HyperParameters:
         parent_name: str | None = None,
         parent_values: _Values = None,
     ) -> Any:
-        """``value``, or None where it is inactive; see `paceline.space.Fixed`."""
+        """``value``, or None if inactive; see `paceline.space.Fixed`."""
         with self._maybe_scope(parent_name, parent_values):
             return self._ask(name, lambda full, when: Fixed(full, value, when))
 
@@ -224,16 +203,14 @@ class HyperParameters:
         """The value of a hyperparameter.
 
         Raises:
-            KeyError: there is none of this name.
+            KeyError: unknown name.
             ValueError: it is inactive.
         """
         full = self._full(name)
-        if full not in self._of_name:
+        if full not in self._known:
             if full in self._given:
                 return self._given[full]
-            raise KeyError(
-                f"{full} does not exist. Known: {', '.join(self._of_name) or 'none yet'}."
-            )
+            raise KeyError(f"{full} does not exist. Known: {self._known.listed}.")
         found = self._find(full)
         if found is None:
             raise InvalidInput(
@@ -246,35 +223,34 @@ class HyperParameters:
 
     def __contains__(self, name: str) -> bool:
         full = self._full(name)
-        return full in self._given if full not in self._of_name else self._active(full) is not None
+        return full in self._given if full not in self._known else self._active(full) is not None
 
     def is_active(self, hyperparameter: str | Hyperparameter) -> bool:
-        """Whether the conditions of a hyperparameter hold; False for a name that is not known."""
+        """Whether a hyperparameter's conditions hold; False for an unknown name."""
         name = hyperparameter.name if isinstance(hyperparameter, Hyperparameter) else hyperparameter
         return self._active(name) is not None
 
     def report(self, value: Any, step: int | None = None) -> bool:
-        """In a function objective: tells how it is doing, and is told whether to go on.
+        """Reports an intermediate score of a function objective.
 
         Args:
-            value: the score so far, or a dict of metrics with the objective among them.
-            step: how many steps were taken, from 1; each is reported once, in order. Left out, it
-                is counted.
+            value: the score so far, or a dict of metrics that contains the objective.
+            step: number of steps so far, from 1; each is reported once, in order. By default they
+                are counted.
 
         Returns:
-            True: go on. False: the function should return. Either the schedule has stopped this
-            trial, and what the function returns then does not count; or this was the last of
-            ``epochs`` steps. Steps after it do not count.
+            True if the function should continue. False if it should return: either the schedule has
+            stopped this trial, and the returned value is ignored; or this was the last of
+            ``epochs`` steps, and later steps are ignored.
 
         Raises:
-            InvalidInput: a value that is no number, a step out of order, or this is no function
-                objective.
+            InvalidInput: not a number, a step out of order, or not a function objective.
         """
         if self._reporter is None:
             raise InvalidInput(
                 "hp.report was called in build(hp)",
-                expected="it in a function objective, which is tuned without data",
-                fix="The epochs of a network are measured by themselves.",
+                expected="a call in a function objective, which is tuned without data",
+                fix="The epochs of a network are measured automatically.",
             )
         return self._reporter(value, step)
 
@@ -282,7 +258,7 @@ class HyperParameters:
 
     @contextmanager
     def name_scope(self, name: str) -> Iterator[None]:
-        """Names in this scope begin with ``name/``."""
+        """Prefixes names in this scope with ``name/``."""
         self._name_scopes.append(str(name))
         try:
             yield
@@ -293,21 +269,21 @@ class HyperParameters:
     def conditional_scope(
         self, parent_name: str, parent_values: Value | Iterable[Value]
     ) -> Iterator[None]:
-        """Hyperparameters of this scope are active only while the parent has one of the values;
-        else they answer None.
+        """Hyperparameters in this scope are active only if the parent has one of the values.
 
-        The code in the scope runs in either case.
+        The code in the scope always runs; inactive hyperparameters are None in it.
 
         Raises:
-            ValueError: the parent has not been asked for yet.
+            ValueError: the parent has not been defined before.
         """
         parent = self._full(parent_name)
-        if parent not in self._of_name:
-            known, passed = (
-                ", ".join(self._of_name) or "none yet",
-                f"conditional_scope's parent is {parent!r}",
+        if parent not in self._known:
+            raise self._mistaken(
+                InvalidInput(
+                    f"conditional_scope's parent is {parent!r}",
+                    expected=f"one that was defined before: {self._known.listed}",
+                )
             )
-            raise self._mistaken(InvalidInput(passed, expected=f"one asked for before: {known}"))
         self._conditions.append(Condition(parent, parent_values))
         try:
             yield
@@ -318,29 +294,22 @@ class HyperParameters:
         if not parent:
             return nullcontext()
         if values is None:
-            passed = f"parent_name is {parent!r} and parent_values is left out"
+            passed = f"parent_name is {parent!r} and parent_values is missing"
             raise self._mistaken(InvalidInput(passed, expected="both or none"))
         return self.conditional_scope(parent, values)
 
     def _full(self, name: str) -> str:
         return "/".join([*self._name_scopes, str(name)])
 
-    # -- inside
+    # -- internals
 
     def _ask(
         self, name: str, make: Callable[[str, Sequence[Condition]], Hyperparameter]
     ) -> Value | None:
         full, conditions = self._full(name), self._conditions
         call = self._defined(full, make)
-        asked = self._pinned(call) if full in self._fixed else self._instead.get(full, call)
-        known = next(
-            (h for h in self._of_name.get(full, ()) if h.definition_id == asked.definition_id), None
-        )
-        if known is None:
-            self._joined.append(asked)
-            self._learn(asked, None)
-        elif known.conditions and not set(conditions) <= set(known.conditions):
-            self._learn(known.with_conditions(_either(known.conditions, conditions)), known)
+        asked = self._pinned(call) if full in self._fixed else self._overrides.get(full, call)
+        self._known.add(asked, conditions)
         if not self._all_hold(conditions):
             return None
         if full not in self._used:
@@ -379,30 +348,18 @@ class HyperParameters:
             self.refused = InvalidInput(what, expected=error.expected)
             raise self.refused from None
 
-    def _learn(self, h: Hyperparameter, before: Hyperparameter | None) -> None:
-        """Adds a hyperparameter, or puts it in the place of what was known of it before."""
-        for listed in (self._known, self._of_name.setdefault(h.name, [])):
-            if before is None:
-                listed.append(h)
-            else:
-                listed[next(at for at, one in enumerate(listed) if one is before)] = h
-        if self._met is not None:
-            self._met(h)
-
     def _value(self, h: Hyperparameter) -> Value:
-        """The value that a hyperparameter has in this configuration: one that it can take."""
+        """The value of a hyperparameter in this configuration; always legal."""
         if h.name in self._given and h.admits(self._given[h.name]):
             return h.legal(self._given[h.name])
         missing = None if self._missing is None else self._missing(h)
         return h.default if missing is None else missing
 
     def _active(self, name: str) -> Hyperparameter | None:
-        """The hyperparameter of this name that is active: the one asked for, else one whose
-        conditions hold.
-        """
+        """The active hyperparameter of this name: the one used, else one whose conditions hold."""
         if name in self._used:
             return self._used[name][0]
-        return next((h for h in self._of_name.get(name, ()) if self._all_hold(h.conditions)), None)
+        return next((h for h in self._known.of(name) if self._all_hold(h.conditions)), None)
 
     def _find(self, name: str) -> tuple[Hyperparameter, Value] | None:
         if name in self._used:
@@ -416,30 +373,3 @@ class HyperParameters:
     def _holds(self, condition: Condition) -> bool:
         found = self._find(condition.parent)
         return found is not None and typed(found[1]) in found[0].admitted(condition)
-
-
-def two_definitions(one: Hyperparameter, other: Hyperparameter) -> InvalidInput:
-    """The error where a name is asked for in two ways that nothing tells apart."""
-    fix = (
-        "Give one of them another name, or ask for each under a condition that excludes the other."
-    )
-    if isinstance(one, Fixed) and isinstance(other, Fixed):
-        fix = "A value that follows from other hyperparameters is none of its own: use it without hp.Fixed."
-    return InvalidInput(
-        f"{one.name!r} is asked for as {one} and as {other} under the same conditions",
-        expected="one definition for each name",
-        fix=fix,
-    )
-
-
-def _either(first: Sequence[Condition], second: Sequence[Condition]) -> tuple[Condition, ...]:
-    """Conditions that hold wherever either set holds; exactly there if the two differ in one
-    parent's values only.
-    """
-    common = [condition for condition in first if condition in second]
-    left = [condition for condition in first if condition not in second]
-    right = [condition for condition in second if condition not in first]
-    if len(left) == len(right) == 1 and left[0].parent == right[0].parent:
-        merged = {typed(value): value for value in (*left[0].values, *right[0].values)}
-        return (*common, Condition(left[0].parent, list(merged.values())))
-    return tuple(common)

@@ -1,4 +1,4 @@
-"""What may vary in a define-by-run ``build(hp)``, found by running it."""
+"""Discovery of the space of a define-by-run ``build(hp)``, by calling it."""
 
 import heapq
 import traceback
@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import count, pairwise
 
 from paceline.core import Value
-from paceline.space.base import Condition, Hyperparameter, Typed, typed
-from paceline.space.define import HyperParameters, two_definitions
+from paceline.space.define import HyperParameters
+from paceline.space.hyperparameter import Condition, Hyperparameter, Typed, typed
 from paceline.space.infer import MOST_VARIANTS, Observation, infer_conditions, too_many
+from paceline.space.known import two_definitions
 from paceline.space.space import Space
 
 _MOST_TRIED = 16
@@ -20,17 +21,17 @@ _Asked = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What `discover` found.
+    """Result of `discover`.
 
     Attributes:
-        space: every hyperparameter met, with declared and inferred conditions.
-        builds: how often ``build`` was called.
-        inferred: by name, the conditions that nobody declared but all runs show.
-        declared: the hyperparameters as met, with their declared conditions only; what
-            `infer_conditions` starts from.
-        observations: what each run asked for, failed ones included; the first is of the default
+        space: every hyperparameter found, with declared and inferred conditions.
+        builds: number of calls of ``build``.
+        inferred: by name, conditions that were not declared but hold in all calls.
+        declared: the hyperparameters with their declared conditions only; input of
+            `infer_conditions`.
+        observations: what each call used, including failed ones; the first is of the default
             configuration.
-        complete: False where the limit ended it with something left to try.
+        complete: False if the limit was reached with configurations left to try.
     """
 
     space: Space
@@ -42,7 +43,7 @@ class Discovery:
 
     @property
     def failures(self) -> tuple[Observation, ...]:
-        """The runs that raised."""
+        """The calls that raised."""
         return tuple(o for o in self.observations if o.error is not None)
 
 
@@ -52,22 +53,20 @@ def discover(
     *,
     space: Space | None = None,
 ) -> Discovery:
-    """Runs ``build`` on the default configuration, then on some that differ in one value, until
-    nothing new turns up.
+    """Calls ``build`` with the default configuration and single changes until nothing new is found.
 
-    Each discrete hyperparameter of up to 16 values takes every value, any other its ends (and,
-    where it is discrete and decides which others are asked for, or how, those between which that
-    changes). One that turns up in such a run is varied in turn from that run's configuration. No
-    configuration is run twice. What raises is recorded and passed over.
+    Each discrete hyperparameter with up to 16 values takes every value. Any other takes its two
+    ends and, if it is discrete and affects which others are used, or how, values between those
+    where that changes. A hyperparameter found in such a call is varied in turn, starting from that
+    call's configuration. No configuration is built twice. Exceptions are recorded and ignored.
 
     Args:
-        build: called with a fresh `HyperParameters`; what it returns is dropped.
-        limit: how many times it may be called.
-        space: what is known to vary before the first run.
+        build: called with a new `HyperParameters`; its result is ignored.
+        limit: maximum number of calls.
+        space: the hyperparameters known before the first call.
 
     Raises:
-        InvalidInput: a name is asked for with several definitions which nothing tells apart, or
-            with too many.
+        InvalidInput: a name has several definitions that no condition distinguishes, or too many.
     """
     search = _Discoverer(build, limit, Space() if space is None else space)
     search.run({})
@@ -80,7 +79,7 @@ def discover(
 
 
 class _Discoverer:
-    """The state of one discovery: what is known, what was run, what is still to be run."""
+    """State of a discovery: known hyperparameters, completed calls and queued ones."""
 
     def __init__(
         self, build: Callable[[HyperParameters], object], limit: int, space: Space
@@ -94,13 +93,12 @@ class _Discoverer:
         self._limit = max(1, limit)
         self._order = count()
         self._queue: list[tuple[int, int, dict[str, Value]]] = []
-        self._context: dict[
-            _Asked, dict[str, Value]
-        ] = {}  # values of the run in which it turned up
+        # values of the call in which it was found
+        self._context: dict[_Asked, dict[str, Value]] = {}
         self._done: set[frozenset[tuple[str, Typed]]] = set()
 
     def run(self, values: Mapping[str, Value]) -> None:
-        """One build, unless it was run before or the limit is reached."""
+        """Calls ``build`` unless this configuration was built before or the limit is reached."""
         different = frozenset((name, typed(value)) for name, value in values.items())
         if different in self._done:
             return
@@ -126,10 +124,10 @@ class _Discoverer:
                 self._plan(self._of(asked), values)
 
     def _of(self, asked: "_Asked") -> Hyperparameter:
-        """The hyperparameter that was asked for.
+        """The hyperparameter with this name and definition.
 
         Raises:
-            InvalidInput: there are too many of this name.
+            InvalidInput: the name has too many definitions.
         """
         variants = [h for h in self.known if h.name == asked[0]]
         if len(variants) > MOST_VARIANTS:
@@ -144,22 +142,18 @@ class _Discoverer:
     def _push(
         self, h: Hyperparameter, value: Value, values: Mapping[str, Value], rank: int
     ) -> None:
-        if typed(value) == typed(h.default):  # as in the run in which it turned up
+        if typed(value) == typed(h.default):  # built already
             return
         rank = _MOST_TRIED + 1 if h.num_values is None else rank
         heapq.heappush(self._queue, (rank, next(self._order), {**values, h.name: value}))
 
     def pending(self) -> Iterator[dict[str, Value]]:
-        """Values to be run, first of hyperparameters that have few: these are likelier to be
-        switches.
-        """
+        """Configurations to build, first of hyperparameters with few values: likely switches."""
         while self._queue or (self.complete and self._bisect()):
             yield heapq.heappop(self._queue)[-1]
 
     def _bisect(self) -> bool:
-        """Plans the middle between neighbours tried of a long range whose runs asked for different
-        things.
-        """
+        """Queues midpoints between neighbours of a long range whose calls used other names."""
         for asked, context in self._context.items():
             h = self._of(asked)
             if h.num_values is None or h.num_values <= _MOST_TRIED or not h.is_ordered:
@@ -174,9 +168,7 @@ class _Discoverer:
         return bool(self._queue)
 
     def _along(self, asked: "_Asked", context: Mapping[str, Value]) -> Iterator[Observation]:
-        """The successful runs in which all but one value is as in the run where that one turned
-        up.
-        """
+        """Successful calls that differ from the one where it was found in its own value at most."""
         for o in self.observations:
             if o.error is not None or o.asked.get(asked[0]) != asked[1]:
                 continue
@@ -189,7 +181,7 @@ class _Discoverer:
 
 
 def _tried(h: Hyperparameter) -> Iterator[Value]:
-    """Every value of a short range, the ends of a long or continuous one."""
+    """Every value of a short range; the ends of a long or continuous one."""
     if h.num_values is None:
         yield h.from_unit(0.0)
         yield h.from_unit(1.0)

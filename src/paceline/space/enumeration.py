@@ -1,15 +1,13 @@
-"""Every configuration of a discrete space by its rank: counted exactly, conditions included, none
-listed in memory.
-
+"""Enumeration of a discrete space by rank: exact counts with conditions, no list in memory.
 Conditions are numbered; a *mask* has bit c set while condition c holds. Hyperparameters that share
-no condition are independent, so the space is split into components whose sizes multiply. Within
-one,
+A *mask* has bit c set if condition number c holds. Hyperparameters that are not connected by
+conditions are independent, so the space is split into components whose sizes multiply. Within a
+component,
 
-    count(i, mask) = sum over values v of hyperparameter i of count(i + 1, mask with the conditions
-    that v meets)
+    count(i, mask) = sum over values v of hyperparameter i of count(i + 1, mask | met(v))
 
-and values that meet the same conditions are counted together, so that a range of a million costs no
-more than one of ten.
+where met(v) are the conditions met by v. Values that meet the same conditions are counted together,
+so a range of a million values costs as much as one of ten.
 """
 
 from collections.abc import Sequence
@@ -17,27 +15,24 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from paceline.core import Value
-from paceline.space.base import Hyperparameter
+from paceline.space.hyperparameter import Hyperparameter
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
-    """The values of one hyperparameter in grid order: the default at position 0, then the others in
-    natural order.
+class GridAxis:
+    """Values of one hyperparameter in grid order: the default first, then the others in order.
 
     Attributes:
-        hyperparameter: what varies.
-        points: the values in natural order where it is continuous; None where it is discrete.
+        hyperparameter: the hyperparameter.
+        points: its grid values in natural order if it is continuous; None if discrete.
     """
 
     hyperparameter: Hyperparameter
     points: tuple[Value, ...] | None
 
     @classmethod
-    def of(cls, hyperparameter: Hyperparameter, samples: int) -> "Axis":
-        """The axis of a hyperparameter. A continuous one has ``samples`` points, even in u, and its
-        default.
-        """
+    def of(cls, hyperparameter: Hyperparameter, samples: int) -> "GridAxis":
+        """The grid of a hyperparameter; ``samples`` points and the default if it is continuous."""
         if hyperparameter.num_values is not None:
             return cls(hyperparameter, None)
         even = [0.5] if samples == 1 else [i / (samples - 1) for i in range(samples)]
@@ -68,7 +63,7 @@ class Axis:
         )
 
     def position(self, value: Value) -> int | None:
-        """The position of a legal value; None where a continuous one is between the points."""
+        """The position of a legal value; None if it is not a grid point."""
         if self.points is not None and value not in self.points:
             return None
         index, default = self._index_of(value), self._default_index
@@ -76,8 +71,8 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Neighbouring positions of an axis that meet the same conditions.
+class PositionRange:
+    """Consecutive positions of an axis that meet the same conditions.
 
     Attributes:
         start: first position.
@@ -91,28 +86,28 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One hyperparameter of a component, with what is needed to count from it.
+class GridStep:
+    """One hyperparameter of a component, with what counting needs.
 
     Attributes:
         axis: its values.
         needs: bits of its own conditions.
-        runs: its values by the conditions of others that they meet.
+        runs: its values, grouped by the conditions of others that they meet.
     """
 
-    axis: Axis
+    axis: GridAxis
     needs: int
-    runs: tuple[Run, ...]
+    runs: tuple[PositionRange, ...]
 
 
 class Component:
-    """Hyperparameters tied together by conditions, parents first."""
+    """Hyperparameters connected by conditions, parents first."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[GridStep]) -> None:
         self._steps = tuple(steps)
         self._counts: dict[tuple[int, int], int] = {}
         later = 0
-        alive: list[int] = []  # bits that a step or one after it looks at
+        alive: list[int] = []  # bits used by this step or a later one
         for step in reversed(self._steps):
             later |= step.needs
             alive.append(later)
@@ -134,9 +129,7 @@ class Component:
         return sum(run.length * self._count(at + 1, mask | run.mask) for run in step.runs)
 
     def values(self, rank: int) -> dict[str, Value]:
-        """The values of the active hyperparameters in the configuration of this rank; rank 0 has
-        every default.
-        """
+        """Values of the active hyperparameters at a rank; rank 0 has every default."""
         values: dict[str, Value] = {}
         mask = 0
         for at, step in enumerate(self._steps):
@@ -157,8 +150,8 @@ class Enumeration:
     """All configurations of some hyperparameters, by rank.
 
     Args:
-        hyperparameters: parents before those whose conditions look at them.
-        samples: how many points of a continuous one.
+        hyperparameters: parents before their children.
+        samples: number of grid points of a continuous hyperparameter.
     """
 
     def __init__(self, hyperparameters: Sequence[Hyperparameter], samples: int) -> None:
@@ -169,8 +162,8 @@ class Enumeration:
             self.size *= component.size
 
     def at(self, rank: int) -> dict[str, Value]:
-        """The configuration of a rank in ``[0, size)``; rank 0 is the default. The last component
-        varies fastest.
+        """The configuration at a rank in ``[0, size)``; 0 is the default, the last component varies
+        fastest.
         """
         values: dict[str, Value] = {}
         for component in reversed(self._components):
@@ -180,11 +173,9 @@ class Enumeration:
 
 
 def _groups(hyperparameters: Sequence[Hyperparameter]) -> list[list[Hyperparameter]]:
-    """The hyperparameters by component; each follows its parents as closely as it can, which keeps
-    masks few.
+    """The hyperparameters by component; children closely follow parents, which keeps masks few.
 
-    They are told apart by their places: of one name there may be several, and a condition looks at
-        all of them.
+    They are identified by index: a name may have variants, and a condition refers to all of them.
     """
     of_name: dict[str, list[int]] = {}
     for at, h in enumerate(hyperparameters):
@@ -198,9 +189,8 @@ def _groups(hyperparameters: Sequence[Hyperparameter]) -> list[list[Hyperparamet
         for parent in above:
             children[parent].append(at)
     group_of: dict[int, int] = {}
-    for at, above in enumerate(
-        parents
-    ):  # parents come first, so that joining groups as we go finds every component
+    # parents come first, so that joining groups in order finds every component
+    for at, above in enumerate(parents):
         joined = {group_of[parent] for parent in above}
         group_of[at] = min(joined, default=len(group_of))
         if len(joined) > 1:
@@ -220,13 +210,13 @@ def _groups(hyperparameters: Sequence[Hyperparameter]) -> list[list[Hyperparamet
     return [[hyperparameters[at] for at in placed] for placed in ordered.values()]
 
 
-def _steps(group: Sequence[Hyperparameter], samples: int) -> list[Step]:
-    axes = [Axis.of(h, samples) for h in group]
+def _steps(group: Sequence[Hyperparameter], samples: int) -> list[GridStep]:
+    axes = [GridAxis.of(h, samples) for h in group]
     of_name: dict[str, list[int]] = {}
     for at, h in enumerate(group):
         of_name.setdefault(h.name, []).append(at)
     needs = [0] * len(axes)
-    meets: list[dict[int, int]] = [{} for _ in axes]  # position -> bits, of those that meet any
+    meets: list[dict[int, int]] = [{} for _ in axes]  # bits by position, where any is set
     bit = 1
     for at, h in enumerate(group):
         for condition in h.conditions:
@@ -237,16 +227,16 @@ def _steps(group: Sequence[Hyperparameter], samples: int) -> list[Step]:
                     if position is not None:
                         meets[parent][position] = meets[parent].get(position, 0) | bit
             bit <<= 1
-    return [Step(axis, needs[at], _runs(len(axis), meets[at])) for at, axis in enumerate(axes)]
+    return [GridStep(axis, needs[at], _runs(len(axis), meets[at])) for at, axis in enumerate(axes)]
 
 
-def _runs(length: int, meets: dict[int, int]) -> tuple[Run, ...]:
-    runs: list[Run] = []
+def _runs(length: int, meets: dict[int, int]) -> tuple[PositionRange, ...]:
+    runs: list[PositionRange] = []
     edges = sorted({0, length, *meets, *(position + 1 for position in meets)})
     for start, stop in pairwise(edges):
         mask = meets.get(start, 0)
         if runs and runs[-1].mask == mask:
-            runs[-1] = Run(runs[-1].start, runs[-1].length + stop - start, mask)
+            runs[-1] = PositionRange(runs[-1].start, runs[-1].length + stop - start, mask)
         else:
-            runs.append(Run(start, stop - start, mask))
+            runs.append(PositionRange(start, stop - start, mask))
     return tuple(runs)

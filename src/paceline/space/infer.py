@@ -1,12 +1,12 @@
-"""Conditions that a ``build(hp)`` keeps in plain Python, inferred from what its runs asked for.
+"""Inference of conditions that ``build(hp)`` has in plain Python, from what its calls used.
 
-``for i in range(hp.Int("layers", 1, 3)): hp.Int(f"units_{i}", ...)`` never says that ``units_2``
-matters only with three layers, but its runs show it. A condition is inferred only where it explains
-every observation exactly.
+``for i in range(hp.Int("layers", 1, 3)): hp.Int(f"units_{i}", ...)`` does not declare that
+``units_2`` matters only with three layers, but its calls show it. A condition is inferred only if
+it explains every observation exactly.
 
 ``rate = hp.Float("rate", 1e-4, 1e-2) if optimizer == "adam" else hp.Float("rate", 0.01, 1)`` has
 two definitions of one name. They are two hyperparameters, the variants of the name, if the values
-of others tell in every observation which of them was asked for.
+of others determine in every observation which of them was used.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,27 +14,26 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from paceline.core import Configuration, InvalidInput
-from paceline.space.base import Condition, Hyperparameter, Typed, typed
-from paceline.space.define import two_definitions
-from paceline.space.space import Space, exclude_each_other
+from paceline.space.hyperparameter import Condition, Hyperparameter, Typed, typed
+from paceline.space.known import two_definitions
+from paceline.space.members import exclude_each_other
+from paceline.space.space import Space
 
 _MOST_PARENTS = 2
 _MOST_LISTED = 4096
 
 MOST_VARIANTS = 16
-"""Of one name. A range that depends on others in more ways is no use to a search."""
+"""Maximum number of definitions of one name; more are of no use to a search."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one run of ``build`` asked for.
+    """What one call of ``build`` used.
 
     Attributes:
-        config: the values of all hyperparameters that it asked for where they were active.
-        error: why the run failed; None if it did not. A failed run may not have come to ask for
-            everything.
-        asked: by name, the ``definition_id`` with which it was asked for; what is left out had the
-            first definition that is known.
+        config: the values of all hyperparameters used while active.
+        error: the traceback of a failed call, which may have stopped early; None otherwise.
+        asked: the ``definition_id`` by name; names left out have the first known definition.
     """
 
     config: Configuration
@@ -45,49 +44,48 @@ class Observation:
 def contradicts(
     space: Space, config: Configuration, used: Collection[str], *, outside: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Names about which the space and a build disagree.
+    """Names on which the space and a build disagree.
 
-    They were asked for and are not active, or are active and were not asked for, or have a value
-    that is not legal.
+    They were used but are inactive in the space, or are active but were not used, or have an
+    illegal value.
 
     Args:
-        space: what is believed.
+        space: the space as inferred so far.
         config: the configuration that was built.
-        used: names that the build asked for, ``hp.used``.
-        outside: names that no build asks for, such as the batch size; they are never in
-            disagreement.
+        used: names that the build used, ``hp.used``.
+        outside: names that builds never use, such as the batch size; they are ignored.
     """
-    believed = space.project(config)
-    if believed is None:
+    expected = space.project(config)
+    if expected is None:
         active = [h for h in space if h.name in config and space.may_be_active(h, config)]
         return tuple(h.name for h in active if not h.admits(config[h.name]))
     return tuple(
-        name for name in space.names if name not in outside and (name in believed) != (name in used)
+        name for name in space.names if name not in outside and (name in expected) != (name in used)
     )
 
 
 Inferred = tuple[tuple[str, tuple[Condition, ...]], ...]
-"""Names, each with the conditions that nobody declared; of a name with variants one for each."""
+"""Names with the conditions that were not declared; a name with variants has several entries."""
 
 
 def infer_conditions(
     declared: Iterable[Hyperparameter], observations: Iterable[Observation]
 ) -> tuple[Space, Inferred]:
-    """The space with the conditions that its builds show, and by name those that were added.
+    """Infers conditions from observed builds; returns the space and the conditions added.
 
-    A hyperparameter gets conditions on one other that comes before it (two, where one does not do)
-    if then, in all observations, it is active exactly where it was asked for. Earlier parents are
-    preferred. One that was never asked for, or that nothing explains, stays as it is. A declared
-    condition that did not hold where it was asked for goes. Variants of one name get conditions
-    that exclude each other.
+    A hyperparameter gets conditions on one earlier hyperparameter (or two, if one is not enough) if
+    they make it active, in all observations, exactly where it was used. Earlier parents are
+    preferred. One that was never used, or that nothing explains, is left unchanged. A declared
+    condition that did not hold where the hyperparameter was used is removed. Variants of one name
+    get conditions that exclude each other.
 
     Args:
-        declared: the hyperparameters with the conditions that ``conditional_scope`` gave them, in
-            the order in which they were met.
-        observations: runs of ``build``. Failed ones only show what was asked for, not what was not.
+        declared: the hyperparameters with the conditions from ``conditional_scope``, in the order
+            in which they were found.
+        observations: calls of ``build``. Failed ones only show what was used, not what was unused.
 
     Raises:
-        InvalidInput: a name has several definitions which nothing tells apart, or too many.
+        InvalidInput: a name has several definitions that no condition distinguishes, or too many.
     """
     inference = _Inference(_ordered(declared), tuple(observations))
     found: list[Hyperparameter] = []
@@ -104,7 +102,7 @@ def infer_conditions(
 
 
 class _Inference:
-    """What some runs show of some hyperparameters."""
+    """Observations of hyperparameters, and what follows from them."""
 
     def __init__(
         self, declared: Sequence[Hyperparameter], observations: Sequence[Observation]
@@ -118,9 +116,7 @@ class _Inference:
     def conditions(
         self, h: Hyperparameter, earlier: Sequence[Hyperparameter]
     ) -> tuple[tuple[Condition, ...] | None, tuple[Condition, ...]]:
-        """The declared conditions that hold, and those to be added; None for a variant that was
-        never seen.
-        """
+        """Declared conditions that hold, and new ones; None for a variant that was never used."""
         kept = self._kept(h)
         variants = self._of_name[h.name]
         if len(variants) == 1:
@@ -128,7 +124,7 @@ class _Inference:
         if h.name not in self._apart:
             self._apart[h.name] = self._tell_apart(h.name)
         apart = self._apart[h.name]
-        if apart is None:  # what is declared tells them apart
+        if apart is None:  # the declared conditions distinguish them
             return kept, self._explanation(earlier, h, kept)
         if h.definition_id not in apart:
             return None, ()
@@ -136,7 +132,7 @@ class _Inference:
         return kept, (*added, *self._explanation(earlier, h, (*kept, *added)))
 
     def _asked(self, h: Hyperparameter, observation: Observation) -> bool:
-        """Whether a run asked for a hyperparameter, with this definition."""
+        """Whether a call used a hyperparameter with this definition."""
         if h.name not in observation.config:
             return False
         variants = self._of_name[h.name]
@@ -163,10 +159,10 @@ class _Inference:
     # -- variants
 
     def _tell_apart(self, name: str) -> dict[str, tuple[Condition, ...]] | None:
-        """Conditions by definition that exclude each other; None where those that are declared do.
+        """Mutually exclusive conditions by definition; None if the declared ones are exclusive.
 
         Raises:
-            InvalidInput: nothing tells them apart.
+            InvalidInput: no conditions distinguish the variants.
         """
         variants = self._of_name[name]
         kept = [h.with_conditions(self._kept(h)) for h in variants]
@@ -203,9 +199,7 @@ class _Inference:
     def _explanation(
         self, earlier: Sequence[Hyperparameter], h: Hyperparameter, kept: Sequence[Condition]
     ) -> tuple[Condition, ...]:
-        """Conditions on as few parents as possible under which it is active exactly where it was
-        asked for.
-        """
+        """Conditions on as few parents as possible, under which it is active exactly where used."""
         observations = [o for o in self._observations if all(self._meets(c, o) for c in kept)]
         used = [o for o in observations if self._asked(h, o)]
         unused = [o for o in observations if not self._asked(h, o) and o.error is None]
@@ -231,21 +225,19 @@ class _Inference:
 
 
 def too_many(variants: Sequence[Hyperparameter]) -> InvalidInput:
-    """The error where the definition of a name changes with almost every configuration."""
+    """The error for a name whose definition changes with almost every configuration."""
     first, second, *rest = variants
     return InvalidInput(
-        f"{first.name!r} is asked for as {first}, as {second} and in {len(rest)} other ways, as "
-        f"other values decide",
+        f"{first.name!r} is defined as {first}, as {second} and in {len(rest)} other ways, "
+        "depending on other values",
         expected=f"at most {MOST_VARIANTS} definitions of one name",
-        fix="Ask for what does not depend on other values, such as a share: round(units * "
+        fix="Define something that does not depend on other values, such as a share: round(units * "
         "hp.Float('share', 0.1, 1)).",
     )
 
 
 _Box = dict[str, set[Typed]]
-"""Values that were seen with one variant, by the name of a parent that was active in each of its
-runs.
-"""
+"""Values seen with one variant, by the name of a parent that was active in each of its calls."""
 
 
 def _box(parents: Sequence[Hyperparameter], used: Sequence[Observation]) -> _Box:
@@ -260,9 +252,7 @@ def _disjoint(one: _Box, other: _Box) -> bool:
 def _separated(
     parents: Mapping[str, Hyperparameter], boxes: Mapping[str, _Box]
 ) -> dict[str, tuple[Condition, ...]]:
-    """The boxes as conditions. A value that was never seen goes to the variant to whose values it
-    is nearest.
-    """
+    """The boxes as conditions; an unseen value goes to the variant with the nearest one."""
     found: dict[str, tuple[Condition, ...]] = {}
     for key, box in boxes.items():
         conditions = []
@@ -283,10 +273,8 @@ def _claimed(parent: Hyperparameter, own: set[Typed], others: Sequence[set[Typed
     def is_mine(at: int) -> bool:
         if at in mine or at in taken:
             return at in mine
-        if not parent.is_ordered:
-            return not theirs or min(mine) < min(
-                map(min, theirs)
-            )  # of categories: whoever was listed first
+        if not parent.is_ordered:  # categories: to the variant with the first listed value
+            return not theirs or min(mine) < min(map(min, theirs))
         near = [(_distance(at, one), min(one)) for one in theirs]
         return not near or (_distance(at, mine), min(mine)) < min(near)
 
@@ -302,10 +290,9 @@ def _has(wanted: Collection[Typed], name: str, observation: Observation) -> bool
 def _generalised(
     parent: Hyperparameter, shown: set[Typed], unused: Sequence[Observation]
 ) -> Condition | None:
-    """A condition on the values with which the name was used, and on those never seen that are not
-    nearer to others.
+    """A condition on the values seen with the name, and on unseen values not nearer to others.
 
-    None where the values are too many to be listed.
+    None if there are too many values to list.
     """
     count = parent.num_values
     if count is None or count > _MOST_LISTED:
@@ -326,7 +313,7 @@ def _distance(at: int, others: Iterable[int]) -> int:
 
 
 def _ordered(declared: Iterable[Hyperparameter]) -> list[Hyperparameter]:
-    """The hyperparameters as met, but a later variant before all that look at its name."""
+    """The hyperparameters in order, but later variants before all that have conditions on them."""
     listed = list(declared)
     for h in listed[:]:
         looking = [

@@ -1,33 +1,31 @@
-"""A space that is learnt while it is searched: what each run of ``build``, or of a function, has
-shown of it.
-"""
+"""A space that is refined while it is searched, from what calls of ``build`` use."""
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from paceline.space.base import Hyperparameter
+from paceline.space.hyperparameter import Hyperparameter
 from paceline.space.infer import Observation, contradicts, infer_conditions
 from paceline.space.space import Space
 
 
 class Learner:
-    """What is known of a space, conditions in plain Python included.
+    """The space as inferred so far, including conditions in plain Python.
 
     Attributes:
-        declared: the hyperparameters as met, with the conditions that were declared.
-        space: with those that the runs show.
+        declared: the hyperparameters with their declared conditions.
+        space: the same with inferred conditions.
     """
 
     def __init__(
         self, known: Iterable[Hyperparameter] = (), observations: Sequence[Observation] = ()
     ) -> None:
-        """Begins with what is known.
+        """Starts from known hyperparameters.
 
         Args:
-            known: the hyperparameters as met.
-            observations: the runs so far.
+            known: the hyperparameters.
+            observations: the calls so far.
 
         Raises:
-            InvalidInput: a name has several definitions which nothing tells apart.
+            InvalidInput: a name has several definitions that no condition distinguishes.
         """
         self.declared = tuple(known)
         self._observations: dict[Hashable, Observation] = dict(
@@ -40,9 +38,7 @@ class Learner:
         )
 
     def replace(self, known: Hyperparameter, by: Hyperparameter | None) -> None:
-        """Puts another hyperparameter, or nothing, in the place of one that is known, under the
-        same conditions.
-        """
+        """Replaces a known hyperparameter, under the same conditions, or removes it."""
         at = next(at for at, h in enumerate(self.declared) if h.definition == known.definition)
         before = self.declared[at]
         new = [] if by is None else [by.with_conditions(by.conditions or before.conditions)]
@@ -55,17 +51,16 @@ class Learner:
         self.space = Space(self.declared)
 
     def learn(self, run: Hashable, met: Sequence[Hyperparameter], observation: Observation) -> bool:
-        """Takes what one run showed, or more of a run that it knows; says whether the space is
-        another one now.
+        """Adds what a call used, or more of a known call; returns whether the space changed.
 
         Args:
-            run: which one.
-            met: the hyperparameters that were new to it, or of which it showed fewer conditions.
-            observation: all that it has asked for so far.
+            run: identifies the call.
+            met: the hyperparameters that were new in it, or lost conditions.
+            observation: all that it has used so far.
 
         Raises:
-            InvalidInput: a name has several definitions which nothing tells apart; nothing is
-                learnt then.
+            InvalidInput: a name has several definitions that no condition distinguishes; the space
+                is left unchanged.
         """
         known = self._observations.get(run)
         surprises = contradicts(self.space, observation.config, observation.config.keys())

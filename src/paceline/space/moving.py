@@ -1,14 +1,14 @@
-"""What becomes of a configuration where the user changes the space.
+"""Mapping of configurations to a space that the user has changed.
 
 | the configuration, in the new space | it counts as |
 | --- | --- |
-| has a legal value for all that is active, and nothing beside that | one of the new space |
-| lost the value of a hyperparameter that is gone, or not active any more | an observation of what is left of it |
-| has a value that is not legal, or none for a hyperparameter that is new | none |
+| has a legal value for each active hyperparameter, and no others | a configuration of it |
+| has values of removed or now inactive hyperparameters | an observation of the rest |
+| has an illegal value, or lacks the value of a new hyperparameter | nothing |
 
-A new hyperparameter has no value in the configurations before it: what ``build`` did without it is
-not known, so its default is not taken for it. One that is gone and had a single value told nothing
-apart, so nothing is lost with it.
+A new hyperparameter has no value in earlier configurations: what ``build`` did without it is
+unknown, so its default is not assumed. A removed one with a single value carried no information, so
+nothing is lost.
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from paceline.core import Configuration, Value
-from paceline.space.base import Hyperparameter
+from paceline.space.hyperparameter import Hyperparameter
 from paceline.space.space import Space
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A configuration, seen from a new space.
+    """A configuration, mapped to a new space.
 
     Attributes:
-        config: what it is there; None where it lies outside.
-        is_whole: whether nothing of it was lost, so that it is a configuration of the new space.
+        config: the mapped configuration; None if it lies outside.
+        is_whole: whether nothing was lost, so that it is a configuration of the new space.
     """
 
     config: dict[str, Value] | None
@@ -34,14 +34,13 @@ class Moved:
 
 
 def move(config: Configuration, before: Space | None, after: Space) -> Moved:
-    """What a configuration is in a new space.
+    """Maps a configuration to a new space.
 
     Args:
-        config: as it was used.
-        before: the space before, where the configuration is one of it: values that it lacks (of
-            hyperparameters that joined the space later) are at their defaults there. None where it
-            is none of it.
-        after: the space now.
+        config: the configuration as it was used.
+        before: the earlier space, if the configuration belongs to it: its missing values are the
+            defaults there. None if it does not.
+        after: the new space.
     """
     known = dict(config) if before is None else before.complete(config)
     moved = after.project(known, strict=True)
@@ -52,7 +51,7 @@ def move(config: Configuration, before: Space | None, after: Space) -> Moved:
         for name in config
         if name not in moved and (before is None or _varies(before, name, known))
     ]
-    # a float is the same one whatever number of digits a range keeps of it
+    # a float stays the same whatever number of digits a range keeps
     is_same = all(
         known[name].__class__ is value.__class__ for name, value in moved.items() if name in known
     )
@@ -60,19 +59,18 @@ def move(config: Configuration, before: Space | None, after: Space) -> Moved:
 
 
 def differences(before: Space, now: Space) -> dict[str, str]:
-    """By name, what differs between two spaces, in words; empty where nothing does."""
+    """Differences between two spaces by name, as text; empty if there are none."""
     found = {}
     for name in dict.fromkeys([*before.names, *now.names]):
         had, has = before.variants(name), now.variants(name)
         if had != has:
-            plain = [h.definition for h in had] != [
-                h.definition for h in has
-            ]  # else only the conditions differ
-            found[name] = f"{_told(had, plain)} in the study, {_told(has, plain)} now"
+            # else only the conditions differ
+            plain = [h.definition for h in had] != [h.definition for h in has]
+            found[name] = f"{_describe(had, plain)} in the study, {_describe(has, plain)} now"
     return found
 
 
-def _told(variants: tuple[Hyperparameter, ...], plain: bool) -> str:
+def _describe(variants: tuple[Hyperparameter, ...], plain: bool) -> str:
     if not variants:
         return "not"
     is_plain = plain and len(variants) == 1
@@ -82,7 +80,7 @@ def _told(variants: tuple[Hyperparameter, ...], plain: bool) -> str:
 
 
 def _unnamed(h: Hyperparameter) -> str:
-    """``Float(0.001, 0.1, sampling='log')``: the name stands beside it."""
+    """``Float(0.001, 0.1, sampling='log')``, without the name."""
     return str(h).replace(f"({h.name!r}, ", "(", 1).replace(f"({h.name!r})", "()", 1)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from paceline.core import InvalidInput, Value
 from paceline.search.bayes.coordinates import Array
 from paceline.space import Hyperparameter, Space
-from paceline.space.base import typed
+from paceline.space.hyperparameter import typed
 
 _STRENGTH = 10.0
 _LEAST = 1e-3  # of a weight, relative to the greatest: nothing is ruled out

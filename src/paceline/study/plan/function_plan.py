@@ -32,7 +32,7 @@ from paceline.schedule import Full, Schedule
 from paceline.schedule.asha import Asha
 from paceline.search import Strategy
 from paceline.space import Fixed, Hyperparameter, Space, differences
-from paceline.space.base import scalar
+from paceline.space.hyperparameter import scalar
 from paceline.study.bring import SearchChoice
 from paceline.study.closing import Closing
 from paceline.study.evaluation.retraining import FINAL, Fresh, FreshSplits, seeds_of

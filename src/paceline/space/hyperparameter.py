@@ -1,9 +1,8 @@
-"""What every hyperparameter has in common: a name, conditions, legal values and a place in the unit
-interval.
+"""The base class of hyperparameters, and conditions.
 
 | symbol | meaning |
 | --- | --- |
-| u | coordinate in [0, 1]; equal lengths of it are equally likely under the hyperparameter's own sampling |
+| u | coordinate in [0, 1]; uniform u is the hyperparameter's own sampling distribution |
 | index | position of a discrete value in its natural order, from 0 |
 | position | position in grid order: the default first, then the others in their natural order |
 """
@@ -27,21 +26,21 @@ Typed = tuple[type, Value]
 
 
 def typed(value: Value) -> Typed:
-    """The value paired with its type: equal only to the same value of the same type."""
+    """The value paired with its type; equal only to the same value of the same type."""
     return value.__class__, value
 
 
 def plain(value: object) -> object:
-    """A numpy scalar as the Python value it holds; anything else unchanged."""
+    """A NumPy scalar as a Python object; anything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def scalar(value: object, what: str) -> Value:
-    """A value that can be written to JSON and read back unchanged.
+    """Validates a value that survives a round trip through JSON.
 
     Raises:
-        InvalidInput: not an int, finite float, str or bool. ``what`` says in the message which
-            value it is.
+        InvalidInput: not an int, finite float, str or bool; ``what`` names the value in the
+            message.
     """
     value = plain(value)
     if isinstance(value, bool | int | str):
@@ -56,13 +55,12 @@ def scalar(value: object, what: str) -> Value:
 
 @dataclass(frozen=True, init=False, eq=False)
 class Condition:
-    """A hyperparameter that has this condition is active only where ``parent`` is active and has
-    one of ``values``.
+    """The hyperparameter is active only if ``parent`` is active and has one of ``values``.
 
     Attributes:
-        parent: name of the hyperparameter looked at; it comes earlier in the space.
-        values: those of its values with which the condition holds. Values that the parent cannot
-            take are ignored.
+        parent: name of another hyperparameter, earlier in the space.
+        values: the parent's values that meet the condition. Values that the parent cannot take are
+            ignored.
 
     Raises:
         InvalidInput: no values, or one that is not an int, finite float, str or bool.
@@ -100,19 +98,19 @@ class Condition:
         return hash((self.parent, self.values))
 
     def __str__(self) -> str:
-        """In words: ``optimizer is adam or sgd``."""
+        """As text: ``optimizer is adam or sgd``."""
         return f"{self.parent} is {' or '.join(map(str, self.values))}"
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
+        """The condition as JSON types."""
         return {"parent": self.parent, "values": list(self.values)}
 
 
 class Hyperparameter(ABC):
-    """A named choice: what values it may take, which is the default, and when it is active.
+    """A named hyperparameter: its values, its default, and the conditions under which it is active.
 
-    Frozen. Two are equal when they are written the same in JSON, so ``Choice("a", [1])`` and
-    ``Choice("a", [True])`` differ. The name may be left out (``Choice([32, 64])``) and given later
+    Frozen. Two are equal if their JSON is equal, so ``Choice("a", [1])`` and
+    ``Choice("a", [True])`` differ. The name may be left out (``Choice([32, 64])``) and set later
     with `named`.
     """
 
@@ -124,19 +122,19 @@ class Hyperparameter(ABC):
     @property
     @abstractmethod
     def num_values(self) -> int | None:
-        """How many values it may take; None where it is continuous."""
+        """Number of values; None if continuous."""
 
     @property
     def is_ordered(self) -> bool:
-        """Whether nearby values are alike: numbers and ordered choices, not categories."""
+        """Whether neighbouring values are similar: numbers and ordered choices, not categories."""
         return True
 
     @abstractmethod
     def legal(self, value: object) -> Value:
-        """The value in the exact type and form in which this hyperparameter takes it.
+        """Validates a value and returns it in this hyperparameter's exact type and form.
 
         Raises:
-            InvalidInput: it cannot take this value.
+            InvalidInput: not one of its values.
         """
 
     @abstractmethod
@@ -148,21 +146,19 @@ class Hyperparameter(ABC):
         """The index of a legal discrete value; inverse of `value_at`."""
 
     def to_unit(self, value: Value) -> float:
-        """Coordinate u of a legal value: the middle of its cell where it is discrete."""
+        """Coordinate u of a legal value; the middle of its cell if it is discrete."""
         return (self.index_of(value) + 0.5) / (self.num_values or 1)
 
     def from_unit(self, u: float) -> Value:
-        """The value at coordinate u; ``from_unit(to_unit(value))`` is exactly ``value`` for every
-        legal value.
-        """
+        """The value at coordinate u; ``from_unit(to_unit(value)) == value`` for legal values."""
         count = self.num_values or 1
         return self.value_at(min(count - 1, max(0, int(u * count))))
 
     def _as_default(self, given: object) -> Any:
-        """A default that was given, in its exact form.
+        """Validates a default.
 
         Raises:
-            InvalidInput: it is none of the values.
+            InvalidInput: not one of the values.
         """
         try:
             return self.legal(given)
@@ -180,7 +176,7 @@ class Hyperparameter(ABC):
         return True
 
     def admitted(self, condition: Condition) -> frozenset[Typed]:
-        """Those values of a condition on this hyperparameter that it can take."""
+        """The condition's values that this hyperparameter can take."""
         return frozenset(
             typed(self.legal(value)) for value in condition.values if self.admits(value)
         )
@@ -192,23 +188,24 @@ class Hyperparameter(ABC):
 
     @cached_property
     def definition_id(self) -> str:
-        """12 hex digits that tell its definition from any other."""
+        """12 hex digits, unique to the definition."""
         return hashlib.sha256(self.definition._identity.encode()).hexdigest()[:12]
 
     def __str__(self) -> str:
-        """As one would write it: ``Float('rate', 0.001, 0.1, sampling='log')``."""
+        """As Python code: ``Float('rate', 0.001, 0.1, sampling='log')``."""
         fields = self.to_json()
         own = [name for name in fields if name not in ("kind", "name", "conditions")]
         first = [name for name in own if name in ("min_value", "max_value", "values", "value")]
         shown = {
             name: fields[name]
             for name in own
-            if name not in first and self._is_told(name, fields[name])
+            if name not in first and self._differs_from_default(name, fields[name])
         }
-        return f"{self.kind}({', '.join([*map(repr, [self.name, *(fields[n] for n in first)]), *_named(shown)])})"
+        arguments = [repr(self.name), *(repr(fields[name]) for name in first), *_named(shown)]
+        return f"{self.kind}({', '.join(arguments)})"
 
-    def _is_told(self, name: str, value: Any) -> bool:
-        """Whether an argument has another value than where it is left out."""
+    def _differs_from_default(self, name: str, value: Any) -> bool:
+        """Whether an argument's value differs from the default of the argument."""
         if name == "default":
             return typed(value) != typed(
                 self.value_at(0) if self.num_values else self.from_unit(0.0)
@@ -224,14 +221,14 @@ class Hyperparameter(ABC):
         return self._replaced(name=name)
 
     def with_conditions(self, conditions: Sequence[Condition]) -> Self:
-        """The same hyperparameter, active under other conditions."""
+        """The same hyperparameter under other conditions."""
         return self._replaced(conditions=tuple(conditions))
 
     def _replaced(self, **changes: Any) -> Self:
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types; `from_json` reads it back unchanged."""
+        """The hyperparameter as JSON types; the inverse is `hyperparameter_from_json`."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
         listed = {
             name: list(value) if isinstance(value, tuple) else value
@@ -259,7 +256,7 @@ class Hyperparameter(ABC):
 
     @property
     def label(self) -> str:
-        """How messages call it: ``Int 'units'``."""
+        """Its name in messages: ``Int 'units'``."""
         return label(self.kind, self.name)
 
     def _set(self, **fields: object) -> None:
@@ -272,25 +269,24 @@ def _named(arguments: Mapping[str, Any]) -> list[str]:
 
 
 def label(kind: str, name: str) -> str:
-    """How messages call a hyperparameter: ``Int 'units'``, or ``Int`` while it has no name."""
+    """A hyperparameter's name in messages: ``Int 'units'``, or ``Int`` if it has no name."""
     return f"{kind} {name!r}" if name else kind
 
 
 def bind(
     kind: str, names: Sequence[str], required: int, args: Sequence[Any], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Arguments of a hyperparameter by name. A first positional one that is no str means that the
-    name is left out.
+    """Binds a hyperparameter's arguments; the name is left out if the first is not a str.
 
     Args:
         kind: the hyperparameter's kind, for messages.
         names: names of the parameters in positional order, ``"name"`` first.
-        required: how many of those after the name have to be there.
+        required: number of required parameters after the name.
         args: positional arguments.
         given: keyword arguments.
 
     Raises:
-        InvalidInput: an argument that is required is missing, or the name is not a str.
+        InvalidInput: a required argument is missing, or the name is not a str.
         TypeError: too many arguments, an unknown one, or one given twice.
     """
     positional = names if args and isinstance(args[0], str) and "name" not in given else names[1:]
