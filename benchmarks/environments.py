@@ -52,6 +52,12 @@ def requirements(name: str) -> tuple[str, ...]:
         # results.
         "keras-tf": ("keras-tuner==1.4.8", "six", "tensorflow-cpu", "tensorboard", keras, "psutil"),
         "keras-torch": ("torch==2.13.0", keras, "numpy"),
+        # whose sources are read; nothing of them runs
+        "admired": (
+            *("--no-deps", "httpx==0.28.1", "starlette==1.10.0", "equinox==0.13.8"),
+            *("optimistix==0.1.0", "cmaes==0.13.1", "optax==0.2.8", "optuna==5.0.0"),
+            *("keras-tuner==1.4.8", "syne-tune==0.16.0", "scikit-learn==1.9.1"),
+        ),
         # its GPSampler needs PyTorch and SciPy, its QMCSampler SciPy
         "optuna": ("optuna==5.0.0", "torch==2.13.0", "scipy"),
     }

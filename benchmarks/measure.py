@@ -86,6 +86,7 @@ def ask(
     *,
     cache: Path | None = None,
     minutes: float = 30,
+    sources: Path | None = None,
 ) -> Answer:
     """Runs ``python -m module '<request>'`` in an environment and reads the JSON line it prints
     last.
@@ -97,10 +98,13 @@ def ask(
         cache: the user's cache directory of that process: an empty one makes it start as on a new
             machine.
         minutes: after how long to give up.
+        sources: a folder with the package in it, to be run in place of the one that is installed.
     """
     command = [str(environments.python(environment)), "-m", module, json.dumps(request)]
     with tempfile.TemporaryDirectory(prefix="benchmark-cache-") as fresh:
         variables = _variables(environment, cache or Path(fresh))
+        if sources is not None:
+            variables["PYTHONPATH"] = str(sources)
         if environment == environments.OURS:
             _calibrate(Path(variables["PACELINE_CACHE"]))
         start = time.perf_counter()

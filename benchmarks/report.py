@@ -97,6 +97,7 @@ class Result:
         findings: the figures that are held against a bound.
         headings, rows: the measurements behind them.
         environments: whose versions are to be written down.
+        more: further paragraphs and tables, in Markdown.
     """
 
     title: str
@@ -105,6 +106,7 @@ class Result:
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     environments: Sequence[str] = (environments.OURS,)
+    more: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def render(name: str, result: Result, *, command: str, took: Took) -> str:
 {verdicts}
 {_remarks(name)}
 {table(result.headings, result.rows)}
-
+{"".join(f"{chr(10)}{part}{chr(10)}" for part in result.more)}
 `{command}` took {took.seconds / 60:.1f} min on {datetime.date.today()}, {revision()}{kept}.
 Machine: {machine()}; load before it began {took.load:.2f}.
 

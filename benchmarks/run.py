@@ -24,6 +24,7 @@ from benchmarks import environments, kept, report
 from benchmarks.measure import Options, SideError
 
 BENCHMARKS = (
+    "house",
     "equality",
     "california",
     "mnist",

@@ -51,16 +51,16 @@ class Figures:
 
     modules: int
     lines: int
-    long_modules: Mapping[str, int]
+    long_modules: Sequence[tuple[str, int]]
     largest: int
     median: float
     p90: float
     longest: int
     median_body: float
     longest_body: int
-    long_functions: Mapping[str, int]
+    long_functions: Sequence[tuple[str, int]]
     arguments: int
-    wide_functions: Mapping[str, int]
+    wide_functions: Sequence[tuple[str, int]]
     documented: float
     undocumented: Sequence[str]
     cycles: tuple[Cycles, Cycles, Cycles]
@@ -83,13 +83,33 @@ class Module:
         return self.path.stem == "__init__"
 
     @cached_property
-    def functions(self) -> list[Function]:
-        """All of them, those in classes and in other functions too."""
-        return [node for node in ast.walk(self.tree) if isinstance(node, Function)]
+    def functions(self) -> list[tuple[str, Function]]:
+        """All of them with their names, those in classes and in other functions too."""
+        return [(name, node) for name, node in self._named if isinstance(node, Function)]
 
     @cached_property
-    def classes(self) -> list[ast.ClassDef]:
-        return [node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)]
+    def classes(self) -> list[tuple[str, ast.ClassDef]]:
+        """All of them with their names."""
+        return [(name, node) for name, node in self._named if isinstance(node, ast.ClassDef)]
+
+    @cached_property
+    def _named(self) -> list[tuple[str, Function | ast.ClassDef]]:
+        found: list[tuple[str, Function | ast.ClassDef]] = []
+        pending: list[tuple[str, ast.AST]] = [(f"{self.name}:", self.tree)]
+        while pending:
+            prefix, parent = pending.pop()
+            for node in ast.iter_child_nodes(parent):
+                inner = prefix
+                if isinstance(node, Function | ast.ClassDef):
+                    found.append((prefix + node.name, node))
+                    inner = f"{prefix}{node.name}."
+                pending.append((inner, node))
+        return found
+
+
+def words(text: str) -> set[str]:
+    """The names in a source text, those in comments and texts too."""
+    return set(re.findall(r"\w+", text))
 
 
 def read(package: Path) -> list[Module]:
@@ -116,10 +136,10 @@ def figures(package: Path, within: str = "") -> Figures:
     """
     modules = read(package / within if within else package)
     sizes = [len(module.text.splitlines()) for module in modules]
-    functions = [(f"{module.name}:{f.name}", f) for module in modules for f in module.functions]
+    functions = [each for module in modules for each in module.functions]
     lines = sorted(_lines(function) for _, function in functions)
     bodies = [_body_lines(function) for _, function in functions]
-    arguments = dict(sorted(_arguments(modules), key=itemgetter(1), reverse=True))
+    arguments = list(_arguments(modules))
     public = {name: bool(doc) for module in modules for name, doc in _public(module)}
     return Figures(
         modules=len(modules),
@@ -134,17 +154,15 @@ def figures(package: Path, within: str = "") -> Figures:
         median_body=statistics.median(bodies),
         longest_body=max(bodies),
         long_functions=_above(LONG_FUNCTION, ((name, _lines(each)) for name, each in functions)),
-        arguments=max(arguments.values()),
-        wide_functions=_above(WIDE, arguments.items()),
+        arguments=max(count for _, count in arguments),
+        wide_functions=_above(WIDE, arguments),
         documented=sum(public.values()) / len(public),
         undocumented=sorted(name for name, has in public.items() if not has),
         cycles=_all_cycles(modules),
         format_skips=sum(len(re.findall(r"# fmt: skip", module.text)) for module in modules),
         same_basename=_same_basenames(modules),
         same_class=_repeated(
-            (each.name, f"{module.name}:{each.name}")
-            for module in modules
-            for each in module.classes
+            (each.name, module.name) for module in modules for _, each in module.classes
         ),
     )
 
@@ -152,9 +170,9 @@ def figures(package: Path, within: str = "") -> Figures:
 # -- functions
 
 
-def _above(bound: int, found: Iterable[tuple[str, int]]) -> dict[str, int]:
-    above = ((name, value) for name, value in found if value > bound)
-    return dict(sorted(above, key=itemgetter(1), reverse=True))
+def _above(bound: int, found: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    above = [(name, value) for name, value in found if value > bound]
+    return sorted(above, key=itemgetter(1), reverse=True)
 
 
 def _lines(function: Function) -> int:
@@ -182,15 +200,15 @@ def _arguments(modules: Sequence[Module]) -> Iterator[tuple[str, int]]:
     """How many arguments each function and constructor takes: ``self``, ``*args`` and ``**options``
     do not count, the fields of a dataclass do, those that it inherits included.
     """
-    classes = {each.name: each for module in modules for each in module.classes}
+    classes = {each.name: each for module in modules for _, each in module.classes}
     for module in modules:
-        for function in module.functions:
+        for name, function in module.functions:
             taken = function.args
             names = [one.arg for one in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
             names = names[1:] if names[:1] in (["self"], ["cls"], ["mcs"]) else names
-            yield f"{module.name}:{function.name}", len(names)
-        for each in module.classes:
-            yield f"{module.name}:{each.name}", len(_fields(each, classes))
+            yield name, len(names)
+        for name, each in module.classes:
+            yield name, len(_fields(each, classes))
 
 
 def _fields(each: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> set[str]:
