@@ -47,7 +47,7 @@ def watch(
         encrypted.
     """
     from paceline.core import InvalidInput
-    from paceline.store import StudyStore
+    from paceline.store import open_store
     from paceline.web.address import listen
     from paceline.web.beside import give_way
     from paceline.web.server import LivePage
@@ -58,7 +58,7 @@ def watch(
         raise InvalidInput(
             "--token is not usable", expected=f"at least {_SHORTEST_TOKEN} letters and digits"
         )
-    StudyStore(study, writable=False).close()
+    open_store(study, writable=False).close()
     address = listen(host, port)
     if token is None and not address.is_loopback:
         token = secrets.token_hex(16)

@@ -23,7 +23,7 @@ from paceline.report.going_on import interruptible_runs
 from paceline.schedule import schedule_names
 from paceline.search import Grid, strategy_names
 from paceline.space import Space
-from paceline.store import StudyStore, study_directory
+from paceline.store import has_study, study_directory
 from paceline.study.asking import fresh_directory
 
 Method = Mapping[str, Any] | Callable[[int, Mapping[str, Study]], Mapping[str, Any]]
@@ -249,7 +249,7 @@ def _run(
     """One method with one seed, unless that has been done."""
     place = place_of(path, method, seed)
     left = dict(asked)
-    if StudyStore.exists(place):
+    if has_study(place):
         summary = read(place)
         if _is_done(summary, asked):
             return Study.open(place)

@@ -15,7 +15,7 @@ from paceline.comparison import claims
 from paceline.comparison.claims import Axis
 from paceline.comparison.runs import Run, read_run
 from paceline.core import InvalidInput, Objective, StudyMismatch
-from paceline.store import StudyStore, study_directory
+from paceline.store import has_study, study_directory
 from paceline.store.files import remove, write_text
 from paceline.study.record.replay import read_record
 
@@ -72,7 +72,7 @@ class Comparison:
         for method in plan["methods"]:
             for seed in plan["seeds"]:
                 place = place_of(path, method, seed)
-                if StudyStore.exists(place):
+                if has_study(place):
                     found.append(
                         read_run(place, method, seed, plan["peak_bytes"].get(f"{method}/{seed}"))
                     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from paceline.core import TrialState
 from paceline.core.events import EpochMeasured, TrialEnded
 from paceline.report.show import Summary, read
-from paceline.store import Stored, StudyStore
+from paceline.store import Stored, open_store
 from paceline.study import Record
 from paceline.study.record.timeline import timeline
 
@@ -87,7 +87,7 @@ def read_run(directory: Path, method: str, seed: int, peak_bytes: int | None = N
         InvalidInput: there is none.
     """
     summary = read(directory)
-    store = StudyStore(directory, writable=False)
+    store = open_store(directory, writable=False)
     try:
         stored, strategy = list(store.events()), store.value("strategy") or {}
     finally:

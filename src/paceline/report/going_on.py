@@ -7,7 +7,7 @@ from pathlib import Path
 from paceline.core import InvalidInput, StudyInterrupted, command_line, interrupts
 from paceline.report import words
 from paceline.report.show import Summary, read
-from paceline.store import StudyStore
+from paceline.store import has_study
 from paceline.store.paths import REPORT
 
 
@@ -78,17 +78,17 @@ def _from_memory(summary: Summary) -> str:
 
 
 def _has_trials(directory: Path) -> bool:
-    return StudyStore.exists(directory) and bool(read(directory).record.trials)
+    return has_study(directory) and bool(read(directory).record.trials)
 
 
 def _short(directory: Path) -> str:
-    if not StudyStore.exists(directory):
+    if not has_study(directory):
         return "Stopped before anything was written."
     return f"Stopped; everything that was stored is kept in {directory}."
 
 
 def _message(directory: Path) -> str:
-    if not StudyStore.exists(directory):
+    if not has_study(directory):
         return _short(directory)
     summary = read(directory)
     record, ended = summary.record, summary.record.num_ended()

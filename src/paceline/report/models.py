@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from paceline.report.columns import rows_of_model
 from paceline.report.show import Summary
-from paceline.store import StudyStore
+from paceline.store import has_study
 from paceline.store.paths import MODEL
 from paceline.study.record.checkpoints import Checkpoints
 
@@ -31,7 +31,7 @@ def kept(summary: Summary) -> Iterator[str]:
     """Of which trials the models are kept, where there are several, and the room that they take on
     disk.
     """
-    if not StudyStore.exists(summary.directory):
+    if not has_study(summary.directory):
         return
     checkpoints = Checkpoints.read(summary.directory)
     numbers = sorted(checkpoints.kept)

@@ -11,7 +11,7 @@ from typing import Any
 
 from paceline.core import Trial, TrialState, last_line
 from paceline.report import verdict
-from paceline.store import StudyStore, study_directory
+from paceline.store import open_store, study_directory
 from paceline.store.writer import process_of
 from paceline.study import Record
 from paceline.study.record.record import REPAIRED
@@ -114,7 +114,7 @@ def read(directory: str | os.PathLike[str]) -> Summary:
         InvalidInput: there is none.
     """
     path = study_directory(directory)
-    store = StudyStore(path, writable=False)
+    store = open_store(path, writable=False)
     try:
         folded = fold(store)
         writer = process_of(store.value("writer")) if folded.record.ended is None else None

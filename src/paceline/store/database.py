@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from paceline.core import InvalidInput, PacelineError, StudyLocked, UnreadableStudy
+from paceline.core import InvalidInput, PacelineError, UnreadableStudy
 from paceline.core.events import FORMAT, Event, Json
-from paceline.store import files
+from paceline.store.base import Snapshot, Store, Stored, lock, register
 from paceline.store.opening import (
     check_log,
     damaged,
@@ -28,7 +28,7 @@ from paceline.store.opening import (
     newer,
     read_event,
 )
-from paceline.store.paths import DATABASE, LOCK, results_in
+from paceline.store.paths import DATABASE, LOCK, LOG, results_in
 from paceline.store.reading import Reader
 from paceline.store.tables import (
     EVENTS,
@@ -36,7 +36,6 @@ from paceline.store.tables import (
     SELECT_VALUES,
     SNAPSHOTS,
     VALUES,
-    Stored,
     make,
     row_of_event,
     row_of_value,
@@ -61,16 +60,6 @@ _DURABLE_SECONDS = 1.0  # what a power cut may undo of what was measured, at mos
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What the events up to the one with the id ``last`` add up to, as whoever folded them wrote
-    it.
-    """
-
-    last: int
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
 class Mark:
     """What a study holds at one moment: the id of its last event, and its current values as
     rows.
@@ -80,19 +69,22 @@ class Mark:
     values: Sequence[Mapping[str, Any]]
 
 
-class StudyStore:
-    """The memory of one study.
+@register
+class StudyStore(Store):
+    """The events of one study in a SQLite database, see `Store`; it keeps snapshots as well."""
 
-    Guarantees: `append` is one transaction, all of it or nothing; ids only grow, and what a reader
-    saw never changes, but for `rewind`. Beside the events it keeps a few current values (the
-    strategy's state, where checkpoints are), replaced in the same transaction as the events that
-    made them so.
+    name: ClassVar[str] = "sqlite"
+    files: ClassVar[tuple[str, ...]] = (DATABASE, LOG)
 
-    Attributes:
-        directory: of the study, absolute.
-        num_in_snapshot: events that the snapshot covers; counted where the store is writable.
-        num_since_snapshot: events that came since.
-    """
+    @classmethod
+    def open(cls, directory: Path, address: str, *, writable: bool) -> Self:
+        """Opens the study in ``directory``; there is no other address."""
+        if address:
+            raise InvalidInput(
+                f"store is 'sqlite' with the address {address!r}",
+                expected="'sqlite': the database is in the study's directory",
+            )
+        return cls(directory, writable=writable)
 
     def __init__(self, directory: Path, *, writable: bool) -> None:
         """Opens the study in ``directory``. A reader makes no file there.
@@ -103,9 +95,8 @@ class StudyStore:
             UnreadableStudy: the file is damaged, of a newer version, or no study.
             PacelineError: the directory or a file in it cannot be used; the message says why.
         """
-        self.directory = directory = (
-            directory.absolute()
-        )  # it stays this one, whatever a user's function changes
+        # it stays this one, whatever a user's function changes
+        self.directory = directory = directory.absolute()
         self._clock = SessionClock()
         self._path = directory / DATABASE
         self._lock: FileLock | None = None
@@ -135,11 +126,6 @@ class StudyStore:
         except BaseException:
             self.close()
             raise
-
-    @classmethod
-    def exists(cls, directory: Path) -> bool:
-        """Whether there is a study in this directory."""
-        return (directory / DATABASE).exists()
 
     def append(
         self,
@@ -366,34 +352,18 @@ class StudyStore:
         self._open.commit()
 
     def _take_lock(self) -> None:
-        """The right to write, until `close`."""
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidInput(
-                f"study directory {self.directory} cannot be made ({error.strerror})",
-                expected="a place that can be written",
-            ) from error
+        """Takes the right to write, until `close`."""
         if self._path.is_symlink():  # to another study, say, whose writer has another lock
             raise PacelineError(
                 f"{self._path} is a link; go on with the study in the directory that it leads to."
             )
-        path = self.directory / LOCK
-        lock = FileLock(path)
-        try:
-            with files.explained(path):
-                lock.acquire(timeout=0)
-        except Timeout:
-            raise StudyLocked(self._who_holds_it()) from None
-        self._lock = lock
+        self._lock = lock(self.directory, self._writer)
 
-    def _who_holds_it(self) -> str:
-        holder: dict[str, Any] = {}
-        with suppress(PacelineError, AttributeError):
+    def _writer(self) -> Json | None:
+        with suppress(PacelineError):
             reader = StudyStore(self.directory, writable=False)
-            found = reader.value("writer")
-            holder = found if isinstance(found, dict) else {}
-            reader.close()
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.get("since", time.time())))
-        who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}, since {since}"
-        return f"study {self.directory} is being written by {who}; wait for it or stop it, or use another directory."
+            try:
+                return reader.value("writer")
+            finally:
+                reader.close()
+        return None

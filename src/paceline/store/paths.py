@@ -13,6 +13,9 @@ DATABASE = "study.db"
 LOG = "study.db-wal"
 """SQLite's log of it: what was written and is not in the database yet."""
 
+MARKER = "store.json"
+"""Names the store of a study that is not in SQLite."""
+
 LOCK, CHECKPOINTS = "study.lock", "checkpoints"
 MODEL, PREDICTIONS, REPORT = "best.keras", "test.safetensors", "report.html"
 """What else there may be in it: the best model, what it predicts on the test part, and the

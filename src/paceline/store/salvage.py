@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from paceline.core import StudyLocked
 from paceline.core.events import Event, Json, TrialAsked
+from paceline.store.base import Stored
 from paceline.store.files import explained, flush, replacing
 from paceline.store.opening import damaged, engine_of, missing, read_event
 from paceline.store.opening import explained as explained_database
@@ -24,7 +25,6 @@ from paceline.store.tables import (
     SELECT_EVENTS,
     SELECT_VALUES,
     VALUES,
-    Stored,
     event_of,
     make,
     row_of_event,

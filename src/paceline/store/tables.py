@@ -7,12 +7,12 @@ it is.
 
 import json
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from paceline.core.events import Event, Json, from_json, to_json
+from paceline.store.base import Stored
 
 METADATA = sa.MetaData()
 EVENTS = sa.Table(
@@ -43,15 +43,6 @@ SNAPSHOTS = sa.Table(
 # all columns that are there: a database that an earlier version wrote may have no checksums
 SELECT_EVENTS = sa.text("SELECT * FROM events WHERE id > :after ORDER BY id LIMIT :most")
 SELECT_VALUES = sa.text("SELECT * FROM current WHERE :name IS NULL OR name = :name")
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An event with its place in the record and the time (seconds since 1970) it was written."""
-
-    id: int
-    time: float
-    event: Event
 
 
 def make(connection: sa.Connection) -> None:

@@ -64,6 +64,13 @@ def process_of(writer: Json | None) -> int | None:
     return process.pid if same else None
 
 
+def writer_in_words(writer: Json | None) -> str:
+    """What `this_process` said, as a message says it."""
+    known = writer if isinstance(writer, Mapping) else {}
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(known.get("since", time.time())))
+    return f"process {known.get('pid', '?')} on {known.get('host', '?')}, since {since}"
+
+
 def _began(process: "psutil.Process") -> float:
     """When a process began, in seconds that do not depend on the system's clock.
 

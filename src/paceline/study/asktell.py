@@ -25,7 +25,7 @@ from paceline.core.events import (
 from paceline.execute.function_call import metrics_of
 from paceline.search import History, Strategy
 from paceline.space import Hyperparameter, Space
-from paceline.store import StudyStore, study_directory
+from paceline.store import Store, open_store, study_directory
 from paceline.study.asking import seed_of
 from paceline.study.bring import choose_search
 from paceline.study.loop.session import versions
@@ -91,7 +91,7 @@ class OpenStudy:
         )
         if existing is not None:
             self._changes(first, given, existing.record, existing.state)
-        self._store: StudyStore | None = StudyStore(self.directory, writable=True)
+        self._store: Store | None = open_store(self.directory, writable=True)
         self.record = fold(self._store).record
         state = self._store.value("strategy")
         self._strategy = choice.first(default=False)

@@ -16,7 +16,7 @@ from paceline.search import Bayes, Given, Normal, StartWith, Strategy, Weights, 
 from paceline.search.bayes.belief import check_prior
 from paceline.search.start_with import with_default
 from paceline.space import Space
-from paceline.store import StudyStore, study_directory
+from paceline.store import has_study, study_directory
 from paceline.study.record.replay import read_record
 from paceline.study.resume.existing import Existing
 
@@ -190,7 +190,7 @@ def _source(directory: Earlier) -> tuple[tuple[Configuration, float], ...]:
     if directory is None:
         return ()
     path = study_directory(directory, "learn_from")
-    if not StudyStore.exists(path):
+    if not has_study(path):
         raise InvalidInput(
             f"learn_from is {str(directory)!r}, which holds no study",
             expected="the directory of an earlier study",

@@ -6,9 +6,8 @@ from pathlib import Path
 from paceline.core import PacelineError, UnreadableStudy
 from paceline.core.events import Json, TrialAsked, TrialEnded, TrialPaused, TrialStarted
 from paceline.report.show import Summary
-from paceline.store import StudyStore
+from paceline.store import Store, files_of, open_store
 from paceline.store.files import stamp
-from paceline.store.paths import DATABASE
 from paceline.store.writer import process_of
 from paceline.study.record.replay import Folded, catch_up, fold
 
@@ -31,8 +30,8 @@ class Feed:
 
     def __init__(self, directory: Path) -> None:
         """Reads nothing yet; the study may be made later."""
-        self._directory, self._path = directory, directory / DATABASE
-        self._store: StudyStore | None = None
+        self._directory = directory
+        self._store: Store | None = None
         self._file = 0
         self._was_there = False
         self._error: PacelineError | None = None
@@ -96,26 +95,30 @@ class Feed:
             PacelineError: there was one.
         """
         try:
-            file = self._path.stat().st_ino
+            path = self._files()[0]
+            file = path.stat().st_ino
         except OSError:
             if self._was_there:
-                message = f"{self._path} is not there any more; what is shown is how the study stood before."
+                message = (
+                    f"{path} is not there any more; what is shown is how the study stood before."
+                )
                 raise PacelineError(message) from None
             return False
         self._was_there = True
         if self._store is None or file != self._file:
             self.close()
             self._forget()
-            self._file, self._store = file, StudyStore(self._directory, writable=False)
+            self._file, self._store = file, open_store(self._directory, writable=False)
         return True
 
     def _stamp(self) -> object:
-        """What changes when a file of the database does."""
-        return [
-            stamp(self._path.with_name(f"{self._path.name}{ending}")) for ending in ("", "-wal")
-        ]
+        """What changes when a file of the study does."""
+        return [stamp(path) for path in self._files()]
 
-    def _is_same(self, store: StudyStore) -> bool:
+    def _files(self) -> tuple[Path, ...]:
+        return files_of(self._directory)
+
+    def _is_same(self, store: Store) -> bool:
         """Whether the last event that was read is still the one that has its number."""
         return not self._folded.last or store.time_of(self._folded.last) == self._time
 
@@ -126,7 +129,7 @@ class Feed:
         self.recent = {}
         self._writer = None
 
-    def _read(self, store: StudyStore) -> None:
+    def _read(self, store: Store) -> None:
         """Takes what is new; the first time from a snapshot of most of it, where there is one."""
         if self._folded.last:
             new = catch_up(self._folded, store)

@@ -12,7 +12,7 @@ from pathlib import Path
 from paceline.core import InvalidInput, PacelineError, command_line
 from paceline.core.events import Event, Json, Noted, SessionEnded
 from paceline.core.texts import printable
-from paceline.store import StudyStore, salvage
+from paceline.store import has_study, salvage
 from paceline.store.files import leftovers, remove_leftovers
 from paceline.store.paths import CHECKPOINTS, DATABASE
 from paceline.study.health.findings import CHECKS, Contents, Finding, read
@@ -92,7 +92,7 @@ def repair(directory: Path) -> Diagnosis:
 
 
 def _contents(directory: Path) -> Contents:
-    if not StudyStore.exists(directory):
+    if not has_study(directory):
         expected = f"a directory made by paceline (it has a {DATABASE})"
         raise InvalidInput(f"{directory} holds no study", expected=expected)
     return read(directory)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from paceline.core import InvalidInput, PacelineError, UnreadableStudy, command_line
 from paceline.core.events import FORMAT, Json, StudyCreated
-from paceline.store import StudyStore, salvage
+from paceline.store import files_of, open_store, salvage
 from paceline.store.files import leftovers
 from paceline.store.opening import NEWER
 from paceline.store.paths import CHECKPOINTS, DATABASE, LOG, MODEL, results_in
@@ -24,6 +24,7 @@ from paceline.study.record.record import REPAIRED
 from paceline.study.record.replay import Folded
 
 _EMPTY = "it is empty"
+_VALUES = ("writer", "signature", "strategy", "turns", "checkpoints")
 
 Level = Literal["fine", "note", "wrong"]
 
@@ -60,6 +61,7 @@ class Contents:
         is_newer: whether a newer version wrote the study; nothing more is known then.
         had_events, had_trials: how many there were, as far as that can still be seen, where some
             cannot be read.
+        file: name of the file that the study is in.
     """
 
     directory: Path
@@ -71,6 +73,7 @@ class Contents:
     is_newer: bool = False
     had_events: int = 0
     had_trials: int = 0
+    file: str = DATABASE
 
     @property
     def num_events(self) -> int:
@@ -87,7 +90,8 @@ class Contents:
     @property
     def is_damaged(self) -> bool:
         """Whether a new database, of what can be used, is better than the one that is there."""
-        return bool(self.why or self.faults or self.bad_values)
+        faulty = bool(self.why or self.faults or self.bad_values)
+        return faulty and self.file == DATABASE
 
     @property
     def best_model(self) -> Mapping[str, Json] | None:
@@ -103,7 +107,33 @@ class Contents:
 
 
 def read(directory: Path) -> Contents:
-    """Everything of a study's database that can be read."""
+    """Everything of a study that can be read."""
+    file = files_of(directory)[0].name
+    return _read_database(directory) if file == DATABASE else _read_store(directory, file)
+
+
+def _read_store(directory: Path, file: str) -> Contents:
+    """What another store than SQLite gives: it says itself what is damaged."""
+    folded, values, bad, why = Folded(), {}, [], ""
+    try:
+        store = open_store(directory, writable=False)
+    except PacelineError as error:
+        return Contents(directory, why=_reason(error), file=file)
+    try:
+        for one in store.events():
+            folded.take(one)
+    except (PacelineError, ValueError) as error:
+        why = _reason(error)
+    for name in _VALUES:
+        try:
+            values[name] = store.value(name)
+        except PacelineError:
+            bad.append(name)
+    store.close()
+    return Contents(directory, folded, why, (), values, tuple(bad), why == NEWER, file=file)
+
+
+def _read_database(directory: Path) -> Contents:
     folded, why = Folded(), ""
     try:
         if salvage.is_empty(directory):
@@ -140,7 +170,7 @@ def _beside_events(directory: Path) -> tuple[dict[str, Json], list[str], list[st
     return values, bad, faults
 
 
-def _reason(error: PacelineError) -> str:
+def _reason(error: Exception) -> str:
     return error.reason if isinstance(error, UnreadableStudy) else str(error)
 
 
@@ -148,21 +178,21 @@ def database(known: Contents) -> Iterator[Finding]:
     """Whether the database is whole."""
     count = f"{known.num_events:,} events"
     if known.is_newer:
-        text = f"{DATABASE} was written by a newer Paceline, so that nothing more can be said of it here."
+        text = f"{known.file} was written by a newer Paceline, so that nothing more can be said of it here."
         yield Finding("wrong", text, "Install a newer one: pip install --upgrade paceline")
         return
     results = results_in(known.directory)
     if not known.num_events and known.why in ("", _EMPTY) and results:
-        text = f"{DATABASE} is empty, though results lie beside it ({', '.join(results)}): it was damaged."
+        text = f"{known.file} is empty, though results lie beside it ({', '.join(results)}): it was damaged."
         yield Finding(
             "wrong", text, f"Restore it from a copy, together with {LOG} where there is one."
         )
     elif known.why == _EMPTY:
-        text = f"{DATABASE} is empty: it was damaged, or the study was stopped before it stored anything."
+        text = f"{known.file} is empty: it was damaged, or the study was stopped before it stored anything."
         yield Finding("wrong", text, "Restore it from a copy, or run again what was to begin it.")
     elif known.why and not known.num_events:
         yield Finding(
-            "wrong", f"{DATABASE} cannot be read ({known.why}).", "Restore it from a copy."
+            "wrong", f"{known.file} cannot be read ({known.why}).", "Restore it from a copy."
         )
     elif known.why:
         first = (
@@ -174,16 +204,16 @@ def database(known: Contents) -> Iterator[Finding]:
             if known.sees_the_end
             else f"{trials} trials that can be seen"
         )
-        text = f"{DATABASE} is damaged after the first {first} ({known.why}): {left} would be left by a repair."
+        text = f"{known.file} is damaged after the first {first} ({known.why}): {left} would be left by a repair."
         yield Finding("wrong", text)
     elif known.faults:
         yield Finding(
             "wrong",
-            f"{DATABASE} is damaged ({'; '.join(known.faults)}), but all {count} can be read.",
+            f"{known.file} is damaged ({'; '.join(known.faults)}), but all {count} can be read.",
         )
     elif known.num_events:
         yield Finding(
-            "fine", f"{DATABASE} is whole: {count}, {len(known.folded.record.trials):,} trials."
+            "fine", f"{known.file} is whole: {count}, {len(known.folded.record.trials):,} trials."
         )
     else:
         yield Finding(
@@ -193,7 +223,8 @@ def database(known: Contents) -> Iterator[Finding]:
         )
     if known.bad_values and not (known.why and not known.num_events):
         yield Finding(
-            "wrong", f"Current values in {DATABASE} cannot be read: {', '.join(known.bad_values)}."
+            "wrong",
+            f"Current values in {known.file} cannot be read: {', '.join(known.bad_values)}.",
         )
 
 
@@ -230,7 +261,7 @@ def log(known: Contents) -> Iterator[Finding]:
 def kept_snapshot(known: Contents) -> Iterator[Finding]:
     """Whether the snapshot of the record, where there is one, is one that this version reads."""
     try:
-        store = StudyStore(known.directory, writable=False)
+        store = open_store(known.directory, writable=False)
     except PacelineError:
         return  # said of the database
     try:

@@ -30,7 +30,7 @@ from paceline.core.events import (
     TrialTested,
 )
 from paceline.execute.base import Executor, ExecutorUpdate
-from paceline.store import StudyStore
+from paceline.store import Store
 from paceline.study.evaluation.best_model import BestModel
 from paceline.study.evaluation.final import TheFinal
 from paceline.study.loop.search_loop import Search
@@ -57,6 +57,7 @@ def carry_out(
     began: float | None = None,
     *,
     search: bool = True,
+    store: str | None = None,
 ) -> None:
     """Carries out a task in a study directory, or what is left of it there.
 
@@ -67,6 +68,7 @@ def carry_out(
         began: when the session began, on the monotonic clock; None for now.
         search: False: nothing more is tried, and the study ends with its final on what was
             measured.
+        store: where the events of a study that begins are kept, as in `paceline.store.open_store`.
 
     Raises:
         StudyMismatch: the directory holds another study.
@@ -76,23 +78,21 @@ def carry_out(
             has ended, the study is as it was before, and a new one is removed.
     """
     # a user's function may change the current directory
-    with interrupts.deferred(), chdir(os.curdir), writing(directory) as store:
-        mark = store.mark()
-        session = Session(task, store, observer, time.monotonic() if began is None else began)
+    with interrupts.deferred(), chdir(os.curdir), writing(directory, store) as opened:
+        mark = opened.mark()
+        session = Session(task, opened, observer, time.monotonic() if began is None else began)
         try:
             session.go(search)
         except InvalidInput:
             if session.was_refused:
-                store.rewind(mark)
+                opened.rewind(mark)
             raise
 
 
 class Session:
     """From the first trial, or the one at which the last session stopped, to the best model."""
 
-    def __init__(
-        self, task: Task, store: StudyStore, observer: Observer | None, began: float
-    ) -> None:
+    def __init__(self, task: Task, store: Store, observer: Observer | None, began: float) -> None:
         self._task, self._directory, self._began = task, store.directory, began
         self._recorder = Recorder(store, observer)
         self._record = self._recorder.record

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from paceline.core import UnreadableStudy, command_line
 from paceline.core.events import Json
 from paceline.execute.base import Leaves, TrialSnapshot
-from paceline.store import StudyStore
+from paceline.store import open_store
 from paceline.store.files import explained, flush, remove
 from paceline.store.paths import CHECKPOINTS
 from paceline.study.record import network_files
@@ -102,7 +102,7 @@ class Checkpoints:
             record: of the study; without it, no network can be read.
         """
         trials = {} if record is None else record.trials
-        store = StudyStore(study, writable=False)
+        store = open_store(study, writable=False)
         try:
             index = store.value("checkpoints")
             return cls(

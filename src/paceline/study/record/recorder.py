@@ -16,7 +16,7 @@ from paceline.core.events import (
     TrialPaused,
 )
 from paceline.execute.base import ExecutorUpdate, Leaves, TrialSnapshot
-from paceline.store import StudyStore
+from paceline.store import Store
 from paceline.store.files import remove_leftovers
 from paceline.store.paths import CHECKPOINTS
 from paceline.study.record.checkpoints import Checkpoints
@@ -38,7 +38,7 @@ class Observer(Protocol):
 class Recorder:
     """The record, the store behind it and the checkpoints, kept in step."""
 
-    def __init__(self, store: StudyStore, observer: Observer | None) -> None:
+    def __init__(self, store: Store, observer: Observer | None) -> None:
         self._store, self._observer = store, observer
         folded = fold(store)
         keep_snapshot(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paceline.core import PacelineError
-from paceline.store import Stored, StudyStore, study_directory
+from paceline.store import Store, Stored, open_store, study_directory
 from paceline.study.record import snapshot
 from paceline.study.record.record import Record
 from paceline.study.record.timeline import Clock
@@ -50,7 +50,7 @@ class Folded:
         self.last = one.id
 
 
-def fold(store: StudyStore) -> Folded:
+def fold(store: Store) -> Folded:
     """What the events of a store add up to.
 
     Raises:
@@ -62,7 +62,7 @@ def fold(store: StudyStore) -> Folded:
     return folded
 
 
-def catch_up(folded: Folded, store: StudyStore) -> list[Stored]:
+def catch_up(folded: Folded, store: Store) -> list[Stored]:
     """Takes the events that a store has beyond those that were taken; gives them back.
 
     Raises:
@@ -71,7 +71,7 @@ def catch_up(folded: Folded, store: StudyStore) -> list[Stored]:
     return list(_taken(folded, store))
 
 
-def _taken(folded: Folded, store: StudyStore) -> Iterator[Stored]:
+def _taken(folded: Folded, store: Store) -> Iterator[Stored]:
     """Takes the events one by one; those of a large study are never in memory together."""
     for one in store.events(folded.last):
         try:
@@ -88,7 +88,7 @@ def read_record(directory: str | os.PathLike[str]) -> Record:
         InvalidInput: there is none.
         UnreadableStudy: it is damaged.
     """
-    store = StudyStore(study_directory(directory), writable=False)
+    store = open_store(study_directory(directory), writable=False)
     try:
         return fold(store).record
     finally:
@@ -96,23 +96,28 @@ def read_record(directory: str | os.PathLike[str]) -> Record:
 
 
 @contextmanager
-def writing(directory: Path) -> Iterator[StudyStore]:
+def writing(directory: Path, store: str | None = None) -> Iterator[Store]:
     """The store of a study, to be written in the block; at its end a snapshot is kept where readers
     gain by it.
 
+    Args:
+        directory: of the study.
+        store: as in `paceline.store.open_store`.
+
     Raises:
         StudyLocked: another process writes it.
+        InvalidInput: another store than the study has, or one that is not known.
     """
-    store = StudyStore(directory, writable=True)
+    opened = open_store(directory, writable=True, store=store)
     try:
-        yield store
+        yield opened
     finally:
         with suppress(PacelineError):  # it may have been an error of the store that ended the block
-            keep_snapshot(store, share=0.0)
-        store.close()
+            keep_snapshot(opened, share=0.0)
+        opened.close()
 
 
-def keep_snapshot(store: StudyStore, share: float = _SHARE, folded: Folded | None = None) -> None:
+def keep_snapshot(store: Store, share: float = _SHARE, folded: Folded | None = None) -> None:
     """Stores what the events add up to, where enough of them have come since that was done last.
 
     It is made of what is stored, not of what the writer has in memory: that may be ahead, by
@@ -130,7 +135,7 @@ def keep_snapshot(store: StudyStore, share: float = _SHARE, folded: Folded | Non
             store.save_snapshot(folded.last, body)
 
 
-def _from_snapshot(store: StudyStore) -> Folded | None:
+def _from_snapshot(store: Store) -> Folded | None:
     found = store.snapshot()
     state = None if found is None else snapshot.load(found.body)
     if found is None or state is None:

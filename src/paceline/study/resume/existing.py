@@ -13,7 +13,7 @@ from paceline.schedule import Schedule, Standings
 from paceline.schedule import restore as restore_schedule
 from paceline.search import History, Proposal, Strategy, base_state, create, restore
 from paceline.space import Space
-from paceline.store import StudyStore
+from paceline.store import has_study, open_store
 from paceline.study import settings
 from paceline.study.record.record import Record
 from paceline.study.record.replay import fold
@@ -43,7 +43,7 @@ class Existing:
     @classmethod
     def find(cls, directory: Path) -> "Existing | None":
         """The study of a directory; None where there is none, or one that has not begun."""
-        if not StudyStore.exists(directory):
+        if not has_study(directory):
             return None
         found = cls.read(directory)
         return None if found.record.created is None else found
@@ -55,7 +55,7 @@ class Existing:
         Raises:
             InvalidInput: there is none.
         """
-        store = StudyStore(directory, writable=False)
+        store = open_store(directory, writable=False)
         try:
             folded, state = fold(store), store.value("strategy")
         finally:

@@ -21,7 +21,7 @@ import platformdirs
 
 from paceline.core import InvalidInput
 from paceline.core.events import Json
-from paceline.store import StudyStore
+from paceline.store import open_store
 
 _NAME = "signature"
 _KEY_BYTES = 32
@@ -72,7 +72,7 @@ def check(named: str, directory: Path, trust: bool) -> None:
 
 
 def _is_signed(named: str, directory: Path) -> bool:
-    store = StudyStore(directory, writable=False)
+    store = open_store(directory, writable=False)
     try:
         found = store.value(_NAME)
     finally:

@@ -1,0 +1,103 @@
+"""The page on extending Paceline: its examples are complete, keep their contracts, and are found.
+
+A block of the page that begins with ``# name.py`` is a module; those that begin with
+``# test_name.py`` are tests, which pytest collects from here. The entry points are those of the
+page.
+"""
+
+import re
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from paceline.store.base import registry as stores
+from paceline.testing.packages import installed
+
+PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return [text for found, text in _BLOCK.findall(PAGE.read_text("utf-8")) if found == language]
+
+
+def modules(kind: str) -> dict[str, str]:
+    """The modules of the page by name; ``kind`` is how their names begin."""
+    found = {}
+    for text in blocks("python"):
+        name = re.match(r"# (\w+)\.py\n", text)
+        if name is not None and name[1].startswith("test_") == (kind == "test"):
+            found[name[1]] = text
+    return found
+
+
+def entry_points() -> dict[str, dict[str, str]]:
+    """The entry points of the page, of the modules that it has."""
+    found: dict[str, dict[str, str]] = {}
+    for text in blocks("toml"):
+        for group, points in tomllib.loads(text)["project"]["entry-points"].items():
+            found.setdefault(group, {}).update(points)
+    return found
+
+
+def install(folder: Path) -> None:
+    """Writes the modules of the page as packages with their entry points."""
+    for module, text in modules("example").items():
+        own = {
+            group: {
+                name: item.partition(":")[2]
+                for name, item in points.items()
+                if item.startswith(f"{module}:")
+            }
+            for group, points in entry_points().items()
+        }
+        installed(folder, module, text, {group: points for group, points in own.items() if points})
+
+
+def collected() -> dict[str, Any]:
+    """The test classes of the page."""
+    found: dict[str, Any] = {}
+    for name, text in modules("test").items():
+        module = ModuleType(name)
+        exec(compile(text, f"{PAGE.name}:{name}", "exec"), module.__dict__)
+        found |= {
+            key: value
+            for key, value in vars(module).items()
+            if key.startswith("Test") and isinstance(value, type)
+        }
+    return found
+
+
+@pytest.fixture(scope="module")
+def packages() -> Iterator[Path]:
+    """The folder in which the examples are installed."""
+    with tempfile.TemporaryDirectory() as name:
+        install(Path(name))
+        sys.path.insert(0, name)
+        yield Path(name)
+        sys.path.remove(name)
+        for module in modules("example"):
+            sys.modules.pop(module, None)
+
+
+@pytest.fixture(autouse=True)
+def found_by_entry_points(packages: Path) -> Iterator[None]:
+    """Only while a test of the page runs, the examples can be found."""
+    with stores.scope():
+        yield
+
+
+globals().update(collected())
+
+
+def test_every_example_is_short_and_complete() -> None:
+    for name, text in modules("example").items():
+        lines = [line for line in text.splitlines() if line.strip()]
+        assert 20 <= len(lines) <= 60, (name, len(lines))
+        assert max(map(len, lines)) <= 100
