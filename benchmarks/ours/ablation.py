@@ -27,7 +27,7 @@ from benchmarks.ours import conditional, tables
 from benchmarks.ours.curves import Search
 from paceline.schedule import create as schedule_of
 from paceline.search import create as strategy_of
-from paceline.search.bayes import batch, bayes, evidence
+from paceline.search.bayes import batch, bayes, trial_losses
 from paceline.search.bayes.coordinates import Coordinates
 from paceline.search.bayes.kernel import Features, Kernel
 from paceline.search.bayes.warp import Warp
@@ -84,7 +84,7 @@ def conditions() -> None:
 
 def warping() -> None:
     """Learns from the losses as they are."""
-    evidence.Warp = Straight  # type: ignore[attr-defined]
+    trial_losses.Warp = Straight  # type: ignore[attr-defined]
 
 
 PARTS: Mapping[str, Callable[[], None]] = {

@@ -64,17 +64,17 @@ R = 81
 
 
 def flat(*losses: float, epochs: int = R) -> list[list[float]]:
-    """Curves that do not move."""
+    """Constant curves."""
     return [[loss] * epochs for loss in losses]
 
 
 def spent(schedule: Schedule, curves: list[list[float]]) -> list[int]:
-    """Epochs that each trial was given."""
+    """Number of epochs of each trial."""
     return [one.epoch for one in replay(schedule, curves).standings.trials.values()]
 
 
 def said(schedule: Schedule, curves: list[list[float]], number: int) -> list[str]:
-    """What was decided about one trial: epoch, action, reason."""
+    """Decisions about one trial: epoch, action, reason."""
     decisions = replay(schedule, curves).decisions
     return [f"{epoch} {one.action} {one.reason}" for epoch, one in decisions if one.trial == number]
 
@@ -87,7 +87,7 @@ def test_schedules_have_names() -> None:
         assert restore(create(name).to_json()) == create(name)
 
 
-def test_what_is_no_schedule_is_refused_in_words() -> None:
+def test_invalid_schedules_are_refused() -> None:
     with pytest.raises(
         InvalidInput, match=r"schedule is 'ahsa'.*'asha', 'full'.*Did you mean 'asha'"
     ):
@@ -144,22 +144,23 @@ def test_hyperband_has_the_table_of_its_paper() -> None:
     ]
 
 
-def test_halving_takes_the_best_of_each_group_and_of_the_rest() -> None:
+def test_halving_promotes_the_best_of_each_group() -> None:
     losses = [5, 3, 4, 1, 2, 9, 8, 7, 6, 30, 20, 10, 40]
     schedule = Halving(size=9)
     assert spent(schedule, flat(*losses)) == [9, 27, 9, 81, 27, 9, 9, 9, 9, 9, 9, 81, 9]
     assert said(schedule, flat(*losses), 2) == [
-        "9 pause after 9 epochs it waits for the rest of its group, trials 0 to 8",
-        "9 stop rank 4 of 9 in its group after 9 epochs; the best 3 go on",
+        "9 pause after 9 epochs waiting for the rest of its group, trials 0 to 8",
+        "9 stop rank 4 of 9 in its group after 9 epochs; the best 3 are promoted",
     ]
 
 
-def test_a_group_does_not_wait_for_whom_it_lost() -> None:
+def test_a_group_does_not_wait_for_failed_trials() -> None:
     curves = flat(1, 2, 3, 4, 5, 6, 7, 8, 9)
     curves[0] = [1.0] * 20 + [math.nan] * 61
     assert spent(Halving(size=9), curves) == [27, 81, 27, 9, 9, 9, 9, 9, 9]
     assert (
-        said(Halving(size=9), curves, 0)[-1] == "27 stop its objective is no number after 27 epochs"
+        said(Halving(size=9), curves, 0)[-1]
+        == "27 stop its objective is not finite after 27 epochs"
     )
 
 
@@ -173,9 +174,9 @@ def test_asha_by_hand() -> None:
     assert waits == {*((1, number) for number in range(9)), (3, 2), (3, 3), (3, 6)}
     assert [word for word in words if word[2] != "pause"] == [
         (1, 2, "continue"),  # the best of three
-        (1, 3, "continue"),  # the best of four, though one went on before
+        (1, 3, "continue"),  # the best of four, though one was promoted before
         (1, 6, "continue"),  # among the best three of nine
-        (1, 8, "stop"),  # nine are there: the lower half is let go
+        (1, 8, "stop"),  # nine have reached it: the lower half is stopped
         (1, 7, "stop"),
         (1, 5, "stop"),
         (1, 4, "stop"),
@@ -186,12 +187,12 @@ def test_asha_by_hand() -> None:
         (1, 1, "stop"),
     ]
     assert said(Asha(), curves, 6)[:2] == [
-        "1 pause rank 3 of 7 after 1 epoch; the best 2 go on",
-        "1 continue rank 3 of 9 after 1 epoch; the best 3 go on",
+        "1 pause rank 3 of 7 after 1 epoch; the best 2 are promoted",
+        "1 continue rank 3 of 9 after 1 epoch; the best 3 are promoted",
     ]
 
 
-def test_asha_that_stops_asks_nobody_to_wait() -> None:
+def test_asha_with_stops_never_pauses() -> None:
     # the first two of a rung have nobody to be compared with
     curves = flat(3, 2, 1, 0, 4, 5, 1.5, 6, 7, epochs=9)
     assert spent(Asha(stops=True), curves) == [9, 9, 9, 9, 1, 1, 1, 1, 1]
@@ -204,12 +205,10 @@ def test_asha_that_stops_asks_nobody_to_wait() -> None:
     eta=st.sampled_from([2, 3, 4]),
     lanes=st.integers(1, 9),
 )
-def test_asha_leaves_nobody_behind_who_earned_it(
+def test_asha_promotes_the_best_of_each_rung(
     losses: list[list[float]], eta: int, lanes: int
 ) -> None:
-    """When it ends, the best of each rung went on, and of its best one in eta all that had not been
-    far behind.
-    """
+    """The best of each rung, and all close ones among the best one in eta, are promoted."""
     schedule = Asha(eta=eta)
     played = replay(schedule, losses, lanes, seed=1)
     standings = played.standings
@@ -239,14 +238,14 @@ def test_median_by_hand() -> None:
     assert said(schedule, curves, 2) == [
         "2 stop its best so far is worse than the median of 2 others' averages over 2 epochs"
     ]
-    assert said(schedule, curves, 4) == ["2 stop its objective is no number after 2 epochs"]
+    assert said(schedule, curves, 4) == ["2 stop its objective is not finite after 2 epochs"]
 
 
 @given(
     curves=st.lists(st.lists(st.integers(-9, 9).map(float), min_size=6, max_size=6), max_size=30)
 )
 def test_median_is_that_of_statistics(curves: list[list[float]]) -> None:
-    """Against a plain computation of the rule."""
+    """Compared with a direct computation of the rule."""
     schedule, standings = Median(grace=1, others=3), Standings()
     for number, losses in enumerate(curves):
         standings.put(Standing(number, 9, tuple(losses)))
@@ -259,10 +258,8 @@ def test_median_is_that_of_statistics(curves: list[list[float]]) -> None:
     curves=st.lists(st.lists(st.floats(-5, 5), min_size=1, max_size=5), min_size=1, max_size=20),
     states=st.lists(st.sampled_from(TrialState), min_size=20, max_size=20),
 )
-def test_standings_are_in_order(curves: list[list[float]], states: list[TrialState]) -> None:
-    """However they were put together: ranks, paused trials and averages are those of a sorted
-    list.
-    """
+def test_standings_are_sorted(curves: list[list[float]], states: list[TrialState]) -> None:
+    """Ranks, paused trials and averages equal those of a sorted list, in any order of `put`."""
     standings = Standings()
     for number, losses in enumerate(curves):
         for epoch in range(len(losses) + 1):
@@ -292,7 +289,7 @@ states = st.sampled_from([TrialState.RUNNING, TrialState.PAUSED, TrialState.COMP
 
 
 @given(st.lists(st.tuples(losses_of, states), max_size=8))
-def test_many_standings_at_once_are_what_they_are_one_by_one(
+def test_many_standings_at_once_equal_single_ones(
     trials: list[tuple[list[float], TrialState]],
 ) -> None:
     made = [

@@ -1,4 +1,4 @@
-"""The search that learns: what it does, seen from outside."""
+"""Bayesian optimisation, through its public interface."""
 
 import json
 import math
@@ -90,7 +90,7 @@ def best(trials: Sequence[Trial]) -> float:
     return min(trial.score for trial in trials if trial.score is not None)
 
 
-def test_auto_is_the_model() -> None:
+def test_auto_is_bayes() -> None:
     assert create("auto", 3) == create("bayes", 3) == Bayes(3)
     assert Bayes(3).learns
 
@@ -103,7 +103,7 @@ def test_it_finds_the_deepest_branch(batch: int) -> None:
         assert best(search(Sobol(seed), TREE, tree, 40, batch)[1]) > 0.03
 
 
-def test_the_same_again_and_on_from_json() -> None:
+def test_equal_states_propose_the_same_also_from_json() -> None:
     straight, trials = search(Bayes(5), TREE, tree, 24, 4)
     half, first = search(Bayes(5), TREE, tree, 12, 4)
     again = restore(json.loads(json.dumps(half.to_json())))
@@ -130,7 +130,7 @@ def under_way(
 
 
 @pytest.mark.parametrize("counts", [(5, 3), (1, 7), (8,), (3, 3, 2)])
-def test_beyond_the_first_five_points_reuse_programs_until_something_is_known(
+def test_points_without_scores_reuse_compiled_programs(
     counts: Sequence[int],
 ) -> None:
     space = Space([Choice("kind", list("abcdefghijkl")), Float("x", 0, 1), Float("y", 0, 1)])
@@ -144,7 +144,7 @@ def test_beyond_the_first_five_points_reuse_programs_until_something_is_known(
     assert under_way(Bayes(3), space, counts, program=lambda _: None) == plain
 
 
-def test_what_is_remembered_between_asks_changes_no_answer() -> None:
+def test_caches_between_calls_change_no_proposal() -> None:
     strategy, trials = search(Bayes(3), TREE, tree, 25)
     history = History({TREE.key(t.config) for t in trials}, trials, LOSS)
     remembered = strategy.ask(TREE, history, 6)
@@ -171,7 +171,7 @@ def test_batches_are_full_new_and_mixed(batch: int) -> None:
     assert origins.count("bayes") == batch - batch // 8
 
 
-def test_what_is_under_way_is_not_asked_for_again_nearby() -> None:
+def test_proposals_keep_a_distance_from_running_trials() -> None:
     line = Space([Float("x", 0, 1)])
     strategy, trials = search(Bayes(0), line, lambda c: (float(c["x"]) - 0.6) ** 2, 8)
     seen = {line.key(trial.config) for trial in trials}
@@ -181,7 +181,7 @@ def test_what_is_under_way_is_not_asked_for_again_nearby() -> None:
     assert abs(float(second.config["x"]) - float(first.config["x"])) > 1e-4
 
 
-def test_a_finite_space_is_gone_through_with_scores() -> None:
+def test_a_finite_space_is_exhausted_with_scores() -> None:
     space = Space([Int("a", 1, 6), Choice("b", ["x", "y", "z"]), Boolean("c")])
     for batch in (1, 7):
         strategy, trials = search(
@@ -198,7 +198,7 @@ def test_a_finite_space_is_gone_through_with_scores() -> None:
         assert told == "all 36 configurations of the space have been tried"
 
 
-def test_failures_teach_where_not_to_go() -> None:
+def test_failed_trials_are_avoided() -> None:
     space = Space([Float("x", 0, 1), Float("y", 0, 1)])
     _, trials = search(
         Bayes(0),
@@ -211,7 +211,7 @@ def test_failures_teach_where_not_to_go() -> None:
     assert best(trials) < -0.4
 
 
-def test_where_nothing_can_be_learnt_it_leans_on_sobol_and_says_so() -> None:
+def test_without_a_usable_model_half_are_sobol_points_with_a_remark() -> None:
     space = Space([Float(name, 0, 1) for name in "abcdef"])
     for dice in (2, 5):  # of 12 such sets of noise, 5 are seen through; a model fits what it can
         rng = np.random.default_rng(dice)
@@ -220,7 +220,7 @@ def test_where_nothing_can_be_learnt_it_leans_on_sobol_and_says_so() -> None:
             space, History({space.key(t.config) for t in trials}, trials, LOSS), 10
         )
         assert sum(proposal.origin != "bayes" for proposal in answer) == 5
-        assert "The search's own model of the scores cannot tell good" in strategy.remark
+        assert "The model of the search cannot predict the scores" in strategy.remark
     learnt, trials = search(Bayes(0), TREE, tree, 30)
     _, answer = learnt.ask(TREE, History({TREE.key(t.config) for t in trials}, trials, LOSS), 10)
     assert learnt.remark == ""
@@ -231,7 +231,7 @@ def _noisy_square(noise: Iterator[float]) -> Function:
     return lambda config: (float(config["x"]) - 0.4) ** 2 + float(next(noise))
 
 
-def test_of_nearly_equal_ones_the_cheaper_is_taken() -> None:
+def test_the_cheaper_of_nearly_equal_candidates_is_proposed() -> None:
     space = Space([Float("x", 0, 1), Choice("size", ["small", "large"])])
     cheap = 0
     for seed in range(5):
@@ -245,7 +245,7 @@ def test_of_nearly_equal_ones_the_cheaper_is_taken() -> None:
     assert cheap >= 8  # 5 of 10 where cost does not matter
 
 
-def test_beside_an_end_of_a_range_there_is_a_cheaper_one() -> None:
+def test_ends_of_a_range_are_proposed_where_cheaper() -> None:
     space = Space([Float("x", 0, 1), Float("y", 0, 1)])
     ys = np.random.default_rng(0).random(24).tolist()
     configs = [{"x": x, "y": y} for x, y in zip(np.linspace(0.1, 1, 24).tolist(), ys, strict=True)]
@@ -264,7 +264,7 @@ def test_beside_an_end_of_a_range_there_is_a_cheaper_one() -> None:
     )  # not another place, as good by chance
 
 
-def test_ends_of_a_range_wait_until_something_speaks_for_them() -> None:
+def test_ends_of_a_range_are_not_proposed_first() -> None:
     space = Space([Float(name, 0, 1) for name in "xyz"])
     at_end = proposed = 0
     for seed in range(5):
@@ -279,7 +279,7 @@ def test_ends_of_a_range_wait_until_something_speaks_for_them() -> None:
     assert best(search(Bayes(0), space, lambda c: sum(map(float, c.values())), 30)[1]) < 0.05
 
 
-def test_what_the_time_left_does_not_pay_for_is_not_proposed() -> None:
+def test_unaffordable_configurations_are_not_proposed() -> None:
     space = Space([Float("x", 0, 1), Choice("size", ["small", "large"])])
     noise = iter(np.zeros(12))
     # large is better by far, but out of reach
@@ -308,7 +308,7 @@ def curve(number: int, config: Configuration, reach: int, level: float) -> Trial
     return Trial(number, config, 0, 9, state, measurements=measured, score=score)
 
 
-def test_trials_stopped_early_teach_too() -> None:
+def test_stopped_trials_inform_the_model() -> None:
     space = Space([Float("x", 0, 1), Float("y", 0, 1)])
     rng = np.random.default_rng(1)
     configs = [space.sample(rng) for _ in range(40)]
@@ -321,7 +321,7 @@ def test_trials_stopped_early_teach_too() -> None:
     assert float(answer[0].config["y"]) < 0.15
 
 
-def test_what_is_believed_comes_first_and_the_evidence_overrules_it() -> None:
+def test_a_prior_leads_and_observations_outweigh_it() -> None:
     space = Space([Float("rate", 1e-5, 1, sampling="log"), Choice("kind", ["a", "b", "c", "d"])])
     wrong = Bayes(0, prior=(("rate", Normal(1e-4, 0.1)), ("kind", Weights({"a": 10, "b": 1}))))
     assert restore(json.loads(json.dumps(wrong.to_json()))) == wrong
@@ -345,7 +345,7 @@ def test_a_prior_is_checked() -> None:
         Normal(1.0, 0)
     with pytest.raises(InvalidInput, match="weights are"):
         Weights({"a": -1})
-    with pytest.raises(InvalidInput, match="source holds"):
+    with pytest.raises(InvalidInput, match="source contains"):
         Bayes(0, source=(1,))  # type: ignore[arg-type]
 
 
@@ -375,7 +375,7 @@ def test_a_thousand_trials_are_not_too_many() -> None:
     assert min(tree(proposal.config) for proposal in answer) < 0.02
 
 
-def test_a_space_that_grows_keeps_what_was_learnt() -> None:
+def test_the_model_survives_a_growing_space() -> None:
     strategy, trials = search(Bayes(0), TREE, tree, 15)
     grown = TREE.with_hyperparameter(Boolean("norm"))
     _, answer = strategy.ask(grown, History({TREE.key(t.config) for t in trials}, trials, LOSS), 4)

@@ -1,4 +1,4 @@
-"""The parts of the model, each against something that is known to be right."""
+"""Parts of the Gaussian process model, compared with exact results."""
 
 from dataclasses import replace
 
@@ -11,12 +11,12 @@ from scipy.optimize import approx_fprime
 from scipy.stats import norm, spearmanr
 
 from paceline.core import Configuration, Measurement, Objective, Trial, TrialState
-from paceline.search.bayes.acquisition import Outlook, log_expected_improvement
+from paceline.search.bayes.acquisition import FantasizedCandidates, log_expected_improvement
 from paceline.search.bayes.coordinates import Array, coordinates
-from paceline.search.bayes.evidence import gather
+from paceline.search.bayes.gaussian_process import GaussianProcess, Observations, energy, start
 from paceline.search.bayes.kernel import Kernel
 from paceline.search.bayes.subset import spread_out
-from paceline.search.bayes.surrogate import Observations, Surrogate, energy, start
+from paceline.search.bayes.trial_losses import gather
 from paceline.search.bayes.warp import Warp
 from paceline.space import Boolean, Choice, Condition, Float, Int, Space
 
@@ -41,7 +41,7 @@ def model(n: int, seed: int = 0) -> tuple[Kernel, Observations, Array]:
     return kernel, seen, theta
 
 
-def test_settled_coordinates_are_those_of_the_configuration() -> None:
+def test_settled_coordinates_equal_those_of_the_configuration() -> None:
     places = coordinates(SPACE)
     Z = places.settle(np.random.default_rng(0).random((200, len(SPACE))))
     np.testing.assert_allclose(places.rows([places.config(z) for z in Z]), Z, atol=1e-9)
@@ -84,29 +84,31 @@ def test_the_gradient_of_the_fit() -> None:
     np.testing.assert_allclose(energy(theta, kernel, seen)[1], numeric, rtol=1e-4, atol=1e-3)
 
 
-def test_leave_one_out_is_leaving_one_out() -> None:
+def test_leave_one_out_equals_refitting_without_each() -> None:
     kernel, seen, theta = model(12)
     total = 0.0
     for out in range(12):
         rest = np.delete(np.arange(12), out)
-        mean, variance = Surrogate.of(kernel, seen[rest], theta).at(seen.x[[out]])
+        mean, variance = GaussianProcess.of(kernel, seen[rest], theta).at(seen.x[[out]])
         ours = norm.logpdf(
             seen.y[out], mean[0], np.sqrt(variance[0] + np.exp(theta[-1]) + seen.v[out] + 1e-6)
         )
         y = seen.y[rest]
         total += ours - norm.logpdf(seen.y[out], y.mean(), np.sqrt(y.var() * 12 / 10))
-    assert Surrogate.of(kernel, seen, theta).advantage() == pytest.approx(total / 12, abs=1e-6)
+    assert GaussianProcess.of(kernel, seen, theta).advantage() == pytest.approx(
+        total / 12, abs=1e-6
+    )
 
 
-def test_conditioning_candidate_by_candidate_is_conditioning_at_once() -> None:
+def test_conditioning_step_by_step_equals_conditioning_at_once() -> None:
     kernel, seen, theta = model(15)
     pool = kernel.features(
         coordinates(SPACE).settle(np.random.default_rng(9).random((30, len(SPACE))))
     )
-    surrogate = Surrogate.of(kernel, seen, theta)
-    outlook = Outlook(surrogate, pool, np.zeros((3, 4)))
-    outlook.condition(np.array([3]))
-    outlook.condition(np.array([7, 20]))
+    surrogate = GaussianProcess.of(kernel, seen, theta)
+    candidates = FantasizedCandidates(surrogate, pool, np.zeros((3, 4)))
+    candidates.condition(np.array([3]))
+    candidates.condition(np.array([7, 20]))
     taken = [3, 7, 20]
     joined = Observations(
         seen.x.joined(pool[taken]),
@@ -114,11 +116,14 @@ def test_conditioning_candidate_by_candidate_is_conditioning_at_once() -> None:
         np.append(seen.v, np.full(3, -np.exp(theta[-1]))),  # their values are without noise
         np.ones(18),
     )
-    exact = Surrogate.of(kernel, joined, theta).at(pool)[1]
+    exact = GaussianProcess.of(kernel, joined, theta).at(pool)[1]
     others = np.delete(np.arange(30), taken)
-    np.testing.assert_allclose(outlook.variance[others], exact[others], rtol=1e-4)
+    np.testing.assert_allclose(candidates.variance[others], exact[others], rtol=1e-4)
     np.testing.assert_allclose(
-        outlook.promise(30)[others], outlook.promise_of(pool[others]), rtol=1e-6, atol=1e-6
+        candidates.log_improvement(30)[others],
+        candidates.log_improvement_of(pool[others]),
+        rtol=1e-6,
+        atol=1e-6,
     )
 
 
@@ -174,23 +179,23 @@ def trial(
     return Trial(number, config, 0, 9, TrialState(state), measurements=measured, score=score)
 
 
-def test_stopped_trials_count_by_what_became_of_their_like() -> None:
+def test_losses_of_stopped_trials_are_predicted() -> None:
     rng = np.random.default_rng(0)
     levels = rng.random(40)
     trials = [
         trial(n, 9 if n < 12 else 3, level, "completed" if n < 12 else "stopped", level)
         for n, level in enumerate(levels.tolist())
     ]
-    evidence = gather(trials, LOSS, 10)
-    assert (evidence.v[:12] == 0).all()
-    assert (evidence.v[12:] > 0).all()
-    assert spearmanr(evidence.y[12:], levels[12:]).statistic > 0.9
+    observed = gather(trials, LOSS, 10)
+    assert (observed.v[:12] == 0).all()
+    assert (observed.v[12:] > 0).all()
+    assert spearmanr(observed.y[12:], levels[12:]).statistic > 0.9
     # Where early losses say nothing of late ones, they count for less
     luck = [
         trial(n, t.measurements[-1].epoch, levels[n], t.state, float(rng.random()))
         for n, t in enumerate(trials)
     ]
-    assert gather(luck, LOSS, 10).v[12:].mean() > 3 * evidence.v[12:].mean()
+    assert gather(luck, LOSS, 10).v[12:].mean() > 3 * observed.v[12:].mean()
 
 
 def repeated(number: int, score: float, spread: float) -> Trial:
@@ -210,11 +215,11 @@ def test_a_score_with_a_large_standard_error_moves_the_model_less() -> None:
             repeated(n, -0.5 if n == 7 else y, spread if n == 7 else 0.01)
             for n, y in enumerate(curve)
         ]
-        evidence = gather(trials, LOSS, 10)
+        observed = gather(trials, LOSS, 10)
         seen = Observations(
-            kernel.features(places.rows(evidence.configs)), evidence.y, evidence.v, evidence.w
+            kernel.features(places.rows(observed.configs)), observed.y, observed.v, observed.w
         )
-        return float(Surrogate.of(kernel, seen, start(kernel)).smoothed[7])
+        return float(GaussianProcess.of(kernel, seen, start(kernel)).smoothed[7])
 
     careful, middling, careless = expected(0.01), expected(0.3), expected(1.0)
     assert careful + 0.1 < middling < careless - 0.1
@@ -224,11 +229,11 @@ def test_known_noise_is_shared_and_shrunk() -> None:
     once = gather([replace(repeated(n, 0.1 * n, 0.1), scores=()) for n in range(10)], LOSS, 10)
     assert (once.v == 0).all()
     agreeing = [repeated(n, 0.1 * n, 0.0 if n == 0 else 0.1) for n in range(9)]
-    evidence = gather([*agreeing, replace(repeated(9, 0.9, 0.0), scores=())], LOSS, 10)
-    v = evidence.v[:5]  # of the good half, where a unit of loss is a unit of the model everywhere
+    observed = gather([*agreeing, replace(repeated(9, 0.9, 0.0), scores=())], LOSS, 10)
+    v = observed.v[:5]  # of the good half, where a unit of loss is a unit of the model everywhere
     assert 0.5 * v[1] < v[0] < v[1]  # three that agree by chance are not without noise
     assert v[1] == pytest.approx(v[4])
-    assert evidence.v[9] > 2 * v[1]  # trained once, noisier than three times
+    assert observed.v[9] > 2 * v[1]  # trained once, noisier than three times
 
 
 def test_failures_replicates_and_trials_under_way() -> None:
@@ -237,12 +242,12 @@ def test_failures_replicates_and_trials_under_way() -> None:
     diverged = trial(7, 9, float("nan"), "completed")
     failed = Trial(8, {"rate": 0.1}, 0, 9, TrialState.FAILED)
     waiting = Trial(9, {"rate": 0.05}, 0, 9, TrialState.WAITING)
-    evidence = gather([*trials, twin, diverged, failed, waiting], LOSS, 10)
-    assert len(evidence) == 8
-    assert evidence.w.tolist() == [0.5, *[1.0] * 7]
-    assert evidence.y[-1] == evidence.y[-2] > evidence.y[:-2].max()
-    assert evidence.pending == (waiting.config,)
-    assert evidence.num_finite == 7
+    observed = gather([*trials, twin, diverged, failed, waiting], LOSS, 10)
+    assert len(observed) == 8
+    assert observed.w.tolist() == [0.5, *[1.0] * 7]
+    assert observed.y[-1] == observed.y[-2] > observed.y[:-2].max()
+    assert observed.pending == (waiting.config,)
+    assert observed.num_finite == 7
     assert len(gather(trials, None, 10)) == 0
 
 
@@ -255,9 +260,9 @@ def test_a_subset_keeps_the_best_and_the_newest() -> None:
     assert set(np.argsort(y)[:35].tolist()) <= set(rows.tolist())
 
 
-def test_smoothed_scores_are_what_the_model_says_of_them() -> None:
+def test_smoothed_scores_are_posterior_means() -> None:
     kernel, seen, theta = model(20)
-    surrogate = Surrogate.of(kernel, seen, theta)
+    surrogate = GaussianProcess.of(kernel, seen, theta)
     mean, variance = surrogate.at(seen.x)
     np.testing.assert_allclose(surrogate.smoothed, mean, atol=1e-9)
     np.testing.assert_allclose(surrogate.doubt, variance, atol=1e-9)

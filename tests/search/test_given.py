@@ -1,4 +1,4 @@
-"""The strategy that proposes what it was given."""
+"""The strategy that proposes a fixed list."""
 
 import json
 
@@ -11,7 +11,7 @@ from paceline.space import Choice, Int, Space
 SPACE = Space({"layers": Int(1, 3), "units": Choice([16, 32])})
 
 
-def test_the_given_ones_in_order_each_once_with_defaults_for_the_rest() -> None:
+def test_configurations_in_order_completed_without_duplicates() -> None:
     strategy = Given(({"layers": 2}, {"units": 32}, {"layers": 2, "units": 16}))
     assert strategy.size(SPACE) == 2
     strategy, two = strategy.ask(SPACE, History(), 5)
@@ -27,6 +27,6 @@ def test_it_survives_json() -> None:
     assert restore(json.loads(json.dumps(strategy.to_json()))) == strategy
 
 
-def test_what_the_space_does_not_have_is_refused() -> None:
+def test_unknown_names_are_refused() -> None:
     with pytest.raises(InvalidInput, match="depth"):
         Given(({"depth": 2},)).ask(SPACE, History(), 1)

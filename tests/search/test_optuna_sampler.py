@@ -98,7 +98,7 @@ def test_it_learns(name: str) -> None:
     assert mean[0] < 0.75 * mean[1]
 
 
-def test_an_instance_is_its_name_and_arguments() -> None:
+def test_an_instance_is_stored_as_name_and_arguments() -> None:
     samplers = library.samplers
     assert optuna(samplers.TPESampler()) == optuna("TPESampler") == OptunaSampler("TPESampler")
     assert optuna(samplers.TPESampler(seed=7, n_startup_trials=3)) == optuna(
@@ -132,13 +132,13 @@ def test_the_seed_of_the_sampler_is_used() -> None:
         (lambda s: 3, r"sampler is int; expected one of Optuna's TPESampler"),
         (
             lambda s: s.GPSampler(deterministic_objective=True),
-            r'cannot be read off.*optuna\("GPSampler", seed=1',
+            r'cannot be read from.*optuna\("GPSampler", seed=1',
         ),
-        (lambda s: s.GPSampler(independent_sampler=s.TPESampler()), r"cannot be read off"),
+        (lambda s: s.GPSampler(independent_sampler=s.TPESampler()), r"cannot be read from"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_what_cannot_be_stored_is_refused(make: Callable[[Any], Any], words: str) -> None:
+def test_samplers_that_cannot_be_stored_are_refused(make: Callable[[Any], Any], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         optuna(make(library.samplers))
 
@@ -167,7 +167,7 @@ def test_a_user_class_is_refused() -> None:
         optuna(TPESampler())
 
 
-def test_every_state_of_a_trial_is_understood() -> None:
+def test_all_trial_states_are_converted() -> None:
     configs = [p.config for p in ask_all(Random(0), SPACE, [40])]
     states = [
         TrialState.COMPLETED,
@@ -196,7 +196,7 @@ def test_every_state_of_a_trial_is_understood() -> None:
     assert not history.seen & {p.key for p in answer}
 
 
-def test_a_space_that_has_nothing_new_ends() -> None:
+def test_it_ends_when_the_space_is_exhausted() -> None:
     seen = {FINITE.key(config) for config in FINITE.grid()}
     strategy, answer = optuna("BruteForceSampler").ask(FINITE, History(seen), 3)
     assert answer == ()
@@ -206,14 +206,14 @@ def test_a_space_that_has_nothing_new_ends() -> None:
     )
 
 
-def test_optunas_own_settings_stay(capfd: pytest.CaptureFixture[str]) -> None:
+def test_optunas_settings_are_unchanged(capfd: pytest.CaptureFixture[str]) -> None:
     before = library.logging.get_verbosity()
     ask_all(optuna("TPESampler"), SPACE, [15, 5])
     assert library.logging.get_verbosity() == before
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_optuna_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_optuna_the_error_has_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     strategy = optuna("TPESampler")
     monkeypatch.setitem(sys.modules, "optuna", None)
     for refused in (lambda: optuna("TPESampler"), lambda: strategy.ask(SPACE, History(), 1)):
@@ -224,7 +224,7 @@ def test_without_optuna_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch
     assert restore(strategy.to_json()) == strategy
 
 
-def test_without_torch_the_gp_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_the_error_has_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     trials = search(Random(0), 12, 12)
     history = History({SPACE.key(t.config) for t in trials}, trials, LOSS)
@@ -233,7 +233,10 @@ def test_without_torch_the_gp_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_optuna_is_imported_late() -> None:
-    code = "import sys, paceline.search as s; s.create('cmaes', 0); print({'optuna', 'cmaes', 'scipy'} & set(sys.modules))"
+    code = (
+        "import sys, paceline.search as s; s.create('cmaes', 0); "
+        "print({'optuna', 'cmaes', 'scipy'} & set(sys.modules))"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""The user's configurations first, then any other strategy."""
+"""Initial configurations before another strategy."""
 
 import json
 
@@ -30,7 +30,7 @@ class TestStartWithDefaults(StrategyContract):
         return StartWith(({}, {}), Random(0))
 
 
-def test_the_users_come_first_completed_and_each_once() -> None:
+def test_initial_configurations_come_first_without_duplicates() -> None:
     strategy = StartWith(
         ({"layers": 3}, {"units": 32, "rate": 0.5}, {"layers": 3, "units": 16}), Random(1)
     )
@@ -44,13 +44,13 @@ def test_the_users_come_first_completed_and_each_once() -> None:
     assert proposals[2:] == ask_all(Random(1), SPACE, [3], seen={p.key for p in proposals[:2]})
 
 
-def test_what_was_tried_is_not_tried_again() -> None:
+def test_tried_configurations_are_skipped() -> None:
     seen = {SPACE.key(SPACE.complete({"units": 32}))}
     proposals = ask_all(StartWith(({"units": 32}, {"layers": 2}), Sobol(0)), SPACE, [3], seen)
     assert [p.origin for p in proposals] == ["given", "default", "sobol"]
 
 
-def test_it_goes_on_from_json_in_the_middle() -> None:
+def test_it_resumes_from_json_in_the_middle() -> None:
     strategy: Strategy = StartWith(({"units": 3}, {"units": 2}), Random(3))
     uninterrupted = ask_all(strategy, CONTINUOUS, [1, 3, 2])
     seen: set[str] = set()
@@ -62,7 +62,7 @@ def test_it_goes_on_from_json_in_the_middle() -> None:
         seen.update(p.key for p in answer)
 
 
-def test_the_end_is_that_of_both() -> None:
+def test_it_is_exhausted_when_both_are() -> None:
     space = Space({"x": Float(0, 1), "y": Float(0, 1)})
     strategy = StartWith(({"x": 0.123},), Grid(samples=2))
     assert strategy.size(space) == 5
@@ -80,7 +80,10 @@ def test_the_end_is_that_of_both() -> None:
 @pytest.mark.parametrize(
     ("configs", "words"),
     [
-        (({}, {"depth": 2}), r"start_with\[1\]: 'depth' is no hyperparameter.*layers, units, rate"),
+        (
+            ({}, {"depth": 2}),
+            r"start_with\[1\]: 'depth' is not a hyperparameter.*layers, units, rate",
+        ),
         (({"layers": 7},), r"start_with\[0\]: value of Int 'layers' is 7"),
         (({"rate": "big"},), r"start_with\[0\]: value of Float 'rate' is 'big'"),
         (
@@ -89,14 +92,16 @@ def test_the_end_is_that_of_both() -> None:
         ),
     ],
 )
-def test_illegal_ones_are_named(configs: tuple[dict[str, object], ...], words: str) -> None:
+def test_illegal_configurations_are_named(
+    configs: tuple[dict[str, object], ...], words: str
+) -> None:
     strategy = StartWith(configs, Random(0))  # type: ignore[arg-type]
     for refused in (lambda: strategy.complete(SPACE), lambda: strategy.ask(SPACE, History(), 1)):
         with pytest.raises(InvalidInput, match=words):
             refused()
 
 
-def test_what_is_no_list_of_configurations_is_refused() -> None:
+def test_invalid_lists_are_refused() -> None:
     with pytest.raises(
         InvalidInput, match=r"start_with is \{'units': 32\}.*Put a single one into a list"
     ):

@@ -40,7 +40,7 @@ def test_a_strategy_has_a_name(name: str) -> None:
     assert restore(strategy.to_json()) == strategy
 
 
-def test_what_is_no_strategy_is_refused_in_words() -> None:
+def test_invalid_strategies_are_refused() -> None:
     with pytest.raises(
         InvalidInput, match=r"search is 'radnom'.*'grid', 'random', 'sobol'.*Did you mean 'random'"
     ):
@@ -56,7 +56,7 @@ def test_what_is_no_strategy_is_refused_in_words() -> None:
 
 
 @pytest.mark.parametrize("name", ["random", "sobol"])
-def test_seeds_matter_and_zero_is_one_of_them(name: str) -> None:
+def test_seeds_matter_including_zero(name: str) -> None:
     streams = [ask_all(create(name, seed), CONTINUOUS, [10]) for seed in (0, 0, 1, 2)]
     assert streams[0] == streams[1]
     keys = [{proposal.key for proposal in stream} - {"{}"} for stream in streams[1:]]
@@ -70,7 +70,7 @@ def test_the_default_comes_first(name: str) -> None:
     assert second.origin == name
 
 
-def test_a_default_that_was_tried_is_not_tried_again() -> None:
+def test_a_default_in_seen_is_skipped() -> None:
     proposals = ask_all(Sobol(0), FINITE, [3], seen=[FINITE.key(FINITE.default())])
     assert [proposal.origin for proposal in proposals] == ["sobol"] * 3
     assert FINITE.default() not in [proposal.config for proposal in proposals]
@@ -87,7 +87,7 @@ def test_the_grid_is_that_of_the_space() -> None:
     assert Grid(samples=5).exhausted(plane, seen) == "all 25 points of the grid have been tried"
 
 
-def test_random_goes_by_the_sampling() -> None:
+def test_random_follows_the_sampling() -> None:
     # 1,000 draws: each share is within 0.08 of one half but once in about 2 million seeds; the seed
     # is fixed besides.
     configs = [proposal.config for proposal in ask_all(Random(0), CONTINUOUS, [1000])]
@@ -114,7 +114,7 @@ def test_sobol_is_spread_more_evenly_than_random() -> None:
 
 
 @pytest.mark.parametrize("name", ["random", "sobol"])
-def test_few_that_are_left_of_many_are_found(name: str) -> None:
+def test_the_last_configurations_of_a_large_space_are_found(name: str) -> None:
     everything = {DICE.key(config) for config in DICE.grid()}
     left = set(sorted(everything)[::100])
     proposals = ask_all(create(name, 0), DICE, [5] * 5, seen=everything - left)
@@ -123,7 +123,7 @@ def test_few_that_are_left_of_many_are_found(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", strategy_names())
-def test_keys_of_elsewhere_do_not_end_the_search(name: str) -> None:
+def test_keys_outside_the_space_do_not_end_the_search(name: str) -> None:
     foreign = {f"of another space {i}" for i in range(100)}
     proposals = ask_all(create(name, 0), FINITE, [40], seen=foreign)
     assert len(proposals) == 40
@@ -143,7 +143,7 @@ def test_space_grows_by_a_condition() -> None:
 
 
 @pytest.mark.parametrize("name", ["random", "sobol"])
-def test_an_end_without_a_size_is_noticed(name: str) -> None:
+def test_exhaustion_is_detected_without_a_size(name: str) -> None:
     space = Space(
         [Boolean("a"), Float("never", 0, 1, conditions=[Condition("a", "no such value")])]
     )

@@ -1,4 +1,4 @@
-"""Search where one name stands for several hyperparameters, of which at most one is active."""
+"""Search with variants: several hyperparameters of one name, of which at most one is active."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def loss(config: Configuration) -> float:
 
 @settings(deadline=None, max_examples=60)
 @given(spaces(), st.integers(0, 2**32))
-def test_free_coordinates_mean_what_the_space_says(space: Space, seed: int) -> None:
+def test_settled_coordinates_agree_with_the_space(space: Space, seed: int) -> None:
     """The rows of the model: settled, they are those of the configuration that is decoded from
     them.
     """
@@ -49,7 +49,7 @@ def test_free_coordinates_mean_what_the_space_says(space: Space, seed: int) -> N
 
 
 @pytest.mark.parametrize("name", ["bayes", "cmaes", "tpe"])
-def test_searches_that_learn_find_the_best_variant(name: str) -> None:
+def test_learning_strategies_find_the_best_variant(name: str) -> None:
     strategy: Strategy = optuna("TPESampler", seed=1) if name == "tpe" else create(name, 1)
     trials: list[Trial] = []
     seen: set[str] = set()
@@ -67,7 +67,7 @@ def test_searches_that_learn_find_the_best_variant(name: str) -> None:
     assert loss(best.config) < 0.05
 
 
-def test_beliefs_are_about_the_variant_that_can_take_the_value() -> None:
+def test_priors_apply_to_variants_that_can_take_the_value() -> None:
     Z = np.array([RATES.encode({"optimizer": "sgd", "rate": rate}) for rate in (2.0, 5.0)])
     near, far = log_belief((("rate", Normal(5.0)),), RATES, Z)[::-1]
     assert near > far
@@ -81,7 +81,7 @@ def test_beliefs_are_about_the_variant_that_can_take_the_value() -> None:
         Bayes(1, prior=(("rate", Weights({"high": 1.0})),)).check(RATES)
 
 
-def test_what_mattered_names_each_variant() -> None:
+def test_importance_names_each_variant() -> None:
     rng = np.random.default_rng(0)
     configs = [RATES.sample(rng) for _ in range(400)]
     found = Variance.of(Table.of(RATES, configs, [loss(config) for config in configs]))

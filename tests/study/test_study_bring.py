@@ -100,7 +100,7 @@ def test_an_earlier_study_of_another_space_is_refused(tmp_path: Path) -> None:
     tune(tmp_path / "earlier", lambda hp: hp.Float("momentum", 0.0, 1.0), trials=3)
     with pytest.raises(
         InvalidInput,
-        match="the earlier study is about momentum; expected one that shares depth, rate",
+        match="the earlier study has momentum; expected one with some of depth, rate",
     ):
         tune(tmp_path / "study", space=SPACE, learn_from=tmp_path / "earlier")
     assert not (tmp_path / "study").exists()

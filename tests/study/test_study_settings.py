@@ -25,7 +25,7 @@ from paceline.core import Action, Decision, TrialState
 from paceline.core.events import EpochMeasured, Event, SettingsChanged
 from paceline.schedule import Schedule, Standings
 from paceline.search import History, Proposal, Strategy
-from paceline.search.base import Answer
+from paceline.search.strategy import ProposalList
 from paceline.space import Space
 from paceline.store import StudyStore
 from paceline.study import carry_out, make_plan, settings
@@ -347,7 +347,7 @@ class Counting(Strategy):
     at: int = 0
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
-        answer, at = Answer(space, history), self.at
+        answer, at = ProposalList(space, history), self.at
         while len(answer) < count and at < 10:
             answer.take(space.complete({"k": at}), self.name)
             at += 1
@@ -418,7 +418,7 @@ def test_a_schedule_of_somebody_else_goes_on_when_it_is_passed_again(tmp_path: P
 def test_a_registered_strategy_need_not_be_passed_again(
     tmp_path: Path,
 ) -> None:
-    from paceline.search.base import registry
+    from paceline.search.strategy import registry
 
     class Other(Counting):
         pass

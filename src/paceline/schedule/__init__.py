@@ -1,22 +1,20 @@
-"""Who goes on: schedules behind one contract. Knows only core.
+"""Schedules: early stopping of trials. Uses only `paceline.core`.
 
-``create("full")`` makes one by name, `restore` reads one back from its JSON; `register` makes
-others known.
+``create("full")`` makes a schedule from its name, `restore` from its JSON; `register` adds a class.
 """
 
 from paceline.schedule.asha import Asha
-from paceline.schedule.base import (
+from paceline.schedule.full import Full
+from paceline.schedule.halving import Halving, Hyperband
+from paceline.schedule.median import Median
+from paceline.schedule.schedule import (
     Schedule,
-    Standing,
-    Standings,
     create,
     register,
     restore,
     schedule_names,
 )
-from paceline.schedule.full import Full
-from paceline.schedule.halving import Halving, Hyperband
-from paceline.schedule.median import Median
+from paceline.schedule.standings import Standing, Standings
 
 __all__ = [
     "Asha",

@@ -1,13 +1,13 @@
-"""Asynchronous successive halving: nobody waits for a group.
+"""Asynchronous successive halving: trials do not wait for each other.
 
 Li et al., "A system for massively parallel hyperparameter tuning" (MLSys 2020), algorithm 2.
 
 | symbol | meaning |
 | --- | --- |
 | R | epochs of a full training |
-| eta | of the trials at a rung, one in eta goes on |
-| r_min | the first rung, where that is set; those above it are r_min eta, r_min eta^2, ... |
-| n_r | trials that reached rung r, those included that went on from it |
+| eta | reduction factor: one in eta of the trials at a rung is promoted |
+| r_min | the first rung, if given; the others are r_min eta, r_min eta^2, ... |
+| n_r | trials that reached rung r, including promoted ones |
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,35 +16,35 @@ from typing import ClassVar
 
 from paceline.core import Action, Decision, TrialState
 from paceline.core.checks import whole_fields
-from paceline.schedule.base import Schedule, Standings, best_go_on, place, register, without_number
+from paceline.schedule.schedule import Schedule, promoted_text, rank_text, register, without_number
+from paceline.schedule.standings import Standings
 
-_LEAST = 27  # the first rung is no earlier than at this part of R: three halvings with eta = 3
-_CROWD = 3  # entries of a rung, in eta, from which on those far behind are let go
+_LEAST = 27  # the first rung is not before R / 27: three halvings with eta = 3
+_CROWD = 3  # trials at a rung, divided by eta, from which on the worst are stopped
 
 
 @register
 @dataclass(frozen=True, slots=True)
 class Asha(Schedule):
-    """A trial that arrives at a rung is put aside; the best one in eta of a rung go on, as soon as
-    they are known.
+    """Pauses each trial at a rung, and promotes the best one in eta as soon as they are known.
 
-    Whoever of a rung is among the best floor(n_r / eta) is let go on, the highest rung first; only
-    then is something new tried. A paused trial ends, so that its weights need not be kept, when for
-    it to go on half as many trials again as there are would have to arrive, all of them worse: with
-    eta = 3, in the lower half of a rung of 9 or more.
+    The best floor(n_r / eta) trials of each rung are resumed, the highest rung first, before new
+    trials start. A paused trial is stopped, and its weights are dropped, when its promotion would
+    take half as many further trials as there are, all of them worse: with eta = 3, in the lower
+    half of a rung with 9 or more.
 
-    A rung with fewer than eta entries lets nobody go on, until nothing more comes: then its best
-    does, so that one trial is trained in full however few there are.
+    A rung with fewer than eta trials promotes none while more may come; at the end its best one is,
+    so that at least one trial is trained in full.
 
     Attributes:
-        eta: one in eta goes on; at least 2.
-        first: r_min in epochs; None for rungs at R / eta, R / eta^2, ..., down to R / 27 and to one
-            epoch, so that the last step is as long as the others.
-        stops: decides at once, CONTINUE or STOP, by what is known when a trial arrives: for what
-            cannot be paused.
+        eta: reduction factor; at least 2.
+        first: r_min in epochs; None for rungs at R / eta, R / eta^2, ..., down to R / 27 or one
+            epoch.
+        stops: decides immediately, CONTINUE or STOP, by the trials that have reached the rung so
+            far: for models that cannot be paused.
 
     Raises:
-        InvalidInput: one of them is no such number.
+        InvalidInput: not such a number.
     """
 
     name: ClassVar[str] = "asha"
@@ -58,11 +58,11 @@ class Asha(Schedule):
 
     @property
     def pauses(self) -> bool:
-        """Unless it stops at once."""
+        """False if it stops trials immediately."""
         return not self.stops
 
     def rungs(self, number: int, epochs: int) -> tuple[int, ...]:  # noqa: ARG002
-        """The rungs below R, as whole numbers, and R."""
+        """The rungs, rounded to whole epochs, up to R."""
         if self.first is None:
             steps = (self.eta**k for k in range(1, _LEAST.bit_length()))
             below = {round(epochs / step) for step in steps if step <= min(_LEAST, epochs)}
@@ -74,9 +74,7 @@ class Asha(Schedule):
         return (*found, epochs)
 
     def decide(self, standings: Standings, number: int) -> Decision:
-        """PAUSE; where it stops at once CONTINUE or STOP, the first eta - 1 at a rung being let go
-        on.
-        """
+        """PAUSE; or CONTINUE or STOP with ``stops``, where the first eta - 1 at a rung continue."""
         if (stopped := without_number(standings, number)) is not None:
             return stopped
         epoch = standings[number].epoch
@@ -84,19 +82,17 @@ class Asha(Schedule):
         keep = count // self.eta
         if not self.stops:
             return Decision(
-                number, Action.PAUSE, f"{place(rank, count, epoch)}; {best_go_on(keep)}"
+                number, Action.PAUSE, f"{rank_text(rank, count, epoch)}; {promoted_text(keep)}"
             )
         if count < self.eta:
             return Decision(
-                number, Action.CONTINUE, f"{place(rank, count, epoch)}, too few to compare"
+                number, Action.CONTINUE, f"{rank_text(rank, count, epoch)}, too few to compare"
             )
         action = Action.CONTINUE if rank < keep else Action.STOP
-        return Decision(number, action, f"{place(rank, count, epoch)}; {best_go_on(keep)}")
+        return Decision(number, action, f"{rank_text(rank, count, epoch)}; {promoted_text(keep)}")
 
     def review(self, standings: Standings, more_to_come: bool) -> tuple[Decision, ...]:
-        """Whoever is among the best of its rung goes on; whoever has fallen far behind ends, at the
-        end everyone.
-        """
+        """Promotes the best of each rung and stops the worst; at the end, stops all others."""
         rungs = sorted(standings.paused, reverse=True)
         going = self._promoted(standings, rungs, fewest=0)
         if more_to_come or going:
@@ -109,14 +105,16 @@ class Asha(Schedule):
         if rungs and not any(
             one.state is TrialState.COMPLETED for one in standings.trials.values()
         ):
-            # whoever was ahead of it failed on its way
+            # all better ones failed after this rung
             number = standings.paused[rungs[0]][0][1]
-            where = place(standings.rank(number, rungs[0]), len(standings.at(rungs[0])), rungs[0])
+            where = rank_text(
+                standings.rank(number, rungs[0]), len(standings.at(rungs[0])), rungs[0]
+            )
             return (
                 Decision(
                     number,
                     Action.CONTINUE,
-                    f"{where}; nothing more comes, and one is trained in full",
+                    f"{where}; no more trials come, and one is trained in full",
                 ),
             )
         return tuple(
@@ -136,7 +134,7 @@ class Asha(Schedule):
                 rank = standings.rank(number, epoch)
                 if rank >= keep:
                     break
-                reason = f"{place(rank, count, epoch)}; {best_go_on(keep)}"
+                reason = f"{rank_text(rank, count, epoch)}; {promoted_text(keep)}"
                 found.append(Decision(number, Action.CONTINUE, reason))
         return tuple(found)
 
@@ -151,5 +149,5 @@ class Asha(Schedule):
 
     def _ended(self, standings: Standings, epoch: int, number: int) -> Decision:
         count = len(standings.at(epoch))
-        where = place(standings.rank(number, epoch), count, epoch)
-        return Decision(number, Action.STOP, f"{where}; {best_go_on(count // self.eta)}")
+        where = rank_text(standings.rank(number, epoch), count, epoch)
+        return Decision(number, Action.STOP, f"{where}; {promoted_text(count // self.eta)}")

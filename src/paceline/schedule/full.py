@@ -1,10 +1,11 @@
-"""No early stopping: every trial trains to its end."""
+"""No early stopping."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from paceline.core import Action, Decision
-from paceline.schedule.base import Schedule, Standings, register
+from paceline.schedule.schedule import Schedule, register
+from paceline.schedule.standings import Standings
 
 
 @register
@@ -15,9 +16,9 @@ class Full(Schedule):
     name: ClassVar[str] = "full"
 
     def rungs(self, number: int, epochs: int) -> tuple[int, ...]:  # noqa: ARG002
-        """The end alone."""
+        """The last epoch."""
         return (epochs,)
 
     def decide(self, standings: Standings, number: int) -> Decision:  # noqa: ARG002
-        """Goes on; it is never asked in a study."""
+        """CONTINUE; studies never call it."""
         return Decision(number, Action.CONTINUE, "every trial trains to its end")

@@ -1,4 +1,4 @@
-"""Stopping what does worse than most: the median rule.
+"""The median stopping rule.
 
 Golovin et al., "Google Vizier: a service for black-box optimization" (KDD 2017), section 3.2.2: a
 trial is stopped at epoch r if its best objective so far is worse than the median of the other
@@ -12,24 +12,24 @@ from typing import ClassVar
 
 from paceline.core import Action, Decision
 from paceline.core.checks import whole_fields
-from paceline.schedule.base import Schedule, Standings, epochs_of, register, without_number
+from paceline.schedule.schedule import Schedule, epochs_of, register, without_number
+from paceline.schedule.standings import Standings
 
 
 @register
 @dataclass(frozen=True, slots=True)
 class Median(Schedule):
-    """Looks at every trial after every epoch; stops those whose best is worse than the others'
-    usual.
+    """Stops a trial, after any epoch, if its best loss is worse than the median of the others.
 
-    Here the others are all that reached the epoch, not the completed ones alone as in the paper:
-    with many lanes, many have reached it long before one is complete.
+    Here the others are all trials that reached the epoch, and not only completed ones as in the
+    paper: when many trials train together, many reach an epoch long before one is complete.
 
     Attributes:
-        grace: epochs that every trial has before it is looked at, at least 1.
-        others: how many others must have reached the epoch, at least 1.
+        grace: number of epochs before the first decision, at least 1.
+        others: minimum number of other trials that reached the epoch, at least 1.
 
     Raises:
-        InvalidInput: one of them is no such number.
+        InvalidInput: not such a number.
     """
 
     name: ClassVar[str] = "median"
@@ -59,7 +59,7 @@ class Median(Schedule):
             )
         best = min(loss for loss in standing.losses if math.isfinite(loss))
         own = bisect.bisect_left(averages, (standings.average(number), number))
-        # the middle of a sorted list from which one entry is taken out
+        # the middle of a sorted list without one of its entries
         low, high = (averages[k + (k >= own)][0] for k in ((count - 1) // 2, count // 2))
         compared = f"the median of {count:,} others' averages over {after}"
         if best > (low + high) / 2:

@@ -1,10 +1,18 @@
-"""Where to look next: strategies behind one contract. Knows only space and core.
+"""Search strategies: what to try next. Uses only `paceline.space` and `paceline.core`.
 
-``create("sobol", seed=0)`` makes one by name, `restore` reads one back from its JSON; `register`
-makes others known.
+``create("sobol", seed=0)`` makes a strategy from its name, `restore` from its JSON; `register` adds
+a class.
 """
 
-from paceline.search.base import (
+from paceline.search.bayes import Bayes, Normal, Weights, promising
+from paceline.search.cmaes import CMAES
+from paceline.search.given import Given
+from paceline.search.grid import Grid
+from paceline.search.optuna_sampler import OptunaSampler, optuna
+from paceline.search.random_search import Random
+from paceline.search.sobol import Sobol
+from paceline.search.start_with import StartWith
+from paceline.search.strategy import (
     History,
     Proposal,
     Strategy,
@@ -14,14 +22,6 @@ from paceline.search.base import (
     restore,
     strategy_names,
 )
-from paceline.search.bayes import Bayes, Normal, Weights, promising
-from paceline.search.cmaes import CMAES
-from paceline.search.given import Given
-from paceline.search.grid import Grid
-from paceline.search.optuna_sampler import OptunaSampler, optuna
-from paceline.search.random import Random
-from paceline.search.sobol import Sobol
-from paceline.search.start_with import StartWith
 
 __all__ = [
     "CMAES",

@@ -1,20 +1,19 @@
-"""CMA-ES: evolution of a normal distribution, and of one distribution for each category.
+"""CMA-ES with a normal distribution and one categorical distribution for each category.
 
-CatCMA with margin, by the library ``cmaes``: Hamano, Saito, Nomura, Uchida, Shirakawa, "CatCMA with
-Margin" (2025), arXiv 2504.07884. Restarts with twice the population where a distribution has
-converged: Auger & Hansen, "A restart CMA evolution strategy with increasing population size"
+CatCMA with margin, from the library ``cmaes``: Hamano, Saito, Nomura, Uchida, Shirakawa, "CatCMA
+with Margin" (2025), arXiv 2504.07884. When a distribution has converged, it restarts with twice the
+population: Auger & Hansen, "A restart CMA evolution strategy with increasing population size"
 (2005).
 
-The distribution follows from the trials alone: those that have ended are told in order, a
-population at a time. So no state is kept but the random one, trials that others proposed teach as
-well, and a trial that is still running holds nobody up. Only ranks count, hence a failed trial can
-be told as the worst.
+The distribution is computed from the trials alone: those that have ended, in order, one population
+at a time. So only the random state is stored, trials of other strategies are used as well, and a
+running trial does not block. Only ranks count, hence a failed trial can be ranked last.
 
 | symbol | meaning |
 | --- | --- |
 | u | coordinates of a configuration in the unit cube, shape [d] |
-| v | what is normally distributed: u of the continuous, the index of the ordered discrete; shape [n] |
-| c | one row for each category, one-hot, padded with zeros to the longest; shape [m, k] |
+| v | normally distributed: u of the continuous, the index of the ordered discrete; shape [n] |
+| c | one row for each category, one-hot, zero-padded to the longest; shape [m, k] |
 """
 
 import copy
@@ -28,14 +27,22 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.core import Configuration, Objective, Trial, TrialState, Value
-from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy, check_seed, register
+from paceline.search.strategy import (
+    DEFAULT,
+    History,
+    Proposal,
+    ProposalList,
+    Strategy,
+    check_seed,
+    register,
+)
 from paceline.space import Hyperparameter, Space
 
 _MOST_STEPS = 64
-"""Ordered values up to which each is a step of its own; beyond, they are as good as continuous."""
+"""Ordered discrete values up to this number are steps; with more they are treated as continuous."""
 
 _SPREAD = 0.25
-"""Standard deviation of the first population, as a part of the range."""
+"""Standard deviation of the first population, as a fraction of the range."""
 
 _BLOCK = 256
 
@@ -45,15 +52,14 @@ Array = npt.NDArray[np.float64]
 @register
 @dataclass(frozen=True, slots=True)
 class CMAES(Strategy):
-    """The default configuration, then samples of a distribution that moves to where the best trials
-    are.
+    """The default configuration, then samples of a distribution adapted to the best trials.
 
-    For spaces of numbers and hundreds to thousands of trials; with fewer, ``"bayes"`` finds more.
+    For spaces of numbers and hundreds to thousands of trials; with fewer, ``"bayes"`` is better.
 
     Attributes:
         seed: of all draws, from 0.
         draw: number of the next draw; each has its own random stream.
-        started: whether the default configuration has had its turn.
+        started: whether the default configuration has been proposed.
     """
 
     name: ClassVar[str] = "cmaes"
@@ -67,28 +73,28 @@ class CMAES(Strategy):
 
     @property
     def learns(self) -> bool:
-        """From each generation."""
+        """True."""
         return True
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
-        """The default first, then samples that are new."""
-        answer, draw = Answer(space, history), self.draw
+        """The default first, then new samples."""
+        batch, draw = ProposalList(space, history), self.draw
         if count > 0 and not self.started:
-            answer.take(space.default(), DEFAULT)
-        sample = _sampler(space, history, self.seed) if len(answer) < count else None
-        while sample is not None and len(answer) < count:
-            number = answer.take_next(sample, draw, self.seed, self.name)
+            batch.take(space.default(), DEFAULT)
+        sample = _sampler(space, history, self.seed) if len(batch) < count else None
+        while sample is not None and len(batch) < count:
+            number = batch.take_next(sample, draw, self.seed, self.name)
             if number is None:
                 break
             draw = number
-        return replace(self, draw=draw, started=self.started or count > 0), tuple(answer.proposals)
+        return replace(self, draw=draw, started=self.started or count > 0), tuple(batch.proposals)
 
     def size(self, space: Space) -> int | None:
         """Number of configurations of the space; None if it is continuous."""
         return space.size()
 
     def to_json(self) -> dict[str, Any]:
-        """The whole state."""
+        """The whole state as JSON types."""
         return {
             "strategy": self.name,
             "seed": self.seed,
@@ -98,15 +104,13 @@ class CMAES(Strategy):
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """The strategy that wrote this state."""
+        """The inverse of `to_json`."""
         return cls(state["seed"], state["draw"], state["started"])
 
 
 @dataclass(frozen=True)
 class _Axes:
-    """Which coordinates of u are continuous, stepped or categories; those with one value are none
-    of them.
-    """
+    """Which coordinates of u are continuous, steps or categories; constant ones are omitted."""
 
     continuous: npt.NDArray[np.intp]
     stepped: npt.NDArray[np.intp]
@@ -175,9 +179,7 @@ def _seeds(seed: int, block: int) -> Sequence[int]:
 
 @dataclass(frozen=True, eq=False)
 class _Generation:
-    """The distribution from which a population is drawn; compared by identity, so that it can be a
-    key of the cache.
-    """
+    """The distribution of a population; compared by identity, so that it can be a cache key."""
 
     space: Space
     seed: int
@@ -186,22 +188,23 @@ class _Generation:
     distribution: Any
 
 
-_Told = tuple[tuple[tuple[str, Value], ...], int]
+_RankedConfig = tuple[tuple[tuple[str, Value], ...], int]
 """A configuration of a population, and its rank in it."""
 
 
 def _latest(space: Space, history: History, seed: int) -> _Generation | None:
-    """The distribution after all trials that have ended, a population at a time; None where nothing
-    varies.
-    """
+    """The distribution after all trials that have ended; None if no hyperparameter varies."""
     generation = _first(space, seed)
     ended = [trial for trial in history.trials if trial.state.is_final]
     while generation is not None and len(ended) >= generation.distribution.population_size:
         size = generation.distribution.population_size
-        told, ended = ended[:size], ended[size:]
-        ranks = {trial.number: rank for rank, trial in enumerate(_ranked(told, history.objective))}
+        population, ended = ended[:size], ended[size:]
+        ranks = {
+            trial.number: rank for rank, trial in enumerate(_ranked(population, history.objective))
+        }
         generation = _next(
-            generation, tuple((tuple(trial.config.items()), ranks[trial.number]) for trial in told)
+            generation,
+            tuple((tuple(trial.config.items()), ranks[trial.number]) for trial in population),
         )
     return generation
 
@@ -215,10 +218,8 @@ def _first(space: Space, seed: int) -> _Generation | None:
 
 
 @lru_cache(maxsize=4096)
-def _next(generation: _Generation, told: tuple[_Told, ...]) -> _Generation:
-    """The distribution after one more population. Kept, so that an ask works out no more than the
-    newest.
-    """
+def _next(generation: _Generation, population: tuple[_RankedConfig, ...]) -> _Generation:
+    """The distribution after one more population; cached, so that only the newest is computed."""
     number, axes, distribution = (
         generation.number + 1,
         generation.axes,
@@ -229,16 +230,19 @@ def _next(generation: _Generation, told: tuple[_Told, ...]) -> _Generation:
     )
     with np.errstate(all="ignore"):
         distribution.tell(
-            [(_solution(generation, dict(config), distribution), rank) for config, rank in told]
+            [
+                (_solution(generation, dict(config), distribution), rank)
+                for config, rank in population
+            ]
         )
         if _is_spent(distribution, axes):
-            distribution = _fresh(axes, 2 * len(told))
+            distribution = _fresh(axes, 2 * len(population))
     return _Generation(generation.space, generation.seed, number, axes, distribution)
 
 
 def _fresh(axes: _Axes, population: int | None) -> Any:
-    """The first distribution: the middle of the space, all categories alike."""
-    library = importlib.import_module("cmaes")  # here: it loads much of SciPy
+    """The initial distribution: the middle of the space, all categories equally likely."""
+    library = importlib.import_module("cmaes")  # imported late: it loads much of SciPy
     steps = axes.num_values[axes.stepped]
     ranges = np.concatenate([np.ones(len(axes.continuous)), steps - 1])
     return library.CatCMAwM(
@@ -252,11 +256,10 @@ def _fresh(axes: _Axes, population: int | None) -> Any:
 
 
 def _solution(generation: _Generation, config: Configuration, distribution: Any) -> Any:
-    """A trial as the library's ``ask`` would have given it, the inactive coordinates drawn from the
-    distribution.
+    """A trial as a solution of the library, with inactive coordinates drawn from the distribution.
 
-    The library is told of its samples by ``_v_raw`` and ``c``. The first is not public, but the
-    only way to tell it of what another process, or another strategy, had asked for.
+    The library takes its samples as ``_v_raw`` and ``c``. The first is not public, but the only way
+    to pass samples of another process or another strategy.
     """
     axes, u = generation.axes, generation.space.encode(config)
     inactive = np.isnan(u)
@@ -271,9 +274,7 @@ def _solution(generation: _Generation, config: Configuration, distribution: Any)
 
 
 def _ranked(trials: Sequence[Trial], objective: Objective | None) -> list[Trial]:
-    """Best first: those that were trained in full, then those that were stopped by how far they
-    came, then failures.
-    """
+    """Best first: completed trials, then stopped ones by epochs and score, then failed ones."""
 
     def place(trial: Trial) -> tuple[int, int, float]:
         if trial.state is TrialState.FAILED or trial.score is None or not np.isfinite(trial.score):
@@ -286,8 +287,8 @@ def _ranked(trials: Sequence[Trial], objective: Objective | None) -> list[Trial]
 
 
 def _is_spent(distribution: Any, axes: _Axes) -> bool:
-    """Whether the distribution has shrunk to a point, or ran out of numbers."""
+    """Whether the distribution has converged to a point or is numerically degenerate."""
     if not (len(axes.continuous) or len(axes.stepped)):
-        return False  # the library watches the normal part only; categories keep a margin
+        return False  # the library checks the normal part only; categories keep a margin
     sample = distribution.ask()
     return not np.isfinite(sample._v_raw).all() or bool(distribution.should_stop())

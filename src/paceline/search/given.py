@@ -1,11 +1,11 @@
-"""No search at all: the configurations that somebody chose."""
+"""A fixed list of configurations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from paceline.core import Configuration
-from paceline.search.base import Answer, History, Proposal, Strategy, register
+from paceline.search.strategy import History, Proposal, ProposalList, Strategy, register
 from paceline.space import Space
 
 
@@ -15,7 +15,7 @@ class Given(Strategy):
     """Proposes the given configurations in order, and nothing else.
 
     Attributes:
-        configs: what to try; values that are left out are at their defaults.
+        configs: what to try; missing values are the defaults.
     """
 
     name: ClassVar[str] = "given"
@@ -24,32 +24,32 @@ class Given(Strategy):
 
     @property
     def ends(self) -> bool:
-        """After the last configuration."""
+        """True: after the last configuration."""
         return True
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
-        """The next ones that are new."""
-        answer = Answer(space, history)
+        """The next new configurations."""
+        batch = ProposalList(space, history)
         for config in self.configs:
-            if len(answer) < count:
-                answer.take(space.complete(config), self.name)
-        return self, tuple(answer.proposals)
+            if len(batch) < count:
+                batch.take(space.complete(config), self.name)
+        return self, tuple(batch.proposals)
 
     def size(self, space: Space) -> int:
         """Number of different configurations."""
         return len({space.key(space.complete(config)) for config in self.configs})
 
     def exhausted(self, space: Space, history: History) -> str | None:
-        """Why nothing is left to propose; None while something is."""
+        """Why nothing is left to propose; None if something is."""
         return (
             None if self.ask(space, history, 1)[1] else "all given configurations have been tried"
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The whole state."""
+        """The whole state as JSON types."""
         return {"strategy": self.name, "configs": [dict(config) for config in self.configs]}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """The strategy that wrote this state."""
+        """The inverse of `to_json`."""
         return cls(tuple(state["configs"]))

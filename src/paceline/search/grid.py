@@ -5,20 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from paceline.core.checks import whole_number
-from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy, register
+from paceline.search.strategy import DEFAULT, History, Proposal, ProposalList, Strategy, register
 from paceline.space import Space
 
 
 @register
 @dataclass(frozen=True, slots=True)
 class Grid(Strategy):
-    """Goes through ``space.grid(samples)``. Where the space grows, it starts over and passes over
-    what was seen.
+    """Proposes ``space.grid(samples)``; if the space grows, it starts over without duplicates.
 
     Attributes:
-        samples: points of a continuous hyperparameter.
-        rank: where it stands in the grid.
-        space: fingerprint of the space that ``rank`` counts in.
+        samples: number of points of a continuous hyperparameter.
+        rank: position in the grid.
+        space: fingerprint of the space to which ``rank`` refers.
     """
 
     name: ClassVar[str] = "grid"
@@ -32,36 +31,36 @@ class Grid(Strategy):
 
     @property
     def ends(self) -> bool:
-        """At the end of the grid."""
+        """True: at the end of the grid."""
         return True
 
     @property
     def begins_with_default(self) -> bool:
-        """Always."""
+        """True."""
         return True
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
         """The next configurations of the grid."""
         rank, size = self.rank if self.space == space.fingerprint else 0, self.size(space)
-        answer = Answer(space, history)
-        while len(answer) < count and rank < size:
-            answer.take(space.grid_at(rank, self.samples), self.name if rank else DEFAULT)
+        batch = ProposalList(space, history)
+        while len(batch) < count and rank < size:
+            batch.take(space.grid_at(rank, self.samples), self.name if rank else DEFAULT)
             rank += 1
-        return replace(self, rank=rank, space=space.fingerprint), tuple(answer.proposals)
+        return replace(self, rank=rank, space=space.fingerprint), tuple(batch.proposals)
 
     def size(self, space: Space) -> int:
         """Number of configurations of the grid."""
         return space.grid_size(self.samples)
 
     def exhausted(self, space: Space, history: History) -> str | None:
-        """Why nothing is left to propose; None while something is."""
+        """Why nothing is left to propose; None if something is."""
         if self.ask(space, history, 1)[1]:
             return None
         what = "configurations of the space" if space.size() is not None else "points of the grid"
         return f"all {self.size(space):,} {what} have been tried"
 
     def to_json(self) -> dict[str, Any]:
-        """The whole state."""
+        """The whole state as JSON types."""
         return {
             "strategy": self.name,
             "samples": self.samples,
@@ -71,5 +70,5 @@ class Grid(Strategy):
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """The strategy that wrote this state."""
+        """The inverse of `to_json`."""
         return cls(state["samples"], state["rank"], state["space"])

@@ -1,11 +1,11 @@
 """Optuna's samplers as strategies: ``tune(search=paceline.search.optuna(TPESampler(seed=1)))``.
 
-At each ask an Optuna study is made in memory from the trials so far, and a fresh sampler is asked:
-a sampler is its class, its arguments and a seed, so a study that is resumed goes on with the same
-one. That suits every sampler that learns from the trials alone, and those that mark each trial with
-whole numbers (a generation).
+Each call of ask creates an in-memory Optuna study from the trials so far, and a new sampler: it is
+stored as its class, arguments and seed, so a resumed study continues with an equal one. That works
+for every sampler that depends on the trials alone, and for those that attach whole numbers (a
+generation) to trials.
 
-Optuna is an extra and is imported when the first sampler is made or asked.
+Optuna is an extra and is imported when the first sampler is made or used.
 """
 
 import importlib
@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from paceline.core import InvalidInput, Trial, TrialState, Value
-from paceline.search.base import Answer, History, Proposal, Strategy, register, stream
+from paceline.search.strategy import History, Proposal, ProposalList, Strategy, register, stream
 from paceline.space import Hyperparameter, Space
 
 SAMPLERS = (
@@ -30,19 +30,18 @@ SAMPLERS = (
     "RandomSampler",
     "BruteForceSampler",
 )
-"""Optuna's samplers that can be used; the others keep in their own memory what they know."""
+"""Supported samplers of Optuna; the others keep state in memory."""
 
 _INSTEAD = {"QMCSampler": "sobol", "CmaEsSampler": "cmaes", "GridSampler": "grid"}
 
 _TRIES = 5
-"""Duplicates in a row after which a configuration is drawn at random instead."""
+"""Duplicates in a row after which a random configuration is proposed instead."""
 
 
 @register
 @dataclass(frozen=True, slots=True)
 class OptunaSampler(Strategy):
-    """Proposes what a sampler of Optuna does; a configuration at random where it has nothing but
-    duplicates.
+    """Proposes what a sampler of Optuna suggests, or a random configuration after many duplicates.
 
     Made by `optuna`.
 
@@ -50,8 +49,9 @@ class OptunaSampler(Strategy):
         sampler: name of the class in ``optuna.samplers``.
         arguments: its keyword arguments, without ``seed``.
         seed: of all draws, from 0.
-        asks: how often it was asked; each ask has its own random stream.
-        marks: by ``space.key``, what the sampler wrote on its trials: for NSGA-II, the generation.
+        asks: number of calls so far; each has its own random stream.
+        marks: by ``space.key``, the sampler's attributes of its trials: for NSGA-II, the
+            generation.
     """
 
     name: ClassVar[str] = "optuna"
@@ -64,38 +64,38 @@ class OptunaSampler(Strategy):
 
     @property
     def learns(self) -> bool:
-        """Most samplers do."""
+        """True; most samplers do."""
         return True
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
-        """The sampler's next proposals, given all trials; those that are running count as such."""
+        """The sampler's next suggestions, given all trials, including running ones."""
         if count < 1:
             return self, ()
-        answer, marks, duplicates = Answer(space, history), dict(self.marks), 0
+        batch, marks, duplicates = ProposalList(space, history), dict(self.marks), 0
         with _quietly() as library:
             study = library.create_study(sampler=self._fresh(library))
             for trial in history.trials:
-                study.add_trial(_told(library, space, history, trial, self.marks))
-            while len(answer) < count and duplicates < _TRIES and not answer.may_be_complete:
-                if answer.take(config := _suggested(study, space), self.name):
+                study.add_trial(_as_optuna_trial(library, space, history, trial, self.marks))
+            while len(batch) < count and duplicates < _TRIES and not batch.may_be_complete:
+                if batch.take(config := _suggested(study, space), self.name):
                     found = study.get_trials(deepcopy=False)[-1].system_attrs.items()
                     marked = {name: value for name, value in found if isinstance(value, int)}
                     marks |= {space.key(config): marked} if marked else {}
                     duplicates = 0
                 else:
                     duplicates += 1
-        self._fill(answer, count)
-        return replace(self, asks=self.asks + 1, marks=marks), tuple(answer.proposals)
+        self._fill(batch, count)
+        return replace(self, asks=self.asks + 1, marks=marks), tuple(batch.proposals)
 
     def _fresh(self, library: Any) -> Any:
         seed = int(np.random.SeedSequence(self.seed, spawn_key=(self.asks,)).generate_state(1)[0])
         return getattr(library.samplers, self.sampler)(**self.arguments, seed=seed)
 
-    def _fill(self, answer: Answer, count: int) -> None:
-        """Configurations at random for those that are missing."""
-        space, draw = answer.space, self.asks << 16
-        while len(answer) < count:
-            number = answer.take_next(
+    def _fill(self, batch: ProposalList, count: int) -> None:
+        """Random configurations for those that are missing."""
+        space, draw = batch.space, self.asks << 16
+        while len(batch) < count:
+            number = batch.take_next(
                 lambda n: space.sample(stream(self.seed, n)), draw, self.seed, "random"
             )
             if number is None:
@@ -107,7 +107,7 @@ class OptunaSampler(Strategy):
         return space.size()
 
     def to_json(self) -> dict[str, Any]:
-        """The whole state."""
+        """The whole state as JSON types."""
         marks = {key: dict(marked) for key, marked in self.marks.items()}
         kept = {
             "sampler": self.sampler,
@@ -119,10 +119,10 @@ class OptunaSampler(Strategy):
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """The strategy that wrote this state.
+        """The inverse of `to_json`.
 
         Raises:
-            InvalidInput: it names what is none of `SAMPLERS`.
+            InvalidInput: a sampler that is not among `SAMPLERS`.
         """
         if state["sampler"] not in SAMPLERS:
             raise InvalidInput(
@@ -134,18 +134,17 @@ class OptunaSampler(Strategy):
 
 
 def optuna(sampler: Any, **arguments: Any) -> OptunaSampler:
-    """A sampler of Optuna as a strategy.
+    """Makes a strategy of a sampler of Optuna.
 
     ``optuna(TPESampler(seed=1))``, or its name and arguments: ``optuna("TPESampler", seed=1)``.
 
     Args:
-        sampler: a sampler that was not used yet, or the name of its class. Its seed is 0 where it
-            has none.
-        arguments: of the class, where the name is given.
+        sampler: an unused sampler, or the name of its class. Its seed is 0 by default.
+        arguments: of the class, if the name is passed.
 
     Raises:
-        InvalidInput: Optuna is not installed; the sampler is none that can be stored in a study, or
-            an argument of it.
+        InvalidInput: Optuna is not installed; the sampler or one of its arguments cannot be stored
+            in a study.
     """
     if isinstance(sampler, str):
         name, given = sampler, dict(arguments)
@@ -186,9 +185,7 @@ def _kind(library: Any, name: str, sampler: Any) -> Any:
 
 
 def _arguments(kind: Any, sampler: Any) -> dict[str, Any]:
-    """The arguments that a sampler was made with; read off its attributes, and believed if they
-    make its like.
-    """
+    """A sampler's arguments, from its attributes, if they reproduce an equal sampler."""
     found, usual = vars(sampler), vars(kind())
     names = [name for name in inspect.signature(kind).parameters if f"_{name}" in found]
     changed = {
@@ -203,8 +200,8 @@ def _arguments(kind: Any, sampler: Any) -> dict[str, Any]:
     }
     if not _same(kind(**given), sampler):
         raise InvalidInput(
-            f"sampler is a {kind.__name__} whose arguments cannot be read off it",
-            expected="one that was not used yet, with arguments that JSON can hold",
+            f"sampler is a {kind.__name__} whose arguments cannot be read from it",
+            expected="an unused one, with arguments that JSON can represent",
             fix=f'Pass its name and arguments instead: optuna("{kind.__name__}", seed=1, ...).',
         )
     seed = _seed(sampler)
@@ -212,7 +209,7 @@ def _arguments(kind: Any, sampler: Any) -> dict[str, Any]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two objects are alike in all but their random state."""
+    """Whether two objects are equal except for their random state."""
     if type(one) is not type(other):
         return False
     if type(one).__name__ == "LazyRandomState":
@@ -228,18 +225,14 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _seed(sampler: Any) -> int | None:
-    """The seed that a sampler was made with: the first word of its Mersenne twister's state, which
-    is not public.
-    """
+    """A sampler's seed: the first word of its Mersenne twister's state, which is not public."""
     state = getattr(getattr(sampler, "_rng", None), "_rng", None)
     return None if state is None else int(state.get_state()[1][0])
 
 
 @contextmanager
 def _quietly() -> Iterator[Any]:
-    """Optuna itself, without its chatter about studies in memory, experimental arguments and
-    conditional parameters.
-    """
+    """Optuna, without its log messages and warnings about in-memory studies and conditions."""
     try:
         library = importlib.import_module("optuna")
     except ImportError:
@@ -272,9 +265,7 @@ def _evenly(h: Hyperparameter) -> bool:
 
 
 def _distribution(library: Any, h: Hyperparameter) -> Any:
-    """Categories and steps by their index, all else by its coordinate in the unit interval, which
-    knows its scale.
-    """
+    """Categories and steps by their index, others by their coordinate in the unit interval."""
     if _evenly(h):
         return library.distributions.IntDistribution(0, (h.num_values or 1) - 1)
     if h.is_ordered:
@@ -283,7 +274,7 @@ def _distribution(library: Any, h: Hyperparameter) -> Any:
 
 
 def _suggested(study: Any, space: Space) -> dict[str, Value]:
-    """The configuration of a new trial; Optuna is asked for active hyperparameters only."""
+    """The configuration of a new trial; only active hyperparameters are suggested."""
     trial, config = study.ask(), dict[str, Value]()
     for label, h in space.by_label.items():
         if h.num_values == 1 or h not in space.active(config):
@@ -297,16 +288,14 @@ def _suggested(study: Any, space: Space) -> dict[str, Value]:
     return space.complete(config)
 
 
-def _told(
+def _as_optuna_trial(
     library: Any,
     space: Space,
     history: History,
     trial: Trial,
     marks: Mapping[str, Mapping[str, int]],
 ) -> Any:
-    """A trial as Optuna has it: scores to be minimised, stopped ones pruned, failed and diverged
-    ones failed.
-    """
+    """A trial as Optuna's: losses are minimised; stopped ones are pruned, diverged ones failed."""
     config = space.complete(trial.config)
     active = set(space.active(config))
     asked = {label: h for label, h in space.by_label.items() if h.num_values != 1 and h in active}

@@ -1,4 +1,4 @@
-"""Scrambled Sobol points: random search that spreads evenly.
+"""Scrambled Sobol points: random search with even coverage.
 
 Owen, "Scrambling Sobol' and Niederreiter-Xing points" (1998), by ``scipy.stats.qmc.Sobol``.
 """
@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.core import Value
-from paceline.search.base import DEFAULT, Answer, History, Proposal, Strategy, check_seed, register
+from paceline.search.strategy import (
+    DEFAULT,
+    History,
+    Proposal,
+    ProposalList,
+    Strategy,
+    check_seed,
+    register,
+)
 from paceline.space import Space
 
 _BLOCK = 256
@@ -21,15 +29,14 @@ _BLOCK = 256
 @register
 @dataclass(frozen=True, slots=True)
 class Sobol(Strategy):
-    """The default configuration, then the points of a scrambled Sobol sequence that give a new
-    configuration.
+    """The default configuration, then new configurations from a scrambled Sobol sequence.
 
-    Where the space grows, it goes on at the same place of the sequence that has the new dimension.
+    If the space grows, it continues at the same index of the sequence with one more dimension.
 
     Attributes:
         seed: of the scrambling, from 0.
         point: number of the next point of the sequence.
-        started: whether the default configuration has had its turn.
+        started: whether the default configuration has been proposed.
     """
 
     name: ClassVar[str] = "sobol"
@@ -42,27 +49,25 @@ class Sobol(Strategy):
         object.__setattr__(self, "seed", check_seed(self.seed))
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
-        """The default first, then the configurations of the next points that are new."""
-        answer, point = Answer(space, history), self.point
+        """The default first, then new configurations from the next points."""
+        batch, point = ProposalList(space, history), self.point
         if count > 0 and not self.started:
-            answer.take(space.default(), DEFAULT)
-        while len(answer) < count:
-            number = answer.take_next(
+            batch.take(space.default(), DEFAULT)
+        while len(batch) < count:
+            number = batch.take_next(
                 lambda n: _configuration(space, self.seed, n), point, self.seed, self.name
             )
             if number is None:
                 break
             point = number
-        return replace(self, point=point, started=self.started or count > 0), tuple(
-            answer.proposals
-        )
+        return replace(self, point=point, started=self.started or count > 0), tuple(batch.proposals)
 
     def size(self, space: Space) -> int | None:
         """Number of configurations of the space; None if it is continuous."""
         return space.size()
 
     def to_json(self) -> dict[str, Any]:
-        """The whole state."""
+        """The whole state as JSON types."""
         return {
             "strategy": self.name,
             "seed": self.seed,
@@ -72,7 +77,7 @@ class Sobol(Strategy):
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """The strategy that wrote this state."""
+        """The inverse of `to_json`."""
         return cls(state["seed"], state["point"], state["started"])
 
 

@@ -1,28 +1,26 @@
-"""Configurations that the user wants tried first, then any other strategy."""
+"""Initial configurations of the user, before any other strategy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from paceline.core import Configuration, InvalidInput, Value
-from paceline.search.base import Answer, History, Proposal, Strategy, register, restore
 from paceline.search.given import Given
+from paceline.search.strategy import History, Proposal, ProposalList, Strategy, register, restore
 from paceline.space import Space
 
 
 @register
 @dataclass(frozen=True, slots=True)
 class StartWith(Strategy):
-    """Proposes the configurations of the user, each once and in order, then what another strategy
-    proposes.
+    """Proposes the user's configurations in order, then those of another strategy.
 
     Attributes:
-        configs: what to try first; values that are left out are at their defaults, those that are
-            inactive are passed over.
-        then: the strategy that goes on. It learns from the first trials as from its own.
+        configs: what to try first; missing values are the defaults, inactive ones are ignored.
+        then: the strategy that follows. It also learns from the first trials.
 
     Raises:
-        InvalidInput: something that is not a mapping of names to values.
+        InvalidInput: not a mapping of names to values.
     """
 
     name: ClassVar[str] = "start_with"
@@ -45,46 +43,45 @@ class StartWith(Strategy):
         object.__setattr__(self, "configs", tuple(dict(config) for config in self.configs))
 
     def check(self, space: Space) -> None:
-        """Makes sure that the space has these configurations."""
+        """Checks that the configurations fit the space."""
         self.complete(space)
         self.then.check(space)
 
     def complete(self, space: Space) -> tuple[dict[str, Value], ...]:
-        """The configurations that are meant, with a value for each active hyperparameter.
+        """The configurations, with a value for each active hyperparameter.
 
         Raises:
-            InvalidInput: a name that the space does not have, or a value that its hyperparameter
-                cannot take.
+            InvalidInput: an unknown name, or a value that its hyperparameter cannot take.
         """
         return tuple(_complete(space, number, config) for number, config in enumerate(self.configs))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those of the other strategy: the configurations are checked when their turn comes."""
+        """Those of the other strategy."""
         return self.then.names
 
     @property
     def remark(self) -> str:
-        """What the other strategy says."""
+        """That of the other strategy."""
         return self.then.remark
 
     @property
     def ends(self) -> bool:
-        """Whether the other strategy does."""
+        """Whether the other strategy ends."""
         return self.then.ends
 
     @property
     def learns(self) -> bool:
-        """Whether the other strategy does."""
+        """Whether the other strategy learns."""
         return self.then.learns
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
-        """The user's that are left, then the other strategy's."""
-        answer = Answer(space, history)
+        """The remaining configurations of the user, then those of the other strategy."""
+        batch = ProposalList(space, history)
         for config in self.complete(space):
-            if len(answer) < count:
-                answer.take(config, Given.name)
-        first = tuple(answer.proposals)
+            if len(batch) < count:
+                batch.take(config, Given.name)
+        first = tuple(batch.proposals)
         if len(first) == count:
             return self, first
         known = (
@@ -96,36 +93,32 @@ class StartWith(Strategy):
         return replace(self, then=then), (*first, *rest)
 
     def size(self, space: Space) -> int | None:
-        """As many as the other strategy could propose, and those of the user that are not in a
-        space's count.
-        """
+        """Number of configurations of the other strategy, plus those of the user outside of it."""
         size = self.then.size(space)
         return size if size is None or size == space.size() else size + len(self.configs)
 
     def exhausted(self, space: Space, history: History) -> str | None:
-        """Why nothing is left to propose; None while something is."""
+        """Why nothing is left to propose; None if something is."""
         left = any(space.key(config) not in history.seen for config in self.complete(space))
         return None if left else self.then.exhausted(space, history)
 
     def to_json(self) -> dict[str, Any]:
-        """The whole state."""
+        """The whole state as JSON types."""
         configs = [dict(config) for config in self.configs]
         return {"strategy": self.name, "configs": configs, "then": self.then.to_json()}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """The strategy that wrote this state."""
+        """The inverse of `to_json`."""
         return cls(tuple(state["configs"]), restore(state["then"]))
 
     def resumed(self, state: Mapping[str, Any]) -> Self:
-        """The same configurations first, and the other strategy where it stopped."""
+        """The same first configurations, and the other strategy resumed."""
         return replace(self, then=self.then.resumed(state))
 
 
 def with_default(strategy: Strategy) -> Strategy:
-    """The strategy with the default configuration first; as it was where it begins with that, or
-    has its own list.
-    """
+    """The strategy with the default configuration first; unchanged if it has initial ones."""
     if isinstance(strategy, Given) or strategy.begins_with_default:
         return strategy
     if isinstance(strategy, StartWith):

@@ -1,7 +1,6 @@
-"""The contract of schedules, as tests; and `replay`, which carries out a schedule on curves that
-are known.
+"""Contract tests of schedules, and `replay`, which runs a schedule on given loss curves.
 
-A test class inherits `ScheduleContract` and supplies one fixture::
+A test class inherits `ScheduleContract` and defines one fixture::
 
     class TestAsha(ScheduleContract):
         @pytest.fixture
@@ -24,17 +23,15 @@ from paceline.core import Action, Decision, TrialState
 from paceline.schedule import Schedule, Standing, Standings
 
 Curves = Sequence[Sequence[float]]
-"""For each trial, by number, its losses after each epoch of its full training; its R is their
-count.
-"""
+"""For each trial, by number, its losses after each epoch of its full training."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What a schedule made of curves.
+    """The result of a schedule on given curves.
 
     Attributes:
-        standings: how the trials stand at the end.
+        standings: losses and states at the end.
         decisions: every decision in order, with the epoch after which it was made.
     """
 
@@ -48,26 +45,25 @@ class Replay:
 
     @property
     def epochs(self) -> int:
-        """Epochs trained in all."""
+        """Total number of epochs trained."""
         return sum(one.epoch for one in self.standings.trials.values())
 
 
 def replay(schedule: Schedule, curves: Curves, lanes: int = 1, seed: int | None = None) -> Replay:
-    """A study in small: lanes train, the schedule decides, freed lanes take who may go on and then
-    new trials.
+    """Simulates a study: free lanes resume promoted trials, or else start new ones.
 
     Args:
-        schedule: who goes on.
-        curves: one trial each, asked for in this order.
-        lanes: how many train at once.
-        seed: makes some lanes slower than others, each time anew; None for an epoch a tick, all
-            lanes together.
+        schedule: the schedule.
+        curves: one trial each, started in this order.
+        lanes: number of trials that train together.
+        seed: makes some lanes slower than others, at random; None for one epoch at a time in all
+            lanes.
     """
     return _Loop(schedule, curves, lanes, None if seed is None else random.Random(seed)).go()
 
 
 class _Loop:
-    """The loop of `replay`; checks on its way what a schedule may answer."""
+    """The loop of `replay`; checks the schedule's decisions."""
 
     def __init__(
         self, schedule: Schedule, curves: Curves, lanes: int, speeds: random.Random | None
@@ -76,7 +72,7 @@ class _Loop:
         self._standings, self._log = Standings(), list[tuple[int, Decision]]()
         self._training: list[
             tuple[float, int, int]
-        ] = []  # (when, trial, the rung where it arrives then)
+        ] = []  # (time, trial, the rung that it reaches then)
         self._ready: list[int] = []
         self._asked, self._now = 0, 0.0
 
@@ -132,7 +128,7 @@ class _Loop:
             self._apply(decision)
 
     def _review(self) -> bool:
-        """Lets the schedule speak until it is silent; says whether it spoke."""
+        """Calls ``review`` until it returns nothing; returns whether it returned anything."""
         spoke = False
         while True:
             more = bool(self._training or self._ready) or self._asked < len(self._curves)
@@ -155,7 +151,7 @@ class _Loop:
         states = {Action.PAUSE: TrialState.PAUSED, Action.STOP: TrialState.STOPPED}
         self._put(decision.trial, state=states.get(decision.action, TrialState.RUNNING))
         if decision.action is Action.CONTINUE:
-            assert math.isfinite(standing.losses[-1]), "a loss that is no number went on"
+            assert math.isfinite(standing.losses[-1]), "a trial with a NaN loss continued"
             self._ready.append(decision.trial)
 
     def _put(self, number: int, **changes: object) -> None:
@@ -163,7 +159,7 @@ class _Loop:
 
 
 def _copy(standings: Standings) -> Standings:
-    """The same standings put together in another order and at once, as a resumed study does it."""
+    """Equal standings, added in another order and at once, as in a resumed study."""
     other = Standings()
     for standing in reversed(list(standings.trials.values())):
         other.put(standing)
@@ -177,7 +173,7 @@ _FINITE = st.integers(-9, 9).map(float)
 
 
 def _curves(losses: st.SearchStrategy[float]) -> st.SearchStrategy[list[list[float]]]:
-    """Up to 40 trials of the same length or, more seldom, of several lengths."""
+    """Up to 40 trials with equal or, less often, different numbers of epochs."""
     same = st.integers(1, 30).flatmap(lambda epochs: _lists(losses, st.just(epochs)))
     return st.one_of(same, _lists(losses, st.sampled_from([1, 4, 9, 10])))
 
@@ -185,7 +181,7 @@ def _curves(losses: st.SearchStrategy[float]) -> st.SearchStrategy[list[list[flo
 def _lists(
     losses: st.SearchStrategy[float], epochs: st.SearchStrategy[int]
 ) -> st.SearchStrategy[list[list[float]]]:
-    """Curves made of a few drawn losses each, repeated, so that long ones are quickly drawn."""
+    """Curves that repeat a few drawn losses, so that long ones are drawn quickly."""
     few = st.lists(losses, min_size=1, max_size=4)
     one = st.tuples(few, epochs).map(
         lambda drawn: [drawn[0][i % len(drawn[0])] for i in range(drawn[1])]
@@ -194,12 +190,13 @@ def _lists(
 
 
 _of_a_value = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-"""A schedule is a value: all examples of a test may share it."""
+"""Schedules are immutable: all examples of a test may share one."""
 
 
 class ScheduleContract:
-    """What holds for every schedule; see `paceline.schedule.Schedule`. Supply the fixture
-    ``schedule``, a value.
+    """Tests that every schedule passes; see `paceline.schedule.Schedule`.
+
+    Define the fixture ``schedule``.
     """
 
     @pytest.fixture
@@ -209,22 +206,20 @@ class ScheduleContract:
 
     @_of_a_value
     @given(curves=_curves(_LOSS), lanes=st.integers(1, 8), seed=st.none() | st.integers(0, 9))
-    def test_every_study_comes_to_an_end(
+    def test_no_trial_stays_paused(
         self, schedule: Schedule, curves: Curves, lanes: int, seed: int
     ) -> None:
-        """Nothing stays paused, no NaN goes on, every answer is a legal one and the same for the
-        same standings.
-        """
+        """No trial stays paused, none with a NaN loss continues, and decisions are reproducible."""
         played = replay(schedule, curves, lanes, seed)
         assert len(played.standings) == len(curves)
         assert all(one.state.is_final for one in played.standings.trials.values())
 
     @_of_a_value
     @given(curves=_curves(_FINITE), lanes=st.integers(1, 8), seed=st.none() | st.integers(0, 9))
-    def test_one_is_trained_in_full(
+    def test_one_trial_completes(
         self, schedule: Schedule, curves: Curves, lanes: int, seed: int
     ) -> None:
-        """At least one, however many there are, where all go well."""
+        """At least one trial completes, however few there are."""
         assert bool(replay(schedule, curves, lanes, seed).completed) == bool(curves)
 
     @_of_a_value
@@ -234,10 +229,10 @@ class ScheduleContract:
         lanes=st.integers(1, 8),
         seed=st.none() | st.integers(0, 9),
     )
-    def test_who_is_always_ahead_goes_on(
+    def test_the_best_at_every_epoch_completes(
         self, schedule: Schedule, curves: list[list[float]], best: int, lanes: int, seed: int
     ) -> None:
-        """One trial better than all others at every epoch is trained in full, whenever it comes."""
+        """A trial that is better than all others at every epoch completes, whenever it starts."""
         length = len(curves[0]) if curves else 9
         number = min(best, len(curves))
         curves = [*curves[:number], [-10.0] * length, *curves[number:]]
@@ -248,11 +243,11 @@ class ScheduleContract:
     def test_rungs_end_with_the_full_training(
         self, schedule: Schedule, number: int, epochs: int
     ) -> None:
-        """They ascend from at least 1 to R."""
+        """Rungs ascend from at least 1 to R."""
         rungs = schedule.rungs(number, epochs)
         assert list(rungs) == sorted(set(rungs))
         assert 1 <= rungs[0] <= rungs[-1] == epochs
 
-    def test_it_goes_on_from_json(self, schedule: Schedule) -> None:
-        """Read back, it is the same value."""
+    def test_json_round_trip(self, schedule: Schedule) -> None:
+        """A schedule restored from JSON is equal."""
         assert type(schedule).from_json(json.loads(json.dumps(schedule.to_json()))) == schedule

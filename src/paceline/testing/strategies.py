@@ -1,6 +1,6 @@
-"""The contract of search strategies, as tests.
+"""Contract tests of search strategies.
 
-A test class inherits `StrategyContract` and supplies one fixture::
+A test class inherits `StrategyContract` and defines one fixture::
 
     class TestRandom(StrategyContract):
         @pytest.fixture
@@ -35,7 +35,7 @@ CONTINUOUS = Space(
         Int("units", 1, 10**9, sampling="log"),
     ]
 )
-"""No end of configurations."""
+"""Infinitely many configurations."""
 
 VARIED = Space(
     [
@@ -45,16 +45,16 @@ VARIED = Space(
         Int("steps", 1, 3, conditions=[Condition("rate", [0.3, 1.0])]),
     ]
 )
-"""A name with two variants, of which one decides about another hyperparameter."""
+"""A name with two variants, one of which is the parent of another hyperparameter."""
 
 SKEWED = Space([Boolean("deep"), Int("width", 1, 10**9, conditions=[Condition("deep", True)])])
-"""One configuration on one side, 10^9 on the other."""
+"""One configuration in one branch, 10^9 in the other."""
 
 
 def ask_all(
     strategy: Strategy, space: Space, batches: Iterable[int], seen: Iterable[str] = ()
 ) -> list[Proposal]:
-    """The proposals of one ask after another, each told what was proposed before."""
+    """The proposals of repeated calls, each with the keys of the earlier ones."""
     known = set(seen)
     proposals: list[Proposal] = []
     for count in batches:
@@ -65,23 +65,24 @@ def ask_all(
 
 
 class StrategyContract:
-    """What holds for every strategy; see `paceline.search.Strategy`. Supply the fixture
-    ``strategy``, not asked yet.
+    """Tests that every strategy passes; see `paceline.search.Strategy`.
+
+    Define the fixture ``strategy``, a strategy that was not asked yet.
     """
 
     learns = False
-    """Whether it learns from scores; then answers may depend on how asks are batched."""
+    """Whether it learns from scores; then proposals may depend on the size of batches."""
 
     @pytest.fixture
     def strategy(self) -> Strategy:
-        """A fresh strategy."""
+        """A new strategy."""
         raise NotImplementedError
 
     @pytest.mark.parametrize(
         "space", [FINITE, CONTINUOUS, SKEWED], ids=["finite", "continuous", "skewed"]
     )
     def test_proposals_are_legal_and_new(self, strategy: Strategy, space: Space) -> None:
-        """Each is a complete configuration with its own key, and none is there twice."""
+        """Each is a complete configuration, without duplicates."""
         proposals = ask_all(strategy, space, [1, 2, 5, 0, 30])
         assert len(proposals) == 38
         for proposal in proposals:
@@ -91,18 +92,16 @@ class StrategyContract:
         assert len({proposal.key for proposal in proposals}) == 38
 
     @pytest.mark.parametrize("space", [FINITE, CONTINUOUS], ids=["finite", "continuous"])
-    def test_what_was_seen_is_not_proposed(self, strategy: Strategy, space: Space) -> None:
-        """Configurations that others tried are passed over."""
+    def test_seen_configurations_are_not_proposed(self, strategy: Strategy, space: Space) -> None:
+        """Configurations tried by others are skipped."""
         others = {proposal.key for proposal in ask_all(strategy, space, [20])}
         proposals = ask_all(strategy, space, [10, 10], seen=others)
         assert len(proposals) == 20
         assert not others & {proposal.key for proposal in proposals}
 
     @pytest.mark.parametrize("batch", [1, 5, 100])
-    def test_a_finite_space_is_gone_through_exactly_once(
-        self, strategy: Strategy, batch: int
-    ) -> None:
-        """Every configuration comes, none twice, and then the strategy says that it is done."""
+    def test_a_finite_space_is_proposed_exactly_once(self, strategy: Strategy, batch: int) -> None:
+        """Every configuration is proposed once, and then the strategy is exhausted."""
         seen: set[str] = set()
         for _ in range(42 // batch + 1):
             assert len(seen) == 42 or strategy.exhausted(FINITE, History(seen)) is None
@@ -117,13 +116,11 @@ class StrategyContract:
         assert strategy.ask(FINITE, History(seen), 3)[1] == ()
 
     def test_an_empty_space_has_one_configuration(self, strategy: Strategy) -> None:
-        """A model without hyperparameters can be tried once."""
+        """A model without hyperparameters is tried once."""
         assert [dict(proposal.config) for proposal in ask_all(strategy, Space(), [2, 2])] == [{}]
 
-    def test_variants_of_a_name_are_hyperparameters_of_their_own(self, strategy: Strategy) -> None:
-        """Each proposal has the value of the variant that is active in it, and each variant is
-        searched.
-        """
+    def test_variants_of_a_name_are_searched(self, strategy: Strategy) -> None:
+        """Each proposal has the value of the active variant, and each variant is searched."""
         proposals = ask_all(strategy, VARIED, [9, 9])
         assert len({proposal.key for proposal in proposals}) == len(proposals) >= 17
         for proposal in proposals:
@@ -135,8 +132,8 @@ class StrategyContract:
             if proposal.config["optimizer"] == "sgd"
         } > {0.1}
 
-    def test_asking_leaves_the_strategy_as_it_was(self, strategy: Strategy) -> None:
-        """It is a value: the same ask has the same answer."""
+    def test_asking_does_not_change_the_strategy(self, strategy: Strategy) -> None:
+        """Strategies are immutable: equal calls return equal proposals."""
         before = json.dumps(strategy.to_json())
         first = strategy.ask(CONTINUOUS, History(), 5)
         assert strategy.ask(CONTINUOUS, History(), 5) == first
@@ -145,8 +142,8 @@ class StrategyContract:
     @pytest.mark.parametrize(
         "space", [FINITE, CONTINUOUS, SKEWED], ids=["finite", "continuous", "skewed"]
     )
-    def test_batches_do_not_matter(self, strategy: Strategy, space: Space) -> None:
-        """ask(4) and ask(4) propose what ask(8) does."""
+    def test_the_batch_size_does_not_matter(self, strategy: Strategy, space: Space) -> None:
+        """Two calls of ask(4) propose the same as ask(8)."""
         if self.learns:
             pytest.skip("it learns from scores between asks")
         at_once = ask_all(strategy, space, [36])
@@ -154,8 +151,8 @@ class StrategyContract:
         assert ask_all(strategy, space, [4, 20, 12]) == at_once
 
     @pytest.mark.parametrize("space", [FINITE, CONTINUOUS], ids=["finite", "continuous"])
-    def test_it_goes_on_from_json(self, strategy: Strategy, space: Space) -> None:
-        """Interrupted after any ask, it goes on as if it had not been."""
+    def test_it_resumes_from_json(self, strategy: Strategy, space: Space) -> None:
+        """Restored after any call, it continues as if it had not been interrupted."""
         uninterrupted = ask_all(strategy, space, [7] * 4)
         known: set[str] = set()
         again: list[Proposal] = []
@@ -169,8 +166,8 @@ class StrategyContract:
     def _restored(self, strategy: Strategy) -> Strategy:
         return strategy.resumed(json.loads(json.dumps(strategy.to_json())))
 
-    def test_it_goes_on_in_a_space_that_grew(self, strategy: Strategy) -> None:
-        """A hyperparameter that joins is varied, and nothing that was tried comes again."""
+    def test_it_continues_in_a_grown_space(self, strategy: Strategy) -> None:
+        """An added hyperparameter is varied, and nothing is proposed again."""
         seen: set[str] = set()
         strategy, before = strategy.ask(FINITE, History(seen), 20)
         seen.update(proposal.key for proposal in before)

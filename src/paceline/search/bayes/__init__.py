@@ -1,4 +1,4 @@
-"""Bayesian optimisation over a whole space, conditional and categorical parts included."""
+"""Bayesian optimisation of mixed spaces with conditional and categorical hyperparameters."""
 
 from paceline.search.bayes.bayes import Bayes
 from paceline.search.bayes.belief import Belief, Normal, Prior, Weights

@@ -1,18 +1,17 @@
-"""How much a candidate promises, and what is promised once others are under way.
+"""Expected improvement of candidates, given points whose values are not known yet.
 
 | symbol | meaning |
 | --- | --- |
-| S | number of sampled futures |
-| M, N | number of candidates; of points conditioned on so far |
-| mu, var | mean in each future [M, S] and variance, which is the same in all [M], of the noise-free value |
-| best | least value known in each future, [S] |
+| S | number of joint samples of the unknown values (fantasies) |
+| M, N | number of candidates; number of points conditioned on so far |
+| mu, var | noise-free mean in each sample [M, S]; its variance, equal in all of them [M] |
+| best | lowest known value in each sample, [S] |
 
-Points whose values are not known (pending trials, earlier picks of the batch, and the observed
-points that may be the best, since their noise-free values are not known either) are conditioned on
-in each of S sampled futures. Each adds a row to the Cholesky factor, so that the whole batch costs
-one triangular solve and a matrix-vector product a pick: expected improvement over futures is that
-of Snoek, Larochelle, Adams (2012), noisy EI that of Letham et al. (2019); log EI and its tails are
-those of Ament et al. (2023).
+Points with unknown values (pending trials, earlier picks of the batch, and observed points that may
+be the best, as their noise-free values are unknown too) are conditioned on in each of S samples.
+Each adds a row to the Cholesky factor, so that a whole batch costs one triangular solve and one
+matrix-vector product per pick. Expected improvement over samples: Snoek, Larochelle, Adams (2012);
+noisy EI: Letham et al. (2019); log EI and its tails: Ament et al. (2023).
 """
 
 import math
@@ -20,8 +19,8 @@ import math
 import numpy as np
 
 from paceline.search.bayes.coordinates import Array
+from paceline.search.bayes.gaussian_process import GaussianProcess, factor
 from paceline.search.bayes.kernel import Features, Rows
-from paceline.search.bayes.surrogate import Surrogate, factor
 
 _LEAST = 1e-12  # variance
 _JITTER = 1e-6
@@ -29,9 +28,9 @@ _FAR, _SURE = 1e3, 30.0  # standard deviations
 
 
 def log_expected_improvement(mean: Array, deviation: Array, best: Array) -> Array:
-    """log E[max(0, best - f)] for f normal; broadcasts.
+    """log E[max(0, best - f)] for normal f; broadcasts.
 
-    E / deviation is phi(z) (1 + z Phi(z) / phi(z)), and Phi(z) / phi(z) a scaled complementary
+    E / deviation is phi(z) (1 + z Phi(z) / phi(z)), and Phi(z) / phi(z) is a scaled complementary
     error function.
     """
     from scipy.special import erfcx
@@ -49,7 +48,7 @@ def log_expected_improvement(mean: Array, deviation: Array, best: Array) -> Arra
     promise += np.log(deviation) - 0.5 * math.log(2 * math.pi)
     if z.max() > _SURE:
         promise = np.where(z > _SURE, np.log(np.maximum(best - mean, _SURE * deviation)), promise)
-    if z.min() < -_FAR:  # where h has lost its digits, it is 1 / z^2
+    if z.min() < -_FAR:  # h has lost its digits there; it is 1 / z^2
         tail = (
             -0.5 * z**2
             - 2 * np.log(np.maximum(-z, _FAR))
@@ -60,9 +59,8 @@ def log_expected_improvement(mean: Array, deviation: Array, best: Array) -> Arra
     return promise
 
 
-class Outlook:
-    """Candidates as the model sees them, given a growing number of points whose values are yet
-    unknown.
+class FantasizedCandidates:
+    """Candidates under the model, conditioned on a growing number of points with unknown values.
 
     Args:
         model: the fitted model.
@@ -70,17 +68,17 @@ class Outlook:
         normals: standard normal draws, one row of S for each point to be conditioned on, [k, S].
 
     Attributes:
-        mean: of the candidates by what was observed alone, [M].
-        variance: given also the points conditioned on, [M].
+        mean: of the candidates, given the observations alone, [M].
+        variance: of the candidates, given the points conditioned on, too, [M].
         best: see the module.
     """
 
-    def __init__(self, model: Surrogate, pool: Features, normals: Array) -> None:
+    def __init__(self, model: GaussianProcess, pool: Features, normals: Array) -> None:
         self._model, self._pool, self._normals = model, pool, normals
         n, k = len(model.seen), len(normals)
         self._phi = model.similarity.embed(pool)
-        # Rows are candidates, columns are L^-1 k(X, candidate), to which each point conditioned on
-        # adds one
+        # Rows are candidates, columns are L^-1 k(X, candidate); each point conditioned on adds a
+        # column
         self._V = np.empty((len(pool), n + k))
         self._V[:, :n] = model.whitened(pool, self._phi)
         V = self._V[:, :n]
@@ -91,12 +89,10 @@ class Outlook:
         self._shift = np.zeros((len(pool), normals.shape[1]))
         self.best = np.full(normals.shape[1], np.inf)
         self._taken: list[int] = []
-        self._corner = np.zeros((k, k))  # of the factor that the added rows and columns make
+        self._corner = np.zeros((k, k))  # the block of the factor between added points
 
     def condition(self, rows: Rows) -> None:
-        """Takes the values of the pool's points ``rows`` [b] as known in each future; ``best``
-        falls to the least.
-        """
+        """Conditions on the pool's points ``rows`` [b] in each sample; updates ``best``."""
         from scipy.linalg import solve_triangular
 
         n, k, b = len(self._model.seen), len(self._taken), len(rows)
@@ -115,16 +111,14 @@ class Outlook:
         self._shift += new.T @ draws
         self._taken += rows.tolist()
 
-    def promise(self, rows: int) -> Array:
-        """log of the expected improvement over all futures of the pool's first candidates,
-        [rows].
-        """
+    def log_improvement(self, rows: int) -> Array:
+        """log expected improvement of the pool's first candidates, over all samples, [rows]."""
         return _over_futures(
             self.mean[:rows, None] + self._shift[:rows], self.variance[:rows], self.best
         )
 
-    def promise_of(self, x: Features) -> Array:
-        """The same of other points, [m]."""
+    def log_improvement_of(self, x: Features) -> Array:
+        """The same for other points, [m]."""
         from scipy.linalg import solve_triangular
 
         model, n, k = self._model, len(self._model.seen), len(self._taken)

@@ -1,13 +1,13 @@
-"""One round of proposals from one pool of candidates.
+"""A batch of proposals from one set of candidates.
 
-A batch mixes acquisitions, because one alone repeats its own mistakes: expected improvement for
-half of it, pure exploration where the model hopes (UCB-PE: Contal et al. (2013), with the constants
-of Song et al., "The Vizier Gaussian process bandit algorithm" (2024)), and expected improvement
-close to the best.
+A batch mixes acquisition functions, because a single one repeats its mistakes: expected improvement
+for half of it, pure exploration in promising regions (UCB-PE: Contal et al. (2013), with the
+constants of Song et al., "The Vizier Gaussian process bandit algorithm" (2024)), and expected
+improvement near the best configurations.
 
 | symbol | meaning |
 | --- | --- |
-| U, Z | free and settled coordinates of the candidates, [m, d] |
+| U, Z | free and settled coordinates of candidates, [m, d] |
 | tau | the mean at the observed point with the lowest confidence bound |
 """
 
@@ -20,81 +20,79 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.core import Configuration
-from paceline.search.base import Answer
-from paceline.search.bayes.acquisition import Outlook
+from paceline.search.bayes.acquisition import FantasizedCandidates
+from paceline.search.bayes.candidates import neighbours, perturbed, polished
 from paceline.search.bayes.coordinates import Array, Coordinates, Mask
+from paceline.search.bayes.gaussian_process import GaussianProcess
 from paceline.search.bayes.kernel import Kernel
-from paceline.search.bayes.pool import neighbours, perturbed, polished
-from paceline.search.bayes.surrogate import Surrogate
+from paceline.search.strategy import ProposalList
 
 Belief = Callable[[Array], Array]
-"""Adds to log expected improvement, given settled coordinates [m, d]; shape [m]."""
+"""Added to log expected improvement, given settled coordinates [m, d]; shape [m]."""
 
 Cost = Callable[[Configuration], float]
-"""Of a configuration, above 0; infinity for what cannot be paid."""
+"""Cost of a configuration, above 0; infinity if it exceeds the budget."""
 
 IMPROVE, EXPLORE, LOCAL = "improve", "explore", "local"
 _CYCLE = (IMPROVE, IMPROVE, EXPLORE, IMPROVE, LOCAL, IMPROVE, EXPLORE, IMPROVE)
 _FUTURES, _BASELINE, _STARTS, _ROUNDS = 16, 8, 6, 8
 _WIDE, _NEAR = 1024, 512
-_MANY = 300  # observations from which the pool is halved
+_MANY = 300  # observations from which on the number of candidates is halved
 _COST_POWER = 0.5
-_SHORTLIST = 16  # candidates of different kinds whose cost is asked for
+_SHORTLIST = 16  # candidates of different kinds whose cost is computed
 
 
 @dataclass(frozen=True)
 class Round:
-    """All that one round of proposals is made from.
+    """The inputs of one batch of proposals.
 
     Attributes:
         coordinates: of the space.
         kernel: of the space.
-        model: conditioned on what was observed.
-        Z: settled coordinates of what was observed, [n, d].
-        pending: the same of what is under way, [k, d].
-        belief: adds to log expected improvement at settled coordinates.
-        cost: of a configuration; None where all cost the same.
-        rng: random numbers of this round.
+        model: conditioned on the observations.
+        Z: settled coordinates of the observations, [n, d].
+        pending: settled coordinates of running trials, [k, d].
+        belief: added to log expected improvement at settled coordinates.
+        cost: of a configuration; None if all cost the same.
+        rng: random numbers of this batch.
     """
 
     coordinates: Coordinates
     kernel: Kernel
-    model: Surrogate
+    model: GaussianProcess
     Z: Array
     pending: Array
     belief: Belief
     cost: Cost | None
     rng: np.random.Generator
 
-    def fill(self, answer: Answer, count: int, origin: str) -> None:
-        """Takes up to ``count`` proposals more; fewer only where the pool has no more that are
-        new.
-        """
-        mean = self.model.smoothed[: len(self.Z)]  # what an earlier study contributes comes after
+    def fill(self, batch: ProposalList, count: int, origin: str) -> None:
+        """Adds up to ``count`` proposals; fewer only if there are no more new candidates."""
+        mean = self.model.smoothed[: len(self.Z)]  # those of an earlier study follow
         order = np.argsort(mean, kind="stable")
         U, local = self._candidates(order)
         if not len(U):
             return
         Z = self.coordinates.settle(U)
-        outlook = self._outlook(Z, order, 1)
-        promise = outlook.promise(len(U)) + self.belief(Z)
+        candidates = self._fantasized(Z, order, 1)
+        promise = candidates.log_improvement(len(U)) + self.belief(Z)
         top = np.argsort(-promise, kind="stable")[: _STARTS // self._shrink]
         climbed, reached = polished(
             self.coordinates,
             U[top],
-            self._score(outlook),
+            self._score(candidates),
             promise[top],
             self._is_new,
             _ROUNDS // self._shrink,
         )
-        climbed, reached = self._with_siblings(outlook, climbed, reached)
+        climbed, reached = self._with_siblings(candidates, climbed, reached)
         if count == 1:
             rest = np.argsort(-promise, kind="stable")
             rows, values = (
                 np.concatenate([climbed, U[rest]]),
                 np.concatenate([reached, promise[rest]]),
             )
-            self._take_best(answer, self.coordinates.settle(rows), values, origin)
+            self._take_best(batch, self.coordinates.settle(rows), values, origin)
             return
         around = perturbed(
             self.coordinates,
@@ -108,29 +106,29 @@ class Round:
         keep = self._is_new(Z)
         tau = mean[np.argmin(mean - 1.8 * np.sqrt(self.model.doubt[: len(mean)]))]
         self._greedy(
-            answer,
+            batch,
             count,
             origin,
             Z[keep],
             local[keep],
-            self._outlook(Z[keep], order, count),
+            self._fantasized(Z[keep], order, count),
             float(tau),
         )
 
-    def _with_siblings(self, outlook: Outlook, U: Array, values: Array) -> tuple[Array, Array]:
-        """Where costs differ: also the neighbours of the best, of which one may be as good and
-        cheaper.
-        """
+    def _with_siblings(
+        self, candidates: FantasizedCandidates, U: Array, values: Array
+    ) -> tuple[Array, Array]:
+        """If costs differ: adds neighbours of the best, which may be as good and cheaper."""
         if self.cost is None:
             return U, values
         beside = neighbours(self.coordinates, U[[np.argmax(values)]], np.array([0.05]))[0]
         Z = self.coordinates.settle(beside)
-        promise = np.where(self._is_new(Z), self._score(outlook)(Z), -np.inf)
+        promise = np.where(self._is_new(Z), self._score(candidates)(Z), -np.inf)
         return np.concatenate([U, beside]), np.concatenate([values, promise])
 
     @property
     def _shrink(self) -> int:
-        """By how much less to look around, because each look costs more."""
+        """Factor by which fewer candidates are evaluated, because each costs more."""
         return 2 if len(self.Z) > _MANY else 1
 
     def _candidates(self, order: npt.NDArray[np.intp]) -> tuple[Array, Mask]:
@@ -159,47 +157,42 @@ class Round:
         new: Mask = self._known[at] != digests
         return new
 
-    def _outlook(self, Z: Array, order: npt.NDArray[np.intp], picks: int) -> Outlook:
-        """Conditioned on what may be the best so far and on what is under way, which follow the
-        candidates.
-        """
+    def _fantasized(
+        self, Z: Array, order: npt.NDArray[np.intp], picks: int
+    ) -> FantasizedCandidates:
+        """Candidates, conditioned on possible best points and running trials, which follow them."""
         best = order[:_BASELINE]
         points = np.concatenate([Z, self.Z[best], self.pending])
         extra = len(points) - len(Z)
-        outlook = Outlook(
+        candidates = FantasizedCandidates(
             self.model, self.kernel.features(points), _normals(self.rng, extra + picks, _FUTURES)
         )
-        outlook.condition(np.arange(len(Z), len(points)))
-        return outlook
+        candidates.condition(np.arange(len(Z), len(points)))
+        return candidates
 
-    def _score(self, outlook: Outlook) -> Callable[[Array], Array]:
-        return lambda Z: outlook.promise_of(self.kernel.features(Z)) + self.belief(Z)
+    def _score(self, candidates: FantasizedCandidates) -> Callable[[Array], Array]:
+        return lambda Z: candidates.log_improvement_of(self.kernel.features(Z)) + self.belief(Z)
 
-    def _take_best(self, answer: Answer, Z: Array, values: Array, origin: str) -> int | None:
-        """Takes the first new candidate by value, the first of a short list by value for money;
-        answers its row.
-        """
+    def _take_best(self, batch: ProposalList, Z: Array, values: Array, origin: str) -> int | None:
+        """Adds the first new candidate by value, or by value per cost; returns its row."""
         ranked = np.argsort(-values, kind="stable")
         order: list[int] = ranked[np.isfinite(values[ranked])].tolist()
         if self.cost is not None:
             order = self._by_worth(self.cost, Z, values, order) + order
         for row in order:
-            if answer.take(self.coordinates.config(Z[row]), origin):
+            if batch.take(self.coordinates.config(Z[row]), origin):
                 return int(row)
         return None
 
     def _by_worth(self, cost: Cost, Z: Array, values: Array, order: list[int]) -> list[int]:
-        """A short list of candidates by value for money; of those that are affordable, wherever
-        there is one.
-        """
+        """A short list of candidates by value per cost; only affordable ones if there are any."""
 
         def price(row: int) -> float:
             return cost(self.coordinates.config(Z[row]))
 
-        # One of each kind: the best alone would fill the list with its like, which all cost the
-        # same. An end of a range
-        # is a kind of its own: a dropout rate of 0 is a layer less, and another program than one of
-        # 0.02
+        # One of each kind: the best alone would fill the list with similar ones of equal cost. An
+        # end of a range is a kind of its own: a dropout rate of 0 is a layer less, and another
+        # program than one of 0.02
         rounded = np.where(
             Z[order] == 0.0, -0.5, np.where(Z[order] == 1.0, 1.5, np.round(Z[order], 1))
         )
@@ -213,32 +206,32 @@ class Round:
 
     def _greedy(
         self,
-        answer: Answer,
+        batch: ProposalList,
         count: int,
         origin: str,
         Z: Array,
         local: Mask,
-        outlook: Outlook,
+        candidates: FantasizedCandidates,
         tau: float,
     ) -> None:
-        """Takes one candidate after another, each knowing of those before."""
+        """Adds one candidate after another, each conditioned on those before."""
         m = len(Z)
-        deviation = np.sqrt(outlook.variance[:m])
-        hope = outlook.mean[:m] - 0.5 * deviation - tau
+        deviation = np.sqrt(candidates.variance[:m])
+        hope = candidates.mean[:m] - 0.5 * deviation - tau
         belief, left = self.belief(Z), np.ones(m, dtype=bool)
         for pick in range(count):
             kind = _CYCLE[pick % len(_CYCLE)]
             if kind == EXPLORE:
-                values = np.sqrt(outlook.variance[:m]) - 10 * np.maximum(0.0, hope)
+                values = np.sqrt(candidates.variance[:m]) - 10 * np.maximum(0.0, hope)
             else:
-                values = outlook.promise(m) + belief
+                values = candidates.log_improvement(m) + belief
             allowed = left & local if kind == LOCAL and (left & local).any() else left
-            row = self._take_best(answer, Z, np.where(allowed, values, -np.inf), origin)
+            row = self._take_best(batch, Z, np.where(allowed, values, -np.inf), origin)
             if row is None:
                 return
             left[row] = False
             if pick + 1 < count:
-                outlook.condition(np.array([row]))
+                candidates.condition(np.array([row]))
 
 
 def _digest(Z: Array) -> Array:
@@ -250,7 +243,7 @@ def _digest(Z: Array) -> Array:
 
 
 def _normals(rng: np.random.Generator, rows: int, columns: int) -> Array:
-    """Standard normal draws whose rows are evenly spread, [rows, columns]."""
+    """Standard normal draws from evenly spread points, [rows, columns]."""
     from scipy.special import ndtri
 
     even = ndtri((np.arange(columns) + 0.5) / columns)

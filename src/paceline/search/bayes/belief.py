@@ -1,4 +1,4 @@
-"""What is believed about a hyperparameter before any trial; the evidence overrules it.
+"""Prior beliefs about good values of hyperparameters; observations outweigh them.
 
 The acquisition is multiplied by belief^(10 / n) after n trials: Hvarfner, Stoll, Souza, Lindauer,
 Hutter, Nardi, "piBO: augmenting acquisition functions with user beliefs for Bayesian optimization"
@@ -6,7 +6,7 @@ Hutter, Nardi, "piBO: augmenting acquisition functions with user beliefs for Bay
 
 | symbol | meaning |
 | --- | --- |
-| u | a value's place in [0, 1] on the hyperparameter's own scale, which is logarithmic where it is sampled so |
+| u | a value's coordinate in [0, 1] on the hyperparameter's own (linear or log) scale |
 """
 
 import math
@@ -22,20 +22,20 @@ from paceline.space import Hyperparameter, Space
 from paceline.space.hyperparameter import typed
 
 _STRENGTH = 10.0
-_LEAST = 1e-3  # of a weight, relative to the greatest: nothing is ruled out
+_LEAST = 1e-3  # minimum of a weight, relative to the largest: nothing is excluded
 _AT_END = 0.05  # of the density in the middle of a range, at its ends
 
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """Belief that good values lie around one.
+    """A normal prior around a value.
 
-    ``Normal(1e-3, 0.2)`` for ``Float("rate", 1e-5, 1e-1, sampling="log")``: within 0.8 decades of
-    0.001, probably.
+    ``Normal(1e-3, 0.2)`` for ``Float("rate", 1e-5, 1e-1, sampling="log")``: one standard deviation
+    is 0.8 decades.
 
     Attributes:
-        mean: the value believed to be best.
-        sd: standard deviation, as a share of the hyperparameter's range on its own scale.
+        mean: the value expected to be best.
+        sd: standard deviation, as a fraction of the hyperparameter's range on its own scale.
 
     Raises:
         InvalidInput: ``sd`` is not above 0.
@@ -47,7 +47,8 @@ class Normal:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.sd) and self.sd > 0):
             raise InvalidInput(
-                f"sd is {self.sd}", expected="a number above 0: a share of the range, such as 0.2"
+                f"sd is {self.sd}",
+                expected="a number above 0: a fraction of the range, such as 0.2",
             )
 
     def is_about(self, h: Hyperparameter) -> bool:
@@ -55,24 +56,23 @@ class Normal:
         return h.admits(self.mean)
 
     def log_density(self, h: Hyperparameter, u: Array) -> Array:
-        """Of values at coordinates u, up to a constant."""
+        """log density at coordinates u, up to a constant."""
         density: Array = -0.5 * ((u - h.to_unit(h.legal(self.mean))) / self.sd) ** 2
         return density
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
+        """The prior as JSON types."""
         return {"mean": self.mean, "sd": self.sd}
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Belief in some values more than in others. Those left out weigh as little as the least.
+    """A categorical prior; missing values weigh as much as the smallest weight.
 
     ``Weights({"relu": 3, "gelu": 3, "tanh": 1})``
 
     Attributes:
-        weights: pairs of a value and how likely it is believed to be the best, relative to the
-            others.
+        weights: pairs of a value and its relative probability of being the best.
 
     Raises:
         InvalidInput: a weight below 0 or not finite, or none above 0.
@@ -99,7 +99,7 @@ class Weights:
         return all(h.admits(value) for value, _ in self.weights)
 
     def log_density(self, h: Hyperparameter, u: Array) -> Array:
-        """Of values at coordinates u, up to a constant."""
+        """log density at coordinates u, up to a constant."""
         given = {typed(h.legal(value)): weight for value, weight in self.weights}
         most, rest = max(given.values()), min(given.values())
         values = np.unique(u)
@@ -111,7 +111,7 @@ class Weights:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
+        """The prior as JSON types."""
         return {"weights": [list(pair) for pair in self.weights]}
 
 
@@ -120,10 +120,10 @@ Prior = tuple[tuple[str, Belief], ...]
 
 
 def check_prior(prior: Mapping[str, Belief] | Prior) -> Prior:
-    """A prior as the frozen pairs that a strategy holds.
+    """Validates a prior and returns it as frozen pairs.
 
     Raises:
-        InvalidInput: something else than `Normal` or `Weights`.
+        InvalidInput: not `Normal` or `Weights`.
     """
     pairs = tuple(prior.items()) if isinstance(prior, Mapping) else tuple(prior)
     for name, belief in pairs:
@@ -138,18 +138,16 @@ def check_prior(prior: Mapping[str, Belief] | Prior) -> Prior:
 
 
 def from_json(state: Mapping[str, Any]) -> Belief:
-    """A belief from what its ``to_json`` wrote."""
+    """The inverse of ``to_json``."""
     if "weights" in state:
         return Weights(tuple((value, weight) for value, weight in state["weights"]))
     return Normal(state["mean"], state["sd"])
 
 
 def log_belief(prior: Prior, space: Space, Z: Array) -> Array:
-    """log density at settled coordinates [m, d], up to a constant; what is inactive or unknown is
-    passed over.
+    """log density at settled coordinates [m, d], up to a constant; inactive values are ignored.
 
-    Of continuous numbers about which the prior says nothing it is believed that good values lie
-    within their range.
+    For continuous hyperparameters without prior, values inside the range are preferred to its ends.
     """
     given = {name for name, _ in prior}
     total = _log_within(
@@ -164,11 +162,10 @@ def log_belief(prior: Prior, space: Space, Z: Array) -> Array:
 
 
 def _log_within(U: Array) -> Array:
-    """log density of what a range itself says, summed over columns: whoever gave it means good
-    values to lie within.
+    """log density of the default prior of ranges, summed over columns: values inside are likelier.
 
-    Beta(2, 2). A Gaussian process knows least about the corners of a space, and would look at many
-    of them first.
+    Beta(2, 2). A Gaussian process is most uncertain about the corners of a space, and would try
+    many of them first.
     """
     density = np.where(np.isnan(U), 1.0, np.maximum(4 * U * (1 - U), _AT_END))
     total: Array = np.log(density).sum(axis=1)
@@ -176,5 +173,5 @@ def _log_within(U: Array) -> Array:
 
 
 def weight(num_trials: int) -> float:
-    """The power to which the belief is raised after some trials."""
+    """The exponent of the prior after some trials."""
     return _STRENGTH / max(1, num_trials)

@@ -1,10 +1,10 @@
-"""Configurations as rows of numbers, and what the kernel sees of them.
+"""Conversion of configurations to rows of numbers for the kernel.
 
 | symbol | meaning |
 | --- | --- |
 | d, m | number of hyperparameters; number of configurations |
-| U | free coordinates in the unit cube, [m, d]; those of inactive hyperparameters lie dormant |
-| Z | what they mean: rounded to the middle of the value's cell, NaN where inactive, [m, d] |
+| U | free coordinates in the unit cube, [m, d], also for inactive hyperparameters |
+| Z | settled coordinates: rounded to the middle of the value's cell, NaN if inactive, [m, d] |
 """
 
 from collections.abc import Iterable
@@ -27,11 +27,11 @@ _MOST_KNOWN = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
-    """One hyperparameter as the model sees it.
+class CoordinateAxis:
+    """One hyperparameter in the model.
 
     Attributes:
-        levels: coordinates of its values, ascending; None where it is continuous or nearly so.
+        levels: coordinates of its values, ascending; None if continuous or with very many values.
         edges: between the cells of those values.
         is_category: whether its values have no order.
         is_conditional: whether it may be inactive.
@@ -43,7 +43,7 @@ class Axis:
     is_conditional: bool
 
     @classmethod
-    def of(cls, h: Hyperparameter) -> "Axis":
+    def of(cls, h: Hyperparameter) -> "CoordinateAxis":
         """The axis of a hyperparameter."""
         count = h.num_values
         if count is None or count > _MOST_LEVELS:
@@ -58,36 +58,36 @@ class Axis:
 
     @property
     def num_levels(self) -> int:
-        """How many values it has; 0 where it is continuous."""
+        """Number of values; 0 if continuous."""
         return 0 if self.levels is None else len(self.levels)
 
     @property
     def varies(self) -> bool:
-        """Whether there is anything for the kernel to compare."""
+        """Whether it has more than one value."""
         return self.is_conditional or self.num_levels != 1
 
     def index(self, u: Array) -> npt.NDArray[np.intp]:
-        """Indices of the cells in which coordinates lie; of a discrete one only."""
+        """Indices of the cells of coordinates; for a discrete one only."""
         return np.searchsorted(
             self.edges if self.edges is not None else np.empty(0), u, side="right"
         )
 
     def rounded(self, u: Array) -> Array:
-        """Coordinates moved to the middle of their cells; those of a continuous one as they are."""
+        """Coordinates moved to the middle of their cells; unchanged if continuous."""
         rounded: Array = u if self.levels is None else self.levels[self.index(u)]
         return rounded
 
 
 class Coordinates:
-    """The way between configurations of one space and rows of numbers.
+    """Converts between configurations of a space and rows of numbers.
 
     Args:
-        space: where the configurations come from.
+        space: of the configurations.
     """
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self.axes = tuple(Axis.of(h) for h in space)
+        self.axes = tuple(CoordinateAxis.of(h) for h in space)
         places: dict[str, list[int]] = {}
         for at, h in enumerate(space):
             places.setdefault(h.name, []).append(at)
@@ -104,7 +104,7 @@ class Coordinates:
         ] = {}  # by identity; each entry keeps its own alive
 
     def _admitted(self, at: int, condition: Condition) -> Array:
-        """Coordinates of those values of the parent at a place with which a condition holds."""
+        """Coordinates of those values of the parent that meet a condition."""
         parent = self.space.hyperparameters[at]
         return np.array(sorted(parent.to_unit(value) for _, value in parent.admitted(condition)))
 
@@ -115,7 +115,7 @@ class Coordinates:
 
     @cached_property
     def every(self) -> Array | None:
-        """Coordinates of every configuration, where they are few; else None."""
+        """Coordinates of every configuration, if there are few; else None."""
         size = self.space.size()
         return (
             np.array([self.space.encode(c) for c in self.space.grid()])
@@ -124,9 +124,7 @@ class Coordinates:
         )
 
     def rows(self, configs: Iterable[Configuration]) -> Array:
-        """Coordinates Z of configurations, shape [m, d]; those of an object seen before are
-        remembered.
-        """
+        """Coordinates Z of configurations, shape [m, d]; cached by object."""
         rows = [self._row(config) for config in configs]
         return np.array(rows).reshape(len(rows), len(self.axes))
 
@@ -139,7 +137,7 @@ class Coordinates:
         return known[1]
 
     def settle(self, U: Array) -> Array:
-        """What free coordinates mean: Z, shape [m, d]."""
+        """Settled coordinates Z of free ones, shape [m, d]."""
         Z = np.clip(U, 0.0, 1.0)
         for at, axis in enumerate(self.axes):
             if axis.levels is not None:
@@ -159,5 +157,5 @@ class Coordinates:
 
 @lru_cache(maxsize=8)
 def coordinates(space: Space) -> Coordinates:
-    """The coordinates of a space, made once."""
+    """The coordinates of a space, cached."""
     return Coordinates(space)

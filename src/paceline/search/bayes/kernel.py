@@ -1,10 +1,11 @@
-"""How alike two configurations are: a Matern-5/2 kernel over an embedding in which every kind of
-hyperparameter is a distance.
+"""A Matern-5/2 kernel over an embedding in which each kind of hyperparameter has a distance.
 
-    r2(x, x') = sum of   (u - u')^2 / l^2                          numbers, at the middle of their cells
-                         [c != c'] / l^2                           categories (Hamming); inactive is one of them
-                         2 (1 - cos(pi rho (u - u'))) / l^2        conditional numbers, both active (arc kernel)
-                         1 / l^2                                   conditional numbers, one of the two active
+    r2(x, x') = sum of   (u - u')^2 / l^2                          numbers, at the middle of their
+    cells
+                         [c != c'] / l^2                           categories (Hamming); inactive is
+                         one of them 2 (1 - cos(pi rho (u - u'))) / l^2        conditional numbers,
+                         both active (arc kernel) 1 / l^2
+                         conditional numbers, one of the two active
 
     k(x, x') = s^2 (1 + sqrt5 r + 5/3 r^2) exp(-sqrt5 r)  +  a^2 (number of categories in common)
 
@@ -15,7 +16,7 @@ inside the kernel is Garrido-Merchan and Hernandez-Lobato (2020).
 
 | symbol | meaning |
 | --- | --- |
-| l, rho | length scale of each axis; how much of a half circle a conditional number spans, in (0, 1) |
+| l, rho | length scale of each axis; part of a half circle that a conditional number spans, 0-1 |
 | s^2, a^2 | variance of the joint part and of the additive part |
 | Phi | embedded configurations, [m, p] |
 | Psi | features of the additive part: one-hot columns of categories, [m, q] |
@@ -37,7 +38,7 @@ _BLOCK = 1 << 15  # numbers: 256 KiB
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the kernel needs of m configurations, whatever its parameters.
+    """The inputs of the kernel for m configurations, independent of its parameters.
 
     Attributes:
         plain: numbers and scaled one-hot columns, [m, p].
@@ -58,7 +59,7 @@ class Features:
         return Features(self.plain[rows], self.arcs[rows], self.active[rows], self.additive[rows])
 
     def joined(self, other: "Features") -> "Features":
-        """These, then the others."""
+        """These rows, followed by the others."""
         pairs = (
             (getattr(self, name), getattr(other, name))
             for name in ("plain", "arcs", "active", "additive")
@@ -67,7 +68,7 @@ class Features:
 
 
 class Kernel:
-    """The kernel over one space.
+    """The kernel of a space.
 
     Its parameters are a vector theta: log l of each axis that varies, logit rho of each conditional
     number, log s^2, log a^2.
@@ -120,24 +121,24 @@ class Kernel:
         )
 
     def _num_categories(self, group: int) -> int:
-        """Categories of an axis, to be inactive being one of them."""
+        """Number of categories of an axis, including inactive."""
         axis = self._axes[group][1]
         return axis.num_levels + axis.is_conditional
 
     def with_parameters(self, theta: Array) -> "Similarity":
-        """The kernel at given parameters."""
+        """The kernel with given parameters."""
         lengths = np.exp(theta[: self.num_lengths])
         rho = 1 / (1 + np.exp(-theta[self.num_lengths : -2]))
         return Similarity(self, lengths, rho, float(np.exp(theta[-2])), float(np.exp(theta[-1])))
 
     @property
     def groups(self) -> Rows:
-        """Which length scale each plain column has."""
+        """Index of the length scale of each plain column."""
         return self._groups
 
     @property
     def arcs(self) -> list[int]:
-        """Which length scale each conditional number has."""
+        """Index of the length scale of each conditional number."""
         return self._arcs
 
 
@@ -214,7 +215,7 @@ def _factors(a: Array, b: Array) -> tuple[Array, Array]:
 
 def _roots(left: Array, right: Array, t: Array) -> Array:
     np.dot(left, right, out=t)
-    # What rounding leaves of nothing may be negative; np.maximum takes three times as long
+    # rounding errors of 0 may be negative; np.maximum takes three times as long
     return np.sqrt(np.abs(t, out=t), out=t)
 
 
@@ -231,9 +232,7 @@ def matern(t: Array, variance: float) -> Array:
 
 
 def _joint(a: Array, b: Array, variance: float) -> Array:
-    """`matern` between the rows of [m, p] and [n, p], some rows after the others: all steps stay in
-    the cache.
-    """
+    """`matern` between the rows of [m, p] and [n, p], in blocks of rows that fit into the cache."""
     left, right = _factors(a, b)
     K = np.empty((len(a), len(b)))
     step = max(1, _BLOCK // max(1, len(b)))

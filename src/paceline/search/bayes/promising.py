@@ -1,12 +1,11 @@
-"""Which trials deserve to be trained again: those that a model expects to be best, not those that
-were luckiest.
+"""Selection of trials for retraining: by a model's expectation, not by the best (luckiest) score.
 
-The best score of many is the best partly by luck: of 100 equal trials it lies 2.5 standard
-deviations of the noise off. The posterior mean of a Gaussian process of all trials, whatever search
-they come from, weighs each score against those of its neighbours.
+The best of many scores is biased by noise: of 100 equal trials it is 2.5 standard deviations of the
+noise too good. The posterior mean of a Gaussian process of all trials, from any search, combines
+each score with those of its neighbours.
 
-The trial with the best score is always among them, whatever the model expects of it: where scores
-have no noise it is the best one, and where they have, the final shows what it is worth.
+The trial with the best score is always selected: without noise it is the best one, and otherwise
+the final evaluates it.
 """
 
 import math
@@ -15,35 +14,40 @@ from collections.abc import Sequence
 import numpy as np
 
 from paceline.core import Objective, Trial, TrialState
-from paceline.search.bayes import surrogate
+from paceline.search.bayes import gaussian_process
 from paceline.search.bayes.coordinates import Array, coordinates
-from paceline.search.bayes.evidence import gather
+from paceline.search.bayes.gaussian_process import (
+    JUDGED,
+    MOST,
+    MOST_FITTED,
+    GaussianProcess,
+    Observations,
+)
 from paceline.search.bayes.kernel import Kernel
 from paceline.search.bayes.subset import spread_out
-from paceline.search.bayes.surrogate import JUDGED, MOST, MOST_FITTED, Observations, Surrogate
 from paceline.search.bayes.threads import one_thread
+from paceline.search.bayes.trial_losses import gather
 from paceline.space import Space
 
 
 def promising(
     space: Space, trials: Sequence[Trial], objective: Objective, count: int
 ) -> tuple[list[int], str]:
-    """The completed trials of which most is to be expected.
+    """The completed trials with the best expected scores.
 
-    They are ranked by score where a model cannot help: below 20 trials, or where it predicts each
-    from the others no better than a constant does. The one with the best score is always among
-    them; where the model expects less of it than of the others, it takes the last place. The same
-    trials always give the same answer.
+    They are ranked by score if a model is of no use: below 20 trials, or if it predicts each score
+    from the others no better than a constant. The trial with the best score is always among them,
+    in the last place if the model ranks it lower. Equal trials give equal results.
 
     Args:
         space: of the study.
-        trials: all of its trials; those that failed or were stopped early inform the model too.
-        objective: what the scores mean.
-        count: how many are wanted.
+        trials: all of its trials; failed and stopped ones inform the model too.
+        objective: how to read the scores.
+        count: maximum number of trials.
 
     Returns:
-        Numbers of at most ``count`` trials of different configurations, the most promising first;
-        and in a sentence how they were chosen.
+        Numbers of at most ``count`` trials with different configurations, the most promising first;
+        and a sentence that says how they were chosen.
     """
     scored = [
         (t, objective.loss(t.score))
@@ -70,35 +74,34 @@ def promising(
 def _expected(
     space: Space, trials: Sequence[Trial], objective: Objective, completed: Sequence[Trial]
 ) -> tuple[Array | None, str]:
-    """Posterior mean of each completed trial, None where there is no model to trust; and what is to
-    be said of it.
-    """
+    """Posterior mean of each completed trial, None without a usable model; and a remark."""
     by_score = "the trials with the best scores"
     places = coordinates(space)
     kernel = Kernel(places)
-    evidence = gather(trials, objective, max(10, kernel.num_lengths + 2))
-    if len(completed) < JUDGED or len(evidence) < JUDGED or not kernel.num_lengths:
+    observed = gather(trials, objective, max(10, kernel.num_lengths + 2))
+    if len(completed) < JUDGED or len(observed) < JUDGED or not kernel.num_lengths:
         return (
             None,
             f"{by_score} (there are too few trials, {len(completed)}, to predict scores from "
             f"configurations)",
         )
-    Z = places.rows(evidence.configs)
-    rows = spread_out(Z, evidence.y, MOST)
+    Z = places.rows(observed.configs)
+    rows = spread_out(Z, observed.y, MOST)
     Z = Z[rows]
-    seen = Observations(kernel.features(Z), evidence.y[rows], evidence.v[rows], evidence.w[rows])
-    theta = surrogate.fit(
-        kernel, seen[spread_out(Z, seen.y, MOST_FITTED)], [surrogate.start(kernel)]
+    seen = Observations(kernel.features(Z), observed.y[rows], observed.v[rows], observed.w[rows])
+    theta = gaussian_process.fit(
+        kernel, seen[spread_out(Z, seen.y, MOST_FITTED)], [gaussian_process.start(kernel)]
     )
-    model = Surrogate.of(kernel, seen, theta)
+    model = GaussianProcess.of(kernel, seen, theta)
     if not model.predicts():
         return (
             None,
-            f"{by_score} (a model of all trials cannot tell good configurations from bad ones)",
+            f"{by_score} (a model of all trials cannot predict scores)",
         )
     means, _ = model.at(kernel.features(places.rows(trial.config for trial in completed)))
     return (
         means,
-        "the trials of which a model of all trials expects most, which need not be those with the "
+        "the trials with the best expected scores under a model of all trials, which need not be "
+        "those with the "
         "best scores",
     )

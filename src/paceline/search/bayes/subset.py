@@ -1,6 +1,4 @@
-"""Which observations a model keeps when there are too many: the best, the newest, and some from
-everywhere.
-"""
+"""Selection of observations for the model if there are too many."""
 
 import numpy as np
 
@@ -9,13 +7,12 @@ from paceline.search.bayes.kernel import Rows
 
 
 def spread_out(Z: Array, y: Array, most: int) -> Rows:
-    """Rows of at most that many observations, ascending: 2/5 the best, 1/5 the newest, the others
-    far apart.
+    """Rows of ``most`` observations, ascending: 2/5 the best, 1/5 the newest, others far apart.
 
     Args:
         Z: settled coordinates, oldest first, [n, d].
         y: losses, [n].
-        most: how many to keep.
+        most: maximum number of rows.
     """
     n = len(y)
     if n <= most:
@@ -34,5 +31,5 @@ def spread_out(Z: Array, y: Array, most: int) -> Rows:
         row = int(nearest.argmax())
         chosen.append(row)
         np.minimum(nearest, squares + (squares[row] - 2 * (X @ X[row])), out=nearest)
-        nearest[row] = -np.inf  # not what rounding makes of 0
+        nearest[row] = -np.inf  # exactly, despite rounding errors of 0
     return np.sort(np.concatenate([kept, left[chosen]]))

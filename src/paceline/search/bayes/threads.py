@@ -1,8 +1,8 @@
-"""One thread for the model's matrices.
+"""Single-threaded linear algebra for the model.
 
-They are small: a second thread gains a few milliseconds where a core is idle, and where the cores
-are training networks it waits for its turn at every product, which made proposals many times
-slower. One thread also adds in one order, so that the number of cores changes no proposal.
+Its matrices are small: a second thread saves a few milliseconds on an idle core, and waits at every
+product while the cores train networks, which made proposals many times slower. A single thread also
+adds in a fixed order, so that proposals do not depend on the number of cores.
 """
 
 from contextlib import AbstractContextManager
@@ -14,16 +14,14 @@ if TYPE_CHECKING:
 
 
 def one_thread() -> AbstractContextManager[object]:
-    """In its block, and everywhere in the process as long as that lasts, BLAS works with one
-    thread.
-    """
+    """A context in which BLAS uses one thread, in the whole process."""
     limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return limited
 
 
 @cache
 def _controller() -> "ThreadpoolController":
-    import scipy.linalg  # noqa: F401 - loads the library that is to be found
+    import scipy.linalg  # noqa: F401 - loads the library that the controller looks for
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -1,9 +1,9 @@
-"""Losses as the model wants them: the order kept, the bad half pulled in, centred and scaled.
+"""Warping of losses for the model: order preserved, bad half compressed, centred and scaled.
 
 The half-rank warp of Vizier (Song et al., "The Vizier Gaussian process bandit algorithm" (2024)):
 losses above the median become normal scores, scaled by the root mean square distance of the good
-half from the median. So neither a diverged trial nor a plateau takes the model's eye off the good
-ones, whose distances stay what they are.
+half from the median. Diverged trials and plateaus then do not dominate the model, and distances
+between good trials are unchanged.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from paceline.search.bayes.coordinates import Array
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """An increasing map from losses to model units: linear between knots, constant beyond them.
+    """An increasing map from losses to model units: linear between knots, constant outside.
 
     Attributes:
         losses: knots, ascending.
-        values: what they become; mean 0 and standard deviation 1 over the losses it was fitted to.
+        values: their images; mean 0 and standard deviation 1 over the losses it was fitted to.
     """
 
     losses: Array
@@ -27,7 +27,7 @@ class Warp:
 
     @classmethod
     def of(cls, losses: Array) -> "Warp":
-        """Fitted to finite losses [n], n at least 1."""
+        """Fits the warp to finite losses [n], n at least 1."""
         from scipy.special import ndtri
 
         knots, counts = np.unique(losses, return_counts=True)
@@ -41,9 +41,7 @@ class Warp:
         return cls(knots, (values - mean) / (deviation if deviation > 0 else 1.0))
 
     def change(self, losses: Array, step: Array) -> Array:
-        """How far the warped losses go within a step, shape kept: up or down, whichever is
-        further.
-        """
+        """Larger change of the warped losses within a step, up or down; shape kept."""
         here = self(losses)
         furthest: Array = np.maximum(self(losses + step) - here, here - self(losses - step))
         return furthest

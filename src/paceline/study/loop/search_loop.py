@@ -19,7 +19,7 @@ from paceline.core.events import (
 from paceline.execute.base import Executor, Job
 from paceline.schedule import Full, Standing, Standings
 from paceline.search import History, Proposal, Strategy
-from paceline.search.base import DEFAULT
+from paceline.search.strategy import DEFAULT
 from paceline.space import Space
 from paceline.study.costs import Costs
 from paceline.study.evaluation.retraining import SecondsLeft

@@ -1,13 +1,12 @@
-"""An earlier study on a similar task: its trials as shifted, scaled and down-weighted data.
+"""Transfer from an earlier study on a similar task: its trials, shifted, scaled and down-weighted.
 
-How far it is to be believed is measured: a model of the source alone predicts the own trials, and
-rho is the rank correlation of the two. What the source says then counts as y = rho y_source with
-variance 1 - rho^2 beside the noise, which is what a correlated task says of this one. Below
-`_LEAST_RHO` it is left out.
+Its relevance is measured: a model of the source alone predicts the study's own trials, and rho is
+the rank correlation of the two. The source's observations then count as y = rho y_source with
+variance 1 - rho^2 beside the noise, as for a correlated task. Below `_LEAST_RHO` they are ignored.
 
 | symbol | meaning |
 | --- | --- |
-| rho | correlation of the source's losses with the own ones; `_BELIEVED` until `_ENOUGH` own trials measure it |
+| rho | correlation of the source's losses with own ones; `_BELIEVED` below `_ENOUGH` own trials |
 """
 
 import math
@@ -17,10 +16,10 @@ from functools import lru_cache
 import numpy as np
 
 from paceline.core import Configuration, InvalidInput
-from paceline.search.bayes import surrogate
+from paceline.search.bayes import gaussian_process
 from paceline.search.bayes.coordinates import Array, coordinates
+from paceline.search.bayes.gaussian_process import GaussianProcess, Observations
 from paceline.search.bayes.kernel import Kernel
-from paceline.search.bayes.surrogate import Observations, Surrogate
 from paceline.search.bayes.warp import Warp
 from paceline.space import Space
 
@@ -30,11 +29,10 @@ _ENOUGH, _BELIEVED, _LEAST_RHO, _MOST = 8, 0.5, 0.3, 100
 
 
 def usable(space: Space, source: Source) -> tuple[tuple[Configuration, ...], Array]:
-    """Those of its trials that this space can express, the best first and at most 100, with warped
-    losses.
+    """The source's trials that this space can represent, the best first, at most 100, warped.
 
-    Values of hyperparameters that are not in the space are left out; those that it has and the
-    source lacks are at their defaults; a trial with a value that is not legal here is passed over.
+    Values of unknown hyperparameters are dropped; missing ones are the defaults; trials with an
+    illegal value are ignored.
     """
     found: list[tuple[float, Configuration]] = []
     for config, loss in source:
@@ -55,7 +53,7 @@ def usable(space: Space, source: Source) -> tuple[tuple[Configuration, ...], Arr
     if not found:
         return (), np.empty(0)
     y = Warp.of(np.array([loss for loss, _ in found]))(np.array([loss for loss, _ in found]))
-    # The best third as it is, the rest thinned evenly: bad regions need fewer points
+    # The best third completely, the rest thinned evenly: bad regions need fewer points
     best = min(len(found), _MOST // 3)
     spread = (
         np.linspace(best, len(found) - 1, min(len(found) - best, _MOST - best)).astype(int).tolist()
@@ -64,8 +62,8 @@ def usable(space: Space, source: Source) -> tuple[tuple[Configuration, ...], Arr
     return tuple(found[row][1] for row in rows), y[rows]
 
 
-class Earlier:
-    """The source as a model of its own.
+class EarlierStudy:
+    """A model of the source alone.
 
     Args:
         space: of the study that learns from it.
@@ -75,15 +73,15 @@ class Earlier:
     def __init__(self, space: Space, source: Source) -> None:
         self.configs, self.y = usable(space, source)
         self._coordinates = coordinates(space)
-        self._model: Surrogate | None = None
+        self._model: GaussianProcess | None = None
         if len(self.configs) >= 3:
             kernel = Kernel(self._coordinates)
             self.Z = self._coordinates.rows(self.configs)
             ones = np.ones(len(self.y))
             seen = Observations(kernel.features(self.Z), self.y, 0.0 * ones, ones)
             self._kernel = kernel
-            self._model = Surrogate.of(
-                kernel, seen, surrogate.fit(kernel, seen, [surrogate.start(kernel)])
+            self._model = GaussianProcess.of(
+                kernel, seen, gaussian_process.fit(kernel, seen, [gaussian_process.start(kernel)])
             )
 
     def best(self, count: int) -> tuple[Configuration, ...]:
@@ -96,12 +94,12 @@ class Earlier:
         if rho == 0:
             return seen
         ones = np.ones(len(self.y))
-        # A correlated task says rho y of this one, and leaves 1 - rho^2 of the variance open
+        # A correlated task predicts rho y and leaves a variance of 1 - rho^2
         x, y, v = seen.x.joined(kernel.features(self.Z)), rho * self.y, (1 - rho**2) * ones
         return Observations(x, np.append(seen.y, y), np.append(seen.v, v), np.append(seen.w, ones))
 
     def _agreement(self, Z: Array, y: Array) -> float:
-        """rho; 0 where the source is of no use."""
+        """rho; 0 if the source is of no use."""
         if self._model is None:
             return 0.0
         if len(y) < _ENOUGH:
@@ -119,17 +117,17 @@ class Earlier:
 @lru_cache(maxsize=2)
 def _cached(
     space: Space, source: tuple[tuple[tuple[tuple[str, object], ...], float], ...]
-) -> Earlier:
-    return Earlier(space, tuple((dict(config), loss) for config, loss in source))  # type: ignore[arg-type]
+) -> EarlierStudy:
+    return EarlierStudy(space, tuple((dict(config), loss) for config, loss in source))  # type: ignore[arg-type]
 
 
-def earlier(space: Space, source: Source) -> Earlier:
-    """The model of a source, fitted once."""
+def earlier(space: Space, source: Source) -> EarlierStudy:
+    """The model of a source, cached."""
     return _cached(space, tuple((tuple(config.items()), loss) for config, loss in source))
 
 
 def check_source(source: Iterable[tuple[Configuration, float]] | Mapping[str, object]) -> Source:
-    """A source as the frozen pairs that a strategy holds.
+    """Validates a source and returns it as frozen pairs.
 
     Raises:
         InvalidInput: not pairs of a configuration and a number.
@@ -142,7 +140,7 @@ def check_source(source: Iterable[tuple[Configuration, float]] | Mapping[str, ob
             or not isinstance(entry[0], Mapping)
         ):
             raise InvalidInput(
-                f"source holds {entry!r}", expected="pairs of a configuration and its loss"
+                f"source contains {entry!r}", expected="pairs of a configuration and its loss"
             )
         pairs.append((dict(entry[0]), float(entry[1])))
     return tuple(pairs)

@@ -1,4 +1,4 @@
-"""Candidates: all over the space, around the best, and better ones next to good ones.
+"""Candidates: random ones, perturbations of the best, and local search.
 
 | symbol | meaning |
 | --- | --- |
@@ -9,21 +9,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from paceline.search.bayes.coordinates import Array, Axis, Coordinates, Mask
+from paceline.search.bayes.coordinates import Array, CoordinateAxis, Coordinates, Mask
 
 _MOST_FLIPS = 16
 _STEPS = np.array([-1.0, -0.4, -0.1, 0.1, 0.4, 1.0])
 
 
 def perturbed(coordinates: Coordinates, U: Array, rng: np.random.Generator, scale: Array) -> Array:
-    """Each row with one to all of its coordinates moved: numbers by normal steps, categories to any
-    other value.
+    """Moves at least one coordinate of each row: numbers by a normal step, categories at random.
 
     Args:
         coordinates: of the space.
         U: rows to start from, [m, d].
         rng: random numbers.
-        scale: standard deviation of a step, for each row, [m].
+        scale: standard deviation of a step for each row, [m].
     """
     m, d = U.shape
     expected = np.where(np.arange(m) % 2 == 0, 1.0, max(1.0, d / 3))
@@ -37,9 +36,10 @@ def perturbed(coordinates: Coordinates, U: Array, rng: np.random.Generator, scal
     return out
 
 
-def _stepped(axis: Axis, u: Array, step: Array, side: Array) -> Array:
-    """Numbers after a step, of one value at least, and reflected at the ends; ``side`` in [0, 1)
-    turns small ones.
+def _stepped(axis: CoordinateAxis, u: Array, step: Array, side: Array) -> Array:
+    """Numbers after a step of at least one value, reflected at the ends.
+
+    ``side`` in [0, 1) sets the direction of small steps.
     """
     if axis.levels is not None:
         least = 1.0 / len(axis.levels)
@@ -50,8 +50,7 @@ def _stepped(axis: Axis, u: Array, step: Array, side: Array) -> Array:
 
 
 def neighbours(coordinates: Coordinates, U: Array, step: Array) -> Array:
-    """The points that differ in one coordinate: all values of a short axis, a step either way on a
-    long one.
+    """Points that differ in one coordinate: all values of a short axis, two steps on a long one.
 
     Args:
         coordinates: of the space, in which something varies.
@@ -85,19 +84,18 @@ def polished(
     is_new: Callable[[Array], Mask],
     rounds: int,
 ) -> tuple[Array, Array]:
-    """Climbs from each row to its best neighbour until none is better; steps shrink where nothing
-    is.
+    """Moves each row to its best neighbour until none is better; steps shrink where none is.
 
     Args:
         coordinates: of the space.
         U: rows to start from, [m, d].
-        score: of settled coordinates; more is better.
+        score: of settled coordinates, to be maximised.
         start: scores of U, [m].
         is_new: which settled coordinates may be proposed.
-        rounds: how many steps at most.
+        rounds: maximum number of steps.
 
     Returns:
-        The rows reached, with their scores.
+        The final rows, with their scores.
     """
     U, best, step = U.copy(), start.copy(), np.full(len(U), 0.1)
     alive = np.ones(len(U), dtype=bool)

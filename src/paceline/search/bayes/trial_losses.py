@@ -1,16 +1,16 @@
-"""What the trials say: one number with its uncertainty for each configuration tried.
+"""One loss with its uncertainty for each configuration, from trials of different lengths.
 
-Trials that were stopped early, paused or are still running say less than those that were trained in
-full. All are brought to one epoch count E, the highest that enough trials reached. A trial that
-reached only r < E counts as what the trials that went on from r to E make of it: a regression of
-the warped loss at E on the warped loss at r, whose residual variance comes on top of the noise.
-(Independent models for each rung, related by their common trials, did best in Salinas et al., "Syne
-Tune" (2022), as "gp-independent"; this is the same with one model and scalar relations.)
+Trials that were stopped early, paused or are still running say less than completed ones. All are
+compared at one epoch E, the highest that enough trials reached. The loss of a trial that reached
+only r < E is predicted by a regression of the warped loss at E on the warped loss at r, over the
+trials that reached both; its residual variance is added to the noise. (Independent models for each
+rung did best in Salinas et al., "Syne Tune" (2022), as "gp-independent"; this is the same with one
+model and scalar relations.)
 
-Where trials were trained several times, how their scores differ is known noise: what the model
-infers is only the rest, such as the noise of a split that all share. Few trainings measure a
-variance badly, so each is drawn towards the pooled one, which also holds for trials that were
-trained once: Smyth, "Linear models and empirical Bayes methods" (2004).
+For trials that were trained several times, the variance of their scores is known noise; the model
+infers only the rest, such as the noise of a split that all share. A variance of few trainings is
+inaccurate, so each is shrunk towards the pooled one, which also holds for trials that were trained
+once: Smyth, "Linear models and empirical Bayes methods" (2004).
 
 | symbol | meaning |
 | --- | --- |
@@ -29,22 +29,22 @@ from paceline.core import Configuration, Objective, Trial, TrialState
 from paceline.search.bayes.coordinates import Array
 from paceline.search.bayes.warp import Warp
 
-_STRENGTH = 2.0  # of the belief that a unit at r is a unit at E, in trials
-_UNSURE = 0.25  # variance of b given a, as believed before any trial showed it
-_POOLED = 4.0  # degrees of freedom that the pooled s^2 counts for
+_STRENGTH = 2.0  # weight of the prior slope 1 of the regression, in trials
+_UNSURE = 0.25  # prior variance of b given a
+_POOLED = 4.0  # degrees of freedom of the pooled s^2
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What was observed and what is awaited.
+class TrialLosses:
+    """Observed losses and pending configurations.
 
     Attributes:
-        configs: configurations with evidence, each once.
+        configs: the observed configurations, without duplicates.
         y: their warped losses, centred and scaled, [n].
-        v: variance of each beside the noise, in the same units, [n].
-        w: share of the noise that is in each: 1 / number of trials, [n].
-        pending: configurations under way of which nothing is known yet.
-        num_finite: how many have a loss, not a failure.
+        v: known variance of each, beside the inferred noise, in the same units, [n].
+        w: factor of the inferred noise in each: 1 / number of trials, [n].
+        pending: configurations of running trials without a loss.
+        num_finite: number of losses that are not of failed trials.
     """
 
     configs: tuple[Configuration, ...]
@@ -57,20 +57,20 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.configs)
 
-    def __getitem__(self, rows: Sequence[int]) -> "Evidence":
+    def __getitem__(self, rows: Sequence[int]) -> "TrialLosses":
         at = np.asarray(rows)
         kept = tuple(self.configs[row] for row in rows)
-        return Evidence(kept, self.y[at], self.v[at], self.w[at], self.pending, self.num_finite)
+        return TrialLosses(kept, self.y[at], self.v[at], self.w[at], self.pending, self.num_finite)
 
 
 @dataclass(frozen=True, slots=True)
-class _Curve:
-    """Losses of a trial by epoch, with its last one; no epochs where it failed.
+class _LossCurve:
+    """Losses of a trial by epoch; no epochs if it failed.
 
     Attributes:
         losses, reach: see above.
-        trainings: how many its score is the mean of.
-        spread: standard deviation of their scores; 0 where there was one.
+        trainings: number of trainings whose mean its score is.
+        spread: standard deviation of their scores; 0 if there was one.
     """
 
     losses: dict[int, float]
@@ -79,8 +79,8 @@ class _Curve:
     spread: float = 0.0
 
     @classmethod
-    def of(cls, trial: Trial, objective: Objective) -> "_Curve | None":
-        """None where nothing is known yet."""
+    def of(cls, trial: Trial, objective: Objective) -> "_LossCurve | None":
+        """None if nothing is known yet."""
         losses: dict[int, float] = {}
         for measurement in trial.measurements:
             score = measurement.metrics.get(objective.metric)
@@ -102,9 +102,7 @@ class _Curve:
         return cls(losses, last, len(trial.scores), error * math.sqrt(len(trial.scores)))
 
     def at(self, epoch: int) -> float:
-        """The loss after an epoch, or at the last measured one before it; NaN where there is
-        none.
-        """
+        """The loss after an epoch, or at the last one before it; NaN if there is none."""
         found = self.losses.get(epoch)
         if found is None:
             found = self.losses[max((e for e in self.losses if e <= epoch), default=self.reach)]
@@ -112,62 +110,60 @@ class _Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """What is read of one trial, whatever the others are.
+class _TrialCurve:
+    """The part of one trial that does not depend on others.
 
     Attributes:
-        trial: of which.
-        curve: its losses; None where nothing is known yet.
+        trial: the trial.
+        curve: its losses; None if nothing is known yet.
         key: equal for equal configurations, types of values included.
     """
 
     trial: Trial
-    curve: _Curve | None
+    curve: _LossCurve | None
     key: str
 
     @classmethod
-    def of(cls, trial: Trial, objective: Objective) -> "_Reading":
-        return cls(trial, _Curve.of(trial, objective), repr(tuple(trial.config.items())))
+    def of(cls, trial: Trial, objective: Objective) -> "_TrialCurve":
+        return cls(trial, _LossCurve.of(trial, objective), repr(tuple(trial.config.items())))
 
 
-class _Memory:
-    """The last readings, by identity of the trial, which each keeps alive: most are the same at the
-    next ask.
-    """
+class _CurveCache:
+    """Cache of the last curves by identity of the trial: most are equal in the next call."""
 
     def __init__(self) -> None:
-        self._last: tuple[Objective | None, dict[int, _Reading]] = None, {}
+        self._last: tuple[Objective | None, dict[int, _TrialCurve]] = None, {}
 
-    def readings(self, trials: Sequence[Trial], objective: Objective) -> list[_Reading]:
+    def curves_of(self, trials: Sequence[Trial], objective: Objective) -> list[_TrialCurve]:
         known = self._last[1] if self._last[0] == objective else {}
-        readings = [known.get(id(trial)) or _Reading.of(trial, objective) for trial in trials]
-        self._last = objective, {id(reading.trial): reading for reading in readings}
-        return readings
+        per_trial = [known.get(id(trial)) or _TrialCurve.of(trial, objective) for trial in trials]
+        self._last = objective, {id(found.trial): found for found in per_trial}
+        return per_trial
 
 
-_memory = _Memory()
+_memory = _CurveCache()
 
 
-def gather(trials: Sequence[Trial], objective: Objective | None, enough: int) -> Evidence:
-    """The evidence of the trials.
+def gather(trials: Sequence[Trial], objective: Objective | None, enough: int) -> TrialLosses:
+    """The losses and pending configurations of trials.
 
     Args:
         trials: in order of their numbers.
-        objective: what the scores mean; None means that nothing can be learnt.
-        enough: how many trials must have reached an epoch for all to be compared there.
+        objective: how to read scores; None if they are not available.
+        enough: number of trials that must have reached an epoch for a comparison there.
     """
-    readings = _memory.readings(trials, objective) if objective is not None else []
-    known = [reading for reading in readings if reading.curve is not None]
+    per_trial = _memory.curves_of(trials, objective) if objective is not None else []
+    known = [found for found in per_trial if found.curve is not None]
     pending = tuple(
-        reading.trial.config
-        for reading in readings
-        if reading.curve is None and not reading.trial.state.is_final
+        found.trial.config
+        for found in per_trial
+        if found.curve is None and not found.trial.state.is_final
     )
-    curves = [reading.curve for reading in known if reading.curve is not None]
+    curves = [found.curve for found in known if found.curve is not None]
     finite = [curve for curve in curves if curve.losses]
     if not finite:
         none = np.empty(0)
-        return Evidence((), none, none, none, pending, 0)
+        return TrialLosses((), none, none, none, pending, 0)
     here = np.array([bool(curve.losses) for curve in curves])
     y, v = np.empty(len(curves)), np.zeros(len(curves))
     y[here], v[here] = _compared(finite, enough)
@@ -175,8 +171,8 @@ def gather(trials: Sequence[Trial], objective: Objective | None, enough: int) ->
     return _averaged(known, y, v, pending, len(finite))
 
 
-def _compared(curves: Sequence[_Curve], enough: int) -> tuple[Array, Array]:
-    """Warped losses at one epoch, and the variances of those that had to be predicted."""
+def _compared(curves: Sequence[_LossCurve], enough: int) -> tuple[Array, Array]:
+    """Warped losses at one epoch, and the variances of predicted ones."""
     reach = np.array([curve.reach for curve in curves])
     enough = min(enough, math.ceil(len(curves) / 2))
     E = int(np.sort(reach)[-enough])
@@ -199,7 +195,7 @@ def _compared(curves: Sequence[_Curve], enough: int) -> tuple[Array, Array]:
 
 
 def _related(a: Array, b: Array, new: Array) -> tuple[Array, float]:
-    """b predicted from a for new trials, and the variance of what remains."""
+    """Predicts b from a for new trials; returns the prediction and the residual variance."""
     mean_a, mean_b, k = a.mean(), b.mean(), len(a)
     slope = max(
         0.0, ((a - mean_a) @ (b - mean_b) + _STRENGTH) / ((a - mean_a) @ (a - mean_a) + _STRENGTH)
@@ -212,8 +208,8 @@ def _related(a: Array, b: Array, new: Array) -> tuple[Array, float]:
     ), float(variance)
 
 
-def _measured(warp: Warp, losses: Array, curves: Sequence[_Curve]) -> Array:
-    """Variance of each loss as repeated trainings measured it; 0 where there were none."""
+def _measured(warp: Warp, losses: Array, curves: Sequence[_LossCurve]) -> Array:
+    """Variance of each loss measured by repeated trainings; 0 without them."""
     trainings = np.array([curve.trainings for curve in curves])
     freedom = trainings - 1
     if not freedom.any():
@@ -225,18 +221,18 @@ def _measured(warp: Warp, losses: Array, curves: Sequence[_Curve]) -> Array:
 
 
 def _averaged(
-    readings: Sequence[_Reading],
+    per_trial: Sequence[_TrialCurve],
     values: Array,
     variances: Array,
     pending: tuple[Configuration, ...],
     finite: int,
-) -> Evidence:
+) -> TrialLosses:
     """Replicates as one observation with less noise; all centred and scaled."""
     groups: dict[str, int] = {}
-    of = [groups.setdefault(reading.key, len(groups)) for reading in readings]
+    of = [groups.setdefault(found.key, len(groups)) for found in per_trial]
     first = np.unique(of, return_index=True)[1].tolist()
     w = 1 / np.bincount(of)
     y, v = np.bincount(of, values) * w, np.bincount(of, variances) * w**2
     scale = float(y.std()) or 1.0
-    kept = tuple(readings[at].trial.config for at in first)
-    return Evidence(kept, (y - y.mean()) / scale, v / scale**2, w, pending, finite)
+    kept = tuple(per_trial[at].trial.config for at in first)
+    return TrialLosses(kept, (y - y.mean()) / scale, v / scale**2, w, pending, finite)

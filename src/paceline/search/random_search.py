@@ -4,20 +4,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from paceline.search.base import Answer, History, Proposal, Strategy, check_seed, register, stream
+from paceline.search.strategy import (
+    History,
+    Proposal,
+    ProposalList,
+    Strategy,
+    check_seed,
+    register,
+    stream,
+)
 from paceline.space import Space
 
 
 @register
 @dataclass(frozen=True, slots=True)
 class Random(Strategy):
-    """Each hyperparameter at random on its own, by its sampling; never the same configuration
-    twice.
+    """Samples each hyperparameter independently; never proposes a configuration twice.
 
     Attributes:
         seed: of all draws, from 0.
-        draw: number of the next draw. Each has its own random stream, made of seed and number:
-            together they are the whole random state.
+        draw: number of the next draw. Each has its own random stream, derived from seed and number,
+            which together are the whole random state.
     """
 
     name: ClassVar[str] = "random"
@@ -29,26 +36,26 @@ class Random(Strategy):
         object.__setattr__(self, "seed", check_seed(self.seed))
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
-        """Random configurations that are new."""
-        answer, draw = Answer(space, history), self.draw
-        while len(answer) < count:
-            number = answer.take_next(
+        """New random configurations."""
+        batch, draw = ProposalList(space, history), self.draw
+        while len(batch) < count:
+            number = batch.take_next(
                 lambda n: space.sample(stream(self.seed, n)), draw, self.seed, self.name
             )
             if number is None:
                 break
             draw = number
-        return replace(self, draw=draw), tuple(answer.proposals)
+        return replace(self, draw=draw), tuple(batch.proposals)
 
     def size(self, space: Space) -> int | None:
         """Number of configurations of the space; None if it is continuous."""
         return space.size()
 
     def to_json(self) -> dict[str, Any]:
-        """The whole state."""
+        """The whole state as JSON types."""
         return {"strategy": self.name, "seed": self.seed, "draw": self.draw}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """The strategy that wrote this state."""
+        """The inverse of `to_json`."""
         return cls(state["seed"], state["draw"])

@@ -1,10 +1,10 @@
-"""A Gaussian process fitted to what was observed, by maximum a posteriori in float64.
+"""A Gaussian process, fitted by maximum a posteriori in float64.
 
 | symbol | meaning |
 | --- | --- |
 | y | warped losses, centred and scaled, [n] |
-| v | known variance of each observation, beside the noise that is inferred, [n] |
-| w | how many times the inferred noise goes into each observation (1 / number of replicates), [n] |
+| v | known variance of each observation, beside the inferred noise, [n] |
+| w | factor of the inferred noise in each observation (1 / number of replicates), [n] |
 | theta | kernel parameters, then log of the noise variance |
 | D, L, z | variance of each observation's noise, [n]; Cholesky factor of K + D; L^-1 y |
 
@@ -30,14 +30,14 @@ from paceline.search.bayes.kernel import (
     root_distances,
 )
 
-_LENGTH, _LENGTH_SD = 0.0, 1.0  # of log l, to which half of log d comes
+_LENGTH, _LENGTH_SD = 0.0, 1.0  # of log l, plus half of log d
 _JOINT_SD = 0.7  # of log s^2, around 0
 _ADDITIVE, _ADDITIVE_SD = -1.0, 1.0  # of log a^2
 _NOISE, _NOISE_SD = -4.0, 1.0  # of log of the noise variance
 MOST, MOST_FITTED = 400, 200
-"""Observations that a model holds; those that its parameters are fitted to."""
+"""Maximum number of observations of a model, and of those used to fit its parameters."""
 JUDGED = 20
-"""Observations from which a model can be judged: with fewer, leaving one out says little."""
+"""Minimum number of observations for judging a model by leave-one-out."""
 
 _STEPS = 50
 _LEAST_NOISE = 1e-6
@@ -45,7 +45,7 @@ _LEAST_NOISE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """What the model learns from; see the module for y, v and w."""
+    """The observations of a model; see the module for y, v and w."""
 
     x: Features
     y: Array
@@ -69,14 +69,14 @@ def prior(kernel: Kernel) -> tuple[Array, Array]:
 
 
 def start(kernel: Kernel) -> Array:
-    """Where fitting starts: the prior's means, with length scales of half the cube's diagonal."""
+    """Initial theta: the prior's means, with length scales of half the cube's diagonal."""
     theta = prior(kernel)[0].copy()
     theta[: kernel.num_lengths] = math.log(0.5 * math.sqrt(max(1, kernel.num_lengths)))
     return theta
 
 
 def fit(kernel: Kernel, seen: Observations, starts: list[Array]) -> Array:
-    """theta of the highest posterior density among those that L-BFGS reaches from the starts."""
+    """theta with the highest posterior density that L-BFGS finds from the starting points."""
     from scipy.optimize import fmin_l_bfgs_b
 
     lowest = np.concatenate(
@@ -137,9 +137,7 @@ def energy(theta: Array, kernel: Kernel, seen: Observations) -> tuple[float, Arr
 
 
 def factor(K: Array, jitter: float) -> tuple[Array, float]:
-    """Lower Cholesky factor of K + jitter, which is made more while that is not positive definite,
-    and the jitter.
-    """
+    """Lower Cholesky factor of K + jitter, increased until it exists, and the jitter."""
     from scipy.linalg import lapack
 
     diagonal = np.diagonal(K).copy()
@@ -152,8 +150,8 @@ def factor(K: Array, jitter: float) -> tuple[Array, float]:
 
 
 @dataclass(frozen=True)
-class Surrogate:
-    """The model at fitted parameters; see the module."""
+class GaussianProcess:
+    """The model with fitted parameters; see the module."""
 
     similarity: Similarity
     noise: float
@@ -164,10 +162,8 @@ class Surrogate:
     z: Array
 
     @classmethod
-    def of(cls, kernel: Kernel, seen: Observations, theta: Array) -> "Surrogate":
-        """Conditions on the observations; a matrix that is not positive definite gets more and more
-        jitter.
-        """
+    def of(cls, kernel: Kernel, seen: Observations, theta: Array) -> "GaussianProcess":
+        """Conditions on the observations; adds jitter if the matrix is not positive definite."""
         from scipy.linalg import solve_triangular
 
         similarity, noise = kernel.with_parameters(theta[:-1]), math.exp(theta[-1])
@@ -181,14 +177,14 @@ class Surrogate:
 
     @cached_property
     def _inverse(self) -> Array:
-        """L^-1: a product with it is four times as fast as solving."""
+        """L^-1: a product with it is four times as fast as a solve."""
         from scipy.linalg import lapack
 
         inverse: Array = lapack.dtrtri(self.L, lower=1)[0]
         return inverse
 
     def whitened(self, x: Features, phi: Array | None = None) -> Array:
-        """L^-1 k(X, x) as rows, shape [m, n]; ``phi`` is the embedding of x where it is known."""
+        """L^-1 k(X, x) as rows, shape [m, n]; ``phi`` is the embedding of x if it is known."""
         from scipy.linalg import blas
 
         K = self.similarity.between(x, self.seen.x, phi, self.phi)
@@ -223,23 +219,21 @@ class Surrogate:
 
     @property
     def doubt(self) -> Array:
-        """Variance of the same, [n]: the diagonal of D - D (K + D)^-1 D."""
+        """Variance of `smoothed`, [n]: the diagonal of D - D (K + D)^-1 D."""
         return np.maximum(self.D - self.D**2 * self._precision, 1e-12)
 
     def predicts(self) -> bool:
-        """Whether it says more of each observation, given all others, than a constant does.
+        """Whether its leave-one-out predictions are better than a constant.
 
-        The parameters were fitted to what they are judged by, which flatters them by about half a
-        unit each.
+        The parameters were fitted to the same observations, which improves each by about half a
+        unit.
         """
         return self.advantage() >= 0.5 * (self.similarity.kernel.num_parameters + 1) / len(
             self.seen
         )
 
     def advantage(self) -> float:
-        """Mean log density of each observation given all others, minus that of one normal
-        distribution.
-        """
+        """Mean leave-one-out log density of the observations, minus that of a constant normal."""
         precision, alpha = self._precision, self._alpha
         ours = -0.5 * (alpha**2 / precision - np.log(precision))
         n, y = len(self.seen), self.seen.y

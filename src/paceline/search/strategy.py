@@ -1,4 +1,4 @@
-"""The one contract of search: given the space and what is known, what should be tried next?"""
+"""The base class of search strategies: proposals from the space and the trials so far."""
 
 import inspect
 import math
@@ -22,10 +22,10 @@ from paceline.core.checks import whole_number
 from paceline.space import Space
 
 AUTO = "auto"
-"""The name of the strategy that Paceline chooses where none is asked for."""
+"""The name of the default strategy."""
 
 DEFAULT = "default"
-"""Origin of the configuration in which everything is at its default."""
+"""Origin of the space's default configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Proposal:
 
     Attributes:
         config: one value for each active hyperparameter.
-        origin: who proposed it: ``"default"``, ``"grid"``, ``"random"``, ``"sobol"``, ...
+        origin: what proposed it: ``"default"``, ``"grid"``, ``"random"``, ``"sobol"``, ...
         key: its ``space.key``, to be added to `History.seen`.
     """
 
@@ -45,19 +45,18 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known when a strategy is asked.
+    """What a strategy is given to decide on.
 
     Attributes:
-        seen: ``space.key`` of each configuration that is not to be proposed: those proposed or run
-            before. Any set will do, also one that the caller goes on adding to between asks;
-            strategies only look things up in it.
+        seen: ``space.key`` of each configuration that must not be proposed: those proposed or run
+            before. Any set, also one that the caller extends between calls; strategies only test
+            membership.
         trials: the trials so far, finished or not, for strategies that learn from scores.
-        objective: what the scores mean, for the same.
-        cost: predicts what a full training of a configuration will cost, compiling included; in any
-            one unit, infinity for what the time left does not pay for. None where nothing is known:
-            all cost the same.
-        program: equal for configurations that are expected to be one program, so that where one of
-            them was asked for, the others need no compiling. None where nothing is compiled.
+        objective: how to read the scores.
+        cost: predicts the cost of a full training of a configuration, compilation included, in any
+            unit; infinity if it exceeds the remaining budget. None if nothing is known.
+        program: returns equal values for configurations that are expected to share a compiled
+            program, so that only the first must be compiled. None if nothing is compiled.
     """
 
     seen: Set[str] = frozenset()
@@ -70,20 +69,18 @@ class History:
 
 
 class Strategy(ABC):
-    """Decides what to try next. A frozen value: asking answers its successor and leaves it as it
-    was.
+    """Decides what to try next. A frozen value: `ask` returns a successor and changes nothing.
 
     Guarantees of every strategy (``paceline.testing.strategies.StrategyContract`` checks them):
 
-    - The same value, asked the same, answers the same; a value read back from JSON is the same
-      value.
-    - No proposal has a key in ``history.seen``, and no two of one answer share a key. What was
-      proposed before is known from ``seen`` alone, so the caller adds each answer's keys before it
-      asks again.
-    - Fewer proposals than asked for means: nothing else is left now. `exhausted` says it in words.
-    - The space may grow between two asks. Keys stay valid, see `Space.key`.
+    - Equal strategies, asked the same, return the same; a strategy restored from JSON is equal.
+    - No proposal has a key in ``history.seen``, and the proposals of one call have different keys.
+      Earlier proposals are only known from ``seen``, so the caller adds the keys of each call
+      before the next one.
+    - Fewer proposals than requested: nothing else is left now; see `exhausted`.
+    - The space may grow between two calls. Keys stay valid, see `Space.key`.
 
-    Strategies that do not learn from scores also answer the same however the asks are batched::
+    Strategies that do not learn from scores also propose the same in batches of any size::
 
         strategy = create("random", seed=7)
         strategy, four = strategy.ask(space, History(), 4)
@@ -95,49 +92,43 @@ class Strategy(ABC):
 
     @property
     def learns(self) -> bool:
-        """Whether what it proposes depends on the scores of earlier trials."""
+        """Whether its proposals depend on the scores of earlier trials."""
         return False
 
     @property
     def ends(self) -> bool:
-        """Whether it comes to an end by itself, so that a study needs no limit; it then compares
-        all it proposes.
-        """
+        """Whether it ends by itself, so that a study needs no limit and compares all proposals."""
         return False
 
     @property
     def begins_with_default(self) -> bool:
-        """Whether the first proposal of all is the space's default configuration."""
+        """Whether its first proposal is the space's default configuration."""
         return False
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Hyperparameters about which the user has told this strategy something, such as a
-        prior.
-        """
+        """Hyperparameters that this strategy's arguments refer to, such as those of a prior."""
         return ()
 
     @property
     def remark(self) -> str:
-        """What a person should know of the last answer, as a sentence; empty for nothing. Studies
-        record it.
-        """
+        """A sentence for the user about the last call, which studies record; empty for none."""
         return ""
 
     @classmethod
     def from_seed(cls, seed: int) -> Self:
-        """The strategy that its name stands for, with standard settings.
+        """The strategy with default settings, for its name.
 
-        To be overridden where a class takes its seed in another way than as an argument ``seed``.
+        Override it in a class that takes its seed other than as an argument ``seed``.
         """
         make: Callable[..., Self] = cls
         return make(seed=seed) if "seed" in inspect.signature(cls).parameters else make()
 
     @classmethod
     def needs_arguments(cls) -> bool:
-        """Whether `from_seed` cannot make one, so that users have to pass an object of the class.
+        """Whether `from_seed` cannot make one, so that users must pass an object of the class.
 
-        By default: whether the constructor has an argument without default other than ``seed``.
+        By default: whether the constructor has a required argument other than ``seed``.
         """
         parameters = inspect.signature(cls).parameters.values()
         return any(
@@ -149,24 +140,23 @@ class Strategy(ABC):
 
     @abstractmethod
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
-        """Up to ``count`` new proposals, and the strategy to ask next time."""
+        """Returns the strategy for the next call and up to ``count`` new proposals."""
 
     def check(self, space: Space) -> None:  # noqa: B027
-        """Called once, when the space is known and before anything is written.
+        """Called once, when the space is known and before anything is stored.
 
         Raises:
-            InvalidInput: what the user brought to this strategy does not belong to the space.
+            InvalidInput: an argument of this strategy does not fit the space.
         """
 
     @abstractmethod
     def size(self, space: Space) -> int | None:
-        """How many configurations this strategy could propose in all; None for no end."""
+        """Number of configurations that this strategy could propose; None if infinite."""
 
     def exhausted(self, space: Space, history: History) -> str | None:
-        """Why nothing is left to propose, as a sentence without its full stop; None while something
-        is.
+        """Why nothing is left to propose, as a sentence without full stop; None if something is.
 
-        To be called when an answer was short: it may have to ask.
+        To be called after a call of `ask` returned too few; it may call `ask`.
         """
         size = self.size(space)
         if (size is not None and len(history.seen) < size) or self.ask(space, history, 1)[1]:
@@ -177,27 +167,24 @@ class Strategy(ABC):
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """The whole state as plain JSON types, ``"strategy"`` being the name;
-        `paceline.search.restore` reads it.
-        """
+        """The whole state as JSON types, ``"strategy"`` being the name; see `restore`."""
 
     @classmethod
     @abstractmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """The strategy that wrote this state."""
+        """The inverse of `to_json`."""
 
     def resumed(self, state: Mapping[str, Any]) -> Self:
-        """This strategy where it stopped, from the last state that it wrote in an earlier session.
+        """This strategy in the state that an earlier session stored last.
 
-        To be overridden by strategies that hold what JSON cannot, and so take it from ``self``.
+        Override it in a class with attributes that JSON cannot represent, and take them from
+        ``self``.
         """
         return type(self).from_json(base_state(state))
 
 
 def base_state(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state of the strategy that searches, without the configurations that were to come before
-    it.
-    """
+    """The state of the strategy that searches, without the user's first configurations."""
     with reading_state("strategy"):
         while "then" in state:
             state = state["then"]
@@ -217,24 +204,24 @@ _Kind = TypeVar("_Kind", bound=type[Strategy])
 
 
 def register(kind: _Kind) -> _Kind:
-    """Makes a class of strategies known by its ``name``: a class decorator.
+    """Registers a class of strategies under its ``name``; a class decorator.
 
-    A package can do the same by an entry point of the group ``paceline.strategies``. A study whose
-    strategy is neither registered nor installed is resumed only where the strategy is passed again.
+    A package can use an entry point of the group ``paceline.strategies`` instead. A study whose
+    strategy is neither registered nor installed can only be resumed with the strategy passed again.
 
     Raises:
-        InvalidInput: no strategy, or another class has this name.
+        InvalidInput: not a strategy, or another class has this name.
     """
     return registry.register(kind)
 
 
 def strategy_names() -> tuple[str, ...]:
-    """The names under which a strategy can be asked for, registered or installed."""
+    """The names of the strategies, registered or installed."""
     return (AUTO, *(name for name in registry.names() if _is_made_by_name(name)))
 
 
 def create(strategy: str | Strategy, seed: int) -> Strategy:
-    """Makes a strategy from its name; one that is a strategy already is returned as it is.
+    """Makes a strategy from its name; a strategy is returned unchanged.
 
     Raises:
         InvalidInput: no strategy of this name, one that needs more than a seed, or a seed that is
@@ -256,13 +243,13 @@ def create(strategy: str | Strategy, seed: int) -> Strategy:
 
 
 def _is_made_by_name(name: str) -> bool:
-    """Whether a strategy needs nothing but a seed; True where its package was not imported yet."""
+    """Whether a strategy needs only a seed; True if its package was not imported yet."""
     kind = registry.registered.get(name)
     return kind is None or not kind.needs_arguments()
 
 
 def restore(state: Mapping[str, Any]) -> Strategy:
-    """The strategy that wrote this state with ``to_json``.
+    """The inverse of ``to_json``.
 
     Raises:
         InvalidInput: its class is neither registered nor installed here.
@@ -272,7 +259,7 @@ def restore(state: Mapping[str, Any]) -> Strategy:
 
 
 def check_seed(seed: object) -> int:
-    """A seed as an int.
+    """Validates a seed and returns it as an int.
 
     Raises:
         InvalidInput: not a whole number of at least 0.
@@ -281,15 +268,14 @@ def check_seed(seed: object) -> int:
 
 
 def stream(seed: int, draw: int) -> np.random.Generator:
-    """Random numbers for one draw of one seed: PCG64, and independent of how many other draws there
-    were.
-    """
+    """Random numbers (PCG64) for one draw of a seed, independent of the number of other draws."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(draw,))))
 
 
 def scattered(space: Space, rng: np.random.Generator) -> Iterator[dict[str, Value]]:
-    """Every configuration of a finite space once, scattered: ranks r, r + s, r + 2 s, ... with s
-    prime to the size.
+    """Every configuration of a finite space once, in scattered order.
+
+    The ranks are r, r + s, r + 2 s, ... with s prime to the size.
     """
     size = space.size()
     if size is None:
@@ -303,8 +289,8 @@ def scattered(space: Space, rng: np.random.Generator) -> Iterator[dict[str, Valu
 
 
 @dataclass
-class Answer:
-    """Collects the proposals of one ask: takes what is new, passes over what is not."""
+class ProposalList:
+    """The proposals of one call of `Strategy.ask`; contains no duplicates."""
 
     space: Space
     history: History
@@ -315,7 +301,7 @@ class Answer:
         return len(self.proposals)
 
     def take(self, config: Mapping[str, Value], origin: str) -> bool:
-        """Adds the configuration if it is new; says whether it was."""
+        """Adds the configuration if it is new; returns whether it was."""
         key = self.space.key(config)
         if key in self.history.seen or key in self._keys:
             return False
@@ -325,23 +311,21 @@ class Answer:
 
     @property
     def may_be_complete(self) -> bool:
-        """Whether as many keys are taken as the space has configurations, so that nothing may be
-        left.
-        """
+        """Whether there are as many keys as configurations, so that nothing may be left."""
         size = self.space.size()
         return size is not None and len(self.history.seen) + len(self._keys) >= size
 
     def take_next(
         self, draw: Callable[[int], dict[str, Value]], first: int, seed: int, origin: str
     ) -> int | None:
-        """Takes the first new one of the configurations drawn from number ``first`` on.
+        """Adds the first new one of the configurations drawn from number ``first`` on.
 
-        After `TRIES` duplicates in a row, a finite space is searched for what is left, in scattered
-        order; that takes at most one step more than there are keys seen. In a space without end
-        drawing goes on, as long as it could be that the draws repeat what was seen.
+        After `TRIES` duplicates in a row, a finite space is searched exhaustively, in scattered
+        order, which takes at most one more step than there are keys. In an infinite space, drawing
+        continues while the draws may repeat configurations in ``seen``.
 
         Returns:
-            The number to go on from; None if nothing is left.
+            The number of the next draw; None if nothing is left.
         """
         size = self.space.size()
         tries = TRIES if size is not None else TRIES + len(self.history.seen) + len(self._keys)
@@ -356,4 +340,4 @@ class Answer:
 
 
 TRIES = 20
-"""Duplicates in a row after which drawing gives way to looking for what is left."""
+"""Duplicates in a row after which the space is searched exhaustively."""
