@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     written = base / "lanes.json"
     written.write_text(json.dumps({machine: 2**22}))
     written.replace(cache / "lanes.json")
+    if "jax" in sys.modules:
+        # for the whole session: a study restores JAX's configuration at its end, and what the
+        # tests train with Keras itself would be compiled anew each time
+        from paceline.train.disk_cache import use_disk_cache
+
+        use_disk_cache()
 
 
 @pytest.fixture(scope="session")

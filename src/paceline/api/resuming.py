@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paceline.api.running import Show, refuse, reported, show_of, watched, watched_function
-from paceline.core import Budget, InvalidInput, checks, knows_its_arguments
+from paceline.core import Budget, InvalidInput, checks, knows_its_arguments, process_state
 from paceline.data import OPTIONS
 from paceline.report import Study, watch
 from paceline.report.going_on import interruptible
@@ -20,6 +20,7 @@ from paceline.study.resuming import function_of, limits_of, request_of
 
 
 @knows_its_arguments(*OPTIONS)
+@process_state.preserved()
 def resume(
     study: str | os.PathLike[str],
     build: Buildable | None = None,
@@ -136,6 +137,7 @@ def _refuse_all(**options: Any) -> None:
 
 
 @knows_its_arguments(*OPTIONS)
+@process_state.preserved()
 def finish(
     study: str | os.PathLike[str],
     build: Buildable | None = None,
@@ -213,6 +215,7 @@ def finish(
 
 
 @knows_its_arguments(*OPTIONS)
+@process_state.preserved()
 def ablate(
     study: str | os.PathLike[str],
     build: Buildable | None = None,

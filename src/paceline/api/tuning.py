@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from paceline.api.asked import asked_for
 from paceline.api.running import Show, carried_out, show_of
-from paceline.core import Configuration, check_argument, knows_its_arguments
+from paceline.core import Configuration, check_argument, knows_its_arguments, process_state
 from paceline.data import OPTIONS
 from paceline.report import Study
 from paceline.schedule import Schedule
@@ -17,6 +17,7 @@ from paceline.study.request import Buildable
 
 
 @knows_its_arguments(*OPTIONS)
+@process_state.preserved()
 def tune(
     build: Buildable,
     data: Any = None,

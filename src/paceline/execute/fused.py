@@ -1,16 +1,16 @@
 """Trains cohorts in worker threads while the caller's thread builds and traces further networks."""
 
-import gc
 import queue
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import jax
 
-from paceline.core import TrialState, interrupts
+from paceline.core import TrialState, interrupts, process_state
 from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.base import ExecutorUpdate, Job, TrainingOptions, TrialSnapshot
 from paceline.execute.cohort_worker import (
@@ -62,12 +62,8 @@ class FusedExecutor:
         lane_count: LaneCount,
     ) -> None:
         """Starts the threads."""
-        # Keras and JAX have about a million objects; unless frozen, each full collection (several
-        # per traced network) visits them all
-        gc.collect()
-        gc.freeze()
-        # on an empty heap, so that growth of the networks alone triggers the next full collection
-        gc.collect()
+        self._on_close = ExitStack()
+        self._on_close.enter_context(process_state.fewer_collections())
         self._preparation, self._options = preparation, options
         self._hint, self._lane_count = hint, lane_count
         # XLA compiles most of a program in one thread, and training waits for the first program
@@ -149,7 +145,7 @@ class FusedExecutor:
         """Ends the threads."""
         self._worker.stop()
         self._compiler.close()
-        gc.unfreeze()
+        self._on_close.close()
 
     def _resume(self, groups: Sequence[list[Job]]) -> None:
         """Launches paused networks, which are already traced."""

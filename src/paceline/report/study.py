@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.core import InvalidInput, Trial
+from paceline.core import InvalidInput, Trial, process_state
 from paceline.core.checks import whole_number
 from paceline.space import Space
 from paceline.store import study_directory
@@ -86,6 +86,7 @@ class Study:
         """XLA programs compiled from scratch."""
         return self.record.programs_compiled
 
+    @process_state.preserved()
     def best_model(
         self,
         build: "Buildable | None" = None,
@@ -119,6 +120,7 @@ class Study:
             self.record, self.directory, self._origin(build, trust), custom_objects, safe_mode
         )
 
+    @process_state.preserved()
     def model(
         self,
         trial: Trial | int,

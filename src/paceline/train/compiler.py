@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from paceline.core import process_state
 from paceline.train.disk_cache import use_disk_cache
 from paceline.train.feed import PooledData
 from paceline.train.footprint import num_values
@@ -54,8 +55,15 @@ def _listen() -> None:
         if event == _COMPILE_EVENT:
             _counter.compilations += 1
 
+    def stop() -> None:
+        _listening.clear()
+        jax.monitoring.unregister_event_listener(hit)
+        jax.monitoring.unregister_event_duration_listener(compiled)
+
     jax.monitoring.register_event_listener(hit)
     jax.monitoring.register_event_duration_secs_listener(compiled)
+    if hasattr(jax.monitoring, "unregister_event_listener"):  # not in JAX 0.8
+        process_state.restore_at_end(__name__, stop)
 
 
 @contextmanager
@@ -104,8 +112,10 @@ class Compiler:
         return (program, num_lanes) in self._futures
 
     def close(self) -> None:
-        """Forgets what was not begun."""
+        """Cancels what has not begun, and ends the threads; nothing can stop one that compiles."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if all(future.done() for future in self._futures.values()):
+            self._pool.shutdown()
 
 
 def _compile(program: Program, num_lanes: int, mesh: Mesh | None) -> Compiled:

@@ -6,15 +6,20 @@ import functools
 import hashlib
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
+from paceline.core import process_state
 from paceline.train.calibration import cache_directory
-from paceline.train.internals import hide_messages_of_xla
+from paceline.train.internals import set_log_level_of_xla
 
 _IDENTIFIES = ("model name", "flags", "CPU implementer", "CPU part", "Features")
 _DEFAULT_LEVEL = "1"  # of TF_CPP_MIN_LOG_LEVEL: JAX sets it where the user has not
+_ONLY_FATAL = 3
 
 
 def use_disk_cache() -> None:
@@ -22,10 +27,30 @@ def use_disk_cache() -> None:
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         directory = cache_directory() / "xla" / processor()
         directory.mkdir(parents=True, exist_ok=True)
-        jax.config.update("jax_compilation_cache_dir", str(directory))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        process_state.restore_at_end(
+            __name__, functools.partial(_restore, _configure(str(directory)))
+        )
         _hide_false_alarms()
+
+
+def _configure(directory: str) -> dict[str, Any]:
+    """Sets JAX's options; returns what they were before."""
+    options = {
+        "jax_compilation_cache_dir": directory,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in options}
+    for name, value in options.items():
+        jax.config.update(name, value)
+    reset_cache()  # JAX keeps what it has opened, whatever the options say
+    return before
+
+
+def _restore(before: Mapping[str, Any]) -> None:
+    for name, value in before.items():
+        jax.config.update(name, value)
+    reset_cache()
 
 
 @functools.cache
@@ -55,4 +80,7 @@ def _hide_false_alarms() -> None:
     """
     chosen = os.environ.get("TF_CPP_MIN_LOG_LEVEL", _DEFAULT_LEVEL) != _DEFAULT_LEVEL
     if not chosen and jax.config.jax_logging_level in (None, "NOTSET"):  # type: ignore[attr-defined]
-        hide_messages_of_xla()
+        set_log_level_of_xla(_ONLY_FATAL)
+        process_state.restore_at_end(
+            "XLA's messages", lambda: set_log_level_of_xla(int(_DEFAULT_LEVEL))
+        )

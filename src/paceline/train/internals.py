@@ -38,6 +38,7 @@ import math
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from typing import Any
 
 import jax
@@ -81,6 +82,15 @@ def set_keras_globals(values: Mapping[str, Any]) -> None:
     for name in _OF_A_NETWORK:
         everything.pop(name, None)
     everything.update(values)
+
+
+def copy_keras_globals() -> None:
+    """Puts copies in the place of what Keras changes in place; draws begin anew from its seed."""
+    values = keras_globals()
+    set_keras_globals(
+        {**values, _NAME_COUNTERS: copy(values.get(_NAME_COUNTERS, defaultdict(int)))}
+    )
+    global_state.set_global_attribute(_SEED_GENERATOR, None)
 
 
 def layer_counters() -> Mapping[str, int]:
@@ -145,12 +155,12 @@ def compile_quickly(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
             del options[unknown[0]]
 
 
-def hide_messages_of_xla() -> None:
-    """Has XLA log nothing but what ends the process."""
+def set_log_level_of_xla(level: int) -> None:
+    """Has XLA log messages of this level and above: 1 for warnings, 3 for what ends the process."""
     with contextlib.suppress(ImportError, AttributeError):
         from jaxlib import utils
 
-        utils.absl_set_min_log_level(3)
+        utils.absl_set_min_log_level(level)
 
 
 def scan_counts(params: Mapping[str, Any]) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import keras
 import numpy as np
 
+from paceline.core import process_state
 from paceline.train import internals
 
 _states: WeakKeyDictionary[keras.Model, "GlobalState"] = WeakKeyDictionary()
@@ -60,6 +61,13 @@ class GlobalState(AbstractContextManager["GlobalState"]):
         _states[model] = self
 
 
+def set_aside() -> None:
+    """Puts the user's global state of Keras aside until the call of Paceline that runs now ends."""
+    outside = _Values.current()
+    if process_state.restore_at_end(__name__, outside.put_back):
+        internals.copy_keras_globals()
+
+
 def state_of(model: keras.Model) -> AbstractContextManager[Any]:
     """The global state that a model was built in; as it is where the model was not built here."""
     return _states.get(model) or nullcontext()
@@ -91,7 +99,7 @@ class _Values:
             internals.keras_globals(),
             settings,
             random.getstate(),
-            np.random.get_state(),
+            np.random.get_state(legacy=False),
             _torch_states(),
         )
 

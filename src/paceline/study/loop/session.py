@@ -98,14 +98,19 @@ class Session:
         self._record = self._recorder.record
         self._ended_before = self._record.ended
         self._recorder.set_num_kept(task.num_kept)
-        self._executor: Executor = task.executor()
         if self._record.created is None:
             self._create()
         else:
             self._go_on(store.value("strategy"))
         states = store.value("strategy"), store.value("turns")
         self._num_ended, self._is_searching = self._record.num_ended(), True
-        self._search = Search(task, self._recorder, self._executor, self._seconds_left, *states)
+        # last: whatever raises before it leaves no threads behind
+        self._executor: Executor = task.executor()
+        try:
+            self._search = Search(task, self._recorder, self._executor, self._seconds_left, *states)
+        except BaseException:
+            self._executor.close()
+            raise
 
     @property
     def was_refused(self) -> bool:

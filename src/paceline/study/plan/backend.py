@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from typing import Any
 
 from paceline.core import InvalidInput
 
@@ -13,11 +14,9 @@ def choose_backend() -> str:
     Raises:
         InvalidInput: the chosen backend is not installed.
     """
-    if "keras" not in sys.modules:
-        os.environ.setdefault("KERAS_BACKEND", "jax")
     chosen = os.environ.get("KERAS_BACKEND", "its configuration file")
     try:
-        keras = importlib.import_module("keras")
+        keras = _import_keras()
     except (ImportError, ValueError) as error:
         raise InvalidInput(
             f"Keras cannot start on the backend that was chosen by KERAS_BACKEND={chosen} ({error})",
@@ -25,4 +24,18 @@ def choose_backend() -> str:
             fix="Unset KERAS_BACKEND or set it to 'jax', on which paceline trains many networks as "
             "one program.",
         ) from error
+    from paceline.train import isolation
+
+    isolation.set_aside()
     return str(keras.backend.backend())
+
+
+def _import_keras() -> Any:
+    """Keras, on JAX where nothing else was chosen."""
+    if "keras" in sys.modules or "KERAS_BACKEND" in os.environ:
+        return importlib.import_module("keras")
+    os.environ["KERAS_BACKEND"] = "jax"
+    try:
+        return importlib.import_module("keras")
+    finally:
+        del os.environ["KERAS_BACKEND"]  # Keras reads it once, as it is imported

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from paceline.core import InvalidInput, Value, did_you_mean
+from paceline.core import InvalidInput, Value, did_you_mean, process_state
 from paceline.core.events import Json
 from paceline.data import Dataset
 from paceline.data.weights import Plain
@@ -294,9 +295,15 @@ def _number(text: str) -> Any:
         return text
 
 
+def _leave_path(folder: str) -> None:
+    with suppress(ValueError):  # the user's code has removed it
+        sys.path.remove(folder)
+
+
 def _run(path: Path) -> Any:
     folder = str(path.parent)
     if folder not in sys.path:
+        process_state.restore_at_end(("sys.path", folder), partial(_leave_path, folder))
         sys.path.insert(0, folder)
     name = f"_paceline_build_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
