@@ -2,6 +2,7 @@
 first use.
 """
 
+from . import callbacks as callbacks
 from . import data as data
 from . import schedule as schedule
 from . import search as search
@@ -14,6 +15,9 @@ from .api import load_study as load_study
 from .api import open_study as open_study
 from .api import resume as resume
 from .api import tune as tune
+from .callbacks import Callback as Callback
+from .callbacks import CallbackWarning as CallbackWarning
+from .callbacks import StudyView as StudyView
 from .comparison import Comparison as Comparison
 from .comparison import Ladder as Ladder
 from .comparison import compare as compare

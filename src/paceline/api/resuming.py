@@ -4,10 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paceline.api.running import Show, refuse, reported, show_of, watched, watched_function
+from paceline.api.running import Show, refuse, show_of, watched, watched_function
+from paceline.callbacks import callbacks_of
 from paceline.core import Budget, InvalidInput, checks, knows_its_arguments, process_state
 from paceline.data import OPTIONS
-from paceline.report import Study, watch
+from paceline.report import Study
 from paceline.report.going_on import interruptible
 from paceline.schedule import Schedule
 from paceline.search import Strategy
@@ -276,6 +277,6 @@ def ablate(
         searches=False,
         trust=trust,
     )
-    with interruptible(directory), watch(display) as observer:
+    with interruptible(directory), callbacks_of((), display) as observer:
         measure_ablation(make_plan(request), directory, pairs, observer)
-    return reported(directory)
+    return Study.open(directory)

@@ -47,7 +47,8 @@ def train(
     On a terminal it asks for each hyperparameter that is not --set; elsewhere these are at their
     defaults.
     """
-    from paceline.report import read, text, watch
+    from paceline.callbacks import Callbacks, display_callbacks
+    from paceline.report import read, text
     from paceline.report.going_on import interruptible as explained
     from paceline.report.terminal import console
     from paceline.search import Given
@@ -95,7 +96,7 @@ def train(
             plan.space, texts, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
         )
         request = replace(plan.request, search=SearchChoice.of(Given((config,)), request.seed))
-        with watch(display, trials=1, opening="Preparing the network ...") as observer:
+        with Callbacks(display_callbacks(display, opening="Preparing the network ...")) as observer:
             carry_out(replace(plan, request=request), directory, observer)
     text.single(read(directory), console())
 

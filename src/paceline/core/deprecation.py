@@ -25,7 +25,7 @@ def warn_deprecated(what: str, instead: str) -> None:
         instead: what to write in its place: ``"tune(directory=...)"``.
     """
     message = f"{what} is deprecated and will be removed; write {instead} instead."
-    warnings.warn(message, FutureWarning, stacklevel=_depth_of_caller())
+    warnings.warn(message, FutureWarning, stacklevel=depth_of_caller())
 
 
 def deprecated(instead: str, *, what: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -75,8 +75,8 @@ def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]
     return decorate
 
 
-def _depth_of_caller() -> int:
-    """``stacklevel`` of the nearest frame outside of this package, as seen by `warn_deprecated`."""
+def depth_of_caller() -> int:
+    """``stacklevel`` of the nearest frame outside of this package, as seen by the function that calls this."""
     depth, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("paceline."):
         depth, frame = depth + 1, frame.f_back

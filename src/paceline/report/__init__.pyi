@@ -2,8 +2,6 @@
 its first use.
 """
 
-from .display import Display as Display
-from .display import watch as watch
 from .show import Summary as Summary
 from .show import read as read
 from .study import Study as Study

@@ -1,10 +1,10 @@
 """How to go on with a study that was stopped: the commands, and what Ctrl+C says."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from paceline.core import InvalidInput, StudyInterrupted, command_line, interrupts
+from paceline.core import StudyInterrupted, command_line, interrupts
 from paceline.report import words
 from paceline.report.show import Summary, read
 from paceline.store import has_study
@@ -13,22 +13,14 @@ from paceline.store.paths import REPORT
 
 @contextmanager
 def interruptible(directory: Path) -> Iterator[None]:
-    """Ctrl+C in the block leaves a report of what is known, and an error that says how to go on.
+    """Ctrl+C in the block becomes an error that says how to resume.
 
     Raises:
         StudyInterrupted: in place of ``KeyboardInterrupt``.
     """
     try:
         with interrupts.handled():
-            try:
-                yield
-            except KeyboardInterrupt:
-                if not interrupts.is_forced() and _has_trials(directory):
-                    from paceline.report.document import write_report
-
-                    with suppress(InvalidInput):
-                        write_report(directory)
-                raise
+            yield
     except KeyboardInterrupt:
         forced = interrupts.is_forced()
         raise StudyInterrupted(_short(directory) if forced else _message(directory)) from None
@@ -75,10 +67,6 @@ def _from_memory(summary: Summary) -> str:
         return ""
     given = ", ".join([repr(str(summary.directory)), *(f"{name}={name}" for name in missing)])
     return f", or in Python: paceline.resume({given})"
-
-
-def _has_trials(directory: Path) -> bool:
-    return has_study(directory) and bool(read(directory).record.trials)
 
 
 def _short(directory: Path) -> str:

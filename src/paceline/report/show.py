@@ -14,6 +14,7 @@ from paceline.report import verdict
 from paceline.store import open_store, study_directory
 from paceline.store.writer import process_of
 from paceline.study import Record
+from paceline.study.hooks.view import StudyView
 from paceline.study.record.record import REPAIRED
 from paceline.study.record.replay import fold
 from paceline.study.record.timeline import Timeline
@@ -38,6 +39,11 @@ class Summary:
     seconds: float
     writer: int | None
     timeline: Timeline = field(default_factory=Timeline)
+
+    @classmethod
+    def of(cls, study: StudyView) -> "Summary":
+        """A study as a callback sees it, in the process that runs it."""
+        return cls(study.directory, study.record(), study.seconds, None, study.timeline)
 
     @property
     def state(self) -> str:

@@ -17,7 +17,7 @@ from paceline.core.events import (
 from paceline.execute.base import Job
 from paceline.space import Space
 from paceline.study.evaluation.retraining import epochs_of, record_all
-from paceline.study.loop.session import versions
+from paceline.study.loop.session import attached, versions
 from paceline.study.plan.network_plan import Plan
 from paceline.study.record.record import Record
 from paceline.study.record.recorder import Observer, Recorder
@@ -33,6 +33,7 @@ def measure_ablation(
     """
     with writing(directory) as store:
         recorder = Recorder(store, observer)
+        attached(observer, recorder, directory, plan.budget)
         plan.going_on(recorder.record, store.value("strategy"))
         _check(recorder.record, directory)
         recorder.tell([SessionStarted(versions())], remembered(plan.created.settings))

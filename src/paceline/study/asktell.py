@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from paceline.core import InvalidInput, Trial, TrialState
+from paceline.core import Budget, InvalidInput, Trial, TrialState
 from paceline.core.checks import flag, whole_number
 from paceline.core.events import (
     EpochMeasured,
@@ -25,9 +25,11 @@ from paceline.core.events import (
 from paceline.execute.function_call import metrics_of
 from paceline.search import History, Strategy
 from paceline.space import Hyperparameter, Space
-from paceline.store import Store, open_store, study_directory
+from paceline.store import Store, Stored, open_store, study_directory
+from paceline.store.writer import SessionClock
 from paceline.study.asking import seed_of
 from paceline.study.bring import choose_search
+from paceline.study.hooks.dispatch import Callbacks
 from paceline.study.loop.session import versions
 from paceline.study.plan.function_plan import created, given_space, objective_of
 from paceline.study.record.dataframe import trials_dataframe
@@ -63,8 +65,9 @@ class OpenStudy:
         search: str | Strategy,
         seed: int | None,
         change_space: bool = False,
+        callbacks: Callbacks | None = None,
     ) -> None:
-        """See `paceline.open_study`."""
+        """See `paceline.open_study`; ``callbacks`` are entered here and left by `close`."""
         self.directory = study_directory(directory)
         self._began = time.monotonic()
         existing = Existing.find(self.directory)
@@ -92,18 +95,26 @@ class OpenStudy:
         if existing is not None:
             self._changes(first, given, existing.record, existing.state)
         self._store: Store | None = open_store(self.directory, writable=True)
-        self.record = fold(self._store).record
+        folded = fold(self._store)
+        self.record, self._clock, self._now = folded.record, folded.clock, SessionClock().now
+        self._callbacks = Callbacks() if callbacks is None else callbacks
+        self._callbacks.attach(self._store.directory, self.record, folded.clock, Budget())
         state = self._store.value("strategy")
         self._strategy = choice.first(default=False)
+        changes: list[Event] = []
+        if self.record.created is not None:
+            changes = self._changes(first, given, self.record, state)
+            is_other = any(
+                "strategy" in one.changed for one in changes if isinstance(one, SettingsChanged)
+            )
+            if state is not None and not is_other:
+                self._strategy = self._strategy.resumed(state)
+        self._callbacks.__enter__()
         if self.record.created is None:
             self._write([first, SessionStarted(versions()), SpaceChanged(given.to_json())])
             return
-        changes = self._changes(first, given, self.record, state)
-        if state is not None and not any(
-            "strategy" in one.changed for one in changes if isinstance(one, SettingsChanged)
-        ):
-            self._strategy = self._strategy.resumed(state)
-        self._write([SessionStarted(versions()), *changes], {"strategy": self._strategy.to_json()})
+        values = {"strategy": self._strategy.to_json()}
+        self._write([SessionStarted(versions()), *changes], values)
 
     def _changes(
         self, first: StudyCreated, given: Space, record: Record, state: Any
@@ -122,7 +133,8 @@ class OpenStudy:
     # -- asking and telling
 
     def ask(self, count: int = 1) -> list[Trial]:
-        """Up to ``count`` new trials; fewer where the search has nothing more to propose.
+        """Up to ``count`` new trials; fewer where the search has nothing more to propose, and none
+        once a callback has stopped the study.
 
         Each is stored, and is to be told of; those that are not yet are `pending`, also when the
         study is opened again.
@@ -132,6 +144,8 @@ class OpenStudy:
         """
         count = whole_number("count", count)
         record = self.record
+        if self._callbacks.stop_reason:
+            return []
         seen = {record.space.key(trial.config) for trial in record.members()}
         history = History(seen, record.observed(), record.objective)
         strategy, proposals = self._strategy.ask(record.space, history, count)
@@ -140,8 +154,9 @@ class OpenStudy:
         for number, proposal in enumerate(proposals, first):
             events.append(TrialAsked(number, proposal.config, seed, 1, proposal.origin))
             events.append(TrialStarted(number, "by hand", proposal.config))
-        self._write(events, {"strategy": strategy.to_json()})
+        self._append(events, {"strategy": strategy.to_json()})
         self._strategy = strategy
+        self._callbacks(record, events)
         return [record.trial(number) for number in range(first, first + len(proposals))]
 
     def tell(self, trial: Trial | int, metrics: Any = None, *, failed: str | None = None) -> Trial:
@@ -217,12 +232,16 @@ class OpenStudy:
     # -- ending
 
     def close(self) -> None:
-        """Lets go of the directory; what was asked for and not told of stays `pending`."""
+        """Closes the study; trials that were asked for and not told of stay `pending`."""
         if self._store is not None:
-            self._write([SessionEnded("closed", time.monotonic() - self._began)])
-            keep_snapshot(self._store, share=0.0)
-            self._store.close()
-            self._store = None
+            reason = self._callbacks.stop_reason or "closed"
+            try:
+                self._write([SessionEnded(reason, time.monotonic() - self._began)])
+                keep_snapshot(self._store, share=0.0)
+            finally:
+                self._store.close()
+                self._store = None
+                self._callbacks.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
         return self
@@ -264,6 +283,10 @@ class OpenStudy:
         return int(number)
 
     def _write(self, events: list[Event], values: dict[str, Any] | None = None) -> None:
+        self._append(events, values)
+        self._callbacks(self.record, events)
+
+    def _append(self, events: list[Event], values: dict[str, Any] | None = None) -> None:
         if self._store is None:
             raise InvalidInput(
                 f"study {self.directory} is closed",
@@ -272,8 +295,10 @@ class OpenStudy:
             )
         self._store.append(events, values)
         keep_snapshot(self._store)
+        now = self._now()
         for event in events:
             self.record.apply(event)
+            self._clock.take(Stored(0, now, event))
 
 
 def _finite(metrics: Any, metric: str) -> dict[str, float]:

@@ -84,6 +84,11 @@ class Search:
             s.epoch for s in self._standings.trials.values()
         )
 
+    def size(self) -> int | None:
+        """Number of configurations that the strategy can propose in all; None if unlimited."""
+        space = self._record.space
+        return self._strategy.size(space) if len(space) else None
+
     def resume(self) -> None:
         """Takes up what an earlier session left open."""
         if not self._watches:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from paceline.core import (
     AllTrialsFailed,
+    Budget,
     InvalidInput,
     TrialState,
     command_line,
@@ -33,9 +34,10 @@ from paceline.execute.base import Executor, ExecutorUpdate
 from paceline.store import Store
 from paceline.study.evaluation.best_model import BestModel
 from paceline.study.evaluation.final import TheFinal
+from paceline.study.hooks.dispatch import Callbacks
 from paceline.study.loop.search_loop import Search
 from paceline.study.record.network_files import Unusable
-from paceline.study.record.record import REPAIRED
+from paceline.study.record.record import REPAIRED, Record
 from paceline.study.record.recorder import Observer, Recorder
 from paceline.study.record.replay import writing
 from paceline.study.resume.trust import remembered
@@ -58,17 +60,20 @@ def carry_out(
     *,
     search: bool = True,
     store: str | None = None,
-) -> None:
+) -> Record:
     """Carries out a task in a study directory, or what is left of it there.
 
     Args:
         task: what to do.
         directory: the study's.
-        observer: hears of every event.
+        observer: is called with every event; `Callbacks` can end the study, too.
         began: when the session began, on the monotonic clock; None for now.
         search: False: nothing more is tried, and the study ends with its final on what was
             measured.
         store: where the events of a study that begins are kept, as in `paceline.store.open_store`.
+
+    Returns:
+        What was recorded.
 
     Raises:
         StudyMismatch: the directory holds another study.
@@ -87,23 +92,30 @@ def carry_out(
             if session.was_refused:
                 opened.rewind(mark)
             raise
+        interrupts.check()  # Ctrl+C may have come since the search ended
+        return session.record
 
 
 class Session:
-    """From the first trial, or the one at which the last session stopped, to the best model."""
+    """From the first trial, or the one at which the last session stopped, to the best model.
+
+    Attributes:
+        record: of the study.
+    """
 
     def __init__(self, task: Task, store: Store, observer: Observer | None, began: float) -> None:
         self._task, self._directory, self._began = task, store.directory, began
         self._recorder = Recorder(store, observer)
-        self._record = self._recorder.record
-        self._ended_before = self._record.ended
+        self.record = self._recorder.record
+        self._callbacks = attached(observer, self._recorder, store.directory, task.budget)
+        self._ended_before = self.record.ended
         self._recorder.set_num_kept(task.num_kept)
-        if self._record.created is None:
+        if self.record.created is None:
             self._create()
         else:
             self._go_on(store.value("strategy"))
         states = store.value("strategy"), store.value("turns")
-        self._num_ended, self._is_searching = self._record.num_ended(), True
+        self._num_ended, self._is_searching = self.record.num_ended(), True
         # last: whatever raises before it leaves no threads behind
         self._executor: Executor = task.executor()
         try:
@@ -111,6 +123,7 @@ class Session:
         except BaseException:
             self._executor.close()
             raise
+        self._callbacks.set_size(self._search.size)
 
     @property
     def was_refused(self) -> bool:
@@ -121,22 +134,25 @@ class Session:
         their checkpoints.
         """
         return (
-            self._task.grows and self._is_searching and self._record.num_ended() == self._num_ended
+            self._task.grows and self._is_searching and self.record.num_ended() == self._num_ended
         )
 
     def go(self, search: bool = True) -> None:
         """The whole session: search (unless that is over), then the final, then test and save the
         best.
         """
-        reason = INTERRUPTED
+        reason, is_refused = INTERRUPTED, False
         try:
             ended = self._search_on() if search else self._search_no_more()
             self._is_searching = False
             self._hold_final(is_last=not search)
             BestModel(self._task, self._recorder, self._directory).make()
-            reason = ended
+            reason = self._callbacks.stop_reason or ended
+        except InvalidInput:
+            is_refused = self.was_refused  # the session is then taken back: it never was
+            raise
         finally:
-            if reason == INTERRUPTED and not interrupts.is_forced():
+            if reason == INTERRUPTED and not (is_refused or interrupts.is_forced()):
                 self._end(reason)
         self._end(reason)
 
@@ -166,13 +182,16 @@ class Session:
         """Asks, trains, decides until a limit is met; says which."""
         while True:
             interrupts.check()
+            if reason := self._callbacks.stop_reason:
+                self._pause("the study was stopped")
+                return reason
             if self._out_of_time():
                 self._pause("the time budget ended")
                 return "the time budget is used up"
             self._search.go_on()
             if self._search.is_over:
                 self._check_failures(at_end=True)
-                return self._search.exhausted or _all_ended(len(self._record.trials))
+                return self._search.exhausted or _all_ended(len(self.record.trials))
             for progress in self._executor.progress(self._seconds_left()):
                 self._search.arrived(self._recorder.take(progress))
                 self._test_trials(progress)
@@ -190,7 +209,7 @@ class Session:
 
     def _go_on(self, state: Json | None) -> None:
         """Records that the study goes on, and what of it has changed since."""
-        events = self._task.going_on(self._record, state)
+        events = self._task.going_on(self.record, state)
         changed = {
             name for event in events if isinstance(event, SettingsChanged) for name in event.changed
         }
@@ -214,7 +233,7 @@ class Session:
         if seconds is None or self._search.has_result or time.monotonic() - self._began < seconds:
             return
         note = f"The time budget of {seconds:g} s does not fit one trial; going on until one has ended."
-        if note not in self._record.notes:
+        if note not in self.record.notes:
             self._recorder.tell([Noted(note)])
 
     def _seconds_left(self) -> float | None:
@@ -237,16 +256,16 @@ class Session:
         for progress in self._executor.stop():
             self._search.arrived(self._recorder.take(progress))
         running = [
-            n for n, trial in self._record.trials.items() if trial.state is TrialState.RUNNING
+            n for n, trial in self.record.trials.items() if trial.state is TrialState.RUNNING
         ]
         self._recorder.tell([TrialPaused(number, reason) for number in running])
 
     def _check_failures(self, at_end: bool = False) -> None:
-        ended, failed = self._record.num_ended(), self._record.num_ended(TrialState.FAILED)
+        ended, failed = self.record.num_ended(), self.record.num_ended(TrialState.FAILED)
         if failed and failed == ended and (ended >= _FIRST_FAILURES or at_end):
             self._end("the first trials all failed")
             last = last_line(
-                next(t.error for t in reversed(self._record.trials.values()) if t.error)
+                next(t.error for t in reversed(self.record.trials.values()) if t.error)
             )
             failed_so = (
                 f"the first {ended} trials all failed; the last one"
@@ -265,7 +284,7 @@ class Session:
         if not self._task.test_trials or models is None or test_part is None or test_part.is_empty:
             return
         for number, leaves in progress.results.items():
-            trial = self._record.trials[number]
+            trial = self.record.trials[number]
             if trial.state is TrialState.COMPLETED:
                 rows = models.rows_of_evaluation(trial)
                 trained = progress.trained.get(number, (leaves,))
@@ -273,9 +292,17 @@ class Session:
                 self._recorder.tell([TrialTested(number, tests)])
 
     def _hold_final(self, is_last: bool) -> None:
-        if self._record.best is None and (is_last or self._task.budget.seconds is not None):
-            self._take_furthest("the study was finished" if is_last else "time ended")
-        final = TheFinal(self._task, self._recorder, self._all_seconds_left)
+        stopped = self._callbacks.stop_reason
+        is_limited = is_last or bool(stopped) or self._task.budget.seconds is not None
+        if self.record.best is None and is_limited:
+            why = "the study was stopped" if stopped else "time ended"
+            self._take_furthest("the study was finished" if is_last else why)
+
+        def seconds_left() -> float | None:
+            """None of it once a callback has stopped the study during the final."""
+            return 0.0 if self._callbacks.stop_reason != stopped else self._all_seconds_left()
+
+        final = TheFinal(self._task, self._recorder, seconds_left)
         if final.is_due:
             final.hold()
 
@@ -283,10 +310,10 @@ class Session:
         """Where the search ended before any trial did: the best of those that got furthest counts
         as it stands.
         """
-        metric, loss = self._record.objective.metric, self._record.objective.loss
+        metric, loss = self.record.objective.metric, self.record.objective.loss
         paused = [
             trial
-            for trial in self._record.all_trials()
+            for trial in self.record.all_trials()
             if not trial.state.is_final and trial.measurements
         ]
         if not paused:
@@ -308,8 +335,17 @@ class Session:
             self._recorder.keep_model(best.number, snapshot.best or snapshot.leaves)
 
     def _end(self, reason: str) -> None:
-        if self._record.ended is None:
+        if self.record.ended is None:
             self._recorder.tell([SessionEnded(reason, time.monotonic() - self._began)])
+
+
+def attached(
+    observer: Observer | None, recorder: Recorder, directory: Path, budget: Budget
+) -> Callbacks:
+    """The callbacks among the observers of a recorder, attached to its study; else none."""
+    callbacks = observer if isinstance(observer, Callbacks) else Callbacks()
+    callbacks.attach(directory, recorder.record, recorder.clock, budget)
+    return callbacks
 
 
 def _all_ended(count: int) -> str:

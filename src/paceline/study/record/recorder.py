@@ -16,9 +16,10 @@ from paceline.core.events import (
     TrialPaused,
 )
 from paceline.execute.base import ExecutorUpdate, Leaves, TrialSnapshot
-from paceline.store import Store
+from paceline.store import Store, Stored
 from paceline.store.files import remove_leftovers
 from paceline.store.paths import CHECKPOINTS
+from paceline.store.writer import SessionClock
 from paceline.study.record.checkpoints import Checkpoints
 from paceline.study.record.network_files import Unusable, key_of
 from paceline.study.record.record import Record
@@ -29,14 +30,19 @@ _PAUSED_BYTES = 2**30  # of paused networks that are kept in memory; all of them
 
 
 class Observer(Protocol):
-    """Watches a session: a progress display, for instance."""
+    """Is called with the events of a session: `Callbacks`, for instance."""
 
     def __call__(self, record: Record, events: Sequence[Event]) -> None:
-        """Called after each step with what is new."""
+        """Called with new events, once they are recorded."""
 
 
 class Recorder:
-    """The record, the store behind it and the checkpoints, kept in step."""
+    """The record, the store behind it and the checkpoints, kept in step.
+
+    Attributes:
+        record: what the events add up to; ahead of the store by epochs without a checkpoint.
+        clock: where the time went, by the events that are stored; a moment later than their times.
+    """
 
     def __init__(self, store: Store, observer: Observer | None) -> None:
         self._store, self._observer = store, observer
@@ -45,6 +51,7 @@ class Recorder:
             store, folded=folded
         )  # for the next reader, where there was none, or that of another version
         self.record = folded.record
+        self.clock, self._now = folded.clock, SessionClock().now
         self._checkpoints = Checkpoints(
             store.directory / CHECKPOINTS, store.value("checkpoints"), self._key_of
         )
@@ -77,18 +84,18 @@ class Recorder:
         self._observe(events)
 
     def take(self, progress: ExecutorUpdate) -> list[int]:
-        """Stores what an executor tells; epochs of running trials wait for the snapshot that covers
-        them.
+        """Records an executor's events; epochs of running trials are stored with their snapshot.
 
         Returns:
             The trials that came to a place where they are to be looked at, or to their end.
         """
         now: list[Event] = []
-        notes: list[Event] = []
+        recorded: list[Event] = []
         arrived = []
         for event in progress.events:
             if isinstance(event, EpochMeasured):
-                self._measured(event)
+                if self._measured(event):
+                    recorded.append(event)
                 continue
             if isinstance(event, TrialEnded | TrialPaused):
                 longer = self.record.trials[event.number].prefix_of
@@ -100,14 +107,15 @@ class Recorder:
                 if isinstance(event, TrialEnded):
                     self._forget(event.number)
             before = self.record.space
+            new = [event]
             self.record.apply(event)
-            now.append(event)
             if isinstance(event, SpaceReplaced):
-                notes.append(note_of_call(before, self.record))
-                self.record.apply(notes[-1])
-                now.append(notes[-1])
+                new.append(note_of_call(before, self.record))
+                self.record.apply(new[-1])
+            now += new
+            recorded += new
         self._save(progress, now, {event.number for event in now if isinstance(event, TrialPaused)})
-        self._observe([*progress.events, *notes])
+        self._observe(recorded)
         if progress.error is not None:
             raise progress.error
         return arrived
@@ -180,13 +188,16 @@ class Recorder:
         self._store_index(events)
         self._observe(events)
 
-    def _measured(self, event: EpochMeasured) -> None:
+    def _measured(self, event: EpochMeasured) -> bool:
+        """Records an epoch, unless it is known or one before it is missing."""
         known = self.record.num_measured(event.number)
         if event.epoch > known + 1:
             self._torn.add(event.number)
-        elif event.epoch > known:
-            self.record.apply(event)
-            self._uncovered.setdefault(event.number, []).append(event)
+        if event.epoch != known + 1:
+            return False
+        self.record.apply(event)
+        self._uncovered.setdefault(event.number, []).append(event)
+        return True
 
     def _save(self, progress: ExecutorUpdate, now: list[Event], paused: set[int]) -> None:
         snapshots = {
@@ -233,6 +244,9 @@ class Recorder:
         # files that are valid until now are removed next
         durable = "checkpoints" in values and self._checkpoints.will_remove
         self._store.append(events, values, durable=durable)
+        now = self._now()
+        for event in events:
+            self.clock.take(Stored(0, now, event))
         keep_snapshot(self._store)
 
     def _keep(self, number: int, snapshot: TrialSnapshot) -> None:

@@ -1,0 +1,219 @@
+"""The progress display: a bar that is drawn again on a terminal, plain lines everywhere else."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Literal, TextIO
+
+from paceline.callbacks.progress import StudyProgress
+from paceline.core import Measurement, Trial
+from paceline.core.texts import printable
+from paceline.report import words
+from paceline.study.hooks.callback import Callback
+from paceline.study.hooks.view import StudyView
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_FRAMES = 4  # per second
+_LINE_SECONDS = 5.0  # between plain lines ...
+_NEWS_SECONDS = 1.0  # ... unless the best has changed
+_BAR_WIDTH = 40
+
+LOADING = "Loading data and trying build(hp) ..."
+"""What is shown before a study of models begins."""
+
+
+def display_callbacks(
+    display: Literal["auto"] | bool = "auto",
+    *,
+    opening: str = LOADING,
+    stream: TextIO | None = None,
+) -> list[Callback]:
+    """The callbacks that show the progress of a study, on standard error; maybe none.
+
+    Args:
+        display: True: a bar on a terminal, plain lines elsewhere; ``"auto"``: a bar on a terminal,
+            nothing elsewhere; False: nothing.
+        opening: what is shown before the study begins.
+        stream: where to show it, instead of standard error.
+    """
+    out = sys.stderr if stream is None else stream
+    is_terminal = out.isatty()
+    if not display or (display == "auto" and not is_terminal):
+        return []
+    progress = StudyProgress()
+    shown = LiveDisplay if is_terminal else PlainLines
+    return [progress, shown(progress, out, opening)]
+
+
+class PlainLines(Callback):
+    """A line every few seconds, and one for each note.
+
+    Args:
+        progress: a callback that is called before this one.
+        stream: where the lines are written.
+        opening: the first line.
+    """
+
+    def __init__(self, progress: StudyProgress, stream: TextIO, opening: str) -> None:
+        self._progress, self._stream, self._opening = progress, stream, opening
+        self._last = time.monotonic()
+        self._said = ""
+        self._best: int | None = None
+        self._ended = 0
+
+    def on_setup(self) -> None:
+        """Writes the first line."""
+        self._say(self._opening)
+
+    def on_epoch_end(self, study: StudyView, trial: Trial, measurement: Measurement) -> None:
+        """Writes a line if one is due."""
+        self._say_sometimes()
+
+    def on_trial_end(self, study: StudyView, trial: Trial) -> None:
+        """Writes a line if one is due."""
+        self._say_sometimes()
+
+    def on_final_score(self, study: StudyView, trial: Trial, pair: int, score: float) -> None:
+        """Writes a line if one is due."""
+        self._say_sometimes()
+
+    def on_note(self, study: StudyView, text: str) -> None:
+        """Writes the note."""
+        self._say(f"Note: {text}")
+
+    def on_teardown(self) -> None:
+        """Writes the last line."""
+        if self._progress.ended != self._ended:
+            self._say(status(self._progress))
+
+    def _say_sometimes(self) -> None:
+        progress, now = self._progress, time.monotonic()
+        best = None if progress.best is None else progress.best.number
+        is_news = best != self._best and progress.ended > 0
+        if now - self._last >= (_NEWS_SECONDS if is_news else _LINE_SECONDS):
+            self._best, self._ended, self._last = best, progress.ended, now
+            self._say(status(progress))
+
+    def _say(self, line: str) -> None:
+        if line != self._said:
+            self._said = line
+            print(printable(line), file=self._stream, flush=True)
+
+
+class LiveDisplay(Callback):
+    """A few lines that a thread draws again, a few times a second.
+
+    Args:
+        progress: what they show.
+        stream: a terminal.
+        opening: what is shown before the study begins.
+    """
+
+    def __init__(self, progress: StudyProgress, stream: TextIO, opening: str) -> None:
+        from rich.live import Live
+
+        from paceline.report.terminal import console
+
+        self._progress, self._opening = progress, opening
+        self._console = console(stream)
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._draw,
+            refresh_per_second=_FRAMES,
+            vertical_overflow="crop",
+        )
+
+    def on_setup(self) -> None:
+        """Begins to draw."""
+        self._live.start(refresh=True)
+
+    def on_note(self, study: StudyView, text: str) -> None:
+        """Writes the note above what is drawn."""
+        self._console.print(f"Note: {text}", markup=False, style="dim")
+
+    def on_teardown(self) -> None:
+        """Draws a last time."""
+        self._live.stop()
+
+    def _draw(self) -> "RenderableType":
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        progress = self._progress
+        if progress.study is None:
+            return Text(f"{self._opening} {words.duration(progress.elapsed)}")
+        part = progress.fraction()
+        bar = ProgressBar(total=1.0, completed=part or 0.0, width=_BAR_WIDTH, pulse=part is None)
+        first = Table.grid(padding=(0, 2))
+        said = [_trials(progress), words.duration(progress.elapsed), *_left(progress)]
+        first.add_row(bar, Text(", ".join(said)))
+        lines: list[RenderableType] = [
+            first,
+            Text(_activity(progress), overflow="ellipsis", no_wrap=True),
+        ]
+        if progress.best is not None:
+            said_best = Text(
+                printable(best(progress)), style="bold", overflow="ellipsis", no_wrap=True
+            )
+            lines.append(said_best)
+        return Group(*lines)
+
+
+def status(progress: StudyProgress) -> str:
+    """How far the study is, in one line."""
+    said = [_trials(progress), _activity(progress), *_left(progress)]
+    trial, study = progress.best, progress.study
+    if trial is not None and trial.score is not None and study is not None:
+        score = words.number(trial.score)
+        said.append(f"best {study.objective.metric} {score} (trial {trial.number})")
+    return f"{words.duration(progress.elapsed)}: {', '.join(said)}."
+
+
+def best(progress: StudyProgress) -> str:
+    """The best trial so far, in one line; empty if there is none."""
+    trial, study = progress.best, progress.study
+    if trial is None or trial.score is None or study is None:
+        return ""
+    config = words.configuration(trial.config, words.varying(study.space))
+    score = f"{study.objective.metric} {words.number(trial.score)}"
+    return f"Best so far: {score}, trial {trial.number}: {config}"
+
+
+def _trials(progress: StudyProgress) -> str:
+    if progress.total is None:
+        return f"{words.count(progress.ended, 'trial')} done"
+    return f"{progress.ended:,} of {words.count(progress.total, 'trial')} done"
+
+
+def _left(progress: StudyProgress) -> list[str]:
+    seconds = progress.seconds_left()
+    if not seconds or (progress.total is not None and progress.ended >= progress.total):
+        return []
+    return [
+        f"about {words.duration(seconds) if seconds >= 10 else f'{max(1, round(seconds))} s'} left"
+    ]
+
+
+def _activity(progress: StudyProgress) -> str:
+    if progress.final is not None:
+        done, total = progress.final
+        said = [f"final: {done} of {total} fresh trainings of the finalists done"]
+    elif progress.total is not None and progress.ended >= progress.total:
+        said = ["saving and testing the best model" if progress.trains_models else "finishing"]
+    else:
+        said = [
+            f"{words.count(progress.running, 'trial')} training"
+            if progress.running
+            else "preparing the next trials"
+        ]
+        rate = progress.steps_per_second()
+        if rate:
+            said.append(f"{words.number(rate)} steps per second")
+    if progress.compiled:
+        said.append(f"{words.count(progress.compiled, 'model')} compiled")
+    if progress.failed:
+        said.append(f"{words.count(progress.failed, 'trial')} failed")
+    return ", ".join(said)

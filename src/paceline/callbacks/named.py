@@ -1,0 +1,74 @@
+"""Callbacks by name, registered or installed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from paceline.callbacks.csv_writer import TrialsCSV
+from paceline.callbacks.interface import Callback
+from paceline.core import InvalidInput, Registry, shown
+
+
+def _is_class(item: object) -> bool:
+    return isinstance(item, type) and issubclass(item, Callback)
+
+
+CALLBACKS: Registry[type[Callback]] = Registry(
+    "callback",
+    "callbacks",
+    "paceline.callbacks",
+    "paceline.callbacks",
+    "a subclass of paceline.Callback",
+    _is_class,
+)
+"""Classes of callbacks that can be made without arguments, by their names."""
+
+register = CALLBACKS.register
+callback_names = CALLBACKS.names
+
+register(TrialsCSV)
+
+
+def create(name: str) -> Callback:
+    """A callback by its name, made without arguments.
+
+    Raises:
+        InvalidInput: none has this name, or it cannot be made without arguments.
+    """
+    kind = CALLBACKS.get(name)
+    try:
+        return kind()
+    except TypeError as error:
+        raise InvalidInput(
+            f"callback {name!r} cannot be made without arguments ({error})",
+            expected="a class whose arguments all have defaults",
+            fix="Pass an instance of it.",
+        ) from error
+
+
+def resolved(given: Any) -> list[Callback]:
+    """What a user passed as ``callbacks``: objects, and names of registered classes.
+
+    Raises:
+        InvalidInput: anything else.
+    """
+    many = given if isinstance(given, Iterable) and not isinstance(given, str) else None
+    if many is None:
+        raise InvalidInput(
+            f"callbacks is {shown(given)}", expected="a list: callbacks=[...]", fix="Put it in []."
+        )
+    return [create(one) if isinstance(one, str) else checked(one) for one in many]
+
+
+def checked(given: object) -> Callback:
+    """A callback, as it was passed.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if isinstance(given, Callback):
+        return given
+    fix = "Derive its class from paceline.Callback."
+    if _is_class(given):
+        fix = f"Pass an instance: {getattr(given, '__name__', given)}(...)."
+    expected = f"instances of paceline.Callback, or names: {', '.join(map(repr, callback_names()))}"
+    raise InvalidInput(f"callbacks holds {shown(given)}", expected=expected, fix=fix)

@@ -1,0 +1,1 @@
+"""Callbacks: what they are called with, and who calls them."""

@@ -1,0 +1,216 @@
+"""Calls the methods of callbacks for the events of a study."""
+
+import logging
+import math
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from paceline.core import Budget, Decision, Final
+from paceline.core.deprecation import depth_of_caller
+from paceline.core.events import (
+    BestTested,
+    EpochMeasured,
+    Event,
+    FinalEnded,
+    FinalMeasured,
+    FinalStarted,
+    Noted,
+    ProgramCompiled,
+    SessionEnded,
+    SessionStarted,
+    SpaceChanged,
+    SpaceReplaced,
+    TrialAsked,
+    TrialDecided,
+    TrialEnded,
+    TrialPaused,
+    TrialStarted,
+)
+from paceline.core.frozen_dict import FrozenDict
+from paceline.core.texts import on_one_line
+from paceline.study.hooks.callback import Callback, CallbackWarning
+from paceline.study.hooks.view import RunningStudy, StudyView, frozen_final
+from paceline.study.record.record import Record
+from paceline.study.record.timeline import Clock
+
+_LOG = logging.getLogger("paceline.callbacks")
+_HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+@dataclass(eq=False)
+class _Entry:
+    """A callback with the methods that it overrides, and whether it is still called."""
+
+    callback: Callback
+    hooks: frozenset[str]
+    is_set_up: bool = False
+    has_failed: bool = False
+    view: StudyView | None = None
+
+
+class Callbacks:
+    """The callbacks of one call of `paceline.tune` or another function that runs a study.
+
+    It is a context manager: `Callback.on_setup` is called as it is entered, `Callback.on_teardown`
+    as it is left. In between it observes a study's recorder.
+
+    Args:
+        callbacks: are called in this order.
+    """
+
+    def __init__(self, callbacks: Iterable[Callback] = ()) -> None:
+        self._entries = [_Entry(one, _overridden(one)) for one in callbacks]
+        self._running: RunningStudy | None = None
+        self._stop_reason = ""
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the study is to end, with the callback that wants it; empty: no callback does."""
+        return self._stop_reason
+
+    def __enter__(self) -> Self:
+        for entry in self._entries:
+            entry.is_set_up = True
+            self._call(entry, "on_setup")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for entry in reversed(self._entries):
+            if entry.is_set_up:
+                entry.is_set_up = False
+                self._call(entry, "on_teardown")
+
+    def attach(self, directory: Path, record: Record, clock: Clock, budget: Budget) -> None:
+        """The events that follow are those of this study, whose session has these limits."""
+        self._running = running = RunningStudy(directory, record, clock, budget)
+        for entry in self._entries:
+            entry.view = StudyView(running, self._stop_of(entry), self._report)
+
+    def set_size(self, size: Callable[[], int | None]) -> None:
+        """How many configurations there are to be tried in all, for `StudyView.num_planned`."""
+        if self._running is not None:
+            self._running.size = size
+
+    def __call__(self, record: Record, events: Sequence[Event]) -> None:
+        """Calls the methods for events that were recorded.
+
+        Args:
+            record: of the study, the events applied.
+            events: in order.
+        """
+        running = self._running
+        if running is None or running.source is not record:
+            raise ValueError("these callbacks are not attached to this study")
+        for event in events:
+            found = _hook_of(event, running)
+            if found is not None:
+                self._all(*found)
+
+    def _all(self, hook: str, *args: Any) -> None:
+        for entry in self._entries:
+            if hook in entry.hooks:
+                self._call(entry, hook, entry.view, *args)
+
+    def _call(self, entry: _Entry, hook: str, *args: Any) -> None:
+        if hook not in entry.hooks or (entry.has_failed and hook != "on_teardown"):
+            return
+        try:
+            getattr(entry.callback, hook)(*args)
+        except Exception as error:
+            entry.has_failed = True
+            name = _name(entry.callback)
+            trace = "".join(traceback.format_exception(error)).rstrip()
+            _LOG.error("%s.%s raised %s", name, hook, on_one_line(repr(error)), exc_info=error)
+            warnings.warn(
+                f"{name}.{hook} raised an exception; this callback is not called any more, and the "
+                f"study goes on without it.\n{trace}",
+                CallbackWarning,
+                stacklevel=depth_of_caller(),
+            )
+
+    def _stop_of(self, entry: _Entry) -> Callable[[str], None]:
+        def stop(reason: str) -> None:
+            said = on_one_line(str(reason).strip().rstrip("."))
+            by = f"stopped by {_name(entry.callback)}"
+            self._stop_reason = self._stop_reason or (f"{by}: {said}" if said else by)
+
+        return stop
+
+    def _report(self, path: Path) -> None:
+        self._all("on_report", Path(path))
+
+
+def _hook_of(event: Event, running: RunningStudy) -> tuple[Any, ...] | None:
+    """The name of the method for an event, and its arguments after the view of the study."""
+    match event:
+        case SessionStarted():
+            return ("on_study_begin",)
+        case SessionEnded():
+            return "on_study_end", event.reason
+        case SpaceChanged() | SpaceReplaced():
+            return ("on_space_change",)
+        case Noted():
+            return "on_note", event.text
+        case ProgramCompiled():
+            return "on_compile", event
+        case FinalStarted() | FinalEnded():
+            return _of_final(event, running)
+    return _of_trial(event, running)
+
+
+def _of_final(event: FinalStarted | FinalEnded, running: RunningStudy) -> tuple[str, Final] | None:
+    final = running.source.final
+    if final is None:
+        return None
+    hook = "on_final_begin" if isinstance(event, FinalStarted) else "on_final_end"
+    return hook, frozen_final(final)
+
+
+def _of_trial(event: Event, running: RunningStudy) -> tuple[Any, ...] | None:
+    """As `_hook_of`, of an event that is about one trial; None if no method is called for it."""
+    match event:
+        case TrialAsked():
+            return "on_trial_asked", running.composed(event.number)
+        case TrialStarted() if event.number not in running.begun:
+            running.begun.add(event.number)  # recorded again where its configuration has grown
+            return "on_trial_begin", running.composed(event.number)
+        case EpochMeasured():
+            trial = running.composed(event.number)
+            measured = trial.measurements[event.epoch - 1 : event.epoch]
+            return ("on_epoch_end", trial, *measured) if measured else None
+        case TrialDecided():
+            decision = Decision(event.number, event.action, event.reason)
+            return "on_decision", running.composed(event.number), decision
+        case TrialPaused():
+            return "on_trial_paused", running.composed(event.number), event.reason
+        case TrialEnded():
+            return "on_trial_end", running.composed(event.number)
+        case FinalMeasured():
+            score = math.nan if event.score is None else event.score
+            return "on_final_score", running.composed(event.number), event.pair, score
+        case BestTested():
+            return "on_test", running.composed(event.number), FrozenDict(event.metrics)
+    return None
+
+
+def _overridden(callback: Callback) -> frozenset[str]:
+    """The methods that a callback has of its own, by its class or set on the instance."""
+    return frozenset(
+        name
+        for name in _HOOKS
+        if getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
+    )
+
+
+def _name(callback: Callback) -> str:
+    return type(callback).__name__

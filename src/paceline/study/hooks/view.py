@@ -1,0 +1,233 @@
+"""What a callback sees of a study: everything that was recorded, in copies that cannot be changed."""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from paceline.core import (
+    Budget,
+    Configuration,
+    Final,
+    Measurement,
+    Objective,
+    Trial,
+    TrialState,
+)
+from paceline.core.frozen_dict import FrozenDict
+from paceline.space import Space
+from paceline.study.record.record import Record
+from paceline.study.record.timeline import Clock, Timeline
+
+
+@dataclass(eq=False)
+class RunningStudy:
+    """The state of a study that all views of it share.
+
+    Attributes:
+        directory: of the study.
+        source: its record, which is changed while the study runs.
+        clock: where its time went so far.
+        budget: the limits of this session.
+        size: gives the number of configurations that can be tried in all, or None.
+        begun: trials that began in this session.
+        trials: copies of its trials for callbacks, with the trials of which they are copies.
+    """
+
+    directory: Path
+    source: Record
+    clock: Clock
+    budget: Budget
+    size: Callable[[], int | None] = lambda: None
+    begun: set[int] = field(default_factory=set)
+    trials: dict[int, tuple[Trial, Trial]] = field(default_factory=dict)
+
+    def trial(self, number: int) -> Trial:
+        """A copy of a trial that cannot be changed; of its measurements each is copied once."""
+        trial = self.source.trials[number]
+        known = self.trials.get(number)
+        if known is not None and known[0] is trial:
+            return known[1]
+        copied = () if known is None else known[1].measurements
+        copied = copied[: len(trial.measurements)]
+        new = map(_measurement, trial.measurements[len(copied) :])
+        frozen = replace(
+            trial,
+            config=FrozenDict(trial.config),
+            measurements=(*copied, *new),
+            tests=tuple(map(FrozenDict, trial.tests)),
+        )
+        self.trials[number] = trial, frozen
+        return frozen
+
+    def composed(self, number: int) -> Trial:
+        """As `trial`; one that is the beginning of a longer trial has the measurements of that."""
+        trial = self.trial(number)
+        if trial.prefix_of is None:
+            return trial
+        longer = self.trial(trial.prefix_of)
+        return replace(trial, measurements=longer.measurements[: trial.epochs])
+
+
+class StudyView:
+    """A study while it runs, as its callbacks see it.
+
+    All that can be read is as it was recorded last; trials, measurements and mappings are copies
+    that cannot be changed.
+    """
+
+    def __init__(
+        self,
+        running: RunningStudy,
+        stop: Callable[[str], None],
+        report: Callable[[Path], None],
+    ) -> None:
+        self._running, self._stop, self._report = running, stop, report
+
+    def __repr__(self) -> str:
+        return f"<StudyView {self.directory}: {self._record.outcome}>"
+
+    @property
+    def directory(self) -> Path:
+        """Where the study is stored."""
+        return self._running.directory
+
+    @property
+    def objective(self) -> Objective:
+        """The metric that is optimised, and its direction."""
+        return self._record.objective
+
+    @property
+    def space(self) -> Space:
+        """The search space, as far as it is known."""
+        return self._record.space
+
+    @property
+    def settings(self) -> Any:
+        """The settings of the study."""
+        return copy.deepcopy(self._record.settings)
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Description of the data: name, fingerprint, rows of each part; ``kind`` of a function."""
+        created = self._record.created
+        return {} if created is None else copy.deepcopy(dict(created.data))
+
+    @property
+    def budget(self) -> Budget:
+        """The limits of this session."""
+        return self._running.budget
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every trial, in the order in which they were asked for."""
+        return list(map(self.trial, self._record.trials))
+
+    @property
+    def num_trials(self) -> int:
+        """Number of trials that were asked for."""
+        return len(self._record.trials)
+
+    @property
+    def num_planned(self) -> int | None:
+        """Number of trials that there will be, unless something stops the study; None: unknown."""
+        known = [n for n in (self.budget.trials, self._running.size()) if n is not None]
+        return max(min(known), self.num_trials) if known else None
+
+    def num_ended(self, *states: TrialState) -> int:
+        """Number of trials in one of these states; in any final state if none is given."""
+        return self._record.num_ended(*states)
+
+    def trial(self, number: int) -> Trial:
+        """A trial by its number.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._running.composed(number)
+
+    @property
+    def best(self) -> Trial | None:
+        """The winner of the final evaluation or, before it, the trial with the best score."""
+        best = self._record.best
+        return None if best is None else self.trial(best.number)
+
+    @property
+    def final(self) -> Final | None:
+        """The final evaluation, once it has begun."""
+        final = self._record.final
+        return None if final is None else frozen_final(final)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the study noted for its user, a sentence each."""
+        return list(self._record.notes)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all sessions so far."""
+        return self._running.clock.seconds
+
+    @property
+    def timeline(self) -> Timeline:
+        """Where the wall time went so far."""
+        return self._running.clock.timeline()
+
+    def record(self) -> Record:
+        """A copy of everything that was recorded, as `paceline.load_study` would read it.
+
+        It takes time in proportion to the study: meant for the end of a study.
+        """
+        source = self._record
+        return replace(
+            source,
+            created=copy.deepcopy(source.created),
+            trials={number: self._running.trial(number) for number in source.trials},
+            notes=list(source.notes),
+            tested=copy.deepcopy(source.tested),
+            compilations=list(source.compilations),
+            sessions=copy.deepcopy(source.sessions),
+            spaces=copy.deepcopy(source.spaces),
+            decisions={number: list(of) for number, of in source.decisions.items()},
+            final=self.final,
+            ablation=copy.deepcopy(source.ablation),
+            notes_of_final=list(source.notes_of_final),
+            changes=copy.deepcopy(source.changes),
+            moved={n: None if of is None else _config(of) for n, of in source.moved.items()},
+            begun=set(source.begun),
+            earlier=set(source.earlier),
+        )
+
+    def stop(self, reason: str = "") -> None:
+        """Ends the study as soon as the events at hand are recorded, as a limit of time does.
+
+        Trials that train are paused, the final evaluation (if the study has one) is carried out on
+        what was measured, and the best model is saved. During the final evaluation, that ends too.
+        The reason is recorded. The study can be resumed.
+
+        Args:
+            reason: why, as a part of a sentence: ``"the accuracy is good enough"``.
+        """
+        self._stop(reason)
+
+    def announce_report(self, path: Path) -> None:
+        """Calls `Callback.on_report` of all callbacks: for a callback that has written a report."""
+        self._report(path)
+
+    @property
+    def _record(self) -> Record:
+        return self._running.source
+
+
+def frozen_final(final: Final) -> Final:
+    """A copy of a final evaluation that cannot be changed."""
+    return replace(final, scores=FrozenDict(final.scores), seconds=FrozenDict(final.seconds))
+
+
+def _config(config: Configuration) -> Configuration:
+    return FrozenDict(config)
+
+
+def _measurement(one: Measurement) -> Measurement:
+    return replace(one, metrics=FrozenDict(one.metrics), spread=FrozenDict(one.spread))
