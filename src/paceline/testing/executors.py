@@ -13,6 +13,9 @@ differ with the company in which a network trains::
             return [Job(number, {"rate": 0.1 * number}, seed=1, epochs=4) for number in range(3)]
 """
 
+from paceline.testing import extra  # noqa: F401 - says what to install if it is missing
+
+# isort: split
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace

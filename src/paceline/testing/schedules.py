@@ -8,6 +8,9 @@ A test class inherits `ScheduleContract` and defines one fixture::
             return Asha()
 """
 
+from paceline.testing import extra  # noqa: F401 - says what to install if it is missing
+
+# isort: split
 import heapq
 import json
 import math

@@ -8,6 +8,9 @@ A test class inherits `StoreContract` and supplies one fixture, the name of the 
             return "sqlite"
 """
 
+from paceline.testing import extra  # noqa: F401 - says what to install if it is missing
+
+# isort: split
 import math
 import os
 import subprocess

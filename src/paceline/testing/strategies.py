@@ -8,6 +8,9 @@ A test class inherits `StrategyContract` and defines one fixture::
             return Random(seed=0)
 """
 
+from paceline.testing import extra  # noqa: F401 - says what to install if it is missing
+
+# isort: split
 import json
 from collections.abc import Iterable
 

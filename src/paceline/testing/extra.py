@@ -1,0 +1,11 @@
+"""Says what to install where the libraries of the extra ``testing`` are missing."""
+
+try:
+    import hypothesis  # noqa: F401
+    import pytest  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"this suite of paceline.testing needs {error.name}; install it: "
+        f"pip install 'paceline[testing]'",
+        name=error.name,
+    ) from error
