@@ -41,7 +41,7 @@ def test_digits_come_without_any_file() -> None:
 def test_unknown_names(idx_folder: Path) -> None:
     with pytest.raises(
         MissingData,
-        match=r"named 'fashion-mnst'.*one of digits, mnist, .*Did you mean 'fashion_mnist'\?",
+        match=r"named 'fashion-mnst'.*one of california_housing, digits, .*Did you mean 'fashion_mnist'\?",
     ):
         load("fashion-mnst")
     with pytest.raises(MissingData, match=r"tiny, or a path\. Did you mean 'tiny'"):

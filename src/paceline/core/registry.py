@@ -61,6 +61,7 @@ class Registry(Generic[T]):
         module: where users find ``register``, for messages.
         expected: what can be registered, in words, for messages.
         is_valid: whether an object can be registered.
+        pattern: what names have to match.
     """
 
     def __init__(
@@ -71,7 +72,9 @@ class Registry(Generic[T]):
         module: str,
         expected: str,
         is_valid: Callable[[object], bool] = _anything,
+        pattern: re.Pattern[str] = _NAME,
     ) -> None:
+        self._pattern = pattern
         self.what, self.argument, self.group = what, argument, group
         self._module, self._expected, self._is_valid = module, expected, is_valid
         self._items: dict[str, T] = {}
@@ -200,7 +203,7 @@ class Registry(Generic[T]):
 
     def _checked(self, item: object, name: str | None) -> str:
         name = getattr(item, "name", None) if name is None else name
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not self._pattern.fullmatch(name):
             raise InvalidInput(
                 f"the name of {place_of(item)} is {shown(name)}",
                 expected="lower-case letters, digits and any of '_', '-' and '.'",
@@ -213,6 +216,7 @@ class Registry(Generic[T]):
 
 def place_of(item: object) -> str:
     """Where a class or a function is defined, or the class of another object."""
+    item = getattr(item, "func", item)  # of a functools.partial
     of = item if hasattr(item, "__qualname__") else type(item)
     return f"{of.__module__}.{of.__qualname__}"
 

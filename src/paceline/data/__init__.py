@@ -1,18 +1,22 @@
 """Data: named data sets, files and arrays in; validated arrays, fingerprints and splits out."""
 
+from paceline.data.added import DataRequest, register_source, register_type
 from paceline.data.describing import describe
 from paceline.data.loading import OPTIONS, load
 from paceline.data.preparation import Preparation, Scaling, TableFeatures
 from paceline.data.records import Column, Dataset, DatasetInfo, Split, Stream, Task
+from paceline.data.sources import Raw
 from paceline.data.splits import prepare, split
 from paceline.data.trees import Tree
 
 __all__ = [
     "OPTIONS",
     "Column",
+    "DataRequest",
     "Dataset",
     "DatasetInfo",
     "Preparation",
+    "Raw",
     "Scaling",
     "Split",
     "Stream",
@@ -22,5 +26,7 @@ __all__ = [
     "describe",
     "load",
     "prepare",
+    "register_source",
+    "register_type",
     "split",
 ]

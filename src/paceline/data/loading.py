@@ -9,12 +9,13 @@ import numpy as np
 
 from paceline.core import InvalidInput, checks, knows_its_arguments
 from paceline.data import arrays, places, sources, tables, targets
+from paceline.data.added import provided, register_type
 from paceline.data.fingerprints import fingerprint
 from paceline.data.grouping import groups_of
 from paceline.data.notation import Decimal
 from paceline.data.partition import last_rows, partition
 from paceline.data.records import RULE, Column, Dataset, Stream, Task
-from paceline.data.registry import SOURCES, Source
+from paceline.data.registry import Source
 from paceline.data.trees import Array, Tree, is_branch, num_rows, take
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def load(
     task: Task | None = None,
     decimal: Decimal | None = None,
     shuffle: bool = True,
-    _sources: Mapping[str, Source] = SOURCES,
+    _sources: Mapping[str, Source] | None = None,
     _rule: int = RULE,
 ) -> Dataset: ...
 @overload
@@ -68,7 +69,7 @@ def load(
     task: Task | None = None,
     decimal: Decimal | None = None,
     shuffle: bool = True,
-    _sources: Mapping[str, Source] = SOURCES,
+    _sources: Mapping[str, Source] | None = None,
     _rule: int = RULE,
 ) -> Dataset | Stream: ...
 @knows_its_arguments()
@@ -84,7 +85,7 @@ def load(
     task: Task | None = None,
     decimal: Decimal | None = None,
     shuffle: bool = True,
-    _sources: Mapping[str, Source] = SOURCES,
+    _sources: Mapping[str, Source] | None = None,
     _rule: int = RULE,
 ) -> Dataset | Stream:
     """A data set from a name, a path, arrays, a data frame, or a ``keras.utils.PyDataset``.
@@ -122,22 +123,22 @@ def load(
         InvalidInput: anything in the data that cannot be trained on; says what, where and how
             often.
     """
+    named: str | None = None
+    if _sources is None or not isinstance(source, str) or source not in _sources:
+        source, named = provided(source, data_dir)
+    if isinstance(source, Stream):
+        return source if named is None else replace(source, name=named)
     if isinstance(source, Dataset):
         return (
             source if groups is None or source.groups is not None else with_groups(source, groups)
         )
-    if any(
-        kind.__name__ == "PyDataset" and kind.__module__.startswith("keras")
-        for kind in type(source).__mro__
-    ):
-        return _stream(source)
     if decimal not in (None, ".", ","):
         raise InvalidInput(f"decimal is {decimal!r}", expected="',' or '.'")
     shuffle = checks.flag("shuffle", shuffle)
     if data_dir is not None:
         places.existing("data_dir", checks.path("data_dir", data_dir).expanduser())
-    reader = sources.Reader(target, data_dir, _sources, decimal, as_before=_rule < RULE)
-    raw = reader.read(source)
+    reader = sources.Reader(target, data_dir, _sources or {}, decimal, as_before=_rule < RULE)
+    raw = reader.read(source, named)
     if isinstance(sample_weight, str):
         raw, sample_weight = sources.take_column(raw, sample_weight, "sample_weight")
     if isinstance(groups, str):
@@ -190,6 +191,7 @@ class _Drawn:
         )
 
 
+@register_type("keras.PyDataset")
 def _stream(source: Any) -> Stream:
     try:
         length: int | None = len(source)

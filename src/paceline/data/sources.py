@@ -3,17 +3,18 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from paceline.core import InvalidInput, MissingData, did_you_mean, shown
-from paceline.data import arrays, california, download, files, places, tables
+from paceline.data import added, arrays, california, download, files, places, tables
 from paceline.data.files import pixels
 from paceline.data.notation import Decimal
 from paceline.data.reading import ENDINGS, read_table
-from paceline.data.registry import Source
+from paceline.data.registry import SOURCES, Source
 from paceline.data.trees import is_branch
 
 _ARRAYS = "arrays"  # the name of a data set that was passed as arrays
@@ -57,7 +58,7 @@ class Reader:
     Attributes:
         target: the column to predict, for tables.
         data_dir: where to look for named data sets first.
-        known: the named data sets.
+        known: further named data sets.
         decimal: the decimal mark of a table's numbers, where the user says it.
         as_before: whether files are read as the first version of Paceline did.
     """
@@ -68,19 +69,38 @@ class Reader:
     decimal: Decimal | None = None
     as_before: bool = False
 
-    def read(self, source: Any) -> Raw:
-        """The contents of a name, a path, a data frame or a tuple of arrays.
+    def read(self, source: Any, named: str | None = None) -> Raw:
+        """The contents of a path, a data frame, a tuple of arrays, or what a data source returned.
+
+        Args:
+            source: the data.
+            named: the name for which a data source returned them, such as ``"digits"``.
 
         Raises:
             MissingData, InvalidInput: see `paceline.data.load`.
         """
+        if named is None:
+            return self._read(source)
+        try:
+            raw = self._read(source)
+        except MissingData:
+            raise
+        except InvalidInput as error:
+            raise InvalidInput(
+                f"data source {named!r}: {error.passed}", expected=error.expected, fix=error.fix
+            ) from error
+        return replace(raw, name=named, from_file=True)
+
+    def _read(self, source: Any) -> Raw:
         target = self.target
         if arrays.is_frame(source):
             x, y = tables.take_target(source, target, "the data frame")
             return Raw(
                 "data frame", x, y, target_name=str(target), from_file=False, decimal=self.decimal
             )
-        if isinstance(source, str) and source in self.known:
+        if isinstance(source, Raw):
+            raw = source
+        elif isinstance(source, str) and source in self.known:
             raw = _named(self.known[source], self.data_dir)
         elif isinstance(source, str | os.PathLike):
             raw = self._from_path(source)
@@ -141,7 +161,7 @@ class Reader:
                 if place.name == source:
                     return Raw(place.name, *files.read_idx_folder(place), target_name="class")
             if not path.suffix and len(path.parts) == 1:
-                raise _unknown(source, self.data_dir, self.known)
+                raise _unknown(source, self.data_dir)
         if not path.exists():
             raise MissingData(
                 f"{path} is not there",
@@ -179,6 +199,16 @@ class Reader:
         )
 
 
+def _from_registry(source: Source, request: added.DataRequest) -> Raw:
+    """A named data set, as a data source."""
+    if request.argument:
+        raise InvalidInput(
+            f"data is {f'{source.name}:{request.argument}'!r}",
+            expected=f"{source.name!r}, which has no parts",
+        )
+    return _named(source, request.data_dir)
+
+
 def _named(source: Source, data_dir: str | os.PathLike[str] | None) -> Raw:
     if source.form == "bundled":
         from sklearn.datasets import load_digits
@@ -201,17 +231,18 @@ def _named(source: Source, data_dir: str | os.PathLike[str] | None) -> Raw:
     )
 
 
-def _unknown(
-    name: str, data_dir: str | os.PathLike[str] | None, known: Mapping[str, Source]
-) -> MissingData:
-    every = [
-        *known,
-        *(place.name for place in places.idx_folders(data_dir) if place.name not in known),
-    ]
+for _source in SOURCES.values():
+    added.sources.register(partial(_from_registry, _source), _source.name)
+
+
+def _unknown(name: str, data_dir: str | os.PathLike[str] | None) -> MissingData:
+    known = added.sources.names()
+    folders = [place.name for place in places.idx_folders(data_dir) if place.name not in known]
+    every = [*known, *folders]
     return MissingData(
         f"there is no data set named {name!r}, and no such file",
         expected=f"one of {', '.join(every)}, or a path",
-        fix=did_you_mean(name.replace("-", "_"), every),
+        fix=did_you_mean(name.partition(":")[0].replace("-", "_"), every),
     )
 
 

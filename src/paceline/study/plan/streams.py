@@ -11,6 +11,7 @@ import numpy as np
 from paceline.core import InvalidInput
 from paceline.core.events import Json
 from paceline.data import Stream, load
+from paceline.data.added import provided
 from paceline.data.fingerprints import fingerprint
 from paceline.data.trees import map_leaves
 from paceline.space import Space
@@ -135,7 +136,7 @@ def weights_of_classes(y: Any, class_weight: Mapping[int, float]) -> Any:
 
 def _validation(request: Request, stream: Stream) -> tuple[Any, tuple[str, ...]]:
     """The validation data, None where there are none, and what to say about it."""
-    validation, metric = request.validation, request.objective.metric
+    validation, metric = _opened(request.validation), request.objective.metric
     if not isinstance(validation, int | float) and validation is not None:
         return validation, ()
     if metric.startswith("val_"):
@@ -174,6 +175,7 @@ def _batches(given: Any, batch_size: int | None) -> "Batches":
 def _test(given: Any) -> Any:
     if given is None or (isinstance(given, str) and given == "auto"):
         return None
+    given = _opened(given)
     if not _is_stream(given) and not isinstance(given, tuple):
         raise InvalidInput(f"test is {given!r}", expected=_ACCEPTED)
     return given
@@ -187,6 +189,12 @@ def _identity(validation: Any) -> list[Any]:
         stream = load(validation)
         return [stream.name, str(getattr(stream, "num_batches", None))]
     return [map_leaves(lambda _, leaf: np.asarray(leaf), part) for part in validation]
+
+
+def _opened(given: Any) -> Any:
+    """What a data source reads, if there is one for data of this type; else what was given."""
+    found = given if isinstance(given, str) else provided(given)[0]
+    return found.source if isinstance(found, Stream) else found
 
 
 def _is_stream(value: Any) -> bool:

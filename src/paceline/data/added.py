@@ -1,0 +1,144 @@
+"""Data sources: what a name or a type of data that a user passes stands for.
+
+A data source by name is a function that gets a `DataRequest` and returns data; a source by type is
+a function that gets an object of that type. Both return anything that ``data=`` takes: arrays as
+``(x, y)`` or ``(x, y, x_test, y_test)``, a data frame, a path, a `Dataset`, a
+``keras.utils.PyDataset`` for data that arrive in batches, or `Raw` for arrays with names of their
+classes.
+
+Packages provide them by entry points of the groups ``paceline.data_sources`` and
+``paceline.data_types``. The named data sets of Paceline are sources like any other.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from paceline.core import InvalidInput, Registry
+
+_READ_AS_THEY_ARE = ("builtins", "numpy", "pathlib", "paceline")
+_MOST_STEPS = 5  # of sources that return what another source has to read
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class DataRequest:
+    """What a data source by name is asked for.
+
+    Attributes:
+        argument: what follows the name and a colon in ``data="name:argument"``; "" for nothing.
+        data_dir: the folder that the user named for data sets, or None.
+    """
+
+    argument: str = ""
+    data_dir: str | os.PathLike[str] | None = None
+
+
+DataSource = Callable[[DataRequest], Any]
+"""Returns data, from a name."""
+
+TypeLoader = Callable[[Any], Any]
+"""Returns data, from an object of some type."""
+
+sources: Registry[DataSource] = Registry(
+    "data source",
+    "data",
+    "paceline.data_sources",
+    "paceline.data",
+    "a function of a paceline.data.DataRequest",
+    callable,
+)
+"""The data sources by name."""
+
+types: Registry[TypeLoader] = Registry(
+    "data type",
+    "data",
+    "paceline.data_types",
+    "paceline.data",
+    "a function of an object of that type",
+    callable,
+    pattern=re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+"),
+)
+"""The sources by type, under the name of the type; see `register_type`."""
+
+
+def register_source(name: str) -> Callable[[F], F]:
+    """A decorator: makes a function known as the data source of this name.
+
+    Users pass ``data="name"`` or ``data="name:argument"``; a study keeps that text and asks the
+    source again when it is resumed.
+
+    Raises:
+        InvalidInput: the name is no lower-case word, or is that of another function.
+    """
+    return lambda function: sources.register(function, name)
+
+
+def register_type(name: str) -> Callable[[F], F]:
+    """A decorator: makes a function known as what reads objects of a type.
+
+    Args:
+        name: a package or module and the name of a class, such as ``"torch.DataLoader"``: every
+            class of that name that is defined anywhere in that package, and every subclass of it.
+            The package need not be imported.
+
+    Raises:
+        InvalidInput: the name has another form, or is that of another function.
+    """
+    return lambda function: types.register(function, name)
+
+
+def provided(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple[Any, str | None]:
+    """The data that a source stands for, and the name that it was found by.
+
+    Args:
+        data: as the user passed it.
+        data_dir: as the user passed it.
+
+    Returns:
+        The data as they are, with None, where no source is registered or installed for them.
+
+    Raises:
+        InvalidInput: a package that provides the source cannot be imported, or sources refer to
+            each other without an end. And whatever the source raises.
+    """
+    given, found = data, None
+    for _ in range(_MOST_STEPS):
+        if isinstance(data, str):
+            name, _, argument = data.partition(":")
+            source = sources.find(name)
+            if source is None:
+                return data, found
+            found, data = found or data, source(DataRequest(argument, data_dir))
+        else:
+            reader = _reader_of(type(data))
+            if reader is None:
+                return data, found
+            data = reader(data)
+    raise InvalidInput(
+        f"data is {type(given).__name__ if found is None else repr(found)}, whose source returns "
+        f"what again another source has to read",
+        expected="a source that returns arrays, a data frame, a path or a PyDataset",
+    )
+
+
+def _reader_of(kind: type) -> TypeLoader | None:
+    """What reads objects of a type: of its class and bases, the first that is known."""
+    if kind.__module__.partition(".")[0] in _READ_AS_THEY_ARE:
+        return None
+    known = set(types.names())
+    for base in kind.__mro__:
+        for name in _names_of(base):
+            if name in known:
+                return types.find(name)
+    return None
+
+
+def _names_of(kind: type) -> Iterator[str]:
+    """``a.b.C``, ``a.C`` for a class C of the module a.b: names under which it can be known."""
+    parts = kind.__module__.split(".")
+    for length in range(len(parts), 0, -1):
+        yield ".".join([*parts[:length], kind.__qualname__])
