@@ -19,8 +19,8 @@ import pytest
 
 from paceline.core import Registry
 from paceline.data.added import sources, types
-from paceline.schedule.base import registry as schedules
-from paceline.search.base import registry as strategies
+from paceline.schedule.schedule import registry as schedules
+from paceline.search.strategy import registry as strategies
 from paceline.store.base import registry as stores
 from paceline.testing.packages import installed
 
