@@ -33,7 +33,7 @@ from paceline.execute.function_executor import FunctionExecutor
 from paceline.execute.process_worker import ProcessWorker, importable
 from paceline.execute.thread_worker import ThreadWorker
 from paceline.execute.worker_slot import TrialLimits
-from paceline.space import Float, Space
+from paceline.space import Float, HyperParameters, Space
 from paceline.testing.executors import ExecutorContract
 
 SPACE = Space([Float("x", 0.0, 1.0)])
@@ -487,18 +487,51 @@ def test_a_function_that_is_interrupted_ends_with_its_executor(made: Make) -> No
     assert ended.wait(30.0)
 
 
-def test_a_function_without_an_importable_name_is_refused() -> None:
-    def inner(hp: Any) -> float:
-        return 1.0
+class Scaled:
+    """An objective with a state of its own."""
 
-    nameless: list[tuple[Function, str]] = [
-        (lambda hp: 1.0, "a lambda"),
-        (inner, "inner"),
-        (partial(squared), "partial"),
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, hp: Any) -> float:
+        return self.factor * squared(hp)
+
+    def method(self, hp: Any) -> float:
+        return self(hp)
+
+
+def test_functions_without_an_importable_name_run_in_processes() -> None:
+    factor = 3.0
+
+    def inner(hp: Any) -> float:
+        return factor * squared(hp)
+
+    nameless: list[Function] = [
+        inner,
+        lambda hp: factor * squared(hp),
+        partial(lambda times, hp: times * squared(hp), factor),
+        Scaled(factor),
+        Scaled(factor).method,
     ]
-    for function, words in nameless:
-        with pytest.raises(InvalidInput, match=rf"{words}.*tune\('that_file.py:function'"):
-            importable(function)
+    hp = HyperParameters(SPACE, {"x": 0.5})
+    for function in nameless:
+        assert importable(function)()(hp) == 0.75, function
+    place = partial(ProcessWorker, importable(inner), "score")
+    executor = FunctionExecutor(place, 1, SPACE, TrialLimits())
+    executor.submit(jobs(0.5), {}, {})
+    assert ends(work_off(executor))[0].score == 0.75
+    executor.close()
+
+
+def test_a_function_that_cannot_be_copied_to_a_process_is_refused() -> None:
+    lock = threading.Lock()
+
+    def locked(hp: Any) -> float:
+        with lock:
+            return squared(hp)
+
+    with pytest.raises(InvalidInput, match=r"locked refers to .*lock.*, and workers .* inside the"):
+        importable(locked)
 
 
 def test_a_worker_that_cannot_import_the_function_says_why() -> None:

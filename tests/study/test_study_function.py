@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -426,7 +428,10 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
         ({"workers": 0}, "workers is 0"),
         ({"workers": True}, "workers is True"),
         ({"workers": 1.5}, "workers is 1.5"),
-        ({"workers": 2, "function": lambda hp: 1.0}, "a lambda"),
+        (
+            {"workers": 2, "function": partial(lambda _, hp: 1.0, threading.Lock())},
+            "refers to something that cannot be copied to another process",
+        ),
         ({"workers": 1, "time_limit": -5}, "time_limit is -5"),
         ({"workers": 1, "memory_limit": "much"}, "memory_limit is 'much'"),
         ({"time_limit": "90s"}, "time_limit was given without workers"),

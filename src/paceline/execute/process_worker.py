@@ -9,7 +9,9 @@ be exact, but JAX, CUDA and PyTorch reserve many times the addresses that they u
 """
 
 import ctypes
+import inspect
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -87,39 +89,51 @@ class ProcessWorker:
 
 
 def importable(function: Function) -> Load:
-    """Returns a loader that imports the function by its module and qualified name.
+    """Makes a function available to another process: by its module and name, else by value.
+
+    By value go functions that no module has under their name (lambdas, closures, methods, partial
+    functions) and those that were typed into a notebook or an interpreter, with all that they
+    refer to. They are serialised by cloudpickle, for the pipe to the process only.
 
     Raises:
-        InvalidInput: the function has no such name: a lambda, a nested function, a method, or one
-            defined in an interactive session.
+        InvalidInput: a function that goes by value refers to something that cannot be copied to
+            another process, such as a lock, an open file or a connection.
     """
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    fix = (
-        "Define it at the top level of a file and pass tune('that_file.py:function', ...), or "
-        "leave workers out."
-    )
-    expected = "a function that a new process can import"
-    if module == "__main__" and not hasattr(sys.modules["__main__"], "__file__"):
-        raise InvalidInput(
-            f"workers were requested for {name}, which is defined in an interactive session",
-            expected=expected,
-            fix=fix,
-        )
     load = partial(find, str(module), str(name))
     try:
-        found = load()
+        found = None if _was_typed_in(function) else load()
     except (ImportError, AttributeError):
         found = None
-    if found is not function:
-        what = (
-            "a lambda"
-            if "<lambda>" in str(name)
-            else f"{name or function!r}, which is not found in its module under that name,"
-        )
+    return load if found is function else partial(pickle.loads, _by_value(function))
+
+
+def _was_typed_in(function: Function) -> bool:
+    """Whether the function is in no file that another process runs as its main module."""
+    if getattr(function, "__module__", None) != "__main__":
+        return False
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return file is None or (code is not None and not _is_same(file, code.co_filename))
+
+
+def _is_same(file: str, other: str) -> bool:
+    return os.path.abspath(file) == os.path.abspath(other)
+
+
+def _by_value(function: Function) -> bytes:
+    import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(function))
+    except Exception as error:  # whatever an object's own way of being pickled raises
+        name = getattr(function, "__qualname__", None) or type(function).__name__
         raise InvalidInput(
-            f"function is {what} and workers were requested", expected=expected, fix=fix
-        )
-    return load
+            f"the function {name} refers to something that cannot be copied to another process "
+            f"({type(error).__name__}: {error}), and workers were asked for",
+            expected="a function that needs no locks, open files or connections from outside",
+            fix="Create them inside the function, or leave workers out.",
+        ) from error
 
 
 def find(module: str, name: str) -> Function:
