@@ -152,7 +152,7 @@ def test_plain_lines_have_no_control_characters_and_escape_nothing_twice() -> No
 
 def test_nothing_is_shown_where_nothing_is_wanted() -> None:
     assert display_callbacks(False, stream=Terminal()) == []
-    assert display_callbacks("auto", stream=io.StringIO()) == []
+    assert display_callbacks(False, stream=io.StringIO()) == []
 
 
 def test_the_live_display_shows_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from .interface import Callback as Callback
 from .interface import Callbacks as Callbacks
 from .interface import CallbackWarning as CallbackWarning
 from .interface import StudyView as StudyView
+from .log import StudyLog as StudyLog
 from .named import callback_names as callback_names
 from .named import create as create
 from .named import register as register

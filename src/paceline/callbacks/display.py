@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 from paceline.callbacks.progress import StudyProgress
 from paceline.core import Measurement, Trial
+from paceline.core.logs import logger
 from paceline.core.texts import printable
 from paceline.report import words
 from paceline.study.hooks.callback import Callback
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 _FRAMES = 4  # per second
 _LINE_SECONDS = 5.0  # between plain lines ...
 _NEWS_SECONDS = 1.0  # ... unless the best has changed
+_LOG_SECONDS = 10.0  # between lines in the log
 _BAR_WIDTH = 40
+
+_LOG = logger("study")
 
 LOADING = "Loading data and trying build(hp) ..."
 """What is shown before a study of models begins."""
@@ -33,17 +37,48 @@ def display_callbacks(
 
     Args:
         display: True: a bar on a terminal, plain lines elsewhere; ``"auto"``: a bar on a terminal,
-            nothing elsewhere; False: nothing.
+            lines in the log elsewhere; False: nothing.
         opening: what is shown before the study begins.
         stream: where to show it, instead of standard error.
     """
     out = sys.stderr if stream is None else stream
     is_terminal = out.isatty()
-    if not display or (display == "auto" and not is_terminal):
+    if not display:
         return []
     progress = StudyProgress()
+    if display == "auto" and not is_terminal:
+        return [progress, LoggedProgress(progress)]
     shown = LiveDisplay if is_terminal else PlainLines
     return [progress, shown(progress, out, opening)]
+
+
+class LoggedProgress(Callback):
+    """Logs how far a study is, every ten seconds: the display of ``"auto"`` off a terminal.
+
+    Args:
+        progress: a callback that is called before this one.
+    """
+
+    def __init__(self, progress: StudyProgress) -> None:
+        self._progress, self._last = progress, time.monotonic()
+
+    def on_epoch_end(self, study: StudyView, trial: Trial, measurement: Measurement) -> None:
+        """Logs a line if one is due."""
+        self._log_sometimes()
+
+    def on_trial_end(self, study: StudyView, trial: Trial) -> None:
+        """Logs a line if one is due."""
+        self._log_sometimes()
+
+    def on_final_score(self, study: StudyView, trial: Trial, pair: int, score: float) -> None:
+        """Logs a line if one is due."""
+        self._log_sometimes()
+
+    def _log_sometimes(self) -> None:
+        now = time.monotonic()
+        if now - self._last >= _LOG_SECONDS:
+            self._last = now
+            _LOG.info("%s", status(self._progress))
 
 
 class PlainLines(Callback):

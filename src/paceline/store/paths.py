@@ -22,6 +22,9 @@ MODEL, PREDICTIONS, REPORT = "best.keras", "test.safetensors", "report.html"
 report.
 """
 
+RUN_LOG = "paceline.log"
+"""The log messages of its sessions."""
+
 # The longest path below a study's directory: if the system takes that one, it takes the others.
 _LONGEST = Path(CHECKPOINTS) / "best-trial-000000000-000000000.safetensors"
 

@@ -1,6 +1,5 @@
 """Calls the methods of callbacks for the events of a study."""
 
-import logging
 import math
 import traceback
 import warnings
@@ -32,13 +31,14 @@ from paceline.core.events import (
     TrialStarted,
 )
 from paceline.core.frozen_dict import FrozenDict
+from paceline.core.logs import logger
 from paceline.core.texts import on_one_line
 from paceline.study.hooks.callback import Callback, CallbackWarning
 from paceline.study.hooks.view import RunningStudy, StudyView, frozen_final
 from paceline.study.record.record import Record
 from paceline.study.record.timeline import Clock
 
-_LOG = logging.getLogger("paceline.callbacks")
+_LOG = logger("callbacks")
 _HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
