@@ -144,6 +144,7 @@ def test_what_a_killed_process_left_is_tidied_up_at_the_next_opening(tmp_path: P
         )
         assert new.exists()
     assert {path.name for path in tmp_path.iterdir()} == {
+        "paceline.log",
         "report.html",
         "study.db",
         "study.lock",

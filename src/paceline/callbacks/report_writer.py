@@ -10,8 +10,9 @@ from paceline.core.deprecation import depth_of_caller
 class ReportWriter(Callback):
     """Writes ``report.html`` into the study's directory whenever a session ends.
 
-    Not where every trial has failed, nor when Ctrl+C was pressed twice. A report that cannot be
-    written is a warning: the study is complete without it.
+    Not where every trial has failed, where an error ended the session (a disk that is full, for
+    instance), nor when Ctrl+C was pressed twice. A report that cannot be written is a warning: the
+    study is complete without it.
     """
 
     name = "report"
@@ -19,7 +20,9 @@ class ReportWriter(Callback):
     def on_study_end(self, study: StudyView, reason: str) -> None:
         """Writes the report."""
         ended, failed = study.num_ended(), study.num_ended(TrialState.FAILED)
-        if not study.num_trials or (failed and failed == ended) or interrupts.is_forced():
+        have_all_failed = failed > 0 and failed == ended
+        is_broken = study.error is not None and not isinstance(study.error, KeyboardInterrupt)
+        if not study.num_trials or have_all_failed or is_broken or interrupts.is_forced():
             return
         from paceline.report.document import write
         from paceline.report.show import Summary

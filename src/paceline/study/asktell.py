@@ -252,6 +252,8 @@ class OpenStudy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            self._callbacks.set_error(error)
         self.close()
 
     # -- inside

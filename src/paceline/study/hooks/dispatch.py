@@ -101,6 +101,11 @@ class Callbacks:
         if self._running is not None:
             self._running.size = size
 
+    def set_error(self, error: BaseException) -> None:
+        """The exception that ends the session, for `StudyView.error`."""
+        if self._running is not None:
+            self._running.error = error
+
     def __call__(self, record: Record, events: Sequence[Event]) -> None:
         """Calls the methods for events that were recorded.
 

@@ -31,6 +31,7 @@ class RunningStudy:
         clock: where its time went so far.
         budget: the limits of this session.
         size: gives the number of configurations that can be tried in all, or None.
+        error: the exception that ends this session, or None.
         begun: trials that began in this session.
         trials: copies of its trials for callbacks, with the trials of which they are copies.
     """
@@ -40,6 +41,7 @@ class RunningStudy:
     clock: Clock
     budget: Budget
     size: Callable[[], int | None] = lambda: None
+    error: BaseException | None = None
     begun: set[int] = field(default_factory=set)
     trials: dict[int, tuple[Trial, Trial]] = field(default_factory=dict)
 
@@ -163,6 +165,13 @@ class StudyView:
     def notes(self) -> list[str]:
         """What the study noted for its user, a sentence each."""
         return list(self._record.notes)
+
+    @property
+    def error(self) -> BaseException | None:
+        """In `Callback.on_study_end`, the exception that ended the session (``KeyboardInterrupt``
+        of Ctrl+C, for instance); None if it ended as it should.
+        """
+        return self._running.error
 
     @property
     def seconds(self) -> float:

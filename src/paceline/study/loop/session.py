@@ -148,8 +148,10 @@ class Session:
             self._hold_final(is_last=not search)
             BestModel(self._task, self._recorder, self._directory).make()
             reason = self._callbacks.stop_reason or ended
-        except InvalidInput:
-            is_refused = self.was_refused  # the session is then taken back: it never was
+        except BaseException as error:
+            # the session is then taken back
+            is_refused = isinstance(error, InvalidInput) and self.was_refused
+            self._callbacks.set_error(error)
             raise
         finally:
             if reason == INTERRUPTED and not (is_refused or interrupts.is_forced()):
