@@ -11,7 +11,7 @@ import numpy as np
 
 import paceline
 import paceline.search
-from paceline.recipes import Run, images, recipe, writing
+from paceline.recipes import RecipeRun, images, recipe, writing
 
 PARTS = {
     "predefined": ("kmnist-mlp", ("predefined",)),
@@ -24,7 +24,9 @@ PER_WIDTH = 4  # programs, of 36
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
     folder, quick = Path(request["study"]), request["quick"]
-    run = Run(folder / "sample", request["data"], quick=quick, say=lambda _: None, display=False)
+    run = RecipeRun(
+        folder / "sample", request["data"], quick=quick, say=lambda _: None, display=False
+    )
     if request["what"] == "sample":
         return _sample(run)
     name, parts = PARTS[request["what"]]
@@ -32,13 +34,13 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     for part in parts:
         directory = folder / part
         recipe(name).part(part)(
-            Run(directory, run.data, quick=quick, say=lambda _: None, display=False)
+            RecipeRun(directory, run.data, quick=quick, say=lambda _: None, display=False)
         )
         trials += len(paceline.load_study(directory).trials)
     return {**_told(paceline.load_study(directory), images.load(run, 2000)), "trials": trials}
 
 
-def _sample(run: Run) -> dict[str, Any]:
+def _sample(run: RecipeRun) -> dict[str, Any]:
     """Trains whole programs of the grid, as many of each width, drawn at random."""
     from paceline.recipes import kmnist_mlp as mlp
 

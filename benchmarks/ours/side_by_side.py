@@ -7,7 +7,7 @@ from typing import Any
 
 import paceline
 from paceline.comparison import Comparison, read_ladder
-from paceline.recipes import Run, recipe
+from paceline.recipes import RecipeRun, recipe
 
 MAIN = {"mnist-ladder": "mnist", "california-methods": "california_housing"}
 
@@ -17,7 +17,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     found = recipe(name)
     for part in found.parts:
         found.part(part)(
-            Run(
+            RecipeRun(
                 folder / part, MAIN[name], quick=request["quick"], say=lambda _: None, display=False
             )
         )

@@ -1,4 +1,4 @@
-"""The recipes as a user runs them, on small data sets of images that are made up here."""
+"""Recipes from the terminal, on small generated data sets."""
 
 import gzip
 import json
@@ -27,7 +27,7 @@ from paceline.core.events import (
     TrialEnded,
     TrialStarted,
 )
-from paceline.recipes import RECIPES, Run, forecast, kmnist_mlp, recipe
+from paceline.recipes import RECIPES, RecipeRun, forecast, kmnist_mlp, recipe
 from paceline.study import Record
 
 Invoke = Callable[..., Result]
@@ -67,7 +67,7 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: Path) -> Inv
     )
 
 
-def test_list_and_show_need_nothing_heavy() -> None:
+def test_list_and_show_import_no_heavy_packages() -> None:
     program = (
         "import sys; from paceline.cli import main\n"
         "try: main()\n"
@@ -91,7 +91,7 @@ def test_every_recipe_is_listed_described_and_has_its_parts(name: str, invoke: I
     assert shown.startswith(RECIPES[name].docstring)
     for part in RECIPES[name].parts:
         assert re.search(rf"\b{part}\b", RECIPES[name].docstring), part
-        assert f"def {part}(run: Run) -> None:" in shown
+        assert f"def {part}(run: RecipeRun) -> None:" in shown
         assert callable(RECIPES[name].part(part))
 
 
@@ -123,7 +123,7 @@ def test_recipes_use_only_the_public_interface(name: str) -> None:
         (["run", "mnist-methods", "--part", "compare", "--data", "stripes"], "to have been run"),
     ],
 )
-def test_bad_input_is_refused_with_what_would_be_right(
+def test_bad_input_is_refused_with_the_expected_form(
     words: list[str], told: str, invoke: Invoke
 ) -> None:
     result = invoke(*words)
@@ -132,7 +132,7 @@ def test_bad_input_is_refused_with_what_would_be_right(
     assert not list(Path.cwd().rglob("study.db"))
 
 
-def test_a_budget_that_is_too_small_is_told_what_the_part_would_need(invoke: Invoke) -> None:
+def test_a_budget_that_is_too_small_is_refused_with_the_need(invoke: Invoke) -> None:
     for name, part in (
         ("kmnist-mlp", "exhaustive"),
         ("mnist-methods", "random"),
@@ -144,7 +144,7 @@ def test_a_budget_that_is_too_small_is_told_what_the_part_would_need(invoke: Inv
     assert not list(Path.cwd().rglob("study.db"))
 
 
-def test_questions_are_checked_at_once_and_asked_again(invoke: Invoke) -> None:
+def test_invalid_answers_are_asked_again(invoke: Invoke) -> None:
     answers = "9\n1\n16\nsigmoid\nlion\nmomentum\n0.01\n\n100\n2\n"
     words = ["run", "kmnist-mlp", "--quick", "--part", "yours", "--data", "stripes", "--study", "s"]
     result = invoke(*words, typed=answers)
@@ -186,9 +186,7 @@ def test_the_end_of_input_ends_cleanly(invoke: Invoke) -> None:
     assert not list(Path.cwd().rglob("study.db"))
 
 
-def test_every_one_of_a_grid_then_a_search_on_it(
-    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exhaustive_then_smart(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"neurons": (8,), "learning_rate": (1e-3, 1e-2), "weight_decay": (0.0,), "epochs": (1, 2)}
     monkeypatch.setattr(kmnist_mlp, "QUICK_GRID", {**kmnist_mlp.QUICK_GRID, **few})
     words = ["run", "kmnist-mlp", "--quick", "--data", "stripes", "--study", "s"]
@@ -196,7 +194,7 @@ def test_every_one_of_a_grid_then_a_search_on_it(
     assert result.exit_code == 0, result.output
     for told in (
         "by their steps",
-        "By the pace of what has trained",
+        "By the speed so far",
         "8 of 8 configurations",
         "This is the quick form",
     ):
@@ -211,7 +209,7 @@ def test_every_one_of_a_grid_then_a_search_on_it(
         "hyperparameter"
     ):  # of a full grid, every value is in equally many
         assert rows["mean"].mean() == pytest.approx(ranked["val_accuracy"].mean()), name
-    assert re.search(r"Among all 8 it is number \d+", result.stdout)
+    assert re.search(r"It ranks \d+ of all 8", result.stdout)
     for file in (
         "study.db",
         "best.keras",
@@ -224,18 +222,16 @@ def test_every_one_of_a_grid_then_a_search_on_it(
     trained = paceline.load_study("s/exhaustive")
     again = invoke(*words, "--part", "exhaustive")
     assert again.exit_code == 0, again.output
-    assert "Measuring the pace" not in again.stdout
+    assert "Measuring the speed" not in again.stdout
     later = paceline.load_study("s/exhaustive")
     assert [t.measurements for t in later.trials] == [t.measurements for t in trained.trials]
     assert later.record.final == trained.record.final
 
 
-def test_a_part_by_itself_in_python(
-    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_from_python(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kmnist_mlp, "PREDEFINED", kmnist_mlp.PREDEFINED[:2])
     said: list[str] = []
-    run = Run(
+    run = RecipeRun(
         tmp_path / "predefined",
         "stripes",
         data_dir=images,
@@ -254,7 +250,7 @@ def test_a_part_by_itself_in_python(
     assert json.dumps(said).count("Test accuracy") == 1
 
 
-def test_the_grid_is_the_one_that_is_promised() -> None:
+def test_the_grid_has_the_documented_size() -> None:
     configs, sampled = kmnist_mlp.shuffled(kmnist_mlp.GRID, seed=1)
     assert len({tuple(config.values()) for config in configs}) == len(configs) == 1296
     programs = {kmnist_mlp.program(config) for config in configs[:sampled]}
@@ -262,7 +258,7 @@ def test_the_grid_is_the_one_that_is_promised() -> None:
     assert sorted(program[1] for program in programs) == [32, 32, 64, 64, 128, 128]
 
 
-def test_the_forecast_of_what_is_left_is_exact_where_the_pace_is_even(tmp_path: Path) -> None:
+def test_the_remaining_time_is_exact_for_constant_speed(tmp_path: Path) -> None:
     space = {
         "width": paceline.Choice([1, 2]),
         "batch_size": paceline.Choice([10, 20]),
@@ -279,7 +275,9 @@ def test_the_forecast_of_what_is_left_is_exact_where_the_pace_is_even(tmp_path: 
     study = paceline.Study(tmp_path, record)
     # one second for each step of a row, so that what is left takes as many: 4 epochs at batches of
     # 20, 10 and 20
-    assert forecast.left(study, configs, alike="width") == pytest.approx(4 / 20 + (4 / 10 + 4 / 20))
+    assert forecast.remaining(study, configs, alike="width") == pytest.approx(
+        4 / 20 + (4 / 10 + 4 / 20)
+    )
 
 
 def _events(space: dict[str, paceline.Choice], configs: list[dict[str, int]]) -> list[Event]:

@@ -53,7 +53,7 @@ def compare(
     Called again with the same arguments and --directory, it goes on where it stopped.
     """
     import paceline
-    from paceline.comparison import text
+    from paceline.comparison import printing
     from paceline.report.terminal import console
 
     what, values = o.build_of(build, model), o.pairs(fixed)
@@ -82,7 +82,7 @@ def compare(
             else values,
             **o.data_options(data_dir, target, task, test, groups=groups),
         )
-    text.show(found, console())
+    printing.show(found, console())
 
 
 def names(option: str, text: str) -> list[str]:

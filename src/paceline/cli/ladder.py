@@ -43,7 +43,7 @@ def ladder(
     Called again with the same arguments and --study, it goes on where it stopped.
     """
     import paceline
-    from paceline.comparison import text
+    from paceline.comparison import printing
     from paceline.core import InvalidInput
     from paceline.report.terminal import console
     from paceline.study.plan.backend import choose_backend
@@ -74,4 +74,4 @@ def ladder(
             display="auto" if display else False,
             **o.data_options(data_dir, target, task, test, groups=groups),
         )
-    text.show_ladder(made, console())
+    printing.show_ladder(made, console())

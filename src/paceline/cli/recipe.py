@@ -13,7 +13,7 @@ from paceline.cli.search import interruptible
 
 if TYPE_CHECKING:
     from paceline.core import Value
-    from paceline.recipes import Recipe, Run
+    from paceline.recipes import Recipe, RecipeRun
     from paceline.space import Space
 
 app = typer.Typer(
@@ -78,10 +78,10 @@ def run(
 ) -> None:
     """Run a recipe, or some of its parts.
 
-    Run again, it goes on where it stopped.
+    Run again, it resumes where it stopped.
     """
     from paceline.core import parse_seconds
-    from paceline.recipes import Run, recipe
+    from paceline.recipes import RecipeRun, recipe
 
     found = recipe(name)
     parts, texts = _parts(found, part), o.pairs(given)
@@ -98,7 +98,7 @@ def run(
     for each in parts:
         left = None if seconds is None else seconds - (time.monotonic() - began)
         echo(f"== {found.name} {each} on {data}, in {directory / each}")
-        order = Run(
+        order = RecipeRun(
             directory / each,
             data,
             data_dir,
@@ -111,7 +111,7 @@ def run(
         _carry_out(found, each, order)
 
 
-def _carry_out(recipe: "Recipe", part: str, order: "Run") -> None:
+def _carry_out(recipe: "Recipe", part: str, order: "RecipeRun") -> None:
     """Runs a part; what it says is kept beside its study."""
     from dataclasses import replace
 

@@ -1,9 +1,8 @@
-"""Studies side by side: `compare` runs several ways to search on one task, `ladder` what each
-technique brings.
-"""
+"""Comparisons of studies: `compare` for search methods, `ladder` for training techniques."""
 
+from paceline.comparison.comparison_result import Comparison
+from paceline.comparison.ladder_result import Ladder, read_ladder
 from paceline.comparison.methods import compare
-from paceline.comparison.result import Comparison
-from paceline.comparison.rungs import Ladder, ladder, read_ladder
+from paceline.comparison.rungs import ladder
 
 __all__ = ["Comparison", "Ladder", "compare", "ladder", "read_ladder"]

@@ -1,27 +1,24 @@
-"""What a comparison shows: who is ahead at which budget, by how much, and whether that is more than
-luck.
+"""Statistical statements about a comparison: which method is better, by how much, and how surely.
 
 | symbol | meaning |
 | --- | --- |
-| budget | trials, epochs or seconds spent; the largest is what the longest run spent |
-| outcome | what a run came to: its model's test metric, or where there is no test part its best validation score |
+| budget | trials, epochs or seconds; the largest is what the longest run used |
+| outcome | a run's final score: its model's test metric or, without test set, validation score |
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from paceline.comparison.runs import MethodRun
 from paceline.core import Objective
 from paceline.report import words
 from paceline.stats import ranks
 from paceline.stats.bounds import estimate_of_scores
 from paceline.stats.ranks import Estimate, Pair
 
-if TYPE_CHECKING:
-    from paceline.comparison.runs import Run
-
-Axis = Literal["trials", "epochs", "seconds"]
+BudgetAxis = Literal["trials", "epochs", "seconds"]
 _PARTS = (0.25, 0.5, 1.0)
 _STATISTICS: tuple[Literal["mean"], Literal["iqm"]] = ("mean", "iqm")
 
@@ -32,14 +29,14 @@ class Stand:
 
     Attributes:
         method: its name.
-        axis, budget: how much of what was spent.
-        score: mean over seeds of the best validation score by then, with its interval.
-        iqm: the interquartile mean, likewise.
+        axis, budget: the unit of the budget, and the amount.
+        score: mean over seeds of the best validation score so far, with its interval.
+        iqm: the interquartile mean of the same.
         rank: average rank among the methods, 1 for the best, with its interval.
     """
 
     method: str
-    axis: Axis
+    axis: BudgetAxis
     budget: float
     score: Estimate
     iqm: Estimate
@@ -48,13 +45,13 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a method came to, over its seeds.
+    """The final result of a method over its seeds.
 
     Attributes:
         method: its name.
         score: mean outcome with its interval.
         rank: average rank of its outcomes, with its interval.
-        num_runs: how many have an outcome.
+        num_runs: number of runs with an outcome.
     """
 
     method: str
@@ -63,10 +60,8 @@ class Outcome:
     num_runs: int
 
 
-def budgets(runs: Sequence["Run"], axis: Axis) -> list[float]:
-    """A quarter, half and all of what the longest run spent; those that ended before stay where
-    they ended.
-    """
+def budgets(runs: Sequence[MethodRun], axis: BudgetAxis) -> list[float]:
+    """A quarter, half and all of the longest run's budget; shorter runs keep their last score."""
     totals = [getattr(run.points[-1], axis) for run in runs if run.points]
     if not totals:
         return []
@@ -78,9 +73,9 @@ def budgets(runs: Sequence["Run"], axis: Axis) -> list[float]:
 
 
 def stands(
-    methods: Sequence[str], runs: Sequence["Run"], objective: Objective, axis: Axis
+    methods: Sequence[str], runs: Sequence[MethodRun], objective: Objective, axis: BudgetAxis
 ) -> list[Stand]:
-    """Every method at each of the budgets."""
+    """Every method at each budget."""
     found = []
     for budget in budgets(runs, axis):
         scores = _by_seed(methods, runs, {id(run): run.best_at(axis, budget) for run in runs})
@@ -93,13 +88,12 @@ def stands(
 
 
 def outcomes(
-    methods: Sequence[str], runs: Sequence["Run"], objective: Objective
+    methods: Sequence[str], runs: Sequence[MethodRun], objective: Objective
 ) -> tuple[str, list[list[float]]]:
-    """The metric of the outcomes, and the outcomes: of a seed in each row, of a method in each
-    column.
+    """The metric of the outcomes, and the outcomes, one row per seed and one column per method.
 
-    The test metric where every run that has a score has it too: the validation score chose the
-    trial, so it flatters those who tried more.
+    The test metric is used if every run with a score has it: the validation score selected the
+    trial, so it is biased in favour of methods that try more.
     """
     metric = objective.metric.removeprefix("val_")
     scored = [run for run in runs if run.score is not None]
@@ -113,7 +107,7 @@ def outcomes(
 def standing(
     methods: Sequence[str], table: Sequence[Sequence[float]], objective: Objective
 ) -> list[Outcome]:
-    """The methods by what they came to, the best average first."""
+    """The methods' final results, the best mean first."""
     ranked = ranks.average_ranks([[objective.loss(score) for score in row] for row in table])
     found = []
     for k, method in enumerate(methods):
@@ -126,12 +120,14 @@ def standing(
 
 
 def pairs(table: Sequence[Sequence[float]], objective: Objective) -> tuple[Pair, ...]:
-    """Every two methods on the same seeds; a difference above 0 says that the first is better."""
+    """All pairs of methods on the same seeds; differences above 0 favour the first."""
     return ranks.pairwise([[objective.loss(score) for score in row] for row in table])
 
 
-def verdict(methods: Sequence[str], runs: Sequence["Run"], objective: Objective) -> Iterator[str]:
-    """Which is ahead, as sentences."""
+def verdict(
+    methods: Sequence[str], runs: Sequence[MethodRun], objective: Objective
+) -> Iterator[str]:
+    """Which method is best, as sentences."""
     metric, table = outcomes(methods, runs, objective)
     ordered = [one for one in standing(methods, table, objective) if one.num_runs]
     if not ordered:
@@ -139,10 +135,10 @@ def verdict(methods: Sequence[str], runs: Sequence["Run"], objective: Objective)
         return
     first, seeds = ordered[0], len(table)
     scores = [row[methods.index(first.method)] for row in table]
-    yield f"{first.method} has the best {metric}: {mean_told(first.score, scores)}."
+    yield f"{first.method} has the best {metric}: {mean_text(first.score, scores)}."
     if seeds < 2 or len(ordered) < 2:
         yield (
-            "How sure that is cannot be said of one seed."
+            "One seed does not show how reliable that is."
             if seeds < 2
             else "There is nothing to compare it with."
         )
@@ -156,24 +152,39 @@ def verdict(methods: Sequence[str], runs: Sequence["Run"], objective: Objective)
     test = next(iter(of.values())).test
     how = "paired t-tests" if test == "t" else "Wilcoxon's tests"
     if behind:
-        yield f"It is ahead of {listed(behind)} by more than luck ({how} over the same seeds, Holm, 5 % level)."
+        yield (
+            f"It is significantly better than {listed(behind)} ({how} over the same seeds, Holm, "
+            "5 % level)."
+        )
     if tied:
-        yield f"Nothing shows that it is better than {listed(tied)} ({how} over the same seeds, Holm, 5 % level)."
+        yield (
+            f"No significant difference to {listed(tied)} ({how} over the same seeds, Holm, "
+            "5 % level)."
+        )
     if test == "t":
-        yield f"Wilcoxon's test can show nothing with {words.count(seeds, 'seed')} and {len(found)} comparisons."
+        yield (
+            "Wilcoxon's test cannot be significant with "
+            f"{words.count(seeds, 'seed')} and {len(found)} comparisons."
+        )
     if metric == objective.metric:
-        yield "These are validation scores, which chose the trial: they flatter methods that try more."
+        yield (
+            "These are validation scores, which selected the trial: they are biased in favour of "
+            "methods that try more."
+        )
 
 
-def remarks(methods: Sequence[str], runs: Sequence["Run"]) -> Iterator[str]:
-    """What has to be known to read the figures."""
+def remarks(methods: Sequence[str], runs: Sequence[MethodRun]) -> Iterator[str]:
+    """Notes for reading the figures."""
     cut: dict[tuple[int, int], list[str]] = {}
     for run in runs:
         if run.grid is not None and run.trials < run.grid:
             cut.setdefault((run.trials, run.grid), []).append(run.method)
     for (tried, size), names in cut.items():
         whose = listed([method for method in methods if method in names])
-        yield f"{whose} tried {tried:,} of the {size:,} points of the grid, the default first and then in order."
+        yield (
+            f"{whose} tried {tried:,} of the {size:,} points of the grid, the default first and "
+            "then in order."
+        )
     waiting = [f"{run.method} (seed {run.seed})" for run in runs if run.state != "finished"]
     begun = {(run.method, run.seed) for run in runs}
     seeds = sorted({run.seed for run in runs})
@@ -184,37 +195,35 @@ def remarks(methods: Sequence[str], runs: Sequence["Run"]) -> Iterator[str]:
         if (method, seed) not in begun
     ]
     if waiting:
-        yield f"Not finished: {listed(waiting)}. The same command goes on with them."
+        yield f"Not finished: {listed(waiting)}. The same command resumes them."
 
 
-def mean_told(estimate: Estimate, scores: Sequence[float]) -> str:
-    """``0.971 (95 % interval 0.969 to 0.973) on average over 5 seeds``; NaN scores, of failures, do
-    not count.
-    """
+def mean_text(estimate: Estimate, scores: Sequence[float]) -> str:
+    """``0.971 (95 % interval 0.969 to 0.973) on average over 5 seeds``; NaN scores are ignored."""
     measured = [score for score in scores if math.isfinite(score)]
     if len(measured) < 2:
         return f"{words.number(estimate.value)}, with one seed"
     if len(set(measured)) == 1:
-        return same_told(measured)
+        return same_text(measured)
     return f"{interval(estimate)} on average over {words.count(len(measured), 'seed')}"
 
 
-def same_told(scores: Sequence[float]) -> str:
-    """What is said of scores that are the same with every seed: they have no spread to make an
-    interval of.
-    """
-    told = words.number(scores[0])
-    return f"{told} with each of {len(scores)} seeds, which does not tell how far another one might be off"
+def same_text(scores: Sequence[float]) -> str:
+    """The text for scores that are equal for every seed, which give no interval."""
+    score = words.number(scores[0])
+    return (
+        f"{score} with each of {len(scores)} seeds, which does not show how far others may differ"
+    )
 
 
 def interval(estimate: Estimate) -> str:
     """``0.971 (95 % interval 0.969 to 0.973)``."""
-    told = words.number(estimate.value)
-    return told if math.isnan(estimate.low) else f"{told} (95 % interval {bounds(estimate)})"
+    value = words.number(estimate.value)
+    return value if math.isnan(estimate.low) else f"{value} (95 % interval {bounds(estimate)})"
 
 
 def bounds(estimate: Estimate) -> str:
-    """``0.969 to 0.973``; empty where it is not known."""
+    """``0.969 to 0.973``; empty if unknown."""
     return (
         ""
         if math.isnan(estimate.low)
@@ -228,9 +237,9 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _by_seed(
-    methods: Sequence[str], runs: Sequence["Run"], values: dict[int, float | None]
+    methods: Sequence[str], runs: Sequence[MethodRun], values: dict[int, float | None]
 ) -> list[list[float]]:
-    """A row for each seed, a column for each method; NaN where there is nothing."""
+    """A row for each seed, a column for each method; NaN for missing values."""
     at = {(run.seed, run.method): values[id(run)] for run in runs}
     seeds = sorted({run.seed for run in runs})
     rows = [[at.get((seed, method)) for method in methods] for seed in seeds]

@@ -1,17 +1,17 @@
-"""How much memory this process holds while something runs."""
+"""Peak memory of this process during a block."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_EVERY = 0.1  # seconds between two looks
+_EVERY = 0.1  # seconds between two measurements
 
 
 class Peak:
-    """The most that was seen.
+    """The largest value measured.
 
     Attributes:
-        num_bytes: of resident memory, what earlier work in this process still holds included.
+        num_bytes: of resident memory, including what earlier work in this process still holds.
     """
 
     num_bytes = 0
@@ -19,7 +19,7 @@ class Peak:
 
 @contextmanager
 def watched() -> Iterator[Peak]:
-    """Watches this process until the block ends."""
+    """Measures this process until the block ends."""
     import psutil
 
     process, peak, over = psutil.Process(), Peak(), threading.Event()

@@ -1,4 +1,4 @@
-"""`compare`: several ways to search, on one task, with the same budget, on the same seeds."""
+"""`compare`: several search methods on one task, with equal budgets and seeds."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from paceline import api
+from paceline.comparison.comparison_result import Comparison
+from paceline.comparison.directory import place_of, planned, read_plan, write_plan
 from paceline.comparison.memory import watched
-from paceline.comparison.result import Comparison, place_of, planned, read_plan, write_plan
 from paceline.core import (
     InvalidInput,
     checks,
@@ -27,18 +28,14 @@ from paceline.store import has_study, study_directory
 from paceline.study.asking import fresh_directory
 
 Method = Mapping[str, Any] | Callable[[int, Mapping[str, Study]], Mapping[str, Any]]
-"""Arguments of `paceline.tune`, or a function that makes them of the seed and of the studies before
-with that seed.
-"""
+"""Arguments of `paceline.tune`, or a function of the seed and earlier studies that returns them."""
 
-_SAMPLES = 10  # most points of a continuous hyperparameter in a grid
-_LEAST_SECONDS = 1.0  # left of a time budget that is worth going on with
+_SAMPLES = 10  # maximum number of points of a continuous hyperparameter in a grid
+_LEAST_SECONDS = 1.0  # smallest rest of a time budget that is used
 
 
 _INSTEAD = {"search": "searches", "schedule": "schedules", "seed": "seeds", "study": "directory"}
-"""Arguments of `paceline.tune` that methods are compared in, and what `compare` has in their
-place.
-"""
+"""Arguments of `paceline.tune` that methods differ in, and those of `compare` instead."""
 
 
 @knows_its_arguments(*api.ARGUMENTS)
@@ -56,48 +53,46 @@ def compare(
     say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Comparison:
-    """Runs several ways to search on one task with the same budget, and says which is ahead.
+    """Compares search methods on one task with equal budgets, and tests which is better.
 
     Example::
 
         comparison = paceline.compare(
-            build, "mnist", objective="val_accuracy", epochs=5, searches=["random", "grid", "bayes"],
-            schedules=["full", "asha"], seeds=5, trials=30, directory="runs/compared",
+            build, "mnist", objective="val_accuracy", epochs=5, searches=["random", "grid",
+            "bayes"], schedules=["full", "asha"], seeds=5, trials=30, directory="runs/compared",
         )
         comparison.sentences, comparison.results(), comparison.budgets(), comparison.differences()
 
     Each method has a study for each seed; with one seed all methods have the same data split, the
-    same initial weights and the same test part, so they are compared seed by seed. Methods take
-    turns within a seed, in another order for each seed. Called again with the same ``directory``,
-    it goes on: nothing that was trained is trained again, and further searches, schedules, seeds or
-    trials are added.
+    same initial weights and the same test set, so they are compared seed by seed. The order of the
+    methods changes with the seed. A call with an existing ``directory`` resumes it: nothing is
+    trained again, and further searches, schedules, seeds or trials are added.
 
     Args:
         build, data: as in `paceline.tune`.
-        searches: names of strategies, each with each of the ``schedules``. A grid has as many
-            points for each continuous hyperparameter as fit into ``trials``, up to ten; where even
-            the coarsest does not fit, it is tried in its order, the default first, and how much of
-            it that was is said.
+        searches: names of strategies, each combined with each of the ``schedules``. A grid has as
+            many points for each continuous hyperparameter as fit into ``trials``, up to ten; if
+            even the coarsest does not fit, its points are tried in order, the default first, and
+            the result says how many.
         schedules: names of schedules.
-        methods: further ones by name: arguments of `paceline.tune` that are this method's own, such
-            as ``{"search": paceline.search.optuna(...)}``; or a function of the seed and of this
-            seed's studies so far, by method, that
-            makes them: those come after all others.
-        seeds: how many, from 1; or which.
+        methods: further methods by name: their own arguments of `paceline.tune`, such as
+            ``{"search": paceline.search.optuna(...)}``; or a function of the seed and of this
+            seed's studies so far, by method, that returns them. Functions come after all others.
+        seeds: how many, from 1; or a list of seeds.
         trials: of each run.
         budget: wall time of each run.
-        directory: where everything is kept; None for a new one in the system's temporary folder.
-        say: is told which run begins.
-        **options: further arguments of `paceline.tune`, for all. Unless ``final`` is among them,
-            there is no final: the model that the search put first is tested as it was trained.
+        directory: where everything is stored; None for a new one in the system's temporary folder.
+        say: called with a text at the start of each run.
+        **options: further arguments of `paceline.tune`, for all methods. Without ``final`` there
+            is no final: the best model of the search is tested as it was trained.
 
     Returns:
-        The comparison; it has been saved as ``comparison.csv`` and ``comparison.html`` in its
+        The comparison; it is also written to ``comparison.csv`` and ``comparison.html`` in its
         directory.
 
     Raises:
-        InvalidInput: anything that cannot be used.
-        StudyMismatch: the directory holds a comparison of another task.
+        InvalidInput: an invalid argument.
+        StudyMismatch: the directory contains a comparison of another task.
     """
     for name, instead in _INSTEAD.items():
         if name in options:
@@ -107,7 +102,7 @@ def compare(
             )
     if say is not None and not callable(say):
         raise InvalidInput(
-            f"say is {shown(say)}", expected="a function that is told a text, or nothing"
+            f"say is {shown(say)}", expected="a function of one text argument, or None"
         )
     path = fresh_directory() if directory is None else study_directory(directory, "directory")
     every, wanted = _methods(searches, schedules, methods), _seeds(seeds)
@@ -143,14 +138,13 @@ def compare(
 
 
 def _check(what: str, build: Any, data: Any, asked: Mapping[str, Any], place: Path) -> None:
-    """Makes sure that a method can be run, as far as that can be said without running it; ``what``
-    begins a message.
+    """Checks a method's arguments without running it; ``what`` begins the message.
 
     Raises:
-        InvalidInput: it cannot.
+        InvalidInput: an argument is invalid.
     """
     if place.exists():
-        return  # it was: whether it is still the same is compared when its turn comes
+        return  # it is resumed, and compared with the stored study then
     try:
         api.check(build, data, **asked, study=place)
     except InvalidInput as error:
@@ -160,7 +154,7 @@ def _check(what: str, build: Any, data: Any, asked: Mapping[str, Any], place: Pa
 def _methods(
     searches: Sequence[str], schedules: Sequence[str], methods: Mapping[str, Method] | None
 ) -> dict[str, Method]:
-    """Every method by its name, those that depend on others last."""
+    """Every method by its name; those that depend on others are last."""
     for name, given, known in (
         ("searches", searches, strategy_names()),
         ("schedules", schedules, ("auto", *schedule_names())),
@@ -209,9 +203,9 @@ def _seeds(seeds: int | Sequence[int]) -> list[int]:
 
 
 def _order(methods: Mapping[str, Method], turn: int) -> list[str]:
-    """Who goes first changes with the seed: the first to meet a program pays for compiling it.
+    """The order of the methods, which changes with the seed: the first one compiles the programs.
 
-    In the first turn grids come after the others, whose studies say how large a grid fits.
+    For the first seed grids come after the others, whose studies show how large a grid fits.
     """
     free = [name for name, method in methods.items() if not callable(method)]
     bound = [name for name, method in methods.items() if callable(method)]
@@ -226,18 +220,14 @@ def _is_grid(method: Method) -> bool:
 
 
 def _fitted(asked: Mapping[str, Any], space: Space | None) -> dict[str, Any]:
-    """A grid by name gets as many points as fit into the trials, where another study has shown the
-    space.
-    """
+    """Sets the size of a grid to the number of trials, once another study has shown the space."""
     if asked.get("search") != "grid" or asked["trials"] is None or space is None:
         return dict(asked)
     return {**asked, "search": Grid(_samples(space, asked["trials"]))}
 
 
 def _samples(space: Space, trials: int) -> int:
-    """Points of each continuous hyperparameter: the most with which the grid has no more points
-    than trials.
-    """
+    """Points of each continuous hyperparameter such that the grid fits into the trials."""
     return next(
         (samples for samples in range(_SAMPLES, 1, -1) if space.grid_size(samples) <= trials), 1
     )
@@ -246,7 +236,7 @@ def _samples(space: Space, trials: int) -> int:
 def _run(
     build: Any, data: Any, path: Path, method: str, seed: int, asked: Mapping[str, Any]
 ) -> Study:
-    """One method with one seed, unless that has been done."""
+    """Runs or resumes one method with one seed, unless it is finished."""
     place = place_of(path, method, seed)
     left = dict(asked)
     if has_study(place):
@@ -263,7 +253,7 @@ def _run(
 
 
 def _is_done(summary: Summary, asked: Mapping[str, Any]) -> bool:
-    """Whether a study has come to its end, and no more trials are asked for than it was to hold."""
+    """Whether a study is finished, and no more trials are requested than before."""
     had, wanted = summary.record.settings.get("trials"), asked["trials"]
     more = wanted is not None and had is not None and wanted > had
     return summary.state == "finished" and not more

@@ -1,11 +1,14 @@
-"""A comparison, or a ladder, as one HTML file: with the report's panels, figures and looks."""
+"""The HTML pages of comparisons and ladders, made of the report's panels and figures."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from paceline.comparison import claims
+from paceline.comparison.claims import BudgetAxis
+from paceline.comparison.comparison_record import ComparisonRecord
+from paceline.comparison.ladder_record import LadderRecord, Rung
 from paceline.report import words
 from paceline.report.document import assemble
 from paceline.report.page import parts
@@ -26,23 +29,17 @@ from paceline.report.page.parts import (
 from paceline.stats.ranks import Estimate
 from paceline.store.files import write_text
 
-if TYPE_CHECKING:
-    from paceline.comparison.claims import Axis
-    from paceline.comparison.result import Comparison
-    from paceline.comparison.rungs import Ladder, Rung
-
 _COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, GREY)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 _POINTS = 60  # of a curve
-_MOST, _WIDE = (
-    0.6,
-    5.0,
-)  # where all scores are so much wider than most, those are drawn from near by, too
-_OUTSIDE = "From near by: what lies far off is outside."
+# If the range of all scores is _WIDE times that of the fraction _MOST of them, a zoomed figure is
+# added.
+_MOST, _WIDE = 0.6, 5.0
+_OUTSIDE = "Zoomed in: outliers are outside."
 
 
-def write(comparison: "Comparison") -> Path:
+def write(comparison: ComparisonRecord) -> Path:
     """Writes ``comparison.html`` in the comparison's directory."""
     title = f"{comparison.objective.metric} on {comparison.data}: {len(comparison.methods)} methods"
     shown = [_answer(comparison), _way(comparison), _used(comparison), _differences(comparison)]
@@ -51,9 +48,9 @@ def write(comparison: "Comparison") -> Path:
     return path
 
 
-def write_ladder(ladder: "Ladder") -> Path:
+def write_ladder(ladder: LadderRecord) -> Path:
     """Writes ``ladder.html`` in the ladder's directory."""
-    title = f"What each technique brings: {ladder.metric} on {ladder.data}"
+    title = f"Effect of each technique: {ladder.metric} on {ladder.data}"
     path = ladder.directory / "ladder.html"
     write_text(
         path, assemble(title, f"Ladder {ladder.directory}", [_rungs(ladder), _learning(ladder)])
@@ -61,7 +58,7 @@ def write_ladder(ladder: "Ladder") -> Path:
     return path
 
 
-def _answer(comparison: "Comparison") -> Panel:
+def _answer(comparison: ComparisonRecord) -> Panel:
     metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
     ordered = claims.standing(comparison.methods, values, comparison.objective)
     columns = {
@@ -70,16 +67,16 @@ def _answer(comparison: "Comparison") -> Panel:
     drawn = dots("outcomes", metric, columns, {one.method: one.score for one in ordered}, "method")
     rows = [[one.method, *_known(one.score), *_known(one.rank)] for one in ordered]
     heads = ["method", f"mean {metric}", "95 % interval", "average rank", "95 % interval"]
-    told = "".join(map(paragraph, comparison.sentences)) + "".join(one.place() for one in drawn)
+    cells = "".join(map(paragraph, comparison.sentences)) + "".join(one.place() for one in drawn)
     return Panel(
         "answer",
-        "Which is ahead",
-        told + table(heads, rows, caption="What each method came to"),
+        "Which is best",
+        cells + table(heads, rows, caption="Final results"),
         drawn,
     )
 
 
-def _way(comparison: "Comparison") -> Panel:
+def _way(comparison: ComparisonRecord) -> Panel:
     figures = tuple(_anytime(comparison, axis) for axis in ("trials", "epochs", "seconds"))
     stands = claims.stands(
         comparison.methods, comparison.runs, comparison.objective, comparison.axis
@@ -103,10 +100,10 @@ def _way(comparison: "Comparison") -> Panel:
     ]
     body = "".join(one.place() for one in figures)
     body += table([*heads, "95 % interval"], rows, caption="At equal budgets", sortable=True)
-    return Panel("way", "How they got there", body, figures)
+    return Panel("way", "Progress of the searches", body, figures)
 
 
-def _anytime(comparison: "Comparison", axis: "Axis") -> Figure:
+def _anytime(comparison: ComparisonRecord, axis: BudgetAxis) -> Figure:
     """Mean over seeds of the best score so far, with the range of the seeds."""
     traces: list[dict[str, Any]] = []
     runs = [run for run in comparison.runs if run.points]
@@ -125,12 +122,15 @@ def _anytime(comparison: "Comparison", axis: "Axis") -> Figure:
                 rows.append((at, sum(known) / len(known), min(known), max(known)))
         traces += band(number, method, rows)
     metric = comparison.objective.metric
-    alt = f"Best {metric} so far against {axis}: mean over the seeds of each method, and their range as a band."
+    alt = (
+        f"Best {metric} so far against {axis}: mean over the seeds of each method, and their "
+        "range as a band."
+    )
     layout = {"xaxis": parts.axis(axis), "yaxis": parts.axis(f"best {metric} so far")}
     return figure(f"by_{axis}", traces, layout, alt)
 
 
-def _used(comparison: "Comparison") -> Panel:
+def _used(comparison: ComparisonRecord) -> Panel:
     metric = comparison.objective.metric
     rows = [
         [
@@ -156,16 +156,13 @@ def _used(comparison: "Comparison") -> Panel:
         "peak memory, MiB",
     ]
     note = paragraph(
-        "Who meets a program first pays for compiling it; the order of the methods changes with "
-        "the seed. Memory is "
-        "that of the process, with what earlier runs in it still held."
+        "The first method that uses a program compiles it; the order of the methods changes with "
+        "the seed. Memory is that of the process, including what earlier runs left in it."
     )
-    return Panel(
-        "used", "What it took", note + table(heads, rows, caption="Every run", sortable=True)
-    )
+    return Panel("used", "Resources", note + table(heads, rows, caption="All runs", sortable=True))
 
 
-def _differences(comparison: "Comparison") -> Panel:
+def _differences(comparison: ComparisonRecord) -> Panel:
     metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
     names = comparison.methods
     rows = [
@@ -174,16 +171,16 @@ def _differences(comparison: "Comparison") -> Panel:
             *_known(pair.difference),
             _cell(pair.p),
             _cell(pair.p_holm),
-            "real" if pair.is_real else "not shown",
+            "significant" if pair.is_real else "not significant",
         ]
         for pair in claims.pairs(values, comparison.objective)
     ]
     heads = ["pair", f"better by ({metric})", "95 % interval", "p", "p (Holm)", "at the 5 % level"]
-    body = table(heads, rows, caption="Every two methods on the same seeds", sortable=True)
-    return Panel("differences", "Every two methods", body)
+    body = table(heads, rows, caption="All pairs of methods on the same seeds", sortable=True)
+    return Panel("differences", "Pairs of methods", body)
 
 
-def _rungs(ladder: "Ladder") -> Panel:
+def _rungs(ladder: LadderRecord) -> Panel:
     columns = {rung.name: list(rung.scores) for rung in ladder.rungs}
     drawn = dots(
         "rungs", ladder.metric, columns, {rung.name: rung.score for rung in ladder.rungs}, "rung"
@@ -191,16 +188,16 @@ def _rungs(ladder: "Ladder") -> Panel:
     rows = []
     for rung in ladder.rungs:
         step = ladder.step_to(rung.name)
-        told: list[object] = [""] * 5
+        cells: list[object] = [""] * 5
         if step is not None:
             difference = _known(Estimate(step.difference, step.low, step.high))
-            told = [
+            cells = [
                 step.before,
                 *difference,
                 _cell(step.p_holm),
-                "real" if step.is_real else "not shown",
+                "significant" if step.is_real else "not significant",
             ]
-        rows.append([rung.name, *_known(rung.score), *told, rung.seconds])
+        rows.append([rung.name, *_known(rung.score), *cells, rung.seconds])
     heads = [
         "rung",
         f"mean {ladder.metric}",
@@ -211,22 +208,22 @@ def _rungs(ladder: "Ladder") -> Panel:
         "p (Holm)",
     ]
     body = "".join(map(paragraph, ladder.sentences)) + "".join(one.place() for one in drawn)
-    body += table([*heads, "step", "seconds"], rows, caption="Every rung")
-    return Panel("rungs", "What each technique brings", body, drawn)
+    body += table([*heads, "step", "seconds"], rows, caption="All rungs")
+    return Panel("rungs", "Effect of each technique", body, drawn)
 
 
-def _learning(ladder: "Ladder") -> Panel:
+def _learning(ladder: LadderRecord) -> Panel:
     metric = ladder.objective.metric
     names = dict.fromkeys([metric.removeprefix("val_"), metric])
     figures = tuple(one for name in names for one in _curves(ladder.rungs, name))
     note = paragraph("Lines: the mean over seeds; bands: one standard deviation to either side.")
     return Panel(
-        "learning", "How they learnt", note + "".join(one.place() for one in figures), figures
+        "learning", "Learning curves", note + "".join(one.place() for one in figures), figures
     )
 
 
-def _curves(rungs: "Sequence[Rung]", metric: str) -> tuple[Figure, ...]:
-    """The rungs' curves; a second time from near by, where some are far off."""
+def _curves(rungs: Sequence[Rung], metric: str) -> tuple[Figure, ...]:
+    """The rungs' curves; a second, zoomed figure if there are outliers."""
     traces: list[dict[str, Any]] = []
     means: list[float] = []
     for number, rung in enumerate(rungs):
@@ -238,7 +235,10 @@ def _curves(rungs: "Sequence[Rung]", metric: str) -> tuple[Figure, ...]:
         means += [row[1] for row in rows]
         traces += band(number, rung.name, rows)
     part = "validation" if metric.startswith("val_") else "training"
-    alt = f"{metric} ({part} part) after each epoch of every rung: mean over seeds, with one standard deviation."
+    alt = (
+        f"{metric} ({part} part) after each epoch of every rung: mean over seeds, with one "
+        "standard deviation."
+    )
     layout = {"xaxis": parts.axis("epoch"), "height": 420}
     whole = figure(f"curve_{part}", traces, {**layout, "yaxis": parts.axis(metric)}, alt)
     near = _near(means)
@@ -257,8 +257,7 @@ def dots(
 ) -> tuple[Figure, ...]:
     """A row for each name: a dot for each seed, and a diamond with the interval of the mean.
 
-    Where some lie so far off that the others cannot be told apart, a second figure shows those from
-    near by.
+    If outliers hide the differences of the others, a second figure is zoomed in.
     """
     seeds: dict[str, Any] = {
         "type": "scatter",
@@ -298,7 +297,10 @@ def dots(
         "automargin": True,
     }
     layout = {"height": 130 + 34 * len(names), "yaxis": rows}
-    alt = f"{metric} of each {what}: dots for single seeds, diamonds for means with their 95 % intervals."
+    alt = (
+        f"{metric} of each {what}: dots for single seeds, diamonds for means with their 95 % "
+        "intervals."
+    )
     whole = figure(name, [seeds, mean], {**layout, "xaxis": parts.axis(metric)}, alt)
     near = _near(seeds["x"])
     if near is None:
@@ -308,9 +310,7 @@ def dots(
 
 
 def _near(values: Sequence[float]) -> list[float] | None:
-    """The shortest range that holds most values, if all of them together are so much wider that it
-    cannot be seen.
-    """
+    """The shortest range of most values, if the range of all is much wider; None otherwise."""
     found = sorted(values)
     held = math.ceil(_MOST * len(found))
     if held < 2:
@@ -321,12 +321,12 @@ def _near(values: Sequence[float]) -> list[float] | None:
 
 
 def _known(estimate: Estimate) -> list[Cell]:
-    """A value and its interval as cells, empty where they are not known."""
+    """A value and its interval as cells; empty if unknown."""
     return [_cell(estimate.value), Cell(claims.bounds(estimate), None)]
 
 
 def _cell(value: float | None) -> Cell:
-    """A number as a cell, empty where it is not known."""
+    """A number as a cell; empty if unknown."""
     return (
         Cell("", None) if value is None or math.isnan(value) else Cell(words.number(value), value)
     )
@@ -335,9 +335,7 @@ def _cell(value: float | None) -> Cell:
 def band(
     number: int, name: str, rows: Sequence[tuple[float, float, float, float]]
 ) -> Iterator[dict[str, Any]]:
-    """A line with a band: rows of x, y, low and high; ``number`` gives it colour, dash and
-    symbol.
-    """
+    """A line with a band from rows of x, y, low, high; ``number`` selects colour and symbol."""
     colour = _COLOURS[number % len(_COLOURS)]
     x = [row[0] for row in rows]
     outline = {

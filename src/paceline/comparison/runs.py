@@ -1,4 +1,4 @@
-"""One method on one seed, as its study recorded it."""
+"""One method with one seed, read from its study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from paceline.study.record.timeline import timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """Where a search stood when one of its trials ended.
+class ProgressPoint:
+    """The state of a search when one of its trials ended.
 
     Attributes:
-        trials: that had ended by then.
-        epochs: trained by then; of a trial that is trained several times, those of each training.
-        seconds: of wall time by then, the time between two sessions left out.
-        score: the best of the completed trials; None while there was none.
+        trials: number that had ended.
+        epochs: trained so far; if a trial is trained several times, those of each training.
+        seconds: wall time so far, without the time between two sessions.
+        score: the best of the completed trials; None if there was none.
     """
 
     trials: int
@@ -30,7 +30,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class MethodRun:
     """A method's study with one seed.
 
     Attributes:
@@ -38,16 +38,16 @@ class Run:
         seed: of everything random.
         directory: of the study.
         state: ``"finished"``, ``"running"``, ``"interrupted"`` or ``"killed"``.
-        points: one for each trial that ended, in time.
-        trials: how many there are.
+        points: one for each trial that ended, in order of time.
+        trials: number of trials.
         seconds: wall time of all sessions.
         compilations: programs compiled from scratch.
-        compiling: seconds of compiling.
-        peak_bytes: the most memory that the process held meanwhile; None where it was not watched.
-        score: of the trial that the search put first.
-        tests: what its model measured on the test part; empty where there is none.
-        fingerprint: of the data, as they were split.
-        grid: how many points the whole grid has, where a grid was searched.
+        compiling: seconds of compilation.
+        peak_bytes: peak memory of the process meanwhile; None if it was not measured.
+        score: of the best trial of the search.
+        tests: metrics of its model on the test set; empty without one.
+        fingerprint: of the data and their split.
+        grid: number of points of the whole grid, if a grid was searched.
         is_timed: whether its budget was a time.
     """
 
@@ -55,7 +55,7 @@ class Run:
     seed: int
     directory: Path
     state: str
-    points: tuple[Point, ...]
+    points: tuple[ProgressPoint, ...]
     trials: int
     seconds: float
     compilations: int
@@ -69,22 +69,20 @@ class Run:
 
     @property
     def epochs(self) -> int:
-        """Epochs trained in all."""
+        """Total number of epochs trained."""
         return self.points[-1].epochs if self.points else 0
 
     def best_at(self, axis: str, budget: float) -> float | None:
-        """The best score when so many trials, epochs or seconds were spent; None before the
-        first.
-        """
+        """The best score within a budget of trials, epochs or seconds; None if there is none."""
         reached = [point.score for point in self.points if getattr(point, axis) <= budget]
         return reached[-1] if reached else None
 
 
-def read_run(directory: Path, method: str, seed: int, peak_bytes: int | None = None) -> Run:
-    """The run that a study's directory holds.
+def read_run(directory: Path, method: str, seed: int, peak_bytes: int | None = None) -> MethodRun:
+    """Reads the run from a study's directory.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: no study there.
     """
     summary = read(directory)
     store = open_store(directory, writable=False)
@@ -95,7 +93,7 @@ def read_run(directory: Path, method: str, seed: int, peak_bytes: int | None = N
     record = summary.record
     samples = strategy.get("samples") if strategy.get("strategy") == "grid" else None
     tested = {} if record.tested is None else dict(record.tested.metrics)
-    return Run(
+    return MethodRun(
         method,
         seed,
         directory,
@@ -114,11 +112,11 @@ def read_run(directory: Path, method: str, seed: int, peak_bytes: int | None = N
     )
 
 
-def points(stored: Sequence[Stored], record: Record) -> tuple[Point, ...]:
-    """How the best score so far grew, trial by trial."""
+def points(stored: Sequence[Stored], record: Record) -> tuple[ProgressPoint, ...]:
+    """The best score so far after each trial."""
     ended = timeline(stored).ended
     trainings = max((len(trial.scores) for trial in record.trials.values()), default=0) or 1
-    found: list[Point] = []
+    found: list[ProgressPoint] = []
     epochs, best = 0, None
     for one in stored:
         if isinstance(one.event, EpochMeasured):
@@ -127,7 +125,9 @@ def points(stored: Sequence[Stored], record: Record) -> tuple[Point, ...]:
             score = one.event.score if one.event.state is TrialState.COMPLETED else None
             if score is not None and record.objective.better(score, best):
                 best = score
-            found.append(Point(len(found) + 1, epochs, ended.get(one.event.number, 0.0), best))
+            found.append(
+                ProgressPoint(len(found) + 1, epochs, ended.get(one.event.number, 0.0), best)
+            )
     return tuple(found)
 
 

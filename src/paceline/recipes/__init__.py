@@ -1,11 +1,11 @@
-"""Ready studies that people ask for, and the registry by which the terminal finds them.
+"""Ready-made studies, and the registry by which the terminal finds them.
 
-A recipe is a module of this folder: a docstring that says what it does and what to expect, and one
-function for each part, ``part(run: Run) -> None``, named as the part. It uses only the public
-interface (``import paceline``), so each is also an example of how to use Paceline; what all of them
-do beside it (tables, pictures, forecasts) is in `paceline.recipes.writing` and
-`paceline.recipes.forecast`. Recipes may import Keras at their top: listing and showing them does
-not import them.
+A recipe is a module of this package: a docstring that says what it does and what to expect, and one
+function for each part, ``part(run: RecipeRun) -> None``, named after the part. It uses only the
+public interface (``import paceline``), so each is also an example of how to use Paceline; shared
+code for tables, figures and forecasts is in `paceline.recipes.writing` and
+`paceline.recipes.forecast`. Recipes may import Keras at the top: listing and showing them does not
+import them.
 """
 
 import ast
@@ -18,7 +18,7 @@ from typing import Any
 
 import paceline
 
-__all__ = ["RECIPES", "Recipe", "Run", "recipe"]
+__all__ = ["RECIPES", "Recipe", "RecipeRun", "recipe"]
 
 
 def _defaults(space: paceline.Space) -> Mapping[str, Any]:
@@ -26,21 +26,21 @@ def _defaults(space: paceline.Space) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What a part of a recipe is asked to do.
+class RecipeRun:
+    """Arguments of a part of a recipe.
 
     Attributes:
-        directory: of the part: its study, or several in folders of their own, and what it writes
-            beside them. Those of a recipe's other parts lie next to it, under their names.
+        directory: of the part: its study, or several in subdirectories, and further files. Other
+            parts have sibling directories with their names.
         data: the data set, as `paceline.tune` takes it.
-        data_dir: where to look for named data sets first; None for the usual places.
-        budget: seconds of wall time that this part may take; None for what it needs.
-        quick: whether it is to be done in under a minute, on few rows and trials: the figures mean
-            nothing then.
+        data_dir: where to look for named data sets first; None for the default places.
+        budget: seconds of wall time for this part; None for no limit.
+        quick: whether to finish in under a minute with few rows and trials, for a first look: the
+            figures are then meaningless.
         seed: of everything random.
         choose: asks the user for a configuration of a space, and checks it; raises EOFError at the
             end of input.
-        say: tells the user a line.
+        say: prints a line for the user.
         display: whether progress is shown; ``"auto"`` on a terminal only.
     """
 
@@ -58,29 +58,29 @@ class Run:
         """The study of another part of the recipe.
 
         Raises:
-            InvalidInput: that part has not been run.
+            InvalidInput: the part has not been run.
         """
         directory = self.directory.parent / part
         try:
             return paceline.load_study(directory)
         except paceline.InvalidInput:
             raise paceline.InvalidInput(
-                f"part {self.directory.name} was asked for and {directory} holds no search",
+                f"part {self.directory.name} needs a search, and there is none in {directory}",
                 expected=f"part {part} to have been run",
             ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A recipe as it is listed.
+    """A recipe, as listed.
 
     Attributes:
         name: as typed; the module's name with ``-`` for ``_``.
-        title: what it is, in a few words.
-        parts: what it can do, in the order in which all of it is run.
-        data: the data sets it is made for, the usual one first.
-        asks: the part that asks for hyperparameters, or takes them from ``--set``; None where no
-            part does.
+        title: a short description.
+        parts: names of its parts, in the order in which they are run.
+        data: the data sets it is made for, the default one first.
+        asks: the part that asks for hyperparameters, or takes them from ``--set``; None if no part
+            does.
     """
 
     name: str
@@ -96,20 +96,22 @@ class Recipe:
 
     @property
     def docstring(self) -> str:
-        """What the module says of itself."""
+        """The module's docstring."""
         return ast.get_docstring(ast.parse(self.text)) or ""
 
-    def part(self, name: str) -> Callable[[Run], None]:
-        """The function that carries a part out.
+    def part(self, name: str) -> Callable[[RecipeRun], None]:
+        """The function of a part.
 
         Raises:
-            InvalidInput: there is no such part.
+            InvalidInput: no such part.
         """
         if name not in self.parts:
             raise paceline.InvalidInput(
                 f"{self.name} has no part {name!r}", expected=f"one of {', '.join(self.parts)}"
             )
-        function: Callable[[Run], None] = getattr(import_module(f"{__name__}.{self._module}"), name)
+        function: Callable[[RecipeRun], None] = getattr(
+            import_module(f"{__name__}.{self._module}"), name
+        )
         return function
 
     @property
@@ -120,33 +122,33 @@ class Recipe:
 _RECIPES = (
     Recipe(
         "kmnist-mlp",
-        "cursive Japanese characters: eight set networks, your own, all of 1,296, and a search in "
-        "the place of all",
+        "cursive Japanese characters: eight given networks, your own, all of 1,296, and a search "
+        "instead of all",
         ("predefined", "yours", "exhaustive", "smart"),
         ("kmnist", "fashion_mnist", "kmnist_mini", "mnist"),
         asks="yours",
     ),
     Recipe(
         "mnist-methods",
-        "grid, random and Bayesian search side by side, with the same budget",
+        "grid, random and Bayesian search with the same budget",
         ("grid", "random", "bayesian", "compare"),
         ("mnist", "fashion_mnist", "kmnist", "kmnist_mini"),
     ),
     Recipe(
         "mnist-cnn",
-        "a convolutional network by random and by Bayesian search, beside the default one",
+        "a convolutional network tuned by random and Bayesian search, compared with the default",
         ("random", "bayesian", "winner"),
         ("mnist", "fashion_mnist", "kmnist", "kmnist_mini"),
     ),
     Recipe(
         "mnist-ladder",
-        "what each technique brings: one network, changed in one thing at a time",
+        "the effect of each technique: one network, changed in one thing at a time",
         ("ladder",),
         ("mnist", "fashion_mnist", "kmnist", "kmnist_mini"),
     ),
     Recipe(
         "california-methods",
-        "five ways to tune a network for a table, with what each took, and which to use when",
+        "five methods of tuning a network for a table, what each needs, and which to use when",
         ("methods", "winner", "guide"),
         ("california_housing",),
     ),
@@ -157,10 +159,10 @@ RECIPES: Mapping[str, Recipe] = {one.name: one for one in _RECIPES}
 
 
 def recipe(name: str) -> Recipe:
-    """A recipe by its name.
+    """Finds a recipe by its name.
 
     Raises:
-        InvalidInput: there is none of this name.
+        InvalidInput: unknown name.
     """
     if name not in RECIPES:
         close = difflib.get_close_matches(name, RECIPES, n=1)

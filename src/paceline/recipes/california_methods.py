@@ -1,25 +1,24 @@
-"""The whole handbook on one table: five ways to tune a network for California Housing, and which to
-use when.
+"""Five methods of tuning a network for a table, California Housing, and which to use when.
 
-Median house values of 20,640 districts, in 100,000 dollars; a fifth of them are the test part,
-which decides nothing. Hidden layers 0 to 3, neurons 1 to 100 in steps of 33, learning rate,
-optimizer; 27 epochs, over which the learning rate goes down. Where a district lies is told to every
-network as waves of random lengths, too (Tancik et al., "Fourier features let networks learn high
+Median house values of 20,640 districts, in 100,000 dollars; a fifth of them are the test set, which
+affects no decision. Hidden layers 0 to 3, neurons 1 to 100 in steps of 33, learning rate,
+optimizer; 27 epochs with a decaying learning rate. The location of a district is given to every
+network also as waves of random lengths (Tancik et al., "Fourier features let networks learn high
 frequency functions", NeurIPS 2020).
 
 methods   On five seeds, each with its own split and initial weights:
           baseline   the default network, trained once
-          random     8 configurations at random, each by threefold cross-validation: 24 trainings
-          grid       a grid of up to 27 points around the winner of `random`: what was spent there comes on top
-          hyperband  36 configurations at random, most of which stop early
+          random     8 random configurations, each with threefold cross-validation: 24 trainings
+          grid       a grid of up to 27 points around the winner of `random`, whose cost adds to it
+          hyperband  36 random configurations, most of which stop early
           gp         24 configurations, chosen by a Gaussian process
-          Each winner is trained anew on training and validation part and tested. RMSE and R2 with
-          intervals, what it took, how they converged (comparison.csv, budgets.csv,
-          comparison.html); importance and interactions of the hyperparameters (importance.csv,
-          interactions.csv).
-winner    What the methods found, and the default network, trained anew on fresh seeds and splits; the one that wins is
-          trained on training and validation part together, tested once, and saved as best.keras.
-guide     Which method to use when (guide.md): sentences made of the figures that were measured.
+          Each winner is retrained on training and validation rows and tested. RMSE and R2 with
+          intervals, resources, convergence (comparison.csv, budgets.csv, comparison.html);
+          importance and interactions of the hyperparameters (importance.csv, interactions.csv).
+winner    What the methods found, and the default network, retrained on fresh seeds and splits; the
+          winner is trained on training and validation rows together, tested once, and saved as
+          best.keras.
+guide     Which method to use when (guide.md): sentences generated from the measured figures.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,19 +30,17 @@ import paceline
 import paceline.data
 import paceline.search
 from paceline.comparison import Comparison
-from paceline.recipes import Run, images, writing
+from paceline.recipes import RecipeRun, images, writing
 
 EPOCHS, BATCH_SIZE, VALIDATION = 27, 128, 0.1
 SEEDS, TRAININGS, FOLDS, HYPERBAND = 5, 24, 3, 36
 QUICK_ROWS, QUICK_EPOCHS, QUICK_SEEDS, QUICK_TRAININGS, QUICK_HYPERBAND = 1500, 3, 2, 6, 4
 OBJECTIVE = "val_rmse"
-TARGET = 0.01  # within so much of the best RMSE counts as there
+TARGET = 0.01  # a validation RMSE within this distance of the best counts as equally good
 
 
 def build_of(rows: int, epochs: int, few: bool = False) -> Callable[[Any], Any]:
-    """The build function for so many training rows and epochs, over which the learning rate goes
-    down.
-    """
+    """The build function for these training rows and epochs, with a decaying learning rate."""
 
     def build(hp: Any) -> Any:
         import keras
@@ -51,18 +48,16 @@ def build_of(rows: int, epochs: int, few: bool = False) -> Callable[[Any], Any]:
 
         depth = hp.Int("layers", 1 if few else 0, 1 if few else 3, default=1)
         with hp.conditional_scope("layers", list(range(1, 2 if few else 4))):
-            # each number of them is a program to compile
+            # each number of them is another program
             neurons = hp.Int("neurons", 1, 100, step=99 if few else 33, default=100 if few else 34)
         name = hp.Choice("optimizer", ["adam"] if few else ["adam", "sgd"])
         peak = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-3)
         inputs = keras.Input((8,))
-        x = inputs / ops.sqrt(
-            1 + ops.square(inputs / 3)
-        )  # a few districts lie far outside: none beyond 3
+        x = inputs / ops.sqrt(1 + ops.square(inputs / 3))  # a few districts are outliers: clip at 3
         drawn = keras.initializers.RandomNormal(stddev=8.0)
         waves = layers.Dense(16, use_bias=False, trainable=False, kernel_initializer=drawn)(
             x[:, 6:]
-        )  # of the place
+        )  # of the location
         x = layers.Concatenate()([x, ops.sin(waves), ops.cos(waves)])
         for _ in range(depth):
             x = layers.Dense(neurons, activation="relu", kernel_initializer="he_normal")(x)
@@ -84,8 +79,8 @@ def build_of(rows: int, epochs: int, few: bool = False) -> Callable[[Any], Any]:
     return build
 
 
-def methods(run: Run) -> None:
-    """Five ways to tune, side by side."""
+def methods(run: RecipeRun) -> None:
+    """Compares the five methods."""
     data, epochs = _load(run), QUICK_EPOCHS if run.quick else EPOCHS
     trainings = QUICK_TRAININGS if run.quick else TRAININGS
     seeds = QUICK_SEEDS if run.quick else SEEDS
@@ -129,7 +124,7 @@ def methods(run: Run) -> None:
 
 
 def around_the_winner(_: int, earlier: Mapping[str, paceline.Study]) -> dict[str, Any]:
-    """A grid around what random search found with the same seed."""
+    """A grid around the winner of the random search with the same seed."""
     study = earlier["random"]
     best, space = study.best.config, study.space
     points = [
@@ -143,7 +138,7 @@ def around_the_winner(_: int, earlier: Mapping[str, paceline.Study]) -> dict[str
 
 
 def _near(hyperparameter: Any, value: int) -> list[int]:
-    """A value, and those a step below and above it."""
+    """A value and its neighbours one step below and above."""
     near = (value, value - hyperparameter.step, value + hyperparameter.step)
     return [
         number for number in near if hyperparameter.min_value <= number <= hyperparameter.max_value
@@ -151,9 +146,7 @@ def _near(hyperparameter: Any, value: int) -> list[int]:
 
 
 def outcomes(found: Comparison) -> pd.DataFrame:
-    """One row a method: test RMSE and R2 with intervals over the seeds, and what it took on
-    average.
-    """
+    """One row per method: test RMSE and R2 with intervals over the seeds, and mean resources."""
     frame, rows = found.results(), []
     for name, runs in frame.groupby("method", sort=False):
         row: dict[str, Any] = {"method": name}
@@ -168,19 +161,19 @@ def outcomes(found: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("rmse", ignore_index=True)
 
 
-def _what_mattered(run: Run, found: Comparison) -> None:
-    """Importance and interactions, from the Gaussian process's trials of the first seed."""
+def _what_mattered(run: RecipeRun, found: Comparison) -> None:
+    """Importance and interactions, from the Gaussian process's trials with the first seed."""
     study = found.study("gp")
     try:
-        run.say("What mattered, in the trials of gp with the first seed:")
+        run.say("Importance, from the trials of gp with the first seed:")
         writing.table(run, "importance", study.importance())
         writing.table(run, "interactions", study.interactions(), shown=3)
     except paceline.InvalidInput as few:
-        run.say(f"That cannot be said: {few}")
+        run.say(f"Importance cannot be computed: {few}")
 
 
-def winner(run: Run) -> None:
-    """The methods' winners against each other and the default network."""
+def winner(run: RecipeRun) -> None:
+    """Compares the methods' winners and the default network on fresh seeds."""
     data, found = _load(run), _compared(run)
     epochs = QUICK_EPOCHS if run.quick else EPOCHS
     first, loss = found.seeds[0], found.objective.loss
@@ -216,13 +209,13 @@ def winner(run: Run) -> None:
     tested = study.record.tested
     if tested is not None:
         run.say(
-            f"Test part, touched once: RMSE {tested.metrics['rmse']:.4f}, R2 "
+            f"Test set, used once: RMSE {tested.metrics['rmse']:.4f}, R2 "
             f"{tested.metrics['r2']:.4f}."
         )
     run.say(f"Report: {run.directory / 'report.html'}; model: {run.directory / 'best.keras'}.")
 
 
-def guide(run: Run) -> None:
+def guide(run: RecipeRun) -> None:
     """Which method to use when."""
     found = _compared(run)
     text = "\n".join(
@@ -234,30 +227,31 @@ def guide(run: Run) -> None:
 
 
 def advice(found: Comparison) -> Iterator[str]:
-    """Sentences made of what was measured."""
+    """Sentences generated from the measured figures."""
     frame = outcomes(found).set_index("method")
     rows: dict[str, Any] = {str(name): frame.loc[name] for name in frame.index}
     best, base = next(iter(rows)), rows["baseline"]
     yield (
-        f"One training is all there is time for: the default network, RMSE {base['rmse']:.3f} in "
-        f"{base['seconds']:.0f} "
-        f"s. Tuning is worth up to {base['rmse'] - rows[best]['rmse']:.3f} ({best})."
+        f"If there is time for one training only: the default network, RMSE {base['rmse']:.3f} in "
+        f"{base['seconds']:.0f} s. Tuning improves it by up to "
+        f"{base['rmse'] - rows[best]['rmse']:.3f} ({best})."
     )
     pairs = found.differences()
     real = pairs[pairs["real"] & ((pairs["first"] == best) | (pairs["second"] == best))]
     beaten = sorted({*real["first"], *real["second"]} - {best})
     tied = [name for name in rows if name != best and name not in beaten]
     if beaten:
-        yield f"The best result is all that matters: {best}, better than {', '.join(beaten)} by more than luck."
+        yield (
+            f"If only the result matters: {best}, significantly better than {', '.join(beaten)}."
+        )
     if tied:
         took = {name: float(rows[name]["seconds"]) for name in (best, *tied)}
-        if "grid" in took and "random" in rows:  # it lies around what the random search found
+        if "grid" in took and "random" in rows:  # the grid is placed around its winner
             took["grid"] += float(rows["random"]["seconds"])
         quick = min(took, key=lambda name: took[name])
         yield (
-            f"{len(found.seeds)} seeds do not tell {best} from {', '.join(tied)}: of these {quick} "
-            f"took the fewest "
-            f"seconds ({took[quick]:.0f})."
+            f"With {len(found.seeds)} seeds {best} does not differ significantly from "
+            f"{', '.join(tied)}: of these {quick} took the fewest seconds ({took[quick]:.0f})."
         )
     for axis, what in (("epochs", "epochs of training"), ("seconds", "seconds")):
         needed = {
@@ -271,29 +265,31 @@ def advice(found: Comparison) -> Iterator[str]:
                 for name, spent in sorted(needed.items(), key=lambda item: item[1])
             )
             yield (
-                f"Few {what} are to be had. Spent until the validation RMSE was within {TARGET} of "
-                f"the best that any "
-                f"method found with that seed, for the grid with the random search before it "
-                f"(median of the seeds; "
-                f"methods that are not named were not there in most): {told}."
+                f"If {what} are limited: spent until the validation RMSE was within {TARGET} of "
+                "the best that any method found with that seed, for the grid including the random "
+                "search before it (median of the seeds; methods that are not named did not reach "
+                f"it with most seeds): {told}."
             )
     if "grid" in rows and "random" in rows:
         before, after = rows["random"]["rmse"], rows["grid"]["rmse"]
         change = "improved it" if after < before else "did not improve it"
-        yield f"A random search has been done: a grid around its winner {change}, {before:.3f} to {after:.3f}."
+        yield (
+            f"After a random search: a grid around its winner {change}, {before:.3f} to "
+            f"{after:.3f}."
+        )
     if "random" in rows:
         yield (
-            f"Few rows: cross-validation, whose score is a mean of folds; "
-            f"{rows['random']['trials']:.0f} "
-            f"configurations took {rows['random']['epochs']:,.0f} epochs."
+            "With few rows: cross-validation, whose score is a mean over folds; "
+            f"{rows['random']['trials']:.0f} configurations took "
+            f"{rows['random']['epochs']:,.0f} epochs."
         )
 
 
 def _needed(found: Comparison, method: str, axis: str) -> float | None:
-    """The median over seeds of what a method spent until it was close to the best; None where most
-    never were.
+    """Median over seeds of what a method spent until it was close to the best.
 
-    For the grid, what was spent on the random search comes on top.
+    For the grid, the cost of the random search is added. None if it was never close with most
+    seeds.
     """
     spent = []
     for _, runs in found.curves().groupby("seed"):
@@ -305,13 +301,13 @@ def _needed(found: Comparison, method: str, axis: str) -> float | None:
     return median if median < float("inf") else None
 
 
-def _compared(run: Run) -> Comparison:
+def _compared(run: RecipeRun) -> Comparison:
     directory = run.directory.parent / "methods"
     try:
         return Comparison.open(directory)
     except paceline.InvalidInput:
         raise paceline.InvalidInput(
-            f"{directory} holds no comparison",
+            f"{directory} contains no comparison",
             expected="part methods to have been run before this one",
         ) from None
 
@@ -322,17 +318,17 @@ def _has(found: Comparison, method: str, seed: int) -> bool:
     )
 
 
-def _share(run: Run, runs: int) -> float | None:
-    """Of the budget, what each of so many runs may take."""
+def _share(run: RecipeRun, runs: int) -> float | None:
+    """Share of the budget for each of a number of runs."""
     return None if run.budget is None else run.budget / runs
 
 
-def _load(run: Run) -> paceline.data.Dataset:
-    """The data, with the test part that all methods share.
+def _load(run: RecipeRun) -> paceline.data.Dataset:
+    """The data, with the test set that all methods share.
 
     Raises:
         MissingData: it is not on this machine and could not be downloaded.
-        InvalidInput: it is no table of amounts.
+        InvalidInput: not a table with a numeric target.
     """
     found = paceline.data.load(run.data, data_dir=run.data_dir, seed=run.seed)
     if (

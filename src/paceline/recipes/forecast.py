@@ -1,5 +1,4 @@
-"""How long a part will take, before it starts: from its steps and the measured rate of this
-machine.
+"""Forecast of a part's duration, from its steps and the measured speed of this machine.
 
 | symbol | meaning |
 | --- | --- |
@@ -8,10 +7,10 @@ machine.
 | R | float32 multiply-adds per second of a matrix product on this machine, measured |
 
 Training takes three passes of m for each row (forward, and two products backward), so 3 m r e / (s
-R), where s is the share of R that training reaches; then a time for each step, and one for each
-program that is to be compiled. The three constants were fitted to studies of
-`paceline.recipes.kmnist_mlp`; forecasts of networks like those are good to about a half, which is
-enough to say what a budget is too small for. What has trained already is a better measure.
+R), where s is the fraction of R that training reaches; plus a time for each step, and one for each
+program to compile. The three constants were fitted to studies of `paceline.recipes.kmnist_mlp`;
+forecasts for similar networks are accurate to about 50 %, which is enough to tell whether a budget
+is too small. Measured trials, once there are some, give better estimates.
 """
 
 import math
@@ -27,20 +26,20 @@ import paceline
 _SHARE = 0.35
 _STEP = 4e-5  # seconds
 _COMPILE = 1.2  # seconds
-_START = 4.0  # seconds: libraries, data, and looking at what varies
+_START = 4.0  # seconds: libraries, data, and discovery of the space
 _MEASURE = 0.2  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One training that is to be done.
+    """A training to be done.
 
     Attributes:
         multiply_adds: of one row through the network, forward.
         rows: of the training part.
-        epochs: how often it sees them.
+        epochs: number of epochs.
         batch_size: rows of a batch.
-        program: equal for networks that differ in numbers alone.
+        program: equal for networks that share a compiled program.
     """
 
     multiply_adds: int
@@ -51,12 +50,12 @@ class Training:
 
     @property
     def num_steps(self) -> int:
-        """Steps in all."""
+        """Total number of steps."""
         return self.epochs * math.ceil(self.rows / self.batch_size)
 
 
 def seconds(trainings: Iterable[Training], share: float = _SHARE) -> float:
-    """What these trainings will take on this machine, wall time."""
+    """Forecast of the wall time of these trainings on this machine."""
     work = list(trainings)
     if not work:
         return 0.0
@@ -66,16 +65,15 @@ def seconds(trainings: Iterable[Training], share: float = _SHARE) -> float:
     return _START + multiply_adds / (share * _rate()) + steps * _STEP + programs * _COMPILE
 
 
-def left(study: paceline.Study, configs: Sequence[Mapping[str, Any]], alike: str) -> float:
-    """What is left of these configurations will take, by the pace of those that have trained, wall
-    time.
+def remaining(study: paceline.Study, configs: Sequence[Mapping[str, Any]], alike: str) -> float:
+    """Forecast of the wall time of the remaining configurations, from those that have trained.
 
     Args:
-        study: at least one trial of it has completed.
-        configs: everything that it is to train; those that differ in ``epochs`` alone are one
+        study: with at least one completed trial.
+        configs: all configurations of the study; those that differ in ``epochs`` alone are one
             training.
-        alike: the hyperparameter that sets the pace; configurations with its value go before all
-            others.
+        alike: the hyperparameter that determines the speed; configurations with an equal value are
+            preferred.
     """
     trained = [
         trial for trial in study.trials if trial.state == "completed" and trial.prefix_of is None
@@ -93,9 +91,7 @@ def left(study: paceline.Study, configs: Sequence[Mapping[str, Any]], alike: str
 
 
 def longest(configs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of configurations that differ in ``epochs`` alone the longest, from which the others are read
-    off.
-    """
+    """Of configurations that differ in ``epochs`` alone, the longest, which contain the others."""
     found: dict[Any, Mapping[str, Any]] = {}
     for config in configs:
         key = _but_for_epochs(config)
@@ -109,26 +105,26 @@ def _but_for_epochs(config: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
 
 
 def _steps(config: Mapping[str, Any]) -> float:
-    """Steps of a training, for each row of the training part."""
+    """Steps of a training for each row of the training part."""
     return float(config["epochs"] / config["batch_size"])
 
 
 def check(budget: float | None, part: str, needed: float) -> None:
-    """Makes sure that a budget is enough.
+    """Checks that a budget is sufficient.
 
     Raises:
-        InvalidInput: it is not; says what the part would need.
+        InvalidInput: it is not; the message says what the part needs.
     """
     if budget is not None and needed > budget:
         raise paceline.InvalidInput(
-            f"--budget leaves {told(max(0.0, budget))} for part {part}",
-            expected=f"at least about {told(needed)}",
-            fix="Without --budget it can be stopped at any time, and goes on when it is run again.",
+            f"--budget leaves {duration(max(0.0, budget))} for part {part}",
+            expected=f"at least about {duration(needed)}",
+            fix="Without --budget it can be stopped at any time, and resumes when it is run again.",
         )
 
 
-def told(amount: float) -> str:
-    """Seconds as people say them: ``45 s``, ``12 min``, ``2 h 5 min``."""
+def duration(amount: float) -> str:
+    """A duration as text: ``45 s``, ``12 min``, ``2 h 5 min``."""
     if amount < 90:
         return f"{max(1, round(amount))} s"
     minutes = round(amount / 60)
@@ -136,7 +132,7 @@ def told(amount: float) -> str:
 
 
 def _rate() -> float:
-    """Multiply-adds per second of a product of the shape that a small network's first layer has."""
+    """Multiply-adds per second of a product with the shape of a small network's first layer."""
     random = np.random.default_rng(1)
     x, w = random.random((512, 784), dtype=np.float32), random.random((784, 256), dtype=np.float32)
     _ = x @ w

@@ -1,4 +1,4 @@
-"""The images that the recipes train on: all of them or, for the quick form, a few."""
+"""The images on which the recipes train; a few of them with ``quick``."""
 
 from typing import Any
 
@@ -6,19 +6,18 @@ import numpy as np
 
 import paceline
 import paceline.data
-from paceline.recipes import Run
+from paceline.recipes import RecipeRun
 
 
-def load(run: Run, quick_rows: int) -> paceline.data.Dataset:
-    """The run's data set; in the quick form ``quick_rows`` images of it, and half as many to test
-    on.
+def load(run: RecipeRun, quick_rows: int) -> paceline.data.Dataset:
+    """The run's data set; with ``quick``, ``quick_rows`` images of it and half as many test images.
 
     Images are float32 in [0, 1], shape (rows, 28, 28).
 
     Raises:
-        MissingData: it is not on this machine and could not be downloaded; says which files are
-            missing, where they are published, and where to put them.
-        InvalidInput: it is no data set of such images in classes with a test part.
+        MissingData: not on this machine and not downloadable; says which files are missing, where
+            they are published, and where to put them.
+        InvalidInput: not a data set of such images in classes with a test set.
     """
     found = paceline.data.load(run.data, data_dir=run.data_dir, seed=run.seed)
     x, y = np.asarray(found.x), np.asarray(found.y)
@@ -46,5 +45,5 @@ def load(run: Run, quick_rows: int) -> paceline.data.Dataset:
 
 
 def some(rows: int, wanted: int, seed: int) -> Any:
-    """So many of the numbers of rows, drawn at random, in order."""
+    """A sorted random sample of row numbers."""
     return np.sort(np.random.default_rng(seed).permutation(rows)[:wanted])

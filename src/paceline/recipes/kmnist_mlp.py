@@ -1,25 +1,25 @@
-"""An MLP on cursive Japanese characters: predefined, your own, and every one.
+"""An MLP for cursive Japanese characters: given configurations, your own, and a full grid.
 
 Kuzushiji-MNIST has 60,000 + 10,000 images of 28 x 28 grey pixels and ten classes; a tenth of the
 training images is for validation. (`--data fashion_mnist`, `kmnist_mini` or `mnist` take others.)
 
-predefined   Eight configurations that differ in layers, neurons, activation, optimizer, learning rate, batch size,
-             weight decay and epochs. All are compared by validation and test accuracy; the best by
-             validation, and by nothing else, is trained anew on training and validation images
+predefined   Eight configurations that differ in layers, neurons, activation, optimizer, learning
+             rate, batch size, weight decay and epochs. All are compared by validation and test
+             accuracy; the best by validation alone is retrained on training and validation images
              together and tested once.
-yours        Asks for each hyperparameter, or takes it from --set, trains that network, and tests it.
-exhaustive   All 1,296 combinations of a grid: 3 x layers, 3 x neurons, 2 x activation, 3 x optimizer, 3 x learning
-             rate, 2 x batch size, 2 x weight decay, 5 or 10 epochs. It says how long that will
-             take, first from its steps, then from the pace of a random sample. Stop it whenever you
-             like: run again, it goes on. It ends with the ranked table, what each hyperparameter
-             does on average, and the best network.
-smart        The search `auto` on the same grid, with 20 trials in the place of 1,296, and how close it came. How many
-             epochs a trial gets is for its schedule to say, up to 10.
+yours        Asks for each hyperparameter, or takes it from --set, trains that network, and tests
+it. exhaustive   All 1,296 combinations of a grid: 3 x layers, 3 x neurons, 2 x activation, 3 x
+             optimizer, 3 x learning rate, 2 x batch size, 2 x weight decay, 5 or 10 epochs. It
+             forecasts the duration, first from the number of steps, then from a random sample. It
+             can be stopped at any time and resumes when it is run again. It ends with the ranked
+             table, the mean effect of each hyperparameter, and the best network.
+smart        The search `auto` on the same grid, with 20 trials instead of 1,296, and how close it
+             came. The schedule decides how many epochs a trial gets, up to 10.
 
 Three things make `exhaustive` a matter of minutes, and none of them needs a line here: networks
-that differ in numbers alone (learning rate, weight decay) train side by side as one compiled
-program; those of 5 epochs are read off those of 10; and nothing is compiled or trained twice, also
-not after a stop.
+that differ in numbers alone (learning rate, weight decay) train together as one compiled program;
+those of 5 epochs are the first epochs of those of 10; and nothing is compiled or trained twice, not
+even after a stop.
 """
 
 import math
@@ -33,7 +33,7 @@ import numpy as np
 
 import paceline
 import paceline.search
-from paceline.recipes import Run, forecast, images, writing
+from paceline.recipes import RecipeRun, forecast, images, writing
 
 VALIDATION = 0.1
 QUICK_ROWS, QUICK_PREDEFINED = 2000, 4
@@ -93,7 +93,7 @@ LOOP: dict[str, Any] = {
 }
 
 
-# What anybody would try first; where a grid does not have a value, its own first one is.
+# A common first choice; if a grid lacks a value, its own first value is used.
 DEFAULT = {
     "layers": 2,
     "neurons": 64,
@@ -150,8 +150,8 @@ def network(
     return model
 
 
-def predefined(run: Run) -> None:
-    """Eight set configurations, side by side."""
+def predefined(run: RecipeRun) -> None:
+    """Compares eight given configurations."""
     data = images.load(run, QUICK_ROWS)
     configs = (
         tuple({**config, "epochs": 2} for config in PREDEFINED[:QUICK_PREDEFINED])
@@ -181,13 +181,13 @@ def predefined(run: Run) -> None:
     writing.best(run, study, data)
 
 
-def yours(run: Run) -> None:
-    """One configuration, as you like it."""
+def yours(run: RecipeRun) -> None:
+    """Trains one configuration of the user."""
     hp = paceline.HyperParameters()
-    build(hp)  # shows what there is to set
+    build(hp)  # records the hyperparameters
     config = run.choose(paceline.Space([*hp.space, *LOOP.values()]))
     data = images.load(run, QUICK_ROWS)
-    # each has a directory of its own: run twice, it is not trained twice
+    # each has a directory of its own: a repeated one is not trained again
     run = replace(run, directory=run.directory / "-".join(str(value) for value in config.values()))
     _check_budget(run, "yours", [config], data)
     study = paceline.tune(
@@ -207,8 +207,8 @@ def yours(run: Run) -> None:
     writing.best(run, study, data)
 
 
-def exhaustive(run: Run) -> None:
-    """Every configuration of the grid."""
+def exhaustive(run: RecipeRun) -> None:
+    """Trains every configuration of the grid."""
     data = images.load(run, QUICK_ROWS)
     grid = QUICK_GRID if run.quick else GRID
     configs, sampled = shuffled(grid, run.seed)
@@ -226,11 +226,11 @@ def exhaustive(run: Run) -> None:
     if _num_trained(run) < sampled:
         needed = _needed(configs, data)
         run.say(
-            f"{len(configs):,} configurations; by their steps and this machine's rate, "
-            f"{forecast.told(needed)}."
+            f"{len(configs):,} configurations; by their steps and this machine's speed, "
+            f"{forecast.duration(needed)}."
         )
         forecast.check(run.budget, "exhaustive", needed)
-        run.say(f"Measuring the pace on {sampled} of them, drawn at random; they count.")
+        run.say(f"Measuring the speed on {sampled} of them, drawn at random; they count.")
         paceline.tune(
             build_of(grid),
             data,
@@ -240,8 +240,8 @@ def exhaustive(run: Run) -> None:
             refit=False,
             **settings,
         )
-    needed = forecast.left(paceline.load_study(run.directory), configs, alike="neurons")
-    run.say(f"By the pace of what has trained, {forecast.told(needed)} to go.")
+    needed = forecast.remaining(paceline.load_study(run.directory), configs, alike="neurons")
+    run.say(f"By the speed so far, {forecast.duration(needed)} to go.")
     budget = None if run.budget is None else run.budget - (time.monotonic() - began)
     forecast.check(budget, "exhaustive", needed)
     study = paceline.tune(
@@ -254,7 +254,8 @@ def exhaustive(run: Run) -> None:
         **settings,
     )
     run.say(
-        f"{len(study.trials):,} of {len(configs):,} configurations, {forecast.told(study.seconds)} "
+        f"{len(study.trials):,} of {len(configs):,} configurations, "
+        f"{forecast.duration(study.seconds)} "
         f"in all."
     )
     table = writing.ranked(study)
@@ -263,8 +264,8 @@ def exhaustive(run: Run) -> None:
     writing.best(run, study, data)
 
 
-def smart(run: Run) -> None:
-    """A search in the place of them all."""
+def smart(run: RecipeRun) -> None:
+    """Searches the grid instead of training all of it."""
     data = images.load(run, QUICK_ROWS)
     grid, trials = (QUICK_GRID, 6) if run.quick else (GRID, SMART_TRIALS)
     everything = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
@@ -290,12 +291,12 @@ def smart(run: Run) -> None:
     _compare(run, study)
 
 
-def _compare(run: Run, study: paceline.Study) -> None:
-    """How close the search came to the best of all, where all have been trained."""
+def _compare(run: RecipeRun, study: paceline.Study) -> None:
+    """How close the search came to the best of all, if all have been trained."""
     try:
         every = paceline.load_study(run.directory.parent / "exhaustive")
     except paceline.InvalidInput:
-        run.say("Run part exhaustive to see how close that is to the best of all.")
+        run.say("Run part exhaustive to compare it with the best of all.")
         return
     scores = {_key(trial.config): trial.score for trial in every.trials if trial.score is not None}
     found = {**study.best.config, "epochs": study.best.epochs}
@@ -304,10 +305,7 @@ def _compare(run: Run, study: paceline.Study) -> None:
         run.say(f"Part exhaustive has not trained this configuration yet ({len(scores):,} so far).")
         return
     rank = 1 + sum(other > score for other in scores.values())
-    run.say(
-        f"Among all {len(scores):,} it is number {rank}: {score:.4f}, where the best of all had "
-        f"{most:.4f}."
-    )
+    run.say(f"It ranks {rank} of all {len(scores):,}: {score:.4f}; the best of all has {most:.4f}.")
     final = every.record.final
     if final is not None and final.scores:
         spread = float(
@@ -315,8 +313,8 @@ def _compare(run: Run, study: paceline.Study) -> None:
         )
         run.say(
             f"Two trainings of one configuration differ by {spread * np.sqrt(2):.4f} (standard "
-            f"deviation), so the "
-            f"difference of {most - score:.4f} is {_verdict(most - score, spread)}."
+            f"deviation), so the difference of {most - score:.4f} is "
+            f"{_verdict(most - score, spread)}."
         )
     run.say(f"It took {100 * study.seconds / every.seconds:.1f} % of the time of all of them.")
 
@@ -325,24 +323,24 @@ def _verdict(difference: float, spread: float) -> str:
     return "within the noise" if difference <= 2 * np.sqrt(2) * spread else "more than noise"
 
 
-# -- how long it takes
+# -- duration
 
 
-def _num_trained(run: Run) -> int:
+def _num_trained(run: RecipeRun) -> int:
     try:
         return paceline.load_study(run.directory).record.num_ended()
     except paceline.InvalidInput:
         return 0
 
 
-def _check_budget(run: Run, part: str, configs: Sequence[Mapping[str, Any]], data: Any) -> None:
+def _check_budget(
+    run: RecipeRun, part: str, configs: Sequence[Mapping[str, Any]], data: Any
+) -> None:
     forecast.check(run.budget, part, 0.0 if _num_trained(run) else _needed(configs, data))
 
 
 def _needed(configs: Sequence[Mapping[str, Any]], data: Any) -> float:
-    """Seconds for all of these configurations, before any was trained; the shorter are read off the
-    longer.
-    """
+    """Forecast in seconds for all of these configurations; shorter ones are part of longer ones."""
     rows = round(data.num_rows * (1 - VALIDATION))
     return forecast.seconds(
         forecast.Training(
@@ -358,7 +356,7 @@ def _multiply_adds(config: Mapping[str, Any]) -> int:
 
 
 def program(config: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Equal for configurations that differ in numbers alone, so that they train side by side."""
+    """Equal for configurations that share a compiled program, so that they train together."""
     return tuple(
         config[name] for name in ("layers", "neurons", "activation", "optimizer", "batch_size")
     )
@@ -369,11 +367,13 @@ def _key(config: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def shuffled(grid: Mapping[str, Sequence[Any]], seed: int) -> tuple[list[dict[str, Any]], int]:
-    """Every configuration, those of one in 18 programs of each width first, drawn at random; and
-    how many these are.
+    """Every configuration, a random sample of one in 18 programs of each width first.
 
-    A sample of whole programs has the pace of the whole, since it is programs that are compiled,
-    and whose configurations train side by side.
+    A sample of whole programs is representative of the speed, since compilation is by program and
+    its configurations train together.
+
+    Returns:
+        The configurations, and the size of the sample.
     """
     every = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     programs = list(dict.fromkeys(map(program, every)))

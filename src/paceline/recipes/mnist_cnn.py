@@ -1,17 +1,17 @@
-"""A convolutional network, tuned: by random and by Bayesian search, beside the default one.
+"""A convolutional network, tuned by random and Bayesian search, compared with the default one.
 
-MNIST. What may vary: the learning rate, 1e-3 to 1e-2; the number of convolution layers, 2, 4 or 6;
-the filters of each of them, 16, 32 or 64; dropout, 0 to 0.5. Layers are 3 x 3 with ReLU, and the
-image is halved after the first, the third, the fifth and the last, which keeps most of the work at
-14 x 14 pixels: a processor can train that.
+MNIST. Hyperparameters: the learning rate, 1e-3 to 1e-2; the number of convolution layers, 2, 4 or
+6; the filters of each of them, 16, 32 or 64; dropout, 0 to 0.5. Layers are 3 x 3 with ReLU, and the
+image is halved after the first, the third, the fifth and the last, so that most of the work is at
+14 x 14 pixels, and a processor can train it.
 
-random, bayesian   12 configurations each, one epoch of 54,000 images, over which the learning rate goes down.
-winner             The better of the two winners, and the default network, trained for 5 epochs: test accuracy of both
-                   with 95 % intervals. The winner is then trained anew on all 60,000 images,
-                   tested, and saved.
+random, bayesian   12 configurations each, one epoch of 54,000 images with a decaying learning rate.
+winner             The better of the two winners, and the default network, trained for 5 epochs:
+                   test accuracy of both with 95 % intervals. The winner is then retrained on all
+                   60,000 images, tested, and saved.
 
-The filters of a layer matter only where there is that layer: `hp.conditional_scope` says so, and
-the search knows.
+The filters of a layer matter only if the layer exists: `hp.conditional_scope` declares that to the
+search.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,22 +21,20 @@ import pandas as pd
 
 import paceline
 import paceline.search
-from paceline.recipes import Run, forecast, images, writing
+from paceline.recipes import RecipeRun, forecast, images, writing
 
 VALIDATION, BATCH_SIZE, QUICK_ROWS = 0.1, 64, 600
 TRIALS, QUICK_TRIALS = 12, 2
 SEARCH_EPOCHS, EPOCHS, QUICK_EPOCHS = 1, 5, 2
 LAYERS, FILTERS = (2, 4, 6), (16, 32, 64)
 QUICK_LAYERS, QUICK_FILTERS = (2, 4), (8,)
-SHARE = 0.25  # of the rate of a matrix product that convolutions reach
+SHARE = 0.25  # of the speed of a matrix product that convolutions reach
 
 
 def build_of(
     rows: int, epochs: int, depths: Sequence[int], filters: Sequence[int]
 ) -> Callable[[Any], Any]:
-    """The build function for so many training rows and epochs, over which the learning rate goes
-    down.
-    """
+    """The build function for these training rows and epochs, with a decaying learning rate."""
 
     def build(hp: Any) -> Any:
         import keras
@@ -66,21 +64,21 @@ def build_of(
 
 
 def _halving(layers: int) -> tuple[int, ...]:
-    """After which layers the image is halved."""
+    """The layers after which the image is halved."""
     return {2: (1, 2), 4: (1, 3, 4), 6: (1, 3, 5)}[layers]
 
 
-def random(run: Run) -> None:
-    """Twelve configurations at random."""
+def random(run: RecipeRun) -> None:
+    """Twelve random configurations."""
     _search(run, "random")
 
 
-def bayesian(run: Run) -> None:
-    """Twelve configurations, chosen by a model of those before."""
+def bayesian(run: RecipeRun) -> None:
+    """Twelve configurations, chosen by a Gaussian process."""
     _search(run, "bayes")
 
 
-def _search(run: Run, search: str) -> None:
+def _search(run: RecipeRun, search: str) -> None:
     data = images.load(run, QUICK_ROWS)
     _check_budget(
         run, [{"layers": 4}] * (QUICK_TRIALS if run.quick else TRIALS), SEARCH_EPOCHS, data
@@ -95,11 +93,11 @@ def _search(run: Run, search: str) -> None:
         **_settings(run),
     )
     writing.table(run, "trials", writing.ranked(study), shown=5)
-    run.say(f"{len(study.trials)} trials in {forecast.told(study.seconds)}.")
+    run.say(f"{len(study.trials)} trials in {forecast.duration(study.seconds)}.")
 
 
-def winner(run: Run) -> None:
-    """The winner and the default network, trained whole."""
+def winner(run: RecipeRun) -> None:
+    """Trains the winner and the default network in full."""
     data, epochs = images.load(run, QUICK_ROWS), QUICK_EPOCHS if run.quick else EPOCHS
     searched = max(
         (run.study_of(part) for part in ("random", "bayesian")),
@@ -135,7 +133,7 @@ def winner(run: Run) -> None:
         )
     run.say(
         f"Both trained for {epochs} epochs on the training images: test accuracy with 95 % "
-        f"intervals."
+        "intervals."
     )
     writing.table(run, "comparison", pd.DataFrame(rows))
     lines = [
@@ -151,13 +149,13 @@ def winner(run: Run) -> None:
     writing.best(run, study, data)
 
 
-def _build(run: Run, data: Any, epochs: int) -> Callable[[Any], Any]:
+def _build(run: RecipeRun, data: Any, epochs: int) -> Callable[[Any], Any]:
     sizes = (QUICK_LAYERS, QUICK_FILTERS) if run.quick else (LAYERS, FILTERS)
     return build_of(int(data.num_rows * (1 - VALIDATION)), epochs, *sizes)
 
 
-def _settings(run: Run) -> dict[str, Any]:
-    """What all parts share."""
+def _settings(run: RecipeRun) -> dict[str, Any]:
+    """Settings of all parts."""
     return {
         "objective": "val_accuracy",
         "batch_size": BATCH_SIZE,
@@ -169,7 +167,7 @@ def _settings(run: Run) -> dict[str, Any]:
     }
 
 
-def _check_budget(run: Run, configs: list[dict[str, Any]], epochs: int, data: Any) -> None:
+def _check_budget(run: RecipeRun, configs: list[dict[str, Any]], epochs: int, data: Any) -> None:
     rows = int(data.num_rows * (1 - VALIDATION))
     work = [
         forecast.Training(sum(_multiply_adds(config)), rows, epochs, BATCH_SIZE, number)

@@ -1,22 +1,21 @@
-"""What each technique brings: one network on MNIST, changed in one thing from rung to rung.
+"""The effect of each technique: one network on MNIST, changed in one thing from rung to rung.
 
-Four hidden layers of 60 units, batches of 64, 10 epochs, images in [0, 1], as such write-ups have
-it; 10 % of the training images validate. Each rung keeps what the one before it had:
+Four hidden layers of 60 units, batches of 64, 10 epochs, images in [0, 1], as in similar published
+comparisons; 10 % of the training images are for validation. Each rung keeps the changes before it:
 
-naive       sigmoid, Glorot's initial weights (Keras's own), plain gradient descent with learning rate 0.01
-he_normal   He's initial weights
-relu        ReLU in the place of the sigmoid (and beside it: elu)
-adam        Adam in the place of gradient descent
+naive       sigmoid, Glorot's initial weights (Keras's default), gradient descent, learning rate
+0.01 he_normal   He's initial weights
+relu        ReLU instead of the sigmoid (and as an alternative: elu)
+adam        Adam instead of gradient descent
 batch_norm  batch normalisation after each hidden layer's weights
 dropout     dropout of 20 % after each hidden layer
 
-ladder   Every rung on five seeds, each with its own split, initial weights and batches: training and validation
-         accuracy after each epoch with bands, test accuracies with intervals, and which steps are
-         real.
+ladder   Every rung on five seeds, each with its own split, initial weights and batches: training
+         and validation accuracy after each epoch with bands, test accuracies with intervals, and
+         which steps are significant.
 
-A ladder that was published reads 11.3, 37.2, 92.2, 95.8, 96.5 and 88.9 %, from one seed each. What
-was found is said
-beside it: above all, whether dropout costs eight points, as its last figure says.
+A published ladder reports 11.3, 37.2, 92.2, 95.8, 96.5 and 88.9 %, from one seed each. The results
+are compared with it: above all, whether dropout costs eight points, as its last figure says.
 """
 
 import math
@@ -26,7 +25,7 @@ from typing import Any
 import pandas as pd
 
 import paceline
-from paceline.recipes import Run, images, writing
+from paceline.recipes import RecipeRun, images, writing
 
 HIDDEN, UNITS, BATCH_SIZE, EPOCHS, SEEDS, VALIDATION = 4, 60, 64, 10, 5, 0.1
 QUICK_ROWS, QUICK_EPOCHS, QUICK_SEEDS = 3000, 2, 2
@@ -88,8 +87,8 @@ RUNGS = {
 }
 
 
-def ladder(run: Run) -> None:
-    """All rungs, side by side."""
+def ladder(run: RecipeRun) -> None:
+    """Measures all rungs."""
     data = images.load(run, QUICK_ROWS)
     found = paceline.ladder(
         RUNGS,
@@ -116,7 +115,7 @@ def ladder(run: Run) -> None:
     run.say(f"A page with all of it: {found.directory / 'ladder.html'}.")
 
 
-def _curves(run: Run, curves: pd.DataFrame) -> None:
+def _curves(run: RecipeRun, curves: pd.DataFrame) -> None:
     for metric, part in (("accuracy", "Training"), ("val_accuracy", "Validation")):
         lines = []
         for number, (name, rows) in enumerate(curves.groupby("rung", sort=False)):
@@ -130,10 +129,8 @@ def _curves(run: Run, curves: pd.DataFrame) -> None:
         writing.picture(run, f"curves_{part.lower()}", lines, title=title, xaxis_title="epochs")
 
 
-def published(run: Run, found: paceline.Ladder) -> None:
-    """Says which of the published figures could be one of our seeds, and what became of the last
-    step.
-    """
+def published(run: RecipeRun, found: paceline.Ladder) -> None:
+    """Compares the published figures with the distribution of our seeds."""
     scores = {str(name): rows["score"].tolist() for name, rows in found.scores().groupby("rung")}
     for name, claimed in PUBLISHED.items():
         if name in scores:
@@ -151,20 +148,20 @@ def published(run: Run, found: paceline.Ladder) -> None:
         if low <= claimed <= high and high < 0
         else "refuted"
         if claimed < low
-        else "left open"
+        else "not decided"
     )
     told = ", ".join(f"{difference:+.4f}" for difference in differences)
     run.say(
-        f"Published is that dropout changes accuracy by {claimed:+.3f}; that is {verdict}: seed by "
-        f"seed {told}."
+        f"The published change of accuracy by dropout is {claimed:+.3f}; that is {verdict}: "
+        f"seed by seed {told}."
     )
 
 
 def _weighed(claimed: float, scores: Sequence[float], metric: str) -> str:
-    """Whether a published figure could be one more seed of ours."""
+    """Whether a published figure is plausible as one more seed of ours."""
     low, high = writing.one_more(scores, metric)
     if math.isnan(low):
         ours = f"each of {len(scores)} seeds" if len(scores) > 1 else "one seed"
-        return f"ours {scores[0]:.4f} with {ours}, which does not tell how far another one might be off"
+        return f"ours {scores[0]:.4f} with {ours}, which does not show how far others may differ"
     told = "could" if low <= claimed <= high else "could not"
     return f"which {told} be one of our seeds (19 of 20 would lie from {low:.4f} to {high:.4f})"

@@ -1,18 +1,18 @@
-"""Grid, random and Bayesian search, side by side, with the same budget.
+"""Grid, random and Bayesian search with the same budget.
 
-MNIST; a network of two hidden layers. What may vary: units 32 to 512 in steps of 96, dropout 0 to
+MNIST; a network of two hidden layers. Hyperparameters: units 32 to 512 in steps of 96, dropout 0 to
 0.5, learning rate, batch size. Each method tries 30 configurations, each trained for 3 epochs on
-54,000 images, over which the learning rate goes down to nought on a cosine.
+54,000 images, with a learning rate that decays to 0 along a cosine.
 
-grid, random, bayesian   The three searches. The grid is 2 x units, 3 x dropout, 5 x learning rate at one batch size:
-                         more does not fit into 30.
-compare                  The three winners and the default network, each trained anew for 8 epochs, three times from
-                         seeds of its own: accuracy and loss on the test images and training time,
+grid, random, bayesian   The three searches. The grid is 2 x units, 3 x dropout, 5 x learning rate
+                         with one batch size: more does not fit into 30.
+compare                  The three winners and the default network, each retrained for 8 epochs on
+                         three fresh seeds: accuracy and loss on the test images and training time,
                          with 95 % intervals. The best by validation is trained once more on all
                          60,000 images, tested, and saved.
 
-A search's own best score is the luckiest of 30, so it is not what is compared. The test images
-chose nothing.
+A search's own best score is the luckiest of 30, so it is not compared. The test images affect no
+decision.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,14 +24,14 @@ import pandas as pd
 
 import paceline
 import paceline.search
-from paceline.recipes import Run, forecast, images, writing
+from paceline.recipes import RecipeRun, forecast, images, writing
 
 METHODS, VALIDATION = ("grid", "random", "bayesian"), 0.1
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is done."""
+    """Numbers of trials, epochs and rows."""
 
     trials: int = 30
     search_epochs: int = 3
@@ -55,9 +55,7 @@ def points(sizes: Sizes) -> tuple[dict[str, Any], ...]:
 
 
 def build_of(rows: int, epochs: int, most_units: int) -> Callable[[Any], Any]:
-    """The build function for so many training rows and epochs, over which the learning rate goes
-    down.
-    """
+    """The build function for these training rows and epochs, with a decaying learning rate."""
 
     def build(hp: Any) -> Any:
         import keras
@@ -79,22 +77,22 @@ def build_of(rows: int, epochs: int, most_units: int) -> Callable[[Any], Any]:
     return build
 
 
-def grid(run: Run) -> None:
+def grid(run: RecipeRun) -> None:
     """Thirty points of a grid."""
     _search(run, "grid", paceline.search.Given(points(QUICK if run.quick else FULL)))
 
 
-def random(run: Run) -> None:
-    """Thirty configurations at random."""
+def random(run: RecipeRun) -> None:
+    """Thirty random configurations."""
     _search(run, "random", "random")
 
 
-def bayesian(run: Run) -> None:
-    """Thirty configurations, chosen by a model of those before."""
+def bayesian(run: RecipeRun) -> None:
+    """Thirty configurations, chosen by a Gaussian process."""
     _search(run, "bayesian", "bayes")
 
 
-def _search(run: Run, part: str, search: Any) -> None:
+def _search(run: RecipeRun, part: str, search: Any) -> None:
     data, sizes = images.load(run, QUICK_ROWS), QUICK if run.quick else FULL
     _check_budget(run, part, points(sizes)[: sizes.trials], data, sizes.search_epochs)
     study = paceline.tune(
@@ -107,13 +105,11 @@ def _search(run: Run, part: str, search: Any) -> None:
         **_settings(run, sizes, sizes.search_epochs),
     )
     writing.table(run, "trials", writing.ranked(study), shown=5)
-    run.say(f"{len(study.trials)} trials in {forecast.told(study.seconds)}.")
+    run.say(f"{len(study.trials)} trials in {forecast.duration(study.seconds)}.")
 
 
-def compare(run: Run) -> None:
-    """The winners and the default network, each from fresh seeds; the best is trained on
-    everything, and saved.
-    """
+def compare(run: RecipeRun) -> None:
+    """Compares the winners and the default network on fresh seeds; saves the best."""
     data, sizes = images.load(run, QUICK_ROWS), QUICK if run.quick else FULL
     studies = {part: run.study_of(part) for part in METHODS}
     configs = {part: dict(study.best.config) for part, study in studies.items()}
@@ -144,7 +140,7 @@ def compare(run: Run) -> None:
 
 
 def _row(name: str, trial: Any, search: paceline.Study | None) -> dict[str, Any]:
-    """What one configuration came to, as a row of the comparison."""
+    """The result of one configuration, as a row of the comparison."""
     row: dict[str, Any] = {"method": name}
     for metric in ("accuracy", "loss"):
         row |= _interval(metric, [test[metric] for test in trial.tests])
@@ -160,7 +156,7 @@ def _interval(name: str, values: Any) -> dict[str, float]:
     return dict(zip((name, f"{name}_low", f"{name}_high"), writing.mean(values, name), strict=True))
 
 
-def _draw(run: Run, studies: dict[str, paceline.Study], rows: list[dict[str, Any]]) -> None:
+def _draw(run: RecipeRun, studies: dict[str, paceline.Study], rows: list[dict[str, Any]]) -> None:
     lines = []
     for number, (part, study) in enumerate(studies.items()):
         scores = [trial.score for trial in study.trials if trial.score is not None]
@@ -174,7 +170,7 @@ def _draw(run: Run, studies: dict[str, paceline.Study], rows: list[dict[str, Any
     names, shares = [row["method"] for row in rows], [row["accuracy"] for row in rows]
     up = [row["accuracy_high"] - row["accuracy"] for row in rows]
     down = [row["accuracy"] - row["accuracy_low"] for row in rows]
-    none = np.isnan(up)  # where all seeds gave the same
+    none = np.isnan(up)  # where all seeds are equal
     up, down = (np.where(none, 0.0, ends).tolist() for ends in (up, down))
     bars = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
     points = writing.line(0, "test accuracy", names, shares, mode="markers", error_y=bars)
@@ -187,8 +183,8 @@ def _trial_of(study: paceline.Study, config: dict[str, Any]) -> Any:
     return next(trial for trial in study.trials if dict(trial.config) == config)
 
 
-def _settings(run: Run, sizes: Sizes, epochs: int) -> dict[str, Any]:
-    """What all parts share."""
+def _settings(run: RecipeRun, sizes: Sizes, epochs: int) -> dict[str, Any]:
+    """Settings of all parts."""
     return {
         "objective": "val_accuracy",
         "epochs": epochs,
@@ -206,7 +202,7 @@ def _rows(data: Any) -> int:
 
 
 def _check_budget(
-    run: Run, part: str, configs: Sequence[dict[str, Any]], data: Any, epochs: int
+    run: RecipeRun, part: str, configs: Sequence[dict[str, Any]], data: Any, epochs: int
 ) -> None:
     work = [
         forecast.Training(

@@ -1,11 +1,9 @@
-"""What parts of recipes write beside their studies: tables as CSV, pictures as HTML; and what they
-say of them.
-"""
+"""Files of recipes beside their studies: tables as CSV, figures as HTML; and their messages."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from paceline.recipes import Run
+from paceline.recipes import RecipeRun
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +23,8 @@ _COLOURS = (
 _SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star")
 
 
-def table(run: Run, name: str, frame: "pd.DataFrame", shown: int = 10) -> None:
-    """Writes ``name.csv``, and says its first rows."""
+def table(run: RecipeRun, name: str, frame: "pd.DataFrame", shown: int = 10) -> None:
+    """Writes ``name.csv``, and prints its first rows."""
     run.directory.mkdir(parents=True, exist_ok=True)
     frame.to_csv(run.directory / f"{name}.csv", index=False)
     if shown:
@@ -38,15 +36,13 @@ def table(run: Run, name: str, frame: "pd.DataFrame", shown: int = 10) -> None:
         run.say(f"({run.directory / f'{name}.csv'}{more})\n")
 
 
-def trials(run: Run, study: "paceline.Study") -> None:
+def trials(run: RecipeRun, study: "paceline.Study") -> None:
     """Writes ``trials.csv``: every trial, the best first."""
     table(run, "trials", ranked(study), shown=0)
 
 
 def ranked(study: "paceline.Study") -> "pd.DataFrame":
-    """A study's completed trials, the best first: rank, trial, score, seconds, and a column for
-    each hyperparameter.
-    """
+    """Completed trials, the best first: rank, trial, score, seconds, and the hyperparameters."""
     frame = study.trials_dataframe()
     objective = study.record.objective
     frame = frame[frame["state"] == "completed"].drop(columns="epochs")
@@ -57,8 +53,8 @@ def ranked(study: "paceline.Study") -> "pd.DataFrame":
     return frame[["rank", "trial", objective.metric, "seconds", *settings.values()]]
 
 
-def picture(run: Run, name: str, traces: Sequence[Mapping[str, Any]], **layout: Any) -> None:
-    """Writes ``name.html``: a figure of Plotly traces, which opens without a network."""
+def picture(run: RecipeRun, name: str, traces: Sequence[Mapping[str, Any]], **layout: Any) -> None:
+    """Writes ``name.html``: a figure of Plotly traces that works offline."""
     import plotly.graph_objects as go
 
     run.directory.mkdir(parents=True, exist_ok=True)
@@ -68,7 +64,7 @@ def picture(run: Run, name: str, traces: Sequence[Mapping[str, Any]], **layout: 
 
 
 def line(number: int, name: str, x: Sequence[Any], y: Sequence[Any], **more: Any) -> dict[str, Any]:
-    """A line for `picture`; ``number`` gives it a colour, a dash and a symbol of its own."""
+    """A line for `picture`; ``number`` selects its colour, dash and symbol."""
     dashes = ("solid", "dash", "dot", "dashdot")
     style = {
         "line": {"color": _COLOURS[number % len(_COLOURS)], "dash": dashes[number % len(dashes)]},
@@ -86,7 +82,7 @@ def line(number: int, name: str, x: Sequence[Any], y: Sequence[Any], **more: Any
 
 
 def proportion(correct: int, of: int) -> tuple[float, float, float]:
-    """A share with its 95 % interval: Wilson's score interval (JASA 22, 1927)."""
+    """A proportion with its 95 % interval: Wilson's score interval (JASA 22, 1927)."""
     from scipy.stats import binomtest
 
     interval = binomtest(correct, of).proportion_ci(method="wilson")
@@ -94,7 +90,7 @@ def proportion(correct: int, of: int) -> tuple[float, float, float]:
 
 
 def mean(values: Sequence[float], metric: str) -> tuple[float, float, float]:
-    """A mean with its 95 % interval by Student's t; see `student`."""
+    """A mean with Student's 95 % interval; see `student`."""
     import numpy as np
 
     numbers = np.asarray(values, dtype=np.float64)
@@ -102,9 +98,7 @@ def mean(values: Sequence[float], metric: str) -> tuple[float, float, float]:
 
 
 def one_more(values: Sequence[float], metric: str) -> tuple[float, float]:
-    """Between what one more value would lie with 95 % probability, were all of them normal; see
-    `student`.
-    """
+    """The 95 % prediction interval of one more value, if all are normal; see `student`."""
     import numpy as np
 
     numbers = np.asarray(values, dtype=np.float64)
@@ -112,16 +106,15 @@ def one_more(values: Sequence[float], metric: str) -> tuple[float, float]:
 
 
 def student(values: "np.ndarray[Any, Any]", metric: str, variance: float) -> tuple[float, float]:
-    """Student's 95 % interval around the mean, without what the metric cannot be.
+    """Student's 95 % interval around the mean, clipped to the metric's range.
 
     Args:
         values: float (n,).
         metric: its name, such as ``"test accuracy"``; see `paceline.stats.bounds.clipped`.
-        variance: of what is to lie in it, in variances of one value.
+        variance: of the quantity in the interval, in variances of one value.
 
     Returns:
-        Its ends; both NaN of a single value, and where all values are the same: they have no spread
-        to go by.
+        Its ends; both NaN for a single value, and if all values are equal, as there is no spread.
     """
     import numpy as np
     from scipy.stats import t
@@ -137,7 +130,7 @@ def student(values: "np.ndarray[Any, Any]", metric: str, variance: float) -> tup
 
 
 def predicted(study: "paceline.Study", x: Any) -> "np.ndarray[Any, Any]":
-    """The classes that a study's best model gives these rows, int (rows,)."""
+    """The classes that a study's best model predicts, int (rows,)."""
     import numpy as np
 
     found: np.ndarray[Any, Any] = np.argmax(
@@ -146,10 +139,8 @@ def predicted(study: "paceline.Study", x: Any) -> "np.ndarray[Any, Any]":
     return found
 
 
-def confusion(run: Run, truth: Any, found: Any, class_names: Sequence[str]) -> None:
-    """Writes the confusion matrix as ``confusion.csv`` and ``confusion.html``, and says the most
-    frequent mistakes.
-    """
+def confusion(run: RecipeRun, truth: Any, found: Any, class_names: Sequence[str]) -> None:
+    """Writes ``confusion.csv`` and ``confusion.html``; prints the most frequent mistakes."""
     import numpy as np
     import pandas as pd
 
@@ -175,7 +166,7 @@ def confusion(run: Run, truth: Any, found: Any, class_names: Sequence[str]) -> N
         run,
         "confusion",
         [heat],
-        title="Confusion matrix of the test part",
+        title="Confusion matrix of the test set",
         width=800,
         height=750,
         **axes,
@@ -193,10 +184,8 @@ def confusion(run: Run, truth: Any, found: Any, class_names: Sequence[str]) -> N
     )
 
 
-def best(run: Run, study: "paceline.Study", data: Any) -> float:
-    """Says what a study's best network is and what it reached, with its confusion matrix; its test
-    accuracy.
-    """
+def best(run: RecipeRun, study: "paceline.Study", data: Any) -> float:
+    """Prints a study's best network and its scores with confusion matrix; returns test accuracy."""
     chosen, tested = study.best, study.record.tested
     run.say(
         "Best configuration: "
@@ -206,7 +195,7 @@ def best(run: Run, study: "paceline.Study", data: Any) -> float:
     share, low, high = proportion(int((found == data.y_test).sum()), len(found))
     anew = tested is not None and tested.refitted
     how = (
-        "trained anew on training and validation images"
+        "retrained on training and validation images"
         if anew
         else "as trained on the training images"
     )
@@ -219,13 +208,11 @@ def best(run: Run, study: "paceline.Study", data: Any) -> float:
     return share
 
 
-def effects(run: Run, frame: "pd.DataFrame", metric: str, names: Sequence[str]) -> None:
-    """What each value does on average over all others, and what each hyperparameter explains: of a
-    full grid.
+def effects(run: RecipeRun, frame: "pd.DataFrame", metric: str, names: Sequence[str]) -> None:
+    """Writes the mean effect of each value over all others, for a full grid.
 
-    Over a full grid the averages are exact, and a hyperparameter's share is the variance of its
-    averages over the
-    variance of all scores: the main effects of an analysis of variance.
+    Over a full grid the means are exact, and a hyperparameter's share is the variance of its means
+    over the variance of all scores: the main effects of an analysis of variance.
 
     Args:
         run: where to write ``effects.csv`` and ``effects.html``.
@@ -253,7 +240,7 @@ def effects(run: Run, frame: "pd.DataFrame", metric: str, names: Sequence[str]) 
     told = pd.DataFrame(rows).sort_values("share", ascending=False, kind="stable")
     run.say(
         f"{metric} by the values of each hyperparameter, over all the others; share: of the "
-        f"variance explained."
+        "variance explained."
     )
     table(run, "effects", told, shown=len(told))
     ordered = sorted(names, key=lambda name: shares[name])

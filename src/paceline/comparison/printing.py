@@ -1,9 +1,11 @@
-"""Comparisons and ladders as text, for people at a terminal."""
+"""Comparisons and ladders as text for the terminal."""
 
 import math
 from typing import TYPE_CHECKING
 
 from paceline.comparison import claims
+from paceline.comparison.comparison_record import ComparisonRecord
+from paceline.comparison.ladder_record import LadderRecord
 from paceline.report import words
 from paceline.report.terminal import say
 
@@ -11,15 +13,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from paceline.comparison.result import Comparison
-    from paceline.comparison.rungs import Ladder
     from paceline.stats.ranks import Estimate
 
 _MIB = 2**20
 
 
-def show(comparison: "Comparison", to: "Console") -> None:
-    """The answer, what each method came to, where they stood on the way, and what they used."""
+def show(comparison: ComparisonRecord, to: "Console") -> None:
+    """Prints conclusions, final results, results at smaller budgets, and resources used."""
     counted = words.count(len(comparison.seeds), "seed")
     say(
         to,
@@ -38,8 +38,8 @@ def show(comparison: "Comparison", to: "Console") -> None:
     )
 
 
-def show_ladder(ladder: "Ladder", to: "Console") -> None:
-    """What each rung came to, and which steps are real."""
+def show_ladder(ladder: LadderRecord, to: "Console") -> None:
+    """Prints the results of each rung, and which steps are significant."""
     from rich.markup import escape
 
     say(to, f"Ladder {ladder.directory}: {ladder.metric} on {ladder.data}.")
@@ -50,19 +50,19 @@ def show_ladder(ladder: "Ladder", to: "Console") -> None:
     )
     for rung in ladder.rungs:
         step = ladder.step_to(rung.name)
-        told = ["", "", ""]
+        cells = ["", "", ""]
         if step is not None:
             known = "" if math.isnan(step.low) else f"{step.low:+.4f} to {step.high:+.4f}"
-            told = [f"{step.difference:+.4f}", known, words.number(step.p_holm)]
+            cells = [f"{step.difference:+.4f}", known, words.number(step.p_holm)]
         mean = words.number(rung.score.value)
         table.add_row(
-            escape(rung.name), mean, claims.bounds(rung.score), *told, f"{rung.seconds:.1f}"
+            escape(rung.name), mean, claims.bounds(rung.score), *cells, f"{rung.seconds:.1f}"
         )
     to.print(table)
     say(to, f"Tables and a page with figures are in {ladder.directory}: ladder.csv, ladder.html.")
 
 
-def _outcomes(comparison: "Comparison") -> "Table":
+def _outcomes(comparison: ComparisonRecord) -> "Table":
     from rich.markup import escape
 
     metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
@@ -80,7 +80,7 @@ def _outcomes(comparison: "Comparison") -> "Table":
     return table
 
 
-def _on_the_way(comparison: "Comparison") -> "Table":
+def _on_the_way(comparison: ComparisonRecord) -> "Table":
     from rich.markup import escape
 
     axis = comparison.axis
@@ -90,19 +90,19 @@ def _on_the_way(comparison: "Comparison") -> "Table":
     table = _table(f"best {metric} after", *(f"{words.number(budget)} {axis}" for budget in spent))
     for method in comparison.methods:
         mine = [stand for stand in stands if stand.method == method]
-        table.add_row(escape(method), *(_told(one.score) for one in mine))
+        table.add_row(escape(method), *(_mean_and_interval(one.score) for one in mine))
     return table
 
 
-def _told(score: "Estimate") -> str:
-    """A mean with its interval, where there is one."""
+def _mean_and_interval(score: "Estimate") -> str:
+    """A mean with its interval, if known."""
     if math.isnan(score.value):
         return "none yet"
     known = claims.bounds(score)
     return words.number(score.value) + (f" ({known})" if known else "")
 
 
-def _used(comparison: "Comparison") -> "Table":
+def _used(comparison: ComparisonRecord) -> "Table":
     from rich.markup import escape
 
     names = ("method", "trials", "epochs", "seconds", "compilations", "peak memory")

@@ -1,4 +1,4 @@
-"""Ways to search, compared on functions that cost nothing."""
+"""Comparisons of search methods on cheap functions."""
 
 import _thread
 import io
@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import paceline
 from paceline.cli.app import app
 from paceline.comparison import Comparison
-from paceline.comparison.text import show
+from paceline.comparison.printing import show
 from paceline.core import InvalidInput
 from paceline.report.terminal import console
 from paceline.search import Given
@@ -88,7 +88,7 @@ def test_every_method_runs_with_every_seed_on_the_same_budget(
     assert (frame["peak_bytes"] > 1e6).all()
 
 
-def test_the_one_that_is_ahead_is_named_and_the_rest_by_more_than_luck(
+def test_the_best_method_and_significant_differences_are_named(
     three: tuple[Comparison, Bowl],
 ) -> None:
     found, _ = three
@@ -97,12 +97,12 @@ def test_the_one_that_is_ahead_is_named_and_the_rest_by_more_than_luck(
     assert pairs["first_is_better_by"][("random", "<b>near</b>")] < 0
     assert pairs["real"][("random", "<b>near</b>")]
     assert any(
-        sentence.startswith("It is ahead of") and "random" in sentence
+        sentence.startswith("It is significantly better than") and "random" in sentence
         for sentence in found.sentences
     )
 
 
-def test_where_they_stood_on_the_way(three: tuple[Comparison, Bowl]) -> None:
+def test_results_at_smaller_budgets(three: tuple[Comparison, Bowl]) -> None:
     found, _ = three
     assert found.axis == "trials"
     budgets = found.budgets()
@@ -136,7 +136,7 @@ def test_a_grid_has_as_many_points_as_fit(three: tuple[Comparison, Bowl]) -> Non
     }  # both ends of each, and the default
 
 
-def test_a_grid_that_does_not_fit_is_cut_and_says_so(tmp_path: Path) -> None:
+def test_a_grid_that_does_not_fit_is_cut_with_a_remark(tmp_path: Path) -> None:
     def many(hp: Any) -> float:
         return float(sum(hp.Choice(f"c{i}", [0, 1, 2]) for i in range(4)))
 
@@ -145,7 +145,7 @@ def test_a_grid_that_does_not_fit_is_cut_and_says_so(tmp_path: Path) -> None:
         "grid tried 6 of the 81 points of the grid, the default first and then in order."
         in found.sentences
     )
-    assert "How sure that is cannot be said of one seed." in found.sentences
+    assert "One seed does not show how reliable that is." in found.sentences
 
 
 def test_saved_as_tables_and_a_page_in_which_names_are_shown_and_never_run(
@@ -166,12 +166,12 @@ def test_saved_as_tables_and_a_page_in_which_names_are_shown_and_never_run(
     assert set(json.loads(figures)) == {"answer", "way", "used", "differences"}
 
 
-def test_seeds_that_are_all_equal_make_no_interval(tmp_path: Path) -> None:
+def test_equal_scores_give_no_interval(tmp_path: Path) -> None:
     found = compared(
         tmp_path, lambda hp: 0.5 + 0.0 * hp.Float("x", 0.0, 1.0), searches=["random"], trials=2
     )
     assert (
-        "0.5 with each of 2 seeds, which does not tell how far another one might be off."
+        "0.5 with each of 2 seeds, which does not show how far others may differ."
         in found.sentences[0]
     )
     shown = io.StringIO()
@@ -211,7 +211,7 @@ def test_a_second_call_repeats_nothing_and_adds_what_is_new(tmp_path: Path) -> N
     assert Comparison.open(tmp_path).results().equals(found.results())
 
 
-def test_what_was_interrupted_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_comparison_resumes(tmp_path: Path) -> None:
     bowl = Bowl()
 
     def interrupted(hp: Any) -> float:
@@ -233,7 +233,7 @@ def test_what_was_interrupted_goes_on(tmp_path: Path) -> None:
     assert bowl.calls == 120
 
 
-def test_equal_methods_are_not_told_apart(tmp_path: Path) -> None:
+def test_equal_methods_do_not_differ_significantly(tmp_path: Path) -> None:
     found = compared(
         tmp_path,
         Bowl(),
@@ -242,7 +242,7 @@ def test_equal_methods_are_not_told_apart(tmp_path: Path) -> None:
     )
     assert not found.differences()["real"].any()
     assert set(found.budgets()["rank"]) == {1.5}
-    assert any(sentence.startswith("Nothing shows") for sentence in found.sentences)
+    assert any(sentence.startswith("No significant difference") for sentence in found.sentences)
 
 
 def test_a_method_may_depend_on_what_another_found_with_the_same_seed(tmp_path: Path) -> None:
@@ -286,15 +286,13 @@ def test_schedules_are_compared_by_what_they_trained(tmp_path: Path) -> None:
         ({"searches": ["rndom"]}, "rndom"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(
-    tmp_path: Path, options: dict[str, Any], told: str
-) -> None:
+def test_invalid_arguments_are_refused(tmp_path: Path, options: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidInput, match=told):
         compared(tmp_path, Bowl(), **options)
 
 
 def test_a_directory_without_a_comparison(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="holds no comparison"):
+    with pytest.raises(InvalidInput, match="contains no comparison"):
         Comparison.open(tmp_path)
 
 
@@ -303,7 +301,10 @@ def test_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "def bowl(hp):\n    return (hp.Float('x', 0.0, 1.0) - 0.3) ** 2\n"
     )
     monkeypatch.chdir(tmp_path)
-    arguments = "compare objective.py:bowl --search random,sobol --seeds 2 --trials 4 --objective value:min --no-display"
+    arguments = (
+        "compare objective.py:bowl --search random,sobol --seeds 2 --trials 4 "
+        "--objective value:min --no-display"
+    )
     first = CliRunner().invoke(app, [*arguments.split(), "--directory", "found"])
     assert first.exit_code == 0, first.output
     for words in ("over 2 seeds", "average rank", "compilations", "comparison.csv"):

@@ -1,19 +1,18 @@
-"""A comparison as data frames."""
+"""Data frames of a comparison."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from paceline.comparison import claims
+from paceline.comparison.claims import BudgetAxis
+from paceline.comparison.comparison_record import ComparisonRecord
 from paceline.stats.ranks import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from paceline.comparison.claims import Axis
-    from paceline.comparison.result import Comparison
 
-
-def results(comparison: "Comparison") -> "pd.DataFrame":
+def results(comparison: ComparisonRecord) -> "pd.DataFrame":
     """See `Comparison.results`."""
     import pandas as pd
 
@@ -37,7 +36,7 @@ def results(comparison: "Comparison") -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def curves(comparison: "Comparison") -> "pd.DataFrame":
+def curves(comparison: ComparisonRecord) -> "pd.DataFrame":
     """See `Comparison.curves`."""
     import pandas as pd
 
@@ -49,7 +48,7 @@ def curves(comparison: "Comparison") -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=["method", "seed", "trials", "epochs", "seconds", "score"])
 
 
-def budgets(comparison: "Comparison", axis: "Axis") -> "pd.DataFrame":
+def budgets(comparison: ComparisonRecord, axis: BudgetAxis) -> "pd.DataFrame":
     """See `Comparison.budgets`."""
     import pandas as pd
 
@@ -57,16 +56,16 @@ def budgets(comparison: "Comparison", axis: "Axis") -> "pd.DataFrame":
         {
             "method": one.method,
             one.axis: one.budget,
-            **_told(comparison.objective.metric, one.score),
-            **_told("iqm", one.iqm),
-            **_told("rank", one.rank),
+            **_with_interval(comparison.objective.metric, one.score),
+            **_with_interval("iqm", one.iqm),
+            **_with_interval("rank", one.rank),
         }
         for one in claims.stands(comparison.methods, comparison.runs, comparison.objective, axis)
     ]
     return pd.DataFrame(rows)
 
 
-def differences(comparison: "Comparison") -> "pd.DataFrame":
+def differences(comparison: ComparisonRecord) -> "pd.DataFrame":
     """See `Comparison.differences`."""
     import pandas as pd
 
@@ -76,7 +75,7 @@ def differences(comparison: "Comparison") -> "pd.DataFrame":
             "metric": metric,
             "first": comparison.methods[pair.first],
             "second": comparison.methods[pair.second],
-            **_told("first_is_better_by", pair.difference),
+            **_with_interval("first_is_better_by", pair.difference),
             "seeds": pair.num_blocks,
             "test": pair.test,
             "p": pair.p,
@@ -96,5 +95,5 @@ def differences(comparison: "Comparison") -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=[*columns, "seeds", "test", "p", "p_holm", "real"])
 
 
-def _told(name: str, estimate: Estimate) -> dict[str, Any]:
+def _with_interval(name: str, estimate: Estimate) -> dict[str, Any]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

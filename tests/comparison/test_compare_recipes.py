@@ -1,6 +1,4 @@
-"""The recipes of ladders and methods: what they say, on records made by hand and on small
-networks.
-"""
+"""Messages of the recipes of ladders and methods, on constructed records and small networks."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,24 +10,24 @@ import pytest
 
 import paceline
 from paceline.comparison import Comparison
-from paceline.comparison.runs import Point
-from paceline.comparison.runs import Run as One
+from paceline.comparison.runs import MethodRun, ProgressPoint
 from paceline.core import Objective
-from paceline.recipes import Run, california_methods, images, mnist_ladder, writing
+from paceline.recipes import RecipeRun, california_methods, images, mnist_ladder, writing
 
 
-def run_of(method: str, seed: int, rmse: float, epochs: int) -> One:
+def run_of(method: str, seed: int, rmse: float, epochs: int) -> MethodRun:
     points = tuple(
-        Point(n + 1, epochs * (n + 1), 1.0 * (n + 1), rmse + 0.1 * (3 - n)) for n in range(4)
+        ProgressPoint(n + 1, epochs * (n + 1), 1.0 * (n + 1), rmse + 0.1 * (3 - n))
+        for n in range(4)
     )
     tests = {"rmse": rmse, "r2": 1 - rmse, "loss": rmse**2}
-    return One(
+    return MethodRun(
         method, seed, Path("none"), "finished", points, 4, 5.0, 1, 1.0, None, rmse, tests, "same"
     )
 
 
 def comparison(gp: float) -> Comparison:
-    """Five seeds; every method 0.01 above and below its own mean by turns."""
+    """Five seeds; every method alternates 0.01 above and below its mean."""
     means = {"baseline": 0.7, "random": 0.5, "hyperband": 0.49, "gp": gp, "grid": 0.48}
     runs = [
         run_of(
@@ -46,18 +44,20 @@ def comparison(gp: float) -> Comparison:
     )
 
 
-def test_the_guide_says_what_was_measured() -> None:
+def test_the_guide_contains_the_measured_figures() -> None:
     told = list(california_methods.advice(comparison(gp=0.4)))
     assert "RMSE 0.701" in told[0]
     assert "(gp)" in told[0]
-    assert "gp, better than baseline, grid" in told[1]
+    assert "gp, significantly better than baseline, grid" in told[1]
     assert any("a grid around its winner improved it, 0.505 to 0.481" in line for line in told)
-    assert any(line.startswith("Few epochs of training") and "gp 36" in line for line in told)
+    assert any(
+        line.startswith("If epochs of training are limited") and "gp 36" in line for line in told
+    )
 
 
-def test_the_guide_does_not_rank_what_it_cannot_tell_apart() -> None:
+def test_the_guide_does_not_rank_insignificant_differences() -> None:
     told = list(california_methods.advice(comparison(gp=0.481)))
-    assert any(line.startswith("5 seeds do not tell") for line in told)
+    assert any("does not differ significantly from" in line for line in told)
 
 
 def test_the_grid_lies_around_the_winner_of_the_random_search(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_the_grid_lies_around_the_winner_of_the_random_search(tmp_path: Path) ->
         assert abs(int(trial.config["layers"]) - int(best["layers"])) <= 1
 
 
-def test_one_more_value_lies_in_the_interval_as_often_as_promised() -> None:
-    """2,000 draws: 95 % is seen outside of 93 to 97 % in 4 of 100,000 runs."""
+def test_prediction_intervals_have_their_nominal_coverage() -> None:
+    """2,000 draws: the coverage lies outside 93 to 97 % in 4 of 100,000 runs."""
     rng = np.random.default_rng(1)
     held = 0
     for _ in range(2000):
@@ -112,7 +112,7 @@ def test_one_more_value_lies_in_the_interval_as_often_as_promised() -> None:
     assert 0.93 <= held / 2000 <= 0.97
 
 
-def test_one_more_accuracy_lies_between_nought_and_one() -> None:
+def test_prediction_intervals_of_accuracies_stay_in_range() -> None:
     accuracies = [0.1135, 0.1135, 0.1135, 0.1135, 0.25]
     low, high = writing.one_more(accuracies, "test accuracy")
     assert low == 0.0 < high < 0.5
@@ -125,17 +125,17 @@ def test_the_ladder_recipe_says_when_all_seeds_are_equal(tmp_path: Path) -> None
     scores = {"naive": [0.1135] * 5, "relu": [0.05, 0.1, 0.3, 0.1, 0.2]}
     rows = [{"rung": name, "score": score} for name, own in scores.items() for score in own]
     found = SimpleNamespace(scores=lambda: pd.DataFrame(rows), metric="test accuracy")
-    mnist_ladder.published(Run(tmp_path, "made up", say=said.append, display=False), found)  # type: ignore[arg-type]
+    mnist_ladder.published(RecipeRun(tmp_path, "made up", say=said.append, display=False), found)  # type: ignore[arg-type]
     assert said == [
-        "naive: published 0.113, ours 0.1135 with each of 5 seeds, which does not tell how far "
-        "another one "
-        "might be off.",
+        "naive: published 0.113, ours 0.1135 with each of 5 seeds, which does not show how far "
+        "others may "
+        "differ.",
         "relu: published 0.922, which could not be one of our seeds (19 of 20 would lie from "
         "0.0000 to 0.4541).",
     ]
 
 
-def test_the_ladder_recipe_weighs_what_was_published(
+def test_the_ladder_recipe_compares_published_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(2)
@@ -149,10 +149,10 @@ def test_the_ladder_recipe_weighs_what_was_published(
     monkeypatch.setattr(mnist_ladder, "RUNGS", kept)
     monkeypatch.setattr(mnist_ladder, "STEPS", [("batch_norm", "dropout")])
     said: list[str] = []
-    mnist_ladder.ladder(Run(tmp_path / "ladder", "made up", say=said.append, display=False))
+    mnist_ladder.ladder(RecipeRun(tmp_path / "ladder", "made up", say=said.append, display=False))
     assert any(line.startswith("dropout: published 0.889, which could") for line in said)
     assert any(
-        line.startswith("Published is that dropout changes accuracy by -0.076") for line in said
+        line.startswith("The published change of accuracy by dropout is -0.076") for line in said
     )
     for name in (
         "ladder.csv",

@@ -1,4 +1,4 @@
-"""What each technique brings, on small networks and digits."""
+"""Ladders of training techniques, on small networks and digits."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import paceline
 from paceline.cli.app import app
 from paceline.comparison import Ladder, read_ladder
-from paceline.comparison.text import show_ladder
+from paceline.comparison.printing import show_ladder
 from paceline.core import InvalidInput, TrialState
 from paceline.core.events import FORMAT, Event, SessionStarted, StudyCreated, TrialAsked, TrialEnded
 from paceline.report.terminal import console
@@ -84,7 +84,7 @@ def test_every_rung_has_a_test_score_of_every_seed(ladder: Ladder) -> None:
         assert rung.score.value == pytest.approx(sum(rung.scores) / SEEDS)
 
 
-def test_real_steps_are_called_real_and_no_others(ladder: Ladder) -> None:
+def test_significant_steps_are_named(ladder: Ladder) -> None:
     learns, like_it = ladder.steps
     assert (learns.before, learns.after) == ("still", "learns")
     assert learns.is_real
@@ -93,11 +93,11 @@ def test_real_steps_are_called_real_and_no_others(ladder: Ladder) -> None:
     # the same network on the same seeds
     assert like_it.difference == pytest.approx(0.0, abs=1e-6)
     assert not like_it.is_real
-    assert any("a real gain" in sentence for sentence in ladder.sentences)
-    assert any("no difference is shown" in sentence for sentence in ladder.sentences)
+    assert any("a significant gain" in sentence for sentence in ladder.sentences)
+    assert any("not significant" in sentence for sentence in ladder.sentences)
 
 
-def test_a_rung_that_fails_is_told_and_harms_no_other(ladder: Ladder) -> None:
+def test_a_failed_rung_is_reported_and_does_not_affect_others(ladder: Ladder) -> None:
     assert "no such layer" in ladder.failed["broken"]
     assert any(sentence.startswith("broken failed") for sentence in ladder.sentences)
 
@@ -129,9 +129,7 @@ def measured(
     validation: float | None = None,
     folds: int | None = None,
 ) -> None:
-    """Writes the study of a ladder with two rungs and these validation scores, one for each of four
-    seeds.
-    """
+    """Writes the study of a ladder with two rungs and validation scores of four seeds."""
     data = {"name": "mine", "fingerprint": "", "rows": {"train": 300, "val": 100, "test": 0}}
     settings = {"source": {"validation": validation}, "replication": {"repeats": 4, "folds": folds}}
     events: list[Event] = [
@@ -166,9 +164,7 @@ def test_without_a_test_part_splits_that_overlap_make_steps_less_sure(
 
 
 @pytest.mark.parametrize("equal", ["first", "second"])
-def test_a_rung_whose_seeds_are_all_equal_has_no_interval_and_says_why(
-    tmp_path: Path, equal: str
-) -> None:
+def test_equal_scores_give_no_interval_with_a_remark(tmp_path: Path, equal: str) -> None:
     spread = (0.95, 0.999, 0.9, 0.999)
     scores = (
         {"naive": (0.1135,) * 4, "relu": spread}
@@ -182,7 +178,7 @@ def test_a_rung_whose_seeds_are_all_equal_has_no_interval_and_says_why(
     assert np.isnan([same.score.low, same.score.high]).all()
     # Student's interval alone would leave the unit interval here
     assert 0.0 <= others.score.low < others.score.value < others.score.high == 1.0
-    why = "with each of 4 seeds, which does not tell how far another one might be off."
+    why = "with each of 4 seeds, which does not show how far others may differ."
     assert [same.name in told for told in found.sentences if told.endswith(why)] == [True]
     shown = io.StringIO()
     show_ladder(found, console(shown))
@@ -190,7 +186,7 @@ def test_a_rung_whose_seeds_are_all_equal_has_no_interval_and_says_why(
     assert "nan" not in shown.getvalue()
 
 
-def test_made_twice_nothing_is_trained_again(ladder: Ladder) -> None:
+def test_a_second_call_trains_nothing(ladder: Ladder) -> None:
     before = num_events(ladder.directory, "TrialStarted", "EpochMeasured")
     assert made(ladder.directory).scores().equals(ladder.scores())
     assert num_events(ladder.directory, "TrialStarted", "EpochMeasured") == before
@@ -206,7 +202,7 @@ def test_made_twice_nothing_is_trained_again(ladder: Ladder) -> None:
         ({"steps": [("still", "still")]}, "different"),
     ],
 )
-def test_what_is_no_ladder_is_refused(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+def test_invalid_ladders_are_refused(tmp_path: Path, change: dict[str, Any], told: str) -> None:
     asked = {"rungs": RUNGS, "data": "digits", "study": tmp_path / "none", **change}
     with pytest.raises(InvalidInput, match=told):
         paceline.ladder(asked.pop("rungs"), asked.pop("data"), **asked)
@@ -227,10 +223,13 @@ def test_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "rungs = {'still': network(0.0), 'learns': network(0.01)}\n"
     )
     monkeypatch.chdir(tmp_path)
-    asked = "ladder model.py:rungs --data digits --seeds 3 --epochs 2 --batch-size 64 --seed 1 --study found"
+    asked = (
+        "ladder model.py:rungs --data digits --seeds 3 --epochs 2 --batch-size 64 --seed 1 "
+        "--study found"
+    )
     done = CliRunner().invoke(app, [*asked.split(), "--no-display"])
     assert done.exit_code == 0, done.output
-    for words in ("still to learns", "a real gain", "ladder.csv"):
+    for words in ("still to learns", "a significant gain", "ladder.csv"):
         assert words in done.stdout
     refused = CliRunner().invoke(app, ["ladder", "model.py:network", "--data", "digits"])
     assert refused.exit_code == 2
