@@ -87,7 +87,9 @@ class Alone:
             progress for progress in FitRun(prepared, run, snapshot).epochs() if progress.events
         )
         last = [next(told) for _ in range(epochs + (snapshot is None))][-1]
-        return [leaf.tolist() for leaf in leaves_of(prepared.model)], last.snapshots.get(0)
+        found = last.snapshots.get(0)
+        leaves = [leaf.tolist() for leaf in leaves_of(prepared.model)]
+        return leaves, None if found is None else found.load()
 
 
 def test_a_network_that_goes_on_alone_draws_what_it_would_have_drawn() -> None:

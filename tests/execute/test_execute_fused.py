@@ -9,7 +9,7 @@ import pytest
 
 from paceline.core import Objective
 from paceline.core.events import Noted, ProgramCompiled
-from paceline.execute.base import Executor, ExecutorUpdate, Job, TrainingOptions, TrialSnapshot
+from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReference, TrainingOptions
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.space import Choice, Float, Space
@@ -91,7 +91,7 @@ class TestAlone(CohortContract):
 
 
 def test_what_begins_anew_when_a_training_alone_goes_on_is_said() -> None:
-    def told(snapshots: dict[int, TrialSnapshot]) -> list[ExecutorUpdate]:
+    def told(snapshots: dict[int, SnapshotReference]) -> list[ExecutorUpdate]:
         alone = executor(eager, few=1)
         alone.submit([Job(0, {"rate": 0.01, "units": 2}, seed=1, epochs=2)], snapshots, {0: [0.5]})
         found: list[ExecutorUpdate] = []

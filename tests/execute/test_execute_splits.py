@@ -9,7 +9,7 @@ from tests.execute.test_execute_fused import SPACE, build
 
 from paceline.core import Objective
 from paceline.core.events import EpochMeasured, TrialEnded
-from paceline.execute.base import Executor, ExecutorUpdate, Job, TrainingOptions, TrialSnapshot
+from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReference, TrainingOptions
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.execute.repeated import RepeatedExecutor
@@ -100,7 +100,7 @@ def test_several_trainings_go_on_in_another_executor(keep: Any) -> None:
     training = TrainingOptions(TRAINING.objective, 16, keep=keep)
     whole = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4)])
     first = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4, until=2)])
-    snapshots: dict[int, TrialSnapshot] = {
+    snapshots: dict[int, SnapshotReference] = {
         n: s for progress in first for n, s in progress.snapshots.items()
     }
     scores = {0: [metrics["val_loss"] for metrics in measured(first)[0]]}

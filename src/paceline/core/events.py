@@ -108,6 +108,7 @@ class TrialStarted:
         prefix_of: the longer trial whose first epochs are this trial's, or None; stored under its
             earlier name, ``shares``.
         parameters: number of trainable parameters; None if unknown.
+        worker: the process or machine that trains it; None for the study's own.
     """
 
     number: int
@@ -117,6 +118,7 @@ class TrialStarted:
         int | None, Field(validation_alias=AliasChoices("shares", "prefix_of"))
     ] = None
     parameters: int | None = None
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +323,8 @@ def to_json(event: Event) -> tuple[str, dict[str, Json]]:
     for name, stored in _STORED_NAMES.items():
         if name in body:
             body[stored] = body.pop(name)
+    if "worker" in body and body["worker"] is None:
+        del body["worker"]
     if "metrics" in body:
         body["metrics"] = {k: v if math.isfinite(v) else str(v) for k, v in body["metrics"].items()}
     if isinstance(score := body.get("score"), float) and not math.isfinite(score):

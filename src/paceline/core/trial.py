@@ -71,6 +71,7 @@ class Trial:
         scores: of each training, if there were several, on other seeds or folds; their mean is
             ``score``.
         tests: metrics of each training on the test set, if requested; no decision uses them.
+        worker: the process or machine where it started; None for the study's own process.
     """
 
     number: int
@@ -88,6 +89,7 @@ class Trial:
     parameters: int | None = None
     scores: tuple[float, ...] = ()
     tests: tuple[Mapping[str, float], ...] = ()
+    worker: str | None = None
 
     @property
     def standard_error(self) -> float | None:

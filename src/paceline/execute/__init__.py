@@ -1,1 +1,45 @@
-"""Executors train the trials of a study: in cohorts, with Keras fit, or by calling a function."""
+"""Executors train the trials of a study: in cohorts, with Keras fit, or by calling a function.
+
+`create` makes an executor by its name; `Executor` is the protocol, and `register` makes another
+class of executors known.
+"""
+
+from paceline.execute.base import (
+    Executor,
+    ExecutorUpdate,
+    Job,
+    Leaves,
+    Resources,
+    SnapshotReference,
+    TrainingOptions,
+    TrialSnapshot,
+)
+from paceline.execute.local import local
+from paceline.execute.work import (
+    ExecutorFactory,
+    FunctionWork,
+    NetworkWork,
+    Work,
+    create,
+    factory_of,
+    register,
+)
+
+__all__ = [
+    "Executor",
+    "ExecutorFactory",
+    "ExecutorUpdate",
+    "FunctionWork",
+    "Job",
+    "Leaves",
+    "NetworkWork",
+    "Resources",
+    "SnapshotReference",
+    "TrainingOptions",
+    "TrialSnapshot",
+    "Work",
+    "create",
+    "factory_of",
+    "local",
+    "register",
+]

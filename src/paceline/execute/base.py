@@ -28,6 +28,24 @@ Leaves = Sequence[npt.NDArray[np.generic]]
 
 
 @dataclass(frozen=True, slots=True)
+class Resources:
+    """What a job needs of the machine that it runs on.
+
+    The executors of Paceline, which have one machine, run any job; executors with several machines
+    place jobs by it.
+
+    Attributes:
+        cpus: processor cores.
+        gpus: graphics processors; parts of one are possible.
+        memory: bytes; None if unknown.
+    """
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A trial to train.
 
@@ -38,6 +56,9 @@ class Job:
         epochs: epochs of its full training.
         until: the epoch after which it pauses for the schedule to decide; None for no pause.
         split: number of the split of the data that it trains on, if there are several.
+        resources: what it needs.
+        attempt: 0 for the first attempt; an executor that lost a worker submits the worker's jobs
+            again with one more.
     """
 
     trial: int
@@ -46,6 +67,8 @@ class Job:
     epochs: int
     until: int | None = None
     split: int = 0
+    resources: Resources = Resources()
+    attempt: int = 0
 
     @property
     def stops_at(self) -> int:
@@ -74,6 +97,34 @@ class TrainingOptions:
     validation_batch_size: int | None = None
 
 
+class SnapshotReference(Protocol):
+    """Stands for a `TrialSnapshot` that may be somewhere else, such as on another machine's disk.
+
+    An executor may return references in place of snapshots, and gets its own references back when a
+    trial continues. The study loads a snapshot only to write its checkpoint. A snapshot in memory
+    is a reference to itself.
+    """
+
+    @property
+    def key(self) -> str:
+        """Where the snapshot is, such as a URL; empty for one in memory."""
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained."""
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far."""
+
+    def load(self) -> "TrialSnapshot":
+        """Returns the snapshot.
+
+        Raises:
+            PacelineError: it is not there any more.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class TrialSnapshot:
     """The state of a trial after an epoch, from which its training continues exactly.
@@ -90,6 +141,15 @@ class TrialSnapshot:
     leaves: Leaves
     best: Leaves | None = None
 
+    @property
+    def key(self) -> str:
+        """Empty: it is in memory."""
+        return ""
+
+    def load(self) -> "TrialSnapshot":
+        """Returns itself, see `SnapshotReference`."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutorUpdate:
@@ -100,16 +160,19 @@ class ExecutorUpdate:
         results: the kept variables of trials that completed, by number.
         snapshots: states of running trials after these events, by the number of the trial that
             leads the run. Given from time to time: epochs after the last one are trained again
-            after a crash.
+            after a crash. They may be references.
         error: the study stores the events, then raises this; nothing more can be trained.
         trained: if a trial is trained several times, the kept variables of each of its trainings.
+        worker: names the process or machine that made the update, such as ``"host-2:4711"``; None
+            for the study's own. The study records it with each trial that starts.
     """
 
     events: tuple[Event, ...] = ()
     results: Mapping[int, Leaves] = field(default_factory=dict)
-    snapshots: Mapping[int, TrialSnapshot] = field(default_factory=dict)
+    snapshots: Mapping[int, SnapshotReference] = field(default_factory=dict)
     error: BaseException | None = None
     trained: Mapping[int, Sequence[Leaves]] = field(default_factory=dict)
+    worker: str | None = None
 
 
 class Executor(Protocol):
@@ -118,14 +181,14 @@ class Executor(Protocol):
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, TrialSnapshot],
+        snapshots: Mapping[int, SnapshotReference],
         scores: Mapping[int, Sequence[float]],
     ) -> None:
         """Adds jobs.
 
         Args:
             jobs: the jobs, in the order in which to start them.
-            snapshots: states from which trials continue, by number.
+            snapshots: states from which trials continue, by number; some may be references.
             scores: the objective after each epoch so far of those trials, by number.
         """
 

@@ -16,7 +16,7 @@ from paceline.core import (
     interrupts,
 )
 from paceline.core.events import EpochMeasured, Event, Noted, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import ExecutorUpdate, Job, TrialSnapshot
+from paceline.execute.base import ExecutorUpdate, Job, SnapshotReference
 from paceline.execute.function_call import Message, receive
 from paceline.execute.space_tracker import SpaceTracker
 from paceline.execute.worker_slot import FunctionWorker, TrialLimits, WorkerSlot
@@ -79,7 +79,7 @@ class FunctionExecutor:
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, TrialSnapshot],  # noqa: ARG002 - a function keeps its own state
+        snapshots: Mapping[int, SnapshotReference],  # noqa: ARG002 - a function keeps its own state
         scores: Mapping[int, Sequence[float]],  # noqa: ARG002
     ) -> None:
         """Adds jobs: functions that wait in ``hp.report`` continue, the others are called."""

@@ -12,7 +12,13 @@ import jax
 
 from paceline.core import TrialState, interrupts, process_state
 from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import ExecutorUpdate, Job, TrainingOptions, TrialSnapshot
+from paceline.execute.base import (
+    ExecutorUpdate,
+    Job,
+    SnapshotReference,
+    TrainingOptions,
+    TrialSnapshot,
+)
 from paceline.execute.cohort_worker import (
     CohortTask,
     CohortWorker,
@@ -89,12 +95,12 @@ class FusedExecutor:
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, TrialSnapshot],
+        snapshots: Mapping[int, SnapshotReference],
         scores: Mapping[int, Sequence[float]],
     ) -> None:
         """Adds jobs; those with a snapshot continue from it."""
         self._open |= {job.trial for job in jobs}
-        self._snapshots |= snapshots
+        self._snapshots |= {number: one.load() for number, one in snapshots.items()}
         self._scores |= scores
         groups = group_by_training(jobs)
         new = [group for group in groups if group[-1].trial not in self._paused]

@@ -26,6 +26,7 @@ from paceline.execute.base import (
     ExecutorUpdate,
     Job,
     Leaves,
+    SnapshotReference,
     TrainingOptions,
     TrialSnapshot,
 )
@@ -46,7 +47,7 @@ class RepeatedExecutor:
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, TrialSnapshot],
+        snapshots: Mapping[int, SnapshotReference],
         scores: Mapping[int, Sequence[float]],  # noqa: ARG002 - snapshots hold the scores of each training
     ) -> None:
         """Adds jobs; those with a snapshot continue from it."""
@@ -57,7 +58,9 @@ class RepeatedExecutor:
             trainings = self._trials.setdefault(job.trial, _Trainings(self._count, self._metric))
             trainings.open = set(range(self._count))
             if job.trial in snapshots:
-                for k, (snapshot, before) in enumerate(trainings.split(snapshots[job.trial])):
+                for k, (snapshot, before) in enumerate(
+                    trainings.split(snapshots[job.trial].load())
+                ):
                     split_snapshots[job.trial * self._count + k] = snapshot
                     split_scores[job.trial * self._count + k] = before
             inner += [
@@ -109,7 +112,7 @@ class RepeatedExecutor:
         for number, leaves in update.results.items():
             self._of(number).results[number % self._count] = leaves
         for number, snapshot in update.snapshots.items():
-            self._of(number).snapshots[number % self._count] = snapshot
+            self._of(number).snapshots[number % self._count] = snapshot.load()
             touched[number // self._count] = None
         for event in update.events:
             if not isinstance(event, TrialStarted | EpochMeasured | TrialPaused | TrialEnded):
@@ -131,7 +134,9 @@ class RepeatedExecutor:
         }
         if not events and not snapshots and update.error is None:
             return None
-        return ExecutorUpdate(tuple(events), results, snapshots, update.error, trained)
+        return ExecutorUpdate(
+            tuple(events), results, snapshots, update.error, trained, update.worker
+        )
 
     def _of(self, number: int) -> "_Trainings":
         return self._trials[number // self._count]

@@ -16,7 +16,14 @@ import numpy as np
 from paceline.core import Configuration, InvalidInput
 from paceline.core.checks import whole_number
 from paceline.core.events import Event
-from paceline.execute.base import ExecutorUpdate, Job, Leaves, TrainingOptions, TrialSnapshot
+from paceline.execute.base import (
+    ExecutorUpdate,
+    Job,
+    Leaves,
+    SnapshotReference,
+    TrainingOptions,
+    TrialSnapshot,
+)
 from paceline.execute.training_run import TrainingRun
 
 Curve = Sequence[tuple[Mapping[str, float], float]]
@@ -77,7 +84,7 @@ class SimulatedExecutor:
     def submit(
         self,
         jobs: Sequence[Job],
-        snapshots: Mapping[int, TrialSnapshot],
+        snapshots: Mapping[int, SnapshotReference],
         scores: Mapping[int, Sequence[float]],
     ) -> None:
         """Adds jobs, which start immediately if lanes are free.
@@ -132,7 +139,9 @@ class SimulatedExecutor:
         self._waiting.clear()
         self._paused.clear()
 
-    def _start(self, job: Job, snapshot: TrialSnapshot | None, scores: Sequence[float]) -> "_Trial":
+    def _start(
+        self, job: Job, snapshot: SnapshotReference | None, scores: Sequence[float]
+    ) -> "_Trial":
         curve = self._curves(job.config)
         if len(curve) < job.epochs:
             raise InvalidInput(
@@ -140,7 +149,7 @@ class SimulatedExecutor:
             )
         run = TrainingRun([job], job.config, PROGRAM, self._options)
         if snapshot is not None:
-            run.restore(scores, snapshot.best)
+            run.restore(scores, snapshot.load().best)
         return _Trial(run, curve)
 
     def _fill(self) -> None:

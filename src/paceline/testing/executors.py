@@ -25,7 +25,15 @@ import pytest
 
 from paceline.core import Objective, TrialState
 from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import Executor, ExecutorUpdate, Job, Leaves, TrialSnapshot
+from paceline.execute.base import (
+    Executor,
+    ExecutorUpdate,
+    Job,
+    Leaves,
+    Resources,
+    SnapshotReference,
+    TrialSnapshot,
+)
 
 
 @dataclass
@@ -46,7 +54,7 @@ class Told:
     started: set[int] = field(default_factory=set)
     rests: set[int] = field(default_factory=set)
     ended: dict[int, TrialEnded] = field(default_factory=dict)
-    snapshots: dict[int, TrialSnapshot] = field(default_factory=dict)
+    snapshots: dict[int, SnapshotReference] = field(default_factory=dict)
     results: dict[int, Leaves] = field(default_factory=dict)
 
     def take(self, progress: ExecutorUpdate) -> None:
@@ -185,6 +193,29 @@ class ExecutorContract:
             finish(executor, told)
         self._same(told, expected, jobs)
 
+    def test_snapshots_may_be_references(
+        self, make: Callable[[], Executor], jobs: list[Job]
+    ) -> None:
+        """A trial continues from a reference as from the snapshot, and in a later attempt as in the
+        first.
+        """
+        if not self.keeps:
+            pytest.skip("it keeps nothing to go on from")
+        expected = self._in_one_go(make, jobs)
+        told = Told(self.keeps)
+        with opened(make) as executor:
+            submit(executor, [replace(job, until=2) for job in jobs])
+            finish(executor, told)
+        told.rests.clear()
+        references = {number: Elsewhere(one.load()) for number, one in told.snapshots.items()}
+        again = [replace(job, attempt=1, resources=Resources(cpus=2.0)) for job in jobs]
+        with opened(make) as executor:
+            scores = {job.trial: told.scores(job.trial, self.objective) for job in jobs}
+            executor.submit(again, references, scores)
+            finish(executor, told)
+        assert all(one.loads > 0 for one in references.values())
+        self._same(told, expected, jobs)
+
     def test_what_is_forgotten_is_not_mentioned(
         self, make: Callable[[], Executor], jobs: list[Job]
     ) -> None:
@@ -252,6 +283,39 @@ class ExecutorContract:
             assert told.scores(job.trial, self.objective) == pytest.approx(
                 scores, rel=self.tolerance, abs=0.0
             )
+
+
+@dataclass
+class Elsewhere:
+    """A snapshot by reference: what it stands for has to be loaded.
+
+    Attributes:
+        snapshot: what it stands for.
+        loads: how often it was loaded.
+    """
+
+    snapshot: TrialSnapshot
+    loads: int = 0
+
+    @property
+    def key(self) -> str:
+        """Where the snapshot is."""
+        return f"test:{id(self.snapshot)}"
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained."""
+        return self.snapshot.epoch
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far."""
+        return self.snapshot.seconds
+
+    def load(self) -> TrialSnapshot:
+        """Returns the snapshot."""
+        self.loads += 1
+        return self.snapshot
 
 
 @contextmanager

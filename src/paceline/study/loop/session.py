@@ -334,7 +334,8 @@ class Session:
         event: Event = TrialEnded(best.number, TrialState.COMPLETED, score, epoch, reason)
         self._recorder.tell([event])
         if snapshot is not None:
-            self._recorder.keep_model(best.number, snapshot.best or snapshot.leaves)
+            loaded = snapshot.load()
+            self._recorder.keep_model(best.number, loaded.best or loaded.leaves)
 
     def _end(self, reason: str) -> None:
         if self.record.ended is None:

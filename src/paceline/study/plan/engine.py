@@ -14,7 +14,16 @@ from paceline.core.events import TrialEnded
 from paceline.data import Split
 from paceline.data.folds import Parts
 from paceline.data.pool import pool_of
-from paceline.execute.base import Executor, ExecutorUpdate, Job, Leaves, TrainingOptions
+from paceline.execute import (
+    Executor,
+    ExecutorFactory,
+    ExecutorUpdate,
+    Job,
+    Leaves,
+    NetworkWork,
+    TrainingOptions,
+    create,
+)
 from paceline.space import Discovery, Space
 from paceline.study.evaluation.retraining import FINAL, Fresh, seeds_of, train_all
 from paceline.study.plan.division import Division
@@ -42,6 +51,7 @@ class Engine:
         space: what may vary.
         structural: for each hyperparameter that was tried, whether it changes the program.
         discovery: how the space was found.
+        executor: where networks are trained; None for Paceline's own executor.
     """
 
     request: Request
@@ -51,6 +61,7 @@ class Engine:
     space: Space
     structural: Mapping[str, bool]
     discovery: Discovery | None = None
+    executor: str | ExecutorFactory | None = None
 
     @property
     def training(self) -> TrainingOptions:
@@ -148,31 +159,18 @@ class Engine:
         return leaves
 
     def _executor(self, data: Any, training: TrainingOptions, one_by_one: bool) -> Executor:
-        from paceline.execute.fused import FusedExecutor
-        from paceline.execute.prepare import Preparation, structural_hint
-        from paceline.train.calibration import capacity
-        from paceline.train.lanes import (
-            LaneCount,
-            cohort_count,
-            device_count,
-            few_lanes,
-            free_memory,
+        work = NetworkWork(
+            self.request.build,
+            data,
+            training,
+            self.space,
+            loop_names=LOOP_NAMES,
+            backend=self.backend,
+            structural=self.structural,
+            discovery=self.discovery,
+            one_by_one=one_by_one,
         )
-
-        fused = self.backend == "jax"
-        preparation = Preparation(
-            self.request.build, data, training, self.space, LOOP_NAMES, fused, self.discovery
-        )
-        lane_count = LaneCount(
-            capacity() if fused else 0,
-            self.request.memory or free_memory(),
-            device_count(),
-            cohort_count(),
-            few=few_lanes() if one_by_one else 0,
-        )
-        return FusedExecutor(
-            preparation, training, structural_hint(self.structural, self.space), lane_count
-        )
+        return create(self.executor, work)
 
     def _data(self, parts: Sequence[Parts] | None) -> Any:
         """The data of these splits; None: those of the study's own."""

@@ -1,6 +1,6 @@
 """A study of a plain function: whatever can be refused of it is refused here."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,8 @@ from paceline.core import (
 )
 from paceline.core.checks import flag, mapping, whole_number
 from paceline.core.events import FORMAT, Event, Json, StudyCreated
-from paceline.execute.base import Executor, Leaves
+from paceline.execute import Executor, ExecutorFactory, FunctionWork, Leaves, create
 from paceline.execute.function_call import Function
-from paceline.execute.function_executor import FunctionExecutor
 from paceline.execute.process_worker import Load, check_may_spawn, importable
 from paceline.execute.worker_slot import TrialLimits
 from paceline.schedule import Full, Schedule
@@ -72,6 +71,7 @@ class FunctionTask:
         fixed: values of hyperparameters that are not to be tuned.
         change_space: whether the study that is there may go on in another space.
         notes: sentences for the user.
+        executor_choice: where the function is called; None for Paceline's own executor.
     """
 
     function: Function
@@ -95,6 +95,7 @@ class FunctionTask:
     fixed: Mapping[str, Value] = field(default_factory=dict)
     change_space: bool = False
     notes: Sequence[str] = ()
+    executor_choice: str | ExecutorFactory | None = None
 
     @classmethod
     def of(
@@ -230,29 +231,25 @@ class FunctionTask:
         return scores[-1], len(scores)
 
     def executor(self) -> Executor:
-        """A thread that calls the function, or processes that do."""
-        from paceline.execute.process_worker import ProcessWorker
-        from paceline.execute.thread_worker import ThreadWorker
-
-        metric, num_places = self.objective.metric, self.workers or 1
-        make: Callable[[], Any] = partial(ThreadWorker, self.function, metric)
-        if self.load is not None:
-            make = partial(ProcessWorker, self.load, metric)
-        awaited = {
+        """A thread that calls the function, or processes that do, or another executor."""
+        expected_names = {
             **dict.fromkeys(self.fixed, "fixed"),
             **dict.fromkeys(self.strategy.names, "prior"),
         }
-        return FunctionExecutor(
-            make,
-            num_places,
+        work = FunctionWork(
+            self.function,
+            self.objective.metric,
             self.space,
-            self.limits,
-            self.fixed,
-            awaited,
-            self.given,
-            self.change_space,
-            self.num_epochs,
+            num_workers=self.workers,
+            load=self.load,
+            limits=self.limits,
+            fixed=self.fixed,
+            expected_names=expected_names,
+            overrides=tuple(self.given),
+            may_change=self.change_space,
+            epochs=self.num_epochs,
         )
+        return create(self.executor_choice, work)
 
     @property
     def test_trials(self) -> bool:

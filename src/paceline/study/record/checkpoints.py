@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from paceline.core import UnreadableStudy, command_line
 from paceline.core.events import Json
-from paceline.execute.base import Leaves, TrialSnapshot
+from paceline.execute.base import Leaves, SnapshotReference, TrialSnapshot
 from paceline.store import open_store
 from paceline.store.files import explained, flush, remove
 from paceline.store.paths import CHECKPOINTS
@@ -129,12 +129,13 @@ class Checkpoints:
 
     # -- trials that have not ended
 
-    def save_running(self, snapshots: Mapping[int, TrialSnapshot]) -> None:
+    def save_running(self, snapshots: Mapping[int, SnapshotReference]) -> None:
         """Writes where running trials stand, all into one file."""
         if not snapshots:
             return
+        loaded = {number: one.load() for number, one in snapshots.items()}
         networks = {
-            self._label(n, one.epoch): Network(one.leaves, one.best) for n, one in snapshots.items()
+            self._label(n, one.epoch): Network(one.leaves, one.best) for n, one in loaded.items()
         }
         name = self._write("running", networks)
         for label, snapshot in zip(networks, snapshots.values(), strict=True):

@@ -284,6 +284,7 @@ class Record:
                     config=event.config,
                     prefix_of=event.prefix_of,
                     parameters=event.parameters,
+                    worker=event.worker,
                 )
             case EpochMeasured():
                 self._measured(event)

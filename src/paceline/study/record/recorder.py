@@ -4,6 +4,7 @@ go on to disk.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from paceline.core.events import (
@@ -14,8 +15,9 @@ from paceline.core.events import (
     SpaceReplaced,
     TrialEnded,
     TrialPaused,
+    TrialStarted,
 )
-from paceline.execute.base import ExecutorUpdate, Leaves, TrialSnapshot
+from paceline.execute.base import ExecutorUpdate, Leaves, SnapshotReference, TrialSnapshot
 from paceline.store import Store, Stored
 from paceline.store.files import remove_leftovers
 from paceline.store.paths import CHECKPOINTS
@@ -61,7 +63,7 @@ class Recorder:
         # trials of which an epoch is missing, since Ctrl+C came while it was handed over: nothing
         # later of them counts
         self._torn: set[int] = set()
-        self._paused: dict[int, TrialSnapshot] = {}
+        self._paused: dict[int, SnapshotReference] = {}
 
     def tell(self, events: Sequence[Event], values: dict[str, Any] | None = None) -> None:
         """Stores events, and current values with them, in one transaction."""
@@ -106,8 +108,10 @@ class Recorder:
                 arrived.append(event.number)
                 if isinstance(event, TrialEnded):
                     self._forget(event.number)
+            if isinstance(event, TrialStarted) and event.worker is None:
+                event = replace(event, worker=progress.worker)
             before = self.record.space
-            new = [event]
+            new: list[Event] = [event]
             self.record.apply(event)
             if isinstance(event, SpaceReplaced):
                 new.append(note_of_call(before, self.record))
@@ -120,7 +124,7 @@ class Recorder:
             raise progress.error
         return arrived
 
-    def snapshot(self, number: int) -> TrialSnapshot | None:
+    def snapshot(self, number: int) -> SnapshotReference | None:
         """Where a trial stands that is not training now; None where it has to begin at its
         beginning.
 
@@ -249,7 +253,7 @@ class Recorder:
             self.clock.take(Stored(0, now, event))
         keep_snapshot(self._store)
 
-    def _keep(self, number: int, snapshot: TrialSnapshot) -> None:
+    def _keep(self, number: int, snapshot: SnapshotReference) -> None:
         """Keeps a paused network in memory while there is room; the oldest make place."""
         self._paused[number] = snapshot
         while sum(map(num_bytes, self._paused.values())) > _PAUSED_BYTES:
@@ -264,6 +268,8 @@ class Recorder:
             self._observer(self.record, events)
 
 
-def num_bytes(snapshot: TrialSnapshot) -> int:
-    """What a snapshot takes."""
+def num_bytes(snapshot: SnapshotReference) -> int:
+    """Memory that a snapshot takes here: none if it is somewhere else."""
+    if not isinstance(snapshot, TrialSnapshot):
+        return 0
     return sum(leaf.nbytes for leaf in (*snapshot.leaves, *(snapshot.best or ())))

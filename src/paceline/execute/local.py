@@ -1,0 +1,63 @@
+"""Paceline's own executor: networks in cohorts that share a compiled program, functions in threads
+or processes of this machine.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from paceline.execute.base import Executor
+from paceline.execute.work import LOCAL, FunctionWork, NetworkWork, Work, registry
+
+
+def local(work: Work) -> Executor:
+    """Makes an executor of this machine.
+
+    An executor with several machines makes one on each of them.
+    """
+    return _of_function(work) if isinstance(work, FunctionWork) else _of_networks(work)
+
+
+def _of_function(work: FunctionWork) -> Executor:
+    from paceline.execute.function_executor import FunctionExecutor
+    from paceline.execute.process_worker import ProcessWorker
+    from paceline.execute.thread_worker import ThreadWorker
+    from paceline.execute.worker_slot import FunctionWorker
+
+    make_worker: Callable[[], FunctionWorker] = partial(ThreadWorker, work.function, work.metric)
+    if work.load is not None:
+        make_worker = partial(ProcessWorker, work.load, work.metric)
+    return FunctionExecutor(
+        make_worker,
+        work.num_workers or 1,
+        work.space,
+        work.limits,
+        fixed=work.fixed,
+        expected_names=work.expected_names,
+        overrides=work.overrides,
+        may_change=work.may_change,
+        epochs=work.epochs,
+    )
+
+
+def _of_networks(work: NetworkWork) -> Executor:
+    from paceline.execute.fused import FusedExecutor
+    from paceline.execute.prepare import Preparation, structural_hint
+    from paceline.train.calibration import capacity
+    from paceline.train.lanes import LaneCount, cohort_count, device_count, few_lanes, free_memory
+
+    fused = work.backend == "jax"
+    preparation = Preparation(
+        work.build, work.data, work.options, work.space, work.loop_names, fused, work.discovery
+    )
+    lane_count = LaneCount(
+        capacity() if fused else 0,
+        work.options.memory or free_memory(),
+        device_count(),
+        cohort_count(),
+        few=few_lanes() if work.one_by_one else 0,
+    )
+    hint = structural_hint(work.structural, work.space)
+    return FusedExecutor(preparation, work.options, hint, lane_count)
+
+
+registry.register(local, LOCAL)

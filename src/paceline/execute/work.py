@@ -1,0 +1,142 @@
+"""What an executor is made for: the networks or the function of a study, and how to run them.
+
+An executor is made by a function of one argument, the work; a class whose constructor takes the
+work is such a function. ``create("local", work)`` makes the executor of Paceline itself, `register`
+makes others known by name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from paceline.core import InvalidInput, Registry, Value, shown
+from paceline.execute.base import Executor, TrainingOptions
+from paceline.execute.worker_slot import TrialLimits
+from paceline.space import Discovery, Hyperparameter, Space
+
+if TYPE_CHECKING:
+    from paceline.execute.function_call import Function
+    from paceline.execute.prepare import Data
+    from paceline.execute.process_worker import Load
+    from paceline.train.build import Build
+
+LOCAL = "local"
+"""The name of Paceline's own executor."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkWork:
+    """Networks to train on data.
+
+    Attributes:
+        build: returns the network of a configuration.
+        data: what to train on; several, if jobs have different splits, by number.
+        options: how each is trained.
+        space: the space as known so far.
+        loop_names: hyperparameters of the training loop, which ``build`` may not define.
+        backend: of Keras.
+        structural: for each hyperparameter, whether it is known to change the compiled program.
+        discovery: how the space was found.
+        one_by_one: whether jobs arrive one at a time, because a model or a schedule chooses them.
+    """
+
+    build: "Build"
+    data: "Data | Sequence[Data]"
+    options: TrainingOptions
+    space: Space
+    loop_names: frozenset[str] = frozenset()
+    backend: str = "jax"
+    structural: Mapping[str, bool] = field(default_factory=dict)
+    discovery: Discovery | None = None
+    one_by_one: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FunctionWork:
+    """A function to call.
+
+    Attributes:
+        function: the function; a network of its own it trains itself.
+        metric: the metric that a bare number, which it returns or reports, stands for.
+        space: the space as known so far. The function may show more of it.
+        num_workers: processes to call it in; None for the process of the study.
+        load: returns the function in another process; None if there are no such processes.
+        limits: what one call may take.
+        fixed: values of hyperparameters that are not tuned.
+        expected_names: names that the function should ask for, each with the argument of the user
+            that mentions it.
+        overrides: hyperparameters used in place of those that the function defines under the same
+            names.
+        may_change: whether the function may ask for other hyperparameters than in earlier sessions.
+        epochs: steps that count in a call; None for as many as the function reports.
+    """
+
+    function: "Function"
+    metric: str
+    space: Space
+    num_workers: int | None = None
+    load: "Load | None" = None
+    limits: TrialLimits = field(default_factory=TrialLimits)
+    fixed: Mapping[str, Value] = field(default_factory=dict)
+    expected_names: Mapping[str, str] = field(default_factory=dict)
+    overrides: Sequence[Hyperparameter] = ()
+    may_change: bool = False
+    epochs: int | None = None
+
+
+Work = NetworkWork | FunctionWork
+ExecutorFactory = Callable[[Work], Executor]
+"""Makes an executor; usually its class."""
+
+registry: Registry[ExecutorFactory] = Registry(
+    "executor",
+    "executor",
+    "paceline.executors",
+    "paceline.execute",
+    "a class whose constructor takes the work, or another function of it",
+    callable,
+)
+"""The executors by name."""
+_Kind = TypeVar("_Kind", bound=ExecutorFactory)
+
+
+def register(kind: _Kind) -> _Kind:
+    """Makes a class of executors known by its ``name``: a class decorator.
+
+    A package can do the same by an entry point of the group ``paceline.executors``.
+
+    Raises:
+        InvalidInput: it cannot be called, or another executor has this name.
+    """
+    return registry.register(kind)
+
+
+def factory_of(executor: str | ExecutorFactory | None) -> ExecutorFactory:
+    """What makes an executor: by its name, or as it was passed; None for Paceline's own.
+
+    Raises:
+        InvalidInput: no executor of this name, or an object that does not make any.
+    """
+    if executor is None or isinstance(executor, str):
+        return registry.get(LOCAL if executor is None else executor)
+    if not callable(executor):
+        raise InvalidInput(
+            f"executor is {shown(executor)}",
+            expected=f"one of {', '.join(map(repr, registry.names()))}, or a function that makes "
+            f"an executor for the work that it gets",
+            fix="Pass the class of the executor, not an object of it.",
+        )
+    return executor
+
+
+def create(executor: str | ExecutorFactory | None, work: Work) -> Executor:
+    """Makes an executor for some work.
+
+    Args:
+        executor: its name, or what makes it, such as its class; None for Paceline's own.
+        work: what it is to run.
+
+    Raises:
+        InvalidInput: see `factory_of`.
+    """
+    return factory_of(executor)(work)
