@@ -19,13 +19,14 @@ import pytest
 
 from paceline.core import Registry
 from paceline.data.added import sources, types
+from paceline.execute.work import registry as executors
 from paceline.schedule.schedule import registry as schedules
 from paceline.search.strategy import registry as strategies
 from paceline.store.base import registry as stores
 from paceline.testing.packages import installed
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
-REGISTRIES: list[Registry[Any]] = [strategies, schedules, stores, sources, types]
+REGISTRIES: list[Registry[Any]] = [strategies, schedules, executors, stores, sources, types]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -27,14 +27,14 @@ from paceline.core.events import (
     TrialPaused,
     TrialStarted,
 )
-from paceline.execute.base import Executor, Job
+from paceline.execute import ExecutorFactory, Job
 from paceline.execute.function_call import Function
 from paceline.execute.function_executor import FunctionExecutor
 from paceline.execute.process_worker import ProcessWorker, importable
 from paceline.execute.thread_worker import ThreadWorker
 from paceline.execute.worker_slot import TrialLimits
 from paceline.space import Float, HyperParameters, Space
-from paceline.testing.executors import ExecutorContract
+from paceline.testing.executors import FunctionExecutorContract, falling
 
 SPACE = Space([Float("x", 0.0, 1.0)])
 Make = Callable[..., FunctionExecutor]
@@ -139,38 +139,20 @@ def with_one_that_left(hp: Any) -> float:
     return 1.0
 
 
-def falling(hp: Any) -> None:
-    for step in range(1, 4):
-        if not hp.report({"loss": hp.Float("x", 0.0, 1.0) * 0.9**step}, step=step):
-            return
-
-
-class FunctionContract(ExecutorContract):
-    """Three calls of a function that reports three steps."""
-
-    keeps = False
-
-    @pytest.fixture
-    def jobs(self) -> list[Job]:
-        return [Job(number, {"x": x}, 0, epochs=3) for number, x in enumerate((0.5, 0.1, 0.9))]
-
-
-class TestInline(FunctionContract):
+class TestInline(FunctionExecutorContract):
     """In a thread of this process."""
 
     @pytest.fixture
-    def make(self) -> Callable[[], Executor]:
-        return lambda: FunctionExecutor(
-            partial(ThreadWorker, falling, "loss"), 1, SPACE, TrialLimits()
-        )
+    def executor(self) -> str:
+        return "local"
 
 
-class TestProcesses(FunctionContract):
+class TestProcesses(FunctionExecutorContract):
     """In two processes."""
 
     @pytest.fixture
-    def make(self) -> Callable[[], Executor]:
-        return lambda: FunctionExecutor(
+    def executor(self) -> ExecutorFactory:
+        return lambda work: FunctionExecutor(
             partial(ProcessWorker, importable(falling), "loss"), 2, SPACE, TrialLimits()
         )
 

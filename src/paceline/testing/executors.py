@@ -1,16 +1,14 @@
 """The contract of executors, as tests.
 
-A test class inherits `ExecutorContract` and supplies two fixtures, and a tolerance where floats
-differ with the company in which a network trains::
+A test class inherits `FunctionExecutorContract` or `NetworkExecutorContract` and supplies one
+fixture, the name of the executor or its class::
 
-    class TestSimulated(ExecutorContract):
+    class TestLocal(FunctionExecutorContract):
         @pytest.fixture
-        def make(self) -> Callable[[], Executor]:
-            return lambda: SimulatedExecutor(curves, Training(Objective("loss", "minimize")), num_lanes=2)
+        def executor(self) -> str:
+            return "local"
 
-        @pytest.fixture
-        def jobs(self) -> list[Job]:
-            return [Job(number, {"rate": 0.1 * number}, seed=1, epochs=4) for number in range(3)]
+`ExecutorContract` itself takes any executor and any jobs, from the fixtures ``make`` and ``jobs``.
 """
 
 from paceline.testing import extra  # noqa: F401 - says what to install if it is missing
@@ -19,21 +17,28 @@ from paceline.testing import extra  # noqa: F401 - says what to install if it is
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from paceline.core import Objective, TrialState
 from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import (
+from paceline.execute import (
     Executor,
+    ExecutorFactory,
     ExecutorUpdate,
+    FunctionWork,
     Job,
     Leaves,
+    NetworkWork,
     Resources,
     SnapshotReference,
+    TrainingOptions,
     TrialSnapshot,
+    create,
 )
+from paceline.space import Float, Space
 
 
 @dataclass
@@ -176,28 +181,8 @@ class ExecutorContract:
     def test_a_new_executor_goes_on_from_snapshots(
         self, make: Callable[[], Executor], jobs: list[Job]
     ) -> None:
-        """What is paused in one executor goes on in another, with the scores of one go and no
-        second start.
-        """
-        if not self.keeps:
-            pytest.skip("it keeps nothing to go on from")
-        expected = self._in_one_go(make, jobs)
-        told = Told(self.keeps)
-        with opened(make) as executor:
-            submit(executor, [replace(job, until=2) for job in jobs])
-            finish(executor, told)
-        with opened(make) as executor:
-            told.rests.clear()
-            scores = {job.trial: told.scores(job.trial, self.objective) for job in jobs}
-            executor.submit(jobs, told.snapshots, scores)
-            finish(executor, told)
-        self._same(told, expected, jobs)
-
-    def test_snapshots_may_be_references(
-        self, make: Callable[[], Executor], jobs: list[Job]
-    ) -> None:
-        """A trial continues from a reference as from the snapshot, and in a later attempt as in the
-        first.
+        """What is paused in one executor continues in another, with the same scores and no second
+        start: in a later attempt, and from references to the snapshots.
         """
         if not self.keeps:
             pytest.skip("it keeps nothing to go on from")
@@ -316,6 +301,77 @@ class Elsewhere:
         """Returns the snapshot."""
         self.loads += 1
         return self.snapshot
+
+
+class FunctionExecutorContract(ExecutorContract):
+    """What holds for every executor of functions. Supply the fixture ``executor``."""
+
+    keeps = False
+
+    @pytest.fixture
+    def executor(self) -> str | ExecutorFactory:
+        """The name of the executor, or its class, as in ``tune(executor=...)``."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def make(self, executor: str | ExecutorFactory) -> Callable[[], Executor]:
+        """Makes executors of a function that reports three steps."""
+        return lambda: create(executor, FunctionWork(falling, "loss", _FUNCTION_SPACE))
+
+    @pytest.fixture
+    def jobs(self) -> list[Job]:
+        """Three calls."""
+        return [Job(number, {"x": x}, 0, epochs=3) for number, x in enumerate((0.5, 0.1, 0.9))]
+
+
+class NetworkExecutorContract(ExecutorContract):
+    """What holds for every executor of networks. Supply the fixture ``executor``."""
+
+    tolerance = 1e-4
+
+    @pytest.fixture
+    def executor(self) -> str | ExecutorFactory:
+        """The name of the executor, or its class, as in ``tune(executor=...)``."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def make(self, executor: str | ExecutorFactory) -> Callable[[], Executor]:
+        """Makes executors of small networks."""
+        from paceline.train.feed import TrainingData
+
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(48, 3)).astype("float32"), rng.normal(size=48).astype("float32")
+        data = TrainingData.of((x[:32], y[:32]), (x[32:], y[32:]))
+        options = TrainingOptions(self.objective, batch_size=16)
+        work = NetworkWork(small_network, data, options, _NETWORK_SPACE)
+        return lambda: create(executor, work)
+
+    @pytest.fixture
+    def jobs(self) -> list[Job]:
+        """Three networks of one compiled program."""
+        rates = 0.01, 0.003, 0.02
+        return [Job(number, {"rate": rate}, seed=1, epochs=3) for number, rate in enumerate(rates)]
+
+
+def falling(hp: Any) -> None:
+    """Reports a loss that falls, three times."""
+    for step in range(1, 4):
+        if not hp.report({"loss": hp.Float("x", 0.0, 1.0) * 0.9**step}, step=step):
+            return
+
+
+def small_network(hp: Any) -> Any:
+    """Returns a network of one layer, with a learning rate."""
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    rate = hp.Float("rate", 1e-3, 1.0, sampling="log")
+    model.compile(keras.optimizers.SGD(rate), loss="mse")
+    return model
+
+
+_FUNCTION_SPACE = Space([Float("x", 0.0, 1.0)])
+_NETWORK_SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log")])
 
 
 @contextmanager
