@@ -273,15 +273,16 @@ def test_asha_stops_at_once_who_is_behind(tmp_path: Path) -> None:
 def test_steps_after_the_last_do_not_count(
     tmp_path: Path, workers: int | None, schedule: str
 ) -> None:
-    study = tune(
-        tmp_path / "s",
-        endless,
-        objective="max",
-        epochs=3,
-        trials=2,
-        workers=workers,
-        schedule=schedule,
-    )
+    with pytest.warns(UserWarning, match=r"reported more than epochs=3 steps"):
+        study = tune(
+            tmp_path / "s",
+            endless,
+            objective="max",
+            epochs=3,
+            trials=2,
+            workers=workers,
+            schedule=schedule,
+        )
     assert [trial.score for trial in study.trials] == [3.0, 3.0]
     assert [len(trial.measurements) for trial in study.trials] == [3, 3]
     assert [note for note in study.record.notes if "reported more than epochs=3 steps" in note][

@@ -76,8 +76,14 @@ def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]
 
 
 def depth_of_caller() -> int:
-    """``stacklevel`` of the nearest frame outside of this package, as seen by the function that calls this."""
+    """``stacklevel`` of the nearest frame outside of this package, as seen by the function that
+    calls this; a frame of a context manager used as a decorator is no such frame.
+    """
     depth, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("paceline."):
+    while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
         depth, frame = depth + 1, frame.f_back
     return depth
+
+
+def _is_inside(module: str) -> bool:
+    return module.startswith("paceline.") or module == "contextlib"

@@ -186,9 +186,16 @@ class ProgramCompiled:
     from_scratch: int
 
 
+ADVICE = "advice"
+"""What a `Noted` is about that names something which the user should change: a warning, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A note for the user, one sentence; ``about`` is ``"final"`` if it concerns the final."""
+    """A note for the user, one sentence.
+
+    ``about`` is ``"final"`` if it concerns the final, `ADVICE` if the user should change something.
+    """
 
     text: str
     about: str = ""

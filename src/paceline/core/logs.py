@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from paceline.core import process_state
 from paceline.core.errors import InvalidInput, shown
 from paceline.core.texts import on_one_line, printable
 
@@ -57,7 +58,7 @@ _handlers: dict[str, logging.Handler] = {}
 
 
 def log_as_environment_says() -> None:
-    """Sets up the handler that ``PACELINE_LOG`` asks for; once, however often it is called.
+    """Sets up the handler that ``PACELINE_LOG`` asks for, until the call of the user returns.
 
     Raises:
         InvalidInput: its value is no level, or the file cannot be written.
@@ -71,6 +72,7 @@ def log_as_environment_says() -> None:
             expected=f"a level ({', '.join(_LEVELS)}), or a level and a file: info:run.log",
         )
     _set_handler(VARIABLE, given, level, path)
+    process_state.restore_at_end(VARIABLE, lambda: _set_handler(VARIABLE, "", None, ""))
 
 
 def log_to_terminal(level: int | None) -> None:

@@ -15,7 +15,15 @@ from paceline.core import (
     did_you_mean,
     interrupts,
 )
-from paceline.core.events import EpochMeasured, Event, Noted, TrialEnded, TrialPaused, TrialStarted
+from paceline.core.events import (
+    ADVICE,
+    EpochMeasured,
+    Event,
+    Noted,
+    TrialEnded,
+    TrialPaused,
+    TrialStarted,
+)
 from paceline.execute.base import ExecutorUpdate, Job, SnapshotReference
 from paceline.execute.function_call import Message, receive
 from paceline.execute.space_tracker import SpaceTracker
@@ -293,7 +301,8 @@ class FunctionExecutor:
         return [
             Noted(
                 f"The function reported more than epochs={message['steps']} steps; later steps do "
-                "not count. hp.report returns False after the last step that counts: return then."
+                "not count. hp.report returns False after the last step that counts: return then.",
+                ADVICE,
             )
         ]
 
@@ -303,7 +312,8 @@ class FunctionExecutor:
         return [
             Noted(
                 f"{argument} is about {name!r}, which the function has not asked for. "
-                f"{did_you_mean(name, config)}".strip()
+                f"{did_you_mean(name, config)}".strip(),
+                ADVICE,
             )
             for name, argument in expected.items()
             if name not in config

@@ -12,6 +12,7 @@ from typing import Any, Self
 from paceline.core import Budget, Decision, Final
 from paceline.core.deprecation import depth_of_caller
 from paceline.core.events import (
+    ADVICE,
     BestTested,
     EpochMeasured,
     Event,
@@ -107,7 +108,7 @@ class Callbacks:
             self._running.error = error
 
     def __call__(self, record: Record, events: Sequence[Event]) -> None:
-        """Calls the methods for events that were recorded.
+        """Calls the methods for events that were recorded; what advises the user is a warning, too.
 
         Args:
             record: of the study, the events applied.
@@ -117,6 +118,8 @@ class Callbacks:
         if running is None or running.source is not record:
             raise ValueError("these callbacks are not attached to this study")
         for event in events:
+            if isinstance(event, Noted) and event.about == ADVICE:
+                warnings.warn(event.text, UserWarning, stacklevel=depth_of_caller())
             found = _hook_of(event, running)
             if found is not None:
                 self._all(*found)

@@ -19,6 +19,7 @@ from paceline.core import (
     last_line,
 )
 from paceline.core.events import (
+    ADVICE,
     Event,
     Json,
     Noted,
@@ -234,9 +235,12 @@ class Session:
         seconds = self._task.budget.seconds
         if seconds is None or self._search.has_result or time.monotonic() - self._began < seconds:
             return
-        note = f"The time budget of {seconds:g} s does not fit one trial; going on until one has ended."
+        note = (
+            f"The time budget of {seconds:g} s does not fit one trial; the study goes on until one "
+            f"has ended."
+        )
         if note not in self.record.notes:
-            self._recorder.tell([Noted(note)])
+            self._recorder.tell([Noted(note, ADVICE)])
 
     def _seconds_left(self) -> float | None:
         """Of the search."""
