@@ -17,16 +17,27 @@ from typing import Any
 
 import pytest
 
+from paceline.callbacks.named import CALLBACKS
 from paceline.core import Registry
 from paceline.data.added import sources, types
 from paceline.execute.work import registry as executors
+from paceline.report.panels import PANELS
 from paceline.schedule.schedule import registry as schedules
 from paceline.search.strategy import registry as strategies
 from paceline.store.base import registry as stores
 from paceline.testing.packages import installed
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
-REGISTRIES: list[Registry[Any]] = [strategies, schedules, executors, stores, sources, types]
+REGISTRIES: list[Registry[Any]] = [
+    strategies,
+    schedules,
+    executors,
+    stores,
+    sources,
+    types,
+    CALLBACKS,
+    PANELS,
+]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -40,7 +40,12 @@ def fingerprint() -> dict[str, Any]:
         "warnings": (warnings.filters, warnings.showwarning),
         "signals": [signal.getsignal(number) for number in signal.valid_signals()],
         "signal mask": signal.pthread_sigmask(signal.SIG_BLOCK, []),
-        "logging": {x.name: (x.level, x.handlers, x.propagate) for x in known if x.handlers},
+        # a null handler is what a library gives its logger when it is imported
+        "logging": {
+            x.name: (x.level, own, x.propagate)
+            for x in known
+            if (own := [one for one in x.handlers if not isinstance(one, logging.NullHandler)])
+        },
         "levels": {x.name: x.level for x in known if x.level},
         "hooks": (sys.excepthook, sys.unraisablehook, threading.excepthook, sys.displayhook),
         "streams": (sys.stdin, sys.stdout, sys.stderr),

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from paceline.core import InvalidInput
-from paceline.report import panels as module
 from paceline.report.document import document
 from paceline.report.panels import (
     PANELS,
@@ -42,7 +41,6 @@ class TestOwnPanels(PanelContract):
 def as_before() -> Iterator[None]:
     with PANELS.scope():
         yield
-    module._installed.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +135,6 @@ def installed(summary):
     points = {"paceline.panels": {"installed": "installed", "missing": "not_there"}}
     installed(tmp_path, "paceline_panels", code, points)
     monkeypatch.syspath_prepend(tmp_path)
-    module._installed.cache_clear()
     names = [panel.name for panel in panels(ended)]
     assert names == [*OWN[:5], "installed", *OWN[5:], "missing"]
     assert "paceline_panels" in document(ended)

@@ -19,7 +19,7 @@ come from its users. The panels of installed packages are found by their entry p
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, update_wrapper
+from functools import update_wrapper
 
 from paceline.core import Registry
 from paceline.core.logs import logger
@@ -60,6 +60,7 @@ __all__ = [
     "details",
     "facts",
     "figure",
+    "find",
     "label",
     "panel_names",
     "panels",
@@ -128,6 +129,7 @@ PANELS: Registry[ReportPanel] = Registry(
 
 register = PANELS.register
 panel_names = PANELS.names
+find = PANELS.get
 
 _OWN = {
     "answer": answer.panel,
@@ -161,7 +163,7 @@ def panels(summary: Summary) -> list[Panel]:
 def _in_order() -> list[str]:
     """Paceline's own panels in their order, each followed by those that are to come after it."""
     places: dict[str, list[str]] = {}
-    for name in dict.fromkeys((*PANELS.registered, *_installed())):
+    for name in dict.fromkeys((*PANELS.registered, *panel_names())):
         if name not in _OWN:
             places.setdefault(_place_of(name), []).append(name)
     ordered: list[str] = []
@@ -170,12 +172,6 @@ def _in_order() -> list[str]:
         ordered.append(waiting.pop())
         waiting += reversed(places.pop(ordered[-1], []))
     return [*ordered, *(name for names in places.values() for name in names)]
-
-
-@cache
-def _installed() -> tuple[str, ...]:
-    """The names of all panels, also of installed packages: looked up once."""
-    return panel_names()
 
 
 def _place_of(name: str) -> str:
