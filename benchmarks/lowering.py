@@ -4,7 +4,7 @@
     32-64-64-128]
 
 Sides, run in turn within one process so that a busy machine is busy for all of them: Keras-JAX
-``fit``; the step in a loop with `paceline.train.lower`, with one lane and with several (by
+``fit``; the step in a loop with `paceline.train.primitive_overrides`, with one lane and with several (by
 ``vmap``, and one after another by ``lax.map``); and the same step dispatched one by one from the
 host. Processor time is printed beside the rate: it hardly depends on what else the machine does.
 ``--originals`` adds the loop without replacements, which takes minutes.
@@ -24,8 +24,8 @@ import numpy as np
 from jax import lax
 
 from benchmarks import builds
-from paceline.train import internals, lower
-from paceline.train.anatomy import Replacement, dissect, run
+from paceline.train import internals, primitive_overrides
+from paceline.train.constant_lifting import OverrideLookup, evaluate, lift_constants
 
 BATCH, SHAPE, CLASSES = 64, (28, 28, 1), 10
 Step = Callable[[list[Any], Any, Any], list[Any]]
@@ -67,7 +67,7 @@ def batches(count: int) -> tuple[Any, Any]:
     )
 
 
-def traced(network: str, replacement: Replacement | None) -> tuple[list[Any], Step]:
+def traced(network: str, replacement: OverrideLookup | None) -> tuple[list[Any], Step]:
     """The network's state and one step of its training."""
     model = build(network)
     x, y = batches(1)
@@ -83,8 +83,8 @@ def traced(network: str, replacement: Replacement | None) -> tuple[list[Any], St
     def train(leaves: list[Any], x: Any, y: Any) -> list[Any]:
         return jax.tree.leaves(model.train_step(tuple(jax.tree.unflatten(tree, leaves)), (x, y))[1])
 
-    body = dissect(jax.make_jaxpr(train)(leaves, x[0], y[0])).body
-    return leaves, lambda leaves, x, y: run(body, [*leaves, x, y], {}, replacement)
+    body = lift_constants(jax.make_jaxpr(train)(leaves, x[0], y[0])).body
+    return leaves, lambda leaves, x, y: evaluate(body, [*leaves, x, y], {}, replacement)
 
 
 def fit(network: str, steps: int) -> Side:
@@ -94,7 +94,7 @@ def fit(network: str, steps: int) -> Side:
 
 
 def in_a_loop(
-    network: str, steps: int, replacement: Replacement | None, lanes: int, over: str
+    network: str, steps: int, replacement: OverrideLookup | None, lanes: int, over: str
 ) -> Side:
     """``steps`` steps of ``lanes`` copies of the network in one program."""
     leaves, step = traced(network, replacement)
@@ -116,7 +116,7 @@ def in_a_loop(
     return Side(name, lambda: jax.block_until_ready(program(state)), steps * lanes)
 
 
-def dispatched(network: str, steps: int, replacement: Replacement) -> Side:
+def dispatched(network: str, steps: int, replacement: OverrideLookup) -> Side:
     """One dispatch for each step, the state donated."""
     leaves, step = traced(network, replacement)
     program = jax.jit(step, donate_argnums=0)
@@ -132,7 +132,7 @@ def dispatched(network: str, steps: int, replacement: Replacement) -> Side:
 
 
 def sides(network: str, steps: int, lanes: int, originals: bool) -> list[Side]:
-    replacement = partial(lower.replacement, platform=jax.default_backend())
+    replacement = partial(primitive_overrides.find_override, platform=jax.default_backend())
     found = [fit(network, steps), in_a_loop(network, steps, replacement, 1, "vmap")]
     if lanes > 1:
         found += [in_a_loop(network, steps, replacement, lanes, over) for over in ("vmap", "map")]

@@ -20,7 +20,7 @@ from paceline.execute.fit_run import FitRun
 from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.execute.training_run import TrainingRun
 from paceline.space import Space
-from paceline.train.feed import TrainingData
+from paceline.train.array_feed import TrainingData
 from paceline.train.variables import leaves_of
 
 X = np.random.default_rng(0).normal(size=(96, 4)).astype("float32")

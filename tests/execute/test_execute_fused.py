@@ -14,8 +14,8 @@ from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.space import Choice, Float, Space
 from paceline.testing.executors import ExecutorContract
-from paceline.train.feed import TrainingData
-from paceline.train.lanes import LaneCount, device_count
+from paceline.train.array_feed import TrainingData
+from paceline.train.lane_count import LaneCount, device_count
 
 SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log"), Choice("units", [2, 3])])
 TRAINING = TrainingOptions(Objective("loss", "minimize"), batch_size=16)
@@ -36,7 +36,7 @@ def eager(hp: Any) -> keras.Model:
     return model
 
 
-def executor(build: Any, few: int) -> Executor:
+def executor(build: Any, fixed_lanes: int) -> Executor:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(64, 4)).astype("float32"), rng.normal(size=64).astype("float32")
     data = TrainingData.of((x[:48], y[:48]), (x[48:], y[48:]))
@@ -45,7 +45,10 @@ def executor(build: Any, few: int) -> Executor:
     )
     hint = structural_hint({"units": True, "rate": False}, SPACE)
     return FusedExecutor(
-        preparation, TRAINING, hint, LaneCount(2**22, 2**30, device_count(), few=few)
+        preparation,
+        TRAINING,
+        hint,
+        LaneCount(2**22, 2**30, device_count(), fixed_lanes=fixed_lanes),
     )
 
 
@@ -67,7 +70,7 @@ class TestOneByOne(CohortContract):
 
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
-        return lambda: executor(build, few=1)
+        return lambda: executor(build, fixed_lanes=1)
 
 
 class TestTogether(CohortContract):
@@ -77,7 +80,7 @@ class TestTogether(CohortContract):
 
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
-        return lambda: executor(build, few=0)
+        return lambda: executor(build, fixed_lanes=0)
 
 
 class TestAlone(CohortContract):
@@ -87,12 +90,12 @@ class TestAlone(CohortContract):
 
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
-        return lambda: executor(eager, few=1)
+        return lambda: executor(eager, fixed_lanes=1)
 
 
 def test_what_begins_anew_when_a_training_alone_goes_on_is_said() -> None:
     def told(snapshots: dict[int, SnapshotReference]) -> list[ExecutorUpdate]:
-        alone = executor(eager, few=1)
+        alone = executor(eager, fixed_lanes=1)
         alone.submit([Job(0, {"rate": 0.01, "units": 2}, seed=1, epochs=2)], snapshots, {0: [0.5]})
         found: list[ExecutorUpdate] = []
         while not alone.is_idle:
@@ -120,7 +123,7 @@ def test_one_program_serves_all_rates_and_is_shown_another_network_only_where_on
         built.append(hp.Float("rate", 1e-3, 1.0, sampling="log"))
         return build(hp)
 
-    one = executor(counting, few=1)
+    one = executor(counting, fixed_lanes=1)
     one.submit(
         [Job(n, {"rate": rate, "units": 2}, seed=1, epochs=1) for n, rate in enumerate(rates)],
         {},

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import paceline
-from paceline.train.anatomy import Body
+from paceline.train.constant_lifting import LiftedJaxpr
 
 
 def many_lanes(cache: Path) -> Path:
@@ -63,7 +63,7 @@ def test_networks_that_wait_share_their_programs_code(tmp_path: Path) -> None:
         alive.append(
             [
                 sum(n for one, n in kinds.items() if issubclass(one, kind))
-                for kind in (Body, keras.Model)
+                for kind in (LiftedJaxpr, keras.Model)
             ]
         )
         return model

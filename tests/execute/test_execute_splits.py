@@ -15,8 +15,8 @@ from paceline.execute.prepare import Preparation, structural_hint
 from paceline.execute.repeated import RepeatedExecutor
 from paceline.testing.executors import ExecutorContract
 from paceline.train import trace as trace_module
-from paceline.train.feed import PooledData, TrainingData
-from paceline.train.lanes import LaneCount, device_count
+from paceline.train.array_feed import PooledData, TrainingData
+from paceline.train.lane_count import LaneCount, device_count
 
 TRAINING = TrainingOptions(Objective("val_loss", "minimize"), batch_size=16)
 RNG = np.random.default_rng(0)

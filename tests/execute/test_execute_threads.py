@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import paceline
-from paceline.train.lanes import cohort_count
+from paceline.train.lane_count import cohort_count
 
 _STUDY = """
 import json, sys

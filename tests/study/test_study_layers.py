@@ -10,7 +10,7 @@ import pandas as pd
 
 from paceline.data import load, split
 from paceline.study.models.preprocessing import with_preparation
-from paceline.train.target import Scale, learn_scaled
+from paceline.train.target_scaling import AffineScale, scale_target
 
 RANDOM = np.random.default_rng(0)
 ROWS = 40
@@ -99,7 +99,7 @@ def test_a_model_can_be_trained_further_and_saved_with_its_optimizer(tmp_path: P
     network.compile("adam", "mse")
     network.optimizer.build(network.trainable_variables)
     network.optimizer.iterations.assign(7)
-    learn_scaled(network, Scale(np.array(100, np.float32), np.array(20, np.float32)))
+    scale_target(network, AffineScale(np.array(100, np.float32), np.array(20, np.float32)))
     x = RANDOM.normal(size=(8, 2)).astype("float32")
     answers = np.asarray(network(x)) * 20 + 100
     model = with_preparation(network, None, form(x))

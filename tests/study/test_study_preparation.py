@@ -26,9 +26,9 @@ from paceline.study.asking import as_request
 from paceline.study.closing import Replication
 from paceline.study.plan.engine import training_data
 from paceline.study.plan.network_plan import Plan
-from paceline.train.feed import TrainingData
+from paceline.train.array_feed import TrainingData
 from paceline.train.isolation import GlobalState
-from paceline.train.target import scale_learnt
+from paceline.train.target_scaling import target_scale_of
 
 Array = np.ndarray[Any, Any]
 ROWS = 240
@@ -300,7 +300,7 @@ def test_a_target_is_scaled_only_where_that_makes_no_other_loss_of_it() -> None:
     def scaled(build: Any, data: Any, **options: Any) -> bool:
         _, plan = planned(build, data, **options)
         with GlobalState(0):
-            scale = scale_learnt(plan.request.build(HyperParameters()))
+            scale = target_scale_of(plan.request.build(HyperParameters()))
         assert (scale is not None) == any("is learnt as (y - " in note for note in plan.notes)
         return scale is not None
 
@@ -311,7 +311,9 @@ def test_a_target_is_scaled_only_where_that_makes_no_other_loss_of_it() -> None:
     assert scaled(regressor(2), parts(X, X[:, 0]), scale_target=True)
     assert scaled(regressor(2, "huber"), data, scale_target=True)
     _, plan = planned(regressor(2, "huber"), data)
-    told = "learnt as it is: its loss is another one when target and prediction are scaled alike. scale_target=True"
+    told = (
+        "learnt as it is: its loss changes when target and prediction are scaled. scale_target=True"
+    )
     assert any(told in note for note in plan.notes)
     with pytest.raises(
         InvalidInput, match="scale_target is True and the target y is not one of amounts"

@@ -16,8 +16,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from paceline.train.anatomy import dissect, run
-from paceline.train.lower import convolution, replacement
+from paceline.train.constant_lifting import evaluate, lift_constants
+from paceline.train.primitive_overrides import convolution, find_override
 
 TOLERANCE = 1e-5
 
@@ -28,7 +28,7 @@ def lowered(function: Any, *args: Any) -> tuple[Any, list[str]]:
     replaced: list[str] = []
 
     def noting(eqn: Any, reader: Any) -> Any:
-        faster = replacement(eqn, reader, platform="cpu")
+        faster = find_override(eqn, reader, platform="cpu")
         if faster is None:
             return None
         replaced.append(eqn.primitive.name)
@@ -42,7 +42,7 @@ def lowered(function: Any, *args: Any) -> tuple[Any, list[str]]:
 
         return checked
 
-    outs = run(dissect(closed).body, jax.tree.leaves(args), {}, noting)
+    outs = evaluate(lift_constants(closed).body, jax.tree.leaves(args), {}, noting)
     return jax.tree.unflatten(jax.tree.structure(shape), outs), replaced
 
 
@@ -217,8 +217,8 @@ def test_other_platforms_keep_the_original() -> None:
     eqn = jax.make_jaxpr(convolution_of(convolution_2d))(
         jnp.ones((2, 6, 6, 4)), jnp.ones((3, 3, 4, 4))
     ).jaxpr.eqns[0]
-    assert replacement(eqn, platform="cpu") is not None
-    assert replacement(eqn, platform="gpu") is None
+    assert find_override(eqn, platform="cpu") is not None
+    assert find_override(eqn, platform="gpu") is None
 
 
 @st.composite

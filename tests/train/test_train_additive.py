@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from keras import layers, losses, metrics, ops
 
-from paceline.train.feed import Feed, TrainingData
-from paceline.train.trace import Traced, trace
+from paceline.train.array_feed import ArrayFeed, TrainingData
+from paceline.train.trace import trace
+from paceline.train.traced_model import TracedModel
 
 # Keras's confusion matrices ask for int64
 pytestmark = pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64")
@@ -52,8 +53,8 @@ def network(
     return model
 
 
-def traced(model: keras.Model, *data: Any) -> Traced:
-    return trace(model, Feed(TrainingData.of(data, data), SIZE))
+def traced(model: keras.Model, *data: Any) -> TracedModel:
+    return trace(model, ArrayFeed(TrainingData.of(data, data), SIZE))
 
 
 def measured(model: keras.Model, *data: Any, size: int = SIZE) -> dict[str, Any]:
@@ -246,15 +247,15 @@ FREE: dict[str, Callable[[], tuple[Any, ...]]] = {
 BOUND: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
     "a sum over rows as loss": (
         lambda: (network(loss=losses.SparseCategoricalCrossentropy(reduction="sum")), X, CLASSES),
-        "no sum",
+        "not be a sum",
     ),
     "the root of a mean as loss": (
         lambda: (network(units=1, activation=None, loss=root_of_mean), X, NUMBERS),
-        "no sum",
+        "not be a sum",
     ),
     "a mean over some labels": (
         lambda: (network(loss=losses.SparseCategoricalCrossentropy(ignore_class=0)), X, CLASSES),
-        "no sum",
+        "not be a sum",
     ),
     "a mean over what is not masked": (
         lambda: (
@@ -266,7 +267,7 @@ BOUND: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
             WORDS,
             WORDS % 3,
         ),
-        "no sum",
+        "not be a sum",
     ),
     "a mean weighted by rows": (
         lambda: (
@@ -275,20 +276,23 @@ BOUND: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
             CLASSES,
             WEIGHTS,
         ),
-        "no sum",
+        "not be a sum",
     ),
-    "overlap of a batch": (lambda: (network(loss=losses.Tversky(axis=None)), X, ONE_HOT), "no sum"),
+    "overlap of a batch": (
+        lambda: (network(loss=losses.Tversky(axis=None)), X, ONE_HOT),
+        "not be a sum",
+    ),
     "the largest error as metric": (
         lambda: (
             network(units=1, activation=None, loss="mse", metrics=[largest_error]),
             X,
             NUMBERS,
         ),
-        "no sum",
+        "not be a sum",
     ),
     "the mean of the batch taken away": (
         lambda: (network(OfBatch(lambda x: x - ops.mean(x, axis=0, keepdims=True))), X, CLASSES),
-        "no sum",
+        "not be a sum",
     ),
     "every row compared with every other": (
         lambda: (
@@ -296,7 +300,7 @@ BOUND: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
             X,
             CLASSES,
         ),
-        "no sum",
+        "not be a sum",
     ),
     "the place of a row in the batch": (
         lambda: (
@@ -304,15 +308,15 @@ BOUND: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
             X,
             CLASSES,
         ),
-        "no sum",
+        "not be a sum",
     ),
     "the next row": (
         lambda: (network(OfBatch(lambda x: x - ops.roll(x, 1, axis=0))), X, CLASSES),
-        "no sum",
+        "not be a sum",
     ),
     "the number of rows": (
         lambda: (network(OfBatch(lambda x: x * ops.shape(x)[0])), X, CLASSES),
-        "no sum",
+        "not be a sum",
     ),
     "a choice by the whole batch": (
         lambda: (
@@ -320,7 +324,7 @@ BOUND: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
             X,
             CLASSES,
         ),
-        "no sum",
+        "not be a sum",
     ),
     "a counter": (lambda: (network(Noted()), X, CLASSES), "changes its state"),
     "random numbers": (
@@ -339,7 +343,7 @@ BOUND: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
 def test_what_is_a_sum_over_rows_is_validated_in_one_batch(name: str) -> None:
     model, *data = FREE[name]()
     found = traced(model, *data)
-    assert found.unmerged == ""
+    assert found.unmerged_reason == ""
     assert "test_rest" not in found.parts
     assert difference(model, *data) < 1e-5
 
@@ -349,15 +353,15 @@ def test_what_may_depend_on_the_batch_is_validated_as_fit_does_it(name: str) -> 
     make, word = BOUND[name]
     model, *data = make()
     found = traced(model, *data)
-    assert word in found.unmerged
-    assert isinstance(found.feed, Feed)
+    assert word in found.unmerged_reason
+    assert isinstance(found.feed, ArrayFeed)
     assert found.feed.sizes["test"] == SIZE
 
 
 def test_what_is_said_of_a_model_does_not_depend_on_which_came_first() -> None:
     # the same equations, of which a constant decides whether they are a mean: it happens to be the
     # larger batch's size
-    def model(rows: Callable[[Any], float]) -> Traced:
+    def model(rows: Callable[[Any], float]) -> TracedModel:
         return traced(
             network(units=1, activation=None, loss=lambda y, p: ops.sum((y - p) ** 2) / rows(y)),
             X,
@@ -365,16 +369,17 @@ def test_what_is_said_of_a_model_does_not_depend_on_which_came_first() -> None:
         )
 
     mean, by_number = model(lambda y: float(y.shape[0])), model(lambda y: float(ROWS))
-    assert mean.unmerged == ""
-    assert "no sum" in by_number.unmerged
-    assert model(lambda y: float(y.shape[0])).unmerged == ""
-    assert model(lambda y: 7.0).unmerged == by_number.unmerged
+    assert mean.unmerged_reason == ""
+    assert "not be a sum" in by_number.unmerged_reason
+    assert model(lambda y: float(y.shape[0])).unmerged_reason == ""
+    assert model(lambda y: 7.0).unmerged_reason == by_number.unmerged_reason
 
 
 def test_a_batch_that_holds_all_rows_needs_no_proof() -> None:
     model = network(loss=losses.SparseCategoricalCrossentropy(reduction="sum"))
     found = trace(
-        model, Feed(TrainingData.of((X, CLASSES), (X, CLASSES)), SIZE, validation_batch_size=ROWS)
+        model,
+        ArrayFeed(TrainingData.of((X, CLASSES), (X, CLASSES)), SIZE, validation_batch_size=ROWS),
     )
-    assert found.unmerged == ""
+    assert found.unmerged_reason == ""
     assert "test_rest" not in found.parts

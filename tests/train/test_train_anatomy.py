@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from paceline.train.anatomy import Anatomy, dissect, run
+from paceline.train.constant_lifting import LiftedStep, evaluate, lift_constants
 
 X = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
 numbers = st.floats(-4, 4, allow_nan=False, width=32).filter(lambda v: abs(v) > 1e-3)
 
 
-def anatomy(function: Any, *args: Any) -> Anatomy:
-    return dissect(jax.make_jaxpr(function)(*args))
+def anatomy(function: Any, *args: Any) -> LiftedStep:
+    return lift_constants(jax.make_jaxpr(function)(*args))
 
 
 def scaled(a: float, b: float) -> Any:
@@ -46,11 +46,11 @@ def test_steps_that_differ_in_numbers_are_one_program_and_run_as_traced(
     first, second = anatomy(family(*one), X), anatomy(family(*other), X)
     assert first.digest == second.digest
     lifted = {i: jnp.float32(value) for i, value in enumerate(second.constants)}
-    found = run(first.body, [X], lifted)
+    found = evaluate(first.body, [X], lifted)
     expected = jax.tree.leaves(family(*other)(X))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    for a, b in zip(run(first.body, [X], {}), jax.tree.leaves(family(*one)(X)), strict=True):
+    for a, b in zip(evaluate(first.body, [X], {}), jax.tree.leaves(family(*one)(X)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
@@ -95,7 +95,7 @@ def test_constants_captured_as_arrays_count_too() -> None:
 
     first, second = anatomy(captured(2.5), X), anatomy(captured(3.5), X)
     assert first.digest == second.digest
-    (found,) = run(
+    (found,) = evaluate(
         first.body,
         [X],
         {int(np.flatnonzero(first.constants != second.constants)[0]): jnp.float32(3.5)},

@@ -13,7 +13,7 @@ from paceline.execute.base import Job, TrainingOptions
 from paceline.execute.prepare import Preparation, group_by_training
 from paceline.space import Float, Space
 from paceline.testing.same_answer import SameAnswer
-from paceline.train.feed import TrainingData
+from paceline.train.array_feed import TrainingData
 
 X = np.linspace(0.5, 2, 40, dtype="float32").reshape(8, 5)
 

@@ -9,11 +9,11 @@ import pytest
 
 PROGRAM = """
 import jax, jax.numpy as jnp
-from paceline.train.compiler import counting
+from paceline.train.compilation_count import count_compilations
 from paceline.train.disk_cache import use_disk_cache
 
 use_disk_cache()
-with counting() as counter:
+with count_compilations() as counter:
     jax.jit(lambda x: jnp.tanh(x @ x.T).sum(axis=0))(jnp.ones((40, 30)))
 print(counter.compilations - counter.hits)
 """

@@ -7,8 +7,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from paceline.train.feed import TrainingData
-from paceline.train.stream import ArrayBatches, Batches
+from paceline.train.array_feed import TrainingData
+from paceline.train.stream_feed import ArrayBatches, DatasetBatches
 
 TYPES = [
     "bool",
@@ -68,8 +68,8 @@ def test_types_are_those_that_fit_gives(dtype: Any) -> None:
     arrays = np.ones((4, 2), dtype), np.ones(4, dtype), np.ones(4, "float64")
     expected = seen_in_fit(*arrays)
     assert [str(part.dtype) for part in TrainingData.of(arrays, arrays).train] == expected
-    assert [str(part.dtype) for part in Batches(ArrayBatches(arrays)).load(0)] == expected
-    assert [str(part.dtype) for part in Batches(Dataset(*arrays)).load(0)] == seen_in_fit(
+    assert [str(part.dtype) for part in DatasetBatches(ArrayBatches(arrays)).load(0)] == expected
+    assert [str(part.dtype) for part in DatasetBatches(Dataset(*arrays)).load(0)] == seen_in_fit(
         Dataset(*arrays)
     )
 

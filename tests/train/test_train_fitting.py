@@ -12,8 +12,8 @@ import pytest
 
 import paceline
 from paceline.core import InvalidInput
-from paceline.train.feed import Feed, TrainingData
-from paceline.train.fitting import check_fits
+from paceline.train.array_feed import ArrayFeed, TrainingData
+from paceline.train.model_checks import check_model_fits_data
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 4)).astype("float32")
@@ -198,8 +198,8 @@ FITTING: dict[str, tuple[Callable[[], keras.Model], Any, Any]] = {
 @pytest.mark.parametrize("case", FITTING)
 def test_what_fits_passes(case: str) -> None:
     make, x, y = FITTING[case]
-    batch = Feed(TrainingData.of((x, y), None), 8).batch_spec("train")
-    check_fits(make(), batch, None if isinstance(y, tuple) else y)
+    batch = ArrayFeed(TrainingData.of((x, y), None), 8).batch_spec("train")
+    check_model_fits_data(make(), batch, None if isinstance(y, tuple) else y)
 
 
 class Two(keras.metrics.Metric):  # type: ignore[misc]

@@ -14,12 +14,12 @@ import keras
 import numpy as np
 import pytest
 
-from paceline.train.compiler import counting
+from paceline.train.compilation_count import count_compilations
 from paceline.train.internals import (
-    QUICKLY,
+    FAST_COMPILE_OPTIONS,
     bind,
-    compile_quickly,
-    economical_initialisation,
+    compile_fast,
+    fast_initialization,
     symbolic_build,
 )
 
@@ -53,7 +53,7 @@ def test_what_is_drawn_or_filled_cannot_be_told_from_what_keras_and_jax_give(
 ) -> None:
     for shape in ((40, 120), (0, 2), ()) if dtype == "float32" else ((3, 5),):
         expected = FUNCTIONS[name](shape, dtype=dtype, seed=5)
-        with economical_initialisation():
+        with fast_initialization():
             found = FUNCTIONS[name](shape, dtype=dtype, seed=5)
         assert type(found) is type(expected)
         assert (found.dtype, found.weak_type) == (expected.dtype, expected.weak_type)
@@ -82,7 +82,7 @@ def test_economical_initialisation_draws_what_keras_draws(name: str, dtype: str)
         layer.build((None, 3))
         return [np.asarray(variable.value) for variable in layer.variables]
 
-    with economical_initialisation():
+    with fast_initialization():
         found = weights()
     for a, b in zip(found, weights(), strict=True):
         assert a.dtype == b.dtype
@@ -90,7 +90,7 @@ def test_economical_initialisation_draws_what_keras_draws(name: str, dtype: str)
 
 
 def test_wrong_arguments_are_refused_as_keras_refuses_them() -> None:
-    for with_it in (contextlib.nullcontext, economical_initialisation):
+    for with_it in (contextlib.nullcontext, fast_initialization):
         with with_it(), pytest.raises(TypeError, match="mue"):
             keras.src.backend.random.normal((2,), mue=1)
         with with_it(), pytest.raises(TypeError, match="shape"):
@@ -108,7 +108,7 @@ def test_an_initializer_of_ones_own_may_use_what_it_drew_as_any_array() -> None:
         )
         return drawn.at[0].set(keras.ops.zeros(shape[1:], dtype))
 
-    with economical_initialisation():
+    with fast_initialization():
         layer = keras.layers.Dense(2, kernel_initializer=own)
         layer.build((None, 3))
     assert layer.kernel.numpy()[0].tolist() == [0, 0]
@@ -117,13 +117,13 @@ def test_an_initializer_of_ones_own_may_use_what_it_drew_as_any_array() -> None:
 def test_economical_initialisation_undoes_itself() -> None:
     backend = keras.src.backend
     before = (backend.random.uniform, backend.random.normal, backend.numpy.zeros)
-    with pytest.raises(RuntimeError), economical_initialisation():
+    with pytest.raises(RuntimeError), fast_initialization():
         raise RuntimeError
     assert before == (backend.random.uniform, backend.random.normal, backend.numpy.zeros)
 
 
 def test_economical_initialisation_is_of_one_thread_only() -> None:
-    with economical_initialisation(), ThreadPoolExecutor(1) as pool:
+    with fast_initialization(), ThreadPoolExecutor(1) as pool:
         jaxpr = pool.submit(jax.make_jaxpr(lambda: keras.ops.zeros((3,)))).result()
     assert "broadcast_in_dim" in str(
         jaxpr
@@ -138,15 +138,15 @@ def test_economical_initialisation_leaves_what_is_traced_alone() -> None:
             keras.random.uniform((5,), seed=jax.random.key(0)),
         )
 
-    with economical_initialisation():
+    with fast_initialization():
         jaxpr = jax.make_jaxpr(filled_and_drawn)()
     assert str(jaxpr) == str(jax.make_jaxpr(filled_and_drawn)())
 
 
 def _compiled(*, layers: tuple[int, ...]) -> int:
     """How many programs it compiled to build such a network, its optimizer's variables included."""
-    with counting() as counted:
-        with economical_initialisation():
+    with count_compilations() as counted:
+        with fast_initialization():
             model = keras.Sequential(
                 [keras.Input((layers[0],)), *map(keras.layers.Dense, layers[1:])]
             )
@@ -179,17 +179,20 @@ def test_xla_knows_the_options_that_make_it_quick_and_computes_the_same() -> Non
     lowered = jax.jit(lambda x: jax.nn.softmax(jax.nn.gelu(x @ x.T))).lower(x)
     as_always = lowered.compile()(x)
     level = "xla_backend_optimization_level"
-    known = lowered.compile(compiler_options={level: QUICKLY[level]})
+    known = lowered.compile(compiler_options={level: FAST_COMPILE_OPTIONS[level]})
     np.testing.assert_allclose(known(x), as_always, rtol=1e-5)
-    np.testing.assert_allclose(compile_quickly(lowered)(x), as_always, rtol=1e-5)
+    np.testing.assert_allclose(compile_fast(lowered)(x), as_always, rtol=1e-5)
 
 
 def test_where_xla_does_not_know_one_it_compiles_with_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("paceline.train.internals.QUICKLY", {"xla_no_such_option": 0, **QUICKLY})
+    monkeypatch.setattr(
+        "paceline.train.internals.FAST_COMPILE_OPTIONS",
+        {"xla_no_such_option": 0, **FAST_COMPILE_OPTIONS},
+    )
     lowered = jax.jit(lambda x: x + 1).lower(np.ones(3))
-    assert compile_quickly(lowered)(np.ones(3)).tolist() == [2, 2, 2]
+    assert compile_fast(lowered)(np.ones(3)).tolist() == [2, 2, 2]
 
 
 _MANY_AXES = """

@@ -12,13 +12,13 @@ import pytest
 from keras import layers
 
 from paceline.space import HyperParameters
+from paceline.train.array_feed import ArrayFeed, TrainingData
 from paceline.train.build import build_model
-from paceline.train.feed import Feed, TrainingData
-from paceline.train.isolation import GlobalState, seed_epoch, state_of
+from paceline.train.isolation import GlobalState, global_state_of, seed_epoch
 from paceline.train.trace import trace
 
 X, Y = np.ones((8, 5), "float32"), np.ones((8, 3), "float32")
-BATCH = Feed(TrainingData.of((X, Y), None), 4).batch_spec("train")
+BATCH = ArrayFeed(TrainingData.of((X, Y), None), 4).batch_spec("train")
 
 
 def built(build: Callable[[], keras.Model], seed: int = 1) -> keras.Model:
@@ -92,7 +92,7 @@ def test_what_is_measured_has_the_names_that_a_user_would_write() -> None:
         )
         return model
 
-    feed = Feed(TrainingData.of((X, [Y, Y]), None), 4)
+    feed = ArrayFeed(TrainingData.of((X, [Y, Y]), None), 4)
     for _ in range(2):
         layers.Dense(1), Mine(), keras.metrics.F1Score()
         model = build_model(
@@ -120,7 +120,7 @@ def awkward() -> keras.Model:
 
 def trained(build: Callable[[], keras.Model]) -> None:
     model = built(build)
-    with state_of(model):
+    with global_state_of(model):
         seed_epoch(3, 1)
         np.random.random()
 
@@ -149,7 +149,7 @@ def test_the_users_own_state_is_as_it_was_after_an_error() -> None:
 
 def test_what_a_build_sets_holds_for_its_model_and_for_no_other() -> None:
     model = built(awkward)
-    with state_of(model):
+    with global_state_of(model):
         assert (keras.config.epsilon(), keras.config.floatx()) == (0.1, "float16")
     assert keras.config.epsilon() == 1e-7
     assert built(network).layers[0].dtype_policy.name == "float32"

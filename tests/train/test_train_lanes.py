@@ -11,29 +11,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paceline.train import calibration
-from paceline.train.anatomy import dissect
-from paceline.train.feed import Feed, TrainingData, batch_order, evaluation_rows
-from paceline.train.footprint import num_values, peak_bytes
-from paceline.train.lanes import LaneCount, lane_bytes, state_bytes
-from paceline.train.program import Program, lifted_constants
+from paceline.train.array_feed import ArrayFeed, TrainingData, batch_order, evaluation_rows
+from paceline.train.array_program import ArrayProgram
+from paceline.train.constant_lifting import lift_constants
+from paceline.train.cost_estimate import num_values, peak_bytes
+from paceline.train.lane_count import LaneCount, lane_bytes, state_bytes
+from paceline.train.program import lifted_constants
 from paceline.train.trace import trace
 
 
 @pytest.fixture(scope="module")
-def program() -> Program:
+def program() -> ArrayProgram:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(1)])
     model.compile("adam", "mse")
     x = np.ones((64, 4), "float32")
-    feed = Feed(TrainingData.of((x, x[:, :1]), (x, x[:, :1])), 16)
+    feed = ArrayFeed(TrainingData.of((x, x[:, :1]), (x, x[:, :1])), 16)
     traced = trace(model, feed)
-    return Program(traced, lifted_constants([traced]))
+    return ArrayProgram(traced, lifted_constants([traced]))
 
 
-def work_bytes(program: Program) -> int:
-    return state_bytes(program) + peak_bytes(program.traced.parts["train"].anatomy.body)
+def work_bytes(program: ArrayProgram) -> int:
+    return state_bytes(program) + peak_bytes(program.traced.parts["train"].code.body)
 
 
-def test_lanes_follow_capacity_memory_and_demand(program: Program) -> None:
+def test_lanes_follow_capacity_memory_and_demand(program: ArrayProgram) -> None:
     one = work_bytes(program)
     roomy = LaneCount(capacity=10 * one, memory=2**40)
     assert roomy.choose(program, 3, lambda *_: False) == 3
@@ -44,18 +45,18 @@ def test_lanes_follow_capacity_memory_and_demand(program: Program) -> None:
     tight = LaneCount(
         capacity=10 * one, memory=program.feed.data.num_bytes + 4 * lane_bytes(program)
     )
-    assert tight.most(program) == 4
+    assert tight.max_lanes(program) == 4
     assert LaneCount(capacity=0, memory=0).choose(program, 7, lambda *_: False) == 1
 
 
-def test_work_is_divided_among_the_cohorts_that_train_at_once(program: Program) -> None:
+def test_work_is_divided_among_the_cohorts_that_train_at_once(program: ArrayProgram) -> None:
     two = LaneCount(capacity=100 * work_bytes(program), memory=2**40, num_cohorts=2)
     assert [two.choose(program, n, lambda *_: False) for n in (3, 15, 16, 40)] == [3, 15, 8, 20]
-    assert two.shares(list(range(5)), 2) == [[0, 1, 2], [3, 4]]
-    assert two.shares(list(range(2)), 2) == [[0, 1]]
+    assert two.divide(list(range(5)), 2) == [[0, 1, 2], [3, 4]]
+    assert two.divide(list(range(2)), 2) == [[0, 1]]
 
 
-def test_lanes_are_a_multiple_of_the_devices(program: Program) -> None:
+def test_lanes_are_a_multiple_of_the_devices(program: ArrayProgram) -> None:
     spread = LaneCount(capacity=10 * work_bytes(program), memory=2**40, num_devices=4)
     assert [spread.choose(program, n, lambda *_: False) for n in (1, 4, 5, 9)] == [4, 4, 8, 12]
 
@@ -79,14 +80,14 @@ def test_memory_is_predicted_from_the_step() -> None:
         return ((x * 2.0) + (x * 3.0)).sum()
 
     # two products of 400 bytes are alive together with their sum
-    assert peak_bytes(dissect(jax.make_jaxpr(step)(np.ones(100, "float32"))).body) == 1200
+    assert peak_bytes(lift_constants(jax.make_jaxpr(step)(np.ones(100, "float32"))).body) == 1200
 
 
 def test_values_of_a_scan_count_each_time_round() -> None:
     def step(x: jax.Array) -> jax.Array:
         return jax.lax.scan(lambda carry, _: (carry * 2.0, None), x + 1.0, length=7)[0]
 
-    assert num_values(dissect(jax.make_jaxpr(step)(np.ones(100, "float32"))).body) == 800
+    assert num_values(lift_constants(jax.make_jaxpr(step)(np.ones(100, "float32"))).body) == 800
 
 
 @given(st.integers(1, 20_000))

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from paceline.train.feed import Feed, TrainingData
+from paceline.train.array_feed import ArrayFeed, TrainingData
 from paceline.train.isolation import GlobalState
-from paceline.train.outline import outline
+from paceline.train.structure_hash import structure_hash
 from paceline.train.trace import trace
 
 ROWS = np.zeros((8, 4), "float32"), np.zeros((8, 1), "float32")
@@ -46,7 +46,7 @@ def network(
     ],
 )
 def test_it_guesses_what_tracing_finds(other: dict[str, float], same: bool) -> None:
-    feed = Feed(TrainingData.of(ROWS, None), 4)
+    feed = ArrayFeed(TrainingData.of(ROWS, None), 4)
     one, two = network(), network(**other)  # type: ignore[arg-type]
     assert (trace(one, feed).key == trace(two, feed).key) is same
-    assert (outline(one) == outline(two)) is same
+    assert (structure_hash(one) == structure_hash(two)) is same

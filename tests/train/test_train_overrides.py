@@ -13,8 +13,9 @@ from keras import layers, ops
 
 import paceline
 from paceline.testing.same_answer import Gap, SameAnswer
-from paceline.train.feed import Feed, TrainingData
-from paceline.train.trace import CannotTrace, Traced, trace
+from paceline.train.array_feed import ArrayFeed, TrainingData
+from paceline.train.trace import trace
+from paceline.train.traced_model import CannotTrace, TracedModel
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 5)).astype("float32")
@@ -37,8 +38,8 @@ def network(
     return model
 
 
-def traced(model: keras.Model) -> Traced:
-    return trace(model, Feed(TrainingData.of((X, Y), (X[:9], Y[:9])), 16))
+def traced(model: keras.Model) -> TracedModel:
+    return trace(model, ArrayFeed(TrainingData.of((X, Y), (X[:9], Y[:9])), 16))
 
 
 def as_it_is(name: str) -> Callable[..., Any]:
@@ -67,16 +68,14 @@ def test_what_replaces_a_part_of_fit_runs_alone(name: str, on_the_class: bool) -
     model = network(overridden(**{name: as_it_is(name)}) if on_the_class else keras.Sequential)
     if not on_the_class:
         setattr(model, name, lambda *args, **kwargs: None)
-    with pytest.raises(CannotTrace, match=f"has {name} of its own"):
+    with pytest.raises(CannotTrace, match=f"overrides {name}"):
         traced(model)
 
 
 def test_so_does_a_function_that_was_put_into_the_place_of_the_compiled_one() -> None:
     model = network()
     model.train_function, model.test_function = (lambda state, iterator: ({}, state),) * 2
-    with pytest.raises(
-        CannotTrace, match="Sequential has train_function and test_function of its own"
-    ):
+    with pytest.raises(CannotTrace, match="Sequential overrides train_function and test_function"):
         traced(model)
 
 
@@ -149,11 +148,12 @@ class BeginsAt(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
 @pytest.mark.parametrize("metric", [Keeps, Counts])
 def test_metrics_that_do_not_begin_alike_run_alone(metric: type[keras.metrics.Metric]) -> None:
     with pytest.raises(
-        CannotTrace, match=r"does not begin each epoch alike \(it has a reset_state of its own\)"
+        CannotTrace,
+        match=r"does not start each epoch with the same values \(it overrides reset_state\)",
     ):
         traced(network(metrics=[metric(name="mae")]))
     whole = overridden(reset_metrics=lambda self: None)
-    with pytest.raises(CannotTrace, match="does not begin each epoch alike"):
+    with pytest.raises(CannotTrace, match="does not start each epoch with the same values"):
         traced(network(whole))
 
 
@@ -200,7 +200,7 @@ def test_one_that_cannot_be_traced_is_named() -> None:
     model = keras.Sequential([keras.Input((8, 8, 1)), *pooled, layers.Dense(1)])
     model.compile("sgd", "mse")
     with pytest.raises(CannotTrace, match=r"cannot be traced \(RandomCrop cannot be compiled\)$"):
-        trace(model, Feed(TrainingData.of((images, Y), None), 16))
+        trace(model, ArrayFeed(TrainingData.of((images, Y), None), 16))
 
 
 class Still(keras.Sequential):  # type: ignore[misc]
@@ -238,8 +238,7 @@ def test_a_model_that_runs_alone_does_what_it_says(tmp_path: Path) -> None:
     )
     assert study.best.score == 0.25
     assert any(
-        "Still has evaluate and make_train_function of its own" in note
-        for note in study.record.notes
+        "Still overrides evaluate and make_train_function" in note for note in study.record.notes
     )
 
 

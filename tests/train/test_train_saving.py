@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from paceline.train.saving import CannotSave, Needs, foresee, save
+from paceline.train.saving import CannotSave, LoadRequirements, check_savable, save
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(6, 4)).astype("float32"), RNG.integers(0, 3, 6)
@@ -130,7 +130,7 @@ KINDS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "optimizer": (lambda: model(optimizer=Sgd(0.1)), "pass Sgd", "pass Sgd"),
     "subclass": (lambda: compiled(WithConfig(3)), "pass WithConfig", "pass WithConfig"),
     "lambda": (lambda: model(keras.layers.Lambda(lambda x: x * 2)), "unsafe", "unsafe"),
-    "lying": (lambda: model(Lying(2.0)), "no: predicts something else", "pass Lying"),
+    "lying": (lambda: model(Lying(2.0)), "no: has other predictions", "pass Lying"),
     "no configuration": (lambda: compiled(NoConfig(3)), "no: get_config", "no: get_config"),
     "lambda of something": (
         lambda: model(keras.layers.Lambda(lambda x: x * len(X))),
@@ -156,14 +156,14 @@ KINDS: dict[str, tuple[Callable[[], Any], str, str]] = {
 }
 
 
-def told(needs: Needs) -> str:
+def told(needs: LoadRequirements) -> str:
     if not needs.safe_mode:
         return "unsafe"
     how = "import" if needs.registered else "pass"
     return "" if needs.is_nothing else f"{how} {', '.join(needs.objects)}"
 
 
-def outcome(attempt: Callable[[], Needs]) -> str:
+def outcome(attempt: Callable[[], LoadRequirements]) -> str:
     try:
         return told(attempt())
     except CannotSave as error:
@@ -176,7 +176,7 @@ def test_a_file_counts_when_the_model_read_from_it_is_the_same(kind: str, tmp_pa
     made = make()
     made.optimizer.build(made.trainable_variables)
     before = [np.array(variable.value) for variable in made.variables]
-    by_configuration = outcome(lambda: foresee(made))
+    by_configuration = outcome(lambda: check_savable(made))
     by_file = outcome(lambda: save(made, tmp_path / "model.keras", lambda: (X, Y)))
     for found, expected in ((by_file, saved), (by_configuration, foreseen)):
         if expected.startswith("no: "):

@@ -15,10 +15,18 @@ from keras import layers
 
 from paceline.train.cohort import Lane
 from paceline.train.compiler import Compiler
-from paceline.train.stream import ArrayBatches, Batches, BatchFailed, ForFit, StreamFeed, in_order
 from paceline.train.stream_cohort import StreamCohort
-from paceline.train.stream_program import StreamCompiled, StreamProgram
-from paceline.train.trace import Traced, trace
+from paceline.train.stream_feed import (
+    ArrayBatches,
+    BatchFailed,
+    DatasetBatches,
+    FitBatches,
+    StreamFeed,
+    load_in_order,
+)
+from paceline.train.stream_program import CompiledStreamProgram, StreamProgram
+from paceline.train.trace import trace
+from paceline.train.traced_model import TracedModel
 from paceline.train.variables import restore
 
 
@@ -95,18 +103,18 @@ CONFIGS = [{"rate": 0.03, "drop": 0.1}, {"rate": 0.1, "drop": 0.4}]
 
 
 def cohort_of(
-    feed: StreamFeed, traced: Sequence[Traced], told: list[StreamCompiled] | None = None
+    feed: StreamFeed, traced: Sequence[TracedModel], told: list[CompiledStreamProgram] | None = None
 ) -> StreamCohort:
     compiler = Compiler()
     count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
-    compiled = compiler.request(StreamProgram.of(traced, feed, None), count).result()
+    compiled = compiler.request(StreamProgram.of(traced, None), count).result()
     cohort = StreamCohort(compiled, compiler.mesh, (told if told is not None else []).append)
     compiler.close()
     return cohort
 
 
 def train(
-    cohort: StreamCohort, traced: Sequence[Traced], epochs: int
+    cohort: StreamCohort, traced: Sequence[TracedModel], epochs: int
 ) -> list[list[dict[str, float]]]:
     cohort.fill({slot: Lane(one, epochs, 0) for slot, one in enumerate(traced)})
     logs: list[list[dict[str, float]]] = [[] for _ in traced]
@@ -127,7 +135,8 @@ def check_like_fit(
     epochs, dataset, val = 2, make(), validation()
     arrays = isinstance(val, tuple)
     feed = StreamFeed(
-        Batches(dataset), None if val is None else Batches(ArrayBatches(val) if arrays else val)
+        DatasetBatches(dataset),
+        None if val is None else DatasetBatches(ArrayBatches(val) if arrays else val),
     )
     dataset.loaded.clear()  # the first and the last batch were looked at
     traced = [trace(model(), feed) for model in models]
@@ -143,7 +152,7 @@ def check_like_fit(
         for epoch in range(epochs):
             source.on_epoch_begin()
             result = expected.fit(
-                ForFit(Batches(source)),
+                FitBatches(DatasetBatches(source)),
                 validation_data=validation(),
                 shuffle=False,
                 verbose=0,
@@ -188,7 +197,7 @@ def test_a_shape_that_comes_in_the_middle_is_compiled_once_for_all_that_follow()
     )
     assert [list(one.steps) for one in told] == [["train_2"]]
 
-    feed = StreamFeed(Batches(Counting([8, 3, 8])), None)
+    feed = StreamFeed(DatasetBatches(Counting([8, 3, 8])), None)
     first, second = ([trace(small(rate), feed)] for rate in (0.01, 0.5))
     told = []
     cohort = cohort_of(feed, [*first, *second], told)
@@ -203,7 +212,7 @@ def test_a_shape_that_comes_in_the_middle_is_compiled_once_for_all_that_follow()
 
 
 def test_a_cohort_is_filled_only_when_all_its_lanes_have_ended() -> None:
-    feed = StreamFeed(Batches(Counting([4])), None)
+    feed = StreamFeed(DatasetBatches(Counting([4])), None)
     traced = [trace(small(rate), feed) for rate in (0.1, 0.2)]
     cohort = cohort_of(feed, traced)
     assert len(cohort.free) == len(cohort.lanes)
@@ -215,13 +224,13 @@ def test_a_cohort_is_filled_only_when_all_its_lanes_have_ended() -> None:
 
 
 def test_a_network_goes_on_from_where_it_stood() -> None:
-    feed = StreamFeed(Batches(Counting([4, 4])), None)
+    feed = StreamFeed(DatasetBatches(Counting([4, 4])), None)
     traced = trace(network(0.1), feed)
     through, broken = cohort_of(feed, [traced]), cohort_of(feed, [traced])
     train(through, [traced], 3)
     train(broken, [traced], 1)
     stood = broken.state_of([0])[0][: traced.layout.num_leaves - traced.layout.metrics]
-    train(broken, [traced.started_from(stood)], 2)
+    train(broken, [traced.with_weights(stood)], 2)
     for a, b in zip(through.state_of([0])[0], broken.state_of([0])[0], strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -234,7 +243,7 @@ def test_loading_overlaps_with_whoever_uses_the_batches() -> None:
         return index
 
     taken = []
-    for index in in_order(load, 8, num_workers=1, num_ahead=2):
+    for index in load_in_order(load, 8, num_workers=1, num_ahead=2):
         assert loaded[min(index + 1, 7)].wait(30.0)  # the next one comes while this one is in use
         taken.append(index)
     assert taken == list(range(8))
@@ -247,12 +256,12 @@ def test_workers_load_side_by_side() -> None:
         together.wait(30.0)  # nobody goes on before four are here
         return index
 
-    assert list(in_order(load, 16, num_workers=4, num_ahead=8)) == list(range(16))
+    assert list(load_in_order(load, 16, num_workers=4, num_ahead=8)) == list(range(16))
 
 
 def test_giving_up_an_epoch_lets_go_of_the_dataset() -> None:
     dataset = Counting([2] * 20)
-    batches = StreamFeed(Batches(dataset), None).epoch("train")
+    batches = StreamFeed(DatasetBatches(dataset), None).epoch("train")
     dataset.loaded.clear()
     next(batches)
     batches.close()
@@ -276,7 +285,7 @@ class Odd(Counting):
 
 
 def test_what_a_dataset_raises_becomes_one_clear_error() -> None:
-    feed = StreamFeed(Batches(Broken([2, 2, 2, 2])), None)
+    feed = StreamFeed(DatasetBatches(Broken([2, 2, 2, 2])), None)
     cohort = cohort_of(feed, [trace(small(0.1), feed)])
     with pytest.raises(
         BatchFailed, match=r"Broken raised OSError at batch 2 of 4: the disk is gone; expected"
@@ -291,12 +300,12 @@ def test_what_is_no_batch_is_refused(given: Any) -> None:
     dataset = Odd([2, 2])
     dataset.given = given
     with pytest.raises(BatchFailed, match="batch 0 of Odd cannot be used"):
-        StreamFeed(Batches(dataset), None)
+        StreamFeed(DatasetBatches(dataset), None)
 
 
 def test_a_dataset_without_batches_is_refused() -> None:
     with pytest.raises(BatchFailed, match="Counting has no batches"):
-        Batches(Counting([]))
+        DatasetBatches(Counting([]))
 
 
 def test_several_inputs_with_workers() -> None:
@@ -306,7 +315,7 @@ def test_several_inputs_with_workers() -> None:
             return {"a": x, "b": x[:, :2].astype("uint8")}, y
 
     dataset = Two([6] * 10, workers=3, max_queue_size=4)
-    feed = StreamFeed(Batches(dataset), None)
+    feed = StreamFeed(DatasetBatches(dataset), None)
     assert [spec.dtype.name for spec in feed.batch_spec("train")[0].values()] == [
         "float32",
         "uint8",

@@ -9,7 +9,13 @@ import keras
 import numpy as np
 import pytest
 
-from paceline.train.target import Scale, has_scale_law, learn_scaled, scale_for, scaled_build
+from paceline.train.target_scaling import (
+    AffineScale,
+    build_scaled_models,
+    choose_scale,
+    is_scale_equivariant,
+    scale_target,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -17,7 +23,7 @@ ROWS = 48
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(ROWS, 3)).astype("float32")
 PRICES = (200_000 + 80_000 * (X[:, 0] - X[:, 1] + 0.2 * RANDOM.normal(size=ROWS))).astype("float32")
-SCALE = Scale(np.asarray(PRICES.mean()), np.asarray(PRICES.std()))
+SCALE = AffineScale(np.asarray(PRICES.mean()), np.asarray(PRICES.std()))
 
 
 def quantile(y: Any, p: Any) -> Any:
@@ -38,7 +44,7 @@ def network(loss: Any = "mse", last: Any = None, **options: Any) -> keras.Model:
 
 
 def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target() -> None:
-    ours, theirs = learn_scaled(network(quantile), SCALE), network(quantile)
+    ours, theirs = scale_target(network(quantile), SCALE), network(quantile)
     scaled = (PRICES - SCALE.shift) / SCALE.scale
     how: dict[str, Any] = {"epochs": 2, "batch_size": 16, "shuffle": False, "verbose": 0}
     history = ours.fit(
@@ -81,8 +87,8 @@ def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target() -> None:
 def test_which_losses_are_the_same_for_a_scaled_target(
     loss: Any, scales: bool, shifts: bool
 ) -> None:
-    assert has_scale_law(loss, shifted=False) == scales
-    assert has_scale_law(loss, shifted=True) == shifts
+    assert is_scale_equivariant(loss, shifted=False) == scales
+    assert is_scale_equivariant(loss, shifted=True) == shifts
 
 
 class Own(keras.Model):  # type: ignore[misc]
@@ -112,7 +118,7 @@ def several() -> keras.Model:
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: network("huber"), "its loss is another one when target and prediction are scaled"),
+        (lambda: network("huber"), "its loss changes when target and prediction are scaled"),
         (lambda: network("mape"), "are shifted alike"),
         (lambda: network(last="sigmoid"), "its outputs are bounded"),
         (
@@ -123,7 +129,7 @@ def several() -> keras.Model:
             lambda: compiled(keras.Sequential([network(), keras.layers.Rescaling(8e4, 2e5)])),
             "the target's own unit",
         ),
-        (lambda: compiled(OwnStep()), "its model has a train_step of its own"),
+        (lambda: compiled(OwnStep()), "its model overrides train_step"),
         (
             lambda: compiled(keras.Sequential([keras.layers.Dense(2)])),
             "not one number for each of the target's",
@@ -132,7 +138,7 @@ def several() -> keras.Model:
     ],
 )
 def test_why_a_target_is_learnt_as_it_is(make: Callable[[], keras.Model], told: str) -> None:
-    found = scale_for(make(), SCALE, X[:16], PRICES[:16])
+    found = choose_scale(make(), SCALE, X[:16], PRICES[:16])
     assert isinstance(found, str)
     assert told in found
 
@@ -146,13 +152,13 @@ def test_why_a_target_is_learnt_as_it_is(make: Callable[[], keras.Model], told: 
     ],
 )
 def test_networks_that_learn_it_scaled(make: Callable[[], keras.Model]) -> None:
-    assert scale_for(make(), SCALE, X[:16], PRICES[:16]) is SCALE
+    assert choose_scale(make(), SCALE, X[:16], PRICES[:16]) is SCALE
 
 
 def test_a_network_without_negative_outputs_learns_it_divided_but_not_shifted() -> None:
     for last in ("relu", "softplus", "exponential"):
-        found = scale_for(network(last=last), SCALE, X[:16], PRICES[:16])
-        assert isinstance(found, Scale)
+        found = choose_scale(network(last=last), SCALE, X[:16], PRICES[:16])
+        assert isinstance(found, AffineScale)
         assert float(found.shift) == 0
         assert float(found.scale) == pytest.approx(
             np.sqrt(np.mean(PRICES.astype(float) ** 2)), rel=1e-5
@@ -161,10 +167,10 @@ def test_a_network_without_negative_outputs_learns_it_divided_but_not_shifted() 
 
 def test_each_configuration_learns_what_its_loss_allows() -> None:
     losses = iter(["mse", "huber", "mse", "huber"])
-    build = scaled_build(lambda hp: network(next(losses)), SCALE)
+    build = build_scaled_models(lambda hp: network(next(losses)), SCALE)
     scaled = [hasattr(build(None).compute_loss, "scale") for _ in range(4)]  # type: ignore[arg-type]
     assert scaled == [True, False, True, False]
-    always = scaled_build(lambda hp: network("huber"), SCALE, always=True)
+    always = build_scaled_models(lambda hp: network("huber"), SCALE, always=True)
     assert hasattr(always(None).compute_loss, "scale")  # type: ignore[arg-type]
-    own = scaled_build(lambda hp: compiled(OwnStep()), SCALE, always=True)
+    own = build_scaled_models(lambda hp: compiled(OwnStep()), SCALE, always=True)
     assert not hasattr(own(None).compute_loss, "scale")  # type: ignore[arg-type]

@@ -4,13 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from paceline.train.feed import Feed, TrainingData
-from paceline.train.trace import CannotTrace, measured, trace
+from paceline.train.array_feed import ArrayFeed, TrainingData
+from paceline.train.trace import metric_shapes, trace
+from paceline.train.traced_model import CannotTrace
 
 
-def _feed(*, validation: bool = True) -> Feed:
+def _feed(*, validation: bool = True) -> ArrayFeed:
     part = (np.ones((12, 3), "float32"), np.ones((12, 1), "float32"))
-    return Feed(TrainingData.of(part, part if validation else None), 5)
+    return ArrayFeed(TrainingData.of(part, part if validation else None), 5)
 
 
 def _model(**compiling: object) -> keras.Model:
@@ -33,9 +34,9 @@ def test_measured_is_what_the_logs_are(validation: bool) -> None:
         "val_val_loss",
         "val_",
     ):
-        assert measured(_model(), feed, metric).get(metric) == shapes.get(metric), metric
+        assert metric_shapes(_model(), feed, metric).get(metric) == shapes.get(metric), metric
 
 
 def test_measured_refuses_what_cannot_be_traced() -> None:
     with pytest.raises(CannotTrace, match="run_eagerly"):
-        measured(_model(run_eagerly=True), _feed(), "loss")
+        metric_shapes(_model(run_eagerly=True), _feed(), "loss")

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from paceline.train.feed import Feed, TrainingData
+from paceline.train.array_feed import ArrayFeed, TrainingData
+from paceline.train.config_hash import config_hash
 from paceline.train.isolation import GlobalState
 from paceline.train.trace import trace
-from paceline.train.twins import description
 
 
 def model(
@@ -52,9 +52,9 @@ class Own(keras.Model):  # type: ignore[misc]
 
 def test_models_that_differ_in_seeds_say_the_same_and_are_the_same_step() -> None:
     one, other = model(), model(seed=7)
-    assert description(one) == description(other)
+    assert config_hash(one) == config_hash(other)
     x = np.ones((40, 4), "float32")
-    feed = Feed(TrainingData.of((x, x[:, :1]), (x, x[:, :1])), 16)
+    feed = ArrayFeed(TrainingData.of((x, x[:, :1]), (x, x[:, :1])), 16)
     assert trace(one, feed).key == trace(other, feed).key
 
 
@@ -71,7 +71,7 @@ def test_models_that_differ_in_seeds_say_the_same_and_are_the_same_step() -> Non
     ],
 )
 def test_any_other_difference_is_told(change: dict[str, Any]) -> None:
-    assert description(model(**change)) not in (None, description(model()))
+    assert config_hash(model(**change)) not in (None, config_hash(model()))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_any_other_difference_is_told(change: dict[str, Any]) -> None:
 )
 def test_what_is_not_all_of_keras_says_nothing(change: dict[str, Any]) -> None:
     with warnings.catch_warnings(action="ignore"):  # as in a user's process
-        assert description(model(**change)) is None
+        assert config_hash(model(**change)) is None
 
 
 def test_how_layers_are_wired_is_told() -> None:
@@ -98,11 +98,11 @@ def test_how_layers_are_wired_is_told() -> None:
             made.compile("sgd", "mse")
             return made
 
-    assert description(wired(0)) == description(wired(0))
-    assert description(wired(0)) != description(wired(1))
+    assert config_hash(wired(0)) == config_hash(wired(0))
+    assert config_hash(wired(0)) != config_hash(wired(1))
 
 
 def test_neither_does_a_model_of_somebodys_own() -> None:
     own = Own()
     own.compile("adam", "mse")
-    assert description(own) is None
+    assert config_hash(own) is None

@@ -10,13 +10,13 @@ from keras import layers
 
 from paceline.core import InvalidInput
 from paceline.space import HyperParameters
+from paceline.train.array_feed import ArrayFeed, TrainingData
 from paceline.train.build import build_model
-from paceline.train.feed import Feed, TrainingData
 from paceline.train.trace import trace
 from paceline.train.variables import leaves_of, make_variables, restore
 
 X, Y = np.ones((8, 5), "float32"), np.ones((8, 3), "float32")
-BATCH = Feed(TrainingData.of((X, Y), None), 4).batch_spec("train")
+BATCH = ArrayFeed(TrainingData.of((X, Y), None), 4).batch_spec("train")
 
 
 @keras.saving.register_keras_serializable("paceline.tests")
@@ -151,7 +151,7 @@ def test_the_model_is_built_on_the_batches_before_it_is_handed_out() -> None:
 
 
 def test_so_is_one_whose_variables_would_go_into_others_by_broadcasting() -> None:
-    network = trace(compiled(declared, "adam"), Feed(TrainingData.of((X, Y), None), 4))
+    network = trace(compiled(declared, "adam"), ArrayFeed(TrainingData.of((X, Y), None), 4))
     leaves = [
         np.zeros(()) for _ in network.state[: network.layout.num_leaves - network.layout.metrics]
     ]
@@ -159,4 +159,4 @@ def test_so_is_one_whose_variables_would_go_into_others_by_broadcasting() -> Non
         InvalidInput,
         match=r"expected the network that was trained, with 22 variables of 22 numbers",
     ):
-        network.started_from(leaves)
+        network.with_weights(leaves)

@@ -15,12 +15,16 @@ from paceline.core.events import Event, Noted, ProgramCompiled
 from paceline.execute.base import ExecutorUpdate, Leaves, TrialSnapshot
 from paceline.execute.prepare import PreparedNetwork
 from paceline.execute.training_run import TrainingRun
-from paceline.train.cohort import Cohort, Lane, Lockstep
+from paceline.train.array_program import ArrayProgram, CompiledArrayProgram
+from paceline.train.cohort import BaseCohort, Cohort, Lane
 from paceline.train.compiler import Compiler
-from paceline.train.program import Compiled, Program
-from paceline.train.stream import BatchFailed
+from paceline.train.program import BaseProgram
 from paceline.train.stream_cohort import StreamCohort
-from paceline.train.stream_program import StreamCompiled, StreamProgram
+from paceline.train.stream_feed import BatchFailed
+from paceline.train.stream_program import CompiledStreamProgram, StreamProgram
+
+AnyProgram = ArrayProgram | StreamProgram
+AnyCompiled = CompiledArrayProgram | CompiledStreamProgram
 
 _STOP_INTERVAL = 0.1  # seconds between two checks for a stop
 _SEGMENT_SECONDS = 0.5  # of training between two checks for a stop
@@ -51,7 +55,7 @@ class PendingNetwork:
 class CohortTask:
     """Networks of one program, to train in a cohort of ``num_lanes`` lanes."""
 
-    program: Program | StreamProgram
+    program: AnyProgram
     num_lanes: int
     entries: Sequence[PendingNetwork]
 
@@ -86,7 +90,7 @@ class CohortWorker:
         self._queue: deque[CohortTask] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
-        self._reported: set[tuple[Program | StreamProgram, int]] = set()
+        self._reported: set[tuple[BaseProgram, int]] = set()
         self._reported_lock = threading.Lock()
         self._threads = [
             threading.Thread(target=self._work, name=f"paceline-train-{i}", daemon=True)
@@ -109,9 +113,7 @@ class CohortWorker:
         for thread in self._threads:
             thread.join()
 
-    def more(
-        self, program: Program | StreamProgram, num_lanes: int, count: int
-    ) -> list[PendingNetwork]:
+    def more(self, program: BaseProgram, num_lanes: int, count: int) -> list[PendingNetwork]:
         """Takes up to ``count`` waiting networks of the same program, for lanes that are free."""
         taken: list[PendingNetwork] = []
         with self._changed:
@@ -164,11 +166,9 @@ class CohortWorker:
             )
         return None
 
-    def _compiled(self, task: CohortTask) -> Compiled | StreamCompiled | None:
+    def _compiled(self, task: CohortTask) -> AnyCompiled | None:
         """Waits for the task's compiled program; returns None if it is stopped before."""
-        future: Future[Compiled | StreamCompiled] = self.compiler.request(
-            task.program, task.num_lanes
-        )  # type: ignore[assignment]
+        future: Future[AnyCompiled] = self.compiler.request(task.program, task.num_lanes)
         while not wait([future], timeout=_STOP_INTERVAL).done:
             if self._stopping.is_set():
                 return None
@@ -192,7 +192,7 @@ class CohortWorker:
             )
         return None
 
-    def report_compiled(self, compiled: Compiled | StreamCompiled) -> None:
+    def report_compiled(self, compiled: AnyCompiled) -> None:
         """Reports a compiled program, once."""
         key = (compiled.program, compiled.num_lanes)
         with self._reported_lock:
@@ -211,18 +211,18 @@ class _CohortTraining:
     def __init__(
         self,
         worker: CohortWorker,
-        compiled: Compiled | StreamCompiled,
+        compiled: AnyCompiled,
         entries: list[PendingNetwork],
     ) -> None:
         self._worker = worker
-        self._cohort: Lockstep = (
+        self._cohort: BaseCohort = (
             Cohort(compiled, worker.compiler.mesh, worker.shuffle)
-            if isinstance(compiled, Compiled)
+            if isinstance(compiled, CompiledArrayProgram)
             else StreamCohort(compiled, worker.compiler.mesh, worker.report_compiled)
         )
         self._waiting = entries
         # all lanes on a stream are at the same epoch, so free ones stay empty
-        self._refills = isinstance(compiled, Compiled)
+        self._refills = isinstance(compiled, CompiledArrayProgram)
         self._in_slot: dict[int, PendingNetwork] = {}
         self._segment: int | None = None
         self._last_snapshot = time.perf_counter()
@@ -262,7 +262,7 @@ class _CohortTraining:
     def _epoch(self) -> bool:
         """Trains an epoch; returns False if it was abandoned because of a stop."""
         began = time.perf_counter()
-        total = self._cohort.compiled.program.feed.num_steps
+        total = self._cohort.compiled.program.traced.feed.num_steps
         # the first segment is short: it measures the time of a step
         for done, _ in self._cohort.advance(self._segment or max(1, min(total, 32))):
             elapsed = time.perf_counter() - began
@@ -323,7 +323,7 @@ class _CohortTraining:
 class _HostCopy:
     """The cohort's state on the host, fetched at most once per epoch."""
 
-    def __init__(self, cohort: Lockstep) -> None:
+    def __init__(self, cohort: BaseCohort) -> None:
         self._cohort = cohort
         self._states: dict[int, list[np.ndarray]] | None = None
 
@@ -333,7 +333,7 @@ class _HostCopy:
                 [s for s, lane in enumerate(self._cohort.lanes) if lane is not None]
             )
         layout = self._cohort.compiled.program.traced.layout
-        return self._states[slot][: layout.num_leaves - layout.metrics]
+        return self._states[slot][: layout.num_kept]
 
 
 def _lane(entry: PendingNetwork) -> Lane:
@@ -342,7 +342,7 @@ def _lane(entry: PendingNetwork) -> Lane:
         raise TypeError("a network that is not traced cannot train in a cohort")
     if snapshot is None:
         return Lane(traced, job.epochs, job.seed, split=job.split)
-    started = traced.started_from(snapshot.leaves)
+    started = traced.with_weights(snapshot.leaves)
     return Lane(started, job.epochs, job.seed, snapshot.epoch, snapshot.seconds, job.split)
 
 

@@ -14,10 +14,10 @@ from paceline.core.events import Event
 from paceline.execute.base import ExecutorUpdate, Job, Leaves, TrialSnapshot
 from paceline.execute.prepare import PreparedNetwork
 from paceline.execute.training_run import TrainingRun
-from paceline.train.ending import not_ending
-from paceline.train.feed import Feed, batch_order
-from paceline.train.isolation import seed_epoch, state_of
-from paceline.train.stream import BatchFailed, ForFit, StreamFeed
+from paceline.train.array_feed import ArrayFeed, batch_order
+from paceline.train.finalization import without_finalization
+from paceline.train.isolation import global_state_of, seed_epoch
+from paceline.train.stream_feed import BatchFailed, FitBatches, StreamFeed
 from paceline.train.variables import leaves_of, restore
 
 
@@ -85,7 +85,7 @@ class FitRun:
 
 def fit_epoch(
     model: keras.Model,
-    feed: Feed | StreamFeed,
+    feed: ArrayFeed | StreamFeed,
     job: Job,
     epoch: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -94,7 +94,7 @@ def fit_epoch(
 
     Callbacks are not told that training ends.
     """
-    with state_of(model), not_ending(model) as more:
+    with global_state_of(model), without_finalization(model) as more:
         seed_epoch(job.seed, epoch)
         callbacks = [*callbacks, *more, _interruptible()]
         if isinstance(feed, StreamFeed):
@@ -104,7 +104,7 @@ def fit_epoch(
 
 def _fit_epoch_of_arrays(
     model: keras.Model,
-    feed: Feed,
+    feed: ArrayFeed,
     job: Job,
     epoch: int,
     callbacks: Sequence[keras.callbacks.Callback],
@@ -134,7 +134,7 @@ def _fit_streamed_epoch(
     with ExitStack() as epochs:
         for source in feed.sources.values():
             epochs.enter_context(source.epoch())
-        datasets = {kind: ForFit(source) for kind, source in feed.sources.items()}
+        datasets = {kind: FitBatches(source) for kind, source in feed.sources.items()}
         history = model.fit(
             datasets["train"],
             validation_data=datasets.get("test"),

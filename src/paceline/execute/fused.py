@@ -35,14 +35,15 @@ from paceline.execute.prepare import (
     group_by_training,
 )
 from paceline.execute.training_run import TrainingRun
-from paceline.train import lower
+from paceline.train.array_feed import ArrayFeed
+from paceline.train.array_program import ArrayProgram
 from paceline.train.compiler import Compiler
-from paceline.train.feed import Feed
-from paceline.train.lanes import LaneCount
-from paceline.train.program import Program, lifted_constants
-from paceline.train.stream import StreamFeed
+from paceline.train.lane_count import LaneCount
+from paceline.train.primitive_overrides import find_override
+from paceline.train.program import lifted_constants
+from paceline.train.stream_feed import StreamFeed
 from paceline.train.stream_program import StreamProgram
-from paceline.train.trace import Traced
+from paceline.train.traced_model import TracedModel
 
 _RESUMED_FIT = (
     "trials trained with fit continue with the same variables and random numbers as without the "
@@ -79,7 +80,7 @@ class FusedExecutor:
             self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts
         )
         self._blocks: deque[_Block] = deque()
-        self._programs: dict[str, Program | StreamProgram] = {}
+        self._programs: dict[str, ArrayProgram | StreamProgram] = {}
         self._snapshots: dict[int, TrialSnapshot] = {}
         self._scores: dict[int, Sequence[float]] = {}
         self._fit_queue: deque[FitRun] = deque()
@@ -199,13 +200,13 @@ class FusedExecutor:
     def _note_validation(self, prepared: PreparedNetwork) -> list[Event]:
         """A note, once, if scores depend on the batches of the validation."""
         traced, feed = prepared.traced, prepared.feed
-        if traced is None or not traced.unmerged or not isinstance(feed, Feed):
+        if traced is None or not traced.unmerged_reason or not isinstance(feed, ArrayFeed):
             return []
         size = feed.validation_batch_size or feed.batch_size
         note = (
             f"Validation uses batches of {size} rows, as fit does. evaluate(..., "
             f"batch_size={size}) gives the same scores; larger batches might not, since "
-            f"{traced.unmerged}."
+            f"{traced.unmerged_reason}."
         )
         if note in self._reasons:
             return []
@@ -221,7 +222,7 @@ class FusedExecutor:
         entries = block.ready[key]
         if self._preparation.is_streamed:
             return
-        if self._lane_count.few:
+        if self._lane_count.fixed_lanes:
             self._launch(key, entries)
             block.ready[key] = []
             return
@@ -241,15 +242,15 @@ class FusedExecutor:
 
     def _entry(self, prepared: PreparedNetwork, program: str) -> PendingNetwork:
         known = self._programs.get(program)
-        if isinstance(known, Program) and prepared.traced is not None:
-            prepared = replace(prepared, traced=known.adopt(prepared.traced))
+        if isinstance(known, ArrayProgram) and prepared.traced is not None:
+            prepared = replace(prepared, traced=known.share_code(prepared.traced))
         run = TrainingRun(
             prepared.jobs, prepared.config, program, self._options, parameters=prepared.parameters
         )
         snapshot = self._snapshots.pop(run.leader.trial, None)
         if snapshot is not None:
             if prepared.traced is not None:
-                prepared.traced.started_from(snapshot.leaves)  # raises if build has changed since
+                prepared.traced.with_weights(snapshot.leaves)  # raises if build has changed since
             run.restore(self._scores[run.leader.trial], snapshot.best)
         entry = PendingNetwork(prepared, run, snapshot)
         if run.leader.until is not None:
@@ -272,22 +273,22 @@ class FusedExecutor:
         self._compiler.request(program, num_lanes)
         for entry, network in zip(entries, traced, strict=True):
             self._bytes_ahead[entry.run.leader.trial] = sum(leaf.nbytes for leaf in network.state)
-        for part in self._lane_count.shares(entries, num_lanes):
+        for part in self._lane_count.divide(entries, num_lanes):
             self._worker.train(CohortTask(program, num_lanes, part))
 
     def _program(
-        self, key: str, traced: Sequence[Traced], prepared: PreparedNetwork
-    ) -> Program | StreamProgram:
+        self, key: str, traced: Sequence[TracedModel], prepared: PreparedNetwork
+    ) -> ArrayProgram | StreamProgram:
         known = self._programs.get(key)
         if known is not None and all(known.covers(network) for network in traced):
             return known
         networks = list(traced) if known is None else [known.traced, *traced]
-        if known is None and self._lane_count.few and not self._preparation.is_streamed:
+        if known is None and self._lane_count.fixed_lanes and not self._preparation.is_streamed:
             probe = self._preparation.probe(prepared, self._hint)
             networks += [] if probe is None else [probe]
-        replacement = partial(lower.replacement, platform=jax.default_backend())
+        overrides = partial(find_override, platform=jax.default_backend())
         if isinstance(prepared.feed, StreamFeed):
-            self._programs[key] = streamed = StreamProgram.of(networks, prepared.feed, replacement)
+            self._programs[key] = streamed = StreamProgram.of(networks, overrides)
             return streamed
         lifted = lifted_constants(networks)
         if known is not None:
@@ -295,7 +296,7 @@ class FusedExecutor:
                 name: tuple(sorted({*numbers, *known.lifted[name]}))
                 for name, numbers in lifted.items()
             }
-        program = Program(networks[0], lifted, replacement)
+        program = ArrayProgram(networks[0], lifted, overrides)
         self._programs[key] = program
         return program
 

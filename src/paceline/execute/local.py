@@ -43,7 +43,13 @@ def _of_networks(work: NetworkWork) -> Executor:
     from paceline.execute.fused import FusedExecutor
     from paceline.execute.prepare import Preparation, structural_hint
     from paceline.train.calibration import capacity
-    from paceline.train.lanes import LaneCount, cohort_count, device_count, few_lanes, free_memory
+    from paceline.train.lane_count import (
+        LaneCount,
+        cohort_count,
+        device_count,
+        fixed_lane_count,
+        free_memory,
+    )
 
     fused = work.backend == "jax"
     preparation = Preparation(
@@ -54,7 +60,7 @@ def _of_networks(work: NetworkWork) -> Executor:
         work.options.memory or free_memory(),
         device_count(),
         cohort_count(),
-        few=few_lanes() if work.one_by_one else 0,
+        fixed_lanes=fixed_lane_count() if work.one_by_one else 0,
     )
     hint = structural_hint(work.structural, work.space)
     return FusedExecutor(preparation, work.options, hint, lane_count)

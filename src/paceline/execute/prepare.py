@@ -11,13 +11,14 @@ import numpy as np
 from paceline.core import Configuration, InvalidInput, closest
 from paceline.execute.base import Job, TrainingOptions
 from paceline.space import Discovery, HyperParameters, Learner, Observation, Space
+from paceline.train.array_feed import ArrayFeed, PooledData, TrainingData
 from paceline.train.build import Build, build_model
-from paceline.train.feed import Feed, PooledData, TrainingData
-from paceline.train.overrides import alone_because
-from paceline.train.program import is_surely_lifted
-from paceline.train.stream import StreamFeed, feed_of
-from paceline.train.trace import CannotTrace, Traced, trace
-from paceline.train.twins import description
+from paceline.train.config_hash import config_hash
+from paceline.train.fit_only import fit_only_reason
+from paceline.train.program import is_always_lifted
+from paceline.train.stream_feed import StreamFeed, feed_of
+from paceline.train.trace import trace
+from paceline.train.traced_model import CannotTrace, TracedModel
 
 Data = TrainingData | PooledData | StreamFeed
 
@@ -37,8 +38,8 @@ class PreparedNetwork:
 
     jobs: tuple[Job, ...]
     config: Configuration
-    feed: Feed | StreamFeed
-    traced: Traced | None = None
+    feed: ArrayFeed | StreamFeed
+    traced: TracedModel | None = None
     model: keras.Model | None = field(default=None, repr=False)
     fit_reason: str = ""
 
@@ -97,18 +98,18 @@ class Preparation:
         self._learner: Learner | None = None  # created when a build defines something new
         self._build, self._options, self._loop_names, self._fused = build, options, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
-        self._feeds: dict[tuple[int, int], Feed | StreamFeed] = {}
+        self._feeds: dict[tuple[int, int], ArrayFeed | StreamFeed] = {}
         # networks whose traced steps the next network may reuse, most recent last
-        self._cache: dict[tuple[object, ...], Traced] = {}
+        self._cache: dict[tuple[object, ...], TracedModel] = {}
         # the first network of each program: a jaxpr can be larger than the network
-        self._first_of_program: dict[str, Traced] = {}
+        self._first_of_program: dict[str, TracedModel] = {}
 
     @property
     def is_streamed(self) -> bool:
         """Whether all networks read batches from one dataset, which has one reader at a time."""
         return isinstance(self._data[0], StreamFeed)
 
-    def feed(self, config: Configuration, split: int = 0) -> Feed | StreamFeed:
+    def feed(self, config: Configuration, split: int = 0) -> ArrayFeed | StreamFeed:
         """The batches that a configuration trains on; one object per batch size and data."""
         size = int(config.get("batch_size", self._options.batch_size))
         data = self._data[split if len(self._data) > 1 else 0]
@@ -134,7 +135,7 @@ class Preparation:
                 merged[equal] = replace(network, jobs=(*merged[equal].jobs, job))
         return merged
 
-    def probe(self, prepared: PreparedNetwork, hint: "ProgramHint") -> Traced | None:
+    def probe(self, prepared: PreparedNetwork, hint: "ProgramHint") -> TracedModel | None:
         """Traces a probe configuration: the same program with other numbers where possible.
 
         Constants that differ between the two become inputs of the program, so that later networks
@@ -151,7 +152,7 @@ class Preparation:
             and drawn.get(name, config[name]) != config[name]
             and hint({**config, name: drawn[name]}) == hint(config)
         ]
-        if all(is_surely_lifted(config[name]) for name in numbers):
+        if all(is_always_lifted(config[name]) for name in numbers):
             return None
         other = dict(config) | {name: drawn[name] for name in numbers}
         try:
@@ -184,7 +185,7 @@ class Preparation:
                 name: value for name, value in job.config.items() if name in self._loop_names
             } | hp.config
 
-        def feed() -> Feed | StreamFeed:
+        def feed() -> ArrayFeed | StreamFeed:
             return self.feed(used(), job.split)
 
         try:
@@ -212,11 +213,11 @@ class Preparation:
         self.space = self._learner.space
 
     def _trace(
-        self, job: Job, used: Configuration, model: keras.Model, feed: Feed | StreamFeed
+        self, job: Job, used: Configuration, model: keras.Model, feed: ArrayFeed | StreamFeed
     ) -> PreparedNetwork | FailedBuild:
         reason = f"the Keras backend is {keras.backend.backend()}; cohorts need the JAX backend"
         if self._fused:
-            reason = alone_because(model) or ""
+            reason = fit_only_reason(model) or ""
         if reason:
             return PreparedNetwork((job,), used, feed, None, model, reason)
         try:
@@ -227,9 +228,11 @@ class Preparation:
         check_objective(self._options.objective.metric, traced.log_shapes)
         return PreparedNetwork((job,), used, traced.feed, traced)
 
-    def _traced(self, model: keras.Model, used: Configuration, feed: Feed | StreamFeed) -> Traced:
+    def _traced(
+        self, model: keras.Model, used: Configuration, feed: ArrayFeed | StreamFeed
+    ) -> TracedModel:
         """Traces the model; reuses the steps of an equal model with another seed, if cached."""
-        described = None if isinstance(feed, StreamFeed) else description(model)
+        described = None if isinstance(feed, StreamFeed) else config_hash(model)
         if described is None:
             return trace(model, feed)
         key = (

@@ -337,7 +337,7 @@ class NetworkExecutorContract(ExecutorContract):
     @pytest.fixture
     def make(self, executor: str | ExecutorFactory) -> Callable[[], Executor]:
         """Makes executors of small networks."""
-        from paceline.train.feed import TrainingData
+        from paceline.train.array_feed import TrainingData
 
         rng = np.random.default_rng(0)
         x, y = rng.normal(size=(48, 3)).astype("float32"), rng.normal(size=48).astype("float32")

@@ -18,14 +18,16 @@ import numpy as np
 
 from paceline.execute.base import Job
 from paceline.execute.fit_run import fit_epoch
-from paceline.train import lower
+from paceline.train import primitive_overrides
+from paceline.train.array_feed import ArrayFeed, TrainingData, batch_order
+from paceline.train.array_program import ArrayProgram
 from paceline.train.cohort import Cohort, Lane
 from paceline.train.compiler import Compiler
-from paceline.train.ending import ValidatesFinalised, finalise, finalises
-from paceline.train.feed import Feed, TrainingData, batch_order
-from paceline.train.isolation import GlobalState, state_of
-from paceline.train.program import Program, lifted_constants
-from paceline.train.trace import CannotTrace, Traced, trace
+from paceline.train.finalization import ValidateFinalized, finalize, finalizes
+from paceline.train.isolation import GlobalState, global_state_of
+from paceline.train.program import lifted_constants
+from paceline.train.trace import trace
+from paceline.train.traced_model import CannotTrace, TracedModel
 from paceline.train.variables import leaves_of, restore
 
 _ORDER_SEED = 7
@@ -93,7 +95,7 @@ class SameAnswer:
         Raises:
             ValueError: the configurations are not one program.
         """
-        feed = Feed(
+        feed = ArrayFeed(
             TrainingData.of(self.train, self.validation),
             self.batch_size,
             self.validation_batch_size,
@@ -111,14 +113,14 @@ class SameAnswer:
                 raise ValueError(
                     f"the configurations are {len({one.key for one in traced})} programs, not one"
                 )
-            unmerged = traced[0].unmerged
+            unmerged = traced[0].unmerged_reason
             trained = _side_by_side(traced, self.epochs)
         gaps = []
         for number in range(len(configs)) if self.checked is None else self.checked:
             leaves, logs = trained[number]
             found = self._model(build, configs[number])
             restore(found, leaves, feed.batch_spec("train"))
-            finalise(found)
+            finalize(found)
             expected = self._model(build, configs[number])
             history = self._fit(expected, feed)
             gaps.append(
@@ -142,15 +144,15 @@ class SameAnswer:
         state.keep_for(model)
         return model
 
-    def _fit(self, model: keras.Model, feed: Feed) -> Logs:
+    def _fit(self, model: keras.Model, feed: ArrayFeed) -> Logs:
         """Trains with one call of ``fit``; gives what each epoch measured."""
         rows = jax.tree.map(np.array, feed.data.train)
         x, y, *weight = rows
         callbacks = [
             _InOrder(rows, feed.data.train),
-            *([ValidatesFinalised()] if finalises(model.optimizer) else []),
+            *([ValidateFinalized()] if finalizes(model.optimizer) else []),
         ]
-        with state_of(model):
+        with global_state_of(model):
             history = model.fit(
                 x,
                 y,
@@ -172,7 +174,7 @@ class SameAnswer:
         if self.validation is None:
             return 0.0
         x, y, *weight = self.validation
-        with state_of(model):
+        with global_state_of(model):
             found = model.evaluate(
                 x,
                 y,
@@ -201,12 +203,12 @@ class _InOrder(keras.callbacks.Callback):  # type: ignore[misc]
             rows[:] = original[order]
 
 
-def _side_by_side(traced: list[Traced], epochs: int) -> list[tuple[list[Any], Logs]]:
+def _side_by_side(traced: list[TracedModel], epochs: int) -> list[tuple[list[Any], Logs]]:
     """Variables and logs of each network after training in one cohort."""
-    program = Program(
+    program = ArrayProgram(
         traced[0],
         lifted_constants(traced),
-        partial(lower.replacement, platform=jax.default_backend()),
+        partial(primitive_overrides.find_override, platform=jax.default_backend()),
     )
     compiler = Compiler()
     count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
@@ -224,7 +226,7 @@ def _side_by_side(traced: list[Traced], epochs: int) -> list[tuple[list[Any], Lo
     return [(states[slot][:kept], logs[slot]) for slot in range(len(traced))]
 
 
-def _one_by_one(model: keras.Model, feed: Feed, epochs: int) -> tuple[list[Any], Logs]:
+def _one_by_one(model: keras.Model, feed: ArrayFeed, epochs: int) -> tuple[list[Any], Logs]:
     """The same of a network that trains alone."""
     job = Job(0, {}, _ORDER_SEED, epochs)
     logs: Logs = [fit_epoch(model, feed, job, epoch) for epoch in range(epochs)]

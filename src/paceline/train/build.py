@@ -1,6 +1,4 @@
-"""From a configuration to a compiled Keras model with all its variables, by the user's own
-``build(hp)``.
-"""
+"""Builds the Keras model of a configuration by the user's ``build(hp)``."""
 
 from collections.abc import Callable
 
@@ -8,9 +6,9 @@ import keras
 
 from paceline.core import InvalidInput
 from paceline.space import HyperParameters
-from paceline.train.fitting import check_has_loss
-from paceline.train.internals import economical_initialisation, layer_counters
+from paceline.train.internals import fast_initialization, layer_counters
 from paceline.train.isolation import GlobalState
+from paceline.train.model_checks import check_has_loss
 from paceline.train.variables import Batch, make_variables
 
 Build = Callable[[HyperParameters], keras.Model]
@@ -20,24 +18,22 @@ Build = Callable[[HyperParameters], keras.Model]
 def build_model(
     build: Build, hp: HyperParameters, seed: int, batch: Callable[[], Batch] | None = None
 ) -> keras.Model:
-    """Calls ``build(hp)`` in a fresh global state, so that a configuration always gives the same
-    names and weights.
+    """Calls ``build(hp)`` in a new global state, for reproducible names and weights.
 
     Args:
         build: the user's function.
         hp: the configuration.
-        seed: of the initial weights and whatever else is drawn.
-        batch: asked once ``build`` has returned: shapes and types of the batches that the model is
-            to train on, so that it has all its variables. None where it will not be trained.
+        seed: of the initial weights and other random numbers.
+        batch: called after ``build``: returns shapes and types of the batches for training, so that
+            all variables are created. None if the model will not be trained.
 
     Raises:
-        InvalidInput: what it returns is no compiled Keras model, or has no loss. Whatever ``build``
-            raises comes through, and so does what Keras raises where the model does not fit the
-            batches.
+        InvalidInput: the result is not a compiled Keras model, or has no loss. Errors of ``build``,
+            and of Keras if the model does not fit the batches, are passed on.
     """
 
     def built(state: GlobalState) -> keras.Model:
-        with state, economical_initialisation():
+        with state, fast_initialization():
             model = check_model(build(hp))
             if batch is not None:
                 spec = batch()
@@ -51,16 +47,15 @@ def build_model(
     except ValueError as error:
         if "unique" not in str(error):
             raise
-        # a layer made outside of build, such as a normaliser adapted before, has a name that was
-        # given again
+        # a layer created outside of build, such as an adapted normalizer, has a name that was reused
         return built(GlobalState(seed, layer_counters()))
 
 
 def check_model(model: object) -> keras.Model:
-    """The model, if it can be trained.
+    """Returns the model if it can be trained.
 
     Raises:
-        InvalidInput: it is no Keras model, or not compiled.
+        InvalidInput: it is not a Keras model, or not compiled.
     """
     if not isinstance(model, keras.Model):
         raise InvalidInput(

@@ -1,11 +1,10 @@
-"""What this machine likes: how many bytes of lanes it trains best at once. Measured once, kept in
-the user's cache.
+"""Measures how many bytes of lanes this machine trains best at once, and caches the result.
 
-A small network is trained with 1, 4, 16, ... lanes. The bytes that the largest number of lanes near
-the best throughput works on are the machine's capacity: a program gets as many lanes as fit into
-it. On a CPU that is about what its caches hold; on a GPU it is large. More lanes than the fewest
-that are fast cost nothing and save work between epochs. Derived from the figure in the cache and a
-program's static size, the number of lanes is the same in every run of a study.
+A small network is trained with 1, 4, 16, ... lanes. The bytes used by the largest number of lanes
+with nearly the best throughput are the machine's capacity: a program gets as many lanes as fit into
+it. On a CPU that is roughly the size of its caches; on a GPU it is large. More lanes than needed
+for the best throughput cost nothing and save work between epochs. Since the figure is cached, the
+number of lanes, which depends on it and on static sizes, is the same in every run of a study.
 """
 
 import json
@@ -21,34 +20,29 @@ import numpy as np
 import platformdirs
 from jax import lax
 
-from paceline.train.anatomy import dissect
-from paceline.train.footprint import peak_bytes
+from paceline.train.constant_lifting import lift_constants
+from paceline.train.cost_estimate import peak_bytes
 
 _WIDTHS = (64, 128, 128, 10)
 _BATCH = 32
 _STEPS = 40
-_MOST_BYTES = {
-    "cpu": 2**24
-}  # a CPU's cores share caches of about this size; elsewhere 256 lanes end the search
-_MOST_LANES = 256
-# of the best throughput: good enough, since fewer cohorts save more between epochs (33 against 38 s
-# a study)
-_NEAR = 0.75
+# the shared caches of a CPU have about this size; elsewhere the number of lanes is the limit
+_MAX_BYTES = {"cpu": 2**24}
+_MAX_LANES = 256
+# share of the best throughput that suffices: fewer cohorts save more between epochs (33 against
+# 38 s for a study)
+_SUFFICIENT = 0.75
 
 State = list[jax.Array]
 
 
 def cache_directory() -> Path:
-    """Where Paceline keeps what it learns about this machine; ``PACELINE_CACHE`` sets another
-    place.
-    """
+    """Paceline's cache directory for this machine; ``PACELINE_CACHE`` overrides it."""
     return Path(os.environ.get("PACELINE_CACHE") or platformdirs.user_cache_dir("paceline"))
 
 
 def capacity() -> int:
-    """Bytes of lanes that this machine trains best at once; measured in a few seconds if that was
-    never done.
-    """
+    """Bytes of lanes that this machine trains best at once; measured once, in a few seconds."""
     device = jax.local_devices()[0]
     key = f"{device.platform} {device.device_kind} {os.cpu_count()} jax {jax.__version__}"
     path = cache_directory() / "lanes.json"
@@ -66,26 +60,24 @@ def capacity() -> int:
 
 
 def _measure() -> int:
-    """The bytes of the most lanes that are as good as any."""
+    """The bytes of the largest number of lanes with nearly the best throughput."""
     one = _lane_bytes()
-    most = min(_MOST_BYTES.get(jax.default_backend(), _MOST_LANES * one) // one, _MOST_LANES)
+    most = min(_MAX_BYTES.get(jax.default_backend(), _MAX_LANES * one) // one, _MAX_LANES)
     rates = {
         num_lanes: _rate(num_lanes) for num_lanes in (4**i for i in range(5)) if num_lanes <= most
     }
     best: int = max(
-        num_lanes for num_lanes, rate in rates.items() if rate >= _NEAR * max(rates.values())
+        num_lanes for num_lanes, rate in rates.items() if rate >= _SUFFICIENT * max(rates.values())
     )
     return one * best
 
 
 def _lane_bytes() -> int:
-    """What one lane works on, counted as for any program: its state, and the most that a step holds
-    beside it.
-    """
+    """The bytes of a lane, as for any program: its state and intermediate values of a step."""
     state = [leaf[0] for leaf in _initial(1)]
     x, y = jnp.zeros((_BATCH, _WIDTHS[0])), jnp.zeros(_BATCH, jnp.int32)
     return sum(leaf.nbytes for leaf in state) + peak_bytes(
-        dissect(jax.make_jaxpr(_step)(state, x, y)).body
+        lift_constants(jax.make_jaxpr(_step)(state, x, y)).body
     )
 
 
@@ -99,7 +91,7 @@ def _initial(num_lanes: int) -> State:
 
 
 def _rate(num_lanes: int) -> float:
-    """Model-steps per second with so many lanes."""
+    """Steps per second, of all lanes together."""
     rng = np.random.default_rng(1)
     x = jnp.asarray(rng.normal(size=(_BATCH * 8, _WIDTHS[0])).astype(np.float32))
     y = jnp.asarray(rng.integers(0, _WIDTHS[-1], _BATCH * 8))
@@ -126,7 +118,7 @@ def _train(state: State, x: jax.Array, y: jax.Array) -> Any:
 
 
 def _step(state: State, x: jax.Array, y: jax.Array) -> State:
-    """One step of Adam on one lane."""
+    """A step of Adam on a lane."""
     count = len(state) // 3
     weights, first, second = state[:count], state[count : 2 * count], state[2 * count :]
     gradients = jax.grad(_loss)(weights, x, y)

@@ -1,39 +1,36 @@
-"""A cohort: lanes of one program that train in lockstep, each at its own age."""
+"""Cohorts: networks of one program that train together, one in each lane."""
 
-import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from paceline.train.compiler import lane_sharding
-from paceline.train.feed import PooledData, batch_order
-from paceline.train.program import Compiled
-from paceline.train.trace import Traced
-
-if TYPE_CHECKING:
-    from paceline.train.stream_program import StreamCompiled
+from paceline.train.array_feed import PooledData, batch_order
+from paceline.train.array_program import CompiledArrayProgram
+from paceline.train.program import CompiledProgram
+from paceline.train.sharding import lane_sharding
+from paceline.train.traced_model import TracedModel
 
 
 @dataclass(slots=True)
 class Lane:
-    """One slot of a cohort and the network in it.
+    """A network in a slot of a cohort.
 
     Attributes:
-        traced: the network; its ``state`` is where it starts from.
-        epochs: how many epochs it is to be trained.
+        traced: the network, with the state from which it starts.
+        epochs: epochs of its full training.
         order_seed: seeds the order of its batches.
         epoch: epochs trained so far.
         seconds: its share of the cohort's time so far.
-        split: the split of the data that it trains on, where there are several.
+        split: number of the split of the data that it trains on, if there are several.
     """
 
-    traced: Traced
+    traced: TracedModel
     epochs: int
     order_seed: int
     epoch: int = 0
@@ -43,7 +40,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class EpochLogs:
-    """What one lane measured in one epoch."""
+    """The metrics of a lane in an epoch."""
 
     slot: int
     epoch: int
@@ -52,16 +49,16 @@ class EpochLogs:
 
 
 @dataclass(eq=False)
-class Lockstep(ABC):
-    """Lanes in lockstep. Empty slots go on computing with whatever is in them, unseen."""
+class BaseCohort(ABC):
+    """Lanes that train in lockstep. Empty slots continue to compute; their results are unused."""
 
-    compiled: "Compiled | StreamCompiled"
+    compiled: CompiledProgram
     mesh: Mesh | None = None
 
     def __post_init__(self) -> None:
         self.lanes: list[Lane | None] = [None] * self.compiled.num_lanes
         self._state: list[jax.Array] = []
-        self._fresh: list[np.ndarray] = []  # the metrics of each lane as they begin, on the host
+        self._fresh: list[np.ndarray] = []  # initial metrics of each lane, on the host
         self._constants: dict[str, jax.Array] = {}
         self._logs: dict[str, np.ndarray] = {}
         self._seconds = 0.0
@@ -72,14 +69,14 @@ class Lockstep(ABC):
         return [slot for slot, lane in enumerate(self.lanes) if lane is None]
 
     def fill(self, entries: Mapping[int, Lane]) -> None:
-        """Puts networks into slots, each starting from its traced state."""
+        """Puts networks into slots, each with its traced state."""
         if not entries:
             return
         for slot, lane in entries.items():
             self.lanes[slot] = lane
         program = self.compiled.program
-        # On the host, since a device function would be one more compilation for each program; slots
-        # that never held a network get a copy of the first entry.
+        # On the host, since a function on the device would be compiled for each program. Slots that
+        # were never used get a copy of the first network.
         filler = next(iter(entries.values())).traced
         state = [np.array(leaf) for leaf in self._state] or [
             np.repeat(leaf[None], self.compiled.num_lanes, axis=0) for leaf in filler.state
@@ -88,7 +85,7 @@ class Lockstep(ABC):
             name: np.repeat(row[None], self.compiled.num_lanes, axis=0)
             for name, row in program.constants(filler).items()
         }
-        count = program.traced.layout.num_leaves - program.traced.layout.metrics
+        count = program.traced.layout.num_kept
         fresh = [np.array(leaf) for leaf in self._fresh or state[count:]]
         for slot, lane in entries.items():
             for rows, leaf in zip(
@@ -104,30 +101,31 @@ class Lockstep(ABC):
 
     @abstractmethod
     def advance(self, steps: int | None = None) -> Iterator[tuple[int, int]]:
-        """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in
-        all) after each.
+        """Trains an epoch in segments; yields (batches done, total) after each.
+
+        Args:
+            steps: batches in a segment; None for all.
         """
 
     def epoch_logs(self) -> list[EpochLogs]:
-        """What the epoch just finished measured, for each occupied slot."""
+        """The metrics of the last epoch, for each occupied slot."""
         active = [(slot, lane) for slot, lane in enumerate(self.lanes) if lane is not None]
         reports = []
         for slot, lane in active:
             lane.epoch += 1
             lane.seconds += self._seconds / len(active)
-            # logs that are no scalars (a metric with one value a class) cannot be an objective and
-            # are left out
+            # logs that are not scalars, such as a value for each class, cannot be an objective
             metrics = {name: float(log[slot]) for name, log in self._logs.items() if log.ndim == 1}
             reports.append(EpochLogs(slot, lane.epoch, metrics, lane.seconds))
         return reports
 
     def fresh_metrics(self) -> list[jax.Array]:
-        """The metrics of all lanes as they begin, each ``(num_lanes, ...)``."""
-        # a copy: what lies on the device may be given away
+        """The initial metrics of all lanes, each ``(num_lanes, ...)``."""
+        # a copy, since arrays on the device may be donated
         return [jax.device_put(rows.copy(), lane_sharding(self.mesh)) for rows in self._fresh]
 
     def state_of(self, slots: Sequence[int]) -> dict[int, list[np.ndarray]]:
-        """The state leaves of some slots, on the host."""
+        """The state leaves of slots, on the host."""
         host = [np.asarray(leaf) for leaf in self._state]
         return {slot: [np.array(leaf[slot]) for leaf in host] for slot in slots}
 
@@ -137,15 +135,21 @@ class Lockstep(ABC):
 
 
 @dataclass(eq=False)
-class Cohort(Lockstep):
-    """Lanes that train on data resident on the device, each at its own age and in its own order."""
+class Cohort(BaseCohort):
+    """Lanes that train on arrays on the device, each at its own epoch and in its own order.
 
-    compiled: Compiled
+    Attributes:
+        shuffle: whether rows are shuffled in each epoch.
+    """
+
+    compiled: CompiledArrayProgram
     shuffle: bool = True
 
     def advance(self, steps: int | None = None) -> Iterator[tuple[int, int]]:
-        """Trains one epoch in segments of ``steps`` batches, yielding (batches done, batches in
-        all) after each.
+        """Trains an epoch in segments; yields (batches done, total) after each.
+
+        Args:
+            steps: batches in a segment; None for all.
         """
         program = self.compiled.program
         train, validation = program.feed.data.leaves
@@ -195,15 +199,10 @@ class Cohort(Lockstep):
         return np.stack(stack)
 
     def _held_out(self) -> Any:
-        """Validation rows of each lane, where they have rows of their own."""
+        """The validation rows of each lane, if they differ."""
         data = self.compiled.program.feed.data
         if not isinstance(data, PooledData):
             return None
         idle = np.arange(data.num_validation, dtype=np.int32)
         stack = [idle if lane is None else data.splits[lane.split][1] for lane in self.lanes]
         return jax.device_put(np.stack(stack), lane_sharding(self.mesh))
-
-
-def diverged(metrics: Mapping[str, float]) -> bool:
-    """Whether training went to infinity or nowhere."""
-    return not math.isfinite(metrics.get("loss", 0.0))

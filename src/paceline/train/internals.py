@@ -1,34 +1,32 @@
-"""The names of Keras and JAX that are not public, each with why. Nothing else in Paceline may use
-one.
+"""The private names of Keras and JAX, each with its reason. No other module may use any.
 
 - ``Model._symbolic_build``: metrics and losses create their variables on first use, which must
-  happen before a trace. Without it a model runs alone.
-- ``Model._flatten_layers``: all layers, those inside others and inside subclassed models too.
-  Without it a model runs alone. And methods that ``fit`` calls, to see whether a model has one of
-  its own.
-- ``keras.src.backend.common.global_state``: Keras counts the names that it gives, so that the tenth
-  `AUC()` is ``auc_9``, and there is no public way to put the counters aside. Without it metrics
-  have other names in each model. ``keras.src.utils.naming.to_snake_case`` gives the name that a
-  class is counted under.
-- ``Primitive.get_bind_params``: re-binding an equation of a jaxpr, as JAX's own evaluator does.
-  Without it likewise.
+  happen before a trace. Without it a model needs ``fit``.
+- ``Model._flatten_layers``: all layers, including nested ones and those of subclassed models.
+  Without it a model needs ``fit``. Also methods that ``fit`` calls, to see whether a model
+  overrides them.
+- ``keras.src.backend.common.global_state``: Keras counts the names that it assigns, so that the
+  tenth `AUC()` is ``auc_9``, and has no public way to save and restore the counters. Without it
+  metrics have other names in each model. ``keras.src.utils.naming.to_snake_case`` gives the name
+  under which a class is counted.
+- ``Primitive.get_bind_params``: binds an equation of a jaxpr again, as JAX's own evaluator does.
+  Without it a model needs ``fit``.
 - ``uniform``, ``normal`` and ``truncated_normal`` of ``keras.src.backend.random``, ``zeros`` and
-  ``ones`` of ``keras.src.backend.numpy``, replaced while a model makes its variables: Keras draws
-  each initial weight with a program of its own shape, 0.3 s of compiling each. Without it builds
-  are slower and give the same weights.
-- ``get_opaque_trace_state`` of ``jax.extend.core``, before JAX 0.10 of ``jax._src.core``: tells
-  whether something is being traced.
+  ``ones`` of ``keras.src.backend.numpy``, replaced while a model creates its variables: Keras
+  compiles a program for each shape of weights, 0.3 s each. Without it builds are slower and give
+  the same weights.
+- ``get_opaque_trace_state`` of ``jax.extend.core``, before JAX 0.10 of ``jax._src.core``: whether
+  something is being traced.
 - Parameters of the equation of a scan, which have other names from JAX 0.11 on. Without them a
-  model with a loop whose body holds a number that varies runs alone.
-- ``Model._compile_config``: what ``compile`` was given, to compile the model that is handed out
-  around a network alike.
+  model with a loop whose body has a varying constant needs ``fit``.
+- ``Model._compile_config``: the arguments of ``compile``, to compile a model that wraps a network
+  in the same way.
 - XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them
-  a program that is seldom run takes five times as long to compile.
-- ``jaxlib.utils.absl_set_min_log_level``, by which JAX sets what XLA logs. Without it XLA logs
-  false alarms.
+  a program that runs rarely takes five times as long to compile.
+- ``jaxlib.utils.absl_set_min_log_level``, with which JAX sets the log level of XLA. Without it XLA
+  logs false alarms.
 
-The tests in ``tests/train/test_train_internals.py`` fail when a version of Keras or JAX changes one
-of them.
+The tests in ``tests/train/test_train_internals.py`` fail if a version of Keras or JAX changes any.
 """
 
 import contextlib
@@ -51,7 +49,7 @@ from keras.src.utils import naming
 
 _NAME_COUNTERS = "object_name_uids"
 _SEED_GENERATOR = "global_seed_generator"
-_OF_A_NETWORK = (_NAME_COUNTERS, "global_random_seed", _SEED_GENERATOR, "dtype_policy")
+_NETWORK_KEYS = (_NAME_COUNTERS, "global_random_seed", _SEED_GENERATOR, "dtype_policy")
 
 # public from JAX 0.10 on
 _trace_state = getattr(jex, "get_opaque_trace_state", None) or jax._src.core.get_opaque_trace_state
@@ -62,89 +60,78 @@ Literal = jex.Literal
 Equation = Any  # jax.extend.core.JaxprEqn: its fields are used, its type has no stubs
 
 
-one_at_a_time = threading.RLock()
-"""Held by whoever makes variables, or traces in a thread of its own: Keras's functions are replaced
-meanwhile.
-"""
+keras_lock = threading.RLock()
+"""Lock for creating variables and for tracing in threads: Keras's functions are replaced then."""
 
 
 def keras_globals() -> dict[str, Any]:
-    """What Keras keeps globally in this thread and a network depends on; what was never set is not
-    in it.
-    """
+    """Keras's global state in this thread on which a network depends, without unset entries."""
     everything = vars(global_state.GLOBAL_STATE_TRACKER)
-    return {name: everything[name] for name in _OF_A_NETWORK if name in everything}
+    return {name: everything[name] for name in _NETWORK_KEYS if name in everything}
 
 
 def set_keras_globals(values: Mapping[str, Any]) -> None:
-    """Puts back what `keras_globals` gave."""
+    """Restores the state returned by `keras_globals`."""
     everything = vars(global_state.GLOBAL_STATE_TRACKER)
-    for name in _OF_A_NETWORK:
+    for name in _NETWORK_KEYS:
         everything.pop(name, None)
     everything.update(values)
 
 
 def copy_keras_globals() -> None:
-    """Puts copies in the place of what Keras changes in place; draws begin anew from its seed."""
+    """Copies what Keras changes in place; its global seed generator starts again from its seed."""
     values = keras_globals()
-    set_keras_globals(
-        {**values, _NAME_COUNTERS: copy(values.get(_NAME_COUNTERS, defaultdict(int)))}
-    )
+    counters = copy(values.get(_NAME_COUNTERS, defaultdict(int)))
+    set_keras_globals({**values, _NAME_COUNTERS: counters})
     global_state.set_global_attribute(_SEED_GENERATOR, None)
 
 
 def layer_counters() -> Mapping[str, int]:
-    """How many layers, models, ... Keras has named after each class in this thread; metrics are
-    left out.
-    """
+    """Counts of the names of each class in this thread (layers, models, ...), without metrics."""
     classes = [keras.metrics.Metric]
     for metric in classes:
-        classes += metric.__subclasses__()  # the list grows until all are in it
+        classes += metric.__subclasses__()  # the list grows while it is iterated
     metrics = {naming.to_snake_case(metric.__name__) for metric in classes}
     counters = keras_globals().get(_NAME_COUNTERS, {})
     return {name: count for name, count in counters.items() if name not in metrics}
 
 
 def set_name_counters(counters: Mapping[str, int]) -> None:
-    """Lets Keras go on counting from these."""
+    """Sets Keras's name counters."""
     global_state.set_global_attribute(_NAME_COUNTERS, defaultdict(int, counters))
 
 
 def seed_all(seed: int) -> None:
-    """Seeds all generators, Keras's own global one too, which Keras before 3.13 leaves as it is."""
+    """Seeds all generators, also Keras's global one, which Keras before 3.13 does not reset."""
     keras.utils.set_random_seed(seed)
     global_state.set_global_attribute(_SEED_GENERATOR, None)
 
 
-HOOKS_OF_FIT = ("_make_function", "_get_jax_state", "_get_metrics_result_or_logs", "_should_eval")
-"""What ``fit`` calls of a model besides its public methods."""
+FIT_HOOKS = ("_make_function", "_get_jax_state", "_get_metrics_result_or_logs", "_should_eval")
+"""Private methods of a model that ``fit`` calls."""
 
 
 def layers_of(model: keras.Model) -> list[keras.layers.Layer]:
-    """The layers of a model and those inside them, whatever it is made of."""
+    """The layers of a model, including nested ones."""
     return list(model._flatten_layers())
 
 
 def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
-    """Creates every variable that ``fit`` on such batches would create: of layers, metrics, losses,
-    optimizer.
-    """
-    with economical_initialisation():
+    """Creates all variables that ``fit`` creates: of layers, metrics, losses and optimizer."""
+    with fast_initialization():
         model._symbolic_build(data_batch=batch)
 
 
-QUICKLY: Mapping[str, Any] = {
+FAST_COMPILE_OPTIONS: Mapping[str, Any] = {
     "xla_backend_optimization_level": 0,
     "xla_cpu_use_fusion_emitters": False,
 }
-"""What tells XLA not to optimise for a CPU."""
+"""XLA options that disable optimisation for a CPU."""
 
 
-def compile_quickly(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Compiles for a CPU without optimising, by those of `QUICKLY` that this version of XLA
-    knows.
-    """
-    options = dict(QUICKLY)
+def compile_fast(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+    """Compiles for a CPU without optimisation, with the options that this XLA supports."""
+    options = dict(FAST_COMPILE_OPTIONS)
     while True:
         try:
             return lowered.compile(compiler_options=options)
@@ -155,8 +142,8 @@ def compile_quickly(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
             del options[unknown[0]]
 
 
-def set_log_level_of_xla(level: int) -> None:
-    """Has XLA log messages of this level and above: 1 for warnings, 3 for what ends the process."""
+def set_xla_log_level(level: int) -> None:
+    """Sets the lowest level of messages that XLA logs: 1 for warnings, 3 for fatal errors."""
     with contextlib.suppress(ImportError, AttributeError):
         from jaxlib import utils
 
@@ -164,9 +151,7 @@ def set_log_level_of_xla(level: int) -> None:
 
 
 def scan_counts(params: Mapping[str, Any]) -> tuple[int, int]:
-    """How many of a scan's inputs are constants of its body, and how many are carried from step to
-    step.
-    """
+    """The number of constants of a scan's body, and the number of values carried."""
     if "num_consts" in params:
         return params["num_consts"], params["num_carry"]
     consts, carry, _ = params["ft_in"].unpack()  # from JAX 0.11 on
@@ -174,7 +159,7 @@ def scan_counts(params: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def bind(equation: Equation, values: list[Any]) -> list[Any]:
-    """Evaluates one equation of a jaxpr on ``values``, one for each of its inputs."""
+    """Evaluates an equation of a jaxpr on ``values``, one for each of its inputs."""
     made = equation.primitive.get_bind_params(equation.params)
     functions, params = made if isinstance(made, tuple) else ((), made)  # a pair before JAX 0.10
     outs = equation.primitive.bind(*functions, *values, **params)
@@ -182,23 +167,22 @@ def bind(equation: Equation, values: list[Any]) -> list[Any]:
 
 
 @contextlib.contextmanager
-def economical_initialisation() -> Iterator[None]:
-    """While it lasts, Keras compiles nothing to draw or fill an array of a new shape, in this
-    thread, outside traces.
+def fast_initialization() -> Iterator[None]:
+    """A context in which Keras compiles no program per shape to draw or fill arrays.
 
-    JAX's partitionable threefry makes element i of a draw a function of the key and i alone, so a
-    draw of n numbers is the beginning of a draw of more: numbers are drawn in a few fixed sizes and
-    cut. Values, types and signatures are the very ones that Keras's functions have; JAX's own are
-    left alone.
+    In this thread, outside traces. JAX's partitionable threefry makes element i of a draw a
+    function of the key and i only, so a draw of n numbers is the start of a larger draw: numbers
+    are drawn in a few fixed sizes and cut. Values, types and signatures are those of Keras's
+    functions; JAX's own functions are not replaced.
     """
     if keras.backend.backend() != "jax" or not jax.config.jax_threefry_partitionable:  # type: ignore[attr-defined]
         yield
         return
-    with one_at_a_time, contextlib.ExitStack() as undo:
+    with keras_lock, contextlib.ExitStack() as undo:
         for name in ("uniform", "normal", "truncated_normal"):
-            undo.enter_context(_replaced(backend.random, name, _drawn_in_fixed_sizes))
-        undo.enter_context(_replaced(backend.numpy, "zeros", functools.partial(_filled, 0)))
-        undo.enter_context(_replaced(backend.numpy, "ones", functools.partial(_filled, 1)))
+            undo.enter_context(_replaced(backend.random, name, _draw_in_fixed_sizes))
+        undo.enter_context(_replaced(backend.numpy, "zeros", functools.partial(_fill, 0)))
+        undo.enter_context(_replaced(backend.numpy, "ones", functools.partial(_fill, 1)))
         yield
 
 
@@ -209,8 +193,8 @@ def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[No
 
     @functools.wraps(original)
     def here(*args: Any, **kwargs: Any) -> Any:
-        # programs are traced for compilation in another thread meanwhile; and what is traced here,
-        # such as a layer that Keras calls for the shape of its output, computes nothing yet
+        # other threads may trace programs for compilation, and what is traced here, such as a layer
+        # called for its output shape, computes nothing yet
         replaced = threading.get_ident() == owner and _trace_state() == outside
         return (wrapped if replaced else original)(*args, **kwargs)
 
@@ -224,8 +208,8 @@ def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[No
 _SMALL = 4096
 
 
-def _drawn_in_fixed_sizes(original: Any) -> Any:
-    """One of Keras's functions that draw ``shape`` numbers, all of one distribution."""
+def _draw_in_fixed_sizes(original: Any) -> Any:
+    """Wraps a function of Keras that draws ``shape`` numbers from one distribution."""
     signature = inspect.signature(original)
 
     def draw(*args: Any, **kwargs: Any) -> Any:
@@ -235,18 +219,17 @@ def _drawn_in_fixed_sizes(original: Any) -> Any:
         if not _is_plain(shape) or not all(isinstance(bound, int | float) for bound in bounds):
             return original(*args, **kwargs)
         size = math.prod(shape)
-        # two small sizes, then powers of four: a handful of programs for every shape there is; what
-        # is drawn too much takes under a millisecond, or at most three times as long as what is
-        # needed
+        # two small sizes, then powers of four: a handful of programs for all shapes; the excess
+        # takes under a millisecond, or at most three times as long as the numbers needed
         drawn = _SMALL if size <= _SMALL else max(16 * _SMALL, 4 ** math.ceil(math.log(size, 4)))
         numbers = np.asarray(original(**{**given, "shape": (drawn,)}))[:size]
-        return jax.device_put(numbers.reshape(shape).copy())  # what was drawn too much is let go
+        return jax.device_put(numbers.reshape(shape).copy())  # a copy, to free the excess
 
     return draw
 
 
-def _filled(value: int, original: Any) -> Any:
-    """One of Keras's functions that make an array of ``shape`` out of one number."""
+def _fill(value: int, original: Any) -> Any:
+    """Wraps a function of Keras that fills an array of ``shape`` with a number."""
     signature = inspect.signature(original)
 
     def fill(*args: Any, **kwargs: Any) -> Any:
@@ -266,7 +249,5 @@ def _is_plain(shape: Any) -> bool:
 
 
 def compile_arguments(model: keras.Model) -> dict[str, Any]:
-    """What a model was compiled with: the very objects, so that a model around it can be compiled
-    alike.
-    """
+    """The arguments with which a model was compiled, as the same objects."""
     return dict(model._compile_config.config)

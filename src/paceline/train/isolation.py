@@ -1,10 +1,10 @@
-"""Each network in a global state of its own.
+"""Isolates networks from each other: each has its own global state of Keras and random generators.
 
-Keras numbers layers and metrics without a name, looks up its settings and draws seeds in global
-state, and layers may draw from the generators of Python, NumPy and PyTorch. So that no network
-depends on what was built or trained before it, and the user's program not on any of them, a network
-is built in a fresh `GlobalState` and traced, trained and measured in that same one; what was there
-before comes back afterwards. Custom objects that are registered meanwhile stay registered.
+Keras names layers and metrics by global counters, reads its settings and draws seeds from global
+state, and layers may use the generators of Python, NumPy and PyTorch. So that no network depends on
+those built or trained before, nor the user's program on any of them, a network is built in a new
+`GlobalState` and traced, trained and measured in the same one. The previous state is restored
+afterwards. Custom objects registered meanwhile remain registered.
 """
 
 import random
@@ -24,11 +24,11 @@ _states: WeakKeyDictionary[keras.Model, "GlobalState"] = WeakKeyDictionary()
 
 
 class GlobalState(AbstractContextManager["GlobalState"]):
-    """What is global, as one network sees it. Entered as often as needed, in one thread at a time.
+    """The global state of a network, as a reentrant context for one thread at a time.
 
     Args:
         seed: of all generators when it is entered for the first time.
-        names: counters to go on from where Keras numbers names; None to count from zero.
+        names: initial counters of Keras's names; None for zero.
     """
 
     def __init__(self, seed: int, names: Mapping[str, int] | None = None) -> None:
@@ -38,7 +38,7 @@ class GlobalState(AbstractContextManager["GlobalState"]):
         self._outside: _Values | None = None
 
     def __enter__(self) -> Self:
-        internals.one_at_a_time.acquire()
+        internals.keras_lock.acquire()
         self._depth += 1
         if self._depth == 1:
             self._outside = _Values.current()
@@ -46,45 +46,45 @@ class GlobalState(AbstractContextManager["GlobalState"]):
                 internals.set_name_counters(self._names)
                 internals.seed_all(self._seed)
             else:
-                self._inside.put_back()
+                self._inside.restore()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._depth -= 1
         if self._depth == 0 and self._outside is not None:
             self._inside = _Values.current()
-            self._outside.put_back()
-        internals.one_at_a_time.release()
+            self._outside.restore()
+        internals.keras_lock.release()
 
     def keep_for(self, model: keras.Model) -> None:
-        """Makes it the state that `state_of` gives for a model."""
+        """Makes it the state that `global_state_of` returns for a model."""
         _states[model] = self
 
 
 def set_aside() -> None:
-    """Puts the user's global state of Keras aside until the call of Paceline that runs now ends."""
+    """Sets the user's global state aside until the current call of Paceline ends."""
     outside = _Values.current()
-    if process_state.restore_at_end(__name__, outside.put_back):
+    if process_state.restore_at_end(__name__, outside.restore):
         internals.copy_keras_globals()
 
 
-def state_of(model: keras.Model) -> AbstractContextManager[Any]:
-    """The global state that a model was built in; as it is where the model was not built here."""
+def global_state_of(model: keras.Model) -> AbstractContextManager[Any]:
+    """The global state in which a model was built; no change for models built elsewhere."""
     return _states.get(model) or nullcontext()
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
-    """Seeds all generators for one epoch of a training.
+    """Seeds all generators for an epoch of a training.
 
-    What is drawn in it does not depend on anything that was drawn before, so a training that is
-    resumed goes on with the numbers that it would have drawn.
+    The random numbers of an epoch do not depend on earlier ones, so a resumed training draws the
+    same.
     """
     internals.seed_all(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
 
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """All that is swapped. TensorFlow's global seed is not: it cannot be read."""
+    """The values that are swapped, except for TensorFlow's global seed, which cannot be read."""
 
     keras: dict[str, Any]
     settings: tuple[str, float, str]
@@ -103,7 +103,7 @@ class _Values:
             _torch_states(),
         )
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         internals.set_keras_globals(self.keras)
         floatx, epsilon, image_data_format = self.settings
         keras.config.set_floatx(floatx)

@@ -1,9 +1,9 @@
-"""For each primitive of JAX: whether it keeps the rows of a batch apart.
+"""Determines for each primitive of JAX whether it keeps the rows of a batch apart.
 
-A value with a rows axis is *row-wise* when its entry ``i`` along that axis depends on row ``i`` of
-the batch alone. The functions here say whether an equation whose operands are row-wise, or the same
-for all rows, has results that are row-wise too. They know the primitives of usual forward passes;
-of any other the answer is no.
+A value with a row axis is *row-wise* if its entry ``i`` along that axis depends only on row ``i``
+of the batch. The functions determine whether an equation whose operands are row-wise, or the same
+for all rows, has row-wise results. They know the primitives of common forward passes; for others
+the result is False.
 """
 
 import math
@@ -13,17 +13,17 @@ from typing import Any
 
 from paceline.train.internals import Equation
 
-Axis = int | None
-"""Which axis of a value counts rows; None for a value without rows."""
+RowsAxis = int | None
+"""The axis of a value that counts rows; None for a value without rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operands:
-    """An equation with the rows axis of each of its inputs and outputs."""
+    """An equation with the row axis of each of its inputs and outputs."""
 
     equation: Equation
-    ins: Sequence[Axis]
-    outs: Sequence[Axis]
+    ins: Sequence[RowsAxis]
+    outs: Sequence[RowsAxis]
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class Operands:
 
     @property
     def axis(self) -> int:
-        """Rows axis of the first input."""
+        """Row axis of the first input."""
         return -1 if self.ins[0] is None else self.ins[0]
 
 
@@ -135,14 +135,13 @@ REDUCTIONS = frozenset(
 )
 
 
-def keeps_rows_apart(equation: Equation, ins: Sequence[Axis], outs: Sequence[Axis]) -> bool:
+def keeps_rows_apart(equation: Equation, ins: Sequence[RowsAxis], outs: Sequence[RowsAxis]) -> bool:
     """Whether all results are row-wise.
 
     Args:
-        equation: an equation whose operands with a rows axis are row-wise, and whose others are the
-            same for all rows.
-        ins: the rows axis of each input.
-        outs: the rows axis of each output.
+        equation: its operands with a row axis are row-wise, the others are the same for all rows.
+        ins: the row axis of each input.
+        outs: the row axis of each output.
     """
     of = Operands(equation, ins, outs)
     if None in outs:
@@ -154,9 +153,11 @@ def keeps_rows_apart(equation: Equation, ins: Sequence[Axis], outs: Sequence[Axi
     return rule is not None and not makes_rows and rule(of)
 
 
-def sums_rows(equation: Equation, ins: Sequence[Axis], outs: Sequence[Axis]) -> bool:
-    """Whether the one result is a sum of terms that depend on one row each; arguments as in
-    `keeps_rows_apart`.
+def sums_rows(equation: Equation, ins: Sequence[RowsAxis], outs: Sequence[RowsAxis]) -> bool:
+    """Whether the only result is a sum of terms that depend on one row each.
+
+    Args:
+        equation, ins, outs: as in `keeps_rows_apart`.
     """
     of = Operands(equation, ins, outs)
     if any(axis is not None for axis in outs):
@@ -183,9 +184,7 @@ def _transpose(of: Operands) -> bool:
 
 
 def _reshape(of: Operands) -> bool:
-    """The rows stay in blocks of their own, in order: the axes before them hold as many entries as
-    before.
-    """
+    """Rows stay contiguous and in order: the axes before them keep their number of entries."""
     before, after = of.shape(0)[: of.axis], of.out_shape[: of.outs[0]]
     return of.param("dimensions") is None and math.prod(before) == math.prod(after)
 
@@ -203,7 +202,7 @@ def _squeeze(of: Operands) -> bool:
 
 
 def _along(name: str) -> Callable[[Operands], bool]:
-    """Of what works along one axis: it is not that of the rows."""
+    """A rule for primitives along an axis: it must not be the row axis."""
 
     def rule(of: Operands) -> bool:
         along = of.param(name, -1)
@@ -257,17 +256,17 @@ def _dot(of: Operands) -> bool:
         return (of.ins[0], of.ins[1]) in list(zip(left_batch, right_batch, strict=True))
     return (
         of.ins[0] not in left and of.ins[1] not in right
-    )  # a rows axis that is not contracted is one of the result
+    )  # a row axis that is not contracted is one of the result
 
 
 def _gather(of: Operands) -> bool:
     numbers, indices = of.param("dimension_numbers"), of.ins[1]
     operand_batch = tuple(getattr(numbers, "operand_batching_dims", ()))
     indices_batch = tuple(getattr(numbers, "start_indices_batching_dims", ()))
-    if of.ins[0] is None:  # rows look up in what is the same for all
+    if of.ins[0] is None:  # rows index an operand that is the same for all
         looked_up = [i for i in range(len(of.out_shape)) if i not in numbers.offset_dims]
         return indices in range(len(of.shape(1)) - 1) and looked_up[indices or 0] == of.outs[0]
-    if indices is not None:  # each row looks up in itself
+    if indices is not None:  # each row indexes itself
         return (of.axis, indices) in list(zip(operand_batch, indices_batch, strict=True))
     whole = of.param("slice_sizes")[of.axis] == of.shape(0)[of.axis]
     apart = (*numbers.collapsed_slice_dims, *numbers.start_index_map, *operand_batch)
@@ -275,13 +274,13 @@ def _gather(of: Operands) -> bool:
 
 
 def _scatter(of: Operands) -> bool:
-    """Each row is written to by itself."""
+    """Each row is updated separately."""
     numbers = of.param("dimension_numbers")
     batch, indices_batch = (
         tuple(getattr(numbers, name, ()))
         for name in ("operand_batching_dims", "scatter_indices_batching_dims")
     )
-    if None in of.ins[1:2]:  # all rows at the same place
+    if None in of.ins[1:2]:  # all rows at the same position
         windows = [
             i for i in range(len(of.shape(0))) if i not in (*numbers.inserted_window_dims, *batch)
         ]
@@ -299,7 +298,7 @@ def _fourier(of: Operands) -> bool:
 
 
 _FOR_EVERY_ROW = ("broadcast_in_dim", "tile", "iota", "gather", "dot_general")
-"""What makes a rows axis where the first operand has none."""
+"""Primitives that may add a row axis."""
 
 _RULES: dict[str, Callable[[Operands], bool]] = {
     "tile": lambda of: of.ins[0] is None or of.param("reps")[of.axis] == 1,

@@ -1,8 +1,8 @@
-"""Writing a model as a ``.keras`` file, and knowing beforehand whether that can work.
+"""Saves a model as a ``.keras`` file, and checks in advance whether that can work.
 
-Keras writes many models that it cannot read again: functions and classes that are not registered,
-Python lambdas, layers whose ``get_config`` leaves something out. So a file counts as written only
-when it has been read again and the model in it computes what the original computes.
+Keras saves many models that it cannot load: functions and classes that are not registered, Python
+lambdas, layers whose ``get_config`` is incomplete. A file therefore counts as saved only after it
+was loaded again and the loaded model computes the same.
 """
 
 import inspect
@@ -19,27 +19,26 @@ from typing import Any
 import keras
 import numpy as np
 
-from paceline.train.feed import Tree
+from paceline.train.array_feed import Tree
+from paceline.train.config_hash import config_hash
 from paceline.train.isolation import GlobalState
-from paceline.train.twins import description
 
-_TOLERANCE = 1e-5  # the same arithmetic on the same numbers: what is left is the order of sums
-_LONGEST = 200  # characters of an error that are repeated in a reason
+_TOLERANCE = 1e-5  # for another order of sums
+_MAX_LENGTH = 200  # characters of an error that are included in a reason
 
 
 class CannotSave(Exception):
-    """The model does not survive a ``.keras`` file; the message says why."""
+    """The model cannot be saved as a ``.keras`` file; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What whoever loads a ``.keras`` file has to have.
+class LoadRequirements:
+    """What is required to load a ``.keras`` file.
 
     Attributes:
-        objects: classes and functions that are not Keras's own, by the name under which Keras looks
-            for them.
-        registered: whether importing their code is enough: they are registered with Keras.
-        safe_mode: whether the file can be loaded without running code that is in it.
+        objects: custom classes and functions, by the name under which Keras looks them up.
+        registered: whether importing their code suffices, since they are registered with Keras.
+        safe_mode: whether the file can be loaded without running code that it contains.
     """
 
     objects: Mapping[str, Any]
@@ -53,28 +52,29 @@ class Needs:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """Where the objects are defined."""
+        """The modules that define the objects."""
         return tuple(sorted({str(found.__module__) for found in self.objects.values()}))
 
 
-Attempt = Callable[[Mapping[str, Any], bool], None]
-"""Reads a model, given custom objects and whether in safe mode; raises where that does not work."""
+Loader = Callable[[Mapping[str, Any], bool], None]
+"""Loads a model, given custom objects and whether to use safe mode; raises if it cannot."""
 
 
-def save(model: keras.Model, path: Path, batch: Callable[[], tuple[Tree, Tree]]) -> Needs:
-    """Writes the model and reads it again; what reading it needs.
+def save(
+    model: keras.Model, path: Path, batch: Callable[[], tuple[Tree, Tree]]
+) -> LoadRequirements:
+    """Saves the model, loads it again, and returns what loading requires.
 
     Args:
         model: compiled, with all its variables.
-        path: ends in ``.keras``; what is there is replaced. Where it fails, the file may be
-            half-written.
-        batch: gives ``(x, y)`` of a few rows, on which the model read again has to agree with the
-            model; asked only where the two may differ.
+        path: ends in ``.keras``; an existing file is replaced, and may be incomplete after an
+            error.
+        batch: returns ``(x, y)`` of some rows, for which the loaded model must compute the same;
+            called only if the two may differ.
 
     Raises:
-        CannotSave: Keras cannot write it, or what it wrote cannot be read or computes something
-            else.
-        OSError: the disk fails.
+        CannotSave: Keras cannot save the model, or cannot load it, or the loaded model differs.
+        OSError: writing failed.
     """
 
     def read(objects: Mapping[str, Any], safe: bool) -> None:
@@ -88,51 +88,46 @@ def save(model: keras.Model, path: Path, batch: Callable[[], tuple[Tree, Tree]])
         try:
             model.save(path)
             with zipfile.ZipFile(path) as archive:
-                written = archive.read("config.json").decode()
+                config = archive.read("config.json").decode()
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise CannotSave(_in_a_line(error)) from error
-        return _least_needed(model, written, read)
+        return _requirements(model, config, read)
 
 
-def foresee(model: keras.Model) -> Needs:
-    """What reading the model from a ``.keras`` file would need, by its configuration alone; nothing
-    is written.
+def check_savable(model: keras.Model) -> LoadRequirements:
+    """Returns what loading the model would require, by its configuration; writes nothing.
 
     Raises:
-        CannotSave: it could not be read, as far as the configuration shows.
+        CannotSave: it could not be loaded, according to its configuration.
     """
 
     def read(objects: Mapping[str, Any], safe: bool) -> None:
         with keras.saving.custom_object_scope(dict(objects)):
-            keras.saving.deserialize_keras_object(json.loads(written), safe_mode=safe)
+            keras.saving.deserialize_keras_object(json.loads(config), safe_mode=safe)
 
-    if description(model) is not None:  # all of it is Keras's own, and says everything of itself
-        return Needs({}, True, True)
+    if config_hash(model) is not None:  # only classes of Keras, with complete configurations
+        return LoadRequirements({}, True, True)
     with warnings.catch_warnings(action="ignore"):
         try:
-            written = json.dumps(keras.saving.serialize_keras_object(model))
+            config = json.dumps(keras.saving.serialize_keras_object(model))
         except Exception as error:
             raise CannotSave(_in_a_line(error)) from error
-        return _least_needed(model, written, read)
+        return _requirements(model, config, read)
 
 
-def _least_needed(model: keras.Model, written: str, read: Attempt) -> Needs:
-    """The first that works of: nothing, the model's own objects, these and running code that is in
-    the file.
-    """
-    objects = _own_objects(model, written)
+def _requirements(model: keras.Model, config: str, read: Loader) -> LoadRequirements:
+    """The first requirements that suffice: none, custom objects, or also unsafe mode."""
+    objects = _custom_objects(model, config)
     failure: Exception | None = None
     for needs in (
-        Needs(objects, True, True),
-        Needs(objects, False, True),
-        Needs(objects, False, False),
+        LoadRequirements(objects, True, True),
+        LoadRequirements(objects, False, True),
+        LoadRequirements(objects, False, False),
     ):
         try:
-            with GlobalState(
-                0
-            ):  # what is made to see whether it can be made leaves no trace in the user's names
+            with GlobalState(0):  # the trial does not change Keras's name counters
                 read({} if needs.registered else objects, needs.safe_mode)
         except Exception as error:
             failure = error
@@ -141,17 +136,17 @@ def _least_needed(model: keras.Model, written: str, read: Attempt) -> Needs:
     if not isinstance(failure, CannotSave) and any(
         _name(value) == "<lambda>" for value in _parts(model)
     ):
-        raise CannotSave("it holds a Python lambda") from failure
+        raise CannotSave("it contains a Python lambda") from failure
     raise CannotSave(_in_a_line(failure)) from failure
 
 
-def _own_objects(model: keras.Model, written: str) -> dict[str, Any]:
-    """Classes and functions that the written configuration names and that are not Keras's own."""
+def _custom_objects(model: keras.Model, config: str) -> dict[str, Any]:
+    """The custom classes and functions in a serialized configuration."""
     found: dict[str, Any] = {}
     for value in _parts(model):
         named = value if isinstance(value, types.FunctionType) else type(value)
         name = keras.saving.get_registered_name(named)
-        if not f"{named.__module__}.".startswith("keras.") and f'"{name}"' in written:
+        if not f"{named.__module__}.".startswith("keras.") and f'"{name}"' in config:
             found[name] = named
     return dict(sorted(found.items()))
 
@@ -161,7 +156,7 @@ def _name(value: Any) -> str:
 
 
 def _parts(model: keras.Model) -> Iterator[Any]:
-    """Everything in a model that its configuration may describe, and the functions among it."""
+    """Yields the objects of a model with a configuration, and the functions among them."""
     seen: set[int] = set()
     stack: list[Any] = [model]
     while stack:
@@ -183,33 +178,33 @@ def _parts(model: keras.Model) -> Iterator[Any]:
 def _compare(
     model: keras.Model, loaded: keras.Model, batch: Callable[[], tuple[Tree, Tree]]
 ) -> None:
-    """Makes sure that a model that was read is the one that was written.
+    """Checks that a loaded model is equal to the saved one.
 
     Raises:
         CannotSave: it is not.
     """
-    mine, its = _weights(model), _weights(loaded)
-    if len(mine) != len(its) or not all(map(_same, mine, its)):
-        raise CannotSave("the file does not hold all of the model's weights")
-    said = description(model)
-    if said is not None and said == description(loaded):
-        return  # all of it is Keras's own, and says the same of itself
+    saved, read = _weights(model), _weights(loaded)
+    if len(saved) != len(read) or not all(map(_same, saved, read)):
+        raise CannotSave("the file does not contain all weights of the model")
+    known = config_hash(model)
+    if known is not None and known == config_hash(loaded):
+        return  # only classes of Keras, with equal configurations
     x, y = batch()
     predicted = _predict(model, x, model)
     if not _agree(predicted, _predict(loaded, x, model)):
-        raise CannotSave("the model read from the file predicts something else")
+        raise CannotSave("the model loaded from the file has other predictions")
     try:
         loss = _loss(model, x, y, predicted)
-    except Exception:  # a model that measures its loss elsewhere, such as in a test_step of its own
+    except Exception:  # the model computes its loss elsewhere, such as in a custom test_step
         return
     if not loaded.compiled:
-        raise CannotSave("the model read from the file is not compiled")
+        raise CannotSave("the model loaded from the file is not compiled")
     if not _agree(loss, _loss(loaded, x, y, predicted)):
-        raise CannotSave("the model read from the file has another loss")
+        raise CannotSave("the model loaded from the file has another loss")
 
 
 def _weights(model: keras.Model) -> list[np.ndarray]:
-    """All variables of layers but the states of random streams, which Keras does not write."""
+    """All variables of layers, except for the states of seed generators, which are not saved."""
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     return [
         np.asarray(keras.ops.convert_to_numpy(v))
@@ -218,14 +213,12 @@ def _weights(model: keras.Model) -> list[np.ndarray]:
     ]
 
 
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape == other.shape and bool(
-        np.all((one == other) | ((one != one) & (other != other)))
-    )
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and np.array_equal(a, b, equal_nan=True)
 
 
 def _predict(model: keras.Model, x: Tree, origin: keras.Model) -> Any:
-    """What a model predicts with the variables of another; changes nothing in either."""
+    """The predictions of a model with the variables of another; neither is changed."""
     groups = origin.trainable_variables, origin.non_trainable_variables
     parameters = inspect.signature(model.call).parameters.values()
     takes = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
@@ -234,16 +227,18 @@ def _predict(model: keras.Model, x: Tree, origin: keras.Model) -> Any:
 
 
 def _loss(model: keras.Model, x: Tree, y: Tree, predicted: Any) -> Any:
-    """The loss of predictions; changes nothing in the model."""
+    """The loss of predictions; the model is not changed."""
     with keras.StatelessScope():
         return model.compute_loss(x=x, y=y, y_pred=predicted, training=False)
 
 
-def _agree(one: Any, other: Any) -> bool:
-    mine, its = (keras.tree.flatten(value) for value in (one, other))
-    if len(mine) != len(its):
+def _agree(a: Any, b: Any) -> bool:
+    first, second = (keras.tree.flatten(value) for value in (a, b))
+    if len(first) != len(second):
         return False
-    arrays = [[np.asarray(keras.ops.convert_to_numpy(v)) for v in values] for values in (mine, its)]
+    arrays = [
+        [np.asarray(keras.ops.convert_to_numpy(v)) for v in values] for values in (first, second)
+    ]
     return all(
         a.shape == b.shape and np.allclose(a, b, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
         for a, b in zip(*arrays, strict=True)
@@ -253,9 +248,9 @@ def _agree(one: Any, other: Any) -> bool:
 def _in_a_line(error: Exception | None) -> str:
     if isinstance(error, CannotSave):
         return str(error)
-    # what Keras says of the innermost of nested objects says most; it may colour it
+    # the message for the innermost of nested objects is most specific; it may have colours
     text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()).rpartition(
         "Exception encountered: "
     )[2]
     text = re.sub(r" at 0x[0-9a-f]+", "", text)
-    return f"{type(error).__name__}: {text[:_LONGEST]}{'...' if len(text) > _LONGEST else ''}"
+    return f"{type(error).__name__}: {text[:_MAX_LENGTH]}{'...' if len(text) > _MAX_LENGTH else ''}"

@@ -1,6 +1,4 @@
-"""A program for a stream: its step compiled for each batch shape, dispatched once a batch for all
-lanes.
-"""
+"""A program for a stream: a step is compiled for each batch shape and runs once per batch."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,172 +7,137 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
-from paceline.train.anatomy import Replacement, run
-from paceline.train.compiler import counting, spec, spread
-from paceline.train.internals import one_at_a_time
-from paceline.train.program import Lifted, constants_of, differs_in_lifted_only, lifted_constants
-from paceline.train.stream import StreamFeed
-from paceline.train.trace import END, CannotTrace, Traced
-
-
-def everywhere(mesh: Mesh | None) -> NamedSharding | None:
-    """How batches, which all lanes see, lie on the devices."""
-    return None if mesh is None else NamedSharding(mesh, PartitionSpec())
+from paceline.train.compilation_count import count_compilations
+from paceline.train.constant_lifting import OverrideLookup, evaluate
+from paceline.train.internals import keras_lock
+from paceline.train.program import BaseProgram, CompiledProgram, lifted_constants
+from paceline.train.sharding import replicated, shard_lanes, stacked_spec
+from paceline.train.stream_feed import StreamFeed
+from paceline.train.traced_model import END, CannotTrace, TracedModel
 
 
 @dataclass(frozen=True, eq=False)
-class StreamProgram:
-    """What models with one key share, see `Program`; ``lifted`` has the parts for which there is
-    code.
-    """
+class StreamProgram(BaseProgram):
+    """A program whose lanes train on the batches of a stream; it has the parts traced so far."""
 
-    traced: Traced
-    feed: StreamFeed
-    lifted: Lifted
-    replacement: Replacement | None = None
+    @property
+    def feed(self) -> StreamFeed:
+        """The batches for training and validation.
+
+        Raises:
+            TypeError: it was traced for arrays.
+        """
+        if not isinstance(self.traced.feed, StreamFeed):
+            raise TypeError("a program for streams needs a model that was traced for a stream")
+        return self.traced.feed
 
     @classmethod
     def of(
         cls,
-        traced: Sequence[Traced],
-        feed: StreamFeed,
-        replacement: Replacement | None,
+        traced: Sequence[TracedModel],
+        overrides: OverrideLookup | None,
         known: "StreamProgram | None" = None,
     ) -> "StreamProgram":
-        """The program of some models of one key: the one that is ``known`` where it covers them,
-        else one that does.
-        """
-        if known is not None and all(known.covers(one) for one in traced):
+        """The program of models with the same key; ``known`` if that covers them."""
+        if known is not None and all(known.covers(model) for model in traced):
             return known
-        every = traced if known is None else [known.traced, *traced]
-        return cls(every[0], feed, lifted_constants(every), replacement)
-
-    @property
-    def key(self) -> str:
-        """The program's identity."""
-        return self.traced.key
-
-    def covers(self, traced: Traced) -> bool:
-        """Whether a model of the same key differs from this program's code in lifted constants
-        only.
-        """
-        return differs_in_lifted_only(self.lifted, self.traced, traced)
-
-    def constants(self, traced: Traced) -> dict[str, np.ndarray]:
-        """A lane's row of constants for each part, float ``(num_lifted,)``."""
-        return constants_of(self.lifted, traced)
+        models = traced if known is None else [known.traced, *traced]
+        return cls(models[0], lifted_constants(models), overrides)
 
     def step(self, name: str) -> Callable[..., Any]:
-        """The function of one part that is compiled: lanes, their constants and one batch for all
-        of them.
+        """The function of a part that is compiled.
 
         It takes state leaves, each ``(num_lanes, ...)``, constants ``(num_lanes, num_lifted)`` and
-        the leaves of a batch, and gives the new state leaves and the logs, each ``(num_lanes,)``.
+        the leaves of a batch, and returns the new state leaves and the logs, each ``(num_lanes,)``.
         """
-        body, numbers = self.traced.parts[name].anatomy.body, self.lifted[name]
+        body, numbers = self.traced.parts[name].code.body, self.lifted[name]
         count = self.traced.layout.num_leaves
 
         def step(lanes: list[Any], constants: Any, batch: list[Any]) -> tuple[list[Any], list[Any]]:
-            def one(state: list[Any], row: Any) -> tuple[list[Any], list[Any]]:
+            def of_lane(state: list[Any], row: Any) -> tuple[list[Any], list[Any]]:
                 lifted = {number: row[i] for i, number in enumerate(numbers)}
-                outs = run(body, [*state, *batch], lifted, self.replacement)
+                outs = evaluate(body, [*state, *batch], lifted, self.overrides)
                 return outs[:count], outs[count:]
 
-            return jax.vmap(one)(lanes, constants)
+            return jax.vmap(of_lane)(lanes, constants)
 
         return step
 
     def end(self, lanes: list[Any], constants: Any) -> list[Any]:
-        """What the end of training makes of the leaves that it changes, each ``(num_lanes, ...)``;
-        see `step`.
-        """
-        body, numbers = self.traced.parts[END].anatomy.body, self.lifted[END]
-        changed = sorted(self.traced.parts[END].changes(self.traced.layout))
+        """The leaves that the end of training changes, each ``(num_lanes, ...)``; see `step`."""
+        body, numbers = self.traced.parts[END].code.body, self.lifted[END]
+        changed = sorted(self.traced.parts[END].changed_leaves(self.traced.layout))
 
-        def one(state: list[Any], row: Any) -> list[Any]:
-            outs = run(
-                body, state, {number: row[i] for i, number in enumerate(numbers)}, self.replacement
-            )
-            # copies: what is an input as well would share its memory with it, which the next step
-            # uses again
+        def of_lane(state: list[Any], row: Any) -> list[Any]:
+            lifted = {number: row[i] for i, number in enumerate(numbers)}
+            outs = evaluate(body, state, lifted, self.overrides)
+            # copies: an output that is also an input would share its memory, which is reused by
+            # the next step
             return [jnp.copy(outs[i]) for i in changed]
 
-        return jax.vmap(one)(lanes, constants)
+        return jax.vmap(of_lane)(lanes, constants)
 
-    def compile(self, num_lanes: int, mesh: Mesh | None) -> "StreamCompiled":
-        """Compiles the step of every part."""
+    def compile(self, num_lanes: int, mesh: Mesh | None) -> "CompiledStreamProgram":
+        """Compiles the steps of all parts for a number of lanes, distributed over a mesh."""
         started = time.perf_counter()
-        lanes = [spec(leaf, num_lanes, mesh) for leaf in self.traced.state]
+        lanes = [stacked_spec(leaf, num_lanes, mesh) for leaf in self.traced.state]
         steps = {}
-        with counting() as counted:
+        with count_compilations() as count:
             for name, row in self.constants(self.traced).items():
+                constants = stacked_spec(row, num_lanes, mesh)
                 if name == END:
-                    end = jax.jit(spread(self.end, mesh, (True, True)))
-                    steps[name] = end.lower(lanes, spec(row, num_lanes, mesh)).compile()
+                    end = jax.jit(shard_lanes(self.end, mesh, (True, True)))
+                    steps[name] = end.lower(lanes, constants).compile()
                     continue
-                leaves = jax.tree.leaves(self.feed.batch_spec(name))
                 batch = [
-                    jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere(mesh))
-                    for leaf in leaves
+                    jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=replicated(mesh))
+                    for leaf in jax.tree.leaves(self.feed.batch_spec(name))
                 ]
-                step = jax.jit(spread(self.step(name), mesh, (True, True, False)), donate_argnums=0)
-                steps[name] = step.lower(lanes, spec(row, num_lanes, mesh), batch).compile()
+                step = shard_lanes(self.step(name), mesh, (True, True, False))
+                lowered = jax.jit(step, donate_argnums=0).lower(lanes, constants, batch)
+                steps[name] = lowered.compile()
         seconds = time.perf_counter() - started
-        return StreamCompiled(
-            self, num_lanes, mesh, steps, seconds, counted.compilations - counted.hits
-        )
+        from_scratch = count.compilations - count.hits
+        return CompiledStreamProgram(self, num_lanes, seconds, from_scratch, mesh, steps)
 
 
 @dataclass(frozen=True, eq=False)
-class StreamCompiled:
-    """A stream's program compiled for a number of lanes.
+class CompiledStreamProgram(CompiledProgram):
+    """A `StreamProgram` compiled for a number of lanes.
 
     Attributes:
-        program: what was compiled.
-        num_lanes: number of lanes.
-        mesh: the devices that they are spread over, or None for one.
-        steps: the compiled `StreamProgram.step` of each part, and `StreamProgram.end` where there
-            is an end.
-        seconds: what compiling took.
-        from_scratch: number of XLA compilations that no cache answered.
-        later: the same for each part whose shape was met in the middle of an epoch, added as they
-            come.
+        mesh: the devices over which lanes are distributed, or None for one.
+        steps: the compiled `StreamProgram.step` of each part, and `StreamProgram.end` if there is
+            one.
+        later: the programs of parts whose batch shape first occurred during an epoch, by name.
     """
 
     program: StreamProgram
-    num_lanes: int
     mesh: Mesh | None
     steps: Mapping[str, Callable[..., Any]]
-    seconds: float
-    from_scratch: int
-    later: "dict[str, StreamCompiled]" = field(default_factory=dict)
+    later: "dict[str, CompiledStreamProgram]" = field(default_factory=dict)
 
-    def extended(
-        self, name: str, traced: Sequence[Traced]
-    ) -> "tuple[StreamCompiled, list[Traced]]":
-        """The program of these models for a part that came late, and the models as traced for it.
+    def extend(
+        self, name: str, traced: Sequence[TracedModel]
+    ) -> "tuple[CompiledStreamProgram, list[TracedModel]]":
+        """Compiles a part that first occurred now; returns it and the models traced for it.
 
         Raises:
-            CannotTrace: on such batches they are more than one program.
+            CannotTrace: for this batch shape the models have different programs.
         """
         known = self.later.get(name)
-        with one_at_a_time:
-            late = [one.on(name) for one in traced]
-        digests = {
-            one.parts[name].anatomy.digest
-            for one in [*late, *([known.program.traced] if known else [])]
-        }
-        if len(digests) != 1:
+        with keras_lock:
+            models = [model.traced_for(name) for model in traced]
+        others = [known.program.traced] if known else []
+        if len({model.parts[name].code.digest for model in [*models, *others]}) != 1:
+            shape = self.program.feed.batch_spec(name)
             raise CannotTrace(
-                f"on batches of the shape {self.program.feed.batch_spec(name)} its cohort falls "
-                f"apart"
+                f"for batches of the shape {shape} the networks of its cohort have different "
+                "programs"
             )
-        program = StreamProgram.of(
-            late, self.program.feed, self.program.replacement, known.program if known else None
-        )
+        program = StreamProgram.of(models, self.program.overrides, known.program if known else None)
         if known is None or program is not known.program:
             self.later[name] = known = program.compile(self.num_lanes, self.mesh)
-        return known, late
+        return known, models

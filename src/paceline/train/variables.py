@@ -1,8 +1,8 @@
-"""A model's variables: making all that training needs, reading them and putting them back.
+"""Creates, reads and restores a model's variables.
 
-A model without a declared input shape has no weights until it sees a batch; metrics, losses and
-optimizers make theirs on first use. Whoever trains, traces or restores a model therefore brings it
-into the same state first, through `make_variables`, from the shapes and types of one batch.
+A model without a declared input shape has no weights before its first batch; metrics, losses and
+optimizers create their variables on first use. Before it is trained, traced or restored, all
+variables are therefore created by `make_variables`, from the shapes and types of a batch.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import numpy as np
 
 from paceline.core import InvalidInput
 from paceline.train import internals
-from paceline.train.isolation import state_of
+from paceline.train.isolation import global_state_of
 
 Batch = tuple[Any, ...]
 """Shapes and types of a batch: ``(x, y)`` or ``(x, y, sample_weight)``, trees of
@@ -23,23 +23,20 @@ Batch = tuple[Any, ...]
 
 
 def make_variables(model: keras.Model, batch: Batch) -> None:
-    """Makes every variable that ``fit`` on such batches would make; does nothing where they are
-    there already.
+    """Creates all variables that ``fit`` on such batches would create, unless they exist.
 
-    Whatever Keras raises where the model does not fit the batch comes through, as it does from
-    ``fit``.
+    Errors of Keras if the model does not fit the batch are passed on, as from ``fit``.
     """
     try:
         internals.symbolic_build(model, batch)
     except Exception:
-        # on TensorFlow fit calls the model as it is, without symbolic inputs, and may succeed where
-        # this does not
+        # on TensorFlow fit calls the model without symbolic inputs and may succeed
         if keras.backend.backend() != "tensorflow":
             raise
 
 
 def variables_of(model: keras.Model) -> list[Any]:
-    """All that is kept of a network: its weights, then its optimizer's variables."""
+    """The variables that are stored: the weights, then the optimizer's."""
     return [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
 
 
@@ -49,55 +46,51 @@ def leaves_of(model: keras.Model) -> list[np.ndarray]:
 
 
 def restore(model: keras.Model, leaves: Sequence[np.ndarray], batch: Batch | None) -> None:
-    """Puts weights and optimizer state, as a lane or `leaves_of` gives them, into a model built the
-    same way.
+    """Restores weights and optimizer state into a model that was built in the same way.
 
     Args:
         model: compiled.
-        leaves: one array for each of the variables that the model has once it trains.
-        batch: shapes and types of a batch that it was trained on. None where they are not known any
-            more, which does for a model that declares the shape of its inputs.
+        leaves: an array for each variable, as in a lane or from `leaves_of`.
+        batch: shapes and types of a training batch. None if unknown, which suffices for models that
+            declare the shape of their inputs.
 
     Raises:
-        InvalidInput: the model that was trained had other variables.
+        InvalidInput: the trained model had other variables.
     """
-    with state_of(model):
+    with global_state_of(model):
         if batch is None:
             if not model.optimizer.built:
                 model.optimizer.build(model.trainable_variables)
         else:
             make_variables(model, batch)
             if _shapes_of(model) != [leaf.shape for leaf in leaves]:
-                _train_on_zeros(
-                    model, batch
-                )  # makes what is made in a training step only; all values are replaced
-    check_same(_shapes_of(model), [leaf.shape for leaf in leaves])
+                # creates variables that exist only after a step; all values are replaced below
+                _train_on_zeros(model, batch)
+    check_same_shapes(_shapes_of(model), [leaf.shape for leaf in leaves])
     for variable, leaf in zip(variables_of(model), leaves, strict=True):
         variable.assign(leaf)
     model.reset_metrics()
 
 
-def unshare(model: keras.Model) -> None:
-    """Gives each weight an array of its own.
+def copy_weights(model: keras.Model) -> None:
+    """Copies each weight to a separate array.
 
-    An optimizer that keeps averages hands its own arrays to the weights at the end of training;
-    ``evaluate`` on JAX then gives those arrays away, and the optimizer is left with arrays that are
-    deleted.
+    An optimizer that averages weights assigns its own arrays to them at the end of training;
+    ``evaluate`` on JAX then donates these, and the optimizer's arrays are deleted.
     """
     for variable in model.trainable_variables:
         variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
 
 
-def check_same(found: Sequence[tuple[int, ...]], trained: Sequence[tuple[int, ...]]) -> None:
-    """Makes sure that the variables of a model that was built have the shapes of those that were
-    trained.
+def check_same_shapes(found: Sequence[tuple[int, ...]], trained: Sequence[tuple[int, ...]]) -> None:
+    """Checks that the variables of a model have the shapes of those that were trained.
 
     Raises:
         InvalidInput: they do not.
     """
     if list(found) != list(trained):
         raise InvalidInput(
-            f"build(hp) made a model with {_described(found)}",
+            f"build(hp) returned a model with {_described(found)}",
             expected=f"the network that was trained, with {_described(trained)}",
             fix="Has build(hp) changed since?",
         )
@@ -116,4 +109,4 @@ def _train_on_zeros(model: keras.Model, batch: Batch) -> None:
 
 def _described(shapes: Sequence[tuple[int, ...]]) -> str:
     count = sum(int(np.prod(shape)) for shape in shapes)
-    return f"{len(shapes)} variables of {count:,} numbers in all"
+    return f"{len(shapes)} variables and {count:,} parameters"

@@ -23,7 +23,7 @@ from paceline.study.record.recorder import Recorder
 from paceline.study.task import Task
 
 if TYPE_CHECKING:
-    from paceline.train.saving import Needs
+    from paceline.train.saving import LoadRequirements
 
 ABOUT = "paceline.json"
 """What the file, a zip archive, holds beside what Keras puts there: what the model takes, and what
@@ -149,12 +149,12 @@ def write_keras(
     Raises:
         PacelineError: the disk fails.
     """
-    from paceline.train.isolation import state_of
+    from paceline.train.isolation import global_state_of
     from paceline.train.saving import CannotSave, save
 
     target = directory / MODEL
     try:
-        with replacing(target) as new, state_of(model):
+        with replacing(target) as new, global_state_of(model):
             needs = save(model, new, sample)
             if about is not None:
                 with zipfile.ZipFile(new, "a") as archive:
@@ -176,10 +176,10 @@ def foretell(model: Any) -> Sequence[str]:
     """What can be said of ``best.keras`` before the search, by a model that has not been
     trained.
     """
-    from paceline.train.saving import CannotSave, foresee
+    from paceline.train.saving import CannotSave, check_savable
 
     try:
-        return file_needs(foresee(model))
+        return file_needs(check_savable(model))
     except CannotSave as error:
         return [no_file(str(error))]
 
@@ -189,7 +189,7 @@ def no_file(reason: str) -> str:
     return f"No {MODEL}: Keras cannot save this model ({reason}). Its weights are kept; {_ANEW}."
 
 
-def file_needs(needs: "Needs") -> Sequence[str]:
+def file_needs(needs: "LoadRequirements") -> Sequence[str]:
     """What loading the file takes; nothing where it can be loaded anywhere."""
     if needs.is_nothing:
         return []

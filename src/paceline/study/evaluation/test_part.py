@@ -39,17 +39,17 @@ class TestPart:
         They are those of ``evaluate`` with ``batch_size``; in larger batches where that makes no
         difference.
         """
-        from paceline.train.isolation import state_of
-        from paceline.train.trace import rows_to_evaluate
+        from paceline.train.isolation import global_state_of
+        from paceline.train.trace import evaluation_batch_size
 
         if self.is_empty:
             return {}
-        with state_of(model):
+        with global_state_of(model):
             if isinstance(self.parts, StreamParts):
                 metrics = self.parts.evaluate(model)
             else:
                 x, y = self._x_test(self.parts), self.parts.y_test
-                rows = rows_to_evaluate(model, (x, y), batch_size)
+                rows = evaluation_batch_size(model, (x, y), batch_size)
                 metrics = model.evaluate(x, y, batch_size=rows, verbose=0, return_dict=True)
         scalar = {
             name: value
@@ -60,11 +60,11 @@ class TestPart:
 
     def keep_predictions(self, model: Any, directory: Path) -> None:
         """Keeps beside the study what the model predicts for each row, for the report."""
-        from paceline.train.isolation import state_of
+        from paceline.train.isolation import global_state_of
 
         if isinstance(self.parts, Split) and not self.is_empty:
             dataset = self.parts.dataset
-            with state_of(model):
+            with global_state_of(model):
                 write_tested(
                     directory,
                     model,

@@ -85,9 +85,9 @@ class Models:
             return network
         from paceline.data.preparation import from_json
         from paceline.study.models.preprocessing import with_preparation
-        from paceline.train import batch_form
+        from paceline.train import batch_spec
 
-        form = batch_form.from_json(self.batch, self.batch_size)[0]
+        form = batch_spec.from_json(self.batch, self.batch_size)[0]
         return with_preparation(network, from_json(self.preparation["inputs"]), form)
 
     @property
@@ -99,9 +99,9 @@ class Models:
 
     def network(self, trial: Trial, leaves: Leaves) -> Any:
         """The Keras model that ``build`` gives for a trial, with these variables in it."""
-        from paceline.train.batch_form import from_json
+        from paceline.train.batch_spec import from_json
         from paceline.train.build import build_model
-        from paceline.train.ending import finalise
+        from paceline.train.finalization import finalize
         from paceline.train.variables import restore
 
         batch = None if self.batch is None else from_json(self.batch, self.rows_of_batch(trial))
@@ -109,5 +109,5 @@ class Models:
         build = build_for_target(self.build, self.preparation)
         network = build_model(build, hp, trial.seed, None if batch is None else lambda: batch)
         restore(network, leaves, batch)
-        finalise(network)
+        finalize(network)
         return network

@@ -17,8 +17,8 @@ import numpy as np
 from paceline.data.preparation import Preparation, TableFeatures
 from paceline.data.trees import map_leaves
 from paceline.train.internals import compile_arguments
-from paceline.train.isolation import GlobalState, state_of
-from paceline.train.target import Scale, scale_learnt
+from paceline.train.isolation import GlobalState, global_state_of
+from paceline.train.target_scaling import AffineScale, target_scale_of
 
 _FLOAT = "float32"
 _KEY = re.compile(r"\['([^']*)'\]$")  # of a path in a tree of inputs
@@ -36,10 +36,10 @@ def with_preparation(network: keras.Model, inputs: Preparation | None, form: Any
     Returns:
         The network itself where nothing was done to the data.
     """
-    scale = scale_learnt(network)
+    scale = target_scale_of(network)
     if inputs is None and scale is None:
         return network
-    with state_of(network) as state:
+    with global_state_of(network) as state:
         rows, features = _rows_and_features(inputs, form)
         model = keras.Model(rows, _outputs(network, features, scale), name="model")
         given = compile_arguments(network)
@@ -81,7 +81,7 @@ def _table_features(table: TableFeatures, rows: Any) -> Any:
     return ops.where(is_category, categories, numbers)
 
 
-def _outputs(network: keras.Model, features: Any, scale: Scale | None) -> Any:
+def _outputs(network: keras.Model, features: Any, scale: AffineScale | None) -> Any:
     """What the network puts out, in the target's own unit, under the names by which loss and
     metrics know it.
     """

@@ -33,8 +33,8 @@ class Discovered:
 def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> Discovered:
     """Runs ``build`` to find what may vary and what of it changes the program."""
     from paceline.train.build import build_model
-    from paceline.train.fitting import check_fits
-    from paceline.train.outline import outline
+    from paceline.train.model_checks import check_model_fits_data
+    from paceline.train.structure_hash import structure_hash
 
     batch = first_batch(parts, request.class_weight, request.batch_size or 32)
     outlines: list[tuple[Mapping[str, Value], str]] = []
@@ -51,13 +51,13 @@ def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> D
             model = build_model(request.build, hp, seed, (lambda: batch) if outlines else None)
             reads_epochs |= "epochs" in hp.used
             if not outlines:
-                check_fits(model, batch, _targets(parts))
+                check_model_fits_data(model, batch, _targets(parts))
                 _check_objective(request, model, parts)
                 notes.extend(foretell(model))
         except InvalidInput as error:
             refused.append(error)
             raise
-        outlines.append((hp.config, outline(model)))
+        outlines.append((hp.config, structure_hash(model)))
 
     found = discover(build, space=request.loop)
     if refused:
@@ -109,8 +109,9 @@ def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str
 
 def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -> None:
     from paceline.execute.prepare import check_objective
-    from paceline.train.stream import feed_of
-    from paceline.train.trace import CannotTrace, measured, trace
+    from paceline.train.stream_feed import feed_of
+    from paceline.train.trace import metric_shapes, trace
+    from paceline.train.traced_model import CannotTrace
 
     feed = feed_of(
         training_data(parts, request.class_weight),
@@ -119,7 +120,7 @@ def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -
     )
     metric = request.objective.metric
     try:
-        shapes = measured(model, feed, metric)
+        shapes = metric_shapes(model, feed, metric)
         shapes = shapes if metric in shapes else trace(model, feed).log_shapes
     except CannotTrace:
         return

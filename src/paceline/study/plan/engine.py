@@ -31,8 +31,8 @@ from paceline.study.plan.streams import StreamParts, weights_of_classes
 from paceline.study.request import Request
 
 if TYPE_CHECKING:
-    from paceline.train.feed import PooledData, TrainingData
-    from paceline.train.stream import StreamFeed
+    from paceline.train.array_feed import PooledData, TrainingData
+    from paceline.train.stream_feed import StreamFeed
     from paceline.train.variables import Batch
 
 LOOP_NAMES = frozenset({"epochs", "batch_size"})
@@ -182,7 +182,7 @@ class Engine:
 
     def _pooled(self, parts: Sequence[Parts]) -> "Sequence[PooledData]":
         """Data of each split; splits of one size share theirs, and so their programs."""
-        from paceline.train.feed import PooledData
+        from paceline.train.array_feed import PooledData
 
         if not isinstance(self.parts, Split):
             raise TypeError("a stream cannot be divided")
@@ -220,7 +220,7 @@ def training_data(
     """The split as the engine takes it, with class weights as weights of rows, as ``fit`` does
     it.
     """
-    from paceline.train.feed import TrainingData
+    from paceline.train.array_feed import TrainingData
 
     if isinstance(parts, StreamParts):
         return parts.feed
@@ -236,7 +236,7 @@ def first_batch(
     data.
     """
     from paceline.data.trees import map_leaves
-    from paceline.train.feed import Feed, TrainingData
+    from paceline.train.array_feed import ArrayFeed, TrainingData
 
     if isinstance(parts, StreamParts):
         return parts.feed.batch_spec("train")
@@ -248,13 +248,13 @@ def first_batch(
     train = _with_weight(
         first(parts.x_train), y, _weight(y, first(parts.sample_weight_train), class_weight)
     )
-    return Feed(TrainingData.of(train, None), batch_size).batch_spec("train")
+    return ArrayFeed(TrainingData.of(train, None), batch_size).batch_spec("train")
 
 
 def everything(parts: Split, class_weight: Mapping[int, float] | None) -> "TrainingData":
     """Training and validation part together, to train on; prepared as they were in the search."""
     from paceline.data.trees import leaves, map_leaves
-    from paceline.train.feed import TrainingData
+    from paceline.train.array_feed import TrainingData
 
     def both(one: Any, other: Any) -> Any:
         rest = dict(leaves(other))

@@ -141,7 +141,7 @@ class Plan:
         """The form of a training batch, so that models can be built where the data are not at
         hand.
         """
-        from paceline.train.batch_form import to_json
+        from paceline.train.batch_spec import to_json
 
         batch = first_batch(self.split, self.request.class_weight, self.request.batch_size or 32)
         return to_json(batch, rows_vary=not isinstance(self.split, StreamParts))

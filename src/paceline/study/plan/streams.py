@@ -18,7 +18,7 @@ from paceline.space import Space
 from paceline.study.request import Request
 
 if TYPE_CHECKING:
-    from paceline.train.stream import Batches, StreamFeed
+    from paceline.train.stream_feed import DatasetBatches, StreamFeed
 
 _DEFAULT_BATCH_SIZE = 32  # of `tune`: whoever passes it may as well not have
 _ACCEPTED = "another keras.utils.PyDataset, (x, y), (x, y, sample_weight) or None"
@@ -80,7 +80,7 @@ def stream_parts(stream: Stream, request: Request) -> StreamParts:
     Raises:
         InvalidInput: it does not go with a stream, or the dataset does not give batches.
     """
-    from paceline.train.stream import Batches, StreamFeed
+    from paceline.train.stream_feed import DatasetBatches, StreamFeed
 
     check_batch_size(request.loop, stream)
     options = dict(request.data_options)
@@ -95,7 +95,7 @@ def stream_parts(stream: Stream, request: Request) -> StreamParts:
         )
     validation, notes = _validation(request, stream)
     weights = request.class_weight
-    train = Batches(
+    train = DatasetBatches(
         stream.source, None if weights is None else lambda y: weights_of_classes(y, weights)
     )
     feed = StreamFeed(
@@ -153,8 +153,8 @@ def _validation(request: Request, stream: Stream) -> tuple[Any, tuple[str, ...]]
     )
 
 
-def _batches(given: Any, batch_size: int | None) -> "Batches":
-    from paceline.train.stream import ArrayBatches, Batches
+def _batches(given: Any, batch_size: int | None) -> "DatasetBatches":
+    from paceline.train.stream_feed import ArrayBatches, DatasetBatches
 
     if _is_stream(given):
         if batch_size is not None:
@@ -163,13 +163,13 @@ def _batches(given: Any, batch_size: int | None) -> "Batches":
                 f"validation_batch_size is {batch_size} and validation is the stream {name}",
                 expected="none: a stream gives batches of its own",
             )
-        return Batches(given)
+        return DatasetBatches(given)
     if not isinstance(given, tuple) or len(given) not in (2, 3):
         passed = (
             f"a tuple of {len(given)}" if isinstance(given, tuple) else f"a {type(given).__name__}"
         )
         raise InvalidInput(f"validation is {passed} and data is a stream", expected=_ACCEPTED)
-    return Batches(ArrayBatches(given, batch_size))
+    return DatasetBatches(ArrayBatches(given, batch_size))
 
 
 def _test(given: Any) -> Any:

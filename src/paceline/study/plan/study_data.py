@@ -6,7 +6,7 @@ One rule holds for all forms of data; `paceline.data.split` says it for inputs. 
 - classes that are whole numbers stay as they are where the network has an output for each of them,
   and are numbered from 0 where not;
 - a regression target far from 0 ± 1 is scaled for training, and measured in its own unit
-  (`paceline.train.target`).
+  (`paceline.train.target_scaling`).
 
 What was decided is kept in the record, so that a study that goes on, and every model that it hands
 out, has the same.
@@ -130,10 +130,12 @@ def build_for_target(build: Build, preparation: Mapping[str, Json] | None) -> Bu
     target = None if preparation is None else preparation.get("target")
     if target is None:
         return build
-    from paceline.train.target import Scale, scaled_build
+    from paceline.train.target_scaling import AffineScale, build_scaled_models
 
     scale = TargetScale.from_json(target)
-    return scaled_build(build, Scale(scale.shift, scale.scale), always=target["always"])
+    return build_scaled_models(
+        build, AffineScale(scale.shift, scale.scale), always=target["always"]
+    )
 
 
 def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
@@ -229,10 +231,10 @@ class _Probe:
     @property
     def own_method(self) -> str | None:
         """The first of the methods by which it is trained and measured that it has of its own."""
-        from paceline.train.target import overridden
+        from paceline.train.target_scaling import overridden_method
 
         model = None if self.is_built_in else self.model()
-        return None if model is None else overridden(model)
+        return None if model is None else overridden_method(model)
 
     def model(self) -> Any:
         """The model; None where it cannot be built: discovery says why."""
@@ -297,7 +299,7 @@ def _kept_width(kept: Mapping[str, Json]) -> int | None:
 
 
 def _num_outputs(dataset: Dataset, probe: _Probe) -> int | None:
-    from paceline.train.target import num_outputs
+    from paceline.train.target_scaling import num_outputs
 
     model = probe.model()
     if model is None:
@@ -355,7 +357,7 @@ def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) ->
     Raises:
         InvalidInput: it cannot and is to do so always.
     """
-    from paceline.train import target
+    from paceline.train import target_scaling
 
     model = probe.model()
     if model is None:
@@ -364,11 +366,11 @@ def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) ->
     x, y, own = (
         take(parts.x_train, rows),
         parts.y_train[rows],
-        target.Scale(scale.shift, scale.scale),
+        target_scaling.AffineScale(scale.shift, scale.scale),
     )
     try:
-        reason = target.cannot_scale(model, x, y)
-        found = reason or own if always else target.scale_for(model, own, x, y)
+        reason = target_scaling.scaling_obstacle(model, x, y)
+        found = reason or own if always else target_scaling.choose_scale(model, own, x, y)
     except Exception:  # it does not go with these inputs: discovery says so
         return ""
     if always and reason:

@@ -1,7 +1,6 @@
-"""Computes on the host what an equation of a jaxpr makes of constants, where it is one of the
-simple ones.
+"""Evaluates simple equations of a jaxpr whose operands are constants, on the host.
 
-A constant is a NumPy scalar where all its entries are equal, whatever its shape; else an array.
+A constant is a NumPy scalar if all its entries are equal, whatever its shape; else an array.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ import numpy as np
 
 from paceline.train.internals import Equation
 
-_ENTRY_BY_ENTRY: dict[str, Callable[..., Any]] = {
+_ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -30,7 +29,7 @@ _ENTRY_BY_ENTRY: dict[str, Callable[..., Any]] = {
     "not": np.logical_not,
     "sqrt": np.sqrt,
 }
-_MOVING = (
+_UNCHANGED = (
     "convert_element_type",
     "copy",
     "reshape",
@@ -41,17 +40,17 @@ _MOVING = (
 
 
 def fold(equation: Equation, values: Sequence[Any]) -> Any:
-    """The first result of an equation of these constants; None where it is not known."""
+    """The first result of an equation of constants; None if it is unknown."""
     name, out = equation.primitive.name, equation.outvars[0].aval
-    if name in _ENTRY_BY_ENTRY:
+    if name in _ELEMENTWISE:
         with np.errstate(all="ignore"):
-            result = _ENTRY_BY_ENTRY[name](*values)
-    elif name in _MOVING:
+            result = _ELEMENTWISE[name](*values)
+    elif name in _UNCHANGED:
         result = values[0]
     elif name in ("reduce_sum", "reduce_prod") and out.size and not np.ndim(values[0]):
         count = equation.invars[0].aval.size // out.size
         result = values[0] * count if name == "reduce_sum" else values[0] ** count
-    elif name == "reduce_prod" and out.size == 1:  # of a shape
+    elif name == "reduce_prod" and out.size == 1:  # of the sizes of axes
         result = np.prod(values[0])
     else:
         return None

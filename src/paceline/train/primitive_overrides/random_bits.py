@@ -1,8 +1,8 @@
 """Random bits: JAX's threefry, unrolled.
 
-On a CPU, JAX writes threefry as a loop over rounds to save compiling, which keeps it from being
-fused and vectorised: 14 ns a number inside a training step, where the unrolled form takes 3. Half
-the time of a small network with dropout is drawing. The bits are the same.
+On a CPU, JAX writes threefry as a loop over rounds to save compile time, which prevents fusion and
+vectorisation: 14 ns per number inside a training step, where the unrolled form takes 3. Half the
+time of a small network with dropout is random numbers. The bits are equal.
 
 Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011), section
 3.3; the counter layout is that of JAX's ``jax_threefry_partitionable``.
@@ -20,10 +20,8 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 
 
-def bits(params: dict[str, Any], avals: Sequence[Any]) -> Callable[..., jax.Array] | None:
-    """For ``random_bits`` of one threefry key: a function of the key; None for other generators,
-    widths or sizes.
-    """
+def threefry_bits(params: dict[str, Any], avals: Sequence[Any]) -> Callable[..., jax.Array] | None:
+    """``random_bits`` for one threefry key; None for other generators, widths or sizes."""
     shape = tuple(params["shape"])
     one_threefry_key = avals[0].shape == () and "fry" in str(avals[0].dtype)
     partitionable = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
@@ -44,9 +42,7 @@ def bits(params: dict[str, Any], avals: Sequence[Any]) -> Callable[..., jax.Arra
 
 
 def _threefry(key0: jax.Array, key1: jax.Array, x0: jax.Array, x1: jax.Array) -> jax.Array:
-    """Twenty rounds on the counters ``x0, x1`` (uint32, any shape); the two words of each result,
-    combined by xor.
-    """
+    """Twenty rounds on the counters ``x0, x1`` (uint32, any shape); the xor of both words."""
     keys = (key0, key1, key0 ^ key1 ^ jnp.uint32(_PARITY))
     x0, x1 = x0 + keys[0], x1 + keys[1]
     for group in range(5):

@@ -1,9 +1,7 @@
-"""What an optimizer does to the weights when training ends, such as replacing them by their
-averages.
+"""What an optimizer does to the weights at the end of training, such as replacing them by averages.
 
-``fit`` lets it do so once, at its end. A score is that of the model that would be handed out if
-training ended now, so each validation sees the weights as they would then be, and training goes on
-from those it had.
+``fit`` does it once, at its end. A score is that of the model as if training ended now: each
+validation uses the weights as they would then be, and training continues with those before.
 """
 
 from collections.abc import Iterator
@@ -13,10 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from paceline.train.variables import unshare
+from paceline.train.variables import copy_weights
 
 
-def finalises(optimizer: Any) -> bool:
+def finalizes(optimizer: Any) -> bool:
     """Whether an optimizer may change the weights at the end of training."""
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         return False
@@ -27,31 +25,29 @@ def finalises(optimizer: Any) -> bool:
     return own or bool(optimizer.use_ema)
 
 
-def finalise(model: keras.Model) -> None:
-    """Ends the training of a model that was trained an epoch at a time, as ``fit`` would at its
-    end.
-    """
-    if finalises(model.optimizer):
+def finalize(model: keras.Model) -> None:
+    """Ends the training of a model that was trained epoch by epoch, as ``fit`` does at its end."""
+    if finalizes(model.optimizer):
         type(model.optimizer).finalize_variable_values(model.optimizer, model.trainable_variables)
-        unshare(model)
+        copy_weights(model)
 
 
-class ValidatesFinalised(keras.callbacks.Callback):  # type: ignore[misc]
-    """Lets ``fit`` validate with the weights that it would leave behind if it ended now."""
+class ValidateFinalized(keras.callbacks.Callback):  # type: ignore[misc]
+    """A callback with which ``fit`` validates the weights as they would be if it ended now."""
 
     def __init__(self) -> None:
         super().__init__()
         self._values: list[np.ndarray] = []
 
     def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
-        """Ends the training, for the time of the validation."""
+        """Applies the end of training for the validation."""
         self._values = [
             np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables
         ]
-        finalise(self.model)
+        finalize(self.model)
 
     def on_test_end(self, logs: Any = None) -> None:  # noqa: ARG002 - as above
-        """Brings back what is trained."""
+        """Restores the variables in training."""
         for variable, value in zip(self._variables, self._values, strict=True):
             variable.assign(value)
 
@@ -61,16 +57,17 @@ class ValidatesFinalised(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 @contextmanager
-def not_ending(model: keras.Model) -> Iterator[list[keras.callbacks.Callback]]:
-    """While it lasts, the end of ``fit`` is not the end of the model's training; gives callbacks
-    for that ``fit``.
+def without_finalization(model: keras.Model) -> Iterator[list[keras.callbacks.Callback]]:
+    """A context in which ``fit`` does not end the model's training.
+
+    Yields the callbacks for that ``fit``.
     """
     optimizer = model.optimizer
-    if not finalises(optimizer):
+    if not finalizes(optimizer):
         yield []
         return
     optimizer.finalize_variable_values = lambda var_list: None  # noqa: ARG005 - Keras passes it by its name
     try:
-        yield [ValidatesFinalised()]
+        yield [ValidateFinalized()]
     finally:
         del optimizer.finalize_variable_values

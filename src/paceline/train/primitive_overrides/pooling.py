@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from paceline.train.lower.windows import Windows, places, resized
+from paceline.train.primitive_overrides.windows import Windows, places, resized
 
-#: One slice for each position in a window: more would cost more to compile than they save.
+#: Largest window: a slice per position; more would cost more compile time than they save.
 MAX_TAPS = 64
 
 
@@ -34,8 +34,8 @@ def _reduction(
     combine: Callable[[jax.Array, jax.Array], jax.Array],
 ) -> Callable[[jax.Array], jax.Array] | None:
     windows = _windows(params, aval)
-    # windows that overlap are XLA's: 64x28x28x32, 3x3 by 2 in 7.8 ms against 8.4, 2x2 by 1 in 3.4
-    # against 8.3; windows of 2x2 by 2 in 3.4 against 2.7
+    # overlapping windows are left to XLA: 64x28x28x32, 3x3 by 2 in 7.8 ms against 8.4, 2x2 by 1 in
+    # 3.4 against 8.3; but windows of 2x2 by 2 in 3.4 against 2.7
     if (
         windows is None
         or windows.taps != windows.place_step
@@ -52,13 +52,14 @@ def _reduction(
 def scatter(
     params: dict[str, Any], avals: Sequence[Any]
 ) -> Callable[[jax.Array, jax.Array], jax.Array] | None:
-    """``select_and_scatter_add``: each element of the source goes to the largest operand of its
-    window; or None.
+    """``select_and_scatter_add``: each element of the source is added to the largest of its window.
 
     On (64, 28, 28, 32): 2x2 windows by 2 in 2.3 ms against 27, 3x3 by 2 in 11 against 38, 2x2 by 1
-    in 14 against 117.
+    in 14 against 117. Of several equally large elements the first in row-major order is taken, as
+    in XLA.
 
-    Of several equally large ones XLA takes the first in row-major order, and so does this.
+    Returns:
+        The function, or None to keep the equation.
     """
     source, operand = avals
     windows = _windows(params, operand)
@@ -75,9 +76,7 @@ def scatter(
 
 
 def _to_first_largest(views: Sequence[jax.Array], source: jax.Array) -> list[jax.Array]:
-    """For each view the source where this view is the first to reach the maximum, and 0
-    elsewhere.
-    """
+    """For each view the source where it is the first to reach the maximum, 0 elsewhere."""
     largest = reduce(jnp.maximum, views)
     free, parts = jnp.ones(largest.shape, bool), []
     for view in views:

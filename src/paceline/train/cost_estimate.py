@@ -1,25 +1,25 @@
-"""How much memory and work a step needs, from its equations alone."""
+"""Estimates the memory and the work of a step from its equations."""
 
 import math
 
 import numpy as np
 
-from paceline.train.anatomy import Body
+from paceline.train.constant_lifting import LiftedJaxpr
 
 
-def peak_bytes(body: Body) -> int:
-    """The most bytes of intermediate values that are alive at once when the equations run in order.
+def peak_bytes(body: LiftedJaxpr) -> int:
+    """The largest number of bytes of intermediate values alive at once, evaluated in order.
 
-    XLA fuses many of them away, so this is an upper estimate.
+    An upper estimate, since XLA fuses many of them away.
     """
     last_use: dict[object, int] = {}
-    for i, step in enumerate(body.steps):
+    for i, step in enumerate(body.equations):
         for atom in step.equation.invars:
             if not hasattr(atom, "val"):
                 last_use[atom] = i
     alive = peak = 0
     ends: dict[int, int] = {}
-    for i, step in enumerate(body.steps):
+    for i, step in enumerate(body.equations):
         inner = max((peak_bytes(inner) for inner in step.bodies), default=0)
         for var in step.equation.outvars:
             size = _bytes(var)
@@ -30,21 +30,16 @@ def peak_bytes(body: Body) -> int:
     return peak
 
 
-def num_values(body: Body) -> int:
-    """How many numbers the equations compute, those of a scan each time round; of other loops,
-    once.
-    """
+def num_values(body: LiftedJaxpr) -> int:
+    """The number of values computed; in each iteration of a scan, and once in other loops."""
     count = 0
-    for step in body.steps:
-        times = (
-            step.equation.params.get("length", 1) if step.equation.primitive.name == "scan" else 1
-        )
-        inner = sum(num_values(inner) for inner in step.bodies)
-        count += (
-            times * inner
-            if step.bodies
-            else sum(math.prod(_shape(var)) for var in step.equation.outvars)
-        )
+    for step in body.equations:
+        is_scan = step.equation.primitive.name == "scan"
+        times = step.equation.params.get("length", 1) if is_scan else 1
+        if step.bodies:
+            count += times * sum(num_values(inner) for inner in step.bodies)
+        else:
+            count += sum(math.prod(_shape(var)) for var in step.equation.outvars)
     return count
 
 

@@ -1,4 +1,4 @@
-"""The data as the engine sees it: arrays resident on the device, cut into batches by index."""
+"""Arrays on the device, divided into batches by row numbers."""
 
 import math
 from collections.abc import Mapping
@@ -12,14 +12,13 @@ import numpy as np
 Tree = Any
 """An array, or a dict, list or tuple of them: what Keras takes as x and y."""
 
-# Where the batch size of an evaluation is free: this many rows keep a core busy and their
-# activations in its cache.
+# The batch size of an evaluation, if it is free: it keeps a core busy and activations in its cache.
 _EVALUATION_ROWS = 512
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Arrays to train on and to validate with, moved to the device once.
+    """Arrays for training and validation, moved to the device once.
 
     Attributes:
         train: ``(x, y)`` or ``(x, y, sample_weight)``, each a tree of arrays whose first axis
@@ -32,22 +31,22 @@ class TrainingData:
 
     @classmethod
     def of(cls, train: tuple[Tree, ...], validation: tuple[Tree, ...] | None) -> "TrainingData":
-        """Takes what Keras's ``fit`` takes and brings it to the types that ``fit`` would use."""
+        """Converts what ``fit`` accepts to the types that ``fit`` would use."""
         return cls(_standard(train), None if validation is None else _standard(validation))
 
     @property
     def num_train(self) -> int:
-        """Number of rows to train on."""
+        """Number of training rows."""
         return _rows(self.train)
 
     @property
     def num_validation(self) -> int:
-        """Number of rows to validate with."""
+        """Number of validation rows."""
         return 0 if self.validation is None else _rows(self.validation)
 
     @cached_property
     def leaves(self) -> tuple[list[jax.Array], list[jax.Array]]:
-        """The training and the validation arrays, flat, on the device."""
+        """The leaves of the training and the validation arrays, on the device."""
         return tuple(
             [jax.device_put(leaf) for leaf in jax.tree.leaves(part)]
             for part in (self.train, self.validation)
@@ -60,28 +59,27 @@ class TrainingData:
 
     @property
     def shape(self) -> str:
-        """Tells apart data for which a program compiled for the one cannot serve the other."""
+        """A text that differs for data that cannot share a compiled program."""
         return f"{self.num_train}/{self.num_validation}"
 
     def rows(self, split: int) -> tuple[np.ndarray, np.ndarray] | None:  # noqa: ARG002 - as in `PooledData`
-        """None: there is one split, and its parts lie apart."""
+        """None: there is one split, in separate arrays."""
         return None
 
     def parts(self, split: int) -> tuple[tuple[Tree, ...], tuple[Tree, ...] | None]:  # noqa: ARG002 - as above
-        """Training and validation part, on the host."""
+        """The training and the validation arrays, on the host."""
         return self.train, self.validation
 
 
 @dataclass(frozen=True, eq=False)
 class PooledData:
-    """Arrays of which each lane trains on rows of its own and validates with others: folds, and
-    fresh splits.
+    """Arrays of which each lane uses its own rows: folds, and fresh splits.
 
     Attributes:
-        train: ``(x, y)`` or ``(x, y, sample_weight)``: every row that any split trains on.
-        validation: the same for rows to validate with: mostly the very same arrays.
-        splits: for each split by its number: rows to train on and rows to validate with, int32. All
-            splits have the same two lengths.
+        train: ``(x, y)`` or ``(x, y, sample_weight)`` with the training rows of all splits.
+        validation: the same with their validation rows: usually the same arrays.
+        splits: training and validation rows of each split by its number, int32. All splits have the
+            same two lengths.
     """
 
     train: tuple[Tree, ...]
@@ -95,17 +93,15 @@ class PooledData:
         validation: tuple[Tree, ...],
         splits: Mapping[int, tuple[np.ndarray, np.ndarray]],
     ) -> "PooledData":
-        """Brings the arrays to the types that ``fit`` would use, and the row numbers to int32.
+        """Converts arrays to the types that ``fit`` would use, and row numbers to int32.
 
         Raises:
-            ValueError: splits of different sizes.
+            ValueError: the splits differ in size.
         """
         if len({(len(rows), len(held_out)) for rows, held_out in splits.values()}) != 1:
-            raise ValueError("splits of one pool have one size")
+            raise ValueError("all splits of a pool need the same size")
         rows = {n: (t.astype(np.int32), v.astype(np.int32)) for n, (t, v) in splits.items()}
-        converted: dict[
-            int, Tree
-        ] = {}  # what is there twice is converted, and lies on the device, once
+        converted: dict[int, Tree] = {}  # arrays that occur twice are converted only once
         for part in (*train, *validation):
             converted.setdefault(id(part), _standard((part,))[0])
         first, second = (
@@ -115,20 +111,20 @@ class PooledData:
 
     @property
     def num_train(self) -> int:
-        """Number of rows that a lane trains on."""
+        """Number of training rows of a lane."""
         return len(next(iter(self.splits.values()))[0])
 
     @property
     def num_validation(self) -> int:
-        """Number of rows that a lane validates with."""
+        """Number of validation rows of a lane."""
         return len(next(iter(self.splits.values()))[1])
 
     @cached_property
     def leaves(self) -> tuple[list[jax.Array], list[jax.Array]]:
-        """Both trees, flat, on the device."""
-        there = {key: jax.device_put(leaf) for key, leaf in self._arrays.items()}
+        """The leaves of both trees, on the device."""
+        on_device = {key: jax.device_put(leaf) for key, leaf in self._arrays.items()}
         train, validation = (
-            [there[id(leaf)] for leaf in jax.tree.leaves(part)]
+            [on_device[id(leaf)] for leaf in jax.tree.leaves(part)]
             for part in (self.train, self.validation)
         )
         return train, validation
@@ -144,15 +140,15 @@ class PooledData:
 
     @property
     def shape(self) -> str:
-        """Tells apart data for which a program compiled for the one cannot serve the other."""
+        """A text that differs for data that cannot share a compiled program."""
         return f"{self.num_train}/{self.num_validation} of {_rows(self.train)}"
 
     def rows(self, split: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Rows to train on and rows to validate with."""
+        """The training and the validation rows of a split."""
         return self.splits[split]
 
     def parts(self, split: int) -> tuple[tuple[Tree, ...], tuple[Tree, ...] | None]:
-        """Training and validation part, on the host."""
+        """The training and the validation arrays of a split, on the host."""
         rows, held_out = self.splits[split]
         return jax.tree.map(lambda leaf: leaf[rows], self.train), jax.tree.map(
             lambda leaf: leaf[held_out], self.validation
@@ -164,26 +160,22 @@ def _rows(batch: tuple[Tree, ...]) -> int:
 
 
 def _standard(batch: tuple[Tree, ...]) -> tuple[Tree, ...]:
-    return tuple(jax.tree.map(as_fit_takes, part) for part in batch)
+    return tuple(jax.tree.map(to_fit_dtype, part) for part in batch)
 
 
-def as_fit_takes(array: Any) -> np.ndarray:
-    """An array of all rows with the type that ``fit`` gives it: all floats, of 16 bits too, become
-    Keras's own.
-    """
-    # Imported here: Keras decides its backend on first import.
+def to_fit_dtype(array: Any) -> np.ndarray:
+    """Converts an array as ``fit`` does: all floats, also float16, to Keras's float type."""
+    # imported here, since Keras selects its backend on first import
     import keras
 
     found = np.asarray(array)
     if jax.numpy.issubdtype(found.dtype, jax.numpy.floating):
         return found.astype(keras.config.floatx(), copy=False)
-    return as_on_device(found)
+    return to_device_dtype(found)
 
 
-def as_on_device(array: np.ndarray) -> np.ndarray:
-    """An array with the type that it has on the device: JAX keeps 64 bits only where it is told to,
-    others always.
-    """
+def to_device_dtype(array: np.ndarray) -> np.ndarray:
+    """Converts an array to its type on the device: 64 bits only if JAX is configured so."""
     import keras
 
     if keras.backend.backend() != "jax" or array.dtype.kind not in "iufc":
@@ -192,19 +184,19 @@ def as_on_device(array: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Feed:
-    """Training data cut into batches of one size.
+class ArrayFeed:
+    """Training data divided into batches of one size.
 
-    Training batches hold ``batch_size`` rows and, like ``fit``'s, a smaller last one when the rows
-    do not divide. So do validation batches, which ``fit`` makes as large as training batches unless
-    told otherwise.
+    Training batches have ``batch_size`` rows and, as in ``fit``, the last one has fewer if the size
+    does not divide the number of rows. So do validation batches, which in ``fit`` have the same
+    size by default.
 
     Attributes:
         data: the arrays.
         batch_size: rows in a training batch.
-        validation_batch_size: rows in a validation batch; None for as many as in a training batch.
-        is_merged: whether validation is in larger batches, whose size suits the machine: only for a
-            model of which it is known that this changes nothing, see `paceline.train.additive`.
+        validation_batch_size: rows in a validation batch; None for the size of a training batch.
+        is_merged: whether validation uses larger batches, of an efficient size; only for models for
+            which this gives the same results, see `paceline.train.batch_invariance`.
     """
 
     data: TrainingData | PooledData
@@ -214,9 +206,7 @@ class Feed:
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
-        """Rows in a batch of each traced part: ``train``, ``train_rest``, ``test``, ``test_rest``
-        where they occur.
-        """
+        """Rows per batch of each part: ``train``, ``train_rest``, ``test``, ``test_rest``."""
         sizes = _sizes("train", self.data.num_train, self.batch_size)
         rows = self.data.num_validation
         if rows:
@@ -225,16 +215,14 @@ class Feed:
         return sizes
 
     @cached_property
-    def merged(self) -> "Feed | None":
-        """The same with validation in larger batches; None where one batch holds all rows or they
-        are as large.
-        """
+    def merged(self) -> "ArrayFeed | None":
+        """The same with larger validation batches; None if these would not be larger."""
         larger = replace(self, is_merged=True)
         return larger if larger.sizes.get("test", 0) > self.sizes.get("test", 0) else None
 
     @property
     def num_bytes(self) -> int:
-        """What lies on the device whatever the number of lanes."""
+        """Bytes on the device, whatever the number of lanes."""
         return self.data.num_bytes
 
     @property
@@ -248,7 +236,7 @@ class Feed:
         return self.data.num_train // self.sizes["train"]
 
     def batch_spec(self, name: str) -> tuple[Tree, ...]:
-        """Shapes and types of one batch of a part."""
+        """Shapes and types of a batch of a part."""
         batch = self.data.train if name.startswith("train") else self.data.validation
         size = self.sizes[name]
         return tuple(
@@ -258,21 +246,19 @@ class Feed:
 
     @cached_property
     def identity(self) -> str:
-        """Tells feeds apart whose programs must not be shared: sizes, shapes and structure."""
+        """A text that differs for feeds that cannot share a program."""
         specs = [self.batch_spec(name) for name in self.parts]
         return f"{self.data.shape}/{specs}"
 
 
 def _sizes(name: str, rows: int, size: int) -> dict[str, int]:
-    """Rows in a batch, and in the smaller last one where there is one."""
+    """Rows in a batch, and in the smaller last one if there is one."""
     full = min(size, rows)
     return {name: full, f"{name}_rest": rows % full} if rows % full else {name: full}
 
 
 def evaluation_rows(rows: int) -> int:
-    """A batch size that divides ``rows`` when one near `_EVALUATION_ROWS` does, so that no second
-    shape is compiled.
-    """
+    """A batch size near `_EVALUATION_ROWS`, one that divides ``rows`` if there is one nearby."""
     if rows <= 2 * _EVALUATION_ROWS:
         return rows
     divisors = [d for i in range(1, math.isqrt(rows) + 1) if rows % i == 0 for d in (i, rows // i)]
@@ -281,8 +267,13 @@ def evaluation_rows(rows: int) -> int:
 
 
 def batch_order(seed: int, epoch: int, rows: int, shuffle: bool = True) -> np.ndarray:
-    """The order in which epoch ``epoch`` (from 0) visits the rows, int32 ``(rows,)``: a function of
-    the arguments.
+    """The order of the rows in an epoch, int32 ``(rows,)``, a function of the arguments.
+
+    Args:
+        seed: of the training.
+        epoch: number of the epoch, from 0.
+        rows: number of rows.
+        shuffle: False for the order of the data.
     """
     if not shuffle:
         return np.arange(rows, dtype=np.int32)

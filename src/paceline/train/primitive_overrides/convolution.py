@@ -1,10 +1,10 @@
-"""Convolutions in the one layout that XLA runs well everywhere on a CPU.
+"""Convolutions in the layout that XLA runs fast everywhere on a CPU.
 
-XLA's fast convolution wants images as (batch, \\*size, channels) and kernels as (\\*size, channels,
-features). What has another layout, as both gradients of a convolution have, is brought into that
-one by XLA itself at the top level of a program, but not inside a loop. There a plain nest of loops
-runs instead: for 64 images of 14x14x32, 3x3 and 64 features the gradients of the input and of the
-kernel took 104 and 2,095 ms in a loop, 15 and 74 ms outside.
+XLA's fast convolution needs images as (batch, \\*size, channels) and kernels as (\\*size,
+channels, features). Other layouts, as of both gradients of a convolution, are converted by XLA at
+the top level of a program, but not inside a loop. There a plain nest of loops runs instead: for 64
+images of 14x14x32, 3x3 and 64 features the gradients of the input and of the kernel took 104 and
+2,095 ms in a loop, 15 and 74 ms outside.
 """
 
 import math
@@ -17,25 +17,28 @@ import numpy as np
 from jax import lax
 from jax.custom_batching import sequential_vmap
 
-from paceline.train.lower.windows import Windows, places, resized
+from paceline.train.primitive_overrides.windows import Windows, places, resized
 
-#: A block of the sum over images has eight, or four where eight would take more than this. 28x28x32 / 14x14x32 and
-#: 64 features, 64 images, milliseconds of processor time: whole 75 / 17, by sixteen 76 / 10, by eight 68 / 9.4, by four
-#: 38 / 8.4. Patches x gradient, the best matrix product found: 54 / 13; in the Winograd domain 54 / 12.
+#: Blocks of the sum over images have eight, or four if eight would take more than this. 28x28x32 /
+#: 14x14x32 and 64 features, 64 images, milliseconds of processor time: whole 75 / 17, by sixteen
+#: 76 / 10, by eight 68 / 9.4, by four 38 / 8.4. Patches x gradient, the best matrix product found:
+#: 54 / 13; in the Winograd domain 54 / 12.
 BLOCK_BYTES = 256 << 10
-#: With no more channels than this the sum is not cut: 28x28x8 and 16 features took 6.7 ms whole, 8 to 12 by eights.
+#: With at most this many channels the sum is not divided into blocks: 28x28x8 and 16 features took
+#: 6.7 ms whole, 8 to 12 by eights.
 FEW_CHANNELS = 8
-#: One slice for each position of a depthwise kernel: more would cost more to compile than they save.
+#: Largest depthwise kernel: a slice per position; more would cost more compile time than they save.
 MAX_TAPS = 64
 
 Convolution = Callable[[jax.Array, jax.Array], jax.Array]
 
 
-def replacement(params: dict[str, Any], avals: Sequence[Any]) -> Convolution | None:
+def convolution_override(params: dict[str, Any], avals: Sequence[Any]) -> Convolution | None:
     """A form of ``lax.conv_general_dilated`` for float32 in one to three dimensions, or None.
 
-    The lanes of a ``vmap`` are taken one after another: JAX's own rule would make one convolution
-    with a group per lane of them, in a layout of its own.
+    The lanes of a ``vmap`` are computed one after another: JAX's own rule would compute one
+        convolution
+    with a group per lane, in another layout.
     """
     lhs, rhs = avals
     if any(a.dtype != np.float32 or 0 in a.shape or not 3 <= len(a.shape) <= 5 for a in avals):
@@ -59,8 +62,8 @@ def replacement(params: dict[str, Any], avals: Sequence[Any]) -> Convolution | N
         return _by_channel(
             Windows((*out, 1), strides + one, (*kernel, groups), dilation + one), params
         )
-    # A kernel larger than what comes out is no kernel: it is the gradient at every place of an
-    # image, and the features that the convolution sums over are the images of the minibatch.
+    # A kernel larger than the output is a gradient: of each position of an image, and the features
+    # over which the convolution sums are the images of the minibatch.
     convolve = _with_known_layout({**params, "batch_group_count": 1}, lhs)
     if (
         params["feature_group_count"] == 1
@@ -75,14 +78,11 @@ def replacement(params: dict[str, Any], avals: Sequence[Any]) -> Convolution | N
 
 
 def _with_known_layout(params: dict[str, Any], lhs: Any) -> Convolution:
-    """The convolution with its operands and its result transposed to and from the layout that XLA
-    wants.
-    """
+    """The convolution with operands and result transposed to and from the fast layout."""
     numbers = params["dimension_numbers"]
     spatial = "DHW"[-len(numbers.lhs_spec[2:]) :]
-    # One channel per group is the exception: there the plain nest of loops is the better one. 64
-    # images of 28x28x32,
-    # 3x3: 3.4 ms, against 74.
+    # For one channel per group the plain nest of loops is faster: 64 images of 28x28x32, 3x3, in
+    # 3.4 ms against 74.
     depthwise = 1 < params["feature_group_count"] == lhs.shape[numbers.lhs_spec[1]]
     layout = ("N" + spatial + "C", spatial + ("OI" if depthwise else "IO"), "N" + spatial + "C")
     images_layout = (numbers.lhs_spec[0], *numbers.lhs_spec[2:], numbers.lhs_spec[1])
@@ -142,9 +142,7 @@ def _in_blocks(convolve: Convolution, numbers: Any) -> Convolution:
 
 
 def _group_by_group(convolve: Convolution, numbers: Any, groups: int) -> Convolution:
-    """The kernel's gradient in a grouped convolution: images' channels and features each fall into
-    ``groups``.
-    """
+    """The kernel's gradient in a convolution whose channels and features have ``groups`` groups."""
     lhs_axis, rhs_axis, out_axis = numbers.lhs_spec[0], numbers.rhs_spec[0], numbers.out_spec[1]
 
     def grouped(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
@@ -156,11 +154,11 @@ def _group_by_group(convolve: Convolution, numbers: Any, groups: int) -> Convolu
 
 
 def _by_channel(windows: Windows, params: dict[str, Any]) -> Convolution:
-    """The kernel's gradient where each channel is a group: products of slices, summed over images
-    and places.
+    """The kernel's gradient if each channel is a group: products of slices, summed over images.
 
     64 images of 28x28x32, 3x3: 15 ms of processor time image by image, 35 all at once, 3,186 in XLA
-    in a loop, where it computes the gradient for every pair of channels and throws most of it away.
+        in
+    a loop, where it computes the gradient for every pair of channels and discards most of it.
     """
     numbers = params["dimension_numbers"]
     channels = windows.places[-1]
@@ -196,7 +194,7 @@ def _by_channel(windows: Windows, params: dict[str, Any]) -> Convolution:
 
 
 def _split(x: jax.Array, axis: int, groups: int) -> jax.Array:
-    """``x`` with ``axis`` cut into ``groups``, which lead."""
+    """``x`` with ``axis`` divided into ``groups``, which become the first axis."""
     return jnp.moveaxis(x.reshape(*x.shape[:axis], groups, -1, *x.shape[axis + 1 :]), axis, 0)
 
 

@@ -1,7 +1,6 @@
-"""The form of a training batch as plain JSON, so that a model can be built again where the data are
-not at hand.
+"""Shapes and types of a training batch as JSON, to build a model again without the data.
 
-A model that declares no input shape has no variables before it sees a batch; of that batch only the
+A model without a declared input shape has no variables before its first batch, of which only the
 structure, the shapes and the types matter.
 """
 
@@ -11,13 +10,16 @@ import jax
 import numpy as np
 
 from paceline.core.events import Json
-from paceline.train.feed import Tree
+from paceline.train.array_feed import Tree
 from paceline.train.variables import Batch
 
 
 def to_json(batch: Batch, rows_vary: bool) -> Json:
-    """Shapes and types of a batch; ``rows_vary``: without the number of rows, which a configuration
-    may choose.
+    """Shapes and types of a batch as JSON.
+
+    Args:
+        batch: shapes and types of the batch.
+        rows_vary: whether to omit the number of rows, if it depends on the configuration.
     """
 
     def leaf(spec: Any) -> Json:
@@ -26,29 +28,29 @@ def to_json(batch: Batch, rows_vary: bool) -> Json:
             "dtype": str(spec.dtype),
         }
 
-    return [_written(part, leaf) for part in batch]
+    return [_write(part, leaf) for part in batch]
 
 
 def from_json(form: Json, rows: int) -> Batch:
-    """The batch back from `to_json`, with so many rows where their number was left out."""
+    """The batch from `to_json`, with ``rows`` rows if their number was omitted."""
 
     def leaf(stored: Json) -> Any:
-        own, *rest = stored["shape"]
+        count, *rest = stored["shape"]
         return jax.ShapeDtypeStruct(
-            (rows if own is None else own, *rest), np.dtype(stored["dtype"])
+            (rows if count is None else count, *rest), np.dtype(stored["dtype"])
         )
 
     return tuple(_read(part, leaf) for part in form)
 
 
-def _written(tree: Tree, leaf: Any) -> Json:
+def _write(tree: Tree, leaf: Any) -> Json:
     if tree is None:
         return None
     if isinstance(tree, dict):
-        return {"dict": {key: _written(value, leaf) for key, value in tree.items()}}
+        return {"dict": {key: _write(value, leaf) for key, value in tree.items()}}
     if isinstance(tree, list | tuple):
         kind = "list" if isinstance(tree, list) else "tuple"
-        return {kind: [_written(value, leaf) for value in tree]}
+        return {kind: [_write(value, leaf) for value in tree]}
     return leaf(tree)
 
 

@@ -1,12 +1,11 @@
-"""Data that do not fit on the device: batches of a ``keras.utils.PyDataset``, each loaded once and
-seen by all lanes.
+"""Batches of a ``keras.utils.PyDataset``, for data that do not fit on the device.
 
-A `StreamFeed` is to a stream what `Feed` is to resident arrays: it names the batch shapes, which
-are what is traced and compiled, and hands out the batches of an epoch, loaded by threads of their
-own while the device trains.
+Each batch is loaded once and used by all lanes. A `StreamFeed` corresponds to the `ArrayFeed` of
+arrays: it names the batch shapes, for which steps are traced and compiled, and loads the batches of
+an epoch in threads while the device trains.
 
-The first batch and the last are loaded once when the feed is made, since their shapes must be known
-before anything can be compiled. A shape that is met only later gets a name then.
+The first and the last batch are loaded once when the feed is created, since their shapes must be
+known before anything is compiled. Other shapes get a name when they first occur.
 """
 
 from collections import deque
@@ -21,20 +20,25 @@ import keras
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.train.feed import Feed, PooledData, TrainingData, Tree, as_fit_takes, as_on_device
+from paceline.train.array_feed import (
+    ArrayFeed,
+    PooledData,
+    TrainingData,
+    Tree,
+    to_device_dtype,
+    to_fit_dtype,
+)
 
 T = TypeVar("T")
-Kind = Literal["train", "test"]
+Phase = Literal["train", "test"]
 
-_AHEAD = 2  # batches that are loaded before they are needed, where the dataset has one worker
-_STANDARD_ROWS = 32  # in a batch of arrays, for `fit`
-_IN_FLIGHT = (
-    2  # batches that wait on the device; without a limit a slow device would gather them all
-)
+_AHEAD = 2  # batches loaded in advance if the dataset has one worker
+_DEFAULT_ROWS = 32  # rows in a batch of arrays, in `fit`
+_IN_FLIGHT = 2  # batches on the device that wait for their step
 
 
 class BatchFailed(InvalidInput):
-    """A dataset raised, or gave something that is no batch: no network can be trained on it."""
+    """A dataset raised an error or returned an invalid batch: no network can train on it."""
 
 
 class ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -43,14 +47,14 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]
     Args:
         arrays: ``(x, y)`` or ``(x, y, sample_weight)``, each a tree of arrays whose first axis
             counts rows.
-        batch_size: rows in a batch; None for those that ``fit`` takes when nobody says.
+        batch_size: rows in a batch; None for the default of ``fit``.
     """
 
     def __init__(self, arrays: tuple[Tree, ...], batch_size: int | None = None) -> None:
         super().__init__()
-        self._arrays = jax.tree.map(as_fit_takes, arrays)
+        self._arrays = jax.tree.map(to_fit_dtype, arrays)
         self._rows = len(jax.tree.leaves(self._arrays)[0])
-        self._size = batch_size or _STANDARD_ROWS
+        self._size = batch_size or _DEFAULT_ROWS
 
     def __len__(self) -> int:
         return -(-self._rows // self._size)
@@ -60,17 +64,16 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return jax.tree.map(lambda array: array[rows], self._arrays)
 
 
-class Batches:
-    """A dataset, with its errors made clear and its batches brought to the types that ``fit`` would
-    use.
+class DatasetBatches:
+    """A dataset with clear errors, whose batches are converted to the types that ``fit`` uses.
 
     Args:
         dataset: a ``keras.utils.PyDataset``.
-        row_weights: gives the weights of a batch's rows from its targets; None for no class
-            weights.
+        row_weights: returns the weights of the rows of a batch, given its targets; None for no
+            class weights.
 
     Raises:
-        BatchFailed: it does not say how many batches it has, or has none.
+        BatchFailed: the dataset has no number of batches, or no batches.
     """
 
     def __init__(self, dataset: Any, row_weights: Callable[[Any], Any] | None = None) -> None:
@@ -88,33 +91,33 @@ class Batches:
             raise self._failed("num_batches", error) from error
         if count is None:
             raise BatchFailed(
-                f"{self.name} is endless",
-                expected="a dataset with __len__, the batches of an epoch",
+                f"{self.name} has an infinite number of batches",
+                expected="a dataset with __len__, the number of batches in an epoch",
             )
         return int(count)
 
     @property
     def num_workers(self) -> int:
-        """Threads that load its batches."""
+        """Number of threads that load batches."""
         return max(1, int(self._dataset.workers))
 
     @property
     def num_ahead(self) -> int:
-        """How many batches are loaded before they are needed."""
+        """Number of batches that are loaded in advance."""
         return max(_AHEAD, int(self._dataset.max_queue_size)) if self.num_workers > 1 else _AHEAD
 
     @contextmanager
     def epoch(self) -> Iterator[None]:
-        """Tells the dataset that an epoch begins, and that it is over unless it was given up."""
-        self._tell("on_epoch_begin")
+        """Calls the hooks of the dataset; that at the end only if the epoch is complete."""
+        self._call_hook("on_epoch_begin")
         yield
-        self._tell("on_epoch_end")
+        self._call_hook("on_epoch_end")
 
     def load(self, index: int) -> tuple[Tree, ...]:
-        """One batch, on the host.
+        """Loads a batch to the host.
 
         Raises:
-            BatchFailed: the dataset raised, or gave no batch.
+            BatchFailed: the dataset raised an error or returned an invalid batch.
         """
         try:
             batch = self._dataset[index]
@@ -133,27 +136,27 @@ class Batches:
         if self._row_weights is None or len(batch) < 2:
             return batch
         if len(batch) == 3 and batch[2] is not None:
-            raise ValueError("it has sample weights, and class_weight was given too")
+            raise ValueError("it has sample weights, and class_weight was also given")
         return (*batch[:2], self._row_weights(batch[1]))
 
-    def _tell(self, what: str) -> None:
+    def _call_hook(self, name: str) -> None:
         try:
-            getattr(self._dataset, what)()
+            getattr(self._dataset, name)()
         except Exception as error:
-            raise self._failed(what, error) from error
+            raise self._failed(name, error) from error
 
     def _failed(self, what: str, error: Exception) -> BatchFailed:
         return BatchFailed(
             f"{self.name} raised {type(error).__name__} at {what}: {error}".removesuffix("."),
-            expected="a dataset whose every batch can be loaded",
-            fix="Nothing that was measured is lost: call it again when the dataset is mended.",
+            expected="a dataset that can load all its batches",
+            fix="No measurement is lost: resume the study when the dataset is fixed.",
         )
 
 
-class ForFit(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches for Keras's own ``fit``, without the hooks, which it calls once too often."""
+class FitBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches for Keras ``fit``, without the hooks, which it would call once too often."""
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: DatasetBatches) -> None:
         workers = batches.num_workers
         super().__init__(workers=workers, max_queue_size=batches.num_ahead)
         self._batches = batches
@@ -166,17 +169,17 @@ class ForFit(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 class StreamFeed:
-    """Batches that come one after another, with the names of their shapes.
+    """Batches of datasets, with names of their shapes.
 
-    Parts are named by kind and shape: ``train``, ``train_1``, ..., ``test``, ``test_1``, ...
+    Parts are named by phase and shape: ``train``, ``train_1``, ..., ``test``, ``test_1``, ...
 
     Args:
-        train: what to train on.
-        validation: what to validate with, or None.
+        train: the training batches.
+        validation: the validation batches, or None.
     """
 
-    def __init__(self, train: Batches, validation: Batches | None) -> None:
-        self.sources: Mapping[Kind, Batches] = (
+    def __init__(self, train: DatasetBatches, validation: DatasetBatches | None) -> None:
+        self.sources: Mapping[Phase, DatasetBatches] = (
             {"train": train} if validation is None else {"train": train, "test": validation}
         )
         self._names: dict[Hashable, str] = {}
@@ -193,9 +196,7 @@ class StreamFeed:
 
     @property
     def num_bytes(self) -> int:
-        """What may lie on the device whatever the number of lanes: batches loaded ahead and under
-        way.
-        """
+        """Bytes on the device, whatever the number of lanes: batches in advance and in flight."""
         batch: int = max(
             sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec))
             for spec in self._specs.values()
@@ -203,16 +204,16 @@ class StreamFeed:
         return batch * (_IN_FLIGHT + max(source.num_ahead for source in self.sources.values()))
 
     def batch_spec(self, name: str) -> tuple[Tree, ...]:
-        """Shapes and types of one batch of a part."""
+        """Shapes and types of a batch of a part."""
         return self._specs[name]
 
     @property
     def identity(self) -> str:
-        """Tells feeds apart whose programs must not be shared."""
+        """A text that differs for feeds that cannot share a program."""
         return f"stream {[self._specs[name] for name in self.parts]}"
 
-    def part_of(self, kind: Kind, batch: tuple[Tree, ...]) -> str:
-        """The part that a batch belongs to; a new one for a shape that was not met before."""
+    def part_of(self, kind: Phase, batch: tuple[Tree, ...]) -> str:
+        """The part of a batch; a new one for a new shape."""
         leaves, structure = jax.tree.flatten(batch)
         shape = (kind, structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
         if shape not in self._names:
@@ -225,16 +226,16 @@ class StreamFeed:
         return self._names[shape]
 
     def epoch(
-        self, kind: Kind, sharding: Any = None
+        self, kind: Phase, sharding: Any = None
     ) -> Generator[tuple[str, list[jax.Array]], None, None]:
-        """The batches of an epoch in order, each with its part's name and, flat, on the device.
+        """Yields for each batch of an epoch the name of its part and its leaves on the device.
 
         Args:
             kind: training or validation.
-            sharding: where on the devices the batches go.
+            sharding: of the batches on the devices.
 
         Raises:
-            BatchFailed: the dataset raised, or gave no batch.
+            BatchFailed: the dataset raised an error or returned an invalid batch.
         """
         source = self.sources[kind]
 
@@ -242,7 +243,7 @@ class StreamFeed:
             batch = source.load(index)
             return batch, jax.device_put(jax.tree.leaves(batch), sharding)
 
-        loaded = in_order(load, source.count, source.num_workers, source.num_ahead)
+        loaded = load_in_order(load, source.count, source.num_workers, source.num_ahead)
         with source.epoch(), closing(loaded):
             for batch, leaves in loaded:
                 yield self.part_of(kind, batch), leaves
@@ -252,16 +253,23 @@ def feed_of(
     data: TrainingData | PooledData | StreamFeed,
     batch_size: int,
     validation_batch_size: int | None = None,
-) -> Feed | StreamFeed:
-    """The batches of some data; a stream has its own batch size."""
-    return data if isinstance(data, StreamFeed) else Feed(data, batch_size, validation_batch_size)
+) -> ArrayFeed | StreamFeed:
+    """Divides data into batches; a stream is returned unchanged, with its own batch size."""
+    return (
+        data if isinstance(data, StreamFeed) else ArrayFeed(data, batch_size, validation_batch_size)
+    )
 
 
-def in_order(
+def load_in_order(
     load: Callable[[int], T], count: int, num_workers: int, num_ahead: int
 ) -> Generator[T, None, None]:
-    """``load(0)`` to ``load(count - 1)``, each called once, in threads, so many ahead of the one
-    that is asked for.
+    """Yields ``load(0)`` to ``load(count - 1)``, each called once.
+
+    Args:
+        load: loads an item.
+        count: number of items.
+        num_workers: number of threads.
+        num_ahead: number of items that are loaded in advance.
     """
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="paceline-load")
     try:
@@ -274,24 +282,24 @@ def in_order(
             waiting.extend(pool.submit(load, index) for index in islice(indices, 1))
             yield loaded
     finally:
-        # whoever gives up an epoch may begin another: the dataset is let go of first
+        # wait: another epoch of the dataset may start next
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Window:
-    """Waits for the device so that no more than a few batches are under way.
+class InFlightLimit:
+    """Limits the number of dispatched steps.
 
-    Without it the host would hand a slow device all the batches there are.
+    Without it the host would send all batches of an epoch to a slow device.
     """
 
     def __init__(self) -> None:
-        self._under_way: deque[Any] = deque()
+        self._in_flight: deque[Any] = deque()
 
     def add(self, result: Any) -> None:
-        """Takes what a dispatched step will give."""
-        self._under_way.append(result)
-        if len(self._under_way) > _IN_FLIGHT:
-            jax.block_until_ready(self._under_way.popleft())
+        """Adds the results of a dispatched step; waits if there are too many."""
+        self._in_flight.append(result)
+        if len(self._in_flight) > _IN_FLIGHT:
+            jax.block_until_ready(self._in_flight.popleft())
 
 
 def _as_tuple(batch: Any) -> tuple[Tree, ...]:
@@ -307,9 +315,8 @@ def _as_tuple(batch: Any) -> tuple[Tree, ...]:
 def _standard(leaf: Any) -> np.ndarray:
     array = np.asarray(leaf.cpu() if hasattr(leaf, "cpu") else leaf)
     if array.ndim == 0:
-        raise ValueError(f"it holds a {type(leaf).__name__}")
+        raise ValueError(f"it contains a {type(leaf).__name__}")
     if array.dtype != bool and not jax.numpy.issubdtype(array.dtype, jax.numpy.number):
-        raise ValueError(f"it holds an array of {array.dtype}")
-    # a copy: a dataset may fill the same array again for its next batch, which is loaded while this
-    # one is in use
-    return as_on_device(array.copy())
+        raise ValueError(f"it contains an array of {array.dtype}")
+    # a copy, since a dataset may reuse its array for the next batch while this one is in use
+    return to_device_dtype(array.copy())

@@ -1,7 +1,7 @@
-"""Whether a model fits the data it is to be trained on, in the words of who wrote the model.
+"""Checks that a model fits the data, with messages that refer to the user's code.
 
-Keras finds some of it out in the middle of its first step, and trains without a word where labels
-are no classes of the model's output.
+Keras finds some mistakes only during the first step, and trains silently if labels are not classes
+of the model's output.
 """
 
 import re
@@ -10,10 +10,10 @@ import keras
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.train.feed import Tree
-from paceline.train.internals import economical_initialisation
-from paceline.train.isolation import state_of
-from paceline.train.messages import in_a_line
+from paceline.train.array_feed import Tree
+from paceline.train.error_text import one_line
+from paceline.train.internals import fast_initialization
+from paceline.train.isolation import global_state_of
 from paceline.train.variables import Batch, make_variables
 
 _SPARSE, _CATEGORICAL, _BINARY = (
@@ -30,20 +30,19 @@ _DIFFERENCES = (
 )
 
 
-def check_fits(model: keras.Model, batch: Batch, targets: Tree = None) -> None:
-    """Makes sure that a model can be trained on such batches; makes its variables on the way.
+def check_model_fits_data(model: keras.Model, batch: Batch, targets: Tree = None) -> None:
+    """Checks that a model can be trained on such batches; creates its variables.
 
     Args:
-        model: compiled, as ``build`` returned it.
-        batch: shapes and types of a batch that it is to be trained on.
-        targets: all there are, where they are known: labels are compared with what the model puts
-            out.
+        model: compiled, as returned by ``build``.
+        batch: shapes and types of a training batch.
+        targets: all targets, if known: labels are compared with the model's output.
 
     Raises:
-        InvalidInput: it cannot; says why, and what to change.
+        InvalidInput: it cannot; the message says why, and what to change.
     """
     failure: Exception | None = None
-    with state_of(model), economical_initialisation():
+    with global_state_of(model), fast_initialization():
         try:
             make_variables(model, batch)
         except Exception as error:
@@ -56,8 +55,8 @@ def check_fits(model: keras.Model, batch: Batch, targets: Tree = None) -> None:
         check_has_loss(model, batch)
     else:
         raise InvalidInput(
-            f"the model that build(hp) returns cannot be trained on these data: "
-            f"{in_a_line(failure)} Inputs: "
+            f"the model returned by build(hp) cannot be trained on this data: "
+            f"{one_line(failure)} Inputs: "
             f"{_described(batch[0])}; output: {_described(output)}; targets: {_described(target)}; "
             f"loss: "
             f"{_loss_of(model) or model.loss!r}",
@@ -66,23 +65,21 @@ def check_fits(model: keras.Model, batch: Batch, targets: Tree = None) -> None:
 
 
 def check_has_loss(model: keras.Model, batch: Batch) -> None:
-    """Makes sure that there is something to train: Keras takes the sum of no losses for 0 and
-    reports that.
+    """Checks that there is a loss: Keras uses 0 for a model without one.
 
     Args:
-        model: compiled, and with all its variables.
-        batch: shapes and types of a batch that it is to be trained on.
+        model: compiled, with all its variables.
+        batch: shapes and types of a training batch.
 
     Raises:
-        InvalidInput: the model is compiled without a loss, its layers add none, and it computes
-            none of its own.
+        InvalidInput: the model is compiled without a loss, its layers add none, and it does not
+            override ``compute_loss`` or ``train_step``.
     """
     if not _is_compiled_without_loss(model) or _adds_losses(model, batch):
         return
     raise InvalidInput(
         f"build(hp) returned the model {model.name!r}, which is compiled with loss={model.loss!r} "
-        f"and adds no loss of "
-        "its own: nothing would be trained",
+        "and adds no other loss: nothing would be trained",
         expected="a loss",
         fix="Pass one to model.compile(loss=...), call add_loss in a layer, or override "
         "compute_loss.",
@@ -96,16 +93,16 @@ def _is_compiled_without_loss(model: keras.Model) -> bool:
 
 
 def _adds_losses(model: keras.Model, batch: Batch) -> bool:
-    """Whether layers add losses to a batch, beside what regularizers add for the weights alone."""
+    """Whether layers add losses, other than regularization losses of weights."""
     zeros = keras.tree.map_structure(lambda leaf: np.zeros(leaf.shape, leaf.dtype), batch[0])
     variables = [variable.value for variable in model.trainable_variables]
     others = [variable.value for variable in model.non_trainable_variables]
-    with state_of(model):
+    with global_state_of(model):
         try:
             losses = model.stateless_call(
                 variables, others, zeros, training=True, return_losses=True
             )[2]
-        except Exception:  # of a kind that zeros are not: training says what is wrong
+        except Exception:  # zeros may be invalid inputs; training reports errors
             return True
     return len(losses) > sum(
         variable.regularizer is not None for variable in model.trainable_variables
@@ -113,22 +110,18 @@ def _adds_losses(model: keras.Model, batch: Batch) -> bool:
 
 
 def _output(model: keras.Model, batch: Batch) -> Tree:
-    """Shapes and types of what the model puts out for a batch; None where that cannot be found
-    out.
-    """
+    """Shapes and types of the model's output for a batch; None if unknown."""
     inputs = keras.tree.map_structure(
         lambda leaf: keras.KerasTensor(leaf.shape, leaf.dtype), batch[0]
     )
     try:
         return model.compute_output_spec(inputs)
-    except Exception:  # a model that does not take the inputs: making its variables has said so
+    except Exception:  # the model does not accept the inputs, which was reported before
         return None
 
 
 def _loss_of(model: keras.Model) -> str:
-    """The name of the model's loss as one of Keras's functions; empty where it is several, none, or
-    another.
-    """
+    """The name of the model's loss if it is a single loss of Keras, else an empty string."""
     loss, own = model.loss, (keras.Model.compute_loss, keras.Model.train_step)
     if (type(model).compute_loss, type(model).train_step) != own:
         return ""
@@ -143,19 +136,17 @@ def _loss_of(model: keras.Model) -> str:
 def _check_labels(
     model: keras.Model, output: tuple[int, ...], shape: tuple[int, ...], targets: Tree
 ) -> None:
-    """Makes sure that targets are what the model's loss takes them for.
+    """Checks that targets have the form that the model's loss expects.
 
     Args:
         model: compiled.
         output: shape of its output for a batch.
-        shape: of a batch of targets.
-        targets: all targets that are known, or None.
+        shape: shape of a batch of targets.
+        targets: all targets, or None if unknown.
     """
     loss, units = _loss_of(model), output[-1]
-    one_each = shape == output[:-1] or shape == (
-        *output[:-1],
-        1,
-    )  # a number for each vector that is put out
+    # a number for each output vector
+    one_each = shape in (output[:-1], (*output[:-1], 1))
     if loss == _SPARSE and shape == output and units > 1:
         _refuse(
             loss, "one-hot labels", f"loss={_CATEGORICAL!r}, which takes them, or class numbers"
@@ -168,7 +159,9 @@ def _check_labels(
         )
     size = 1 if one_each else shape[-1] if shape[:-1] == output[:-1] else units
     if loss in _DIFFERENCES and size != units:
-        given = f"targets of size {size} where its output has size {units}: Keras would compare each with each"
+        given = (
+            f"targets of size {size} where its output has size {units}: Keras would broadcast them"
+        )
         _refuse(loss, given, f"an output of the same size: keras.layers.Dense({size})")
     if targets is None or not one_each:
         return
@@ -188,9 +181,7 @@ def _check_labels(
 
 
 def _check_classes(labels: np.ndarray, units: int) -> None:
-    """Makes sure that labels are numbers of classes, and that the model's output has a unit for
-    each.
-    """
+    """Checks that labels are class numbers, with a unit of the output for each."""
     if not np.issubdtype(labels.dtype, np.integer) and np.any(labels != np.round(labels)):
         other = labels[labels != np.round(labels)].flat[0]
         _refuse(
@@ -202,7 +193,7 @@ def _check_classes(labels: np.ndarray, units: int) -> None:
         raise InvalidInput(
             f"the model's output has size {units} and the labels go up to {labels.max():g}, of "
             f"{len(np.unique(labels))} classes",
-            expected=f"a size that has room for every class number: "
+            expected=f"an output for each class number: "
             f"keras.layers.Dense({int(labels.max()) + 1})",
         )
 
@@ -212,7 +203,7 @@ def _refuse(loss: str, given: str, expected: str) -> None:
 
 
 def _described(tree: Tree) -> str:
-    """Shapes and types in words; the number of rows is the batch's and is left out."""
+    """Shapes and types as text, without the number of rows of the batch."""
     leaves = [leaf for leaf in keras.tree.flatten(tree) if leaf is not None]
-    told = [f"({', '.join(['rows', *map(str, leaf.shape[1:])])}) {leaf.dtype}" for leaf in leaves]
-    return " and ".join(told) if told else "unknown"
+    specs = [f"({', '.join(['rows', *map(str, leaf.shape[1:])])}) {leaf.dtype}" for leaf in leaves]
+    return " and ".join(specs) if specs else "unknown"

@@ -1,0 +1,232 @@
+"""A program for arrays on the device: a whole epoch is compiled for a number of lanes."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import Mesh
+
+from paceline.train.array_feed import ArrayFeed, PooledData
+from paceline.train.compilation_count import count_compilations
+from paceline.train.constant_lifting import evaluate
+from paceline.train.cost_estimate import num_values
+from paceline.train.internals import compile_fast
+from paceline.train.program import BaseProgram, CompiledProgram
+from paceline.train.sharding import lane_sharding, shard_lanes, stacked_spec
+from paceline.train.traced_model import END
+
+# The end of an epoch is compiled without optimisation if it computes at most this many values, and
+# at most this share of the epoch's. It then takes a few ns longer per value, 2 % of an epoch of an
+# MLP on MNIST, and compiling the program takes half as long.
+_MAX_VALUES, _MAX_SHARE = 2e7, 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayProgram(BaseProgram):
+    """A program whose lanes train on arrays."""
+
+    @property
+    def feed(self) -> ArrayFeed:
+        """The batches for training and validation.
+
+        Raises:
+            TypeError: it was traced for a stream.
+        """
+        if not isinstance(self.traced.feed, ArrayFeed):
+            raise TypeError("a program for arrays needs a model that was traced for arrays")
+        return self.traced.feed
+
+    # The two functions that are compiled. Arrays named `lanes` have the lane axis first.
+
+    def train(
+        self,
+        lanes: list[Any],
+        constants: dict[str, Any],
+        data: list[Any],
+        order: Any,
+        start: Any,
+        stop: Any,
+    ) -> tuple[list[Any], list[Any]]:
+        """Trains all lanes on their full batches ``start`` to ``stop`` of an epoch.
+
+        Args:
+            lanes: state leaves, each ``(num_lanes, ...)``.
+            constants: for each part ``(num_lanes, num_lifted)``.
+            data: training leaves, each ``(rows, ...)``, shared.
+            order: row numbers int32 ``(num_lanes, rows)``.
+            start: first batch, int32.
+            stop: one past the last batch, int32.
+
+        Returns:
+            The new lanes, and the logs of the last step, each ``(num_lanes,)``.
+        """
+        size = self.feed.sizes["train"]
+
+        def body(i: Any, carry: tuple[list[Any], list[Any]]) -> tuple[list[Any], list[Any]]:
+            rows = lax.dynamic_slice_in_dim(order, i * size, size, axis=1)
+            return self._step("train", carry[0], constants["train"], data, rows)
+
+        logs = self._zero_logs("train", order.shape[0])
+        result: tuple[list[Any], list[Any]] = lax.fori_loop(start, stop, body, (lanes, logs))
+        return result
+
+    def finish(
+        self,
+        lanes: list[Any],
+        constants: dict[str, Any],
+        data: tuple[list[Any], list[Any]],
+        order: Any,
+        held_out: Any,
+        logs: list[Any],
+        fresh: list[Any],
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Ends an epoch: trains on the smaller last batch, validates and resets metrics.
+
+        Args:
+            lanes, constants, order: as in `train`.
+            data: training and validation leaves, each ``(rows, ...)``, shared.
+            held_out: validation rows of each lane, int32 ``(num_lanes, rows)``; None if all lanes
+                validate with all rows.
+            logs: of the last full batch.
+            fresh: initial metrics of each lane, each ``(num_lanes, ...)``.
+
+        Returns:
+            The new lanes, and all logs of the epoch by name, each ``(num_lanes,)``.
+        """
+        train, validation = data
+        if "train_rest" in self.feed.sizes:
+            rest = order[:, self.feed.num_steps * self.feed.sizes["train"] :]
+            lanes, logs = self._step("train_rest", lanes, constants["train_rest"], train, rest)
+        names = self.traced.parts["train"].log_names
+        result = dict(zip(names, logs, strict=True))
+        count = self.traced.layout.num_kept
+        lanes = [*lanes[:count], *fresh]
+        if "test" in self.feed.sizes:
+            ended, logs = self._validate(
+                self._with_end(lanes, constants), constants, validation, held_out
+            )
+            names = self.traced.parts["test"].log_names
+            result |= {f"val_{name}": log for name, log in zip(names, logs, strict=True)}
+            lanes = [*self.traced.undo_end(lanes, ended)[:count], *fresh]
+        return lanes, result
+
+    def compile(self, num_lanes: int, mesh: Mesh | None) -> "CompiledArrayProgram":
+        """Compiles `train` and `finish` for a number of lanes, distributed over a mesh."""
+        started = time.perf_counter()
+        lanes = [stacked_spec(leaf, num_lanes, mesh) for leaf in self.traced.state]
+        rows = self.constants(self.traced).items()
+        constants = {name: stacked_spec(row, num_lanes, mesh) for name, row in rows}
+        data = self.feed.data
+        order = _row_spec(num_lanes, data.num_train, mesh)
+        is_pooled = isinstance(data, PooledData)
+        held_out = _row_spec(num_lanes, data.num_validation, mesh) if is_pooled else None
+        index = jax.ShapeDtypeStruct((), jnp.int32)
+        with count_compilations() as count:
+            has_lanes: tuple[bool, ...] = (True, True, False, True, False, False)
+            train = jax.jit(shard_lanes(self.train, mesh, has_lanes), donate_argnums=0)
+            lowered = train.lower(lanes, constants, data.leaves[0], order, index, index)
+            logs = jax.tree.map(
+                lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)),
+                lowered.out_info[1],
+            )
+            compiled_train = lowered.compile()
+            has_lanes = (True, True, False, True, True, True, True)
+            finish = jax.jit(shard_lanes(self.finish, mesh, has_lanes), donate_argnums=0)
+            fresh = lanes[self.traced.layout.num_kept :]
+            lowered = finish.lower(lanes, constants, data.leaves, order, held_out, logs, fresh)
+            is_fast = jax.default_backend() == "cpu" and self._finishes_fast(num_lanes)
+            compiled_finish = compile_fast(lowered) if is_fast else lowered.compile()
+        seconds = time.perf_counter() - started
+        from_scratch = count.compilations - count.hits
+        return CompiledArrayProgram(
+            self, num_lanes, seconds, from_scratch, compiled_train, compiled_finish
+        )
+
+    def _finishes_fast(self, num_lanes: int) -> bool:
+        """Whether the end of an epoch is a small part of it."""
+        feed = self.feed
+        times = {
+            "train_rest": 1,
+            "test": feed.data.num_validation // feed.sizes.get("test", 1),
+            "test_rest": 1,
+        }
+        values = {name: num_values(part.code.body) for name, part in self.traced.parts.items()}
+        ending = sum(values[name] * count for name, count in times.items() if name in values)
+        is_small = ending * num_lanes <= _MAX_VALUES
+        return is_small and ending <= _MAX_SHARE * values["train"] * feed.num_steps
+
+    def _with_end(self, lanes: list[Any], constants: Any) -> list[Any]:
+        """The lanes as they would be if training ended now."""
+        if END not in self.traced.parts:
+            return lanes
+        return jax.vmap(lambda state, row: self._run(END, state, row, [])[0])(lanes, constants[END])
+
+    def _step(
+        self, name: str, lanes: list[Any], constants: Any, data: list[Any], rows: Any
+    ) -> tuple[list[Any], list[Any]]:
+        def of_lane(state: list[Any], row: Any, index: Any) -> tuple[list[Any], list[Any]]:
+            return self._run(name, state, row, [leaf[index] for leaf in data])
+
+        return jax.vmap(of_lane)(lanes, constants, rows)
+
+    def _validate(
+        self, lanes: list[Any], constants: dict[str, Any], data: list[Any], held_out: Any
+    ) -> tuple[list[Any], list[Any]]:
+        size, rows = self.feed.sizes["test"], self.feed.data.num_validation
+
+        def step(
+            name: str, lanes: list[Any], start: Any, count: int
+        ) -> tuple[list[Any], list[Any]]:
+            if held_out is not None:
+                own = lax.dynamic_slice_in_dim(held_out, start, count, axis=1)
+                return self._step(name, lanes, constants[name], data, own)
+            batch = [lax.dynamic_slice_in_dim(leaf, start, count) for leaf in data]
+            return jax.vmap(lambda state, row: self._run(name, state, row, batch))(
+                lanes, constants[name]
+            )
+
+        logs = self._zero_logs("test", lanes[0].shape[0])
+        lanes, logs = lax.fori_loop(
+            0, rows // size, lambda i, c: step("test", c[0], i * size, size), (lanes, logs)
+        )
+        if "test_rest" in self.feed.sizes:
+            lanes, logs = step("test_rest", lanes, rows - rows % size, rows % size)
+        return lanes, logs
+
+    def _run(
+        self, name: str, state: list[Any], row: Any, batch: list[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """Runs a step of one lane."""
+        lifted = {number: row[i] for i, number in enumerate(self.lifted[name])}
+        outs = evaluate(self.traced.parts[name].code.body, [*state, *batch], lifted, self.overrides)
+        count = self.traced.layout.num_leaves
+        return outs[:count], outs[count:]
+
+    def _zero_logs(self, name: str, num_lanes: int) -> list[Any]:
+        """Initial logs of a loop, each ``(num_lanes, ...)``."""
+        outputs = self.traced.parts[name].code.body.jaxpr.outvars[self.traced.layout.num_leaves :]
+        avals: list[Any] = [output.aval for output in outputs]
+        return [jnp.zeros((num_lanes, *aval.shape), aval.dtype) for aval in avals]
+
+
+def _row_spec(num_lanes: int, count: int, mesh: Mesh | None) -> jax.ShapeDtypeStruct:
+    """Row numbers of each lane, int32 ``(num_lanes, count)``."""
+    return jax.ShapeDtypeStruct((num_lanes, count), jnp.int32, sharding=lane_sharding(mesh))
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledArrayProgram(CompiledProgram):
+    """An `ArrayProgram` compiled for a number of lanes.
+
+    Attributes:
+        train: compiled `ArrayProgram.train`.
+        finish: compiled `ArrayProgram.finish`.
+    """
+
+    program: ArrayProgram
+    train: Callable[..., Any]
+    finish: Callable[..., Any]
