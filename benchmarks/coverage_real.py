@@ -14,7 +14,7 @@ CASES = [(name, schedule) for name in TABLES for schedule in ("full", "asha")]
 MEANS = ("measured", "equal")
 
 METHOD = """{studies:,} studies of each kind, drawn from a table of real trainings and judged by
-`paceline.stats.winner.judge`. The table (`benchmarks/trainings/`, made by
+`paceline.stats.final_verdict.judge`. The table (`benchmarks/trainings/`, made by
 `benchmarks.ours.trainings`) has 64 configurations of a network of two hidden layers, each trained
 anew on 200 fresh pairs of a seed and a split, 9 epochs long. What is true of a configuration is its
 mean over all pairs. A study has the default configuration and {others} of the others, drawn anew.

@@ -1,4 +1,4 @@
-"""What `paceline.stats.winner.judge` says of simulated studies, of which the truth is known.
+"""What `paceline.stats.final_verdict.judge` says of simulated studies, of which the truth is known.
 
 Request: ``means`` ("equal", "close", "spread"), ``noise`` ("normal", "heavy", "unequal"),
 ``finalists``, ``pairs``, ``studies``, ``share`` (of the variance: what all trainings on one pair
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paceline.core import Final, Objective, Splits
-from paceline.stats.picked import plain
-from paceline.stats.winner import judge
+from paceline.stats.final_verdict import judge
+from paceline.stats.selection_bias import t_interval
 
 TRIALS = 64
 DEVIATION = 0.002  # of the accuracy of one training, as of small networks on MNIST
@@ -70,7 +70,7 @@ def simulate(request: Mapping[str, Any]) -> dict[str, float]:
         final, true, searched = study(rng, request)
         verdict = judge(final, objective, dict(enumerate(searched)), strict=request["strict"])
         truth = float(true[verdict.winner])
-        mean, _, half = plain(np.array(final.scores_of(verdict.winner)))
+        mean, _, half = t_interval(np.array(final.scores_of(verdict.winner)))
         luckiest = int(np.argmax(searched))
         best = max(final.finalists, key=lambda number: float(true[number]))
         better = verdict.beats_default is True

@@ -1,4 +1,4 @@
-"""What `paceline.stats.winner.judge` says of studies drawn from a table of real trainings.
+"""What `paceline.stats.final_verdict.judge` says of studies drawn from a table of real trainings.
 
 See `benchmarks.coverage_real`.
 
@@ -27,8 +27,8 @@ from benchmarks import environments
 from paceline.core import Action, Final, Objective, Splits, TrialState
 from paceline.schedule import Standing, Standings
 from paceline.schedule import create as schedule_of
-from paceline.stats.picked import plain
-from paceline.stats.winner import judge
+from paceline.stats.final_verdict import judge
+from paceline.stats.selection_bias import t_interval
 
 Floats = NDArray[np.float64]
 
@@ -138,7 +138,7 @@ def counted(
     verdict = judge(final, table.objective, scores)
     truth = float(true[verdict.winner])
     low, high = sorted((sign * verdict.low, sign * verdict.high))
-    mean, _, half = plain(sign * np.array(final.scores_of(verdict.winner)))
+    mean, _, half = t_interval(sign * np.array(final.scores_of(verdict.winner)))
     luckiest = max(searched, key=lambda number: searched[number])
     best = max(final.finalists, key=lambda number: float(true[number]))
     said, better = verdict.beats_default is True, truth > true[0] + 1e-9

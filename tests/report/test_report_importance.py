@@ -146,11 +146,11 @@ def test_noise_is_called_noise(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     study = write(tmp_path, [*begin(), *many(60, score=lambda config: float(rng.random()))])
     (told,) = bars(read(study).record)
-    assert told.startswith("What mattered is not shown: a model of the scores foresees ")
+    assert told.startswith("What mattered is not shown: a model of the scores predicts ")
     assert "30 % is the least to rely on" in told
     frame = Study.open(study).importance()
     assert frame[["share", "low", "high", "best", "best_low", "best_high"]].isna().all(axis=None)
-    assert "foresees" in frame.attrs["reason"]
+    assert "predicts" in frame.attrs["reason"]
     assert Study.open(study).interactions()["share"].isna().all()
     assert Study.open(study).dependence("rate")["score"].isna().all()
 
@@ -339,7 +339,6 @@ def test_trials_that_a_search_chose_do_not_say_what_mattered(tmp_path: Path) -> 
         )
     told = bars(read(write(tmp_path, events)).record)
     assert told == [
-        "What mattered is not shown: only 11 of 60 trials were drawn evenly over the space, and "
-        "the shares are of all "
-        "of it; it takes at least 12 that the search did not choose by earlier scores."
+        "What mattered is not shown: only 11 of 60 trials were drawn uniformly from the space, to "
+        "which the shares refer; at least 12 are needed that were not chosen by earlier scores."
     ]

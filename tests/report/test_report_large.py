@@ -33,7 +33,7 @@ from paceline.report import Summary, text
 from paceline.report.drawn import drawn
 from paceline.report.page import search, trials
 from paceline.space import Float, Space
-from paceline.stats.curves import expected_best
+from paceline.stats.best_so_far import expected_best
 from paceline.study import Record
 from paceline.study.record.timeline import Timeline
 

@@ -11,8 +11,8 @@ from paceline.search import Bayes, History, Normal, Strategy, Weights, create, o
 from paceline.search.bayes.belief import log_belief
 from paceline.search.bayes.coordinates import coordinates
 from paceline.space import Choice, Condition, Float, Space
-from paceline.stats.importance import Variance
 from paceline.stats.table import Table
+from paceline.stats.variance_analysis import VarianceAnalysis
 
 LOSS = Objective("loss", "min")
 RATES = Space(
@@ -84,7 +84,7 @@ def test_priors_apply_to_variants_that_can_take_the_value() -> None:
 def test_importance_names_each_variant() -> None:
     rng = np.random.default_rng(0)
     configs = [RATES.sample(rng) for _ in range(400)]
-    found = Variance.of(Table.of(RATES, configs, [loss(config) for config in configs]))
+    found = VarianceAnalysis.of(Table.of(RATES, configs, [loss(config) for config in configs]))
     shares = {share.names[0]: share.share for share in found.shares()}
     assert set(shares) == {
         "optimizer",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from paceline.core import Final, Objective, Splits
-from paceline.stats.bounds import clipped
-from paceline.stats.winner import judge
+from paceline.stats.bounds import clip_interval
+from paceline.stats.final_verdict import judge
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ from paceline.stats.winner import judge
 def test_only_shares_are_clipped(
     metric: str, scores: list[float], expected: tuple[float, float]
 ) -> None:
-    assert clipped(-0.1, 1.1, metric, scores) == expected
+    assert clip_interval(-0.1, 1.1, metric, scores) == expected
 
 
 def test_what_is_not_known_stays_so() -> None:
-    assert all(math.isnan(end) for end in clipped(math.nan, math.nan, "val_accuracy", [0.5]))
+    assert all(math.isnan(end) for end in clip_interval(math.nan, math.nan, "val_accuracy", [0.5]))
 
 
 @pytest.mark.parametrize(("metric", "most"), [("val_accuracy", 1.0), ("val_loss", math.inf)])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paceline.core import InvalidInput
-from paceline.stats.curves import best_so_far, expected_best
+from paceline.stats.best_so_far import best_so_far, expected_best
 
 LOSSES = st.lists(st.floats(-100, 100), min_size=1, max_size=7)
 

@@ -15,10 +15,10 @@ from scipy import stats
 from paceline.core import Configuration, InvalidInput
 from paceline.space import Boolean, Choice, Condition, Fixed, Float, Int, Space
 from paceline.stats.axes import axes_of, basis
-from paceline.stats.dependence import dependence
-from paceline.stats.functions import Functions
-from paceline.stats.importance import Share, Variance, rank_correlation
+from paceline.stats.basis_functions import BasisFunctions
+from paceline.stats.partial_dependence import partial_dependence
 from paceline.stats.table import Table
+from paceline.stats.variance_analysis import Share, VarianceAnalysis, rank_correlation
 
 Loss = Callable[[Configuration], float]
 CUBE = Space({name: Float(0, 1) for name in "abcd"})
@@ -98,7 +98,7 @@ def _sobol_of_g() -> dict[str, float]:
 def test_shares_are_the_sobol_indices(
     loss: Loss, truth: Mapping[str, float], pairs: Mapping[tuple[str, ...], float]
 ) -> None:
-    variance = Variance.of(drawn(CUBE, loss, 200))
+    variance = VarianceAnalysis.of(drawn(CUBE, loss, 200))
     shares, joint = by_name(variance.shares()), by_name(variance.interactions())
     for name, share in truth.items():
         assert shares[name,].share == pytest.approx(share, abs=0.04)
@@ -120,12 +120,12 @@ def test_shares_of_any_sum_are_those_of_its_parts(weights: list[float], seed: in
     table = drawn(
         CUBE, lambda c: sum(w * even(c[n]) for n, w in zip("abcd", weights, strict=True)), 40, seed
     )
-    for share, w in zip(Variance.of(table).shares(), weights, strict=True):
+    for share, w in zip(VarianceAnalysis.of(table).shares(), weights, strict=True):
         assert share.share == pytest.approx(w**2 / total, abs=0.05)
 
 
 def test_noise_belongs_to_nobody() -> None:
-    variance = Variance.of(drawn(CUBE, noisy(additive, 1.0, 2), 200))
+    variance = VarianceAnalysis.of(drawn(CUBE, noisy(additive, 1.0, 2), 200))
     shares = by_name(variance.shares())
     assert shares["a",].share == pytest.approx(0.3, abs=0.12)
     assert shares["b",].share == pytest.approx(0.15, abs=0.1)
@@ -140,7 +140,7 @@ def test_a_conditional_number_has_the_share_of_where_it_is_active() -> None:
         )
 
     table = drawn(CONDITIONAL, loss, 200)
-    found = by_name(Variance.of(table).shares())
+    found = by_name(VarianceAnalysis.of(table).shares())
     assert found["kind",].share == pytest.approx(0.5, abs=0.05)
     assert found["only_x",].share == pytest.approx(
         0.5, abs=0.05
@@ -156,7 +156,9 @@ def test_intervals_hold_the_truth() -> None:
     """
     missed = 0
     for seed in range(10):
-        found = by_name(Variance.of(drawn(CUBE, noisy(additive, 0.5, seed), 60, seed)).shares())
+        found = by_name(
+            VarianceAnalysis.of(drawn(CUBE, noisy(additive, 0.5, seed), 60, seed)).shares()
+        )
         for name, truth in {"a": 0.48, "b": 0.24, "c": 0.08}.items():
             missed += not found[name,].low <= truth <= found[name,].high
         assert found["d",].low < 0.01
@@ -165,8 +167,8 @@ def test_intervals_hold_the_truth() -> None:
 
 def test_the_same_trials_say_the_same() -> None:
     assert (
-        Variance.of(drawn(CUBE, product, 40)).interactions()
-        == Variance.of(drawn(CUBE, product, 40)).interactions()
+        VarianceAnalysis.of(drawn(CUBE, product, 40)).interactions()
+        == VarianceAnalysis.of(drawn(CUBE, product, 40)).interactions()
     )
 
 
@@ -175,7 +177,8 @@ def test_the_unit_of_losses_changes_nothing() -> None:
     configs = [CUBE.sample(rng) for _ in range(40)]
     losses = np.array([product(c) for c in configs])
     one, other = (
-        Variance.of(Table.of(CUBE, configs, y)).shares() for y in (losses, 1e-6 * losses - 3e-6)
+        VarianceAnalysis.of(Table.of(CUBE, configs, y)).shares()
+        for y in (losses, 1e-6 * losses - 3e-6)
     )
     assert [s.share for s in one] == pytest.approx([s.share for s in other], abs=1e-6)
 
@@ -219,7 +222,7 @@ def halved(num: int, seed: int, noise: float = 0.1) -> Table:
 
 def test_what_matters_at_the_end_is_told_of_trials_that_were_stopped() -> None:
     """Seven of ten stop after the first epoch, where ``b`` decides 90 %; at the end ``a`` does."""
-    variance = Variance.of(halved(135, 1))
+    variance = VarianceAnalysis.of(halved(135, 1))
     shares = by_name(variance.shares())
     assert variance.quality.enough
     assert variance.quality.num_full == 15
@@ -228,17 +231,17 @@ def test_what_matters_at_the_end_is_told_of_trials_that_were_stopped() -> None:
 
 
 def test_where_too_few_trained_in_full_nothing_is_told() -> None:
-    quality = Variance.of(halved(27, 1)).quality
+    quality = VarianceAnalysis.of(halved(27, 1)).quality
     assert quality.r2 > 0.3
     assert not quality.enough
-    assert "27 trials, 3 of them trained in full, say too little" in quality.doubt
+    assert "27 trials, 3 of them trained in full, are too few" in quality.doubt
 
 
-def test_noise_is_not_foreseen() -> None:
+def test_noise_is_not_predicted() -> None:
     for seed in range(3):
-        variance = Variance.of(drawn(CUBE, noisy(lambda c: 0.0, 1.0, seed), 60, seed))
+        variance = VarianceAnalysis.of(drawn(CUBE, noisy(lambda c: 0.0, 1.0, seed), 60, seed))
         assert not variance.quality.enough
-        assert "foresees" in variance.quality.doubt
+        assert "predicts" in variance.quality.doubt
 
 
 def test_a_search_that_looks_in_one_corner_does_not_pull_the_shares() -> None:
@@ -252,7 +255,9 @@ def test_a_search_that_looks_in_one_corner_does_not_pull_the_shares() -> None:
     configs = [CUBE.decode(u) for u in U]
     losses = [additive(c) + 0.1 * rng.standard_normal() for c in configs]
     shares = by_name(
-        Variance.of(Table.of(CUBE, configs, losses, even=[True] * 30 + [False] * 100)).shares()
+        VarianceAnalysis.of(
+            Table.of(CUBE, configs, losses, even=[True] * 30 + [False] * 100)
+        ).shares()
     )
     for name, truth in {"a": 0.6, "b": 0.3, "c": 0.1, "d": 0.0}.items():
         assert shares[name,].share == pytest.approx(truth, abs=0.08)
@@ -266,7 +271,7 @@ def test_a_diverged_training_is_not_all_that_matters(bad: float) -> None:
         CUBE.decode([*rng.random(3), 0.99]) for _ in range(3)
     ]
     losses = [*(additive(c) for c in configs[:60]), bad, bad, bad]
-    variance = Variance.of(Table.of(CUBE, configs, losses))
+    variance = VarianceAnalysis.of(Table.of(CUBE, configs, losses))
     assert variance.scaled.cap is not None
     assert 2 < variance.scaled.cap < 20
     shares = by_name(variance.shares())
@@ -288,7 +293,9 @@ def test_the_best_tenth_is_that_of_the_space() -> None:
     population = drawn(CUBE, loss, 5_000, 5)
     best = population.losses <= np.quantile(population.losses, 0.1)
     found = by_name(
-        Variance.of(drawn(CUBE, lambda c: loss(c) + 0.02 * rng.standard_normal(), 200)).best()
+        VarianceAnalysis.of(
+            drawn(CUBE, lambda c: loss(c) + 0.02 * rng.standard_normal(), 200)
+        ).best()
     )
     for place, name in enumerate("ab"):
         part = np.array(
@@ -312,7 +319,7 @@ def test_what_cannot_be_told_is_said(space: Space, losses: list[float], reason: 
     rng = np.random.default_rng(0)
     table = Table.of(space, [space.sample(rng) for _ in losses], losses)
     with pytest.raises(InvalidInput, match=reason):
-        Variance.of(table)
+        VarianceAnalysis.of(table)
 
 
 def test_losses_have_to_be_numbers() -> None:
@@ -327,7 +334,7 @@ def test_many_categories_are_bounded() -> None:
     told.
     """
     space = Space({f"k{n}": Choice([f"v{value}" for value in range(30)]) for n in range(4)})
-    variance = Variance.of(drawn(space, lambda c: float(str(c["k0"])[1:]), 120))
+    variance = VarianceAnalysis.of(drawn(space, lambda c: float(str(c["k0"])[1:]), 120))
     assert len(variance.functions.of) == 4 * 29
     assert variance.interactions() == []
     assert variance.shares()[0].share > 0.9
@@ -335,7 +342,7 @@ def test_many_categories_are_bounded() -> None:
 
 def test_of_a_hyperparameter_that_was_hardly_ever_active_nothing_is_known() -> None:
     only_x = by_name(
-        Variance.of(drawn(CONDITIONAL, lambda c: float(c["kind"] == "x"), 20)).shares()
+        VarianceAnalysis.of(drawn(CONDITIONAL, lambda c: float(c["kind"] == "x"), 20)).shares()
     )["only_x",]
     assert only_x.num_trials < 10
     assert (only_x.low, only_x.high) == (0.0, 1.0)
@@ -353,7 +360,7 @@ def test_dependence_follows_the_function_within_its_band() -> None:
         ),
         150,
     )
-    found = dependence(Variance.of(table), "a")
+    found = partial_dependence(VarianceAnalysis.of(table), "a")
     truth = np.array([4 * (float(a) - 0.3) ** 2 + 0.25 for a in found.values])
     assert np.abs(found.mean - truth).max() < 0.15  # of a range of 2
     assert np.mean((found.low <= truth) & (truth <= found.high)) > 0.7
@@ -366,23 +373,23 @@ def test_dependence_of_a_category_and_of_a_conditional_number() -> None:
             3 * float(c["only_x"]) if "only_x" in c else 0.0
         )
 
-    variance = Variance.of(drawn(CONDITIONAL, loss, 100))
-    kind = dependence(variance, "kind")
+    variance = VarianceAnalysis.of(drawn(CONDITIONAL, loss, 100))
+    kind = partial_dependence(variance, "kind")
     assert kind.values == ("x", "y", "z")
     np.testing.assert_allclose(kind.mean, [2.5, 5, 9], atol=0.1)
-    only = dependence(variance, "only_x")
+    only = partial_dependence(variance, "only_x")
     np.testing.assert_allclose(only.mean, [1 + 3 * float(v) for v in only.values], atol=0.15)
 
 
 def test_values_that_few_trials_tried_are_marked() -> None:
     rng = np.random.default_rng(0)
     configs = [CUBE.decode([0.5 * u[0], *u[1:]]) for u in rng.random((60, 4))]
-    variance = Variance.of(Table.of(CUBE, configs, [additive(c) for c in configs]))
-    found = dependence(variance, "a")
+    variance = VarianceAnalysis.of(Table.of(CUBE, configs, [additive(c) for c in configs]))
+    found = partial_dependence(variance, "a")
     assert all(found.supported[2:22])
     assert not any(found.supported[30:])
     with pytest.raises(InvalidInput, match="one that varies: a, b, c, d"):
-        dependence(variance, "e")
+        partial_dependence(variance, "e")
 
 
 # -- the parts
@@ -393,14 +400,14 @@ def test_functions_are_orthonormal_over_the_space(space: Space) -> None:
     """Means over 40,000 configurations; the largest of some thousand has a deviation of 4.5 /
     200.
     """
-    functions = Functions.over(tuple(axes_of(space).values()))
+    functions = BasisFunctions.over(tuple(axes_of(space).values()))
     values = functions.values(*functions.draw(40_000, np.random.default_rng(0)))
     assert np.abs(values.mean(axis=0)).max() < 0.03
     assert np.abs(values.T @ values / len(values) - np.eye(values.shape[1])).max() < 0.12
 
 
 def test_configurations_are_drawn_as_the_space_draws_them() -> None:
-    functions = Functions.over(tuple(axes_of(CONDITIONAL).values()))
+    functions = BasisFunctions.over(tuple(axes_of(CONDITIONAL).values()))
     cells, active = functions.draw(20_000, np.random.default_rng(0))
     assert active.mean(axis=0) == pytest.approx([1, 1 / 3, 1, 1 / 3], abs=0.015)
     assert (active[:, 1] == (cells[:, 0] == 0)).all()

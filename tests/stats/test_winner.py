@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from paceline.core import Final, InvalidInput, Objective, Splits
-from paceline.stats.picked import best_of, far_off, plain
-from paceline.stats.winner import Verdict, judge
+from paceline.stats.final_verdict import Verdict, judge
+from paceline.stats.selection_bias import outliers, select_best, t_interval
 
 UP, DOWN = Objective("val_gain", "maximize"), Objective("val_loss", "minimize")
 Floats = NDArray[np.float64]
@@ -77,7 +77,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(gap: float) -> None:
         verdict = judge(final_of(scores), UP, {})
         truth = means[verdict.winner - 10]
         held += verdict.low <= truth <= verdict.high
-        mean, _, half = plain(scores[verdict.winner - 10])
+        mean, _, half = t_interval(scores[verdict.winner - 10])
         held_plain += abs(mean - truth) <= half
     assert held >= 134
     assert held >= held_plain
@@ -162,26 +162,26 @@ def test_a_rivals_accident_is_no_noise_of_the_winner() -> None:
     gains = (
         np.linspace(0.0, 1.0, 6)[:, None] + rng.normal(size=8) + 0.1 * rng.standard_normal((6, 8))
     )
-    calm = best_of(gains)
+    calm = select_best(gains)
     gains[2, 3] -= 50.0
-    found = best_of(gains)
+    found = select_best(gains)
     assert (found.place, calm.place) == (5, 5)
     assert found.expected == pytest.approx(calm.expected, abs=0.5 * calm.standard_error)
     verdict = judge(final_of(gains.tolist()), UP, {})
-    assert any("far off the others" in sentence for sentence in verdict.limits)
+    assert any("are outliers" in sentence for sentence in verdict.limits)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9))
 def test_what_is_normal_is_not_far_off(seed: int, count: int, pairs: int) -> None:
-    assert not far_off(np.random.default_rng(seed).standard_normal((count, pairs))).sum() > 1
+    assert not outliers(np.random.default_rng(seed).standard_normal((count, pairs))).sum() > 1
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 9), st.integers(2, 9), st.integers(0, 10**6), st.floats(0.0, 5.0))
 def test_picking_never_adds_to_the_best(count: int, pairs: int, seed: int, gap: float) -> None:
     gains = noisy([gap * k for k in range(count)], pairs, seed)
-    picked = best_of(gains)
+    picked = select_best(gains)
     assert gains.mean(axis=1)[picked.place] == gains.mean(axis=1).max()
     assert picked.expected <= gains.mean(axis=1).max() + 1e-9
     assert picked.half_width > 0

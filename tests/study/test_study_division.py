@@ -186,7 +186,7 @@ def test_it_says_that_the_folds_are_those_of_the_search(in_time: Study) -> None:
     assert "No other folds can be drawn of TimeSeriesSplit" in said
     assert "so the final trains on those of the search, with fresh seeds." in said
     assert (
-        "All fresh trainings had the folds of the search, so all this holds for these folds only."
+        "All fresh trainings used the folds of the search, so the result holds for these folds only."
         in said
     )
     winner, verdict = in_time.trials[in_time.best.number], in_time.verdict

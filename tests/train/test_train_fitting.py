@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[Callable[[], keras.Model], Any, str]] = {
     "no loss": (
         dense(1, None, metrics=["mae"]),
         NUMBERS,
-        r"compiled with loss=None and adds no loss.*expected a loss",
+        r"compiled with loss=None and adds no other loss.*expected a loss",
     ),
     "no loss for any output": (
         without_loss(),

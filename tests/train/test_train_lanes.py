@@ -66,7 +66,7 @@ def test_what_a_machine_likes_is_measured_once(
 ) -> None:
     monkeypatch.setenv("PACELINE_CACHE", str(tmp_path))
     monkeypatch.setattr(
-        calibration, "_MOST_LANES", 4
+        calibration, "_MAX_LANES", 4
     )  # two programs to compile in the place of five
     measured = calibration.capacity()
     assert measured > 0

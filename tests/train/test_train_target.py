@@ -119,22 +119,22 @@ def several() -> keras.Model:
     ("make", "told"),
     [
         (lambda: network("huber"), "its loss changes when target and prediction are scaled"),
-        (lambda: network("mape"), "are shifted alike"),
+        (lambda: network("mape"), "target and prediction are shifted"),
         (lambda: network(last="sigmoid"), "its outputs are bounded"),
         (
             lambda: network(bias_initializer=keras.initializers.Constant(2e5)),
-            "answers in the target's own unit",
+            "already predicts in the target's unit",
         ),
         (
             lambda: compiled(keras.Sequential([network(), keras.layers.Rescaling(8e4, 2e5)])),
-            "the target's own unit",
+            "the target's unit",
         ),
         (lambda: compiled(OwnStep()), "its model overrides train_step"),
         (
             lambda: compiled(keras.Sequential([keras.layers.Dense(2)])),
-            "not one number for each of the target's",
+            "do not have the shape of the target",
         ),
-        (lambda: compiled(several(), ["mse", "mse"]), "not one number for each of the target's"),
+        (lambda: compiled(several(), ["mse", "mse"]), "do not have the shape of the target"),
     ],
 )
 def test_why_a_target_is_learnt_as_it_is(make: Callable[[], keras.Model], told: str) -> None:

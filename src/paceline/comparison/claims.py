@@ -15,7 +15,7 @@ from paceline.comparison.runs import MethodRun
 from paceline.core import Objective
 from paceline.report import words
 from paceline.stats import ranks
-from paceline.stats.bounds import estimate_of_scores
+from paceline.stats.bounds import estimate_scores
 from paceline.stats.ranks import Estimate, Pair
 
 BudgetAxis = Literal["trials", "epochs", "seconds"]
@@ -82,7 +82,7 @@ def stands(
         ranked = ranks.average_ranks([[objective.loss(score) for score in row] for row in scores])
         for k, method in enumerate(methods):
             column = [row[k] for row in scores]
-            mean, middle = (estimate_of_scores(column, objective.metric, of) for of in _STATISTICS)
+            mean, middle = (estimate_scores(column, objective.metric, of) for of in _STATISTICS)
             found.append(Stand(method, axis, budget, mean, middle, ranked[k]))
     return found
 
@@ -112,7 +112,7 @@ def standing(
     found = []
     for k, method in enumerate(methods):
         column = [row[k] for row in table]
-        score = estimate_of_scores(column, objective.metric)
+        score = estimate_scores(column, objective.metric)
         found.append(Outcome(method, score, ranked[k], sum(map(math.isfinite, column))))
     return sorted(
         found, key=lambda one: objective.loss(one.score.value) if one.num_runs else math.inf

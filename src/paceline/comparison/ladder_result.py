@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from paceline.comparison import page
 from paceline.comparison.ladder_record import LadderRecord, Rung, RungStep
 from paceline.core import InvalidInput, Objective, Trial, last_line
-from paceline.stats import pairs
-from paceline.stats.bounds import estimate_of_scores
+from paceline.stats.bounds import estimate_scores
+from paceline.stats.paired_tests import compare_pairs
 from paceline.store import study_directory
 from paceline.study.record.record import Record
 from paceline.study.record.replay import read_record
@@ -144,7 +144,7 @@ def read_ladder(directory: str | os.PathLike[str]) -> Ladder:
         Rung(
             name,
             found,
-            estimate_of_scores(found, metric),
+            estimate_scores(found, metric),
             known[name].seconds,
             known[name].parameters,
             known[name],
@@ -198,9 +198,9 @@ def _steps(
     objective: Objective,
     share: float,
 ) -> tuple[RungStep, ...]:
-    """Paired t-tests over the seeds with Holm's correction; ``share`` as in `pairs.compare`."""
+    """Paired t-tests over the seeds with Holm's correction; ``share`` as in `compare_pairs`."""
     differences = [np.subtract(scores[after], scores[before]) for before, after in wanted]
-    found = pairs.compare(differences, share) if wanted else []
+    found = compare_pairs(differences, share) if wanted else []
     return tuple(
         RungStep(
             before,

@@ -110,7 +110,7 @@ def student(values: "np.ndarray[Any, Any]", metric: str, variance: float) -> tup
 
     Args:
         values: float (n,).
-        metric: its name, such as ``"test accuracy"``; see `paceline.stats.bounds.clipped`.
+        metric: its name, such as ``"test accuracy"``; see `paceline.stats.bounds.clip_interval`.
         variance: of the quantity in the interval, in variances of one value.
 
     Returns:
@@ -119,12 +119,12 @@ def student(values: "np.ndarray[Any, Any]", metric: str, variance: float) -> tup
     import numpy as np
     from scipy.stats import t
 
-    from paceline.stats.bounds import clipped
+    from paceline.stats.bounds import clip_interval
 
     if len(values) < 2 or not np.ptp(values):
         return float("nan"), float("nan")
     half = float(t.ppf(0.975, len(values) - 1)) * values.std(ddof=1) * np.sqrt(variance)
-    return clipped(
+    return clip_interval(
         float(values.mean() - half), float(values.mean() + half), metric, values.tolist()
     )
 

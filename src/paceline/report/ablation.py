@@ -46,7 +46,7 @@ def gains_of(record: Record) -> list[Gain]:
     """
     import numpy as np
 
-    from paceline.stats.pairs import compare
+    from paceline.stats.paired_tests import compare_pairs
 
     ablation = record.ablation
     if ablation is None:
@@ -67,7 +67,7 @@ def gains_of(record: Record) -> list[Gain]:
             if len(differences) > 1:
                 found.append((name, side, start[name], goal[name], differences))
     share = ablation.validation_share if ablation.splits.differ else 0.0
-    tested = compare([d for *_, d in found], share)
+    tested = compare_pairs([d for *_, d in found], share)
     return [
         Gain(name, side, before, after, one.mean, one.low, one.high, one.p_holm, len(d))
         for (name, side, before, after, d), one in zip(found, tested, strict=True)

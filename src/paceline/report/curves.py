@@ -10,7 +10,7 @@ import numpy as np
 
 from paceline.core import Trial, TrialState
 from paceline.stats.axes import Array
-from paceline.stats.curves import best_so_far, expected_best
+from paceline.stats.best_so_far import best_so_far, expected_best
 from paceline.study import Record
 
 _BY_CHANCE = ("sobol", "random")

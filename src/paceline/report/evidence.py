@@ -12,7 +12,7 @@ from paceline.stats.table import Table
 from paceline.study import Record
 
 if TYPE_CHECKING:
-    from paceline.stats.importance import Variance
+    from paceline.stats.variance_analysis import VarianceAnalysis
 
 MOST_LOSSES = 300
 """That are looked at: the time it takes grows with their number's cube, and more tell little
@@ -57,15 +57,15 @@ class Evidence:
             told.append(f"{trials} left out, so this holds only where trials do not fail.")
         return " ".join(told)
 
-    def variance(self) -> "Variance":
-        """What the scores vary by; see `paceline.stats.importance`.
+    def variance(self) -> "VarianceAnalysis":
+        """What the scores vary by; see `paceline.stats.variance_analysis`.
 
         Raises:
             InvalidInput: too little is known.
         """
-        from paceline.stats.importance import Variance
+        from paceline.stats.variance_analysis import VarianceAnalysis
 
-        return Variance.of(self.table)
+        return VarianceAnalysis.of(self.table)
 
 
 def evidence(record: Record) -> Evidence:

@@ -15,7 +15,7 @@ from paceline.study import Record
 if TYPE_CHECKING:
     import pandas as pd
 
-    from paceline.stats.importance import Share, Variance
+    from paceline.stats.variance_analysis import Share, VarianceAnalysis
 
 
 def importance(record: Record) -> "pd.DataFrame":
@@ -40,14 +40,16 @@ def importance(record: Record) -> "pd.DataFrame":
 
 
 def _told(
-    variance: "Variance", share: "Share", names: tuple[str, str, str] = ("share", "low", "high")
+    variance: "VarianceAnalysis",
+    share: "Share",
+    names: tuple[str, str, str] = ("share", "low", "high"),
 ) -> dict[str, float]:
     """A share and its interval; NaN where they are not to be relied on."""
     values = (share.share, share.low, share.high)
     return dict(zip(names, values if variance.quality.enough else [math.nan] * 3, strict=True))
 
 
-def _judged(variance: "Variance", share: "Share") -> dict[str, float]:
+def _judged(variance: "VarianceAnalysis", share: "Share") -> dict[str, float]:
     quality = variance.quality
     judged = {"r2": quality.r2, "rank_correlation": quality.rank_correlation, "sure": quality.sure}
     return {"num_trials": share.num_trials, **judged}
@@ -116,7 +118,7 @@ def dependence(record: Record, name: str) -> "pd.DataFrame":
     """See `Study.dependence`."""
     import pandas as pd
 
-    from paceline.stats.dependence import dependence as of
+    from paceline.stats.partial_dependence import partial_dependence as of
 
     variance = evidence(record).variance()
     found = of(variance, name)

@@ -10,7 +10,7 @@ from paceline.report.evidence import Evidence, evidence
 from paceline.study import Record
 
 if TYPE_CHECKING:
-    from paceline.stats.importance import Share, Variance
+    from paceline.stats.variance_analysis import Share, VarianceAnalysis
 
 _WIDTH = 30
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -53,7 +53,7 @@ def interval(share: "Share") -> str:
     return f"{100 * share.share:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
-def belief(known: Evidence, variance: "Variance", record: Record) -> str:
+def belief(known: Evidence, variance: "VarianceAnalysis", record: Record) -> str:
     """How well the model behind the shares foresees, and what it was not shown, in one or more
     sentences.
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from paceline.report.plots import Plots
-    from paceline.stats.winner import Verdict
+    from paceline.stats.final_verdict import Verdict
     from paceline.study.request import Buildable, Request
     from paceline.study.stored_models import Origin
 

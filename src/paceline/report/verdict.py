@@ -11,7 +11,7 @@ from paceline.report import words
 from paceline.study import Record
 
 if TYPE_CHECKING:
-    from paceline.stats.winner import Rival, Verdict
+    from paceline.stats.final_verdict import Rival, Verdict
 
 HEADINGS = ("trial", "mean", "deviation", "behind by", "corrected interval", "p (Holm)", "")
 """Of `rows`; intervals and p are corrected for the number of rivals."""

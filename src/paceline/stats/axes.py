@@ -1,14 +1,14 @@
-"""A hyperparameter as a row of cells, with orthonormal functions on them.
+"""The cells of a hyperparameter, and orthonormal functions on them.
 
-What a network's loss varies by is a question about the unit cube: `Space.sample` draws every
-coordinate evenly, and those of inactive hyperparameters change nothing. Each coordinate is cut into
-cells, one for each value, or `CELLS` equal ones where there are more values than that.
+The analysis is on the unit cube: `Space.sample` draws all coordinates uniformly, and those of
+inactive hyperparameters have no effect. Each coordinate is divided into cells: one for each value,
+or `CELLS` equal ones if there are more values than that.
 
 | symbol | meaning |
 | --- | --- |
-| u | coordinate in [0, 1] of one hyperparameter |
-| g | cell, from 0; its length is the chance of being drawn |
-| phi_k | function on the cells, k = 1..K: mean 0, square mean 1, mean product 0 with the others |
+| u | coordinate in [0, 1] of a hyperparameter |
+| g | cell, from 0; its length is its probability |
+| phi_k | function on the cells, k = 1..K: mean 0, mean square 1, orthogonal to the others |
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,21 +23,21 @@ from paceline.space import Condition, Hyperparameter, Space
 Array = npt.NDArray[np.float64]
 
 CELLS = 50
-# points at which values are looked up: so many parts of equal length can be told apart exactly
+# points at which values are looked up; up to this many values of equal length are exact
 _FINE = 480
 
 
 @dataclass(frozen=True, eq=False)
-class Axis:
-    """The cells of one hyperparameter.
+class HyperparameterAxis:
+    """The cells of a hyperparameter.
 
     Attributes:
         name: of the hyperparameter; of variants, which share a name, their labels in the space.
-        ordered: whether neighbouring cells are alike.
-        lengths: of the cells, shape [G]; they add up to 1.
-        values: one value for each cell, of its middle.
-        conditions: what has to hold for it to be active: of each parent, the share of each of its
-            cells, shape [G'].
+        ordered: whether its values are ordered.
+        lengths: of the cells, shape [G]; their sum is 1.
+        values: a value for each cell, of its middle.
+        conditions: for each parent, the share of each of its cells in which this hyperparameter is
+            active, shape [G'].
     """
 
     name: str
@@ -49,7 +49,7 @@ class Axis:
 
     @property
     def middles(self) -> Array:
-        """Coordinates of the cells' middles, shape [G]."""
+        """Coordinates of the middles of cells, shape [G]."""
         return np.asarray(np.cumsum(self.lengths) - self.lengths / 2)
 
     def cell(self, u: npt.ArrayLike) -> npt.NDArray[np.intp]:
@@ -57,11 +57,9 @@ class Axis:
         return np.searchsorted(self._bounds, np.asarray(u, dtype=np.float64), side="right")
 
 
-def axes_of(space: Space) -> dict[str, Axis]:
-    """The axes of all hyperparameters that have more than one value, by their labels in the
-    space.
-    """
-    axes: dict[str, Axis] = {}
+def axes_of(space: Space) -> dict[str, HyperparameterAxis]:
+    """The axes of all hyperparameters with more than one value, by their labels in the space."""
+    axes: dict[str, HyperparameterAxis] = {}
     for label, h in space.by_label.items():
         if h.num_values != 1 and _can_be_active(h, space):
             axes[label] = _axis(label, h, _conditions(h, space, axes))
@@ -69,7 +67,7 @@ def axes_of(space: Space) -> dict[str, Axis]:
 
 
 def _can_be_active(h: Hyperparameter, space: Space) -> bool:
-    """Whether no parent of it is fixed to a value that leaves it out."""
+    """Whether no parent is fixed to a value for which it is inactive."""
     return all(
         any(
             parent.admitted(condition) and _can_be_active(parent, space)
@@ -79,10 +77,8 @@ def _can_be_active(h: Hyperparameter, space: Space) -> bool:
     )
 
 
-def region(axes: Sequence[Axis], places: Iterable[int]) -> list[Array]:
-    """The even measure on all axes, cut to where some hyperparameters are active; each adds up to
-    that share.
-    """
+def region(axes: Sequence[HyperparameterAxis], places: Iterable[int]) -> list[Array]:
+    """The uniform measure on each axis, restricted to where hyperparameters are active."""
     at = {axis.name: place for place, axis in enumerate(axes)}
     measures = [axis.lengths for axis in axes]
     for place in places:
@@ -93,17 +89,17 @@ def region(axes: Sequence[Axis], places: Iterable[int]) -> list[Array]:
 
 
 def basis(measure: Array, most: int) -> Array:
-    """The first functions phi: polynomials, made orthonormal under a measure on cells.
+    """The first functions phi: polynomials that are orthonormal under a measure on cells.
 
-    The first is a slope, the second a valley, and all of them together tell any function of the
-    cell.
+    Together, all functions span the functions of the cell; the first is linear, the second
+    quadratic.
 
     Args:
-        measure: of the cells, shape [G], adding up to 1; functions are 0 on cells without any.
-        most: how many functions at most.
+        measure: of the cells, shape [G], with sum 1; functions are 0 on cells of measure 0.
+        most: maximal number of functions.
 
     Returns:
-        Shape [G, K] with K at most one less than the number of cells that have any measure.
+        Shape [G, K] with K at most the number of cells with positive measure less one.
     """
     used = np.flatnonzero(measure > 0)
     weight = np.sqrt(measure[used])
@@ -115,25 +111,22 @@ def basis(measure: Array, most: int) -> Array:
     return functions
 
 
-def _axis(label: str, h: Hyperparameter, conditions: Mapping[str, Array]) -> Axis:
+def _axis(label: str, h: Hyperparameter, conditions: Mapping[str, Array]) -> HyperparameterAxis:
     if h.num_values is None:
         bounds = np.arange(1, CELLS) / CELLS
         lengths = np.full(CELLS, 1 / CELLS)
-        return Axis(label, True, lengths, _values(h, lengths), conditions, bounds)
+        return HyperparameterAxis(label, True, lengths, _values(h, lengths), conditions, bounds)
     at, cells = _cells(h)
     lengths = np.bincount(cells) / _FINE
     last = np.flatnonzero(np.diff(cells))
-    bounds = (
-        at[last] + at[last + 1]
-    ) / 2  # between the last value of a cell and the first of the next
+    # between the last value of a cell and the first of the next
+    bounds = (at[last] + at[last + 1]) / 2
     values = _values(h, lengths)
-    return Axis(label, h.is_ordered, lengths, values, conditions, bounds)
+    return HyperparameterAxis(label, h.is_ordered, lengths, values, conditions, bounds)
 
 
 def _cells(h: Hyperparameter) -> tuple[Array, npt.NDArray[np.intp]]:
-    """Of fine points, shape [_FINE]: the coordinate of the value that is drawn there, and the cell
-    of that value.
-    """
+    """For fine points, shape [_FINE]: the coordinate of the value drawn there, and its cell."""
     fine = (np.arange(_FINE) + 0.5) / _FINE
     at = np.array([h.to_unit(h.from_unit(u)) for u in fine.tolist()])
     place, counts = np.unique(at, return_inverse=True, return_counts=True)[1:]
@@ -148,15 +141,15 @@ def _values(h: Hyperparameter, lengths: Array) -> tuple[Value, ...]:
     return tuple(h.from_unit(u) for u in middles.tolist())
 
 
-def _conditions(h: Hyperparameter, space: Space, axes: Mapping[str, Axis]) -> dict[str, Array]:
-    """What a hyperparameter is active under, its parents' own conditions included."""
+def _conditions(
+    h: Hyperparameter, space: Space, axes: Mapping[str, HyperparameterAxis]
+) -> dict[str, Array]:
+    """The conditions under which a hyperparameter is active, including those of its parents."""
     shares: dict[str, Array] = {}
     for condition in h.conditions:
-        parents = [one for one in space.variants(condition.parent) if one.admitted(condition)]
-        label = next((label for label, one in space.by_label.items() if one is parents[0]), "")
-        if (
-            len(parents) > 1 or label not in axes
-        ):  # any of several will do, or it has one value only
+        parents = [h for h in space.variants(condition.parent) if h.admitted(condition)]
+        label = next((label for label, h in space.by_label.items() if h is parents[0]), "")
+        if len(parents) > 1 or label not in axes:  # one of several suffices, or a single value
             continue
         own = {label: _share(parents[0], condition, axes[label])}
         for parent, share in (*own.items(), *axes[label].conditions.items()):
@@ -164,8 +157,8 @@ def _conditions(h: Hyperparameter, space: Space, axes: Mapping[str, Axis]) -> di
     return shares
 
 
-def _share(parent: Hyperparameter, condition: Condition, axis: Axis) -> Array:
-    """Of each of the parent's cells, the share that admits the condition."""
+def _share(parent: Hyperparameter, condition: Condition, axis: HyperparameterAxis) -> Array:
+    """The share of each of the parent's cells that satisfies the condition."""
     fine = (np.arange(_FINE) + 0.5) / _FINE
     admitted = parent.admitted(condition)
     holds = [(value.__class__, value) in admitted for value in map(parent.from_unit, fine.tolist())]

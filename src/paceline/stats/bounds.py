@@ -1,4 +1,4 @@
-"""Intervals of metrics that lie between 0 and 1 by their definition."""
+"""Intervals of metrics that lie between 0 and 1 by definition."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,24 +12,24 @@ _SHARES = re.compile(
 )
 
 
-def clipped(low: float, high: float, metric: str, scores: Iterable[float]) -> tuple[float, float]:
-    """An interval without what the metric cannot be, which takes nothing of its coverage; NaN
-    stays.
+def clip_interval(
+    low: float, high: float, metric: str, scores: Iterable[float]
+) -> tuple[float, float]:
+    """Clips an interval to the range of the metric, which does not reduce its coverage; NaN stays.
 
     Args:
         low, high: the interval.
-        metric: its name says whether it is a share, such as ``"val_accuracy"``.
-        scores: that were measured, NaN where that failed; where one of them is no share, the metric
-            is none either.
+        metric: its name shows whether it lies between 0 and 1, such as ``"val_accuracy"``.
+        scores: measured, NaN for failures; if one of them is outside, the metric is not clipped.
     """
     if not _SHARES.search(metric.lower()) or any(score < 0.0 or score > 1.0 for score in scores):
         return low, high
     return (low if low != low else max(0.0, low)), (high if high != high else min(1.0, high))
 
 
-def estimate_of_scores(
+def estimate_scores(
     scores: Sequence[float], metric: str, statistic: Literal["mean", "iqm"] = "mean"
 ) -> Estimate:
-    """What `paceline.stats.ranks.estimate` says of scores, with an interval that is clipped."""
+    """The result of `paceline.stats.ranks.estimate`, with a clipped interval."""
     found = estimate(scores, statistic)
-    return Estimate(found.value, *clipped(found.low, found.high, metric, scores))
+    return Estimate(found.value, *clip_interval(found.low, found.high, metric, scores))

@@ -1,19 +1,18 @@
-"""Several methods measured on the same blocks (seeds, or data sets): which is ahead, and is it more
-than luck?
+"""Compares methods measured on the same blocks (seeds, or data sets).
 
 | symbol | meaning |
 | --- | --- |
 | n, k | blocks, methods |
-| x | losses, shape (n, k): of one block in each row, smaller is better, NaN where the method failed |
+| x | losses, shape (n, k), a row per block, smaller is better, NaN if the method failed |
 | d | differences of two methods on the same blocks |
 | R | resamples of the bootstrap |
 
-Sources: ranks and pairwise Wilcoxon tests with Holm's correction in the place of Nemenyi's:
-Benavoli, Corani, Mangili, "Should we really use post-hoc tests based on mean-ranks?" (JMLR 17,
-2016); Holm, "A simple sequentially rejective multiple test procedure" (Scand. J. Statistics 6,
-1979); interquartile mean: Agarwal et al., "Deep reinforcement learning at the edge of the
-statistical precipice" (NeurIPS 2021); expanded percentiles: Hesterberg, "What teachers should know
-about the bootstrap" (The American Statistician 69, 2015), section 5.3.
+Sources: ranks and pairwise Wilcoxon tests with Holm's correction instead of Nemenyi's: Benavoli,
+Corani, Mangili, "Should we really use post-hoc tests based on mean-ranks?" (JMLR 17, 2016); Holm,
+"A simple sequentially rejective multiple test procedure" (Scand. J. Statistics 6, 1979);
+interquartile mean: Agarwal et al., "Deep reinforcement learning at the edge of the statistical
+precipice" (NeurIPS 2021); expanded percentiles: Hesterberg, "What teachers should know about the
+bootstrap" (The American Statistician 69, 2015), section 5.3.
 """
 
 import math
@@ -29,18 +28,19 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _RESAMPLES = 10_000
-_CUT = 0.25  # of the values, that the interquartile mean leaves out at each end
+_CUT = 0.25  # share of the values that the interquartile mean drops at each end
 _LEVEL = 0.05
-_FEW = 8  # values of which a bootstrap still covers too little
-_ENUMERATED = 13  # up to so many blocks, all signs are gone through: exact with ties, too
+_MIN_BOOTSTRAP = 8  # values; with fewer the coverage of a bootstrap is too small
+_ENUMERATED = 13  # blocks up to which all signs are enumerated: exact, also with ties
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A value with its 95 % interval.
 
-    The bounds are NaN where the blocks cannot say how sure it is: where there is only one, or where
-    all have the same value, which shows no spread by which to measure it.
+    The bounds are NaN if the uncertainty is unknown: for a single block, or if all blocks have the
+        same
+    value.
     """
 
     value: float
@@ -53,13 +53,13 @@ class Pair:
     """Two methods on the same blocks.
 
     Attributes:
-        first, second: their places, from 0.
-        difference: mean of the second's losses minus the first's; above 0, the first is better.
+        first, second: their indices, from 0.
+        difference: mean of the second's losses minus the first's; positive if the first is better.
         num_blocks: blocks in which both were measured.
-        p: of no difference, two-sided; NaN with fewer than two blocks.
-        p_holm: the same, corrected for the number of pairs that were looked at.
-        test: ``"Wilcoxon"``, or ``"t"`` where there are too few blocks for Wilcoxon's test ever to
-            say anything.
+        p: two-sided p-value of no difference; NaN with fewer than two blocks.
+        p_holm: corrected for the number of pairs tested.
+        test: ``"Wilcoxon"``, or ``"t"`` if there are too few blocks for Wilcoxon's test to be
+            significant.
     """
 
     first: int
@@ -72,12 +72,12 @@ class Pair:
 
     @property
     def is_real(self) -> bool:
-        """Whether the difference is more than luck, at the 5 % level."""
+        """Whether the difference is significant at the 5 % level."""
         return self.p_holm < _LEVEL
 
 
 def iqm(values: "ArrayLike", axis: int = -1) -> Any:
-    """Mean of the middle half: without ``floor(n / 4)`` values at either end."""
+    """The mean of the middle half: without ``floor(n / 4)`` values at either end."""
     ordered = np.sort(np.asarray(values, dtype=float), axis=axis)
     n = ordered.shape[axis]
     cut = int(_CUT * n)
@@ -87,11 +87,10 @@ def iqm(values: "ArrayLike", axis: int = -1) -> Any:
 def estimate(
     values: "ArrayLike", statistic: Literal["mean", "iqm"] = "mean", seed: int = 0
 ) -> Estimate:
-    """Mean or interquartile mean over blocks with its interval; values that are not finite are left
-    out.
+    """Mean or interquartile mean over blocks with its interval; values must be finite to count.
 
-    The interval of a mean of fewer than eight values is Student's. Else it is a bootstrap's:
-    percentiles of R resamples, expanded so that for normal values they are as far apart as
+    The interval of a mean of fewer than eight values is Student's. Otherwise it is by the
+    bootstrap: percentiles of R resamples, expanded so that for normal values they have the width of
     Student's (plain ones of five values cover the mean in 82 % of cases only; expanded ones in 92
     %, since no resample leaves the range of the values).
     """
@@ -100,7 +99,7 @@ def estimate(
     n = len(given)
     if n == 0:
         return Estimate(math.nan, math.nan, math.nan)
-    if statistic == "mean" and n < _FEW:
+    if statistic == "mean" and n < _MIN_BOOTSTRAP:
         return _student(given)
     reduce = iqm if statistic == "iqm" else np.mean
     low, high = _interval(reduce(given[_resampled(n, seed)], axis=-1), n)
@@ -108,8 +107,7 @@ def estimate(
 
 
 def average_ranks(losses: "ArrayLike", seed: int = 0) -> tuple[Estimate, ...]:
-    """Average rank of each method over blocks, 1 for the best, with bootstrap intervals over
-    blocks.
+    """The average rank of each method over blocks, 1 for the best, with bootstrap intervals.
 
     Args:
         losses: x; equal ones share their rank, failures share the last.
@@ -129,15 +127,15 @@ def average_ranks(losses: "ArrayLike", seed: int = 0) -> tuple[Estimate, ...]:
 def pairwise(
     losses: "ArrayLike", pairs: Sequence[tuple[int, int]] | None = None, seed: int = 0
 ) -> tuple[Pair, ...]:
-    """Every two methods against each other on the same blocks, with Holm's correction.
+    """Compares pairs of methods on the same blocks, with Holm's correction.
 
-    Wilcoxon's signed-rank test, exact for up to 13 blocks. With n blocks its p is at least 2 / 2^n,
-    so that five seeds could never show anything; where that is so even before the correction, the
-    paired t-test is taken.
+    By Wilcoxon's signed-rank test, exact for up to 13 blocks. With n blocks its p is at least 2 /
+    2^n, so five seeds could never be significant; if so even before the correction, the paired
+    t-test is used.
 
     Args:
         losses: x.
-        pairs: which two; None for all.
+        pairs: pairs of indices; None for all.
         seed: of the resampling.
     """
     x = _table(losses)
@@ -157,9 +155,7 @@ def pairwise(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected by Holm's step-down procedure, in the order given; NaN stays and counts
-    for none.
-    """
+    """p-values corrected by Holm's step-down procedure, in the given order; NaN does not count."""
     order = sorted(
         (i for i, p in enumerate(p_values) if not math.isnan(p)), key=lambda i: p_values[i]
     )
@@ -184,9 +180,7 @@ def _resampled(n: int, seed: int) -> "NDArray[np.intp]":
 
 
 def _interval(resampled: "NDArray[np.float64]", n: int) -> tuple[float, float]:
-    """Percentiles alpha' and 1 - alpha' with alpha' = Phi(-sqrt(n / (n - 1)) t(1 - alpha / 2; n -
-    1)).
-    """
+    """Percentiles a and 1 - a, where a = Phi(-sqrt(n / (n - 1)) t(1 - alpha / 2; n - 1))."""
     from scipy.stats import norm, t
 
     if n < 2:
@@ -207,7 +201,7 @@ def _student(values: "NDArray[np.float64]") -> Estimate:
 
 
 def _wilcoxon(d: "NDArray[np.float64]") -> float:
-    """Two-sided p of the signed-rank test; differences of nought are left out, as Wilcoxon did."""
+    """The two-sided p-value of the signed-rank test, without differences of 0, as Wilcoxon."""
     from scipy.stats import rankdata, wilcoxon
 
     d = d[d != 0.0]
@@ -217,7 +211,7 @@ def _wilcoxon(d: "NDArray[np.float64]") -> float:
         return float(wilcoxon(d).pvalue)
     ranked = rankdata(np.abs(d))
     sums = np.zeros(1)
-    for rank in ranked:  # over all signs that the differences could have had
+    for rank in ranked:  # over all signs of the differences
         sums = np.concatenate([sums - rank, sums + rank])
     return float(np.mean(np.abs(sums) >= abs(float(np.sign(d) @ ranked)) - 1e-9))
 
@@ -227,8 +221,7 @@ def _paired_t(d: "NDArray[np.float64]") -> float:
 
     if len(d) < 2:
         return math.nan
-    if np.ptp(d) <= 1e-12 * np.max(
-        np.abs(d), initial=0.0
-    ):  # no spread: t has no meaning; signs have
+    # without spread t is undefined: use the sign test
+    if np.ptp(d) <= 1e-12 * np.max(np.abs(d), initial=0.0):
         return float(2.0 ** (1 - len(d))) if np.any(d) else 1.0
     return float(ttest_1samp(d, 0.0).pvalue)

@@ -1,16 +1,16 @@
-"""Losses after different numbers of epochs on one scale, with outliers drawn in.
+"""Scales losses of different numbers of epochs to a common scale, and limits outliers.
 
-How bad a bad configuration is can be any number: a diverged training's loss says nothing but that
-it is bad, and would be all of the variance. So losses worse than a cap count as the cap. It must
-not depend on where a search looked: it is the median of the trials that were drawn evenly, plus a
-multiple of how much better than that the best trial is.
+The loss of a bad configuration can be arbitrarily large, in particular if training diverged, and
+would dominate the variance. Losses worse than a cap therefore count as the cap. It must not depend
+on where a search looked: it is the median of the trials that were drawn uniformly, plus a multiple
+of the difference between that and the best trial.
 
 | symbol | meaning |
 | --- | --- |
 | y | losses, shape [n] |
 | r, E | epochs of a loss; the full length |
-| h | share of the way that is still to go: 1 after the first epoch, 0 at the full length |
-| m | median of the losses after the same number of epochs, of trials drawn evenly where there are some |
+| h | share of the way that remains: 1 after the first epoch, 0 at the full length |
+| m | median loss after a number of epochs, of trials drawn uniformly if there are any |
 | b | m less the best of them |
 """
 
@@ -22,22 +22,18 @@ import numpy.typing as npt
 from paceline.stats.axes import Array
 from paceline.stats.table import Table
 
-# times b; of a normal distribution 2 % of the losses would be so bad if b were half a deviation
+# times b; exceeded by 2 % of normally distributed losses if b were half a deviation
 CAP = 4.0
 _DEVIATIONS = 1.5  # b in standard deviations, roughly
-_FEW = 4  # losses, below which there is no median of their own
-_PRIOR = 5.0  # trials: the weight of "losses vary as much after one epoch as after all"
-_USUAL, _MOST = (
-    1.1,
-    4.0,
-)  # natural logarithms of a ratio: what the model copes with by itself; what is mended
+_FEW = 4  # losses; with fewer their median is not used
+_PRIOR = 5.0  # trials: the weight of the prior that the spread is the same for all epochs
+# natural logarithms of a ratio: within the range of the model, and the largest correction
+_USUAL, _MOST = 1.1, 4.0
 _POWER = 0.5
 
 
-def gap(epochs: Array, power: float) -> Array:
-    """h, by a power law of the epochs; 0 everywhere where no loss was measured earlier than the
-    others.
-    """
+def remaining_share(epochs: Array, power: float) -> Array:
+    """h, by a power law of the epochs; 0 if all losses have the same number of epochs."""
     first, full = float(epochs.min()), float(epochs.max())
     if first == full:
         return np.zeros(len(epochs))
@@ -46,14 +42,14 @@ def gap(epochs: Array, power: float) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Scaled:
-    """Losses ready to be modelled.
+class ScaledLosses:
+    """Losses on a common scale.
 
     Attributes:
-        y: of mean about 0 and deviation about 1 over the space, shape [n].
-        unit: one unit of y at the full length, as a loss.
+        y: with mean about 0 and deviation about 1 over the space, shape [n].
+        unit: a unit of y at the full length, as a loss.
         origin: 0 of y, as a loss.
-        cap: the loss at the full length that worse ones count as; None where none is worse.
+        cap: the loss at the full length to which worse ones are limited; None if there are none.
     """
 
     y: Array
@@ -62,9 +58,9 @@ class Scaled:
     cap: float | None
 
     @classmethod
-    def of(cls, table: Table) -> "Scaled":
-        """The losses of a table, of which at least one is finite."""
-        factors = np.exp(-_log_ratio(table) * gap(table.epochs, _POWER))
+    def of(cls, table: Table) -> "ScaledLosses":
+        """Scales the losses of a table, of which at least one is finite."""
+        factors = np.exp(-_log_ratio(table) * remaining_share(table.epochs, _POWER))
         known = np.isfinite(table.losses)
         y = np.where(known, table.losses, 0.0) * factors
         middles, caps, spread = _caps(table, y, known)
@@ -77,9 +73,7 @@ class Scaled:
 
 
 def _caps(table: Table, y: Array, known: npt.NDArray[np.bool_]) -> tuple[Array, Array, float]:
-    """m and the cap of each loss, and b after the first epochs, where all trials are that a search
-    tried.
-    """
+    """m and the cap of each loss, and b after the first epochs, which all trials reach."""
     middles, caps, spread = np.empty(len(y)), np.empty(len(y)), 0.0
     for epoch in np.unique(table.epochs):
         here = table.epochs == epoch
@@ -94,9 +88,7 @@ def _caps(table: Table, y: Array, known: npt.NDArray[np.bool_]) -> tuple[Array, 
 
 
 def _log_ratio(table: Table) -> float:
-    """How much more losses vary after the first epochs than at the full length (logarithm), by
-    trials with both.
-    """
+    """The logarithm of the spread after the first epochs over that at the full length."""
     known = np.isfinite(table.losses)
     epochs = np.unique(table.epochs)
     first = np.full(table.num_trials, np.nan)
@@ -110,7 +102,7 @@ def _log_ratio(table: Table) -> float:
         low, high = np.quantile(pairs, [0.25, 0.75], axis=1)
         if (high <= low).any():
             return 0.0
-        way = 1.0 - float(gap(np.array([epochs[0], epoch, epochs[-1]]), _POWER)[1])
+        way = 1.0 - float(remaining_share(np.array([epochs[0], epoch, epochs[-1]]), _POWER)[1])
         ratio = float(np.log((high - low)[0] / (high - low)[1])) / max(way, 0.3)
         ratio *= both.sum() / (both.sum() + _PRIOR)
         return float(np.sign(ratio) * np.clip(abs(ratio) - _USUAL, 0.0, _MOST))

@@ -1,9 +1,8 @@
-"""Trials as numbers: in which cell of each hyperparameter's axis they lie, and what their losses
-were at which epoch.
+"""Losses of trials as a table: the cell of each hyperparameter, and the epochs of each loss.
 
 | symbol | meaning |
 | --- | --- |
-| n, d | losses that were measured; hyperparameters that have more than one value |
+| n, d | losses; hyperparameters with more than one value |
 | y | losses, shape [n] |
 """
 
@@ -16,30 +15,29 @@ import numpy.typing as npt
 
 from paceline.core import Configuration, InvalidInput
 from paceline.space import Space
-from paceline.stats.axes import Array, Axis, axes_of
+from paceline.stats.axes import Array, HyperparameterAxis, axes_of
 
 LEAST_TRIALS = 10
-"""Of fewer, nothing is said."""
+"""Trials that an analysis needs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Losses of trials at one or more epochs, on a grid of cells.
+    """Losses of trials after one or more numbers of epochs, on a grid of cells.
 
     Attributes:
-        axes: of the hyperparameters that have more than one value, d of them.
-        cells: the cell of each loss's configuration on each axis, shape [n, d]; any where it is
-            inactive.
+        axes: of the hyperparameters with more than one value, d of them.
+        cells: of each loss's configuration on each axis, shape [n, d]; arbitrary if inactive.
         active: whether the hyperparameter was active, shape [n, d].
-        losses: smaller is better; infinite where training diverged, shape [n].
-        trials: which trial each loss is of, from 0 without gaps, shape [n].
-        epochs: after how many epochs it was measured; the largest is the full length, shape [n].
-        even: whether the trial was drawn evenly over the space, not where a search expected
-            something, shape [n].
-        seed: of everything random that is done with the table.
+        losses: smaller is better; infinite if training diverged, shape [n].
+        trials: the trial of each loss, from 0 without gaps, shape [n].
+        epochs: of each loss; the largest is the full length, shape [n].
+        even: whether the trial was drawn uniformly from the space, not chosen by earlier scores,
+            shape [n].
+        seed: of all random numbers used with the table.
     """
 
-    axes: tuple[Axis, ...]
+    axes: tuple[HyperparameterAxis, ...]
     cells: npt.NDArray[np.intp]
     active: npt.NDArray[np.bool_]
     losses: Array
@@ -60,26 +58,25 @@ class Table:
         even: Sequence[bool] | None = None,
         seed: int = 0,
     ) -> "Table":
-        """The table of some trials.
+        """Creates the table of trials.
 
         Args:
-            space: what they vary.
-            configs: of each loss; values that are missing count as their defaults.
-            losses: one for each, smaller is better; infinite where training diverged.
-            trials: numbers of the trials; each loss is of a trial of its own if left out.
-            epochs: after which the losses were measured, at least 1; all at the full length if left
-                out.
-            even: which were drawn evenly over the space, as random search does; all if left out.
-            seed: of what is drawn at random.
+            space: their search space.
+            configs: of each loss; missing values count as defaults.
+            losses: smaller is better; infinite if training diverged.
+            trials: number of the trial of each loss; by default each loss has its own trial.
+            epochs: of each loss, at least 1; by default all are at the full length.
+            even: which were drawn uniformly from the space, as in random search; by default all.
+            seed: of random numbers.
 
         Raises:
-            InvalidInput: losses that are no numbers, or not as many of something as configurations.
+            InvalidInput: losses that are NaN, or lengths that differ.
         """
         y = np.asarray(losses, dtype=np.float64)
         count = len(configs)
         if y.shape != (count,) or np.isnan(y).any():
             shape = f"losses have shape {list(y.shape)}"
-            given = "losses hold NaN" if y.shape == (count,) else shape
+            given = "losses contain NaN" if y.shape == (count,) else shape
             raise InvalidInput(given, expected=f"{count} numbers")
         axes = axes_of(space)
         cells, active = _encoded(space, configs, axes)
@@ -97,34 +94,34 @@ class Table:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Which axis is which hyperparameter's."""
+        """The index of each hyperparameter's axis."""
         return {axis.name: place for place, axis in enumerate(self.axes)}
 
     @property
     def num_trials(self) -> int:
-        """How many trials the losses are of."""
+        """Number of trials."""
         return int(self.trials.max(initial=-1)) + 1
 
     @property
     def num_full(self) -> int:
-        """How many of them have a loss at the full length."""
+        """Number of trials with a loss at the full length."""
         return len(np.unique(self.trials[self.epochs == self.epochs.max(initial=0.0)]))
 
     @property
     def num_even(self) -> int:
-        """How many of them were drawn evenly over the space."""
+        """Number of trials drawn uniformly from the space."""
         return int(self.even[self.first_rows].sum())
 
     @cached_property
     def first_rows(self) -> npt.NDArray[np.intp]:
-        """One row of each trial."""
+        """A row of each trial."""
         return np.unique(self.trials, return_index=True)[1]
 
     def place(self, name: str) -> int:
-        """The axis of a hyperparameter.
+        """The index of a hyperparameter's axis.
 
         Raises:
-            InvalidInput: there is none, or it has one value only.
+            InvalidInput: there is none, or it has only one value.
         """
         if name not in self.places:
             raise InvalidInput(
@@ -134,14 +131,16 @@ class Table:
 
 
 def _encoded(
-    space: Space, configs: Sequence[Configuration], axes: Mapping[str, Axis]
+    space: Space, configs: Sequence[Configuration], axes: Mapping[str, HyperparameterAxis]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
     """Cells of configurations, and whether each axis is active, shape [n, d] each."""
     labels = list(space.by_label)
     at = [labels.index(label) for label in axes]
-    unique = {id(one): one for one in configs}  # one comes once for each of its epochs
-    encoded = {key: space.encode(one) for key, one in unique.items()}
-    u = np.array([encoded[id(one)] for one in configs]).reshape(len(configs), len(space))[:, at]
+    unique = {id(config): config for config in configs}  # repeated for each epoch
+    encoded = {key: space.encode(config) for key, config in unique.items()}
+    u = np.array([encoded[id(config)] for config in configs]).reshape(len(configs), len(space))[
+        :, at
+    ]
     active = ~np.isnan(u)
     cells = np.zeros(u.shape, dtype=np.intp)
     for j, axis in enumerate(axes.values()):

@@ -26,7 +26,7 @@ from paceline.report.verdict import HEADINGS, rows, verdict_of
 from paceline.study.closing import Closing
 
 if TYPE_CHECKING:
-    from paceline.stats.winner import Verdict
+    from paceline.stats.final_verdict import Verdict
 
 
 def rivals(summary: Summary) -> Figure | None:

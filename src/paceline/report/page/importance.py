@@ -24,8 +24,8 @@ from paceline.report.page.parts import (
 from paceline.report.show import Summary
 
 if TYPE_CHECKING:
-    from paceline.stats.dependence import Dependence
-    from paceline.stats.importance import Share, Variance
+    from paceline.stats.partial_dependence import PartialDependence
+    from paceline.stats.variance_analysis import Share, VarianceAnalysis
 
 _SHOWN_PAIRS = 5
 _LEAST_SHARE = 0.005  # that the share of a pair which is listed surely has
@@ -41,7 +41,7 @@ class Importance:
         belief: how far that can be believed, as a sentence.
     """
 
-    variance: "Variance"
+    variance: "VarianceAnalysis"
     belief: str
 
     @cached_property
@@ -138,7 +138,7 @@ def dependence(summary: Summary) -> Figure | None:
 
 def curves(summary: Summary, found: Importance) -> Figure:
     """As `dependence`, of an importance that is there already."""
-    from paceline.stats.dependence import dependence as of
+    from paceline.stats.partial_dependence import partial_dependence as of
 
     objective, space = summary.record.objective, summary.record.space
     order = sorted(found.shares, key=lambda share: -share.share)[:_SHOWN_CURVES]
@@ -182,7 +182,9 @@ def axes(place: int, number: int) -> tuple[list[float], list[float]]:
     return [column * width, (column + 0.82) * width], [below + 0.3 * height, below + height]
 
 
-def _curve(found: "Dependence", sign: float, x: str, y: str, name: str) -> list[dict[str, Any]]:
+def _curve(
+    found: "PartialDependence", sign: float, x: str, y: str, name: str
+) -> list[dict[str, Any]]:
     values = [
         value if found.ordered and not isinstance(value, str | bool) else label(words.value(value))
         for value in found.values

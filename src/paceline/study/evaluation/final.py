@@ -22,7 +22,7 @@ from paceline.study.record.recorder import Recorder
 from paceline.study.task import Task
 
 if TYPE_CHECKING:
-    from paceline.stats.winner import Verdict
+    from paceline.stats.final_verdict import Verdict
 
 
 class TheFinal:
@@ -129,7 +129,7 @@ def winner_of(record: Record, closing: Closing) -> tuple[int, str]:
 
 def judged(record: Record, closing: Closing) -> "Verdict":
     """What can be claimed of the final, however far it came."""
-    from paceline.stats.winner import judge
+    from paceline.stats.final_verdict import judge
 
     final = record.final
     if final is None:

@@ -1,21 +1,20 @@
-"""What the losses at the full number of epochs vary by: functional analysis of variance (fANOVA)
-with a surrogate.
+"""Functional analysis of variance (fANOVA) of the losses at the full number of epochs.
 
-The share of a hyperparameter is the variance of the mean loss given its value, all else drawn
-evenly from the space, over the variance of the losses; that of a pair is what the mean loss given
-both values adds to that (Sobol indices; Hutter, Hoos, Leyton-Brown 2014). The surrogate is a sum of
-orthonormal functions (see `surrogate` and `functions`), so that both are sums of squared
-coefficients, in every draw from its posterior: their mean is the share, their quantiles are its
-interval. Shares of hyperparameters and pairs add up to less than 1; what is left is noise, and
-whatever three or more do together.
+The share of a hyperparameter is the variance of the mean loss given its value, with all others
+drawn uniformly from the space, over the variance of the losses; that of a pair is what the mean
+loss given both values adds to that (Sobol indices; Hutter, Hoos, Leyton-Brown 2014). The surrogate
+is a sum of orthonormal functions (see `bayesian_regression` and `basis_functions`), so both are
+sums of squared coefficients, in each draw from its posterior: their mean is the share, their
+quantiles are its interval. Shares of hyperparameters and pairs add up to less than 1; the rest is
+noise, and interactions of three or more.
 
-A share that is wrong is worse than none, so none is told where the surrogate foresees too little of
-trials that it has not seen, or where its draws disagree.
+A wrong share is worse than none, so there are none if the surrogate predicts left-out trials too
+badly, or if its draws disagree.
 
 | symbol | meaning |
 | --- | --- |
 | c_k | coefficient of a function at the full length |
-| q | variance of what configurations do not explain |
+| q | variance that configurations do not explain |
 """
 
 import math
@@ -26,42 +25,38 @@ import numpy as np
 
 from paceline.core import InvalidInput
 from paceline.stats.axes import Array
-from paceline.stats.functions import Functions
-from paceline.stats.scales import Scaled
-from paceline.stats.surrogate import Posterior, learn
+from paceline.stats.basis_functions import BasisFunctions
+from paceline.stats.bayesian_regression import Posterior, sample_posterior
+from paceline.stats.scales import ScaledLosses
 from paceline.stats.table import LEAST_TRIALS, Table
 
 LEAST_R2 = 0.3
-"""Of the variance, what the surrogate has to foresee of trials that it has not seen."""
+"""Share of the variance of left-out trials that the surrogate has to predict."""
 
 LEAST_EVEN = 12
-"""Trials drawn evenly that it takes where a search chose most of them: those say little of where it
-did not look.
-"""
+"""Uniformly drawn trials that are needed if a search chose most: those cover the space badly."""
 
 CLOSE, SURE = 0.1, 0.7
-"""Shares are told where all of them are within ``CLOSE`` of the truth with a probability of at
-least ``SURE``.
-"""
+"""Shares are shown if all are within ``CLOSE`` of the truth with probability ``SURE`` or more."""
 
 BEST = 0.1
-"""Part of the space whose configurations are called the best."""
+"""Share of the space that counts as the best configurations."""
 
 _POINTS = 2048
 _LEVEL = 0.95
-_FEW = 5  # losses of an epoch, below which their mean is no measure
+_FEW = 5  # losses of an epoch; with fewer their mean is not used
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a hyperparameter, or a pair of them, explains.
+    """The share of the variance that a hyperparameter, or a pair, explains.
 
     Attributes:
         names: of the hyperparameters, one or two.
         share: of the variance, from 0 to 1.
         low, high: 95 % interval of the share.
-        num_trials: trials in which all of them were active; of fewer than `LEAST_TRIALS` nothing is
-            known, so that the interval is from 0 to 1.
+        num_trials: trials in which all of them were active; with fewer than `LEAST_TRIALS` the
+            interval is from 0 to 1.
     """
 
     names: tuple[str, ...]
@@ -72,7 +67,7 @@ class Share:
 
     @classmethod
     def of(cls, names: tuple[str, ...], draws: Array, num_trials: int) -> "Share":
-        """From draws of a share."""
+        """Computes a share from draws."""
         low, high = np.quantile(draws, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]).tolist()
         few = num_trials < LEAST_TRIALS
         return cls(
@@ -81,18 +76,17 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
-    """How well the surrogate foresees losses of trials from those of all other trials.
+class SurrogateQuality:
+    """How well the surrogate predicts the losses of a trial from those of all other trials.
 
     Attributes:
-        r2: share of the losses' variance after the same number of epochs; below 0 where their mean
-            would be better.
-        rank_correlation: Spearman's, between foreseen and measured, both less the mean after so
-            many epochs.
-        num_trials: trials that it was judged by.
-        num_full: how many of them were trained to the full length.
-        num_even: how many of them were drawn evenly over the space, not where a search expected
-            something.
+        r2: share of the variance of losses after the same number of epochs that it predicts;
+            negative if their mean would be better.
+        rank_correlation: Spearman's, between predicted and measured losses, without the means of
+            epochs.
+        num_trials: number of trials.
+        num_full: number of trials that were trained to the full length.
+        num_even: number of trials drawn uniformly from the space, not chosen by earlier scores.
         sure: probability that all shares of single hyperparameters are within `CLOSE` of the truth.
     """
 
@@ -105,58 +99,52 @@ class Quality:
 
     @property
     def enough(self) -> bool:
-        """Whether what the surrogate says is worth showing."""
+        """Whether the results are reliable enough to be shown."""
         return not self.doubt
 
     @property
     def doubt(self) -> str:
-        """Why nothing should be told, as a sentence without its full stop; empty where all is
-        well.
-        """
+        """Why results are not shown, as a sentence without full stop; empty if they are."""
         if self.r2 < LEAST_R2:
             return (
-                f"a model of the scores foresees {max(0, math.floor(100 * self.r2))} % of the "
-                f"variance of trials that "
-                f"it has not seen, and {100 * LEAST_R2:.0f} % is the least to rely on"
+                f"a model of the scores predicts {max(0, math.floor(100 * self.r2))} % of the "
+                f"variance of left-out trials (R²), and at least {100 * LEAST_R2:.0f} % is needed"
             )
         if self.num_even < min(LEAST_EVEN, self.num_trials / 2):
             return (
-                f"only {self.num_even} of {self.num_trials:,} trials were drawn evenly over the "
-                f"space, and the shares "
-                f"are of all of it; it takes at least {LEAST_EVEN} that the search did not choose "
-                f"by earlier scores"
+                f"only {self.num_even} of {self.num_trials:,} trials were drawn uniformly from the "
+                f"space, to which the shares refer; at least {LEAST_EVEN} are needed that were not "
+                f"chosen by earlier scores"
             )
         if self.sure < SURE:
             return (
-                f"{self.num_trials:,} trials, {self.num_full:,} of them trained in full, say too "
-                f"little: all shares "
-                f"would be right to within {100 * CLOSE:.0f} points with a probability of "
-                f"{math.floor(100 * self.sure)} %, and {100 * SURE:.0f} % is the least to rely on; "
-                f"more trials "
-                "would tell, those trained in full (schedule='full') and drawn evenly "
-                "(search='sobol') most"
+                f"{self.num_trials:,} trials, {self.num_full:,} of them trained in full, are too "
+                f"few: all shares are within {100 * CLOSE:.0f} points of the truth with a "
+                f"probability of {math.floor(100 * self.sure)} %, and at least {100 * SURE:.0f} % "
+                "is needed; more trials help, most of all trials trained in full "
+                "(schedule='full') and drawn uniformly (search='sobol')"
             )
         return ""
 
 
 @dataclass(frozen=True, eq=False)
-class Variance:
-    """The analysis of variance of one table.
+class VarianceAnalysis:
+    """The analysis of variance of a table.
 
     Attributes:
         table: the trials.
-        functions: that the surrogate is made of.
-        scaled: their losses on one scale.
-        posterior: what the surrogate has learned of the coefficients.
+        functions: of the surrogate.
+        scaled: losses of the trials on one scale.
+        posterior: of the coefficients.
     """
 
     table: Table
-    functions: Functions = field(repr=False)
-    scaled: Scaled = field(repr=False)
+    functions: BasisFunctions = field(repr=False)
+    scaled: ScaledLosses = field(repr=False)
     posterior: Posterior = field(repr=False)
 
     @classmethod
-    def of(cls, table: Table) -> "Variance":
+    def of(cls, table: Table) -> "VarianceAnalysis":
         """Fits the surrogate.
 
         Raises:
@@ -164,46 +152,45 @@ class Variance:
                 all equal.
         """
         check(table)
-        functions = Functions.over(table.axes)
-        scaled = Scaled.of(table)
-        return cls(table, functions, scaled, learn(table, functions, scaled))
+        functions = BasisFunctions.over(table.axes)
+        scaled = ScaledLosses.of(table)
+        return cls(table, functions, scaled, sample_posterior(table, functions, scaled))
 
     @cached_property
-    def quality(self) -> Quality:
-        """How far it can be believed."""
-        table, y, foreseen = self.table, self.scaled.y, self.posterior.left_out
+    def quality(self) -> SurrogateQuality:
+        """How reliable the surrogate is."""
+        table, y, predicted = self.table, self.scaled.y, self.posterior.left_out
         of_epoch = np.unique(table.epochs, return_inverse=True)[1]
         counts = np.bincount(of_epoch)
-        means, seen_means = (np.bincount(of_epoch, one) / counts for one in (y, foreseen))
+        means, predicted_means = (
+            np.bincount(of_epoch, losses) / counts for losses in (y, predicted)
+        )
         judged = counts[of_epoch] >= _FEW
         off = (y - means[of_epoch])[judged]
         spread = float(off @ off)
-        left = (y - foreseen)[judged]
+        left = (y - predicted)[judged]
         r2 = 1 - float(left @ left) / spread if spread else 0.0
-        correlation = rank_correlation(off, (foreseen - seen_means[of_epoch])[judged])
+        correlation = rank_correlation(off, (predicted - predicted_means[of_epoch])[judged])
         draws = self._draws[:, : len(table.axes)]
         sure = (np.abs(draws - draws.mean(axis=0)) <= CLOSE).all(axis=1).mean()
-        return Quality(
+        return SurrogateQuality(
             r2, correlation, table.num_trials, table.num_full, table.num_even, float(sure)
         )
 
     def shares(self) -> list[Share]:
-        """Of each hyperparameter, in the order of the space."""
+        """The share of each hyperparameter, in the order of the space."""
         return self._shares(self._draws, 0, len(self.table.axes))
 
     def interactions(self) -> list[Share]:
-        """Of each pair, the largest first: what both together explain beyond what each does
-        alone.
-        """
+        """The share of each pair beyond those of the two alone, largest first."""
         shares = self._shares(self._draws, len(self.table.axes), len(self.functions.groups))
         return sorted(shares, key=lambda share: -share.share)
 
     def best(self) -> list[Share]:
-        """What each hyperparameter alone tells of being among the best tenth of the space, in its
-        order.
+        """Shares of hyperparameters for being among the best tenth of the space, in its order.
 
-        The variance of "is among the best tenth" takes the place of that of the loss; the losses
-        are the surrogate's.
+        Of the variance of the indicator of the best tenth instead of the loss; losses are the
+        surrogate's.
         """
         rng = np.random.default_rng([self.table.seed, _POINTS])
         values = self.functions.values(*self.functions.draw(_POINTS, rng))
@@ -227,7 +214,7 @@ class Variance:
         """Sums over each group's functions, shape [draws, groups]."""
         of = self.functions.of[: of_functions.shape[1]]
         num = len(self.functions.groups)
-        return np.array([np.bincount(of, one, minlength=num) for one in of_functions])
+        return np.array([np.bincount(of, values, minlength=num) for values in of_functions])
 
     def _shares(self, draws: Array, first: int, last: int) -> list[Share]:
         active = self.table.active[self.table.first_rows]
@@ -241,11 +228,11 @@ class Variance:
 
 
 def check(table: Table) -> None:
-    """Whether anything can be said.
+    """Checks that an analysis is possible.
 
     Raises:
-        InvalidInput: fewer than `LEAST_TRIALS` trials, none trained in full, nothing that varies,
-            or losses that are all equal.
+        InvalidInput: fewer than `LEAST_TRIALS` trials, none trained in full, no hyperparameter that
+            varies, or losses that are all equal.
     """
     if not table.axes:
         raise InvalidInput(
@@ -261,9 +248,7 @@ def check(table: Table) -> None:
 
 
 def rank_correlation(a: Array, b: Array) -> float:
-    """Spearman's rank correlation of two lists, ties at their mean rank; 0 where one of them is
-    constant.
-    """
+    """Spearman's rank correlation, with mean ranks for ties; 0 if a list is constant."""
     ranks = [np.unique(x, return_inverse=True, return_counts=True)[1:] for x in (a, b)]
     p, q = ((np.cumsum(counts) - counts / 2)[place] for place, counts in ranks)
     p, q = p - p.mean(), q - q.mean()

@@ -1,30 +1,28 @@
-"""A model of the loss over configurations and epochs, read at the full number of epochs.
+"""A Bayesian model of the loss over configurations and epochs, evaluated at the full length.
 
-Bayesian linear regression on orthonormal functions of the configuration (see `functions`), whose
-coefficients change with the epochs:
+Linear regression on orthonormal functions of the configuration (see `basis_functions`), with
+coefficients that change with the epochs:
 
     y = level(r) + sum_k c_k(r) phi_k(x) + s(r) u + e
     c_k(r) = s(r) a_k + h b_k + (1 - h) d_k + 4 h (1 - h) g_k,   s(r) = 1 + (S - 1) h
 
 for a trial of configuration x after r epochs, where h is the share of the way to the full length
-that is still to go: 1 after the first epochs, 0 at the end, by a power law of unknown exponent.
-What a hyperparameter does lasts (a), or is only there early (b), late (d) or in between (g); pairs
-of them have a lasting part only. Its coefficients at the full length are a + d. A trial that was
-stopped early says something of them as far as what others did lasted, and the wider the posterior
-is, the less: nothing else is assumed of trials that a schedule stopped or a search chose, since
-both went by what was measured.
+that remains: 1 after the first epochs, 0 at the end, by a power law of unknown exponent. The effect
+of a hyperparameter is lasting (a), early (b), late (d) or intermediate (g); pairs have a lasting
+part only. The coefficients at the full length are a + d. A trial that was stopped early contributes
+as far as the effects of others lasted, which the width of the posterior reflects: nothing else is
+assumed of trials that a schedule stopped or a search chose, since both depend on measurements only.
 
-The variances of the groups of coefficients are not known either. They have half-Cauchy priors
-(Gelman 2006) in the form of Makalic and Schmidt 2016, those of pairs with a common factor, and
-everything is drawn by Gibbs sampling; all coefficients at once as in Bhattacharya, Chakraborty,
-Mallick 2016. How fast coefficients fall with the degree is one of three choices for each
-hyperparameter.
+The variances of the groups of coefficients are unknown. They have half-Cauchy priors (Gelman 2006)
+in the form of Makalic and Schmidt 2016, those of pairs with a common factor, and all unknowns are
+drawn by Gibbs sampling; all coefficients at once as in Bhattacharya, Chakraborty, Mallick 2016. The
+decay of coefficients with the degree is one of three choices for each hyperparameter.
 
 | symbol | meaning |
 | --- | --- |
 | n, P, J | losses; functions; columns |
-| X | columns, shape [n, J]: functions times what the epochs make of them |
-| v, w | variance of the coefficients of a group; what a coefficient's variance is of that |
+| X | columns, shape [n, J]: functions times their dependence on epochs |
+| v, w | variance of the coefficients of a group; relative variance of a coefficient |
 | q | noise variance of a single loss |
 """
 
@@ -36,37 +34,32 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.stats.axes import Array
-from paceline.stats.functions import Functions
-from paceline.stats.scales import Scaled, gap
+from paceline.stats.basis_functions import BasisFunctions
+from paceline.stats.scales import ScaledLosses, remaining_share
 from paceline.stats.table import Table
 
 DRAWS, _BURN_IN = 200, 100
 
 _POWERS = (0.15, 0.5, 1.0, 1.8)  # of h
-_SMOOTHNESS = (0.7, 1.5, 3.0)  # degrees up to which coefficients hardly fall
+_SMOOTHNESS = (0.7, 1.5, 3.0)  # degrees from which coefficients decay
 _OF_PAIRS = 2.0  # smoothness of both functions of a product
 _LEVEL = 9.0  # variance of the level, and of each epoch's own
-_SINGLE, _PAIR, _CHANGE, _BETWEEN, _TRIAL = (
-    1.0,
-    0.2,
-    0.5,
-    0.1,
-    0.2,
-)  # scales of the priors of deviations
-_LOG_SCALE, _STEP = 0.7, 0.3  # deviation of log S, and how far it is moved at once
-_LEAST_VARIANCE, _LEAST_NOISE = 1e-8, 1e-5
+# scales of the priors of deviations
+_SINGLE, _PAIR, _CHANGE, _BETWEEN, _TRIAL = 1.0, 0.2, 0.5, 0.1, 0.2
+_LOG_SCALE, _STEP = 0.7, 0.3  # deviation of log S, and of its proposals
+_MIN_VARIANCE, _MIN_NOISE = 1e-8, 1e-5
 
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What the model knows, as draws.
+    """Draws from the posterior.
 
     Attributes:
         coefficients: at the full length, in units of the scaled losses, shape [draws, P].
         level: mean loss at the full length, scaled, shape [draws].
-        noise: variance of what configurations do not explain: of seeds, and what the functions
-            cannot say, shape [draws].
-        left_out: what is expected of each loss from the losses of all other trials, shape [n].
+        noise: variance that configurations do not explain: of seeds, and beyond the functions,
+            shape [draws].
+        left_out: prediction of each loss from the losses of all other trials, shape [n].
     """
 
     coefficients: Array
@@ -75,22 +68,20 @@ class Posterior:
     left_out: Array
 
 
-def learn(table: Table, functions: Functions, scaled: Scaled) -> Posterior:
-    """Draws from the posterior; the same for the same table."""
-    import scipy.linalg  # noqa: F401 - loads the library whose threads are to be limited
+def sample_posterior(table: Table, functions: BasisFunctions, scaled: ScaledLosses) -> Posterior:
+    """Draws from the posterior; deterministic for a given table."""
+    import scipy.linalg  # noqa: F401 - loads the library whose threads are limited
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(
-        1, user_api="blas"
-    ):  # adds in one order, and small matrices gain nothing from more
+    # for reproducible sums; small matrices gain nothing from more threads
+    with threadpool_limits(1, user_api="blas"):
         return _Sampler(
             _Columns(table, functions), scaled.y, np.random.default_rng([table.seed, DRAWS])
         ).run()
 
 
 class _Columns:
-    """The columns of the regression, in blocks: levels, a of all functions, b, d and g of single
-    ones, trials.
+    """The columns: levels, a of all functions, b, d and g of single ones, then trials.
 
     Attributes:
         of: the group of each column, from 0; the levels are groups 0 and 1, the trials the last
@@ -98,7 +89,7 @@ class _Columns:
         scales: of the priors of the groups' deviations.
     """
 
-    def __init__(self, table: Table, functions: Functions) -> None:
+    def __init__(self, table: Table, functions: BasisFunctions) -> None:
         self.functions, self.num_losses = functions, len(table.losses)
         self._epochs = table.epochs
         self.changes = len(np.unique(table.epochs)) > 1
@@ -125,15 +116,13 @@ class _Columns:
 
     @property
     def lasting(self) -> slice:
-        """Where the coefficients a are."""
+        """The slice of the coefficients a."""
         first = self._levels.shape[1]
         return slice(first, first + len(self.functions.of))
 
     @cached_property
     def single_blocks(self) -> list[slice]:
-        """Where the coefficients of single hyperparameters are: a, and b, d and g where there are
-        such.
-        """
+        """Slices of the coefficients of single hyperparameters: a, and b, d and g if present."""
         size, first = self.num_single, self.lasting.stop
         blocks = [
             slice(first + kind * size, first + (kind + 1) * size)
@@ -142,17 +131,17 @@ class _Columns:
         return [slice(self.lasting.start, self.lasting.start + size), *blocks]
 
     def values(self, log_scale: float, power: int) -> Array:
-        """X."""
+        """Computes X."""
         if not self.changes:
             return np.concatenate([self._levels, self._values, self._trials], axis=1)
-        h = gap(self._epochs, _POWERS[power])[:, None]
+        h = remaining_share(self._epochs, _POWERS[power])[:, None]
         s = 1 + np.expm1(log_scale) * h
         single = self._values[:, : self.num_single]
         changing = [single * h, single * (1 - h), single * (4 * h * (1 - h))]
         return np.concatenate([self._levels, self._values * s, *changing, self._trials * s], axis=1)
 
     def at_full_length(self, coefficients: Array) -> tuple[Array, float]:
-        """Of the functions there, shape [P], and the level."""
+        """The coefficients of functions at the full length, shape [P], and the level."""
         found = coefficients[self.lasting].copy()
         if self.changes:
             found[: self.num_single] += coefficients[self.single_blocks[2]]
@@ -160,14 +149,12 @@ class _Columns:
 
 
 def _decay(degrees: npt.NDArray[np.intp], smoothness: float) -> Array:
-    """What the variance of a coefficient is of the group's by its degree; 1 for those of a
-    category.
-    """
+    """Relative variance of coefficients by their degree; 1 for a categorical hyperparameter."""
     return np.where(degrees > 0, 1 / (1 + (degrees / smoothness) ** 2) ** 2, 1.0)
 
 
 def _relative(columns: _Columns) -> tuple[Array, Array]:
-    """w of every column, and of single functions by smoothness, shape [choices, num_single]."""
+    """w of each column, and of single functions by smoothness, shape [choices, num_single]."""
     groups = columns.functions.groups
     d = len(columns.functions.axes)
     choices = []
@@ -184,10 +171,8 @@ def _relative(columns: _Columns) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Setting:
-    """Everything but coefficients in one draw: logarithms of v, q and w; log S, and which power h
-    has.
-    """
+class _Hyperparameters:
+    """A draw of all but the coefficients: logarithms of v, q and w; log S, and the power of h."""
 
     log_v: Array
     log_q: float
@@ -197,7 +182,7 @@ class _Setting:
 
 
 class _Sampler:
-    """Gibbs sampling of everything that is not known."""
+    """A Gibbs sampler of all unknowns."""
 
     def __init__(self, columns: _Columns, y: Array, rng: np.random.Generator) -> None:
         self.columns, self.y, self.rng = columns, y, rng
@@ -213,9 +198,9 @@ class _Sampler:
         self.counts = np.bincount(columns.of, minlength=len(self.v))
 
     def run(self) -> Posterior:
-        """All draws."""
+        """Draws from the posterior."""
         kept: list[tuple[Array, float, float]] = []
-        settings: list[_Setting] = []
+        settings: list[_Hyperparameters] = []
         L = self._factored(self.X, self.v, self.q)
         for step in range(_BURN_IN + DRAWS):
             if self.columns.changes and step % 2 == 0:
@@ -227,7 +212,7 @@ class _Sampler:
                 found, level = self.columns.at_full_length(coefficients)
                 kept.append((found, level, self.q + self.v[-1] * bool(self.counts[-1])))
                 settings.append(
-                    _Setting(
+                    _Hyperparameters(
                         np.log(self.v),
                         float(np.log(self.q)),
                         np.log(self.w),
@@ -239,7 +224,7 @@ class _Sampler:
         return Posterior(at_end, levels, noise, self._left_out(settings))
 
     def _factored(self, X: Array, v: Array, q: float) -> Array:
-        """Cholesky factor of the covariance of the losses."""
+        """The Cholesky factor of the covariance of the losses."""
         from scipy.linalg import blas, lapack
 
         weighted = X * np.sqrt(v[self.columns.of] * self.w)
@@ -255,9 +240,7 @@ class _Sampler:
         return float(-0.5 * z @ z - np.log(np.diagonal(L)).sum())
 
     def _move(self, L: Array, step: int) -> Array:
-        """Tries another S or power of h (Metropolis), and answers the factor that goes with what is
-        kept.
-        """
+        """Proposes another S or power of h (Metropolis); returns the factor of what is kept."""
         log_scale, power = self.log_scale, self.power
         if step % 4:
             power += int(self.rng.choice([-1, 1]))
@@ -275,7 +258,7 @@ class _Sampler:
         return other
 
     def _coefficients(self, L: Array) -> Array:
-        """A draw of all coefficients: one of the prior, moved by how far it is from the losses."""
+        """Draws all coefficients: a draw from the prior, corrected by its residuals."""
         from scipy.linalg import lapack
 
         variances = self.v[self.columns.of] * self.w
@@ -290,7 +273,7 @@ class _Sampler:
         self._choose(self._smoothness(coefficients))
         squares = np.bincount(columns.of, coefficients**2 / self.w, minlength=len(self.v))
         drawn = (1 / self.helpers + squares / 2) / rng.gamma((self.counts + 1) / 2)
-        self.v = np.maximum(drawn, _LEAST_VARIANCE)
+        self.v = np.maximum(drawn, _MIN_VARIANCE)
         self.v[0] = _LEVEL
         scales = columns.scales**2
         scales[columns.pairs] *= self.factor
@@ -301,17 +284,17 @@ class _Sampler:
         self.factor_helper = (1 + 1 / self.factor) / rng.gamma(1.0)
         rest = self.y - self.X @ coefficients
         squares_left = 0.01 + 0.5 * float(rest @ rest)
-        self.q = max(squares_left / float(rng.gamma(1 + len(rest) / 2)), _LEAST_NOISE)
+        self.q = max(squares_left / float(rng.gamma(1 + len(rest) / 2)), _MIN_NOISE)
 
     def _smoothness(self, coefficients: Array) -> npt.NDArray[np.intp]:
-        """A choice for each hyperparameter."""
+        """Draws a smoothness for each hyperparameter."""
         d = len(self.columns.functions.axes)
         of = self.columns.functions.of[: self.columns.num_single]
         logs = np.zeros((len(_SMOOTHNESS), d))
         for block in self.columns.single_blocks:
             variances = self.v[self.columns.of[block]] * self.choices
             each = -0.5 * np.log(variances) - 0.5 * coefficients[block] ** 2 / variances
-            logs += [np.bincount(of, one, minlength=d) for one in each]
+            logs += [np.bincount(of, block_logs, minlength=d) for block_logs in each]
         chances = np.exp(logs - logs.max(axis=0))
         chances /= chances.sum(axis=0)
         chosen = (self.rng.random(d) > np.cumsum(chances, axis=0)).sum(axis=0)
@@ -324,17 +307,15 @@ class _Sampler:
         for block in self.columns.single_blocks:
             self.w[block] = self.choices[choice[of], np.arange(len(of))]
 
-    def _left_out(self, settings: "list[_Setting]") -> Array:
-        """What all other trials say of each trial's losses, at the middle of the draws of all
-        variances.
-        """
+    def _left_out(self, settings: "list[_Hyperparameters]") -> Array:
+        """Predicts each trial's losses from all others, at the middle of the draws of variances."""
         from scipy.linalg import lapack
 
-        self.w = np.exp(np.mean([one.log_w for one in settings], axis=0))
-        v = np.exp(np.mean([one.log_v for one in settings], axis=0))
-        q = math.exp(sum(one.log_q for one in settings) / len(settings))
-        log_scale = sum(one.log_scale for one in settings) / len(settings)
-        power = sorted(one.power for one in settings)[len(settings) // 2]
+        self.w = np.exp(np.mean([draw.log_w for draw in settings], axis=0))
+        v = np.exp(np.mean([draw.log_v for draw in settings], axis=0))
+        q = math.exp(sum(draw.log_q for draw in settings) / len(settings))
+        log_scale = sum(draw.log_scale for draw in settings) / len(settings)
+        power = sorted(draw.power for draw in settings)[len(settings) // 2]
         L = self._factored(self.columns.values(log_scale, power), v, q)
         inverse = lapack.dpotri(L, lower=1)[0]
         inverse = np.tril(inverse) + np.tril(inverse, -1).T

@@ -1,23 +1,22 @@
-"""What can be claimed of a final: who won, what it is worth, whom it beats and with whom it is
-tied.
+"""Computes what a final shows: the winner, its expected score, and its comparison with the others.
 
 | symbol | meaning |
 | --- | --- |
-| J | pairs of a fresh seed and split on which every finalist in the running was trained |
-| gain | the objective's metric, turned so that larger is better |
+| J | pairs of a fresh seed and split on which every eligible finalist was trained |
+| gain | the objective's metric, with the sign that makes larger better |
 
-The winner has the best mean over the pairs. Its value and interval are those of
-`paceline.stats.picked`, which take off the luck that made it the best; the rivals are compared with
-it on the same pairs by `paceline.stats.pairs`. The winner was picked by these pairs, so that a
-rival that falls behind is one that is not the best (as in Hsu's comparisons with the best, Annals
-of Statistics 12, 1984); in a strict final half of the pairs pick and the others measure it.
+The winner has the best mean over the pairs. Its expected score and interval are those of
+`paceline.stats.selection_bias`, corrected for the selection; the rivals are compared with it on the
+same pairs by `paceline.stats.paired_tests`. Since these pairs selected the winner, a rival that is
+significantly worse is not the best (as in Hsu's comparisons with the best, Annals of Statistics 12,
+1984); in a strict final half of the pairs select and the others measure.
 
-The interval is for the mean over all seeds and splits of these data; the tests, by the share that
-splits overlap, speak of other data of the same kind too.
+The interval is for the mean over all seeds and splits of this data; the tests, through the overlap
+of splits, also refer to other data of the same kind.
 
-A final is exact where nothing in it is random: no training can have depended on its seed, and each
-finalist's scores are all the same, that of the search too. Then two finalists are tied only if
-their scores are equal.
+A final is exact if nothing in it is random: no training can depend on its seed, and all scores of a
+finalist are equal, including that of the search. Then two finalists are tied only if their scores
+are equal.
 """
 
 import math
@@ -28,32 +27,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paceline.core import Final, InvalidInput, Objective, Splits
-from paceline.stats.bounds import clipped
-from paceline.stats.pairs import compare, exact, signed_rank
-from paceline.stats.picked import LEVEL, best_of, far_off, plain
+from paceline.stats.bounds import clip_interval
+from paceline.stats.paired_tests import compare_pairs, exact_difference, signed_rank
+from paceline.stats.selection_bias import LEVEL, outliers, select_best, t_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Gains = Mapping[int, "NDArray[np.float64]"]
 
-_FEWEST_STRICT = 4  # pairs that can be halved so that two remain to measure by
-_FEWEST_SIGNED = 20  # pairs from which on Wilcoxon's test is told
+_MIN_STRICT = 4  # pairs, so that two remain to measure
+_MIN_SIGNED = 20  # pairs for Wilcoxon's test
 
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A finalist beside the winner; numbers are NaN where they could not be had.
+    """A finalist compared with the winner; numbers are NaN if unknown.
 
     Attributes:
         number: the trial.
         mean, sd: of its fresh scores, as measured.
-        difference: by how much the winner is better on average, in the metric's unit; below 0 where
+        difference: by how much the winner is better on average, in the metric's unit; negative if
             it is worse.
-        low, high: interval of the difference, at the level at which Holm's procedure looked at it.
-        p, p_holm: of no difference; corrected for the number of rivals.
-        tied: whether the data cannot tell it from the winner.
-        p_signed_rank: Wilcoxon's, in a strict final of 20 pairs or more; else None.
+        low, high: interval of the difference, at its level in Holm's procedure.
+        p, p_holm: p-value of no difference; corrected for the number of rivals.
+        tied: whether the difference from the winner is not significant.
+        p_signed_rank: of Wilcoxon's test, in a strict final of 20 pairs or more; else None.
     """
 
     number: int
@@ -70,26 +69,24 @@ class Rival:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What can be claimed of a final; numbers are NaN where nothing can.
+    """The result of a final; numbers are NaN if unknown.
 
     Attributes:
         winner: the finalist with the best mean over the fresh pairs.
-        mean, sd: of its fresh scores, as measured on the pairs that are counted.
-        expected: the mean without the luck that made it the best of its rivals.
+        mean, sd: of its fresh scores, as measured on the pairs that count.
+        expected: the mean corrected for the selection.
         low, high: 95 % interval of the winner's true mean, around ``expected``.
         standard_error: of ``expected``.
-        num_pairs: how many fresh trainings of each finalist that is.
-        optimism: by how much the search's score of the winner was better than ``expected``; below 0
-            where it was worse.
+        num_pairs: number of fresh trainings of each finalist that count.
+        optimism: by how much the search's score of the winner was better than ``expected``;
+            negative if it was worse.
         optimism_error: its standard error.
-        rivals: the other finalists, the best mean first; those that failed at the end.
-        tied: those that the data cannot tell from the winner, itself first.
-        beats_default: whether the winner is better than the user's default configuration; False
-            where it is not shown, None where the default was not among the finalists or could not
-            be compared.
-        preferred: the smallest of the tied, where sizes were given: that is the one to take; else
-            None.
-        limits: what cannot be said, and why, in sentences.
+        rivals: the other finalists, by mean, with those that failed at the end.
+        tied: those without significant difference from the winner, which comes first.
+        beats_default: whether the winner is significantly better than the default configuration;
+            None if that was not a finalist or cannot be compared.
+        preferred: the smallest of the tied, if sizes are given: the one to use; else None.
+        limits: limitations of the result, as sentences.
         exact: whether nothing in the final is random, so that its scores are exact.
     """
 
@@ -112,7 +109,7 @@ class Verdict:
 
     @property
     def recommended(self) -> int:
-        """The finalist to take."""
+        """The finalist to use."""
         return self.winner if self.preferred is None else self.preferred
 
 
@@ -124,23 +121,21 @@ def judge(
     strict: bool = False,
     sizes: Mapping[int, float] | None = None,
 ) -> Verdict:
-    """Says what the fresh trainings of a final show, however many of them there are yet.
+    """Computes the result of a final, which may be incomplete.
 
     Args:
         final: finalists and their fresh scores.
         objective: what is optimised.
-        search_scores: of each finalist, the score that the search saw; those that are not there are
-            not spoken of.
-        strict: half of the pairs pick the winner, the other half measure it and its rivals.
-        sizes: of each finalist, what is preferred to be small; of those that are tied the smallest
-            is ``preferred``.
+        search_scores: the score of each finalist in the search, if known.
+        strict: half of the pairs select the winner, the other half measure it and its rivals.
+        sizes: a size of each finalist; the smallest of the tied is ``preferred``.
 
     Raises:
         InvalidInput: the final has no finalists.
     """
     if not final.finalists:
         raise InvalidInput("the final has no finalists", expected="at least one")
-    gains, limits = _in_the_running(final, objective)
+    gains, limits = _eligible(final, objective)
     if not gains:
         nothing = (math.nan,) * 6
         return Verdict(
@@ -155,24 +150,26 @@ def judge(
     numbers = list(gains)
     scores = np.array([gains[number] for number in numbers])
     certain = _is_exact(
-        final, gains, {number: -objective.loss(one) for number, one in search_scores.items()}
+        final, gains, {number: -objective.loss(score) for number, score in search_scores.items()}
     )
-    halved = strict and scores.shape[1] >= _FEWEST_STRICT and not certain
+    halved = strict and scores.shape[1] >= _MIN_STRICT and not certain
     if certain:
         place = int(np.argmax(scores[:, 0]))
         expected, error, half = float(scores[place, 0]), 0.0, 0.0
     elif halved:
         place, scores = int(np.argmax(scores[:, ::2].mean(axis=1))), scores[:, 1::2]
-        expected, error, half = plain(scores[place])
+        expected, error, half = t_interval(scores[place])
     else:
-        best = best_of(scores)
+        best = select_best(scores)
         place, expected, error, half = (
             best.place,
             best.expected,
             best.standard_error,
             best.half_width,
         )
-    if not certain and not np.ptp(scores[place]):  # equal by chance, or since the metric is coarse
+    if not certain and not np.ptp(
+        scores[place]
+    ):  # equal by chance, or because the metric is coarse
         error = half = math.nan
     winner, sign = numbers[place], objective.loss(-1.0)
     of_pairs = dict(zip(numbers, scores, strict=True))
@@ -181,7 +178,7 @@ def judge(
     searched = search_scores.get(winner, math.nan)
     beats = _beats_default(final, winner, rivals)
     tied = (winner, *(rival.number for rival in rivals if rival.tied))
-    low, high = clipped(value - half, value + half, objective.metric, (sign * own).tolist())
+    low, high = clip_interval(value - half, value + half, objective.metric, (sign * own).tolist())
     return Verdict(
         winner=winner,
         mean=sign * float(own.mean()),
@@ -205,12 +202,11 @@ def judge(
     )
 
 
-def _in_the_running(final: Final, objective: Objective) -> tuple["Gains", list[str]]:
-    """Gains of the finalists that can win, on the pairs that all of them have; and what is to be
-    said of the rest.
+def _eligible(final: Final, objective: Objective) -> tuple["Gains", list[str]]:
+    """Gains of the eligible finalists, on the pairs that all of them have; and notes on the others.
 
-    Pairs that are not measured to the end do not count. Who failed on a pair where another did not
-    cannot win: the mean of those trainings that worked would hide it.
+    Incomplete pairs do not count. A finalist that failed on a pair where another did not cannot
+    win: its mean over the other trainings would hide the failures.
     """
     pairs = [
         p
@@ -237,7 +233,7 @@ def _in_the_running(final: Final, objective: Objective) -> tuple["Gains", list[s
     if not counted.any():
         return {}, [
             *limits,
-            "No fresh training gave a score, so nothing can be said of the winner.",
+            "No fresh training gave a score, so there is no winner.",
         ]
     if not counted.all():
         limits.append(
@@ -268,23 +264,27 @@ def _rivals(
 ) -> tuple[Rival, ...]:
     others = sorted((n for n in gains if n != winner), key=lambda n: -float(gains[n].mean()))
     apart = [gains[winner] - gains[number] for number in others]
-    signed = signed and final.num_pairs >= _FEWEST_SIGNED
+    signed = signed and final.num_pairs >= _MIN_SIGNED
     found = []
     share = final.validation_share if final.splits.differ else 0.0
     steady = [not (np.ptp(gains[winner]) or np.ptp(gains[number])) for number in others]
-    compared = [exact(d) for d in apart] if certain else compare(apart, share, LEVEL, steady)
-    for number, d, one in zip(others, apart, compared, strict=True):
+    compared = (
+        [exact_difference(d) for d in apart]
+        if certain
+        else compare_pairs(apart, share, LEVEL, steady)
+    )
+    for number, d, test in zip(others, apart, compared, strict=True):
         found.append(
             Rival(
                 number,
                 sign * float(gains[number].mean()),
                 _deviation(gains[number]),
-                one.mean,
-                one.low,
-                one.high,
-                one.p,
-                one.p_holm,
-                tied=not one.p_holm <= LEVEL or one.mean < 0,
+                test.mean,
+                test.low,
+                test.high,
+                test.p,
+                test.p_holm,
+                tied=not test.p_holm <= LEVEL or test.mean < 0,
                 p_signed_rank=signed_rank(d) if signed else None,
             )
         )
@@ -306,7 +306,7 @@ def _beats_default(final: Final, winner: int, rivals: tuple[Rival, ...]) -> bool
 
 
 def _smallest(tied: tuple[int, ...], sizes: Mapping[int, float] | None) -> int | None:
-    """Of equals the one with the better mean."""
+    """The smallest of the tied; of equal sizes the one with the better mean."""
     return None if sizes is None else min(tied, key=lambda number: sizes.get(number, math.inf))
 
 
@@ -319,24 +319,26 @@ def _limits(
     halved: bool,
     certain: bool,
 ) -> list[str]:
-    """What the number and kind of the trainings leave unsaid; scores are gains that count,
-    ``place`` the winner's.
+    """Limitations due to the number and kind of the trainings.
+
+    Args:
+        final: finalists and their fresh scores.
+        scores: gains that count, shape (finalists, pairs).
+        place: index of the winner.
+        strict, halved, certain: whether a strict final was requested, was possible, and is exact.
     """
     limits = []
-    if far_off(scores).any() and not certain:
+    if outliers(scores).any() and not certain:
         limits.append(
-            f"Single fresh trainings are far off the others. How often that happens, "
-            f"{scores.shape[1]} of each "
-            "cannot tell, so means and intervals are rough."
+            f"Single fresh trainings are outliers. {scores.shape[1]} trainings of each finalist "
+            "are too few to estimate how often that happens, so means and intervals are rough."
         )
     if len(scores) == 1:
         limits.append(
-            "It is the only finalist that can be judged, so there is nothing to compare it with."
+            "It is the only finalist with scores, so there is nothing to compare it with."
         )
     if scores.shape[1] == 1:
-        limits.append(
-            "One fresh training of each says nothing of how much another one would differ."
-        )
+        limits.append("One fresh training of each does not show how much another one would differ.")
     elif not certain and not np.any(np.ptp(scores, axis=1)):
         limits.append(
             "Each finalist's fresh trainings all gave the same score: the metric is too coarse to "
@@ -344,22 +346,22 @@ def _limits(
         )
     elif not certain and not np.ptp(scores[place]):
         limits.append(
-            "The winner's fresh trainings all gave the same score, so how much others would differ "
-            "is not known."
+            "The winner's fresh trainings all gave the same score, so it is unknown how much "
+            "others would differ."
         )
     if strict and not halved and not certain:
         limits.append(
-            "There are too few fresh trainings for half of them to pick the winner and the other "
-            "half to measure it."
+            "There are too few fresh trainings to select the winner by one half and measure it by "
+            "the other half."
         )
     if final.splits is Splits.SAME:
         limits.append(
-            "All fresh trainings had the same split, that of the search, so all this holds for it "
+            "All fresh trainings used the split of the search, so the result holds for this split "
             "only."
         )
     elif final.splits is Splits.SAME_FOLDS:
         limits.append(
-            "All fresh trainings had the folds of the search, so all this holds for these folds "
+            "All fresh trainings used the folds of the search, so the result holds for these folds "
             "only."
         )
     return limits

@@ -1,17 +1,17 @@
-"""Orthonormal functions of a configuration: of each hyperparameter alone, and of each pair of them.
+"""Orthonormal functions of a configuration: of each hyperparameter, and of each pair.
 
-Over a configuration that is drawn evenly from the space every function has mean 0 and mean square
-1, and every product of two has mean 0. The variance of a sum of such functions is therefore the sum
-of its squared coefficients, of which each hyperparameter and each pair has its own part: functional
-analysis of variance, or Sobol indices (Sobol 2001; Hutter, Hoos, Leyton-Brown 2014), with
-polynomials as in Sudret 2008 ("Global sensitivity analysis using polynomial chaos expansions").
+For configurations drawn uniformly from the space each function has mean 0 and mean square 1, and
+the product of two has mean 0. The variance of a sum of such functions is therefore the sum of its
+squared coefficients, of which each hyperparameter and each pair has a part: functional analysis of
+variance, or Sobol indices (Sobol 2001; Hutter, Hoos, Leyton-Brown 2014), with polynomials as in
+Sudret 2008 ("Global sensitivity analysis using polynomial chaos expansions").
 
-A conditional hyperparameter's functions are 0 where it is inactive and have mean 0 over where it is
-active: the difference between being active or not belongs to its parent.
+Functions of a conditional hyperparameter are 0 where it is inactive and have mean 0 where it is
+active: the effect of being active belongs to its parent.
 
 | symbol | meaning |
 | --- | --- |
-| phi | function of one axis: mean 0 and mean square 1 over the configurations in which it is active |
+| phi | function of an axis: mean 0 and mean square 1 where it is active |
 | beta | share of the space in which all hyperparameters of a group are active |
 | P | number of functions of all groups together |
 """
@@ -23,34 +23,29 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from paceline.stats.axes import Array, Axis, basis, region
+from paceline.stats.axes import Array, HyperparameterAxis, basis, region
 
 MOST_FUNCTIONS = 8
-"""Of an ordered hyperparameter; a category has as many as it has values, less one."""
+"""Of an ordered hyperparameter; a categorical one has one less than its number of values."""
 
 MOST_OF_PAIRS = 700
-"""Functions of all pairs; where there were more, as with more than 12 numbers, pairs are left
-out.
-"""
+"""Of all pairs together; if there would be more, as for over 12 numbers, pairs are left out."""
 
-_MOST_OF_PAIR = 40  # functions of a pair; two categories of many values have more, and are left out
-_MOST_OF_NUMBERS = (
-    240  # functions of all ordered hyperparameters, of which each has fewer where they are many
-)
+_MOST_OF_PAIR = 40  # functions of a pair, which is left out if it has more
+_MOST_OF_NUMBERS = 240  # functions of all ordered hyperparameters together
 _MOST_DEGREE = 5  # of a product of two
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
-    """The functions of one hyperparameter or of a pair.
+class FunctionGroup:
+    """The functions of a hyperparameter or of a pair.
 
     Attributes:
-        places: of its axes, one or two.
+        places: indices of its axes, one or two.
         phi: of each axis, shape [G, K].
-        picked: which function of each axis each function of the group is made of, shape [axes,
-            functions].
-        degrees: of the same; 0 where an axis is a category.
-        beta: see above.
+        picked: the function of each axis in each function of the group, shape [axes, functions].
+        degrees: of those functions; 0 for a categorical axis.
+        beta: see the module.
     """
 
     places: tuple[int, ...]
@@ -65,7 +60,7 @@ class Group:
         return int(self.picked.shape[1])
 
     def values(self, cells: npt.NDArray[np.intp], active: npt.NDArray[np.bool_]) -> Array:
-        """Of configurations, shape [n, functions]."""
+        """Values for configurations, shape [n, functions]."""
         found = np.full((len(cells), self.size), self.beta**-0.5)
         for place, phi, which in zip(self.places, self.phi, self.picked, strict=True):
             found *= phi[cells[:, place]][:, which]
@@ -75,23 +70,22 @@ class Group:
 
 
 @dataclass(frozen=True, eq=False)
-class Functions:
-    """All functions over some axes: first those of each axis, then those of pairs.
+class BasisFunctions:
+    """All functions over axes: first those of each axis, then those of pairs.
 
     Attributes:
-        axes: one for each hyperparameter that varies.
-        groups: in the order of their functions; a group without functions is left out, but never
-            one of a single axis.
+        axes: one for each hyperparameter with more than one value.
+        groups: in the order of their functions; pairs without functions are left out.
         of: the group of each function, shape [P].
     """
 
-    axes: tuple[Axis, ...]
-    groups: tuple[Group, ...]
+    axes: tuple[HyperparameterAxis, ...]
+    groups: tuple[FunctionGroup, ...]
     of: npt.NDArray[np.intp]
 
     @classmethod
-    def over(cls, axes: Sequence[Axis]) -> "Functions":
-        """The functions over these axes."""
+    def over(cls, axes: Sequence[HyperparameterAxis]) -> "BasisFunctions":
+        """Creates the functions over axes."""
         groups = [_single(axes, place) for place in range(len(axes))]
         pairs = list(_pairs(axes)) if len(axes) ** 2 < MOST_OF_PAIRS else []
         if sum(pair.size for pair in pairs) <= MOST_OF_PAIRS:
@@ -105,16 +99,16 @@ class Functions:
         return int(np.count_nonzero(self.of < len(self.axes)))
 
     def values(self, cells: npt.NDArray[np.intp], active: npt.NDArray[np.bool_]) -> Array:
-        """Of configurations, as cells and whether active on each axis, shape [n, P]."""
+        """Values for configurations, given by cells and activity on each axis, shape [n, P]."""
         return np.concatenate([group.values(cells, active) for group in self.groups], axis=1)
 
     def draw(
         self, num: int, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-        """Cells of configurations drawn evenly from the space, and whether each axis is active;
-        [num, d] each.
-        """
-        cells = np.stack([rng.choice(len(one.lengths), num, p=one.lengths) for one in self.axes], 1)
+        """Draws configurations uniformly: their cells and activity on each axis, [num, d] each."""
+        cells = np.stack(
+            [rng.choice(len(axis.lengths), num, p=axis.lengths) for axis in self.axes], 1
+        )
         active = np.ones(cells.shape, dtype=bool)
         at = {axis.name: place for place, axis in enumerate(self.axes)}
         for place, axis in enumerate(self.axes):
@@ -123,9 +117,7 @@ class Functions:
         return cells, active
 
     def means_where_active(self, place: int) -> Array:
-        """Mean of each function over the configurations in which one hyperparameter is active,
-        shape [P].
-        """
+        """The mean of each function where a hyperparameter is active, shape [P]."""
         own = region(self.axes, (place,))
         beta = float(np.prod([measure.sum() for measure in own]))
         means = []
@@ -140,27 +132,27 @@ class Functions:
         return np.concatenate(means)
 
 
-def _single(axes: Sequence[Axis], place: int) -> Group:
+def _single(axes: Sequence[HyperparameterAxis], place: int) -> FunctionGroup:
     phi, beta = _phi(axes, (place,), max(2, min(MOST_FUNCTIONS, _MOST_OF_NUMBERS // len(axes))))
     picked = np.arange(phi[0].shape[1])[None, :]
-    return Group((place,), phi, picked, (picked + 1) * axes[place].ordered, beta)
+    return FunctionGroup((place,), phi, picked, (picked + 1) * axes[place].ordered, beta)
 
 
-def _pairs(axes: Sequence[Axis]) -> Iterator[Group]:
+def _pairs(axes: Sequence[HyperparameterAxis]) -> Iterator[FunctionGroup]:
     for places in combinations(range(len(axes)), 2):
         phi, beta = _phi(axes, places, _MOST_DEGREE - 1)
-        picked = np.indices([one.shape[1] for one in phi]).reshape(2, -1)
+        picked = np.indices([functions.shape[1] for functions in phi]).reshape(2, -1)
         ordered = np.array([[axes[place].ordered] for place in places])
         low = np.where(ordered, picked + 1, 1).sum(axis=0) <= _MOST_DEGREE
         if 0 < np.count_nonzero(low) <= _MOST_OF_PAIR:
             picked = picked[:, low]
-            yield Group(places, phi, picked, (picked + 1) * ordered, beta)
+            yield FunctionGroup(places, phi, picked, (picked + 1) * ordered, beta)
 
 
 def _phi(
-    axes: Sequence[Axis], places: tuple[int, ...], most: int
+    axes: Sequence[HyperparameterAxis], places: tuple[int, ...], most: int
 ) -> tuple[tuple[Array, ...], float]:
-    """Functions of each of these axes over where all of them are active, and beta."""
+    """The functions of each of these axes where all of them are active, and beta."""
     measures = region(axes, places)
     beta = float(np.prod([measure.sum() for measure in measures]))
     phi = tuple(

@@ -1,8 +1,8 @@
-"""How far a search has come, and how far it would come by luck alone.
+"""The best loss up to each trial, and the expected one of random search.
 
 | symbol | meaning |
 | --- | --- |
-| N, n | trials; trials that a search would have had |
+| N, n | trials; trials of a search |
 | v_(i) | the i-th smallest loss |
 | E_n | expected smallest loss of n trials |
 """
@@ -18,27 +18,25 @@ from paceline.stats.axes import Array
 
 
 def best_so_far(losses: npt.ArrayLike) -> Array:
-    """The smallest loss up to each trial; NaN for a trial without one, and NaN until there is
-    one.
-    """
+    """The smallest loss up to each trial; NaN for a trial without one, and before the first one."""
     y = np.asarray(losses, dtype=np.float64)
     smallest = np.minimum.accumulate(np.where(np.isnan(y), np.inf, y))
     return np.where(np.isinf(smallest) & (smallest > 0), np.nan, smallest)
 
 
-_NEGLIGIBLE = 45.0  # weights below exp(-45) of the whole change no digit of the sum
+_NEGLIGIBLE = 45.0  # weights below exp(-45) of the sum do not change it
 
 
 def expected_best(losses: npt.ArrayLike, counts: Sequence[int] | None = None) -> Array:
-    """E_n of N trials whose order means nothing, such as those of random search.
+    """E_n of N trials in arbitrary order, such as those of random search.
 
-    The mean of the smallest over all subsets of n trials: E_n = sum_i v_(i) C(N - i, n - 1) / C(N,
-    n). It is unbiased, as the plug-in of Dodge et al. 2019 is not (Tang et al. 2020, "Showing your
-    work doesn't always work").
+    The mean of the smallest loss over all subsets of n trials: E_n = sum_i v_(i) C(N - i, n - 1) /
+    C(N, n). It is unbiased, unlike the plug-in of Dodge et al. 2019 (Tang et al. 2020, "Showing
+    your work doesn't always work").
 
     Args:
         losses: of the N trials.
-        counts: the n to compute it for; None for 1..N.
+        counts: values of n; None for 1..N.
 
     Returns:
         E_n for each count, shape [len(counts)].
@@ -56,9 +54,7 @@ def expected_best(losses: npt.ArrayLike, counts: Sequence[int] | None = None) ->
 
 
 def _expected_smallest(v: Array, n: int) -> float:
-    """E_n; the weight of v_(i) falls faster than (1 - n / N)^i, so that few terms matter where n is
-    large.
-    """
+    """E_n; weights of v_(i) fall faster than (1 - n / N)^i, so few terms suffice if n is large."""
     N = len(v)
     terms = min(N - n + 1, math.ceil(_NEGLIGIBLE * N / n) + 1)
     i = np.arange(1, terms)

@@ -1,9 +1,8 @@
-"""How the score depends on one hyperparameter, all else drawn evenly (partial dependence; Friedman
-2001), with a band.
+"""Partial dependence of the loss on a hyperparameter (Friedman 2001), with a band.
 
-The curve is that of the surrogate at the full number of epochs (see `surrogate`): the mean over the
-configurations in which the hyperparameter is active, plus its own functions. The band holds 95 % of
-the draws at each point on its own.
+The curve is that of the surrogate at the full number of epochs (see `bayesian_regression`): the
+mean over the configurations in which the hyperparameter is active, plus its own functions. The band
+contains 95 % of the draws at each point separately.
 """
 
 from dataclasses import dataclass
@@ -12,27 +11,27 @@ import numpy as np
 
 from paceline.core import Value
 from paceline.stats.axes import Array
-from paceline.stats.importance import Variance
 from paceline.stats.table import Table
+from paceline.stats.variance_analysis import VarianceAnalysis
 
 LEAST_SUPPORT = 3
-"""A point that fewer trials lie close to is a guess."""
+"""Trials near a point for its value to be supported by data."""
 
 _CLOSE = 0.05  # on the unit interval
 _LEVEL = 0.95
 
 
 @dataclass(frozen=True, eq=False)
-class Dependence:
+class PartialDependence:
     """The mean loss at each value of a hyperparameter, where it is active.
 
     Attributes:
         name: the hyperparameter.
-        ordered: whether its values are in an order that means something.
-        values: G of them, ascending where ordered.
+        ordered: whether its values are ordered.
+        values: G of them, ascending if ordered.
         mean: of the loss, shape [G].
         low, high: 95 % band, shape [G].
-        num_trials: trials that lie close to each value (a twentieth of the range), or have it,
+        num_trials: trials near each value (a twentieth of the range), or with it if unordered,
             shape [G].
     """
 
@@ -46,15 +45,15 @@ class Dependence:
 
     @property
     def supported(self) -> tuple[bool, ...]:
-        """Whether at least `LEAST_SUPPORT` trials lie close to each value."""
+        """Whether at least `LEAST_SUPPORT` trials are near each value."""
         return tuple(num >= LEAST_SUPPORT for num in self.num_trials)
 
 
-def dependence(variance: Variance, name: str) -> Dependence:
-    """How the loss depends on a hyperparameter.
+def partial_dependence(variance: VarianceAnalysis, name: str) -> PartialDependence:
+    """Computes the partial dependence of the loss on a hyperparameter.
 
     Raises:
-        InvalidInput: there is no such hyperparameter, or it has one value only.
+        InvalidInput: there is no such hyperparameter, or it has only one value.
     """
     table, posterior, scaled = variance.table, variance.posterior, variance.scaled
     place = table.place(name)
@@ -64,7 +63,7 @@ def dependence(variance: Variance, name: str) -> Dependence:
     level = posterior.level + posterior.coefficients @ functions.means_where_active(place)
     draws = scaled.origin + scaled.unit * (level[:, None] + own)
     low, high = np.quantile(draws, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
-    return Dependence(
+    return PartialDependence(
         name, axis.ordered, axis.values, draws.mean(axis=0), low, high, _support(table, place)
     )
 
