@@ -220,7 +220,7 @@ def test_a_loss_that_came_out_better_than_the_search_had_seen(tmp_path: Path) ->
     assert "The search had seen 0.300 for it, which was no luck." in said
     assert "better than the default configuration by 0.305 (95 % interval 0.2" in said
     assert "of which" not in said
-    assert "All fresh trainings had the same split" in said
+    assert "All fresh trainings used the split of the search" in said
 
 
 def test_json_is_strict_and_has_all_of_it(tmp_path: Path) -> None:
