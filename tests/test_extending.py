@@ -10,7 +10,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +24,7 @@ from paceline.execute.work import registry as executors
 from paceline.report.panels import PANELS
 from paceline.schedule.schedule import registry as schedules
 from paceline.search.strategy import registry as strategies
-from paceline.store.base import registry as stores
+from paceline.store.store import registry as stores
 from paceline.testing.packages import installed
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
@@ -82,7 +82,7 @@ def collected() -> dict[str, Any]:
     """The test classes of the page."""
     found: dict[str, Any] = {}
     for name, text in modules("test").items():
-        module = ModuleType(name)
+        module = ModuleType(f"{PAGE.stem}_{name}")
         exec(compile(text, f"{PAGE.name}:{name}", "exec"), module.__dict__)
         found |= {
             key: value
@@ -92,28 +92,32 @@ def collected() -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="module")
-def packages() -> Iterator[Path]:
-    """The folder in which the examples are installed."""
-    with tempfile.TemporaryDirectory() as name:
-        install(Path(name))
-        sys.path.insert(0, name)
-        yield Path(name)
-        sys.path.remove(name)
-        for module in modules("example"):
-            sys.modules.pop(module, None)
+_FOLDER = tempfile.TemporaryDirectory(prefix="paceline-page-")
+PACKAGES = Path(_FOLDER.name)
+install(PACKAGES)
+
+
+@contextmanager
+def packages_found() -> Iterator[None]:
+    """Only meanwhile the packages of the page are installed, and nothing of them stays known."""
+    sys.path.insert(0, str(PACKAGES))
+    try:
+        with ExitStack() as scopes:
+            for registry in REGISTRIES:
+                scopes.enter_context(registry.scope())
+            yield
+    finally:
+        sys.path.remove(str(PACKAGES))
 
 
 @pytest.fixture(autouse=True)
-def found_by_entry_points(packages: Path) -> Iterator[None]:
-    """Only while a test of the page runs, the examples can be found."""
-    with ExitStack() as scopes:
-        for registry in REGISTRIES:
-            scopes.enter_context(registry.scope())
+def found() -> Iterator[None]:
+    with packages_found():
         yield
 
 
-globals().update(collected())
+with packages_found():
+    globals().update(collected())
 
 
 def test_every_example_is_short_and_complete() -> None:

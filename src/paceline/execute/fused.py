@@ -330,8 +330,7 @@ class FusedExecutor:
         progress = next(self._current_fit, None)
         if progress is None:
             self._current_fit = None
-            return []
-        return [progress]
+        return [] if progress is None else [progress]
 
     def _reject(self, rejected: RejectedNetworks) -> list[ExecutorUpdate]:
         """Rebuilds networks whose program failed, to train them with ``fit``."""

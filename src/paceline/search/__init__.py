@@ -15,12 +15,15 @@ from paceline.search.start_with import StartWith
 from paceline.search.strategy import (
     History,
     Proposal,
+    ProposalList,
     Strategy,
     base_state,
+    check_seed,
     create,
     register,
     restore,
     strategy_names,
+    stream,
 )
 
 __all__ = [
@@ -32,16 +35,19 @@ __all__ = [
     "Normal",
     "OptunaSampler",
     "Proposal",
+    "ProposalList",
     "Random",
     "Sobol",
     "StartWith",
     "Strategy",
     "Weights",
     "base_state",
+    "check_seed",
     "create",
     "optuna",
     "promising",
     "register",
     "restore",
     "strategy_names",
+    "stream",
 ]

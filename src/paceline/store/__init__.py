@@ -4,10 +4,10 @@
 class of stores known.
 """
 
-from paceline.store.base import Snapshot, Store, Stored, lock, register
 from paceline.store.choosing import files_of, has_study, open_store
 from paceline.store.database import StudyStore
 from paceline.store.paths import study_directory
+from paceline.store.store import Snapshot, Store, Stored, lock, register
 from paceline.store.writer import SessionClock, this_process
 
 __all__ = [

@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from paceline.core import InvalidInput, UnreadableStudy, shown
-from paceline.store.base import Store, registry
 from paceline.store.database import StudyStore
 from paceline.store.files import remove, write_text
 from paceline.store.paths import DATABASE, MARKER
+from paceline.store.store import Store, registry
 
 
 def has_study(directory: Path) -> bool:

@@ -17,7 +17,6 @@ from filelock import FileLock
 
 from paceline.core import InvalidInput, PacelineError, UnreadableStudy
 from paceline.core.events import FORMAT, Event, Json
-from paceline.store.base import Snapshot, Store, Stored, lock, register
 from paceline.store.opening import (
     check_log,
     damaged,
@@ -30,6 +29,7 @@ from paceline.store.opening import (
 )
 from paceline.store.paths import DATABASE, LOCK, LOG, results_in
 from paceline.store.reading import Reader
+from paceline.store.store import Snapshot, Store, Stored, lock, register
 from paceline.store.tables import (
     EVENTS,
     SELECT_EVENTS,

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from paceline.core import PacelineError, UnreadableStudy, command_line
 from paceline.core.events import UnknownKind
-from paceline.store.base import Stored
 from paceline.store.files import cannot_write
 from paceline.store.paths import LOG
+from paceline.store.store import Stored
 from paceline.store.tables import event_of
 
 NEWER = "a newer version wrote it"

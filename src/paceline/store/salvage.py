@@ -14,12 +14,12 @@ from filelock import FileLock, Timeout
 
 from paceline.core import StudyLocked
 from paceline.core.events import Event, Json, TrialAsked
-from paceline.store.base import Stored
 from paceline.store.files import explained, flush, replacing
 from paceline.store.opening import damaged, engine_of, missing, read_event
 from paceline.store.opening import explained as explained_database
 from paceline.store.paths import DATABASE, LOCK
 from paceline.store.reading import Reader
+from paceline.store.store import Stored
 from paceline.store.tables import (
     EVENTS,
     SELECT_EVENTS,

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paceline.core.events import Event, Json, from_json, to_json
-from paceline.store.base import Stored
+from paceline.store.store import Stored
 
 METADATA = sa.MetaData()
 EVENTS = sa.Table(

@@ -28,7 +28,7 @@ from paceline.core import InvalidInput, StudyLocked
 from paceline.core.events import EpochMeasured, Event, Noted, TrialAsked, TrialEnded
 from paceline.core.trial import TrialState
 from paceline.store import Store, has_study, open_store
-from paceline.store.base import registry
+from paceline.store.store import registry
 from paceline.store.writer import process_of
 
 _JSON = st.recursive(
