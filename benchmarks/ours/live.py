@@ -19,7 +19,7 @@ import psutil
 from paceline.core.events import TrialAsked
 from paceline.store import StudyStore
 from paceline.web.address import listen
-from paceline.web.beside import page_beside
+from paceline.web.page_process import page_beside
 
 
 def search(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -156,11 +156,11 @@ def resume(request: Mapping[str, Any]) -> dict[str, Any]:
 def live(request: Mapping[str, Any]) -> dict[str, Any]:
     """What the first reader of the live page is sent, and what another look costs."""
     from paceline.web.content import content
-    from paceline.web.feed import Feed
     from paceline.web.head import head
-    from paceline.web.parts import Parts, as_texts
+    from paceline.web.study_reader import StudyReader
+    from paceline.web.versioned_parts import VersionedParts, as_texts
 
-    feed, parts = Feed(Path(request["study"])), Parts()
+    feed, parts = StudyReader(Path(request["study"])), VersionedParts()
     feed.look()
     told = head(feed)
     headed = time.process_time()

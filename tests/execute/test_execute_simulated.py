@@ -11,7 +11,7 @@ from paceline.core import Configuration, InvalidInput, Objective, TrialState
 from paceline.core.events import EpochMeasured, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.base import Executor, Job, TrainingOptions
 from paceline.execute.simulated import Curve, SimulatedExecutor
-from paceline.testing.executors import ExecutorContract, Told, finish, submit
+from paceline.testing.executors import ExecutorContract, TrialLog, finish, submit
 
 TRAINING = TrainingOptions(Objective("loss", "minimize"))
 
@@ -38,7 +38,7 @@ class TestSimulated(ExecutorContract):
 
 
 def log(executor: SimulatedExecutor) -> list[tuple[float, str]]:
-    """Every event with the second at which it was told."""
+    """Every event with the second at which it was log."""
     lines = []
     while not executor.is_idle:
         for progress in executor.progress():
@@ -86,13 +86,13 @@ def test_lanes_never_idle(paces: list[float], lanes: int) -> None:
     """
     executor = SimulatedExecutor(curve, TRAINING, lanes)
     submit(executor, [job(number, pace) for number, pace in enumerate(paces)])
-    told = Told()
-    finish(executor, told)
+    log = TrialLog()
+    finish(executor, log)
     free = [0.0] * lanes
     for pace in paces:
         free[free.index(min(free))] += 3 * pace
     assert executor.clock == max(free)
-    assert {number: epochs[-1].seconds for number, epochs in told.measured.items()} == {
+    assert {number: epochs[-1].seconds for number, epochs in log.measured.items()} == {
         number: 3 * pace for number, pace in enumerate(paces)
     }
 
@@ -103,11 +103,11 @@ def test_a_trial_that_diverges_fails_and_frees_its_lane() -> None:
         lambda config: [(broken, 1.0)] * 3 if config["loss"] == 1.0 else curve(config), TRAINING
     )
     submit(executor, [job(0, 1.0), job(1, 1.0)])
-    told = Told()
-    finish(executor, told)
-    assert told.ended[0].state is TrialState.FAILED
-    assert told.ended[0].reason == "diverged: the training loss is nan after epoch 1"
-    assert told.ended[1].state is TrialState.COMPLETED
+    log = TrialLog()
+    finish(executor, log)
+    assert log.ended[0].state is TrialState.FAILED
+    assert log.ended[0].reason == "diverged: the training loss is nan after epoch 1"
+    assert log.ended[1].state is TrialState.COMPLETED
     assert executor.clock == 4.0
 
 
@@ -117,9 +117,9 @@ def test_patience_ends_a_trial_before_its_rung() -> None:
         lambda config: worse, TrainingOptions(TRAINING.objective, patience=2, keep="best")
     )
     submit(executor, [job(0, 1.0, until=4, epochs=5)])
-    told = Told()
-    finish(executor, told)
-    assert (len(told.measured[0]), told.ended[0].best_epoch, told.ended[0].score) == (3, 1, 1.0)
+    log = TrialLog()
+    finish(executor, log)
+    assert (len(log.measured[0]), log.ended[0].best_epoch, log.ended[0].score) == (3, 1, 1.0)
 
 
 def test_bad_input() -> None:

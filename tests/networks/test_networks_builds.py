@@ -30,7 +30,7 @@ def build(
         ("cnn", (4, 4, 3), {"task": "regression", "num_outputs": 2}),
     ],
 )
-def test_default_networks_have_the_right_ends(
+def test_default_networks_have_the_right_outputs(
     name: str, input_shape: tuple[int, ...], ends: dict[str, Any]
 ) -> None:
     model, _ = build(name, input_shape=input_shape, **ends)
@@ -86,7 +86,7 @@ def test_hyperparameters_have_plain_names() -> None:
         ),
     ],
 )
-def test_configurations_build_what_they_say(
+def test_hyperparameters_determine_the_layers(
     name: str, input_shape: tuple[int, ...], values: dict[str, Any]
 ) -> None:
     model, hp = build(name, values, input_shape=input_shape, **CLASSES)
@@ -99,7 +99,7 @@ def test_configurations_build_what_they_say(
     assert model.output_shape == (None, 3)
 
 
-def test_numbers_reach_the_network_and_leave_its_structure_alone() -> None:
+def test_numeric_hyperparameters_keep_the_structure() -> None:
     plain, _ = build("mlp", input_shape=(5,), **CLASSES)
     other, _ = build(
         "mlp", {"learning_rate": 0.02, "dropout": 0.4, "l2": 1e-4}, input_shape=(5,), **CLASSES
@@ -128,7 +128,7 @@ def test_the_loss_suits_the_targets() -> None:
     assert build("mlp", input_shape=(5,), **AMOUNTS)[0].loss == "mean_squared_error"
 
 
-def test_amounts_are_learned() -> None:
+def test_regression_is_learned() -> None:
     x = np.random.default_rng(0).normal(0, 1, (192, 5)).astype(np.float32)
     model, _ = build("mlp", {"layers": 1, "learning_rate": 0.01}, input_shape=(5,), **AMOUNTS)
     history = model.fit(x, x.sum(axis=1), epochs=10, batch_size=32, verbose=0).history
@@ -158,7 +158,7 @@ def test_amounts_are_learned() -> None:
         ("mlp", {"input_shape": (5,), "task": "regression", "num_outputs": None}, "at least 1"),
     ],
 )
-def test_bad_requests(name: str, shape: dict[str, Any], says: str) -> None:
+def test_invalid_arguments_are_refused(name: str, shape: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         networks.create(name, **shape)
     assert networks.names() == ("mlp", "cnn")

@@ -119,7 +119,7 @@ def test_a_running_an_interrupted_and_a_killed_study(tmp_path: Path) -> None:
     assert f"Go on with: paceline resume {interrupted}" in shown(interrupted).replace("\n", "")
     killed = write(tmp_path / "killed", *BEGIN, *trial(0, 0.5))
     assert read(killed).state == "killed"
-    assert "The process died (killed, or a power cut)" in shown(killed)
+    assert "Process died (killed, or power loss)" in shown(killed)
 
 
 def test_json_is_strict(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Who may see the page, and what browsers are told about it."""
+"""Access control of the live page, and its security headers."""
 
 import asyncio
 import re
@@ -39,9 +39,7 @@ Listen = Callable[..., Address]
 
 
 class Visitor:
-    """A client of the page's routes, with no server between; `httpx` speaks to such in a loop
-    only.
-    """
+    """A client of the page's routes without a server; with `httpx` that needs an event loop."""
 
     def __init__(self, address: Address, token: str | None, name: str) -> None:
         app = application(name, Hub(Path("nowhere")), address, token)
@@ -91,9 +89,7 @@ def test_this_machine_by_any_of_its_names_and_through_a_tunnel(visit: Visit, hos
 
 @pytest.mark.parametrize("host", ELSEWHERE)
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_name_that_was_bent_to_this_machine_is_refused(
-    visit: Visit, host: str, route: str
-) -> None:
+def test_dns_rebinding_is_refused(visit: Visit, host: str, route: str) -> None:
     answer = visit().get(route, Host=host)
     assert (answer.status_code, "script" in answer.text) == (421, False)
 
@@ -106,7 +102,7 @@ def test_a_page_that_others_can_reach_may_have_any_name(visit: Visit) -> None:
 @pytest.mark.parametrize(
     "bring", ["", "?token=", "?token=wrong", f"?token={TOKEN}x", f"?token={TOKEN[:-1]}", "?token=é"]
 )
-def test_nothing_without_the_token(visit: Visit, route: str, bring: str) -> None:
+def test_every_route_requires_the_token(visit: Visit, route: str, bring: str) -> None:
     for host in ("127.0.0.1", "0.0.0.0"):
         browser = visit(host, TOKEN)
         for cookie in (None, "wrong", TOKEN + "x"):
@@ -118,7 +114,7 @@ def test_nothing_without_the_token(visit: Visit, route: str, bring: str) -> None
             assert "set-cookie" not in answer.headers
 
 
-def test_the_token_comes_once_in_the_address_and_then_in_a_cookie(visit: Visit) -> None:
+def test_the_token_in_the_address_sets_a_cookie(visit: Visit) -> None:
     browser = visit("0.0.0.0", TOKEN)
     assert (
         browser.get(f"/changes?token={TOKEN}").status_code == 401
@@ -139,7 +135,7 @@ def test_no_route_writes(visit: Visit) -> None:
             assert browser.request(method, route).status_code == 405
 
 
-def test_every_answer_tells_browsers_to_be_careful(visit: Visit) -> None:
+def test_every_response_has_security_headers(visit: Visit) -> None:
     answers = [visit().get(route) for route in ("/", "/changes", "/anything")]
     answers += [
         visit(token=TOKEN).get("/"),
@@ -159,7 +155,7 @@ def test_every_answer_tells_browsers_to_be_careful(visit: Visit) -> None:
         assert "access-control-allow-origin" not in answer.headers
 
 
-def test_what_the_page_needs_comes_from_the_server_and_is_kept_by_browsers(visit: Visit) -> None:
+def test_files_come_from_the_server_and_are_cacheable(visit: Visit) -> None:
     browser = visit()
     page = browser.get("/").text
     files = re.findall(r'(?:src|href)="([^":]+)"', page)
@@ -202,10 +198,10 @@ def test_a_port_that_is_taken(listening: Listen) -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "300.1.1.1", "a" * 300])
 def test_a_host_that_is_another_machine(listening: Listen, host: str) -> None:
-    with pytest.raises(InvalidInput, match="is no address of this machine"):
+    with pytest.raises(InvalidInput, match="is not an address of this machine"):
         listening(host)
 
 
-def test_a_port_that_is_none(listening: Listen) -> None:
+def test_an_invalid_port(listening: Listen) -> None:
     with pytest.raises(InvalidInput, match="port is 65536"):
         listening(port=65536)

@@ -1,6 +1,4 @@
-"""The live page in a real browser: it follows the study, keeps what the reader did, and runs
-nothing from names.
-"""
+"""The live page in a real browser: updates, the reader's state, and escaping of names."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +38,7 @@ def page(browser: Browser, store: StudyStore) -> Iterator[httpx.Client]:
         browser.open("about:blank")
 
 
-def test_what_changes_is_seen_without_a_reload(
+def test_changes_appear_without_a_reload(
     browser: Browser, page: httpx.Client, store: StudyStore
 ) -> None:
     browser.run("window.sameDocument = true")
@@ -64,7 +62,7 @@ def test_what_changes_is_seen_without_a_reload(
     assert browser.problems == []
 
 
-def test_the_readers_sorting_scroll_position_and_focus_stay(
+def test_sorting_scroll_position_and_focus_are_kept(
     browser: Browser, page: httpx.Client, store: StudyStore
 ) -> None:
     browser.run(f"{SCORES}.click(); {SCORES}.focus({{preventScroll: true}})")
@@ -102,7 +100,7 @@ def test_html_in_names_is_shown_and_never_run(
     assert any("Content Security Policy" in problem for problem in browser.problems)
 
 
-def test_it_finds_the_server_again(browser: Browser, store: StudyStore) -> None:
+def test_it_reconnects_to_the_server(browser: Browser, store: StudyStore) -> None:
     store.append(trial(0, 0.5))
     address = listen(port=0)
     port = address.port

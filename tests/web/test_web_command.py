@@ -1,4 +1,4 @@
-"""``paceline watch`` and ``tune --watch``: what they print, what they refuse, and that they end."""
+"""``paceline watch`` and ``tune --watch``: output, errors and exit."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def address_in(line: str) -> str:
     return found[0]
 
 
-def test_it_prints_where_it_is_and_ctrl_c_ends_it(store: StudyStore) -> None:
+def test_it_prints_its_address_and_ctrl_c_ends_it(store: StudyStore) -> None:
     with paceline("watch", store.directory, "--port", 0) as process:
         assert process.stdout is not None
         url = address_in(process.stdout.readline())
@@ -62,7 +62,7 @@ def test_it_prints_where_it_is_and_ctrl_c_ends_it(store: StudyStore) -> None:
         assert (process.returncode, err) == (0, "")
 
 
-def test_elsewhere_it_demands_a_token_which_it_prints(store: StudyStore) -> None:
+def test_other_hosts_require_the_printed_token(store: StudyStore) -> None:
     with paceline("watch", store.directory, "--port", 0, "--host", "0.0.0.0") as process:
         assert process.stdout is not None
         url = httpx.URL(address_in(process.stdout.readline())).copy_with(host="127.0.0.1")
@@ -79,12 +79,14 @@ def test_elsewhere_it_demands_a_token_which_it_prints(store: StudyStore) -> None
         (["{none}"], "holds no study"),
         (["{study}", "--port", "{taken}"], "is taken by another program"),
         (["{study}", "--port", "70000"], "port is 70000"),
-        (["{study}", "--host", "192.0.2.1"], "is no address of this machine"),
+        (["{study}", "--host", "192.0.2.1"], "is not an address of this machine"),
         (["{study}", "--token", "short"], "at least 8 letters and digits"),
         (["{study}", "--token", "with space in it"], "at least 8 letters and digits"),
     ],
 )
-def test_what_it_refuses(store: StudyStore, tmp_path: Path, words: list[str], said: str) -> None:
+def test_invalid_arguments_are_refused(
+    store: StudyStore, tmp_path: Path, words: list[str], said: str
+) -> None:
     taken = listen(port=0)
     with taken.socket:
         filled = [
@@ -96,7 +98,7 @@ def test_what_it_refuses(store: StudyStore, tmp_path: Path, words: list[str], sa
     assert said in result.stderr
 
 
-def test_beside_a_search_it_shows_the_search_and_ends_with_it(tmp_path: Path) -> None:
+def test_it_shows_a_running_search_and_ends_with_it(tmp_path: Path) -> None:
     gate, study = tmp_path / "gate", tmp_path / "study"
     os.mkfifo(gate)
     (tmp_path / "model.py").write_text(OBJECTIVE.format(gate=str(gate)))

@@ -1,6 +1,4 @@
-"""Nobody can keep the page from others: half-open requests, too many connections, strange
-versions.
-"""
+"""Limits of connections: incomplete requests, too many connections, unknown versions."""
 
 import socket
 from contextlib import ExitStack
@@ -12,7 +10,7 @@ from tests.web.by_hand import served, trial
 
 from paceline.store import StudyStore
 from paceline.web import connections
-from paceline.web.parts import Parts
+from paceline.web.versioned_parts import VersionedParts
 
 HALF_SENT = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1"
 
@@ -28,7 +26,7 @@ def half_open(
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", HALF_SENT])
-def test_a_request_that_does_not_come_is_not_waited_for(
+def test_incomplete_requests_time_out(
     store: StudyStore, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.05)
@@ -38,7 +36,7 @@ def test_a_request_that_does_not_come_is_not_waited_for(
         assert client.get("/").status_code == 200
 
 
-def test_half_open_requests_make_place_for_whole_ones(
+def test_incomplete_requests_are_closed_for_complete_ones(
     store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "most_connections", lambda: 4)
@@ -50,7 +48,7 @@ def test_half_open_requests_make_place_for_whole_ones(
         assert client.get("/changes").status_code == 200
 
 
-def test_a_whole_request_is_not_thrown_out(
+def test_complete_requests_are_not_closed(
     store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "most_connections", lambda: 2)
@@ -72,14 +70,14 @@ def _ended(opened: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("count", ["9" * 5000, "-1", "1e3", "²", "99999999999", ""])
-def test_a_version_that_never_was(store: StudyStore, count: str) -> None:
+def test_an_unknown_version(store: StudyStore, count: str) -> None:
     with served(store.directory) as client:
         life = client.get("/changes").json()["version"].partition("-")[0]
         assert client.get("/changes", params={"after": f"{life}-{count}"}).status_code == 200
 
 
-def test_asking_for_many_versions_keeps_few_answers() -> None:
-    parts = Parts()
+def test_few_responses_are_cached() -> None:
+    parts = VersionedParts()
     for number in range(100):
         parts.update({"a": str(number), "b": "1"})
     life = parts.version.partition("-")[0]

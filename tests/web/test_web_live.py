@@ -1,4 +1,4 @@
-"""The live page hears of everything that is written, from one look at the store for all readers."""
+"""Updates of the live page, from one read of the store for all readers."""
 
 import gzip
 import json
@@ -25,9 +25,9 @@ from paceline.core.events import Event, FinalMeasured, FinalStarted, SessionEnde
 from paceline.report import read
 from paceline.store import StudyStore
 from paceline.web.address import listen
-from paceline.web.feed import Feed
-from paceline.web.parts import Parts
 from paceline.web.server import LivePage
+from paceline.web.study_reader import StudyReader
+from paceline.web.versioned_parts import VersionedParts
 
 WRITER = """
 import sys
@@ -39,7 +39,7 @@ sys.stdin.read()
 """
 
 
-def test_every_reader_hears_of_a_new_trial(store: StudyStore) -> None:
+def test_every_reader_receives_a_new_trial(store: StudyStore) -> None:
     with served(store.directory) as client, messages(client) as one, messages(client) as another:
         for reader in (one, another):
             assert (
@@ -57,7 +57,7 @@ def test_every_reader_hears_of_a_new_trial(store: StudyStore) -> None:
             assert head["latest"][0]["score"] == "0.25"
 
 
-def test_what_a_reader_has_is_not_sent_again(store: StudyStore) -> None:
+def test_nothing_is_sent_twice(store: StudyStore) -> None:
     def changes(client: httpx.Client, after: str) -> dict[str, Any]:
         told: dict[str, Any] = client.get("/changes", params={"after": after}).json()
         return told
@@ -86,7 +86,7 @@ def test_what_a_reader_has_is_not_sent_again(store: StudyStore) -> None:
         assert second == told["version"]
 
 
-def test_many_readers_are_one_reader_to_the_store(store: StudyStore) -> None:
+def test_many_readers_share_one_read_of_the_store(store: StudyStore) -> None:
     def opened() -> int:
         return sum(file.path.endswith("study.db") for file in psutil.Process().open_files())
 
@@ -104,7 +104,7 @@ def test_many_readers_are_one_reader_to_the_store(store: StudyStore) -> None:
         assert opened() == once
 
 
-def test_a_study_is_seen_to_begin_and_to_end(tmp_path: Path, store: StudyStore) -> None:
+def test_the_start_and_end_of_a_study_are_shown(tmp_path: Path, store: StudyStore) -> None:
     directory = tmp_path / "later"
     with served(directory) as client, messages(client) as heard:
         assert next(heard)["head"]["state"] == "waiting"
@@ -117,7 +117,7 @@ def test_a_study_is_seen_to_begin_and_to_end(tmp_path: Path, store: StudyStore) 
         later.close()
 
 
-def test_a_writer_that_is_killed_is_missed(store: StudyStore) -> None:
+def test_a_killed_writer_is_detected(store: StudyStore) -> None:
     store.close()
     words = [sys.executable, "-c", WRITER, str(store.directory)]
     with subprocess.Popen(
@@ -137,7 +137,7 @@ def test_a_writer_that_is_killed_is_missed(store: StudyStore) -> None:
             writer.kill()
 
 
-def test_a_study_that_was_deleted_and_begun_anew(store: StudyStore) -> None:
+def test_a_deleted_and_recreated_study(store: StudyStore) -> None:
     events = [stored.event for stored in store.events()]
     store.append(trial(0, 0.5))
     with served(store.directory) as client, messages(client) as heard:
@@ -150,7 +150,7 @@ def test_a_study_that_was_deleted_and_begun_anew(store: StudyStore) -> None:
         anew.close()
 
 
-def test_a_damaged_study_is_said_to_be_so(store: StudyStore) -> None:
+def test_a_damaged_study_is_reported(store: StudyStore) -> None:
     store.close()
     (store.directory / "study.db").write_bytes(b"no database " * 1000)
     with served(store.directory) as client, messages(client) as heard:
@@ -199,14 +199,14 @@ HARM: dict[str, tuple[Callable[[Path], Callable[[], object]], str]] = {
     "other bytes": (partial(written_over, b"no database " * 1000), "is damaged"),
     "half of it": (half, "is damaged"),
     "no bytes": (partial(written_over, b""), ""),
-    "deleted": (moved, "is not there any more"),
+    "deleted": (moved, "does not exist any more"),
     "a folder": (a_folder, "cannot be read"),
     "locked": (locked, "is in use by another program"),
 }
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_a_study_that_is_harmed_while_it_is_watched(tmp_path: Path, harm: str) -> None:
+def test_a_study_that_is_damaged_while_it_is_watched(tmp_path: Path, harm: str) -> None:
     """The page says so, goes on being served, and shows the study again when it is mended."""
     database = tmp_path / "s" / "study.db"
     of(tmp_path / "s", *trial(0, 0.5))
@@ -236,10 +236,10 @@ def test_another_study_in_the_same_file(tmp_path: Path) -> None:
         assert dict(head["facts"])["trials"] == "3"
 
 
-def test_a_fault_of_ours_does_not_end_the_page(
+def test_an_internal_error_does_not_end_the_page(
     store: StudyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Feed) -> None:
+    def fail(_: StudyReader) -> None:
         raise KeyError("ours")
 
     monkeypatch.setattr("paceline.web.hub._drawn", fail)
@@ -250,7 +250,7 @@ def test_a_fault_of_ours_does_not_end_the_page(
         until(heard, lambda m: numbers(m) == [0])
 
 
-def test_the_last_state_is_told_before_the_server_ends(store: StudyStore) -> None:
+def test_the_last_state_is_sent_before_the_server_ends(store: StudyStore) -> None:
     address = listen(port=0)
     page = LivePage(store.directory, address)
     with page, httpx.Client(base_url=address.url(), timeout=20) as client:
@@ -279,12 +279,12 @@ def test_progress_of_the_final(store: StudyStore) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(cuts=st.lists(st.integers(0, 9), max_size=4))
-def test_reading_bit_by_bit_is_reading_at_once(
+def test_incremental_reading_equals_reading_at_once(
     cuts: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     events: list[Event] = [*beginning(), *trial(0, 0.5), *asked(1), SessionEnded("enough", 1.0)]
     directory = tmp_path_factory.mktemp("study")
-    store, feed = StudyStore(directory, writable=True), Feed(directory)
+    store, feed = StudyStore(directory, writable=True), StudyReader(directory)
     places = [0, *sorted(cuts), len(events)]
     for low, high in pairwise(places):
         store.append(events[low:high])
@@ -299,10 +299,10 @@ _CONTENTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2).map(str),
 
 
 @given(updates=st.lists(st.tuples(_CONTENTS, st.lists(st.integers(0, 2), max_size=3)), max_size=8))
-def test_readers_who_fetch_when_they_like_end_with_what_is_shown(
+def test_readers_end_with_the_current_parts(
     updates: list[tuple[dict[str, str], list[int]]],
 ) -> None:
-    parts = Parts()
+    parts = VersionedParts()
     versions, shown = ["", "", ""], [dict[str, Any](), {}, {}]
 
     def fetch(reader: int) -> None:

@@ -49,7 +49,7 @@ def watch(
     from paceline.core import InvalidInput
     from paceline.store import open_store
     from paceline.web.address import listen
-    from paceline.web.beside import give_way
+    from paceline.web.page_process import lower_priority
     from paceline.web.server import LivePage
 
     if token is not None and (
@@ -62,7 +62,7 @@ def watch(
     address = listen(host, port)
     if token is None and not address.is_loopback:
         token = secrets.token_hex(16)
-    give_way()
+    lower_priority()
     with LivePage(study, address, token) as page:
         echo(f"Watching {study}: {address.url(token)}\nCtrl+C ends it.")
         try:
@@ -79,7 +79,7 @@ def watched(study: Path, wanted: bool) -> Iterator[None]:
         return
     from paceline.core import command_line
     from paceline.web.address import listen
-    from paceline.web.beside import page_beside
+    from paceline.web.page_process import page_beside
 
     address = listen()
     echo(f"Watch it at {address.url()}", err=True)

@@ -1,6 +1,4 @@
-"""Networks that tune well out of the box, for those who have data and no build function of their
-own.
-"""
+"""Ready-made networks with good search spaces, for data without a build function."""
 
 from paceline.networks.catalogue import Build, create, names
 

@@ -1,4 +1,4 @@
-"""`create`: from a network's name and the shape of the data to a build function."""
+"""`create`: a build function for a network's name and the shape of the data."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,13 +8,13 @@ from paceline.networks import cnn, mlp
 from paceline.networks.shapes import DataShape
 
 Build = Callable[[Any], Any]
-"""``build(hp)``: hyperparameters, as in KerasTuner, in; a compiled Keras model out."""
+"""``build(hp)``: takes hyperparameters as in KerasTuner and returns a compiled Keras model."""
 
 _MAKERS: Mapping[str, Callable[[DataShape], Build]] = {"mlp": mlp.make, "cnn": cnn.make}
 
 
 def names() -> tuple[str, ...]:
-    """The networks that `create` knows."""
+    """The names of the networks."""
     return tuple(_MAKERS)
 
 
@@ -31,7 +31,7 @@ def create(
     ``"mlp"`` takes any input (images are flattened); its hyperparameters are ``layers``, ``units``,
     ``activation``, ``batch_norm``, ``dropout``, ``l2``, ``optimizer``, ``learning_rate`` and, for
     sgd, ``momentum``. ``"cnn"`` takes images, with or without a channel axis, and has ``blocks``,
-    ``filters`` and ``kernel_size`` in the place of ``layers`` and ``activation``.
+    ``filters`` and ``kernel_size`` instead of ``layers`` and ``activation``.
 
     Args:
         name: ``"mlp"`` or ``"cnn"``.

@@ -1,6 +1,4 @@
-"""What a network has to know of the data, and the ends that all networks share: output layer,
-optimizer, loss.
-"""
+"""The data's shape, and the common parts of all networks: output layer, optimizer, loss."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class DataShape:
-    """Shape of the data.
+    """The shape of inputs and targets.
 
     Attributes:
         input: of one row.
@@ -24,7 +22,7 @@ class DataShape:
 
 
 def finish(hp: Any, layers: list[Any], data: DataShape) -> Any:
-    """The compiled model of the given layers, closed by the output layer.
+    """The compiled model of the given layers and an output layer.
 
     Hyperparameters: those of the optimizer.
     """

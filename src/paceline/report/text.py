@@ -173,7 +173,7 @@ def _head(summary: Summary) -> Iterator[str]:
     yield f"Study {summary.directory}: {objective.direction} {objective.metric} on {data['name']}{counted}."
     state = {
         "running": f"It is running in process {summary.writer}.",
-        "killed": "The process died (killed, or a power cut); what was measured is kept.",
+        "killed": "Process died (killed, or power loss); what was measured is kept.",
         "interrupted": f"It was {record.ended.reason if record.ended else ''}.",
     }.get(summary.state) or f"It is finished: {record.ended.reason if record.ended else ''}."
     counted = (

@@ -1,5 +1,5 @@
-"""Contract suites for extensions: strategies, schedules, executors, stores and data sources.
+"""Contract tests for extensions: strategies, schedules, executors, stores and data sources.
 
-A test class inherits a suite and supplies one fixture, the extension. The suites need the extra
+A test class inherits a suite and defines one fixture, the extension. The suites need the extra
 ``testing``.
 """

@@ -1,7 +1,7 @@
 """The contract of data sources, as tests.
 
-A test class inherits `DataSourceContract` and supplies one fixture, what users pass as ``data``: the
-text that names the source, or an object of the type that it reads::
+A test class inherits `DataSourceContract` and supplies one fixture, what users pass as ``data``:
+the text that names the source, or an object of the type that it reads::
 
     class TestWaves(DataSourceContract):
         @pytest.fixture

@@ -1,6 +1,6 @@
-"""The contract of executors, as tests.
+"""Contract tests of executors.
 
-A test class inherits `FunctionExecutorContract` or `NetworkExecutorContract` and supplies one
+A test class inherits `FunctionExecutorContract` or `NetworkExecutorContract` and defines one
 fixture, the name of the executor or its class::
 
     class TestLocal(FunctionExecutorContract):
@@ -42,16 +42,17 @@ from paceline.space import Float, Space
 
 
 @dataclass
-class Told:
-    """What an executor told, trial by trial; checks on its way that no trial speaks out of turn.
+class TrialLog:
+    """Collects an executor's updates by trial; checks that ended and paused trials have no events.
 
     Attributes:
         keeps: as in the contract.
         measured: metrics after each epoch.
-        rests: trials that are paused, or ended, by now.
-        ended: how a trial ended.
+        started: trials that have started.
+        rests: trials that are paused or have ended.
+        ended: the end of each trial.
         snapshots: the last one of each trial.
-        results: kept variables.
+        results: final variables.
     """
 
     keeps: bool = True
@@ -63,12 +64,12 @@ class Told:
     results: dict[int, Leaves] = field(default_factory=dict)
 
     def take(self, progress: ExecutorUpdate) -> None:
-        """Adds what happened."""
+        """Adds an update."""
         assert progress.error is None
         for event in progress.events:
             if isinstance(event, TrialStarted | EpochMeasured | TrialPaused | TrialEnded):
                 assert event.number not in self.rests, (
-                    "a trial that had ended or was paused was mentioned"
+                    "an event of a trial that had ended or was paused"
                 )
                 self._take(event, progress)
         self.snapshots |= progress.snapshots
@@ -100,183 +101,177 @@ class Told:
 
 
 class ExecutorContract:
-    """What holds for every executor; see `paceline.execute.base.Executor`. Supply ``make`` and
-    ``jobs``.
+    """Tests that every executor passes; see `paceline.execute.base.Executor`.
+
+    Define the fixtures ``make`` and ``jobs``.
     """
 
     tolerance = 0.0
-    """By how much, relatively, scores may differ with the company in which a trial trains."""
+    """Relative tolerance of scores that depend on the other trials in a program."""
     objective = Objective("loss", "minimize")
-    """The objective of the executors that ``make`` makes."""
+    """The objective of the executors."""
     keeps = True
-    """Whether it keeps variables, from which another executor can go on: a function's state is its
-    own.
-    """
-    _whole: ClassVar[Told]
+    """Whether it makes snapshots from which another executor can resume; functions have none."""
+    _whole: ClassVar[TrialLog]
 
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
-        """Makes executors that know nothing of each other and train alike."""
+        """Makes independent executors that train equally."""
         raise NotImplementedError
 
     @pytest.fixture
     def jobs(self) -> list[Job]:
-        """At least two trials, none of which fails, of at least three epochs each and without an
-        ``until``.
-        """
+        """At least two trials of at least three epochs without ``until``, none of which fails."""
         raise NotImplementedError
 
     def test_jobs_train_to_their_end(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
-        """Each epoch is told once and in order, and each trial completes with its variables."""
+        """Each epoch is reported once and in order, and each trial completes with its variables."""
         with opened(make) as executor:
             assert executor.is_idle
-            told = Told(self.keeps)
+            log = TrialLog(self.keeps)
             submit(executor, jobs)
             assert not executor.is_idle
-            finish(executor, told)
+            finish(executor, log)
             assert executor.num_waiting == 0
             assert executor.progress(0.0) == []
-        assert told.started == {job.trial for job in jobs}
+        assert log.started == {job.trial for job in jobs}
         for job in jobs:
-            assert len(told.measured[job.trial]) == job.epochs
-            assert told.ended[job.trial].state is TrialState.COMPLETED
-            assert told.ended[job.trial].score == told.scores(job.trial, self.objective)[-1]
-        assert set(told.results) == ({job.trial for job in jobs} if self.keeps else set())
+            assert len(log.measured[job.trial]) == job.epochs
+            assert log.ended[job.trial].state is TrialState.COMPLETED
+            assert log.ended[job.trial].score == log.scores(job.trial, self.objective)[-1]
+        assert set(log.results) == ({job.trial for job in jobs} if self.keeps else set())
 
-    def test_trials_rest_where_they_are_to(
-        self, make: Callable[[], Executor], jobs: list[Job]
-    ) -> None:
-        """A job with ``until`` is paused there, and goes on where it is submitted again: with the
-        scores of one go.
-        """
-        expected = self._in_one_go(make, jobs)
+    def test_trials_pause_at_until(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
+        """A job with ``until`` is paused there, and resumes when it is submitted again."""
+        expected = self._uninterrupted(make, jobs)
         with opened(make) as executor:
-            told = Told(self.keeps)
+            log = TrialLog(self.keeps)
             for until in range(1, max(job.epochs for job in jobs) + 1):
-                going = [replace(job, until=until) for job in jobs if job.trial not in told.ended]
-                told.rests -= {job.trial for job in going}
-                self._go_on(executor, going, told)
-                finish(executor, told)
+                going = [replace(job, until=until) for job in jobs if job.trial not in log.ended]
+                log.rests -= {job.trial for job in going}
+                self._resume(executor, going, log)
+                finish(executor, log)
                 for job in jobs:
-                    assert len(told.measured[job.trial]) == min(until, job.epochs)
-                    assert (job.trial in told.ended) == (until >= job.epochs)
-                    assert (job.trial in told.results) == (self.keeps and until >= job.epochs)
-        self._same(told, expected, jobs)
+                    assert len(log.measured[job.trial]) == min(until, job.epochs)
+                    assert (job.trial in log.ended) == (until >= job.epochs)
+                    assert (job.trial in log.results) == (self.keeps and until >= job.epochs)
+        self._check_equal(log, expected, jobs)
 
     def test_trials_do_not_wait_for_each_other(
         self, make: Callable[[], Executor], jobs: list[Job]
     ) -> None:
-        """While some rest others train on, and whoever rests may go on later."""
-        expected = self._in_one_go(make, jobs)
+        """While some trials are paused, others train; paused ones may resume later."""
+        expected = self._uninterrupted(make, jobs)
         with opened(make) as executor:
-            told = Told(self.keeps)
+            log = TrialLog(self.keeps)
             submit(executor, [replace(jobs[0], until=2), *jobs[1:]])
-            finish(executor, told)
-            assert set(told.ended) == {job.trial for job in jobs[1:]}
-            told.rests.discard(jobs[0].trial)
-            self._go_on(executor, [jobs[0]], told)
-            finish(executor, told)
-        self._same(told, expected, jobs)
+            finish(executor, log)
+            assert set(log.ended) == {job.trial for job in jobs[1:]}
+            log.rests.discard(jobs[0].trial)
+            self._resume(executor, [jobs[0]], log)
+            finish(executor, log)
+        self._check_equal(log, expected, jobs)
 
-    def test_a_new_executor_goes_on_from_snapshots(
+    def test_another_executor_resumes_from_snapshots(
         self, make: Callable[[], Executor], jobs: list[Job]
     ) -> None:
-        """What is paused in one executor continues in another, with the same scores and no second
-        start: in a later attempt, and from references to the snapshots.
+        """A trial paused in one executor resumes in another, with equal scores and no new start.
+
+        It is a later attempt, and the snapshots are passed by reference.
         """
         if not self.keeps:
-            pytest.skip("it keeps nothing to go on from")
-        expected = self._in_one_go(make, jobs)
-        told = Told(self.keeps)
+            pytest.skip("it makes no snapshots")
+        expected = self._uninterrupted(make, jobs)
+        log = TrialLog(self.keeps)
         with opened(make) as executor:
             submit(executor, [replace(job, until=2) for job in jobs])
-            finish(executor, told)
-        told.rests.clear()
-        references = {number: Elsewhere(one.load()) for number, one in told.snapshots.items()}
+            finish(executor, log)
+        log.rests.clear()
+        references = {
+            number: CountingReference(one.load()) for number, one in log.snapshots.items()
+        }
         again = [replace(job, attempt=1, resources=Resources(cpus=2.0)) for job in jobs]
         with opened(make) as executor:
-            scores = {job.trial: told.scores(job.trial, self.objective) for job in jobs}
+            scores = {job.trial: log.scores(job.trial, self.objective) for job in jobs}
             executor.submit(again, references, scores)
-            finish(executor, told)
+            finish(executor, log)
         assert all(one.loads > 0 for one in references.values())
-        self._same(told, expected, jobs)
+        self._check_equal(log, expected, jobs)
 
-    def test_what_is_forgotten_is_not_mentioned(
+    def test_forgotten_trials_have_no_events(
         self, make: Callable[[], Executor], jobs: list[Job]
     ) -> None:
-        """Paused trials can be let go of; the others go on."""
+        """Paused trials can be dropped; the others continue."""
         with opened(make) as executor:
-            told = Told(self.keeps)
+            log = TrialLog(self.keeps)
             submit(executor, [replace(job, until=1) for job in jobs])
-            finish(executor, told)
+            finish(executor, log)
             executor.forget([jobs[0].trial])
             assert executor.is_idle
-            told.rests -= {job.trial for job in jobs[1:]}
-            self._go_on(executor, jobs[1:], told)
-            finish(executor, told)
-            assert set(told.ended) == {job.trial for job in jobs[1:]}
+            log.rests -= {job.trial for job in jobs[1:]}
+            self._resume(executor, jobs[1:], log)
+            finish(executor, log)
+            assert set(log.ended) == {job.trial for job in jobs[1:]}
 
-    def test_what_was_stopped_goes_on(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
-        """After a stop in the middle, each trial goes on from its last snapshot or, without one,
-        begins again.
-        """
+    def test_stopped_trials_resume(self, make: Callable[[], Executor], jobs: list[Job]) -> None:
+        """After a stop, each trial resumes from its last snapshot or, without one, starts again."""
         if not self.keeps:
-            pytest.skip("it keeps nothing to go on from")
-        expected = self._in_one_go(make, jobs)
-        told = Told(self.keeps)
+            pytest.skip("it makes no snapshots")
+        expected = self._uninterrupted(make, jobs)
+        log = TrialLog(self.keeps)
         with opened(make) as executor:
             submit(executor, jobs)
-            while not told.measured:
+            while not log.measured:
                 for progress in executor.progress():
-                    told.take(progress)
+                    log.take(progress)
             for progress in executor.stop():
-                told.take(progress)
-        left = [job for job in jobs if job.trial not in told.ended]
-        for job in left:  # what no snapshot covers is trained again
-            covered = told.snapshots[job.trial].epoch if job.trial in told.snapshots else 0
-            assert len(told.measured.get(job.trial, [])) >= covered
-            told.measured[job.trial] = told.measured.get(job.trial, [])[:covered]
-        told.started -= {job.trial for job in left if not told.measured[job.trial]}
+                log.take(progress)
+        left = [job for job in jobs if job.trial not in log.ended]
+        for job in left:  # epochs after the last snapshot are trained again
+            covered = log.snapshots[job.trial].epoch if job.trial in log.snapshots else 0
+            assert len(log.measured.get(job.trial, [])) >= covered
+            log.measured[job.trial] = log.measured.get(job.trial, [])[:covered]
+        log.started -= {job.trial for job in left if not log.measured[job.trial]}
         with opened(make) as executor:
-            self._go_on(executor, left, told)
-            finish(executor, told)
-        self._same(told, expected, jobs)
+            self._resume(executor, left, log)
+            finish(executor, log)
+        self._check_equal(log, expected, jobs)
 
-    def _go_on(self, executor: Executor, jobs: Sequence[Job], told: Told) -> None:
+    def _resume(self, executor: Executor, jobs: Sequence[Job], log: TrialLog) -> None:
         """Submits jobs, with the snapshots of those that were paused, as a study does."""
         snapshots = {
-            job.trial: told.snapshots[job.trial] for job in jobs if job.trial in told.snapshots
+            job.trial: log.snapshots[job.trial] for job in jobs if job.trial in log.snapshots
         }
         executor.submit(
-            jobs, snapshots, {number: told.scores(number, self.objective) for number in snapshots}
+            jobs, snapshots, {number: log.scores(number, self.objective) for number in snapshots}
         )
 
-    def _in_one_go(self, make: Callable[[], Executor], jobs: Sequence[Job]) -> Told:
-        """What to compare with, made once for each class that inherits this one."""
+    def _uninterrupted(self, make: Callable[[], Executor], jobs: Sequence[Job]) -> TrialLog:
+        """The uninterrupted run to compare with, made once for each test class."""
         if "_whole" not in type(self).__dict__:
             with opened(make) as executor:
-                told = Told(self.keeps)
+                log = TrialLog(self.keeps)
                 submit(executor, jobs)
-                finish(executor, told)
-            type(self)._whole = told
+                finish(executor, log)
+            type(self)._whole = log
         return type(self)._whole
 
-    def _same(self, told: Told, expected: Told, jobs: Sequence[Job]) -> None:
+    def _check_equal(self, log: TrialLog, expected: TrialLog, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            assert told.ended[job.trial].state is TrialState.COMPLETED
+            assert log.ended[job.trial].state is TrialState.COMPLETED
             scores = expected.scores(job.trial, self.objective)
-            assert told.scores(job.trial, self.objective) == pytest.approx(
+            assert log.scores(job.trial, self.objective) == pytest.approx(
                 scores, rel=self.tolerance, abs=0.0
             )
 
 
 @dataclass
-class Elsewhere:
-    """A snapshot by reference: what it stands for has to be loaded.
+class CountingReference:
+    """A reference to a snapshot, which has to be loaded.
 
     Attributes:
-        snapshot: what it stands for.
-        loads: how often it was loaded.
+        snapshot: the snapshot.
+        loads: number of times it was loaded.
     """
 
     snapshot: TrialSnapshot
@@ -304,7 +299,7 @@ class Elsewhere:
 
 
 class FunctionExecutorContract(ExecutorContract):
-    """What holds for every executor of functions. Supply the fixture ``executor``."""
+    """Tests that every executor of functions passes. Define the fixture ``executor``."""
 
     keeps = False
 
@@ -325,7 +320,7 @@ class FunctionExecutorContract(ExecutorContract):
 
 
 class NetworkExecutorContract(ExecutorContract):
-    """What holds for every executor of networks. Supply the fixture ``executor``."""
+    """Tests that every executor of networks passes. Define the fixture ``executor``."""
 
     tolerance = 1e-4
 
@@ -376,7 +371,7 @@ _NETWORK_SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log")])
 
 @contextmanager
 def opened(make: Callable[[], Executor]) -> Iterator[Executor]:
-    """An executor that is closed in the end."""
+    """An executor that is closed at the end."""
     executor = make()
     try:
         yield executor
@@ -385,12 +380,12 @@ def opened(make: Callable[[], Executor]) -> Iterator[Executor]:
 
 
 def submit(executor: Executor, jobs: Sequence[Job]) -> None:
-    """Jobs that the executor begins, or has itself kept."""
+    """Submits jobs that are new, or whose state the executor itself keeps."""
     executor.submit(jobs, {}, {})
 
 
-def finish(executor: Executor, told: Told) -> None:
+def finish(executor: Executor, log: TrialLog) -> None:
     """Waits until the executor is idle."""
     while not executor.is_idle:
         for progress in executor.progress():
-            told.take(progress)
+            log.take(progress)

@@ -1,4 +1,4 @@
-"""Says what to install where the libraries of the extra ``testing`` are missing."""
+"""Raises an error with the install command if the extra ``testing`` is missing."""
 
 try:
     import hypothesis  # noqa: F401

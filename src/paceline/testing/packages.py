@@ -1,4 +1,4 @@
-"""Packages that are installed for one test, to show that an entry point is found."""
+"""Installed packages for a test of entry points."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,5 +1,4 @@
-"""The first promise as a check that anyone can run on their own models: a cohort gives the answer
-of ``fit``.
+"""A test for any model: training many networks in one program gives the results of ``fit``.
 
 compare = SameAnswer(train=(x, y), validation=(x_val, y_val), batch_size=32, epochs=2)
 gaps = compare(build, [{"learning_rate": 0.1}, {"learning_rate": 0.01}])
@@ -33,27 +32,24 @@ from paceline.train.variables import leaves_of, restore
 _ORDER_SEED = 7
 
 Logs = list[Mapping[str, float]]
-"""What each epoch measured."""
+"""The metrics of each epoch."""
 
 Build = Callable[..., keras.Model]
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Largest absolute differences between a network that Paceline trained and one that ``fit``
-    trained.
+    """Largest absolute differences between a network trained by Paceline and one by ``fit``.
 
     Attributes:
-        weights: of any weight of the model that is handed out, moving statistics included.
+        weights: of any weight of the final model, moving statistics included.
         optimizer: of any variable of its optimizer.
         metrics: of any logged metric of any epoch, validation included.
-        score: between the validation metrics of the last epoch and what ``evaluate`` says of the
-            model that is handed out, in batches of the same size. Where validation draws random
-            numbers, no two evaluations agree.
-        alone: why the network cannot train side by side with others, so that it was trained through
-            ``fit``, an epoch at a time; empty where it can.
-        unmerged: why it has to validate in batches of the size that ``fit`` takes; empty where that
-            changes nothing.
+        score: between the validation metrics of the last epoch and ``evaluate`` of the final model
+            with the same batch size. If validation draws random numbers, no two evaluations agree.
+        alone: why the network cannot train together with others, so that it was trained through
+            ``fit``, one epoch at a time; empty if it can.
+        unmerged: why it must validate with ``fit``'s batch size; empty if any size will do.
     """
 
     weights: float
@@ -66,18 +62,18 @@ class Gap:
 
 @dataclass(frozen=True, eq=False)
 class SameAnswer:
-    """Trains configurations side by side in one program, and each by one call of ``fit``, on the
-    same batches.
+    """Trains configurations together in one program, and each by one call of ``fit``.
+
+    Both use the same batches.
 
     Attributes:
         train: ``(x, y)`` or ``(x, y, sample_weight)``.
         validation: the same, or None.
-        batch_size: rows in a batch.
-        epochs: epochs to train.
-        seed: seeds the initial weights and the layers' own random streams.
-        validation_batch_size: rows in a validation batch; None for ``batch_size``.
-        checked: numbers of the configurations that are trained through ``fit``, too; None for all
-            of them.
+        batch_size: number of rows in a batch.
+        epochs: number of epochs.
+        seed: of the initial weights and the layers' random streams.
+        validation_batch_size: number of rows in a validation batch; None for ``batch_size``.
+        checked: numbers of the configurations that are also trained through ``fit``; None for all.
     """
 
     train: tuple[Any, ...]
@@ -89,11 +85,10 @@ class SameAnswer:
     checked: Sequence[int] | None = None
 
     def __call__(self, build: Build, configs: Sequence[Mapping[str, Any]]) -> list[Gap]:
-        """One gap for each configuration that is checked; ``build(**config)`` gives its compiled
-        model.
+        """Returns a gap for each checked configuration; ``build(**config)`` makes its model.
 
         Raises:
-            ValueError: the configurations are not one program.
+            ValueError: the configurations do not share one program.
         """
         feed = ArrayFeed(
             TrainingData.of(self.train, self.validation),
@@ -111,7 +106,7 @@ class SameAnswer:
         else:
             if len({one.key for one in traced}) != 1:
                 raise ValueError(
-                    f"the configurations are {len({one.key for one in traced})} programs, not one"
+                    f"the configurations need {len({one.key for one in traced})} programs, not one"
                 )
             unmerged = traced[0].unmerged_reason
             trained = _side_by_side(traced, self.epochs)
@@ -136,16 +131,14 @@ class SameAnswer:
         return gaps
 
     def _model(self, build: Build, config: Mapping[str, Any]) -> keras.Model:
-        """A model in a global state of its own, as in a study: `AUC()` has the same name in
-        each.
-        """
+        """A model in a fresh global state, as in a study: `AUC()` has the same name in each."""
         with GlobalState(self.seed) as state:
             model = build(**config)
         state.keep_for(model)
         return model
 
     def _fit(self, model: keras.Model, feed: ArrayFeed) -> Logs:
-        """Trains with one call of ``fit``; gives what each epoch measured."""
+        """Trains with one call of ``fit``; returns the metrics of each epoch."""
         rows = jax.tree.map(np.array, feed.data.train)
         x, y, *weight = rows
         callbacks = [
@@ -190,13 +183,13 @@ class SameAnswer:
 
 
 class _InOrder(keras.callbacks.Callback):  # type: ignore[misc]
-    """Puts the rows that ``fit`` reads into the order in which an epoch visits them."""
+    """Reorders the rows that ``fit`` reads into the order of each epoch."""
 
     def __init__(self, rows: Any, original: Any) -> None:
         super().__init__()
         self._rows, self._original = jax.tree.leaves(rows), jax.tree.leaves(original)
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's name
         """Copies the rows into the arrays that were passed."""
         order = batch_order(_ORDER_SEED, epoch, len(self._rows[0]))
         for rows, original in zip(self._rows, self._original, strict=True):
@@ -204,7 +197,7 @@ class _InOrder(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _side_by_side(traced: list[TracedModel], epochs: int) -> list[tuple[list[Any], Logs]]:
-    """Variables and logs of each network after training in one cohort."""
+    """Variables and logs of each network after training together in one program."""
     program = ArrayProgram(
         traced[0],
         lifted_constants(traced),
@@ -216,7 +209,7 @@ def _side_by_side(traced: list[TracedModel], epochs: int) -> list[tuple[list[Any
     cohort.fill({slot: Lane(one, epochs, _ORDER_SEED) for slot, one in enumerate(traced)})
     logs: list[Logs] = [[] for _ in traced]
     for _ in range(epochs):
-        for _ in cohort.advance(steps=5):  # in pieces, as a long epoch would be
+        for _ in cohort.advance(steps=5):  # in pieces, like a long epoch
             pass
         for one in cohort.epoch_logs():
             logs[one.slot].append(one.metrics)
@@ -238,7 +231,7 @@ def _distance(some: Sequence[Any], others: Sequence[Any]) -> float:
     for a, b in zip(some, others, strict=True):
         one, other = (np.asarray(keras.ops.convert_to_numpy(v)).astype(np.float64) for v in (a, b))
         gaps.append(float(np.max(np.abs(one - other), initial=0.0)))
-    return float(np.max(gaps))  # nan where something diverged: then nothing is shown
+    return float(np.max(gaps))  # NaN if something diverged
 
 
 def _log_distance(one: Logs, other: Logs) -> float:

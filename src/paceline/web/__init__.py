@@ -1,1 +1,1 @@
-"""The live page: a study in the browser while it runs, read from its store only."""
+"""The live page: a running study in the browser, read from its store."""

@@ -1,6 +1,4 @@
-"""Where the live page is served: a listening socket, who may reach it, and the address that people
-open.
-"""
+"""The address of the live page: a listening socket, its URL, and who can reach it."""
 
 import errno
 import ipaddress
@@ -12,16 +10,16 @@ from urllib.parse import quote
 from paceline.core import InvalidInput
 
 PORT = 8642
-"""Where the page is to be found when nothing else was asked for and the port is free."""
+"""The default port, if it is free."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A place where the page is served.
+    """Host and port of the page.
 
     Attributes:
-        socket: bound and listening, so that whoever opens the page at once is let in.
-        host: as it was asked for.
+        socket: bound and listening, so that early requests are accepted.
+        host: as it was passed.
     """
 
     socket: socket.socket
@@ -29,7 +27,7 @@ class Address:
 
     @property
     def port(self) -> int:
-        """The port, also where any was asked for."""
+        """The port, also if any free one was requested."""
         return int(self.socket.getsockname()[1])
 
     @property
@@ -38,7 +36,7 @@ class Address:
         return ipaddress.ip_address(self.socket.getsockname()[0].partition("%")[0]).is_loopback
 
     def url(self, token: str | None = None) -> str:
-        """What to open in a browser; with the token in it, where one is demanded."""
+        """The URL to open in a browser, with the token if one is required."""
         bound = ipaddress.ip_address(self.socket.getsockname()[0].partition("%")[0])
         host = platform.node() if bound.is_unspecified else self.host
         host = f"[{host}]" if ":" in host else host
@@ -46,17 +44,17 @@ class Address:
 
 
 def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
-    """A listening socket.
+    """Opens a listening socket.
 
     Args:
         host: an address or a name of this machine; ``"0.0.0.0"`` for all of its addresses.
-        port: 0 for any that is free; None for `PORT`, or any that is free where that is taken.
+        port: 0 for any free port; None for `PORT`, or any free port if it is taken.
 
     Raises:
         InvalidInput: the host is not this machine, or the port is taken or not allowed.
     """
     if port is not None and not 0 <= port <= 65535:
-        raise InvalidInput(f"port is {port}", expected="0 to 65535; 0 takes any that is free")
+        raise InvalidInput(f"port is {port}", expected="0 to 65535; 0 selects any free port")
     try:
         found = socket.getaddrinfo(
             host or None, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -90,7 +88,7 @@ def _bound(family: int, place: tuple[object, ...], host: str, port: int) -> sock
                 else "not open to this user"
             )
             raise InvalidInput(
-                f"port {port} is {why}", expected="one that is free; 0 takes any"
+                f"port {port} is {why}", expected="one that is free; 0 selects any free port"
             ) from None
         raise _not_ours(host) from None
     return listening
@@ -98,7 +96,7 @@ def _bound(family: int, place: tuple[object, ...], host: str, port: int) -> sock
 
 def _not_ours(host: str) -> InvalidInput:
     return InvalidInput(
-        f"host is {host!r}, which is no address of this machine",
+        f"host is {host!r}, which is not an address of this machine",
         expected="127.0.0.1 for this machine only, 0.0.0.0 "
         "for everyone who can reach it, or one of its own addresses",
     )

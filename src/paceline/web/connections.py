@@ -1,6 +1,4 @@
-"""Connections that nobody can keep from others: a limit to their number, and to how long a request
-may take to come.
-"""
+"""Limits of connections: their number, and the time for a request to arrive."""
 
 import asyncio
 import errno
@@ -11,18 +9,14 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_SECONDS = 10.0
-"""How long a client may take to send a request, from its first byte or from opening the
-connection.
-"""
+"""Seconds for a request to arrive, from its first byte or from opening the connection."""
 
-_MOST = 256  # connections at once
-_OTHER_FILES = 40  # descriptors that the process needs for all else
+_MOST = 256  # simultaneous connections
+_OTHER_FILES = 40  # file descriptors for everything else
 
 
 def most_connections() -> int:
-    """How many connections may be open at once: some are left of the descriptors that the process
-    may have.
-    """
+    """Maximum number of connections, limited by the process's file descriptors."""
     if sys.platform == "win32":
         return _MOST
     import resource
@@ -36,21 +30,20 @@ def most_connections() -> int:
 
 
 def backlog() -> int:
-    """How many connections the system accepts at one go, before any of them can be refused."""
+    """Number of connections that the system accepts before any of them can be refused."""
     return max(4, most_connections() // 2)
 
 
 class CautiousProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, with a time limit for requests and a limit to the number of connections.
+    """uvicorn's HTTP/1.1, with a time limit for requests and a limit on the number of connections.
 
-    Where all connections are taken, the oldest of those that have not sent a whole request makes
-    place for a new one.
+    At the limit, the oldest connection without a complete request is closed for a new one.
     """
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client is there."""
+        """Called for a new connection."""
         open_now = [one for one in self.connections if not one.transport.is_closing()]
         if len(open_now) >= most_connections() and not _made_place(open_now):
             transport.abort()
@@ -59,13 +52,13 @@ class CautiousProtocol(H11Protocol):
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone, or was refused."""
+        """Called when the connection was closed or refused."""
         self._request_came()
-        if self.transport is not None:  # else it was refused
+        if self.transport is not None:  # None: it was refused
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
+        """Called for received bytes."""
         super().data_received(data)
         if self.is_complete:
             self._request_came()
@@ -74,14 +67,12 @@ class CautiousProtocol(H11Protocol):
 
     @property
     def is_complete(self) -> bool:
-        """Whether a whole request has come, which is being answered."""
+        """Whether a complete request has arrived, which is being answered."""
         return self.conn.their_state not in (h11.IDLE, h11.SEND_BODY)
 
     @property
     def deadline(self) -> float:
-        """When the awaited request has to be there, by the loop's clock; 0 where none has begun to
-        come.
-        """
+        """When the current request must be complete, by the loop's clock; 0 if none has begun."""
         return 0.0 if self._deadline is None else self._deadline.when()
 
     def _expect_request(self) -> None:
@@ -94,7 +85,7 @@ class CautiousProtocol(H11Protocol):
 
 
 def _made_place(connections: list[Any]) -> bool:
-    """Ends the connection that has waited longest for its request; False where there is none."""
+    """Closes the connection that has waited longest for its request; False if there is none."""
     waiting = [one for one in connections if not one.is_complete]
     if not waiting:
         return False
@@ -103,9 +94,7 @@ def _made_place(connections: list[Any]) -> bool:
 
 
 def quiet_when_full(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """An exception handler: that no descriptor is left for a new connection is no traceback's
-    worth.
-    """
+    """An exception handler that logs no traceback when no file descriptor is left."""
     error = context.get("exception")
     if not (isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)):
         loop.default_exception_handler(context)

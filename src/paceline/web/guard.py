@@ -1,4 +1,4 @@
-"""Who may see the page, and what every answer says to the browser that shows it."""
+"""Access control of the page, and its security headers."""
 
 import hmac
 import re
@@ -14,9 +14,7 @@ _POLICY = (
     "blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Nothing from elsewhere, and no script but the server's own files, so that none in a name or a
-value can run.
-"""
+"""Only content from this server, and no inline scripts, so that none in a name or value can run."""
 
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
@@ -31,18 +29,19 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(:[0-9]{1,5})?")
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
-_ASKING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Paceline: token needed</title>
-<h1>This page asks for a token</h1>
-<p>Open the whole address that <code>paceline watch</code> printed; it ends with <code>?token=…</code></p></html>"""
+_ASKING = """<!doctype html><html lang="en"><meta charset="utf-8">
+<title>Paceline: token required</title>
+<h1>This page requires a token</h1>
+<p>Open the complete address that <code>paceline watch</code> printed; it ends
+with <code>?token=…</code></p></html>"""
 
 
 class Guard:
-    """Lets in who may see the page.
+    """Checks who may read the page.
 
-    Where only this machine can reach the page, the request has to name this machine: a page from
-    elsewhere whose name was bent to 127.0.0.1 (DNS rebinding) names itself. Where a token is
-    demanded, it comes in the address of the first visit and from then on in a cookie that scripts
-    and other sites cannot use.
+    If only this machine can reach the page, the request must name this machine: after DNS rebinding
+    a foreign page names itself. A required token is part of the address of the first visit, and
+    then stored in a cookie that scripts and other sites cannot use.
     """
 
     def __init__(
@@ -51,18 +50,18 @@ class Guard:
         """See the class.
 
         Args:
-            app: what is behind the guard.
-            hosts: names by which the page may be asked for, beside those of every machine for
-                itself; None for any.
-            token: what is demanded, or None.
-            cookie: the name of the cookie, one for each port since browsers share cookies between
+            app: the protected application.
+            hosts: names by which the page may be requested, beside those of the local machine;
+                None for any.
+            token: the required token, or None.
+            cookie: the name of the cookie, one for each port, since browsers share cookies between
                 ports.
         """
         self._app, self._token, self._cookie = app, token, cookie
         self._hosts = None if hosts is None else _LOCAL | hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request, or passes it on."""
+        """Answers a request, or passes it on to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -86,7 +85,7 @@ class Guard:
         app = self._app
         if self._hosts is not None and _name(request.headers.get("host", "")) not in self._hosts:
             app = PlainTextResponse(
-                "This page is for this machine only.", HTTPStatus.MISDIRECTED_REQUEST
+                "This page is available on this machine only.", HTTPStatus.MISDIRECTED_REQUEST
             )
         elif (
             self._token is not None
@@ -103,8 +102,6 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """A Host header without its port (behind a tunnel that is another one); empty where it is not
-    well-formed.
-    """
+    """A Host header without its port (a tunnel changes it); empty if it is not well-formed."""
     found = _HOST.fullmatch(host)
     return found["name"].lower() if found else ""

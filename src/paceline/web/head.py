@@ -1,6 +1,4 @@
-"""The head of the live page: how the study stands in a few words and its latest trials. Small, and
-quickly made.
-"""
+"""The head of the live page: the study's state and its latest trials; small and cheap."""
 
 import math
 from itertools import islice
@@ -9,20 +7,20 @@ from typing import Any
 from paceline.core import Trial
 from paceline.report import Summary, words
 from paceline.report.going_on import how_to_go_on
-from paceline.web.feed import Feed
+from paceline.web.study_reader import StudyReader
 
 LATEST = 12
-"""How many trials the head lists."""
+"""Number of trials in the head."""
 
 
-def head(feed: Feed) -> dict[str, Any]:
-    """The head as plain JSON types.
+def head(reader: StudyReader) -> dict[str, Any]:
+    """The head as JSON types.
 
     ``state``, ``sentence``, ``seconds`` (wall time so far), ``facts`` (pairs of a name and a text),
-    ``metric`` and ``latest``, the trials whose state changed last: ``number, state, epochs, score,
+    ``metric`` and ``latest``, the trials that changed last: ``number, state, epochs, score,
     config``.
     """
-    summary, record = feed.summary, feed.summary.record
+    summary, record = reader.summary, reader.summary.record
     if record.created is None:
         return {
             "state": "waiting",
@@ -33,7 +31,7 @@ def head(feed: Feed) -> dict[str, Any]:
             "latest": [],
         }
     names = words.varying(record.space)
-    latest = [record.trial(number) for number in islice(reversed(feed.recent), LATEST)]
+    latest = [record.trial(number) for number in islice(reversed(reader.recent), LATEST)]
     return {
         "state": summary.state,
         "sentence": _sentence(summary),
@@ -50,7 +48,7 @@ def _sentence(summary: Summary) -> str:
         return f"Running in process {summary.writer}."
     if summary.state in ("killed", "interrupted"):
         ended = record.ended  # "interrupted" or "repaired"
-        why = ended.reason.capitalize() if ended else "The process died (killed, or a power cut)"
+        why = ended.reason.capitalize() if ended else "Process died (killed, or power loss)"
         return f"{why}; what was measured is kept. {'. '.join(how_to_go_on(summary))}"
     return f"Finished: {record.ended.reason if record.ended else ''}."
 

@@ -1,8 +1,8 @@
-// The live page: hears from the server that something changed, fetches what did, and shows it.
+// The live page: receives events from the server, fetches what changed, and shows it.
 (() => {
   const $ = (id) => document.getElementById(id);
   const title = document.title;
-  const pending = new Map(); // section -> what is still to be shown in it
+  const pending = new Map(); // section -> content that is not shown yet
   const near = new Set();
   let source = null, seen = "", wanted = "", busy = false, clock = null;
 
@@ -75,7 +75,7 @@
       });
     });
     for (const section of [...$("panels").children]) {
-      if (show(section)) await new Promise((resume) => setTimeout(resume, 0)); // the page answers its reader meanwhile
+      if (show(section)) await new Promise((resume) => setTimeout(resume, 0)); // keeps the page responsive
     }
   }
 
@@ -97,7 +97,7 @@
     section.remove();
   }
 
-  // Text at once, unless somebody is copying from it; figures once they are near the window. Whether anything was done.
+  // Shows text at once, unless it is selected, and figures near the window; returns whether anything was shown.
   function show(section) {
     const {html, figures} = pending.get(section) || {figures: []}, selection = document.getSelection();
     if (selection && !selection.isCollapsed && section.contains(selection.anchorNode)) return false;
@@ -109,7 +109,7 @@
     return true;
   }
 
-  // The place of what has the focus among what can have it, from 1; 0 where the focus is elsewhere.
+  // Index of the focused element among the focusable ones, from 1; 0 if the focus is elsewhere.
   const focusable = (section) => [...section.querySelectorAll("button, summary, .scroll")];
   const place = (section, active) => focusable(section).indexOf(active) + 1;
 
@@ -138,7 +138,7 @@
     if (!document.hidden || told.last) await catchUp();
     if (told.last) {
       leave(5000);
-      say("The server of this page has ended; this is the last it said. It is looked for again every 5 s.");
+      say("The server of this page has ended; this is its last state. Trying to reconnect every 5 s.");
     }
   }
 
@@ -156,7 +156,7 @@
         document.documentElement.dataset.version = seen;
       }
     } catch (error) {
-      say(`What changed could not be fetched (${error.message}); trying again …`);
+      say(`Changes could not be loaded (${error.message}); trying again …`);
       setTimeout(catchUp, 2000);
     } finally {
       busy = false;

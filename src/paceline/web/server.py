@@ -1,4 +1,4 @@
-"""The live page's server: a few routes that only read, in a thread of its own."""
+"""The live page's server: a few read-only routes, in a thread of its own."""
 
 import asyncio
 import gzip
@@ -28,21 +28,26 @@ from paceline.web.hub import Hub
 
 _FOREVER = "private, max-age=31536000, immutable"
 _SHELL = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name} · Paceline</title><link rel="icon" href="data:,">{links}</head>
-<body><header><h1>{name}</h1><p id="state" role="status">Asking for the study …</p><p id="connection" hidden></p>
+<body><header><h1>{name}</h1><p id="state" role="status">Loading the study …</p>
+<p id="connection" hidden></p>
 <dl id="facts"></dl></header>
 <main><section id="latest"><h2>Latest trials</h2><div class="scroll" tabindex="0" role="region"
-aria-label="Latest trials"><table><thead><tr><th scope="col">trial<th scope="col">state<th scope="col">epochs
-<th scope="col" id="metric">score<th scope="col">configuration</tr></thead><tbody></tbody></table></div></section>
+aria-label="Latest trials"><table><thead><tr><th scope="col">trial<th scope="col">state
+<th scope="col">epochs
+<th scope="col" id="metric">score<th scope="col">configuration</tr></thead><tbody>
+</tbody></table></div></section>
 <div id="panels"></div></main>
-<noscript><p>This page needs JavaScript; <code>paceline show</code> and <code>paceline report</code> do not.</p>
+<noscript><p>This page needs JavaScript; <code>paceline show</code> and
+<code>paceline report</code> do not.</p>
 </noscript></body></html>"""
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of the page; its name changes with its content, so that browsers may keep it."""
+    """A file of the page; its name changes with its content, so that browsers may cache it."""
 
     name: str
     media_type: str
@@ -60,9 +65,9 @@ class LivePage:
         """Prepares the server.
 
         Args:
-            directory: the study's; it may be made later.
+            directory: the study's; it may be created later.
             address: where to serve; closed together with the page.
-            token: what readers have to bring, or None.
+            token: the token that readers need, or None.
         """
         self._directory, self._address, self._token = directory, address, token
         self._server: uvicorn.Server | None = None
@@ -86,13 +91,13 @@ class LivePage:
 
     def wait(self) -> None:
         """Waits until the server ends, for instance by Ctrl+C."""
-        # not by joining the thread: Ctrl+C in a join makes Python 3.11 believe that the thread has
-        # ended; and in pieces, since Windows does not interrupt a wait without an end
+        # not by joining the thread: after Ctrl+C in a join Python 3.11 considers the thread as
+        # ended; and in intervals, since Windows does not interrupt an endless wait
         while not self._over.wait(0.5):
             pass
 
     def close(self) -> None:
-        """Lets the readers have the last state, then ends the server."""
+        """Sends the last state to the readers, then ends the server."""
         if self._loop is not None and self._hub is not None and not self._over.is_set():
             self._loop.call_soon_threadsafe(self._hub.end)
         self._over.wait()
@@ -134,7 +139,7 @@ class LivePage:
 
 
 def application(name: str, hub: Hub, address: Address, token: str | None) -> Starlette:
-    """The routes of a study's page; every one of them only reads.
+    """The routes of a study's page, all of them read-only.
 
     ``/`` is the page, ``/events`` the server-sent events, ``/changes?after=VERSION`` what changed
     since.
@@ -155,7 +160,7 @@ def application(name: str, hub: Hub, address: Address, token: str | None) -> Sta
         headers = {
             "Cache-Control": "no-store",
             "X-Accel-Buffering": "no",
-        }  # the latter for proxies that would wait
+        }  # the latter for proxies that buffer
         return StreamingResponse(hub.messages(), media_type="text/event-stream", headers=headers)
 
     async def changes(request: Request) -> Response:
@@ -169,7 +174,7 @@ def application(name: str, hub: Hub, address: Address, token: str | None) -> Sta
     async def file(request: Request) -> Response:
         known = files.get(request.path_params["name"])
         if known is None:
-            return Response("There is no such page.", 404, media_type="text/plain")
+            return Response("Not found.", 404, media_type="text/plain")
         headers = {"Cache-Control": _FOREVER, "Content-Encoding": "gzip"}
         body = await asyncio.to_thread(known.packed)
         return Response(body, media_type=known.media_type, headers=headers)
@@ -209,7 +214,7 @@ def _kept(name: str, media_type: str, text: str) -> _File:
 
 @cache
 def _plotly() -> bytes:
-    """plotly.js from the installed package, packed once for all readers."""
+    """plotly.js from the installed package, compressed once for all readers."""
     return gzip.compress(
         (resources.files("plotly") / "package_data" / "plotly.min.js").read_bytes(), 6, mtime=0
     )

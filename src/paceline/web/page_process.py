@@ -1,4 +1,4 @@
-"""The live page in a process of its own, beside a search."""
+"""The live page in a separate process during a search."""
 
 import contextlib
 import multiprocessing
@@ -17,9 +17,7 @@ _END_SECONDS = 10.0
 
 @contextmanager
 def page_beside(directory: Path, address: Address) -> Iterator[None]:
-    """Serves a study's page while the block runs, from another process that ends with this one,
-    however that ends.
-    """
+    """Serves a study's page while the block runs, from a process that ends with this one."""
     context = multiprocessing.get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
     process = context.Process(
@@ -40,8 +38,8 @@ def page_beside(directory: Path, address: Address) -> Iterator[None]:
             process.kill()
 
 
-def give_way() -> None:
-    """Lets a search on the same machine go first, where the system knows such a thing."""
+def lower_priority() -> None:
+    """Lowers this process's priority, where the system supports it."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
 
@@ -49,6 +47,6 @@ def give_way() -> None:
 def _serve(directory: Path, address: Address, parent: Connection) -> None:
     from paceline.web.server import LivePage
 
-    give_way()
+    lower_priority()
     with LivePage(directory, address), contextlib.suppress(EOFError, OSError):
-        parent.recv_bytes()  # "end", or nothing any more since the search was killed
+        parent.recv_bytes()  # "end", or end of file if the search was killed

@@ -1,4 +1,4 @@
-"""What the page shows, in parts that have versions, so that nothing is sent twice."""
+"""The page's content in parts with versions, so that nothing is sent twice."""
 
 import gzip
 import json
@@ -6,30 +6,30 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-_MOST_DIGITS = 12  # of a count, so that reading one takes no time
-_MOST_PACKED = 16  # answers that are kept: readers are seldom more than a few versions apart
+_MOST_DIGITS = 12  # of a version count, so that parsing it takes no time
+_MOST_PACKED = 16  # cached responses: readers are rarely more than a few versions apart
 
 
-class Parts:
+class VersionedParts:
     """The parts of the page by name, each with the version at which it last changed.
 
-    A version is ``"<life>-<count>"``; each server has a life of its own, so that a page which meets
-    another server at the same address asks for everything.
+    A version is ``"<server>-<count>"``; each server process has its own prefix, so that a page that
+    finds another server at the same address requests everything.
     """
 
     def __init__(self) -> None:
-        """Nothing is shown yet: version 0."""
+        """Empty: version 0."""
         self._life, self._count = secrets.token_hex(4), 0
         self._parts: dict[str, tuple[int, str]] = {}
         self._packed: dict[int, bytes] = {}
 
     @property
     def version(self) -> str:
-        """Of what is shown now."""
+        """The current version."""
         return f"{self._life}-{self._count}"
 
     def update(self, texts: Mapping[str, str]) -> bool:
-        """Shows these parts, JSON by name, and no others; whether that is a change."""
+        """Replaces all parts (JSON by name); returns whether anything changed."""
         known = {name: text for name, (_, text) in self._parts.items()}
         if texts == known:
             return False
@@ -42,10 +42,9 @@ class Parts:
         return True
 
     def since(self, version: str) -> bytes:
-        """What changed after a version, or everything: a JSON object in gzip with ``version``,
-        ``parts`` and ``names``.
+        """What changed after a version, or everything: gzip JSON of ``version, parts, names``.
 
-        All readers who saw the same version get the same bytes.
+        All readers with the same version get the same bytes.
         """
         life, _, count = version.partition("-")
         is_ours = (
@@ -68,7 +67,7 @@ class Parts:
 
 
 def as_texts(parts: Mapping[str, Any]) -> dict[str, str]:
-    """Parts of plain JSON types as JSON."""
+    """VersionedParts as JSON texts."""
     return {
         name: json.dumps(part, allow_nan=False, separators=(",", ":"))
         for name, part in parts.items()

@@ -1,4 +1,4 @@
-"""A study that is being written, read again and again: each time only what is new."""
+"""Repeated reading of a study that is being written: each time only what is new."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,16 +11,15 @@ from paceline.store.files import stamp
 from paceline.store.writer import process_of
 from paceline.study.record.replay import Folded, catch_up, fold
 
-_LATEST_EVENTS = 1_000  # of a study that is opened, those that say which trials changed last
+_LATEST_EVENTS = 1_000  # last events of an opened study, from which the latest trials are found
 
 
-class Feed:
-    """What a study's store says, kept up to date; it never writes. To be used by one thread at a
-    time.
+class StudyReader:
+    """The state of a study, kept up to date; never writes. To be used by one thread at a time.
 
     Attributes:
-        summary: the study as it was at the last look.
-        recent: numbers of the trials by when their state last changed, the latest last.
+        summary: the study at the last update.
+        recent: numbers of the trials by the time of their last change, the latest last.
     """
 
     summary: Summary
@@ -29,23 +28,23 @@ class Feed:
     _writer: Json | None
 
     def __init__(self, directory: Path) -> None:
-        """Reads nothing yet; the study may be made later."""
+        """Reads nothing yet; the study may be created later."""
         self._directory = directory
         self._store: Store | None = None
         self._file = 0
         self._was_there = False
         self._error: PacelineError | None = None
-        self._failed_at: object = None  # how the files were then
+        self._failed_at: object = None  # state of the files then
         self._forget()
 
     def look(self) -> bool:
-        """Reads what is new; whether there was anything, be it only that the writer is gone.
+        """Reads what is new; returns whether anything changed, including the writer's end.
 
-        After an error everything is read anew: whatever was wrong may have been mended in any way.
+        After an error everything is read again, since the files may have changed in any way.
 
         Raises:
-            UnreadableStudy: the file is damaged; again and again, until it changes.
-            PacelineError: it is not there any more, or is in use by another program.
+            UnreadableStudy: the file is damaged; repeatedly, until it changes.
+            PacelineError: it does not exist any more, or is used by another program.
         """
         now = self._stamp()
         if isinstance(self._error, UnreadableStudy) and now == self._failed_at:
@@ -65,7 +64,7 @@ class Feed:
             return False
         last = self._store.last()
         is_same = self._is_same(self._store)
-        if not is_same:  # another study was put into its place
+        if not is_same:  # another study has replaced it
             self._forget()
         is_new = last > self._folded.last
         if is_new:
@@ -79,20 +78,20 @@ class Feed:
         return True
 
     def whole(self) -> Summary:
-        """The study as it was at the last look, with where its seconds went: that takes longer."""
+        """The study at the last update, with the use of its time, which takes longer."""
         return replace(self.summary, timeline=self._folded.clock.timeline())
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         if self._store is not None:
             self._store.close()
             self._store = None
 
     def _open(self) -> bool:
-        """Whether there is a study; one that was deleted and begun anew is another one.
+        """Opens the study; returns whether there is one. A recreated study counts as another one.
 
         Raises:
-            PacelineError: there was one.
+            PacelineError: there was a study, and it does not exist any more.
         """
         try:
             path = self._files()[0]
@@ -100,7 +99,7 @@ class Feed:
         except OSError:
             if self._was_there:
                 message = (
-                    f"{path} is not there any more; what is shown is how the study stood before."
+                    f"{path} does not exist any more; the page shows the study as it was before."
                 )
                 raise PacelineError(message) from None
             return False
@@ -112,14 +111,14 @@ class Feed:
         return True
 
     def _stamp(self) -> object:
-        """What changes when a file of the study does."""
+        """A value that changes when a file of the study does."""
         return [stamp(path) for path in self._files()]
 
     def _files(self) -> tuple[Path, ...]:
         return files_of(self._directory)
 
     def _is_same(self, store: Store) -> bool:
-        """Whether the last event that was read is still the one that has its number."""
+        """Whether the last event that was read still has its number."""
         return not self._folded.last or store.time_of(self._folded.last) == self._time
 
     def _forget(self) -> None:
@@ -130,7 +129,7 @@ class Feed:
         self._writer = None
 
     def _read(self, store: Store) -> None:
-        """Takes what is new; the first time from a snapshot of most of it, where there is one."""
+        """Reads new events; the first time from a snapshot, if there is one."""
         if self._folded.last:
             new = catch_up(self._folded, store)
         else:
