@@ -33,9 +33,9 @@ from paceline.data import load
 from paceline.execute.base import ExecutorUpdate, Job
 from paceline.space import Choice, Float, Space
 from paceline.study.evaluation.retraining import train_all
+from paceline.study.plan.definition import define
 from paceline.study.plan.engine import Engine
-from paceline.study.plan.network_plan import Plan, make_plan
-from paceline.study.request import Request
+from paceline.study.plan.network_plan import NetworkPlan, plan_networks
 
 ROWS = 3000  # of California Housing, drawn once: the table is to be made in minutes
 OBJECTIVES = {"digits": "val_accuracy", "california_housing": "val_loss"}
@@ -84,29 +84,21 @@ def configurations(count: int, seed: int) -> list[Configuration]:
     return [SPACE.default(), *(SPACE.sample(rng) for _ in range(count - 1))]
 
 
-def planned(task: str, epochs: int, seed: int, directory: str) -> Plan:
+def planned(task: str, epochs: int, seed: int, directory: str) -> NetworkPlan:
     """A study of the task, whose engine trains the table."""
     x, y = rows(task)
     classes = 10 if task == "digits" else 0
-    request = Request.of(
-        lambda hp: build(hp, x.shape[1], classes),
-        (x, y),
-        objective=OBJECTIVES[task],
-        study=directory,
-        epochs=epochs,
-        batch_size=32,
-        budget=Budget(),
-        search="random",
-        seed=seed,
-        validation=0.2,
-        data_options={},
-        class_weight=None,
-        patience=None,
-        keep="last",
-        memory=None,
-        schedule="full",
-    )
-    return make_plan(request)
+    given = {
+        "build": lambda hp: build(hp, x.shape[1], classes),
+        "data": (x, y),
+        "objective": OBJECTIVES[task],
+        "epochs": epochs,
+        "search": "random",
+        "schedule": "full",
+        "seed": seed,
+        "validation": 0.2,
+    }
+    return plan_networks(define(given, Path(directory), limits=Budget(), searches=False))
 
 
 def trained(

@@ -13,6 +13,7 @@ from .api import doctor as doctor
 from .api import finish as finish
 from .api import load_study as load_study
 from .api import open_study as open_study
+from .api import optimize as optimize
 from .api import resume as resume
 from .api import tune as tune
 from .callbacks import Callback as Callback
@@ -32,6 +33,7 @@ from .core import StudyLocked as StudyLocked
 from .core import StudyMismatch as StudyMismatch
 from .core import UnreadableStudy as UnreadableStudy
 from .report import Study as Study
+from .settings import Settings as Settings
 from .space import Boolean as Boolean
 from .space import Choice as Choice
 from .space import Fixed as Fixed

@@ -15,8 +15,8 @@ import pytest
 
 import paceline
 from paceline import InvalidInput
-from paceline.data import OPTIONS
 from paceline.search import Normal
+from paceline.settings.options import TuneOptions, names
 
 X = np.linspace(0, 1, 80, dtype="float32").reshape(20, 4)
 ROWS = (X, X.sum(axis=1))
@@ -138,12 +138,12 @@ TUNE: Wrong = {
         (paceline.Float(1, 2), "whole numbers"),
         (paceline.Choice(["a"]), "whole numbers"),
     ],
-    "batch_size": [*counts(), (paceline.Choice([16, 0]), "whole numbers"), (None, COUNT)],
+    "batch_size": [*counts(), (paceline.Choice([16, 0]), "whole numbers")],
     "validation_batch_size": counts(),
     "trials": [*counts(), (None, "neither trials nor budget was given")],
     "budget": TIMES,
-    "search": [(v, NAMES["search"]) for v in (5, "best", None, np.ones(2))],
-    "schedule": [(v, NAMES["schedule"]) for v in (5, "best", None, np.ones(2))],
+    "search": [(v, NAMES["search"]) for v in (5, "best", np.ones(2))],
+    "schedule": [(v, NAMES["schedule"]) for v in (5, "best", np.ones(2))],
     "start_with": [
         (5, "a list of configurations"),
         ({"rate": 0.1}, "Put a single one into a list"),
@@ -186,15 +186,17 @@ TUNE: Wrong = {
     "memory": AMOUNTS,
     "display": flags(None),
     "fixed": [(5, "fixed is 5"), ({5: 1}, "fixed is"), ([], "fixed is")],
-    "space": [({"x": paceline.Float(0, 1)}, "space was given with data")],
-    "workers": [(2, "workers was given with data")],
-    "time_limit": [("1m", "time_limit was given with data")],
-    "memory_limit": [("1GiB", "memory_limit was given with data")],
+    "space": [({"x": paceline.Float(0, 1)}, "space was given with")],
+    "workers": [(2, "workers was given with")],
+    "time_limit": [("1m", "time_limit was given with")],
+    "memory_limit": [("1GiB", "memory_limit was given with")],
+    "store": [("besst", "'besst'"), (5, "store is 5")],
+    "executor": [("besst", "executor is 'besst'"), (5, "executor is 5")],
+    "callbacks": [(5, "callbacks is 5")],
     **OF_DATA,
 }
 
 MEANS_NOTHING = {
-    "batch_size": 16,
     "validation_batch_size": 8,
     "validation": 0.2,
     "patience": 2,
@@ -219,7 +221,11 @@ MEANS_NOTHING = {
     "scale_target": True,
 }
 TUNE_FUNCTION: Wrong = {
-    **{name: TUNE[name] for name in TUNE if name not in {*MEANS_NOTHING, "data", "build"}},
+    **{
+        name: TUNE[name]
+        for name in TUNE
+        if name not in {*MEANS_NOTHING, "batch_size", "data", "build"}
+    },
     "build": [
         (5, "build is 5; expected a function of hp"),
         (None, "build is None"),
@@ -241,7 +247,7 @@ TUNE_FUNCTION: Wrong = {
     "fixed": [*TUNE["fixed"], ({"x": [1]}, r"fixed\['x'\] is \[1\]")],
     **{
         name: [(value, f"{name} was given without data; expected it left")]
-        for name, value in MEANS_NOTHING.items()
+        for name, value in {"batch_size": 16, **MEANS_NOTHING}.items()
     },
 }
 
@@ -271,11 +277,10 @@ def refuses(
 
 
 def arguments(function: Callable[..., Any]) -> set[str]:
-    """All that a function takes, data options among them."""
+    """All that a function takes, its typed options among them."""
     parameters = inspect.signature(function).parameters
-    return {name for name in parameters if name not in ("data_options", "options")} | (
-        set(OPTIONS) if "data_options" in parameters else set()
-    )
+    found = set(parameters) - {"options"}
+    return found | set(names(TuneOptions)) if "options" in parameters else found
 
 
 @pytest.fixture(autouse=True)
@@ -332,17 +337,22 @@ GIVEN_AGAIN: Wrong = {
     "trust": flags(None),
     **OF_DATA,
 }
+OPTIONS_AGAIN: Wrong = {
+    **{
+        name: [(value, message) for value, message in TUNE[name] if value is not None]
+        for name in names(TuneOptions)
+    },
+    "prior": TUNE["prior"][:3],
+}
 RESUME: Wrong = {
     **GIVEN_AGAIN,
-    **{
-        name: TUNE[name]
-        for name in ("budget", "search", "schedule", "class_weight", "memory", "keep_models")
-    },
+    **OPTIONS_AGAIN,
+    **{name: TUNE[name] for name in ("budget", "search", "schedule", "callbacks")},
     "trials": counts(),
-    "change_space": flags(None),
 }
-FINISH: Wrong = {**GIVEN_AGAIN, **{name: TUNE[name] for name in ("class_weight", "memory")}}
-ABLATE: Wrong = {**GIVEN_AGAIN, "pairs": counts(2)}
+FIRST_AGAIN: Wrong = {name: wrong[:1] for name, wrong in OPTIONS_AGAIN.items()}
+FINISH: Wrong = {**FIRST_AGAIN, **GIVEN_AGAIN, "callbacks": TUNE["callbacks"]}
+ABLATE: Wrong = {**FIRST_AGAIN, **GIVEN_AGAIN, "pairs": counts(2)}
 WITH_STUDY = {"resume": RESUME, "finish": FINISH, "ablate": ABLATE}
 CASES = [(face, name) for face, wrong in WITH_STUDY.items() for name in wrong]
 
@@ -358,11 +368,7 @@ def test_what_goes_on_with_a_study(
     assert list(tmp_path.iterdir()) == []
 
 
-ONLY_NETWORKS = {
-    name: value
-    for name, value in MEANS_NOTHING.items()
-    if name in {"validation", "class_weight", "folds", "groups", "memory", "keep_models", *OPTIONS}
-}
+ONLY_NETWORKS = MEANS_NOTHING
 
 
 @pytest.mark.parametrize("face", ["resume", "finish"])
@@ -370,8 +376,6 @@ ONLY_NETWORKS = {
 def test_what_means_nothing_to_a_study_of_a_function(
     face: str, name: str, studies: Mapping[str, Path]
 ) -> None:
-    if name == "keep_models" and face == "finish":
-        return
     before = files(studies["function"])
     value = ROWS if name == "data" else ONLY_NETWORKS[name]
     with pytest.raises(InvalidInput, match=f"{name} was given with a study of a function"):
@@ -401,7 +405,7 @@ def test_open_study(name: str, tmp_path: Path, studies: Mapping[str, Path]) -> N
 
 
 def test_load_study() -> None:
-    refuses(paceline.load_study, "directory", {"directory": STUDY}, {})
+    refuses(paceline.load_study, "study", {"study": STUDY}, {})
 
 
 # -- studies side by side
@@ -521,7 +525,7 @@ FACES: list[tuple[Callable[..., Any], Wrong]] = [
     (paceline.open_study, OPEN),
     (paceline.compare, COMPARE),
     (paceline.ladder, LADDER),
-    (paceline.load_study, {"directory": STUDY}),
+    (paceline.load_study, {"study": STUDY}),
 ]
 
 
@@ -536,14 +540,12 @@ def test_every_argument_has_an_entry(function: Callable[..., Any], wrong: Wrong)
         (paceline.tune, "trails", "Did you mean 'trials'"),
         (paceline.tune, "max_trials", "Did you mean 'trials'"),
         (paceline.tune, "directory", "Did you mean 'study'"),
-        (paceline.tune, "callbacks", "There are no callbacks: patience=5"),
         (paceline.tune, "learning_rate", "expected one of build, data, objective"),
         (paceline.resume, "trails", "Did you mean 'trials'"),
-        (paceline.resume, "callbacks", "There are no callbacks"),
         (paceline.finish, "validaton", "Did you mean 'validation'"),
         (paceline.ablate, "pair", "Did you mean 'pairs'"),
         (paceline.open_study, "direction", "Did you mean 'objective'"),
-        (paceline.load_study, "study", "study was given to load_study"),
+        (paceline.load_study, "studdy", "studdy was given to load_study"),
         (paceline.compare, "trails", "Did you mean 'trials'"),
         (paceline.compare, "epoch", "Did you mean 'epochs'"),
         (paceline.compare, "search", "searches"),
@@ -569,13 +571,8 @@ def test_unknown_arguments(
 @pytest.mark.parametrize(
     ("function", "args", "told"),
     [
-        (paceline.tune, (build, ROWS, "val_accuracy"), "tune takes build and data by position"),
-        (paceline.tune, (build, ROWS, "val_accuracy"), "pass objective='val_accuracy' by name"),
-        (
-            paceline.tune,
-            (build, ROWS, "val_loss", 5),
-            "pass objective='val_loss', epochs=5 by name",
-        ),
+        (paceline.tune, (build, ROWS, "val_loss", 5), "tune takes build and data and objective by"),
+        (paceline.tune, (build, ROWS, "val_loss", 5, 16), "pass epochs=5, batch_size=16 by name"),
         (paceline.open_study, ("s", {}, "max", "grid"), "pass search='grid' by name"),
     ],
 )
@@ -590,7 +587,7 @@ def test_the_likely_argument_comes_before_the_list_of_all() -> None:
     with pytest.raises(
         InvalidInput, match=r"Did you mean 'trials'\? The arguments of tune: build, data, objective"
     ):
-        paceline.tune(build, ROWS, trails=3)
+        paceline.tune(build, ROWS, trails=3)  # type: ignore[call-arg]
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Callbacks: when they are called, that they change nothing, and that they can stop a study."""
 
-import inspect
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +12,6 @@ import pytest
 
 import paceline
 from paceline import Callback, CallbackWarning, InvalidInput, StudyView
-from paceline.api.asked import asked_for
-from paceline.api.running import carried_out
 from paceline.callbacks import Callbacks
 from paceline.core import Trial, TrialState
 from paceline.core.events import SessionEnded
@@ -30,11 +27,7 @@ HOOKS = sorted(name for name in vars(Callback) if name.startswith("on_"))
 def run(
     build: Any, data: Any = None, *, callbacks: Sequence[Callback | str] = (), **options: Any
 ) -> paceline.Study:
-    given = inspect.signature(paceline.tune).bind(build, data, **options)
-    given.apply_defaults()
-    arguments = {"data_options": {}, **given.arguments}
-    del arguments["display"]
-    return carried_out(asked_for(arguments), False, callbacks=callbacks)
+    return paceline.tune(build, data, callbacks=callbacks, display=False, **options)
 
 
 def steps(hp: Any) -> None:

@@ -122,7 +122,7 @@ def test_class_weights_are_the_studys(run: Run, model: Path) -> None:
     assert run(*words, "--seed", "1", "--study", "even").exit_code == 0
     assert run(*words, "--seed", "1", "--study", "s", "--class-weight", "0=1,3=50").exit_code == 0
     told = strict(run("show", "s", "--json").stdout)
-    assert told["settings"]["source"]["class_weight"] == {"0": 1.0, "3": 50.0}
+    assert told["settings"]["training"]["class_weight"] == {"0": 1.0, "3": 50.0}
     even = strict(run("show", "even", "--json").stdout)
     assert [trial["config"] for trial in told["trials"]] == [
         trial["config"] for trial in even["trials"]

@@ -46,7 +46,6 @@ from paceline.report.panels import panels
 from paceline.schedule import create
 from paceline.space import Choice, Float, Int, Space
 from paceline.store import StudyStore
-from paceline.study.closing import Closing, Replication
 
 PANELS = ["answer", "winner", "search", "mattered", "seconds", "trials", "tested", "repeat"]
 EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'&amp;"
@@ -363,8 +362,13 @@ def test_the_command_is_one_that_the_terminal_takes(tmp_path: Path) -> None:
         "search": "auto",
         "seconds": 90.0,
         "patience": 3,
-        "closing": Closing.of(8, "small", False).to_json(),
-        "replication": Replication.of(2).to_json(),
+        "closing": {
+            "pairs": 8,
+            "is_automatic": False,
+            "prefer": "small",
+            "refit": False,
+        },
+        "replication": {"repeats": 2, "folds": None},
     }
     settings["epochs"] = None
     space = Space({"epochs": Choice([5, 10]), "rate": Float(1e-4, 1e-1)})
@@ -398,7 +402,7 @@ def test_the_command_is_one_that_the_terminal_takes(tmp_path: Path) -> None:
     assert list(given["fixed"]) == ["units=64", "batch_norm=yes"]
     settings["source"] = {**source, "data": None}
     other = Page(write_report(write(tmp_path / "b", *begin(space, **settings), END)))
-    assert "cannot say it all" in other.text
+    assert "not possible: something was passed from memory" in other.text
 
 
 def test_each_figure_can_be_had_alone(tmp_path: Path) -> None:

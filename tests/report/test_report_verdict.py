@@ -27,7 +27,6 @@ from paceline.report import Study, read, text
 from paceline.report.verdict import rows, sentences
 from paceline.space import Float, Space
 from paceline.store import StudyStore
-from paceline.study.closing import Closing
 
 SPACE = Space({"rate": Float(0.0, 1.0)})
 WIGGLE = (0.001, -0.001, 0.0005, -0.0005)
@@ -161,7 +160,7 @@ def test_the_smaller_one_is_taken(tmp_path: Path) -> None:
         *measured(1, around(0.9699, UNLIKE)),
         FinalEnded(1, "small"),
     ]
-    closing = Closing.of(4, "small").to_json()
+    closing = {"pairs": 4, "is_automatic": False, "prefer": "small", "refit": None}
     said = told(
         study(tmp_path, *trials(0.97, 0.97), *events, finalists=2, default=0, closing=closing)
     )

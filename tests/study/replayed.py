@@ -17,11 +17,11 @@ from paceline.schedule import create as schedule_of
 from paceline.search import Strategy
 from paceline.search import create as strategy_of
 from paceline.search.start_with import with_default
+from paceline.settings import Settings
 from paceline.space import Float, Space
-from paceline.study.closing import Closing
 from paceline.study.evaluation.retraining import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record.record import Record
-from paceline.study.resume.existing import going_on
+from paceline.study.resume.existing import changes_since
 
 LOSS = Objective("val_loss", "minimize")
 SPACE = Space([Float("rate", 0.0, 1.0), Float("slow", 1.0, 4.0)])
@@ -63,15 +63,29 @@ class Replayed:
     refit_epochs: list[int] = field(default_factory=list)
 
     objective = LOSS
-    seed = 3
     space = SPACE
     notes: Sequence[str] = ()
-    in_flight = 4
-    grows = epochs_are_prefix = test_trials = False
+    is_define_by_run = epochs_are_prefix = False
     fresh_splits = FreshSplits(Splits.ROWS, 0.25)
     models: Any = field(default_factory=Nothing)
     test_part: Any = field(default_factory=Nothing)
-    num_kept = None
+
+    @property
+    def settings(self) -> Settings:
+        given = {"final": self.final, "trials": self.trials, "seed": 3}
+        return (
+            Settings(objective=LOSS)
+            .updated(given)
+            .with_values(
+                search={
+                    "search": self.search,
+                    "strategy": strategy_of(self.search, 3).to_json(),
+                    "schedule": self.schedule.to_json(),
+                    "ordered": self.in_order,
+                    "in_flight": 4,
+                }
+            )
+        )
 
     @property
     def budget(self) -> Budget:
@@ -86,32 +100,10 @@ class Replayed:
         return schedule_of(self.scheduled)
 
     @property
-    def ordered(self) -> bool:
-        return self.in_order
-
-    @property
-    def closing(self) -> Closing:
-        return Closing.of(self.final)
-
-    @property
     def created(self) -> StudyCreated:
         objective = {"metric": LOSS.metric, "direction": LOSS.direction}
-        strategy = strategy_of(self.search, 3).to_json()
-        settings = {
-            "closing": self.closing.to_json(),
-            "trials": self.trials,
-            "schedule": self.schedule.to_json(),
-            "search": self.search,
-            "strategy": strategy,
-            "seed": 3,
-            "ordered": self.in_order,
-        }
-        return StudyCreated(
-            FORMAT,
-            objective,
-            {"name": "curves", "fingerprint": "", "rows": {"train": 100}},
-            settings,
-        )
+        data = {"name": "curves", "fingerprint": "", "rows": {"train": 100}}
+        return StudyCreated(FORMAT, objective, data, self.settings.to_json())
 
     def structure(self, config: Configuration) -> Hashable:
         return None
@@ -150,5 +142,5 @@ class Replayed:
     def retrain(self, trial: Trial) -> Leaves:
         return []
 
-    def going_on(self, record: Record, state: object) -> Sequence[Event]:
-        return going_on(self.created, record, None, Path())
+    def changes_since(self, record: Record, state: object) -> Sequence[Event]:
+        return changes_since(self.created, record, None, Path())

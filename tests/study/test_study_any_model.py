@@ -7,10 +7,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from tests.study.definitions import planned
 
 import paceline
-from paceline.study import make_plan
-from paceline.study.asking import as_request
 from paceline.train.isolation import GlobalState
 
 X = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
@@ -90,7 +89,7 @@ def test_what_changes_the_program_is_seen_where_only_variables_tell_it(tmp_path:
         model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1)), "mse")
         return model
 
-    request = as_request(
+    plan = planned(
         build,
         DATA,
         objective="val_loss",
@@ -100,16 +99,10 @@ def test_what_changes_the_program_is_seen_where_only_variables_tell_it(tmp_path:
         validation=0.2,
         epochs=1,
         batch_size=32,
-        patience=None,
         keep="last",
-        memory=None,
         trials=2,
-        budget=None,
-        class_weight=None,
-        fixed=None,
-        data_options={},
     )
-    assert make_plan(request).structural == {"units": True, "rate": False}
+    assert plan.structural == {"units": True, "rate": False}
 
 
 def test_it_goes_on_to_a_final_a_refit_and_an_ablation(tmp_path: Path) -> None:

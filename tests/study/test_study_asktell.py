@@ -85,7 +85,9 @@ def test_a_killed_one_has_lost_nothing(tmp_path: Path) -> None:
 def test_a_search_that_has_nothing_left_gives_fewer(tmp_path: Path) -> None:
     with opened(tmp_path / "s", space={"n": paceline.Int(1, 3)}, search="grid") as study:
         assert [trial.config["n"] for trial in study.ask(5)] == [1, 2, 3]
-        assert study.ask() == []
+        assert study.ask(1) == []
+        with pytest.raises(InvalidInput, match=r"the search space of study .* is exhausted"):
+            study.ask()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_a_wrong_value_is_refused_and_may_be_told_right(
     tmp_path: Path, value: Any, words: str
 ) -> None:
     with opened(tmp_path / "s") as study:
-        trial = study.ask()[0]
+        trial = study.ask()
         with pytest.raises(InvalidInput) as refused:
             study.tell(trial, value)
         assert words in str(refused.value)

@@ -10,11 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from paceline.api.asked import asked_for
 from typer.testing import CliRunner
 
 import paceline
 from paceline import StudyMismatch
-from paceline.api.asked import asked_for
 from paceline.cli.app import app
 from paceline.core import TrialState
 from paceline.core.events import EpochMeasured, Event, SpaceChanged, SpaceReplaced
@@ -435,7 +435,7 @@ def interrupted(
     given = inspect.signature(paceline.tune).bind(function, space=space, study=directory, **asked)
     given.apply_defaults()
     with pytest.raises(KeyboardInterrupt):
-        carry_out(asked_for({"data_options": {}, **given.arguments}), directory, stop)  # type: ignore[arg-type]
+        carry_out(asked_for({"data_options": {}, **given.arguments}), directory, stop)
 
 
 def test_a_trial_under_way_goes_on_where_it_is_of_the_new_space(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
+from tests.study.definitions import defined
 
 import paceline
 from paceline import InvalidInput
 from paceline.core import Configuration, Trial
 from paceline.core.events import Event, TrialDecided
 from paceline.study import carry_out, make_plan
-from paceline.study.asking import as_request
 from paceline.study.record import network_files
 from paceline.study.record.network_files import Label, Network, Unusable, key_of
 from paceline.study.record.record import Record
@@ -157,7 +157,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "patience": None,
     }
     rest |= {"keep": "last", "memory": None, "ordered": None, "in_flight": None, "budget": None}
-    request = as_request(build, data(), study=directory, **SETTINGS, **rest)
+    request = defined(build, data(), study=directory, **SETTINGS, **rest)
     with pytest.raises(KeyboardInterrupt):
         carry_out(make_plan(request), directory, Interrupt(18))
     assert len(index(directory)["running"]) >= 5

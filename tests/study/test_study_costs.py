@@ -8,13 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from tests.study.definitions import planned
 
 from paceline.core import Measurement, Trial, TrialState
 from paceline.core.events import ProgramCompiled
-from paceline.study import make_plan
-from paceline.study.asking import as_request
 from paceline.study.costs import Costs
-from paceline.study.plan.network_plan import Plan
+from paceline.study.plan.network_plan import NetworkPlan
 
 ROWS = np.zeros((96, 4), "float32"), np.zeros(96, "float32")
 
@@ -27,31 +26,9 @@ def build(hp: Any) -> keras.Model:
     return model
 
 
-def plan(directory: Path, **limits: Any) -> Plan:
-    return make_plan(
-        as_request(
-            build,
-            ROWS,
-            objective="val_loss",
-            search="auto",
-            seed=0,
-            study=directory,
-            validation=0.2,
-            epochs=4,
-            batch_size=32,
-            patience=None,
-            keep="last",
-            memory=None,
-            **{
-                "trials": None,
-                "budget": None,
-                "class_weight": None,
-                "fixed": None,
-                "data_options": {},
-                **limits,
-            },
-        )
-    )
+def plan(directory: Path, **limits: Any) -> NetworkPlan:
+    options: dict[str, Any] = {"objective": "val_loss", "seed": 0, "validation": 0.2, "epochs": 4}
+    return planned(build, ROWS, study=directory, **options, **limits)
 
 
 def trial(number: int, units: int, dropout: float, seconds: float = 0.0) -> Trial:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import model_selection as ms
+from tests.study.definitions import planned
 from tests.study.test_study_final import as_written_before
 from typer.testing import CliRunner
 
@@ -26,9 +27,6 @@ from paceline.report import Study
 from paceline.report.verdict import sentences
 from paceline.search import Given
 from paceline.store import StudyStore
-from paceline.study import make_plan
-from paceline.study.asking import as_request
-from paceline.study.closing import Replication
 from paceline.study.evaluation.retraining import FINAL, seeds_of
 from paceline.study.plan.division import Division
 
@@ -206,27 +204,21 @@ def test_with_folds_in_the_order_of_time_the_test_part_is_the_last_rows(
         tmp_path / "t.csv", index=False
     )
 
-    plan = make_plan(
-        as_request(
-            line,
-            tmp_path / "t.csv",
-            objective="val_loss",
-            trials=1,
-            budget=None,
-            search="random",
-            seed=1,
-            study=tmp_path / "s",
-            validation=0.1,
-            class_weight=None,
-            fixed=None,
-            epochs=1,
-            batch_size=32,
-            patience=None,
-            keep="last",
-            memory=None,
-            replication=Replication.of(1, ms.TimeSeriesSplit(3)),
-            data_options={"target": "y", **({} if shuffle is None else {"shuffle": shuffle})},
-        )
+    plan = planned(
+        line,
+        tmp_path / "t.csv",
+        objective="val_loss",
+        trials=1,
+        search="random",
+        seed=1,
+        study=tmp_path / "s",
+        validation=0.1,
+        epochs=1,
+        batch_size=32,
+        keep="last",
+        folds=ms.TimeSeriesSplit(3),
+        target="y",
+        **({} if shuffle is None else {"shuffle": shuffle}),
     )
     assert isinstance(plan.split, Split)
     times = plan.split.dataset.x_test[:, 0]
@@ -236,7 +228,7 @@ def test_with_folds_in_the_order_of_time_the_test_part_is_the_last_rows(
 def test_rows_in_the_order_of_time_are_not_divided_anew() -> None:
     for repeats in (1, 3):
         own = split(load(drifting(), shuffle=False), validation=0.25, seed=1, shuffle=False)
-        division = Division(own, Replication.of(repeats), 3)
+        division = Division(own, repeats, None, 3)
         assert own.val_rows is not None
         assert own.val_rows.tolist() == list(range(90, 120))
         assert (division.fresh_splits.kind, division.fresh(8)) == (Splits.SAME, None)

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from tests.study.definitions import defined
 
 import paceline
 from paceline.core import InvalidInput, Splits, TrialState
@@ -18,8 +19,6 @@ from paceline.core.events import Event, FinalMeasured
 from paceline.report import Study
 from paceline.search import Given
 from paceline.study import carry_out, make_plan
-from paceline.study.asking import as_request
-from paceline.study.closing import Closing
 from paceline.study.record.record import Record
 
 
@@ -168,26 +167,20 @@ class Interrupt:
 
 def test_an_interrupted_final_goes_on_where_it_stopped(study: Study, tmp_path: Path) -> None:
     def request() -> Any:
-        return as_request(
+        return defined(
             build,
             data(),
             objective="val_loss",
             trials=5,
-            budget=None,
             search="random",
             seed=3,
             study=tmp_path / "s",
             validation=0.2,
-            class_weight=None,
-            fixed=None,
-            data_options={},
             epochs=3,
             batch_size=32,
-            patience=None,
             keep="last",
-            memory=None,
             schedule="full",
-            closing=Closing.of(3),
+            final=3,
         )
 
     with pytest.raises(KeyboardInterrupt):

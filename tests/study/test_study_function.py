@@ -371,7 +371,7 @@ def test_a_time_budget_ends_a_function_that_goes_on(tmp_path: Path) -> None:
     study = tune(tmp_path / "s", slow, trials=None, budget=1.0)
     assert study.trials[0].state is TrialState.COMPLETED
     assert study.trials[1].state is TrialState.PAUSED
-    assert not study.record.settings["ordered"]
+    assert not study.settings.search.ordered
 
 
 _INTERRUPTED = """

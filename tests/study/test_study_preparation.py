@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
+from tests.study import definitions
 
 import paceline
 from paceline.core import InvalidInput, Splits, StudyMismatch
@@ -21,11 +22,8 @@ from paceline.report import read, text
 from paceline.report.document import document
 from paceline.report.terminal import console
 from paceline.space import HyperParameters
-from paceline.study import make_plan
-from paceline.study.asking import as_request
-from paceline.study.closing import Replication
 from paceline.study.plan.engine import training_data
-from paceline.study.plan.network_plan import Plan
+from paceline.study.plan.network_plan import NetworkPlan
 from paceline.train.array_feed import TrainingData
 from paceline.train.isolation import GlobalState
 from paceline.train.target_scaling import target_scale_of
@@ -98,29 +96,9 @@ def tune(directory: Path, build: Any, data: Any, **options: Any) -> paceline.Stu
     )
 
 
-def planned(
-    build: Any, data: Any, class_weight: Any = None, replication: Any = None, **options: Any
-) -> tuple[Split, Plan]:
+def planned(build: Any, data: Any, **options: Any) -> tuple[Split, NetworkPlan]:
     """What `tune` would work with; trains nothing."""
-    rest: dict[str, Any] = {
-        "patience": None,
-        "keep": "last",
-        "memory": None,
-        "validation": 0.1,
-        "budget": None,
-        "fixed": None,
-    }
-    request = as_request(
-        build,
-        data,
-        study=Path("nowhere"),
-        class_weight=class_weight,
-        data_options=options,
-        replication=replication,
-        **SETTINGS,
-        **rest,
-    )
-    plan = make_plan(request)
+    plan = definitions.planned(build, data, study=Path("nowhere"), **SETTINGS, **options)
     assert isinstance(plan.split, Split)
     return plan.split, plan
 
@@ -277,21 +255,23 @@ def test_booleans_stay_booleans(tmp_path: Path) -> None:
 def test_class_weights_go_by_the_classes_of_the_user() -> None:
     names = np.where(SIDE == 1, "yes", "no")
     for y, weight in ((SIDE, [5, 9]), (SIDE + 1, {1: 5, 2: 9}), (names, {"no": 5, "yes": 9})):
-        own, plan = planned(classifier(2), (X, y), weight)
-        trained = training_data(own, plan.request.class_weight)
+        own, plan = planned(classifier(2), (X, y), class_weight=weight)
+        trained = training_data(own, plan.definition.class_weight)
         assert isinstance(trained, TrainingData)
         _, labels, weights = trained.train
         np.testing.assert_array_equal(weights, np.where(labels == 1, 9, 5))
     floats = SIDE.astype(np.float32)
     for given in ({0: 5, 1: 9}, [5, 9], "balanced"):
-        own, plan = planned(classifier(1, "sigmoid", "binary_crossentropy"), (X, floats), given)
-        trained = training_data(own, plan.request.class_weight)
+        own, plan = planned(
+            classifier(1, "sigmoid", "binary_crossentropy"), (X, floats), class_weight=given
+        )
+        trained = training_data(own, plan.definition.class_weight)
         assert isinstance(trained, TrainingData)
         _, labels, weights = trained.train
         ratio = 9 / 5 if given != "balanced" else np.sum(labels == 0) / np.sum(labels == 1)
         assert weights[labels == 1].max() / weights[labels == 0].max() == pytest.approx(ratio)
     with pytest.raises(InvalidInput, match="names the class '99'"):
-        planned(classifier(2), (X, SIDE), {99: 2})
+        planned(classifier(2), (X, SIDE), class_weight={99: 2})
 
 
 def test_a_target_is_scaled_only_where_that_makes_no_other_loss_of_it() -> None:
@@ -300,7 +280,7 @@ def test_a_target_is_scaled_only_where_that_makes_no_other_loss_of_it() -> None:
     def scaled(build: Any, data: Any, **options: Any) -> bool:
         _, plan = planned(build, data, **options)
         with GlobalState(0):
-            scale = target_scale_of(plan.request.build(HyperParameters()))
+            scale = target_scale_of(plan.definition.build(HyperParameters()))
         assert (scale is not None) == any("is learnt as (y - " in note for note in plan.notes)
         return scale is not None
 
@@ -331,9 +311,9 @@ def test_rows_in_the_order_of_time() -> None:
     own, plan = planned(regressor(2), (X, time), test=0.25, shuffle=False)
     assert own.y_train.max() < own.y_val.min() <= own.y_val.max() < own.y_test.min()
     assert plan.fresh_splits.kind is Splits.SAME
-    assert plan.settings_json["source"]["data_options"] == {"test": 0.25, "shuffle": False}
+    assert plan.settings.data.options() == {"test": 0.25, "shuffle": False}
     with pytest.raises(InvalidInput, match="TimeSeriesSplit"):
-        planned(regressor(2), (X, time), shuffle=False, replication=Replication.of(folds=3))
+        planned(regressor(2), (X, time), shuffle=False, folds=3)
 
 
 def test_a_study_made_before_goes_on_by_the_rule_that_it_was_made_with(
@@ -344,7 +324,7 @@ def test_a_study_made_before_goes_on_by_the_rule_that_it_was_made_with(
     """
     data = parts(pd.DataFrame(X * [900, 1], columns=["a", "b"]), FIVE_OR_TWO)
     with monkeypatch.context() as before:
-        for module in ("plan.study_data", "asking"):
+        for module in ("plan.study_data", "plan.definition"):
             before.setattr(f"paceline.study.{module}.rule_of", lambda recorded: 1)
         old = tune(tmp_path / "s", classifier(6), data, class_weight={0: 5, 1: 9})
     assert "preparation" not in (old.record.created.data if old.record.created else {})

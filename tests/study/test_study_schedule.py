@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from tests.study.definitions import defined
 
 import paceline
 from paceline.core import Action, InvalidInput, TrialState
@@ -16,8 +17,7 @@ from paceline.core.events import EpochMeasured, Event, TrialDecided, TrialEnded
 from paceline.schedule import Asha, Median
 from paceline.search import Given
 from paceline.store import StudyStore
-from paceline.study import Request, carry_out, make_plan
-from paceline.study.asking import as_request
+from paceline.study import Definition, carry_out, make_plan
 from paceline.study.record.record import Record
 
 
@@ -61,7 +61,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
     return scheduled(tmp_path_factory.mktemp("studies") / "whole")
 
 
-def request(directory: Path) -> Request:
+def request(directory: Path) -> Definition:
     rest: dict[str, Any] = {
         "class_weight": None,
         "fixed": None,
@@ -70,7 +70,7 @@ def request(directory: Path) -> Request:
     }
     rest |= {"patience": None, "keep": "last"}
     rest |= {"memory": None, "ordered": None, "in_flight": None, "budget": None}
-    return as_request(build, data(), study=directory, **SETTINGS, **rest)  # type: ignore[arg-type]
+    return defined(build, data(), study=directory, **SETTINGS, **rest)
 
 
 def events(directory: Path) -> list[Event]:

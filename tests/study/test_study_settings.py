@@ -26,14 +26,14 @@ from paceline.core.events import EpochMeasured, Event, SettingsChanged
 from paceline.schedule import Schedule, Standings
 from paceline.search import History, Proposal, Strategy
 from paceline.search.strategy import ProposalList
+from paceline.settings import Settings
+from paceline.settings.base import brief
+from paceline.settings.description import changed_values, with_changes
 from paceline.space import Space
 from paceline.store import StudyStore
-from paceline.study import carry_out, make_plan, settings
-from paceline.study.asking import as_request
+from paceline.study import carry_out
 from paceline.study.record.record import Record
 from paceline.study.record.replay import read_record
-from paceline.study.resume.existing import Existing
-from paceline.study.resuming import function_of, limits_of
 
 ROWS = (np.arange(80, dtype="float32").reshape(20, 4) / 80, np.arange(20, dtype="float32") / 20)
 
@@ -92,8 +92,8 @@ def test_the_same_call_changes_nothing_and_more_trials_are_recorded(tmp_path: Pa
     search(tmp_path)
     assert changes(tmp_path) == []
     study = search(tmp_path, trials=6)
-    assert changes(tmp_path) == [{"trials": 6}]
-    assert study.record.settings["trials"] == 6
+    assert changes(tmp_path) == [{"search.trials": 6}]
+    assert study.settings.search.trials == 6
     assert not any("other settings" in note for note in study.record.notes)
 
 
@@ -102,9 +102,9 @@ def test_another_search_takes_over_and_is_told(tmp_path: Path) -> None:
     study = search(tmp_path, search="sobol", trials=8)
     assert [trial.origin for trial in study.trials[:4]] == ["default", *["random"] * 3]
     assert {trial.origin for trial in study.trials[5:]} == {"sobol"}
-    assert changes(tmp_path)[0]["search"] == "sobol"
+    assert changes(tmp_path)[0]["search.search"] == "sobol"
     assert (
-        "The study goes on with other settings: search sobol (before: random)."
+        "The study continues with other settings: search sobol (before: random)."
         in study.record.notes
     )
     # without being named again it stays what it has become
@@ -135,7 +135,10 @@ def test_configurations_to_try_first_are_tried_also_later(tmp_path: Path) -> Non
     ]
     assert [trial.config for trial in study.trials[:4]] == [trial.config for trial in first.trials]
     search(tmp_path, trials=9)
-    assert [sorted(one) for one in changes(tmp_path)] == [["start_with", "trials"], ["trials"]]
+    assert [sorted(one) for one in changes(tmp_path)] == [
+        ["search.start_with", "search.trials"],
+        ["search.trials"],
+    ]
 
 
 def test_the_schedule_the_final_and_limits_may_change(tmp_path: Path) -> None:
@@ -156,15 +159,19 @@ def test_the_schedule_the_final_and_limits_may_change(tmp_path: Path) -> None:
 
     go(schedule="full", trials=4)
     study = go(schedule="median", trials=8, final=3)
-    assert study.record.settings["schedule"] == {"schedule": "median", "grace": 3, "others": 5}
+    assert study.settings.search.schedule == {
+        "schedule": "median",
+        "grace": 3,
+        "others": 5,
+    }
     assert study.record.final is not None
     later = go(schedule="auto", trials=9, final="auto")  # left open: as they were last
-    assert later.record.settings["schedule"]["schedule"] == "median"
-    assert later.record.settings["closing"]["pairs"] == 3
+    assert brief(later.settings.search.schedule) == "median"
+    assert later.settings.evaluation.final == 3
     note = next(note for note in study.record.notes if "other settings" in note)
     assert (
-        note == "The study goes on with other settings: schedule median (before: full), final 3 "
-        "(before: 0)."
+        note == "The study continues with other settings: schedule median (before: full), final 3 "
+        "(before: off)."
     )
 
 
@@ -236,76 +243,51 @@ def test_what_may_change_of_networks_is_recorded(trained: Path, tmp_path: Path) 
     )
     assert changes(trained) == [
         {
-            "memory": 2**30,
-            "schedule": {"schedule": "asha", "eta": 3, "first": None, "stops": False},
-            "closing.pairs": 2,
-            "closing.prefer": "small",
-            "test_trials": True,
+            "search.schedule": {"schedule": "asha", "eta": 3, "first": None, "stops": False},
+            "evaluation.final": 2,
+            "evaluation.prefer": "small",
+            "evaluation.test_trials": True,
+            "execution.memory": 2**30,
         }
     ]
-    assert study.record.settings["closing"] == {
-        "pairs": 2,
-        "is_automatic": False,
-        "prefer": "small",
-        "refit": None,
-    }
+    asked = study.settings.evaluation
+    assert (asked.final, asked.prefer, asked.refit) == (2, "small", None)
 
 
-def test_every_setting_that_is_stored_has_a_rule(tmp_path: Path) -> None:
-    """A new one has to be listed in `paceline.study.settings`, so that somebody has thought about
-    it.
-    """
-    request = as_request(
-        build,
-        ROWS,
-        objective="val_loss",
-        trials=1,
-        budget=None,
-        search="random",
-        seed=1,
-        study=tmp_path,
-        validation=0.1,
-        class_weight=None,
-        fixed=None,
-        data_options={},
-        epochs=1,
-        batch_size=32,
-        patience=None,
-        keep="last",
-        memory=None,
-    )
-    search(tmp_path)
-    existing = Existing.read(tmp_path)
-    stored = [
-        make_plan(request).settings_json,
-        function_of(existing, function, budget=limits_of(existing, 9, None)).created.settings,
-    ]
-    names = {name for one in stored for name, _ in settings.flat(one)}
-    assert {name for name in names if name not in settings.SETTINGS} <= {"source.validation"}
-
-
-NAMES = st.sampled_from(
-    ["trials", "epochs", "closing.pairs", "closing.prefer", "source.data_options.target", "new"]
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "trials": st.integers(1, 99),
+        "patience": st.none() | st.integers(1, 9),
+        "keep": st.sampled_from(["last", "best"]),
+        "final": st.sampled_from(["auto", "strict", False]) | st.integers(2, 99),
+        "folds": st.none() | st.integers(2, 9),
+        "class_weight": st.none() | st.just("balanced") | st.lists(st.floats(0.5, 2), min_size=2),
+        "validation": st.none() | st.floats(0.1, 0.5) | st.just(ROWS),
+        "groups": st.none() | st.just("site") | st.just([1, 2]),
+        "workers": st.none() | st.integers(1, 4),
+    },
 )
-VALUES = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers(), max_size=2)
 
 
-@given(st.dictionaries(NAMES, VALUES), st.dictionaries(NAMES, VALUES))
-def test_changes_are_exactly_what_leads_from_one_to_the_other(
+@given(SETTINGS, SETTINGS)
+def test_the_differences_are_exactly_what_leads_from_one_to_the_other(
     before: dict[str, Any], now: dict[str, Any]
 ) -> None:
-    old, new = settings.with_changes({}, before), settings.with_changes({}, now)
-    fixed = {name for name in now if not settings.setting(name).may_change}
-    known = {name: before.get(name, settings.setting(name).before) for name in now}
-    if any(known[name] != now[name] for name in fixed):
-        with pytest.raises(StudyMismatch):
-            settings.changes(old, new, Path("s"))
-        return
-    changed = settings.changes(old, new, Path("s"))
-    after = dict(settings.flat(json.loads(json.dumps(settings.with_changes(old, changed)))))
-    assert {name: after.get(name, settings.setting(name).before) for name in now} == now
-    assert all(after[name] == value for name, value in before.items() if name not in now)
-    assert settings.changes(settings.with_changes(old, changed), new, Path("s")) == {}
+    one, other = Settings().updated(before), Settings().updated(before).updated(now)
+    differences = one.diff(other)
+    changed = changed_values(differences, other)
+    assert Settings.from_json(with_changes(one.to_json(), changed)).diff(other) == []
+    assert {change.argument for change in differences} <= now.keys()
+    assert json.loads(json.dumps(changed)) == changed
+
+
+@given(SETTINGS)
+def test_settings_are_the_same_after_they_were_stored(given_now: dict[str, Any]) -> None:
+    settings = Settings().updated(given_now)
+    state = json.loads(json.dumps(settings.to_json()))
+    assert Settings.from_json(state).to_json() == state
+    assert settings.diff(Settings.from_json(state)) == []
 
 
 def test_a_study_of_the_version_before_goes_on_with_its_search(tmp_path: Path) -> None:
@@ -316,7 +298,7 @@ def test_a_study_of_the_version_before_goes_on_with_its_search(tmp_path: Path) -
             "SELECT id, body FROM events WHERE kind = 'StudyCreated'"
         ).fetchone()
         created = json.loads(body)
-        del created["settings"]["strategy"], created["settings"]["start_with"]
+        del created["settings"]["search"]["strategy"], created["settings"]["search"]["start_with"]
         base.execute(
             "UPDATE events SET body = ?, checksum = NULL WHERE id = ?",
             (json.dumps(created), number),
@@ -328,7 +310,7 @@ def test_a_study_of_the_version_before_goes_on_with_its_search(tmp_path: Path) -
     assert [
         trial.config for trial in paceline.resume(tmp_path, function, trials=6).trials
     ] == expected
-    assert not any("strategy" in one for one in changes(tmp_path))
+    assert not any("search.strategy" in one for one in changes(tmp_path))
     assert {trial.origin for trial in search(tmp_path, search="sobol", trials=8).trials[6:]} <= {
         "sobol",
         "default",
@@ -483,4 +465,4 @@ def test_whatever_takes_over_ends_every_trial(
         assert all(
             record.num_measured(number) < 9 for number in running
         )  # those that the first had stopped
-    assert record.settings["schedule"]["schedule"] == after[0]
+    assert brief(record.settings.search.schedule) == after[0]

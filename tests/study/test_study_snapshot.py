@@ -238,7 +238,7 @@ def test_a_small_study_has_none(tmp_path: Path) -> None:
     with paceline.open_study(
         tmp_path, {"x": paceline.Float(0.0, 1.0)}, "max", search="random"
     ) as study:
-        study.tell(study.ask()[0], 1.0)
+        study.tell(study.ask(), 1.0)
     reader = StudyStore(tmp_path, writable=False)
     assert reader.snapshot() is None
     reader.close()

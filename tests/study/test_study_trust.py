@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import paceline
 from paceline import InvalidInput
 from paceline.cli.app import app
+from paceline.settings import Settings
 from paceline.store import StudyStore
 from paceline.study.resume import trust
 
@@ -139,7 +140,7 @@ def test_a_signature_is_of_one_file_and_name(tmp_path: Path, write: Write) -> No
     with sqlite3.connect(study / "study.db") as raw:
         (body,) = raw.execute("SELECT body FROM events WHERE kind = 'StudyCreated'").fetchone()
         created: dict[str, Any] = json.loads(body)
-        created["settings"]["source"]["build"] = f"{other}:objective"
+        created["settings"]["function"]["build"] = f"{other}:objective"
         raw.execute(
             "UPDATE events SET body = ?, checksum = NULL WHERE kind = 'StudyCreated'",
             [json.dumps(created)],
@@ -166,13 +167,13 @@ def test_the_key_is_the_users_own_and_is_made_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACELINE_STATE", str(tmp_path / "state"))
-    settings = {"source": {"build": "/a/b.py:c"}}
+    settings = Settings().with_values(function={"build": "/a/b.py:c"})
     first, again = trust.remembered(settings), trust.remembered(settings)
     assert first == again != {}
     (key,) = (tmp_path / "state").iterdir()
     assert key.stat().st_mode & 0o077 == 0
     assert len(key.read_bytes()) == 32
-    assert trust.remembered({"source": {"build": None}}) == trust.remembered({}) == {}
+    assert trust.remembered(Settings()) == {}
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(
         "PACELINE_STATE", str(tmp_path / "file")

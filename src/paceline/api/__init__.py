@@ -2,7 +2,7 @@
 
 from paceline.api.opening import doctor, load_study, open_study
 from paceline.api.resuming import ablate, finish, resume
-from paceline.api.tuning import ARGUMENTS, check, tune
+from paceline.api.tuning import ARGUMENTS, check, optimize, tune
 
 __all__ = [
     "ARGUMENTS",
@@ -12,6 +12,7 @@ __all__ = [
     "finish",
     "load_study",
     "open_study",
+    "optimize",
     "resume",
     "tune",
 ]

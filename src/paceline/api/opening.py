@@ -6,29 +6,34 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from paceline.api.running import directory_of
 from paceline.core import checks, knows_its_arguments
+from paceline.core.deprecation import renamed_arguments
 from paceline.report import Study
 from paceline.search import Strategy
 from paceline.space import Hyperparameter, Space
-from paceline.store import study_directory
 from paceline.study.asktell import OpenStudy
 
 if TYPE_CHECKING:
     from paceline.study.health.doctor import Diagnosis
 
 
+@renamed_arguments(directory="study")
 @knows_its_arguments()
-def load_study(directory: str | os.PathLike[str]) -> Study:
+def load_study(study: str | os.PathLike[str] | Study) -> Study:
     """A study as it stands, finished or not; another process may be writing it.
+
+    Args:
+        study: its directory, or a study that was loaded before, to read it again.
 
     Raises:
         InvalidInput: there is none in this directory.
     """
-    return Study.open(study_directory(directory, "directory"))
+    return Study.open(directory_of(study))
 
 
 @knows_its_arguments()
-def doctor(study: str | os.PathLike[str], *, repair: bool = False) -> "Diagnosis":
+def doctor(study: str | os.PathLike[str] | Study, *, repair: bool = False) -> "Diagnosis":
     """Checks a study's directory: what is wrong, what to do about it, and what can be repaired.
 
     The database and its events, the checkpoints with their checksums, the best model, what a killed
@@ -46,7 +51,7 @@ def doctor(study: str | os.PathLike[str], *, repair: bool = False) -> "Diagnosis
     """
     from paceline.study.health import doctor as doctors
 
-    directory = study_directory(study)
+    directory = directory_of(study)
     return (
         doctors.repair(directory) if checks.flag("repair", repair) else doctors.examine(directory)
     )
@@ -58,7 +63,7 @@ def open_study(
     space: Space | Mapping[str, Hyperparameter] | None = None,
     objective: Any = None,
     *,
-    search: str | Strategy = "auto",
+    search: str | Strategy | None = None,
     seed: int | None = None,
     change_space: bool = False,
 ) -> OpenStudy:
@@ -68,18 +73,19 @@ def open_study(
     Example::
 
         with paceline.open_study("runs/oven", {"heat": paceline.Float(150, 250)}, "max") as study:
-            for trial in study.ask(4):
+            for _ in range(10):
+                trial = study.ask()
                 study.tell(trial, bake(**trial.config))
         study.best.config
 
     Args:
-        study: its directory. One that is there is opened again; ``pending`` are the trials not told
-            of yet.
-        space: what may vary; of a study that is there, it need not be passed.
+        study: its directory. One that exists is opened again; ``pending`` are the trials that have no result
+            yet.
+        space: what may vary; of a study that exists, it need not be passed.
         objective: ``"max"`` or ``"min"``, or a metric such as ``("accuracy", "max")``; the same.
-        search: as in `tune`; of a study that is there, its own is taken.
+        search: as in `tune`; None for that of the study that exists, else ``"auto"``.
         seed: as in `tune`.
-        change_space: as in `tune`: whether a study that is there may go on with another ``space``.
+        change_space: as in `tune`: whether a study that exists may go on with another ``space``.
 
     Raises:
         InvalidInput: anything that cannot be used; nothing has been written then.

@@ -1,48 +1,45 @@
-"""`resume`, `finish` and `ablate`: what is done with a study that is there."""
+"""`resume`, `finish` and `ablate`: what is done with a study that exists."""
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
-from paceline.api.running import Show, refuse, show_of, watched, watched_function
-from paceline.callbacks import callbacks_of
+from paceline.api.running import Display, carry_out_study, directory_of, display_of
+from paceline.callbacks import Callback, callbacks_of
+from paceline.callbacks.named import resolved
 from paceline.core import Budget, InvalidInput, checks, knows_its_arguments, process_state
-from paceline.data import OPTIONS
 from paceline.report import Study
 from paceline.report.going_on import interruptible
 from paceline.schedule import Schedule
 from paceline.search import Strategy
-from paceline.store import study_directory
-from paceline.study import make_plan
+from paceline.settings.function import ASKED, NETWORKS
+from paceline.settings.options import OF_TUNE, ResumeOptions, documented, names
 from paceline.study.ablation import measure_ablation
-from paceline.study.request import Buildable
+from paceline.study.plan.definition import define
+from paceline.study.plan.limits import limits_of
+from paceline.study.plan.network_plan import plan_networks
+from paceline.study.plan.user_code import Buildable
 from paceline.study.resume.existing import Existing
-from paceline.study.resuming import function_of, limits_of, request_of
 
 
-@knows_its_arguments(*OPTIONS)
+@knows_its_arguments(*names(ResumeOptions))
 @process_state.preserved()
+@documented(*OF_TUNE)
 def resume(
-    study: str | os.PathLike[str],
+    study: str | os.PathLike[str] | Study,
     build: Buildable | None = None,
     data: Any = None,
     *,
     trials: int | None = None,
     budget: float | str | None = None,
-    search: str | Strategy = "auto",
-    schedule: str | Schedule = "auto",
-    validation: Any = None,
-    class_weight: Mapping[Any, float] | Sequence[float] | str | None = None,
-    folds: Any = None,
-    groups: Any = None,
-    keep_models: int | None = None,
-    memory: int | str | None = None,
-    display: Show = "auto",
+    search: str | Strategy | None = None,
+    schedule: str | Schedule | None = None,
+    callbacks: Sequence[Callback | str] = (),
+    display: Display = "auto",
     trust: bool = False,
-    change_space: bool = False,
-    **data_options: Any,
+    **options: Unpack[ResumeOptions],
 ) -> Study:
-    """Goes on with a study that was interrupted or killed, or gives a finished one more to do.
+    """Continues a study that was interrupted or killed, or gives a finished one more to do.
 
     Example::
 
@@ -52,106 +49,50 @@ def resume(
     passed from memory (a function, arrays) cannot be stored and has to be passed again.
 
     Args:
-        study: the study's directory.
+        study: the study's directory, or a study that was loaded.
         build: as in `tune`; None to find it again, where it was a file's function or a built-in
             network.
         data: as in `tune`; None to find them again, where they were a name or a path.
         trials: the new total; None for what was asked for first.
         budget: wall time of this call; None for what is left of the study's.
-        search, schedule: as in `tune`; ``"auto"`` for the study's. A strategy or schedule of your
-            own has to be passed again unless its class is registered; with another one the study
-            goes on with that from here.
-        validation: as in `tune`, where it was ``(x_val, y_val)``.
-        class_weight: as in `tune`; None for the study's.
-        folds: as in `tune`, where they were neither a number nor a splitter of scikit-learn.
-        groups: as in `tune`, where they were no column's name.
-        keep_models: as in `tune`, from now on; None for as many as before.
-        memory: as in `tune`; None for the study's.
-        display: as in `tune`.
+        search, schedule: as in `tune`; None for the study's. One whose class is not registered has
+            to be passed again; with another one the study continues with that.
+        callbacks, display: as in `tune`.
         trust: whether a Python file that the study names as the source of ``build`` may be run
-            although this user has
-            not named it: of a study that somebody else made. A file in the study's own directory is
-                run only so.
-        change_space: as in `tune`: whether ``build`` may ask for another space than that of the
-            study.
-        **data_options: as in `tune`; what is not passed is taken from the study.
+            although this user has not named it: of a study that somebody else made. A file in the
+            study's own directory is run only so.
+        {options}
+
+    None stands for what the study has. A setting by which trials would not be comparable cannot be
+    changed.
 
     Raises:
         InvalidInput: there is no study, build or data were not stored, the study names code that
             may not be run, or its budget is used up.
-        StudyMismatch: build or data are not those of the study.
+        StudyMismatch: build or data are not those of the study, or a setting may not be changed.
         StudyLocked: another process is writing it.
     """
-    display = show_of(display)
+    display, callbacks = display_of(display), resolved(callbacks)
     trust = checks.flag("trust", trust)
-    existing = Existing.begun(study_directory(study))
+    existing = _existing(study)
+    given = _given(options, build=build, data=data, search=search, schedule=schedule)
     limits = limits_of(existing, trials, budget)
-    if existing.kind is not None:
-        _refuse_all(
-            data=data,
-            validation=validation,
-            class_weight=class_weight,
-            folds=folds,
-            groups=groups,
-            memory=memory,
-            keep_models=keep_models,
-            **data_options,
-        )
-        task = function_of(
-            existing,
-            build,
-            budget=limits,
-            search=search,
-            schedule=schedule,
-            trust=trust,
-            change_space=change_space,
-        )
-        return watched_function(task, display)
-    request = request_of(
-        existing,
-        build,
-        data,
-        budget=limits,
-        search=search,
-        schedule=schedule,
-        validation=validation,
-        class_weight=class_weight,
-        folds=folds,
-        groups=groups,
-        memory=memory,
-        keep_models=keep_models,
-        data_options=data_options,
-        trust=trust,
-        change_space=change_space,
-    )
-    return watched(request, display)
+    definition = define(given, existing.directory, existing, limits=limits, trust=trust)
+    return carry_out_study(definition, display, callbacks)
 
 
-def _refuse_all(**options: Any) -> None:
-    """Refuses what belongs to a study of networks on data; None is what is left out."""
-    expected = "left out, since its data and models are its own"
-    refuse(
-        "with a study of a function",
-        expected,
-        **{name: (given, None) for name, given in options.items()},
-    )
-
-
-@knows_its_arguments(*OPTIONS)
+@knows_its_arguments(*names(ResumeOptions))
 @process_state.preserved()
+@documented(*OF_TUNE)
 def finish(
-    study: str | os.PathLike[str],
+    study: str | os.PathLike[str] | Study,
     build: Buildable | None = None,
     data: Any = None,
     *,
-    validation: Any = None,
-    class_weight: Mapping[Any, float] | Sequence[float] | str | None = None,
-    folds: Any = None,
-    groups: Any = None,
-    memory: int | str | None = None,
-    display: Show = "auto",
+    callbacks: Sequence[Callback | str] = (),
+    display: Display = "auto",
     trust: bool = False,
-    **data_options: Any,
+    **options: Unpack[ResumeOptions],
 ) -> Study:
     """Ends a search that was interrupted or killed: nothing more is tried, and the winner is chosen
     now.
@@ -162,22 +103,22 @@ def finish(
         study.best.config, study.best_model()
 
     The final is held on what was measured (where the study has one), and the best model is saved
-    and tested. Trials that were under way are left as they are; `resume` with more ``trials`` goes
-    on with them.
+    and tested. Trials that were running are left as they are; `resume` with more ``trials``
+    continues with them.
 
     Args:
-        study: the study's directory.
-        build, data, validation, class_weight, folds, groups, memory, display, trust,
-        **data_options: as in `resume`.
+        study: the study's directory, or a study that was loaded.
+        build, data, callbacks, display, trust: as in `resume`.
+        {options}
 
     Raises:
         InvalidInput: there is no study, nothing was measured yet, or build or data were not stored.
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
-    display = show_of(display)
+    display, callbacks = display_of(display), resolved(callbacks)
     trust = checks.flag("trust", trust)
-    existing = Existing.begun(study_directory(study))
+    existing = _existing(study)
     trials = existing.record.all_trials()
     if not any(trial.measurements for trial in trials):
         raise InvalidInput(
@@ -185,50 +126,29 @@ def finish(
             expected="a study with at least one measured epoch",
             fix="Resume it, so that a trial can train.",
         )
-    limits = Budget(trials=len(trials))
-    if existing.kind is not None:
-        _refuse_all(
-            data=data,
-            validation=validation,
-            class_weight=class_weight,
-            folds=folds,
-            groups=groups,
-            memory=memory,
-            **data_options,
-        )
-        task = function_of(existing, build, budget=limits, searches=False, trust=trust)
-        return watched_function(task, display, search=False)
-    request = request_of(
+    definition = define(
+        _given(options, build=build, data=data),
+        existing.directory,
         existing,
-        build,
-        data,
-        budget=limits,
-        validation=validation,
-        class_weight=class_weight,
-        folds=folds,
-        groups=groups,
-        memory=memory,
-        data_options=data_options,
+        limits=Budget(trials=len(trials)),
         searches=False,
         trust=trust,
     )
-    return watched(request, display, search=False)
+    return carry_out_study(definition, display, callbacks, search=False)
 
 
-@knows_its_arguments(*OPTIONS)
+@knows_its_arguments(*names(ResumeOptions))
 @process_state.preserved()
+@documented(*OF_TUNE)
 def ablate(
-    study: str | os.PathLike[str],
+    study: str | os.PathLike[str] | Study,
     build: Buildable | None = None,
     data: Any = None,
     *,
     pairs: int = 8,
-    validation: Any = None,
-    folds: Any = None,
-    groups: Any = None,
-    display: Show = "auto",
+    display: Display = "auto",
     trust: bool = False,
-    **data_options: Any,
+    **options: Unpack[ResumeOptions],
 ) -> Study:
     """Measures what each change from the default configuration to the winner is worth, with real
     networks.
@@ -239,16 +159,14 @@ def ablate(
         study.ablation()
 
     The default configuration with one hyperparameter set as the winner has it, and the winner with
-    one set back, train on the same fresh pairs of seed and split, all of them side by side. Nothing
+    one set back, train on the same fresh pairs of seed and split, all of them together. Nothing
     that was measured is measured again.
 
     Args:
         study: the directory of a study that has ended.
-        build, data, validation, folds, groups, **data_options: as in `resume`, where they were
-        passed from memory.
+        build, data, display, trust: as in `resume`.
         pairs: fresh pairs of seed and split on which each of them trains.
-        display: as in `tune`.
-        trust: as in `resume`.
+        {options}
 
     Raises:
         InvalidInput: there is no such study, its best trial is the default configuration, or it is
@@ -256,27 +174,39 @@ def ablate(
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
-    display = show_of(display)
+    display = display_of(display)
     trust = checks.flag("trust", trust)
     pairs = checks.whole_number("pairs", pairs, at_least=2)
-    existing = Existing.begun(study_directory(study))
+    existing = _existing(study)
     directory = existing.directory
-    if existing.kind is not None:
+    if existing.kind != NETWORKS:
         raise InvalidInput(
-            f"study {directory} is of a function", expected="a study of a build(hp) on data"
+            f"study {directory} is one of a function, which cannot be trained again",
+            expected="a study of networks on data",
         )
-    request = request_of(
+    definition = define(
+        _given(options, build=build, data=data),
+        directory,
         existing,
-        build,
-        data,
-        budget=Budget(trials=len(existing.record.trials) or None),
-        validation=validation,
-        folds=folds,
-        groups=groups,
-        data_options=data_options,
+        limits=Budget(trials=len(existing.record.trials)),
         searches=False,
         trust=trust,
     )
     with interruptible(directory), callbacks_of((), display) as observer:
-        measure_ablation(make_plan(request), directory, pairs, observer)
-    return Study.open(directory)
+        measure_ablation(plan_networks(definition), directory, pairs, observer)
+    return Study.open(directory, definition)
+
+
+def _existing(study: str | os.PathLike[str] | Study) -> Existing:
+    existing = Existing.begun(directory_of(study))
+    if existing.kind == ASKED:
+        raise InvalidInput(
+            f"the trials of study {existing.directory} are run by its user",
+            expected=f"paceline.open_study({str(existing.directory)!r}), ask and tell",
+        )
+    return existing
+
+
+def _given(options: Mapping[str, Any], **named: Any) -> dict[str, Any]:
+    """What was passed; None stands for what the study has."""
+    return {name: value for name, value in {**named, **options}.items() if value is not None}

@@ -102,8 +102,7 @@ class StudyProgress(Callback):
         self.trains_models = "kind" not in data
         self._rows = data.get("rows", {}).get("train", 0)
         self._batches = data.get("batches", {}).get("train")
-        size = study.settings.get("batch_size")
-        self._batch_size = size if isinstance(size, int) else 32
+        self._batch_size = study.settings.training.batch_size or 32
         self.ended, self.failed = study.num_ended(), study.num_ended(TrialState.FAILED)
         self._done = self._done_before = float(self.ended)
         self.best, self.total = study.best, study.num_planned

@@ -1,15 +1,17 @@
 """``paceline ablate``: what each change from the default configuration to the winner is worth."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from paceline.cli import options as o
+from paceline.cli.settings_options import given, takes_settings
 
 if TYPE_CHECKING:
     from paceline.report import Study
 
 
+@takes_settings(("data_dir", "memory"))
 def ablate(
     study: o.StudyArgument,
     pairs: Annotated[
@@ -17,23 +19,24 @@ def ablate(
     ] = 8,
     build: o.KnownBuild = None,
     data: o.KnownData = None,
-    data_dir: o.DataDir = None,
     trust: o.Trust = False,
     display: o.Display = True,
+    **settings: Any,
 ) -> None:
     """Measure what each change made by the winner is worth.
 
     Networks that differ from the default configuration, or from the winner, in one hyperparameter
-    train side by side on fresh seeds and splits. Called again, it goes on.
+    train together on fresh seeds and splits. Called again, it continues.
     """
     from paceline import api
     from paceline.cli.search import asking, interruptible
     from paceline.report import ablation
     from paceline.report.terminal import console, say
 
+    asked = given(settings)
+
     def go(trust: bool) -> "Study":
-        options = o.data_options(data_dir, None, None, None)
-        return api.ablate(study, build, data, pairs=pairs, display=display, trust=trust, **options)
+        return api.ablate(study, build, data, pairs=pairs, display=display, trust=trust, **asked)
 
     with interruptible():
         ended = asking(go, trust)

@@ -23,6 +23,7 @@ from paceline.cli import (
     watch,
 )
 from paceline.cli.echo import echo
+from paceline.cli.settings_options import SettingsCommand
 
 INTERRUPTED = 130  # as `paceline.core.interrupts` has it, whose import would cost every command
 REFUSED = 2
@@ -70,7 +71,7 @@ for command in (
     ladder.ladder,
     look.data,
 ):
-    app.command()(command)
+    app.command(cls=SettingsCommand)(command)
 app.add_typer(recipe.app, name="recipe")
 
 

@@ -1,13 +1,15 @@
 """The command that shows what each technique brings: ``ladder``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from paceline.cli import options as o
 from paceline.cli.search import interruptible
+from paceline.cli.settings_options import DATA, given, takes_settings
 
 
+@takes_settings((*DATA, "epochs", "batch_size", "seed", "validation", "keep", "memory"))
 def ladder(
     rungs: Annotated[
         str,
@@ -21,26 +23,16 @@ def ladder(
         int, typer.Option(help="On how many seeds and splits each rung is trained.")
     ] = 5,
     objective: o.Objective = None,
-    epochs: Annotated[int, typer.Option(help="Epochs of each training.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 32,
     study: o.Study = None,
-    seed: o.Seed = None,
-    validation: o.Validation = 0.1,
-    keep: o.Keep = "last",
-    memory: o.Memory = None,
-    data_dir: o.DataDir = None,
-    target: o.Target = None,
-    task: o.Task = None,
-    test: o.Test = None,
-    groups: o.Groups = None,
     display: o.Display = True,
+    **settings: Any,
 ) -> None:
     """Show what each technique brings.
 
     One network for each rung, changed in one thing from rung to rung, each trained on several
     seeds: test scores with intervals, and which steps are real.
 
-    Called again with the same arguments and --study, it goes on where it stopped.
+    Called again with the same arguments and --study, it continues where it stopped.
     """
     import paceline
     from paceline.comparison import printing
@@ -49,7 +41,7 @@ def ladder(
     from paceline.study.plan.backend import choose_backend
     from paceline.study.plan.user_code import import_name
 
-    given = o.data_of(data)
+    source = o.data_of(data)
     choose_backend()
     found = import_name(rungs)
     if not isinstance(found, dict):
@@ -57,21 +49,15 @@ def ladder(
             f"{rungs} is a {type(found).__name__}",
             expected="a dict: {'plain': build_plain, 'dropout': build_dropout}",
         )
-    directory = o.study_of(study, f"ladder-{given.rsplit('/')[-1]}")
+    directory = o.study_of(study, f"ladder-{source.rsplit('/')[-1]}")
     with interruptible():
         made = paceline.ladder(
             found,
-            given,
+            source,
             seeds=seeds,
             objective=o.objective_of(objective),
-            epochs=epochs,
-            batch_size=batch_size,
             study=directory,
-            seed=seed,
-            validation=validation,
-            keep=keep,
-            memory=memory,
             display="auto" if display else False,
-            **o.data_options(data_dir, target, task, test, groups=groups),
+            **given(settings),
         )
     printing.show_ladder(made, console())

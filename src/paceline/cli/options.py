@@ -7,7 +7,6 @@ import typer
 
 if TYPE_CHECKING:
     from paceline.core import Value
-    from paceline.space import Choice
 
 BuildArgument = Annotated[
     str | None,
@@ -59,115 +58,9 @@ Study = Annotated[
         metavar="DIRECTORY",
     ),
 ]
-Trials = Annotated[int | None, typer.Option(help="How many trials in total.")]
-Budget = Annotated[str | None, typer.Option(metavar="TIME", help="How long: 90s, 5m, 1h30m.")]
-Seed = Annotated[
-    int | None, typer.Option(help="Makes everything random repeatable.  [default: drawn]")
-]
-Validation = Annotated[float, typer.Option(help="Fraction of the rows to validate on.")]
-ValidationBatchSize = Annotated[
-    int | None, typer.Option(help="Rows in a validation batch.  [default: as in a training batch]")
-]
-Patience = Annotated[
-    int | None, typer.Option(help="Epochs without improvement after which a trial is complete.")
-]
-Keep = Annotated[
-    str, typer.Option(help="Whose weights and score count: the last or the best epoch's.")
-]
-Memory = Annotated[
-    str | None, typer.Option(help="What networks side by side may take, such as 8GiB.")
-]
-ClassWeight = Annotated[
-    str | None,
-    typer.Option(
-        metavar="CLASS=WEIGHT,...|balanced",
-        help="Weight of each class in the loss, such as no=1,yes=5; or balanced.",
-    ),
-]
-Shuffle = Annotated[
-    bool | None,
-    typer.Option(
-        "--shuffle/--no-shuffle",
-        help="Draw test and validation rows by chance, or take the last ones.  [default: draw]",
-    ),
-]
-Standardize = Annotated[
-    bool | None,
-    typer.Option(
-        "--standardize/--no-standardize", help="Shift and scale inputs.  [default: those of tables]"
-    ),
-]
-ScaleTarget = Annotated[
-    bool | None,
-    typer.Option(
-        "--scale-target/--no-scale-target",
-        help="Learn a regression target scaled.  [default: far from 0 ± 1]",
-    ),
-]
-Decimal = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MARK", help="What stands before the fraction in a CSV: , or .  [default: found]"
-    ),
-]
-Repeats = Annotated[
-    int, typer.Option(help="Train each configuration so often, on other seeds and splits.")
-]
-Folds = Annotated[
-    int | None, typer.Option(help="Cross-validate each configuration in so many folds.")
-]
-Groups = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMN", help="The column whose groups stay together in every division of rows."
-    ),
-]
-Final = Annotated[
-    str,
-    typer.Option(
-        metavar="auto|strict|off|N",
-        help="Fresh trainings of each finalist after the search: the winner is who is best there.",
-    ),
-]
-Prefer = Annotated[
-    str | None, typer.Option(help="Of tied finalists the small or the fast one wins.")
-]
-Refit = Annotated[
-    bool | None,
-    typer.Option(
-        "--refit/--no-refit",
-        help="Train the winner anew on training and validation data.  [default: after a final]",
-    ),
-]
-KeepModels = Annotated[
-    int | None,
-    typer.Option(metavar="K", help="Keep the trained networks of the K best trials.  [default: 1]"),
-]
-Schedule = Annotated[
-    str, typer.Option(help="Who goes on: auto, full, median, halving, hyperband or asha.")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(help="How many processes call a function objective.  [default: this one]"),
-]
-TimeLimit = Annotated[
-    str | None, typer.Option(metavar="TIME", help="How long one trial of a worker may take.")
-]
-MemoryLimit = Annotated[
-    str | None, typer.Option(help="What one trial of a worker may take, such as 2GiB.")
-]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where to look for named data sets before any download.")
 ]
-Target = Annotated[
-    str | None,
-    typer.Option(metavar="COLUMN", help="The column to predict, for CSV and Parquet files."),
-]
-Task = Annotated[
-    str | None,
-    typer.Option(help="classification or regression.  [default: as the target's type says]"),
-]
-Test = Annotated[str | None, typer.Option(help="The test part: a fraction of the rows, or a file.")]
 Display = Annotated[bool, typer.Option(help="Show progress.")]
 Watch = Annotated[
     bool,
@@ -241,31 +134,6 @@ def objective_of(text: str | None) -> Any:
     return metric, direction
 
 
-def loop_numbers(name: str, text: str) -> "int | Choice":
-    """``"32"`` as a number, ``"32,64"`` as a choice between two.
-
-    Raises:
-        InvalidInput: anything else.
-    """
-    from paceline.core import InvalidInput
-    from paceline.space import Choice
-
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InvalidInput(
-            f"{name} is {text!r}",
-            expected=f"a whole number of at least 1, or several to choose from: "
-            f"--{name.replace('_', '-')} 32,64",
-        ) from None
-    return numbers[0] if len(numbers) == 1 else Choice(numbers, name=name)
-
-
-def final_of(text: str) -> Any:
-    """``"8"`` as a number, anything else as it is: ``"auto"``, ``"strict"``, ``"off"``."""
-    return int(text) if text.isdigit() else text
-
-
 def pairs(given: list[str] | None) -> dict[str, str]:
     """``["units=64"]`` as ``{"units": "64"}``.
 
@@ -287,29 +155,6 @@ def pairs(given: list[str] | None) -> dict[str, str]:
     return found
 
 
-def class_weights(text: str | None) -> dict[str, float] | str | None:
-    """``"no=1,yes=5"`` as ``{"no": 1.0, "yes": 5.0}``; ``"balanced"`` as it is.
-
-    Raises:
-        InvalidInput: anything else, or a class given twice.
-    """
-    from paceline.core import InvalidInput
-
-    if text is None or text.strip() == "balanced":
-        return text and text.strip()
-    given = [pair.rpartition("=") for pair in text.split(",")]
-    try:
-        weights = {name.strip(): float(weight) for name, _, weight in given if name.strip()}
-    except ValueError:
-        weights = {}
-    if len(weights) < len(given):
-        raise InvalidInput(
-            f"--class-weight is {text!r}",
-            expected="each class once with its weight, such as --class-weight 0=1,1=5, or balanced",
-        )
-    return weights
-
-
 def value_of(text: str) -> "Value":
     """What was typed, where it is not known what was meant: ``"3"``, ``"0.5"`` and ``"yes"`` are
     not texts.
@@ -320,16 +165,6 @@ def value_of(text: str) -> "Value":
         except ValueError:
             continue
     return {"yes": True, "true": True, "no": False, "false": False}.get(text.lower(), text)
-
-
-def data_options(
-    data_dir: Path | None, target: str | None, task: str | None, test: str | None, **others: Any
-) -> dict[str, Any]:
-    """Those of the data options that were given."""
-    options: dict[str, Any] = {"data_dir": data_dir, "target": target, "task": task, **others}
-    if test is not None:
-        options["test"] = _fraction_or_path(test)
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def study_of(study: Path | None, name: str) -> Path:
@@ -343,10 +178,3 @@ def study_of(study: Path | None, name: str) -> Path:
         for path in (first, *(Path(f"{first}-{i}") for i in range(2, 10_000)))
         if not path.exists()
     )
-
-
-def _fraction_or_path(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text

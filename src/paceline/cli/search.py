@@ -10,7 +10,26 @@ import typer
 
 from paceline.cli import options as o
 from paceline.cli.echo import echo
+from paceline.cli.settings_options import given, takes_settings
 from paceline.cli.watch import watched
+
+CHANGEABLE = (
+    "trials",
+    "budget",
+    "search",
+    "schedule",
+    "final",
+    "prefer",
+    "refit",
+    "keep_models",
+    "executor",
+    "workers",
+    "time_limit",
+    "memory_limit",
+    "memory",
+    "data_dir",
+)
+"""Settings with which a study may continue."""
 
 _DEMO = {"activation": "relu", "batch_norm": "no", "optimizer": "adam", "units": "64"}
 
@@ -25,17 +44,18 @@ def demo(
 
     Takes well under a minute, and no download.
     """
+    from paceline.settings.typed import loop_numbers
+
     echo(
         f"{trials} configurations of a small network learn to read handwritten digits. Those that "
-        f"share a structure "
-        "train side by side, as one compiled program.",
+        "share a structure train together, as one compiled model.",
         err=True,
     )
     _search(
         o.study_of(study, "demo"),
         "mlp",
         "digits",
-        epochs=o.loop_numbers("epochs", epochs),
+        epochs=loop_numbers("epochs", epochs),
         trials=trials,
         seed=1,
         fixed=_DEMO,
@@ -43,176 +63,91 @@ def demo(
     )
 
 
+@takes_settings()
 def tune(
     build: o.BuildArgument = None,
     model: o.Model = None,
     data: o.Data = None,
     objective: o.Objective = None,
-    epochs: Annotated[
-        str | None,
-        typer.Option(
-            help="Epochs of each trial; 5,10 makes it a hyperparameter. Of a function objective: "
-            "the steps that a full "
-            "run reports.  [default: 10]",
-        ),
-    ] = None,
-    batch_size: Annotated[
-        str, typer.Option(help="Rows in a batch; 32,64 makes it a hyperparameter.")
-    ] = "32",
-    validation_batch_size: o.ValidationBatchSize = None,
-    trials: o.Trials = None,
-    budget: o.Budget = None,
-    search: Annotated[
-        str, typer.Option(help="Where to look next: auto, random, sobol, cmaes or grid.")
-    ] = "auto",
-    schedule: o.Schedule = "auto",
     study: o.Study = None,
-    seed: o.Seed = None,
-    validation: o.Validation = 0.1,
-    patience: o.Patience = None,
-    keep: o.Keep = "last",
-    repeats: o.Repeats = 1,
-    folds: o.Folds = None,
-    final: o.Final = "auto",
-    prefer: o.Prefer = None,
-    refit: o.Refit = None,
-    keep_models: o.KeepModels = None,
-    memory: o.Memory = None,
-    class_weight: o.ClassWeight = None,
-    data_dir: o.DataDir = None,
-    target: o.Target = None,
-    task: o.Task = None,
-    test: o.Test = None,
-    groups: o.Groups = None,
-    shuffle: o.Shuffle = None,
-    standardize: o.Standardize = None,
-    scale_target: o.ScaleTarget = None,
-    decimal: o.Decimal = None,
     fixed: o.Set = None,
-    workers: o.Workers = None,
-    time_limit: o.TimeLimit = None,
-    memory_limit: o.MemoryLimit = None,
     change_space: o.ChangeSpace = False,
     display: o.Display = True,
     watch: o.Watch = False,
+    **settings: Any,
 ) -> None:
     """Search for the best configuration.
 
     Of a build function (model.py:build) or a built-in network (--model mlp); without --data, of any
     function of hp that trains and measures by itself and returns a number (train.py:objective).
 
-    Called again with the same arguments and --study, it goes on where it stopped.
+    Called again with the same arguments and --study, it continues where it stopped.
     """
     what, values = o.build_of(build, model), o.pairs(fixed)
     is_function = data is None and model is None
     name = what.rpartition(":")[2] if is_function else o.data_of(data)
+    asked = given(settings)
+    if values:
+        typed = {name: o.value_of(text) for name, text in values.items()}
+        asked["fixed"] = typed if is_function else values
+    if change_space:
+        asked["change_space"] = True
+    goal = o.objective_of(objective)
     _search(
-        o.study_of(study, name),
-        what,
-        data,
-        objective=o.objective_of(objective),
-        epochs=None if epochs is None else o.loop_numbers("epochs", epochs),
-        batch_size=o.loop_numbers("batch_size", batch_size),
-        validation_batch_size=validation_batch_size,
-        trials=trials,
-        budget=budget,
-        search=search,
-        schedule=schedule,
-        seed=seed,
-        validation=validation,
-        patience=patience,
-        keep=keep,
-        memory=memory,
-        repeats=repeats,
-        folds=folds,
-        final=o.final_of(final),
-        prefer=prefer,
-        refit=refit,
-        keep_models=keep_models,
-        class_weight=o.class_weights(class_weight),
-        fixed={name: o.value_of(text) for name, text in values.items()} if is_function else values,
-        workers=workers,
-        time_limit=time_limit,
-        memory_limit=memory_limit,
-        change_space=change_space,
-        display=display,
-        watch=watch,
-        **o.data_options(
-            data_dir,
-            target,
-            task,
-            test,
-            shuffle=shuffle,
-            standardize=standardize,
-            scale_target=scale_target,
-            decimal=decimal,
-            groups=groups,
-        ),
+        o.study_of(study, name), what, data, objective=goal, display=display, watch=watch, **asked
     )
 
 
+@takes_settings(CHANGEABLE)
 def resume(
     study: o.StudyArgument,
-    trials: Annotated[
-        int | None, typer.Option(help="The new total of trials.  [default: as at first]")
-    ] = None,
-    budget: o.Budget = None,
     build: o.KnownBuild = None,
     data: o.KnownData = None,
-    keep_models: o.KeepModels = None,
-    memory: o.Memory = None,
-    data_dir: o.DataDir = None,
     trust: o.Trust = False,
     change_space: o.ChangeSpace = False,
     display: o.Display = True,
     watch: o.Watch = False,
+    **settings: Any,
 ) -> None:
-    """Go on with a study.
+    """Continue a study.
 
     One that was interrupted or killed, or a finished one that is to have more trials.
     """
     from paceline import api
 
+    asked = given(settings)
+    if change_space:
+        asked["change_space"] = True
+
     def go(trust: bool) -> None:
-        api.resume(
-            study,
-            build,
-            data,
-            trials=trials,
-            budget=budget,
-            keep_models=keep_models,
-            memory=memory,
-            display=display,
-            trust=trust,
-            change_space=change_space,
-            **o.data_options(data_dir, None, None, None),
-        )
+        api.resume(study, build, data, display=display, trust=trust, **asked)
 
     with interruptible(), watched(study, watch):
         asking(go, trust)
     _tell(study)
 
 
+@takes_settings(("data_dir", "memory", "keep_models", "executor", "workers", "prefer", "refit"))
 def finish(
     study: o.StudyArgument,
     build: o.KnownBuild = None,
     data: o.KnownData = None,
-    memory: o.Memory = None,
-    data_dir: o.DataDir = None,
     trust: o.Trust = False,
     display: o.Display = True,
     watch: o.Watch = False,
+    **settings: Any,
 ) -> None:
     """End a search here.
 
     Nothing more is tried: the final is held on what was measured, and the best model is saved and
-    tested. `resume` with more --trials goes on all the same.
+    tested. `resume` with more --trials continues all the same.
     """
     from paceline import api
 
+    asked = given(settings)
+
     def go(trust: bool) -> None:
-        options = o.data_options(data_dir, None, None, None)
-        api.finish(study, build, data, memory=memory, display=display, trust=trust, **options)
+        api.finish(study, build, data, display=display, trust=trust, **asked)
 
     with interruptible(), watched(study, watch):
         asking(go, trust)

@@ -2,43 +2,43 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from paceline.cli import options as o
 from paceline.cli.echo import echo
 from paceline.cli.search import interruptible
+from paceline.cli.settings_options import DATA, given, takes_settings
 
 if TYPE_CHECKING:
     from paceline.core import Value
     from paceline.space import Space
 
 
+@takes_settings(
+    (
+        *DATA,
+        "epochs",
+        "batch_size",
+        "validation_batch_size",
+        "seed",
+        "validation",
+        "patience",
+        "keep",
+        "class_weight",
+        "memory",
+    )
+)
 def train(
     build: o.BuildArgument = None,
     model: o.Model = None,
     data: o.Data = None,
-    given: o.Set = None,
-    epochs: Annotated[int, typer.Option(help="How many epochs.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 32,
+    fixed: o.Set = None,
     objective: o.Objective = None,
     study: o.Study = None,
-    seed: o.Seed = None,
-    validation: o.Validation = 0.1,
-    patience: o.Patience = None,
-    keep: o.Keep = "last",
-    data_dir: o.DataDir = None,
-    target: o.Target = None,
-    task: o.Task = None,
-    test: o.Test = None,
-    groups: o.Groups = None,
-    shuffle: o.Shuffle = None,
-    standardize: o.Standardize = None,
-    scale_target: o.ScaleTarget = None,
-    decimal: o.Decimal = None,
     display: o.Display = True,
+    **settings: Any,
 ) -> None:
     """Train one configuration.
 
@@ -52,52 +52,33 @@ def train(
     from paceline.report.going_on import interruptible as explained
     from paceline.report.terminal import console
     from paceline.search import Given
-    from paceline.study import carry_out, make_plan
-    from paceline.study.asking import as_request, seed_of
-    from paceline.study.bring import SearchChoice
+    from paceline.study import carry_out, define
+    from paceline.study.plan.network_plan import plan_networks
 
-    what, data, texts = o.build_of(build, model), o.data_of(data), o.pairs(given)
+    what, data, texts = o.build_of(build, model), o.data_of(data), o.pairs(fixed)
     directory = o.study_of(study, f"train-{data.rsplit('/')[-1]}")
     if (directory / "study.db").exists():
         _refuse(str(directory))
-    request = as_request(
-        what,
-        data,
-        objective=o.objective_of(objective) or (None if model else "val_loss"),
-        trials=1,
-        budget=None,
-        search="grid",
-        seed=seed_of(seed),
-        study=directory,
-        validation=validation,
-        class_weight=None,
-        fixed=None,
-        epochs=epochs,
-        batch_size=batch_size,
-        patience=patience,
-        keep=keep,
-        memory=None,
-        data_options=o.data_options(
-            data_dir,
-            target,
-            task,
-            test,
-            shuffle=shuffle,
-            standardize=standardize,
-            scale_target=scale_target,
-            decimal=decimal,
-            groups=groups,
-        ),
+    definition = define(
+        {
+            "build": what,
+            "data": data,
+            "objective": o.objective_of(objective) or (None if model else "val_loss"),
+            "trials": 1,
+            "search": "grid",
+            "final": "off",
+            **given(settings),
+        },
+        directory,
     )
     with interruptible(), explained(directory):
         echo("Loading data and trying build(hp) ...", err=True)
-        plan = make_plan(request)
+        plan = plan_networks(definition)
         config = choose(
             plan.space, texts, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
         )
-        request = replace(plan.request, search=SearchChoice.of(Given((config,)), request.seed))
         with Callbacks(display_callbacks(display, opening="Preparing the network ...")) as observer:
-            carry_out(replace(plan, request=request), directory, observer)
+            carry_out(plan.searching(Given((config,))), directory, observer)
     text.single(read(directory), console())
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from paceline.comparison import page
 from paceline.comparison.ladder_record import LadderRecord, Rung, RungStep
 from paceline.core import InvalidInput, Objective, Trial, last_line
+from paceline.settings.base import FromMemory
 from paceline.stats.bounds import estimate_scores
 from paceline.stats.paired_tests import compare_pairs
 from paceline.store import study_directory
@@ -184,11 +185,12 @@ def _scores(
 
 def _share(record: Record) -> float:
     """Validation rows per training row if each seed has its own split; 0 otherwise."""
-    settings, rows = record.settings, record.created.data.get("rows", {}) if record.created else {}
-    folds = (settings.get("replication") or {}).get("folds")
+    evaluation = record.settings.evaluation
+    rows = record.created.data.get("rows", {}) if record.created else {}
+    folds = evaluation.folds
     if isinstance(folds, int):
         return 1 / (folds - 1)
-    given = (settings.get("source") or {}).get("validation") is None and folds is None
+    given = isinstance(evaluation.validation, FromMemory) and folds is None
     return 0.0 if given or not rows.get("train") else float(rows["val"]) / float(rows["train"])
 
 

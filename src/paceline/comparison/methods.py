@@ -25,7 +25,7 @@ from paceline.schedule import schedule_names
 from paceline.search import Grid, strategy_names
 from paceline.space import Space
 from paceline.store import has_study, study_directory
-from paceline.study.asking import fresh_directory
+from paceline.study.plan.limits import fresh_directory
 
 Method = Mapping[str, Any] | Callable[[int, Mapping[str, Study]], Mapping[str, Any]]
 """Arguments of `paceline.tune`, or a function of the seed and earlier studies that returns them."""
@@ -254,6 +254,6 @@ def _run(
 
 def _is_done(summary: Summary, asked: Mapping[str, Any]) -> bool:
     """Whether a study is finished, and no more trials are requested than before."""
-    had, wanted = summary.record.settings.get("trials"), asked["trials"]
+    had, wanted = summary.record.settings.search.trials, asked["trials"]
     more = wanted is not None and had is not None and wanted > had
     return summary.state == "finished" and not more

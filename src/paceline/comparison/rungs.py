@@ -17,7 +17,7 @@ from paceline.report.going_on import interruptible_runs
 from paceline.search import Given
 from paceline.store import study_directory
 from paceline.store.files import write_text
-from paceline.study.asking import fresh_directory
+from paceline.study.plan.limits import fresh_directory
 
 _FORMAT = 1
 _OWN = ("build", "search", "trials", "repeats", "test_trials", "start_with", "prior", "learn_from")

@@ -108,7 +108,7 @@ def read_run(directory: Path, method: str, seed: int, peak_bytes: int | None = N
         tested,
         _fingerprint(summary),
         None if samples is None else record.space.grid_size(int(samples)),
-        record.settings.get("seconds") is not None,
+        record.settings.search.seconds is not None,
     )
 
 

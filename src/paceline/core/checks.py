@@ -87,6 +87,11 @@ def flag(name: str, value: Any, *, also: str = "") -> bool:
     raise InvalidInput(f"{name} is {shown(value)}", expected=f"True or False{also}")
 
 
+def is_false(value: Any) -> bool:
+    """Whether a value is False, Python's or numpy's."""
+    return value is False or (_is_numpy_bool(value) and not value)
+
+
 def path(name: str, value: Any) -> Path:
     """Validates a path.
 

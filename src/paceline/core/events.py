@@ -12,7 +12,7 @@ from paceline.core.decision import Action
 from paceline.core.final_scores import Splits
 from paceline.core.trial import Configuration, TrialState
 
-FORMAT = 2
+FORMAT = 3
 """Version of the stored form, part of each study's first event. It increases when the meaning of
 existing events changes; event types and fields may be added without that."""
 

@@ -43,9 +43,6 @@ _ELSEWHERE = {
 """Arguments of KerasTuner, Optuna and Keras, and their names here."""
 
 _INSTEAD = {
-    "callbacks": "There are no callbacks: patience=5 ends a training that does not improve, "
-    "keep='best' takes its best "
-    "epoch, and what belongs to the model is part of what build(hp) returns.",
     "catch": "It is not needed: a trial that raises is recorded as failed, and the search "
     "continues.",
     "load_if_exists": "It is not needed: the same call with the same study resumes it.",

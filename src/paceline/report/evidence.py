@@ -169,7 +169,7 @@ def _losses(trial: Trial, record: Record, full: int) -> Iterator[tuple[float, fl
     if trial.state is TrialState.FAILED or trial.score is None:
         yield float(full), math.inf
         return
-    keeps_best = record.settings.get("keep") == "best"
+    keeps_best = record.settings.training.keep == "best"
     stopped = record.num_ended(TrialState.STOPPED) > 0
     so_far, values = math.inf, dict[int, float]()
     for measured in trial.measurements if stopped else ():

@@ -7,6 +7,7 @@ from pathlib import Path
 from paceline.core import StudyInterrupted, command_line, interrupts
 from paceline.report import words
 from paceline.report.show import Summary, read
+from paceline.settings.base import FromMemory
 from paceline.store import has_study
 from paceline.store.paths import REPORT
 
@@ -58,11 +59,9 @@ def _from_memory(summary: Summary) -> str:
     """What `resume` has to be given again, since it was passed from memory and could not be
     stored.
     """
-    source = summary.record.settings.get("source") or {}
-    is_function = "kind" in summary.record.created.data if summary.record.created else False
-    missing = [] if source.get("build") or source.get("model") else ["build"]
-    if not is_function and not source.get("data"):
-        missing.append("data")
+    settings = summary.record.settings
+    sources = {"build": settings.function.build, "data": settings.data.source}
+    missing = [name for name, source in sources.items() if isinstance(source, FromMemory)]
     if not missing:
         return ""
     given = ", ".join([repr(str(summary.directory)), *(f"{name}={name}" for name in missing)])

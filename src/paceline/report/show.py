@@ -89,7 +89,7 @@ class Summary:
             "reason": record.ended.reason if record.ended else None,
             "objective": dict(created.objective) if created else None,
             "data": dict(created.data) if created else None,
-            "settings": dict(record.settings),
+            "settings": record.settings.to_json(),
             "space": record.space.to_json(),
             "trials": [_trial_json(trial, record) for trial in record.all_trials()],
             "best": _trial_json(record.best, record) if record.best else None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.core import InvalidInput, Trial, process_state
 from paceline.core.checks import whole_number
+from paceline.settings.description import Settings
 from paceline.space import Space
 from paceline.store import study_directory
 from paceline.study.record.dataframe import trials_dataframe
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from paceline.report.plots import Plots
     from paceline.stats.final_verdict import Verdict
-    from paceline.study.request import Buildable, Request
+    from paceline.study.plan.definition import Definition
+    from paceline.study.plan.user_code import Buildable
     from paceline.study.stored_models import Origin
 
 
@@ -30,26 +32,35 @@ class Study:
         record: everything that its events add up to.
     """
 
-    def __init__(self, directory: Path, record: Record, request: "Request | None" = None) -> None:
+    def __init__(
+        self, directory: Path, record: Record, definition: "Definition | None" = None
+    ) -> None:
         """See `open`."""
-        self.directory, self.record, self._request = directory, record, request
+        self.directory, self.record, self._definition = directory, record, definition
 
     @classmethod
-    def open(cls, directory: str | os.PathLike[str], request: "Request | None" = None) -> "Study":
+    def open(
+        cls, directory: str | os.PathLike[str], definition: "Definition | None" = None
+    ) -> "Study":
         """Reads a study, finished or not; another process may be writing it.
 
         Args:
             directory: where it lives.
-            request: what it was carried out with in this process; None where it was not.
+            definition: what it was carried out with in this process; None where it was not.
 
         Raises:
             InvalidInput: there is none.
         """
         path = study_directory(directory)
-        return cls(path, read_record(path), request)
+        return cls(path, read_record(path), definition)
 
     def __repr__(self) -> str:
         return f"<Study {self.directory}: {self.record.outcome}>"
+
+    @property
+    def settings(self) -> Settings:
+        """What was asked for; prints what differs from the defaults."""
+        return self.record.settings
 
     @property
     def trials(self) -> list[Trial]:
@@ -164,7 +175,7 @@ class Study:
     def _origin(self, build: "Buildable | None", trust: bool) -> "Origin":
         from paceline.study.stored_models import Origin
 
-        return Origin(build, self._request, trust)
+        return Origin(build, self._definition, trust)
 
     @property
     def classes(self) -> tuple[str | int | bool, ...]:

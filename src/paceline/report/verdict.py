@@ -23,10 +23,9 @@ def verdict_of(record: Record) -> "Verdict | None":
     """What can be claimed of a study's final, finished or not; None where none has begun."""
     if record.final is None or not record.final.finalists:
         return None
-    from paceline.study.closing import Closing
     from paceline.study.evaluation.final import judged
 
-    return judged(record, Closing.from_json(record.settings.get("closing")))
+    return judged(record)
 
 
 def sentences(verdict: "Verdict", record: Record) -> list[str]:
@@ -121,7 +120,7 @@ def _taken(verdict: "Verdict", record: Record) -> Iterator[str]:
         else record.final.winner
     )
     if taken != verdict.winner:
-        prefer = (record.settings.get("closing") or {}).get("prefer")
+        prefer = record.settings.evaluation.prefer
         why = {"small": " and smaller", "fast": " and faster"}.get(str(prefer), "")
         yield f"Trial {taken} is taken in its place: tied with it{why}."
 

@@ -4,7 +4,7 @@
 class of stores known.
 """
 
-from paceline.store.choosing import files_of, has_study, open_store
+from paceline.store.choosing import check_store, files_of, has_study, open_store
 from paceline.store.database import StudyStore
 from paceline.store.paths import study_directory
 from paceline.store.store import Snapshot, Store, Stored, lock, register
@@ -16,6 +16,7 @@ __all__ = [
     "Store",
     "Stored",
     "StudyStore",
+    "check_store",
     "files_of",
     "has_study",
     "lock",

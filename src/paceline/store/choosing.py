@@ -107,6 +107,16 @@ def _check(directory: Path, there: str | None, store: str) -> None:
         )
 
 
+def check_store(store: object) -> str:
+    """A store as it is asked for: a name, alone or with an address.
+
+    Raises:
+        InvalidInput: no store of this name.
+    """
+    _parsed(store)
+    return str(store).strip()
+
+
 def _parsed(text: object) -> tuple[type[Store], str]:
     """The class of a store and the address, of the texts ``"name"``, ``"name:address"`` and
     ``"name://..."``, of which the last is an address as a whole.

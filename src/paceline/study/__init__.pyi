@@ -3,9 +3,9 @@ its first use.
 """
 
 from .loop.session import carry_out as carry_out
-from .plan.network_plan import Plan as Plan
-from .plan.network_plan import make_plan as make_plan
+from .plan.definition import Definition as Definition
+from .plan.definition import define as define
+from .plan.plan import make_plan as make_plan
 from .record.record import Record as Record
-from .request import Request as Request
 
 __all__: list[str]

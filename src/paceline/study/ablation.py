@@ -18,7 +18,7 @@ from paceline.execute.base import Job
 from paceline.space import Space
 from paceline.study.evaluation.retraining import epochs_of, record_all
 from paceline.study.loop.session import attached, versions
-from paceline.study.plan.network_plan import Plan
+from paceline.study.plan.network_plan import NetworkPlan
 from paceline.study.record.record import Record
 from paceline.study.record.recorder import Observer, Recorder
 from paceline.study.record.replay import writing
@@ -26,7 +26,7 @@ from paceline.study.resume.trust import remembered
 
 
 def measure_ablation(
-    plan: Plan, directory: Path, num_pairs: int, observer: Observer | None = None
+    plan: NetworkPlan, directory: Path, num_pairs: int, observer: Observer | None = None
 ) -> None:
     """Measures what is missing of the ablation of a study; arguments and errors as of
     `paceline.ablate`.
@@ -34,9 +34,9 @@ def measure_ablation(
     with writing(directory) as store:
         recorder = Recorder(store, observer)
         attached(observer, recorder, directory, plan.budget)
-        plan.going_on(recorder.record, store.value("strategy"))
+        plan.changes_since(recorder.record, store.value("strategy"))
         _check(recorder.record, directory)
-        recorder.tell([SessionStarted(versions())], remembered(plan.created.settings))
+        recorder.tell([SessionStarted(versions())], remembered(plan.settings))
         try:
             _measure(plan, recorder, num_pairs)
         finally:
@@ -105,7 +105,7 @@ def _check(record: Record, directory: Path) -> None:
         )
 
 
-def _measure(plan: Plan, recorder: Recorder, num_pairs: int) -> None:
+def _measure(plan: NetworkPlan, recorder: Recorder, num_pairs: int) -> None:
     record = recorder.record
     best, default = record.best, record.default
     if best is None or default is None:

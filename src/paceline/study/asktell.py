@@ -5,8 +5,9 @@ of it.
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from paceline.core import Budget, InvalidInput, Trial, TrialState
 from paceline.core.checks import flag, whole_number
@@ -24,19 +25,22 @@ from paceline.core.events import (
 )
 from paceline.execute.function_call import metrics_of
 from paceline.search import History, Strategy
+from paceline.settings.description import Settings
+from paceline.settings.function import ASKED
 from paceline.space import Hyperparameter, Space
 from paceline.store import Store, Stored, open_store, study_directory
 from paceline.store.writer import SessionClock
-from paceline.study.asking import seed_of
-from paceline.study.bring import choose_search
 from paceline.study.hooks.dispatch import Callbacks
 from paceline.study.loop.session import versions
-from paceline.study.plan.function_plan import created, given_space, objective_of
+from paceline.study.plan.definition import default_settings, function_objective
+from paceline.study.plan.function_plan import created, given_space
+from paceline.study.plan.initial_search import SearchChoice, choose_search
+from paceline.study.plan.limits import seed_of
+from paceline.study.record.changed_space import changed
 from paceline.study.record.dataframe import trials_dataframe
 from paceline.study.record.record import Record
 from paceline.study.record.replay import fold, keep_snapshot
-from paceline.study.resume.changed_space import changed
-from paceline.study.resume.existing import ASKED, Existing, going_on
+from paceline.study.resume.existing import Existing, changes_since
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +52,8 @@ class OpenStudy:
     It is the one writer of its directory until it is closed::
 
         with paceline.open_study("runs/oven", {"heat": paceline.Float(150, 250)}, "max") as study:
-            for trial in study.ask(4):
+            for _ in range(10):
+                trial = study.ask()
                 study.tell(trial, bake(**trial.config))
         study.best.config
 
@@ -62,7 +67,7 @@ class OpenStudy:
         directory: str | os.PathLike[str],
         space: Space | Mapping[str, Hyperparameter] | None,
         objective: Any,
-        search: str | Strategy,
+        search: str | Strategy | None,
         seed: int | None,
         change_space: bool = False,
         callbacks: Callbacks | None = None,
@@ -77,21 +82,14 @@ class OpenStudy:
                 "no space was given",
                 expected="space={'rate': paceline.Float(1e-4, 1e-1, sampling='log'), ...}",
             )
-        wanted = (
-            existing.record.objective
-            if existing is not None and objective is None
-            else objective_of(objective)
-        )
         seed = seed_of(seed, existing)
-        choice = choose_search(search, seed, existing)
+        choice = choose_search("auto" if search is None else search, seed, existing)
         if existing is not None and not len(given):
             given = existing.record.space
         self._may_change = flag("change_space", change_space)
         choice = choice.within(given) if self._may_change else choice
         choice.strategy.check(given)
-        first = created(
-            wanted, ASKED, "trials told by hand", {"seed": seed, **choice.settings, "trials": None}
-        )
+        first = created(_settings(existing, objective, choice, seed), "trials run by hand")
         if existing is not None:
             self._changes(first, given, existing.record, existing.state)
         self._store: Store | None = open_store(self.directory, writable=True)
@@ -105,7 +103,9 @@ class OpenStudy:
         if self.record.created is not None:
             changes = self._changes(first, given, self.record, state)
             is_other = any(
-                "strategy" in one.changed for one in changes if isinstance(one, SettingsChanged)
+                "search.strategy" in one.changed
+                for one in changes
+                if isinstance(one, SettingsChanged)
             )
             if state is not None and not is_other:
                 self._strategy = self._strategy.resumed(state)
@@ -124,7 +124,7 @@ class OpenStudy:
         Raises:
             StudyMismatch: it is another study.
         """
-        changes = going_on(first, record, state, self.directory)
+        changes = changes_since(first, record, state, self.directory)
         return [
             *changes,
             *changed(record.found_space, given, record, self.directory, self._may_change),
@@ -132,24 +132,42 @@ class OpenStudy:
 
     # -- asking and telling
 
-    def ask(self, count: int = 1) -> list[Trial]:
-        """Up to ``count`` new trials; fewer where the search has nothing more to propose, and none
-        once a callback has stopped the study.
+    @overload
+    def ask(self) -> Trial: ...
 
-        Each is stored, and is to be told of; those that are not yet are `pending`, also when the
-        study is opened again.
+    @overload
+    def ask(self, count: int) -> list[Trial]: ...
+
+    def ask(self, count: int | None = None) -> Trial | list[Trial]:
+        """One new trial; or with ``count`` a list of up to so many, fewer where the search space is
+        exhausted.
+
+        Each is stored, and waits for `tell`; those that wait are `pending`, also when the study is
+        opened again.
 
         Raises:
-            InvalidInput: ``count`` is no whole number of at least 1, or the study is closed.
+            InvalidInput: ``count`` is not a whole number of at least 1, the study is closed, or, of
+                one trial, the search space is exhausted.
         """
-        count = whole_number("count", count)
+        if count is not None:
+            return self._ask(whole_number("count", count))
+        asked = self._ask(1)
+        if not asked:
+            raise InvalidInput(
+                f"ask was called and the search space of study {self.directory} is exhausted",
+                expected="a study with configurations left to try",
+                fix="ask(1) gives an empty list then.",
+            )
+        return asked[0]
+
+    def _ask(self, count: int) -> list[Trial]:
         record = self.record
         if self._callbacks.stop_reason:
             return []
         seen = {record.space.key(trial.config) for trial in record.members()}
         history = History(seen, record.observed(), record.objective)
         strategy, proposals = self._strategy.ask(record.space, history, count)
-        seed, first = int(record.settings["seed"]), len(record.trials)
+        seed, first = record.settings.search.seed, len(record.trials)
         events: list[Event] = []
         for number, proposal in enumerate(proposals, first):
             events.append(TrialAsked(number, proposal.config, seed, 1, proposal.origin))
@@ -301,6 +319,18 @@ class OpenStudy:
         for event in events:
             self.record.apply(event)
             self._clock.take(Stored(0, now, event))
+
+
+def _settings(
+    existing: Existing | None, objective: Any, choice: SearchChoice, seed: int
+) -> Settings:
+    """What was asked for; what is left out is as in the study that exists."""
+    goal = existing.record.objective if existing is not None and objective is None else None
+    settings = default_settings(ASKED) if existing is None else existing.settings
+    if settings.function.kind != ASKED:  # refused where it is compared
+        settings = default_settings(ASKED)
+    settings = settings.with_values(search={**choice.settings, "seed": seed, "trials": None})
+    return replace(settings, objective=goal or function_objective(objective))
 
 
 def _finite(metrics: Any, metric: str) -> dict[str, float]:

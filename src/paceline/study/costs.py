@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from paceline.core import Configuration, Trial
 from paceline.core.events import ProgramCompiled
-from paceline.study.task import Task
+from paceline.study.protocol import Plan
 
 # In numbers learnt, and in those times steps: what a step costs beside its network, and what
 # compiling a program costs. A core of a CPU does about 2.5e8 of them in a second, and compiles a
@@ -31,7 +31,7 @@ class Costs:
         seconds as measured.
 
     Attributes:
-        task: the study.
+        plan: the study.
         asked: structures of all trials: their programs are compiled, or will be in any case.
         sizes: parameters of the networks seen so far, by structure.
         seconds: seconds of an epoch as measured, by structure; empty in an ordered study.
@@ -40,7 +40,7 @@ class Costs:
             decide.
     """
 
-    task: Task
+    plan: Plan
     asked: Set[object]
     sizes: Mapping[object, float]
     seconds: Mapping[object, float]
@@ -52,13 +52,13 @@ class Costs:
         cls,
         trials: Sequence[Trial],
         compilations: Sequence[ProgramCompiled],
-        task: Task,
+        plan: Plan,
         left: float | None,
     ) -> "Costs | None":
         """What these trials teach; None while they teach nothing, or where all programs are one."""
         sizes: dict[object, float] = {}
         seconds: dict[object, list[float]] = {}
-        structures = [task.structure(trial.config) for trial in trials]
+        structures = [plan.structure(trial.config) for trial in trials]
         asked = set(structures)
         for trial, structure in zip(trials, structures, strict=True):
             if trial.parameters is None or not trial.measurements:
@@ -67,13 +67,13 @@ class Costs:
             seconds.setdefault(structure, []).append(trial.seconds / len(trial.measurements))
         if not sizes:
             return None
-        if task.ordered:
-            return cls(task, asked, sizes, {}, COMPILING)
+        if plan.settings.search.ordered:
+            return cls(plan, asked, sizes, {}, COMPILING)
         compiling = (
             statistics.fmean(event.seconds for event in compilations) if compilations else 0.0
         )
         return cls(
-            task,
+            plan,
             asked,
             sizes,
             {s: statistics.median(found) for s, found in seconds.items()},
@@ -85,15 +85,15 @@ class Costs:
         """The cost of a configuration, above 0; infinity for a new program that the time left does
         not repay.
         """
-        structure = self.task.structure(config)
+        structure = self.plan.structure(config)
         new = 0.0 if structure in self.asked else self.compiling
-        epochs = self.task.epochs(config)
+        epochs = self.plan.epochs(config)
         if self.seconds:
             usual = statistics.fmean(self.seconds.values())
             seconds = epochs * self.seconds.get(structure, usual) + new
             repaid = not new or self.left is None or seconds <= self.left
             return max(seconds, 1e-9) if repaid else math.inf
-        rows = self.task.created.data.get("rows", {}).get("train", _ROWS)
+        rows = self.plan.created.data.get("rows", {}).get("train", _ROWS)
         steps = epochs * float(rows) / float(config.get("batch_size", _BATCH))
         size = self.sizes.get(structure, statistics.fmean(self.sizes.values()))
         return steps * (size + STEP) + new

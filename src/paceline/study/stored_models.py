@@ -15,15 +15,14 @@ from paceline.store.paths import MODEL
 from paceline.study.models.best_file import fault_of
 from paceline.study.models.models import Models
 from paceline.study.plan.backend import choose_backend
-from paceline.study.plan.network_plan import make_plan
-from paceline.study.plan.user_code import Source, callable_of, fix, import_build, network
+from paceline.study.plan.definition import Definition, define
+from paceline.study.plan.network_plan import plan_networks
+from paceline.study.plan.user_code import Build, Buildable, callable_of, fix, import_build, network
 from paceline.study.record.checkpoints import Checkpoints
 from paceline.study.record.network_files import Unusable
 from paceline.study.record.record import Record
-from paceline.study.request import Build, Buildable, Request
 from paceline.study.resume.existing import Existing
 from paceline.study.resume.trust import check as check_trusted
-from paceline.study.resuming import request_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Origin:
     """
 
     given: Buildable | None = None
-    held: Request | None = None
+    held: Definition | None = None
     trust: bool = False
 
     def build(self, record: Record, directory: Path) -> Build:
@@ -47,7 +46,7 @@ class Origin:
         Raises:
             InvalidInput: it was not passed and is not known, or may not be run.
         """
-        source = Source.from_json(record.settings.get("source", {}))
+        known = record.settings.function
         choose_backend()
         if self.given is None and self.held is not None:
             return self.held.build
@@ -55,14 +54,14 @@ class Origin:
             found = import_build(self.given)
         elif self.given is not None:
             found = callable_of(self.given)
-        elif source.model is not None and source.network is not None:
-            found = network(source.model, source.network)
-        elif source.build is not None:
-            check_trusted(source.build, directory, self.trust)
-            found = import_build(source.build)
+        elif known.model is not None and known.network is not None:
+            found = network(known.model, known.network)
+        elif isinstance(known.build, str):
+            check_trusted(known.build, directory, self.trust)
+            found = import_build(known.build)
         else:
             raise _unknown(directory)
-        return fix(found, source.fixed) if source.fixed else found
+        return fix(found, known.fixed) if known.fixed else found
 
 
 def _unknown(directory: Path) -> InvalidInput:
@@ -151,34 +150,20 @@ def retrained(
         PacelineError: its training fails.
     """
     trial = _ended(record, directory, number)
-    request = origin.held if origin.given is None and data is None and not again else None
-    if request is None:
-        existing = Existing.read(directory)
-        request = request_of(
-            existing,
-            origin.given,
-            data,
-            budget=Budget(),
+    definition = origin.held if origin.given is None and data is None and not again else None
+    if definition is None:
+        given = {"build": origin.given, "data": data, **again}
+        definition = define(
+            {name: value for name, value in given.items() if value is not None},
+            directory,
+            Existing.read(directory),
+            limits=Budget(),
             searches=False,
             trust=origin.trust,
-            **_split(again),
         )
-    plan = make_plan(request)
-    plan.going_on(record, None)
+    plan = plan_networks(definition)
+    plan.changes_since(record, None)
     return plan.models.named(trial, plan.retrain(trial))
-
-
-def _split(again: Mapping[str, Any]) -> dict[str, Any]:
-    """What `request_of` takes by name, and the rest as options of the data."""
-    named = {
-        name: again[name]
-        for name in ("validation", "class_weight", "folds", "groups", "memory")
-        if name in again
-    }
-    return {
-        **named,
-        "data_options": {name: value for name, value in again.items() if name not in named},
-    }
 
 
 def _models(record: Record, build: Build) -> Models:

@@ -23,7 +23,6 @@ from paceline.report.page.parts import (
 )
 from paceline.report.show import Summary
 from paceline.report.verdict import HEADINGS, rows, verdict_of
-from paceline.study.closing import Closing
 
 if TYPE_CHECKING:
     from paceline.stats.final_verdict import Verdict
@@ -142,10 +141,7 @@ def finalists(summary: Summary) -> Iterator[str]:
 
 def _no_final(summary: Summary) -> str:
     """Why there is no final to show: it is still to come, or there was none."""
-    if (
-        not Closing.from_json(summary.record.settings.get("closing")).pairs
-        or summary.state == "finished"
-    ):
+    if not summary.record.settings.evaluation.num_pairs or summary.state == "finished":
         return (
             "There was no final, so nothing is known of these trials but the score that chose them."
         )

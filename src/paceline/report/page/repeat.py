@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from paceline.report import words
 from paceline.report.columns import became
-from paceline.report.page.command import command
+from paceline.report.page.command import command, python
 from paceline.report.page.parts import Panel, details, facts, paragraph, table, text
 from paceline.report.show import Summary, failures
 
@@ -24,14 +24,14 @@ def _how(summary: Summary) -> Iterator[str]:
         return
     settings, data = record.settings, record.created.data
     rows: list[tuple[str, object]] = []
-    typed = command(summary)
+    typed, called = command(summary), python(summary)
     rows.append(
         (
             "Command",
-            typed or "cannot say it all, or what was passed from memory; see the settings below",
+            typed or "not possible: something was passed from memory or has no option",
         )
     )
-    rows.append(("Seed", settings.get("seed", "not recorded")))
+    rows.append(("Seed", settings.search.seed))
     rows.append(("Data", data.get("name", "a function")))
     if data.get("fingerprint"):
         rows.append(("Data fingerprint", data["fingerprint"]))
@@ -50,11 +50,13 @@ def _how(summary: Summary) -> Iterator[str]:
     )
     rows.append(("Record's format", record.created.format))
     yield facts(rows)
+    yield f"<h3>In Python</h3><pre>{text(called)}</pre>"
     columns = became(record)
     if columns:
         yield table(["column", "what became of it"], columns, caption="What became of the columns")
     yield details(
-        "All settings", f"<pre>{text(json.dumps(dict(settings), indent=2, default=str))}</pre>"
+        "All settings",
+        f"<pre>{text(json.dumps(settings.to_json(), indent=2, default=str))}</pre>",
     )
     yield details(
         "The space", f"<pre>{text(json.dumps(record.space.to_json(), indent=2, default=str))}</pre>"

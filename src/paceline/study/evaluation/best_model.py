@@ -19,8 +19,8 @@ from paceline.store.paths import MODEL, PREDICTIONS
 from paceline.study.evaluation.test_part import TestPart
 from paceline.study.models.best_file import fault_of
 from paceline.study.models.models import Models
+from paceline.study.protocol import Plan
 from paceline.study.record.recorder import Recorder
-from paceline.study.task import Task
 
 if TYPE_CHECKING:
     from paceline.train.saving import LoadRequirements
@@ -38,14 +38,14 @@ class BestModel:
     the right one.
     """
 
-    def __init__(self, task: Task, recorder: Recorder, directory: Path) -> None:
+    def __init__(self, plan: Plan, recorder: Recorder, directory: Path) -> None:
         """``directory`` is the study's."""
-        self._task, self._recorder, self._directory = task, recorder, directory
+        self._plan, self._recorder, self._directory = plan, recorder, directory
         self._record = recorder.record
 
     def make(self) -> None:
         """Trains, tests and keeps what is missing."""
-        best, models, test_part = self._record.best, self._task.models, self._task.test_part
+        best, models, test_part = self._record.best, self._plan.models, self._plan.test_part
         remove_unfinished(self._directory, (MODEL, PREDICTIONS))
         if best is None or models is None or test_part is None or self._is_there(best, test_part):
             return
@@ -67,7 +67,7 @@ class BestModel:
     @property
     def _refits(self) -> bool:
         """Whether the model is to be trained anew on training and validation part."""
-        asked = self._task.closing.refit
+        asked = self._plan.settings.evaluation.refit
         return self._record.final_is_current if asked is None else asked
 
     def _is_there(self, best: Trial, test_part: TestPart) -> bool:
@@ -101,11 +101,11 @@ class BestModel:
         """
         refit = self._refits
         said: dict[str, Json] = {"refit": refit, "epochs": _epochs(best)}
-        leaves = self._task.refit(best, _epochs(best)) if refit else None
+        leaves = self._plan.refit(best, _epochs(best)) if refit else None
         if leaves is not None:
             return leaves, {**said, "refitted": True}
         leaves = self._recorder.model(best.number)
-        leaves = self._task.retrain(best) if leaves is None else leaves
+        leaves = self._plan.retrain(best) if leaves is None else leaves
         return leaves, {**said, "refitted": False}
 
     def _keep(

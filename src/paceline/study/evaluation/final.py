@@ -14,12 +14,11 @@ from paceline.core.events import (
     TrialEnded,
 )
 from paceline.execute.base import Job
-from paceline.study.closing import Closing
 from paceline.study.evaluation.final_size import MOST_FINALISTS, size_of
 from paceline.study.evaluation.retraining import Fresh, SecondsLeft, epochs_of, record_all
+from paceline.study.protocol import Plan
 from paceline.study.record.record import Record
 from paceline.study.record.recorder import Recorder
-from paceline.study.task import Task
 
 if TYPE_CHECKING:
     from paceline.stats.final_verdict import Verdict
@@ -28,16 +27,16 @@ if TYPE_CHECKING:
 class TheFinal:
     """Holds the final of a study, or what is left of it."""
 
-    def __init__(self, task: Task, recorder: Recorder, seconds_left: SecondsLeft) -> None:
+    def __init__(self, plan: Plan, recorder: Recorder, seconds_left: SecondsLeft) -> None:
         """``seconds_left`` is that of the session."""
-        self._task, self._recorder, self._seconds_left = task, recorder, seconds_left
+        self._plan, self._recorder, self._seconds_left = plan, recorder, seconds_left
         self._record: Record = recorder.record
 
     @property
     def is_due(self) -> bool:
         """Whether there is one to be held."""
         due = self._record.best is not None and not self._record.final_is_current
-        return due and self._task.closing.pairs > 0 and len(self._record.trials) > 1
+        return due and self._plan.settings.evaluation.num_pairs > 0 and len(self._record.trials) > 1
 
     def hold(self) -> None:
         """Trains what is missing, and names the winner."""
@@ -45,10 +44,10 @@ class TheFinal:
             return
         final = self._final
         if final.missing:
-            fresh = self._task.fresh(final.num_pairs)
+            fresh = self._plan.fresh(final.num_pairs)
             if fresh is not None:
                 self._train(fresh)
-        winner, reason = winner_of(self._record, self._task.closing)
+        winner, reason = winner_of(self._record)
         self._recorder.tell([FinalEnded(winner, reason)])
 
     @property
@@ -65,7 +64,7 @@ class TheFinal:
         final = self._record.final
         if final is None or final.winner is not None or self._record.trials_since_final:
             return False
-        return final.splits is self._task.fresh_splits.kind
+        return final.splits is self._plan.fresh_splits.kind
 
     def _begin(self) -> bool:
         """Chooses the finalists and how often each trains; False where there is to be no final."""
@@ -73,12 +72,12 @@ class TheFinal:
 
         record = self._record
         order, remark = promising(record.space, record.members(), record.objective, MOST_FINALISTS)
-        size = size_of(record, self._task, order, self._seconds_left())
+        size = size_of(record, self._plan, order, self._seconds_left())
         notes = [Noted(note, "final") for note in size.notes]
         if not size.finalists:
             self._recorder.tell(notes)
             return False
-        splits = self._task.fresh_splits
+        splits = self._plan.fresh_splits
         default = None if record.default is None else record.default.number
         default = default if default in size.finalists else None
         notes = [
@@ -117,18 +116,25 @@ class TheFinal:
         record_all(fresh, jobs, self._recorder, measured, self._seconds_left)
 
 
-def winner_of(record: Record, closing: Closing) -> tuple[int, str]:
+def winner_of(record: Record) -> tuple[int, str]:
     """The finalist with the best mean or, where that was asked for, the smallest or fastest that is
     tied with it.
     """
-    verdict = judged(record, closing)
+    verdict = judged(record)
     if verdict.recommended != verdict.winner:
-        return verdict.recommended, f"the {closing.prefer} one of those that are tied"
+        return (
+            verdict.recommended,
+            f"the {record.settings.evaluation.prefer} one of those that are tied",
+        )
     return verdict.winner, "the best mean of its fresh trainings"
 
 
-def judged(record: Record, closing: Closing) -> "Verdict":
-    """What can be claimed of the final, however far it came."""
+def judged(record: Record) -> "Verdict":
+    """What can be claimed of the final, however far it came; judged once for the same measurements."""
+    return record.remembered("verdict", (record.final, len(record.trials)), lambda: _judge(record))
+
+
+def _judge(record: Record) -> "Verdict":
     from paceline.stats.final_verdict import judge
 
     final = record.final
@@ -138,9 +144,10 @@ def judged(record: Record, closing: Closing) -> "Verdict":
     scores = {number: searched_score(trial, record) for number, trial in trials.items()}
     searched = {number: score for number, score in scores.items() if score is not None}
     sizes = None
-    if closing.prefer is not None:
-        sizes = {number: _size(trial, final, closing.prefer) for number, trial in trials.items()}
-    return judge(final, record.objective, searched, strict=closing.is_strict, sizes=sizes)
+    asked = record.settings.evaluation
+    if asked.prefer is not None:
+        sizes = {number: _size(trial, final, asked.prefer) for number, trial in trials.items()}
+    return judge(final, record.objective, searched, strict=asked.is_strict, sizes=sizes)
 
 
 def searched_score(trial: Trial, record: Record) -> float | None:
@@ -149,7 +156,7 @@ def searched_score(trial: Trial, record: Record) -> float | None:
     """
     from paceline.data.folds import order_of
 
-    final, times = record.final, (record.settings.get("replication") or {}).get("repeats", 1)
+    final, times = record.final, record.settings.evaluation.repeats
     num_folds = len(trial.scores) // times
     if final is None or final.splits is not Splits.SAME_FOLDS or not num_folds:
         return trial.score

@@ -12,11 +12,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from paceline.core import Trial
-from paceline.study.closing import STANDARD_PAIRS
+from paceline.settings.evaluation import STANDARD_PAIRS
 from paceline.study.costs import COMPILING, STEP
 from paceline.study.evaluation.retraining import epochs_of
+from paceline.study.protocol import Plan
 from paceline.study.record.record import Record
-from paceline.study.task import Task
 
 MOST_FINALISTS = 8
 _FEWEST_PAIRS = 2  # of a final whose number of pairs was given
@@ -73,22 +73,22 @@ class _Room:
         return left / max(sum(each), 1e-12) + 1e-9 if left > 0 else 0.0
 
 
-def size_of(record: Record, task: Task, order: Sequence[int], seconds_left: float | None) -> Size:
+def size_of(record: Record, plan: Plan, order: Sequence[int], seconds_left: float | None) -> Size:
     """How large the final of a study is.
 
     Args:
         record: of the study; at least one trial has completed.
-        task: the study.
+        plan: the study.
         order: numbers of the trials that may be finalists, the most promising first.
         seconds_left: of a time budget; None for no limit.
     """
     trials = record.all_trials()
     rooms = [] if seconds_left is None else [_room_of_time(record, trials, seconds_left)]
-    wanted, whole = task.closing.pairs, _first(record, order, MOST_FINALISTS)
-    if not task.closing.is_automatic:
+    wanted, whole = plan.settings.evaluation.num_pairs, _first(record, order, MOST_FINALISTS)
+    if not plan.settings.evaluation.is_automatic:
         pairs = min([wanted, *(math.floor(room.pairs(whole)) for room in rooms)])
         return _given_size(whole, pairs, wanted)
-    rooms += _rooms_of_search(record, task, trials)
+    rooms += _rooms_of_search(record, plan, trials)
     for count in range(len(whole), 0, -1):
         finalists = _first(record, order, count)
         pairs = min([wanted, *(math.floor(room.pairs(finalists)) for room in rooms)])
@@ -111,13 +111,13 @@ def _first(record: Record, order: Sequence[int], count: int) -> list[int]:
 # -- what there is room for
 
 
-def _rooms_of_search(record: Record, task: Task, trials: Sequence[Trial]) -> list[_Room]:
+def _rooms_of_search(record: Record, plan: Plan, trials: Sequence[Trial]) -> list[_Room]:
     """What the search has cost, in every unit that is known."""
-    splits = task.fresh_splits
-    refit = 0.0 if task.closing.refit is False else 1.0 + splits.share
+    splits = plan.fresh_splits
+    refit = 0.0 if plan.settings.evaluation.refit is False else 1.0 + splits.share
     times = _trainings(trials)
     own = [trial for trial in trials if trial.prefix_of is None]
-    program = {trial.number: task.structure(trial.config) for trial in trials}
+    program = {trial.number: plan.structure(trial.config) for trial in trials}
     num_programs = (
         len({program[trial.number] for trial in own if trial.measurements}) * splits.sizes_of_search
     )
@@ -134,7 +134,7 @@ def _rooms_of_search(record: Record, task: Task, trials: Sequence[Trial]) -> lis
         )
 
     epochs = room(lambda _: 1.0)
-    if not task.ordered:
+    if not plan.settings.search.ordered:
         seconds, spent = (
             room(_seconds_of_epoch(trials, times)),
             [one.seconds for one in record.compilations],

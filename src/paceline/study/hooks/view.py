@@ -16,6 +16,7 @@ from paceline.core import (
     TrialState,
 )
 from paceline.core.frozen_dict import FrozenDict
+from paceline.settings.description import Settings
 from paceline.space import Space
 from paceline.study.record.record import Record
 from paceline.study.record.timeline import Clock, Timeline
@@ -106,9 +107,9 @@ class StudyView:
         return self._record.space
 
     @property
-    def settings(self) -> Any:
+    def settings(self) -> Settings:
         """The settings of the study."""
-        return copy.deepcopy(self._record.settings)
+        return self._record.settings
 
     @property
     def data(self) -> Mapping[str, Any]:

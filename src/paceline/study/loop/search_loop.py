@@ -24,9 +24,9 @@ from paceline.space import Space
 from paceline.study.costs import Costs
 from paceline.study.evaluation.retraining import SecondsLeft
 from paceline.study.loop.turns import Turns
+from paceline.study.protocol import Plan
 from paceline.study.record.network_files import Unusable
 from paceline.study.record.recorder import Recorder
-from paceline.study.task import Task
 
 # configurations asked for at once where the number of trials is known and nothing is learnt
 _MOST_AHEAD = 4096
@@ -45,7 +45,7 @@ class Search:
 
     def __init__(
         self,
-        task: Task,
+        plan: Plan,
         recorder: Recorder,
         executor: Executor,
         seconds_left: SecondsLeft,
@@ -53,19 +53,24 @@ class Search:
         turns: Json | None,
     ) -> None:
         """``strategy`` and ``turns`` are their states as stored last, None where they begin."""
-        self._task, self._recorder, self._executor = task, recorder, executor
+        self._plan, self._recorder, self._executor = plan, recorder, executor
         self._seconds_left = seconds_left
         self._record = recorder.record
-        self._schedule = task.schedule
+        self._schedule, self._in_flight = plan.schedule, plan.settings.search.in_flight or 1
         with reading_state("strategy"):
             self._strategy: Strategy = (
-                task.strategy if strategy is None else task.strategy.resumed(strategy)
+                plan.strategy if strategy is None else plan.strategy.resumed(strategy)
             )
         # where nothing is learnt and nobody is stopped, it does not matter in whose turn anything
         # comes
-        self._watches = self._strategy.learns or not isinstance(self._schedule, Full) or task.grows
+        self._watches = (
+            self._strategy.learns or not isinstance(self._schedule, Full) or plan.is_define_by_run
+        )
         with reading_state("turns"):
-            self._turns = Turns(task.ordered and self._watches, turns if self._watches else None)
+            self._turns = Turns(
+                bool(plan.settings.search.ordered) and self._watches,
+                turns if self._watches else None,
+            )
         self._take_up_space()
         self._space, self._spaces_known = Space(), 0
         self.exhausted = ""
@@ -144,7 +149,7 @@ class Search:
         self._follow_space()
         if self._record.observation(number) is None:
             return  # it was ended when the space was changed
-        if self._task.grows and number not in self._record.moved:
+        if self._plan.is_define_by_run and number not in self._record.moved:
             self._see(number)
         self._standings.put(self._standing(number))
         if not self._record.trials[number].state.is_final:
@@ -212,7 +217,7 @@ class Search:
 
     def _stopped(self, number: int, reason: str) -> TrialEnded:
         scores = self._scores(number)
-        score, epoch = self._task.kept(scores) if scores else (math.nan, 0)
+        score, epoch = self._plan.kept(scores) if scores else (math.nan, 0)
         finite = math.isfinite(score)
         return TrialEnded(
             number, TrialState.STOPPED, score if finite else None, epoch if finite else None, reason
@@ -220,7 +225,7 @@ class Search:
 
     def _standing(self, number: int) -> Standing:
         """How a trial stands, as far as notice was taken."""
-        trial, loss = self._record.trials[number], self._task.objective.loss
+        trial, loss = self._record.trials[number], self._plan.objective.loss
         scores = self._scores(number)
         if number in self._turns:
             known = scores[: self._turns.epoch(number)]
@@ -240,7 +245,11 @@ class Search:
         """A trial is to be submitted: it is in flight."""
         done = self._standings[number].epoch if number in self._standings else 0
         # on the clock of turns, an epoch takes as long as it has steps
-        rows = 1 if self._task.grows else self._record.trials[number].config.get("batch_size", 1)
+        rows = (
+            1
+            if self._plan.is_define_by_run
+            else self._record.trials[number].config.get("batch_size", 1)
+        )
         steps = 1.0 / float(rows)
         self._turns.enter(number, done, (self._rung_after(number, done) - done) * steps)
 
@@ -248,7 +257,7 @@ class Search:
 
     def _left(self) -> float:
         """How many more trials may be asked for."""
-        limit = self._task.budget.trials
+        limit = self._plan.budget.trials
         return (
             0 if self.exhausted else math.inf if limit is None else limit - len(self._record.trials)
         )
@@ -258,12 +267,12 @@ class Search:
             wait = self._executor.num_waiting > 0
             ahead = (
                 _MOST_AHEAD
-                if self._task.budget.seconds is None or self._task.budget.trials is not None
+                if self._plan.budget.seconds is None or self._plan.budget.trials is not None
                 else _AHEAD
             )
             return 0 if wait else int(min(self._left(), ahead))
-        few = self._strategy.learns or self._task.grows
-        window = self._task.in_flight if few else max(_AHEAD, self._task.in_flight)
+        few = self._strategy.learns or self._plan.is_define_by_run
+        window = self._in_flight if few else max(_AHEAD, self._in_flight)
         free = window - len(self._turns)
         return int(min(self._left(), free)) if free >= max(1, window // _TOGETHER) else 0
 
@@ -279,7 +288,11 @@ class Search:
             config = proposal.config
             asked.append(
                 TrialAsked(
-                    number, config, self._task.seed, self._task.epochs(config), proposal.origin
+                    number,
+                    config,
+                    self._plan.settings.search.seed,
+                    self._plan.epochs(config),
+                    proposal.origin,
                 )
             )
         numbers = [event.number for event in asked if isinstance(event, TrialAsked)]
@@ -298,14 +311,16 @@ class Search:
         """
         self._follow_space()
         space, history = self._known_space(), self._history()
-        if self._task.grows and not len(space):
+        if self._plan.is_define_by_run and not len(space):
             if not self._record.trials:  # at its defaults, the first trial shows what may vary
                 return self._strategy, (Proposal({}, DEFAULT, space.key({})),)
             self.exhausted = "" if self._turns else "the function asked for no hyperparameter"
             return self._strategy, ()
         strategy, proposals = self._strategy.ask(space, history, wanted)
         # what is in flight may yet show more of a space that grows
-        if len(proposals) < wanted and not (self._task.grows and (proposals or self._turns)):
+        if len(proposals) < wanted and not (
+            self._plan.is_define_by_run and (proposals or self._turns)
+        ):
             self.exhausted = (
                 strategy.exhausted(space, history) or "the search has nothing more to propose"
             )
@@ -327,8 +342,8 @@ class Search:
         if not self._strategy.learns:
             return History(self._seen)
         trials = [self._known(trial) for trial in self._record.observed()]
-        cost = Costs.of(trials, self._record.compilations, self._task, self._seconds_left())
-        return History(self._seen, trials, self._task.objective, cost, self._task.structure)
+        cost = Costs.of(trials, self._record.compilations, self._plan, self._seconds_left())
+        return History(self._seen, trials, self._plan.objective, cost, self._plan.structure)
 
     def _known(self, trial: Trial) -> Trial:
         if trial.number not in self._turns:
@@ -391,12 +406,12 @@ class Search:
         """Ends a trial at once if an earlier, longer one that differs only in ``epochs`` has
         measured it already.
         """
-        if not self._task.epochs_are_prefix or "epochs" not in job.config:
+        if not self._plan.epochs_are_prefix or "epochs" not in job.config:
             return False
         longer = self._record.longest(job.config, job.seed)
         if longer is None or longer.epochs <= job.epochs:
             return False
-        score, epoch = self._task.kept(self._scores(longer.number)[: job.epochs])
+        score, epoch = self._plan.kept(self._scores(longer.number)[: job.epochs])
         started = TrialStarted(job.trial, longer.program or "", job.config, prefix_of=longer.number)
         ended = TrialEnded(job.trial, TrialState.COMPLETED, score, epoch, "read off a longer trial")
         self._recorder.tell([started, ended])
@@ -404,5 +419,5 @@ class Search:
         return True
 
     def _scores(self, number: int) -> list[float]:
-        metric = self._task.objective.metric
+        metric = self._plan.objective.metric
         return [m.metrics.get(metric, math.nan) for m in self._record.trial(number).measurements]

@@ -37,12 +37,12 @@ from paceline.study.evaluation.best_model import BestModel
 from paceline.study.evaluation.final import TheFinal
 from paceline.study.hooks.dispatch import Callbacks
 from paceline.study.loop.search_loop import Search
+from paceline.study.protocol import Plan
 from paceline.study.record.network_files import Unusable
 from paceline.study.record.record import REPAIRED, Record
 from paceline.study.record.recorder import Observer, Recorder
 from paceline.study.record.replay import writing
 from paceline.study.resume.trust import remembered
-from paceline.study.task import Task
 
 _FIRST_FAILURES = 10
 # Of a time budget, what is kept for saving and testing the best model: these seconds, but no more
@@ -54,7 +54,7 @@ _OF_FINAL = 0.25  # of a time budget, what is kept for the final
 
 
 def carry_out(
-    task: Task,
+    plan: Plan,
     directory: Path,
     observer: Observer | None = None,
     began: float | None = None,
@@ -62,10 +62,10 @@ def carry_out(
     search: bool = True,
     store: str | None = None,
 ) -> Record:
-    """Carries out a task in a study directory, or what is left of it there.
+    """Carries out a plan in a study directory, or what is left of it there.
 
     Args:
-        task: what to do.
+        plan: of the study.
         directory: the study's.
         observer: is called with every event; `Callbacks` can end the study, too.
         began: when the session began, on the monotonic clock; None for now.
@@ -80,13 +80,14 @@ def carry_out(
         StudyMismatch: the directory holds another study.
         StudyLocked: another process writes it.
         AllTrialsFailed: the first ten trials all failed.
-        InvalidInput: the task cannot be carried out; where that shows before a trial of a function
+        InvalidInput: the plan cannot be carried out; where that shows before a trial of a function
             has ended, the study is as it was before, and a new one is removed.
     """
     # a user's function may change the current directory
-    with interrupts.deferred(), chdir(os.curdir), writing(directory, store) as opened:
+    kept = plan.settings.execution.store if store is None else store
+    with interrupts.deferred(), chdir(os.curdir), writing(directory, kept) as opened:
         mark = opened.mark()
-        session = Session(task, opened, observer, time.monotonic() if began is None else began)
+        session = Session(plan, opened, observer, time.monotonic() if began is None else began)
         try:
             session.go(search)
         except InvalidInput:
@@ -104,13 +105,13 @@ class Session:
         record: of the study.
     """
 
-    def __init__(self, task: Task, store: Store, observer: Observer | None, began: float) -> None:
-        self._task, self._directory, self._began = task, store.directory, began
+    def __init__(self, plan: Plan, store: Store, observer: Observer | None, began: float) -> None:
+        self._plan, self._directory, self._began = plan, store.directory, began
         self._recorder = Recorder(store, observer)
         self.record = self._recorder.record
-        self._callbacks = attached(observer, self._recorder, store.directory, task.budget)
+        self._callbacks = attached(observer, self._recorder, store.directory, plan.budget)
         self._ended_before = self.record.ended
-        self._recorder.set_num_kept(task.num_kept)
+        self._recorder.set_num_kept(plan.settings.evaluation.keep_models)
         if self.record.created is None:
             self._create()
         else:
@@ -118,9 +119,9 @@ class Session:
         states = store.value("strategy"), store.value("turns")
         self._num_ended, self._is_searching = self.record.num_ended(), True
         # last: whatever raises before it leaves no threads behind
-        self._executor: Executor = task.executor()
+        self._executor: Executor = plan.executor()
         try:
-            self._search = Search(task, self._recorder, self._executor, self._seconds_left, *states)
+            self._search = Search(plan, self._recorder, self._executor, self._seconds_left, *states)
         except BaseException:
             self._executor.close()
             raise
@@ -135,7 +136,9 @@ class Session:
         their checkpoints.
         """
         return (
-            self._task.grows and self._is_searching and self.record.num_ended() == self._num_ended
+            self._plan.is_define_by_run
+            and self._is_searching
+            and self.record.num_ended() == self._num_ended
         )
 
     def go(self, search: bool = True) -> None:
@@ -147,7 +150,7 @@ class Session:
             ended = self._search_on() if search else self._search_no_more()
             self._is_searching = False
             self._hold_final(is_last=not search)
-            BestModel(self._task, self._recorder, self._directory).make()
+            BestModel(self._plan, self._recorder, self._directory).make()
             reason = self._callbacks.stop_reason or ended
         except BaseException as error:
             # the session is then taken back
@@ -201,23 +204,23 @@ class Session:
             self._check_failures()
 
     def _create(self) -> None:
-        task = self._task
+        plan = self._plan
         # in one transaction: a process that is killed now leaves the whole beginning or none of it
         opening: list[Event] = [
-            task.created,
+            plan.created,
             SessionStarted(versions()),
-            SpaceChanged(task.space.to_json()),
+            SpaceChanged(plan.space.to_json()),
         ]
-        self._recorder.tell([*opening, *map(Noted, task.notes)], remembered(task.created.settings))
+        self._recorder.tell([*opening, *map(Noted, plan.notes)], remembered(plan.settings))
 
     def _go_on(self, state: Json | None) -> None:
         """Records that the study goes on, and what of it has changed since."""
-        events = self._task.going_on(self.record, state)
+        events = self._plan.changes_since(self.record, state)
         changed = {
             name for event in events if isinstance(event, SettingsChanged) for name in event.changed
         }
-        values = {"strategy": self._task.strategy.to_json()} if "strategy" in changed else {}
-        values |= remembered(self._task.created.settings)
+        values = {"strategy": self._plan.strategy.to_json()} if "search.strategy" in changed else {}
+        values |= remembered(self._plan.settings)
         self._recorder.tell([SessionStarted(versions()), *events], values)
 
     # -- ending
@@ -232,7 +235,7 @@ class Session:
         )  # a budget too small still runs one trial
 
     def _warn_of_small_budget(self) -> None:
-        seconds = self._task.budget.seconds
+        seconds = self._plan.budget.seconds
         if seconds is None or self._search.has_result or time.monotonic() - self._began < seconds:
             return
         note = (
@@ -244,15 +247,15 @@ class Session:
 
     def _seconds_left(self) -> float | None:
         """Of the search."""
-        seconds, left = self._task.budget.seconds, self._all_seconds_left()
+        seconds, left = self._plan.budget.seconds, self._all_seconds_left()
         if seconds is None or left is None:
             return None
-        left -= seconds * _OF_FINAL if self._task.closing.pairs else 0.0
+        left -= seconds * _OF_FINAL if self._plan.settings.evaluation.num_pairs else 0.0
         return left if left > 0 or self._search.has_result else 1.0
 
     def _all_seconds_left(self) -> float | None:
         """Of search and final."""
-        seconds = self._task.budget.seconds
+        seconds = self._plan.budget.seconds
         if seconds is None:
             return None
         return seconds - min(_SAVING, seconds * _RESERVED) - (time.monotonic() - self._began)
@@ -286,8 +289,13 @@ class Session:
 
     def _test_trials(self, progress: ExecutorUpdate) -> None:
         """Measures trials that ended well on the test part, where that was asked for."""
-        models, test_part = self._task.models, self._task.test_part
-        if not self._task.test_trials or models is None or test_part is None or test_part.is_empty:
+        models, test_part = self._plan.models, self._plan.test_part
+        if (
+            not self._plan.settings.evaluation.test_trials
+            or models is None
+            or test_part is None
+            or test_part.is_empty
+        ):
             return
         for number, leaves in progress.results.items():
             trial = self.record.trials[number]
@@ -299,7 +307,7 @@ class Session:
 
     def _hold_final(self, is_last: bool) -> None:
         stopped = self._callbacks.stop_reason
-        is_limited = is_last or bool(stopped) or self._task.budget.seconds is not None
+        is_limited = is_last or bool(stopped) or self._plan.budget.seconds is not None
         if self.record.best is None and is_limited:
             why = "the study was stopped" if stopped else "time ended"
             self._take_furthest("the study was finished" if is_last else why)
@@ -308,7 +316,7 @@ class Session:
             """None of it once a callback has stopped the study during the final."""
             return 0.0 if self._callbacks.stop_reason != stopped else self._all_seconds_left()
 
-        final = TheFinal(self._task, self._recorder, seconds_left)
+        final = TheFinal(self._plan, self._recorder, seconds_left)
         if final.is_due:
             final.hold()
 
@@ -331,7 +339,7 @@ class Session:
         snapshot = None
         with suppress(Unusable):
             snapshot = self._recorder.snapshot(best.number)
-        score, epoch = self._task.kept(
+        score, epoch = self._plan.kept(
             [m.metrics.get(metric, float("nan")) for m in best.measurements]
         )
         reason = f"{why} after {len(best.measurements)} of {best.epochs} epochs"

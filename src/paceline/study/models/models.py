@@ -13,9 +13,10 @@ from typing import Any
 from paceline.core import Trial
 from paceline.core.events import Json
 from paceline.execute.base import Leaves
+from paceline.settings.description import Settings
 from paceline.space import HyperParameters, Space
 from paceline.study.plan.study_data import about_model, build_for_target
-from paceline.study.request import Build
+from paceline.study.plan.user_code import Build
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +43,11 @@ class Models:
 
     @classmethod
     def described(
-        cls, build: Build, space: Space, data: Mapping[str, Json], settings: Mapping[str, Json]
+        cls, build: Build, space: Space, data: Mapping[str, Json], settings: Settings
     ) -> "Models":
-        """From what a study recorded of its data and settings."""
-        batch_size, validation = (
-            int(settings.get("batch_size") or 32),
-            settings.get("validation_batch_size"),
-        )
+        """From what a study recorded of its data, and its settings."""
+        training = settings.training
+        batch_size, validation = training.batch_size or 32, training.validation_batch_size
         return cls(build, space, data.get("batch"), batch_size, data.get("preparation"), validation)
 
     def of(self, trial: Trial, leaves: Leaves) -> Any:

@@ -8,9 +8,9 @@ from paceline.core import InvalidInput, Value, last_line
 from paceline.data import Split
 from paceline.space import Discovery, HyperParameters, discover
 from paceline.study.evaluation.best_model import foretell
+from paceline.study.plan.definition import Definition
 from paceline.study.plan.engine import first_batch, training_data
 from paceline.study.plan.streams import StreamParts
-from paceline.study.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,15 @@ class Discovered:
     notes: Sequence[str]
 
 
-def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> Discovered:
+def discover_space(definition: Definition, parts: Split | StreamParts) -> Discovered:
     """Runs ``build`` to find what may vary and what of it changes the program."""
     from paceline.train.build import build_model
     from paceline.train.model_checks import check_model_fits_data
     from paceline.train.structure_hash import structure_hash
 
-    batch = first_batch(parts, request.class_weight, request.batch_size or 32)
+    batch = first_batch(
+        parts, definition.class_weight, definition.settings.training.batch_size or 32
+    )
     outlines: list[tuple[Mapping[str, Value], str]] = []
     notes: list[str] = []
     reads_epochs = False
@@ -46,20 +48,21 @@ def discover_space(request: Request, parts: Split | StreamParts, seed: int) -> D
     def build(hp: HyperParameters) -> None:
         nonlocal reads_epochs
         try:
+            later = (lambda: batch) if outlines else None
             # the first is held against the data below, with better words where the two do not go
             # together
-            model = build_model(request.build, hp, seed, (lambda: batch) if outlines else None)
+            model = build_model(definition.build, hp, definition.seed, later)
             reads_epochs |= "epochs" in hp.used
             if not outlines:
                 check_model_fits_data(model, batch, _targets(parts))
-                _check_objective(request, model, parts)
+                _check_objective(definition, model, parts)
                 notes.extend(foretell(model))
         except InvalidInput as error:
             refused.append(error)
             raise
         outlines.append((hp.config, structure_hash(model)))
 
-    found = discover(build, space=request.loop)
+    found = discover(build, space=definition.loop)
     if refused:
         raise refused[0]
     # what the loop varies is not asked for by build, so nothing was inferred of it
@@ -107,18 +110,18 @@ def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str
     return changed
 
 
-def _check_objective(request: Request, model: Any, parts: Split | StreamParts) -> None:
+def _check_objective(definition: Definition, model: Any, parts: Split | StreamParts) -> None:
     from paceline.execute.prepare import check_objective
     from paceline.train.stream_feed import feed_of
     from paceline.train.trace import metric_shapes, trace
     from paceline.train.traced_model import CannotTrace
 
     feed = feed_of(
-        training_data(parts, request.class_weight),
-        request.batch_size or 32,
-        request.validation_batch_size,
+        training_data(parts, definition.class_weight),
+        definition.settings.training.batch_size or 32,
+        definition.settings.training.validation_batch_size,
     )
-    metric = request.objective.metric
+    metric = definition.objective.metric
     try:
         shapes = metric_shapes(model, feed, metric)
         shapes = shapes if metric in shapes else trace(model, feed).log_shapes

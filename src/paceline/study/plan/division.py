@@ -11,12 +11,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from paceline.core import Splits
 from paceline.data import Split
 from paceline.data.folds import Parts, order_of, other_folds, plain_name_of, repeated_folds
 from paceline.data.pool import fresh_parts
-from paceline.study.closing import STANDARD_PAIRS, Replication
+from paceline.settings.evaluation import STANDARD_PAIRS
 from paceline.study.evaluation.retraining import FINAL, FOLDS, REPEATS, FreshSplits, seeds_of
 from paceline.study.plan.streams import StreamParts
 
@@ -27,12 +28,14 @@ class Division:
 
     Attributes:
         parts: the data, with the study's own split.
-        replication: how often each configuration of the search is trained.
+        repeats: how often each configuration of the search is trained, on so many seeds.
+        folds: of cross-validation, see `paceline.data.folds`; None for none.
         seed: of the study.
     """
 
     parts: Split | StreamParts
-    replication: Replication
+    repeats: int
+    folds: Any
     seed: int
 
     @cached_property
@@ -40,18 +43,18 @@ class Division:
         """Seed of each training of a configuration, and the rows that it trains on; None: the
         study's own split.
         """
-        seeds = (self.seed, *seeds_of(self.seed, REPEATS, self.replication.repeats - 1))
+        seeds = (self.seed, *seeds_of(self.seed, REPEATS, self.repeats - 1))
         if not isinstance(self.parts, Split):
             return seeds, None
-        if self.replication.folds is None:
+        if self.folds is None:
             others = fresh_parts(self.parts, seeds[1:])
             own = self.parts.val_rows
             return seeds, None if others is None or own is None else (
                 (self.parts.train_rows, own),
                 *others,
             )
-        of_folds = seeds_of(self.seed, FOLDS, self.replication.repeats)
-        drawn = repeated_folds(self.parts, self.replication.folds, of_folds)
+        of_folds = seeds_of(self.seed, FOLDS, self.repeats)
+        drawn = repeated_folds(self.parts, self.folds, of_folds)
         return tuple(seed for seed, own in zip(seeds, drawn, strict=True) for _ in own), tuple(
             part for own in drawn for part in own
         )
@@ -76,7 +79,7 @@ class Division:
         )
 
     def _fresh(self, num_pairs: int) -> tuple[Splits, tuple[Parts, ...] | None]:
-        seeds, folds = seeds_of(self.seed, FINAL, num_pairs), self.replication.folds
+        seeds, folds = seeds_of(self.seed, FINAL, num_pairs), self.folds
         if not isinstance(self.parts, Split):
             return Splits.SAME, None
         if folds is None:
@@ -86,7 +89,7 @@ class Division:
         if others is not None:
             return Splits.FOLDS, others
         own = self.of_search[1] or ()
-        first = own[: len(own) // self.replication.repeats]
+        first = own[: len(own) // self.repeats]
         order = order_of(len(first))
         return Splits.SAME_FOLDS, tuple(
             first[order[pair % len(order)]] for pair in range(num_pairs)
@@ -94,7 +97,7 @@ class Division:
 
     def _why_none(self) -> str:
         """Why no others are drawn, where there might have been some."""
-        folds = self.replication.folds
+        folds = self.folds
         if folds is None:
             return ""
         fix = (

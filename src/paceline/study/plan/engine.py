@@ -16,7 +16,6 @@ from paceline.data.folds import Parts
 from paceline.data.pool import pool_of
 from paceline.execute import (
     Executor,
-    ExecutorFactory,
     ExecutorUpdate,
     Job,
     Leaves,
@@ -24,11 +23,12 @@ from paceline.execute import (
     TrainingOptions,
     create,
 )
-from paceline.space import Discovery, Space
+from paceline.settings.description import Settings
+from paceline.space import Discovery
 from paceline.study.evaluation.retraining import FINAL, Fresh, seeds_of, train_all
+from paceline.study.plan.definition import Definition
 from paceline.study.plan.division import Division
 from paceline.study.plan.streams import StreamParts, weights_of_classes
-from paceline.study.request import Request
 
 if TYPE_CHECKING:
     from paceline.train.array_feed import PooledData, TrainingData
@@ -44,36 +44,31 @@ class Engine:
     """How a study's networks are trained.
 
     Attributes:
-        request: what was asked for.
+        definition: the study as it was asked for, with the build function and class weights that go
+            with the data.
+        settings: the same with everything decided that was left open.
         parts: the data.
-        seed: of everything random.
-        backend: of Keras.
-        space: what may vary.
+        discovery: the space and how it was found.
         structural: for each hyperparameter that was tried, whether it changes the program.
-        discovery: how the space was found.
-        executor: where networks are trained; None for Paceline's own executor.
     """
 
-    request: Request
+    definition: Definition
+    settings: Settings
     parts: Split | StreamParts
-    seed: int
-    backend: str
-    space: Space
+    discovery: Discovery
     structural: Mapping[str, bool]
-    discovery: Discovery | None = None
-    executor: str | ExecutorFactory | None = None
 
     @property
     def training(self) -> TrainingOptions:
         """How trials are trained."""
-        request = self.request
+        asked = self.settings.training
         return TrainingOptions(
-            request.objective,
-            request.batch_size or 32,
-            request.patience,
-            request.keep,
-            request.memory,
-            request.validation_batch_size,
+            self.definition.objective,
+            asked.batch_size or 32,
+            asked.patience,
+            asked.keep,
+            self.settings.execution.memory,
+            asked.validation_batch_size,
         )
 
     def check(self) -> None:
@@ -82,7 +77,7 @@ class Engine:
         Raises:
             InvalidInput: they cannot.
         """
-        folds = self.request.replication.folds
+        folds = self.definition.folds
         if folds is not None and not isinstance(self.parts, Split):
             raise InvalidInput(
                 f"folds is {folds!r} and data is a stream",
@@ -93,7 +88,12 @@ class Engine:
     @cached_property
     def division(self) -> Division:
         """How rows are divided."""
-        return Division(self.parts, self.request.replication, self.seed)
+        return Division(
+            self.parts,
+            self.settings.evaluation.repeats,
+            self.definition.folds,
+            self.definition.seed,
+        )
 
     def for_search(self, one_by_one: bool) -> Executor:
         """An executor of trials, each trained as often as was asked for.
@@ -102,13 +102,12 @@ class Engine:
             one_by_one: whether a model or a schedule decides what follows, so that networks come
                 and go one by one.
         """
-        replication = self.request.replication
-        if replication.is_single:
+        if self.settings.evaluation.is_single:
             # on a stream those that were asked for together stay together: each of its batches is
             # loaded once for all
             few = one_by_one and not isinstance(self.parts, StreamParts)
             return self._executor(
-                training_data(self.parts, self.request.class_weight), self.training, few
+                training_data(self.parts, self.definition.class_weight), self.training, few
             )
         from paceline.execute.repeated import RepeatedExecutor
 
@@ -123,7 +122,7 @@ class Engine:
         How long each trains was found by the search; no other epoch is looked at, so that the score
         that is reported chose nothing.
         """
-        seeds = seeds_of(self.seed, FINAL, num_pairs)
+        seeds = seeds_of(self.definition.seed, FINAL, num_pairs)
         training = replace(self.training, patience=None, keep="last")
         return Fresh(
             self._executor(self._data(self.division.fresh(num_pairs)), training, False), seeds
@@ -136,12 +135,16 @@ class Engine:
         if not isinstance(self.parts, Split):
             return None
         training = TrainingOptions(
-            Objective.of("loss"), self.request.batch_size or 32, memory=self.request.memory
+            Objective.of("loss"),
+            self.settings.training.batch_size or 32,
+            memory=self.settings.execution.memory,
         )
         executor = self._executor(
-            everything(self.parts, self.request.class_weight), training, False
+            everything(self.parts, self.definition.class_weight), training, False
         )
-        return _train_one(executor, Job(trial.number, trial.config, self.seed, epochs))[0]
+        return _train_one(executor, Job(trial.number, trial.config, self.definition.seed, epochs))[
+            0
+        ]
 
     def retrain(self, trial: Trial) -> Leaves:
         """The variables of a trial's network, trained again as the search did: the same program,
@@ -160,22 +163,22 @@ class Engine:
 
     def _executor(self, data: Any, training: TrainingOptions, one_by_one: bool) -> Executor:
         work = NetworkWork(
-            self.request.build,
+            self.definition.build,
             data,
             training,
-            self.space,
+            self.discovery.space,
             loop_names=LOOP_NAMES,
-            backend=self.backend,
+            backend=self.settings.execution.backend or "",
             structural=self.structural,
             discovery=self.discovery,
             one_by_one=one_by_one,
         )
-        return create(self.executor, work)
+        return create(self.definition.executor, work)
 
     def _data(self, parts: Sequence[Parts] | None) -> Any:
         """The data of these splits; None: those of the study's own."""
         return (
-            training_data(self.parts, self.request.class_weight)
+            training_data(self.parts, self.definition.class_weight)
             if parts is None
             else self._pooled(parts)
         )
@@ -188,7 +191,7 @@ class Engine:
             raise TypeError("a stream cannot be divided")
         pool = pool_of(self.parts, parts)
         train = _with_weight(
-            pool.x, pool.y, _weight(pool.y, pool.sample_weight, self.request.class_weight)
+            pool.x, pool.y, _weight(pool.y, pool.sample_weight, self.definition.class_weight)
         )
         validation = _with_weight(pool.x, pool.y, pool.sample_weight)
         sizes = [(len(train), len(held_out)) for train, held_out in pool.parts]

@@ -1,23 +1,23 @@
-"""How long trials train and how many at once, where nobody said."""
+"""The default schedule, and how many trials run at once by default."""
 
 from paceline.core import InvalidInput
 from paceline.schedule import Full, Schedule
 from paceline.schedule import create as create_schedule
-from paceline.study.request import Request
+from paceline.study.plan.definition import Definition
 
 _SHORT = 2  # epochs that are not worth dividing
 _IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
 
 
-def schedule_of(request: Request, streamed: bool) -> Schedule:
+def schedule_of(definition: Definition, streamed: bool) -> Schedule:
     """The schedule asked for; ``"auto"`` is successive halving, or full length where that would
     decide nothing.
     """
-    varies = "epochs" in request.loop
-    if request.schedule == "auto":
-        whole = varies or streamed or (request.epochs or 1) <= _SHORT
-        return Full() if whole or request.search.strategy.ends else create_schedule("asha")
-    schedule = request.schedule
+    varies = "epochs" in definition.loop
+    if isinstance(definition.schedule, str):
+        whole = varies or streamed or (definition.settings.training.epochs or 1) <= _SHORT
+        return Full() if whole or definition.search.strategy.ends else create_schedule("asha")
+    schedule = definition.schedule
     if varies and not isinstance(schedule, Full):
         raise InvalidInput(
             f"schedule is {schedule.name!r} where epochs are a hyperparameter",
@@ -28,7 +28,7 @@ def schedule_of(request: Request, streamed: bool) -> Schedule:
 
 
 def in_flight_of(backend: str) -> int:
-    """Trials in flight where nobody said: some for each core of a CPU, as many as an accelerator
+    """Trials in flight by default: some for each core of a CPU, as many as an accelerator
     likes elsewhere.
     """
     if backend != "jax":

@@ -15,7 +15,7 @@ from paceline.data.added import provided
 from paceline.data.fingerprints import fingerprint
 from paceline.data.trees import map_leaves
 from paceline.space import Space
-from paceline.study.request import Request
+from paceline.study.plan.definition import Definition
 
 if TYPE_CHECKING:
     from paceline.train.stream_feed import DatasetBatches, StreamFeed
@@ -74,16 +74,16 @@ class StreamParts:
         )
 
 
-def stream_parts(stream: Stream, request: Request) -> StreamParts:
-    """The stream with what the request says of validation, test and class weights.
+def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
+    """The stream with what the definition says of validation, test and class weights.
 
     Raises:
         InvalidInput: it does not go with a stream, or the dataset does not give batches.
     """
     from paceline.train.stream_feed import DatasetBatches, StreamFeed
 
-    check_batch_size(request.loop, stream)
-    options = dict(request.data_options)
+    check_batch_size(definition.loop, stream)
+    options = dict(definition.data_options)
     test = options.pop("test", None)
     given = [name for name, value in options.items() if value is not None]
     if given:
@@ -93,23 +93,33 @@ def stream_parts(stream: Stream, request: Request) -> StreamParts:
             fix="Let the dataset give what the network is to see; (x, y, sample_weight) for "
             "weights.",
         )
-    validation, notes = _validation(request, stream)
-    weights = request.class_weight
+    validation, notes = _validation(definition, stream)
+    weights = definition.class_weight
     train = DatasetBatches(
         stream.source, None if weights is None else lambda y: weights_of_classes(y, weights)
     )
     feed = StreamFeed(
-        train, None if validation is None else _batches(validation, request.validation_batch_size)
+        train,
+        None
+        if validation is None
+        else _batches(validation, definition.settings.training.validation_batch_size),
     )
     identity = fingerprint("stream", stream.name, str(train.count), *_identity(validation))
-    if request.batch_size not in (None, _DEFAULT_BATCH_SIZE):
+    if definition.settings.training.batch_size not in (None, _DEFAULT_BATCH_SIZE):
         notes = (
             *notes,
-            f"batch_size={request.batch_size} is not used: {stream.name} gives batches of its own.",
+            f"batch_size={definition.settings.training.batch_size} is not used: {stream.name} gives batches of its own.",
         )
     if getattr(stream.source, "use_multiprocessing", False):
         notes = (*notes, f"{stream.name} loads in {train.num_workers} threads, not in processes.")
-    return StreamParts(stream, feed, _test(test), identity, notes, request.validation_batch_size)
+    return StreamParts(
+        stream,
+        feed,
+        _test(test),
+        identity,
+        notes,
+        definition.settings.training.validation_batch_size,
+    )
 
 
 def check_batch_size(space: Space, stream: Stream) -> None:
@@ -134,9 +144,9 @@ def weights_of_classes(y: Any, class_weight: Mapping[int, float]) -> Any:
     return np.array([class_weight.get(round(label), 1.0) for label in labels.tolist()], np.float32)
 
 
-def _validation(request: Request, stream: Stream) -> tuple[Any, tuple[str, ...]]:
+def _validation(definition: Definition, stream: Stream) -> tuple[Any, tuple[str, ...]]:
     """The validation data, None where there are none, and what to say about it."""
-    validation, metric = _opened(request.validation), request.objective.metric
+    validation, metric = _opened(definition.validation), definition.objective.metric
     if not isinstance(validation, int | float) and validation is not None:
         return validation, ()
     if metric.startswith("val_"):

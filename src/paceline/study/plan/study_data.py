@@ -21,16 +21,17 @@ import numpy as np
 
 from paceline.core import InvalidInput, checks
 from paceline.core.events import Json
-from paceline.data import Dataset, Split, Stream, arrays, load, split, tables, targets, weights
+from paceline.data import Dataset, Split, Stream, arrays, split, tables, targets, weights
 from paceline.data.preparation import How, from_json
 from paceline.data.records import RULE, Column
 from paceline.data.targets import TargetScale
 from paceline.data.trees import map_leaves, take
 from paceline.space import HyperParameters
+from paceline.study.plan.data_source import load_data, rule_of
+from paceline.study.plan.definition import Definition
 from paceline.study.plan.streams import StreamParts, stream_parts
-from paceline.study.request import Build, Request
+from paceline.study.plan.user_code import Build
 
-_OF_SPLIT = ("standardize", "scale_target")  # data options that `load` does not have
 _PROBED_ROWS = 16
 
 
@@ -40,71 +41,51 @@ class StudyData:
 
     Attributes:
         parts: the data, divided and prepared.
-        request: what was asked for; its build function and class weights are those that go with the
+        definition: the study as it was asked for; its build function and class weights are those that go with the
             data.
         notes: what was done, in sentences.
         preparation: the same for the record; None for streams and for studies that recorded none.
     """
 
     parts: Split | StreamParts
-    request: Request
+    definition: Definition
     notes: tuple[str, ...] = ()
     preparation: Mapping[str, Json] | None = None
 
 
-def rule_of(recorded: Mapping[str, Json] | None) -> int:
-    """The rule by which a study's data are prepared, by what it recorded of them; None where it is
-    to begin.
-    """
-    if recorded is None:
-        return RULE
-    kept = recorded.get("preparation")
-    return 1 if kept is None else int(kept["rule"])
-
-
-def load_data(data: Any, options: Mapping[str, Any], seed: int, rule: int) -> Dataset | Stream:
-    """The data set, with the data options that a user passed. Raises what `paceline.data.load`
-    raises.
-    """
-    of_load = {name: value for name, value in options.items() if name not in _OF_SPLIT}
-    found: Dataset | Stream = load(data, seed=seed, **of_load, _rule=rule)
-    return found
-
-
-def study_data(request: Request, seed: int) -> StudyData:
+def study_data(definition: Definition) -> StudyData:
     """Loads, divides and prepares.
 
     Args:
-        request: what was asked for.
-        seed: of the study.
+        definition: the study as it was asked for.
 
     Raises:
         InvalidInput: data, or options, that cannot be used.
     """
-    rule = rule_of(request.recorded)
-    dataset = load_data(request.data, request.data_options, seed, rule)
+    rule = rule_of(definition.recorded)
+    dataset = load_data(definition.data, definition.data_options, definition.seed, rule)
     if isinstance(dataset, Stream):
-        request = replace(
-            request, class_weight=weights.of_stream(weights.plain(request.class_weight))
+        definition = replace(
+            definition, class_weight=weights.of_stream(weights.plain(definition.class_weight))
         )
-        parts = stream_parts(dataset, request)
-        return StudyData(parts, request, (*dataset.notes, *parts.notes))
-    kept = None if request.recorded is None else request.recorded.get("preparation")
-    probe = _Probe(request, seed)
+        parts = stream_parts(dataset, definition)
+        return StudyData(parts, definition, (*dataset.notes, *parts.notes))
+    kept = None if definition.recorded is None else definition.recorded.get("preparation")
+    probe = _Probe(definition)
     dataset, told = (dataset, ()) if rule < RULE else _with_classes(dataset, probe, kept)
     divided = split(
         dataset,
-        validation=request.validation,
-        seed=seed,
-        shuffle=request.data_options.get("shuffle", True),
-        batch_rows=_batch_rows(request),
-        _how=_how(dataset, request, rule),
-        keep_groups=request.replication.folds is None,  # else the folds do
+        validation=definition.validation,
+        seed=definition.seed,
+        shuffle=definition.data_options.get("shuffle", True),
+        batch_rows=_batch_rows(definition),
+        _how=_how(dataset, definition, rule),
+        keep_groups=definition.folds is None,  # else the folds do
     )
     notes = (*dataset.notes, *told, *divided.notes)
-    request = replace(request, class_weight=_class_weight(request, divided, rule))
+    definition = replace(definition, class_weight=_class_weight(definition, divided, rule))
     if rule < RULE:
-        return StudyData(divided, request, notes)
+        return StudyData(divided, definition, notes)
     scale, always, told = _target_scale(divided, probe, kept)
     notes = (*notes, *told)
     own = None if divided.preparation is None else probe.own_method
@@ -116,8 +97,8 @@ def study_data(request: Request, seed: int) -> StudyData:
             "those that study.prepare(x) gives.",
         )
     preparation = _to_json(divided, scale, always, own is None)
-    request = replace(request, build=build_for_target(request.build, preparation))
-    return StudyData(divided, request, notes, preparation)
+    definition = replace(definition, build=build_for_target(definition.build, preparation))
+    return StudyData(divided, definition, notes, preparation)
 
 
 def build_for_target(build: Build, preparation: Mapping[str, Json] | None) -> Build:
@@ -220,13 +201,12 @@ def _classes(dataset: Dataset) -> list[Json]:
 class _Probe:
     """The model of the default configuration, to see how it goes with the data; never trained."""
 
-    request: Request
-    seed: int
+    definition: Definition
 
     @property
     def is_built_in(self) -> bool:
         """Whether the network is one of ours."""
-        return bool(self.request.source.get("model"))
+        return bool(self.definition.settings.function.model)
 
     @property
     def own_method(self) -> str | None:
@@ -241,34 +221,36 @@ class _Probe:
         from paceline.train.build import build_model
 
         try:
-            return build_model(self.request.build, HyperParameters(self.request.loop), self.seed)
+            return build_model(
+                self.definition.build, HyperParameters(self.definition.loop), self.definition.seed
+            )
         except Exception:
             return None
 
 
-def _how(dataset: Dataset, request: Request, rule: int) -> How:
+def _how(dataset: Dataset, definition: Definition, rule: int) -> How:
     """Whose numbers are shifted and scaled: those of tables, and for a built-in network those of
     arrays too.
     """
-    given = request.data_options.get("standardize")
+    given = definition.data_options.get("standardize")
     if given is not None:
         return "all" if checks.flag("standardize", given, also=", or nothing") else "none"
     if rule < RULE:
         return "none" if dataset.name == "arrays" else "columns"
-    return "columns" if request.source.get("model") else "tables"
+    return "columns" if definition.settings.function.model else "tables"
 
 
-def _batch_rows(request: Request) -> int:
+def _batch_rows(definition: Definition) -> int:
     """Rows that every possible batch size divides."""
-    if "batch_size" not in request.loop:
-        return request.batch_size or 1
-    sizes = request.loop["batch_size"]
+    if "batch_size" not in definition.loop:
+        return definition.settings.training.batch_size or 1
+    sizes = definition.loop["batch_size"]
     count = sizes.num_values or 1
     return math.lcm(*(int(sizes.value_at(i)) for i in range(count))) if count <= 16 else 1
 
 
-def _class_weight(request: Request, parts: Split, rule: int) -> dict[int, float] | None:
-    given = weights.plain(request.class_weight)
+def _class_weight(definition: Definition, parts: Split, rule: int) -> dict[int, float] | None:
+    given = weights.plain(definition.class_weight)
     if rule < RULE and isinstance(
         given, Mapping
     ):  # they went by the number that a class has in the targets
@@ -316,7 +298,7 @@ def _target_scale(
     parts: Split, probe: _Probe, kept: Mapping[str, Json] | None
 ) -> tuple[TargetScale | None, bool, tuple[str, ...]]:
     """How the target is scaled, whether in any case, and what to say about it."""
-    given = probe.request.data_options.get("scale_target")
+    given = probe.definition.data_options.get("scale_target")
     given = None if given is None else checks.flag("scale_target", given, also=", or nothing")
     if kept is not None:
         known = kept.get("target")

@@ -1,81 +1,35 @@
-"""Where ``build`` and data come from, in a form that is stored: so the terminal can find them again
-to resume.
-"""
+"""The user's function: found by name, checked, and with some hyperparameters at fixed values."""
 
 import hashlib
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from paceline.core import InvalidInput, Value, did_you_mean, process_state
 from paceline.core.events import Json
 from paceline.data import Dataset
-from paceline.data.weights import Plain
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.study.plan.backend import choose_backend
 
 _FORM = "model.py:build, a Python file and the name of a function build(hp) in it"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What has to be known to carry on a study; None and empty where it was passed from memory.
-
-    Attributes:
-        build: ``"/where/model.py:build"``.
-        model: name of a built-in network, in the place of ``build``.
-        network: what the built-in network was told of the data.
-        fixed: hyperparameters that are not tuned, with their values.
-        data: a name or an absolute path.
-        validation: fraction of the rows.
-        data_options: further arguments of `paceline.data.load` and `split`.
-        class_weight: weight of each class in the loss, by the class as text, in the order of the
-            classes, or ``"balanced"``.
-    """
-
-    build: str | None = None
-    model: str | None = None
-    network: Mapping[str, Json] | None = None
-    fixed: Mapping[str, Value] = field(default_factory=dict)
-    data: str | None = None
-    validation: float | None = None
-    data_options: Mapping[str, Json] = field(default_factory=dict)
-    class_weight: Plain | None = None
-
-    def to_json(self) -> dict[str, Json]:
-        """As plain JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, state: Mapping[str, Json]) -> "Source":
-        """Back from `to_json`."""
-        known = {f.name for f in fields(cls)}
-        return cls(**{name: value for name, value in state.items() if name in known})
+Build = Callable[[HyperParameters], Any]
 
 
-def plain_data(data: Any) -> str | None:
-    """Data as a name or an absolute path, None where they are neither."""
-    if not isinstance(data, str | os.PathLike):
-        return None
-    path = Path(data).expanduser()
-    return str(path.resolve()) if path.exists() else str(data)
+class Builder(Protocol):
+    """An object with a method ``build(hp)``, as KerasTuner's ``HyperModel``."""
+
+    def build(self, hp: HyperParameters, /) -> Any:
+        """The compiled model."""
 
 
-def plain_options(options: Mapping[str, Any]) -> dict[str, Json]:
-    """Those options that can be stored; paths become absolute."""
-    stored: dict[str, Json] = {}
-    for name, value in options.items():
-        if isinstance(value, os.PathLike) or (name == "data_dir" and isinstance(value, str)):
-            stored[name] = str(Path(value).expanduser().resolve())
-        elif value is None or isinstance(value, str | int | float | bool):
-            stored[name] = value
-    return stored
+Buildable = Build | Builder | str
+"""What users pass as ``build``: a function, an object with such a method, or a name."""
 
 
 def split_build(text: str) -> tuple[Path, str]:

@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from paceline.core import (
     Ablation,
@@ -41,10 +42,12 @@ from paceline.core.events import (
     TrialStarted,
     TrialTested,
 )
+from paceline.settings.description import Settings, stored, with_changes
 from paceline.space import Space
 from paceline.study.record.moved import moved, without
 from paceline.study.record.reuse import ablation_of, final_of
-from paceline.study.settings import with_changes
+
+T = TypeVar("T")
 
 REPAIRED = "repaired"
 """The reason of the end of a session whose last events could not be read."""
@@ -81,8 +84,7 @@ class Record:
 
     All that the events add up to is in these fields: it is stored by their types
     (`paceline.study.record.snapshot`). What follows from them is worked out when a record is made:
-    ``space``, the space as it stands, is the last of ``spaces``; ``settings``, what was asked for
-    as it stands, are those of the first event with their changes.
+    ``space``, the space as it stands, is the last of ``spaces``.
     """
 
     created: StudyCreated | None = None
@@ -107,9 +109,13 @@ class Record:
 
     def __post_init__(self) -> None:
         self.space = Space.from_json(self.spaces[-1].space) if self.spaces else Space()
-        self.settings: Mapping[str, Json] = {} if self.created is None else self.created.settings
+        self._stored_settings: Mapping[str, Json] = {}
+        self._settings: Settings | None = None  # made when they are first asked for
+        if self.created is not None:
+            self._set_settings(self.created)
         for event in self.changes:
-            self.settings = with_changes(self.settings, event.changed)
+            self._stored_settings = with_changes(self._stored_settings, event.changed)
+        self._remembered: dict[str, tuple[Any, Any]] = {}
         self._counts = Counter(trial.state for trial in self.trials.values())
         self._best = self._find_best()
         self._longest: dict[object, int] | None = None  # made when it is first asked for
@@ -121,6 +127,25 @@ class Record:
         for event in events:
             record.apply(event)
         return record
+
+    @property
+    def settings(self) -> Settings:
+        """What was asked for, as it stands: that of the first event with its changes."""
+        if self._settings is None:
+            goal = None if self.created is None else self.objective
+            self._settings = Settings.from_json(self._stored_settings, goal)
+        return self._settings
+
+    def remembered(self, name: str, key: Any, compute: Callable[[], T]) -> T:
+        """What was computed from this record under a name, unless its key has changed since."""
+        known = self._remembered.get(name)
+        if known is None or known[0] != key:
+            known = self._remembered[name] = (key, compute())
+        return known[1]
+
+    def _set_settings(self, created: StudyCreated) -> None:
+        self._stored_settings = stored(created.settings, created.data.get("kind"))
+        self._settings = None
 
     @property
     def objective(self) -> Objective:
@@ -249,10 +274,12 @@ class Record:
         """Takes one more event."""
         match event:
             case StudyCreated():
-                self.created, self.settings = event, event.settings
+                self.created = event
+                self._set_settings(event)
             case SettingsChanged():
                 self.changes.append(event)
-                self.settings = with_changes(self.settings, event.changed)
+                self._stored_settings = with_changes(self._stored_settings, event.changed)
+                self._settings = None
             case SessionStarted():
                 self.sessions.append(event)
                 self.ended, self.begun = None, set()

@@ -22,11 +22,11 @@ from paceline.store import Store, Stored
 from paceline.store.files import remove_leftovers
 from paceline.store.paths import CHECKPOINTS
 from paceline.store.writer import SessionClock
+from paceline.study.record.changed_space import note_of_call
 from paceline.study.record.checkpoints import Checkpoints
 from paceline.study.record.network_files import Unusable, key_of
 from paceline.study.record.record import Record
 from paceline.study.record.replay import fold, keep_snapshot
-from paceline.study.resume.changed_space import note_of_call
 
 _PAUSED_BYTES = 2**30  # of paused networks that are kept in memory; all of them are on disk too
 

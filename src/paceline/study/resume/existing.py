@@ -2,26 +2,30 @@
 now.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from paceline.core import Action, Decision, InvalidInput, StudyMismatch
+from paceline.core import Action, Decision, InvalidInput, Objective, StudyMismatch, shown
 from paceline.core.events import Event, Json, Noted, SettingsChanged, StudyCreated
 from paceline.schedule import Schedule, Standings
 from paceline.schedule import restore as restore_schedule
 from paceline.search import History, Proposal, Strategy, base_state, create, restore
+from paceline.settings.base import Change, FromMemory
+from paceline.settings.description import Difference, Settings, changed_values, noted
+from paceline.settings.function import ASKED, FUNCTION, NETWORKS, Kind
 from paceline.space import Space
 from paceline.store import has_study, open_store
-from paceline.study import settings
+from paceline.study.record.changed_space import another_directory
 from paceline.study.record.record import Record
 from paceline.study.record.replay import fold
 
-FUNCTION, ASKED = "function", "asked"
-"""Kinds of studies without data: of a function, and of trials that their user runs."""
-
-_KINDS = {FUNCTION: "a function", ASKED: "trials that are told by hand"}
+_KINDS = {
+    NETWORKS: "a network",
+    FUNCTION: "a function",
+    ASKED: "trials that its user runs (open_study)",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,15 +84,14 @@ class Existing:
         return found
 
     @property
-    def settings(self) -> Mapping[str, Json]:
+    def settings(self) -> Settings:
         """What was asked for last."""
         return self.record.settings
 
     @property
-    def kind(self) -> str | None:
-        """What it is a study of, `FUNCTION` or `ASKED`; None for networks on data."""
-        created = self.record.created
-        return None if created is None else created.data.get("kind")
+    def kind(self) -> Kind:
+        """What it is a study of."""
+        return self.settings.function.kind
 
     @property
     def data(self) -> Mapping[str, Json]:
@@ -98,7 +101,7 @@ class Existing:
     @property
     def seed(self) -> int:
         """Of everything random."""
-        return int(self.settings["seed"])
+        return self.settings.search.seed
 
     def strategy(self, searches: bool = True) -> Strategy:
         """Its strategy in its last state, without the configurations that were to come first.
@@ -110,10 +113,10 @@ class Existing:
         Raises:
             InvalidInput: its class is not known here.
         """
-        state = self.state or self.settings.get("strategy")
+        state = self.state or self.settings.search.strategy
         try:
             return (
-                create(str(self.settings["search"]), self.seed)
+                create(self.settings.search.search, self.seed)
                 if state is None
                 else restore(base_state(state))
             )
@@ -128,7 +131,7 @@ class Existing:
         Raises:
             InvalidInput: its class is not known here.
         """
-        state = self.settings.get("schedule") or {"schedule": "full"}
+        state = self.settings.search.schedule or {"schedule": "full"}
         try:
             return restore_schedule(state)
         except InvalidInput as error:
@@ -189,10 +192,10 @@ class UnknownSchedule(Schedule):
         return dict(self.state)
 
 
-def going_on(
+def changes_since(
     mine: StudyCreated, record: Record, state: Mapping[str, Any] | None, directory: Path
 ) -> list[Event]:
-    """What has to be recorded when a study goes on as it is asked for now; the space is compared
+    """What has to be recorded when a study continues as it is asked for now; the space is compared
     elsewhere.
 
     Args:
@@ -207,8 +210,10 @@ def going_on(
     was = record.created
     if was is None:
         return []
-    fix = settings.another_directory(directory)
-    kinds = [_KINDS.get(str(one.data.get("kind")), "a network") for one in (mine, was)]
+    goal = Objective.of(mine.objective["metric"], mine.objective["direction"])
+    had, now = record.settings, Settings.from_json(mine.settings, goal)
+    fix = another_directory(directory)
+    kinds = [_KINDS[one.function.kind] for one in (now, had)]
     if kinds[0] != kinds[1]:
         raise StudyMismatch(
             f"this is a study of {kinds[0]}",
@@ -222,18 +227,46 @@ def going_on(
         raise StudyMismatch(
             f"objective is {is_now}", expected=f"{before}, as in {directory}", fix=fix
         )
-    had = dict(record.settings)
-    if "strategy" not in had and state is not None:  # of a study that stored no more than the name
-        had["strategy"] = {"strategy": base_state(state)["strategy"]}
-    changed = settings.changes(had, mine.settings, directory)
+    if had.search.strategy is None and state is not None:  # it stored no more than the name
+        had = had.with_values(search={"strategy": {"strategy": base_state(state)["strategy"]}})
+    differences = had.diff(now)
+    check_may_change(differences, directory, now.function.kind)
     if was.data["fingerprint"] != mine.data["fingerprint"]:
-        expected = f"the data set of {directory}: {was.data['name']}, split with seed {was.settings['seed']}"
+        expected = (
+            f"the data set of {directory}: {was.data['name']}, split with seed {had.search.seed}"
+        )
         raise StudyMismatch(
             f"data is {mine.data['name']} with other contents or another split",
             expected=expected,
             fix=fix,
         )
-    if not changed:
+    if not differences:
         return []
-    notes = [Noted(note) for note in settings.notes(had, changed)]
-    return [SettingsChanged(changed), *notes]
+    changed = SettingsChanged(changed_values(differences, now))
+    return [changed, *(Noted(note) for note in noted(differences))]
+
+
+def check_may_change(differences: Sequence[Difference], directory: Path, kind: Kind) -> None:
+    """Makes sure that a study may continue with other settings.
+
+    Raises:
+        StudyMismatch: a setting that may not change has another value; it names all of them.
+    """
+    wrong = [one for one in differences if one.rule.change is Change.NEVER]
+    if not wrong:
+        return
+    now = " and ".join(f"{one.argument} is {_said(one, one.after, kind)}" for one in wrong)
+    before = [_said(one, one.before, kind) for one in wrong]
+    if len(wrong) > 1:
+        before = [f"{one.argument} {said}" for one, said in zip(wrong, before, strict=True)]
+    raise StudyMismatch(
+        now,
+        expected=f"{' and '.join(before)}, as in {directory}",
+        fix=another_directory(directory),
+    )
+
+
+def _said(one: Difference, value: Any, kind: Kind) -> str:
+    if value is None and kind == NETWORKS and one.argument in ("epochs", "batch_size"):
+        return "a hyperparameter"
+    return str(value) if isinstance(value, FromMemory) else shown(value)

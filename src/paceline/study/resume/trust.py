@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import platformdirs
 
 from paceline.core import InvalidInput
 from paceline.core.events import Json
+from paceline.settings.description import Settings
 from paceline.store import open_store
 
 _NAME = "signature"
@@ -31,15 +31,17 @@ class NotTrusted(InvalidInput):
     """A study names code, and nothing says that this user wants it run."""
 
 
-def remembered(settings: Mapping[str, Json]) -> dict[str, Json]:
+def remembered(settings: Settings) -> dict[str, Json]:
     """What a study keeps, as a current value, so that the code of these settings is not asked about
     again.
 
     To be stored only by a session that runs this code: the user has named it then, or said that it
     may be run.
     """
-    named, key = (settings.get("source") or {}).get("build"), _key()
-    return {} if named is None or key is None else {_NAME: _signature(key, named)}
+    named, key = settings.function.build, _key()
+    if not isinstance(named, str) or key is None:
+        return {}
+    return {_NAME: _signature(key, named)}
 
 
 def check(named: str, directory: Path, trust: bool) -> None:

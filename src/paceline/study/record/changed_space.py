@@ -14,7 +14,6 @@ from paceline.core.events import Event, Noted, SpaceReplaced, TrialEnded
 from paceline.space import Space, differences
 from paceline.study.record.moved import moved
 from paceline.study.record.record import Record
-from paceline.study.settings import another_directory
 
 _CHANGE = "To go on in the space of now, pass change_space=True to tune or resume (on the terminal --change-space)."
 _FIXED = "Where one value is to stay, keep the hyperparameter and pass fixed={name: value}: trials with it count in full."
@@ -65,6 +64,11 @@ def changed(
     return [SpaceReplaced(whole.to_json()), *ended, _note(found, len(record.trials), away)]
 
 
+def another_directory(directory: Path) -> str:
+    """What to do about a mismatch."""
+    return f"Use another directory, or what {directory} was made with."
+
+
 def note_of_call(before: Space, record: Record) -> Noted:
     """What is noted once a call has shown that the space was changed, and the record has taken
     that.
@@ -83,7 +87,7 @@ def given_before(record: Record, given: Space) -> Space:
         record: of the study.
         given: what is given now.
     """
-    stored = record.settings.get("source", {}).get("space")
+    stored = record.settings.function.space
     had = Space() if stored is None else Space.from_json(stored)
     shown = [
         h

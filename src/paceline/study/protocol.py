@@ -1,6 +1,4 @@
-"""What a session works on, whatever it is that is trained: the protocol between the search loop and
-its plan.
-"""
+"""What the loop and the evaluation need of a planned study, whatever it is that is trained."""
 
 from collections.abc import Hashable, Sequence
 from typing import Protocol
@@ -10,16 +8,20 @@ from paceline.core.events import Event, Json, StudyCreated
 from paceline.execute.base import Executor, Leaves
 from paceline.schedule import Schedule
 from paceline.search import Strategy
+from paceline.settings.description import Settings
 from paceline.space import Space
-from paceline.study.closing import Closing
 from paceline.study.evaluation.retraining import Fresh, FreshSplits
 from paceline.study.evaluation.test_part import TestPart
 from paceline.study.models.models import Models
 from paceline.study.record.record import Record
 
 
-class Task(Protocol):
-    """One study, planned: what `paceline.study.loop.session.Session` has to know to carry it out."""
+class Plan(Protocol):
+    """A planned study: everything `paceline.study.loop.session.Session` needs to carry it out."""
+
+    @property
+    def settings(self) -> Settings:
+        """What was asked for, with everything decided that was left open."""
 
     @property
     def objective(self) -> Objective:
@@ -28,10 +30,6 @@ class Task(Protocol):
     @property
     def budget(self) -> Budget:
         """Limits of this session."""
-
-    @property
-    def seed(self) -> int:
-        """Of everything random."""
 
     @property
     def space(self) -> Space:
@@ -43,27 +41,15 @@ class Task(Protocol):
 
     @property
     def strategy(self) -> Strategy:
-        """Where to look next, in the state in which it begins."""
+        """Where to look next, in its first state."""
 
     @property
     def schedule(self) -> Schedule:
-        """Who goes on."""
+        """Which trials continue, pause or stop."""
 
     @property
-    def ordered(self) -> bool:
-        """Whether what is asked next must not depend on the clock."""
-
-    @property
-    def in_flight(self) -> int:
-        """How many trials may be in flight at once where a model or a schedule decides what
-        follows.
-        """
-
-    @property
-    def grows(self) -> bool:
-        """Whether the trials themselves show what may vary, so that none but the next ones are
-        asked for.
-        """
+    def is_define_by_run(self) -> bool:
+        """Whether the space is found during the trials, so that few are asked for at once."""
 
     @property
     def created(self) -> StudyCreated:
@@ -71,38 +57,22 @@ class Task(Protocol):
 
     @property
     def epochs_are_prefix(self) -> bool:
-        """Whether trials that differ only in ``epochs`` share their beginning."""
-
-    @property
-    def closing(self) -> Closing:
-        """What follows the search."""
-
-    @property
-    def test_trials(self) -> bool:
-        """Whether every completed trial is measured on the test part, too."""
+        """Whether a trial with fewer ``epochs`` is the beginning of one with more."""
 
     @property
     def fresh_splits(self) -> FreshSplits:
         """What the pairs of fresh trainings are."""
 
     def fresh(self, num_pairs: int) -> Fresh | None:
-        """Whatever trains the final; None where configurations cannot be trained anew."""
+        """What trains the final; None where configurations cannot be trained again."""
 
     @property
     def models(self) -> Models | None:
         """How the models of trials are made; None where they are not Paceline's to make."""
 
-    @property
-    def test_part(self) -> TestPart | None:
-        """What a model is tested on; None where there are no data."""
-
-    @property
-    def num_kept(self) -> int | None:
-        """Of how many trials the trained networks are kept; None for as many as before."""
-
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
-        """A trial's variables, trained anew on training and validation part; None where that cannot
-        be.
+        """A trial's variables, trained again on training and validation part; None where that
+        cannot be.
         """
 
     def retrain(self, trial: Trial) -> Leaves:
@@ -111,6 +81,10 @@ class Task(Protocol):
         Raises:
             PacelineError: that cannot be.
         """
+
+    @property
+    def test_part(self) -> TestPart | None:
+        """What a model is tested on; None where there are no data."""
 
     def structure(self, config: Configuration) -> Hashable:
         """Equal for configurations that are expected to be one program."""
@@ -124,7 +98,7 @@ class Task(Protocol):
     def executor(self) -> Executor:
         """Whatever trains; made once for a session."""
 
-    def going_on(self, record: Record, state: Json | None) -> Sequence[Event]:
+    def changes_since(self, record: Record, state: Json | None) -> Sequence[Event]:
         """What has to be recorded when the study of the directory goes on as it is asked for now.
 
         Args:

@@ -1,6 +1,4 @@
-"""The search of a study: a strategy, with what the user brings to it: configurations, beliefs, an
-earlier study.
-"""
+"""Warm start: the strategy of a study with its initial configurations, priors and earlier study."""
 
 import hashlib
 import json
@@ -145,20 +143,16 @@ def _continued(existing: Existing, searches: bool) -> SearchChoice:
     Raises:
         InvalidInput: it is somebody else's, and has to be passed again.
     """
-    settings = existing.settings
-    stored = {
-        name: settings[name] for name in ("search", "strategy", "start_with") if name in settings
-    }
-    return SearchChoice(
-        existing.strategy(searches), str(settings["search"]), _first_of(existing), stored
-    )
+    own = existing.settings.search
+    stored = {name: getattr(own, name) for name in ("search", "strategy", "start_with")}
+    return SearchChoice(existing.strategy(searches), own.search, _first_of(existing), stored)
 
 
 def _first_of(existing: Existing) -> tuple[Configuration, ...] | None:
     """The configurations that were to come first in a study."""
-    if "strategy" in existing.settings:
-        given = existing.settings.get("start_with")
-        return None if given is None else tuple(given)
+    own = existing.settings.search
+    if own.strategy is not None:
+        return None if own.start_with is None else tuple(own.start_with)
     state = existing.state or {}  # of a study that stored them with its strategy only
     return tuple(state["configs"]) if "then" in state and any(state["configs"]) else None
 

@@ -1,0 +1,136 @@
+"""Options of commands that are settings of a study, made from the settings' own declarations.
+
+They are made when a command runs or shows its help, so that ``paceline --help`` does not load what
+declares them. An option that is not typed is not given: the study's own value, or the default,
+holds.
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from paceline.settings.base import Terminal
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DATA = (
+    "data_dir",
+    "target",
+    "task",
+    "test",
+    "groups",
+    "shuffle",
+    "standardize",
+    "scale_target",
+    "decimal",
+)
+"""Settings of the data, for commands that load them."""
+
+_ELSEWHERE = ("source", "model")
+"""Settings that commands declare by themselves."""
+
+
+def takes_settings(names: Collection[str] | None = None) -> Callable[[F], F]:
+    """A decorator: a command takes these settings as options, and gets what was typed as keywords.
+
+    Args:
+        names: of the settings; None for all.
+    """
+
+    def decorate(command: F) -> F:
+        own = inspect.signature(command)
+        shown = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        command.__signature__ = own.replace(parameters=shown)  # type: ignore[attr-defined]
+        command.settings_taken = names  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+class SettingsCommand(TyperCommand):
+    """A command with the options of `takes_settings`, made at their first use."""
+
+    _made: list[Any] | None = None
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The command's own parameters, and those of the settings."""
+        if not hasattr(self.callback, "settings_taken"):
+            return list(super().get_params(ctx))
+        if self._made is None:
+            self._made = _parameters(self.callback.settings_taken)  # type: ignore[union-attr]
+        *own, help_option = super().get_params(ctx)
+        return [*own, *self._made, help_option]
+
+
+def given(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed, as `paceline.tune` takes it, by the arguments' names.
+
+    Raises:
+        InvalidInput: a text that cannot be read.
+    """
+    from paceline.core import InvalidInput
+
+    found = {}
+    for name, terminal in _declared(None).items():
+        value = typed.get(name)
+        if value is None:
+            continue
+        if isinstance(value, str) and not value.strip() and terminal.parse is None:
+            raise InvalidInput(f"{name} is {value!r}", expected="a text that is not empty")
+        found[name] = value if terminal.parse is None else terminal.parse(value)
+    return found
+
+
+def _declared(names: Collection[str] | None) -> "dict[str, Terminal]":
+    """The settings that can be typed, by their arguments' names."""
+    from paceline.settings.description import GROUPS
+
+    found = {}
+    for group in GROUPS.values():
+        for field, rule in group.rules().items():
+            name = rule.argument or field
+            if rule.terminal is None or field in _ELSEWHERE or not (names is None or name in names):
+                continue
+            found[name] = rule.terminal
+    return found
+
+
+def _parameters(names: Collection[str] | None) -> list[Any]:
+    """Click's parameters for these settings, as Typer makes them from a signature."""
+
+    def command() -> None: ...
+
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[terminal.kind | None, _option(name, terminal)],
+        )
+        for name, terminal in _declared(names).items()
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command()(command)
+    return list(typer.main.get_command(app).params)
+
+
+def _option(name: str, terminal: "Terminal") -> Any:
+    flags = terminal.flags or f"--{name.replace('_', '-')}"
+    default = _default(name) if terminal.default is None else terminal.default
+    said = f"{terminal.help or ''}{'' if default is None else f'  [default: {default}]'}"
+    return typer.Option(flags, metavar=terminal.metavar, help=said)
+
+
+def _default(name: str) -> Any:
+    from paceline.settings.description import Settings
+
+    settings = Settings()
+    groups = (settings.search, settings.training, settings.evaluation)
+    values = (getattr(group, name) for group in groups if hasattr(group, name))
+    return next(values, None)

@@ -1,0 +1,211 @@
+"""What all groups of settings have in common: fields with rules, JSON, and changes by name.
+
+A setting is one field of a frozen dataclass, declared with `setting`: its default, how a value
+that a user passes is checked, and whether a study may continue with another one. Everything else
+(JSON, comparison, the command line, the report) follows from the field.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum, auto
+from typing import Any, Self
+
+from paceline.core import checks as core_checks
+from paceline.core import known_name, parse_bytes, parse_seconds, shown
+from paceline.core.events import Json
+
+Check = Callable[[str, Any], Any]
+"""From an argument's name and what a user passed to the value that is stored; raises InvalidInput."""
+
+
+class Change(Enum):
+    """Whether a study may continue with another value of a setting."""
+
+    NEVER = auto()
+    """No: its trials could not be compared."""
+    NOTED = auto()
+    """Yes, and the user is informed."""
+    SILENT = auto()
+    """Yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromMemory:
+    """Stands for an object that was passed and cannot be stored: it has to be passed again.
+
+    All of them are equal: whether the object is the same one, the data's fingerprint says.
+
+    Attributes:
+        what: what it was, in words.
+    """
+
+    what: str = field(default="an object", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.what}, passed from memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """How a setting is typed on the command line.
+
+    Attributes:
+        kind: the type of the typed value.
+        help: one sentence; None for the first sentence of the setting's documentation.
+        metavar: placeholder of the value; None for that of the type.
+        flags: the option's names; None for ``--name``.
+        parse: from the typed value to what `paceline.tune` takes.
+        write: from the stored value to what is typed; None where it cannot be typed.
+        default: what is shown as the default where that is not the setting's own.
+    """
+
+    kind: Any = str
+    help: str | None = None
+    metavar: str | None = None
+    flags: str | None = None
+    parse: Callable[[Any], Any] | None = None
+    write: Callable[[Any], str | None] = str
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a setting is treated.
+
+    Attributes:
+        check: applied to what a user passes.
+        change: whether a study may continue with another value.
+        argument: what users call it; empty for the field's own name.
+        terminal: how it is typed; None where it cannot be.
+        same: whether two stored values mean the same.
+        is_option: whether users pass it by itself; others are recorded as they were decided.
+    """
+
+    check: Check
+    change: Change = Change.NEVER
+    argument: str = ""
+    terminal: Terminal | None = None
+    same: Callable[[Any, Any], bool] = lambda one, other: bool(one == other)
+    is_option: bool = True
+
+
+def setting(default: Any, check: Check, change: Change = Change.NEVER, **rule: Any) -> Any:
+    """A field of a group: ``default``, and a `Rule`."""
+    metadata = {"rule": Rule(check, change, **rule)}
+    if isinstance(default, Mapping):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+class Group:
+    """A frozen dataclass of settings that belong together."""
+
+    @classmethod
+    def rules(cls) -> Mapping[str, Rule]:
+        """The rule of each field, by its name."""
+        return {one.name: one.metadata["rule"] for one in fields(cls) if "rule" in one.metadata}  # type: ignore[arg-type]
+
+    def updated(self, given: Mapping[str, Any]) -> Self:
+        """With checked values in the place of some fields.
+
+        Args:
+            given: values as users pass them, by the field's name; others are left alone.
+
+        Raises:
+            InvalidInput: a value that is not valid.
+        """
+        rules = self.rules()
+        found = {
+            name: rules[name].check(rules[name].argument or name, value)
+            for name, value in given.items()
+            if name in rules
+        }
+        return replace(self, **found)  # type: ignore[type-var]
+
+    def to_json(self) -> dict[str, Json]:
+        """As plain JSON types."""
+        return {name: _plain(getattr(self, name)) for name in self.rules()}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Json]) -> Self:
+        """Back from `to_json`; what is missing is at its default, what is not known is left out."""
+        return cls(**{name: _restored(state[name]) for name in cls.rules() if name in state})
+
+    def non_default(self) -> Iterator[tuple[str, Any]]:
+        """The options that differ from their defaults, with their values."""
+        default = type(self)()
+        for name, rule in self.rules().items():
+            value = getattr(self, name)
+            if rule.is_option and not rule.same(value, getattr(default, name)):
+                yield name, value
+
+    def __str__(self) -> str:
+        said = (f"{name}={brief(value)}" for name, value in self.non_default())
+        return ", ".join(said) or "defaults"
+
+
+def _plain(value: Any) -> Json:
+    if isinstance(value, FromMemory):
+        return {"from_memory": value.what}
+    if dataclasses.is_dataclass(value) or not isinstance(value, list | tuple | Mapping):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value]
+
+
+def _restored(value: Json) -> Any:
+    if isinstance(value, Mapping) and value.keys() == {"from_memory"}:
+        return FromMemory(value["from_memory"])
+    return value
+
+
+def brief(value: Any) -> str:
+    """A setting's value in a sentence."""
+    if isinstance(value, Mapping):
+        value = value.get("strategy") or value.get("schedule") or value
+    return str(value) if isinstance(value, FromMemory | str) else shown(value)
+
+
+# -- checks of single values
+
+
+def optional(check: Check) -> Check:
+    """The check, with None accepted as None."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def whole(at_least: int = 1, also: str = "") -> Check:
+    """A whole number."""
+    return lambda name, value: core_checks.whole_number(name, value, at_least, also=also)
+
+
+def choice(*known: str) -> Check:
+    """One of some names."""
+    return lambda name, value: known_name(name, value, known)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    return core_checks.flag(name, value)
+
+
+def optional_flag(name: str, value: Any) -> bool | None:
+    """True, False or None."""
+    return None if value is None else core_checks.flag(name, value, also=", or nothing")
+
+
+def seconds(name: str, value: Any) -> float:
+    """A duration."""
+    return parse_seconds(value, name)
+
+
+def num_bytes(name: str, value: Any) -> int:
+    """An amount of memory."""
+    return parse_bytes(value, name)
+
+
+def unchecked(_: str, value: Any) -> Any:
+    """The value as it is: whoever uses it checks it."""
+    return value

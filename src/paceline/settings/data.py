@@ -1,0 +1,180 @@
+"""Which data, and how they are read and divided."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from paceline.core.checks import path
+from paceline.settings.base import (
+    Change,
+    FromMemory,
+    Group,
+    Terminal,
+    flag,
+    optional_flag,
+    setting,
+    unchecked,
+)
+from paceline.settings.typed import fraction_or_path
+
+
+class DataOptions(TypedDict, total=False):
+    """Options of `paceline.tune` about the data; those of `paceline.data.load` and `split`."""
+
+    target: str | int | None
+    """The column to predict, of tables."""
+    data_dir: str | os.PathLike[str] | None
+    """Where named data sets are looked for before any download."""
+    test: Any
+    """The test part: a fraction of the rows, a file, or ``(x_test, y_test)``; ``"auto"`` for the
+    data set's own, else a fifth of the rows.
+    """
+    sample_weight: Any
+    """The weight of each row in the loss, or the name of a table's column."""
+    task: Literal["classification", "regression"] | None
+    """What the target is; None: as its type says."""
+    groups: Any
+    """The group of each row (a patient, a user, a site), rows of a drawn test part included, or the
+    name of a table's column. Rows of one group stay together in every division: test part,
+    validation, folds, and the fresh divisions of repeats and of the final.
+    """
+    decimal: Literal[".", ","] | None
+    """What stands before the fraction in a CSV file; None to find out."""
+    shuffle: bool
+    """False for rows in the order of time: the test part is the last rows, validation the last ones
+    before it.
+    """
+    standardize: bool | None
+    """Whether inputs are shifted and scaled; None: those of tables. See `paceline.data.split`."""
+    scale_target: bool | None
+    """Whether a regression target is learnt scaled (metrics are in its own unit in any case); None:
+    one far from 0 ± 1, where that loses nothing.
+    """
+
+
+def _source(_: str, value: Any) -> str | FromMemory | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | os.PathLike):
+        return FromMemory(_kind(value))
+    file = Path(value).expanduser()
+    return str(file.resolve()) if file.exists() else str(value)
+
+
+def _option(_: str, value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, os.PathLike):
+        return str(Path(value).expanduser().resolve())
+    return FromMemory(_kind(value))
+
+
+def _directory(name: str, value: Any) -> str | None:
+    return None if value is None else str(path(name, value).expanduser().resolve())
+
+
+def _kind(value: Any) -> str:
+    return "arrays" if isinstance(value, tuple | list) else f"a {type(value).__name__}"
+
+
+def _both(one: Any, other: Any) -> bool:
+    """Whether both or neither are there; the fingerprint of the groups is compared elsewhere."""
+    return (one is None) == (other is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings(Group):
+    """Which data, and how they are read and divided; see `DataOptions`.
+
+    Attributes:
+        source: a name or an absolute path; None for a function without data. What the data are, the
+            study's fingerprint of them says.
+    """
+
+    source: str | FromMemory | None = setting(
+        None, _source, Change.SILENT, argument="data", terminal=Terminal(flags="--data")
+    )
+    target: str | int | None = setting(
+        None,
+        unchecked,
+        terminal=Terminal(
+            help="The column to predict, for CSV and Parquet files.", metavar="COLUMN"
+        ),
+    )
+    data_dir: str | None = setting(
+        None,
+        _directory,
+        Change.SILENT,
+        terminal=Terminal(Path, "Where to look for named data sets before any download."),
+    )
+    test: Any = setting(
+        "auto",
+        _option,
+        terminal=Terminal(
+            help="The test part: a fraction of the rows, or a file.", parse=fraction_or_path
+        ),
+    )
+    sample_weight: str | FromMemory | None = setting(None, _option)
+    task: str | None = setting(
+        None,
+        unchecked,
+        terminal=Terminal(
+            help="classification or regression.",
+            default="as the target's type says",
+        ),
+    )
+    groups: str | int | FromMemory | None = setting(
+        None,
+        _option,
+        same=_both,
+        terminal=Terminal(
+            help="The column whose groups stay together in every division of rows.",
+            metavar="COLUMN",
+        ),
+    )
+    decimal: str | None = setting(
+        None,
+        unchecked,
+        terminal=Terminal(
+            help="What stands before the fraction in a CSV file: , or .",
+            metavar="MARK",
+            default="found",
+        ),
+    )
+    shuffle: bool = setting(
+        True,
+        flag,
+        terminal=Terminal(
+            bool,
+            "Draw test and validation rows at random, or take the last ones.",
+            flags="--shuffle/--no-shuffle",
+            default="draw",
+        ),
+    )
+    standardize: bool | None = setting(
+        None,
+        optional_flag,
+        terminal=Terminal(
+            bool,
+            "Shift and scale inputs.",
+            flags="--standardize/--no-standardize",
+            default="those of tables",
+        ),
+    )
+    scale_target: bool | None = setting(
+        None,
+        optional_flag,
+        terminal=Terminal(
+            bool,
+            "Learn a regression target scaled.",
+            flags="--scale-target/--no-scale-target",
+            default="far from 0 ± 1",
+        ),
+    )
+
+    def options(self) -> dict[str, Any]:
+        """The options that are not at their defaults, without what was passed from memory."""
+        found = dict(self.non_default())
+        found.pop("source", None)
+        return {name: value for name, value in found.items() if not isinstance(value, FromMemory)}

@@ -1,0 +1,166 @@
+"""`Settings`: one description of a study, as it was asked for."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from paceline.core import Objective
+from paceline.core.events import Json
+from paceline.settings.base import Change, Group, Rule, brief
+from paceline.settings.data import DataSettings
+from paceline.settings.earlier import is_earlier, upgraded, upgraded_changes
+from paceline.settings.evaluation import EvaluationSettings
+from paceline.settings.execution import ExecutionSettings
+from paceline.settings.function import NETWORKS, FunctionSettings
+from paceline.settings.search import SearchSettings
+from paceline.settings.training import TrainingSettings
+
+GROUPS: Mapping[str, type[Group]] = {
+    "function": FunctionSettings,
+    "data": DataSettings,
+    "search": SearchSettings,
+    "training": TrainingSettings,
+    "evaluation": EvaluationSettings,
+    "execution": ExecutionSettings,
+}
+"""The groups of settings, by their names in `Settings`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One setting that differs between two descriptions.
+
+    Attributes:
+        name: dotted, such as ``"training.patience"``.
+        before, after: its values.
+    """
+
+    name: str
+    before: Any
+    after: Any
+
+    @property
+    def rule(self) -> Rule:
+        """How the setting is treated."""
+        group, _, field = self.name.partition(".")
+        return GROUPS[group].rules()[field]
+
+    @property
+    def argument(self) -> str:
+        """What users call it."""
+        return self.rule.argument or self.name.partition(".")[2]
+
+    def __str__(self) -> str:
+        return f"{self.argument} {brief(self.after)} (before: {brief(self.before)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One description of a study: what was asked for, checked, without the objects in memory.
+
+    It is what a study stores, what `paceline.resume` reads and what the report shows::
+
+        study.settings                       # prints what differs from the defaults
+        study.settings.training.patience
+        study.settings.diff(other.settings)
+
+    Attributes:
+        objective: what is optimised; None until it is known.
+        function: what is tuned.
+        data: which data, and how they are divided.
+        search: which configurations are tried, and for how long.
+        training: how each network is trained.
+        evaluation: how configurations are compared and tested.
+        execution: where and with what trials run.
+    """
+
+    objective: Objective | None = None
+    function: FunctionSettings = field(default_factory=FunctionSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    execution: ExecutionSettings = field(default_factory=ExecutionSettings)
+
+    def updated(self, given: Mapping[str, Any]) -> "Settings":
+        """With checked values in the place of some settings.
+
+        Args:
+            given: values as users pass them, by the setting's own name (without its group).
+
+        Raises:
+            InvalidInput: a value that is not valid.
+        """
+        groups = {name: getattr(self, name).updated(given) for name in GROUPS}
+        return replace(self, **groups)
+
+    def with_values(self, **values: Mapping[str, Any]) -> "Settings":
+        """With values that are checked already, by group: ``search={"seed": 3}``."""
+        groups = {name: replace(getattr(self, name), **given) for name, given in values.items()}
+        return replace(self, **groups)
+
+    def to_json(self) -> dict[str, Json]:
+        """As plain JSON types, group by group; the objective is stored apart."""
+        return {name: getattr(self, name).to_json() for name in GROUPS}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Json], objective: Objective | None = None) -> "Settings":
+        """Back from `to_json`."""
+        groups: dict[str, Any] = {
+            name: group.from_json(state.get(name) or {}) for name, group in GROUPS.items()
+        }
+        return cls(objective=objective, **groups)
+
+    def diff(self, other: "Settings") -> list[Difference]:
+        """The settings in which ``other`` differs from this one, by name."""
+        return [
+            Difference(f"{name}.{field}", before, after)
+            for name, group in GROUPS.items()
+            for field, rule in group.rules().items()
+            for before, after in [(getattr(getattr(one, name), field) for one in (self, other))]
+            if not rule.same(before, after)
+        ]
+
+    def __str__(self) -> str:
+        goal = self.objective
+        lines = [] if goal is None else [("objective", f"{goal.metric} ({goal.direction})")]
+        lines += [(name, str(getattr(self, name))) for name in GROUPS]
+        return "\n".join(f"{name:<12}{said}" for name, said in lines)
+
+
+def stored(settings: Mapping[str, Json], kind: str | None) -> Mapping[str, Json]:
+    """Settings as a study's first event has them, in today's form, whatever version wrote them.
+
+    Args:
+        settings: of the event.
+        kind: of the study, as the event's data have it; None for networks.
+    """
+    return upgraded(settings, kind or NETWORKS) if is_earlier(settings) else settings
+
+
+def with_changes(settings: Mapping[str, Json], changed: Mapping[str, Json]) -> dict[str, Json]:
+    """Stored settings, some of them with new values; these by dotted names."""
+    merged = {group: dict(values) for group, values in settings.items()}
+    for name, value in upgraded_changes(changed).items():
+        group, _, field = name.partition(".")
+        merged.setdefault(group, {})[field] = value
+    return merged
+
+
+def changed_values(differences: list[Difference], now: Settings) -> dict[str, Json]:
+    """What is stored of differences: new values by dotted names."""
+    state = now.to_json()
+    found = {}
+    for one in differences:
+        group, _, field = one.name.partition(".")
+        found[one.name] = state[group][field]
+    plain: dict[str, Json] = json.loads(json.dumps(found))
+    return plain
+
+
+def noted(differences: list[Difference]) -> Iterator[str]:
+    """What the user is informed of, as one sentence or none."""
+    said = {one.argument: str(one) for one in differences if one.rule.change is Change.NOTED}
+    if said:
+        yield f"The study continues with other settings: {', '.join(said.values())}."

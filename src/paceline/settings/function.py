@@ -1,0 +1,69 @@
+"""What is tuned: a function that builds networks, a built-in network, or any function."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypedDict
+
+from paceline.core import Value
+from paceline.core.events import Json
+from paceline.settings.base import Change, FromMemory, Group, Terminal, setting, unchecked
+from paceline.space import Hyperparameter, Space
+
+NETWORKS: Final = "networks"
+FUNCTION: Final = "function"
+ASKED: Final = "asked"
+"""Kinds of studies: of networks on data, of a function, and of trials that their user runs."""
+
+Kind = Literal["networks", "function", "asked"]
+
+
+class FunctionOptions(TypedDict, total=False):
+    """Options of `paceline.tune` and `paceline.optimize` about what is tuned."""
+
+    fixed: Mapping[str, Any] | None
+    """Values of hyperparameters that are not tuned, by name."""
+    change_space: bool
+    """Whether a study that exists may continue in another space: with a wider or narrower range, a
+    choice more or less, a hyperparameter fixed, dropped or new. Trials whose configuration is one
+    of the new space count as before, and are not run again. Those with a value of a hyperparameter
+    that is gone guide the search, but cannot be the best. All others stay in the record and count
+    for nothing. Without it another space is a StudyMismatch.
+    """
+
+
+class CallOptions(TypedDict, total=False):
+    """Options of `paceline.tune` that have a meaning without data only; see `paceline.optimize`."""
+
+    space: Space | Mapping[str, Hyperparameter] | None
+    """Only without data: what may vary, so that it need not be found during the trials."""
+    workers: int | None
+    """Only without data: how many processes call the function."""
+    time_limit: float | str | None
+    """Only with ``workers``: how long one trial may take, such as ``"15m"``."""
+    memory_limit: int | str | None
+    """Only with ``workers``: how much memory one trial may take, such as ``"2GiB"``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionSettings(Group):
+    """What is tuned. What changes here is seen in the space, which is compared by itself.
+
+    Attributes:
+        kind: ``"networks"``, ``"function"`` or ``"asked"``.
+        build: ``"/where/model.py:build"``; None for a built-in network.
+        model: the name of a built-in network.
+        network: the form of the data, which a built-in network has to know.
+        fixed: hyperparameters that are not tuned, with their values.
+        space: what of a function's space was given, as JSON.
+    """
+
+    kind: Kind = setting(NETWORKS, unchecked, is_option=False)
+    build: str | FromMemory | None = setting(None, unchecked, Change.SILENT)
+    model: str | None = setting(
+        None,
+        unchecked,
+        terminal=Terminal(help="A built-in network in place of a build function: mlp or cnn."),
+    )
+    network: Mapping[str, Json] | None = setting(None, unchecked, Change.SILENT, is_option=False)
+    fixed: Mapping[str, Value] = setting({}, unchecked, Change.SILENT)
+    space: Mapping[str, Json] | None = setting(None, unchecked, Change.SILENT, is_option=False)

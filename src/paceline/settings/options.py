@@ -1,0 +1,104 @@
+"""The options of the public functions, as typed keywords, and their documentation.
+
+The documentation of each option stands once, below its entry in a `TypedDict`: that is where
+editors look. `documented` adds it to a function's docstring, for ``help()``, and the command line
+takes its first sentence.
+"""
+
+import ast
+import inspect
+import itertools
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+from paceline.settings.data import DataOptions
+from paceline.settings.evaluation import EvaluationOptions, FinalOptions
+from paceline.settings.execution import ExecutionOptions, FunctionExecutionOptions
+from paceline.settings.function import CallOptions, FunctionOptions
+from paceline.settings.search import SearchOptions
+from paceline.settings.training import TrainingOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class TuneOptions(
+    SearchOptions,
+    TrainingOptions,
+    EvaluationOptions,
+    DataOptions,
+    FunctionOptions,
+    ExecutionOptions,
+    CallOptions,
+    total=False,
+):
+    """The options of `paceline.tune` beside its named arguments."""
+
+
+class OptimizeOptions(
+    SearchOptions, FinalOptions, FunctionOptions, FunctionExecutionOptions, total=False
+):
+    """The options of `paceline.optimize` beside its named arguments."""
+
+
+ResumeOptions = TuneOptions
+"""The options of `paceline.resume`, `finish` and `ablate`."""
+
+
+OF_TUNE = (
+    SearchOptions,
+    TrainingOptions,
+    FinalOptions,
+    EvaluationOptions,
+    DataOptions,
+    FunctionOptions,
+    ExecutionOptions,
+    CallOptions,
+)
+OF_OPTIMIZE = (SearchOptions, FinalOptions, FunctionOptions, FunctionExecutionOptions)
+"""The groups of each function's options, as they are documented."""
+
+
+def names(options: Any) -> tuple[str, ...]:
+    """The names of the options of a `TypedDict`, in the order in which they are declared."""
+    return tuple(options.__annotations__)
+
+
+@cache
+def documentation(options: Any) -> dict[str, str]:
+    """What each option of a `TypedDict` means, by name, in the order in which they are declared;
+    without those of its bases.
+    """
+    try:
+        source = textwrap.dedent(inspect.getsource(options))
+    except (OSError, TypeError):  # an installation without sources has no documentation to show
+        return {}
+    body = ast.parse(source).body[0].body  # type: ignore[attr-defined]
+    return {
+        ast.unparse(entry.target): inspect.cleandoc(ast.literal_eval(text.value))
+        for entry, text in itertools.pairwise(body)
+        if isinstance(entry, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+
+
+def documented(*groups: Any) -> Callable[[F], F]:
+    """A decorator: the place ``{options}`` in a docstring is filled with the options' meaning."""
+
+    def decorate(function: F) -> F:
+        entries = [
+            textwrap.fill(
+                f"{name}: {' '.join(text.split())}",
+                100,
+                initial_indent=" " * 8,
+                subsequent_indent=" " * 12,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            for group in groups
+            for name, text in documentation(group).items()
+        ]
+        function.__doc__ = (function.__doc__ or "").replace("        {options}", "\n".join(entries))
+        return function
+
+    return decorate

@@ -1,0 +1,124 @@
+"""Which configurations are tried, and for how long."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from paceline.core import Configuration
+from paceline.core.events import Json
+from paceline.settings.base import (
+    Change,
+    Group,
+    Terminal,
+    optional,
+    optional_flag,
+    setting,
+    unchecked,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from paceline.search import Normal, Weights
+
+
+class SearchOptions(TypedDict, total=False):
+    """Options of `paceline.tune` and `paceline.optimize` about the search."""
+
+    start_with: Iterable[Configuration] | None
+    """Configurations to try first, as mappings; values that are left out are at their defaults."""
+    prior: "Mapping[str, Normal | Weights] | None"
+    """Where good values are likely, by name: ``{"learning_rate": Normal(1e-3)}``,
+    ``{"activation": Weights({"relu": 3, "tanh": 1})}`` of `paceline.search`. Without one, the good
+    values of a continuous hyperparameter are taken to lie within its range rather than at its ends.
+    Evidence overrules it.
+    """
+    learn_from: str | os.PathLike[str] | None
+    """The directory of an earlier study on a similar task; how similar it is, is measured."""
+    ordered: bool | None
+    """True: what is tried next never depends on the clock, so that the same seed gives the same
+    study on any machine. False: measured seconds take part. None: True unless ``budget`` is given.
+    """
+    in_flight: int | None
+    """How many trials run at once where a model or a schedule decides what follows: more keep the
+    machine busier, with fewer each choice knows more results.
+    """
+
+
+def same_state(one: Any, other: Any) -> bool:
+    """Whether two states of a strategy or schedule agree in what both have: a later version may
+    store more, and an early one stored none.
+    """
+    if one is None or other is None:
+        return True
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        shared = one.keys() & other.keys()
+        if {"strategy", "schedule"} & shared:
+            return all(one[key] == other[key] for key in shared)
+    return bool(one == other)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSettings(Group):
+    """Which configurations are tried, and for how long.
+
+    Attributes:
+        search: the strategy as it was named, such as ``"auto"``.
+        strategy: its state at the beginning, as JSON, without long lists.
+        start_with: configurations to try first; None for none.
+        schedule: its state as JSON.
+        trials: how many trials the study may have in total; None for no limit.
+        seconds: wall time of all sessions; None for no limit.
+        seed: of everything random: split, configurations, initial weights, batches.
+        ordered: whether what is tried next must not depend on the clock; None until that is decided.
+        in_flight: how many trials run at once where a model or a schedule decides what follows; None
+            until that is decided.
+    """
+
+    search: str = setting(
+        "auto",
+        unchecked,
+        Change.NOTED,
+        terminal=Terminal(help="Where to look next: auto, random, sobol, cmaes, grid, ..."),
+    )
+    strategy: Mapping[str, Json] | None = setting(
+        None, unchecked, Change.NOTED, argument="search", same=same_state, is_option=False
+    )
+    start_with: Sequence[Mapping[str, Json]] | None = setting(None, unchecked, Change.NOTED)
+    schedule: Mapping[str, Json] | None = setting(
+        None,
+        unchecked,
+        Change.NOTED,
+        same=same_state,
+        terminal=Terminal(
+            help="Which trials train on and which stop early: auto, full, median, halving, "
+            "hyperband, asha, ...",
+            default="auto",
+            write=lambda state: state["schedule"],
+        ),
+    )
+    trials: int | None = setting(
+        None,
+        optional(whole()),
+        Change.SILENT,
+        terminal=Terminal(int, "How many trials in total."),
+    )
+    seconds: float | None = setting(
+        None,
+        unchecked,
+        Change.SILENT,
+        argument="budget",
+        terminal=Terminal(
+            help="How long: 90s, 5m, 1h30m.",
+            metavar="TIME",
+            flags="--budget",
+            write=lambda value: f"{value:g}s",
+        ),
+    )
+    seed: int = setting(
+        0,
+        whole(at_least=0),
+        terminal=Terminal(int, "Makes everything random repeatable.", default="drawn"),
+    )
+    ordered: bool | None = setting(None, optional_flag, Change.NOTED, is_option=False)
+    in_flight: int | None = setting(None, optional(whole()), Change.SILENT, is_option=False)

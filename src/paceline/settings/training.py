@@ -1,0 +1,109 @@
+"""How each network is trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from paceline.core.checks import whole_number
+from paceline.core.events import Json
+from paceline.settings.base import Group, Terminal, choice, optional, setting, whole
+from paceline.settings.typed import class_weights, loop_numbers, typed_weights
+from paceline.space import Hyperparameter
+
+if TYPE_CHECKING:
+    from paceline.data.weights import Plain
+
+
+class TrainingOptions(TypedDict, total=False):
+    """Options of `paceline.tune` about training."""
+
+    validation_batch_size: int | None
+    """Rows of a validation batch; None for as many as in a training batch, as in ``fit``, and for
+    32 of the validation arrays of a stream. It changes the score only of models whose loss or
+    metrics are not sums over rows, or that change their state in validation.
+    """
+    patience: int | None
+    """Epochs without improvement after which a trial is complete; None to train all epochs."""
+    keep: Literal["last", "best"]
+    """Whose weights and score count of each trial: those of its ``"last"`` or its ``"best"`` epoch."""
+    class_weight: Mapping[Any, float] | Sequence[float] | str | None
+    """Weight of each class in the loss, by the class as it is in the data, such as
+    ``{"no": 1, "yes": 5}`` (classes left out have 1); ``"balanced"``; or a list, where the classes
+    are 0 to k-1.
+    """
+
+
+def _loop(example: list[int]) -> Any:
+    """A whole number of at least 1; None for a hyperparameter, which is part of the space then."""
+    also = f", or a hyperparameter such as paceline.Choice({example})"
+
+    def check(name: str, value: Any) -> int | None:
+        tuned = isinstance(value, Hyperparameter)
+        return None if value is None or tuned else whole_number(name, value, also=also)
+
+    return check
+
+
+def _class_weight(_: str, value: Any) -> Json:
+    from paceline.data import weights
+
+    return weights.plain(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings(Group):
+    """How each network is trained.
+
+    Attributes:
+        epochs: epochs of each trial; None where it is a hyperparameter, which is then part of the
+            space; of a function the steps that a full run reports, None where that is not known.
+        batch_size: rows of a batch; None where it is a hyperparameter.
+        validation_batch_size, patience, keep, class_weight: see `TrainingOptions`.
+    """
+
+    epochs: int | None = setting(
+        10,
+        _loop([10, 20]),
+        terminal=Terminal(
+            help="Epochs of each trial; 5,10 makes it a hyperparameter. Of a function: the steps "
+            "that a full run reports.",
+            parse=lambda text: loop_numbers("epochs", text),
+        ),
+    )
+    batch_size: int | None = setting(
+        32,
+        _loop([32, 64]),
+        terminal=Terminal(
+            help="Rows of a batch; 32,64 makes it a hyperparameter.",
+            parse=lambda text: loop_numbers("batch_size", text),
+        ),
+    )
+    validation_batch_size: int | None = setting(
+        None,
+        optional(whole()),
+        terminal=Terminal(
+            int,
+            "Rows of a validation batch.",
+            default="as in a training batch",
+        ),
+    )
+    patience: int | None = setting(
+        None,
+        optional(whole()),
+        terminal=Terminal(int, "Epochs without improvement after which a trial is complete."),
+    )
+    keep: Literal["last", "best"] = setting(
+        "last",
+        choice("last", "best"),
+        terminal=Terminal(help="Whose weights and score count: the last or the best epoch's."),
+    )
+    class_weight: "Plain | None" = setting(
+        None,
+        _class_weight,
+        terminal=Terminal(
+            help="Weight of each class in the loss, such as no=1,yes=5; or balanced.",
+            metavar="CLASS=WEIGHT,...|balanced",
+            parse=class_weights,
+            write=typed_weights,
+        ),
+    )
