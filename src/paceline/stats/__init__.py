@@ -1,1 +1,1 @@
-"""What can be claimed: tests, intervals, importance, curves. Numbers in, numbers out."""
+"""Statistics: tests, intervals, importance and learning curves; arrays in, numbers out."""

@@ -1,1 +1,14 @@
-"""Many networks, one program: trace, group, compile, train side by side."""
+"""The engine: trains many networks at once as one compiled JAX program.
+
+Terms, for developers:
+
+- A *program* is the traced training step of a network structure with its scalar constants (learning
+  rate, dropout rate, ...) lifted out. Networks that differ only in such constants share a program,
+  and so a compilation.
+- A *lane* is one slot of a *cohort*, in which the networks of a program train in lockstep: with its
+  own constants, weights, batches and number of epochs. All lanes are one ``vmap`` of the program.
+
+In the order of use: `build` (the user's model), `trace` (its steps), `program` (what is compiled),
+`lane_count`, `compiler`, `cohort`. `stream_program` and `stream_cohort` are the same for data that do
+not fit on the device. Models that cannot be traced are trained with Keras ``fit``, see `fit_only`.
+"""

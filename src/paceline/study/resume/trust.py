@@ -6,7 +6,7 @@ A study is a directory, and may have come from somebody else, who can have writt
 user's own state directory and leaves it never. Nobody else can make one, so a study with a valid
 signature goes on without a question, wherever it was copied to. Code that lies in the study's own
 directory came with it, whoever named it first: that is never run unasked. See
-``docs/design/0016-whose-code.md``.
+``docs/design/0016-trusted-code-and-files.md``.
 """
 
 import hashlib
