@@ -1,7 +1,7 @@
-"""What `test_execute_backends` looks at, on the Keras backend that the environment names:
-``on_backend.py DIRECTORY``.
+"""Trains for `test_execute_backends` on the Keras backend of the environment.
 
-Prints one JSON object. A process of its own, since a process has one backend.
+``on_backend.py DIRECTORY`` prints a JSON object. A separate process, since a process has a single
+backend.
 """
 
 import json
@@ -30,7 +30,7 @@ CONFIGS = [{"rate": 0.1}, {"rate": 0.5}]
 
 @keras.saving.register_keras_serializable("paceline.tests")
 class Noise(layers.Layer):  # type: ignore[misc]
-    """Draws from the generator of the whole process."""
+    """Draws from the global generator."""
 
     def call(self, x: Any, training: bool = False) -> Any:
         return x + np.random.normal() if training else x
@@ -38,7 +38,7 @@ class Noise(layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable("paceline.tests")
 class Subclassed(keras.Model):  # type: ignore[misc]
-    """Makes its layers when it first sees a batch."""
+    """Creates its layers for its first batch."""
 
     def build(self, shape: Any) -> None:
         self.inner = keras.Sequential(
@@ -93,9 +93,7 @@ def scores(study: paceline.Study) -> list[list[float]]:
 
 
 def trained(stop_after: int | None) -> list[list[float]]:
-    """The weights after two epochs; given, with a process in between that knows the first only by
-    what it kept.
-    """
+    """The weights after two epochs; with ``given``, the second epoch in another process."""
     preparation = Preparation(
         build, TrainingData.of((X, Y), (X[:9], Y[:9])), TRAINING, Space(), frozenset(), False
     )
@@ -104,7 +102,7 @@ def trained(stop_after: int | None) -> list[list[float]]:
     def run(snapshot: Any) -> tuple[PreparedNetwork, list[Any]]:
         [prepared] = preparation.prepare([job])
         assert isinstance(prepared, PreparedNetwork)
-        keras.random.normal((3,))  # whatever else draws meanwhile
+        keras.random.normal((3,))  # other random numbers are drawn meanwhile
         np.random.random(5)
         one = TrainingRun(prepared.jobs, prepared.config, "fit", TRAINING)
         if snapshot is not None:

@@ -1,6 +1,4 @@
-"""Networks that train alone, on any of Keras's backends: nothing depends on what else was built or
-trained.
-"""
+"""Networks trained with `fit` on any Keras backend do not depend on other networks."""
 
 import importlib.util
 import json
@@ -42,7 +40,7 @@ def test_on_another_backend(backend: str, tmp_path: Path) -> None:
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["backend"] == backend
     assert found["names"] == ["auc", "loss", "val_auc", "val_loss"]
-    assert found["alone"] == found["both"][1:]  # as the second trial it is what it is as the first
+    assert found["alone"] == found["both"][1:]  # equal as the first and as the second trial
     assert found["after_resume"] == found["both"]
     assert found["interrupted"] == found["uninterrupted"]
     assert found["parameters"] == 61
@@ -50,7 +48,7 @@ def test_on_another_backend(backend: str, tmp_path: Path) -> None:
 
 
 class Noise(layers.Layer):  # type: ignore[misc]
-    """Draws from the generator of the whole process."""
+    """Draws from the global generator."""
 
     def call(self, x: Any, training: bool = False) -> Any:
         return x + np.random.normal() if training else x
@@ -65,7 +63,7 @@ def build(_: Any) -> keras.Model:
 
 
 class Alone:
-    """One network that trains alone for two epochs, in one go or in two."""
+    """A network trained with `fit` for two epochs, at once or in two runs."""
 
     def __init__(self) -> None:
         x = np.linspace(0, 1, 16, dtype="float32").reshape(8, 2)
@@ -79,7 +77,7 @@ class Alone:
         [prepared] = self.preparation.prepare([Job(0, {}, 7, 2)])
         assert isinstance(prepared, PreparedNetwork)
         assert prepared.fit_reason == "it is compiled with run_eagerly=True"
-        np.random.random(5)  # whatever else draws meanwhile
+        np.random.random(5)  # other random numbers are drawn meanwhile
         run = TrainingRun(prepared.jobs, prepared.config, "fit", self.training)
         if snapshot is not None:
             run.restore([0.5], None)
@@ -92,7 +90,7 @@ class Alone:
         return leaves, None if found is None else found.load()
 
 
-def test_a_network_that_goes_on_alone_draws_what_it_would_have_drawn() -> None:
+def test_a_resumed_fit_draws_the_same_numbers() -> None:
     alone = Alone()
     expected, _ = alone.run(None, 2)
     _, snapshot = alone.run(None, 1)
@@ -100,7 +98,7 @@ def test_a_network_that_goes_on_alone_draws_what_it_would_have_drawn() -> None:
     assert found == expected
 
 
-def test_drawing_elsewhere_is_as_if_nothing_had_trained() -> None:
+def test_other_generators_are_not_affected() -> None:
     np.random.seed(1)
     np.random.random(5)  # as the test itself draws below
     expected = np.random.random(3).tolist()

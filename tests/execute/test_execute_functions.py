@@ -1,6 +1,4 @@
-"""Where functions are called: what they tell, what becomes of those that fail, and that nothing is
-left behind.
-"""
+"""Function objectives: scores, schedules, failures, limits and cleanup."""
 
 import os
 import signal
@@ -57,7 +55,7 @@ def deaf(hp: Any) -> float:
 
 
 def wrong(hp: Any) -> Any:
-    """Fails in the way that x says; fares well at 0."""
+    """Fails in the way selected by x; succeeds at 0."""
     ways: dict[float, Callable[[], Any]] = {
         0.1: lambda: 1 / 0,
         0.2: lambda: None,
@@ -73,7 +71,7 @@ def wrong(hp: Any) -> Any:
 
 
 def deadly(hp: Any) -> float:
-    """Dies in the way that x says; fares well at 0."""
+    """Dies in the way selected by x; succeeds at 0."""
     x = hp.Float("x", 0.0, 1.0)
     if x == 0.1:
         os._exit(7)
@@ -124,9 +122,7 @@ _ORPHANS = (
 
 
 def with_one_that_left(hp: Any) -> float:
-    """Starts a process in a session of its own; where x is large, one whose parent ends at once
-    besides.
-    """
+    """Starts a process in another session; for large x also one whose parent ends at once."""
     if hp.Float("x", 0.0, 1.0) < 0.5:
         pid = subprocess.Popen([sys.executable, "-c", _SLEEPS], start_new_session=True).pid
     else:
@@ -159,7 +155,7 @@ class TestProcesses(FunctionExecutorContract):
 
 @pytest.fixture
 def made() -> Iterator[Make]:
-    """Makes executors; ends them."""
+    """Creates executors, and closes them."""
     executors: list[FunctionExecutor] = []
 
     def make(
@@ -206,7 +202,7 @@ def measured(events: list[Event], number: int = 0) -> list[float]:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_what_a_function_returns_is_its_score(made: Make, workers: int) -> None:
+def test_the_returned_value_is_the_score(made: Make, workers: int) -> None:
     executor = made(squared, workers)
     executor.submit(jobs(0.0, 0.5, 1.0, 0.25), {}, {})
     events = work_off(executor)
@@ -222,14 +218,14 @@ def test_what_a_function_returns_is_its_score(made: Make, workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_function_waits_for_the_schedule_and_hears_its_word(made: Make, workers: int) -> None:
+def test_a_function_waits_for_the_schedule(made: Make, workers: int) -> None:
     executor = made(reporting, workers)
     executor.submit(jobs(1.0, 0.5, epochs=6, until=2)[: max(1, workers)], {}, {})
     events = work_off(executor)
     assert measured(events) == [1.0, 2.0]
     assert isinstance([event for event in events if event.number == 0][-1], TrialPaused)  # type: ignore[union-attr]
     assert not ends(events)
-    executor.submit(jobs(1.0, epochs=6, until=4), {}, {})  # goes on, and waits again
+    executor.submit(jobs(1.0, epochs=6, until=4), {}, {})  # continues, and waits again
     if workers:
         executor.forget([1])
     events += work_off(executor)
@@ -245,9 +241,7 @@ def test_a_function_waits_for_the_schedule_and_hears_its_word(made: Make, worker
 
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("function", [reporting, deaf])
-def test_a_stopped_function_makes_room_for_the_next(
-    made: Make, function: Function, workers: int
-) -> None:
+def test_a_stopped_function_frees_its_worker(made: Make, function: Function, workers: int) -> None:
     executor = made(function, workers)
     executor.submit(jobs(1.0, epochs=6, until=2), {}, {})
     work_off(executor)
@@ -259,7 +253,7 @@ def test_a_stopped_function_makes_room_for_the_next(
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_failure_is_recorded_with_its_reason_and_harms_nobody(made: Make, workers: int) -> None:
+def test_a_failure_is_recorded_with_its_reason(made: Make, workers: int) -> None:
     executor = made(wrong, workers)
     executor.submit(jobs(*(i / 10 for i in range(10)), 0.05), {}, {})
     found = ends(work_off(executor))
@@ -278,7 +272,7 @@ def test_a_failure_is_recorded_with_its_reason_and_harms_nobody(made: Make, work
     ]
     for number, words in enumerate(told, 1):
         assert words in found[number].reason
-    assert "1 / 0" in found[1].reason  # the line of the user's own code
+    assert "1 / 0" in found[1].reason  # the line of the user's code
     assert "calling.py" not in found[1].reason
 
 
@@ -316,7 +310,7 @@ def test_a_wrong_report_fails_the_trial(
     assert len(measured(events)) == steps
 
 
-def test_a_swallowed_misuse_still_fails_the_trial(made: Make) -> None:
+def test_a_caught_misuse_still_fails_the_trial(made: Make) -> None:
     def swallows(hp: Any) -> float:
         with suppress(ValueError):
             hp.report("high")
@@ -327,7 +321,7 @@ def test_a_swallowed_misuse_still_fails_the_trial(made: Make) -> None:
     assert "'high', a str" in ends(work_off(executor))[0].reason
 
 
-def test_what_a_reporting_function_returns_is_its_score(made: Make) -> None:
+def test_the_value_returned_after_reports_is_the_score(made: Make) -> None:
     def best_of(hp: Any) -> float:
         for score in (1.0, 5.0, 2.0):
             hp.report(np.float32(score))
@@ -341,7 +335,7 @@ def test_what_a_reporting_function_returns_is_its_score(made: Make) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_the_space_grows_by_what_functions_ask_for(made: Make, workers: int) -> None:
+def test_hyperparameters_of_functions_are_added_to_the_space(made: Make, workers: int) -> None:
     executor = made(growing, workers, Space())
     executor.submit(
         [Job(0, {}, 0, 1), Job(1, {"deep": True}, 0, 1), Job(2, {"deep": True, "width": 2}, 0, 1)],
@@ -354,14 +348,14 @@ def test_the_space_grows_by_what_functions_ask_for(made: Make, workers: int) -> 
     assert spaces[-1] == executor.space
     used = {event.number: event.config for event in events if isinstance(event, TrialStarted)}
     assert used[0] == {"deep": False, "x": 0.25}
-    # what a later trial meets is not at its default
+    # new hyperparameters of later trials are not at their defaults
     assert used[2]["width"] == 2
     assert used[1]["x"] != used[2]["x"] != 0.25
-    # that width matters only where deep is true was never said, but is seen
+    # the condition of width is inferred
     assert [condition.parent for condition in executor.space["width"].conditions] == ["deep"]
 
 
-def test_a_death_is_recorded_and_the_worker_replaced(made: Make) -> None:
+def test_a_dead_worker_is_recorded_and_replaced(made: Make) -> None:
     executor = made(deadly, 1)
     executor.submit(jobs(0.0, 0.1, 0.2, 0.3, 0.4), {}, {})
     found = ends(work_off(executor))
@@ -377,7 +371,7 @@ def test_a_death_is_recorded_and_the_worker_replaced(made: Make) -> None:
     assert "signal 11 (SIGSEGV)" in found[3].reason
 
 
-def test_a_trial_over_its_limits_is_ended_and_no_other(made: Make) -> None:
+def test_only_a_trial_over_its_limits_is_ended(made: Make) -> None:
     late = made(endless, 2, seconds=3.0)
     late.submit(jobs(0.0, 1.0, 0.1, 0.2), {}, {})
     found = ends(work_off(late))
@@ -404,7 +398,7 @@ def test_a_trial_over_its_limits_is_ended_and_no_other(made: Make) -> None:
         ),
     ],
 )
-def test_what_a_worker_started_ends_with_it(made: Make, function: Function, x: float) -> None:
+def test_child_processes_of_a_worker_end_with_it(made: Make, function: Function, x: float) -> None:
     executor = made(function, 1)
     executor.submit(jobs(x, epochs=9), {}, {})
     child = None
@@ -448,7 +442,7 @@ def test_workers_end_when_the_study_is_killed(tmp_path: Path) -> None:
     assert gone or left
 
 
-def test_a_function_that_is_interrupted_ends_with_its_executor(made: Make) -> None:
+def test_an_interrupted_function_ends_with_its_executor(made: Make) -> None:
     ended = threading.Event()
     begun = threading.Event()
 
@@ -470,7 +464,7 @@ def test_a_function_that_is_interrupted_ends_with_its_executor(made: Make) -> No
 
 
 class Scaled:
-    """An objective with a state of its own."""
+    """An objective with a state."""
 
     def __init__(self, factor: float) -> None:
         self.factor = factor

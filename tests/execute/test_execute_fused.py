@@ -1,4 +1,4 @@
-"""The contract of executors, held by the one that trains cohorts."""
+"""The executor contract for cohorts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +53,7 @@ def executor(build: Any, fixed_lanes: int) -> Executor:
 
 
 class CohortContract(ExecutorContract):
-    """Three networks, two of one program."""
+    """Three networks, two of which share a program."""
 
     @pytest.fixture
     def jobs(self) -> list[Job]:
@@ -66,7 +66,7 @@ class CohortContract(ExecutorContract):
 
 
 class TestOneByOne(CohortContract):
-    """Networks that come and go alone, each program with one number of lanes: to the last bit."""
+    """Trials that arrive sequentially, with a fixed number of lanes: equal to the last bit."""
 
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
@@ -74,7 +74,7 @@ class TestOneByOne(CohortContract):
 
 
 class TestTogether(CohortContract):
-    """As many lanes as come."""
+    """As many lanes as trials."""
 
     tolerance = 1e-5
 
@@ -84,7 +84,7 @@ class TestTogether(CohortContract):
 
 
 class TestAlone(CohortContract):
-    """What cannot be traced, through ``fit``."""
+    """Networks that cannot be traced, with ``fit``."""
 
     tolerance = 1e-5
 
@@ -93,7 +93,7 @@ class TestAlone(CohortContract):
         return lambda: executor(eager, fixed_lanes=1)
 
 
-def test_what_begins_anew_when_a_training_alone_goes_on_is_said() -> None:
+def test_a_note_about_state_that_is_lost_when_fit_is_resumed() -> None:
     def told(snapshots: dict[int, SnapshotReference]) -> list[ExecutorUpdate]:
         alone = executor(eager, fixed_lanes=1)
         alone.submit([Job(0, {"rate": 0.01, "units": 2}, seed=1, epochs=2)], snapshots, {0: [0.5]})
@@ -114,7 +114,7 @@ def test_what_begins_anew_when_a_training_alone_goes_on_is_said() -> None:
 
 
 @pytest.mark.parametrize(("rates", "builds"), [((0.01, 0.03, 0.5), 3), ((0.5, 0.01, 0.03), 4)])
-def test_one_program_serves_all_rates_and_is_shown_another_network_only_where_one_looks_like_arithmetic(
+def test_a_probe_is_built_only_for_constants_of_arithmetic(
     rates: tuple[float, ...], builds: int
 ) -> None:
     built: list[float] = []

@@ -1,6 +1,4 @@
-"""Memory: a network that waits for a lane is small, and a cohort that does not fit goes on with
-fewer lanes.
-"""
+"""Waiting networks use little memory, and a cohort out of memory continues with fewer lanes."""
 
 import gc
 import json
@@ -21,7 +19,7 @@ from paceline.train.constant_lifting import LiftedJaxpr
 
 
 def many_lanes(cache: Path) -> Path:
-    """A cache of a machine that likes many lanes."""
+    """A cache for a machine with a large capacity."""
     device = jax.local_devices()[0]
     key = f"{device.platform} {device.device_kind} {os.cpu_count()} jax {jax.__version__}"
     (cache / "lanes.json").write_text(json.dumps({key: 2**40}))
@@ -53,7 +51,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def test_networks_that_wait_share_their_programs_code(tmp_path: Path) -> None:
+def test_waiting_networks_share_the_code_of_their_program(tmp_path: Path) -> None:
     alive = []
 
     def counted(hp: Any) -> keras.Model:
@@ -69,18 +67,18 @@ def test_networks_that_wait_share_their_programs_code(tmp_path: Path) -> None:
         return model
 
     gc.collect()
-    gc.freeze()  # what is there already is not looked at again
+    gc.freeze()  # existing objects are not counted
     try:
         paceline.tune(counted, data(), study=tmp_path / "study", trials=32, **OPTIONS)
     finally:
         gc.unfreeze()
-    # the first two networks show what their program is; the others wait until a cohort is full
+    # the first two networks determine the program; the others wait until a cohort is full
     bodies, models = zip(*alive[-32:], strict=True)
     assert max(bodies[16:]) <= max(bodies[:8])
     assert max(models[16:]) <= max(models[:8])
 
 
-def test_a_limit_of_memory_limits_lanes_also_after_resume(
+def test_a_memory_limit_also_applies_after_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACELINE_CACHE", str(many_lanes(tmp_path)))
@@ -93,7 +91,7 @@ def test_a_limit_of_memory_limits_lanes_also_after_resume(
     ]
     assert (
         lanes[0] <= lanes[1] // 2
-    )  # 14 networks went on at once, or 16 began, and memory is for fewer
+    )  # 14 networks continued at once, or 16 started, and memory suffices for fewer
 
 
 _SCARCE = """
@@ -133,7 +131,7 @@ print(json.dumps([[study.record.notes, [c.num_lanes for c in study.record.compil
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits its own address space")
-def test_a_cohort_out_of_memory_goes_on_with_half_the_lanes(tmp_path: Path) -> None:
+def test_a_cohort_out_of_memory_continues_with_half_the_lanes(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "PACELINE_CACHE": str(many_lanes(tmp_path)),

@@ -17,7 +17,7 @@ TRAINING = TrainingOptions(Objective("loss", "minimize"))
 
 
 def curve(config: Configuration) -> Curve:
-    """Epochs of ``pace`` seconds each, the loss falling from ``loss`` by a tenth each epoch."""
+    """Epochs of ``pace`` seconds; the loss falls from ``loss`` by a tenth per epoch."""
     loss, pace = float(config["loss"]), float(config["pace"])
     return [({"loss": loss * 0.9**epoch}, pace * epoch) for epoch in range(1, 6)]
 
@@ -38,7 +38,7 @@ class TestSimulated(ExecutorContract):
 
 
 def log(executor: SimulatedExecutor) -> list[tuple[float, str]]:
-    """Every event with the second at which it was log."""
+    """Every event with its second."""
     lines = []
     while not executor.is_idle:
         for progress in executor.progress():
@@ -56,7 +56,7 @@ def log(executor: SimulatedExecutor) -> list[tuple[float, str]]:
     return lines
 
 
-def test_the_clock_goes_from_epoch_to_epoch() -> None:
+def test_the_clock_advances_to_the_next_end_of_an_epoch() -> None:
     executor = SimulatedExecutor(curve, TRAINING, num_lanes=2)
     submit(executor, [job(0, 2.0, epochs=2), job(1, 3.0, until=1), job(2, 1.0, epochs=1)])
     assert (executor.clock, executor.num_waiting) == (0.0, 1)
@@ -81,9 +81,7 @@ def test_the_clock_goes_from_epoch_to_epoch() -> None:
     lanes=st.integers(1, 5),
 )
 def test_lanes_never_idle(paces: list[float], lanes: int) -> None:
-    """The clock ends where jobs dealt to the lane that is free first end, and no second was left
-    out.
-    """
+    """The clock ends when jobs assigned to the first free lane end."""
     executor = SimulatedExecutor(curve, TRAINING, lanes)
     submit(executor, [job(number, pace) for number, pace in enumerate(paces)])
     log = TrialLog()

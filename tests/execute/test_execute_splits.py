@@ -1,4 +1,4 @@
-"""Networks on splits of their own, side by side; and trials that are trained several times."""
+"""Networks on different splits in a cohort, and trials that are trained several times."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -56,7 +56,7 @@ def measured(told: Sequence[ExecutorUpdate]) -> dict[int, list[Mapping[str, floa
 
 
 @pytest.mark.parametrize("is_fused", [True, False])
-def test_a_lane_on_its_split_is_a_network_on_that_split_alone(is_fused: bool) -> None:
+def test_a_lane_on_a_split_equals_a_network_on_that_split(is_fused: bool) -> None:
     jobs = [Job(number, CONFIG, seed=5 + number, epochs=2, split=number) for number in SPLITS]
     together = measured(finished(fused([POOL] * 3, is_fused=is_fused), jobs))
     for number, (train, held_out) in SPLITS.items():
@@ -66,7 +66,7 @@ def test_a_lane_on_its_split_is_a_network_on_that_split_alone(is_fused: bool) ->
             assert mine == pytest.approx(theirs, rel=1e-4)
 
 
-def test_splits_of_unequal_size_are_trained_in_one_go() -> None:
+def test_splits_of_unequal_size() -> None:
     small = PooledData.of((X, Y), (X, Y), {3: (np.arange(48), np.arange(48, 66))})
     jobs = [Job(number, CONFIG, seed=1, epochs=1, split=number) for number in (0, 3)]
     assert measured(finished(fused([POOL, POOL, POOL, small]), jobs)).keys() == {0, 3}
@@ -76,7 +76,7 @@ def repeated(training: TrainingOptions = TRAINING) -> Executor:
     return RepeatedExecutor(fused([POOL] * 3, training), (5, 6, 7), training)
 
 
-def test_what_is_told_of_several_trainings_is_their_mean() -> None:
+def test_means_of_several_trainings_are_reported() -> None:
     told = finished(repeated(), [Job(4, CONFIG, seed=99, epochs=2)])
     single = measured(
         finished(
@@ -96,7 +96,7 @@ def test_what_is_told_of_several_trainings_is_their_mean() -> None:
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
-def test_several_trainings_go_on_in_another_executor(keep: Any) -> None:
+def test_several_trainings_continue_in_another_executor(keep: Any) -> None:
     training = TrainingOptions(TRAINING.objective, 16, keep=keep)
     whole = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4)])
     first = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4, until=2)])
@@ -118,7 +118,7 @@ def test_several_trainings_go_on_in_another_executor(keep: Any) -> None:
 
 
 class TestRepeated(ExecutorContract):
-    """Trials of three trainings each."""
+    """Trials with three trainings each."""
 
     tolerance = 1e-5
     objective = Objective("val_loss", "minimize")
@@ -133,7 +133,7 @@ class TestRepeated(ExecutorContract):
         return [Job(number, config, seed=1, epochs=3) for number, config in enumerate(configs)]
 
 
-def test_one_configuration_is_traced_once_whatever_its_seeds_and_splits(
+def test_a_configuration_is_traced_once_for_all_seeds_and_splits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     traced: list[str] = []

@@ -1,4 +1,4 @@
-"""Cohorts in several threads give the answers of lanes over several devices."""
+"""Cohorts in several threads give the same results as lanes on several devices."""
 
 import json
 import os

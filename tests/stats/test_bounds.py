@@ -1,4 +1,4 @@
-"""Intervals of shares stay between 0 and 1; others are left as they are."""
+"""Intervals of metrics between 0 and 1 are clipped; others are not."""
 
 import math
 
@@ -26,13 +26,13 @@ from paceline.stats.final_verdict import judge
         ("val_accuracy_loss", [0.2, 0.9], (-0.1, 1.1)),
     ],
 )
-def test_only_shares_are_clipped(
+def test_only_metrics_between_0_and_1_are_clipped(
     metric: str, scores: list[float], expected: tuple[float, float]
 ) -> None:
     assert clip_interval(-0.1, 1.1, metric, scores) == expected
 
 
-def test_what_is_not_known_stays_so() -> None:
+def test_unknown_bounds_stay_unknown() -> None:
     assert all(math.isnan(end) for end in clip_interval(math.nan, math.nan, "val_accuracy", [0.5]))
 
 

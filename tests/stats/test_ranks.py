@@ -1,4 +1,4 @@
-"""Methods on the same blocks: against SciPy, and how often the intervals hold what they promise."""
+"""Comparisons of methods on the same blocks: against SciPy, and coverage of intervals."""
 
 import math
 from typing import Literal
@@ -35,16 +35,14 @@ def test_average_ranks_are_those_of_scipy_and_add_up(losses: list[list[float]]) 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8, 20])
 @pytest.mark.parametrize("statistic", ["mean", "iqm"])
-def test_values_that_are_all_the_same_have_no_interval(
-    count: int, statistic: Literal["mean", "iqm"]
-) -> None:
+def test_equal_values_have_no_interval(count: int, statistic: Literal["mean", "iqm"]) -> None:
     found = ranks.estimate([0.1135] * count, statistic)
     assert found.value == pytest.approx(0.1135)
     assert math.isnan(found.low)
     assert math.isnan(found.high)
 
 
-def test_a_failure_has_the_last_rank_and_is_left_out_of_differences() -> None:
+def test_a_failure_has_the_last_rank_and_no_difference() -> None:
     losses = [[0.2, math.nan, 0.1], [0.2, 0.3, 0.1], [0.4, 0.5, 0.2]]
     assert [one.value for one in ranks.average_ranks(losses)] == pytest.approx([2.0, 3.0, 1.0])
     pair = next(p for p in ranks.pairwise(losses) if (p.first, p.second) == (0, 1))
@@ -73,7 +71,7 @@ def test_holm_of_a_textbook() -> None:
     assert ranks.holm([0.01, math.nan, 0.04])[::2] == pytest.approx([0.02, 0.04])
 
 
-def test_wilcoxon_where_it_can_say_something_and_t_where_it_cannot() -> None:
+def test_wilcoxon_or_t_if_there_are_too_few_blocks() -> None:
     rng = np.random.default_rng(1)
     many = rng.normal([0.0, 1.0], size=(20, 2))
     (pair,) = ranks.pairwise(many)
@@ -94,26 +92,26 @@ def test_wilcoxon_is_exact_with_ties() -> None:
     assert pair.p == pytest.approx(np.mean(np.abs(sums) >= abs(seen) - 1e-9))
 
 
-def test_only_the_pairs_asked_for_are_corrected_for() -> None:
+def test_only_the_requested_pairs_are_corrected() -> None:
     losses = np.random.default_rng(2).normal(size=(5, 4)) + np.arange(4)
     asked = ranks.pairwise(losses, [(0, 1), (1, 2)])
     assert [p.p_holm for p in asked] == pytest.approx(ranks.holm([p.p for p in asked]))
 
 
 @pytest.mark.parametrize("losses", [[[1.0, 1.0]] * 4, [[1.0, 2.0]]])
-def test_equal_methods_and_a_single_block_show_nothing(losses: list[list[float]]) -> None:
+def test_equal_methods_and_a_single_block_are_not_significant(losses: list[list[float]]) -> None:
     (pair,) = ranks.pairwise(losses)
     assert not pair.is_real
 
 
-def test_equal_distances_in_five_blocks_are_no_certainty() -> None:
+def test_equal_differences_in_five_blocks_are_not_certain() -> None:
     (pair,) = ranks.pairwise([[1.0, 2.0]] * 5)
     assert pair.p == pytest.approx(2 / 2**5)
 
 
 @pytest.mark.parametrize(("n", "statistic"), [(3, "mean"), (10, "mean"), (10, "iqm")])
-def test_intervals_cover(n: int, statistic: str) -> None:
-    """300 samples: a coverage of 0.95 is seen below 0.89 in 2e-5 of runs."""
+def test_coverage_of_bootstrap_intervals(n: int, statistic: str) -> None:
+    """300 samples: a coverage of 0.95 is observed below 0.89 in 2e-5 of runs."""
     rng = np.random.default_rng(3)
     held = 0
     for _ in range(300):
@@ -125,9 +123,7 @@ def test_intervals_cover(n: int, statistic: str) -> None:
 
 
 def test_false_alarms_of_equal_methods_are_rare() -> None:
-    """200 comparisons of equal methods: a family-wise rate of 5 % is seen above 11 % with
-    probability 2e-4.
-    """
+    """200 comparisons: a family-wise rate of 5 % is observed above 11 % with probability 2e-4."""
     rng = np.random.default_rng(4)
     alarms = sum(
         any(p.is_real for p in ranks.pairwise(rng.normal(size=(5, 3)))) for _ in range(100)

@@ -1,9 +1,9 @@
-"""Kinds of layers, optimizers, losses, metrics and data that a cohort trains as `fit` does.
+"""Kinds of layers, optimizers, losses, metrics and data that a cohort must train as `fit` does.
 
-Each row trains several kinds at once that do not depend on each other. Its model is built from one
-number, which takes the place of several settings, so that what differs between lanes is more than
-the learning rate. Layers before a batch norm and in attention have no bias: the gradient of such a
-bias, or of that of the keys, is rounding error only, which Adam and its like turn into whole steps.
+Each row trains several independent kinds at once. Its model is built from one number, used for
+several hyperparameters, so that lanes differ in more than the learning rate. Layers before a batch
+norm and in attention have no bias: the gradient of such a bias, or of that of the keys, is only
+rounding error, which Adam and similar optimizers turn into full steps.
 """
 
 from collections.abc import Callable
@@ -34,16 +34,16 @@ SPARSE = "sparse_categorical_crossentropy"
 
 @dataclass(frozen=True)
 class Row:
-    """One model.
+    """A model.
 
     Attributes:
-        kinds: what it shows, separated by commas.
-        build: gives the compiled model for a number (0.1 and 0.05).
+        kinds: the kinds that it contains, separated by commas.
+        build: returns the compiled model for a number (0.1 and 0.05).
         x, y, weights: the rows, those held out last.
-        size: how many times larger than about 1 its losses are: rounding errors grow with them.
-        alone: words of the reason why it trains alone; empty where it trains in a cohort.
-        odd: whether the tests give it smaller last batches, as the benchmark gives all: each is a
-            program more.
+        size: the magnitude of its losses, with which rounding errors grow.
+        alone: part of the reason why it needs ``fit``; empty if it trains in a cohort.
+        odd: whether the tests use a smaller last batch, as the benchmark does for all: each needs
+            another program.
     """
 
     kinds: str
@@ -83,7 +83,7 @@ def network(
 
 
 class Averaged(optimizers.SGD):  # type: ignore[misc]
-    """Hands out the mean of all weights that it went through."""
+    """Replaces the weights by the mean of all weights during training."""
 
     def build(self, variables: Any) -> None:
         if not self.built:
@@ -109,7 +109,7 @@ steep.defjvp(lambda primals, tangents: (steep(*primals), 0.5 * tangents[0]))
 
 @keras.saving.register_keras_serializable("paceline-tests")
 class Constants(layers.Layer):  # type: ignore[misc]
-    """Its constant sits inside bodies of loops and branches, where it has to become an operand."""
+    """A constant inside the bodies of loops and branches, where it becomes an operand."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class Constants(layers.Layer):  # type: ignore[misc]
 
 
 class OwnLoss(keras.Model):  # type: ignore[misc]
-    """A loss and a training step of its own, with a log that is no metric, and `add_loss`."""
+    """A custom loss and training step, with a log that is not a metric, and `add_loss`."""
 
     def __init__(self, gain: float) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ def own_loss(rate: float) -> keras.Model:
 
 
 class LowLevel(keras.Model):  # type: ignore[misc]
-    """A training step and a test step written out in JAX, with metrics of their own."""
+    """A custom training and test step in JAX, with metrics."""
 
     def __init__(self, gain: float) -> None:
         super().__init__()
@@ -217,7 +217,7 @@ LOSSES = {
 
 
 def many_outputs(rate: float) -> keras.Model:
-    """Two inputs, an encoder that both share, a nested model, and a head for each loss."""
+    """Two inputs, a shared encoder, a nested model, and a head for each loss."""
     a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
     encoder = keras.Sequential([layers.Dense(4, "tanh"), layers.Dense(4)], name="encoder")
     tied = layers.Dense(4, "tanh", kernel_regularizer=regularizers.L1L2(rate / 10, rate / 10))

@@ -1,4 +1,4 @@
-"""Numbers that are equal, or unequal to themselves, reach each lane as they are."""
+"""Constants that are equal, or NaN, reach each lane bitwise."""
 
 from typing import Any
 
@@ -33,19 +33,17 @@ def build(sign: float) -> keras.Model:
 @pytest.mark.parametrize(
     "values", [[0.0, -0.0], [np.nan, float(np.copysign(np.nan, -1)), np.inf, -np.inf]]
 )
-def test_signs_of_zero_infinity_and_nan(values: list[float]) -> None:
+def test_zero_infinity_and_nan_are_exact(values: list[float]) -> None:
     gaps = SameAnswer((X, X[:, :1]), batch_size=8)(build, [{"sign": value} for value in values])
     assert max(gap.weights for gap in gaps) < 1e-6
 
 
-def test_configurations_that_differ_in_the_sign_of_zero_are_two_trainings() -> None:
+def test_configurations_that_differ_in_the_sign_of_zero_train_separately() -> None:
     jobs = [Job(number, {"sign": sign}, 1, 1) for number, sign in enumerate((0.0, -0.0, 0.0))]
     assert [[job.trial for job in group] for group in group_by_training(jobs)] == [[0, 2], [1]]
 
 
-def test_epochs_that_build_reads_make_another_training_where_only_the_sign_of_a_zero_follows() -> (
-    None
-):
+def test_epochs_read_by_build_train_separately_even_for_the_sign_of_zero() -> None:
     def reads_epochs(hp: Any) -> keras.Model:
         hp.Float("sign", 0.0, 1.0)
         return build(0.0 if hp.Int("epochs", 1, 2) == 1 else -0.0)

@@ -28,7 +28,7 @@ def run(cache: Path, **more: str) -> tuple[int, str]:
     return int(done.stdout), done.stderr
 
 
-def test_what_another_process_compiled_is_found_without_a_word(tmp_path: Path) -> None:
+def test_another_process_finds_the_program_without_messages(tmp_path: Path) -> None:
     assert run(tmp_path)[0] > 0
     assert run(tmp_path) == (
         0,
@@ -37,7 +37,7 @@ def test_what_another_process_compiled_is_found_without_a_word(tmp_path: Path) -
     assert len(list((tmp_path / "xla").iterdir())) == 1  # a folder for this kind of processor
 
 
-def test_another_kind_of_processor_has_another_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_type_of_processor_has_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     from paceline.train import disk_cache
 
     def described(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a cohort trains is what `fit` trains: the table of kinds."""
+"""Cohorts train as `fit` does: the table of kinds."""
 
 import keras
 import numpy as np
@@ -6,14 +6,14 @@ import pytest
 from tests.train.kinds import TABLE, Row
 
 
-def test_the_table_names_at_least_sixty_kinds() -> None:
+def test_the_table_has_at_least_sixty_kinds() -> None:
     assert len({name for row in TABLE for name in row.names}) >= 60
 
 
 # Keras's own: mean IoU counts in 64 bits
 @pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64 requested in asarray")
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.kinds[:50])
-def test_two_epochs_are_those_of_fit(row: Row) -> None:
+def test_two_epochs_equal_fit(row: Row) -> None:
     gap = row.gap(row.odd)
     if np.isnan(gap.weights) and keras.__version__.startswith("3.12."):
         pytest.skip(

@@ -1,4 +1,4 @@
-"""The private names of Keras and JAX still do what is needed of them."""
+"""The private names of Keras and JAX work as needed."""
 
 import contextlib
 import inspect
@@ -48,9 +48,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_what_is_drawn_or_filled_cannot_be_told_from_what_keras_and_jax_give(
-    name: str, dtype: str
-) -> None:
+def test_fast_initialization_equals_keras_and_jax(name: str, dtype: str) -> None:
     for shape in ((40, 120), (0, 2), ()) if dtype == "float32" else ((3, 5),):
         expected = FUNCTIONS[name](shape, dtype=dtype, seed=5)
         with fast_initialization():
@@ -75,7 +73,7 @@ INITIALIZERS = [
 @pytest.mark.parametrize(
     ("name", "dtype"), [*((name, "float32") for name in INITIALIZERS), ("he_normal", "bfloat16")]
 )
-def test_economical_initialisation_draws_what_keras_draws(name: str, dtype: str) -> None:
+def test_fast_initialization_draws_the_weights_of_keras(name: str, dtype: str) -> None:
     def weights() -> Any:
         keras.utils.set_random_seed(5)
         layer = keras.layers.Dense(7, kernel_initializer=name, bias_initializer="ones", dtype=dtype)
@@ -89,7 +87,7 @@ def test_economical_initialisation_draws_what_keras_draws(name: str, dtype: str)
         np.testing.assert_array_equal(a, b)
 
 
-def test_wrong_arguments_are_refused_as_keras_refuses_them() -> None:
+def test_wrong_arguments_raise_the_errors_of_keras() -> None:
     for with_it in (contextlib.nullcontext, fast_initialization):
         with with_it(), pytest.raises(TypeError, match="mue"):
             keras.src.backend.random.normal((2,), mue=1)
@@ -101,7 +99,7 @@ def test_wrong_arguments_are_refused_as_keras_refuses_them() -> None:
             )
 
 
-def test_an_initializer_of_ones_own_may_use_what_it_drew_as_any_array() -> None:
+def test_custom_initializers_get_arrays() -> None:
     def own(shape: tuple[int, ...], dtype: Any = None) -> Any:
         drawn = keras.initializers.HeNormal(1)(shape, dtype) + jax.random.normal(
             jax.random.key(0), shape
@@ -114,7 +112,7 @@ def test_an_initializer_of_ones_own_may_use_what_it_drew_as_any_array() -> None:
     assert layer.kernel.numpy()[0].tolist() == [0, 0]
 
 
-def test_economical_initialisation_undoes_itself() -> None:
+def test_fast_initialization_is_undone() -> None:
     backend = keras.src.backend
     before = (backend.random.uniform, backend.random.normal, backend.numpy.zeros)
     with pytest.raises(RuntimeError), fast_initialization():
@@ -122,7 +120,7 @@ def test_economical_initialisation_undoes_itself() -> None:
     assert before == (backend.random.uniform, backend.random.normal, backend.numpy.zeros)
 
 
-def test_economical_initialisation_is_of_one_thread_only() -> None:
+def test_fast_initialization_is_local_to_a_thread() -> None:
     with fast_initialization(), ThreadPoolExecutor(1) as pool:
         jaxpr = pool.submit(jax.make_jaxpr(lambda: keras.ops.zeros((3,)))).result()
     assert "broadcast_in_dim" in str(
@@ -130,7 +128,7 @@ def test_economical_initialisation_is_of_one_thread_only() -> None:
     )  # an operation to be compiled, not an array made here and now
 
 
-def test_economical_initialisation_leaves_what_is_traced_alone() -> None:
+def test_fast_initialization_does_not_affect_traces() -> None:
     def filled_and_drawn() -> Any:
         return (
             keras.ops.zeros((3,)),
@@ -144,7 +142,7 @@ def test_economical_initialisation_leaves_what_is_traced_alone() -> None:
 
 
 def _compiled(*, layers: tuple[int, ...]) -> int:
-    """How many programs it compiled to build such a network, its optimizer's variables included."""
+    """Number of programs compiled to build such a network with its optimizer's variables."""
     with count_compilations() as counted:
         with fast_initialization():
             model = keras.Sequential(
@@ -174,7 +172,7 @@ def test_bind_evaluates_an_equation() -> None:
     np.testing.assert_array_equal(out, np.full((2, 4), 6.0))
 
 
-def test_xla_knows_the_options_that_make_it_quick_and_computes_the_same() -> None:
+def test_fast_compilation_computes_the_same() -> None:
     x = np.linspace(-2, 2, 300, dtype="float32").reshape(20, 15)
     lowered = jax.jit(lambda x: jax.nn.softmax(jax.nn.gelu(x @ x.T))).lower(x)
     as_always = lowered.compile()(x)
@@ -184,7 +182,7 @@ def test_xla_knows_the_options_that_make_it_quick_and_computes_the_same() -> Non
     np.testing.assert_allclose(compile_fast(lowered)(x), as_always, rtol=1e-5)
 
 
-def test_where_xla_does_not_know_one_it_compiles_with_the_others(
+def test_unknown_options_of_xla_are_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
@@ -203,7 +201,7 @@ print(float(step(a, a).sum()))
 """
 
 
-def test_a_lane_alone_of_a_step_with_many_axes_does_not_crash() -> None:
+def test_a_single_lane_of_a_step_with_many_axes_does_not_crash() -> None:
     # jaxlib 0.10.2 does, on a CPU (jax-ml/jax issues 39257, 40412): so that version is not allowed
     done = subprocess.run(
         [sys.executable, "-c", _MANY_AXES], capture_output=True, text=True, check=False

@@ -1,6 +1,4 @@
-"""No network depends on what was built before it, and the user's own global state on none of
-them.
-"""
+"""Networks do not depend on those built before, nor the user's global state on any."""
 
 import random
 from collections.abc import Callable
@@ -39,10 +37,8 @@ def names(model: keras.Model) -> list[str]:
 
 
 def users_state() -> tuple[Any, ...]:
-    """All that a user would notice, read in ways that a user has."""
-    generator = (
-        keras.random.SeedGenerator()
-    )  # takes from Python's generator and from the counter of its name
+    """The global state, read by public functions."""
+    generator = keras.random.SeedGenerator()  # uses Python's generator and the name counter
     drawn = (
         generator.state.value.tolist(),
         random.random(),
@@ -58,7 +54,7 @@ def users_state() -> tuple[Any, ...]:
     return (*drawn, settings, generator.name, layers.Dense(2).name, keras.metrics.AUC().name)
 
 
-def test_names_are_counted_anew_for_each_network() -> None:
+def test_names_are_counted_separately_for_each_network() -> None:
     for _ in range(3):
         keras.metrics.AUC()
     first = built(network)
@@ -68,7 +64,7 @@ def test_names_are_counted_anew_for_each_network() -> None:
 
 
 class Mine(keras.metrics.Metric):  # type: ignore[misc]
-    """A metric of somebody's own, without a name."""
+    """A custom metric without a name."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -81,7 +77,7 @@ class Mine(keras.metrics.Metric):  # type: ignore[misc]
         return self.seen.value
 
 
-def test_what_is_measured_has_the_names_that_a_user_would_write() -> None:
+def test_metrics_have_the_expected_names() -> None:
     def build() -> keras.Model:
         inputs = keras.Input((5,))
         model = keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)])
@@ -126,7 +122,7 @@ def trained(build: Callable[[], keras.Model]) -> None:
 
 
 @pytest.mark.parametrize("build", [network, awkward])
-def test_the_users_own_state_is_as_it_was(build: Callable[[], keras.Model]) -> None:
+def test_the_users_state_is_restored(build: Callable[[], keras.Model]) -> None:
     with GlobalState(7):
         expected = users_state()
     with GlobalState(7):
@@ -134,7 +130,7 @@ def test_the_users_own_state_is_as_it_was(build: Callable[[], keras.Model]) -> N
         assert users_state() == expected
 
 
-def test_the_users_own_state_is_as_it_was_after_an_error() -> None:
+def test_the_users_state_is_restored_after_an_error() -> None:
     def broken() -> keras.Model:
         awkward()
         raise RuntimeError
@@ -147,7 +143,7 @@ def test_the_users_own_state_is_as_it_was_after_an_error() -> None:
         assert users_state() == expected
 
 
-def test_what_a_build_sets_holds_for_its_model_and_for_no_other() -> None:
+def test_settings_of_a_build_apply_to_its_model_only() -> None:
     model = built(awkward)
     with global_state_of(model):
         assert (keras.config.epsilon(), keras.config.floatx()) == (0.1, "float16")
@@ -155,14 +151,14 @@ def test_what_a_build_sets_holds_for_its_model_and_for_no_other() -> None:
     assert built(network).layers[0].dtype_policy.name == "float32"
 
 
-def test_what_the_user_set_holds_in_every_build() -> None:
+def test_settings_of_the_user_apply_to_all_builds() -> None:
     with GlobalState(0):
         keras.config.set_dtype_policy("mixed_bfloat16")
         assert built(network).layers[0].dtype_policy.name == "mixed_bfloat16"
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_layer_from_outside_whose_name_would_be_given_again() -> None:
+def test_a_layer_created_outside_of_build() -> None:
     with GlobalState(0):
         outside = layers.Dense(5)
         keras.metrics.AUC()
@@ -174,10 +170,10 @@ def test_a_layer_from_outside_whose_name_would_be_given_again() -> None:
         "auc",
         "auc_1",
         "precision",
-    }  # metrics are counted anew
+    }  # metrics are counted from zero
 
 
-def test_other_errors_of_build_are_not_tried_again() -> None:
+def test_other_errors_of_build_are_not_retried() -> None:
     calls = []
 
     def build() -> keras.Model:
@@ -189,7 +185,7 @@ def test_other_errors_of_build_are_not_tried_again() -> None:
     assert len(calls) == 1
 
 
-def test_custom_objects_registered_by_build_stay_registered() -> None:
+def test_custom_objects_registered_by_build_remain() -> None:
     def build() -> keras.Model:
         @keras.saving.register_keras_serializable("paceline.tests", name="RegisteredInBuild")
         class RegisteredInBuild(layers.Layer):  # type: ignore[misc]
@@ -202,7 +198,7 @@ def test_custom_objects_registered_by_build_stay_registered() -> None:
     assert keras.saving.get_registered_object("paceline.tests>RegisteredInBuild") is not None
 
 
-def test_what_an_epoch_draws_depends_on_the_seed_and_its_number_only() -> None:
+def test_random_numbers_depend_on_the_seed_and_the_epoch() -> None:
     def drawn(seed: int, epoch: int) -> tuple[float, ...]:
         seed_epoch(seed, epoch)
         return random.random(), float(np.random.random()), float(keras.random.normal(()))

@@ -1,4 +1,4 @@
-"""How many lanes: as few cohorts as possible, within what pays and what fits."""
+"""The number of lanes: as few cohorts as possible, within capacity and memory."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def work_bytes(program: ArrayProgram) -> int:
     return state_bytes(program) + peak_bytes(program.traced.parts["train"].code.body)
 
 
-def test_lanes_follow_capacity_memory_and_demand(program: ArrayProgram) -> None:
+def test_lanes_depend_on_capacity_memory_and_demand(program: ArrayProgram) -> None:
     one = work_bytes(program)
     roomy = LaneCount(capacity=10 * one, memory=2**40)
     assert roomy.choose(program, 3, lambda *_: False) == 3
@@ -61,13 +61,9 @@ def test_lanes_are_a_multiple_of_the_devices(program: ArrayProgram) -> None:
     assert [spread.choose(program, n, lambda *_: False) for n in (1, 4, 5, 9)] == [4, 4, 8, 12]
 
 
-def test_what_a_machine_likes_is_measured_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_capacity_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACELINE_CACHE", str(tmp_path))
-    monkeypatch.setattr(
-        calibration, "_MAX_LANES", 4
-    )  # two programs to compile in the place of five
+    monkeypatch.setattr(calibration, "_MAX_LANES", 4)  # two programs to compile instead of five
     measured = calibration.capacity()
     assert measured > 0
     (key,) = json.loads((tmp_path / "lanes.json").read_text())
@@ -83,7 +79,7 @@ def test_memory_is_predicted_from_the_step() -> None:
     assert peak_bytes(lift_constants(jax.make_jaxpr(step)(np.ones(100, "float32"))).body) == 1200
 
 
-def test_values_of_a_scan_count_each_time_round() -> None:
+def test_values_of_a_scan_count_in_each_iteration() -> None:
     def step(x: jax.Array) -> jax.Array:
         return jax.lax.scan(lambda carry, _: (carry * 2.0, None), x + 1.0, length=7)[0]
 

@@ -1,8 +1,8 @@
-"""The first promise where several settings vary at once, and at the edges of data; kinds of layers
-are in `test_train_equality`.
+"""Cohorts train as `fit` does with several varying settings, and for edge cases of the data.
 
-Tolerances: float32 sums in another order differ by about 1e-7 a step. Layers before a batch norm
-have no bias: its gradient is rounding errors only, which Adam and its like turn into whole steps.
+Kinds of layers are tested in `test_train_equality`. Tolerances: float32 sums in another order
+differ by about 1e-7 per step. Layers before a batch norm have no bias: its gradient is only
+rounding errors, which Adam and similar optimizers turn into full steps.
 """
 
 import random
@@ -63,7 +63,7 @@ def compiled(
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
-def test_optimizers_with_everything_that_may_vary(name: str) -> None:
+def test_optimizers_with_all_hyperparameters_varied(name: str) -> None:
     def build(lr: float, l2: float, clip: float, momentum: float) -> keras.Model:
         model = keras.Sequential(
             [
@@ -132,7 +132,7 @@ def test_configurations_of_different_structure_are_refused() -> None:
         gaps(build, [{"units": 3}, {"units": 4}])
 
 
-def test_keras_is_left_as_it_was() -> None:
+def test_keras_is_not_changed() -> None:
     def build(lr: float) -> keras.Model:
         model = keras.Sequential(
             [keras.Input((6,)), layers.Dropout(0.2), layers.Dense(4, "softmax")]

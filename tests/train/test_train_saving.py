@@ -1,4 +1,4 @@
-"""What survives a ``.keras`` file: found out by reading it, on what users write."""
+"""Which models can be saved as ``.keras`` files, tested by loading them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ X, Y = RNG.normal(size=(6, 4)).astype("float32"), RNG.integers(0, 3, 6)
 
 
 class Scale(keras.layers.Layer):  # type: ignore[misc]
-    """Not registered, and its configuration is complete."""
+    """Not registered, with a complete configuration."""
 
     def __init__(self, factor: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
@@ -35,14 +35,14 @@ class Registered(Scale):
 
 
 class Lying(Scale):
-    """Says less of itself than it does."""
+    """Its configuration is incomplete."""
 
     def get_config(self) -> dict[str, Any]:
         return {name: value for name, value in super().get_config().items() if name != "factor"}
 
 
 class Drawing(keras.layers.Dropout):  # type: ignore[misc]
-    """Draws in predictions too."""
+    """Draws random numbers in predictions, too."""
 
     def call(self, x: Any, training: bool = True) -> Any:
         return super().call(x, training=True)
@@ -124,7 +124,7 @@ KINDS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "layer": (lambda: model(Scale(2.0)), "pass Scale", "pass Scale"),
     "drawing": (lambda: model(Drawing(0.5)), "pass Drawing", "pass Drawing"),
     "loss": (lambda: model(loss=loss_of(2.0)), "pass loss", "pass loss"),
-    # Keras finds a loss of its own by this name, which is another
+    # Keras has another loss of this name
     "loss of a known name": (lambda: model(loss=loss_of(2.0, "mse")), "pass mse", "pass mse"),
     "metric": (lambda: model(metrics=[share]), "pass share", "pass share"),
     "optimizer": (lambda: model(optimizer=Sgd(0.1)), "pass Sgd", "pass Sgd"),
@@ -171,7 +171,7 @@ def outcome(attempt: Callable[[], LoadRequirements]) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_counts_when_the_model_read_from_it_is_the_same(kind: str, tmp_path: Path) -> None:
+def test_a_file_counts_if_the_loaded_model_is_the_same(kind: str, tmp_path: Path) -> None:
     make, saved, foreseen = KINDS[kind]
     made = make()
     made.optimizer.build(made.trainable_variables)
@@ -184,13 +184,13 @@ def test_a_file_counts_when_the_model_read_from_it_is_the_same(kind: str, tmp_pa
             assert expected.removeprefix("no: ") in found
         else:
             assert found == expected
-    # looking changes nothing, random streams included
+    # checking changes nothing, not even seed generators
     assert all(
         np.array_equal(old, variable.value)
         for old, variable in zip(before, made.variables, strict=True)
     )
 
 
-def test_a_disk_that_fails_is_not_blamed_on_the_model(tmp_path: Path) -> None:
+def test_disk_errors_are_not_attributed_to_the_model(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         save(model(), tmp_path / "nowhere" / "model.keras", lambda: (X, Y))

@@ -1,6 +1,4 @@
-"""Streams: a lane ends where `fit` on the dataset ends, and every batch is loaded once for all
-lanes.
-"""
+"""Lanes on a stream train as `fit` on the dataset, and each batch is loaded once."""
 
 import threading
 from collections import Counter
@@ -31,7 +29,7 @@ from paceline.train.variables import restore
 
 
 class Counting(keras.utils.PyDataset):  # type: ignore[misc]
-    """Rows in batches of given sizes; counts what is asked of it."""
+    """Rows in batches of given sizes; counts its calls."""
 
     def __init__(
         self, sizes: Sequence[int], seed: int = 0, weighted: bool = False, **options: Any
@@ -64,7 +62,7 @@ class Counting(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 class Reshuffled(Counting):
-    """Its rows move after each epoch."""
+    """Its rows are shuffled after each epoch."""
 
     def on_epoch_end(self) -> None:
         super().on_epoch_end()
@@ -131,14 +129,14 @@ def check_like_fit(
     models: Sequence[Callable[[], keras.Model]],
     told: list[Any] | None = None,
 ) -> Counting:
-    """Trains a cohort on the dataset and compares it with `fit` on another one like it."""
+    """Trains a cohort on the dataset and compares it with `fit` on an equal one."""
     epochs, dataset, val = 2, make(), validation()
     arrays = isinstance(val, tuple)
     feed = StreamFeed(
         DatasetBatches(dataset),
         None if val is None else DatasetBatches(ArrayBatches(val) if arrays else val),
     )
-    dataset.loaded.clear()  # the first and the last batch were looked at
+    dataset.loaded.clear()  # the first and the last batch were loaded for their shapes
     traced = [trace(model(), feed) for model in models]
     cohort = cohort_of(feed, traced, told)
     logs = train(cohort, traced, epochs)
@@ -146,8 +144,8 @@ def check_like_fit(
     kept = traced[0].layout.num_leaves - traced[0].layout.metrics
     for slot, model in enumerate(models):
         expected, found, source = model(), model(), make()
-        # fit tells a dataset of the end of an epoch once more, before the first one: ForFit keeps
-        # that from it
+        # fit calls the hook at the end of an epoch once too often, before the first one; FitBatches
+        # prevents that
         history = []
         for epoch in range(epochs):
             source.on_epoch_begin()
@@ -171,7 +169,7 @@ def check_like_fit(
     return dataset
 
 
-def test_lanes_end_where_fit_ends_with_a_smaller_last_batch_and_sample_weights() -> None:
+def test_lanes_equal_fit_with_a_smaller_last_batch_and_sample_weights() -> None:
     models = [partial(network, **config) for config in CONFIGS]
     dataset = check_like_fit(
         lambda: Counting([8, 8, 8, 5], weighted=True), lambda: Counting([7, 7, 3], seed=1), models
@@ -187,7 +185,7 @@ def test_a_dataset_that_shuffles_itself_and_validation_arrays() -> None:
     check_like_fit(lambda: Reshuffled([8, 8, 8]), lambda: (other.x, other.y), [partial(small, 0.1)])
 
 
-def test_a_shape_that_comes_in_the_middle_is_compiled_once_for_all_that_follow() -> None:
+def test_a_shape_that_occurs_later_is_compiled_once() -> None:
     told: list[Any] = []
     check_like_fit(
         lambda: Counting([8, 3, 8, 3, 5]),
@@ -203,7 +201,7 @@ def test_a_shape_that_comes_in_the_middle_is_compiled_once_for_all_that_follow()
     cohort = cohort_of(feed, [*first, *second], told)
     train(cohort, first, 1)
     cohort.release(0)
-    train(cohort, second, 1)  # the next networks bring their own numbers into the same code
+    train(cohort, second, 1)  # the next networks use the same code with their own constants
     again = cohort_of(feed, [*first, *second])
     train(again, second, 1)
     for a, b in zip(cohort.state_of([0])[0], again.state_of([0])[0], strict=True):
@@ -223,7 +221,7 @@ def test_a_cohort_is_filled_only_when_all_its_lanes_have_ended() -> None:
     assert len(cohort.free) == len(cohort.lanes)
 
 
-def test_a_network_goes_on_from_where_it_stood() -> None:
+def test_a_network_continues_from_a_snapshot() -> None:
     feed = StreamFeed(DatasetBatches(Counting([4, 4])), None)
     traced = trace(network(0.1), feed)
     through, broken = cohort_of(feed, [traced]), cohort_of(feed, [traced])
@@ -235,7 +233,7 @@ def test_a_network_goes_on_from_where_it_stood() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_loading_overlaps_with_whoever_uses_the_batches() -> None:
+def test_loading_overlaps_with_training() -> None:
     loaded = [threading.Event() for _ in range(8)]
 
     def load(index: int) -> int:
@@ -244,22 +242,24 @@ def test_loading_overlaps_with_whoever_uses_the_batches() -> None:
 
     taken = []
     for index in load_in_order(load, 8, num_workers=1, num_ahead=2):
-        assert loaded[min(index + 1, 7)].wait(30.0)  # the next one comes while this one is in use
+        assert loaded[min(index + 1, 7)].wait(
+            30.0
+        )  # the next one is loaded while this one is in use
         taken.append(index)
     assert taken == list(range(8))
 
 
-def test_workers_load_side_by_side() -> None:
+def test_workers_load_in_parallel() -> None:
     together = threading.Barrier(4)
 
     def load(index: int) -> int:
-        together.wait(30.0)  # nobody goes on before four are here
+        together.wait(30.0)  # all wait until four have arrived
         return index
 
     assert list(load_in_order(load, 16, num_workers=4, num_ahead=8)) == list(range(16))
 
 
-def test_giving_up_an_epoch_lets_go_of_the_dataset() -> None:
+def test_abandoning_an_epoch_releases_the_dataset() -> None:
     dataset = Counting([2] * 20)
     batches = StreamFeed(DatasetBatches(dataset), None).epoch("train")
     dataset.loaded.clear()
@@ -284,7 +284,7 @@ class Odd(Counting):
         return self.given
 
 
-def test_what_a_dataset_raises_becomes_one_clear_error() -> None:
+def test_errors_of_a_dataset_are_reported() -> None:
     feed = StreamFeed(DatasetBatches(Broken([2, 2, 2, 2])), None)
     cohort = cohort_of(feed, [trace(small(0.1), feed)])
     with pytest.raises(
@@ -296,7 +296,7 @@ def test_what_a_dataset_raises_becomes_one_clear_error() -> None:
 @pytest.mark.parametrize(
     "given", [(), (1, 2, 3, 4), (np.ones((2, 6)), 3), (np.array([["a"]]), np.ones(1))]
 )
-def test_what_is_no_batch_is_refused(given: Any) -> None:
+def test_invalid_batches_are_refused(given: Any) -> None:
     dataset = Odd([2, 2])
     dataset.given = given
     with pytest.raises(BatchFailed, match="batch 0 of Odd cannot be used"):

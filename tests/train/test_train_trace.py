@@ -1,4 +1,4 @@
-"""What tracing tells of a model."""
+"""Properties of traced models."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def _model(**compiling: object) -> keras.Model:
 
 
 @pytest.mark.parametrize("validation", [True, False])
-def test_measured_is_what_the_logs_are(validation: bool) -> None:
+def test_metric_shapes_are_those_of_the_logs(validation: bool) -> None:
     feed = _feed(validation=validation)
     shapes = trace(_model(), feed).log_shapes
     for metric in (
@@ -37,6 +37,6 @@ def test_measured_is_what_the_logs_are(validation: bool) -> None:
         assert metric_shapes(_model(), feed, metric).get(metric) == shapes.get(metric), metric
 
 
-def test_measured_refuses_what_cannot_be_traced() -> None:
+def test_metric_shapes_of_a_model_that_cannot_be_traced() -> None:
     with pytest.raises(CannotTrace, match="run_eagerly"):
         metric_shapes(_model(run_eagerly=True), _feed(), "loss")

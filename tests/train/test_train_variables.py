@@ -1,4 +1,4 @@
-"""A model is restored from what was trained, whatever makes its variables and when."""
+"""Models are restored from stored variables, however these were created."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,14 +32,14 @@ class MakesLayersInBuild(keras.Model):  # type: ignore[misc]
 
 
 class Wrapped(keras.optimizers.Optimizer):  # type: ignore[misc]
-    """An optimizer of somebody's own around another: half a step of it, and a count."""
+    """A custom optimizer around another one: half of its step, and a count."""
 
     def __init__(self, inner: Any) -> None:
         super().__init__(learning_rate=0.0)
         self.inner = inner
 
     def build(self, variables: Any) -> None:
-        self.count = self.add_variable((), name="count")  # not idempotent: another one each time
+        self.count = self.add_variable((), name="count")  # not idempotent: a new one each time
         self.inner.build(variables)
         super().build(variables)
 
@@ -98,7 +98,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("network", "optimizer"), CASES)
-def test_what_was_trained_is_put_back(network: Callable[[], keras.Model], optimizer: str) -> None:
+def test_variables_are_restored(network: Callable[[], keras.Model], optimizer: str) -> None:
     trained = compiled(network, optimizer)
     make_variables(trained, BATCH)
     count = len(leaves_of(trained))
@@ -113,7 +113,7 @@ def test_what_was_trained_is_put_back(network: Callable[[], keras.Model], optimi
         assert found.dtype == leaf.dtype
 
 
-def test_they_are_the_variables_that_fit_makes() -> None:
+def test_variables_are_those_that_fit_creates() -> None:
     made, fitted = compiled(subclassed, "averages"), compiled(subclassed, "averages")
     make_variables(made, BATCH)
     fitted.fit(X, Y, batch_size=8, verbose=0)
@@ -121,7 +121,7 @@ def test_they_are_the_variables_that_fit_makes() -> None:
     assert [v.path for v in made.metrics_variables] == [v.path for v in fitted.metrics_variables]
 
 
-def test_where_the_batches_are_not_known_any_more_a_declared_shape_does() -> None:
+def test_without_batches_a_declared_shape_suffices() -> None:
     trained = compiled(declared, "loss scaling")
     make_variables(trained, BATCH)
     kept = [leaf + 1 for leaf in leaves_of(trained)]
@@ -129,7 +129,7 @@ def test_where_the_batches_are_not_known_any_more_a_declared_shape_does() -> Non
     np.testing.assert_array_equal(leaves_of(other)[0], kept[0])
 
 
-def test_another_network_is_refused_in_plain_words() -> None:
+def test_variables_of_another_network_are_refused() -> None:
     trained = compiled(declared, "adam")
     make_variables(trained, BATCH)
     with pytest.raises(
@@ -139,7 +139,7 @@ def test_another_network_is_refused_in_plain_words() -> None:
         restore(compiled(declared, "averages"), leaves_of(trained), BATCH)
 
 
-def test_the_model_is_built_on_the_batches_before_it_is_handed_out() -> None:
+def test_the_model_is_built_for_the_batches() -> None:
     def build(_: Any) -> keras.Model:
         model = sequential()
         model.compile("adam", "mse", metrics=["AUC", keras.metrics.AUC()])
@@ -150,7 +150,7 @@ def test_the_model_is_built_on_the_batches_before_it_is_handed_out() -> None:
     assert {v.path.split("/")[0] for v in model.metrics_variables} >= {"auc", "auc_1"}
 
 
-def test_so_is_one_whose_variables_would_go_into_others_by_broadcasting() -> None:
+def test_variables_are_not_broadcast() -> None:
     network = trace(compiled(declared, "adam"), ArrayFeed(TrainingData.of((X, Y), None), 4))
     leaves = [
         np.zeros(()) for _ in network.state[: network.layout.num_leaves - network.layout.metrics]

@@ -1,6 +1,4 @@
-"""A scaled target: what is learnt is what `fit` learns from the scaled numbers, measured in the
-user's unit.
-"""
+"""Training on a scaled target equals `fit` on scaled numbers, with metrics in the user's unit."""
 
 from collections.abc import Callable
 from typing import Any
@@ -43,7 +41,7 @@ def network(loss: Any = "mse", last: Any = None, **options: Any) -> keras.Model:
     return model
 
 
-def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target() -> None:
+def test_training_equals_fit_on_the_scaled_target() -> None:
     ours, theirs = scale_target(network(quantile), SCALE), network(quantile)
     scaled = (PRICES - SCALE.shift) / SCALE.scale
     how: dict[str, Any] = {"epochs": 2, "batch_size": 16, "shuffle": False, "verbose": 0}
@@ -53,8 +51,7 @@ def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target() -> None:
     theirs.fit(X, scaled, **how)
     for mine, other in zip(ours.weights, theirs.weights, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-6)
-    # all that is measured is what a model of prices says, regularisers and metrics of the user's
-    # own included
+    # all metrics are those of a model of prices, including regularizers and custom metrics
     handed_out = keras.Sequential(
         [keras.Input((3,)), theirs, keras.layers.Rescaling(*map(float, (SCALE.scale, SCALE.shift)))]
     )
@@ -62,7 +59,7 @@ def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target() -> None:
     expected = handed_out.evaluate(X[:16], PRICES[:16], batch_size=8, verbose=0, return_dict=True)
     for name, value in expected.items():
         assert history[f"val_{name}"][-1] == pytest.approx(value, rel=1e-5)
-    assert history["loss"][0] > 1e3  # of training too
+    assert history["loss"][0] > 1e3  # also of training
 
 
 @pytest.mark.parametrize(
@@ -84,9 +81,7 @@ def test_what_is_learnt_is_what_fit_learns_from_the_scaled_target() -> None:
         (lambda y, p: keras.ops.matmul(y, p), False, False),
     ],
 )
-def test_which_losses_are_the_same_for_a_scaled_target(
-    loss: Any, scales: bool, shifts: bool
-) -> None:
+def test_scale_equivariant_losses(loss: Any, scales: bool, shifts: bool) -> None:
     assert is_scale_equivariant(loss, shifted=False) == scales
     assert is_scale_equivariant(loss, shifted=True) == shifts
 
@@ -137,7 +132,7 @@ def several() -> keras.Model:
         (lambda: compiled(several(), ["mse", "mse"]), "do not have the shape of the target"),
     ],
 )
-def test_why_a_target_is_learnt_as_it_is(make: Callable[[], keras.Model], told: str) -> None:
+def test_reasons_not_to_scale_the_target(make: Callable[[], keras.Model], told: str) -> None:
     found = choose_scale(make(), SCALE, X[:16], PRICES[:16])
     assert isinstance(found, str)
     assert told in found
@@ -151,11 +146,11 @@ def test_why_a_target_is_learnt_as_it_is(make: Callable[[], keras.Model], told: 
         lambda: compiled(keras.Sequential([keras.layers.Dense(1)]), "mae"),
     ],
 )
-def test_networks_that_learn_it_scaled(make: Callable[[], keras.Model]) -> None:
+def test_networks_with_a_scaled_target(make: Callable[[], keras.Model]) -> None:
     assert choose_scale(make(), SCALE, X[:16], PRICES[:16]) is SCALE
 
 
-def test_a_network_without_negative_outputs_learns_it_divided_but_not_shifted() -> None:
+def test_without_negative_outputs_the_target_is_not_shifted() -> None:
     for last in ("relu", "softplus", "exponential"):
         found = choose_scale(network(last=last), SCALE, X[:16], PRICES[:16])
         assert isinstance(found, AffineScale)
@@ -165,7 +160,7 @@ def test_a_network_without_negative_outputs_learns_it_divided_but_not_shifted() 
         )
 
 
-def test_each_configuration_learns_what_its_loss_allows() -> None:
+def test_each_configuration_is_scaled_if_its_loss_allows() -> None:
     losses = iter(["mse", "huber", "mse", "huber"])
     build = build_scaled_models(lambda hp: network(next(losses)), SCALE)
     scaled = [hasattr(build(None).compute_loss, "scale") for _ in range(4)]  # type: ignore[arg-type]

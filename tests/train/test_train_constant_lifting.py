@@ -1,6 +1,4 @@
-"""Which steps are one program, and that a step runs with other numbers as if it had been traced
-with them.
-"""
+"""Steps that differ only in constants share a program, which runs with other constants."""
 
 from typing import Any
 
@@ -40,9 +38,7 @@ def jitted(a: float, b: float) -> Any:
 @pytest.mark.parametrize("family", [scaled, looped, jitted])
 @settings(max_examples=10, deadline=None)
 @given(st.tuples(numbers, numbers), st.tuples(numbers, numbers))
-def test_steps_that_differ_in_numbers_are_one_program_and_run_as_traced(
-    family: Any, one: Any, other: Any
-) -> None:
+def test_steps_that_differ_in_constants_share_a_program(family: Any, one: Any, other: Any) -> None:
     first, second = anatomy(family(*one), X), anatomy(family(*other), X)
     assert first.digest == second.digest
     lifted = {i: jnp.float32(value) for i, value in enumerate(second.constants)}
@@ -75,20 +71,20 @@ def repeated(times: int) -> Any:
         (lambda x: x[:, 0] - x[:, 1] * 1.5, lambda x: x[:, 1] - x[:, 0] * 1.5),
     ],
 )
-def test_steps_that_differ_otherwise_are_different_programs(one: Any, other: Any) -> None:
+def test_steps_that_differ_otherwise_have_different_programs(one: Any, other: Any) -> None:
     assert anatomy(one, X).digest != anatomy(other, X).digest
 
 
 def test_the_digest_does_not_depend_on_the_process_or_the_names() -> None:
-    # made by Paceline 0.1.0 on jax 0.10.2 and Python 3.11; a change of it means that caches and
-    # records of programs from before are not recognised any more
+    # from Paceline 0.1.0, jax 0.10.2 and Python 3.11; if it changes, earlier caches and records of
+    # programs are no longer recognised
     def f(y: Any) -> Any:
         return y * 3.25 + 1
 
     assert anatomy(f, X).digest == anatomy(lambda x: x * 7.75 + 1, X).digest
 
 
-def test_constants_captured_as_arrays_count_too() -> None:
+def test_constants_captured_as_arrays_are_lifted() -> None:
     def captured(value: float) -> Any:
         array = jnp.asarray(value, "float32")
         return lambda x: x * array
@@ -104,9 +100,7 @@ def test_constants_captured_as_arrays_count_too() -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [(0.0, -0.0), (np.nan, -np.nan), (1.0, 1.0 + 2**-23)])
-def test_constants_of_bodies_that_are_not_entered_are_told_apart_bit_by_bit(
-    one: float, other: float
-) -> None:
+def test_constants_of_other_bodies_are_compared_bitwise(one: float, other: float) -> None:
     def inside(value: float) -> Any:
         return lax.composite(lambda x: jnp.copysign(x, np.float32(value)), "paceline.tests")
 

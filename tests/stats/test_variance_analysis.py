@@ -1,6 +1,4 @@
-"""What mattered, on functions of which it is known: shares, pairs, conditions, intervals, epochs,
-and silence.
-"""
+"""Importance for known functions: shares, pairs, conditions, intervals and epochs."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -72,7 +70,7 @@ def ishigami(c: Configuration) -> float:
 
 
 def g_function(c: Configuration) -> float:
-    """Of Sobol, with a kink in the middle of each axis."""
+    """Sobol's, with a kink in the middle of each axis."""
     weights = {"a": 0.0, "b": 1.0, "c": 4.5, "d": 99.0}
     return math.prod((abs(4 * float(c[name]) - 2) + w) / (1 + w) for name, w in weights.items())
 
@@ -115,7 +113,7 @@ def test_shares_are_the_sobol_indices(
     st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4).filter(lambda w: sum(w) > 0.5),
     st.integers(0, 99),
 )
-def test_shares_of_any_sum_are_those_of_its_parts(weights: list[float], seed: int) -> None:
+def test_shares_of_a_sum_are_those_of_its_terms(weights: list[float], seed: int) -> None:
     total = sum(w**2 for w in weights)
     table = drawn(
         CUBE, lambda c: sum(w * even(c[n]) for n, w in zip("abcd", weights, strict=True)), 40, seed
@@ -124,7 +122,7 @@ def test_shares_of_any_sum_are_those_of_its_parts(weights: list[float], seed: in
         assert share.share == pytest.approx(w**2 / total, abs=0.05)
 
 
-def test_noise_belongs_to_nobody() -> None:
+def test_noise_has_no_share() -> None:
     variance = VarianceAnalysis.of(drawn(CUBE, noisy(additive, 1.0, 2), 200))
     shares = by_name(variance.shares())
     assert shares["a",].share == pytest.approx(0.3, abs=0.12)
@@ -132,7 +130,7 @@ def test_noise_belongs_to_nobody() -> None:
     assert sum(share.share for share in variance.shares()) < 0.7
 
 
-def test_a_conditional_number_has_the_share_of_where_it_is_active() -> None:
+def test_a_conditional_hyperparameter_is_measured_where_it_is_active() -> None:
     def loss(c: Configuration) -> float:
         kind = {"x": 1.0, "y": 0.0, "z": -1.0}[str(c["kind"])] * math.sqrt(1.5)
         return math.sqrt(0.5) * kind + (
@@ -150,10 +148,8 @@ def test_a_conditional_number_has_the_share_of_where_it_is_active() -> None:
     assert found["only_x",].num_trials == sum(table.active[:, 1])
 
 
-def test_intervals_hold_the_truth() -> None:
-    """30 intervals from noisy studies; with 95 % each, more than 5 are missed less than once in 300
-    runs.
-    """
+def test_intervals_cover_the_truth() -> None:
+    """30 intervals; more than 5 misses at 95 % have a probability below 1 in 300."""
     missed = 0
     for seed in range(10):
         found = by_name(
@@ -165,7 +161,7 @@ def test_intervals_hold_the_truth() -> None:
     assert missed <= 5
 
 
-def test_the_same_trials_say_the_same() -> None:
+def test_results_are_deterministic() -> None:
     assert (
         VarianceAnalysis.of(drawn(CUBE, product, 40)).interactions()
         == VarianceAnalysis.of(drawn(CUBE, product, 40)).interactions()
@@ -187,18 +183,14 @@ def test_the_unit_of_losses_changes_nothing() -> None:
 
 
 def learning(config: Configuration, epoch: float) -> float:
-    """At the end ``a`` decides; at first ``b`` does, and what is good in ``a`` begins slowly, so
-    that curves cross.
-    """
+    """``b`` matters at first, ``a`` at the end; good values of ``a`` start slowly."""
     left = (math.pow(epoch, -0.7) - math.pow(27, -0.7)) / (1 - math.pow(27, -0.7))
     a, b = even(config["a"]), even(config["b"])
     return a * (1 - 1.6 * left) + 0.3 * b + 1.5 * b * left + 3 * left
 
 
 def halved(num: int, seed: int, noise: float = 0.1) -> Table:
-    """Of trials in groups of nine the best three after one epoch go on to nine, the best of these
-    to 27.
-    """
+    """Of each group of nine trials the best three continue to nine epochs, their best to 27."""
     rng = np.random.default_rng(seed)
     configs = [CUBE.sample(rng) for _ in range(num)]
     seen = [
@@ -220,8 +212,8 @@ def halved(num: int, seed: int, noise: float = 0.1) -> Table:
     )
 
 
-def test_what_matters_at_the_end_is_told_of_trials_that_were_stopped() -> None:
-    """Seven of ten stop after the first epoch, where ``b`` decides 90 %; at the end ``a`` does."""
+def test_importance_at_the_end_is_estimated_from_stopped_trials() -> None:
+    """Seven of ten stop after the first epoch, where ``b`` explains 90 %; at the end ``a`` does."""
     variance = VarianceAnalysis.of(halved(135, 1))
     shares = by_name(variance.shares())
     assert variance.quality.enough
@@ -230,7 +222,7 @@ def test_what_matters_at_the_end_is_told_of_trials_that_were_stopped() -> None:
     assert shares["b",].share == pytest.approx(0.09 / 1.1, abs=0.1)
 
 
-def test_where_too_few_trained_in_full_nothing_is_told() -> None:
+def test_too_few_full_trainings_give_no_shares() -> None:
     quality = VarianceAnalysis.of(halved(27, 1)).quality
     assert quality.r2 > 0.3
     assert not quality.enough
@@ -244,10 +236,8 @@ def test_noise_is_not_predicted() -> None:
         assert "predicts" in variance.quality.doubt
 
 
-def test_a_search_that_looks_in_one_corner_does_not_pull_the_shares() -> None:
-    """30 trials drawn evenly and 100 close to the best corner; the shares are those of the space
-    all the same.
-    """
+def test_a_search_in_a_corner_does_not_bias_the_shares() -> None:
+    """30 uniform trials and 100 near the best corner; the shares are those of the space."""
     rng = np.random.default_rng(3)
     U = np.concatenate(
         [rng.random((30, 4)), np.clip(0.1 + 0.07 * rng.standard_normal((100, 4)), 0, 1)]
@@ -264,8 +254,8 @@ def test_a_search_that_looks_in_one_corner_does_not_pull_the_shares() -> None:
 
 
 @pytest.mark.parametrize("bad", [math.inf, 1e6])
-def test_a_diverged_training_is_not_all_that_matters(bad: float) -> None:
-    """Three of 63 diverged where ``d`` is large: they count as bad, not as a million."""
+def test_a_diverged_training_does_not_dominate(bad: float) -> None:
+    """Three of 63 diverged for large ``d``: they count as bad, not as a million."""
     rng = np.random.default_rng(0)
     configs = [CUBE.sample(rng) for _ in range(60)] + [
         CUBE.decode([*rng.random(3), 0.99]) for _ in range(3)
@@ -281,10 +271,8 @@ def test_a_diverged_training_is_not_all_that_matters(bad: float) -> None:
 # -- being among the best
 
 
-def test_the_best_tenth_is_that_of_the_space() -> None:
-    """Nine tenths of the variance are of ``a``, but every tenth with a small one depends on ``b``
-    alone.
-    """
+def test_the_best_tenth_refers_to_the_space() -> None:
+    """``a`` explains nine tenths of the variance, but the best tenth depends on ``b`` only."""
 
     def loss(c: Configuration) -> float:
         return 3 * max(0.25, float(c["a"])) + 0.8 * float(c["b"])
@@ -315,14 +303,14 @@ def test_the_best_tenth_is_that_of_the_space() -> None:
         (Space({"x": Fixed(1)}), list(range(20)), "no hyperparameter varies"),
     ],
 )
-def test_what_cannot_be_told_is_said(space: Space, losses: list[float], reason: str) -> None:
+def test_impossible_analyses_are_refused(space: Space, losses: list[float], reason: str) -> None:
     rng = np.random.default_rng(0)
     table = Table.of(space, [space.sample(rng) for _ in losses], losses)
     with pytest.raises(InvalidInput, match=reason):
         VarianceAnalysis.of(table)
 
 
-def test_losses_have_to_be_numbers() -> None:
+def test_losses_must_be_numbers() -> None:
     with pytest.raises(InvalidInput, match="NaN"):
         Table.of(CUBE, [CUBE.default()], [math.nan])
     with pytest.raises(InvalidInput, match="shape"):
@@ -330,9 +318,7 @@ def test_losses_have_to_be_numbers() -> None:
 
 
 def test_many_categories_are_bounded() -> None:
-    """Four of 30 values have 5,000 products of two; these are left out, and what each does alone is
-    told.
-    """
+    """Four of 30 values have 5,000 products of two; these are left out."""
     space = Space({f"k{n}": Choice([f"v{value}" for value in range(30)]) for n in range(4)})
     variance = VarianceAnalysis.of(drawn(space, lambda c: float(str(c["k0"])[1:]), 120))
     assert len(variance.functions.of) == 4 * 29
@@ -340,7 +326,7 @@ def test_many_categories_are_bounded() -> None:
     assert variance.shares()[0].share > 0.9
 
 
-def test_of_a_hyperparameter_that_was_hardly_ever_active_nothing_is_known() -> None:
+def test_a_rarely_active_hyperparameter_has_an_unknown_share() -> None:
     only_x = by_name(
         VarianceAnalysis.of(drawn(CONDITIONAL, lambda c: float(c["kind"] == "x"), 20)).shares()
     )["only_x",]
@@ -351,7 +337,7 @@ def test_of_a_hyperparameter_that_was_hardly_ever_active_nothing_is_known() -> N
 # -- dependence
 
 
-def test_dependence_follows_the_function_within_its_band() -> None:
+def test_partial_dependence_follows_the_function_within_its_band() -> None:
     rng = np.random.default_rng(0)
     table = drawn(
         CUBE,
@@ -367,7 +353,7 @@ def test_dependence_follows_the_function_within_its_band() -> None:
     assert all(found.supported)
 
 
-def test_dependence_of_a_category_and_of_a_conditional_number() -> None:
+def test_partial_dependence_of_categorical_and_conditional_hyperparameters() -> None:
     def loss(c: Configuration) -> float:
         return {"x": 1.0, "y": 5.0, "z": 9.0}[str(c["kind"])] + (
             3 * float(c["only_x"]) if "only_x" in c else 0.0
@@ -381,7 +367,7 @@ def test_dependence_of_a_category_and_of_a_conditional_number() -> None:
     np.testing.assert_allclose(only.mean, [1 + 3 * float(v) for v in only.values], atol=0.15)
 
 
-def test_values_that_few_trials_tried_are_marked() -> None:
+def test_values_with_few_trials_are_marked() -> None:
     rng = np.random.default_rng(0)
     configs = [CUBE.decode([0.5 * u[0], *u[1:]]) for u in rng.random((60, 4))]
     variance = VarianceAnalysis.of(Table.of(CUBE, configs, [additive(c) for c in configs]))
@@ -397,16 +383,14 @@ def test_values_that_few_trials_tried_are_marked() -> None:
 
 @pytest.mark.parametrize("space", [CUBE, CONDITIONAL])
 def test_functions_are_orthonormal_over_the_space(space: Space) -> None:
-    """Means over 40,000 configurations; the largest of some thousand has a deviation of 4.5 /
-    200.
-    """
+    """Means over 40,000 configurations; the largest of some thousand deviates by 4.5 / 200."""
     functions = BasisFunctions.over(tuple(axes_of(space).values()))
     values = functions.values(*functions.draw(40_000, np.random.default_rng(0)))
     assert np.abs(values.mean(axis=0)).max() < 0.03
     assert np.abs(values.T @ values / len(values) - np.eye(values.shape[1])).max() < 0.12
 
 
-def test_configurations_are_drawn_as_the_space_draws_them() -> None:
+def test_configurations_are_drawn_as_by_the_space() -> None:
     functions = BasisFunctions.over(tuple(axes_of(CONDITIONAL).values()))
     cells, active = functions.draw(20_000, np.random.default_rng(0))
     assert active.mean(axis=0) == pytest.approx([1, 1 / 3, 1, 1 / 3], abs=0.015)
@@ -435,8 +419,8 @@ def test_functions_of_an_axis_are_orthonormal(counts: list[int], most: int) -> N
         Float("h", 0, 1, 0.25),
     ],
 )
-def test_cells_are_drawn_as_often_as_they_are_long(h: Any) -> None:
-    """Of 4,000 draws, a chi-square test at 1 in 10,000."""
+def test_cells_are_drawn_in_proportion_to_their_length(h: Any) -> None:
+    """A chi-square test at 1 in 10,000, for 4,000 draws."""
     axis = axes_of(Space([h]))["h"]
     u = np.random.default_rng(0).random(4000)
     cells = axis.cell([h.to_unit(h.from_unit(x)) for x in u.tolist()])
@@ -453,7 +437,7 @@ def test_rank_correlation_is_spearmans(pairs: list[tuple[int, int]]) -> None:
     assert rank_correlation(a, b) == pytest.approx(expected)
 
 
-def test_what_can_never_be_active_is_left_out() -> None:
+def test_hyperparameters_that_can_never_be_active_are_left_out() -> None:
     momentum = Float("momentum", 0.0, 1.0, conditions=[Condition("optimizer", ["sgd"])])
     assert list(
         axes_of(Space([Fixed("optimizer", "adam"), Float("rate", 0.0, 1.0), momentum]))

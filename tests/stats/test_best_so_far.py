@@ -1,4 +1,4 @@
-"""The best so far, and the best to expect by chance."""
+"""The best loss so far, and the expected one of random search."""
 
 import itertools
 import math
@@ -33,12 +33,12 @@ def test_expected_best_falls_from_the_mean_to_the_smallest(losses: list[float]) 
 
 
 @pytest.mark.parametrize("losses", [[], [1.0, math.nan]])
-def test_expected_best_wants_finite_losses(losses: list[float]) -> None:
+def test_expected_best_needs_finite_losses(losses: list[float]) -> None:
     with pytest.raises(InvalidInput, match="finite numbers"):
         expected_best(losses)
 
 
-def test_best_so_far_passes_over_trials_without_a_loss() -> None:
+def test_best_so_far_skips_trials_without_a_loss() -> None:
     nan = math.nan
     np.testing.assert_array_equal(best_so_far([nan, 3, nan, 4, 1, nan]), [nan, 3, 3, 3, 1, 1])
     assert best_so_far([]).shape == (0,)

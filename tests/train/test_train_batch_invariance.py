@@ -1,9 +1,8 @@
-"""Whether the size of validation batches makes no difference: what is said of a model is what its
-numbers do.
+"""Models whose metrics do not depend on the validation batch size are recognised.
 
-Each model is traced at two sizes, and measured by Keras's own `evaluate` at both, on rows among
-which labels, masks and weights are unevenly spread. Where nothing is objected the two must agree;
-where they differ there must be an objection.
+Each model is traced for two sizes, and evaluated by Keras with both, on rows with unevenly
+distributed labels, masks and weights. If no dependence is found the results must be equal; if they
+differ a dependence must be found.
 """
 
 from collections.abc import Callable
@@ -65,7 +64,7 @@ def measured(model: keras.Model, *data: Any, size: int = SIZE) -> dict[str, Any]
 
 
 def difference(model: keras.Model, *data: Any) -> float:
-    """Between validation in small batches and in one, relative where the numbers are large."""
+    """Between validation in small batches and in one; relative for large numbers."""
     small, large = measured(model, *data), measured(model, *data, size=ROWS)
     pairs = [(np.asarray(small[name]), np.asarray(large[name])) for name in small]
     return max(
@@ -74,7 +73,7 @@ def difference(model: keras.Model, *data: Any) -> float:
 
 
 class Noted(layers.Layer):  # type: ignore[misc]
-    """Counts how often it is called."""
+    """Counts its calls."""
 
     def build(self, _: Any) -> None:
         self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
@@ -154,9 +153,7 @@ REGRESSION = [
 
 
 def activity() -> str | None:
-    """A penalty on outputs where Keras takes its mean over the batch; before 3.13 it took the
-    sum.
-    """
+    """A penalty on outputs: a mean over the batch in Keras, a sum before 3.13."""
     penalised = layers.Activation("linear", activity_regularizer="l1")
     sums = [
         (penalised(np.ones((rows, 2), "float32")), float(penalised.losses[0]))[1] for rows in (2, 4)
@@ -340,7 +337,7 @@ BOUND: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
 
 
 @pytest.mark.parametrize("name", FREE)
-def test_what_is_a_sum_over_rows_is_validated_in_one_batch(name: str) -> None:
+def test_sums_over_rows_are_validated_in_one_batch(name: str) -> None:
     model, *data = FREE[name]()
     found = traced(model, *data)
     assert found.unmerged_reason == ""
@@ -349,7 +346,7 @@ def test_what_is_a_sum_over_rows_is_validated_in_one_batch(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BOUND)
-def test_what_may_depend_on_the_batch_is_validated_as_fit_does_it(name: str) -> None:
+def test_batch_dependent_metrics_are_validated_as_in_fit(name: str) -> None:
     make, word = BOUND[name]
     model, *data = make()
     found = traced(model, *data)
@@ -358,9 +355,9 @@ def test_what_may_depend_on_the_batch_is_validated_as_fit_does_it(name: str) -> 
     assert found.feed.sizes["test"] == SIZE
 
 
-def test_what_is_said_of_a_model_does_not_depend_on_which_came_first() -> None:
-    # the same equations, of which a constant decides whether they are a mean: it happens to be the
-    # larger batch's size
+def test_the_result_does_not_depend_on_the_order_of_models() -> None:
+    # a constant decides whether the same equations are a mean: here it is the size of the larger
+    # batch
     def model(rows: Callable[[Any], float]) -> TracedModel:
         return traced(
             network(units=1, activation=None, loss=lambda y, p: ops.sum((y - p) ** 2) / rows(y)),
@@ -375,7 +372,7 @@ def test_what_is_said_of_a_model_does_not_depend_on_which_came_first() -> None:
     assert model(lambda y: 7.0).unmerged_reason == by_number.unmerged_reason
 
 
-def test_a_batch_that_holds_all_rows_needs_no_proof() -> None:
+def test_a_single_batch_needs_no_analysis() -> None:
     model = network(loss=losses.SparseCategoricalCrossentropy(reduction="sum"))
     found = trace(
         model,

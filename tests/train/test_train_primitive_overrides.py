@@ -1,4 +1,4 @@
-"""Each replacement against the primitive it replaces."""
+"""Each override against the primitive it replaces."""
 
 import os
 import re
@@ -23,7 +23,7 @@ TOLERANCE = 1e-5
 
 
 def lowered(function: Any, *args: Any) -> tuple[Any, list[str]]:
-    """``function`` evaluated with replacements; and which primitives were replaced."""
+    """``function`` evaluated with overrides, and the primitives that were replaced."""
     closed, shape = jax.make_jaxpr(function, return_shape=True)(*args)
     replaced: list[str] = []
 
@@ -47,10 +47,9 @@ def lowered(function: Any, *args: Any) -> tuple[Any, list[str]]:
 
 
 def both_compiled(function: Any, *args: Any, lanes: Any = None) -> tuple[Any, Any, list[str]]:
-    """``function(*args)`` with replacements and without, in one compilation; and which primitives
-    were replaced.
+    """``function(*args)`` with and without overrides, and the primitives that were replaced.
 
-    Under ``vmap`` with ``in_axes=lanes`` where they are given.
+    Under ``vmap`` with ``in_axes=lanes`` if given.
     """
     replaced: list[str] = []
 
@@ -166,7 +165,7 @@ def test_lanes_of_a_convolution(case: Any, axes: tuple[int | None, int | None]) 
 @pytest.mark.parametrize("images", [4, 8, 13])
 @pytest.mark.parametrize("limit", [0, 1 << 20])
 def test_blocks_of_images(images: int, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sum over images in blocks of four or eight, with a rest, alone and in lanes."""
+    """The sum over images in blocks of four or eight, with a remainder, single and in lanes."""
     monkeypatch.setattr(convolution, "FEW_CHANNELS", 1)
     monkeypatch.setattr(convolution, "BLOCK_BYTES", limit)
     x, w = normal(0, images, 8, 8, 3), normal(1, 2, 3, 3, 3, 4)
@@ -223,9 +222,7 @@ def test_other_platforms_keep_the_original() -> None:
 
 @st.composite
 def transposed_products(draw: st.DrawFn) -> tuple[Any, ...]:
-    """Shapes of two factors, the dimension numbers of their product, the axes that exchange what is
-    left of them.
-    """
+    """Shapes of two factors, dimension numbers of their product, and the axes to exchange."""
     num_batch, num_sums = draw(st.integers(0, 2)), draw(st.integers(1, 2))
     num_left, num_right = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     names = [*(f"b{i}" for i in range(num_batch)), *(f"s{i}" for i in range(num_sums))]
@@ -243,7 +240,7 @@ def transposed_products(draw: st.DrawFn) -> tuple[Any, ...]:
 
 @settings(max_examples=25, deadline=None)
 @given(transposed_products(), st.integers(0, 99))
-def test_factors_of_a_transposed_product_change_places(case: Any, seed: int) -> None:
+def test_factors_of_a_transposed_product_are_exchanged(case: Any, seed: int) -> None:
     left, right, numbers, axes = case
 
     def function(a: Any, b: Any) -> Any:
@@ -269,8 +266,8 @@ def test_a_product_that_is_not_only_transposed_is_kept() -> None:
     assert lowered(lambda a, b: (p := product(a, b)) @ p.T, x, y)[1] == []
 
 
-def test_the_gradient_of_a_dense_layer_is_transposed_nowhere() -> None:
-    """What it is for: in XLA's program for a lane alone no gradient is read across its rows."""
+def test_the_gradient_of_a_dense_layer_is_not_transposed() -> None:
+    """In XLA's program for a single lane no gradient is read across its rows."""
     x, w = normal(0, 1, 8, 40), normal(1, 1, 40, 24)
     gradient = jax.grad(lambda w, x: jnp.sum(jnp.square(x @ w)))
     steps = {}

@@ -1,6 +1,4 @@
-"""What a model brings in the place of something that a cohort replaces is noticed; all else is
-traced, and right.
-"""
+"""Models that override something that a cohort replaces need `fit`; all others are traced."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +62,7 @@ def as_it_is(name: str) -> Callable[..., Any]:
     ],
 )
 @pytest.mark.parametrize("on_the_class", [True, False])
-def test_what_replaces_a_part_of_fit_runs_alone(name: str, on_the_class: bool) -> None:
+def test_models_that_override_a_part_of_fit_need_fit(name: str, on_the_class: bool) -> None:
     model = network(overridden(**{name: as_it_is(name)}) if on_the_class else keras.Sequential)
     if not on_the_class:
         setattr(model, name, lambda *args, **kwargs: None)
@@ -72,7 +70,7 @@ def test_what_replaces_a_part_of_fit_runs_alone(name: str, on_the_class: bool) -
         traced(model)
 
 
-def test_so_does_a_function_that_was_put_into_the_place_of_the_compiled_one() -> None:
+def test_a_replaced_train_function_needs_fit() -> None:
     model = network()
     model.train_function, model.test_function = (lambda state, iterator: ({}, state),) * 2
     with pytest.raises(CannotTrace, match="Sequential overrides train_function and test_function"):
@@ -102,12 +100,12 @@ class Uncompiled(layers.Layer):  # type: ignore[misc]
         ({}, (Uncompiled,), "Uncompiled cannot be compiled"),
     ],
 )
-def test_what_is_not_to_be_compiled_runs_alone(compiling: Any, before: Any, said: str) -> None:
+def test_models_that_are_not_compiled_need_fit(compiling: Any, before: Any, said: str) -> None:
     with pytest.raises(CannotTrace, match=said):
         traced(network(before=[layer() for layer in before], **compiling))
 
 
-def test_distribution_is_left_to_fit() -> None:
+def test_distribution_needs_fit() -> None:
     keras.distribution.set_distribution(keras.distribution.DataParallel())
     try:
         with pytest.raises(CannotTrace, match=r"keras\.distribution is set"):
@@ -117,14 +115,14 @@ def test_distribution_is_left_to_fit() -> None:
 
 
 class Keeps(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
-    """Never begins anew."""
+    """Is never reset."""
 
     def reset_state(self) -> None:
         pass
 
 
 class Counts(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
-    """Begins a little further each time."""
+    """Starts with a larger value after each reset."""
 
     resets = 0
 
@@ -134,7 +132,7 @@ class Counts(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
 
 
 class BeginsAt(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
-    """Begins with an error of its own."""
+    """Starts with a custom value."""
 
     def __init__(self, start: float) -> None:
         super().__init__(name="mae")
@@ -146,7 +144,7 @@ class BeginsAt(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("metric", [Keeps, Counts])
-def test_metrics_that_do_not_begin_alike_run_alone(metric: type[keras.metrics.Metric]) -> None:
+def test_metrics_that_are_not_fully_reset_need_fit(metric: type[keras.metrics.Metric]) -> None:
     with pytest.raises(
         CannotTrace,
         match=r"does not start each epoch with the same values \(it overrides reset_state\)",
@@ -158,7 +156,7 @@ def test_metrics_that_do_not_begin_alike_run_alone(metric: type[keras.metrics.Me
 
 
 class LogsItsLast(keras.Sequential):  # type: ignore[misc]
-    """Logs each batch's own loss, where the metric of that name is the epoch's mean."""
+    """Logs the loss of each batch, where the metric of that name is the mean of the epoch."""
 
     def train_step(self, state: Any, data: Any) -> Any:
         logs, state = super().train_step(state, data)
@@ -174,7 +172,7 @@ def check(gaps: list[Gap]) -> None:
     assert max(gap.metrics for gap in gaps) < 1e-5
 
 
-def test_logs_are_what_fit_reports_and_metrics_begin_where_each_lane_s_own_do() -> None:
+def test_logs_are_those_of_fit_and_metrics_start_at_each_lanes_values() -> None:
     def build(start: float) -> keras.Model:
         return network(LogsItsLast, metrics=[BeginsAt(start)])
 
@@ -194,7 +192,7 @@ def test_random_layers_that_keras_does_not_compile_are_traced() -> None:
     check(SameAnswer((images, Y[:8]), batch_size=8, epochs=2)(build, [{"factor": 0.3}]))
 
 
-def test_one_that_cannot_be_traced_is_named() -> None:
+def test_a_layer_that_cannot_be_traced_is_named() -> None:
     images = RNG.normal(size=(40, 8, 8, 1)).astype("float32")
     pooled = [layers.RandomCrop(6, 6), layers.GlobalAveragePooling2D()]
     model = keras.Sequential([keras.Input((8, 8, 1)), *pooled, layers.Dense(1)])
@@ -204,7 +202,7 @@ def test_one_that_cannot_be_traced_is_named() -> None:
 
 
 class Still(keras.Sequential):  # type: ignore[misc]
-    """Its own training function leaves it as it is, and its own evaluation always says the same."""
+    """A custom training function that changes nothing, and a custom evaluation."""
 
     def make_train_function(self, force: bool = False) -> None:
         def once(state: Any, iterator: Any) -> Any:
@@ -217,7 +215,7 @@ class Still(keras.Sequential):  # type: ignore[misc]
         return {"loss": 0.25}
 
 
-def test_a_model_that_runs_alone_does_what_it_says(tmp_path: Path) -> None:
+def test_overridden_functions_are_used(tmp_path: Path) -> None:
     def build(hp: Any) -> keras.Model:
         model = network(Still)
         model.optimizer.learning_rate = hp.Float("rate", 0.01, 0.1)
@@ -242,7 +240,7 @@ def test_a_model_that_runs_alone_does_what_it_says(tmp_path: Path) -> None:
     )
 
 
-def test_what_keeps_a_step_from_being_traced_is_said_on_one_line() -> None:
+def test_the_reason_why_a_step_cannot_be_traced_is_one_line() -> None:
     def peeks(self: Any, state: Any, data: Any) -> Any:
         return {"loss": float(ops.max(data[0]))}, state
 

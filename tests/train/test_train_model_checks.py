@@ -1,6 +1,4 @@
-"""Models that do not fit the data are refused in the user's words, before anything is written; all
-others pass.
-"""
+"""Models that do not fit the data are refused before anything is written; others are accepted."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -125,7 +123,9 @@ REFUSED: dict[str, tuple[Callable[[], keras.Model], Any, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_does_not_fit_is_refused_before_anything_is_written(case: str, tmp_path: Path) -> None:
+def test_incompatible_models_are_refused_before_anything_is_written(
+    case: str, tmp_path: Path
+) -> None:
     make, y, message = REFUSED[case]
 
     def build(hp: Any) -> keras.Model:
@@ -145,7 +145,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(case: str, tmp_
 
 
 class OwnLoss(keras.Sequential):  # type: ignore[misc]
-    """Its loss takes the labels in a way of its own."""
+    """A custom loss, for other labels."""
 
     def compute_loss(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True
@@ -196,14 +196,14 @@ FITTING: dict[str, tuple[Callable[[], keras.Model], Any, Any]] = {
 
 
 @pytest.mark.parametrize("case", FITTING)
-def test_what_fits_passes(case: str) -> None:
+def test_compatible_models_are_accepted(case: str) -> None:
     make, x, y = FITTING[case]
     batch = ArrayFeed(TrainingData.of((x, y), None), 8).batch_spec("train")
     check_model_fits_data(make(), batch, None if isinstance(y, tuple) else y)
 
 
 class Two(keras.metrics.Metric):  # type: ignore[misc]
-    """Gives two numbers by name, as ``fit`` logs them."""
+    """A metric with two named values, which ``fit`` logs."""
 
     def __init__(self) -> None:
         super().__init__(name="two")
@@ -241,7 +241,7 @@ def test_a_metric_that_is_a_dict_trains_in_a_cohort(tmp_path: Path) -> None:
     assert metrics["val_twice"] == pytest.approx(2 * metrics["val_middle"])
 
 
-def test_a_metric_of_several_numbers_is_no_objective(tmp_path: Path) -> None:
+def test_a_metric_with_several_values_is_not_an_objective(tmp_path: Path) -> None:
     def tune(name: str, eager: bool) -> None:
         def build(hp: Any) -> keras.Model:
             hp.Float("anything", 0.0, 1.0)
@@ -265,4 +265,4 @@ def test_a_metric_of_several_numbers_is_no_objective(tmp_path: Path) -> None:
     with pytest.raises(
         paceline.AllTrialsFailed, match=r"val_f1_score was not measured, or is not a single number"
     ):
-        tune("eager", True)  # found out when it trains
+        tune("eager", True)  # detected during training

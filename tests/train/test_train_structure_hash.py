@@ -1,4 +1,4 @@
-"""The guess whether two models are one program, held against what tracing says."""
+"""The structure hash is compared with the result of tracing."""
 
 import keras
 import numpy as np
@@ -45,7 +45,7 @@ def network(
         ({"momentum": 0.0}, False),
     ],
 )
-def test_it_guesses_what_tracing_finds(other: dict[str, float], same: bool) -> None:
+def test_equal_hashes_mean_equal_programs(other: dict[str, float], same: bool) -> None:
     feed = ArrayFeed(TrainingData.of(ROWS, None), 4)
     one, two = network(), network(**other)  # type: ignore[arg-type]
     assert (trace(one, feed).key == trace(two, feed).key) is same

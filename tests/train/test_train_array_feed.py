@@ -1,4 +1,4 @@
-"""Arrays reach a network as `fit` would hand them over."""
+"""Arrays reach a network with the types that `fit` gives them."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ TYPES = [
 
 
 class Sees(keras.Model):  # type: ignore[misc]
-    """Does nothing but to notice the types of its batches."""
+    """Records the types of its batches."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def seen_in_fit(*args: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_types_are_those_that_fit_gives(dtype: Any) -> None:
+def test_dtypes_are_those_of_fit(dtype: Any) -> None:
     arrays = np.ones((4, 2), dtype), np.ones(4, dtype), np.ones(4, "float64")
     expected = seen_in_fit(*arrays)
     assert [str(part.dtype) for part in TrainingData.of(arrays, arrays).train] == expected
@@ -75,7 +75,7 @@ def test_types_are_those_that_fit_gives(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("floatx", ["float16", "bfloat16"])
-def test_floats_are_what_keras_is_set_to(floatx: str) -> None:
+def test_floats_have_the_float_type_of_keras(floatx: str) -> None:
     arrays = np.ones((4, 2), "float64"), np.ones(4, "float16")
     keras.config.set_floatx(floatx)
     try:

@@ -1,6 +1,4 @@
-"""Two models that say the same of themselves take the same steps; what may do more than it says,
-says nothing.
-"""
+"""Models with equal configurations share steps; models with custom parts have no hash."""
 
 import warnings
 from collections.abc import Callable
@@ -37,20 +35,20 @@ def model(
 
 
 class Twice(layers.Layer):  # type: ignore[misc]
-    """A layer of somebody's own."""
+    """A custom layer."""
 
     def call(self, x: Any) -> Any:
         return x * 2
 
 
 class Own(keras.Model):  # type: ignore[misc]
-    """A model of somebody's own."""
+    """A custom model."""
 
     def call(self, x: Any) -> Any:
         return x
 
 
-def test_models_that_differ_in_seeds_say_the_same_and_are_the_same_step() -> None:
+def test_models_that_differ_in_seeds_have_equal_hashes_and_steps() -> None:
     one, other = model(), model(seed=7)
     assert config_hash(one) == config_hash(other)
     x = np.ones((40, 4), "float32")
@@ -70,7 +68,7 @@ def test_models_that_differ_in_seeds_say_the_same_and_are_the_same_step() -> Non
         {"middle": layers.LayerNormalization()},
     ],
 )
-def test_any_other_difference_is_told(change: dict[str, Any]) -> None:
+def test_other_differences_change_the_hash(change: dict[str, Any]) -> None:
     assert config_hash(model(**change)) not in (None, config_hash(model()))
 
 
@@ -84,12 +82,12 @@ def test_any_other_difference_is_told(change: dict[str, Any]) -> None:
         {"loss": lambda y, found: ops.mean((y - found) ** 2)},
     ],
 )
-def test_what_is_not_all_of_keras_says_nothing(change: dict[str, Any]) -> None:
+def test_custom_objects_have_no_hash(change: dict[str, Any]) -> None:
     with warnings.catch_warnings(action="ignore"):  # as in a user's process
         assert config_hash(model(**change)) is None
 
 
-def test_how_layers_are_wired_is_told() -> None:
+def test_connections_of_layers_change_the_hash() -> None:
     def wired(through: int) -> keras.Model:
         with GlobalState(0):
             inputs = keras.Input((4,))
@@ -102,7 +100,7 @@ def test_how_layers_are_wired_is_told() -> None:
     assert config_hash(wired(0)) != config_hash(wired(1))
 
 
-def test_neither_does_a_model_of_somebodys_own() -> None:
+def test_custom_models_have_no_hash() -> None:
     own = Own()
     own.compile("adam", "mse")
     assert config_hash(own) is None

@@ -1,6 +1,4 @@
-"""What is claimed of a final: true as often as it says, equivariant, and never more than the
-trainings show.
-"""
+"""The verdict of a final: coverage, error rates, equivariance and limitations."""
 
 import math
 from collections.abc import Sequence
@@ -46,7 +44,7 @@ def numbers(verdict: Verdict) -> list[float]:
     return [v.mean, v.sd, v.expected, v.low, v.high, v.optimism, v.optimism_error]
 
 
-def test_far_ahead_is_the_plain_t_interval() -> None:
+def test_a_clear_winner_has_the_t_interval() -> None:
     scores = noisy([100.0, 50.0, 0.0], 8, 1)
     verdict = judge(final_of(scores), UP, {10: 101.0})
     low, high = stats.t.interval(0.95, 7, scores[0].mean(), stats.sem(scores[0]))
@@ -56,20 +54,18 @@ def test_far_ahead_is_the_plain_t_interval() -> None:
     assert verdict.tied == (10,)
 
 
-def test_the_luck_of_the_best_of_equals_is_taken_off() -> None:
+def test_the_estimate_corrects_for_the_selection() -> None:
     found = [judge(final_of(noisy([0.0] * 8, 8, seed)), UP, {}) for seed in range(100)]
     plain_means = [verdict.mean for verdict in found]
-    # the plain mean is too good by 1.42 / sqrt(8) = 0.5; a mean of 100 has a standard error of
-    # 0.04, so that by chance it is 0.15 off about twice in 10,000 times
+    # the mean is too good by 1.42 / sqrt(8) = 0.5; a mean of 100 has a standard error of
+    # 0.04, so it is off by 0.15 with a probability of about 2 in 10,000
     assert np.mean(plain_means) == pytest.approx(0.5, abs=0.15)
     assert np.mean([verdict.expected for verdict in found]) == pytest.approx(0.0, abs=0.15)
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.35], ids=["equal", "close"])
-def test_intervals_hold_the_truth_as_often_as_they_say(gap: float) -> None:
-    """Of 150 studies at 95 %, fewer than 134 (89 %) would be chance once in 2,000 times; the seed
-    is fixed besides.
-    """
+def test_coverage_of_intervals(gap: float) -> None:
+    """Of 150 studies at 95 %, fewer than 134 (89 %) have a probability of 1 in 2,000."""
     means = [-gap * place for place in range(8)]
     held, held_plain = 0, 0
     for seed in range(150):
@@ -83,8 +79,8 @@ def test_intervals_hold_the_truth_as_often_as_they_say(gap: float) -> None:
     assert held >= held_plain
 
 
-def test_equals_are_seldom_called_better_than_the_default() -> None:
-    """At most 5 %: more than 36 of 400 would be chance once in 2,000 times."""
+def test_equal_configurations_are_rarely_better_than_the_default() -> None:
+    """At most 5 %: more than 36 of 400 have a probability of 1 in 2,000."""
     told = [
         judge(final_of(noisy([0.0] * 4, 6, seed), default=12), UP, {}).beats_default
         for seed in range(400)
@@ -104,7 +100,7 @@ def test_p_values_are_those_of_the_paired_t_test() -> None:
         )
 
 
-def test_overlapping_splits_make_the_tests_less_sure() -> None:
+def test_overlapping_splits_increase_p_values() -> None:
     scores, share = noisy([1.5, 0.0], 8, 4), 0.25
     same, fresh = (judge(final_of(scores, share=one), UP, {}).rivals[0] for one in (0.0, share))
     by = math.sqrt((1 / 8 + share) / (1 / 8))
@@ -157,7 +153,7 @@ def test_units_direction_and_order_do_not_matter(
     assert set(reordered.rivals) == set(first.rivals) or pairs == 1
 
 
-def test_a_rivals_accident_is_no_noise_of_the_winner() -> None:
+def test_an_outlier_of_a_rival_does_not_widen_the_interval() -> None:
     rng = np.random.default_rng(3)
     gains = (
         np.linspace(0.0, 1.0, 6)[:, None] + rng.normal(size=8) + 0.1 * rng.standard_normal((6, 8))
@@ -173,13 +169,15 @@ def test_a_rivals_accident_is_no_noise_of_the_winner() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9))
-def test_what_is_normal_is_not_far_off(seed: int, count: int, pairs: int) -> None:
+def test_normal_scores_are_not_outliers(seed: int, count: int, pairs: int) -> None:
     assert not outliers(np.random.default_rng(seed).standard_normal((count, pairs))).sum() > 1
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 9), st.integers(2, 9), st.integers(0, 10**6), st.floats(0.0, 5.0))
-def test_picking_never_adds_to_the_best(count: int, pairs: int, seed: int, gap: float) -> None:
+def test_the_correction_never_increases_the_estimate(
+    count: int, pairs: int, seed: int, gap: float
+) -> None:
     gains = noisy([gap * k for k in range(count)], pairs, seed)
     picked = select_best(gains)
     assert gains.mean(axis=1)[picked.place] == gains.mean(axis=1).max()
@@ -187,7 +185,7 @@ def test_picking_never_adds_to_the_best(count: int, pairs: int, seed: int, gap: 
     assert picked.half_width > 0
 
 
-def test_a_strict_final_picks_on_half_and_measures_on_the_other() -> None:
+def test_a_strict_final_selects_by_one_half_and_measures_by_the_other() -> None:
     scores = noisy([0.0, 0.0, 0.0], 30, 7)
     verdict = judge(final_of(scores), UP, {}, strict=True)
     place = int(np.argmax(scores[:, ::2].mean(axis=1)))
@@ -232,7 +230,7 @@ def test_a_finalist_that_failed_cannot_win() -> None:
     assert not verdict.rivals[1].tied
 
 
-def test_a_final_that_is_not_finished() -> None:
+def test_an_incomplete_final() -> None:
     final = final_of(noisy([9.0, 1.0], 8, 1))
     measured = {
         (n, pair): score
@@ -258,7 +256,7 @@ def test_a_final_that_is_not_finished() -> None:
         ([[math.inf, 1.0], [1.0, math.inf]], "failed in 1 of 2 fresh trainings"),
     ],
 )
-def test_what_cannot_be_said_is_said(scores: list[list[float]], says: str) -> None:
+def test_limitations_are_stated(scores: list[list[float]], says: str) -> None:
     verdict = judge(final_of(scores), UP, {})
     assert any(says in sentence for sentence in verdict.limits), verdict.limits
     assert verdict.winner in (10, 11)
@@ -275,7 +273,7 @@ def test_equal_scores_of_trainings_that_differ_have_no_interval(
 
 
 @pytest.mark.parametrize("pairs", [2, 3, 8])
-def test_what_is_not_random_is_compared_exactly(pairs: int) -> None:
+def test_deterministic_scores_are_compared_exactly(pairs: int) -> None:
     final = replace(
         final_of([[1.0] * pairs, [0.97] * pairs, [0.42] * pairs, [1.0] * pairs], default=12),
         seeded=False,
@@ -301,7 +299,7 @@ def test_what_is_not_random_is_compared_exactly(pairs: int) -> None:
     ],
     ids=["the seed was read", "the search saw another score", "a score varies", "one call each"],
 )
-def test_what_may_be_random_is_not_exact(
+def test_possibly_random_scores_are_not_exact(
     rows: list[list[float]], searched: dict[int, float], seeded: bool
 ) -> None:
     verdict = judge(replace(final_of(rows), seeded=seeded), UP, searched)
@@ -309,7 +307,7 @@ def test_what_may_be_random_is_not_exact(
     assert verdict.tied == (10, 11)
 
 
-def test_scores_that_are_always_the_same_are_evidence() -> None:
+def test_constant_scores_are_evidence() -> None:
     """A network that learns nothing has 0.5 in each of eight splits, and the others 1.0."""
     rows = [[1.0] * 8, [0.5] * 8, *([[1.0] * 8] * 6)]
     verdict = judge(final_of(rows, default=11, share=1 / 9), UP, {})
@@ -321,7 +319,7 @@ def test_scores_that_are_always_the_same_are_evidence() -> None:
     assert few.rivals[0].p == 2 / 4**2
 
 
-def test_few_equal_differences_of_a_coarse_metric_prove_little() -> None:
+def test_a_few_equal_differences_of_a_coarse_metric_are_weak_evidence() -> None:
     rows = np.array([[0.90, 0.95, 0.85], [0.85, 0.90, 0.80]])
     assert judge(final_of(rows), UP, {}).rivals[0].p == 0.25
 
@@ -331,10 +329,10 @@ def test_few_equal_differences_of_a_coarse_metric_prove_little() -> None:
     st.lists(st.floats(0.0, 1.0), min_size=2, max_size=6).filter(lambda p: sum(p) > 0.1),
     st.integers(2, 8),
 )
-def test_equals_are_seldom_steady_and_apart(weights: list[float], pairs: int) -> None:
-    """The p of two configurations whose scores are always the same holds for every distribution
-    that both may have.
-    """
+def test_equal_configurations_are_rarely_constant_and_different(
+    weights: list[float], pairs: int
+) -> None:
+    """The p of two configurations with constant scores is valid for every common distribution."""
     p = np.array(weights) / sum(weights)
     chance = (p**pairs).sum() ** 2 - (p ** (2 * pairs)).sum()
     scores = np.array([[1.0] * pairs, [0.0] * pairs])
@@ -363,6 +361,6 @@ def test_it_never_raises(data: st.DataObject, strict: bool) -> None:
     assert math.isnan(verdict.mean) == (verdict.num_pairs == 0)
 
 
-def test_there_has_to_be_a_finalist() -> None:
+def test_a_final_without_finalists_is_refused() -> None:
     with pytest.raises(InvalidInput, match="no finalists"):
         judge(Final((), None, 8, Splits.ROWS, 0.1), UP, {})
