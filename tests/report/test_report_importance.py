@@ -147,7 +147,7 @@ def test_noise_is_called_noise(tmp_path: Path) -> None:
     study = write(tmp_path, [*begin(), *many(60, score=lambda config: float(rng.random()))])
     (told,) = bars(read(study).record)
     assert told.startswith("What mattered is not shown: a model of the scores predicts ")
-    assert "30 % is the least to rely on" in told
+    assert "at least 30 % is needed" in told
     frame = Study.open(study).importance()
     assert frame[["share", "low", "high", "best", "best_low", "best_high"]].isna().all(axis=None)
     assert "predicts" in frame.attrs["reason"]

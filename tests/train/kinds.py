@@ -60,7 +60,7 @@ class Row:
         return self.kinds.split(", ")
 
     def gap(self, odd: bool = True) -> Gap:
-        """What differs after two epochs, for the lane that the program was not traced with."""
+        """The difference after two epochs, for a lane other than that of the trace."""
         count = ROWS if odd else EVEN
         data = [d for d in (self.x, self.y, self.weights) if d is not None]
         train = tuple(jax.tree.map(lambda a: a[:count], data))
