@@ -2,7 +2,6 @@
 twice or lost.
 """
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,18 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from paceline.api.asked import asked_for
 from typer.testing import CliRunner
 
 import paceline
 from paceline import StudyMismatch
+from paceline.api.tuning import defined
 from paceline.cli.app import app
 from paceline.core import TrialState
 from paceline.core.events import EpochMeasured, Event, SpaceChanged, SpaceReplaced
 from paceline.search import Normal
 from paceline.space import Condition, Float, Int, Space
 from paceline.store import StudyStore
-from paceline.study import Record, carry_out
+from paceline.study import Record, carry_out, make_plan
 from paceline.study.record import snapshot
 from paceline.study.record.timeline import Clock
 
@@ -431,11 +430,10 @@ class Stop:
 def interrupted(
     directory: Path, stop: Stop, space: Any, function: Callable[[Any], Any], **options: Any
 ) -> None:
-    asked = {"objective": "max", "search": "random", "trials": 6, "seed": 3, **options}
-    given = inspect.signature(paceline.tune).bind(function, space=space, study=directory, **asked)
-    given.apply_defaults()
+    given = {"objective": "max", "search": "random", "trials": 6, "seed": 3, **options}
+    definition = defined({"build": function, "space": space, "study": directory, **given})
     with pytest.raises(KeyboardInterrupt):
-        carry_out(asked_for({"data_options": {}, **given.arguments}), directory, stop)
+        carry_out(make_plan(definition), directory, stop)
 
 
 def test_a_trial_under_way_goes_on_where_it_is_of_the_new_space(tmp_path: Path) -> None:
