@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from paceline.callbacks import Callback, Callbacks, StudyProgress, display_callbacks
-from paceline.callbacks.display import best, status
+from paceline.callbacks.lines import best, status
+from paceline.callbacks.notebook import NotebookDisplay, in_notebook
 from paceline.core import Budget, TrialState, Value
 from paceline.core.events import (
     EpochMeasured,
     Event,
     Noted,
     ProgramCompiled,
+    SessionEnded,
     SessionStarted,
     SpaceChanged,
     StudyCreated,
@@ -200,3 +202,29 @@ def test_watching_costs_little() -> None:
         spent = time.process_time() - began
     # seconds per trial of four epochs; 0.0001 on the machine where this was written
     assert spent / trials < 0.0005
+
+
+def test_a_notebook_shows_a_bar_and_the_best_trials() -> None:
+    progress = StudyProgress()
+    display = NotebookDisplay(progress, "Loading <data> ...")
+    assert "Loading &lt;data&gt; ..." in display._repr_html_()
+    study = Fed([progress, display])
+    study(*begin())
+    study(*train(0, 0.5), *train(1, 0.9), *train(2, None), TrialStarted(3, "p", {}))
+    shown = display._repr_html_()
+    assert '<progress max="1" value="0.3750"' in shown  # three of eight
+    assert "3 of 8 trials done" in shown
+    assert "1 trial training, " in shown
+    assert ", 1 trial failed" in shown
+    assert shown.index("rate 0.002, [red] [bold]") < shown.index("rate 0.001, [red] [bold]")
+    assert "3 of 8 trials done" in repr(display)
+    study(Noted("<b>alone</b>"), *train(3, 0.7), SessionEnded("<it> was enough", 1.0))
+    shown = display._repr_html_()
+    assert "&lt;b&gt;alone&lt;/b&gt;" in shown
+    assert "The study ended: &lt;it&gt; was enough." in shown
+    assert "<progress" not in shown
+
+
+def test_this_is_no_notebook() -> None:
+    assert not in_notebook()
+    assert display_callbacks("auto", stream=io.StringIO()) == []

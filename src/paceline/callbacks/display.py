@@ -1,9 +1,11 @@
-"""The progress display: a bar that is drawn again on a terminal, plain lines everywhere else."""
+"""The progress display: a bar on a terminal and in a notebook, plain lines everywhere else."""
 
 import sys
 import time
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from paceline.callbacks.lines import activity, best, remaining, status, trials_done
+from paceline.callbacks.notebook import NotebookDisplay, in_notebook
 from paceline.callbacks.progress import StudyProgress
 from paceline.core import Measurement, Trial
 from paceline.core.logs import logger
@@ -36,11 +38,14 @@ def display_callbacks(
     """The callbacks that show the progress of a study, on standard error; maybe none.
 
     Args:
-        display: True: a bar on a terminal, plain lines elsewhere; ``"auto"``: a bar on a terminal,
-            lines in the log elsewhere; False: nothing.
+        display: True: a bar on a terminal or in a notebook, plain lines elsewhere; ``"auto"``: a
+            bar on a terminal or in a notebook, lines in the log elsewhere; False: nothing.
         opening: what is shown before the study begins.
         stream: where to show it, instead of standard error.
     """
+    if display and stream is None and in_notebook():
+        progress = StudyProgress()
+        return [progress, NotebookDisplay(progress, opening)]
     out = sys.stderr if stream is None else stream
     is_terminal = out.isatty()
     if not display:
@@ -183,11 +188,11 @@ class LiveDisplay(Callback):
         part = progress.fraction()
         bar = ProgressBar(total=1.0, completed=part or 0.0, width=_BAR_WIDTH, pulse=part is None)
         first = Table.grid(padding=(0, 2))
-        said = [_trials(progress), words.duration(progress.elapsed), *_left(progress)]
+        said = [trials_done(progress), words.duration(progress.elapsed), *remaining(progress)]
         first.add_row(bar, Text(", ".join(said)))
         lines: list[RenderableType] = [
             first,
-            Text(_activity(progress), overflow="ellipsis", no_wrap=True),
+            Text(activity(progress), overflow="ellipsis", no_wrap=True),
         ]
         if progress.best is not None:
             said_best = Text(
@@ -195,60 +200,3 @@ class LiveDisplay(Callback):
             )
             lines.append(said_best)
         return Group(*lines)
-
-
-def status(progress: StudyProgress) -> str:
-    """How far the study is, in one line."""
-    said = [_trials(progress), _activity(progress), *_left(progress)]
-    trial, study = progress.best, progress.study
-    if trial is not None and trial.score is not None and study is not None:
-        score = words.number(trial.score)
-        said.append(f"best {study.objective.metric} {score} (trial {trial.number})")
-    return f"{words.duration(progress.elapsed)}: {', '.join(said)}."
-
-
-def best(progress: StudyProgress) -> str:
-    """The best trial so far, in one line; empty if there is none."""
-    trial, study = progress.best, progress.study
-    if trial is None or trial.score is None or study is None:
-        return ""
-    config = words.configuration(trial.config, words.varying(study.space))
-    score = f"{study.objective.metric} {words.number(trial.score)}"
-    return f"Best so far: {score}, trial {trial.number}: {config}"
-
-
-def _trials(progress: StudyProgress) -> str:
-    if progress.total is None:
-        return f"{words.count(progress.ended, 'trial')} done"
-    return f"{progress.ended:,} of {words.count(progress.total, 'trial')} done"
-
-
-def _left(progress: StudyProgress) -> list[str]:
-    seconds = progress.seconds_left()
-    if not seconds or (progress.total is not None and progress.ended >= progress.total):
-        return []
-    return [
-        f"about {words.duration(seconds) if seconds >= 10 else f'{max(1, round(seconds))} s'} left"
-    ]
-
-
-def _activity(progress: StudyProgress) -> str:
-    if progress.final is not None:
-        done, total = progress.final
-        said = [f"final: {done} of {total} fresh trainings of the finalists done"]
-    elif progress.total is not None and progress.ended >= progress.total:
-        said = ["saving and testing the best model" if progress.trains_models else "finishing"]
-    else:
-        said = [
-            f"{words.count(progress.running, 'trial')} training"
-            if progress.running
-            else "preparing the next trials"
-        ]
-        rate = progress.steps_per_second()
-        if rate:
-            said.append(f"{words.number(rate)} steps per second")
-    if progress.compiled:
-        said.append(f"{words.count(progress.compiled, 'model')} compiled")
-    if progress.failed:
-        said.append(f"{words.count(progress.failed, 'trial')} failed")
-    return ", ".join(said)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from paceline.core import markup
 from paceline.core.deprecation import warn_deprecated
+from paceline.core.errors import last_line
 
 Value = bool | int | float | str
 """The value of one hyperparameter."""
@@ -104,6 +106,18 @@ class Trial:
     def seconds(self) -> float:
         """Training time so far."""
         return self.measurements[-1].seconds if self.measurements else 0.0
+
+    def _repr_html_(self) -> str:
+        return markup.heading(f"Trial {self.number}: {self.state}") + markup.facts(
+            [
+                ("score", self.score),
+                *self.config.items(),
+                ("epochs", f"{len(self.measurements)} of {self.epochs}"),
+                ("seconds", self.seconds),
+                ("origin", self.origin or None),
+                ("error", last_line(self.error) if self.error else None),
+            ]
+        )
 
     @property
     def shares(self) -> int | None:

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, markup
 from paceline.report.page import finalists, importance, mattered, search, seconds, tested
 from paceline.report.page.parts import Figure
 from paceline.report.show import Summary, read
@@ -25,6 +25,10 @@ class Plots:
     def __init__(self, directory: Path) -> None:
         """Of the study in ``directory``."""
         self._directory = directory
+
+    def _repr_html_(self) -> str:
+        rows = [(f"study.plot.{name}()", getattr(Plots, name).__doc__) for name in _names()]
+        return markup.table(["figure", "shows"], rows)
 
     def best_so_far(self) -> "go.Figure":
         """The best score so far against trials, epochs and seconds."""
@@ -94,7 +98,7 @@ class Plots:
         Raises:
             InvalidInput: no such figure, or what writes PNG is not installed.
         """
-        names = [one for one in dir(self) if not one.startswith("_") and one != "png"]
+        names = _names()
         if name not in names:
             raise InvalidInput(f"figure is {name!r}", expected=f"one of {', '.join(names)}")
         if find_spec("kaleido") is None:
@@ -127,7 +131,13 @@ class Plots:
             raise InvalidInput(
                 f"study {self._directory} has not the numbers for this figure", expected=needed
             )
-        import plotly.graph_objects as go
+        from paceline.report.figure import StudyFigure
 
         shown: dict[str, Any] = dict(found.plotly)
-        return go.Figure(data=shown["data"], layout={"template": "plotly_white", **shown["layout"]})
+        layout = {"template": "plotly_white", **shown["layout"]}
+        return StudyFigure(data=shown["data"], layout=layout)
+
+
+def _names() -> list[str]:
+    """The figures, by the names of the methods that make them."""
+    return [name for name in vars(Plots) if not name.startswith("_") and name != "png"]

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paceline.core import InvalidInput, Trial, process_state
+from paceline.core import InvalidInput, Trial, markup, process_state
 from paceline.core.checks import whole_number
+from paceline.report import words
 from paceline.settings.description import Settings
 from paceline.space import Space
 from paceline.store import study_directory
@@ -56,6 +57,23 @@ class Study:
 
     def __repr__(self) -> str:
         return f"<Study {self.directory}: {self.record.outcome}>"
+
+    def _repr_html_(self) -> str:
+        from paceline.report.verdict import sentences
+
+        best, verdict = self.record.best, self.verdict
+        parts = [
+            markup.heading(f"Study {self.directory}"),
+            markup.paragraph(f"{self.record.outcome}, {words.duration(self.seconds)}"),
+        ]
+        if best is not None:
+            parts.append(markup.facts([("best trial", best.number), *best.config.items()]))
+        if self.record.tested is not None:
+            test = words.metrics(self.record.tested.metrics)
+            parts.append(markup.paragraph(f"On the test part: {test}"))
+        if verdict is not None:
+            parts += map(markup.paragraph, sentences(verdict, self.record))
+        return f"<div>{''.join(parts)}</div>"
 
     @property
     def settings(self) -> Settings:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paceline.core import Configuration, InvalidInput, Value, checks
+from paceline.core import Configuration, InvalidInput, Value, checks, markup
 from paceline.space.enumeration import Enumeration
 from paceline.space.hyperparameter import Condition, Hyperparameter, Typed, typed
 from paceline.space.kinds import hyperparameter_from_json
@@ -55,6 +55,13 @@ class Space:
             listed.setdefault(h.name, []).append(h)
             members.append(h)
         object.__setattr__(self, "hyperparameters", tuple(members))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (h.name, str(h).replace(f"{h.name!r}, ", "", 1), " and ".join(map(str, h.conditions)))
+            for h in self.hyperparameters
+        ]
+        return markup.table(["hyperparameter", "values", "active if"], rows)
 
     # -- a collection
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paceline.core import Final, InvalidInput, Objective, Splits
+from paceline.core import Final, InvalidInput, Objective, Splits, markup
 from paceline.stats.bounds import clip_interval
 from paceline.stats.paired_tests import compare_pairs, exact_difference, signed_rank
 from paceline.stats.selection_bias import LEVEL, outliers, select_best, t_interval
@@ -107,10 +107,31 @@ class Verdict:
     limits: tuple[str, ...] = ()
     exact: bool = False
 
+    def _repr_html_(self) -> str:
+        """The finalists, the best mean first."""
+        rows = [(self.winner, self.mean, self.sd, math.nan, "", "winner"), *map(_row, self.rivals)]
+        interval, headings = _interval(self.low, self.high), "trial mean sd behind interval result"
+        facts = {"expected score": self.expected, "95 % interval": interval}
+        parts = [
+            markup.heading(f"Trial {self.recommended} of {len(rows)} finalists"),
+            markup.facts([*facts.items(), ("fresh trainings of each finalist", self.num_pairs)]),
+            markup.table(headings.split(), rows),
+        ]
+        return "".join([*parts, *map(markup.paragraph, self.limits)])
+
     @property
     def recommended(self) -> int:
         """The finalist to use."""
         return self.winner if self.preferred is None else self.preferred
+
+
+def _row(rival: Rival) -> tuple[int, float, float, float, str, str]:
+    interval, result = _interval(rival.low, rival.high), "tied" if rival.tied else ""
+    return rival.number, rival.mean, rival.sd, rival.difference, interval, result
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f"{low:.4g} to {high:.4g}"
 
 
 def judge(

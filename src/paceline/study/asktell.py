@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from paceline.core import Budget, InvalidInput, Trial, TrialState
+from paceline.core import Budget, InvalidInput, Trial, TrialState, markup
 from paceline.core.checks import flag, whole_number
 from paceline.core.events import (
     EpochMeasured,
@@ -246,6 +246,13 @@ class OpenStudy:
 
     def __repr__(self) -> str:
         return f"<OpenStudy {self.directory}: {self.record.outcome}>"
+
+    def _repr_html_(self) -> str:
+        best = self.record.best
+        head = markup.heading(f"Open study {self.directory}") + markup.paragraph(
+            f"{self.record.outcome}, {len(self.pending)} pending"
+        )
+        return head if best is None else head + best._repr_html_()
 
     # -- ending
 
