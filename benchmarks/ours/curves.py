@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.lcbench import AXES, EPOCHS, WHOLE, Rows, Task, table
 from paceline.core import Action, Configuration, Decision, Measurement, Objective, Trial, TrialState
 from paceline.core.events import EpochMeasured, TrialEnded
-from paceline.execute.base import Job, TrainingOptions
+from paceline.execute.base import Job, TrainingConfig
 from paceline.execute.simulated import Curve, SimulatedExecutor
 from paceline.schedule import Schedule, Standing, Standings
 from paceline.schedule import create as schedule_of
@@ -51,7 +51,7 @@ class Search:
         self.trials: list[Trial] = []
         self.row_of: dict[str, int] = {}
         self.seen: set[str] = set()
-        self.executor = SimulatedExecutor(self.curve, TrainingOptions(OBJECTIVE), self.lanes)
+        self.executor = SimulatedExecutor(self.curve, TrainingConfig(OBJECTIVE), self.lanes)
         self.epochs, self.under_way, self.reached = 0, 0, False
 
     def curve(self, config: Configuration) -> Curve:

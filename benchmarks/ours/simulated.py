@@ -22,7 +22,7 @@ from paceline.core.events import (
     TrialEnded,
     TrialStarted,
 )
-from paceline.execute.base import Job, TrainingOptions
+from paceline.execute.base import Job, TrainingConfig
 from paceline.execute.simulated import Curve, SimulatedExecutor
 from paceline.schedule import Schedule, Standing, Standings
 from paceline.search import History, Proposal, Strategy
@@ -70,7 +70,7 @@ class Search:
         self.rng = np.random.default_rng([self.seed, 99])
         self.standings, self.seen = Standings(), set[str]()
         self.known: list[Trial] = []
-        self.executor = SimulatedExecutor(self._curve, TrainingOptions(OBJECTIVE), self.lanes)
+        self.executor = SimulatedExecutor(self._curve, TrainingConfig(OBJECTIVE), self.lanes)
         self.under_way, self.has_more = 0, True
         objective = {"metric": METRIC, "direction": OBJECTIVE.direction}
         created = StudyCreated(

@@ -15,7 +15,7 @@ from keras import layers
 
 import paceline
 from paceline.core import Objective
-from paceline.execute.base import Job, TrainingOptions
+from paceline.execute.base import Job, TrainingConfig
 from paceline.execute.fit_run import FitRun
 from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.execute.training_run import TrainingRun
@@ -122,7 +122,7 @@ def trained(stop_after: int | None) -> list[list[float]]:
     return [leaf.ravel().tolist() for leaf in leaves_of(prepared.model)]
 
 
-TRAINING = TrainingOptions(Objective.of("val_loss"))
+TRAINING = TrainingConfig(Objective.of("val_loss"))
 
 
 def main(directory: Path) -> None:

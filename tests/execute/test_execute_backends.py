@@ -14,7 +14,7 @@ import pytest
 from keras import layers
 
 from paceline.core import Objective
-from paceline.execute.base import Job, TrainingOptions, TrialSnapshot
+from paceline.execute.base import Job, TrainingConfig, TrialSnapshot
 from paceline.execute.fit_run import FitRun
 from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.execute.training_run import TrainingRun
@@ -68,7 +68,7 @@ class Alone:
     def __init__(self) -> None:
         x = np.linspace(0, 1, 16, dtype="float32").reshape(8, 2)
         data = TrainingData.of((x, x[:, :1]), None)
-        self.training = TrainingOptions(Objective.of("loss"), batch_size=8)
+        self.training = TrainingConfig(Objective.of("loss"), batch_size=8)
         self.preparation = Preparation(build, data, self.training, Space(), frozenset(), fused=True)
 
     def run(

@@ -9,7 +9,7 @@ import pytest
 
 from paceline.core import Objective
 from paceline.core.events import Noted, ProgramCompiled
-from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReference, TrainingOptions
+from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReference, TrainingConfig
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.space import Choice, Float, Space
@@ -18,7 +18,7 @@ from paceline.train.array_feed import TrainingData
 from paceline.train.lane_count import LaneCount, device_count
 
 SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log"), Choice("units", [2, 3])])
-TRAINING = TrainingOptions(Objective("loss", "minimize"), batch_size=16)
+TRAINING = TrainingConfig(Objective("loss", "minimize"), batch_size=16)
 
 
 def build(hp: Any) -> keras.Model:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from paceline.core import Configuration, InvalidInput, Objective, TrialState
 from paceline.core.events import EpochMeasured, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import Executor, Job, TrainingOptions
+from paceline.execute.base import Executor, Job, TrainingConfig
 from paceline.execute.simulated import Curve, SimulatedExecutor
 from paceline.testing.executors import ExecutorContract, TrialLog, finish, submit
 
-TRAINING = TrainingOptions(Objective("loss", "minimize"))
+TRAINING = TrainingConfig(Objective("loss", "minimize"))
 
 
 def curve(config: Configuration) -> Curve:
@@ -112,7 +112,7 @@ def test_a_trial_that_diverges_fails_and_frees_its_lane() -> None:
 def test_patience_ends_a_trial_before_its_rung() -> None:
     worse = [({"loss": float(epoch)}, float(epoch)) for epoch in range(1, 6)]
     executor = SimulatedExecutor(
-        lambda config: worse, TrainingOptions(TRAINING.objective, patience=2, keep="best")
+        lambda config: worse, TrainingConfig(TRAINING.objective, patience=2, keep="best")
     )
     submit(executor, [job(0, 1.0, until=4, epochs=5)])
     log = TrialLog()

@@ -9,7 +9,7 @@ from tests.execute.test_execute_fused import SPACE, build
 
 from paceline.core import Objective
 from paceline.core.events import EpochMeasured, TrialEnded
-from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReference, TrainingOptions
+from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReference, TrainingConfig
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.execute.repeated import RepeatedExecutor
@@ -18,7 +18,7 @@ from paceline.train import trace as trace_module
 from paceline.train.array_feed import PooledData, TrainingData
 from paceline.train.lane_count import LaneCount, device_count
 
-TRAINING = TrainingOptions(Objective("val_loss", "minimize"), batch_size=16)
+TRAINING = TrainingConfig(Objective("val_loss", "minimize"), batch_size=16)
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(66, 4)).astype("float32"), RNG.normal(size=66).astype("float32")
 SPLITS = {
@@ -29,7 +29,7 @@ POOL = PooledData.of((X, Y), (X, Y), SPLITS)
 CONFIG = {"rate": 0.01, "units": 2}
 
 
-def fused(data: Any, training: TrainingOptions = TRAINING, is_fused: bool = True) -> Executor:
+def fused(data: Any, training: TrainingConfig = TRAINING, is_fused: bool = True) -> Executor:
     preparation = Preparation(
         build, data, training, SPACE, frozenset({"epochs", "batch_size"}), is_fused
     )
@@ -72,7 +72,7 @@ def test_splits_of_unequal_size() -> None:
     assert measured(finished(fused([POOL, POOL, POOL, small]), jobs)).keys() == {0, 3}
 
 
-def repeated(training: TrainingOptions = TRAINING) -> Executor:
+def repeated(training: TrainingConfig = TRAINING) -> Executor:
     return RepeatedExecutor(fused([POOL] * 3, training), (5, 6, 7), training)
 
 
@@ -97,7 +97,7 @@ def test_means_of_several_trainings_are_reported() -> None:
 
 @pytest.mark.parametrize("keep", ["last", "best"])
 def test_several_trainings_continue_in_another_executor(keep: Any) -> None:
-    training = TrainingOptions(TRAINING.objective, 16, keep=keep)
+    training = TrainingConfig(TRAINING.objective, 16, keep=keep)
     whole = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4)])
     first = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4, until=2)])
     snapshots: dict[int, SnapshotReference] = {

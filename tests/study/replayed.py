@@ -9,7 +9,7 @@ from typing import Any
 
 from paceline.core import Budget, Configuration, Objective, Splits, Trial
 from paceline.core.events import FORMAT, Event, StudyCreated
-from paceline.execute.base import Executor, Leaves, TrainingOptions
+from paceline.execute.base import Executor, Leaves, TrainingConfig
 from paceline.execute.repeated import RepeatedExecutor
 from paceline.execute.simulated import Curve, SimulatedExecutor
 from paceline.schedule import Schedule
@@ -122,14 +122,14 @@ class Replayed:
                 for epoch in range(1, self.num_epochs + 1)
             ]
 
-        return SimulatedExecutor(curve, TrainingOptions(LOSS), num_lanes=2)
+        return SimulatedExecutor(curve, TrainingConfig(LOSS), num_lanes=2)
 
     def executor(self) -> Executor:
         seeds = range(self.times)
         return (
             self._simulated()
             if self.times == 1
-            else RepeatedExecutor(self._simulated(), seeds, TrainingOptions(LOSS))
+            else RepeatedExecutor(self._simulated(), seeds, TrainingConfig(LOSS))
         )
 
     def fresh(self, num_pairs: int) -> Fresh:

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from paceline.core import Objective
-from paceline.execute.base import Job, TrainingOptions
+from paceline.execute.base import Job, TrainingConfig
 from paceline.execute.prepare import Preparation, group_by_training
 from paceline.space import Float, Space
 from paceline.testing.same_answer import SameAnswer
@@ -53,7 +53,7 @@ def test_epochs_read_by_build_train_separately_even_for_the_sign_of_zero() -> No
     preparation = Preparation(
         reads_epochs,
         data,
-        TrainingOptions(Objective.of("loss")),
+        TrainingConfig(Objective.of("loss")),
         space,
         frozenset({"epochs"}),
         True,

@@ -11,7 +11,7 @@ from paceline.execute.base import (
     Leaves,
     Resources,
     SnapshotReference,
-    TrainingOptions,
+    TrainingConfig,
     TrialSnapshot,
 )
 from paceline.execute.local import local
@@ -35,7 +35,7 @@ __all__ = [
     "NetworkWork",
     "Resources",
     "SnapshotReference",
-    "TrainingOptions",
+    "TrainingConfig",
     "TrialSnapshot",
     "Work",
     "create",

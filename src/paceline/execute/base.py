@@ -77,7 +77,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingOptions:
+class TrainingConfig:
     """Training options shared by all trials of a study.
 
     Attributes:

@@ -3,12 +3,9 @@
 import queue
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
-
-import jax
 
 from paceline.core import TrialState, interrupts, process_state
 from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
@@ -16,7 +13,7 @@ from paceline.execute.base import (
     ExecutorUpdate,
     Job,
     SnapshotReference,
-    TrainingOptions,
+    TrainingConfig,
     TrialSnapshot,
 )
 from paceline.execute.cohort_worker import (
@@ -25,7 +22,7 @@ from paceline.execute.cohort_worker import (
     PendingNetwork,
     RejectedNetworks,
 )
-from paceline.execute.fit_run import FitRun
+from paceline.execute.fit_queue import FitQueue
 from paceline.execute.prepare import (
     FailedBuild,
     Preparation,
@@ -34,16 +31,11 @@ from paceline.execute.prepare import (
     group_by_hint,
     group_by_training,
 )
+from paceline.execute.program_cache import ProgramCache
 from paceline.execute.training_run import TrainingRun
 from paceline.train.array_feed import ArrayFeed
-from paceline.train.array_program import ArrayProgram
 from paceline.train.compiler import Compiler
 from paceline.train.lane_count import LaneCount
-from paceline.train.primitive_overrides import find_override
-from paceline.train.program import lifted_constants
-from paceline.train.stream_feed import StreamFeed
-from paceline.train.stream_program import StreamProgram
-from paceline.train.traced_model import TracedModel
 
 _RESUMED_FIT = (
     "trials trained with fit continue with the same variables and random numbers as without the "
@@ -64,7 +56,7 @@ class FusedExecutor:
     def __init__(
         self,
         preparation: Preparation,
-        options: TrainingOptions,
+        options: TrainingConfig,
         hint: ProgramHint,
         lane_count: LaneCount,
     ) -> None:
@@ -80,12 +72,10 @@ class FusedExecutor:
             self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts
         )
         self._blocks: deque[_Block] = deque()
-        self._programs: dict[str, ArrayProgram | StreamProgram] = {}
+        self._programs = ProgramCache(preparation, hint, probes=lane_count.fixed_lanes > 0)
         self._snapshots: dict[int, TrialSnapshot] = {}
         self._scores: dict[int, Sequence[float]] = {}
-        self._fit_queue: deque[FitRun] = deque()
-        self._current_fit: Iterator[ExecutorUpdate] | None = None
-        self._fit_trials: set[int] = set()
+        self._fit_queue = FitQueue()
         self._reasons: set[str] = set()
         self._open: set[int] = set()
         # networks of trials that will pause, and of those that have, by leader
@@ -133,7 +123,7 @@ class FusedExecutor:
             if not updates and self._blocks and sum(self._bytes_ahead.values()) < _MAX_BYTES_AHEAD:
                 updates = self._prepare_next()
             elif not updates and self._may_fit():
-                updates = self._advance_fit()
+                updates = self._fit_queue.advance()
             elif not updates:
                 updates = self._drain(min(until - time.monotonic(), 1.0))
             for update in updates:
@@ -162,7 +152,7 @@ class FusedExecutor:
             paused.run.resume(group)
             entry = replace(paused, snapshot=self._snapshots.pop(group[-1].trial))
             if entry.prepared.traced is None:
-                self._fit_queue.append(FitRun(entry.prepared, entry.run, entry.snapshot))
+                self._fit_queue.add(entry)
             else:
                 by_program.setdefault(entry.prepared.traced.key, []).append(entry)
         for key, entries in by_program.items():
@@ -229,7 +219,7 @@ class FusedExecutor:
         if len(block.ready) > 1:
             return
         if len(entries) == 2 and block.num_lanes == 0:
-            program = self._program(
+            program = self._programs.program(
                 key, [e.prepared.traced for e in entries if e.prepared.traced], entries[0].prepared
             )
             block.num_lanes = self._lane_count.choose(
@@ -241,9 +231,9 @@ class FusedExecutor:
             block.ready[key] = []
 
     def _entry(self, prepared: PreparedNetwork, program: str) -> PendingNetwork:
-        known = self._programs.get(program)
-        if isinstance(known, ArrayProgram) and prepared.traced is not None:
-            prepared = replace(prepared, traced=known.share_code(prepared.traced))
+        if prepared.traced is not None:
+            traced = self._programs.share_code(prepared.traced, program)
+            prepared = replace(prepared, traced=traced)
         run = TrainingRun(
             prepared.jobs, prepared.config, program, self._options, parameters=prepared.parameters
         )
@@ -268,37 +258,13 @@ class FusedExecutor:
         if not entries:
             return
         traced = [entry.prepared.traced for entry in entries if entry.prepared.traced is not None]
-        program = self._program(key, traced, entries[0].prepared)
+        program = self._programs.program(key, traced, entries[0].prepared)
         num_lanes = self._lane_count.choose(program, len(entries), self._compiler.is_requested)
         self._compiler.request(program, num_lanes)
         for entry, network in zip(entries, traced, strict=True):
             self._bytes_ahead[entry.run.leader.trial] = sum(leaf.nbytes for leaf in network.state)
         for part in self._lane_count.divide(entries, num_lanes):
             self._worker.train(CohortTask(program, num_lanes, part))
-
-    def _program(
-        self, key: str, traced: Sequence[TracedModel], prepared: PreparedNetwork
-    ) -> ArrayProgram | StreamProgram:
-        known = self._programs.get(key)
-        if known is not None and all(known.covers(network) for network in traced):
-            return known
-        networks = list(traced) if known is None else [known.traced, *traced]
-        if known is None and self._lane_count.fixed_lanes and not self._preparation.is_streamed:
-            probe = self._preparation.probe(prepared, self._hint)
-            networks += [] if probe is None else [probe]
-        overrides = partial(find_override, platform=jax.default_backend())
-        if isinstance(prepared.feed, StreamFeed):
-            self._programs[key] = streamed = StreamProgram.of(networks, overrides)
-            return streamed
-        lifted = lifted_constants(networks)
-        if known is not None:
-            lifted = {
-                name: tuple(sorted({*numbers, *known.lifted[name]}))
-                for name, numbers in lifted.items()
-            }
-        program = ArrayProgram(networks[0], lifted, overrides)
-        self._programs[key] = program
-        return program
 
     # -- training with fit
 
@@ -307,13 +273,12 @@ class FusedExecutor:
 
         A dataset has one reader at a time, and cohorts come first.
         """
-        waits = bool(self._fit_queue or self._current_fit)
-        return waits and (not self._preparation.is_streamed or self._open <= self._fit_trials)
+        is_free = not self._preparation.is_streamed or self._open <= self._fit_queue.trials
+        return bool(self._fit_queue) and is_free
 
     def _queue_fit(self, prepared: PreparedNetwork) -> list[Event]:
         entry = self._entry(prepared, "fit")
-        self._fit_queue.append(FitRun(prepared, entry.run, entry.snapshot))
-        self._fit_trials |= {job.trial for job in prepared.jobs}
+        self._fit_queue.add(entry)
         number, reason = prepared.leader.trial, prepared.fit_reason
         notes = {
             reason: f"trial {number} and similar ones are trained one by one with fit: {reason}"
@@ -323,14 +288,6 @@ class FusedExecutor:
         new = [note for reason, note in notes.items() if reason not in self._reasons]
         self._reasons |= notes.keys()
         return [Noted(note) for note in new]
-
-    def _advance_fit(self) -> list[ExecutorUpdate]:
-        if self._current_fit is None:
-            self._current_fit = self._fit_queue.popleft().epochs()
-        progress = next(self._current_fit, None)
-        if progress is None:
-            self._current_fit = None
-        return [] if progress is None else [progress]
 
     def _reject(self, rejected: RejectedNetworks) -> list[ExecutorUpdate]:
         """Rebuilds networks whose program failed, to train them with ``fit``."""

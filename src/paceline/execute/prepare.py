@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from paceline.core import Configuration, InvalidInput, closest
-from paceline.execute.base import Job, TrainingOptions
+from paceline.execute.base import Job, TrainingConfig
 from paceline.space import Discovery, HyperParameters, Learner, Observation, Space
 from paceline.train.array_feed import ArrayFeed, PooledData, TrainingData
 from paceline.train.build import Build, build_model
@@ -75,7 +75,7 @@ class Preparation:
         self,
         build: Build,
         data: Data | Sequence[Data],
-        options: TrainingOptions,
+        options: TrainingConfig,
         space: Space,
         names: frozenset[str],
         fused: bool,

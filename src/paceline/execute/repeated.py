@@ -27,7 +27,7 @@ from paceline.execute.base import (
     Job,
     Leaves,
     SnapshotReference,
-    TrainingOptions,
+    TrainingConfig,
     TrialSnapshot,
 )
 
@@ -35,7 +35,7 @@ from paceline.execute.base import (
 class RepeatedExecutor:
     """Trains each job once per seed; training ``k`` on split ``k``."""
 
-    def __init__(self, executor: Executor, seeds: Sequence[int], options: TrainingOptions) -> None:
+    def __init__(self, executor: Executor, seeds: Sequence[int], options: TrainingConfig) -> None:
         """``executor`` does the training; it is closed with this one."""
         self._inner, self._seeds, self._metric = executor, seeds, options.objective.metric
         self._trials: dict[int, _Trainings] = {}

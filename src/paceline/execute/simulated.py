@@ -21,7 +21,7 @@ from paceline.execute.base import (
     Job,
     Leaves,
     SnapshotReference,
-    TrainingOptions,
+    TrainingConfig,
     TrialSnapshot,
 )
 from paceline.execute.training_run import TrainingRun
@@ -44,7 +44,7 @@ class SimulatedExecutor:
     def __init__(
         self,
         curves: Callable[[Configuration], Curve],
-        options: TrainingOptions,
+        options: TrainingConfig,
         num_lanes: int = 1,
     ) -> None:
         """An executor at virtual second 0.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from paceline.core import Configuration, TrialState
 from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import Job, Leaves, TrainingOptions
+from paceline.execute.base import Job, Leaves, TrainingConfig
 
 
 @dataclass(eq=False)
@@ -28,7 +28,7 @@ class TrainingRun:
     jobs: Sequence[Job]
     config: Configuration
     program: str
-    options: TrainingOptions
+    options: TrainingConfig
     scores: list[float] = field(default_factory=list)
     parameters: int | None = None
 

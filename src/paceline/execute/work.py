@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from paceline.core import InvalidInput, Registry, Value, shown
-from paceline.execute.base import Executor, TrainingOptions
+from paceline.execute.base import Executor, TrainingConfig
 from paceline.execute.worker_slot import TrialLimits
 from paceline.space import Discovery, Hyperparameter, Space
 
@@ -42,7 +42,7 @@ class NetworkWork:
 
     build: "Build"
     data: "Data | Sequence[Data]"
-    options: TrainingOptions
+    options: TrainingConfig
     space: Space
     loop_names: frozenset[str] = frozenset()
     backend: str = "jax"

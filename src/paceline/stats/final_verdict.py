@@ -168,11 +168,57 @@ def judge(
             tied=final.finalists[:1],
             limits=tuple(limits),
         )
-    numbers = list(gains)
-    scores = np.array([gains[number] for number in numbers])
-    certain = _is_exact(
-        final, gains, {number: -objective.loss(score) for number, score in search_scores.items()}
+    signed = {number: -objective.loss(score) for number, score in search_scores.items()}
+    certain = _is_exact(final, gains, signed)
+    estimate = _estimate(gains, strict=strict, certain=certain)
+    winner, sign, scores = estimate.winner, objective.loss(-1.0), estimate.scores
+    rivals = _rivals(final, scores, winner, sign, signed=strict, certain=certain)
+    own, value, half = scores[winner], sign * estimate.expected, estimate.half_width
+    tied = (winner, *(rival.number for rival in rivals if rival.tied))
+    low, high = clip_interval(value - half, value + half, objective.metric, (sign * own).tolist())
+    limits += _limits(final, estimate, strict=strict, certain=certain)
+    return Verdict(
+        winner=winner,
+        mean=sign * float(own.mean()),
+        sd=_deviation(own),
+        expected=value,
+        low=low,
+        high=high,
+        standard_error=estimate.standard_error,
+        num_pairs=len(own),
+        optimism=sign * (search_scores.get(winner, math.nan) - value),
+        optimism_error=estimate.standard_error,
+        rivals=rivals,
+        tied=tied,
+        beats_default=_beats_default(final, winner, rivals),
+        preferred=_smallest(tied, sizes),
+        limits=tuple(limits),
+        exact=certain,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _WinnerEstimate:
+    """The winner and its expected gain.
+
+    Attributes:
+        winner: the trial.
+        scores: the gains that count, of each eligible finalist.
+        expected, standard_error, half_width: of the winner's gain; NaN if unknown.
+        is_halved: whether half of the pairs selected the winner, so that the others count.
+    """
+
+    winner: int
+    scores: "Gains"
+    expected: float
+    standard_error: float
+    half_width: float
+    is_halved: bool
+
+
+def _estimate(gains: "Gains", *, strict: bool, certain: bool) -> _WinnerEstimate:
+    """Selects the winner and estimates its expected gain."""
+    numbers, scores = list(gains), np.array(list(gains.values()))
     halved = strict and scores.shape[1] >= _MIN_STRICT and not certain
     if certain:
         place = int(np.argmax(scores[:, 0]))
@@ -182,45 +228,13 @@ def judge(
         expected, error, half = t_interval(scores[place])
     else:
         best = select_best(scores)
-        place, expected, error, half = (
-            best.place,
-            best.expected,
-            best.standard_error,
-            best.half_width,
-        )
-    if not certain and not np.ptp(
-        scores[place]
-    ):  # equal by chance, or because the metric is coarse
+        place, expected = best.place, best.expected
+        error, half = best.standard_error, best.half_width
+    # equal by chance, or because the metric is coarse
+    if not certain and not np.ptp(scores[place]):
         error = half = math.nan
-    winner, sign = numbers[place], objective.loss(-1.0)
-    of_pairs = dict(zip(numbers, scores, strict=True))
-    rivals = _rivals(final, of_pairs, winner, sign, signed=strict, certain=certain)
-    own, value = scores[place], sign * expected
-    searched = search_scores.get(winner, math.nan)
-    beats = _beats_default(final, winner, rivals)
-    tied = (winner, *(rival.number for rival in rivals if rival.tied))
-    low, high = clip_interval(value - half, value + half, objective.metric, (sign * own).tolist())
-    return Verdict(
-        winner=winner,
-        mean=sign * float(own.mean()),
-        sd=_deviation(own),
-        expected=value,
-        low=low,
-        high=high,
-        standard_error=error,
-        num_pairs=len(own),
-        optimism=sign * (searched - value),
-        optimism_error=error,
-        rivals=rivals,
-        tied=tied,
-        beats_default=beats,
-        preferred=_smallest(tied, sizes),
-        limits=(
-            *limits,
-            *_limits(final, scores, place, strict=strict, halved=halved, certain=certain),
-        ),
-        exact=certain,
-    )
+    counted = dict(zip(numbers, scores, strict=True))
+    return _WinnerEstimate(numbers[place], counted, expected, error, half, halved)
 
 
 def _eligible(final: Final, objective: Objective) -> tuple["Gains", list[str]]:
@@ -331,23 +345,9 @@ def _smallest(tied: tuple[int, ...], sizes: Mapping[int, float] | None) -> int |
     return None if sizes is None else min(tied, key=lambda number: sizes.get(number, math.inf))
 
 
-def _limits(
-    final: Final,
-    scores: "NDArray[np.float64]",
-    place: int,
-    *,
-    strict: bool,
-    halved: bool,
-    certain: bool,
-) -> list[str]:
-    """Limitations due to the number and kind of the trainings.
-
-    Args:
-        final: finalists and their fresh scores.
-        scores: gains that count, shape (finalists, pairs).
-        place: index of the winner.
-        strict, halved, certain: whether a strict final was requested, was possible, and is exact.
-    """
+def _limits(final: Final, estimate: _WinnerEstimate, *, strict: bool, certain: bool) -> list[str]:
+    """Limitations due to the number and kind of the trainings."""
+    scores = np.array(list(estimate.scores.values()))
     limits = []
     if outliers(scores).any() and not certain:
         limits.append(
@@ -365,12 +365,12 @@ def _limits(
             "Each finalist's fresh trainings all gave the same score: the metric is too coarse to "
             "show how they differ."
         )
-    elif not certain and not np.ptp(scores[place]):
+    elif not certain and not np.ptp(estimate.scores[estimate.winner]):
         limits.append(
             "The winner's fresh trainings all gave the same score, so it is unknown how much "
             "others would differ."
         )
-    if strict and not halved and not certain:
+    if strict and not estimate.is_halved and not certain:
         limits.append(
             "There are too few fresh trainings to select the winner by one half and measure it by "
             "the other half."

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PairedDifference:
     """A mean difference with its test.
 
     Attributes:
@@ -58,10 +58,10 @@ class Difference:
     p_holm: float
 
 
-def exact_difference(d: "NDArray[np.float64]") -> Difference:
+def exact_difference(d: "NDArray[np.float64]") -> PairedDifference:
     """The difference of two scores without randomness."""
     difference, p = float(d[0]), 0.0 if d[0] else 1.0
-    return Difference(difference, difference, difference, p, p)
+    return PairedDifference(difference, difference, difference, p, p)
 
 
 def compare_pairs(
@@ -69,7 +69,7 @@ def compare_pairs(
     share: float,
     level: float = 0.05,
     steady: Sequence[bool] | None = None,
-) -> list[Difference]:
+) -> list[PairedDifference]:
     """Tests several differences with a family-wise error rate of at most ``level``.
 
     Args:
@@ -92,7 +92,7 @@ def compare_pairs(
         step = tested.index(p) if p_holm <= level else rejected
         half = math.nan if math.isnan(p) else _half_width(d, share, level / (len(tested) - step))
         mean = float(np.mean(d)) if len(d) else math.nan
-        found.append(Difference(mean, mean - half, mean + half, p, p_holm))
+        found.append(PairedDifference(mean, mean - half, mean + half, p, p_holm))
     return found
 
 

@@ -34,7 +34,7 @@ from paceline.execute import (
     NetworkWork,
     Resources,
     SnapshotReference,
-    TrainingOptions,
+    TrainingConfig,
     TrialSnapshot,
     create,
 )
@@ -337,7 +337,7 @@ class NetworkExecutorContract(ExecutorContract):
         rng = np.random.default_rng(0)
         x, y = rng.normal(size=(48, 3)).astype("float32"), rng.normal(size=48).astype("float32")
         data = TrainingData.of((x[:32], y[:32]), (x[32:], y[32:]))
-        options = TrainingOptions(self.objective, batch_size=16)
+        options = TrainingConfig(self.objective, batch_size=16)
         work = NetworkWork(small_network, data, options, _NETWORK_SPACE)
         return lambda: create(executor, work)
 

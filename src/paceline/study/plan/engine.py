@@ -20,7 +20,7 @@ from paceline.execute import (
     Job,
     Leaves,
     NetworkWork,
-    TrainingOptions,
+    TrainingConfig,
     create,
 )
 from paceline.settings.description import Settings
@@ -59,10 +59,10 @@ class Engine:
     structural: Mapping[str, bool]
 
     @property
-    def training(self) -> TrainingOptions:
+    def training(self) -> TrainingConfig:
         """How trials are trained."""
         asked = self.settings.training
-        return TrainingOptions(
+        return TrainingConfig(
             self.definition.objective,
             asked.batch_size or 32,
             asked.patience,
@@ -134,7 +134,7 @@ class Engine:
         """
         if not isinstance(self.parts, Split):
             return None
-        training = TrainingOptions(
+        training = TrainingConfig(
             Objective.of("loss"),
             self.settings.training.batch_size or 32,
             memory=self.settings.execution.memory,
@@ -161,7 +161,7 @@ class Engine:
             )
         return leaves
 
-    def _executor(self, data: Any, training: TrainingOptions, one_by_one: bool) -> Executor:
+    def _executor(self, data: Any, training: TrainingConfig, one_by_one: bool) -> Executor:
         work = NetworkWork(
             self.definition.build,
             data,
