@@ -134,7 +134,7 @@ def test_variables_of_another_network_are_refused() -> None:
     make_variables(trained, BATCH)
     with pytest.raises(
         InvalidInput,
-        match=r"made a model with 16 variables .* expected the network that was trained",
+        match=r"returned a model with 16 variables .* expected the network that was trained",
     ):
         restore(compiled(declared, "averages"), leaves_of(trained), BATCH)
 
@@ -157,6 +157,6 @@ def test_variables_are_not_broadcast() -> None:
     ]
     with pytest.raises(
         InvalidInput,
-        match=r"expected the network that was trained, with 22 variables of 22 numbers",
+        match=r"expected the network that was trained, with 22 variables of 22 values",
     ):
         network.with_weights(leaves)

@@ -109,4 +109,4 @@ def _train_on_zeros(model: keras.Model, batch: Batch) -> None:
 
 def _described(shapes: Sequence[tuple[int, ...]]) -> str:
     count = sum(int(np.prod(shape)) for shape in shapes)
-    return f"{len(shapes)} variables and {count:,} parameters"
+    return f"{len(shapes)} variables of {count:,} values in all"
