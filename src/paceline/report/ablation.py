@@ -1,4 +1,4 @@
-"""What each change from the default configuration to the winner is worth, as measured."""
+"""The measured gain of each change from the default configuration to the winner."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,18 +10,17 @@ from paceline.study import Record
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """One hyperparameter, changed alone.
+    """The gain of one hyperparameter, changed alone.
 
     Attributes:
         name: of the hyperparameter.
         side: where it was changed: at the default configuration (towards the winner), or at the
             winner (back).
         before, after: its value.
-        gain: by how much the winner's value is better, in the metric's unit; below 0 where it is
-            worse.
+        gain: by how much the winner's value is better, in the metric's unit; negative if worse.
         low, high: 95 % interval of the gain, over the pairs and for all changes together (Holm).
-        p: of no difference, corrected likewise.
-        num_pairs: on which both were measured.
+        p: of no difference, with the same correction.
+        num_pairs: of seed and split, on which both were measured.
     """
 
     name: str
@@ -36,14 +35,12 @@ class Gain:
 
     @property
     def is_real(self) -> bool:
-        """Whether the difference is told from none."""
+        """Whether the difference is significant at the level of 5 %."""
         return self.p <= 0.05
 
 
 def gains_of(record: Record) -> list[Gain]:
-    """Every change that was measured on two pairs at least, at the default first; empty without an
-    ablation.
-    """
+    """Every change measured on at least two pairs, at the default first; empty without ablation."""
     import numpy as np
 
     from paceline.stats.paired_tests import compare_pairs
@@ -75,25 +72,24 @@ def gains_of(record: Record) -> list[Gain]:
 
 
 def lines(record: Record) -> Iterator[str]:
-    """The ablation as text; nothing without one."""
+    """The ablation as text, line by line; nothing without one."""
     ablation = record.ablation
     gains = gains_of(record)
     if ablation is None or not gains:
         return
     yield (
         f"What each change from the default (trial {ablation.default}) to the winner (trial "
-        f"{ablation.winner}) is "
-        f"worth in {record.objective.metric}, measured with {gains[0].num_pairs} "
+        f"{ablation.winner}) is worth in {record.objective.metric}, measured with {gains[0].num_pairs} "
         f"{words.pairs(ablation.splits)}:"
     )
     width = max(len(gain.name) for gain in gains)
-    for side, told in ((Side.DEFAULT, "made at the default"), (Side.WINNER, "kept at the winner")):
+    for side, place in ((Side.DEFAULT, "made at the default"), (Side.WINNER, "kept at the winner")):
         own = sorted((gain for gain in gains if gain.side is side), key=lambda gain: -gain.gain)
         for gain in own:
             first, second = (
                 (gain.before, gain.after) if side is Side.DEFAULT else (gain.after, gain.before)
             )
             interval = f"({words.number(gain.low)} to {words.number(gain.high)})"
-            doubt = "" if gain.is_real else ", not told from none"
+            doubt = "" if gain.is_real else ", not significant"
             change = f"{words.value(first)} → {words.value(second)}"
-            yield f"  {gain.name:<{width}}  {told}: {gain.gain:+.4g} {interval}{doubt}; {change}"
+            yield f"  {gain.name:<{width}}  {place}: {gain.gain:+.4g} {interval}{doubt}; {change}"

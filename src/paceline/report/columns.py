@@ -1,22 +1,20 @@
-"""What became of the columns of a table."""
+"""How the columns of a table are used."""
 
 from collections.abc import Iterator
 
 from paceline.study import Record
 
-_SHOWN = 12  # columns that are named of those that became the same
+_SHOWN = 12  # columns of the same use that are named
 
 
 def became(record: Record) -> list[tuple[str, str]]:
-    """Each column of the study's table with what became of it; empty where the data are no
-    table.
-    """
+    """Each column of the study's table with its use; empty if the data are no table."""
     preparation = None if record.created is None else record.created.data.get("preparation")
-    return [(name, told) for name, told in (preparation or {}).get("became", ())]
+    return [(name, use) for name, use in (preparation or {}).get("became", ())]
 
 
 def rows_of_model(record: Record) -> Iterator[str]:
-    """How rows of a table reach the model, where they hold more than numbers."""
+    """How rows of a table are passed to the model, if they hold more than numbers."""
     preparation = {} if record.created is None else record.created.data.get("preparation") or {}
     columns = preparation.get("columns", ())
     if any(
@@ -26,12 +24,12 @@ def rows_of_model(record: Record) -> Iterator[str]:
 
 
 def lines(record: Record) -> Iterator[str]:
-    """The same as a sentence for each kind: what is used first, what is left out last."""
+    """The same as text, a line for each use: columns that are left out come last."""
     kinds: dict[str, list[str]] = {}
-    for name, told in became(record):
-        kinds.setdefault(told, []).append(name)
+    for name, use in became(record):
+        kinds.setdefault(use, []).append(name)
     if kinds:
-        yield "What became of the columns:"
-    for told, names in sorted(kinds.items(), key=lambda pair: pair[0].startswith("left out")):
+        yield "Use of the columns:"
+    for use, names in sorted(kinds.items(), key=lambda pair: pair[0].startswith("left out")):
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        yield f"  {', '.join(names[:_SHOWN])}{more}: {told}"
+        yield f"  {', '.join(names[:_SHOWN])}{more}: {use}"

@@ -1,6 +1,4 @@
-"""How the search went, as numbers: the best so far, the learning curves, and what luck alone would
-have reached.
-"""
+"""Numbers behind the curves of the search: the best score so far, and that of random search."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,14 +16,14 @@ _BY_CHANCE = ("sobol", "random")
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """What was spent and reached when each trial had ended, in that order; all of shape [n].
+    """Cost and best score after each trial that has ended, in that order; all of shape [n].
 
     Attributes:
         trials: the trials.
-        epochs: trained by the trials that had ended; one that is read off another trains none.
-        seconds: after the study began, its sessions only.
-        scores: of the trial; NaN where it did not complete.
-        best: the best score up to it; NaN before the first.
+        epochs: cumulative; a trial that is the beginning of a longer one adds none.
+        seconds: since the study began, without the time between sessions.
+        scores: of each trial; NaN if it did not complete.
+        best: the best score so far; NaN before the first.
     """
 
     trials: tuple[Trial, ...]
@@ -36,9 +34,7 @@ class Progress:
 
 
 def progress(record: Record, ended: Mapping[int, float]) -> Progress:
-    """How the best score came about; ``ended`` is the second in which each trial ended, by
-    number.
-    """
+    """Cost and best score of a study; ``ended`` has the second in which each trial ended."""
     order = sorted(ended, key=lambda number: (ended[number], number))
     trials = tuple(record.trial(number) for number in order)
     trained = [0 if trial.prefix_of is not None else len(trial.measurements) for trial in trials]
@@ -57,16 +53,16 @@ def progress(record: Record, ended: Mapping[int, float]) -> Progress:
 
 
 def by_chance(record: Record, most: int | None = None) -> tuple[Sequence[int], Array]:
-    """Expected best score of n of the N trials that were drawn without looking at others.
+    """Expected best score of n of the N trials that were drawn at random or by Sobol search.
 
-    Trials that were stopped early count with the score that they had then.
+    Trials that were stopped early count with their score at that time.
 
     Args:
         record: of the study.
-        most: for how many n, about; None for all of 1..N.
+        most: about how many values of n; None for all of 1..N.
 
     Returns:
-        The n, and the expected score of each; both empty where no trial was drawn in this way.
+        The values of n, and their expected scores; both empty if no trial was drawn in this way.
     """
     members = (trial for number, trial in record.trials.items() if number not in record.moved)
     drawn = [t for t in members if t.origin in _BY_CHANCE and t.state.is_final]

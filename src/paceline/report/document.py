@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything it shows, and opens without the network."""
+"""The report: one self-contained HTML file, which needs no network."""
 
 import json
 import os
@@ -13,8 +13,7 @@ from paceline.report.show import Summary, read
 from paceline.store.files import write_text
 from paceline.store.paths import REPORT
 
-# nothing is loaded from anywhere, and what users typed is never run: the page's own scripts are the
-# only ones
+# nothing is loaded from elsewhere, and no script runs but those of the page
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )
@@ -40,8 +39,8 @@ _PAGE = """<!doctype html>
 <main>
 {sections}
 </main>
-<footer><p>Written by Paceline {version}. All of it is in this file; it needs no network.</p>
-<noscript><p>The figures need JavaScript; all else can be read without it.</p></noscript></footer>
+<footer><p>Written by Paceline {version}. This file is self-contained; it needs no network.</p>
+<noscript><p>The figures need JavaScript; the rest does not.</p></noscript></footer>
 <script>{plotly}</script>
 <script>
 {script}</script>
@@ -71,7 +70,7 @@ def write_report(
 
 
 def write(summary: Summary, path: str | os.PathLike[str] | None = None) -> Path:
-    """As `write_report`, of a study that has been read."""
+    """Writes the report of a study that has been read; see `write_report`."""
     target = summary.directory / REPORT if path is None else Path(path)
     page = document(summary)
     try:
@@ -111,7 +110,7 @@ def assemble(title: str, subtitle: str, shown: Sequence[Panel]) -> str:
 
 
 def section(panel: Panel) -> str:
-    """A panel as the page's script expects it."""
+    """The HTML of a panel, as the page's script expects it."""
     name, title = text(panel.name), text(panel.title)
     heading = f'<h2 id="{name}-title">{title}</h2>'
     return (
@@ -121,14 +120,12 @@ def section(panel: Panel) -> str:
 
 
 def figures_json(shown: Sequence[Panel]) -> str:
-    """All figures by panel, as JSON that can stand in a script element: no text in it can end that
-    element.
-    """
+    """All figures by panel, as JSON for a script element: no text in it can end that element."""
     figures = {
         panel.name: [{"name": one.name, **one.plotly} for one in panel.figures] for panel in shown
     }
-    told = json.dumps(figures, allow_nan=False, separators=(",", ":"))
-    return told.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    body = json.dumps(figures, allow_nan=False, separators=(",", ":"))
+    return body.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _title(summary: Summary) -> str:

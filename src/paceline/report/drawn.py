@@ -1,23 +1,21 @@
-"""Which trials of a large study a page shows: all of few, else the best and a fixed choice of the
-others.
-"""
+"""The trials of a large study that a page shows: the best, and a fixed sample of the others."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-_SHARE_BEST = 10  # of the trials shown, one in so many is there because it is among the best
+_SHARE_BEST = 10  # one in so many of the trials shown is one of the best
 _GOLDEN, _BITS = 2_654_435_769, 32  # 2**32 divided by the golden ratio
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The trials that are shown.
+    """A sample of trials.
 
     Attributes:
-        numbers: of these trials, in the order in which they were given.
-        total: how many there were to choose from.
-        num_best: how many were taken because they are the best.
-        every: of the others, one in so many was taken; 1 where all are there.
+        numbers: of these trials, in the given order.
+        total: number of all trials.
+        num_best: number of those that are there because they are the best.
+        every: one in so many of the others is there; 1 if all are.
     """
 
     numbers: tuple[int, ...]
@@ -26,31 +24,30 @@ class Drawn:
     every: int
 
     def remark(self, what: str, done: str = "drawn") -> str:
-        """That these are not all, as a sentence with a space before it; empty where they are.
+        """A sentence, after a space, that these are not all; empty if they are.
 
         Args:
-            what: the trials that there were to choose from: ``"completed trials"``.
-            done: what is done with them here.
+            what: all of the trials, in words: ``"completed trials"``.
+            done: how they are shown.
         """
         if self.every == 1:
             return ""
-        shown = f"{len(self.numbers):,} are {done}: the {self.num_best:,} best, and of the others about one in"
-        return f" Of {self.total:,} {what} {shown} {self.every:,}."
+        shown = f"{len(self.numbers):,} are {done}: the {self.num_best:,} best, and one in"
+        return f" Of {self.total:,} {what} {shown} {self.every:,} of the others."
 
 
 def drawn(numbers: Sequence[int], ranked: Sequence[int], most: int) -> Drawn:
-    """A choice of trials that does not depend on how they did, but for the best, which are always
-    in it.
+    """Samples trials: the best, and others independent of their scores.
 
-    A trial stays in it while the study grows, until the others have to become half as many: so a
-    live page changes little. Neither does it follow any period, such as that of a schedule's
-    brackets: multiples of the golden ratio are spread evenly over the unit interval (Weyl), and
-    those that fall into its beginning are taken.
+    A trial stays in the sample while the study grows, until the others are halved: so a live page
+    changes little. The sample follows no period, such as that of a schedule's brackets: multiples
+    of the golden ratio are spread evenly over the unit interval (Weyl), and those at its beginning
+    are taken.
 
     Args:
         numbers: of the trials to choose from.
-        ranked: of those that have a score, the best first.
-        most: how many may be shown.
+        ranked: numbers of those with a score, the best first.
+        most: greatest size of the sample.
     """
     if len(numbers) <= most:
         return Drawn(tuple(numbers), len(numbers), 0, 1)

@@ -1,6 +1,4 @@
-"""Which trials say what mattered, and what of their losses is looked at; see
-``docs/design/0010-importance.md``.
-"""
+"""The trials and losses from which importance is computed; see docs/design/0010-importance.md."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,27 +13,24 @@ if TYPE_CHECKING:
     from paceline.stats.variance_analysis import VarianceAnalysis
 
 MOST_LOSSES = 300
-"""That are looked at: the time it takes grows with their number's cube, and more tell little
-more.
-"""
+"""Greatest number of losses: time grows with its cube, and more losses add little."""
 
 _EVEN = ("sobol", "random", "grid")
 _DIVERGED = "diverged"
-_STEP, _NUM_STEPS = 3, 3  # a trial's losses are read after E, E / 3, E / 9 and E / 27 epochs
-# trials trained in full that are taken before any other, where there are more than can be taken
+_STEP, _NUM_STEPS = 3, 3  # losses of a trial are taken after E, E / 3, E / 9 and E / 27 epochs
+# trials trained in full that are taken first, if there are more than can be taken
 _LEAST_FULL = 40
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The trials of a study that can say what mattered.
+    """The data from which importance is computed.
 
     Attributes:
         table: their losses, at most `MOST_LOSSES` of them.
-        num_known: how many trials there were to look at; more than in the table where it holds a
-            part of them.
-        num_failed: trials that failed for another reason than a score that is not finite, and say
-            nothing.
+        num_known: number of trials that could be used; more than in the table if it is a sample.
+        num_failed: trials that failed for another reason than a score that is not finite; they are
+            not used.
     """
 
     table: Table
@@ -44,24 +39,24 @@ class Evidence:
 
     @property
     def remark(self) -> str:
-        """That these are not all trials, in sentences; empty where they are."""
-        count, told = self.table.num_trials, []
+        """Sentences that say which trials are missing; empty if none are."""
+        count, sentences = self.table.num_trials, []
         if count < self.num_known:
-            told.append(f"{count:,} of {self.num_known:,} trials were looked at.")
+            sentences.append(f"{count:,} of {self.num_known:,} trials were used.")
         if self.num_failed:
             trials = (
                 "1 trial that failed is"
                 if self.num_failed == 1
                 else f"{self.num_failed:,} trials that failed are"
             )
-            told.append(f"{trials} left out, so this holds only where trials do not fail.")
-        return " ".join(told)
+            sentences.append(f"{trials} left out: this holds only where trials do not fail.")
+        return " ".join(sentences)
 
     def variance(self) -> "VarianceAnalysis":
-        """What the scores vary by; see `paceline.stats.variance_analysis`.
+        """Analyses the variance of scores; see `paceline.stats.variance_analysis`.
 
         Raises:
-            InvalidInput: too little is known.
+            InvalidInput: there are too few scores.
         """
         from paceline.stats.variance_analysis import VarianceAnalysis
 
@@ -69,7 +64,7 @@ class Evidence:
 
 
 def evidence(record: Record) -> Evidence:
-    """The evidence of a study, at any moment of its life; the same for the same trials."""
+    """The data of a study, running or not; the same for the same trials."""
     if record.created is None:
         return Evidence(Table.of(record.space, [], []))
     outside = {number for number, config in record.moved.items() if config is None}
@@ -98,7 +93,7 @@ def evidence(record: Record) -> Evidence:
 
 
 def _has_diverged(trial: Trial, record: Record) -> bool:
-    """Whether a trial failed since its score was not finite: that is the worst there is."""
+    """Whether a trial failed because its score was not finite: it counts as the worst."""
     return (trial.error or "").startswith((_DIVERGED, f"its {record.objective.metric} is "))
 
 
@@ -109,9 +104,7 @@ def _counts(trial: Trial, record: Record) -> bool:
 
 
 def _chosen(record: Record, counted: Sequence[int]) -> list[Trial]:
-    """Trials with `MOST_LOSSES` losses at most, from all over the study; those trained in full come
-    first.
-    """
+    """Trials with at most `MOST_LOSSES` losses, spread over the study; first those in full."""
     trials = [record.trials[number] for number in counted]
     stopped = [trial for trial in trials if trial.state is TrialState.STOPPED]
     if not stopped:
@@ -127,9 +120,7 @@ def _chosen(record: Record, counted: Sequence[int]) -> list[Trial]:
 
 
 def _observed(record: Record, trials: Iterable[Trial]) -> Iterator[Trial]:
-    """The same trials with their measurements, and their configurations in the space as it
-    stands.
-    """
+    """The same trials with their measurements, and configurations in the current space."""
     for trial in trials:
         known = record.observation(trial.number)
         if known is not None:
@@ -137,9 +128,7 @@ def _observed(record: Record, trials: Iterable[Trial]) -> Iterator[Trial]:
 
 
 def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:
-    """At most so many of them, at equal distances; of those that were drawn evenly at least half as
-    many.
-    """
+    """At most so many of them, equally spaced; at least half of them uniformly drawn."""
     if len(trials) <= most:
         return list(trials)
     even = [trial for trial in trials if trial.origin in _EVEN]
@@ -152,18 +141,16 @@ def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:
 
 
 def _epochs(trial: Trial) -> Iterator[int]:
-    """After which epochs a trial's losses are looked at: some steps of its full training, and its
-    last.
-    """
+    """The epochs after which losses of a trial are taken: some steps, and its last epoch."""
     last = trial.measurements[-1].epoch if trial.measurements else trial.epochs
     steps = {max(1, round(trial.epochs / _STEP**step)) for step in range(1, _NUM_STEPS + 1)}
     yield from sorted({*(step for step in steps if step < last), last})
 
 
 def _losses(trial: Trial, record: Record, full: int) -> Iterator[tuple[float, float]]:
-    """Of a trial: after how many epochs, as if all trained to the same full length, and the loss.
+    """Epochs of a trial, scaled to a common full length, with their losses.
 
-    A trial that ended by itself was trained in full, whether or not it took all of its epochs.
+    A trial that was not stopped counts as trained in full, whether or not it took all epochs.
     """
     loss, metric = record.objective.loss, record.objective.metric
     if trial.state is TrialState.FAILED or trial.score is None:

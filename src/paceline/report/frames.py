@@ -1,6 +1,4 @@
-"""What a study's trials say when taken together, as data frames; see the methods of
-`paceline.report.Study`.
-"""
+"""Analyses of a study as data frames; see the methods of `paceline.report.Study`."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -26,9 +24,9 @@ def importance(record: Record) -> "pd.DataFrame":
     rows = [
         {
             "hyperparameter": share.names[0],
-            **_told(variance, share),
-            **_told(variance, among, ("best", "best_low", "best_high")),
-            **_judged(variance, share),
+            **_values(variance, share),
+            **_values(variance, among, ("best", "best_low", "best_high")),
+            **_quality(variance, share),
         }
         for share, among in zip(variance.shares(), variance.best(), strict=True)
     ]
@@ -39,17 +37,17 @@ def importance(record: Record) -> "pd.DataFrame":
     return frame
 
 
-def _told(
+def _values(
     variance: "VarianceAnalysis",
     share: "Share",
     names: tuple[str, str, str] = ("share", "low", "high"),
 ) -> dict[str, float]:
-    """A share and its interval; NaN where they are not to be relied on."""
+    """A share and its interval; NaN if they are not reliable."""
     values = (share.share, share.low, share.high)
     return dict(zip(names, values if variance.quality.enough else [math.nan] * 3, strict=True))
 
 
-def _judged(variance: "VarianceAnalysis", share: "Share") -> dict[str, float]:
+def _quality(variance: "VarianceAnalysis", share: "Share") -> dict[str, float]:
     quality = variance.quality
     judged = {"r2": quality.r2, "rank_correlation": quality.rank_correlation, "sure": quality.sure}
     return {"num_trials": share.num_trials, **judged}
@@ -93,8 +91,8 @@ def interactions(record: Record) -> "pd.DataFrame":
         {
             "first": pair.names[0],
             "second": pair.names[1],
-            **_told(variance, pair),
-            **_judged(variance, pair),
+            **_values(variance, pair),
+            **_quality(variance, pair),
         }
         for pair in variance.interactions()
     ]

@@ -1,4 +1,4 @@
-"""What mattered, in words: a bar for each hyperparameter, and how far it can be believed."""
+"""Importance of the hyperparameters as text: bars, and how reliable they are."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,33 +19,30 @@ _LEAST = 0.01
 
 
 def bars(record: Record) -> list[str]:
-    """What mattered, as lines; one sentence where that cannot be told, nothing of a study that has
-    not begun.
-    """
+    """The importance as lines; a sentence if it is unknown, nothing if the study has not begun."""
     if record.created is None:
         return []
     if len(words.varying(record.space)) == 1:
-        return ["What mattered: there is but one hyperparameter that varies."]
+        return ["Importance: only one hyperparameter varies."]
     known = evidence(record)
     try:
         variance = known.variance()
     except InvalidInput as reason:
-        return [untold(reason)]
+        return [unknown(reason)]
     if variance.quality.doubt:
-        return [f"What mattered is not shown: {variance.quality.doubt}."]
-    head = "What mattered: the share of the variance of scores after full training that each hyperparameter alone"
-    lines = [f"{head} explains (95 % interval).", *_lines(variance.shares())]
-    lines += [
-        f"Together beyond that: {told}."
-        for told in [", ".join(_pairs(variance.interactions()))]
-        if told
-    ]
-    return [*lines, f"{belief(known, variance, record)}"]
+        return [f"Importance is not shown: {variance.quality.doubt}."]
+    head = (
+        "Importance: the share of the variance of scores after full training that each "
+        "hyperparameter alone explains (95 % interval)."
+    )
+    pairs = ", ".join(_pairs(variance.interactions()))
+    interactions = [f"Interactions beyond that: {pairs}."] if pairs else []
+    return [head, *_lines(variance.shares()), *interactions, reliability(known, variance, record)]
 
 
-def untold(reason: InvalidInput) -> str:
-    """Why nothing can be told, as a sentence."""
-    return f"What mattered cannot be told: {reason.passed}; it takes {reason.expected}."
+def unknown(reason: InvalidInput) -> str:
+    """Why the importance is unknown, as a sentence."""
+    return f"Importance cannot be computed: {reason.passed}; it takes {reason.expected}."
 
 
 def interval(share: "Share") -> str:
@@ -53,25 +50,22 @@ def interval(share: "Share") -> str:
     return f"{100 * share.share:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
-def belief(known: Evidence, variance: "VarianceAnalysis", record: Record) -> str:
-    """How well the model behind the shares foresees, and what it was not shown, in one or more
-    sentences.
-    """
+def reliability(known: Evidence, variance: "VarianceAnalysis", record: Record) -> str:
+    """How well the model behind the shares predicts, and what it was not fitted to."""
     quality, objective = variance.quality, record.objective
     trials = words.count(quality.num_trials, "trial")
-    told = [
-        f"Behind this is a model of the scores after each epoch of {trials}, {quality.num_full:,} "
-        f"of them trained in "
-        f"full; it foresees {math.floor(100 * quality.r2)} % of the variance of trials that it has "
-        f"not seen"
+    parts = [
+        f"It is based on a model of the scores after each epoch of {trials}, "
+        f"{quality.num_full:,} of them trained in full; it explains "
+        f"{math.floor(100 * quality.r2)} % of the variance of held-out trials"
     ]
     cap = variance.scaled.cap
     if cap is not None:
-        told.append(
+        parts.append(
             f"{objective.metric} worse than {words.number(objective.loss(cap))} counts as that much"
         )
     remark = f" {known.remark}" if known.remark else ""
-    return f"{'; '.join(told)}.{remark}"
+    return f"{'; '.join(parts)}.{remark}"
 
 
 def _lines(shares: "Sequence[Share]") -> Iterator[str]:
@@ -90,6 +84,6 @@ def _bar(part: float) -> str:
 
 
 def _pairs(pairs: "Sequence[Share]") -> Iterator[str]:
-    """The three strongest pairs of those that are surely there, and worth a word."""
+    """The three strongest pairs of those whose share is certainly above 1 %."""
     for pair in [pair for pair in pairs if pair.low > _LEAST][:3]:
         yield f"{' × '.join(pair.names)} {interval(pair)}"

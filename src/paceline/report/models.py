@@ -1,4 +1,4 @@
-"""The trained models of a study, as sentences: which there are, and what loading them takes."""
+"""The trained models of a study as text: where they are, and how to load them."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,7 @@ from paceline.study.record.checkpoints import Checkpoints
 
 
 def lines(summary: Summary) -> Iterator[str]:
-    """Where the best model is, what loading it takes, and of which other trials the models are
-    kept.
-    """
+    """Where the best model is, how to load it, and which other models are kept."""
     path = summary.directory / MODEL
     note = next((note for note in reversed(summary.record.notes) if MODEL in note), None)
     is_file = path.is_file()
@@ -28,9 +26,7 @@ def lines(summary: Summary) -> Iterator[str]:
 
 
 def kept(summary: Summary) -> Iterator[str]:
-    """Of which trials the models are kept, where there are several, and the room that they take on
-    disk.
-    """
+    """Which trials' models are kept, if there are several, and their size on disk."""
     if not has_study(summary.directory):
         return
     checkpoints = Checkpoints.read(summary.directory)
@@ -38,7 +34,6 @@ def kept(summary: Summary) -> Iterator[str]:
     if len(numbers) > 1:
         listed = ", ".join(map(str, numbers))
         yield (
-            f"The trained networks of the {len(numbers)} best trials of the search ({listed}) are "
-            f"kept: "
-            f"study.model({numbers[0]}). They take {checkpoints.num_bytes / 1e6:,.3g} MB."
+            f"The trained models of the {len(numbers)} best trials of the search ({listed}) are "
+            f"kept: study.model({numbers[0]}). They take {checkpoints.num_bytes / 1e6:,.3g} MB."
         )

@@ -1,4 +1,4 @@
-"""The report's figures one by one, for notebooks and for files."""
+"""The figures of the report one by one, for notebooks and files."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 
 class Plots:
-    """Each method makes one figure of the report, of the study as it stands now, as a Plotly
-    figure.
+    """Figures of a study: each method makes one, of the study as it is now, with Plotly.
 
-    All raise `InvalidInput` where the study has not the numbers for it.
+    All raise `InvalidInput` if the study lacks the numbers for the figure.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -42,7 +41,7 @@ class Plots:
         )
 
     def ends(self) -> "go.Figure":
-        """How many trials ended after how many epochs."""
+        """Number of trials that ended after each number of epochs."""
         return self._made(
             lambda summary: search.ends(summary.record.all_trials()),
             "trials that ended at two epochs",
@@ -53,7 +52,7 @@ class Plots:
         return self._made(finalists.rivals, "a final that has measured something")
 
     def differences(self) -> "go.Figure":
-        """By how much the winner is better than each of its rivals."""
+        """Difference between the winner and each other finalist."""
         return self._made(finalists.differences, "a final of two finalists and two pairs")
 
     def importance(self) -> "go.Figure":
@@ -73,15 +72,15 @@ class Plots:
         return self._made(seconds.seconds, "measured time")
 
     def confusion(self) -> "go.Figure":
-        """The winner's confusion matrix on the test part."""
+        """The winner's confusion matrix on the test set."""
         return self._tested(tested.confusion, "classification")
 
     def predicted(self) -> "go.Figure":
-        """Predicted against true on the test part."""
+        """Predicted against true on the test set."""
         return self._tested(tested.predicted, "regression")
 
     def residuals(self) -> "go.Figure":
-        """How far the predictions are off on the test part."""
+        """Residuals on the test set."""
         return self._tested(tested.residuals, "regression")
 
     def png(
@@ -103,7 +102,9 @@ class Plots:
             raise InvalidInput(f"figure is {name!r}", expected=f"one of {', '.join(names)}")
         if find_spec("kaleido") is None:
             fix = "Install it with: pip install 'paceline[png]'"
-            raise InvalidInput("a figure as PNG", expected="Kaleido, which is not there", fix=fix)
+            raise InvalidInput(
+                "a figure as PNG needs Kaleido", expected="Kaleido to be installed", fix=fix
+            )
         made: go.Figure = getattr(self, name)()
         target = self._directory / f"{name}.png" if path is None else Path(path)
         try:
@@ -129,7 +130,7 @@ class Plots:
     def _plotly(self, found: Figure | None, needed: str) -> "go.Figure":
         if found is None:
             raise InvalidInput(
-                f"study {self._directory} has not the numbers for this figure", expected=needed
+                f"study {self._directory} lacks the numbers for this figure", expected=needed
             )
         from paceline.report.figure import StudyFigure
 

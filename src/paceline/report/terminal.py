@@ -1,6 +1,4 @@
-"""Consoles on which nothing that came from elsewhere, be it a name or an error, can control the
-terminal.
-"""
+"""Consoles that escape control characters in names, values and errors."""
 
 import sys
 from typing import Any, TextIO
@@ -14,19 +12,15 @@ _WIDTH = 120  # of output that goes to a file
 
 
 class SafeConsole(Console):
-    """A rich console that writes out control characters of every text that it is given."""
+    """A rich console that escapes control characters in all text."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """The text as rich renders it: lines, cells and headings of tables all come through
-        here.
-        """
+        """Renders text: lines, cells and headings of tables."""
         return super().render_str(printable(text), **options)
 
 
 def console(stream: TextIO | None = None) -> Console:
-    """Where text is printed, standard output by default; wide enough for tables where it is not a
-    terminal.
-    """
+    """A console, by default on standard output; wide enough for tables if that is no terminal."""
     out = sys.stdout if stream is None else stream
     plain = SafeConsole(file=out, highlight=False, soft_wrap=False)
     if plain.is_terminal:
@@ -35,5 +29,5 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def say(to: Console, line: str) -> None:
-    """Prints one line, whatever is in it; the terminal wraps it."""
+    """Prints one line with new lines escaped; the terminal wraps it."""
     to.print(on_one_line(line), markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""A study as text: sentences and a table, for people at a terminal."""
+"""A study as text for the terminal: sentences and tables."""
 
 import math
 from collections import Counter
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
 _SHOWN_TRIALS = 10
 _SHOWN_FAILURES = 5
-_MOST_FOR_IMPORTANCE = (
-    20_000  # trials; of more, reading them takes as long as people wait for an answer
-)
-_COLUMN = 9  # characters that a column of the table takes at least
+_MOST_FOR_IMPORTANCE = 20_000  # trials; with more, importance takes too long for a terminal
+_COLUMN = 9  # least width of a column of the table, in characters
 
 
 def show(summary: Summary, to: "Console") -> None:
-    """The whole study."""
+    """Prints the whole study."""
     for line in _head(summary):
         say(to, line)
     first, completed = summary.first(_SHOWN_TRIALS)
@@ -37,9 +35,9 @@ def show(summary: Summary, to: "Console") -> None:
             more = words.count(completed - len(first), "more completed trial")
             say(to, f"and {more}; all of them with --json.")
     _final(summary, to)
-    told = (*_best(summary), *_mattered(summary), *ablation.lines(summary.record))
+    results = (*_best(summary), *_importance(summary), *ablation.lines(summary.record))
     ends = (*_stopped(summary), *_failed(summary), *_compiled(summary), *models.kept(summary))
-    for line in (*told, *ends, *columns.lines(summary.record), *_notes(summary)):
+    for line in (*results, *ends, *columns.lines(summary.record), *_notes(summary)):
         say(to, line)
     if summary.state in ("interrupted", "killed"):
         for line in how_to_go_on(summary):
@@ -47,7 +45,7 @@ def show(summary: Summary, to: "Console") -> None:
 
 
 def result(summary: Summary, to: "Console") -> None:
-    """What a search came to, at its end."""
+    """Prints the result of a search that has ended."""
     for line in (*_head(summary), *_stopped(summary), *_failed(summary), *_compiled(summary)):
         say(to, line)
     _final(summary, to)
@@ -56,7 +54,7 @@ def result(summary: Summary, to: "Console") -> None:
 
 
 def trial(summary: Summary, number: int, to: "Console") -> None:
-    """One trial: what it is, how it did, and why it went on or ended.
+    """Prints one trial: its configuration, its scores, and each decision with its reason.
 
     Raises:
         InvalidInput: the study has no such trial.
@@ -67,46 +65,43 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
             f"0 to {len(record.trials) - 1}" if record.trials else "a trial; the study has none yet"
         )
         raise InvalidInput(f"trial is {number}", expected=expected)
-    one = record.trial(number)
-    say(to, f"Trial {number} of {summary.directory}, proposed by {one.origin}, is {one.state}.")
-    width = max(map(len, one.config), default=0)
-    for name, value in one.config.items():
+    shown = record.trial(number)
+    say(to, f"Trial {number} of {summary.directory}, proposed by {shown.origin}, is {shown.state}.")
+    width = max(map(len, shown.config), default=0)
+    for name, value in shown.config.items():
         say(to, f"  {name:<{width}}  {words.value(value)}")
     if number in record.moved:
-        say(to, "The space was changed after it, and it is none of the space as it stands.")
+        say(to, "The space was changed later: this trial lies outside of the current space.")
     metric = record.objective.metric
-    said: dict[int, list[str]] = {
-        decision.epoch: [] for decision in record.decisions.get(number, ())
-    }
+    decided: dict[int, list[str]] = {}
     for decision in record.decisions.get(number, ()):
-        said[decision.epoch].append(f"{decision.action}: {decision.reason}")
-    for measured in one.measurements:
-        told = "; ".join(said.get(measured.epoch, []))
+        decided.setdefault(decision.epoch, []).append(f"{decision.action}: {decision.reason}")
+    for measured in shown.measurements:
         score = f"{metric} {words.number(measured.metrics.get(metric, math.nan))}"
-        say(to, f"Epoch {measured.epoch} of {one.epochs}: {score}{'. ' + told if told else ''}.")
-    if one.prefix_of is not None:
+        decisions = "; ".join(decided.get(measured.epoch, []))
+        after = f". {decisions}" if decisions else ""
+        say(to, f"Epoch {measured.epoch} of {shown.epochs}: {score}{after}.")
+    if shown.prefix_of is not None:
         say(
             to,
-            f"It was not trained: these are the first epochs of trial {one.prefix_of}, which has the "
-            "same configuration.",
+            f"It was not trained: these are the first epochs of trial {shown.prefix_of}, which has "
+            "the same configuration.",
         )
-    if one.error is not None:
-        first, *more = one.error.strip().splitlines() or ["no reason was recorded"]
+    if shown.error is not None:
+        first, *more = shown.error.strip().splitlines() or ["no reason was recorded"]
         say(to, f"It failed: {first}")
-        for line in more:  # set in, so that it is no sentence of ours
+        for line in more:  # indented: not a line of Paceline
             say(to, f"  {line}")
 
 
 def single(summary: Summary, to: "Console") -> None:
-    """What training one configuration came to."""
+    """Prints the result of training one configuration."""
     for line in (*_head(summary), *_best(summary, "Configuration"), *_files(summary)):
         say(to, line)
 
 
 def trials_table(summary: Summary, trials: Sequence[Trial], width: int) -> "Table":
-    """Trials as rows: a column for each hyperparameter that varies, or one for all where they would
-    not fit.
-    """
+    """A table of trials: a column for each hyperparameter that varies, or one for all of them."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -121,19 +116,19 @@ def trials_table(summary: Summary, trials: Sequence[Trial], width: int) -> "Tabl
         table.add_column(escape(on_one_line(name)))
     for trial in trials:
         score, epochs = words.number(trial.score or 0.0), str(len(trial.measurements))
-        told = [str(trial.number), score, epochs, f"{trial.seconds:.1f}"]
+        cells = [str(trial.number), score, epochs, f"{trial.seconds:.1f}"]
         if apart:
             values = [
                 words.value(trial.config[name]) if name in trial.config else "" for name in names
             ]
         else:
             values = [words.configuration(trial.config, names)]
-        table.add_row(*told, *map(escape, values))
+        table.add_row(*cells, *map(escape, values))
     return table
 
 
 def _final(summary: Summary, to: "Console") -> None:
-    """What the final says, where there is one: sentences, and the finalists as rows."""
+    """Prints the result of the final, if there was one: sentences, and a row for each finalist."""
     from rich import box
     from rich.table import Table
 
@@ -164,12 +159,12 @@ def _head(summary: Summary) -> Iterator[str]:
     unit = "rows" if "rows" in data else "batches"
     counts = data.get(unit, {})
     parts = {"train": "training", "val": "validation", "test": "test"}
-    told = [f"{counts[part]:,} {name} {unit}" for part, name in parts.items() if counts.get(part)]
+    sizes = [f"{counts[part]:,} {name} {unit}" for part, name in parts.items() if counts.get(part)]
     batches = data.get("batches", {})  # of a stream
-    told += [
+    sizes += [
         f"{batches[part]:,} {name} batches" for part, name in parts.items() if batches.get(part)
     ]
-    counted = f" ({', '.join(told)})" if told else ""
+    counted = f" ({', '.join(sizes)})" if sizes else ""
     yield f"Study {summary.directory}: {objective.direction} {objective.metric} on {data['name']}{counted}."
     state = {
         "running": f"It is running in process {summary.writer}.",
@@ -185,7 +180,7 @@ def _head(summary: Summary) -> Iterator[str]:
 def _best(summary: Summary, title: str = "Best configuration") -> Iterator[str]:
     record, trial = summary.record, summary.record.best
     if trial is None:
-        yield "No trial has completed yet, so there is no best one."
+        yield "No trial has completed yet."
         return
     yield f"{title} (trial {trial.number}):"
     width = max(map(len, trial.config), default=0)
@@ -197,14 +192,14 @@ def _best(summary: Summary, title: str = "Best configuration") -> Iterator[str]:
             name: score for name, score in kept.metrics.items() if name.startswith("val_")
         }
         place = "Measured, after step" if _has_no_data(record) else "Validation, after epoch"
-        if record.final is not None:  # what it scored there was told before
+        if record.final is not None:
             place = "In the search, after epoch"
         yield f"{place} {kept.epoch}: {words.metrics(validation or kept.metrics)}."
     if record.tested is not None and record.tested.number == trial.number:
-        how = ", trained anew on training and validation part" if record.tested.refitted else ""
+        how = ", retrained on training and validation set" if record.tested.refitted else ""
         yield f"Test{how}: {words.metrics(record.tested.metrics)}."
     elif summary.state == "finished" and not _has_no_data(record):
-        yield "Test: the data have no test part, so nothing was measured on it."
+        yield "Test: the data have no test set."
 
 
 def _stopped(summary: Summary) -> Iterator[str]:
@@ -215,23 +210,23 @@ def _stopped(summary: Summary) -> Iterator[str]:
     if not stopped:
         return
     after = Counter(len(record.trial(number).measurements) for number in stopped)
-    told = ", ".join(
+    counts = ", ".join(
         f"{number:,} after {words.count(epoch, 'epoch')}" for epoch, number in sorted(after.items())
     )
     yield (
-        f"{words.count(len(stopped), 'trial')} did not go on to the end: {told}. "
-        f"Why, for each: {command_line('show', summary.directory)} --trial N"
+        f"{words.count(len(stopped), 'trial')} stopped early: {counts}. "
+        f"The reason for each: {command_line('show', summary.directory)} --trial N"
     )
 
 
-def _mattered(summary: Summary) -> list[str]:
+def _importance(summary: Summary) -> list[str]:
     if len(summary.record.trials) <= _MOST_FOR_IMPORTANCE:
         return bars(summary.record)
-    return [f"What mattered is told in the report: {command_line('report', summary.directory)}"]
+    return [f"Importance is shown in the report: {command_line('report', summary.directory)}"]
 
 
 def _has_no_data(record: Record) -> bool:
-    """Whether it is a study of a function, or one that is told by hand."""
+    """Whether it is a study of a function, or one whose trials are run by hand."""
     return record.created is not None and "kind" in record.created.data
 
 
@@ -249,24 +244,24 @@ def _failed(summary: Summary) -> Iterator[str]:
 def _compiled(summary: Summary) -> Iterator[str]:
     compilations = summary.record.compilations
     if compilations:
-        programs = len({c.program for c in compilations})
+        models = len({c.program for c in compilations})
         scratch = summary.record.programs_compiled
         took = words.duration(sum(c.seconds for c in compilations))
         yield (
-            f"{words.count(programs, 'program')} trained the trials. "
-            f"{words.count(scratch, 'compilation')} from scratch, {took} of compiling in all."
+            f"The trials shared {words.count(models, 'compiled model')}: {scratch:,} compiled from "
+            f"scratch, {took} of compilation."
         )
 
 
 def _notes(summary: Summary) -> Iterator[str]:
-    told = summary.record.notes_of_final  # with the final
-    for note in (note for note in summary.record.notes if note not in told):
+    shown = summary.record.notes_of_final
+    for note in (note for note in summary.record.notes if note not in shown):
         yield f"Note: {note}"
 
 
 def _files(summary: Summary) -> Iterator[str]:
     directory = summary.directory
-    yield f"Everything is in {directory}; look at it again with: {command_line('show', directory)}"
+    yield f"The study is in {directory}; to show it again: {command_line('show', directory)}"
     if (directory / "report.html").is_file():
         yield f"The report is {directory / 'report.html'}; open it in a browser."
     yield from models.lines(summary)

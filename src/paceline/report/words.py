@@ -1,4 +1,4 @@
-"""Numbers, times and configurations as people say them."""
+"""Numbers, times and configurations as text for people."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,7 @@ def count(amount: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in at most two units: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4
-    h``.
-    """
+    """A time in at most two units: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if seconds < 10:
         return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)
@@ -50,9 +48,7 @@ def value(given: Value) -> str:
 
 
 def configuration(config: Configuration, names: Sequence[str] | None = None) -> str:
-    """``learning_rate 0.001, layers 2, activation relu``; of the given names only, where they are
-    given.
-    """
+    """``learning_rate 0.001, layers 2, activation relu``; only these names, if they are given."""
     chosen = config if names is None else {name: config[name] for name in names if name in config}
     return ", ".join(f"{on_one_line(name)} {value(given)}" for name, given in chosen.items())
 
@@ -63,7 +59,7 @@ def varying(space: Space) -> list[str]:
 
 
 def pairs(splits: Splits) -> str:
-    """What fresh trainings have of their own: ``fresh seeds and splits``."""
+    """What the pairs of fresh trainings differ in: ``fresh seeds and splits``."""
     return {
         Splits.ROWS: "fresh seeds and splits",
         Splits.FOLDS: "fresh seeds and folds",
@@ -80,9 +76,7 @@ def metrics(measured: Mapping[str, float]) -> str:
 
 
 def possible(hyperparameter: Hyperparameter) -> str:
-    """What a hyperparameter may be: ``1 to 3``, ``0.0001 to 0.1``, ``relu, tanh or gelu``, ``yes or
-    no``.
-    """
+    """The range of a hyperparameter: ``1 to 3``, ``relu, tanh or gelu``, ``yes or no``."""
     if isinstance(hyperparameter, Int | Float):
         low, high, step = hyperparameter.min_value, hyperparameter.max_value, hyperparameter.step
         times = "" if hyperparameter.sampling == "linear" else "times "

@@ -1,1 +1,1 @@
-"""The report's page: its panels, each in a module of its own, and how they are drawn."""
+"""The panels of the report, one module each, and what they are made of."""

@@ -1,4 +1,4 @@
-"""The answer, in a few sentences."""
+"""The result of the study in a few sentences."""
 
 from collections.abc import Iterator
 
@@ -10,46 +10,44 @@ from paceline.report.verdict import verdict_of
 
 
 def panel(summary: Summary) -> Panel:
-    """What the study found, and what it was."""
-    told = "".join(map(paragraph, sentences(summary)))
-    return Panel(
-        "answer", "The answer", f'<div class="answer">{told}</div>{facts(_facts(summary))}'
-    )
+    """The result, and what was studied."""
+    result = "".join(map(paragraph, sentences(summary)))
+    return Panel("answer", "Result", f'<div class="answer">{result}</div>{facts(_facts(summary))}')
 
 
 def sentences(summary: Summary) -> list[str]:
-    """The answer: that of the final where there was one, else what the search alone can say."""
+    """The result of the final if there was one, else of the search."""
     record, best = summary.record, summary.record.best
     if record.created is None:
         return ["The study has not begun."]
     if best is None or best.score is None:
         return [_nothing(summary)]
-    told = _of_final(summary) or _of_search(summary)
+    result = _of_final(summary) or _of_search(summary)
     if record.tested is not None and record.tested.metrics:
-        told.append(f"On the test part its model measured {words.metrics(record.tested.metrics)}.")
-    return told
+        result.append(f"Its model on the test set: {words.metrics(record.tested.metrics)}.")
+    return result
 
 
 def _of_search(summary: Summary) -> list[str]:
     best = summary.record.best
     if best is None or best.score is None:
         return []
-    told = [
+    result = [
         f"Trial {best.number} has the best {summary.record.objective.metric}, "
         f"{words.number(best.score)}."
     ]
     completed = len(summary.ranked)
-    told.append(
-        f"It is the luckiest of {words.count(completed, 'score')}, so expect less of it on new "
-        f"data."
+    result.append(
+        f"It is the best of {words.count(completed, 'score')}, which is an optimistic estimate: "
+        f"expect less on new data."
         if completed > 1
-        else "It is the only trial that completed, so there is nothing to compare it with."
+        else "It is the only trial that has completed."
     )
-    return [*told, *summary.record.notes_of_final]
+    return [*result, *summary.record.notes_of_final]
 
 
 def _of_final(summary: Summary) -> list[str]:
-    """What the final claims, once it has ended."""
+    """The result of the final, once it has ended."""
     final, verdict = summary.record.final, verdict_of(summary.record)
     return (
         []
@@ -61,8 +59,8 @@ def _of_final(summary: Summary) -> list[str]:
 def _nothing(summary: Summary) -> str:
     counted = states(summary.record)
     if counted.get("failed") and counted["failed"] == len(summary.record.trials):
-        return "All trials failed, so there is no answer; why is said below."
-    return "No trial has completed yet, so there is no answer."
+        return "All trials failed; the reasons are below."
+    return "No trial has completed yet."
 
 
 def _facts(summary: Summary) -> Iterator[tuple[str, object]]:
@@ -76,5 +74,5 @@ def _facts(summary: Summary) -> Iterator[tuple[str, object]]:
     yield "Time", words.duration(summary.seconds)
     yield (
         "State",
-        {"killed": "killed half-way; what was measured is kept"}.get(summary.state, summary.state),
+        {"killed": "killed; all measurements are kept"}.get(summary.state, summary.state),
     )

@@ -1,4 +1,4 @@
-"""What mattered, as figures: the shares that each hyperparameter explains, with their intervals."""
+"""Figures of importance and partial dependence."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from paceline.core import InvalidInput
 from paceline.report import words
 from paceline.report.evidence import evidence
-from paceline.report.importance import belief, interval, untold
+from paceline.report.importance import interval, reliability, unknown
 from paceline.report.page.parts import (
     BLUE,
     GREEN,
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from paceline.stats.variance_analysis import Share, VarianceAnalysis
 
 _SHOWN_PAIRS = 5
-_LEAST_SHARE = 0.005  # that the share of a pair which is listed surely has
+_LEAST_SHARE = 0.005  # lower end of the interval of a pair that is listed
 _SHOWN_CURVES, _COLUMNS = 6, 3
 
 
 @dataclass(frozen=True)
 class Importance:
-    """What is known of the importance of a study's hyperparameters.
+    """The importance of a study's hyperparameters.
 
     Attributes:
-        variance: what the scores vary by.
-        belief: how far that can be believed, as a sentence.
+        variance: the analysis of the variance of scores.
+        reliability: how reliable it is, as a sentence.
     """
 
     variance: "VarianceAnalysis"
-    belief: str
+    reliability: str
 
     @cached_property
     def shares(self) -> "Sequence[Share]":
@@ -56,35 +56,33 @@ class Importance:
 
 
 def importance_of(summary: Summary) -> Importance | str:
-    """The importance, or a sentence on why there is none."""
+    """The importance, or a sentence that says why it is unknown."""
     record = summary.record
     if not words.varying(record.space):
-        return "What mattered cannot be told: no hyperparameter varies."
-    if (
-        summary.state == "running"
-    ):  # it takes longer than a page that is made every few seconds should
-        return "What mattered is told when the study has ended."
+        return "Importance cannot be computed: no hyperparameter varies."
+    if summary.state == "running":  # too slow for a page that is updated every few seconds
+        return "Importance is shown when the study has ended."
     known = evidence(record)
     try:
         variance = known.variance()
     except InvalidInput as reason:
-        return untold(reason)
+        return unknown(reason)
     if variance.quality.doubt:
-        return f"What mattered is not shown: {variance.quality.doubt}."
-    return Importance(variance, belief(known, variance, record))
+        return f"Importance is not shown: {variance.quality.doubt}."
+    return Importance(variance, reliability(known, variance, record))
 
 
 def importance(summary: Summary) -> Figure | None:
-    """The shares as bars with 95 % intervals; None where they cannot be told."""
+    """The shares as bars with 95 % intervals; None if they are unknown."""
     found = importance_of(summary)
     return None if isinstance(found, str) else bars(found)
 
 
 def bars(found: Importance) -> Figure:
-    """Both shares of each hyperparameter, the largest above."""
+    """Both shares of each hyperparameter, the largest at the top."""
     groups = [
         ("of being among the best tenth", BLUE, "", found.best),
-        ("of what scores vary by", GREEN, "/", found.shares),
+        ("of the variance of scores", GREEN, "/", found.shares),
     ]
     order = sorted(found.shares, key=lambda share: share.share)
     names = [label(share.names[0]) for share in order]
@@ -105,16 +103,15 @@ def bars(found: Importance) -> Figure:
     }
     top = "; ".join(f"{share.names[0]} {interval(share)}" for share in order[::-1][:3])
     alt = (
-        "How much each hyperparameter's value alone explains of scores after full training, over "
-        "the whole space, "
-        f"with 95 % intervals. The first are {top}."
+        "Share of scores after full training, over the whole space, that each hyperparameter alone "
+        f"explains, with 95 % intervals. The first are {top}."
     )
     return figure("importance", data, layout, alt)
 
 
 def beside(found: Importance) -> Iterator[str]:
-    """What belongs beside the figure: how far it can be believed, and pairs."""
-    yield paragraph(found.belief)
+    """Text beside the figure: its reliability, and interactions."""
+    yield paragraph(found.reliability)
     pairs = [pair for pair in found.variance.interactions() if pair.low >= _LEAST_SHARE]
     if pairs:
         rows = [
@@ -122,22 +119,20 @@ def beside(found: Importance) -> Iterator[str]:
             for pair in pairs[:_SHOWN_PAIRS]
         ]
         yield table(
-            ["pair", "share beyond what each does alone"],
+            ["pair", "share beyond that of each alone"],
             rows,
-            caption="Pairs that do more together",
+            caption="Interactions",
         )
 
 
 def dependence(summary: Summary) -> Figure | None:
-    """The mean score at each value of the hyperparameters that matter most; None where that cannot
-    be told.
-    """
+    """Partial dependence on the most important hyperparameters; None if that is unknown."""
     found = importance_of(summary)
     return None if isinstance(found, str) else curves(summary, found)
 
 
 def curves(summary: Summary, found: Importance) -> Figure:
-    """As `dependence`, of an importance that is there already."""
+    """As `dependence`, given the importance."""
     from paceline.stats.partial_dependence import partial_dependence as of
 
     objective, space = summary.record.objective, summary.record.space
@@ -166,15 +161,14 @@ def curves(summary: Summary, found: Importance) -> Figure:
         layout[f"yaxis{mark}"] |= {"matches": "y"} if mark else {}
         data += _curve(one, sign, f"x{mark}", f"y{mark}", name)
     alt = (
-        f"The mean {metric} at each value of {', '.join(share.names[0] for share in order)}, all "
-        f"else drawn evenly, "
-        "with 95 % bands. Crosses: fewer than three trials lie near, so that it is a guess."
+        f"The mean {metric} at each value of {', '.join(share.names[0] for share in order)}, over "
+        "uniform values of the others, with 95 % bands. Crosses: fewer than three trials are near."
     )
     return figure("dependence", data, layout, alt)
 
 
 def axes(place: int, number: int) -> tuple[list[float], list[float]]:
-    """Where a small picture lies: its part of the width, and of the height."""
+    """The place of a small figure: its part of the width, and of the height."""
     columns, rows = min(_COLUMNS, number), -(-number // _COLUMNS)
     column, row = place % _COLUMNS, place // _COLUMNS
     width, height = 1 / columns, 1 / rows
@@ -190,7 +184,7 @@ def _curve(
         for value in found.values
     ]
     mean, low, high = ((sign * each).tolist() for each in (found.mean, found.low, found.high))
-    told = [
+    texts = [
         f"{label(name)} {label(words.value(value))}: {words.number(score)} "
         f"({words.number(min(ends))} to {words.number(max(ends))}); {words.count(number, 'trial')} "
         f"near"
@@ -205,14 +199,14 @@ def _curve(
         above = [abs(end - score) for end, score in zip(high, mean, strict=True)]
         bars = {"type": "data", "array": above, "color": GREY}
         return [
-            {**here, "mode": "markers", "y": mean, "text": told, "marker": marker, "error_y": bars}
+            {**here, "mode": "markers", "y": mean, "text": texts, "marker": marker, "error_y": bars}
         ]
     edge = {**here, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     band = {"fill": "tonexty", "fillcolor": "rgba(86,180,233,0.25)"}
     middle = {
         "mode": "lines+markers",
         "y": mean,
-        "text": told,
+        "text": texts,
         "marker": marker,
         "line": {"color": BLUE, "width": 2},
     }

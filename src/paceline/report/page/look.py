@@ -1,21 +1,17 @@
-"""How the page looks and what its script does: files beside this module, shared by report and live
-page.
-"""
+"""Style sheet and script of the report and of the live page: files beside this module."""
 
 from importlib.resources import files
 
 
 def styles() -> str:
-    """The style sheet: light or dark as the reader's machine has it."""
+    """The style sheet, light or dark as the browser prefers."""
     return _read("styles.css")
 
 
 def script() -> str:
-    """The script that shows panels: ``paceline.show(section, {html, figures})``; wants Plotly to be
-    there.
+    """The script that shows panels: ``paceline.show(section, {html, figures})``; needs Plotly.
 
-    Shown again with other contents, a panel keeps its figures' zoom, its tables' sorting and what
-    is unfolded.
+    When a panel is updated, zoom, sorting of tables and open details stay as they are.
     """
     return _read("panels.js")
 

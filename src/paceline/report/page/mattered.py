@@ -1,4 +1,4 @@
-"""What mattered: which hyperparameters decide the score, and how."""
+"""Importance of the hyperparameters, and how the score depends on them."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ from paceline.report.page.parts import BLUE, GREY, Figure, Panel, figure, label,
 from paceline.report.show import Summary
 from paceline.space import Space
 
-_INACTIVE = -0.12  # where a value would be that is not active, below the least one
-_LEAST = 3  # completed trials for a picture of configurations
+_INACTIVE = -0.12  # height of a value that is not active, below the least
+_LEAST = 3  # completed trials needed for the figure of configurations
 _MOST_LINES = 250
-_SHARE, _MOST_BEST = 0.1, 10  # of the trials that are called the best
+_SHARE, _MOST_BEST = 0.1, 10  # of the trials, those that are drawn as the best
 
 
 def panel(summary: Summary) -> Panel:
-    """Importance, dependence, and all configurations beside each other."""
+    """Importance, partial dependence, ablation, and all configurations as parallel coordinates."""
     body, figures = [], []
     found = importance_of(summary)
     if isinstance(found, str):
@@ -34,19 +34,18 @@ def panel(summary: Summary) -> Panel:
     if shown is not None:
         figures.append(shown)
         body.append(shown.place())
-    return Panel("mattered", "What mattered", "".join(body), tuple(figures))
+    return Panel("mattered", "Hyperparameter importance", "".join(body), tuple(figures))
 
 
 def _ablation(summary: Summary) -> Iterator[str]:
-    """What was measured of each change from the default to the winner, as a table."""
+    """The measured gain of each change from the default to the winner, as a table."""
     gains, metric = gains_of(summary.record), summary.record.objective.metric
     if not gains:
         return
     yield paragraph(
-        f"Measured with real networks, one change at a time, each on {gains[0].num_pairs} fresh "
-        f"pairs of seed and "
-        f"split: by how much the winner's value is better in {metric}, with a 95 % interval for "
-        f"all of them together."
+        f"Measured by training with one change at a time, each on {gains[0].num_pairs} fresh pairs "
+        f"of seed and split: by how much the winner's value is better in {metric}, with 95 % "
+        f"intervals that hold simultaneously."
     )
     headings = (
         "hyperparameter",
@@ -56,7 +55,7 @@ def _ablation(summary: Summary) -> Iterator[str]:
         "gain",
         "lowest",
         "highest",
-        "real?",
+        "significant",
     )
     rows = [
         (
@@ -67,7 +66,7 @@ def _ablation(summary: Summary) -> Iterator[str]:
             f"{gain.gain:+.4g}",
             words.number(gain.low),
             words.number(gain.high),
-            "yes" if gain.is_real else "not told from none",
+            "yes" if gain.is_real else "no",
         )
         for gain in gains
     ]
@@ -75,9 +74,7 @@ def _ablation(summary: Summary) -> Iterator[str]:
 
 
 def configurations(summary: Summary) -> Figure | None:
-    """Parallel coordinates: each trial a line through its values; None where there are too few to
-    compare.
-    """
+    """Parallel coordinates: each trial a line through its values; None for too few trials."""
     record, ranked = (
         summary.record,
         [t for t in summary.ranked if math.isfinite(t.score or math.nan)],
@@ -120,12 +117,11 @@ def configurations(summary: Summary) -> Figure | None:
             **ticks,
         },
     }
-    thinned = f" Of the thin lines one in {every} is drawn." if every > 1 else ""
+    thinned = f" One in {every} of the thin lines is drawn." if every > 1 else ""
     alt = (
         f"Trials as lines through their values of {words.count(len(names), 'hyperparameter')}, "
-        f"each from its least to "
-        f"its largest; thick: {_named(best)}. Where the thick lines meet, the value "
-        f"mattered.{thinned}"
+        f"each from its least to its largest; thick: {_named(best)}. Where the thick lines meet, "
+        f"the value is important.{thinned}"
     )
     return figure("configurations", data, layout, alt)
 
@@ -135,7 +131,7 @@ def _named(best: Sequence[Trial]) -> str:
 
 
 def _height(space: Space, name: str, config: Configuration) -> float:
-    """Where a value lies between the least and the largest that are possible beside the others."""
+    """Position of a value between the least and the largest possible, 0 to 1."""
     active = (
         h for h in space.variants(name) if h.admits(config[name]) and space.may_be_active(h, config)
     )
@@ -143,18 +139,18 @@ def _height(space: Space, name: str, config: Configuration) -> float:
 
 
 def _lines(space: Space, names: Sequence[str], trials: Sequence[Trial]) -> dict[str, Any]:
-    """Many trials as one trace: a gap after each."""
+    """Many trials as one trace, with a gap after each."""
     x: list[int | None] = []
     y: list[float | None] = []
-    told: list[str] = []
+    texts: list[str] = []
     for trial in trials:
         for index, name in enumerate(names):
             value = trial.config.get(name)
             x.append(index)
             y.append(_INACTIVE if value is None else _height(space, name, trial.config))
             shown = words.value(value) if value is not None else "not active"
-            told.append(f"trial {trial.number}: {label(name)} {label(shown)}")
+            texts.append(f"trial {trial.number}: {label(name)} {label(shown)}")
         x.append(None)
         y.append(None)
-        told.append("")
-    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "text": told, "hoverinfo": "text"}
+        texts.append("")
+    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "text": texts, "hoverinfo": "text"}

@@ -1,7 +1,7 @@
-"""What panels are made of: escaped text, tables, and figures as plain Plotly JSON.
+"""Elements of panels: escaped text, tables, and figures as plain Plotly JSON.
 
-Names and values come from users: every function here that makes HTML escapes what it is given, and
-`label` does the same for Plotly, whose texts know a few tags too.
+Names and values come from users: every function here that makes HTML escapes its arguments, and
+`label` does the same for Plotly, whose texts may contain tags too.
 """
 
 import html
@@ -13,12 +13,10 @@ from typing import Any
 from paceline.report import words
 
 BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
-"""Okabe and Ito's colours that stand out on white; on a dark page the drawing script takes brighter
-ones of theirs.
-"""
+"""Colours of Okabe and Ito that stand out on white; on a dark page the script uses brighter ones."""
 
 _LONGEST_LABEL, _LONGEST_TITLE = 40, 100
-_DIGITS = 5  # significant ones of what is drawn
+_DIGITS = 5  # significant digits of numbers in figures
 _RIGHT = ' class="n"'
 
 
@@ -29,7 +27,7 @@ class Figure:
     Attributes:
         name: unique among all figures of a report; letters and underscores.
         plotly: ``data`` and ``layout``, plain types that go to JSON.
-        alt: what is to be seen, in words, for those who do not see it.
+        alt: text for those who cannot see the figure.
     """
 
     name: str
@@ -53,8 +51,8 @@ class Panel:
     Attributes:
         name: unique among the panels; letters.
         title: its heading, plain text.
-        html: its body, escaped; holds the place of each figure.
-        figures: what is drawn in those places.
+        html: its body, escaped; contains the place of each figure.
+        figures: drawn in those places.
     """
 
     name: str
@@ -64,7 +62,7 @@ class Panel:
 
 
 def text(value: object) -> str:
-    """Anything as text in HTML, in an element or in an attribute."""
+    """Escapes a value for HTML, in an element or in an attribute."""
     return html.escape(str(value), quote=True)
 
 
@@ -74,7 +72,7 @@ def paragraph(sentence: str, kind: str = "") -> str:
 
 
 def label(value: object, longest: int = _LONGEST_LABEL) -> str:
-    """A name or value as Plotly shows it as it is: one line, not too long."""
+    """Escapes a name or value for Plotly: one line, shortened if it is long."""
     line = " ".join(str(value).split())
     if len(line) > longest:
         line = line[: longest - 1] + "…"
@@ -83,11 +81,11 @@ def label(value: object, longest: int = _LONGEST_LABEL) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table shows at one place, where that is not what it is sorted by.
+    """A cell of a table that is sorted by something else than its text.
 
     Attributes:
-        shown: as people read it.
-        key: what it is sorted by: a number or a text; None comes last.
+        shown: its text.
+        key: number or text to sort by; None comes last.
     """
 
     shown: str
@@ -101,9 +99,7 @@ def table(
     caption: str = "",
     sortable: bool = False,
 ) -> str:
-    """A table; a row's first cell is its heading. Numbers, and the headings above them, stand
-    right.
-    """
+    """A table; the first cell of a row is its heading. Numbers are aligned right."""
     mark = ' class="sortable"' if sortable else ""
     listed = list(rows)
     right = [any(_is_number(row[place]) for row in listed) for place in range(len(headings))]
@@ -114,10 +110,10 @@ def table(
         f"<tr>{''.join(_cell(cell, index) for index, cell in enumerate(row))}</tr>\n"
         for row in listed
     )
-    told = f"<caption>{text(caption)}</caption>" if caption else ""
+    above = f"<caption>{text(caption)}</caption>" if caption else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" '
-        f'aria-label="{text(caption or "table")}"><table{mark}>{told}'
+        f'aria-label="{text(caption or "table")}"><table{mark}>{above}'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -128,14 +124,14 @@ def facts(rows: Iterable[tuple[str, object]]) -> str:
 
 
 def details(summary: str, body: str) -> str:
-    """Something to be unfolded; ``body`` is HTML already."""
+    """Content that can be unfolded; ``body`` is HTML already."""
     return f"<details><summary>{text(summary)}</summary>{body}</details>"
 
 
 def figure(
     name: str, data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any], alt: str
 ) -> Figure:
-    """A figure with what all of them have in common; numbers are rounded to what can be seen."""
+    """A figure with the common layout; numbers are rounded to five significant digits."""
     common = {"margin": {"l": 60, "r": 20, "t": 30, "b": 50}, "height": 360, "hovermode": "closest"}
     plotly = {"data": [rounded(trace) for trace in data], "layout": {**common, **rounded(layout)}}
     return Figure(name, plotly, alt)
@@ -152,7 +148,7 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """Plain JSON types: numbers to five significant digits, those that are not finite as None."""
+    """Plain JSON types: numbers rounded to five significant digits, None if not finite."""
     if isinstance(value, bool | int | str) or value is None:
         return value
     if isinstance(value, Mapping):
@@ -164,9 +160,7 @@ def rounded(value: Any) -> Any:
 
 
 def scores_range(scores: Sequence[float]) -> list[float] | None:
-    """The part of an axis in which most finite scores lie: what diverged does not squeeze the
-    rest.
-    """
+    """The range of an axis that shows most finite scores; outliers do not compress the rest."""
     finite = sorted(score for score in scores if math.isfinite(score))
     if len(finite) < 2:
         return None
@@ -211,9 +205,7 @@ def _is_number(cell: object) -> bool:
 
 
 def _says(shown: str, key: float) -> bool:
-    """Whether a text is read as this number by the page's script too, so that it need not be told
-    apart.
-    """
+    """Whether the page's script reads this number from the text: it needs no key then."""
     try:
         return math.isclose(float(shown), key, rel_tol=1e-3)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Small pictures as PNG, inside the page: rows of data that look like images."""
+"""Rows of data that look like images, as PNG inside of the page."""
 
 import base64
 import struct
@@ -9,23 +9,19 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-_LEAST, _MOST = 6, 256  # sides of what is taken for an image
+_LEAST, _MOST = 6, 256  # pixels of a side
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # by number of channels, as PNG calls them
 
 
 def look_like_images(shape: tuple[int, ...]) -> bool:
-    """Whether rows of this shape are (height, width) or (height, width, 1, 3 or 4 channels) of a
-    sensible size.
-    """
+    """Whether a shape is (height, width) or (height, width, 1, 3 or 4) of 6 to 256 pixels."""
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in _COLOUR_TYPES):
         return False
     return all(_LEAST <= side <= _MOST for side in shape[:2])
 
 
 def pictures(rows: Array) -> list[str]:
-    """Rows that look like images as ``data:`` addresses of PNG files; all on one scale from dark to
-    light.
-    """
+    """Images as ``data:`` URLs of PNG files, all on the same scale from dark to light."""
     finite = np.nan_to_num(np.asarray(rows, np.float64))
     low, high = float(finite.min()), float(finite.max())
     pixels = np.round(255 * (finite - low) / (high - low or 1.0)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""How the search went: the best so far, all learning curves, and who ended when."""
+"""The course of the search: best score so far, learning curves, and when trials ended."""
 
 import math
 from collections import Counter
@@ -40,20 +40,18 @@ _STATES = {
 
 
 def panel(summary: Summary) -> Panel:
-    """Every figure that the study has the numbers for."""
+    """Every figure for which the study has the numbers."""
     trials = summary.record.all_trials()
     made = (best_so_far(summary), learning_curves(summary, trials), ends(trials))
     figures = tuple(one for one in made if one is not None)
     said = "" if figures else paragraph("No trial has been measured yet.")
     return Panel(
-        "search", "How the search went", said + "".join(one.place() for one in figures), figures
+        "search", "Course of the search", said + "".join(one.place() for one in figures), figures
     )
 
 
 def best_so_far(summary: Summary) -> Figure | None:
-    """The best score so far against trials, epochs and seconds; None where no trial has
-    completed.
-    """
+    """The best score so far against trials, epochs and seconds; None if no trial has completed."""
     record, found = summary.record, progress(summary.record, summary.timeline.ended)
     completed = np.flatnonzero(np.isfinite(found.scores))
     if not len(completed):
@@ -104,32 +102,26 @@ def best_so_far(summary: Summary) -> Figure | None:
         },
     }
     alt = (
-        f"The best {metric} so far, against trials that ended, epochs trained and seconds; it ends "
-        f"at "
+        f"The best {metric} so far, against trials that ended, epochs trained and seconds: "
         f"{words.number(best)} after {words.count(len(found.trials), 'trial')}, "
         f"{steps[-1][1]:,.0f} epochs and "
         f"{words.duration(steps[-1][2])}. Circles: the score of each completed trial."
         + chosen.remark("completed trials")
         + (
-            f" Of {num_better:,} improvements {_MOST_STEPS:,} are drawn."
+            f" {_MOST_STEPS:,} of {num_better:,} improvements are drawn."
             if num_better > _MOST_STEPS
             else ""
         )
-        + (
-            " Dashed: the best to be expected of so many trials drawn by chance."
-            if len(data) > 4
-            else ""
-        )
+        + (" Dashed: the expected best of so many random trials." if len(data) > 4 else "")
     )
     return figure("best_so_far", data, layout, alt)
 
 
 def _steps(found: Progress, first: int) -> tuple[list[list[float]], int]:
-    """Trials, epochs, seconds and best score where that got better, from the place ``first`` on to
-    the end.
+    """Trials, epochs, seconds and best score at each improvement from the index ``first`` on.
 
     Returns:
-        The steps, a choice of them where they are many; and how often the score got better.
+        The steps, a sample of them if they are many; and the number of improvements.
     """
     counts = np.arange(1, len(found.trials) + 1)
     table = np.column_stack([counts, found.epochs, found.seconds, found.best])
@@ -140,7 +132,7 @@ def _steps(found: Progress, first: int) -> tuple[list[list[float]], int]:
 
 
 def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
-    """The objective after each epoch, of all trials; None where nothing has been measured."""
+    """The objective after each epoch, of all trials; None if nothing has been measured."""
     metric = summary.record.objective.metric
     curves = {t.number: _curve(t, metric) for t in trials if t.prefix_of is None}
     curves = {number: curve for number, curve in curves.items() if curve}
@@ -177,8 +169,7 @@ def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
     layout = {"xaxis": axis("epoch"), "yaxis": axis(metric, range=reach), "height": 400}
     alt = (
         f"{metric} after each epoch of {words.count(len(curves), 'trial')}: thick lines are the "
-        f"best trials, dotted "
-        f"ones were stopped early. What is far off the rest lies outside."
+        f"best trials, dotted ones were stopped early. Outliers are outside of the range."
         + chosen.remark("curves")
         + (" Epochs are thinned." if thin > 1 else "")
     )
@@ -188,9 +179,7 @@ def learning_curves(summary: Summary, trials: Sequence[Trial]) -> Figure | None:
 def _reach(
     summary: Summary, curves: dict[int, list[tuple[int, float]]], best: Sequence[int]
 ) -> list[float] | None:
-    """The part of the axis that is shown: the best trials' curves, and where three quarters of all
-    curves end.
-    """
+    """The range of the axis: the best trials' curves, and the ends of three quarters of all."""
     loss = summary.record.objective.loss
     lasts = sorted((curve[-1][1] for curve in curves.values()), key=loss)
     shown = [score for number in best for _, score in curves[number]] + lasts[
@@ -202,9 +191,7 @@ def _reach(
 
 
 def ends(trials: Sequence[Trial]) -> Figure | None:
-    """How many trials ended after which epoch, by how they ended; None where none has ended, or all
-    alike.
-    """
+    """Number of trials that ended after each epoch, by state; None if all ended after the same."""
     counts = {
         state: Counter(len(t.measurements) for t in trials if t.state is state) for state in _STATES
     }
@@ -222,7 +209,7 @@ def ends(trials: Sequence[Trial]) -> Figure | None:
         for state, count in counts.items()
         if count
     ]
-    told = "; ".join(
+    counted = "; ".join(
         f"{sum(count.values()):,} {state} "
         f"({', '.join(f'{n:,} after {e}' for e, n in sorted(count.items())[:8])})"
         for state, count in counts.items()
@@ -234,7 +221,7 @@ def ends(trials: Sequence[Trial]) -> Figure | None:
         "xaxis": axis("epochs trained", type="category"),
         "yaxis": axis("trials"),
     }
-    return figure("ends", data, layout, f"How many trials ended after how many epochs: {told}.")
+    return figure("ends", data, layout, f"How many trials ended after how many epochs: {counted}.")
 
 
 def _dots(scores: Sequence[tuple[int, float, Trial]], metric: str) -> dict[str, Any]:
@@ -255,7 +242,7 @@ def _dots(scores: Sequence[tuple[int, float, Trial]], metric: str) -> dict[str, 
 
 
 def _chance(summary: Summary) -> list[dict[str, Any]]:
-    """The expected best of n trials drawn without looking at others, where there are some."""
+    """The expected best of n trials of random or Sobol search, if there are some."""
     counts, scores = by_chance(summary.record, _POINTS_BY_CHANCE)
     if not len(counts) or counts[-1] < _LEAST_BY_CHANCE:
         return []
@@ -264,14 +251,14 @@ def _chance(summary: Summary) -> list[dict[str, Any]]:
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "expected best by chance",
+            "name": "expected best of random trials",
             "hoverinfo": "text",
             "x": list(counts),
             "y": expected,
             "xaxis": "x1",
             "yaxis": "y",
             "text": [
-                f"best of {count:,} by chance: {words.number(score)}"
+                f"expected best of {count:,} random trials: {words.number(score)}"
                 for count, score in zip(counts, expected, strict=True)
             ],
             "line": {"dash": "dash", "color": VERMILLION, "width": 2},
@@ -287,10 +274,10 @@ def _curve(trial: Trial, metric: str) -> list[tuple[int, float]]:
 def _lines(
     curves: dict[int, list[tuple[int, float]]], numbers: Sequence[int], thin: int
 ) -> dict[str, Any] | None:
-    """Many curves as one trace: a gap after each."""
+    """Many curves as one trace, with a gap after each."""
     x: list[float | None] = []
     y: list[float | None] = []
-    told: list[int] = []
+    texts: list[int] = []
     for number in numbers:
         curve = curves.get(number)
         if not curve:
@@ -302,7 +289,7 @@ def _lines(
         ]
         x += [*(epoch for epoch, _ in points), None]
         y += [*(score for _, score in points), None]
-        told += [number] * (len(points) + 1)
+        texts += [number] * (len(points) + 1)
     if not x:
         return None
     mode = "lines+markers" if all(len(curves.get(n, ())) < 2 for n in numbers) else "lines"
@@ -312,7 +299,7 @@ def _lines(
         "mode": mode,
         "x": x,
         "y": y,
-        "text": told,
+        "text": texts,
         "hovertemplate": said,
         "marker": {"size": 4},
     }

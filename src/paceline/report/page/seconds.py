@@ -1,4 +1,4 @@
-"""Where the seconds went."""
+"""Where the wall time went."""
 
 from paceline.report import words
 from paceline.report.page.parts import (
@@ -16,44 +16,42 @@ from paceline.report.page.parts import (
 from paceline.report.show import Summary
 
 _WHAT = {
-    "training": ("at least one network trained", BLUE, ""),
-    "compiling": ("a program was compiled, and nothing trained beside it", VERMILLION, "/"),
-    "deciding": ("the search or the schedule thought about what follows", GREEN, "x"),
+    "training": ("at least one model is trained", BLUE, ""),
+    "compiling": ("a model is compiled while none is trained", VERMILLION, "/"),
+    "deciding": ("the search strategy or the schedule decides", GREEN, "x"),
     "other": ("loading, saving, testing, waiting", GREY, "."),
 }
 
 
 def panel(summary: Summary) -> Panel:
-    """Training, compiling, deciding, the rest."""
+    """Time of training, compiling, deciding, and the rest."""
     timeline, record = summary.timeline, summary.record
     if timeline.seconds <= 0:
-        return Panel(
-            "seconds", "Where the seconds went", paragraph("No time has been measured yet.")
-        )
+        return Panel("seconds", "Where the time went", paragraph("No time has been measured yet."))
     shown = seconds(summary)
     parts = {name: getattr(timeline, name) for name in _WHAT}
     rows = [
         [name, words.duration(spent), f"{spent / timeline.seconds:.0%}", _WHAT[name][0]]
         for name, spent in parts.items()
     ]
-    listed = table(["part", "time", "share", "in which"], rows, caption="Wall time of all sessions")
-    told = []
+    listed = table(["part", "time", "share", "meaning"], rows, caption="Wall time of all sessions")
+    sentences = []
     if record.compilations:
-        programs = len({one.program for one in record.compilations})
+        models = len({one.program for one in record.compilations})
         spent = sum(one.seconds for one in record.compilations)
-        scratch = words.count(record.programs_compiled, "compilation")
-        told.append(
-            f"{words.count(programs, 'program')} trained the trials; {scratch} from scratch. "
-            f"Compiling took {words.duration(spent)} in all, part of it beside training."
+        sentences.append(
+            f"The trials shared {words.count(models, 'compiled model')}, "
+            f"{record.programs_compiled:,} compiled from scratch. Compilation took "
+            f"{words.duration(spent)}, part of it during training."
         )
     trained = sum(t.seconds for t in record.all_trials() if t.prefix_of is None)
     epochs = sum(len(t.measurements) for t in record.all_trials() if t.prefix_of is None)
-    told.append(
+    sentences.append(
         f"The trials trained {words.count(epochs, 'epoch')} in {words.duration(trained)} of "
         f"training time."
     )
-    body = shown.place() + listed + "".join(map(paragraph, told))
-    return Panel("seconds", "Where the seconds went", body, (shown,))
+    body = shown.place() + listed + "".join(map(paragraph, sentences))
+    return Panel("seconds", "Where the time went", body, (shown,))
 
 
 def seconds(summary: Summary) -> Figure:
@@ -83,5 +81,5 @@ def seconds(summary: Summary) -> Figure:
         "xaxis": axis("seconds"),
         "yaxis": {"visible": False},
     }
-    told = ", ".join(f"{name} {words.duration(spent)}" for name, spent in parts.items())
-    return figure("seconds", data, layout, f"The wall time as one bar: {told}.")
+    said = ", ".join(f"{name} {words.duration(spent)}" for name, spent in parts.items())
+    return figure("seconds", data, layout, f"The wall time as one bar: {said}.")

@@ -1,4 +1,4 @@
-"""What the winner's model does on the test part: where it is right, and where it errs."""
+"""The best model on the test set: metrics, confusion matrix or residuals, worst rows."""
 
 from collections.abc import Iterator
 
@@ -23,20 +23,18 @@ from paceline.report.show import Summary
 from paceline.study.evaluation.test_predictions import Tested, read_tested
 
 _MOST_CLASSES = 100  # of a confusion matrix that can be read
-_NUMBERED = 20  # classes up to which each cell says its count
+_NUMBERED = 20  # classes up to which each cell shows its count
 _MOST_DOTS = 2000
 _CONFUSED, _LISTED_WORST = 10, 12
 
 
 def panel(summary: Summary) -> Panel:
-    """The metrics on the test part, and what each row was taken for."""
+    """Metrics on the test set, and predictions."""
     record, found = summary.record, read_tested(summary.directory)
-    title = "On the test part"
+    title = "Test set"
     if record.tested is None or not record.tested.metrics:
         return Panel("tested", title, paragraph(_nothing(summary)))
-    again = (
-        ", trained anew on training and validation part together" if record.tested.refitted else ""
-    )
+    again = ", retrained on training and validation set together" if record.tested.refitted else ""
     said = paragraph(
         f"The model of trial {record.tested.number}{again}, measured once: "
         f"{words.metrics(record.tested.metrics)}."
@@ -45,7 +43,7 @@ def panel(summary: Summary) -> Panel:
         return Panel(
             "tested",
             title,
-            said + paragraph("What it predicted for each row was not kept.", "soft"),
+            said + paragraph("Its predictions were not kept.", "soft"),
         )
     figures = tuple(one for one in figures_of(found) if one is not None)
     listed = _class_tables(found) if found.task == "classification" else _number_tables(found)
@@ -54,7 +52,7 @@ def panel(summary: Summary) -> Panel:
 
 
 def figures_of(tested: Tested) -> list[Figure | None]:
-    """Every figure of this task."""
+    """The figures for this task."""
     if tested.task == "classification":
         return [confusion(tested)]
     return [predicted(tested), residuals(tested)]
@@ -68,9 +66,9 @@ def confusion(tested: Tested) -> Figure | None:
     names = [label(_class_name(tested, index)) for index in range(len(counts))]
     share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     shown = [[f"{count:,}" if count else "" for count in row] for row in counts.tolist()]
-    told = [
+    texts = [
         [
-            f"{names[i]} taken for {names[j]}: {count:,} ({share[i, j]:.1%})"
+            f"{names[i]} predicted as {names[j]}: {count:,} ({share[i, j]:.1%})"
             for j, count in enumerate(row)
         ]
         for i, row in enumerate(counts.tolist())
@@ -83,7 +81,7 @@ def confusion(tested: Tested) -> Figure | None:
         "y": names,
         "zmin": 0,
         "zmax": 1,
-        "hovertext": told,
+        "hovertext": texts,
         "hoverinfo": "text",
         "colorscale": "Cividis",
         "colorbar": {"title": {"text": "share of the row"}},
@@ -99,8 +97,7 @@ def confusion(tested: Tested) -> Figure | None:
     right = int(np.trace(counts))
     alt = (
         f"Confusion matrix of {len(counts)} classes: a row for each true class, a column for each "
-        f"predicted one; "
-        f"{right:,} of {counts.sum():,} rows lie on the diagonal, where they are right."
+        f"predicted class; {right:,} of {counts.sum():,} rows are on the diagonal (correct)."
     )
     return figure("confusion", [data], layout, alt)
 
@@ -122,7 +119,7 @@ def predicted(tested: Tested) -> Figure:
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "as it should be",
+            "name": "predicted = true",
             "x": [low, high],
             "y": [low, high],
             "line": {"color": VERMILLION, "dash": "dash", "width": 2},
@@ -130,12 +127,12 @@ def predicted(tested: Tested) -> Figure:
         },
     ]
     layout = {"height": 440, "xaxis": axis("true"), "yaxis": axis("predicted")}
-    alt = "Predicted against true value, a dot for each row; on the dashed line they are equal."
+    alt = "Predicted against true value, a dot for each row; equal on the dashed line."
     return figure("predicted", data, layout, alt + _only(tested))
 
 
 def residuals(tested: Tested) -> Figure:
-    """How far off the predictions are, of the first output."""
+    """Histogram of the residuals of the first output."""
     truth, said = _first(tested)
     counts, edges = np.histogram(said - truth, bins=50)
     bar = {
@@ -164,10 +161,10 @@ def residuals(tested: Tested) -> Figure:
 def _nothing(summary: Summary) -> str:
     created = summary.record.created
     if created is not None and "kind" in created.data:
-        return "The study is of a function, so there is no test part that Paceline knows of."
+        return "The study is of a function: there is no test set."
     if summary.record.tested is not None or summary.state == "finished":
-        return "The data have no test part, so nothing was measured on it."
-    return "Nothing has been measured on the test part: that is done once, at the end."
+        return "The data have no test set."
+    return "The test set is used once, at the end."
 
 
 def _counts(tested: Tested) -> np.ndarray:

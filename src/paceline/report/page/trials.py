@@ -1,4 +1,4 @@
-"""The trials, as a table that can be sorted: all of them, or a choice where they are many."""
+"""The trials as a sortable table: all of them, or a sample if they are many."""
 
 import math
 
@@ -12,14 +12,14 @@ _MOST_ROWS = 2_000
 
 
 def panel(summary: Summary) -> Panel:
-    """A row for each trial, in the order in which they were asked for."""
+    """A row for each trial, in the order of their numbers."""
     record = summary.record
     if not record.trials:
         return Panel("trials", "Trials", paragraph("There is no trial yet."))
     chosen = drawn(list(record.trials), [trial.number for trial in summary.ranked], _MOST_ROWS)
     trials = [record.trial(number) for number in chosen.numbers]
     names = words.varying(record.space)
-    if record.moved:  # what earlier spaces had stands behind it
+    if record.moved:  # hyperparameters of earlier spaces come last
         names += dict.fromkeys(n for t in trials for n in t.config if n not in record.space)
     headings = [
         "trial",
@@ -34,7 +34,7 @@ def panel(summary: Summary) -> Panel:
     if repeated:
         headings.insert(2, "standard error")
     rows = [_row(trial, names, repeated, trial.number in record.moved) for trial in trials]
-    hint = paragraph("A click on a heading sorts; another one the other way.", "soft")
+    hint = paragraph("Click a heading to sort; click again to reverse.", "soft")
     remark = chosen.remark("trials", "listed").strip()
     whole = (
         [paragraph(f"{remark} All of them: study.trials_dataframe(), or paceline show --json.")]
@@ -42,13 +42,13 @@ def panel(summary: Summary) -> Panel:
         else []
     )
     listed = table(
-        headings, rows, caption="A choice of the trials" if remark else "All trials", sortable=True
+        headings, rows, caption="A sample of the trials" if remark else "All trials", sortable=True
     )
     return Panel("trials", "Trials", "".join([*whole, hint, listed]))
 
 
 def shown(trial: Trial, name: str) -> object:
-    """A trial's value of a hyperparameter, as a cell; empty where it is not active."""
+    """A trial's value of a hyperparameter as a cell; empty if it is not active."""
     value = trial.config.get(name)
     if value is None:
         return ""
@@ -61,7 +61,7 @@ def _row(trial: Trial, names: list[str], repeated: bool, is_of_before: bool) -> 
     error = [trial.standard_error or ""] if repeated else []
     seconds = Cell(f"{trial.seconds:.1f}", trial.seconds)
     values = [shown(trial, name) for name in names]
-    state = f"{trial.state}, in a space before" if is_of_before else str(trial.state)
+    state = f"{trial.state}, in an earlier space" if is_of_before else str(trial.state)
     return [
         trial.number,
         score,

@@ -1,6 +1,4 @@
-"""The winner and its rivals: what fresh trainings said of each finalist, or else the best scores of
-the search.
-"""
+"""The winner: fresh scores of the finalists, or the best scores of the search."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +13,7 @@ _SHOWN = 10
 
 
 def panel(summary: Summary) -> Panel:
-    """Fresh scores of the finalists where there was a final; else the best scores of the search."""
+    """Fresh scores of the finalists if there was a final, else the best scores of the search."""
     figures = tuple(one for one in (rivals(summary), differences(summary)) if one is not None)
     places = "".join(one.place() for one in figures)
     body = "".join(
@@ -27,11 +25,11 @@ def panel(summary: Summary) -> Panel:
             *_models(summary),
         ]
     )
-    return Panel("winner", "The winner and its rivals", body, figures)
+    return Panel("winner", "The winner and the other finalists", body, figures)
 
 
 def _search(summary: Summary) -> Iterator[str]:
-    """The best of the search, where there was no final to tell more."""
+    """The best scores of the search, if there was no final."""
     ranked = summary.ranked
     if summary.record.final is not None or len(ranked) < 2:
         return
@@ -42,7 +40,7 @@ def _search(summary: Summary) -> Iterator[str]:
 
 
 def _configurations(summary: Summary) -> Iterator[str]:
-    """The winner's configuration, beside the default one where that was tried."""
+    """The winner's configuration, beside the default configuration if that was tried."""
     best, default = summary.record.best, summary.record.default
     if best is None:
         return
@@ -57,7 +55,7 @@ def _configurations(summary: Summary) -> Iterator[str]:
 
 
 def _models(summary: Summary) -> Iterator[str]:
-    """Where the trained models are, once the study has ended."""
+    """Where the trained models are, if the study has ended."""
     if summary.state == "finished":
         yield from map(paragraph, models.lines(summary))
 
