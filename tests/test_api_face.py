@@ -65,6 +65,7 @@ def test_what_is_public() -> None:
         "StudyLocked",
         "StudyMismatch",
         "StudyView",
+        "StudyWarning",
         "UnreadableStudy",
         "__version__",
         "ablate",

@@ -31,6 +31,7 @@ from .core import PacelineError as PacelineError
 from .core import StudyInterrupted as StudyInterrupted
 from .core import StudyLocked as StudyLocked
 from .core import StudyMismatch as StudyMismatch
+from .core import StudyWarning as StudyWarning
 from .core import UnreadableStudy as UnreadableStudy
 from .report import Study as Study
 from .settings import Settings as Settings

@@ -12,14 +12,12 @@ import pytest
 
 import paceline
 from paceline import Callback, CallbackWarning, InvalidInput, StudyView
-from paceline.callbacks import Callbacks
 from paceline.core import Trial, TrialState
 from paceline.core.events import SessionEnded
 from paceline.report import read
 from paceline.report.document import document
 from paceline.report.show import Summary
 from paceline.store import open_store
-from paceline.study.asktell import OpenStudy
 
 HOOKS = sorted(name for name in vars(Callback) if name.startswith("on_"))
 
@@ -336,12 +334,15 @@ def test_a_study_by_hand_calls_its_callbacks(tmp_path: Path) -> None:
     calls = Calls()
     stopping = At("on_trial_end", lambda study, _: study.stop("it is late"))
     space = {"x": paceline.Float(0, 1)}
-    with OpenStudy(
-        tmp_path, space, "max", "sobol", 1, callbacks=Callbacks([calls, stopping])
+    called = [calls, stopping]
+    with paceline.open_study(
+        tmp_path, space, "max", search="sobol", seed=1, callbacks=called
     ) as study:
         first, second = study.ask(2)
         study.tell(first, 0.5)
         assert study.ask(2) == []
+        with pytest.raises(InvalidInput, match="stopped by At: it is late"):
+            study.ask()
         study.tell(second, failed="it burnt")
     names = [name for name, _ in calls.calls]
     asked = ["on_trial_asked", "on_trial_begin"] * 2

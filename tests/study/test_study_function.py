@@ -273,7 +273,7 @@ def test_asha_stops_at_once_who_is_behind(tmp_path: Path) -> None:
 def test_steps_after_the_last_do_not_count(
     tmp_path: Path, workers: int | None, schedule: str
 ) -> None:
-    with pytest.warns(UserWarning, match=r"reported more than epochs=3 steps"):
+    with pytest.warns(paceline.StudyWarning, match=r"reported more than epochs=3 steps"):
         study = tune(
             tmp_path / "s",
             endless,

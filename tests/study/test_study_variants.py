@@ -193,7 +193,7 @@ def test_fixed_values_of_a_function_are_checked_when_it_asks(tmp_path: Path) -> 
         "search": "random",
         "study": tmp_path / "s",
     }
-    with pytest.warns(UserWarning, match="Did you mean 'k'?") as caught:
+    with pytest.warns(paceline.StudyWarning, match="Did you mean 'k'?") as caught:
         study = paceline.tune(function, fixed={"x": 0.5, "kk": 3}, **asked)
     assert [one.filename for one in caught] == [__file__]
     assert {trial.config["x"] for trial in study.trials} == {0.5}

@@ -3,10 +3,11 @@ checked.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paceline.api.running import directory_of
+from paceline.callbacks import Callback, callbacks_of
 from paceline.core import checks, knows_its_arguments
 from paceline.core.deprecation import renamed_arguments
 from paceline.report import Study
@@ -66,6 +67,7 @@ def open_study(
     search: str | Strategy | None = None,
     seed: int | None = None,
     change_space: bool = False,
+    callbacks: Sequence[Callback | str] = (),
 ) -> OpenStudy:
     """A study whose trials you run yourself: ``ask`` says what to try next, ``tell`` takes what
     came of it.
@@ -92,4 +94,5 @@ def open_study(
         StudyMismatch: the directory holds another study.
         StudyLocked: another process is writing it.
     """
-    return OpenStudy(study, space, objective, search, seed, change_space)
+    called = callbacks_of(callbacks, False, report=False)
+    return OpenStudy(study, space, objective, search, seed, change_space, called)

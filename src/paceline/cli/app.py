@@ -4,6 +4,9 @@ Everything heavy is imported by the command that needs it, so that ``paceline --
 once.
 """
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -29,13 +32,29 @@ INTERRUPTED = 130  # as `paceline.core.interrupts` has it, whose import would co
 REFUSED = 2
 
 
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """While the block runs, warnings are sentences; those of a study are its notes already."""
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        from paceline.core import StudyWarning
+
+        if not issubclass(category, StudyWarning):
+            echo(f"Warning: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
 class Commands(TyperGroup):
     """Turns errors that help into their message and exit code 2, and Ctrl+C into exit code 130."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
         try:
-            return super().invoke(ctx)
+            with plain_warnings():
+                return super().invoke(ctx)
         except (KeyboardInterrupt, typer.Abort) as error:
             echo(f"\n{error}" if str(error) else "\nStopped.", err=True)
             raise typer.Exit(INTERRUPTED) from None

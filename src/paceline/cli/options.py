@@ -62,6 +62,14 @@ DataDir = Annotated[
     Path | None, typer.Option(help="Where to look for named data sets before any download.")
 ]
 Display = Annotated[bool, typer.Option(help="Show progress.")]
+Callback = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--callback",
+        metavar="NAME",
+        help="A callback, such as csv, which writes trials.csv; may be repeated.",
+    ),
+]
 Watch = Annotated[
     bool,
     typer.Option(

@@ -10,6 +10,7 @@ import typer
 from paceline.cli import options as o
 from paceline.cli.echo import echo
 from paceline.cli.search import interruptible
+from paceline.cli.verbosity import LoggedCommand
 
 if TYPE_CHECKING:
     from paceline.core import Value
@@ -42,7 +43,7 @@ def show(name: Name) -> None:
     echo(f"{found.docstring}\n\n{'-' * 100}\n{found.text}", nl=False)
 
 
-@app.command()
+@app.command(cls=LoggedCommand)
 def run(
     name: Name,
     part: Annotated[

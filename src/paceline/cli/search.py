@@ -72,6 +72,7 @@ def tune(
     study: o.Study = None,
     fixed: o.Set = None,
     change_space: o.ChangeSpace = False,
+    callback: o.Callback = None,
     display: o.Display = True,
     watch: o.Watch = False,
     **settings: Any,
@@ -92,10 +93,8 @@ def tune(
         asked["fixed"] = typed if is_function else values
     if change_space:
         asked["change_space"] = True
-    goal = o.objective_of(objective)
-    _search(
-        o.study_of(study, name), what, data, objective=goal, display=display, watch=watch, **asked
-    )
+    asked |= {"callbacks": callback or [], "objective": o.objective_of(objective)}
+    _search(o.study_of(study, name), what, data, display=display, watch=watch, **asked)
 
 
 @takes_settings(CHANGEABLE)
@@ -105,6 +104,7 @@ def resume(
     data: o.KnownData = None,
     trust: o.Trust = False,
     change_space: o.ChangeSpace = False,
+    callback: o.Callback = None,
     display: o.Display = True,
     watch: o.Watch = False,
     **settings: Any,
@@ -115,7 +115,7 @@ def resume(
     """
     from paceline import api
 
-    asked = given(settings)
+    asked = {**given(settings), "callbacks": callback or []}
     if change_space:
         asked["change_space"] = True
 
@@ -133,6 +133,7 @@ def finish(
     build: o.KnownBuild = None,
     data: o.KnownData = None,
     trust: o.Trust = False,
+    callback: o.Callback = None,
     display: o.Display = True,
     watch: o.Watch = False,
     **settings: Any,
@@ -144,7 +145,7 @@ def finish(
     """
     from paceline import api
 
-    asked = given(settings)
+    asked = {**given(settings), "callbacks": callback or []}
 
     def go(trust: bool) -> None:
         api.finish(study, build, data, display=display, trust=trust, **asked)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperCommand
+
+from paceline.cli.verbosity import LoggedCommand
 
 if TYPE_CHECKING:
     from paceline.settings.base import Terminal
@@ -51,7 +52,7 @@ def takes_settings(names: Collection[str] | None = None) -> Callable[[F], F]:
     return decorate
 
 
-class SettingsCommand(TyperCommand):
+class SettingsCommand(LoggedCommand):
     """A command with the options of `takes_settings`, made at their first use."""
 
     _made: list[Any] | None = None

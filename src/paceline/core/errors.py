@@ -95,3 +95,7 @@ class AllTrialsFailed(PacelineError):
 
 class StudyInterrupted(KeyboardInterrupt):
     """Ctrl+C stopped a study; everything measured is stored, and the message says how to resume."""
+
+
+class StudyWarning(UserWarning):
+    """Something about a study that its user should change; the study has a note of it, too."""

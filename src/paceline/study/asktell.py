@@ -143,15 +143,21 @@ class OpenStudy:
         exhausted.
 
         Each is stored, and waits for `tell`; those that wait are `pending`, also when the study is
-        opened again.
+        opened again. Once a callback has stopped the study, there are none.
 
         Raises:
             InvalidInput: ``count`` is not a whole number of at least 1, the study is closed, or, of
-                one trial, the search space is exhausted.
+                one trial, the search space is exhausted or the study was stopped.
         """
         if count is not None:
             return self._ask(whole_number("count", count))
         asked = self._ask(1)
+        if not asked and self._callbacks.stop_reason:
+            raise InvalidInput(
+                f"ask was called and study {self.directory} was {self._callbacks.stop_reason}",
+                expected="a study that no callback has stopped",
+                fix="ask(1) gives an empty list then; open the study again to continue.",
+            )
         if not asked:
             raise InvalidInput(
                 f"ask was called and the search space of study {self.directory} is exhausted",

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from paceline.core import Budget, Decision, Final
+from paceline.core import Budget, Decision, Final, StudyWarning
 from paceline.core.deprecation import depth_of_caller
 from paceline.core.events import (
     ADVICE,
@@ -119,7 +119,7 @@ class Callbacks:
             raise ValueError("these callbacks are not attached to this study")
         for event in events:
             if isinstance(event, Noted) and event.about == ADVICE:
-                warnings.warn(event.text, UserWarning, stacklevel=depth_of_caller())
+                warnings.warn(event.text, StudyWarning, stacklevel=depth_of_caller())
             found = _hook_of(event, running)
             if found is not None:
                 self._all(*found)
