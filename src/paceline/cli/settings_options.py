@@ -7,6 +7,9 @@ holds.
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
+from functools import wraps
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -31,6 +34,9 @@ DATA = (
 )
 """Settings of the data, for commands that load them."""
 
+_typed: ContextVar[Mapping[str, Any]] = ContextVar("typed", default=MappingProxyType({}))
+"""The settings that were typed, by their names, while a command runs."""
+
 _ELSEWHERE = ("source", "model")
 """Settings that commands declare by themselves."""
 
@@ -43,11 +49,15 @@ def takes_settings(names: Collection[str] | None = None) -> Callable[[F], F]:
     """
 
     def decorate(command: F) -> F:
+        @wraps(command)
+        def call(*args: Any, **own: Any) -> Any:
+            return command(*args, **own, **_typed.get())
+
         own = inspect.signature(command)
         shown = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
-        command.__signature__ = own.replace(parameters=shown)  # type: ignore[attr-defined]
-        command.settings_taken = names  # type: ignore[attr-defined]
-        return command
+        call.__signature__ = own.replace(parameters=shown)  # type: ignore[attr-defined]
+        call.settings_taken = names  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
 
     return decorate
 
@@ -65,6 +75,15 @@ class SettingsCommand(LoggedCommand):
             self._made = _parameters(self.callback.settings_taken)  # type: ignore[union-attr]
         *own, help_option = super().get_params(ctx)
         return [*own, *self._made, help_option]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command; the settings do not go through Typer, which knows its own only."""
+        names = [one.name for one in self._made or ()]
+        token = _typed.set({name: ctx.params.pop(name) for name in names if name in ctx.params})
+        try:
+            return super().invoke(ctx)
+        finally:
+            _typed.reset(token)
 
 
 def given(typed: Mapping[str, Any]) -> dict[str, Any]:
