@@ -280,7 +280,8 @@ def arguments(function: Callable[..., Any]) -> set[str]:
     """All that a function takes, its typed options among them."""
     parameters = inspect.signature(function).parameters
     found = set(parameters) - {"options"}
-    return found | set(names(TuneOptions)) if "options" in parameters else found
+    is_typed = "options" in parameters and parameters["options"].annotation is not Any
+    return found | set(names(TuneOptions)) if is_typed else found
 
 
 @pytest.fixture(autouse=True)

@@ -166,7 +166,7 @@ def test_wrong_ways_to_open_and_ask(tmp_path: Path) -> None:
         opened(tmp_path / "s", objective="min")
     with pytest.raises(StudyMismatch, match="space differs in rate"):
         opened(tmp_path / "s", space={"rate": paceline.Float(0, 1)})
-    with pytest.raises(InvalidInput, match=r"told by hand.*open_study"):
+    with pytest.raises(InvalidInput, match=r"run by its user.*open_study"):
         paceline.resume(tmp_path / "s", trials=3)
     with pytest.raises(StudyMismatch, match="a function"):
         paceline.tune(

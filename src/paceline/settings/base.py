@@ -137,7 +137,7 @@ class Group:
         default = type(self)()
         for name, rule in self.rules().items():
             value = getattr(self, name)
-            if rule.is_option and not rule.same(value, getattr(default, name)):
+            if rule.is_option and value != getattr(default, name):
                 yield name, value
 
     def __str__(self) -> str:

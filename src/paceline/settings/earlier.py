@@ -42,7 +42,7 @@ _MEMORY: Json = {"from_memory": "an object"}
 
 def is_earlier(settings: Mapping[str, Json]) -> bool:
     """Whether settings are in the form of format 2 or before."""
-    return "search" in settings and not isinstance(settings["search"], Mapping)
+    return not isinstance(settings.get("function"), Mapping)
 
 
 def upgraded(settings: Mapping[str, Json], kind: str) -> dict[str, Json]:

@@ -302,6 +302,7 @@ def _refuse_others(given: Mapping[str, Any], kind: Kind, exists: bool) -> None:
 def _with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> Definition:
     """The definition of a study of networks, with its function, data and what goes with them."""
     settings, existing = asked.settings, asked.existing
+    build = _stored_build(asked, trust) if given.get("build") is None else given["build"]
     folds = _folds(asked, given)
     options = _data_options(asked, given, folds)
     fixed = _fixed(given, settings)
@@ -327,7 +328,7 @@ def _with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> 
     if "data" in given:
         asked = replace(asked, settings=settings.with_values(data={"source": None}))
         asked = replace(asked, settings=_with_source(asked.settings, given["data"]))
-    return _with_build(asked, given, trust)
+    return _with_build(asked, build, given.get("objective", settings.objective))
 
 
 def _fixed(given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
@@ -341,13 +342,11 @@ def _with_source(settings: Settings, data: Any) -> Settings:
     return settings.with_values(data={"source": rule.check("data", data)})
 
 
-def _with_build(asked: Definition, given: Mapping[str, Any], trust: bool) -> Definition:
+def _with_build(asked: Definition, build: Any, objective: Any) -> Definition:
     """With ``build`` as a function, and the objective of a built-in network."""
     from paceline.study.plan.backend import choose_backend
 
     settings, data = asked.settings, asked.data
-    build = given.get("build") or _stored_build(asked, trust)
-    objective = given.get("objective", settings.objective)
     function: dict[str, Any] = {"build": None, "model": None, "network": None}
     if isinstance(build, str):
         choose_backend()
