@@ -32,10 +32,10 @@ from paceline.core.events import EpochMeasured
 from paceline.data import load
 from paceline.execute.base import ExecutorUpdate, Job
 from paceline.space import Choice, Float, Space
-from paceline.study.evaluation.retraining import train_all
 from paceline.study.plan.definition import define
 from paceline.study.plan.engine import Engine
 from paceline.study.plan.network_plan import NetworkPlan, plan_networks
+from paceline.study.planned.retraining import train_all
 
 ROWS = 3000  # of California Housing, drawn once: the table is to be made in minutes
 OBJECTIVES = {"digits": "val_accuracy", "california_housing": "val_loss"}

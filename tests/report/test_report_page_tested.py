@@ -24,7 +24,7 @@ from paceline.report.panels import Panel, panels
 from paceline.space import Float, Space
 from paceline.store import StudyStore
 from paceline.store.paths import PREDICTIONS
-from paceline.study.evaluation import test_predictions as tested
+from paceline.study.planned import test_predictions as tested
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(5)

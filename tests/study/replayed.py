@@ -19,7 +19,7 @@ from paceline.search import create as strategy_of
 from paceline.search.start_with import with_default
 from paceline.settings import Settings
 from paceline.space import Float, Space
-from paceline.study.evaluation.retraining import FINAL, Fresh, FreshSplits, seeds_of
+from paceline.study.planned.retraining import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record.record import Record
 from paceline.study.resume.existing import changes_since
 

@@ -12,8 +12,8 @@ from tests.study.definitions import planned
 
 from paceline.core import Measurement, Trial, TrialState
 from paceline.core.events import ProgramCompiled
-from paceline.study.costs import Costs
 from paceline.study.plan.network_plan import NetworkPlan
+from paceline.study.planned.costs import Costs
 
 ROWS = np.zeros((96, 4), "float32"), np.zeros(96, "float32")
 

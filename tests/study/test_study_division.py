@@ -27,8 +27,8 @@ from paceline.report import Study
 from paceline.report.verdict import sentences
 from paceline.search import Given
 from paceline.store import StudyStore
-from paceline.study.evaluation.retraining import FINAL, seeds_of
 from paceline.study.plan.division import Division
+from paceline.study.planned.retraining import FINAL, seeds_of
 
 GROUPS = np.repeat(np.arange(16), 12)
 GOOD = {"rate": 0.03}

@@ -100,7 +100,7 @@ def test_a_pair_is_a_training_on_that_seed_and_split_alone(study: Study, tmp_pat
     """The same configuration in a study whose seed and validation rows are those of the pair."""
     from paceline.data import load, split
     from paceline.data.pool import fresh_parts
-    from paceline.study.evaluation.retraining import FINAL, seeds_of
+    from paceline.study.planned.retraining import FINAL, seeds_of
 
     final = study.record.final
     assert final is not None

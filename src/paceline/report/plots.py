@@ -9,7 +9,7 @@ from paceline.core import InvalidInput, markup
 from paceline.report.page import finalists, importance, mattered, search, seconds, tested
 from paceline.report.page.parts import Figure
 from paceline.report.show import Summary, read
-from paceline.study.evaluation.test_predictions import Tested, read_tested
+from paceline.study.planned.test_predictions import Tested, read_tested
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

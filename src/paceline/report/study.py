@@ -225,7 +225,7 @@ class Study:
             InvalidInput: they do not fit the study's data, or the study did not record what was
                 done to these.
         """
-        from paceline.study.plan.study_data import model_rows
+        from paceline.study.inputs.model_inputs import model_rows
 
         return model_rows(self._preparation or None, x)
 

@@ -16,9 +16,9 @@ from paceline.core.events import (
 )
 from paceline.execute.base import Job
 from paceline.space import Space
-from paceline.study.evaluation.retraining import epochs_of, record_all
 from paceline.study.loop.session import attached, versions
 from paceline.study.plan.network_plan import NetworkPlan
+from paceline.study.planned.retraining import epochs_of, record_all
 from paceline.study.record.record import Record
 from paceline.study.record.recorder import Observer, Recorder
 from paceline.study.record.replay import writing

@@ -12,12 +12,13 @@ from typing import Any
 
 from paceline.core import Budget, InvalidInput, Trial, TrialState, command_line
 from paceline.store.paths import MODEL
+from paceline.study.inputs.model_inputs import Build
 from paceline.study.models.best_file import fault_of
 from paceline.study.models.models import Models
 from paceline.study.plan.backend import choose_backend
 from paceline.study.plan.definition import Definition, define
 from paceline.study.plan.network_plan import plan_networks
-from paceline.study.plan.user_code import Build, Buildable, callable_of, fix, import_build, network
+from paceline.study.plan.user_code import Buildable, callable_of, fix, import_build, network
 from paceline.study.record.checkpoints import Checkpoints
 from paceline.study.record.network_files import Unusable
 from paceline.study.record.record import Record

@@ -20,7 +20,7 @@ from paceline.report.page.parts import (
 )
 from paceline.report.page.pictures import look_like_images, pictures
 from paceline.report.show import Summary
-from paceline.study.evaluation.test_predictions import Tested, read_tested
+from paceline.study.planned.test_predictions import Tested, read_tested
 
 _MOST_CLASSES = 100  # of a confusion matrix that can be read
 _NUMBERED = 20  # classes up to which each cell shows its count

@@ -16,10 +16,10 @@ from paceline.core.events import BestTested, Event, Json, Noted
 from paceline.execute.base import Leaves
 from paceline.store.files import checksum, remove, remove_unfinished, replacing
 from paceline.store.paths import MODEL, PREDICTIONS
-from paceline.study.evaluation.test_part import TestPart
 from paceline.study.models.best_file import fault_of
 from paceline.study.models.models import Models
-from paceline.study.protocol import Plan
+from paceline.study.planned.protocol import Plan
+from paceline.study.planned.test_part import TestPart
 from paceline.study.record.recorder import Recorder
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from paceline.core.events import (
 )
 from paceline.execute.base import Job
 from paceline.study.evaluation.final_size import MOST_FINALISTS, size_of
-from paceline.study.evaluation.retraining import Fresh, SecondsLeft, epochs_of, record_all
-from paceline.study.protocol import Plan
+from paceline.study.planned.protocol import Plan
+from paceline.study.planned.retraining import Fresh, SecondsLeft, epochs_of, record_all
 from paceline.study.record.record import Record
 from paceline.study.record.recorder import Recorder
 

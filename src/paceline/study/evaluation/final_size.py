@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from paceline.core import Trial
 from paceline.settings.evaluation import STANDARD_PAIRS
-from paceline.study.costs import COMPILING, STEP
-from paceline.study.evaluation.retraining import epochs_of
-from paceline.study.protocol import Plan
+from paceline.study.planned.costs import COMPILING, STEP
+from paceline.study.planned.protocol import Plan
+from paceline.study.planned.retraining import epochs_of
 from paceline.study.record.record import Record
 
 MOST_FINALISTS = 8
@@ -171,7 +171,7 @@ def _seconds_of_epoch(trials: Sequence[Trial], times: int) -> Callable[[Trial], 
 
 def _work_of_epoch(trials: Sequence[Trial]) -> Callable[[Trial], float]:
     """Work for each row: in numbers learnt, and steps that are worth as many; see
-    `paceline.study.costs`.
+    `paceline.study.planned.costs`.
     """
     sizes = [trial.parameters for trial in trials if trial.parameters is not None]
     usual = statistics.fmean(sizes) if sizes else 0.0

@@ -21,10 +21,10 @@ from paceline.schedule import Full, Standing, Standings
 from paceline.search import History, Proposal, Strategy
 from paceline.search.strategy import DEFAULT
 from paceline.space import Space
-from paceline.study.costs import Costs
-from paceline.study.evaluation.retraining import SecondsLeft
 from paceline.study.loop.turns import Turns
-from paceline.study.protocol import Plan
+from paceline.study.planned.costs import Costs
+from paceline.study.planned.protocol import Plan
+from paceline.study.planned.retraining import SecondsLeft
 from paceline.study.record.network_files import Unusable
 from paceline.study.record.recorder import Recorder
 

@@ -37,7 +37,7 @@ from paceline.study.evaluation.best_model import BestModel
 from paceline.study.evaluation.final import TheFinal
 from paceline.study.hooks.dispatch import Callbacks
 from paceline.study.loop.search_loop import Search
-from paceline.study.protocol import Plan
+from paceline.study.planned.protocol import Plan
 from paceline.study.record.network_files import Unusable
 from paceline.study.record.record import REPAIRED, Record
 from paceline.study.record.recorder import Observer, Recorder

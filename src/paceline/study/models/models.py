@@ -15,8 +15,7 @@ from paceline.core.events import Json
 from paceline.execute.base import Leaves
 from paceline.settings.description import Settings
 from paceline.space import HyperParameters, Space
-from paceline.study.plan.study_data import about_model, build_for_target
-from paceline.study.plan.user_code import Build
+from paceline.study.inputs.model_inputs import Build, about_model, build_for_target
 
 
 @dataclass(frozen=True, eq=False)

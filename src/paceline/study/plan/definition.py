@@ -21,10 +21,11 @@ from paceline.settings.description import Settings
 from paceline.settings.function import FUNCTION, NETWORKS, Kind
 from paceline.space import Hyperparameter, Space
 from paceline.space.hyperparameter import scalar
-from paceline.study.plan.data_source import load_data, rule_of
+from paceline.study.inputs.loading_data import load_data, rule_of
+from paceline.study.inputs.model_inputs import Build
 from paceline.study.plan.initial_search import SearchChoice, choose_search
 from paceline.study.plan.limits import check_limits, limits_of, seed_of
-from paceline.study.plan.user_code import Build, callable_of, fix, form_of, import_build, network
+from paceline.study.plan.user_code import callable_of, fix, form_of, import_build, network
 from paceline.study.resume.existing import Existing
 from paceline.study.resume.trust import check as check_trusted
 

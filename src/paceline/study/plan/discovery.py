@@ -8,9 +8,9 @@ from paceline.core import InvalidInput, Value, last_line
 from paceline.data import Split
 from paceline.space import Discovery, HyperParameters, discover
 from paceline.study.evaluation.best_model import foretell
+from paceline.study.inputs.stream_parts import StreamParts
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.engine import first_batch, training_data
-from paceline.study.plan.streams import StreamParts
 
 
 @dataclass(frozen=True, slots=True)

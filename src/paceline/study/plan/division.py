@@ -18,8 +18,8 @@ from paceline.data import Split
 from paceline.data.folds import Parts, order_of, other_folds, plain_name_of, repeated_folds
 from paceline.data.pool import fresh_parts
 from paceline.settings.evaluation import STANDARD_PAIRS
-from paceline.study.evaluation.retraining import FINAL, FOLDS, REPEATS, FreshSplits, seeds_of
-from paceline.study.plan.streams import StreamParts
+from paceline.study.inputs.stream_parts import StreamParts
+from paceline.study.planned.retraining import FINAL, FOLDS, REPEATS, FreshSplits, seeds_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,10 +25,10 @@ from paceline.execute import (
 )
 from paceline.settings.description import Settings
 from paceline.space import Discovery
-from paceline.study.evaluation.retraining import FINAL, Fresh, seeds_of, train_all
+from paceline.study.inputs.stream_parts import StreamParts, weights_of_classes
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.division import Division
-from paceline.study.plan.streams import StreamParts, weights_of_classes
+from paceline.study.planned.retraining import FINAL, Fresh, seeds_of, train_all
 
 if TYPE_CHECKING:
     from paceline.train.array_feed import PooledData, TrainingData

@@ -28,10 +28,10 @@ from paceline.search import Strategy
 from paceline.settings.base import FromMemory
 from paceline.settings.description import Settings
 from paceline.space import Fixed, Hyperparameter, Space, differences
-from paceline.study.evaluation.retraining import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.initial_search import SearchChoice
 from paceline.study.plan.user_code import import_build
+from paceline.study.planned.retraining import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record.changed_space import changed, given_before, regrown
 from paceline.study.record.record import Record
 from paceline.study.resume.existing import Existing, changes_since
@@ -39,7 +39,7 @@ from paceline.study.resume.existing import Existing, changes_since
 
 @dataclass(frozen=True, eq=False)
 class FunctionPlan:
-    """A planned study of a function; see `paceline.study.protocol.Plan`.
+    """A planned study of a function; see `paceline.study.planned.protocol.Plan`.
 
     Attributes:
         definition: the study as it was asked for.

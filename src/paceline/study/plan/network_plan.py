@@ -15,17 +15,18 @@ from paceline.schedule import Full, Schedule
 from paceline.search import Strategy
 from paceline.settings.description import Settings
 from paceline.space import Discovery, Space
-from paceline.study.evaluation.retraining import Fresh, FreshSplits
-from paceline.study.evaluation.test_part import TestPart
+from paceline.study.inputs.stream_parts import StreamParts
 from paceline.study.models.models import Models
 from paceline.study.plan.backend import choose_backend
+from paceline.study.plan.default_schedule import in_flight_of, schedule_of
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.discovery import discover_space, inferred_notes
 from paceline.study.plan.engine import Engine, first_batch
 from paceline.study.plan.initial_search import SearchChoice
-from paceline.study.plan.pace import in_flight_of, schedule_of
-from paceline.study.plan.streams import StreamParts, check_batch_size
+from paceline.study.plan.streams import check_batch_size
 from paceline.study.plan.study_data import study_data
+from paceline.study.planned.retraining import Fresh, FreshSplits
+from paceline.study.planned.test_part import TestPart
 from paceline.study.record.changed_space import another_directory, changed
 from paceline.study.record.record import Record
 from paceline.study.resume.existing import changes_since
@@ -33,7 +34,7 @@ from paceline.study.resume.existing import changes_since
 
 @dataclass(frozen=True, eq=False)
 class NetworkPlan:
-    """A planned study of networks on data; see `paceline.study.protocol.Plan`.
+    """A planned study of networks on data; see `paceline.study.planned.protocol.Plan`.
 
     Attributes:
         definition: the study as it was asked for.

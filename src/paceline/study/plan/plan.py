@@ -2,7 +2,7 @@
 
 from paceline.settings.function import FUNCTION
 from paceline.study.plan.definition import Definition
-from paceline.study.protocol import Plan
+from paceline.study.planned.protocol import Plan
 
 
 def make_plan(definition: Definition) -> Plan:

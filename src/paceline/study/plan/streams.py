@@ -2,76 +2,24 @@
 it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.core.events import Json
 from paceline.data import Stream, load
 from paceline.data.added import provided
 from paceline.data.fingerprints import fingerprint
 from paceline.data.trees import map_leaves
 from paceline.space import Space
+from paceline.study.inputs.stream_parts import StreamParts, weights_of_classes
 from paceline.study.plan.definition import Definition
 
 if TYPE_CHECKING:
-    from paceline.train.stream_feed import DatasetBatches, StreamFeed
+    from paceline.train.stream_feed import DatasetBatches
 
 _DEFAULT_BATCH_SIZE = 32  # of `tune`: whoever passes it may as well not have
 _ACCEPTED = "another keras.utils.PyDataset, (x, y), (x, y, sample_weight) or None"
-
-
-@dataclass(frozen=True, eq=False)
-class StreamParts:
-    """What `paceline.data.Split` is for arrays.
-
-    Attributes:
-        dataset: the stream to train on.
-        feed: its batches and those of the validation data.
-        test: a PyDataset, ``(x, y)``, or None.
-        fingerprint: of class, number of batches and, where validation data are arrays, their
-            contents. It is weak: the contents of a dataset can only be known by loading all of it,
-            so a study cannot tell that they changed.
-        notes: plain sentences for the user.
-        validation_batch_size: rows of a batch of validation and test data that are arrays; None for
-            32.
-    """
-
-    dataset: Stream
-    feed: "StreamFeed"
-    test: Any
-    fingerprint: str
-    notes: tuple[str, ...]
-    validation_batch_size: int | None = None
-
-    def to_json(self) -> Mapping[str, Json]:
-        """For the record."""
-        batches = {
-            "train" if kind == "train" else "val": source.count
-            for kind, source in self.feed.sources.items()
-        }
-        return {
-            "name": self.dataset.name,
-            "fingerprint": self.fingerprint,
-            "batches": batches,
-            "task": None,
-        }
-
-    def evaluate(self, model: Any) -> dict[str, Any]:
-        """The model's metrics on the test set, by name; empty where there is none."""
-        if self.test is None:
-            return {}
-        x, y, weight = (
-            (*self.test, None)[:3] if isinstance(self.test, tuple) else (self.test, None, None)
-        )
-        # of arrays; a dataset has a size of its own, which Keras wants to be left alone
-        size = self.validation_batch_size if isinstance(self.test, tuple) else None
-        return dict(
-            model.evaluate(x, y, batch_size=size, sample_weight=weight, verbose=0, return_dict=True)
-        )
 
 
 def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
@@ -134,14 +82,6 @@ def check_batch_size(space: Space, stream: Stream) -> None:
             expected="no batch_size: all candidates see the batches that the dataset gives",
             fix="To tune it pass arrays, a file or a named data set.",
         )
-
-
-def weights_of_classes(y: Any, class_weight: Mapping[int, float]) -> Any:
-    """A weight for each row from its class, as ``fit`` makes it, float32 ``(rows,)``."""
-    labels = np.asarray(y)
-    if labels.ndim > 1:
-        labels = labels.argmax(axis=-1) if labels.shape[-1] != 1 else labels.squeeze(axis=-1)
-    return np.array([class_weight.get(round(label), 1.0) for label in labels.tolist()], np.float32)
 
 
 def _validation(definition: Definition, stream: Stream) -> tuple[Any, tuple[str, ...]]:

@@ -13,12 +13,10 @@ from paceline.core import InvalidInput, Value, did_you_mean, process_state
 from paceline.core.events import Json
 from paceline.data import Dataset
 from paceline.space import Hyperparameter, HyperParameters, Space
+from paceline.study.inputs.model_inputs import Build
 from paceline.study.plan.backend import choose_backend
 
 _FORM = "model.py:build, a Python file and the name of a function build(hp) in it"
-
-
-Build = Callable[[HyperParameters], Any]
 
 
 class Builder(Protocol):

@@ -10,9 +10,9 @@ from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.settings.description import Settings
 from paceline.space import Space
-from paceline.study.evaluation.retraining import Fresh, FreshSplits
-from paceline.study.evaluation.test_part import TestPart
 from paceline.study.models.models import Models
+from paceline.study.planned.retraining import Fresh, FreshSplits
+from paceline.study.planned.test_part import TestPart
 from paceline.study.record.record import Record
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from paceline.data import Split
 from paceline.data.trees import take
-from paceline.study.evaluation.test_predictions import write_tested
-from paceline.study.plan.streams import StreamParts
+from paceline.study.inputs.stream_parts import StreamParts
+from paceline.study.planned.test_predictions import write_tested
 
 
 @dataclass(frozen=True, eq=False)

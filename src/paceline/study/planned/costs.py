@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from paceline.core import Configuration, Trial
 from paceline.core.events import ProgramCompiled
-from paceline.study.protocol import Plan
+from paceline.study.planned.protocol import Plan
 
 # In numbers learnt, and in those times steps: what a step costs beside its network, and what
 # compiling a program costs. A core of a CPU does about 2.5e8 of them in a second, and compiles a

@@ -1,0 +1,1 @@
+"""The data of a study as its networks take them."""

@@ -1,0 +1,88 @@
+"""What was done to the data, as a study's models take it: scaled targets, prepared rows."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from paceline.core import InvalidInput
+from paceline.core.events import Json
+from paceline.data import arrays, tables
+from paceline.data.preparation import from_json
+from paceline.data.records import Column
+from paceline.data.targets import TargetScale
+from paceline.space import HyperParameters
+
+Build = Callable[[HyperParameters], Any]
+"""A user's function, from hyperparameters to a compiled model."""
+
+
+def build_for_target(build: Build, preparation: Mapping[str, Json] | None) -> Build:
+    """The user's build function; where a study learns its target scaled, one whose models do so.
+
+    Args:
+        build: the user's, or what this function made of it.
+        preparation: as the study recorded it.
+    """
+    target = None if preparation is None else preparation.get("target")
+    if target is None:
+        return build
+    from paceline.train.target_scaling import AffineScale, build_scaled_models
+
+    scale = TargetScale.from_json(target)
+    return build_scaled_models(
+        build, AffineScale(scale.shift, scale.scale), always=target["always"]
+    )
+
+
+def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
+    """Rows as a study's models take them.
+
+    Args:
+        preparation: as the study recorded it.
+        x: rows as they were passed to the study: a data frame of the table's columns, or arrays.
+
+    Raises:
+        InvalidInput: they do not fit the study's data, or the study did not record what was done to
+            these.
+    """
+    if preparation is None:
+        raise InvalidInput(
+            "the study did not record how its data were prepared",
+            expected="one of data in memory or in files",
+            fix="Of a study written by an earlier version: "
+            "paceline.data.prepare(paceline.data.split(...), x).",
+        )
+    columns = [Column.from_json(column) for column in preparation["columns"]]
+    if columns and not arrays.is_frame(x):
+        raise InvalidInput(
+            "the study's data are a table and x is not", expected="a data frame of its columns"
+        )
+    if columns:
+        rows: Any = tables.to_matrix(tables.named(x, "x"), columns, "x").astype(np.float32)
+    else:
+        rows = arrays.inputs(x)
+    inputs = from_json(preparation["inputs"])
+    return rows if preparation["in_model"] or inputs is None else inputs.apply(rows)
+
+
+def about_model(preparation: Mapping[str, Json]) -> dict[str, Json]:
+    """What a study's model takes and what its outputs are, for a person who has nothing but the
+    file.
+
+    ``row`` has an entry for each number of a table's row, in their order; ``classes`` one for each
+    output.
+    """
+    row: list[Json] = []
+    for column in map(Column.from_json, preparation["columns"]):
+        if column.kind == "categorical":
+            row.append({"column": column.name, "number of": list(column.categories)})
+        else:
+            is_date = column.form is not None and column.form.date
+            row.append(
+                {"column": column.name, "number": "days since 1970" if is_date else "as it is"}
+            )
+    prepared = (
+        {} if preparation["in_model"] else {"note": "rows have to be prepared: study.prepare(x)"}
+    )
+    return {"row": row or None, "classes": preparation["classes"], **prepared}
