@@ -1,6 +1,4 @@
-"""Paceline's own executor: networks in cohorts that share a compiled program, functions in threads
-or processes of this machine.
-"""
+"""Paceline's own executor: networks in cohorts, functions in threads or processes."""
 
 from collections.abc import Callable
 from functools import partial

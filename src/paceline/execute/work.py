@@ -1,4 +1,4 @@
-"""What an executor is made for: the networks or the function of a study, and how to run them.
+"""The work of an executor: the networks or the function of a study, and how to run them.
 
 An executor is made by a function of one argument, the work; a class whose constructor takes the
 work is such a function. ``create("local", work)`` makes the executor of Paceline itself, `register`
@@ -112,7 +112,7 @@ def register(kind: _Kind) -> _Kind:
 
 
 def factory_of(executor: str | ExecutorFactory | None) -> ExecutorFactory:
-    """What makes an executor: by its name, or as it was passed; None for Paceline's own.
+    """Returns the factory of an executor, given its name or itself; None for Paceline's own.
 
     Raises:
         InvalidInput: no executor of this name, or an object that does not make any.

@@ -1,4 +1,4 @@
-"""What an optimizer does to the weights at the end of training, such as replacing them by averages.
+"""Changes of the weights by the optimizer at the end of training, such as averaging.
 
 ``fit`` does it once, at its end. A score is that of the model as if training ended now: each
 validation uses the weights as they would then be, and training continues with those before.

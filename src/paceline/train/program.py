@@ -1,4 +1,4 @@
-"""What the programs of arrays and of streams have in common.
+"""The common base of programs for arrays and for streams.
 
 A *program* is the traced training step of a network structure with its scalar constants lifted out.
 Models that differ only in such constants (learning rate, dropout, L2, ...) share it: each trains in
@@ -57,7 +57,7 @@ def _bits(constants: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class BaseProgram:
-    """What models with the same key share.
+    """A program that models with equal keys share.
 
     Attributes:
         traced: the first of them, whose code is used.

@@ -39,7 +39,7 @@ class RowDependence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AbstractValue:
-    """What is known of a value.
+    """An abstract value: how a value of a step depends on rows.
 
     Attributes:
         kind: how it depends on rows.

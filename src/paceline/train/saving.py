@@ -33,7 +33,7 @@ class CannotSave(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoadRequirements:
-    """What is required to load a ``.keras`` file.
+    """Requirements for loading a ``.keras`` file.
 
     Attributes:
         objects: custom classes and functions, by the name under which Keras looks them up.

@@ -111,9 +111,7 @@ def _with_known_layout(params: dict[str, Any], lhs: Any) -> Convolution:
 
 
 def _in_blocks(convolve: Convolution, numbers: Any) -> Convolution:
-    """``convolve``, summing over a few of its input features at a time, so that a block stays in
-    the nearest caches.
-    """
+    """``convolve`` in blocks of a few input features, so that a block stays in the caches."""
     lhs_axis, rhs_axis = numbers.lhs_spec[1], numbers.rhs_spec[1]
 
     def in_blocks(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
@@ -121,7 +119,7 @@ def _in_blocks(convolve: Convolution, numbers: Any) -> Convolution:
         step = 8 if 8 * 4 * lhs.size // count <= BLOCK_BYTES else 4
         if count <= step:
             return convolve(lhs, rhs)
-        # zeros add nothing to the sum
+        # zeros do not change the sum
         lhs, rhs = (
             _lengthened(lhs, lhs_axis, -count % step),
             _lengthened(rhs, rhs_axis, -count % step),
