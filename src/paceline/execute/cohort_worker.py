@@ -188,7 +188,9 @@ class CohortWorker:
             return CohortTask(task.program, half, fresh)
         if fresh:
             self.outbox.put(
-                RejectedNetworks(fresh, f"its program failed ({type(error).__name__}: {error})")
+                RejectedNetworks(
+                    fresh, f"its compiled model failed ({type(error).__name__}: {error})"
+                )
             )
         return None
 

@@ -130,7 +130,7 @@ def _by_value(function: Function) -> bytes:
         name = getattr(function, "__qualname__", None) or type(function).__name__
         raise InvalidInput(
             f"the function {name} refers to something that cannot be copied to another process "
-            f"({type(error).__name__}: {error}), and workers were asked for",
+            f"({type(error).__name__}: {error}), and workers were requested",
             expected="a function that needs no locks, open files or connections from outside",
             fix="Create them inside the function, or leave workers out.",
         ) from error

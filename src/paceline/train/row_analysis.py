@@ -103,7 +103,7 @@ class RowAnalysis:
         if [step.equation.primitive.name for step in small.equations] != [
             step.equation.primitive.name for step in large.equations
         ]:
-            raise NotAdditive("its test step is a different program for a different batch size")
+            raise NotAdditive("its validation step differs between batch sizes")
         env: dict[Any, AbstractValue] = {}
         for i, number in enumerate(large.const_numbers):
             env[large.jaxpr.constvars[i]] = self._constant(small.consts[i], large.consts[i], number)

@@ -134,8 +134,8 @@ class CompiledStreamProgram(CompiledProgram):
         if len({model.parts[name].code.digest for model in [*models, *others]}) != 1:
             shape = self.program.feed.batch_spec(name)
             raise CannotTrace(
-                f"for batches of the shape {shape} the networks of its cohort have different "
-                "programs"
+                f"for batches of the shape {shape} the models that train together need different "
+                "compiled programs"
             )
         program = StreamProgram.of(models, self.program.overrides, known.program if known else None)
         if known is None or program is not known.program:
