@@ -34,5 +34,7 @@ def test_a_study_whose_store_is_not_installed(tmp_path: Path) -> None:
     (tmp_path / "store.json").write_text('{"store": "gone:there", "file": "study.gone"}')
     assert not has_study(tmp_path)
     (tmp_path / "study.gone").touch()
-    with pytest.raises(InvalidInput, match=r"store is 'gone'; expected one of 'sqlite'"):
+    with pytest.raises(
+        InvalidInput, match=r"study .* cannot be opened: its store is 'gone'; .*Install the"
+    ):
         open_store(tmp_path, writable=False)

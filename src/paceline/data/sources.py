@@ -242,7 +242,8 @@ def _unknown(name: str, data_dir: str | os.PathLike[str] | None) -> MissingData:
     return MissingData(
         f"there is no data set named {name!r}, and no such file",
         expected=f"one of {', '.join(every)}, or a path",
-        fix=did_you_mean(name.partition(":")[0].replace("-", "_"), every),
+        fix=did_you_mean(name.partition(":")[0].replace("-", "_"), every)
+        or "If a package provides it, install that package.",
     )
 
 

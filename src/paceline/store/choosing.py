@@ -45,7 +45,7 @@ def open_store(directory: Path, *, writable: bool, store: str | None = None) -> 
     if store is not None:
         _check(directory, there, store)
     text = there or store or StudyStore.name
-    kind, address = _parsed(text)
+    kind, address = _parsed(text) if there is None else _of_study(directory)
     is_new = writable and there is None and kind is not StudyStore
     if is_new:
         directory.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def open_store(directory: Path, *, writable: bool, store: str | None = None) -> 
 
 def files_of(directory: Path) -> tuple[Path, ...]:
     """The files that change when the study of a directory does; see `Store.files`."""
-    kind = _parsed(stored_in(directory))[0]
+    kind = _of_study(directory)[0]
     return tuple(directory / name for name in kind.files)
 
 
@@ -95,6 +95,23 @@ def _unreadable(path: Path, why: object) -> UnreadableStudy:
         f"{path} does not say which store the study has ({shown(why)}); restore it from a copy.",
         shown(why),
     )
+
+
+def _of_study(directory: Path) -> tuple[type[Store], str]:
+    """The class of a study's store, and its address.
+
+    Raises:
+        InvalidInput: the class is neither registered nor installed here, or cannot be imported.
+    """
+    text = stored_in(directory)
+    try:
+        return _parsed(text)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"study {directory} cannot be opened: its {error.passed}",
+            expected=error.expected,
+            fix=error.fix or "Install the package that provides this store.",
+        ) from error
 
 
 def _check(directory: Path, there: str | None, store: str) -> None:

@@ -360,10 +360,8 @@ class StudyStore(Store):
         self._lock = lock(self.directory, self._writer)
 
     def _writer(self) -> Json | None:
-        with suppress(PacelineError):
-            reader = StudyStore(self.directory, writable=False)
-            try:
-                return reader.value("writer")
-            finally:
-                reader.close()
-        return None
+        reader = StudyStore(self.directory, writable=False)
+        try:
+            return reader.value("writer")
+        finally:
+            reader.close()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
-from paceline.core import InvalidInput, Registry, StudyLocked, UnreadableStudy
+from paceline.core import InvalidInput, PacelineError, Registry, StudyLocked, UnreadableStudy
 from paceline.core.events import Event, Json
 from paceline.store.files import explained
 from paceline.store.paths import LOCK, MARKER
@@ -230,8 +230,11 @@ def lock(directory: Path, writer: Callable[[], Json | None] = lambda: None) -> F
         with explained(path):
             taken.acquire(timeout=0)
     except Timeout:
+        holder = None
+        with suppress(PacelineError):
+            holder = writer()
         raise StudyLocked(
-            f"study {directory} is being written by {writer_in_words(writer())}; wait for it or "
+            f"study {directory} is being written by {writer_in_words(holder)}; wait for it or "
             f"stop it, or use another directory."
         ) from None
     return taken

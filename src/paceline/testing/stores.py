@@ -24,10 +24,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paceline.core import InvalidInput, StudyLocked
+from paceline.core import InvalidInput, PacelineError, StudyLocked
 from paceline.core.events import EpochMeasured, Event, Noted, TrialAsked, TrialEnded
 from paceline.core.trial import TrialState
-from paceline.store import Store, has_study, open_store
+from paceline.store import Store, Stored, has_study, open_store
 from paceline.store.store import registry
 from paceline.store.writer import process_of
 
@@ -199,6 +199,18 @@ class StoreContract:
         with pytest.raises(InvalidInput, match=r"store is 'other'|has the store"):
             open_store(tmp_path / "s", writable=True, store="other")
 
+    def test_damage_is_said(self, store: str, tmp_path: Path) -> None:
+        """Of a file that was written over nothing wrong is read without an error of Paceline's."""
+        kind = registry.get(store.partition(":")[0])
+        with opened(tmp_path / "s", store) as writer:
+            for _ in range(50):
+                writer.append([Noted("a" * 200)])
+        path = tmp_path / "s" / kind.files[0]
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2] + b"\x00~" * 2000 + content[-100:])
+        with pytest.raises(PacelineError):
+            with_reader(tmp_path / "s")
+
     def test_a_killed_writer_loses_nothing(self, store: str, tmp_path: Path) -> None:
         """What was appended is there, nobody is said to write it, and the next writer goes on."""
         module = registry.get(store.partition(":")[0]).__module__
@@ -242,6 +254,15 @@ def append_and_read(
         reader.close()
     with opened(directory, None) as again:
         check(again, events, values)
+
+
+def with_reader(directory: Path) -> list[Stored]:
+    """Everything that a new reader reads."""
+    reader = open_store(directory, writable=False)
+    try:
+        return list(reader.events())
+    finally:
+        reader.close()
 
 
 def check(store: Store, events: Sequence[Event], values: dict[str, object]) -> None:
