@@ -5,7 +5,9 @@ A block of the page that begins with ``# name.py`` is a module; those that begin
 page.
 """
 
+import os
 import re
+import subprocess
 import sys
 import tempfile
 import tomllib
@@ -17,6 +19,7 @@ from typing import Any
 
 import pytest
 
+import paceline
 from paceline.callbacks.named import CALLBACKS
 from paceline.core import Registry
 from paceline.data.added import sources, types
@@ -126,3 +129,58 @@ def test_every_example_is_short_and_complete() -> None:
         assert len(lines) >= 20, name
         assert sum(map(bool, lines)) <= 60, name
         assert max(map(len, lines)) <= 100
+
+
+MODEL = """
+import keras
+
+def build(hp):
+    model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(2, "softmax")])
+    rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")
+    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
+
+RESUMED = """
+import sys
+import paceline
+study = paceline.resume(sys.argv[1], trials=4, display=False)
+print(len(study.trials), study.settings)
+"""
+
+
+def test_a_study_of_all_of_them_is_stored_resumed_and_shown(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
+    study = paceline.tune(
+        f"{tmp_path / 'model.py'}:build",
+        "waves:50",
+        "val_accuracy",
+        search="nearby",
+        schedule="half_time",
+        executor="side_by_side",
+        store="json_lines",
+        study=tmp_path / "s",
+        trials=3,
+        epochs=2,
+        seed=1,
+        final=False,
+        display=False,
+    )
+    assert [trial.worker for trial in study.trials] == ["member 0", "member 1", "member 0"]
+    assert {trial.origin for trial in study.trials} == {"nearby"}
+    assert not (tmp_path / "s" / "study.db").exists()
+    # another process has nothing but the installed packages
+    resumed = subprocess.run(
+        [sys.executable, "-c", RESUMED, str(tmp_path / "s")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGES), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout.startswith("4 ")
+    for name in ("nearby", "waves:50", "side_by_side", "json_lines"):
+        assert name in resumed.stdout
+    report = (tmp_path / "s" / "report.html").read_text("utf-8")
+    for shown in ("nearby", "half_time", "waves:50", "Where the configurations came from"):
+        assert shown in report

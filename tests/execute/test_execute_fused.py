@@ -13,7 +13,7 @@ from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReferen
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.space import Choice, Float, Space
-from paceline.testing.executors import ExecutorContract
+from paceline.testing.executors import ExecutorContract, NetworkExecutorContract
 from paceline.train.array_feed import TrainingData
 from paceline.train.lane_count import LaneCount, device_count
 
@@ -73,14 +73,14 @@ class TestOneByOne(CohortContract):
         return lambda: executor(build, fixed_lanes=1)
 
 
-class TestTogether(CohortContract):
-    """As many lanes as trials."""
+class TestTogether(NetworkExecutorContract):
+    """Paceline's own executor, as it is made by its name: as many lanes as come."""
 
     tolerance = 1e-5
 
     @pytest.fixture
-    def make(self) -> Callable[[], Executor]:
-        return lambda: executor(build, fixed_lanes=0)
+    def executor(self) -> str:
+        return "local"
 
 
 class TestAlone(CohortContract):

@@ -38,7 +38,7 @@ from paceline.execute import (
     TrialSnapshot,
     create,
 )
-from paceline.space import Float, Space
+from paceline.space import Choice, Float, Space
 
 
 @dataclass
@@ -335,17 +335,20 @@ class NetworkExecutorContract(ExecutorContract):
         from paceline.train.array_feed import TrainingData
 
         rng = np.random.default_rng(0)
-        x, y = rng.normal(size=(48, 3)).astype("float32"), rng.normal(size=48).astype("float32")
-        data = TrainingData.of((x[:32], y[:32]), (x[32:], y[32:]))
+        x, y = rng.normal(size=(64, 4)).astype("float32"), rng.normal(size=64).astype("float32")
+        data = TrainingData.of((x[:48], y[:48]), (x[48:], y[48:]))
         options = TrainingConfig(self.objective, batch_size=16)
         work = NetworkWork(small_network, data, options, _NETWORK_SPACE)
         return lambda: create(executor, work)
 
     @pytest.fixture
     def jobs(self) -> list[Job]:
-        """Three networks of one compiled program."""
-        rates = 0.01, 0.003, 0.02
-        return [Job(number, {"rate": rate}, seed=1, epochs=3) for number, rate in enumerate(rates)]
+        """Three networks, two of which share a compiled program."""
+        configs = [(2, 0.01), (2, 0.003), (3, 0.02)]
+        return [
+            Job(number, {"units": units, "rate": rate}, seed=1, epochs=3)
+            for number, (units, rate) in enumerate(configs)
+        ]
 
 
 def falling(hp: Any) -> None:
@@ -356,17 +359,18 @@ def falling(hp: Any) -> None:
 
 
 def small_network(hp: Any) -> Any:
-    """Returns a network of one layer, with a learning rate."""
+    """Returns a network whose width changes its compiled program, and whose rate does not."""
     import keras
 
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    rate = hp.Float("rate", 1e-3, 1.0, sampling="log")
-    model.compile(keras.optimizers.SGD(rate), loss="mse")
+    units, rate = hp.Choice("units", [2, 3]), hp.Float("rate", 1e-3, 1.0, sampling="log")
+    layers = [keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)]
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss="mse")
     return model
 
 
 _FUNCTION_SPACE = Space([Float("x", 0.0, 1.0)])
-_NETWORK_SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log")])
+_NETWORK_SPACE = Space([Choice("units", [2, 3]), Float("rate", 1e-3, 1.0, sampling="log")])
 
 
 @contextmanager
