@@ -22,7 +22,7 @@ import pytest
 import paceline
 from paceline.callbacks.named import CALLBACKS
 from paceline.core import Registry
-from paceline.data.added import sources, types
+from paceline.data.source_registry import sources, types
 from paceline.execute.work import registry as executors
 from paceline.report.panels import PANELS
 from paceline.schedule.schedule import registry as schedules

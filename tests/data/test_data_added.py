@@ -17,7 +17,7 @@ from paceline.data import (
     register_source,
     register_type,
 )
-from paceline.data.added import provided, sources, types
+from paceline.data.source_registry import provided, sources, types
 from paceline.testing.data_sources import DataSourceContract
 from paceline.testing.packages import installed
 
@@ -116,7 +116,7 @@ def test_names_of_classes_are_kept() -> None:
 def test_what_a_source_returns_is_checked() -> None:
     with pytest.raises(InvalidInput, match=r"data source 'boxes:none': data is NoneType"):
         load("boxes:none")
-    with pytest.raises(MissingData, match=r"no_such_file.csv is not there"):
+    with pytest.raises(MissingData, match=r"no_such_file.csv does not exist"):
         load("boxes:missing")
     register_source("endless")(lambda request: "endless")
     with pytest.raises(InvalidInput, match=r"data is 'endless', whose source returns"):
@@ -125,7 +125,7 @@ def test_what_a_source_returns_is_checked() -> None:
         load("digits:3")
 
 
-def test_what_is_not_known_is_refused() -> None:
+def test_unknown_sources_are_refused() -> None:
     with pytest.raises(MissingData, match=r"named 'boxs:3'.*boxes, california.*mean 'boxes'\?"):
         load("boxs:3")
     with pytest.raises(InvalidInput, match="data is object"):

@@ -20,7 +20,11 @@ Y = np.array([0, 1] * 4)
 
 
 def test_import_is_light() -> None:
-    code = "import sys, paceline.data; print({'jax', 'keras', 'sklearn', 'pandas', 'pooch', 'rich'} & set(sys.modules))"
+    code = (
+        "import sys, paceline.data; "
+        "heavy = {'jax', 'keras', 'sklearn', 'pandas', 'pooch', 'rich'}; "
+        "print(heavy & set(sys.modules))"
+    )
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -37,14 +41,14 @@ def test_arrays_with_a_test_part(source: Any) -> None:
     np.testing.assert_array_equal(data.x_test, X[:4])
 
 
-def test_arrays_in_memory_keep_all_rows_unless_asked() -> None:
+def test_arrays_in_memory_have_no_test_set_by_default() -> None:
     assert load((X, Y)).x_test is None
     drawn = load((X, Y), test=0.25)
     assert (drawn.num_rows, len(drawn.x_test)) == (6, 2)
     given_apart = load((X, Y), test=(X[:2], Y[:2]))
     assert (given_apart.num_rows, len(given_apart.x_test)) == (8, 2)
     assert load((X, Y, X, Y), test=None).x_test is None
-    with pytest.raises(InvalidInput, match="own test part"):
+    with pytest.raises(InvalidInput, match="own test set"):
         load((X, Y, X, Y), test=0.2)
 
 
@@ -66,7 +70,9 @@ def test_integers_and_bytes_stay_integers() -> None:
     data = load((np.zeros((8, 4, 4), np.uint8), Y))
     assert data.x.dtype == np.uint8
     assert "divide by 255" in split(data, stratify=False).notes[0]
-    assert "brought to 0 to 1" in split(data, stratify=False, standardize=True).notes[0]
+    assert (
+        "scaled from 0 to 255 to 0 to 1" in split(data, stratify=False, standardize=True).notes[0]
+    )
 
 
 def test_one_dimensional_inputs_become_one_column() -> None:
@@ -97,7 +103,7 @@ def test_sample_weights() -> None:
 @pytest.mark.parametrize(
     "weights", [np.ones(7), -np.ones(8), np.zeros(8), np.full(8, np.nan), ["a"] * 8, "column"]
 )
-def test_bad_sample_weights(weights: Any) -> None:
+def test_invalid_sample_weights_are_refused(weights: Any) -> None:
     with pytest.raises(InvalidInput, match="sample_weight"):
         load((X, Y), sample_weight=weights)
 
@@ -111,9 +117,9 @@ def _with(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ((_with(X, np.nan), Y), "x holds 3 NaN among its 24 values"),
-        ((_with(X, np.inf), Y), "x holds 3 infinite"),
-        ((_with(X, 1e300), Y), "x holds 3 infinite"),
+        ((_with(X, np.nan), Y), "x contains 3 NaN among its 24 values"),
+        ((_with(X, np.inf), Y), "x contains 3 infinite"),
+        ((_with(X, 1e300), Y), "x contains 3 infinite"),
         ((X, _with(Y, np.nan)), "target y is missing or infinite in 1 of 8 rows"),
         ((X, _with(Y, -np.inf)), "target y is missing or infinite in 1 of 8 rows"),
         (
@@ -145,7 +151,7 @@ def _with(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any]:
         (X, r"data is ndarray; .*For an autoencoder or another model of x alone, pass \(x, x\)"),
     ],
 )
-def test_bad_arrays(source: Any, says: str) -> None:
+def test_invalid_arrays_are_refused(source: Any, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         load(source)
 
@@ -161,7 +167,7 @@ def test_bad_arrays(source: Any, says: str) -> None:
         {"test": X},
     ],
 )
-def test_bad_options(options: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         load((X, Y), **options)
 
@@ -170,7 +176,7 @@ def test_labels_become_classes() -> None:
     words = load((X, np.array(["cat", "dog"] * 4), X[:2], np.array(["dog", "eel"])))
     assert words.class_names == ("cat", "dog", "eel")
     assert words.y_test.tolist() == [1, 2]
-    assert "1 of 3 classes occur in the test part only." in words.notes
+    assert "1 of 3 classes occur in the test set only." in words.notes
     assert load((X, Y == 1)).class_names == ("False", "True")
     shifted = load((X, Y + 1))
     assert (shifted.class_names, shifted.y.tolist()) == (("1", "2"), Y.tolist())
@@ -178,7 +184,7 @@ def test_labels_become_classes() -> None:
     assert load((X, Y)).notes == ()
 
 
-def test_amounts_and_doubtful_targets() -> None:
+def test_regression_and_ambiguous_targets() -> None:
     assert load((X, X[:, 0])).task == "regression"
     assert load((X, X[:, :2])).num_outputs == 2
     many = np.arange(500)
@@ -188,7 +194,7 @@ def test_amounts_and_doubtful_targets() -> None:
     assert load((many.astype(float), many * 7), task="classification").num_classes == 500
     whole = np.tile([1.0, 2.0], 50)
     doubtful = load((np.arange(100.0), whole))
-    assert "2 whole values" in doubtful.notes[0]
+    assert "2 distinct whole values" in doubtful.notes[0]
     assert load((np.arange(100.0), whole), task="classification").class_names == ("1", "2")
     with pytest.raises(InvalidInput, match="fractions"):
         load((np.arange(100.0), whole / 4), task="classification")
@@ -206,7 +212,7 @@ def test_one_hot_targets_stay_one_hot() -> None:
     )
 
 
-def test_fingerprint_tells_data_apart() -> None:
+def test_fingerprints_differ_for_different_data() -> None:
     base = load((X, Y)).fingerprint
     assert load((X.copy(order="F"), Y)).fingerprint == base
     others = [

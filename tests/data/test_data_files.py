@@ -63,7 +63,7 @@ def test_corrupt_gzip_is_refused(idx_folder: Path) -> None:
     whole = bytearray((idx_folder / IMAGES).read_bytes())
     whole[len(whole) // 2] ^= 0xFF
     (idx_folder / IMAGES).write_bytes(bytes(whole))
-    with pytest.raises(InvalidInput, match=f"{IMAGES}.*delete it and get it again"):
+    with pytest.raises(InvalidInput, match=f"{IMAGES}.*delete it and download it again"):
         load(idx_folder)
 
 
@@ -73,12 +73,12 @@ def test_corrupt_gzip_is_refused(idx_folder: Path) -> None:
         (b"", "starts with the bytes"),
         (b"\x89PNG\r\n", "89 50 4e 47"),
         (b"\0\0\x08\x03\0\0\0\x05", "starts with the bytes 00 00 08 03"),
-        (b"\0\0\x08\x01\0\0\0\x05\1\2", "holds 2 bytes of values; expected 5"),
-        (b"\0\0\x08\x01\0\0\0\x02\1\2\3", "holds 3 bytes of values; expected 2"),
+        (b"\0\0\x08\x01\0\0\0\x05\1\2", "contains 2 bytes of values; expected 5"),
+        (b"\0\0\x08\x01\0\0\0\x02\1\2\3", "contains 3 bytes of values; expected 2"),
         (b"\0\0\x07\x01\0\0\0\x02\1\2", "starts with the bytes 00 00 07 01"),
     ],
 )
-def test_what_is_no_idx_file_is_refused(idx_folder: Path, content: bytes, says: str) -> None:
+def test_invalid_idx_files_are_refused(idx_folder: Path, content: bytes, says: str) -> None:
     (idx_folder / LABELS).write_bytes(gzip.compress(content))
     with pytest.raises(InvalidInput, match=says):
         load(idx_folder)
@@ -86,7 +86,7 @@ def test_what_is_no_idx_file_is_refused(idx_folder: Path, content: bytes, says: 
 
 @settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=60))
-def test_no_file_content_ends_in_another_error(
+def test_any_content_gives_a_clear_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("junk")
@@ -109,7 +109,7 @@ def test_missing_labels_are_named(idx_folder: Path) -> None:
 
 
 def test_missing_file_and_unknown_kind(tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=r"nowhere\.npz is not there"):
+    with pytest.raises(MissingData, match=r"nowhere\.npz does not exist"):
         load(tmp_path / "nowhere.npz")
     (tmp_path / "data.xlsx").write_bytes(b"PK")
     with pytest.raises(InvalidInput, match=r"expected a name that ends in"):
@@ -137,7 +137,7 @@ def test_npz_as_keras_writes_it(tmp_path: Path) -> None:
     np.testing.assert_allclose(parts.x_test, images[20:] / 255, rtol=1e-6)
     np.testing.assert_allclose(load(path, _rule=1).x, images[:20] / 255, rtol=1e-6)
     np.testing.assert_array_equal(data.y_test, labels[20:])
-    assert parts.notes[-1] == "Pixels 0 to 255 were brought to 0 to 1."
+    assert parts.notes[-1] == "Pixels were scaled from 0 to 255 to 0 to 1."
 
 
 def test_npz_of_x_and_y_gets_a_stratified_test_part(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_npz_of_x_and_y_gets_a_stratified_test_part(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "says"),
     [
-        ({"a": np.ones(3)}, "holds the arrays a"),
+        ({"a": np.ones(3)}, "contains the arrays a"),
         (
             {"x_train": np.ones((3, 1)), "y_train": np.ones(3), "x_test": np.ones((3, 1))},
             "x_test, x_train, y_train",
@@ -161,7 +161,9 @@ def test_npz_of_x_and_y_gets_a_stratified_test_part(tmp_path: Path) -> None:
         ({"x": np.ones((3, 1)), "y": np.ones(4)}, "x has 3 rows and y has 4"),
     ],
 )
-def test_npz_of_other_contents(tmp_path: Path, arrays: dict[str, Any], says: str) -> None:
+def test_npz_files_with_other_arrays_are_refused(
+    tmp_path: Path, arrays: dict[str, Any], says: str
+) -> None:
     with pytest.raises(InvalidInput, match=says):
         load(_save(tmp_path / "bad.npz", **arrays))
 

@@ -99,7 +99,7 @@ def contents(parts: Any) -> set[tuple[bytes, bytes]]:
 
 
 @pytest.mark.parametrize("kind", DRAWN)
-def test_what_is_drawn_is_drawn_anew(kind: str) -> None:
+def test_drawn_folds_are_drawn_anew(kind: str) -> None:
     folds, groups = DRAWN[kind]
     own = fold_parts(rows(groups), folds, 1)
     others = other_folds(rows(groups), folds, range(100, 100 + 2 * len(own) + 1))
@@ -134,7 +134,7 @@ def test_repeats_are_on_other_folds_of_the_same_kind(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FIXED)
-def test_what_rests_on_an_order_is_left_alone(kind: str) -> None:
+def test_ordered_folds_are_unchanged(kind: str) -> None:
     folds, groups = FIXED[kind]
     folds = folds_of(folds)
     own = fold_parts(rows(groups), folds, 1)
@@ -160,7 +160,7 @@ def test_the_same_seed_gives_the_same_folds(kind: str) -> None:
 @pytest.mark.parametrize(
     "kind", ["KFold", "TimeSeriesSplit", "LeaveOneOut", "one fold for each group"]
 )
-def test_a_splitter_of_scikit_learn_is_found_again_by_its_name(kind: str) -> None:
+def test_splitters_of_scikit_learn_are_rebuilt_from_their_names(kind: str) -> None:
     folds, groups = FIXED[kind]
     again = rebuilt(name_of(folds))
     assert type(again) is type(folds)
@@ -169,7 +169,7 @@ def test_a_splitter_of_scikit_learn_is_found_again_by_its_name(kind: str) -> Non
     )
 
 
-def test_no_other_is() -> None:
+def test_other_splitters_are_not_rebuilt() -> None:
     for name in DRAWN:
         folds = DRAWN[name][0]
         again = None if isinstance(folds, int) else rebuilt(name_of(folds))
@@ -218,8 +218,8 @@ def test_the_first_few_folds_are_spread_over_all(num_folds: int, few: int) -> No
             "rows up to 60; expected row numbers below 60",
         ),
         ([(np.arange(40), [])], None, "fold 1 has no validation rows"),
-        ([], None, "gives no fold"),
-        ([(np.arange(40), np.arange(40, 60), 3)], None, "folds holds"),
+        ([], None, "returns no fold"),
+        ([(np.arange(40), np.arange(40, 60), 3)], None, "folds contains"),
         ([(np.arange(40) / 2, np.arange(40, 60))], None, "expected row numbers"),
         (
             ms.KFold(5, shuffle=True, random_state=0),
@@ -240,13 +240,13 @@ def test_the_first_few_folds_are_spread_over_all(num_folds: int, few: int) -> No
         (ms.KFold, None, "folds"),
     ],
 )
-def test_folds_that_cannot_be_are_refused(folds: Any, groups: Any, said: str) -> None:
+def test_impossible_folds_are_refused(folds: Any, groups: Any, said: str) -> None:
     with pytest.raises(InvalidInput, match=said) as refused:
         fold_parts(rows(groups), folds_of(folds), 1)
     assert ".;" not in str(refused.value)
 
 
-def test_truth_values_of_rows_are_rows() -> None:
+def test_boolean_rows_are_accepted() -> None:
     held_out = np.arange(ROWS) % 3 == 0
     ((train, part),) = fold_parts(rows(), folds_of([(~held_out, held_out)]), 1)
     assert part.tolist() == list(range(0, ROWS, 3))

@@ -49,7 +49,7 @@ def test_each_row_is_in_one_part_and_each_group_too(
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.1, 0.5))
-def test_many_small_groups_come_as_near_as_rows_would(seed: int, fraction: float) -> None:
+def test_many_small_groups_meet_the_fraction(seed: int, fraction: float) -> None:
     rng = np.random.default_rng(seed)
     groups = np.repeat(np.arange(200), rng.integers(1, 6, 200))
     labels = (groups * 7) % 3  # each group has one class
@@ -66,13 +66,13 @@ def test_other_seeds_draw_other_groups() -> None:
     assert {len(divided(groups, 0.2, seed)[1]) for seed in range(20)} == {20}
 
 
-def test_what_cannot_be_met_is_said() -> None:
+def test_deviations_are_noted() -> None:
     rest, part, notes = divided([0] * 70 + [1] * 30, 0.1)
     assert (len(rest), len(part)) == (70, 30)
-    assert notes == ("The test part has 30 rows, not 10: groups stay together.",)
+    assert notes == ("The test part has 30 rows, not 10, since groups stay together.",)
     labels = np.array([0] * 70 + [1] * 30)
     assert (
-        "A class has all of its rows in the test part, since they are of one group."
+        "All rows of a class are in the test part, since they belong to one group."
         in divided([0] * 70 + [1] * 30, 0.3, 0, labels)[2]
     )
 
@@ -87,13 +87,13 @@ def test_what_cannot_be_met_is_said() -> None:
         (pd.Series([1, None, 2], dtype="Int64"), "row 1"),
     ],
 )
-def test_groups_that_cannot_be(groups: Any, said: str) -> None:
+def test_invalid_groups_are_refused(groups: Any, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         groups_of(groups, 3)
 
 
-def test_one_group_cannot_be_divided() -> None:
-    with pytest.raises(InvalidInput, match="all rows are of the group 'a'"):
+def test_one_group_cannot_be_split() -> None:
+    with pytest.raises(InvalidInput, match="all rows belong to the group 'a'"):
         divided(["a"] * 5)
 
 
@@ -134,7 +134,7 @@ def test_the_test_part_validation_and_fresh_parts_keep_groups_together() -> None
         assert set(data.y[held_out]) == {0, 1, 2}
 
 
-def test_a_column_of_a_table_may_say_the_groups(tmp_path: Path) -> None:
+def test_groups_may_be_a_column_of_a_table(tmp_path: Path) -> None:
     x, y = arrays()
     frame = pd.DataFrame({"site": [f"s{group}" for group in OWN], "size": x[:, 1], "kind": y})
     frame.to_csv(tmp_path / "table.csv", index=False)
@@ -145,7 +145,7 @@ def test_a_column_of_a_table_may_say_the_groups(tmp_path: Path) -> None:
     assert len(set(data.groups)) == 24  # of 30: those of the test part are others
     with pytest.raises(InvalidInput, match="no column 'place'"):
         load(frame, target="kind", groups="place")
-    with pytest.raises(InvalidInput, match="groups is 'site' and the data is no table"):
+    with pytest.raises(InvalidInput, match="groups is 'site' and the data is not a table"):
         load((x, y), groups="site")
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from paceline.core import InvalidInput, MissingData
 from paceline.data import describe, load, split
-from paceline.data.registry import SOURCES, Source
+from paceline.data.named_sets import NAMED_SETS, NamedSet
 
 WriteIdx = Callable[..., Path]
 
@@ -41,12 +41,13 @@ def test_digits_come_without_any_file() -> None:
 def test_unknown_names(idx_folder: Path) -> None:
     with pytest.raises(
         MissingData,
-        match=r"named 'fashion-mnst'.*one of california_housing, digits, .*Did you mean 'fashion_mnist'\?",
+        match=r"named 'fashion-mnst'.*one of california_housing, digits, .*"
+        r"Did you mean 'fashion_mnist'\?",
     ):
         load("fashion-mnst")
     with pytest.raises(MissingData, match=r"tiny, or a path\. Did you mean 'tiny'"):
         load("tinny", data_dir=idx_folder.parent)
-    with pytest.raises(MissingData, match=r"data_dir is .*no folder"):
+    with pytest.raises(MissingData, match=r"data_dir is .*not a folder"):
         load("mnist", data_dir="/no/such/folder")
 
 
@@ -61,11 +62,9 @@ def test_folders_in_the_data_folder_are_names(
     assert (info.rows, info.test_rows, info.shape, info.found) == (40, 10, (4, 5), str(idx_folder))
 
 
-def test_describe_says_what_is_here_and_what_would_be_downloaded(
-    tmp_path: Path, write_idx: WriteIdx
-) -> None:
+def test_describe_shows_locations_and_downloads(tmp_path: Path, write_idx: WriteIdx) -> None:
     info = {each.name: each for each in describe(tmp_path)}
-    assert list(info) == list(SOURCES)
+    assert list(info) == list(NAMED_SETS)
     assert info["digits"].found == "scikit-learn"
     assert info["kmnist"].found is None
     assert info["kmnist"].addresses
@@ -106,18 +105,18 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 
 @pytest.fixture
-def tiny_source(idx_folder: Path, server: tuple[str, Path]) -> Source:
+def tiny_source(idx_folder: Path, server: tuple[str, Path]) -> NamedSet:
     """A data set like MNIST whose official files lie on the server."""
     address, folder = server
     files = {}
     for path in idx_folder.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
         files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return replace(SOURCES["mnist"], name="remote", files=files, addresses=(address + "{file}",))
+    return replace(NAMED_SETS["mnist"], name="remote", files=files, addresses=(address + "{file}",))
 
 
 def test_download_once_then_from_the_cache(
-    tiny_source: Source, server: tuple[str, Path], isolated: Path
+    tiny_source: NamedSet, server: tuple[str, Path], isolated: Path
 ) -> None:
     data = load("remote", _sources={"remote": tiny_source})
     assert data.num_rows == 40
@@ -130,7 +129,7 @@ def test_download_once_then_from_the_cache(
     assert describe(_sources={"remote": tiny_source})[0].found == str(isolated / "remote")
 
 
-def test_second_address_helps_where_the_first_fails(tiny_source: Source) -> None:
+def test_the_second_address_is_tried_if_the_first_fails(tiny_source: NamedSet) -> None:
     source = replace(
         tiny_source,
         addresses=(
@@ -142,8 +141,8 @@ def test_second_address_helps_where_the_first_fails(tiny_source: Source) -> None
 
 
 @pytest.mark.parametrize("harm", ["changed", "shortened", "cut"])
-def test_a_download_that_went_wrong_leaves_nothing(
-    tiny_source: Source, server: tuple[str, Path], isolated: Path, harm: str
+def test_failed_downloads_leave_nothing_behind(
+    tiny_source: NamedSet, server: tuple[str, Path], isolated: Path, harm: str
 ) -> None:
     served = server[1] / "train-images-idx3-ubyte.gz"
     whole = served.read_bytes()
@@ -170,7 +169,7 @@ def test_a_download_that_went_wrong_leaves_nothing(
 
 
 def test_no_network_names_files_address_and_setting(isolated: Path) -> None:
-    nobody = replace(SOURCES["kmnist"], addresses=("http://127.0.0.1:9/{file}",))
+    nobody = replace(NAMED_SETS["kmnist"], addresses=("http://127.0.0.1:9/{file}",))
     with pytest.raises(MissingData) as caught:
         load("kmnist", _sources={"kmnist": nobody})
     said = str(caught.value)
@@ -182,7 +181,10 @@ def test_no_network_names_files_address_and_setting(isolated: Path) -> None:
 
 # California Housing.
 
-ROWS = "-122.23,37.88,41,880,129,322,126,8.3252,452600\n-122.22,37.86,21,7099,1106,2401,1138,8.3014,358500\n"
+ROWS = (
+    "-122.23,37.88,41,880,129,322,126,8.3252,452600\n"
+    "-122.22,37.86,21,7099,1106,2401,1138,8.3014,358500\n"
+)
 
 
 def _california(folder: Path, text: str = ROWS * 5, *, packed: bool = False) -> Path:
@@ -256,7 +258,7 @@ def test_real_mnist(real_data: Path) -> None:
     assert in_memory.num_rows == 60_000
 
 
-def test_real_relatives_of_mnist(real_data: Path) -> None:
+def test_real_data_sets_in_mnists_format(real_data: Path) -> None:
     fashion = load("fashion_mnist", data_dir=real_data)
     assert fashion.class_names[9] == "Ankle boot"
     assert abs(fashion.x.mean(dtype=np.float64) - 0.286041) < 1e-5
@@ -264,7 +266,7 @@ def test_real_relatives_of_mnist(real_data: Path) -> None:
     np.testing.assert_array_equal(parts.y_val, fashion.y[:100])
     mini = load("kmnist_mini", data_dir=real_data)
     assert (mini.num_rows, mini.num_classes) == (8000, 10)
-    nobody = replace(SOURCES["mnist"], addresses=("http://127.0.0.1:9/{file}",))
+    nobody = replace(NAMED_SETS["mnist"], addresses=("http://127.0.0.1:9/{file}",))
     with pytest.raises(
         MissingData
     ):  # Fashion-MNIST's folder holds files of MNIST's names, but not MNIST
@@ -278,11 +280,11 @@ def test_real_california(real_data: Path) -> None:
     assert abs(data.y.mean(dtype=np.float64) - 2.068558) < 1e-6
     assert (
         load("california_housing", data_dir=real_data).num_rows
-        == SOURCES["california_housing"].rows
+        == NAMED_SETS["california_housing"].rows
     )
 
 
 def test_registered_checksums_are_those_of_the_real_files(real_data: Path) -> None:
     for name in ("mnist", "fashion_mnist"):
-        for file, known in SOURCES[name].files.items():
+        for file, known in NAMED_SETS[name].files.items():
             assert hashlib.sha256((real_data / name / file).read_bytes()).hexdigest() == known

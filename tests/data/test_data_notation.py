@@ -92,7 +92,7 @@ def test_texts_that_are_numbers_or_dates(texts: list[str], numbers: Any, told: s
     data = load(table(c=texts), target="y")
     np.testing.assert_allclose(column(data), numbers, rtol=1e-6)
     assert dict(data.became)["c"] == told
-    assert any("'c' holds" in note for note in data.notes)
+    assert any("'c' contains" in note for note in data.notes)
     gaps = load(table(c=[None, "-", *texts[2:]]), target="y")
     assert np.isnan(column(gaps)).tolist() == [True, True] + [False] * (ROWS - 2)
     assert "2 missing values filled with the median" in dict(gaps.became)["c"]
@@ -105,7 +105,7 @@ def test_texts_that_are_numbers_or_dates(texts: list[str], numbers: Any, told: s
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=20), st.sampled_from([",", "."]))
-def test_any_amount_is_read_as_it_was_written(cents: list[int], mark: str) -> None:
+def test_formatted_numbers_are_read_back(cents: list[int], mark: str) -> None:
     amounts = np.asarray(cents) / 100
     texts = pd.Series([f"{a:,.2f}" if mark == "." else german(a, 2) for a in amounts])
     form = notation.recognise(texts, None)
@@ -119,15 +119,15 @@ def test_any_amount_is_read_as_it_was_written(cents: list[int], mark: str) -> No
         (["€ 5", "$ 6"], "amounts in \\$ and in €; expected one currency"),
         (["5%", "0.3"], "percentages and plain numbers, such as '0.3'"),
         (["1,5", "2.5"], "'1,5' and '2.5'; expected one decimal mark"),
-        (["01/02/2024", "02/01/2024"], "day or the month first .*expected dates that are clear"),
+        (["01/02/2024", "02/01/2024"], "day or the month first .*expected unambiguous dates"),
     ],
 )
-def test_what_can_be_read_in_two_ways_is_refused(texts: list[str], says: str) -> None:
+def test_ambiguous_notations_are_refused(texts: list[str], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         load(table(c=texts * (ROWS // 2)), target="y")
 
 
-def test_texts_that_are_neither_stay_texts() -> None:
+def test_other_texts_stay_texts() -> None:
     for texts in (
         ["12:30", "13:40"],
         ["1-2", "3-4"],
@@ -139,7 +139,7 @@ def test_texts_that_are_neither_stay_texts() -> None:
         assert dict(data.became)["c"] == "2 categories"
 
 
-def test_what_other_columns_say_decides_between_thousand_and_one(tmp_path: Path) -> None:
+def test_other_columns_resolve_ambiguous_numbers(tmp_path: Path) -> None:
     rows = [
         f"{v:.0f},{100 + i % 900};{'3,5' if i % 2 else '4,25'};{i % 2}"
         for i, v in enumerate(abs(VALUES) + 1)
@@ -149,7 +149,7 @@ def test_what_other_columns_say_decides_between_thousand_and_one(tmp_path: Path)
     assert data.notes[0] == "Numbers of a.csv were read with a decimal comma."
     alone = [f"{1 + i % 9},{100 + i};{i % 2}" for i in TIMES]
     path = written(tmp_path / "b.csv", "\n".join(["a;y", *alone]))
-    with pytest.raises(InvalidInput, match=r"'1,100', which can be read in two ways.*--decimal"):
+    with pytest.raises(InvalidInput, match=r"'1,100', which is ambiguous.*--decimal"):
         load(path, target="y", test=None)
     assert column(load(path, target="y", test=None, decimal=","), "a")[0] == np.float32(1.1)
     assert column(load(path, target="y", test=None, decimal="."), "a")[0] == 1100
@@ -191,7 +191,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
     )
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     for content in (
         bytes(range(256)) * 4,
         b"a,b\n1,\x812\n" * 20,
@@ -212,7 +212,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     assert load(path, target="y").feature_names == ("a", "y.1")
 
 
-def test_a_column_that_is_the_target_is_told() -> None:
+def test_a_column_that_determines_the_target_is_noted() -> None:
     noise = np.random.default_rng(1).normal(size=ROWS)
     classes = pd.DataFrame(
         {"a": noise, "copy": [7, 9] * (ROWS // 2), "y": ["no", "yes"] * (ROWS // 2)}
@@ -221,7 +221,7 @@ def test_a_column_that_is_the_target_is_told() -> None:
     for frame in (classes, amounts):
         warned = [note for note in load(frame, target="y").notes if note.startswith("Warning")]
         assert len(warned) == 1
-        assert "'copy' tells the target" in warned[0]
+        assert "'copy' determines the target" in warned[0]
         assert not any(
             "Warning" in note for note in load(frame.drop(columns="copy"), target="y").notes
         )
@@ -257,18 +257,18 @@ def test_row_numbers_and_texts_that_name_the_rows_are_left_out() -> None:
     assert dict(few.became)["name"] == "9 categories"
 
 
-def test_a_target_of_money_is_an_amount(tmp_path: Path) -> None:
+def test_a_target_of_currency_amounts_is_numeric(tmp_path: Path) -> None:
     rows = [f'{v},"€ {1000 * v:,.0f}"' for v in abs(VALUES)]
     path = written(tmp_path / "prices.csv", "\n".join(["a,price", *rows]))
     data = load(path, target="price", test=None)
     assert data.task == "regression"
     np.testing.assert_allclose(data.y, np.round(1000 * abs(VALUES)), rtol=1e-6)
-    assert any("target price holds numbers" in note and "in €" in note for note in data.notes)
+    assert any("target price contains numbers" in note and "in €" in note for note in data.notes)
     assert load(path, target="price", task="classification").num_classes == len(np.unique(VALUES))
     in_memory = load((VALUES[:, None], [f"{v}%" for v in VALUES]))
     np.testing.assert_allclose(in_memory.y, VALUES, rtol=1e-6)
     odd = written(tmp_path / "odd.csv", "\n".join(["a,price", *rows, '1,"ask us"']))
-    with pytest.raises(InvalidInput, match="target price holds 'ask us' in 1 of 41 rows"):
+    with pytest.raises(InvalidInput, match="target price contains 'ask us' in 1 of 41 rows"):
         load(odd, target="price")
 
 
@@ -306,7 +306,7 @@ _BEFORE = {
 
 
 @pytest.mark.parametrize("form", list(_BEFORE))
-def test_studies_made_before_find_their_data_again(tmp_path: Path, form: str) -> None:
+def test_data_of_earlier_studies_are_read_as_before(tmp_path: Path, form: str) -> None:
     rows = np.arange(40)
     frame = pd.DataFrame(
         {

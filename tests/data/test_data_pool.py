@@ -45,7 +45,7 @@ def inputs(rows: int = 40) -> Split:
 
 
 @pytest.mark.parametrize("make", [table, images, inputs])
-def test_a_pool_holds_what_a_split_would(make: Any) -> None:
+def test_a_pool_contains_the_same_as_a_split(make: Any) -> None:
     own = make()
     assert own.val_rows is not None
     other = fresh_parts(own, [8])
@@ -58,7 +58,7 @@ def test_a_pool_holds_what_a_split_would(make: Any) -> None:
     np.testing.assert_array_equal(take(pool.y, held_out), own.y_val)
 
 
-def test_what_is_fitted_is_fitted_on_each_training_part() -> None:
+def test_parameters_are_fitted_to_each_training_part() -> None:
     own = table()
     parts = fresh_parts(own, [8, 9])
     assert parts is not None
@@ -84,7 +84,7 @@ def test_fresh_parts_have_the_same_sizes_and_shares_of_each_class() -> None:
         )
 
 
-def test_given_validation_data_are_not_divided_anew() -> None:
+def test_given_validation_data_have_no_fresh_splits() -> None:
     x, y = np.random.default_rng(0).random((20, 2)), np.arange(20.0)
     assert fresh_parts(split(load((x, y)), validation=(x[:5], y[:5])), [1]) is None
 
@@ -114,6 +114,6 @@ def test_groups_stay_together() -> None:
 
 
 @pytest.mark.parametrize("folds", [1, 2.5, True, "five", 41])
-def test_folds_that_cannot_be(folds: Any) -> None:
+def test_impossible_folds_are_refused(folds: Any) -> None:
     with pytest.raises(InvalidInput, match="folds is"):
         fold_parts(images(), folds, seed=0)

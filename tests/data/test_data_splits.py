@@ -97,7 +97,7 @@ def test_standardized_inputs_are_always_finite(x: Array) -> None:
         assert np.isfinite(part).all()
 
 
-def test_nothing_but_training_rows_is_measured() -> None:
+def test_parameters_depend_on_training_rows_alone() -> None:
     data = load((X, Y), test=0.2)
     before = split(data, standardize=True)
     outside = np.setdiff1d(np.arange(data.num_rows), before.train_rows)
@@ -108,7 +108,7 @@ def test_nothing_but_training_rows_is_measured() -> None:
     np.testing.assert_array_equal(before.train_rows, after.train_rows)
 
 
-def test_tables_are_prepared_and_arrays_are_taken_as_they_are() -> None:
+def test_tables_are_prepared_and_arrays_are_unchanged() -> None:
     labels = np.arange(200) % 2
     frame = pd.DataFrame(X, columns=list("abcd"))
     plain = split(load((X, labels)))
@@ -127,7 +127,7 @@ def test_tables_are_prepared_and_arrays_are_taken_as_they_are() -> None:
     np.testing.assert_array_equal(as_they_are.x_train, plain.x_train)
 
 
-def test_arrays_are_standardized_where_that_is_asked_for() -> None:
+def test_arrays_are_standardized_on_request() -> None:
     images, labels = RANDOM.random((20, 4, 4)), np.arange(20) % 2
     assert split(load((X.astype(int), Y)), standardize=True).preparation is None
     forced = split(load((images, labels)), standardize=True).preparation
@@ -199,8 +199,7 @@ def test_small_classes_fall_back_with_a_note() -> None:
     labels = np.array([0] * 10 + [1] * 9 + [2])
     parts = split(load((np.arange(20.0), labels)), validation=0.2)
     assert (
-        parts.notes[0]
-        == "The validation part was drawn without equal shares of the classes: class 2 has a "
+        parts.notes[0] == "The validation part was drawn without stratification: class 2 has a "
         "single row."
     )
     few = split(load((np.arange(20.0), np.arange(20) % 10)), validation=0.1)
@@ -249,10 +248,10 @@ def test_weights_and_one_hot_targets_follow_their_rows() -> None:
             r"rows of x have the shape \(4,\) and rows of x_val \(2,\)",
         ),
         ({"validation": (X[:5], Y)}, "x_val has 5 rows and y_val has 200"),
-        ({"validation": (X, Y + 10)}, "y_val holds the classes"),
+        ({"validation": (X, Y + 10)}, "y_val contains the classes"),
     ],
 )
-def test_bad_splits(options: dict[str, Any], says: str) -> None:
+def test_invalid_arguments_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         split(load((X, Y)), **options)
 
@@ -264,10 +263,10 @@ def test_stratified_regression_and_other_records_are_refused() -> None:
         split((X, Y))  # type: ignore[arg-type]
 
 
-def test_rows_shared_with_the_test_part_are_told() -> None:
+def test_leakage_is_noted() -> None:
     x = np.random.default_rng(0).random((40, 3)).astype("float32")
     y = np.arange(40.0)
     shared = split(load((x, y, np.concatenate([x[:7], x[:5] + 1]), np.arange(12.0))))
-    assert any("7 rows of the test part" in note for note in shared.notes)
+    assert any("leakage: 7 test inputs also occur" in note for note in shared.notes)
     apart = split(load((x, y, x[:5] + 1, np.arange(5.0))))
-    assert not any("test part" in note for note in apart.notes)
+    assert not any("leakage" in note for note in apart.notes)

@@ -41,8 +41,8 @@ def test_columns_become_features() -> None:
         ("no", "yes"),
         "buys",
     )
-    assert "2 missing values in 'age' filled with the median of the training part." in data.notes
-    assert "1 missing value in 'city' kept as a category of their own." in data.notes
+    assert "2 missing values in 'age' filled with the median of the training rows." in data.notes
+    assert "1 missing value in 'city' kept as a category." in data.notes
     parts = split(data, standardize=False)
     assert parts.x_train.dtype == np.float32
     assert parts.input_shape == (7,)
@@ -53,7 +53,7 @@ def test_columns_become_features() -> None:
         assert block[row].tolist() == [0, 0, 0, 1]
 
 
-def test_gaps_are_filled_from_training_rows_alone() -> None:
+def test_missing_values_are_filled_from_training_rows() -> None:
     frame = people()
     data = load(frame, target="buys", test=0.25)
     parts = split(data, validation=0.3, standardize=False)
@@ -70,7 +70,7 @@ def test_gaps_are_filled_from_training_rows_alone() -> None:
         assert np.isfinite(part).all()
 
 
-def test_nothing_outside_the_training_part_moves_what_is_fitted() -> None:
+def test_parameters_depend_on_training_rows_alone() -> None:
     frame = people()
     before = split(load(frame, target="buys", test=0.25), validation=0.3)
     positions = np.setdiff1d(np.arange(60), np.flatnonzero(np.isin(frame["since"], _dates(before))))
@@ -221,7 +221,7 @@ def test_weight_column() -> None:
         (
             people().assign(city=pd.Series([[1, 2]] * 60, dtype=object)),
             "buys",
-            "column 'city' holds values of type list",
+            "column 'city' contains values of type list",
         ),
         (
             pd.DataFrame({"id": [f"i{n}" for n in range(60)], "y": [0, 1] * 30}),
@@ -231,7 +231,7 @@ def test_weight_column() -> None:
         (pd.DataFrame([[1, 2, 3]], columns=["a", "a", "y"]), "y", "more than one column named a"),
     ],
 )
-def test_bad_tables(frame: pd.DataFrame, target: str | None, says: str) -> None:
+def test_invalid_tables_are_refused(frame: pd.DataFrame, target: str | None, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         load(frame, target=target)
 
@@ -242,7 +242,7 @@ def test_validation_and_test_tables_that_do_not_fit() -> None:
         split(data, validation=(people().drop(columns="city"), people()["buys"]))
     with pytest.raises(InvalidInput, match="expected a data frame"):
         split(data, validation=(np.ones((3, 4)), ["yes"] * 3))
-    with pytest.raises(InvalidInput, match="y_val holds the classes maybe"):
+    with pytest.raises(InvalidInput, match="y_val contains the classes maybe"):
         split(data, validation=(people().head(1), ["maybe"]))
     with pytest.raises(InvalidInput, match="one of x and x_test"):
         load((people(), people()["buys"], np.ones((2, 5)), ["yes", "no"]))
@@ -262,5 +262,5 @@ def test_damaged_files(tmp_path: Path) -> None:
         (tmp_path / "bad.csv").write_bytes(content)
         with pytest.raises(InvalidInput, match=r"bad\.csv"):
             load(tmp_path / "bad.csv", target="b")
-    with pytest.raises(MissingData, match=r"absent\.csv is not there"):
+    with pytest.raises(MissingData, match=r"absent\.csv does not exist"):
         load("absent.csv", target="b")

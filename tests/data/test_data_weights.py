@@ -37,7 +37,7 @@ def resolved(given: Any, y: Any, **options: Any) -> Any:
         (np.eye(3)[NUMBERS], [4, 5, 6], [4, 5, 6]),
     ],
 )
-def test_weights_go_by_the_classes_of_the_user(y: Any, given: Any, by_number: list[float]) -> None:
+def test_weights_are_by_the_users_classes(y: Any, given: Any, by_number: list[float]) -> None:
     assert resolved(given, y) == dict(enumerate(by_number))
 
 
@@ -45,7 +45,7 @@ def test_float_classes() -> None:
     assert resolved({1.0: 2, 3: 4}, NUMBERS * 2.0 + 1, task="classification") == {0: 2, 1: 4, 2: 1}
 
 
-def test_balanced_is_what_scikit_learn_says() -> None:
+def test_balanced_equals_scikit_learns() -> None:
     y = np.array([0] * 40 + [1] * 15 + [2] * 5)
     expected = compute_class_weight("balanced", classes=np.arange(3), y=y)
     assert list(resolved("balanced", y).values()) == pytest.approx(expected)
@@ -88,12 +88,12 @@ def test_balanced_is_what_scikit_learn_says() -> None:
         ({"a": NUMBERS}, {0: 1}, "has no class for each row"),
     ],
 )
-def test_what_is_no_class_or_no_weight_is_refused(y: Any, given: Any, says: str) -> None:
+def test_invalid_classes_and_weights_are_refused(y: Any, given: Any, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         resolved(given, y)
 
 
-def test_classes_that_stay_as_they_are_have_no_others() -> None:
+def test_unchanged_classes_have_one_name() -> None:
     data = targets.keep_values(load((X, np.where(NUMBERS == 0, 2, 5))), 6)
     assert weights.by_number(weights.plain({5: 3}), data, data.y) == {2: 1.0, 5: 3.0}
     with pytest.raises(

@@ -1,6 +1,4 @@
-"""Arrays in memory: generous in what is taken (NumPy, JAX, pandas, lists, trees of them), strict in
-what comes out.
-"""
+"""Conversion and validation of arrays: NumPy, JAX, pandas, lists, and trees of them."""
 
 from typing import Any
 
@@ -13,18 +11,16 @@ _INT32 = np.iinfo(np.int32)
 
 
 def is_frame(value: object) -> bool:
-    """Whether ``value`` is a pandas data frame (or quacks like one), told without importing
-    pandas.
-    """
+    """Whether ``value`` is like a pandas data frame, decided without importing pandas."""
     return hasattr(value, "columns") and hasattr(value, "iloc") and hasattr(value, "to_numpy")
 
 
 def to_array(value: Any, what: str) -> Array:
-    """``value`` as one array with at least one row and one axis.
+    """Converts a value to one array with at least one row and one axis.
 
     Args:
-        value: anything that NumPy makes an array of.
-        what: how error messages call it.
+        value: anything that NumPy can convert.
+        what: its name in messages.
 
     Raises:
         InvalidInput: ragged, a scalar, without rows, or of Python objects.
@@ -50,7 +46,7 @@ def to_array(value: Any, what: str) -> Array:
 
 
 def _without_objects(array: Array, what: str) -> Array:
-    """An object array of texts, or of numbers, as a proper one."""
+    """Converts an object array of texts or numbers to a proper one."""
     kinds = {
         str
         if isinstance(part, str)
@@ -71,8 +67,7 @@ def _without_objects(array: Array, what: str) -> Array:
 
 
 def inputs(x: Any, what: str = "x") -> Tree:
-    """Inputs as a tree of float32, int32 or uint8 arrays, all with the same number of rows and at
-    least two axes.
+    """Inputs as a tree of float32, int32 or uint8 arrays with equal numbers of rows.
 
     Floats and booleans become float32, integers int32; bytes (uint8) stay bytes. One-dimensional
     inputs become one column.
@@ -85,7 +80,7 @@ def inputs(x: Any, what: str = "x") -> Tree:
     )
     lengths = {f"{what}{path}": len(leaf) for path, leaf in leaves(tree)}
     if not lengths:
-        raise InvalidInput(f"{what} holds no arrays", expected="at least one")
+        raise InvalidInput(f"{what} contains no arrays", expected="at least one")
     if len(set(lengths.values())) > 1:
         rows = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
         raise InvalidInput(
@@ -140,7 +135,7 @@ def finite(array: Array, what: str) -> Array:
     """``array`` as float32.
 
     Raises:
-        InvalidInput: NaN or infinite values, with how many.
+        InvalidInput: NaN or infinite values; says how many.
     """
     with np.errstate(over="ignore"):
         floats = np.ascontiguousarray(array, dtype=np.float32)
@@ -149,7 +144,7 @@ def finite(array: Array, what: str) -> Array:
         counted = ((num_nan, "NaN"), (num_infinite, "infinite"))
         found = " and ".join(f"{number:,} {kind}" for number, kind in counted if number)
         raise InvalidInput(
-            f"{what} holds {found} among its {floats.size:,} values",
+            f"{what} contains {found} among its {floats.size:,} values",
             expected="finite numbers (of float32's range)",
             fix="Drop these rows or fill them; columns of a data frame or table file are filled "
             "for you.",
@@ -179,10 +174,10 @@ def weights(sample_weight: Any, rows: int) -> Array:
 
 
 def same_rows(x: Tree, y: Tree, names: tuple[str, str] = ("x", "y")) -> None:
-    """Checks that inputs and targets belong together.
+    """Checks that inputs and targets have equal numbers of rows.
 
     Raises:
-        InvalidInput: of different length.
+        InvalidInput: they differ.
     """
     if num_rows(x) != num_rows(y):
         raise InvalidInput(
@@ -192,10 +187,10 @@ def same_rows(x: Tree, y: Tree, names: tuple[str, str] = ("x", "y")) -> None:
 
 
 def same_shape(x: Tree, other: Tree, names: tuple[str, str]) -> None:
-    """Checks that two parts have the same inputs.
+    """Checks that the inputs of two parts have equal shapes.
 
     Raises:
-        InvalidInput: of another structure, or rows of another shape.
+        InvalidInput: other structure, or rows of another shape.
     """
     shapes = [{path: leaf.shape[1:] for path, leaf in leaves(tree)} for tree in (x, other)]
     if shapes[0] != shapes[1]:

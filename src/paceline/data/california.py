@@ -1,4 +1,4 @@
-"""California Housing from StatLib's file, in the form of scikit-learn.
+"""California Housing from StatLib's file, in scikit-learn's form.
 
 The file's columns: longitude, latitude, housingMedianAge, totalRooms, totalBedrooms, population,
 households, medianIncome, medianHouseValue. Source: R. K. Pace, R. Barry, "Sparse Spatial
@@ -32,10 +32,10 @@ def read(path: Path) -> tuple[Array, Array]:
     """The 8 features, float64 (rows, 8), and the target in 100,000 dollars, float64 (rows,).
 
     Args:
-        path: ``cal_housing.data``, or the ``.tgz`` archive that holds it.
+        path: ``cal_housing.data``, or the ``.tgz`` archive that contains it.
 
     Raises:
-        InvalidInput: damaged, cut off, or another file.
+        InvalidInput: damaged, incomplete, or another file.
     """
     try:
         text = path.read_text() if path.suffix == ".data" else _unpack(path)
@@ -70,5 +70,5 @@ def _damaged(path: Path, reason: str) -> InvalidInput:
     return InvalidInput(
         f"{path} cannot be read ({reason})",
         expected="StatLib's cal_housing.data: 9 numbers in each row, separated by commas",
-        fix="The file is cut off or damaged: delete it and get it again.",
+        fix="The file is incomplete or damaged: delete it and download it again.",
     )

@@ -1,20 +1,19 @@
-"""`describe`: the named data sets, and where each lies or would come from."""
+"""`describe`: the named data sets and their locations."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from paceline.core import InvalidInput
-from paceline.data import idx, places
+from paceline.data import data_folders, idx
+from paceline.data.named_sets import NAMED_SETS, NamedSet
 from paceline.data.records import DatasetInfo
-from paceline.data.registry import SOURCES, Source
 
 
 def describe(
-    data_dir: str | os.PathLike[str] | None = None, *, _sources: Mapping[str, Source] = SOURCES
+    data_dir: str | os.PathLike[str] | None = None, *, _sources: Mapping[str, NamedSet] = NAMED_SETS
 ) -> list[DatasetInfo]:
-    """What is known of every named data set, the folders of idx files in the user's data folders
-    included.
+    """Describes every named data set, including folders of idx files in the user's data folders.
 
     Args:
         data_dir: where to look first; then ``PACELINE_DATA``, then the user's cache.
@@ -24,18 +23,18 @@ def describe(
     """
     known = [_info(source, data_dir) for source in _sources.values()]
     seen = set(_sources)
-    for folder in places.idx_folders(data_dir):
+    for folder in data_folders.idx_folders(data_dir):
         if folder.name not in seen:
             seen.add(folder.name)
             known.append(_found(folder))
     return known
 
 
-def _info(source: Source, data_dir: str | os.PathLike[str] | None) -> DatasetInfo:
+def _info(source: NamedSet, data_dir: str | os.PathLike[str] | None) -> DatasetInfo:
     if source.form == "bundled":
         found: str | None = "scikit-learn"
     else:
-        place = places.find(source, data_dir)
+        place = data_folders.find(source, data_dir)
         found = None if place is None else str(place)
     return DatasetInfo(
         source.name,
@@ -54,7 +53,7 @@ def _info(source: Source, data_dir: str | os.PathLike[str] | None) -> DatasetInf
 
 
 def _found(folder: Path) -> DatasetInfo:
-    """What the headers of idx files say; a damaged file counts no rows."""
+    """A data set by the headers of its idx files; a damaged file counts as no rows."""
     found = idx.find(folder)
     shapes = {}
     for part, path in found.items():

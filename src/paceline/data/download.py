@@ -1,26 +1,24 @@
-"""Downloads: each file once, into the user's cache, under its final name only when its checksum is
-right.
-"""
+"""Downloads into the user's cache; a file gets its final name once its checksum is verified."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
 from paceline.core import MissingData
-from paceline.data import places
-from paceline.data.registry import Source
+from paceline.data import data_folders
+from paceline.data.named_sets import NamedSet
 
-_TIMEOUT = 30  # seconds without an answer
+_TIMEOUT = 30  # seconds without a response
 
 
-def fetch(source: Source) -> Path:
-    """Downloads what is missing of a named data set and returns its folder.
+def fetch(source: NamedSet) -> Path:
+    """Downloads the missing files of a named data set and returns its folder.
 
     Raises:
-        MissingData: no address answered, or what arrived was cut off or is not the official file.
-            Nothing half-written stays behind.
+        MissingData: no server responded, or the file was incomplete or has another checksum.
+            Nothing incomplete is left behind.
     """
-    folder = places.cache(source.name)
+    folder = data_folders.cache(source.name)
     for file, checksum in source.files.items():
         failures = []
         for address in source.addresses:
@@ -42,7 +40,7 @@ def _retrieve(url: str, checksum: str, path: Path) -> None:
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
-    progress = _Progress(path.name) if sys.stderr.isatty() else None
+    progress = _DownloadBar(path.name) if sys.stderr.isatty() else None
     downloader = pooch.HTTPDownloader(
         progressbar=progress or False, chunk_size=1 << 16, timeout=_TIMEOUT
     )
@@ -55,29 +53,28 @@ def _retrieve(url: str, checksum: str, path: Path) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ValueError) and "hash" in str(error):
-        return "what arrived has another checksum than the official file: cut off, or changed"
+        return "the downloaded file has another checksum than the official one"
     if isinstance(error, PermissionError):
         return f"cannot write to {error.filename}"
     response = getattr(error, "response", None)
     return f"HTTP status {response.status_code}" if response is not None else type(error).__name__
 
 
-def _unreachable(source: Source, file: str, failures: list[str]) -> MissingData:
+def _unreachable(source: NamedSet, file: str, failures: list[str]) -> MissingData:
     tried = "; ".join(failures)
     return MissingData(
         f"the data set {source.name!r} is not on this machine, and {file} could not be downloaded "
         f"from {tried}",
         expected=f"the files {', '.join(source.files)}",
         fix=f"Check the network, or put the files into a folder named {source.name} in your data "
-        f"folder, and say where "
-        f"that is by the environment variable {places.VARIABLE}, data_dir=... or --data-dir.",
+        f"folder, and set the environment variable {data_folders.VARIABLE}, data_dir=... or "
+        "--data-dir "
+        "to that data folder.",
     )
 
 
-class _Progress:
-    """pooch's progress interface (``total``, ``update``, ``reset``, ``close``), drawn by rich on
-    standard error.
-    """
+class _DownloadBar:
+    """pooch's progress interface (``total``, ``update``, ``reset``, ``close``), drawn by rich."""
 
     def __init__(self, title: str) -> None:
         from rich.console import Console
@@ -105,9 +102,9 @@ class _Progress:
         self._bar.update(self._task, total=self.total or None, advance=num_bytes)
 
     def reset(self) -> None:
-        """Starts again from nothing; pooch does so before it fills the bar at the end."""
+        """Sets the bar to 0; pooch calls this before it fills the bar at the end."""
         self._bar.reset(self._task)
 
     def close(self) -> None:
-        """Leaves the bar as it stands."""
+        """Leaves the bar unchanged."""
         self._bar.stop()

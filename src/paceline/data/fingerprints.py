@@ -1,8 +1,7 @@
-"""Fingerprints: short names for contents, equal for equal data on every machine.
+"""Fingerprints of contents, equal for equal data on every machine.
 
-They tell one data set from another by accident-proof checksums (CRC-32 of every 256 KiB, gathered
-by BLAKE2b), not
-against forgery: reading MNIST as float32 (220 MB) takes about 0.1 s.
+They use checksums (CRC-32 of every 256 KiB, combined by BLAKE2b) that detect accidental changes but
+not forgery; for MNIST as float32 (220 MB) that takes about 0.1 s.
 """
 
 import hashlib
@@ -16,9 +15,7 @@ _BLOCK = 1 << 18  # bytes
 
 
 def fingerprint(*parts: Tree | str | None) -> str:
-    """32 hexadecimal digits that name the contents of arrays (shape, type and values), trees of
-    them, and texts.
-    """
+    """32 hex digits for the contents of arrays (shape, type, values), trees of them and texts."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         if part is None or isinstance(part, str):

@@ -1,14 +1,14 @@
-"""Folds of cross-validation, those of a study and others of the same kind.
+"""Cross-validation folds: those of a study, and new ones of the same kind.
 
-| folds | are | others of the same kind |
+| folds | how they are made | new ones of the same kind |
 | --- | --- | --- |
-| a number | drawn, with equal shares of each class or with groups kept together | under another seed |
-| a splitter that draws (``shuffle=True``, ``ShuffleSplit``, ``RepeatedKFold``) | as it draws | under another seed |
-| ``GroupKFold`` and ``StratifiedGroupKFold`` without shuffling | groups kept together | drawn under a seed |
-| any other splitter (``KFold(5)``, ``TimeSeriesSplit``, ``LeaveOneOut``), pairs of row numbers | as they are | none |
+| a number | drawn, stratified by class or with groups kept together | drawn with another seed |
+| splitters that draw (``shuffle=True``, ``ShuffleSplit``, ``RepeatedKFold``) | by it | other seed |
+| ``GroupKFold``, ``StratifiedGroupKFold`` without shuffling | groups kept together | by seed |
+| other splitters (``KFold(5)``, ``TimeSeriesSplit``), pairs of row numbers | by them | none |
 
-The last kind may rest on the order of rows: blocks, or time. To draw others there would break what
-the user asked for.
+The last kind may depend on the order of rows (blocks, time); drawing others would violate what the
+user requested.
 """
 
 import ast
@@ -29,18 +29,21 @@ from paceline.data.records import Split
 from paceline.data.trees import Array
 
 Parts = tuple[Array, Array]
-"""Row numbers of a training and a validation part."""
+"""Row numbers of training and validation part."""
 
-_SEEDS = ("random_state", "random_seed", "seed")  # names under which splitters keep theirs
-_FEW = 12  # characters of a fingerprint that tell folds apart for people
+_SEEDS = ("random_state", "random_seed", "seed")  # names of splitters' seeds
+_FEW = 12  # characters of a fingerprint in a splitter's name
 
 
 class GivenFolds:
-    """Folds that were given one by one, in the form of a splitter of scikit-learn."""
+    """Given folds in the form of a splitter of scikit-learn."""
 
     def __init__(self, pairs: Iterable[Any]) -> None:
-        """Takes ``(training rows, validation rows)`` of each fold: row numbers, or truth values of
-        all rows.
+        """Stores the folds.
+
+        Args:
+            pairs: ``(training rows, validation rows)`` of each fold: row numbers, or booleans for
+                all rows.
 
         Raises:
             InvalidInput: something else.
@@ -49,14 +52,14 @@ class GivenFolds:
         for pair in pairs:
             if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
                 raise InvalidInput(
-                    f"folds holds {str(pair)[:80]}",
+                    f"folds contains {str(pair)[:80]}",
                     expected="pairs of (training rows, validation rows)",
                 )
             found.append((_rows(pair[0]), _rows(pair[1])))
         self.parts: tuple[Parts, ...] = tuple(found)
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Parts]:  # noqa: ARG002 - scikit-learn's names
-        """The folds, whatever the rows."""
+        """The folds, independent of the arguments."""
         return iter(self.parts)
 
     def __repr__(self) -> str:
@@ -65,8 +68,9 @@ class GivenFolds:
 
 
 def folds_of(given: Any) -> Any:
-    """What a user passes as folds: a number, a splitter of scikit-learn's form, or None; pairs
-    become `GivenFolds`.
+    """Validates folds: a number, a splitter of scikit-learn's form, or None; pairs of row numbers.
+
+    Pairs become `GivenFolds`.
 
     Raises:
         InvalidInput: anything else.
@@ -81,28 +85,25 @@ def folds_of(given: Any) -> Any:
 
 
 def in_time(folds: Any) -> bool:
-    """Whether folds are in the order of time: each trains on what lies before its validation
-    rows.
-    """
+    """Whether each fold trains only on rows before its validation rows."""
     return any(kind.__name__ == "TimeSeriesSplit" for kind in type(folds).__mro__)
 
 
 def name_of(folds: Any) -> str:
-    """What folds are called, the same in every process."""
+    """A name of the folds, equal in every process."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(folds))
 
 
 def plain_name_of(folds: Any) -> str:
-    """What folds are called in a message."""
+    """A name of the folds for messages."""
     return "a list of pairs" if isinstance(folds, GivenFolds) else name_of(folds)
 
 
 def rebuilt(name: str) -> Any:
-    """The splitter of scikit-learn that `name_of` has called so; None where it cannot be told from
-    the name alone.
+    """The splitter of scikit-learn with this name from `name_of`; None if the name is not enough.
 
-    The name is read and not run: a class of ``sklearn.model_selection``, with numbers, texts, truth
-        values and None.
+    The name is parsed and not executed: a class of ``sklearn.model_selection`` with numbers, texts,
+    booleans and None as arguments.
     """
     from sklearn import model_selection
 
@@ -125,37 +126,34 @@ def fold_parts(split: Split, folds: Any, seed: int) -> tuple[Parts, ...]:
     Args:
         split: the study's own split.
         folds: as in the table above.
-        seed: of what is drawn, where a splitter brings none of its own.
+        seed: of drawn folds, if a splitter has no seed of its own.
 
     Raises:
-        InvalidInput: folds that cannot be made of these rows.
+        InvalidInput: folds that are impossible for these rows.
     """
     if split.val_rows is None:
         raise InvalidInput(
             "folds and validation data were both given",
             expected="one of them",
-            fix="Leave validation out: each fold validates with rows of its own.",
+            fix="Leave validation out: each fold has validation rows of its own.",
         )
     return _parts(split, _seeded(_splitter(split, folds), seed, only_unset=True), folds)
 
 
 def repeated_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[tuple[Parts, ...], ...]:
-    """The folds of each repeat: those of a study, then others of the same kind; the same where
-    there are none.
+    """The folds of each repeat: those of a study, then new ones of the same kind if there are any.
 
     Raises:
-        InvalidInput: folds that cannot be made of these rows.
+        InvalidInput: folds that are impossible for these rows.
     """
     first = fold_parts(split, folds, seeds[0])
     return first, *(_anew(split, folds, seed, first) or first for seed in seeds[1:])
 
 
 def other_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[Parts, ...] | None:
-    """As many folds as there are seeds, drawn anew like those of a study; None where that cannot
-    be.
+    """As many folds as seeds, drawn anew like those of a study; None if that is impossible.
 
-    Those of one drawing follow each other, under the seed of the first; then come those of the next
-    drawing.
+    The folds of one draw, with the seed of the first, are followed by those of the next.
     """
     own = _parts(split, _seeded(_splitter(split, folds), 0, only_unset=True), folds)
     found = list[Parts]()
@@ -168,9 +166,7 @@ def other_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[Parts, 
 
 
 def _anew(split: Split, folds: Any, seed: int, own: Sequence[Parts]) -> tuple[Parts, ...] | None:
-    """Folds of the same kind as those of a study, ``own``, under another seed; None where that
-    changes nothing.
-    """
+    """Folds of the same kind as ``own`` with another seed; None if the seed changes nothing."""
     splitter = _splitter(split, folds)
     other = _seeded(splitter, seed)
     drawn = None if other is splitter else _parts(split, other, folds)
@@ -178,11 +174,10 @@ def _anew(split: Split, folds: Any, seed: int, own: Sequence[Parts]) -> tuple[Pa
 
 
 def order_of(num_folds: int) -> list[int]:
-    """In which order fresh trainings take folds that cannot be drawn anew: any first few are spread
-    over all of them.
+    """The order in which fresh trainings use folds that cannot be drawn anew.
 
-    By the fractional parts of the multiples of the golden ratio, whose first few are spread over
-    all of an interval.
+    Any first few are spread over all of them, by the fractional parts of multiples of the golden
+    ratio.
     """
     place = (np.arange(1, num_folds + 1) * 0.6180339887498949) % 1.0
     return [int(fold) for fold in np.argsort(place, kind="stable")]
@@ -209,12 +204,12 @@ def _splitter(split: Split, folds: Any) -> Any:
 
 
 def _seeded(splitter: Any, seed: int, *, only_unset: bool = False) -> Any:
-    """The splitter with another seed; itself where it draws nothing.
+    """The splitter with another seed; unchanged if it draws nothing.
 
     Args:
         splitter: of scikit-learn, or of its form.
-        seed: to draw under.
-        only_unset: leave it as it is where it brings a seed, or does not shuffle.
+        seed: the seed.
+        only_unset: leave it unchanged if it has a seed, or does not shuffle.
     """
     name = next((name for name in _SEEDS if hasattr(splitter, name)), None)
     shuffles = getattr(splitter, "shuffle", True)
@@ -233,7 +228,7 @@ def _seeded(splitter: Any, seed: int, *, only_unset: bool = False) -> Any:
 
 
 def _keeps_groups_only(splitter: Any) -> bool:
-    """Whether nothing but groups decides its folds, so that their order may be any."""
+    """Whether its folds depend on groups alone, so that the order of rows does not matter."""
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
     return type(splitter) in (GroupKFold, StratifiedGroupKFold)
@@ -248,9 +243,7 @@ def _parts(split: Split, splitter: Any, folds: Any) -> tuple[Parts, ...]:
     ):
         raise _without_groups(folds)
     try:
-        with (
-            warnings.catch_warnings()
-        ):  # whether a splitter that ignores groups keeps them is checked below
+        with warnings.catch_warnings():  # whether groups are kept together is checked below
             warnings.filterwarnings("ignore", "The groups parameter is ignored")
             drawn = splitter.split(np.zeros((dataset.num_rows, 1)), of_rows, groups)
             found = tuple(
@@ -259,11 +252,11 @@ def _parts(split: Split, splitter: Any, folds: Any) -> tuple[Parts, ...]:
     except InvalidInput:
         raise
     except (ValueError, TypeError) as error:
-        if groups is None and "groups" in str(error):  # a splitter of the user's own
+        if groups is None and "groups" in str(error):  # a custom splitter
             raise _without_groups(folds) from None
         raise InvalidInput(
             f"folds is {plain_name_of(folds)}: {error}",
-            expected="folds that these rows can be divided into",
+            expected="folds that are possible for these rows",
         ) from None
     _check(found, dataset.num_rows, folds)
     if groups is not None:
@@ -273,7 +266,7 @@ def _parts(split: Split, splitter: Any, folds: Any) -> tuple[Parts, ...]:
 
 def _without_groups(folds: Any) -> InvalidInput:
     return InvalidInput(
-        f"folds is {name_of(folds)}, which divides by groups, and groups is not given",
+        f"folds is {name_of(folds)}, which splits by groups, and groups is not given",
         expected="groups=..., the group of each row",
     )
 
@@ -281,7 +274,7 @@ def _without_groups(folds: Any) -> InvalidInput:
 def _check(parts: Sequence[Parts], num_rows: int, folds: Any) -> None:
     name = plain_name_of(folds)
     if not parts:
-        raise InvalidInput(f"folds is {name}, which gives no fold", expected="at least one")
+        raise InvalidInput(f"folds is {name}, which returns no fold", expected="at least one")
     for place, (train, held_out) in enumerate(parts, 1):
         if not len(train) or not len(held_out):
             part = "validation" if len(train) else "training"
@@ -292,7 +285,8 @@ def _check(parts: Sequence[Parts], num_rows: int, folds: Any) -> None:
             raise InvalidInput(
                 f"folds is {name}: fold {place} has rows up to {max(train[-1], held_out[-1])}",
                 expected=f"row numbers below {num_rows}",
-                fix="Folds are of the rows outside the test part: pass test=(x_test, y_test), or "
+                fix="Folds are made of the rows outside the test set: pass test=(x_test, y_test), "
+                "or "
                 "test=None for none.",
             )
         shared = np.intersect1d(train, held_out)
@@ -321,11 +315,11 @@ def _rows(given: Any) -> Array:
         return np.flatnonzero(rows)
     if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
         raise InvalidInput(
-            f"folds has rows {str(given)[:80]}", expected="row numbers, or truth values of all rows"
+            f"folds has rows {str(given)[:80]}", expected="row numbers, or booleans for all rows"
         )
     return rows.astype(np.int64)
 
 
 def _contents(parts: Sequence[Parts]) -> frozenset[tuple[bytes, bytes]]:
-    """Equal for the same folds in any order."""
+    """Equal for equal folds in any order."""
     return frozenset((train.tobytes(), held_out.tobytes()) for train, held_out in parts)

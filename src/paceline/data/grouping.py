@@ -1,9 +1,8 @@
-"""Groups of rows that stay together: patients, users, sites. No group is on both sides of a
-division.
+"""Splits by groups of rows (patients, users, sites): each group is in one part only.
 
 | symbol | meaning |
 | --- | --- |
-| n | rows of a group of each class, shape (groups, classes); one class where there are none |
+| n | rows of each class in each group, shape (groups, classes); one class if there are none |
 | wanted, taken | rows of each class that the part should have, and has |
 """
 
@@ -14,14 +13,14 @@ import numpy as np
 from paceline.core import InvalidInput, shown
 from paceline.data.trees import Array
 
-_OFF = 0.1  # of the rows asked for, from which on a note says how many there are
+_OFF = 0.1  # of the requested rows; a larger deviation is noted
 
 
 def groups_of(given: Any, num_rows: int) -> Array:
     """The group of each row as an array of numbers or texts, shape (rows,).
 
     Raises:
-        InvalidInput: not one for each row, or one that is missing.
+        InvalidInput: not one for each row, or a missing one.
     """
     groups = np.asarray(given)
     if groups.shape != (num_rows,):
@@ -34,7 +33,7 @@ def groups_of(given: Any, num_rows: int) -> Array:
         raise InvalidInput(
             f"groups has no group in {len(missing):,} rows, first in row {missing[0]}",
             expected="one for each row",
-            fix="Give rows that belong to no group one of their own.",
+            fix="Give each row without a group a group of its own.",
         )
     return groups.astype(str) if groups.dtype.kind not in "iubSU" else groups
 
@@ -48,23 +47,23 @@ def _is_missing(group: Any) -> bool:
 def divide_groups(
     groups: Array, fraction: float, *, seed: int, stream: int, labels: Array | None, what: str
 ) -> tuple[Array, Array, tuple[str, ...]]:
-    """Row numbers of the rest and of the part, both ascending, and notes; whole groups in each.
+    """Row numbers of the rest and of the part, both ascending, and notes; groups stay whole.
 
-    Groups are drawn in a random order, and each is taken if the part comes nearer to its share of
-    the rows, class by class. Every class keeps rows outside the part, where that can be.
+    Groups are visited in random order, and each is added if that brings the part nearer to its
+    share of the rows of each class. Every class keeps rows outside the part, if possible.
 
     Args:
         groups: of each row, shape (rows,).
-        fraction: share of the part, strictly between 0 and 1.
+        fraction: of the part, strictly between 0 and 1.
         seed, stream, labels, what: as in `paceline.data.partition.partition`.
 
     Raises:
-        InvalidInput: all rows are of one group.
+        InvalidInput: all rows belong to one group.
     """
     names, codes = np.unique(groups, return_inverse=True)
     if len(names) < 2:
         raise InvalidInput(
-            f"all rows are of the group {shown(names[0].item())}", expected="at least two groups"
+            f"all rows belong to the group {shown(names[0].item())}", expected="at least two groups"
         )
     classes = (
         np.zeros(len(groups), np.intp)
@@ -82,14 +81,14 @@ def divide_groups(
         taken = [min(order.tolist(), key=lambda group: _away(n[group], wanted))]
         if labels is not None and np.any(n[taken[0]] == n.sum(axis=0)):
             notes = (
-                f"A class has all of its rows in the {what} part, since they are of one group.",
+                f"All rows of a class are in the {what} part, since they belong to one group.",
             )
     part = np.flatnonzero(np.isin(codes, taken))
     size = max(1, round(fraction * len(groups)))
     if abs(len(part) - size) > _OFF * size:
         notes = (
             *notes,
-            f"The {what} part has {len(part):,} rows, not {size:,}: groups stay together.",
+            f"The {what} part has {len(part):,} rows, not {size:,}, since groups stay together.",
         )
     return np.flatnonzero(~np.isin(codes, taken)), part, notes
 
@@ -106,5 +105,5 @@ def _taken(n: Array, wanted: Array, order: Array) -> list[int]:
 
 
 def _away(taken: Array, wanted: Array) -> float:
-    """How far a part is from its shares: the statistic of a chi-square test."""
+    """Deviation of a part from its shares: the statistic of a chi-square test."""
     return float((((taken - wanted) ** 2) / wanted).sum())

@@ -27,9 +27,7 @@ _IMAGES, _LABELS = ("idx3-ubyte", "idx4-ubyte", "idx2-ubyte"), ("idx1-ubyte",)
 
 
 def find(folder: Path) -> dict[str, Path]:
-    """The idx files of a folder by part (``"train-images"``, ...), gzipped or not; empty where
-    there are none.
-    """
+    """The idx files of a folder by part (``"train-images"``, ...), gzipped or not."""
     found = {}
     for part in PARTS:
         endings = _IMAGES if part.endswith("images") else _LABELS
@@ -43,7 +41,7 @@ def find(folder: Path) -> dict[str, Path]:
 
 
 def shape(path: Path) -> tuple[int, ...]:
-    """Shape that the file's header promises; reads no further.
+    """Shape according to the file's header; reads nothing else.
 
     Raises:
         InvalidInput: not an idx file.
@@ -60,25 +58,23 @@ def read(path: Path) -> Array:
         InvalidInput: truncated, corrupt, or not an idx file.
     """
     if not path.is_file():
-        raise MissingData(f"{path} is not there", expected="an idx file")
+        raise MissingData(f"{path} does not exist", expected="an idx file")
     with _open(path) as stream:
         content = stream.read()
     kind, lengths, start = _header(content, path)
     promised = math.prod(lengths) * kind.itemsize
     if len(content) - start != promised:
         raise InvalidInput(
-            f"{path} holds {len(content) - start:,} bytes of values",
+            f"{path} contains {len(content) - start:,} bytes of values",
             expected=f"{promised:,}, as its header says ({' × '.join(map(str, lengths))})",
-            fix="The file is cut off or damaged: delete it and get it again.",
+            fix="The file is incomplete or damaged: delete it and download it again.",
         )
     values = np.frombuffer(content, dtype=kind, offset=start).reshape(lengths)
     return values.astype(kind.newbyteorder("="), copy=False)
 
 
-class _open:  # noqa: N801 - reads as the function that it is
-    """Opens a file, gunzipping where its name says so, and turns what can go wrong into one clear
-    error.
-    """
+class _open:  # noqa: N801 - used like a function
+    """Opens a file, gzipped if its name ends in ``.gz``, and converts errors of reading it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -98,12 +94,12 @@ class _open:  # noqa: N801 - reads as the function that it is
             raise InvalidInput(
                 f"{self._path} cannot be unpacked ({error})",
                 expected="a complete gzip file",
-                fix="The file is cut off or damaged: delete it and get it again.",
+                fix="The file is incomplete or damaged: delete it and download it again.",
             ) from error
 
 
 def _header(content: bytes, path: Path) -> tuple[np.dtype[np.generic], tuple[int, ...], int]:
-    """Type of the values, shape, and where the values start."""
+    """Type of the values, shape, and offset of the values."""
     code, axes = (content[2], content[3]) if len(content) >= 4 else (0, 0)
     start = 4 + 4 * axes
     if content[:2] != b"\0\0" or code not in _TYPES or not 1 <= axes <= 8 or len(content) < start:

@@ -1,4 +1,4 @@
-"""`load`: from whatever the user has to a validated `Dataset`."""
+"""`load`: a validated `Dataset` from a name, a path, arrays, a data frame or batches."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from paceline.core import InvalidInput, checks, knows_its_arguments
-from paceline.data import arrays, places, sources, tables, targets
-from paceline.data.added import provided, register_type
+from paceline.data import arrays, data_folders, source_reader, table_columns, table_values, targets
 from paceline.data.fingerprints import fingerprint
 from paceline.data.grouping import groups_of
+from paceline.data.named_sets import NamedSet
 from paceline.data.notation import Decimal
 from paceline.data.partition import last_rows, partition
 from paceline.data.records import RULE, Column, Dataset, Stream, Task
-from paceline.data.registry import Source
+from paceline.data.source_registry import provided, register_type
 from paceline.data.trees import Array, Tree, is_branch, num_rows, take
 
 if TYPE_CHECKING:
@@ -32,12 +32,10 @@ OPTIONS = (
     "standardize",
     "scale_target",
 )
-"""What users pass beside the data, to `load` or to `paceline.data.split`: the ``**data_options`` of
-the public face.
-"""
+"""Arguments beside the data, of `load` and `paceline.data.split`, that `tune` accepts, too."""
 
 _TEST_FRACTION = 0.2
-_TEST_STREAM = 1  # of random numbers; `splits` uses another
+_TEST_STREAM = 1  # of random numbers; `splits` uses another one
 
 
 @overload
@@ -53,7 +51,7 @@ def load(
     task: Task | None = None,
     decimal: Decimal | None = None,
     shuffle: bool = True,
-    _sources: Mapping[str, Source] | None = None,
+    _sources: Mapping[str, NamedSet] | None = None,
     _rule: int = RULE,
 ) -> Dataset: ...
 @overload
@@ -69,7 +67,7 @@ def load(
     task: Task | None = None,
     decimal: Decimal | None = None,
     shuffle: bool = True,
-    _sources: Mapping[str, Source] | None = None,
+    _sources: Mapping[str, NamedSet] | None = None,
     _rule: int = RULE,
 ) -> Dataset | Stream: ...
 @knows_its_arguments()
@@ -85,10 +83,10 @@ def load(
     task: Task | None = None,
     decimal: Decimal | None = None,
     shuffle: bool = True,
-    _sources: Mapping[str, Source] | None = None,
+    _sources: Mapping[str, NamedSet] | None = None,
     _rule: int = RULE,
 ) -> Dataset | Stream:
-    """A data set from a name, a path, arrays, a data frame, or a ``keras.utils.PyDataset``.
+    """Loads a data set from a name, a path, arrays, a data frame, or a ``keras.utils.PyDataset``.
 
     Args:
         source: one of
@@ -98,28 +96,27 @@ def load(
             a path: a folder of idx files, an ``.npz``, ``.csv``, ``.csv.gz`` or ``.parquet`` file;
             arrays: ``(x, y)``, ``(x, y, x_test, y_test)`` or ``((x, y), (x_test, y_test))``, where
             x and y may be dicts or lists of arrays for several inputs and outputs (a pair of pairs
-            is always training and test part), or x a pandas data frame; a pandas data frame that
-            holds the column ``target``; an object of ``keras.utils.PyDataset``, which is passed
-            through as a `Stream`; a `Dataset`, which is returned as it is.
+            is always training and test set), or x a pandas data frame; a pandas data frame with the
+            column ``target``; a ``keras.utils.PyDataset``, which is used unchanged as a `Stream`;
+            a `Dataset`, which is returned unchanged.
         target: the column to predict, for tables.
         data_dir: where to look for named data sets first; then the environment variable
-            ``PACELINE_DATA``, then the user's cache, into which what is not found is downloaded.
-        test: the test part: ``"auto"`` (the source's own; where it has none, 20 % of the rows of
-            files and named sets, stratified, and none of data in memory), a fraction of the rows,
-            ``(x_test, y_test)``, the path of a table, or None for no test part.
-        seed: of the rows drawn for the test part.
+            ``PACELINE_DATA``, then the user's cache, into which missing ones are downloaded.
+        test: the test set: ``"auto"`` (the source's own; without one, 20 % of the rows of files and
+            named sets, stratified, and none of data in memory), a fraction of the rows,
+            ``(x_test, y_test)``, the path of a table, or None for no test set.
+        seed: of the rows drawn for the test set.
         sample_weight: one number for each row of x, or the name of a table's column.
-        groups: of each row of x (a patient, a user, a site), or the name of a table's column: rows
-            of one group are never divided between training, validation and drawn test part.
-        task: ``"classification"`` or ``"regression"``; None to go by the target's type (texts,
-            booleans and integers are classes, floats are amounts).
-        decimal: the mark before the fraction in a table's numbers, ``","`` or ``"."``; None to find
-            it out.
-        shuffle: whether a test part that is drawn is drawn by chance; False for the last rows, as
-            for rows in the order of time.
+        groups: of each row of x (a patient, a user, a site), or the name of a table's column: all
+            rows of a group are in the same of training, validation and drawn test set.
+        task: ``"classification"`` or ``"regression"``; None to decide by the target's type (texts,
+            booleans and integers are classes, floats are regression targets).
+        decimal: the decimal mark of a table's numbers, ``","`` or ``"."``; None to detect it.
+        shuffle: whether the test set is drawn at random; False for the last rows, as for rows in
+            the order of time.
 
     Raises:
-        MissingData: an unknown name, a file that is not there, a download that failed.
+        MissingData: an unknown name, a file that does not exist, a failed download.
         InvalidInput: anything in the data that cannot be trained on; says what, where and how
             often.
     """
@@ -136,27 +133,29 @@ def load(
         raise InvalidInput(f"decimal is {decimal!r}", expected="',' or '.'")
     shuffle = checks.flag("shuffle", shuffle)
     if data_dir is not None:
-        places.existing("data_dir", checks.path("data_dir", data_dir).expanduser())
-    reader = sources.Reader(target, data_dir, _sources or {}, decimal, as_before=_rule < RULE)
+        data_folders.existing("data_dir", checks.path("data_dir", data_dir).expanduser())
+    reader = source_reader.SourceReader(
+        target, data_dir, _sources or {}, decimal, as_before=_rule < RULE
+    )
     raw = reader.read(source, named)
     if isinstance(sample_weight, str):
-        raw, sample_weight = sources.take_column(raw, sample_weight, "sample_weight")
+        raw, sample_weight = source_reader.take_column(raw, sample_weight, "sample_weight")
     if isinstance(groups, str):
-        raw, groups = sources.take_column(raw, groups, "groups")
+        raw, groups = source_reader.take_column(raw, groups, "groups")
     if groups is not None and not shuffle:
         raise InvalidInput(
             "groups were given and shuffle is False",
-            expected="one of them: the last rows may be of groups before them",
+            expected="one of them: the last rows may belong to groups of earlier rows",
         )
     raw = reader.with_test(raw, test)
     fraction = _TEST_FRACTION if isinstance(test, str) and raw.from_file else test
     draws = raw.y_test is None and test is not None and not isinstance(fraction, str)
-    drawn = _Drawn(fraction if draws else None, seed, shuffle)
+    drawn = _TestDraw(fraction if draws else None, seed, shuffle)
     return _prepare(raw, drawn, sample_weight, groups, task, _rule)
 
 
 def with_groups(dataset: Dataset, groups: Any) -> Dataset:
-    """A data set with the group of each of its rows outside the test part.
+    """A data set with the group of each of its rows outside the test set.
 
     Raises:
         InvalidInput: not one for each of these rows.
@@ -165,10 +164,8 @@ def with_groups(dataset: Dataset, groups: Any) -> Dataset:
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawn:
-    """The test part that is drawn: what fraction of the rows, None for nothing; the seed; whether
-    by chance.
-    """
+class _TestDraw:
+    """How to draw the test set: the fraction (None for none), the seed, and whether at random."""
 
     fraction: Any
     seed: int
@@ -177,7 +174,7 @@ class _Drawn:
     def divide(
         self, rows: int, labels: Array | None, groups: Array | None
     ) -> tuple[Array, Array, tuple[str, ...]]:
-        """Row numbers of the rest and of the test part, and notes."""
+        """Row numbers of the rest and of the test set, and notes."""
         if not self.shuffle:
             return (*last_rows(rows, self.fraction, "test"), ())
         return partition(
@@ -197,16 +194,19 @@ def _stream(source: Any) -> Stream:
         length: int | None = len(source)
     except (TypeError, NotImplementedError):
         length = None
-    note = "Batches come from your PyDataset as they are: no split, no standardisation."
+    note = "Batches come from your PyDataset unchanged: no split, no standardisation."
     return Stream(type(source).__name__, source, length, (note,))
 
 
 def _prepare(
-    raw: sources.Raw, drawn: _Drawn, sample_weight: Any, groups: Any, task: Task | None, rule: int
+    raw: source_reader.Raw,
+    drawn: _TestDraw,
+    sample_weight: Any,
+    groups: Any,
+    task: Task | None,
+    rule: int,
 ) -> Dataset:
-    """Validates, encodes the target, draws the test part, learns a table's columns, and names the
-    contents.
-    """
+    """Validates, encodes the target, splits off the test set, and fits a table's columns."""
     as_before = rule < RULE
     writing = _writing(raw, as_before)
     raw = raw if as_before or task == "classification" else _with_target_numbers(raw, writing)
@@ -231,7 +231,7 @@ def _prepare(
     contents = fingerprint(
         repr((columns, prepared.task, prepared.class_names)), x, y, x_test, y_test, weight
     )
-    if columns:  # what is kept is what a model takes; fingerprints are older than that
+    if columns:  # stored in float32, as models take it; the fingerprint is that of earlier versions
         x, x_test = x.astype(np.float32), None if x_test is None else x_test.astype(np.float32)
         notes += () if as_before else _telling(x, y, columns, prepared.task)
     return Dataset(
@@ -258,30 +258,37 @@ def _prepare(
     )
 
 
-def _writing(raw: sources.Raw, as_before: bool) -> tables.Writing:
+def _writing(raw: source_reader.Raw, as_before: bool) -> table_columns.TableNotation:
     if not arrays.is_frame(raw.x):
-        return tables.Writing(raw.decimal, as_before=as_before)
-    return tables.writing_of(raw.x, raw.decimal, is_semicolon=raw.is_semicolon, as_before=as_before)
+        return table_columns.TableNotation(raw.decimal, as_before=as_before)
+    return table_columns.table_notation(
+        raw.x, raw.decimal, is_semicolon=raw.is_semicolon, as_before=as_before
+    )
 
 
-def _with_target_numbers(raw: sources.Raw, writing: tables.Writing) -> sources.Raw:
-    """The source with a target that is written as texts, such as ``"€ 178,500"``, as numbers."""
+def _with_target_numbers(
+    raw: source_reader.Raw, writing: table_columns.TableNotation
+) -> source_reader.Raw:
+    """The source with a target of texts such as ``"€ 178,500"`` as numbers."""
     if getattr(raw.y, "ndim", 1) != 1 or is_branch(raw.y):
         return raw
-    y, form = tables.target_numbers(raw.y, raw.target_name, writing)
+    y, form = table_columns.target_numbers(raw.y, raw.target_name, writing)
     if form is None:
         return raw
     y_test = (
         None
         if raw.y_test is None
-        else tables.target_numbers(raw.y_test, raw.target_name, writing)[0]
+        else table_columns.target_numbers(raw.y_test, raw.target_name, writing)[0]
     )
-    note = f"The target {raw.target_name} holds {form.told}: pass task='classification' if they are classes."
+    note = (
+        f"The target {raw.target_name} contains {form.described}: pass task='classification' if "
+        "they are classes."
+    )
     return replace(raw, y=y, y_test=y_test, notes=(*raw.notes, note))
 
 
 def _telling(x: Array, y: Tree, columns: Sequence[Column], task: Task) -> tuple[str, ...]:
-    """A warning for each column that is the target under another name."""
+    """A warning for each column that determines the target."""
     if is_branch(y) or y.ndim != 1:
         return ()
     same = [
@@ -290,9 +297,8 @@ def _telling(x: Array, y: Tree, columns: Sequence[Column], task: Task) -> tuple[
         if column.features and _tells(x[:, index], y, task)
     ]
     return tuple(
-        f"Warning: column '{name}' tells the target, each of its values goes with one of the "
-        f"target's: leave it out "
-        "unless it is known beforehand."
+        f"Warning: column '{name}' determines the target (each of its values occurs with one of "
+        "the target's only): leave it out unless it is known beforehand."
         for name in same
     )
 
@@ -309,12 +315,10 @@ def _tells(cells: Array, y: Array, task: Task) -> bool:
 
 
 def _inputs(x: Any, what: str) -> Any:
-    """Validated arrays; data frames as they are, until it is known which rows to learn their
-    columns from.
-    """
+    """Validated arrays; data frames unchanged, until the training rows are known."""
     if x is None:
         return None
-    return tables.named(x, what) if arrays.is_frame(x) else arrays.inputs(x, what)
+    return table_columns.named(x, what) if arrays.is_frame(x) else arrays.inputs(x, what)
 
 
 def _same_rows(x: Any, y: Any, names: tuple[str, str]) -> None:
@@ -331,9 +335,9 @@ def _take(x: Any, rows: Array) -> Any:
 
 
 def _tabulate(
-    x: Any, x_test: Any, writing: tables.Writing
-) -> tuple[Tree, Tree | None, tables.Learned]:
-    """Data frames as matrices, learned from the rows outside the test part; arrays as they are."""
+    x: Any, x_test: Any, writing: table_columns.TableNotation
+) -> tuple[Tree, Tree | None, table_columns.Learned]:
+    """Data frames as matrices, fitted to the rows outside the test set; arrays unchanged."""
     if x_test is not None and arrays.is_frame(x) != arrays.is_frame(x_test):
         raise InvalidInput(
             "one of x and x_test is a data frame and the other is not", expected="both or neither"
@@ -341,7 +345,7 @@ def _tabulate(
     if not arrays.is_frame(x):
         if x_test is not None:
             arrays.same_shape(x, x_test, ("x", "x_test"))
-        return x, x_test, tables.Learned((), (), ())
-    learned = tables.learn_columns(x, writing)
-    test = None if x_test is None else tables.to_matrix(x_test, learned.columns, "x_test")
-    return tables.to_matrix(x, learned.columns, "x"), test, learned
+        return x, x_test, table_columns.Learned((), (), ())
+    learned = table_columns.learn_columns(x, writing)
+    test = None if x_test is None else table_values.to_matrix(x_test, learned.columns, "x_test")
+    return table_values.to_matrix(x, learned.columns, "x"), test, learned

@@ -1,11 +1,9 @@
-"""Texts that are numbers or dates: decimal commas, thousands separators, percent signs, currencies,
-usual date forms.
+"""Texts that are numbers or dates: decimal commas, thousands separators, currencies, date formats.
 
-A text column is read as numbers where at least `ENOUGH` of its values are numbers in one notation.
-What decides between ``1,234`` as 1234 and as 1.234 is, in this order: what the user said, the other
-values of the column, the notation of the other columns. Where none of them does, the thousands
-separator is assumed, except in a file whose columns are separated by semicolons: there it is
-refused.
+A text column is read as numbers if at least `ENOUGH` of its values are numbers in one notation.
+Whether ``1,234`` is 1234 or 1.234 is decided, in this order, by: the user, the other values of the
+column, the notation of the other columns. If none of them decides, the thousands separator is
+assumed, except in a file whose columns are separated by semicolons, where it is an error.
 """
 
 import re
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 Decimal = Literal[".", ","]
 
 ENOUGH = 0.95
-"""Share of a column's values that have to be numbers, or dates, for all of it to count as such."""
+"""Fraction of a column's values that must be numbers, or dates, for the column to count as such."""
 
 _SYMBOLS = "$€£¥₹₽₩₺₴₫฿₪₦₱₲₡₸₼₾¢"
 _CODES = (
@@ -42,7 +40,7 @@ _NUMBER: dict[str, re.Pattern[str]] = {
     )
     for point, comma in ((".", ","), (",", "."))
 }
-# What can be read in both notations, with another value: 1,234 or 1.234.
+# Numbers with different values in the two notations: 1,234 or 1.234.
 _DOUBTFUL = re.compile(r"^[1-9]\d{0,2}[.,]\d{3}$")
 
 _DATES = (
@@ -66,21 +64,21 @@ _DATES = (
 )
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 ISO = "ISO8601"
-"""The format of dates such as 2024-12-31, with a time or without, as pandas calls it."""
+"""pandas's name for the format of dates such as 2024-12-31, with or without a time."""
 _HAS_DATE = re.compile(r"^\s*(?:\d{1,4}[-/.]\d|\d{1,2}[ -][A-Za-z]{3}|[A-Za-z]{3,9} \d{1,2}\b)")
 _GAPS = ("", "-", "–", "—", "?")
-_SAMPLE = 1000  # values by which a column of other texts is told from numbers and dates quickly
+_SAMPLE = 1000  # values for a quick test of whether a column contains other texts
 _SHOWN = 3  # examples in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the texts of a column are written.
+    """The notation of a column's texts.
 
     Attributes:
-        decimal: of numbers, what stands before the fraction; empty for dates.
-        unit: of numbers, the currency or ``%`` that they carry; empty for none.
-        date: of dates, their format as of ``strptime``, or ``"ISO8601"``; empty for numbers.
+        decimal: the decimal mark of numbers; empty for dates.
+        unit: the currency or ``%`` of numbers; empty for none.
+        date: the format of dates as of ``strptime``, or ``"ISO8601"``; empty for numbers.
     """
 
     decimal: str = ""
@@ -88,8 +86,8 @@ class Form:
     date: str = ""
 
     @property
-    def told(self) -> str:
-        """How a sentence about the column calls it."""
+    def described(self) -> str:
+        """The notation in a sentence about the column."""
         if self.date:
             shown = "2024-12-31" if self.date == ISO else self.date
             for code, example in _EXAMPLES.items():
@@ -99,7 +97,7 @@ class Form:
 
     @property
     def became(self) -> str:
-        """What a column of this form becomes, in a few words."""
+        """The kind of feature that such a column becomes, in a few words."""
         return "a date: days since 1970" if self.date else f"a number ({self._marks})"
 
     @property
@@ -124,8 +122,7 @@ _EXAMPLES = {
 
 
 def table_decimal(columns: "Iterable[pd.Series[Any]]") -> Decimal | None:
-    """What the columns of a table agree on as decimal mark; None where none of them shows it, or
-    they differ.
+    """The common decimal mark of a table's columns; None if none shows it, or they differ.
 
     Args:
         columns: texts.
@@ -141,15 +138,15 @@ def table_decimal(columns: "Iterable[pd.Series[Any]]") -> Decimal | None:
 def recognise(
     series: "pd.Series[Any]", decimal: Decimal | None, is_semicolon: bool = False
 ) -> Form | None:
-    """How a column of texts is to be read as numbers or dates; None where it is neither.
+    """The notation of a column of texts as numbers or dates; None if it is neither.
 
     Args:
-        series: texts, gaps allowed.
-        decimal: the decimal mark, where the user or the other columns say it.
+        series: texts, with or without missing values.
+        decimal: the decimal mark, if the user or the other columns determine it.
         is_semicolon: whether it comes from a file whose columns are separated by semicolons.
 
     Raises:
-        InvalidInput: numbers or dates that can be read in two ways, or of several currencies.
+        InvalidInput: ambiguous numbers or dates, or several currencies.
     """
     texts = _present(series)
     sample = texts.iloc[:: max(1, len(texts) // _SAMPLE)]
@@ -164,9 +161,7 @@ def recognise(
 
 
 def read(series: "pd.Series[Any]", form: Form) -> "pd.Series[Any]":
-    """The column as float64 numbers, or days since 1970, NaN for gaps and for what is not of this
-    form.
-    """
+    """The column as float64 numbers, or days since 1970; NaN for other or missing values."""
     import pandas as pd
 
     texts = series.astype(object).where(series.notna(), "").astype(str)
@@ -187,9 +182,7 @@ def read(series: "pd.Series[Any]", form: Form) -> "pd.Series[Any]":
 
 
 def days(dates: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Days since 1970-01-01 (UTC where there are time zones) of a column of timestamps, float64,
-    NaN for gaps.
-    """
+    """Days since 1970-01-01 (UTC for time zones) of a column of timestamps, float64, with NaN."""
     import pandas as pd
 
     naive = dates.dt.tz_convert(None) if getattr(dates.dtype, "tz", None) else dates
@@ -197,22 +190,20 @@ def days(dates: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _present(series: "pd.Series[Any]") -> "pd.Series[Any]":
-    """The values that are there, as texts; a dash alone is none."""
+    """The values that are not missing, as texts; a single dash counts as missing."""
     texts = series[series.notna()].astype(str).str.strip()
     return texts[~texts.isin(_GAPS)]
 
 
 def _numbers_in(texts: "pd.Series[Any]") -> "pd.DataFrame":
-    """The parts of those texts that are numbers in one notation or the other."""
+    """The parts of those texts that are numbers in either notation."""
     parts = texts.str.extract(_PARTS).dropna(subset="number")
     either = "|".join(f"(?:{pattern.pattern})" for pattern in _NUMBER.values())
     return parts[parts["number"].str.fullmatch(either)]
 
 
 def _decimal_of(found: "pd.DataFrame") -> Decimal | None:
-    """The only decimal mark with which all of these can be read, where their values depend on it at
-    all.
-    """
+    """The only decimal mark with which all of these are valid, if their values depend on it."""
     fits = {
         mark: bool(found["number"].str.fullmatch(_NUMBER[mark].pattern).all())
         for mark in (".", ",")
@@ -228,7 +219,7 @@ def _number_form(
     units = sorted(set(found["before"].dropna()) | set(found["after"].dropna()))
     if len(units) > 1:
         raise InvalidInput(
-            f"column {name!r} holds amounts in {' and in '.join(units)}",
+            f"column {name!r} contains amounts in {' and in '.join(units)}",
             expected="one currency or unit",
             fix="Convert them to one, or leave the column out.",
         )
@@ -236,7 +227,7 @@ def _number_form(
     bare = found[found["before"].isna() & found["after"].isna()]["number"]
     if units == ["%"] and len(bare) and not bare.str.fullmatch("0+").all():
         raise InvalidInput(
-            f"column {name!r} holds percentages and plain numbers, such as {bare.iloc[0]!r}",
+            f"column {name!r} contains percentages and plain numbers, such as {bare.iloc[0]!r}",
             expected="one of them",
         )
     mark = _decimal_of(found)
@@ -250,8 +241,8 @@ def _number_form(
     doubtful = numbers[numbers.str.fullmatch(_DOUBTFUL.pattern)]
     if mark is None and len(doubtful) and decimal is None and is_semicolon:
         raise InvalidInput(
-            f"column {name!r} holds {doubtful.iloc[0]!r}, which can be read in two ways",
-            expected="a notation that is clear",
+            f"column {name!r} contains {doubtful.iloc[0]!r}, which is ambiguous",
+            expected="an unambiguous notation",
             fix="Pass decimal=',' or decimal='.' (on the terminal --decimal), the mark before the "
             "fraction.",
         )
@@ -279,9 +270,8 @@ def _date_form(name: str, texts: "pd.Series[Any]") -> Form | None:
     if len({_dates(texts, format_).to_numpy().tobytes() for format_ in winners}) > 1:
         examples = ", ".join(map(repr, texts.unique()[:_SHOWN]))
         raise InvalidInput(
-            f"column {name!r} holds dates that can be read with the day or the month first "
-            f"({examples})",
-            expected="dates that are clear, such as 2024-12-31",
+            f"column {name!r} contains dates that may have the day or the month first ({examples})",
+            expected="unambiguous dates, such as 2024-12-31",
         )
     return Form(date=winners[0])
 

@@ -1,6 +1,4 @@
-"""Rows that two parts of a data set share, which makes the one a poor judge of what was learnt from
-the other.
-"""
+"""Duplicate rows between two parts of a data set (leakage)."""
 
 import numpy as np
 
@@ -8,7 +6,7 @@ from paceline.data.trees import Array, Tree, leaves, num_rows
 
 
 def num_shared(x: Tree, x_test: Tree) -> int:
-    """How many rows of ``x_test`` have the very inputs of some row of ``x``, byte for byte.
+    """Number of rows of ``x_test`` whose inputs occur in ``x``, byte for byte.
 
     Args:
         x: inputs (rows, ...), or a tree of them.

@@ -1,6 +1,4 @@
-"""Dividing rows at random into two parts, with equal shares of each class where that is
-possible.
-"""
+"""Random partition of rows into two parts, stratified by class if possible."""
 
 import numpy as np
 
@@ -19,20 +17,19 @@ def partition(
     what: str,
     groups: Array | None = None,
 ) -> tuple[Array, Array, tuple[str, ...]]:
-    """Row numbers of the rest and of the part, both ascending.
+    """Row numbers of the rest and of the part, both ascending, and notes.
 
     Args:
-        num_rows: rows to divide.
-        fraction: share of the part, strictly between 0 and 1; rounded to at least one row.
-        seed: the same seed gives the same parts.
-        stream: keeps the draws for different purposes independent under one seed.
-        labels: classes, int (num_rows,), of which both parts get equal shares; None for plain
-            chance.
+        num_rows: number of rows.
+        fraction: of the part, strictly between 0 and 1; rounded to at least one row.
+        seed: equal seeds give equal parts.
+        stream: makes draws for different purposes independent with one seed.
+        labels: classes, int (num_rows,), by which to stratify; None for no stratification.
         what: the part's name in messages: ``"validation"``, ``"test"``.
         groups: of each row, shape (num_rows,): no group is in both parts; None for none.
 
     Raises:
-        InvalidInput: a fraction that leaves nothing of either part, or a single group.
+        InvalidInput: a fraction that leaves a part empty, or a single group.
     """
     size = _size(num_rows, fraction, what)
     if groups is not None:
@@ -45,14 +42,12 @@ def partition(
         if counts is not None:
             order = _front(order, labels, counts)
         else:
-            notes = (f"The {what} part was drawn without equal shares of the classes: {refusal}.",)
+            notes = (f"The {what} part was drawn without stratification: {refusal}.",)
     return np.sort(order[size:]), np.sort(order[:size]), notes
 
 
 def last_rows(num_rows: int, fraction: float, what: str) -> tuple[Array, Array]:
-    """Row numbers of the rest and of the part, which is the last rows; arguments and errors as of
-    `partition`.
-    """
+    """As `partition`, but the part consists of the last rows."""
     size = _size(num_rows, fraction, what)
     return np.arange(num_rows - size), np.arange(num_rows - size, num_rows)
 
@@ -69,15 +64,14 @@ def _size(num_rows: int, fraction: float, what: str) -> int:
 
 
 def _shares(labels: Array, size: int, random: np.random.Generator) -> tuple[Array | None, str]:
-    """How many rows of each class the part gets: its exact share rounded down, what is left by
-    largest remainder.
+    """Number of rows of each class in the part, by the largest remainder method.
 
-    Every class keeps at least one row outside the part. None, with the reason, where that cannot
-    be.
+    Every class keeps at least one row outside the part. None, with the reason, if that is
+    impossible.
     """
     present, totals = np.unique(labels, return_counts=True)
     if len(present) < 2:
-        return None, "all rows are of one class"
+        return None, "all rows belong to one class"
     if totals.min() < 2:
         return None, f"class {present[totals.argmin()]} has a single row"
     if min(size, len(labels) - size) < len(present):
@@ -89,14 +83,14 @@ def _shares(labels: Array, size: int, random: np.random.Generator) -> tuple[Arra
     counts = np.floor(exact).astype(np.int64)
     ties = random.random(len(present))
     while (left := size - counts.sum()) > 0:
-        is_open = counts < totals - 1  # the last row of a class stays with the rest
+        is_open = counts < totals - 1  # the last row of a class stays in the rest
         first = np.lexsort((ties, counts - exact, ~is_open))
         counts[first[: min(left, is_open.sum())]] += 1
     return counts, ""
 
 
 def _front(order: Array, labels: Array, counts: Array) -> Array:
-    """``order`` with the part's share of each class moved to the front."""
+    """``order`` with the part's rows of each class moved to the front."""
     codes = np.unique(labels, return_inverse=True)[1][order]
     by_class = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[by_class], np.arange(len(counts)))

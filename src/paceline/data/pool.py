@@ -1,11 +1,11 @@
-"""Several splits of one data set as row numbers of one pool, and fresh ones drawn by chance."""
+"""Several splits of one data set as row numbers into one pool; random new splits."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from paceline.data import preparing, targets
+from paceline.data import preparation_fit, targets
 from paceline.data.folds import Parts
 from paceline.data.partition import partition
 from paceline.data.records import Split
@@ -16,10 +16,10 @@ _FRESH_STREAM = 3  # of random numbers; `splits` and `loading` use others
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """Every row that some splits use, prepared for each of them by what its own training part says.
+    """The rows used by several splits, prepared for each of them.
 
-    Where something is fitted (medians, mean and scale), each split has a copy of the rows; else all
-    share one.
+    If anything is fitted to training rows (medians, mean and scale), each split has a copy of the
+    rows; otherwise all share one.
 
     Attributes:
         x, y: the rows.
@@ -34,11 +34,11 @@ class Pool:
 
 
 def pool_of(split: Split, parts: Sequence[Parts]) -> Pool:
-    """The pool of some splits of a data set, prepared as ``split`` is.
+    """The pool of several splits of a data set, prepared in the same way as ``split``.
 
     Args:
         split: the study's own split.
-        parts: row numbers of the data set, outside its test part.
+        parts: row numbers of the data set, outside its test set.
     """
     dataset = split.dataset
     if split.preparation is None or not split.preparation.is_fitted:
@@ -58,10 +58,10 @@ def pool_of(split: Split, parts: Sequence[Parts]) -> Pool:
 
 
 def fresh_parts(split: Split, seeds: Iterable[int]) -> tuple[Parts, ...] | None:
-    """New divisions into training and validation part, of the same sizes.
+    """New random splits into training and validation part, of the same sizes.
 
-    None where validation data were given or the rows are in the order of time: there is one
-    division only.
+    None if validation data were given or the rows are in the order of time: then only one split
+    exists.
     """
     dataset = split.dataset
     if split.val_rows is None or not split.shuffle:
@@ -84,7 +84,7 @@ def fresh_parts(split: Split, seeds: Iterable[int]) -> tuple[Parts, ...] | None:
 
 
 def _prepared(split: Split, train_rows: Array) -> Tree:
-    """All rows, prepared by what these training rows say."""
+    """All rows, prepared by parameters fitted to these training rows."""
     x = split.dataset.x
-    fitted = preparing.fit(take(x, train_rows), split.dataset, split.how)
+    fitted = preparation_fit.fit(take(x, train_rows), split.dataset, split.how)
     return x if fitted is None else fitted.apply(x)

@@ -1,7 +1,6 @@
-"""What is done to inputs before a network sees them, as numbers that were fitted on a training
-part.
+"""Preparation of inputs for a network, with parameters that were fitted to a training part.
 
-All arithmetic is in float32, so that Keras layers made of the same numbers
+All arithmetic is in float32, so that Keras layers with the same parameters
 (`paceline.study.models.preprocessing`) give the same features, to the last bit or two.
 """
 
@@ -16,8 +15,8 @@ from paceline.data.trees import Array, Tree, map_leaves
 _LARGEST = np.finfo(np.float32).max
 
 How = Literal["none", "tables", "columns", "all"]
-"""Whose numbers are shifted and scaled: nobody's; those of tables; besides, of arrays of two axes
-and of bytes that are images; all floats and all bytes that are images."""
+"""Which inputs are shifted and scaled: none; those of tables; also arrays with two axes and bytes
+that are images; all floats and all bytes that are images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,19 +24,19 @@ class Scaling:
     """Shift and scale of inputs: ``(x - mean) / scale``.
 
     Attributes:
-        of: mean and scale of each input that is shifted and scaled, float32, of one row's shape or
-            scalars, by the input's path in the tree of inputs (``""`` for a single one).
+        of: mean and scale of each scaled input, float32, of one row's shape or scalars, by the
+            input's path in the tree of inputs (``""`` for a single one).
     """
 
     of: Mapping[str, tuple[Array, Array]]
 
     @property
     def is_fitted(self) -> bool:
-        """Whether any of it follows from the training rows; what is done to bytes does not."""
+        """Whether anything was fitted to training rows; the scaling of bytes was not."""
         return any(mean.ndim > 0 for mean, _ in self.of.values())
 
     def apply(self, x: Tree) -> Tree:
-        """The inputs, those that are shifted and scaled in float32.
+        """The inputs; scaled ones are float32.
 
         Args:
             x: inputs as in the training part, (rows, ...).
@@ -47,22 +46,21 @@ class Scaling:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
+        """As JSON types."""
         of = {path: [mean.tolist(), scale.tolist()] for path, (mean, scale) in self.of.items()}
         return {"kind": "scaling", "of": of}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TableFeatures:
-    """How the rows of a table become features: gaps filled, categories one-hot, numbers shifted and
-    scaled.
+    """Conversion of a table's rows to features: filling, one-hot encoding, shifting and scaling.
 
     C  columns of the table's matrix    F  features
 
     Attributes:
-        column: int32 (F,), the column that a feature is made of.
-        code: float32 (F,), of a category's feature its index in the column; NaN for numbers.
-        fill: float32 (F,), what a missing number is filled with.
+        column: int32 (F,), the column of each feature.
+        code: float32 (F,), index of a category's feature in its column; NaN for numbers.
+        fill: float32 (F,), the value for missing numbers.
         mean, scale: float32 (F,), shift and scale of numbers.
         num_columns: C.
     """
@@ -76,7 +74,7 @@ class TableFeatures:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether any of it follows from the training rows."""
+        """Whether anything was fitted to training rows."""
         return True
 
     def apply(self, x: Array) -> Array:
@@ -86,7 +84,7 @@ class TableFeatures:
         return np.where(np.isnan(self.code), numbers, (cells == self.code).astype(np.float32))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
+        """As JSON types."""
         arrays = {
             name: getattr(self, name).tolist() for name in ("column", "fill", "mean", "scale")
         }
@@ -98,7 +96,7 @@ Preparation = Scaling | TableFeatures
 
 
 def from_json(state: Mapping[str, Any] | None) -> Preparation | None:
-    """A preparation back from ``to_json``; None of None."""
+    """The inverse of ``to_json``; None for None."""
     if state is None:
         return None
     if state["kind"] == "scaling":

@@ -1,6 +1,4 @@
-"""The records of this room: a loaded data set, its parts after the split, and what is known of the
-named ones.
-"""
+"""Records: data sets, streams, splits, table columns, and descriptions of named data sets."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,49 +11,47 @@ from paceline.data.preparation import How, Preparation
 from paceline.data.trees import Array, Tree, leaves, map_leaves, num_rows
 
 RULE = 2
-"""The rule by which data are prepared now. Studies keep theirs: 1 is that of studies that recorded
-none.
-"""
+"""Version of the rules of preparation. Studies keep theirs; 1 is that of studies without one."""
 
 Task = Literal["classification", "regression"]
-"""What the target asks for."""
+"""The task that the target defines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table and how it becomes numbers.
+    """One column of a table, and its conversion to numbers.
 
     Attributes:
         name: its name in the file.
         kind: ``"numeric"`` (one feature), ``"categorical"`` (one feature per entry of
-            ``categories``) or ``"unused"`` (numbers that are left out; a row of the table has them
-            all the same).
-        categories: the values that have a feature of their own, in order. The last ones may be
-            `OTHER`, which gathers rare and unknown values, and `MISSING`.
-        num_missing: how many values of it are missing in training and validation rows.
-        form: how its texts are read as numbers or dates; None where they are not.
+            ``categories``) or ``"unused"`` (numbers that are not used as a feature, but are part of
+            the table's rows).
+        categories: the values with a feature of their own, in order. The last ones may be `OTHER`,
+            for rare and unknown values, and `MISSING`.
+        num_missing: number of missing values in training and validation rows.
+        form: the notation of its texts as numbers or dates; None for others.
     """
 
     name: str
     kind: Literal["numeric", "categorical", "unused"]
     categories: tuple[str, ...] = ()
     num_missing: int = 0
-    form: Form | None = field(default=None, repr=False)  # fingerprints hold the rest
+    form: Form | None = field(default=None, repr=False)  # the repr is part of fingerprints
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the features that it becomes."""
+        """Names of its features."""
         if self.kind == "categorical":
             return tuple(f"{self.name}={value}" for value in self.categories)
         return (self.name,) if self.kind == "numeric" else ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
+        """As JSON types."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> "Column":
-        """Back from `to_json`."""
+        """The inverse of `to_json`."""
         form = state["form"]
         return cls(
             state["name"],
@@ -68,38 +64,36 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """A data set, validated: rows to train and validate on, and a test part that is kept apart.
+    """A validated data set: rows for training and validation, and a separate test set.
 
     Attributes:
         name: the name of a named data set, the file's name, or ``"arrays"``.
         x: inputs, (rows, ...); a tree of them for several inputs. Images from files are float32 in
-            [0, 1] of shape (rows, height, width), without a channel axis where the file has none.
-            Of a table (``columns`` is not empty), x is float32 of shape (rows, columns): numbers as
-            they are, dates as days since 1970, categories as their index in `Column.categories`,
-            NaN where missing; `split` turns it into features, fitted on the training part.
+            [0, 1] of shape (rows, height, width), without a channel axis if the file has none. For
+            a table (``columns`` is not empty), x is float32 of shape (rows, columns): numbers
+            unchanged, dates as days since 1970, categories as their index in `Column.categories`,
+            NaN if missing; `split` converts it to features, fitted to the training part.
         y: targets: int32 classes of shape (rows,), or float32 of shape (rows,) or (rows, outputs);
-            a tree for several outputs. One-hot classes stay as they are, float32 of shape (rows,
+            a tree for several outputs. One-hot classes are unchanged, float32 of shape (rows,
             classes).
-        x_test, y_test: the same for the test part, or None.
+        x_test, y_test: the same for the test set, or None.
         sample_weight: float32 (rows,), or None.
         task: ``"classification"`` or ``"regression"``.
         num_classes: number of classes, or None for regression and trees of targets.
-        class_names: what each class is called, in the order of their numbers; empty for regression.
-        feature_names: of tabular data, the names of the features that the network will see;
-            otherwise empty.
-        target_name: the target's name, ``"y"`` where it has none.
-        columns: of a table from a file or data frame, how each column of ``x`` becomes features;
-            otherwise empty.
-        became: of a table, each column's name and what became of it in a few words, those left out
-            too.
-        has_pixels: whether bytes are images of a file, of 0 to 255, which `split` brings to 0 to 1.
-        class_values: of classes that are whole numbers other than 0 to k-1, these, in the order of
+        class_names: names of the classes, in the order of their numbers; empty for regression.
+        feature_names: names of the features of tabular data, as the network sees them; otherwise
+            empty.
+        target_name: the target's name, ``"y"`` without one.
+        columns: for a table, how each column of ``x`` becomes features; otherwise empty.
+        became: for a table, each column's name and its use in a few words, including unused ones.
+        has_pixels: whether bytes are images of a file, 0 to 255, which `split` scales to 0 to 1.
+        class_values: whole numbers other than 0 to k-1 that are the classes, in the order of
             ``class_names``.
         are_bools: whether the classes are False and True.
-        fingerprint: hash of contents and preparation: equal for equal data, on every machine.
-        notes: plain sentences about what was done to the data.
-        groups: of each row outside the test part, shape (rows,): rows of a group stay together;
-            None for none.
+        fingerprint: hash of contents and preparation, equal for equal data on every machine.
+        notes: sentences about what was done to the data.
+        groups: of each row outside the test set, shape (rows,): rows of a group stay together; None
+            for none.
     """
 
     name: str
@@ -131,26 +125,24 @@ class Dataset:
 
     @property
     def num_rows(self) -> int:
-        """Rows outside the test part."""
+        """Number of rows outside the test set."""
         return num_rows(self.x)
 
     @property
     def is_table(self) -> bool:
-        """Whether its inputs are named columns, as opposed to arrays."""
+        """Whether its inputs are named columns, not arrays."""
         return bool(self.feature_names)
 
     @property
     def input_shape(self) -> Any:
-        """Shape of one row as the network sees it; a tree of shapes for several inputs."""
+        """Shape of one row for the network; a tree of shapes for several inputs."""
         if self.columns:
             return (len(self.feature_names),)
         return map_leaves(lambda _, leaf: leaf.shape[1:], self.x)
 
     @property
     def num_outputs(self) -> int | None:
-        """Units that a network's last layer needs: classes, or target columns; None for trees of
-        targets.
-        """
+        """Units of a network's last layer: classes or target columns; None for trees of targets."""
         if self.num_classes is not None:
             return self.num_classes
         shapes = [leaf.shape for _, leaf in leaves(self.y)]
@@ -161,24 +153,22 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """The parts of a data set, ready to train on: float32 (or integer) inputs without missing
-    values.
+    """The parts of a data set, ready for training: numbers without missing values.
 
     Attributes:
-        x_train, y_train, x_val, y_val: training and validation part; trees where the data set has
+        x_train, y_train, x_val, y_val: training and validation part; trees if the data set has
             trees.
-        x_test, y_test: the test part, prepared like the others but no part of the fitting; None
-        where there is none. sample_weight_train, sample_weight_val: float32 (rows,), or None.
-        train_rows, val_rows: int64 row numbers in the data set; val_rows is None where validation
-            data were given.
-        how: whose numbers are shifted and scaled, see `paceline.data.preparing.fit`.
-        preparation: what was done to the inputs, fitted on the training part; None where they are
-            as they were.
+        x_test, y_test: the test set, prepared with the same parameters; None if there is none.
+        sample_weight_train, sample_weight_val: float32 (rows,), or None.
+        train_rows, val_rows: int64 row numbers in the data set; val_rows is None if validation data
+            were given.
+        how: which inputs are shifted and scaled, see `fit`.
+        preparation: of the inputs, fitted to the training part; None if they are unchanged.
         feature_names: one per feature of tabular data; otherwise empty.
-        fingerprint: hash of the data set and of everything that shaped the split.
-        notes: plain sentences about what was done.
-        dataset: where it comes from.
-        shuffle: whether validation rows were drawn by chance; False where they are the last ones.
+        fingerprint: hash of the data set and of everything that determines the split.
+        notes: sentences about what was done.
+        dataset: the data set.
+        shuffle: whether validation rows were drawn at random; False if they are the last ones.
     """
 
     x_train: Tree
@@ -205,25 +195,24 @@ class Split:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of the features of tabular data, or empty."""
+        """Names of the features of tabular data; otherwise empty."""
         return self.dataset.feature_names
 
     @property
     def input_shape(self) -> Any:
-        """Shape of one row as the network sees it; a tree of shapes for several inputs."""
+        """Shape of one row for the network; a tree of shapes for several inputs."""
         return map_leaves(lambda _, leaf: leaf.shape[1:], self.x_train)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """Data that arrive in batches from an object of ``keras.utils.PyDataset``; passed through as
-    they are.
+    """Data that arrive in batches from a ``keras.utils.PyDataset``, used unchanged.
 
     Attributes:
         name: the object's class.
         source: the object.
-        num_batches: its length, or None where it does not say.
-        notes: plain sentences about what that means.
+        num_batches: its length; None if unknown.
+        notes: sentences about what that means.
     """
 
     name: str
@@ -234,20 +223,21 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """What ``paceline data`` shows of a named data set.
+    """Description of a named data set, as ``paceline data`` shows it.
 
     Attributes:
-        name: pass it to `load`.
-        title: what it is.
-        rows: rows outside the test part.
-        test_rows: rows of the test part.
+        name: for `load`.
+        title: a short description.
+        rows: number of rows outside the test set.
+        test_rows: number of rows of the test set.
         shape: of one row.
         task: ``"classification"`` or ``"regression"``.
         num_classes: number of classes, or None.
-        licence: as its makers state it.
-        source: whose it is; an address where there is one.
-        found: folder or file where it lies, ``"scikit-learn"``, or None where it is not here yet.
-        addresses: where it would be downloaded from, first choice first.
+        licence: as its authors state it.
+        source: its authors; with an address if there is one.
+        found: folder or file that contains it, ``"scikit-learn"``, or None if it is not on this
+            machine.
+        addresses: for downloads, first choice first.
         files: names of its files.
     """
 

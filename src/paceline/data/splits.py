@@ -1,11 +1,11 @@
-"""`split`: training, validation and test part, prepared by what the training part alone says."""
+"""`split`: training, validation and test part, prepared by parameters of the training part."""
 
 from typing import Any
 
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.data import arrays, preparing, tables, targets
+from paceline.data import arrays, preparation_fit, table_columns, table_values, targets
 from paceline.data.fingerprints import fingerprint
 from paceline.data.overlap import num_shared
 from paceline.data.partition import last_rows, partition
@@ -13,10 +13,10 @@ from paceline.data.preparation import How, Preparation, Scaling
 from paceline.data.records import Dataset, Split
 from paceline.data.trees import Array, Tree, leaves, take
 
-_VALIDATION_STREAM = 2  # of random numbers; `loading` uses another
+_VALIDATION_STREAM = 2  # of random numbers; `loading` uses another one
 _MOST_MOVED = 0.02
-_FAR = 30.0  # numbers from which a note says that they are not scaled
-_LOOKED_AT = 10_000  # rows
+_FAR = 30.0  # larger unscaled numbers are noted
+_LOOKED_AT = 10_000  # rows examined for that
 
 
 def split(
@@ -31,35 +31,33 @@ def split(
     keep_groups: bool = True,
     _how: How | None = None,
 ) -> Split:
-    """Divides a data set into training and validation part and prepares all parts.
+    """Splits a data set into training and validation part and prepares all parts.
 
-    What is fitted (the medians that fill gaps, mean and scale) is fitted on the training part only.
-    The test part is
-    kept apart: it is prepared by the same numbers and changes none of them.
+    Parameters (the medians for missing values, mean and scale) are fitted to the training part
+    only. The test set is separate: it is prepared with the same parameters.
 
-    Tables are prepared and arrays are taken as they are: the numbers of a table's columns are
-    shifted and scaled to mean 0 and standard deviation 1, categories become one feature each, gaps
-    are filled; the numbers of an array reach the network as they were passed. Bytes of images from
-    a file are brought from 0 to 255 to 0 to 1.
+    Tables are prepared and arrays are used unchanged: numeric columns of a table are shifted and
+    scaled to mean 0 and standard deviation 1, categories are one-hot encoded, missing values are
+    filled. Bytes of images from a file are scaled from 0 to 255 to 0 to 1.
 
     Args:
         dataset: from `load`.
-        validation: fraction of the rows outside the test part, or ``(x_val, y_val)``.
-        seed: of the rows drawn.
-        stratify: give both parts equal shares of each class; None for classification only.
+        validation: fraction of the rows outside the test set, or ``(x_val, y_val)``.
+        seed: of the drawn rows.
+        stratify: whether to stratify by class; None for classification only.
         standardize: True to shift and scale the floats of arrays too, position by position, and the
-            bytes of images; False to leave the numbers of tables as they are, too. None for tables
+            bytes of images; False to leave the numbers of tables unchanged, too. None for tables
             only.
-        shuffle: whether the validation rows are drawn by chance; False for the last ones, as for
+        shuffle: whether the validation rows are drawn at random; False for the last ones, as for
             rows in the order of time.
-        batch_rows: rows of a batch. Where few rows would be left over after the last full batch of
-            the training part (at most `_MOST_MOVED` of it), the validation part takes them too,
-            with a note.
-        keep_groups: whether the groups of the data set, where it has some, are kept together.
-        _how: overrules ``standardize``; see `paceline.data.preparing.fit`.
+        batch_rows: number of rows in a batch. If few rows would be left over after the last full
+            batch of the training part (at most `_MOST_MOVED` of it), they are moved to the
+            validation part, with a note.
+        keep_groups: whether groups of the data set, if it has any, are kept together.
+        _how: overrides ``standardize``; see `fit`.
 
     Raises:
-        InvalidInput: a fraction that leaves nothing, or validation data that do not fit.
+        InvalidInput: a fraction that leaves a part empty, or validation data that do not fit.
     """
     if not isinstance(dataset, Dataset):
         raise InvalidInput(
@@ -79,7 +77,7 @@ def split(
         x_val, y_val = take(dataset.x, val_rows), take(dataset.y, val_rows)
         identity = (train_rows, val_rows)
     x_train = dataset.x if val_rows is None else take(dataset.x, train_rows)
-    fitted = preparing.fit(x_train, dataset, how)
+    fitted = preparation_fit.fit(x_train, dataset, how)
     raw = (x_train, x_val, dataset.x_test)
     parts = [part if part is None or fitted is None else fitted.apply(part) for part in raw]
     weight = dataset.sample_weight
@@ -99,20 +97,19 @@ def split(
         fingerprint=fingerprint(
             dataset.fingerprint, f"standardised: {_is_scaled(fitted, how)}", *identity
         ),
-        notes=(*notes, *_told(fitted, dataset, how)),
+        notes=(*notes, *_preparation_notes(fitted, dataset, how)),
         dataset=dataset,
         shuffle=shuffle,
     )
 
 
 def prepare(split: Split, x: Any) -> Tree:
-    """Further inputs, such as those to predict for, prepared as the parts of the split are: what
-    the network sees.
+    """Prepares further inputs, for instance for predictions, like those of the split.
 
     Args:
         split: whose preparation is used.
-        x: in the form in which the data set was given to `load`: a data frame for tables, arrays of
-            rows otherwise (images from files: scaled to [0, 1]).
+        x: in the form in which the data set was passed to `load`: a data frame for tables,
+            otherwise arrays of rows (images from files: scaled to [0, 1]).
 
     Raises:
         InvalidInput: inputs that do not fit the data set.
@@ -128,12 +125,12 @@ def _how_of(standardize: Any) -> How:
 
 
 def _is_scaled(fitted: Preparation | None, how: How) -> bool:
-    """Whether anything is shifted and scaled by what the training part says."""
+    """Whether anything is shifted and scaled by parameters of the training part."""
     return fitted is not None and fitted.is_fitted and how != "none"
 
 
-def _told(fitted: Preparation | None, dataset: Dataset, how: How) -> tuple[str, ...]:
-    """What was done to the inputs, and what was not although networks may want it."""
+def _preparation_notes(fitted: Preparation | None, dataset: Dataset, how: How) -> tuple[str, ...]:
+    """Notes on what was done to the inputs, and what was not although networks may need it."""
     notes = []
     if _is_scaled(fitted, how):
         what = "Numbers of the table" if dataset.is_table else "Inputs"
@@ -145,10 +142,10 @@ def _told(fitted: Preparation | None, dataset: Dataset, how: How) -> tuple[str, 
     arrays_ = [] if dataset.is_table else list(leaves(dataset.x))
     images = [path for path, leaf in arrays_ if leaf.dtype == np.uint8 and leaf.ndim > 2]
     if any(path in scaled for path in images):
-        notes.append("Pixels 0 to 255 were brought to 0 to 1.")
+        notes.append("Pixels were scaled from 0 to 255 to 0 to 1.")
     elif images:
         notes.append(
-            "Pixels 0 to 255 are used as they are: divide by 255 unless your network does so."
+            "Pixels 0 to 255 are used unchanged: divide by 255 unless your network does so."
         )
     far = [
         leaf
@@ -158,17 +155,14 @@ def _told(fitted: Preparation | None, dataset: Dataset, how: How) -> tuple[str, 
     largest = max((float(np.abs(leaf[:_LOOKED_AT]).max()) for leaf in far), default=0.0)
     if largest > _FAR:
         notes.append(
-            f"Inputs of up to {largest:,.0f} are used as they are, as all arrays: unless your "
-            f"network scales them, "
-            "pass standardize=True."
+            f"Inputs of up to {largest:,.0f} are used unchanged, like all arrays: unless your "
+            "network scales them, pass standardize=True."
         )
     return tuple(notes)
 
 
 def _whole_batches(num_rows: int, validation: Any, batch_rows: int) -> tuple[Any, tuple[str, ...]]:
-    """The fraction with which the training part is a whole number of batches, where that moves few
-    rows.
-    """
+    """The fraction that makes the training part a whole number of batches, if it moves few rows."""
     if (
         not isinstance(validation, int | float)
         or isinstance(validation, bool)
@@ -179,19 +173,23 @@ def _whole_batches(num_rows: int, validation: Any, batch_rows: int) -> tuple[Any
     left_over = (num_rows - size) % max(1, batch_rows)
     if left_over == 0 or left_over > _MOST_MOVED * (num_rows - size):
         return validation, ()
-    note = f"The validation part has {left_over} rows more than asked for, so that every training batch is full."
+    note = (
+        f"The validation part has {left_over} rows more than requested, so that every training "
+        "batch is full."
+    )
     return (size + left_over) / num_rows, (note,)
 
 
 def _overlap(dataset: Dataset) -> tuple[str, ...]:
-    """A warning where the test part holds rows that are trained on."""
+    """A warning if rows of the test set also occur in the training data."""
     shared = 0 if dataset.x_test is None else num_shared(dataset.x, dataset.x_test)
     if not shared:
         return ()
-    told = "1 row" if shared == 1 else f"{shared:,} rows"
+    inputs = "1 test input" if shared == 1 else f"{shared:,} test inputs"
+    verb = "occurs" if shared == 1 else "occur"
     return (
-        f"Warning: {told} of the test part have the very inputs of rows outside it, so the test "
-        f"flatters.",
+        f"Warning: leakage: {inputs} also {verb} in the training data, so the test score is too "
+        "optimistic.",
     )
 
 
@@ -203,9 +201,7 @@ def _divide(
     shuffle: bool,
     groups: Array | None,
 ) -> tuple[Array, Array | None, tuple[str, ...]]:
-    """Row numbers of training and validation part; the latter None where validation data are
-    given.
-    """
+    """Row numbers of training and validation part; the latter None if validation data are given."""
     if isinstance(validation, tuple):
         return np.arange(dataset.num_rows), None, ()
     if not shuffle:
@@ -213,7 +209,7 @@ def _divide(
     labels = None if stratify is False else targets.labels(dataset.y, dataset.task)
     if stratify and labels is None:
         raise InvalidInput(
-            "stratify is True and rows do not have one class each",
+            "stratify is True and rows do not have exactly one class",
             expected="stratify=None or False",
         )
     return partition(
@@ -228,7 +224,7 @@ def _divide(
 
 
 def _given(dataset: Dataset, validation: Any) -> tuple[Tree, Tree]:
-    """Validation data from the user, encoded like the data set."""
+    """The user's validation data, encoded like the data set."""
     if len(validation) != 2 or any(part is None for part in validation):
         what = (
             f"a tuple of {len(validation)}" if len(validation) != 2 else "a tuple with None in it"
@@ -244,9 +240,7 @@ def _given(dataset: Dataset, validation: Any) -> tuple[Tree, Tree]:
 
 
 def _like(dataset: Dataset, x: Any, what: str) -> Tree:
-    """Further inputs in the data set's own form: a table's matrix, or validated arrays of the same
-    shape.
-    """
+    """Further inputs in the data set's form: a table's matrix, or arrays of equal shape."""
     if not dataset.columns:
         inputs = arrays.inputs(x, what)
         arrays.same_shape(dataset.x, inputs, ("x", what))
@@ -255,4 +249,6 @@ def _like(dataset: Dataset, x: Any, what: str) -> Tree:
         raise InvalidInput(
             f"the data set is a table and {what} is not", expected="a data frame of its columns"
         )
-    return tables.to_matrix(tables.named(x, what), dataset.columns, what).astype(np.float32)
+    return table_values.to_matrix(table_columns.named(x, what), dataset.columns, what).astype(
+        np.float32
+    )

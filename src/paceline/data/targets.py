@@ -1,4 +1,4 @@
-"""Targets: which task they ask for, and classes numbered 0 to k-1."""
+"""Targets: inference of the task, and encoding of classes as numbers 0 to k-1."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from paceline.data.fingerprints import fingerprint
 from paceline.data.records import Dataset, Task
 from paceline.data.trees import Array, Tree, is_branch, leaves, map_leaves
 
-# Whole numbers with more different values than this, each seen less often than that, are amounts,
-# not classes.
+# Whole numbers with more distinct values than this, each seen less often than that, are regression
+# targets, not classes.
 _MAX_CLASSES, _MIN_ROWS_PER_CLASS = 100, 20
-_EXACT = 2.0**53  # up to which floats that are whole numbers can be told apart as integers
+_EXACT = 2.0**53  # up to here, whole floats are exact integers
 _LARGEST_CLASS = np.iinfo(np.int32).max
-# A target within these bounds is one that networks learn as it is.
+# Networks learn a target within these bounds without scaling.
 _NEAR_MEAN, _NEAR_DEVIATION = 5.0, (0.1, 10.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """Prepared targets.
+    """Encoded targets.
 
     Attributes:
         y, y_test: as in `Dataset`.
@@ -42,15 +42,15 @@ class Targets:
 
 
 def prepare(y: Any, y_test: Any = None, *, task: Task | None = None, name: str = "y") -> Targets:
-    """Targets for training and test part, encoded alike.
+    """Encodes the targets of training and test set alike.
 
-    Texts, booleans and integers are classes; floats are amounts. Integers with more than 100
-    different values, each seen fewer than 20 times on average, are taken for amounts, which a note
-    says. ``task`` overrules.
+    Texts, booleans and integers are classes; floats are regression targets. Integers with more than
+    100 distinct values, each seen fewer than 20 times on average, are regression targets, with a
+    note. ``task`` overrides that.
 
     Raises:
-        InvalidInput: missing or infinite values (with how many), a single class, or a type that is
-            neither.
+        InvalidInput: missing or infinite values (says how many), a single class, or an unsupported
+            type.
     """
     if task not in (None, "classification", "regression"):
         raise InvalidInput(f"task is {task!r}", expected="'classification' or 'regression'")
@@ -58,11 +58,11 @@ def prepare(y: Any, y_test: Any = None, *, task: Task | None = None, name: str =
         return _several(y, y_test, task, name)
     values, test = (
         _values(y, name),
-        None if y_test is None else _values(y_test, f"{name} of the test part"),
+        None if y_test is None else _values(y_test, f"{name} of the test set"),
     )
     if test is not None and values.shape[1:] != test.shape[1:]:
         raise InvalidInput(
-            f"rows of {name} have the shape {values.shape[1:]}, those of the test part "
+            f"rows of {name} have the shape {values.shape[1:]}, those of the test set "
             f"{test.shape[1:]}",
             expected="equal shapes",
         )
@@ -80,10 +80,10 @@ def prepare(y: Any, y_test: Any = None, *, task: Task | None = None, name: str =
 
 
 def encode(y: Any, like: Dataset, name: str = "y_val") -> Tree:
-    """Further targets, encoded as those of the data set ``like``: classes by their names.
+    """Encodes further targets like those of the data set ``like``: classes by their names.
 
     Raises:
-        InvalidInput: a class that was not there, or another kind of target.
+        InvalidInput: an unknown class, or another kind of target.
     """
     if is_branch(y):
         return _several(y, None, like.task, name).y
@@ -93,24 +93,25 @@ def encode(y: Any, like: Dataset, name: str = "y_val") -> Tree:
     if not like.class_names:
         return _amounts(values, name)
     codes = {label: code for code, label in enumerate(like.class_names)}
-    if not any(label.isdigit() for label in codes):  # named classes go by their numbers, too
+    if not any(label.isdigit() for label in codes):  # named classes may be given as numbers, too
         codes |= {str(code): code for code in codes.values()}
     labels = [str(label) for label in _whole(values, name).tolist()]
     unknown = sorted({label for label in labels if label not in codes})
     if unknown:
         known = ", ".join(like.class_names[:20])
         raise InvalidInput(
-            f"{name} holds the classes {', '.join(unknown[:10])}", expected=f"classes among {known}"
+            f"{name} contains the classes {', '.join(unknown[:10])}",
+            expected=f"classes among {known}",
         )
     return np.asarray([codes[label] for label in labels], dtype=np.int32)
 
 
 def labels(y: Tree, task: Task) -> Array | None:
-    """Classes to stratify by, int (rows,), or None where rows do not have one class each.
+    """Classes for stratification, int (rows,), or None if rows do not have exactly one class.
 
     Args:
-        y: prepared targets.
-        task: what they ask for.
+        y: encoded targets.
+        task: the task.
     """
     if task != "classification" or is_branch(y):
         return None
@@ -139,18 +140,16 @@ def _infer(values: Array, name: str) -> tuple[Task, tuple[str, ...]]:
         distinct = np.unique(values[:10_000])
         if len(distinct) <= 20 < len(values) and np.all(distinct == np.round(distinct)):
             return "regression", (
-                f"The target {name} is a float and taken for an amount; it has {len(distinct)} "
-                f"whole values: "
-                "pass task='classification' if they are classes.",
+                f"The target {name} is a float and used for regression; it has {len(distinct)} "
+                "distinct whole values: pass task='classification' if they are classes.",
             )
         return "regression", ()
     if values.dtype.kind in "iu":
         num_distinct = len(np.unique(values))
         if num_distinct > _MAX_CLASSES and len(values) / num_distinct < _MIN_ROWS_PER_CLASS:
             return "regression", (
-                f"The target {name} has {num_distinct:,} different whole values and is taken for "
-                f"an amount: "
-                "pass task='classification' if they are classes.",
+                f"The target {name} has {num_distinct:,} distinct whole values and is used for "
+                "regression: pass task='classification' if they are classes.",
             )
     return "classification", ()
 
@@ -160,7 +159,7 @@ def _whole(values: Array, name: str) -> Array:
     if values.dtype.kind == "f":
         if np.any(values != np.round(values)):
             raise InvalidInput(
-                f"the target {name} holds fractions", expected="classes: whole numbers or texts"
+                f"the target {name} contains fractions", expected="classes: whole numbers or texts"
             )
         return values.astype(np.int64) if np.abs(values).max() <= _EXACT else values
     if values.dtype.kind not in "iubUS":
@@ -183,7 +182,7 @@ def _classes(values: Array, test: Array | None, notes: tuple[str, ...], name: st
         notes = (*notes, _numbered(names))
     num_unseen = len(names) - len(np.unique(codes[: len(values)]))
     if num_unseen:
-        notes = (*notes, f"{num_unseen} of {len(names)} classes occur in the test part only.")
+        notes = (*notes, f"{num_unseen} of {len(names)} classes occur in the test set only.")
     codes = codes.astype(np.int32)
     y_test = None if test is None else codes[len(values) :]
     whole = both.dtype.kind in "iu" and classes[0] >= 0 and classes[-1] <= _LARGEST_CLASS
@@ -206,8 +205,7 @@ def _numbered(names: tuple[str, ...]) -> str:
 
 
 def keep_values(dataset: Dataset, width: int) -> Dataset:
-    """The data set with classes as the whole numbers that the user has, where a network has that
-    many outputs.
+    """The data set with the user's whole numbers as classes, if a network has enough outputs.
 
     Args:
         dataset: with ``class_values``.
@@ -233,27 +231,25 @@ class TargetScale:
 
     Attributes:
         shift: float32, a scalar or of shape (outputs,): the mean.
-        scale: float32, a scalar: the standard deviation; of several outputs the root mean square of
-            theirs, so that each counts in the loss as much as it did.
+        scale: float32, a scalar: the standard deviation; the root mean square of those of several
+            outputs, so that their weights in the loss are unchanged.
     """
 
     shift: Array
     scale: Array
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
+        """As JSON types."""
         return {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> "TargetScale":
-        """Back from `to_json`."""
+        """The inverse of `to_json`."""
         return cls(np.asarray(state["shift"], np.float32), np.asarray(state["scale"], np.float32))
 
 
 def scale_of(y: Tree) -> TargetScale | None:
-    """Shift and scale of a target of amounts, which have to be float32; None where it does not vary
-    or is a tree.
-    """
+    """Shift and scale of a float32 regression target; None if it is constant or a tree."""
     if is_branch(y) or y.dtype != np.float32:
         return None
     axis = 0 if y.ndim == 2 else None
@@ -265,9 +261,9 @@ def scale_of(y: Tree) -> TargetScale | None:
 
 
 def is_far(scale: TargetScale) -> bool:
-    """Whether a target lies so far from 0 ± 1 that networks learn it better scaled.
+    """Whether a target is so far from 0 ± 1 that networks learn it better scaled.
 
-    That is where a mean is outside -5 to 5, or the standard deviation is outside 0.1 to 10.
+    That is, a mean is outside -5 to 5, or the standard deviation is outside 0.1 to 10.
     """
     low, high = _NEAR_DEVIATION
     return bool(np.abs(scale.shift).max() > _NEAR_MEAN or not low <= scale.scale <= high)
@@ -276,15 +272,13 @@ def is_far(scale: TargetScale) -> bool:
 def _amounts(values: Array, name: str) -> Array:
     if values.dtype.kind not in "fiub":
         raise InvalidInput(
-            f"the target {name} holds {values.dtype} values", expected="numbers for regression"
+            f"the target {name} contains {values.dtype} values", expected="numbers for regression"
         )
     return finite(values, f"the target {name}")
 
 
 def _wide(values: Array, test: Array | None, task: Task | None, name: str) -> Targets:
-    """Targets of several columns: one-hot classes stay so; integers are classes per position;
-    floats are amounts.
-    """
+    """Targets of several columns: one-hot classes; integers as classes per position; floats."""
     if values.dtype.kind not in "fiub":
         raise InvalidInput(
             f"the target {name} is {values.dtype} of shape {values.shape}", expected="one column"
@@ -301,7 +295,7 @@ def _wide(values: Array, test: Array | None, task: Task | None, name: str) -> Ta
             "classification",
             width,
             (),
-            (f"The target {name} is one-hot, of {width} classes.",),
+            (f"The target {name} is one-hot encoded, with {width} classes.",),
         )
     y = values.astype(np.int32)
     largest = max(int(part.max()) for part in (values, test) if part is not None)
@@ -315,7 +309,7 @@ def _is_one_hot(values: Array) -> bool:
 
 
 def _several(y: Tree, y_test: Tree | None, task: Task | None, name: str) -> Targets:
-    """Trees of targets, for networks with several outputs: numbers only, used as they are."""
+    """Trees of numeric targets, for networks with several outputs, used unchanged."""
 
     def one(path: str, leaf: Any) -> Array:
         values = _values(leaf, f"{name}{path}")

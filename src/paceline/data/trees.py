@@ -1,8 +1,7 @@
-"""Trees of arrays, for networks with several inputs or outputs: an array, or a dict, list or tuple
-of trees.
+"""Trees of arrays, for networks with several inputs or outputs: arrays, or containers of trees.
 
-The same containers that Keras and JAX accept, without importing either. Dicts are walked in the
-order of their sorted keys, as JAX does it.
+Containers are those of Keras and JAX (dicts, lists and tuples), without importing either. The order
+of dicts is that of their sorted keys, as in JAX.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,8 +17,7 @@ Tree = Any
 
 
 def is_branch(tree: Tree) -> bool:
-    """Whether ``tree`` is a container of arrays: a dict, or a list or tuple that holds array-like
-    objects.
+    """Whether ``tree`` is a container of arrays: a dict, or a list or tuple of array-like objects.
 
     A nested list of plain numbers is one array, not a tree.
     """
@@ -37,9 +35,7 @@ def _array_like(part: object) -> bool:
 
 
 def leaves(tree: Tree, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Each leaf of the tree with its path, such as ``"['image']"`` or ``"[0]"`` (``""`` for a
-    single array).
-    """
+    """Each leaf with its path, such as ``"['image']"`` or ``"[0]"`` (``""`` for a single array)."""
     if isinstance(tree, dict):
         for key in sorted(tree):
             yield from leaves(tree[key], f"{path}[{key!r}]")
@@ -51,7 +47,7 @@ def leaves(tree: Tree, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def map_leaves(function: Callable[[str, Any], Any], tree: Tree, path: str = "") -> Tree:
-    """The same tree with ``function(path, leaf)`` in the place of each leaf."""
+    """The tree with each leaf replaced by ``function(path, leaf)``."""
     if isinstance(tree, dict):
         return {key: map_leaves(function, tree[key], f"{path}[{key!r}]") for key in sorted(tree)}
     if is_branch(tree):
@@ -61,7 +57,7 @@ def map_leaves(function: Callable[[str, Any], Any], tree: Tree, path: str = "") 
 
 
 def num_rows(tree: Tree) -> int:
-    """Length of the first axis, which all leaves of a validated tree share."""
+    """Length of the first axis, which is equal for all leaves of a validated tree."""
     return next((len(leaf) for _, leaf in leaves(tree)), 0)
 
 

@@ -1,6 +1,4 @@
-"""Weights of classes: from what users say, by the classes as they know them, to the numbers that
-targets have.
-"""
+"""Class weights: from the user's names of classes to the numbers in the targets."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,23 +6,20 @@ from typing import Any
 import numpy as np
 
 from paceline.core import InvalidInput, checks, did_you_mean, shown
+from paceline.data.named_sets import NAMED_SETS
 from paceline.data.records import Dataset
-from paceline.data.registry import SOURCES
 from paceline.data.trees import Array, is_branch
 
 BALANCED = "balanced"
 
 Plain = Mapping[str, float] | list[float] | str
-"""Weights of classes as they are stored: by the class as text, in the order of the classes, or
-``"balanced"``.
-"""
+"""Class weights as stored: by the class as text, in the order of the classes, or ``"balanced"``."""
 
 _EXPECTED = "a weight for each class, {class: weight}, or 'balanced'"
 
 
 def plain(given: Any) -> Plain | None:
-    """What a user passed as ``class_weight``, checked as far as it can be without the data, in
-    plain types.
+    """Validates ``class_weight`` without the data, and converts it to plain types.
 
     Raises:
         InvalidInput: neither a mapping, a list nor ``"balanced"``; a weight that is negative or not
@@ -57,12 +52,11 @@ def by_number(given: Plain | None, dataset: Dataset, y_train: Any) -> dict[int, 
 
     Args:
         given: from `plain`.
-        dataset: whose classes they are.
-        y_train: targets of the training part, by which ``"balanced"`` is computed.
+        dataset: with the classes.
+        y_train: targets of the training part, for ``"balanced"``.
 
     Raises:
-        InvalidInput: a class that the data do not have, a list that may be meant in two ways, or
-            targets without classes.
+        InvalidInput: an unknown class, an ambiguous list, or targets without classes.
     """
     if given is None:
         return None
@@ -91,21 +85,21 @@ def by_number(given: Plain | None, dataset: Dataset, y_train: Any) -> dict[int, 
     found = {numbers[key]: weight for key, weight in given.items()}
     if len(found) < len(given):
         raise InvalidInput(
-            f"class_weight names a class by two names: {', '.join(given)}",
+            f"class_weight names a class twice: {', '.join(given)}",
             expected="each class once",
         )
     return {**dict.fromkeys(numbers.values(), 1.0), **found}
 
 
 def of_stream(given: Plain | None) -> dict[int, float] | None:
-    """Weights by the number that a class has in the batches of a stream.
+    """Weights by the numbers of classes in the batches of a stream.
 
     Args:
         given: from `plain`.
 
     Raises:
-        InvalidInput: ``"balanced"``, since nothing is counted beforehand, or a class that is no
-            whole number.
+        InvalidInput: ``"balanced"``, since classes are not counted beforehand, or a class that is
+            not a whole number.
     """
     if given is None:
         return None
@@ -124,9 +118,7 @@ def of_stream(given: Plain | None) -> dict[int, float] | None:
 
 
 def _numbers(dataset: Dataset) -> dict[str, int]:
-    """The classes that occur, by their names; by their numbers too, where these are what the user
-    knows as well.
-    """
+    """The numbers of the classes by their names, and by the user's own numbers."""
     present = range(dataset.num_classes or 0)
     if dataset.y.ndim == 1:
         parts = [part for part in (dataset.y, dataset.y_test) if part is not None]
@@ -134,16 +126,14 @@ def _numbers(dataset: Dataset) -> dict[str, int]:
     names = (
         {dataset.class_names[number]: number for number in present} if dataset.class_names else {}
     )
-    source = SOURCES.get(dataset.name)
+    source = NAMED_SETS.get(dataset.name)
     if not names or set(names) == {"False", "True"} or (source is not None and source.class_names):
         names |= {str(number): number for number in present}
     return names
 
 
 def _has_classes(dataset: Dataset) -> bool:
-    """Whether each row has one class: a number or one-hot. Floats that are all 0 or 1 count, as in
-    ``fit``.
-    """
+    """Whether each row has one class: a number or one-hot, including floats that are all 0 or 1."""
     y = dataset.y
     if is_branch(y):
         return False
@@ -160,7 +150,7 @@ def _balanced(y: Array) -> dict[int, float]:
 
 
 def _listed(given: list[float], numbers: Mapping[str, int]) -> dict[int, float]:
-    """A list goes by the number of a class, where that is what the user knows the class by."""
+    """A list applies by number if the user's classes are 0 to k-1."""
     count = len(numbers)
     if any(str(number) != name for name, number in numbers.items()) or set(numbers.values()) != set(
         range(count)
@@ -168,7 +158,7 @@ def _listed(given: list[float], numbers: Mapping[str, int]) -> dict[int, float]:
         raise InvalidInput(
             f"class_weight is a list and the classes are {', '.join(list(numbers)[:10])}",
             expected="a weight for each class by its name, {class: weight}, since their order is "
-            "not plain",
+            "ambiguous",
         )
     if len(given) != count:
         raise InvalidInput(
@@ -178,7 +168,7 @@ def _listed(given: list[float], numbers: Mapping[str, int]) -> dict[int, float]:
 
 
 def _text(key: Any) -> str:
-    """A class as a text: 2, 2.0 and "2" are one."""
+    """A class as text: 2, 2.0 and "2" are equal."""
     number = checks.real(key)
     return str(key) if number is None else str(int(number)) if number.is_integer() else str(number)
 

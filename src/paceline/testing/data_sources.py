@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from paceline.data import Dataset, Stream, load, split
-from paceline.data.added import provided
+from paceline.data.source_registry import provided
 from paceline.data.trees import leaves
 
 

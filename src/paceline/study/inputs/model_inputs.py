@@ -7,7 +7,7 @@ import numpy as np
 
 from paceline.core import InvalidInput
 from paceline.core.events import Json
-from paceline.data import arrays, tables
+from paceline.data import arrays, table_columns, table_values
 from paceline.data.preparation import from_json
 from paceline.data.records import Column
 from paceline.data.targets import TargetScale
@@ -59,7 +59,7 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
             "the study's data are a table and x is not", expected="a data frame of its columns"
         )
     if columns:
-        rows: Any = tables.to_matrix(tables.named(x, "x"), columns, "x").astype(np.float32)
+        rows: Any = table_values.to_matrix(table_columns.named(x, "x"), columns, "x").astype(np.float32)
     else:
         rows = arrays.inputs(x)
     inputs = from_json(preparation["inputs"])

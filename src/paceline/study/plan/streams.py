@@ -8,8 +8,8 @@ import numpy as np
 
 from paceline.core import InvalidInput
 from paceline.data import Stream, load
-from paceline.data.added import provided
 from paceline.data.fingerprints import fingerprint
+from paceline.data.source_registry import provided
 from paceline.data.trees import map_leaves
 from paceline.space import Space
 from paceline.study.inputs.stream_parts import StreamParts, weights_of_classes

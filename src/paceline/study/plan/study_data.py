@@ -42,8 +42,8 @@ class StudyData:
 
     Attributes:
         parts: the data, divided and prepared.
-        definition: the study as it was asked for; its build function and class weights are those that go with the
-            data.
+        definition: the study as it was asked for; its build function and class weights are those
+            that go with the data.
         notes: what was done, in sentences.
         preparation: the same for the record; None for streams and for studies that recorded none.
     """

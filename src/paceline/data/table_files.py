@@ -1,6 +1,4 @@
-"""Files that hold tables: CSV in the encodings, separators and decimal marks that occur, and
-Parquet.
-"""
+"""Files of tables: CSV with various encodings, separators and decimal marks, and Parquet."""
 
 import codecs
 import csv
@@ -21,12 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
-"""Endings of the names of files that hold tables."""
+"""File name endings of tables."""
 
 _SEPARATORS = ",;\t|"
 _BLOCK = 1 << 20  # bytes
-_SAMPLE_ROWS = 2000  # by which the decimal mark is found
-# UTF-32's mark begins with that of UTF-16, so it is looked for first
+_SAMPLE_ROWS = 2000  # for detecting the decimal mark
+# UTF-32's mark begins with that of UTF-16, so it is tested first
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -34,21 +32,20 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_FALLBACK = "cp1252"  # Western European Windows; a superset of Latin-1 in all that is printed
+_FALLBACK = "cp1252"  # Western European Windows; a superset of printable Latin-1
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _SEP_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)  # Excel's first line
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TableFile:
-    """What a file holds.
+    """Content of a file.
 
     Attributes:
         frame: the table.
-        decimal: the decimal mark of its numbers, where the file or the user says it.
-        is_semicolon: whether its columns are separated by semicolons, as where the decimal mark is
-            a comma.
-        notes: what was found out about the file.
+        decimal: the decimal mark of its numbers, if the file or the user determines it.
+        is_semicolon: whether its columns are separated by semicolons, as with decimal commas.
+        notes: what was detected about the file.
     """
 
     frame: "pd.DataFrame"
@@ -58,21 +55,21 @@ class TableFile:
 
 
 def read_table(path: Path, decimal: Decimal | None = None, *, as_before: bool = False) -> TableFile:
-    """The table of a ``.csv``, ``.csv.gz``, ``.tsv`` or ``.parquet`` file.
+    """Reads the table of a ``.csv``, ``.csv.gz``, ``.tsv`` or ``.parquet`` file.
 
     Args:
         path: the file.
-        decimal: the decimal mark of a CSV file's numbers; None to find it out.
-        as_before: read it as the first version of Paceline did, for studies that were made by it.
+        decimal: the decimal mark of a CSV file's numbers; None to detect it.
+        as_before: read it as the first version of Paceline did, for studies of that version.
 
     Raises:
         MissingData: no such file.
-        InvalidInput: damaged, empty, two columns of one name, or pyarrow is not installed.
+        InvalidInput: damaged, empty, duplicate column names, or pyarrow is not installed.
     """
     import pandas as pd
 
     if not path.is_file():
-        raise MissingData(f"{path} is not there", expected="a CSV or Parquet file")
+        raise MissingData(f"{path} does not exist", expected="a CSV or Parquet file")
     try:
         if path.suffix in (".parquet", ".pq"):
             return TableFile(pd.read_parquet(path))
@@ -125,10 +122,9 @@ def _read_csv(path: Path, decimal: Decimal | None, as_before: bool) -> TableFile
 
 
 def _exact() -> dict[str, Any]:
-    """What has pandas read each number as the nearest one there is, so that fingerprints do not
-    depend on its version.
+    """Options of pandas for reading each number exactly, so that fingerprints are reproducible.
 
-    From 3.1 on it always does, and warns where it is asked for it.
+    pandas 3.1 and later always does, and warns about the option.
     """
     major, minor = map(int, version("pandas").split(".")[:2])
     return {"float_precision": "round_trip"} if (major, minor) < (3, 1) else {}
@@ -139,10 +135,10 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _encoding(path: Path) -> str:
-    """UTF-8, UTF-16 or UTF-32 where the bytes say so, else Windows-1252.
+    """UTF-8, UTF-16 or UTF-32 according to the bytes, else Windows-1252.
 
     Raises:
-        InvalidInput: bytes that are no text.
+        InvalidInput: the bytes are not text.
     """
     with _open(path) as file:
         start = file.read(_BLOCK)
@@ -156,7 +152,7 @@ def _encoding(path: Path) -> str:
         try:
             while block:
                 if _NO_TEXT.search(block):
-                    raise _damaged(path, "it holds bytes that are no text")
+                    raise _damaged(path, "it contains bytes that are not text")
                 decoder.decode(block)
                 block = file.read(_BLOCK)
             decoder.decode(b"", final=True)
@@ -167,7 +163,7 @@ def _encoding(path: Path) -> str:
 
 
 def _check_fallback(path: Path) -> None:
-    """Makes sure that the file can be Windows-1252.
+    """Checks that the file can be Windows-1252.
 
     Raises:
         InvalidInput: it cannot.
@@ -182,21 +178,18 @@ def _check_fallback(path: Path) -> None:
                     path, f"it is neither UTF-8 nor Windows-1252: {error.reason}"
                 ) from error
             if found:
-                raise _damaged(path, "it holds bytes that are no text")
+                raise _damaged(path, "it contains bytes that are not text")
 
 
 def _num_fields(header: str, separator: str, as_before: bool) -> int:
-    """How many columns the header line has with this separator; what stands in quotes separates
-    nothing.
-    """
+    """Number of columns of the header line with this separator, ignoring quoted separators."""
     if as_before:
         return header.count(separator)
     return len(next(csv.reader([header], delimiter=separator, skipinitialspace=True), []))
 
 
 def _check_header(path: Path, how: dict[str, Any]) -> None:
-    """Makes sure that each column has a name of its own: pandas would rename the second, and a
-    target would leak.
+    """Checks for duplicate column names: pandas would rename them, and a target could leak.
 
     Raises:
         InvalidInput: two columns have the same name.
@@ -210,7 +203,7 @@ def _check_header(path: Path, how: dict[str, Any]) -> None:
         raise InvalidInput(
             f"{path.name} has more than one column named {', '.join(map(repr, twice))}",
             expected="a name for each column",
-            fix="Rename them, or leave out what is there twice.",
+            fix="Rename them, or remove duplicates.",
         )
 
 
@@ -218,5 +211,5 @@ def _damaged(path: Path, reason: str) -> InvalidInput:
     return InvalidInput(
         f"{path} cannot be read as a table ({reason})",
         expected="a complete file with a header line and rows of equal length",
-        fix="It may be cut off or damaged, or of another format than its name says.",
+        fix="It may be incomplete or damaged, or of another format than its name suggests.",
     )

@@ -1,9 +1,8 @@
-"""The named data sets: what they are, whose they are, their files with checksums, and where they
-are published.
+"""The named data sets: descriptions, authors, files with checksums, and addresses.
 
 Checksums are SHA-256 of the official files. Those of MNIST and Fashion-MNIST were computed from
-files that have the published MD5 sums; those of Kuzushiji-MNIST are published beside the MD5 sums
-that torchvision has; California Housing's is scikit-learn's.
+files with the published MD5 sums; those of Kuzushiji-MNIST are published beside the MD5 sums in
+torchvision; California Housing's is scikit-learn's.
 """
 
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from paceline.data.records import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class NamedSet:
     """A named data set.
 
     Attributes:
@@ -23,9 +22,9 @@ class Source:
         form: ``"idx"`` (four files of images and labels), ``"california"`` or ``"bundled"`` (comes
             with scikit-learn).
         files: SHA-256 of each file to download, by name.
-        addresses: where files are published, first choice first; ``{file}`` stands for the file's
-            name.
-        class_names: what the classes are called, in order; empty for plain numbers.
+        addresses: where files are published, first choice first; ``{file}`` is replaced by the
+            file's name.
+        class_names: names of the classes, in order; empty for plain numbers.
     """
 
     name: str
@@ -52,8 +51,8 @@ def _idx(images: str, labels: str, test_images: str, test_labels: str) -> dict[s
     }
 
 
-_SOURCES = (
-    Source(
+_NAMED_SETS = (
+    NamedSet(
         name="digits",
         title="handwritten digits, 8×8 grey pixels",
         form="bundled",
@@ -66,7 +65,7 @@ _SOURCES = (
         source="E. Alpaydin, C. Kaynak, UCI Machine Learning Repository 1998; comes with "
         "scikit-learn",
     ),
-    Source(
+    NamedSet(
         name="mnist",
         title="handwritten digits, 28×28 grey pixels",
         form="idx",
@@ -88,7 +87,7 @@ _SOURCES = (
             "https://storage.googleapis.com/cvdf-datasets/mnist/{file}",
         ),
     ),
-    Source(
+    NamedSet(
         name="fashion_mnist",
         title="pictures of clothes, 28×28 grey pixels",
         form="idx",
@@ -120,7 +119,7 @@ _SOURCES = (
             "Ankle boot",
         ),
     ),
-    Source(
+    NamedSet(
         name="kmnist",
         title="cursive Japanese characters, 28×28 grey pixels",
         form="idx",
@@ -140,7 +139,7 @@ _SOURCES = (
         addresses=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/{file}",),
         class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     ),
-    Source(
+    NamedSet(
         name="california_housing",
         title="median house values of Californian districts, in 100,000 dollars of 1990",
         form="california",
@@ -158,5 +157,5 @@ _SOURCES = (
     ),
 )
 
-SOURCES: Mapping[str, Source] = {source.name: source for source in _SOURCES}
+NAMED_SETS: Mapping[str, NamedSet] = {source.name: source for source in _NAMED_SETS}
 """The named data sets by name."""

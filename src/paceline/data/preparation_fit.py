@@ -1,4 +1,4 @@
-"""Fitting, on a training part, what is done to inputs before a network sees them."""
+"""Fitting of the preparation of inputs to a training part."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ _ZERO = np.float32(0)
 
 
 def fit(x: Tree, dataset: Dataset, how: How) -> Preparation | None:
-    """What is done to inputs; None where they are taken as they are.
+    """Fits the preparation of inputs; None if they are used unchanged.
 
     Args:
         x: inputs of the training part, as in the data set.
         dataset: where they come from.
-        how: whose numbers are shifted and scaled.
+        how: which inputs are shifted and scaled.
     """
     if dataset.columns:
         return _fit_table(x, dataset, how != "none")
@@ -59,10 +59,9 @@ def _fit_table(x: Array, dataset: Dataset, scale: bool) -> TableFeatures:
 
 
 def _moments(x: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation over the rows, float32 of one row's shape; 1 in place of a
-    deviation of nought.
+    """Mean and standard deviation over the rows, float32 of one row's shape; 1 instead of 0.
 
-    What counts as nought is scikit-learn's bound of the rounding error of the variance
+    A deviation within scikit-learn's bound of the rounding error of the variance counts as 0
     (`sklearn.preprocessing._data._is_constant_feature`).
     """
     mean = x.mean(axis=0, dtype=np.float64)

@@ -1,14 +1,13 @@
-"""Tables: data frames, from files or from memory, and how their columns become numbers.
+"""Conversion of a table's columns to numbers.
 
-A table keeps its columns as one matrix, the form in which its rows reach a model that leaves the
-study: numbers as they are, dates as days since 1970, categories as their index, NaN where missing.
-Which features a column becomes is decided once, from all rows outside the test part, so that every
-split of a data set has inputs of the same width. What is *fitted* (the medians that fill gaps,
-means and scales) is fitted by `split`, on training rows alone.
+A table is stored as one matrix, the form in which its rows reach an exported model: numbers
+unchanged, dates as days since 1970, categories as their index, NaN if missing. The features of a
+column are decided once, from all rows outside the test set, so that every split of a data set has
+inputs of the same width. Parameters (the medians for missing values, means and scales) are fitted
+by `split`, to training rows alone.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,32 +17,31 @@ from paceline.core import InvalidInput, did_you_mean
 from paceline.data import notation
 from paceline.data.notation import Decimal, Form
 from paceline.data.records import Column
+from paceline.data.table_values import MISSING, OTHER, is_date, is_text, numbers_of, texts_of
 from paceline.data.trees import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OTHER, MISSING = "(other)", "(missing)"
-_MAX_CATEGORIES = 30  # features that one categorical column may become
-_NEARLY_ALL, _FEW = 0.9, 10  # so great a share of different texts, and so many, name the rows
-# Names of keys; a whole number that ends in "index" or "number" may be a quantity (a price index,
-# an atomic number).
+_MAX_CATEGORIES = 30  # features of one categorical column
+_NEARLY_ALL, _FEW = 0.9, 10  # fraction and minimum number of different texts of a row's name
+# Names of keys; a whole number whose name ends in "index" or "number" may be a quantity (a price
+# index, an atomic number).
 _KEY = re.compile(
     r"(?i:^(?:index|key|row|rownum|row[_ .-]number|number)$|(?:^|[_ "
     r".-])(?:id|nr|no|idx)\.?$)|[a-z]I[dD]$|^#$"
 )
-_MOSTLY_NUMBERS = 0.95  # share of parsable texts from which a column counts as numeric
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
-    """How the texts of a table are to be understood.
+class TableNotation:
+    """How to read the texts of a table.
 
     Attributes:
-        decimal: the decimal mark, where it is known.
+        decimal: the decimal mark, if known.
         is_semicolon: whether it comes from a file whose columns are separated by semicolons.
         numbering: columns that number the rows.
-        as_before: read it as the first version of Paceline did, for studies that were made by it.
+        as_before: read it as the first version of Paceline did, for studies of that version.
     """
 
     decimal: Decimal | None = None
@@ -54,12 +52,12 @@ class Writing:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What was learnt of a table.
+    """The columns of a table, as fitted.
 
     Attributes:
-        columns: those that its matrix has, in their order.
-        became: of every column, its name and what became of it, in a few words.
-        notes: sentences on what was left out, gathered, read from texts or is to be filled.
+        columns: those of its matrix, in order.
+        became: each column's name and its use, in a few words.
+        notes: sentences on what was left out, merged, converted or filled.
     """
 
     columns: tuple[Column, ...]
@@ -68,10 +66,10 @@ class Learned:
 
 
 def named(frame: "pd.DataFrame", what: str) -> "pd.DataFrame":
-    """The table with texts as column names.
+    """The table with strings as column names.
 
     Raises:
-        InvalidInput: two columns of the same name.
+        InvalidInput: duplicate column names.
     """
     names = [str(name) for name in frame.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -117,39 +115,39 @@ def take_target(
     return frame.drop(columns=target), frame[target]
 
 
-def writing_of(
+def table_notation(
     frame: "pd.DataFrame",
     decimal: Decimal | None = None,
     *,
     is_semicolon: bool = False,
     as_before: bool = False,
-) -> Writing:
-    """How the texts of a table are to be understood, by all of its rows in their order.
+) -> TableNotation:
+    """How to read the texts of a table, from all of its rows in order.
 
     Args:
         frame: all rows, without the target.
-        decimal: the decimal mark, where the user or the file says it.
+        decimal: the decimal mark, if the user or the file determines it.
         is_semicolon: whether it comes from a file whose columns are separated by semicolons.
-        as_before: see `Writing`.
+        as_before: see `TableNotation`.
     """
     if as_before:
-        return Writing(as_before=True)
+        return TableNotation(as_before=True)
     if decimal is None:
-        texts = (frame[name] for name in frame.columns if _is_text(frame[name]))
+        texts = (frame[name] for name in frame.columns if is_text(frame[name]))
         decimal = notation.table_decimal(texts)
     numbering = frozenset(name for name in frame.columns if _numbers_rows(frame[name]))
-    return Writing(decimal, is_semicolon, numbering)
+    return TableNotation(decimal, is_semicolon, numbering)
 
 
-def learn_columns(frame: "pd.DataFrame", writing: Writing) -> Learned:
-    """How each column of a table becomes numbers.
+def learn_columns(frame: "pd.DataFrame", writing: TableNotation) -> Learned:
+    """Decides how each column of a table becomes numbers.
 
     Args:
-        frame: all rows outside the test part, without the target.
-        writing: how its texts are to be understood.
+        frame: all rows outside the test set, without the target.
+        writing: how to read its texts.
 
     Raises:
-        InvalidInput: a column holds neither numbers, texts nor dates, or no column is of use.
+        InvalidInput: a column contains neither numbers, texts nor dates, or no column is usable.
     """
     columns, became, notes = [], [], []
     for name in frame.columns:
@@ -165,13 +163,13 @@ def learn_columns(frame: "pd.DataFrame", writing: Writing) -> Learned:
     return Learned(tuple(columns), tuple(became), tuple(notes))
 
 
-def _learn(series: "pd.Series[Any]", writing: Writing) -> tuple[Column | None, str, str]:
-    """The column or None, what becomes of it, and a note or ``""``."""
+def _learn(series: "pd.Series[Any]", writing: TableNotation) -> tuple[Column | None, str, str]:
+    """The column or None, its use, and a note or ``""``."""
     name = str(series.name)
     form = None
-    if not writing.as_before and _is_text(series):
+    if not writing.as_before and is_text(series):
         form = notation.recognise(series, writing.decimal, writing.is_semicolon)
-    numbers = _numbers(series) if form is None else notation.read(series, form).to_numpy()
+    numbers = numbers_of(series) if form is None else notation.read(series, form).to_numpy()
     if numbers is None:
         return _learn_texts(series, writing.as_before)
     missing = int((~np.isfinite(numbers)).sum())
@@ -183,22 +181,22 @@ def _learn(series: "pd.Series[Any]", writing: Writing) -> tuple[Column | None, s
     if name in writing.numbering:
         _, told, note = _left_out(name, "it numbers the rows")
         return replace(column, kind="unused"), told, note
-    if form is None and _is_date(series) and not writing.as_before:
+    if form is None and is_date(series) and not writing.as_before:
         column = replace(column, form=Form(date=notation.ISO))
         told, note = "a date: days since 1970", ""
     elif form is None:
         told, note = "a number", ""
     else:
-        told, note = form.became, f"Column '{name}' holds {form.told}."
+        told, note = form.became, f"Column '{name}' contains {form.described}."
     if missing:
         told += f", {_values(missing)} filled with the median"
-        note += f" {_values(missing)} in '{name}' filled with the median of the training part."
+        note += f" {_values(missing)} in '{name}' filled with the median of the training rows."
     return column, told, note.strip()
 
 
 def _learn_texts(series: "pd.Series[Any]", as_before: bool) -> tuple[Column | None, str, str]:
     name, rows = str(series.name), len(series)
-    texts = _texts(series)
+    texts = texts_of(series)
     counts = texts.value_counts()
     missing = int(texts.isna().sum())
     if len(counts) == 0:
@@ -212,19 +210,22 @@ def _learn_texts(series: "pd.Series[Any]", as_before: bool) -> tuple[Column | No
         return (
             column,
             told,
-            f"{note} Free text can be made numbers before: keras.layers.TextVectorization.",
+            f"{note} Free text can be converted to numbers: keras.layers.TextVectorization.",
         )
     told = f"{len(counts)} categories" if len(counts) > 1 else "one category"
     note = ""
     if missing:
         told += f" and one for {_values(missing)}"
-        note = f"{_values(missing)} in '{name}' kept as a category of their own."
+        note = f"{_values(missing)} in '{name}' kept as a category."
     kept = sorted(counts.index)
     if len(counts) > _MAX_CATEGORIES:
         ranked = sorted(counts.index, key=lambda value: (-counts[value], value))
         kept = [*sorted(ranked[: _MAX_CATEGORIES - 1]), OTHER]
-        told += f", all but the {_MAX_CATEGORIES - 1} most frequent in one"
-        note += f" '{name}' has {len(counts)} categories: all but the {_MAX_CATEGORIES - 1} most frequent share one."
+        told += f", with one for all but the {_MAX_CATEGORIES - 1} most frequent"
+        note += (
+            f" '{name}' has {len(counts)} categories: all but the {_MAX_CATEGORIES - 1} most "
+            "frequent share one."
+        )
     column = Column(name, "categorical", (*kept, MISSING) if missing else tuple(kept), missing)
     return column, told, note.strip()
 
@@ -238,10 +239,9 @@ def _values(number: int) -> str:
 
 
 def _numbers_rows(series: "pd.Series[Any]") -> bool:
-    """Whether a column counts the rows in their order, from 0 or from 1.
+    """Whether a column numbers the rows in order, from 0 or from 1.
 
-    Where its name says that it is a key, or where it has none, any whole numbers that are all
-    different will do.
+    If its name is that of a key, or if it has none, any distinct whole numbers count.
     """
     import pandas as pd
 
@@ -264,113 +264,17 @@ def _numbers_rows(series: "pd.Series[Any]") -> bool:
 
 
 def _is_unnamed_key(name: str, numbers: Array) -> bool:
-    """Whether a column without a name has another whole number in each row, as where a frame's
-    index was written.
-    """
+    """Whether a column without name has distinct whole numbers, such as a frame's stored index."""
     return name.startswith("Unnamed: ") and bool(np.all(np.diff(np.sort(numbers)) >= 1))
 
 
-def to_matrix(frame: "pd.DataFrame", columns: Sequence[Column], what: str) -> Array:
-    """The table as float64 (rows, columns): numbers, days, category indices, NaN where missing.
-
-    A category without a feature of its own counts as `OTHER` where the column has that, and is
-    missing where not.
-
-    Raises:
-        InvalidInput: a column is missing from the table.
-    """
-    absent = [
-        column.name for column in columns if column.name not in frame.columns and column.features
-    ]
-    if absent:
-        raise InvalidInput(
-            f"{what} lacks the columns {', '.join(absent)}", expected="the training table's columns"
-        )
-    matrix = np.full((len(frame), len(columns)), np.nan)
-    for index, column in enumerate(columns):
-        if column.name in frame.columns:
-            matrix[:, index] = _column(frame[column.name], column)
-    return matrix
-
-
-def _column(series: "pd.Series[Any]", column: Column) -> Array:
-    if column.kind != "categorical":
-        is_text = column.form is not None and _is_text(series)
-        numbers = notation.read(series, column.form).to_numpy() if is_text and column.form else None
-        numbers = _numbers(series, force=True) if numbers is None else numbers
-        return np.where(np.isfinite(numbers), numbers, np.nan)
-    codes = {value: float(code) for code, value in enumerate(column.categories)}
-    other, missing = codes.get(OTHER, np.nan), codes.get(MISSING, np.nan)
-    texts = _texts(series)
-    pairs = zip(texts, texts.isna(), strict=True)
-    return np.asarray([missing if gap else codes.get(text, other) for text, gap in pairs])
-
-
-def _is_text(series: "pd.Series[Any]") -> bool:
-    """Whether a column holds texts or dates as Python objects, beside gaps."""
-    import pandas as pd
-
-    if not (
-        pd.api.types.is_object_dtype(series.dtype) or pd.api.types.is_string_dtype(series.dtype)
-    ):
-        return False
-    present = series[series.notna()]
-    return any(isinstance(value, str) or hasattr(value, "isoformat") for value in present)
-
-
-def _is_date(series: "pd.Series[Any]") -> bool:
-    import pandas as pd
-
-    return bool(pd.api.types.is_datetime64_any_dtype(series.dtype))
-
-
-def _numbers(series: "pd.Series[Any]", *, force: bool = False) -> Any:
-    """The column as float64 with NaN for gaps; None where it is not a column of numbers (unless
-    forced).
-    """
-    import pandas as pd
-
-    kinds = pd.api.types
-    if kinds.is_datetime64_any_dtype(series.dtype):
-        return notation.days(series).to_numpy(dtype=np.float64, na_value=np.nan)
-    if kinds.is_timedelta64_dtype(series.dtype):
-        return series.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan)
-    if kinds.is_numeric_dtype(series.dtype) and not kinds.is_complex_dtype(series.dtype):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan)
-    if isinstance(series.dtype, pd.CategoricalDtype) and not force:
-        return None
-    parsed = pd.to_numeric(series.astype(object), errors="coerce")
-    if force or parsed.notna().sum() >= _MOSTLY_NUMBERS * max(1, series.notna().sum()):
-        return parsed.to_numpy(dtype=np.float64, na_value=np.nan)
-    return None
-
-
-def _texts(series: "pd.Series[Any]") -> "pd.Series[Any]":
-    """The column as texts, gaps staying gaps."""
-    present = series[series.notna()]
-    odd = next(
-        (
-            value
-            for value in present
-            if not isinstance(value, str | int | float | bool | np.generic)
-        ),
-        None,
-    )
-    if odd is not None and not hasattr(odd, "isoformat"):
-        raise InvalidInput(
-            f"column {series.name!r} holds values of type {type(odd).__name__}",
-            expected="numbers, texts or dates",
-        )
-    return series.astype(object).where(series.isna(), series.astype(str))
-
-
-def target_numbers(y: Any, name: str, writing: Writing) -> tuple[Any, Form | None]:
-    """A target that is written as texts, as numbers, and its form; as it is where it is none.
+def target_numbers(y: Any, name: str, writing: TableNotation) -> tuple[Any, Form | None]:
+    """Converts a target of texts to numbers, and returns its notation; others are unchanged.
 
     Args:
         y: a target of one axis.
         name: its name.
-        writing: how the texts of its table are to be understood.
+        writing: how to read the texts of its table.
 
     Raises:
         InvalidInput: most of its values are numbers, and some are not.
@@ -382,7 +286,7 @@ def target_numbers(y: Any, name: str, writing: Writing) -> tuple[Any, Form | Non
     series = pd.Series(y, name=name)
     if (
         series.isna().any()
-        or not _is_text(series)
+        or not is_text(series)
         or not pd.to_numeric(series, errors="coerce").isna().any()
     ):
         return y, None
@@ -393,8 +297,8 @@ def target_numbers(y: Any, name: str, writing: Writing) -> tuple[Any, Form | Non
     odd = series[numbers.isna()]
     if len(odd):
         raise InvalidInput(
-            f"the target {name} holds {odd.iloc[0]!r} in {len(odd):,} of {len(series):,} rows",
-            expected=form.told,
+            f"the target {name} contains {odd.iloc[0]!r} in {len(odd):,} of {len(series):,} rows",
+            expected=form.described,
             fix="Drop these rows, or pass task='classification' if they are classes.",
         )
     return numbers, form

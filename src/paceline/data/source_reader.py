@@ -1,4 +1,4 @@
-"""From whatever the user has to unprepared arrays or tables: one reader for each kind of source."""
+"""Reading of data sources: names, paths, data frames and arrays."""
 
 import os
 from collections.abc import Mapping
@@ -10,14 +10,22 @@ from typing import Any
 import numpy as np
 
 from paceline.core import InvalidInput, MissingData, did_you_mean, shown
-from paceline.data import added, arrays, california, download, files, places, tables
-from paceline.data.files import pixels
+from paceline.data import (
+    array_files,
+    arrays,
+    california,
+    data_folders,
+    download,
+    source_registry,
+    table_columns,
+)
+from paceline.data.array_files import pixels
+from paceline.data.named_sets import NAMED_SETS, NamedSet
 from paceline.data.notation import Decimal
-from paceline.data.reading import ENDINGS, read_table
-from paceline.data.registry import SOURCES, Source
+from paceline.data.table_files import ENDINGS, read_table
 from paceline.data.trees import is_branch
 
-_ARRAYS = "arrays"  # the name of a data set that was passed as arrays
+_ARRAYS = "arrays"  # the name of a data set passed as arrays
 _TUPLES = "(x, y), (x, y, x_test, y_test) or ((x, y), (x_test, y_test))"
 _ALONE_TEST = "For a model of x alone, pass (x_test, x_test)."
 _ALONE = "For an autoencoder or another model of x alone, pass (x, x)."
@@ -25,14 +33,14 @@ _ALONE = "For an autoencoder or another model of x alone, pass (x, x)."
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Raw:
-    """What a reader hands over.
+    """Data as read from their source.
 
     Attributes:
-        x, y, x_test, y_test: unprepared; x and x_test may be data frames; the last two None without
-        a test part. name, target_name, class_names, feature_names, has_pixels, notes: as in
-        `Dataset`.
-        from_file: whether it came from a file or a name, as opposed to memory.
-        decimal: of a table, the decimal mark of its numbers where that is known.
+        x, y, x_test, y_test: unprepared; x and x_test may be data frames; the last two are None
+            without a test set.
+        name, target_name, class_names, feature_names, has_pixels, notes: as in `Dataset`.
+        from_file: whether it came from a file or a name, not from memory.
+        decimal: the decimal mark of a table's numbers, if known.
         is_semicolon: whether it comes from a file whose columns are separated by semicolons.
     """
 
@@ -52,29 +60,29 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class SourceReader:
     """Reads sources.
 
     Attributes:
         target: the column to predict, for tables.
         data_dir: where to look for named data sets first.
         known: further named data sets.
-        decimal: the decimal mark of a table's numbers, where the user says it.
-        as_before: whether files are read as the first version of Paceline did.
+        decimal: the decimal mark of a table's numbers, if the user passed it.
+        as_before: whether to read files as the first version of Paceline did.
     """
 
     target: Any
     data_dir: str | os.PathLike[str] | None
-    known: Mapping[str, Source]
+    known: Mapping[str, NamedSet]
     decimal: Decimal | None = None
     as_before: bool = False
 
     def read(self, source: Any, named: str | None = None) -> Raw:
-        """The contents of a path, a data frame, a tuple of arrays, or what a data source returned.
+        """Reads a path, a data frame, a tuple of arrays, or the result of a data source.
 
         Args:
             source: the data.
-            named: the name for which a data source returned them, such as ``"digits"``.
+            named: the name of the data source that returned them, such as ``"digits"``.
 
         Raises:
             MissingData, InvalidInput: see `paceline.data.load`.
@@ -94,7 +102,7 @@ class Reader:
     def _read(self, source: Any) -> Raw:
         target = self.target
         if arrays.is_frame(source):
-            x, y = tables.take_target(source, target, "the data frame")
+            x, y = table_columns.take_target(source, target, "the data frame")
             return Raw(
                 "data frame", x, y, target_name=str(target), from_file=False, decimal=self.decimal
             )
@@ -107,22 +115,22 @@ class Reader:
         elif isinstance(source, tuple):
             raw = replace(_from_tuple(source), decimal=self.decimal)
         else:
+            is_plain = isinstance(source, int | float | bytes)
             raise InvalidInput(
-                f"data is {shown(source) if isinstance(source, int | float | bytes) else type(source).__name__}",
+                f"data is {shown(source) if is_plain else type(source).__name__}",
                 expected=f"a name, a path, {_TUPLES}, a pandas data frame with target=..., or a "
                 f"keras.utils.PyDataset",
                 fix=_instead(source),
             )
         if target is not None and (isinstance(source, tuple) or not arrays.is_frame(raw.x)):
             raise InvalidInput(
-                f"target is {target!r} and {_called(raw)} has its target apart",
+                f"target is {target!r} and {_called(raw)} has a separate target",
                 expected="target=None",
             )
         return raw
 
     def with_test(self, raw: Raw, test: Any) -> Raw:
-        """The source with the test part that the user wants, as far as it is not to be drawn from
-        its rows.
+        """Adds the test set that the user passed, unless it is to be drawn.
 
         Raises:
             InvalidInput: see `paceline.data.load`.
@@ -140,16 +148,16 @@ class Reader:
         if isinstance(test, os.PathLike) or (isinstance(test, str) and test != "auto"):
             if not arrays.is_frame(raw.x):
                 raise InvalidInput(
-                    f"test is {str(test)!r} and {_called(raw)} is no table",
+                    f"test is {str(test)!r} and {_called(raw)} is not a table",
                     expected="(x_test, y_test)",
                 )
             path = Path(test).expanduser()
             held_out = read_table(path, raw.decimal, as_before=self.as_before)
-            x, y = tables.take_target(held_out.frame, self.target, str(test))
+            x, y = table_columns.take_target(held_out.frame, self.target, str(test))
             return replace(raw, x_test=x, y_test=y)
         if test != "auto" and raw.y_test is not None:
             raise InvalidInput(
-                f"test is {test!r} and {_called(raw)} has its own test part",
+                f"test is {test!r} and {_called(raw)} has its own test set",
                 expected="test='auto' or None",
             )
         return raw
@@ -157,22 +165,22 @@ class Reader:
     def _from_path(self, source: str | os.PathLike[str]) -> Raw:
         path = Path(source).expanduser()
         if isinstance(source, str) and not path.exists():
-            for place in places.idx_folders(self.data_dir):
+            for place in data_folders.idx_folders(self.data_dir):
                 if place.name == source:
-                    return Raw(place.name, *files.read_idx_folder(place), target_name="class")
+                    return Raw(place.name, *array_files.read_idx_folder(place), target_name="class")
             if not path.suffix and len(path.parts) == 1:
                 raise _unknown(source, self.data_dir)
         if not path.exists():
             raise MissingData(
-                f"{path} is not there",
+                f"{path} does not exist",
                 expected="a folder of idx files, or an .npz, .csv or .parquet file",
             )
         if path.is_dir():
-            return Raw(path.name, *files.read_idx_folder(path), target_name="class")
+            return Raw(path.name, *array_files.read_idx_folder(path), target_name="class")
         if path.name.lower().endswith(ENDINGS):
             return self._from_table(path)
         if path.suffix.lower() == ".npz":
-            parts, has_pixels = files.read_npz(path)
+            parts, has_pixels = array_files.read_npz(path)
             if has_pixels and self.as_before:
                 x, y, x_test, y_test = parts
                 parts, has_pixels = (
@@ -187,7 +195,7 @@ class Reader:
 
     def _from_table(self, path: Path) -> Raw:
         table = read_table(path, self.decimal, as_before=self.as_before)
-        x, y = tables.take_target(table.frame, self.target, path.name)
+        x, y = table_columns.take_target(table.frame, self.target, path.name)
         return Raw(
             path.name,
             x,
@@ -199,8 +207,8 @@ class Reader:
         )
 
 
-def _from_registry(source: Source, request: added.DataRequest) -> Raw:
-    """A named data set, as a data source."""
+def _from_registry(source: NamedSet, request: source_registry.DataRequest) -> Raw:
+    """A named data set as a data source."""
     if request.argument:
         raise InvalidInput(
             f"data is {f'{source.name}:{request.argument}'!r}",
@@ -209,7 +217,7 @@ def _from_registry(source: Source, request: added.DataRequest) -> Raw:
     return _named(source, request.data_dir)
 
 
-def _named(source: Source, data_dir: str | os.PathLike[str] | None) -> Raw:
+def _named(source: NamedSet, data_dir: str | os.PathLike[str] | None) -> Raw:
     if source.form == "bundled":
         from sklearn.datasets import load_digits
 
@@ -217,27 +225,29 @@ def _named(source: Source, data_dir: str | os.PathLike[str] | None) -> Raw:
         return Raw(
             source.name, (digits.images / 16).astype(np.float32), digits.target, target_name="digit"
         )
-    folder = places.find(source, data_dir) or download.fetch(source)
+    folder = data_folders.find(source, data_dir) or download.fetch(source)
     if source.form == "california":
-        x, y = california.read(places.california_file(folder))
+        x, y = california.read(data_folders.california_file(folder))
         return Raw(
             source.name, x, y, feature_names=california.FEATURES, target_name=california.TARGET
         )
     return Raw(
         source.name,
-        *files.read_idx_folder(folder),
+        *array_files.read_idx_folder(folder),
         class_names=source.class_names,
         target_name="class",
     )
 
 
-for _source in SOURCES.values():
-    added.sources.register(partial(_from_registry, _source), _source.name)
+for _source in NAMED_SETS.values():
+    source_registry.sources.register(partial(_from_registry, _source), _source.name)
 
 
 def _unknown(name: str, data_dir: str | os.PathLike[str] | None) -> MissingData:
-    known = added.sources.names()
-    folders = [place.name for place in places.idx_folders(data_dir) if place.name not in known]
+    known = source_registry.sources.names()
+    folders = [
+        place.name for place in data_folders.idx_folders(data_dir) if place.name not in known
+    ]
     every = [*known, *folders]
     return MissingData(
         f"there is no data set named {name!r}, and no such file",
@@ -248,12 +258,12 @@ def _unknown(name: str, data_dir: str | os.PathLike[str] | None) -> MissingData:
 
 
 def _called(raw: Raw) -> str:
-    """What a source is called in a message."""
+    """The name of a source in messages."""
     return "the data" if raw.name == _ARRAYS else raw.name
 
 
 def _instead(source: object) -> str:
-    """What to do with data of a type that is not taken."""
+    """What to do with data of an unsupported type."""
     if hasattr(source, "shape") or is_branch(source):
         return f"Pass x and y as a tuple. {_ALONE}" if isinstance(source, list) else _ALONE
     return "Wrap generators and loaders of other libraries in a keras.utils.PyDataset."
@@ -282,15 +292,14 @@ def _from_tuple(source: tuple[Any, ...]) -> Raw:
 
 
 def take_column(raw: Raw, column: str, what: str) -> tuple[Raw, Any]:
-    """The source without a column that is no input, and that column; ``what`` it is:
-    ``"sample_weight"``.
+    """Removes a column that is not an input, and returns it; ``what`` is its use.
 
     Raises:
-        InvalidInput: no table, or no such column.
+        InvalidInput: not a table, or no such column.
     """
     if not arrays.is_frame(raw.x):
         raise InvalidInput(
-            f"{what} is {column!r} and {_called(raw)} is no table", expected="an array"
+            f"{what} is {column!r} and {_called(raw)} is not a table", expected="an array"
         )
-    x, taken = tables.take_target(raw.x, column, raw.name)
+    x, taken = table_columns.take_target(raw.x, column, raw.name)
     return replace(raw, x=x), taken

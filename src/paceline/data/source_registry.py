@@ -1,4 +1,4 @@
-"""Data sources: what a name or a type of data that a user passes stands for.
+"""Data sources, registered by name or by the type of an object.
 
 A data source by name is a function that gets a `DataRequest` and returns data; a source by type is
 a function that gets an object of that type. Both return anything that ``data=`` takes: arrays as
@@ -19,18 +19,18 @@ from typing import Any, TypeVar
 from paceline.core import InvalidInput, Registry
 
 _READ_AS_THEY_ARE = ("builtins", "numpy", "pathlib", "paceline")
-_MOST_STEPS = 5  # of sources that return what another source has to read
+_MOST_STEPS = 5  # of sources that return data for another source
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class DataRequest:
-    """What a data source by name is asked for.
+    """The request to a data source by name.
 
     Attributes:
-        argument: what follows the name and a colon in ``data="name:argument"``; "" for nothing.
-        data_dir: the folder that the user named for data sets, or None.
+        argument: what follows the name and a colon in ``data="name:argument"``; "" if nothing does.
+        data_dir: the user's folder for data sets, or None.
     """
 
     argument: str = ""
@@ -38,10 +38,10 @@ class DataRequest:
 
 
 DataSource = Callable[[DataRequest], Any]
-"""Returns data, from a name."""
+"""Returns data for a request."""
 
 TypeLoader = Callable[[Any], Any]
-"""Returns data, from an object of some type."""
+"""Returns data for an object of some type."""
 
 sources: Registry[DataSource] = Registry(
     "data source",
@@ -66,24 +66,24 @@ types: Registry[TypeLoader] = Registry(
 
 
 def register_source(name: str) -> Callable[[F], F]:
-    """A decorator: makes a function known as the data source of this name.
+    """A decorator that registers a function as the data source of a name.
 
-    Users pass ``data="name"`` or ``data="name:argument"``; a study keeps that text and asks the
+    Users pass ``data="name"`` or ``data="name:argument"``; a study stores that text and calls the
     source again when it is resumed.
 
     Raises:
-        InvalidInput: the name is no lower-case word, or is that of another function.
+        InvalidInput: not a lower-case word, or the name of another function.
     """
     return lambda function: sources.register(function, name)
 
 
 def register_type(name: str) -> Callable[[F], F]:
-    """A decorator: makes a function known as what reads objects of a type.
+    """A decorator that registers a function as the reader of a type.
 
     Args:
         name: a package or module and the name of a class, such as ``"torch.DataLoader"``: every
-            class of that name that is defined anywhere in that package, and every subclass of it.
-            The package need not be imported.
+            class of that name that is defined in that package, and their subclasses. The package
+            need not be imported.
 
     Raises:
         InvalidInput: the name has another form, or is that of another function.
@@ -92,18 +92,18 @@ def register_type(name: str) -> Callable[[F], F]:
 
 
 def provided(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple[Any, str | None]:
-    """The data that a source stands for, and the name that it was found by.
+    """Reads data from a registered source; returns them, and the source's name.
 
     Args:
         data: as the user passed it.
         data_dir: as the user passed it.
 
     Returns:
-        The data as they are, with None, where no source is registered or installed for them.
+        The data unchanged, and None, if no source is registered or installed for them.
 
     Raises:
         InvalidInput: a package that provides the source cannot be imported, or sources refer to
-            each other without an end. And whatever the source raises.
+            each other endlessly; and whatever the source raises.
     """
     given, found = data, None
     for _ in range(_MOST_STEPS):
@@ -120,13 +120,13 @@ def provided(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple
             data = reader(data)
     raise InvalidInput(
         f"data is {type(given).__name__ if found is None else repr(found)}, whose source returns "
-        f"what again another source has to read",
+        f"data that need yet another source",
         expected="a source that returns arrays, a data frame, a path or a PyDataset",
     )
 
 
 def _reader_of(kind: type) -> TypeLoader | None:
-    """What reads objects of a type: of its class and bases, the first that is known."""
+    """The reader for a type: that of its class or the first of its bases that has one."""
     if kind.__module__.partition(".")[0] in _READ_AS_THEY_ARE:
         return None
     known = set(types.names())
@@ -138,7 +138,7 @@ def _reader_of(kind: type) -> TypeLoader | None:
 
 
 def _names_of(kind: type) -> Iterator[str]:
-    """``a.b.C``, ``a.C`` for a class C of the module a.b: names under which it can be known."""
+    """``a.b.C``, ``a.C`` for a class C of the module a.b: the names to look up."""
     parts = kind.__module__.split(".")
     for length in range(len(parts), 0, -1):
         yield ".".join([*parts[:length], kind.__qualname__])

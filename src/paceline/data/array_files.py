@@ -1,4 +1,4 @@
-"""Files that hold arrays: folders of idx files, and NumPy's ``.npz``."""
+"""Files of arrays: folders of idx files, and NumPy's ``.npz``."""
 
 import zipfile
 import zlib
@@ -11,15 +11,15 @@ from paceline.data import idx
 from paceline.data.trees import Array
 
 Parts = tuple[Array, Array, Array | None, Array | None]
-"""x, y, x_test, y_test; the last two None where the files have no test part."""
+"""x, y, x_test, y_test; the last two None if the files have no test part."""
 
 
 def read_idx_folder(folder: Path) -> Parts:
     """Images, float32 in [0, 1], and labels of a folder of idx files; the test part is optional.
 
     Raises:
-        MissingData: no training images or labels there.
-        InvalidInput: a damaged file, or images and labels of different number.
+        MissingData: no training images or labels.
+        InvalidInput: a damaged file, or different numbers of images and labels.
     """
     found = idx.find(folder)
     wanted = ["train-images", "train-labels"] + (["t10k-labels"] if "t10k-images" in found else [])
@@ -41,30 +41,29 @@ def _images(found: dict[str, Path], part: str) -> tuple[Array, Array]:
     if len(images) != len(labels) or labels.ndim != 1:
         both = (found[f"{part}-{kind}"].name for kind in ("images", "labels"))
         raise InvalidInput(
-            f"{' and '.join(both)} in {found[f'{part}-images'].parent} hold {len(images):,} images "
-            f"and {len(labels):,} labels",
+            f"{' and '.join(both)} in {found[f'{part}-images'].parent} contain {len(images):,} "
+            f"images and {len(labels):,} labels",
             expected="one label for each image",
         )
     return pixels(images), labels
 
 
 def pixels(images: Array) -> Array:
-    """Bytes 0 to 255 as float32 in [0, 1]; anything else as it is."""
+    """Bytes 0 to 255 as float32 in [0, 1]; anything else unchanged."""
     return images.astype(np.float32) / np.float32(255) if images.dtype == np.uint8 else images
 
 
 def read_npz(path: Path) -> tuple[Parts, bool]:
-    """The arrays ``x_train, y_train, x_test, y_test`` (as Keras names them) or ``x, y`` of an
-    ``.npz`` file.
+    """Reads ``x_train, y_train, x_test, y_test`` (Keras's names) or ``x, y`` of an ``.npz`` file.
 
-    And whether they are images of bytes, 0 to 255.
+    Also returns whether they are images of bytes, 0 to 255.
 
     Raises:
         MissingData: no such file.
         InvalidInput: damaged, other names, or Python objects inside.
     """
     if not path.is_file():
-        raise MissingData(f"{path} is not there", expected="an .npz file")
+        raise MissingData(f"{path} does not exist", expected="an .npz file")
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             names = set(archive.files)
@@ -84,12 +83,12 @@ def read_npz(path: Path) -> tuple[Parts, bool]:
         raise InvalidInput(
             f"{path} cannot be read ({error})",
             expected="a complete .npz file of plain arrays",
-            fix="It is cut off, damaged, of another kind, or holds Python objects, which are not "
-            "read for safety.",
+            fix="It is incomplete, damaged, of another kind, or contains Python objects, which are "
+            "not read for safety.",
         ) from error
     if absent:
         raise InvalidInput(
-            f"{path} holds the arrays {', '.join(sorted(names)) or '(none)'}",
+            f"{path} contains the arrays {', '.join(sorted(names)) or '(none)'}",
             expected="x_train, y_train, x_test, y_test, or x, y",
         )
     x, y, x_test, y_test = (

@@ -1,10 +1,10 @@
-"""Where data lie on this machine: the folders that are searched, in order.
+"""The folders in which data sets are searched, in order.
 
 1. ``data_dir``, as passed by the caller,
 2. the environment variable ``PACELINE_DATA``,
 3. the user's cache directory, where downloads go.
 
-In 1 and 2 a data set ``name`` lies in ``<folder>/<name>/`` or, if the checksums say so, in
+In 1 and 2 a data set ``name`` is in ``<folder>/<name>/`` or, if the checksums match, in
 ``<folder>/`` itself.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from paceline.core import MissingData
 from paceline.data import idx
-from paceline.data.registry import Source
+from paceline.data.named_sets import NamedSet
 
 VARIABLE = "PACELINE_DATA"
 
@@ -32,27 +32,27 @@ def folders(data_dir: str | os.PathLike[str] | None) -> tuple[Path, ...]:
 
 
 def existing(name: str, folder: Path) -> Path:
-    """A folder that is there; ``name`` is what it is called.
+    """Checks that a folder exists; ``name`` is the argument's name.
 
     Raises:
-        MissingData: it is not.
+        MissingData: it does not.
     """
     if not folder.is_dir():
         raise MissingData(
-            f"{name} is {str(folder)!r}, which is no folder", expected="an existing folder"
+            f"{name} is {str(folder)!r}, which is not a folder", expected="an existing folder"
         )
     return folder
 
 
 def cache(name: str) -> Path:
-    """Folder in the user's cache directory where downloads of a data set go; not created."""
+    """The folder for downloads of a data set in the user's cache directory; not created."""
     import platformdirs
 
     return platformdirs.user_cache_path("paceline") / "data" / name
 
 
-def find(source: Source, data_dir: str | os.PathLike[str] | None) -> Path | None:
-    """The folder that holds a named data set, or None."""
+def find(source: NamedSet, data_dir: str | os.PathLike[str] | None) -> Path | None:
+    """The folder that contains a named data set, or None."""
     for folder in folders(data_dir):
         if _complete(folder / source.name, source):
             return folder / source.name
@@ -63,7 +63,7 @@ def find(source: Source, data_dir: str | os.PathLike[str] | None) -> Path | None
 
 
 def idx_folders(data_dir: str | os.PathLike[str] | None) -> Iterator[Path]:
-    """Subfolders of the user's data folders that hold idx files, in alphabetical order."""
+    """Subfolders of the user's data folders with idx files, in alphabetical order."""
     for folder in folders(data_dir):
         yield from (
             place
@@ -73,23 +73,19 @@ def idx_folders(data_dir: str | os.PathLike[str] | None) -> Iterator[Path]:
 
 
 def california_file(folder: Path) -> Path:
-    """The file of California Housing in a folder, unpacked where there is that; it need not
-    exist.
-    """
+    """The file of California Housing in a folder, unpacked if there is one; it may not exist."""
     unpacked = folder / "cal_housing.data"
     return unpacked if unpacked.is_file() else folder / "cal_housing.tgz"
 
 
-def _complete(folder: Path, source: Source) -> bool:
+def _complete(folder: Path, source: NamedSet) -> bool:
     if source.form == "idx":
         return len(idx.find(folder)) == len(idx.PARTS)
     return california_file(folder).is_file()
 
 
-def _official(folder: Path, source: Source) -> bool:
-    """Whether files that lie directly in a data folder are this data set's; relatives of MNIST
-    share their names.
-    """
+def _official(folder: Path, source: NamedSet) -> bool:
+    """Whether files directly in a data folder are this data set's: similar sets share names."""
     if source.form != "idx":
         return True
     return all(
