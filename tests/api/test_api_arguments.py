@@ -322,7 +322,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: top / name for name in ("networks", "function", "asked", "empty")}
 
 
-STUDY = [*DIRECTORY, ("nowhere", "nowhere holds no study")]
+STUDY = [*DIRECTORY, ("nowhere", "nowhere contains no study")]
 GIVEN_AGAIN: Wrong = {
     "study": STUDY,
     "build": [(5, "build is 5"), ("model", "'model'"), ("nowhere.py:build", "nowhere.py")],

@@ -116,8 +116,8 @@ def test_the_directory_of_another_study_is_left_as_it_is(
 
 
 def test_places_without_a_study(run: Run) -> None:
-    refused(run("show", "s"), "s holds no study", "study.db")
-    refused(run("resume", "s"), "s holds no study")
+    refused(run("show", "s"), "s contains no study", "study.db")
+    refused(run("resume", "s"), "s contains no study")
 
 
 def test_train_needs_a_directory_of_its_own(run: Run, model: Path, finished: Path) -> None:

@@ -138,7 +138,7 @@ def test_a_narrow_terminal_gets_one_column_for_all(tmp_path: Path) -> None:
 
 
 def test_there_has_to_be_a_study(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="holds no study"):
+    with pytest.raises(InvalidInput, match="contains no study"):
         read(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""A system clock that is set while a study runs changes nothing."""
+"""Changes of the system clock during a study."""
 
 import time
 from itertools import pairwise
@@ -41,7 +41,7 @@ def test_a_study_that_is_being_written(
         store.close()
 
 
-def test_a_process_is_told_from_another_with_its_number() -> None:
+def test_processes_with_equal_ids_are_distinguished() -> None:
     writer = this_process()
     assert process_of(writer) == writer["pid"]
     assert process_of({**writer, "began": float(writer["began"]) - 60}) is None
@@ -52,7 +52,7 @@ def test_a_process_is_told_from_another_with_its_number() -> None:
     assert process_of(None) is None
 
 
-def test_what_was_written_with_a_clock_that_went_backwards() -> None:
+def test_events_of_a_clock_that_was_set_back() -> None:
     events: list[Event] = [SessionStarted({}), Noted("a"), Noted("b"), Noted("c")]
     stored = [
         Stored(i, at, event)

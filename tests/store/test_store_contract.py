@@ -15,7 +15,7 @@ class TestSQLite(StoreContract):
         return "sqlite"
 
 
-def test_a_store_that_is_not_known(tmp_path: Path) -> None:
+def test_an_unknown_store(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"store is 'sqlight'; .*Did you mean 'sqlite'"):
         open_store(tmp_path / "s", writable=True, store="sqlight")
     with pytest.raises(InvalidInput, match=r"store is 'sqlite' with the address 'x.db'"):
@@ -24,7 +24,7 @@ def test_a_store_that_is_not_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"store": 3, "file": "x"}', '{"store": "gone"}'])
-def test_a_marker_that_is_damaged(tmp_path: Path, text: str) -> None:
+def test_a_damaged_marker(tmp_path: Path, text: str) -> None:
     (tmp_path / "store.json").write_text(text)
     with pytest.raises(UnreadableStudy, match=r"store\.json does not say which store"):
         open_store(tmp_path, writable=False)

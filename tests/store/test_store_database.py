@@ -1,4 +1,4 @@
-"""The study's memory: all of an append or nothing, one writer, any number of readers."""
+"""The SQLite store: transactions, one writer, any number of readers."""
 
 import math
 import os
@@ -72,7 +72,7 @@ def same(one: Event, other: Event) -> bool:
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(batches=st.lists(st.lists(events, max_size=4), max_size=4))
-def test_events_come_back_unchanged_and_in_order(
+def test_events_are_returned_unchanged_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[Event]]
 ) -> None:
     directory = tmp_path_factory.mktemp("store")
@@ -95,7 +95,7 @@ def test_events_come_back_unchanged_and_in_order(
     store.close()
 
 
-def test_a_failing_append_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_append_stores_nothing(tmp_path: Path) -> None:
     store = StudyStore(tmp_path, writable=True)
     with pytest.raises(TypeError):
         store.append([Noted("before"), TrialAsked(0, {"bad": object()}, 1, 1, "x")])  # type: ignore[dict-item]
@@ -105,7 +105,7 @@ def test_a_failing_append_leaves_nothing(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_came_since_a_mark_is_taken_back(tmp_path: Path) -> None:
+def test_rewind_removes_later_events(tmp_path: Path) -> None:
     new = StudyStore(tmp_path / "new", writable=True)
     mark = new.mark()
     new.append([Noted("first")])
@@ -129,7 +129,7 @@ def test_what_came_since_a_mark_is_taken_back(tmp_path: Path) -> None:
     reader.close()
 
 
-def test_the_lock_goes_with_the_process_that_held_it(tmp_path: Path) -> None:
+def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path\n"
         "from paceline.store import StudyStore; from paceline.core.events import Noted\n"
@@ -146,13 +146,13 @@ def test_the_lock_goes_with_the_process_that_held_it(tmp_path: Path) -> None:
     store.close()
 
 
-def test_reading_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="holds no study"):
+def test_reading_a_missing_study(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="contains no study"):
         StudyStore(tmp_path / "none", writable=False)
     assert not (tmp_path / "none").exists()
 
 
-def test_a_study_that_is_only_being_made_is_empty(tmp_path: Path) -> None:
+def test_a_study_that_is_being_created_is_empty(tmp_path: Path) -> None:
     (
         tmp_path / "study.db"
     ).touch()  # what a writer leaves between opening the file and making its tables
@@ -166,7 +166,7 @@ def test_a_study_that_is_only_being_made_is_empty(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_reading_what_is_no_study(tmp_path: Path) -> None:
+def test_reading_other_files(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "study.db") as other:
         other.execute("CREATE TABLE birds (name TEXT)")
     other.close()
@@ -226,7 +226,7 @@ LOST: dict[str, tuple[list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_reading_what_a_killed_writer_left_makes_no_file(
+def test_reading_after_a_killed_writer_creates_no_file(
     tmp_path: Path, killed: Path, lost: str
 ) -> None:
     shutil.copytree(killed, tmp_path / "s")
@@ -301,7 +301,7 @@ def copied_alone(directory: Path, to: Path) -> list[str]:
     return notes(to)
 
 
-def test_a_database_is_whole_without_its_log_though_somebody_reads_as_its_writer_closes(
+def test_a_database_is_complete_without_its_log_after_closing(
     tmp_path: Path,
 ) -> None:
     writer = StudyStore(tmp_path / "s", writable=True)

@@ -1,6 +1,4 @@
-"""Files are written whole or not at all, and what is wrong is said, whatever happens when it is
-tidied up.
-"""
+"""Files beside the database: atomic writing, clear errors, removal of leftovers."""
 
 import errno
 import os
@@ -22,7 +20,7 @@ from paceline.store.files import leftovers, remove_leftovers, replacing, write_t
 from paceline.study.record.checkpoints import Checkpoints
 
 
-def test_a_file_is_replaced_by_a_whole_one_or_stays(tmp_path: Path) -> None:
+def test_files_are_replaced_atomically(tmp_path: Path) -> None:
     path = tmp_path / "best.keras"
     write_text(path, "first")
 
@@ -39,7 +37,7 @@ def test_a_file_is_replaced_by_a_whole_one_or_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_links_that_somebody_left_are_not_followed(tmp_path: Path) -> None:
+def test_links_are_not_followed(tmp_path: Path) -> None:
     mine, study = tmp_path / "mine", tmp_path / "study"
     mine.write_text("mine")
     study.mkdir()
@@ -53,7 +51,7 @@ def test_links_that_somebody_left_are_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.ENOSPC, "no room left on disk .*; make room, then go on: paceline resume"),
+        (errno.ENOSPC, "no room left on disk .*; make room, then resume: paceline resume"),
         (errno.EFBIG, "no room left on disk .*; make room"),
         (errno.EROFS, "cannot be written .*; make it writable for this user, then"),
         (errno.EACCES, "cannot be written .*; make it writable"),
@@ -64,7 +62,7 @@ def test_links_that_somebody_left_are_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "raised", [lambda n: OSError(n, os.strerror(n)), lambda n: ValueError(f"I/O (os error {n})")]
 )
-def test_what_is_wrong_is_said_and_how_to_mend_it(
+def test_errors_say_what_to_do(
     tmp_path: Path, raised: Callable[[int], Exception], number: int, said: str
 ) -> None:
     with (
@@ -97,7 +95,7 @@ def function(hp: Any) -> float:
 
 @pytest.mark.parametrize("name", ["study.lock", "study.db"])
 @pytest.mark.parametrize("what", ["a directory", "a link"])
-def test_a_study_whose_own_files_are_something_else(tmp_path: Path, name: str, what: str) -> None:
+def test_directories_in_place_of_files(tmp_path: Path, name: str, what: str) -> None:
     directory, mine = tmp_path / "s", tmp_path / "mine"
     directory.mkdir()
     mine.write_text("mine")
@@ -114,21 +112,21 @@ def test_a_file_in_the_place_of_the_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("mine")
     checkpoints = Checkpoints(tmp_path / "checkpoints", None, str)
     with pytest.raises(
-        PacelineError, match="move away what is in its place, then go on: paceline resume"
+        PacelineError, match="move away what is in its place, then resume: paceline resume"
     ):
         checkpoints.keep({0: [np.zeros(3)]}, lambda number: number)
     checkpoints.prune_all()
     assert (tmp_path / "checkpoints").read_text() == "mine"
 
 
-def test_a_checkpoint_that_cannot_be_removed_does_no_harm(tmp_path: Path) -> None:
+def test_a_checkpoint_that_cannot_be_removed_is_harmless(tmp_path: Path) -> None:
     directory = tmp_path / "checkpoints"
     (directory / "running-1.safetensors" / "below").mkdir(parents=True)
     Checkpoints(directory, None, str).prune_all()
     assert (directory / "running-1.safetensors").is_dir()
 
 
-def test_what_a_killed_process_left_is_tidied_up_at_the_next_opening(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from paceline.store.files import replacing\n"
         "with replacing(Path(sys.argv[1]) / 'report.html') as new:\n"
@@ -152,7 +150,7 @@ def test_what_a_killed_process_left_is_tidied_up_at_the_next_opening(tmp_path: P
     }
 
 
-def test_what_another_machine_left_is_tidied_up_after_a_while(tmp_path: Path) -> None:
+def test_leftovers_of_another_machine_are_removed_later(tmp_path: Path) -> None:
     old, new = tmp_path / ".new-old", tmp_path / ".new-new"
     for folder in (old, new):
         folder.mkdir()

@@ -51,9 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example(raw=b"file:x")
 @example(raw=b":memory:")
 @example(raw=b"\xff\xfe")
-def test_what_is_written_under_a_name_is_read_under_it_and_nowhere_else(
-    folder: Path, raw: bytes
-) -> None:
+def test_studies_are_found_under_their_exact_names(folder: Path, raw: bytes) -> None:
     directory = folder / os.fsdecode(raw)
     before = set(folder.iterdir())
     writer = StudyStore(directory, writable=True)
@@ -74,7 +72,7 @@ def test_what_is_written_under_a_name_is_read_under_it_and_nowhere_else(
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_study_of_an_odd_name_is_made_read_and_resumed(
+def test_studies_with_unusual_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -120,7 +118,7 @@ def test_relative_paths_and_links_lead_to_the_same_study(
     "study", [5, True, b"runs", ["runs"], "", "a\0b", "x" * 300, "\udcff\ud800"]
 )
 @pytest.mark.parametrize("enter", ["tune", "resume", "ablate", "load", "open", "read"])
-def test_what_is_no_directorys_name_is_refused(
+def test_invalid_names_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Any, enter: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -169,7 +167,7 @@ def test_an_empty_name_on_the_terminal(
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid") or os.geteuid() != 0, reason="becomes another user")
-def test_a_study_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_a_read_only_study_is_read(tmp_path: Path) -> None:
     directory = tmp_path / "s"
     store = StudyStore(directory, writable=True)
     store.append([Noted("kept")])

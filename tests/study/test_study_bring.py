@@ -69,7 +69,7 @@ def test_an_earlier_study_and_beliefs_are_taken_up_and_kept_when_it_goes_on(tmp_
             {"prior": {"rate": Normal(0.1)}, "search": "random"},
             "prior was given with search 'random'",
         ),
-        ({"learn_from": "nowhere"}, "learn_from is .*nowhere', which holds no study"),
+        ({"learn_from": "nowhere"}, "learn_from is .*nowhere', which contains no study"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_anything_is_written(

@@ -95,7 +95,7 @@ def test_a_full_disk_ends_a_study_that_goes_on_later(
         _tune(directory, units, fill)
     limit(None)
     assert re.search(what, str(error.value))  # whichever file is written first
-    assert f"make room, then go on: paceline resume {directory}" in str(error.value)
+    assert f"make room, then resume: paceline resume {directory}" in str(error.value)
     before = _measured(directory)
     assert len(before) < TRIALS * EPOCHS or "best.keras" in str(error.value)
     study = _tune(directory, units, lambda build: None)

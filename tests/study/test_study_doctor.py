@@ -131,7 +131,7 @@ def test_a_healthy_study(study: Path, networks: Path) -> None:
 
 
 def test_no_study_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="holds no study"):
+    with pytest.raises(InvalidInput, match="contains no study"):
         paceline.doctor(tmp_path / "none")
     checked(tmp_path, 2)
     assert not list(tmp_path.iterdir())
@@ -456,7 +456,7 @@ def test_an_empty_database_beside_results(networks: Path, tmp_path: Path, how: s
     EMPTIED[how](directory / "study.db")
     before = contents(directory)
     said = checked(
-        directory, 2, "study.db is empty, though results lie beside it (checkpoints, best.keras"
+        directory, 2, "study.db is empty, but there are results beside it (checkpoints, best.keras"
     )
     assert said.count("wrong ") == 1
     assert "cannot be read as it is" in said
@@ -464,7 +464,7 @@ def test_an_empty_database_beside_results(networks: Path, tmp_path: Path, how: s
         result = CliRunner().invoke(app, [command, str(directory)])
         assert result.exit_code == 2
         assert "Restore it from a copy" in " ".join(result.output.split())
-    with pytest.raises(UnreadableStudy, match="though results lie beside it: checkpoints"):
+    with pytest.raises(UnreadableStudy, match="but there are results beside it: checkpoints"):
         paceline.tune(
             build,
             (np.zeros((9, 3)), np.arange(9) % 2),

@@ -76,7 +76,7 @@ def test_other_hosts_require_the_printed_token(store: StudyStore) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["{none}"], "holds no study"),
+        (["{none}"], "contains no study"),
         (["{study}", "--port", "{taken}"], "is taken by another program"),
         (["{study}", "--port", "70000"], "port is 70000"),
         (["{study}", "--host", "192.0.2.1"], "is not an address of this machine"),

@@ -1,7 +1,6 @@
-"""The memory of a study: events in, events out.
+"""Storage of a study: a log of events.
 
-`open_store` opens the store that a study has; `Store` is the contract, and `register` makes another
-class of stores known.
+`open_store` opens a study's store; `Store` is the contract, and `register` adds a class of stores.
 """
 
 from paceline.store.choosing import check_store, files_of, has_study, open_store

@@ -1,7 +1,7 @@
-"""Which store a study has, and opening it.
+"""Choosing and opening the store of a study.
 
-A study in SQLite, the default, is known by its database. Any other store is named by a small file
-in the study's directory, so that only who begins the study has to say which it is.
+A study in SQLite, the default, is recognised by its database. Any other store is named in a small
+file in the study's directory, so that it must be passed only when the study is created.
 """
 
 import json
@@ -24,23 +24,23 @@ def has_study(directory: Path) -> bool:
 
 
 def open_store(directory: Path, *, writable: bool, store: str | None = None) -> Store:
-    """Opens the store of a study; where there is none yet, one is made.
+    """Opens the store of a study, or creates one.
 
     Args:
         directory: of the study.
-        writable: whether this process is to write it. A reader makes no file.
-        store: of a study that begins, the name of its store, alone or followed by a colon and an
-            address, or a URL whose scheme is the name; None for SQLite. Of a study that is there,
-            what it has, or None.
+        writable: whether this process is to write it. A reader creates no file.
+        store: for a new study, the name of its store, alone or followed by a colon and an address,
+            or a URL whose scheme is the name; None for SQLite. For an existing study, its store, or
+            None.
 
     Raises:
         StudyLocked: ``writable``, and another process writes it; the message says which.
-        InvalidInput: not ``writable``, and there is no study; a store that is not known; another
-            store than the study has.
-        UnreadableStudy: what is stored is damaged, of a newer version, or no study.
+        InvalidInput: not ``writable``, and there is no study; an unknown store; another store than
+            that of the study.
+        UnreadableStudy: the stored data are damaged, of a newer version, or not a study.
         PacelineError: the directory or a file in it cannot be used; the message says why.
     """
-    directory = directory.absolute()  # it stays this one, whatever a user's function changes
+    directory = directory.absolute()  # independent of the working directory
     there = stored_in(directory) if has_study(directory) else None
     if store is not None:
         _check(directory, there, store)
@@ -67,17 +67,17 @@ def files_of(directory: Path) -> tuple[Path, ...]:
 
 
 def stored_in(directory: Path) -> str:
-    """The store of the study of a directory, as it was asked for; SQLite where there is none.
+    """The store of a directory's study, as it was requested; SQLite if there is none.
 
     Raises:
-        UnreadableStudy: the file that says so is damaged.
+        UnreadableStudy: the file with its name is damaged.
     """
     found = None if (directory / DATABASE).exists() else _marked(directory)
     return StudyStore.name if found is None else found["store"]
 
 
 def _marked(directory: Path) -> dict[str, str] | None:
-    """What the marker of a directory says; None where there is none."""
+    """The content of a directory's marker; None if there is none."""
     path = directory / MARKER
     if not path.exists():
         return None
@@ -115,7 +115,7 @@ def _of_study(directory: Path) -> tuple[type[Store], str]:
 
 
 def _check(directory: Path, there: str | None, store: str) -> None:
-    """Makes sure that a store can be asked for, and is that of the study where there is one."""
+    """Checks that a store is known, and is that of an existing study."""
     _parsed(store)
     if there is not None and store.strip() != there:
         raise InvalidInput(
@@ -125,7 +125,7 @@ def _check(directory: Path, there: str | None, store: str) -> None:
 
 
 def check_store(store: object) -> str:
-    """A store as it is asked for: a name, alone or with an address.
+    """Validates a store: a name, alone or with an address.
 
     Raises:
         InvalidInput: no store of this name.
@@ -135,9 +135,7 @@ def check_store(store: object) -> str:
 
 
 def _parsed(text: object) -> tuple[type[Store], str]:
-    """The class of a store and the address, of the texts ``"name"``, ``"name:address"`` and
-    ``"name://..."``, of which the last is an address as a whole.
-    """
+    """The class of a store and the address, from ``"name"``, ``"name:address"`` or a URL."""
     name, _, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
     kind = registry.get(name.partition("+")[0] if isinstance(text, str) else text)
     return kind, str(text).strip() if rest.startswith("//") else rest.strip()

@@ -1,6 +1,4 @@
-"""A study's events in SQLite: appended in transactions by one writer, read by any number of
-readers.
-"""
+"""The SQLite store: one writer appends events in transactions, any number of readers read."""
 
 import json
 import sqlite3
@@ -17,7 +15,7 @@ from filelock import FileLock
 
 from paceline.core import InvalidInput, PacelineError, UnreadableStudy
 from paceline.core.events import FORMAT, Event, Json
-from paceline.store.opening import (
+from paceline.store.database_errors import (
     check_log,
     damaged,
     emptied,
@@ -52,18 +50,16 @@ _REPLACE = sa.text(
     "INSERT OR REPLACE INTO current (name, value, checksum) VALUES (:name, :value, :checksum)"
 )
 
-_AT_ONCE = 10_000  # events that are in memory as rows
+_AT_ONCE = 10_000  # rows in memory at a time
 PATIENCE = 5.0
-"""Seconds for which a writer that closes waits for queries of readers to end."""
+"""Seconds for which a closing writer waits for readers' queries to end."""
 
-_DURABLE_SECONDS = 1.0  # what a power cut may undo of what was measured, at most
+_DURABLE_SECONDS = 1.0  # measurements that a power loss may undo, at most
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a study holds at one moment: the id of its last event, and its current values as
-    rows.
-    """
+    """The state of a study at one moment: the id of its last event, and its current values."""
 
     last: int
     values: Sequence[Mapping[str, Any]]
@@ -71,14 +67,14 @@ class Mark:
 
 @register
 class StudyStore(Store):
-    """The events of one study in a SQLite database, see `Store`; it keeps snapshots as well."""
+    """The events of one study in a SQLite database, with snapshots; see `Store`."""
 
     name: ClassVar[str] = "sqlite"
     files: ClassVar[tuple[str, ...]] = (DATABASE, LOG)
 
     @classmethod
     def open(cls, directory: Path, address: str, *, writable: bool) -> Self:
-        """Opens the study in ``directory``; there is no other address."""
+        """Opens the study in ``directory``; an address is not supported."""
         if address:
             raise InvalidInput(
                 f"store is 'sqlite' with the address {address!r}",
@@ -87,15 +83,15 @@ class StudyStore(Store):
         return cls(directory, writable=writable)
 
     def __init__(self, directory: Path, *, writable: bool) -> None:
-        """Opens the study in ``directory``. A reader makes no file there.
+        """Opens the study in ``directory``. A reader creates no file there.
 
         Raises:
             StudyLocked: ``writable``, and another process writes it; the message says which.
             InvalidInput: not ``writable``, and there is no study.
-            UnreadableStudy: the file is damaged, of a newer version, or no study.
+            UnreadableStudy: the file is damaged, of a newer version, or not a study.
             PacelineError: the directory or a file in it cannot be used; the message says why.
         """
-        # it stays this one, whatever a user's function changes
+        # independent of the working directory
         self.directory = directory = directory.absolute()
         self._clock = SessionClock()
         self._path = directory / DATABASE
@@ -109,8 +105,8 @@ class StudyStore(Store):
             self._take_lock()
         elif not was_there:
             raise InvalidInput(
-                f"{directory} holds no study",
-                expected=f"a directory made by paceline (it has a {DATABASE})",
+                f"{directory} contains no study",
+                expected=f"a study directory of Paceline (with a {DATABASE})",
             )
         try:
             with explained(self._path):
@@ -134,13 +130,13 @@ class StudyStore(Store):
         *,
         durable: bool = False,
     ) -> None:
-        """Adds events, and replaces current values, in one transaction.
+        """Appends events and replaces current values, in one transaction.
 
         Args:
             events: in order.
             values: current values by name.
-            durable: not even a power cut undoes it once this returns, as where files will be
-                removed that were valid before. Else that may undo the last second.
+            durable: whether this survives a power loss once it returns, as needed before files are
+                removed; otherwise a power loss may undo the last second.
         """
         now = self._clock.now()
         rows = [row_of_event(event, now) for event in events]
@@ -163,24 +159,24 @@ class StudyStore(Store):
         while rows := self._rows(SELECT_EVENTS.bindparams(after=after, most=_AT_ONCE)):
             for row in rows:
                 after += 1
-                if row.id != after:  # they are numbered without a gap
+                if row.id != after:  # ids have no gaps
                     raise damaged(self._path, missing(after, row.id - 1))
                 yield read_event(self._path, row)
             if len(rows) < _AT_ONCE:
                 return
 
     def last(self) -> int:
-        """The id of the last event, 0 where there is none: a look that costs next to nothing."""
+        """The id of the last event; 0 if there is none. Cheap."""
         rows = self._rows(_LAST)
         return int(rows[0][0] or 0) if rows else 0
 
     def time_of(self, event: int) -> float | None:
-        """When an event was written, by its id; None where there is none of this id."""
+        """When the event with an id was written; None if there is none."""
         rows = self._rows(SELECT_EVENTS.bindparams(after=event - 1, most=1))
         return rows[0].time if rows and rows[0].id == event else None
 
     def value(self, name: str) -> Json | None:
-        """A current value, or None where it was never set.
+        """A current value, or None if it was never set.
 
         Raises:
             UnreadableStudy: it is damaged.
@@ -192,10 +188,9 @@ class StudyStore(Store):
             raise damaged(self._path, f"the current value {name}: {error}") from error
 
     def snapshot(self) -> Snapshot | None:
-        """What was saved last of what the events add up to; None where there is nothing that can be
-        relied on.
+        """The last saved snapshot; None if there is none that can be used.
 
-        The events alone are the truth: whatever is wrong here, they say it all.
+        Snapshots are an optimisation: the events contain everything.
         """
         with suppress(UnreadableStudy):
             for row in self._rows(sa.select(SNAPSHOTS)):
@@ -207,16 +202,14 @@ class StudyStore(Store):
         return None
 
     def disregard_snapshot(self) -> None:
-        """What is kept as a snapshot is of no use to this version: a new one is due as if there
-        were none.
-        """
+        """Ignores the stored snapshot, which this version cannot read, so that a new one is due."""
         self.num_in_snapshot, self.num_since_snapshot = (
             0,
             self.num_in_snapshot + self.num_since_snapshot,
         )
 
     def save_snapshot(self, last: int, body: str) -> None:
-        """Keeps what the events up to ``last`` add up to, in place of what was kept before."""
+        """Stores a snapshot of the events up to ``last``, in place of the previous one."""
         row = {"id": 1, "last": last, "checksum": zlib.crc32(body.encode()), "body": body}
         with explained(self._path), self._open.begin():
             self._open.execute(SNAPSHOTS.delete())
@@ -228,17 +221,15 @@ class StudyStore(Store):
         return damaged(self._path, f"event {event}: {reason}")
 
     def close(self) -> None:
-        """Lets go of the file, and of the right to write. Raises nothing: it may follow an
-        error.
-        """
+        """Closes the file and releases the lock. Raises nothing, as it may follow an error."""
         with suppress(sa.exc.DBAPIError, sqlite3.Error):
             if self._connection is not None and self._lock is not None:
-                # so that the database has everything, also where it is copied without its log; this
-                # waits for readers that are in the middle of a query
+                # copies the log into the database, which can then be copied without it; waits for
+                # readers with a running query
                 self._pragma(f"busy_timeout={round(1000 * PATIENCE)}")
                 self._pragma("wal_checkpoint(TRUNCATE)")
-                # so that readers need no files beside it, which a disk that is read only could not
-                # hold; while somebody has it open that cannot be, and does no harm
+                # so that readers need no further files, which cannot be created on a read-only
+                # disk; fails harmlessly while others have the database open
                 self._pragma("busy_timeout=0")
                 self._pragma("journal_mode=DELETE")
         with suppress(sa.exc.DBAPIError, sqlite3.Error):
@@ -252,13 +243,11 @@ class StudyStore(Store):
             self._lock.release()
 
     def mark(self) -> Mark:
-        """What the study holds now, for `rewind`."""
+        """The current state of the study, for `rewind`."""
         return Mark(self.last(), [dict(row._mapping) for row in self._rows(sa.select(VALUES))])
 
     def rewind(self, mark: Mark) -> None:
-        """Takes back all that was stored since a mark; a study that had no events then is
-        removed.
-        """
+        """Removes everything stored since a mark; a study without events is removed."""
         if not mark.last:
             self.discard()
             return
@@ -270,14 +259,12 @@ class StudyStore(Store):
         self._count()
 
     def discard(self) -> None:
-        """Removes a study that has come to nothing, and its directory where nothing else is in it;
-        closes the store.
-        """
+        """Removes a study without results, and its directory if otherwise empty; closes it."""
         with suppress(sa.exc.DBAPIError, sqlite3.Error):
             if self._connection is not None:
                 self._connection.close()
         self._connection = None
-        with suppress(OSError):  # what cannot be removed stays
+        with suppress(OSError):  # files that cannot be removed are left
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(DATABASE + suffix).unlink(missing_ok=True)
         self.close()
@@ -285,7 +272,7 @@ class StudyStore(Store):
             (self.directory / LOCK).unlink(missing_ok=True)
             self.directory.rmdir()
 
-    # -- inside
+    # -- internals
 
     @property
     def _open(self) -> sa.Connection:
@@ -296,7 +283,7 @@ class StudyStore(Store):
         return self._connection
 
     def _rows(self, query: sa.Executable) -> Sequence[sa.Row[Any]]:
-        """What a query finds: nothing while the writer has not made its tables."""
+        """The result of a query; empty if the writer has not created its tables."""
         with explained(self._path):
             connection = self._open
             with connection.begin():
@@ -305,11 +292,10 @@ class StudyStore(Store):
                 )
 
     def _check(self) -> bool:
-        """Makes sure that the file is a study that this version can read; one that is still being
-        made is.
+        """Checks that the file is a study that this version can read, or is being created.
 
         Returns:
-            Whether it has begun.
+            Whether it has events.
 
         Raises:
             UnreadableStudy: it is not.
@@ -322,7 +308,7 @@ class StudyStore(Store):
         except (ValueError, TypeError, KeyError):
             found = None
         if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-            raise damaged(self._path, "its first event does not say in which format the others are")
+            raise damaged(self._path, "its first event does not contain the format")
         if found > FORMAT:
             raise newer(self._path, f"its format is {found}")
         return True
@@ -340,7 +326,7 @@ class StudyStore(Store):
         self.num_since_snapshot = self.last() - self.num_in_snapshot
 
     def _set_durable(self, wanted: bool) -> None:
-        """Whether the next transactions are flushed to the disk when they end."""
+        """Sets whether the next transactions are flushed to the disk when they end."""
         if wanted != self._is_durable:
             self._pragma(f"synchronous={'FULL' if wanted else 'NORMAL'}")
             self._is_durable = wanted
@@ -352,10 +338,10 @@ class StudyStore(Store):
         self._open.commit()
 
     def _take_lock(self) -> None:
-        """Takes the right to write, until `close`."""
-        if self._path.is_symlink():  # to another study, say, whose writer has another lock
+        """Acquires the lock of the writer, until `close`."""
+        if self._path.is_symlink():  # for instance to another study, whose writer has another lock
             raise PacelineError(
-                f"{self._path} is a link; go on with the study in the directory that it leads to."
+                f"{self._path} is a link; resume the study in the directory that it points to."
             )
         self._lock = lock(self.directory, self._writer)
 

@@ -1,8 +1,7 @@
-"""Files of a study beside its database: written so that they survive a power cut, and clear when
-they cannot be.
+"""Files beside a study's database: written atomically and durably, with clear errors.
 
-A file is complete or not there: it is written under another name, flushed to the disk, and then
-    takes its own name.
+A file is complete or absent: it is written under another name, flushed to the disk, and then
+renamed.
 """
 
 import errno
@@ -22,7 +21,7 @@ from paceline.core import PacelineError, command_line
 from paceline.store.writer import process_of, this_process
 
 _NEW = ".new-"
-_ABANDONED_SECONDS = 3600.0  # after which a process of another machine is not writing any more
+_ABANDONED_SECONDS = 3600.0  # after which files of a process on another machine are leftovers
 
 _AT_ONCE = 1 << 20  # bytes
 
@@ -33,21 +32,18 @@ _IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives the path of a new file, with the same name in a fresh folder, to be written in the
-    block.
+    """Yields the path of a new file, with the same name in a new folder, to write in the block.
 
-    When the block ends well, the file is flushed to the disk and takes the place of the one at
+    When the block ends without error, the file is flushed to the disk and replaces the one at
     ``path``.
 
     Raises:
-        PacelineError: it cannot be written; nothing is left of it, and what was at ``path`` before
-            is still there.
+        PacelineError: it cannot be written; it is removed, and the file at ``path`` is unchanged.
     """
     folder: Path | None = None
     with explained(path):
         try:
-            # fresh, so that no link that somebody left under a name that can be foreseen is
-            # followed
+            # new, so that a link that somebody placed under a predictable name is not followed
             folder = Path(tempfile.mkdtemp(prefix=f"{_NEW}{_owner()}-", dir=path.parent))
             new = folder / path.name
             yield new
@@ -60,16 +56,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path, names: Collection[str]) -> None:
-    """Removes what `replacing` had begun of these files when its process was killed; only for who
-    alone writes them.
-    """
+    """Removes files that `replacing` began in a killed process; only for their sole writer."""
     for path in folder.glob(f"{_NEW}*/*"):
         if path.name in names:
             shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in UTF-8, whole or not at all.
+    """Writes a text file in UTF-8 atomically.
 
     Raises:
         PacelineError: it cannot be written.
@@ -79,22 +73,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Removes what a process that was killed left of files that it was writing with `replacing`."""
+    """Removes incomplete files that a killed process left behind."""
     for folder in leftovers(directory):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def leftovers(directory: Path) -> list[Path]:
-    """Folders of files that were being written by processes that are gone, or on other machines a
-    while ago.
-    """
+    """Folders of incomplete files of processes that have ended, or are on other machines."""
     return sorted(folder for folder in directory.glob(f"{_NEW}*") if _is_abandoned(folder))
 
 
 def _owner() -> str:
-    """This process, as the names of its folders have it: machine, process id, and when that
-    began.
-    """
+    """This process in the names of its folders: machine, process id, and start time."""
     process = this_process()
     return f"{_machine(process['host'])}-{process['pid']}-{round(100 * process['began'])}"
 
@@ -128,9 +118,7 @@ def checksum(path: Path) -> int:
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:
-    """What tells a file from what was there before: its node, bytes and time of change; None where
-    there is none.
-    """
+    """Identifies a version of a file: inode, size and time of change; None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -139,8 +127,8 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def flush(path: Path) -> None:
-    """Waits until a file, or the names in a folder, are on the disk."""
-    if os.name == "nt" and path.is_dir():  # folders cannot be opened there, and need not be
+    """Waits until a file, or the entries of a folder, are on the disk."""
+    if os.name == "nt" and path.is_dir():  # not supported, and not needed, on Windows
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -150,14 +138,14 @@ def flush(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file where that is possible; one that cannot be removed stays, and does no harm."""
+    """Removes a file if possible; otherwise it is left, which is harmless."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
 
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """While it lasts, a failure to write a file is raised in words.
+    """Converts failures to write a file to clear errors, inside the block.
 
     Raises:
         PacelineError: an operation on files failed.
@@ -174,12 +162,12 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def cannot_write(path: Path, number: int, error: object = None) -> str:
-    """What is wrong with a file that cannot be written, and what to do about it.
+    """The message for a file that cannot be written: the problem, and what to do.
 
     Args:
-        path: of the file, in a study's directory or in a folder of it.
-        number: the system's number of the error.
-        error: what was raised, where the number says little.
+        path: of the file, in a study's directory or a folder of it.
+        number: the system's error number.
+        error: the exception, for errors without a clear number.
     """
     study = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     reason = os.strerror(number)
@@ -192,13 +180,11 @@ def cannot_write(path: Path, number: int, error: object = None) -> str:
         what, fix = f"{path} cannot be written ({reason})", "move away what is in its place"
     else:
         return f"{path} cannot be written ({error or reason})."
-    return f"{what}; {fix}, then go on: {command_line('resume', study)}"
+    return f"{what}; {fix}, then resume: {command_line('resume', study)}"
 
 
 def _number(error: Exception) -> int | None:
-    """The system's number of an error, also where a library says it in its text only; None where it
-    has none.
-    """
+    """The system's error number, also if a library has it in its text only; None without one."""
     if isinstance(error, OSError):
         return error.errno
     found = re.search(r"\(os error (\d+)\)", str(error))  # safetensors

@@ -1,6 +1,4 @@
-"""The directory of a study, from whatever a user passes as its name, and the files that are in
-it.
-"""
+"""A study's directory: validation of its path, and the names of its files."""
 
 from pathlib import Path
 
@@ -8,52 +6,48 @@ from paceline.core import InvalidInput, checks
 from paceline.core.errors import shown
 
 DATABASE = "study.db"
-"""The file of a study's directory that makes it one."""
+"""The database; a directory with this file is a study."""
 
 LOG = "study.db-wal"
-"""SQLite's log of it: what was written and is not in the database yet."""
+"""SQLite's log: changes that are not in the database yet."""
 
 MARKER = "store.json"
-"""Names the store of a study that is not in SQLite."""
+"""Contains the name of the store of a study that is not in SQLite."""
 
 LOCK, CHECKPOINTS = "study.lock", "checkpoints"
 MODEL, PREDICTIONS, REPORT = "best.keras", "test.safetensors", "report.html"
-"""What else there may be in it: the best model, what it predicts on the test part, and the
-report.
-"""
+"""Other files: the best model, its predictions on the test set, and the report."""
 
 RUN_LOG = "paceline.log"
 """The log messages of its sessions."""
 
-# The longest path below a study's directory: if the system takes that one, it takes the others.
+# The longest path in a study's directory: if the system accepts it, it accepts the others.
 _LONGEST = Path(CHECKPOINTS) / "best-trial-000000000-000000000.safetensors"
 
 
 def results_in(directory: Path) -> list[str]:
-    """Which files or folders of a study's directory hold what was trained: no study that has not
-    begun has any.
-    """
+    """Files or folders of results in a directory; a study that has not begun has none."""
     has_networks = any((directory / CHECKPOINTS).glob("*.safetensors"))
     files = [name for name in (MODEL, PREDICTIONS) if (directory / name).exists()]
     return [*([CHECKPOINTS] if has_networks else []), *files]
 
 
 def study_directory(given: object, name: str = "study") -> Path:
-    """The directory that a user named; it need not exist.
+    """Validates the directory of a study; it need not exist.
 
     Args:
-        given: a text or a path.
+        given: a string or a path.
         name: of the argument, for messages.
 
     Raises:
-        InvalidInput: it is neither, it is empty, or the system has no directories of this name.
+        InvalidInput: neither, empty, or not a possible name of a directory.
     """
     path = checks.path(name, given)
     expected = "the path of a directory, such as 'runs/mnist'"
     try:
         (path / _LONGEST).lstat()
     except (FileNotFoundError, NotADirectoryError):
-        pass  # nothing is there yet, or a file is in the way; the latter is looked at below
+        pass  # it does not exist, or a file is in its place; the latter is checked below
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidInput(f"{name} is {shown(given)} ({reason})", expected=expected) from None

@@ -1,9 +1,9 @@
-"""Connections that only read: no file appears beside the database, and none in the study changes.
+"""Read-only connections: they create no file and change none.
 
-In WAL mode even a reader needs the log (``-wal``) and SQLite's index of it (``-shm``) beside the
-database, and makes them where they are not there. A writer that lives has made both, and one that
-was killed leaves both. Otherwise nobody writes, so that the database can be taken as it is; where
-there is a log without its index, as in a copy of a study, the database is read from a copy of both.
+In WAL mode even a reader needs the log (``-wal``) and its index (``-shm``) beside the database, and
+creates them if they do not exist. A running writer has created both, and a killed one leaves both.
+Otherwise there is no writer, so that the database can be read alone; if there is a log without its
+index, as in a copy of a study, copies of database and log are read.
 """
 
 import shutil
@@ -14,22 +14,20 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from paceline.store.database_errors import check_log, explained
 from paceline.store.files import stamp
-from paceline.store.opening import check_log, explained
 
 _DATABASE: tuple[str, ...] = ("",)
-# seconds for another program that has locked the database; a writer of ours locks no reader out
+# seconds for another program that has locked the database; our writer never locks out readers
 _PATIENCE = 2.0
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 _VERSIONS = slice(
     18, 20
-)  # of the database's header: the versions of the format for writing and reading; 2 is WAL
+)  # of the database's header: the versions for writing and reading; 2 is WAL
 
 
 class Reader:
-    """A connection to a database that another process may be writing, renewed when files appear or
-    are replaced.
-    """
+    """A connection to a database that may be written meanwhile; reopened when files change."""
 
     def __init__(self, path: Path) -> None:
         """Opens the database.
@@ -38,24 +36,22 @@ class Reader:
             UnreadableStudy: it is damaged.
             PacelineError: it cannot be read for another reason.
         """
-        self._path = (
-            path.absolute()
-        )  # a relative one could begin with "file:", which SQLite may take for a URI
+        self._path = path.absolute()  # a relative path could begin with "file:", a URI for SQLite
         self._connection: sa.Connection | None = None
         self._copy: Path | None = None
-        # of the files; SQLite does not notice it where one is written over
+        # of the files; SQLite does not notice when a file is overwritten
         self._stamp: _Stamp = ()
         self._watched = _DATABASE
         self._connect()
 
     def connection(self) -> sa.Connection:
-        """The connection, to the database as it is now."""
+        """The connection to the current database."""
         if self._connection is None or self._stamp != self._stamps():
             return self._connect()
         return self._connection
 
     def close(self) -> None:
-        """Lets go of the file. Raises nothing: it may follow an error."""
+        """Closes the file. Raises nothing, as it may follow an error."""
         with suppress(sa.exc.DBAPIError, sqlite3.Error):
             if self._connection is not None:
                 self._connection.close()
@@ -86,8 +82,7 @@ class Reader:
                 ("SQLITE_READONLY", "SQLITE_CANTOPEN")
             ):
                 raise
-            # the folder is not to be written, and the index not to be used: so there is no writer
-            # either
+            # the folder is not writable and the index not usable: so there is no writer
             return self._copied() if has_log else self._as_it_is()
 
     def _as_it_is(self) -> sqlite3.Connection:
@@ -105,7 +100,7 @@ class Reader:
         return self._path.with_name(f"{self._path.name}{ending}")
 
     def _watch_all(self) -> None:
-        """The log and its index matter as well: a writer makes them."""
+        """Also watches the log and its index, which a writer creates."""
         self._watched = (*_DATABASE, "-wal", "-shm")
         self._stamp = self._stamps()
 
@@ -114,7 +109,7 @@ class Reader:
 
 
 def _tried(uri: str) -> sqlite3.Connection:
-    """A connection that has been used once, since SQLite opens a file only then."""
+    """A connection that was used once, since SQLite opens the file only then."""
     found = sqlite3.connect(uri, uri=True, timeout=_PATIENCE)
     try:
         found.execute("SELECT 1 FROM sqlite_master").fetchone()

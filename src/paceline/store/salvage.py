@@ -1,6 +1,4 @@
-"""What can be read of a damaged database, and a new one made of it; the damaged one is kept beside
-it.
-"""
+"""Repair of a damaged database: what can be read, and a new one; the damaged one is kept."""
 
 import shutil
 import sqlite3
@@ -14,9 +12,9 @@ from filelock import FileLock, Timeout
 
 from paceline.core import StudyLocked
 from paceline.core.events import Event, Json, TrialAsked
+from paceline.store.database_errors import damaged, engine_of, missing, read_event
+from paceline.store.database_errors import explained as explained_database
 from paceline.store.files import explained, flush, replacing
-from paceline.store.opening import damaged, engine_of, missing, read_event
-from paceline.store.opening import explained as explained_database
 from paceline.store.paths import DATABASE, LOCK
 from paceline.store.reading import Reader
 from paceline.store.store import Stored
@@ -32,19 +30,16 @@ from paceline.store.tables import (
     value_of,
 )
 
-_MOST_FAULTS = 3  # that SQLite is asked for
+_MOST_FAULTS = 3  # reported by SQLite
 _AT_ONCE = 10_000  # rows
-_MOST_SKIPPED = (
-    100_000  # ids of events that are looked for one by one, since their pages are damaged
-)
+_MOST_SKIPPED = 100_000  # event ids that are tried one by one, since their pages are damaged
 
 
 def faults(directory: Path) -> list[str]:
-    """What SQLite finds wrong with the structure of a study's database: some of it; nothing of a
-    sound one.
+    """Structural faults of a study's database found by SQLite, at most a few.
 
     Raises:
-        PacelineError: it cannot be opened at all.
+        PacelineError: it cannot be opened.
     """
     with _reading(directory) as reader, explained_database(directory / DATABASE):
         rows = reader.connection().exec_driver_sql(f"PRAGMA integrity_check({_MOST_FAULTS})").all()
@@ -52,9 +47,7 @@ def faults(directory: Path) -> list[str]:
 
 
 def is_empty(directory: Path) -> bool:
-    """Whether a database that can be opened has no table at all: SQLite takes an empty file for
-    one.
-    """
+    """Whether a database that can be opened has no tables; SQLite accepts an empty file."""
     with _reading(directory) as reader, explained_database(directory / DATABASE):
         return (
             reader.connection().exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar() == 0
@@ -62,10 +55,10 @@ def is_empty(directory: Path) -> bool:
 
 
 def events(directory: Path) -> Iterator[Stored]:
-    """The events one by one, up to the first that cannot be used.
+    """The events one by one, up to the first damaged one.
 
     Raises:
-        UnreadableStudy: at that one; or the database cannot be opened at all.
+        UnreadableStudy: at a damaged event, or if the database cannot be opened.
     """
     path = directory / DATABASE
     with _reading(directory) as reader, explained_database(path):
@@ -77,7 +70,7 @@ def events(directory: Path) -> Iterator[Stored]:
 
 
 def values(directory: Path) -> tuple[dict[str, Json], list[str]]:
-    """The current values that can be read, by name; and the names of those that cannot."""
+    """The readable current values by name, and the names of the others."""
     known: dict[str, Json] = {}
     bad: list[str] = []
     with _reading(directory) as reader:
@@ -93,9 +86,7 @@ def values(directory: Path) -> tuple[dict[str, Json], list[str]]:
 
 
 def counts(directory: Path) -> tuple[int, int]:
-    """How many events and trials a database had, as far as that can still be seen; damaged pages
-    are passed over.
-    """
+    """Number of events and trials of a database, as far as readable; skips damaged pages."""
     trials = seen = after = skipped = 0
     last = _last_id(directory)
     with _reading(directory) as reader, explained_database(directory / DATABASE):
@@ -118,21 +109,20 @@ def counts(directory: Path) -> tuple[int, int]:
 def rebuild(
     directory: Path, last: int, kept: Mapping[str, Json], added: Sequence[Event] = ()
 ) -> Path:
-    """Puts a database of the events up to ``last``, and of these current values, in place of a
-    damaged one.
+    """Replaces a damaged database by one of the events up to ``last`` and of current values.
 
     Args:
         directory: of the study.
-        last: the id of the last event that can be used.
+        last: the id of the last usable event.
         kept: current values by name.
-        added: events that say what was done; of the time of the last event.
+        added: events that describe the repair, with the time of the last event.
 
     Returns:
         The file in which the damaged database is kept.
 
     Raises:
         StudyLocked: another process writes the study.
-        PacelineError: the new one cannot be written; the old one is as it was.
+        PacelineError: the new database cannot be written; the old one is unchanged.
     """
     path = directory / DATABASE
     lock = FileLock(directory / LOCK)
@@ -141,12 +131,12 @@ def rebuild(
             copy = _copied(path)
             with replacing(path) as new:
                 _write(directory, new, last, kept, added)
-                for ending in ("-wal", "-shm"):  # they belong to the old one
+                for ending in ("-wal", "-shm"):  # of the old database
                     path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
             return copy
     except Timeout:
         message = (
-            f"study {directory} is being written by another process; repair it when that has ended."
+            f"study {directory} is being written by another process; repair it when it has ended."
         )
         raise StudyLocked(message) from None
 
@@ -161,7 +151,7 @@ def _reading(directory: Path) -> Iterator[Reader]:
 
 
 def _last_id(directory: Path) -> int:
-    """The id of the last event, 0 where that cannot be seen."""
+    """The id of the last event; 0 if unknown."""
     with _reading(directory) as reader:
         try:
             return int(
@@ -172,7 +162,7 @@ def _last_id(directory: Path) -> int:
 
 
 def _number_in(row: sa.Row[Any]) -> int:
-    """The number of a trial in the row of an event, -1 where it cannot be read."""
+    """The trial's number in the row of an event; -1 if unreadable."""
     try:
         event = event_of(row).event
     except (ValueError, TypeError):
@@ -181,7 +171,7 @@ def _number_in(row: sa.Row[Any]) -> int:
 
 
 def _copied(path: Path) -> Path:
-    """A copy of a database, with its log, under a name that is free."""
+    """A copy of a database, with its log, under an unused name."""
     number = 1
     while (copy := path.with_name(f"study.damaged-{number}.db")).exists():
         number += 1

@@ -1,4 +1,4 @@
-"""The contract of stores: where the events of a study are kept."""
+"""The contract of stores, which contain the events of a study."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from paceline.store.writer import writer_in_words
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An event with its place in the record and the time (seconds since 1970) it was written."""
+    """An event with its id and the time (seconds since 1970) when it was written."""
 
     id: int
     time: float
@@ -27,36 +27,36 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the events up to the one with the id ``last`` add up to, as text."""
+    """The state after the event with the id ``last``, as text."""
 
     last: int
     body: str
 
 
 class Store(ABC):
-    """The events of one study, with a few current values beside them.
+    """The events of one study, and a few current values.
 
     Guarantees of every store (``paceline.testing.stores.StoreContract`` checks them):
 
-    - `append` is one transaction: events and values are all kept, or none is. What was appended is
-      kept when the process is killed at any later moment.
-    - The first event has the id 1, each one more than the one before. What a reader has seen never
-      changes, except by `rewind`.
+    - `append` is one transaction: all events and values are stored, or none. What was appended
+      survives if the process is killed at any later moment.
+    - The first event has the id 1, each following one more. What a reader has seen never changes,
+      except by `rewind`.
     - At most one process writes a study, until it closes the store or ends; any number read it at
       the same time, and see what was appended since they opened it.
     - Reading writes nothing.
-    - A writer stores who it is when it opens the store, as the value ``"writer"``
+    - A writer stores its identity when it opens the store, as the value ``"writer"``
       (`paceline.store.this_process`), so that others see whether the study is being written.
 
-    A study has a directory whatever its store: checkpoints, models and reports are files there.
+    A study has a directory, whatever its store: checkpoints, models and reports are files there.
 
     Attributes:
-        name: of the class, by which users ask for it; studies keep it.
+        name: of the class, by which users request it; studies store it.
         files: names of the files in the study's directory that change when the study does. The
-            first one is there as long as the study is.
+            first one exists as long as the study does.
         directory: of the study, absolute.
-        num_in_snapshot: events that the snapshot covers; counted where the store is writable.
-        num_since_snapshot: events that came since.
+        num_in_snapshot: number of events in the snapshot; counted if the store is writable.
+        num_since_snapshot: number of later events.
     """
 
     name: ClassVar[str]
@@ -71,15 +71,14 @@ class Store(ABC):
         """Opens the study of a directory.
 
         Args:
-            directory: of the study. A writer makes it where it is not there (`lock` does).
-            address: what the user wrote besides the name of the store, such as a URL; "" for
-                nothing.
+            directory: of the study. A writer creates it if necessary (`lock` does).
+            address: what the user wrote after the name of the store, such as a URL; "" for nothing.
             writable: whether this process is to write it.
 
         Raises:
-            StudyLocked: ``writable``, and another process writes it (`lock` says so).
-            InvalidInput: not ``writable``, and there is no study; or an address that cannot be.
-            UnreadableStudy: what is stored is damaged, or was written by a newer version.
+            StudyLocked: ``writable``, and another process writes it (`lock` raises this).
+            InvalidInput: not ``writable``, and there is no study; or an invalid address.
+            UnreadableStudy: the stored data are damaged, or were written by a newer version.
             PacelineError: it cannot be used for another reason.
         """
 
@@ -91,17 +90,17 @@ class Store(ABC):
         *,
         durable: bool = False,
     ) -> None:
-        """Adds events, and replaces current values, in one transaction.
+        """Appends events and replaces current values, in one transaction.
 
         Args:
-            events: in order; `paceline.core.events.to_json` and ``from_json`` make JSON of them.
-            values: current values by name, of plain JSON types.
-            durable: not even a power cut undoes it once this returns, as where files will be
-                removed that were valid before. Else that may undo the last second.
+            events: in order; `paceline.core.events.to_json` and ``from_json`` convert to JSON.
+            values: current values by name, of JSON types.
+            durable: whether this survives a power loss once it returns, as needed before files are
+                removed; otherwise a power loss may undo the last second.
 
         Raises:
-            PacelineError: it cannot be written. Nothing of it is kept then.
-            ValueError, TypeError: no JSON. The same.
+            PacelineError: it cannot be written. Nothing is stored then.
+            ValueError, TypeError: not JSON. Nothing is stored then.
         """
 
     @abstractmethod
@@ -114,11 +113,11 @@ class Store(ABC):
 
     @abstractmethod
     def last(self) -> int:
-        """The id of the last event, 0 where there is none; fast, since readers ask often."""
+        """The id of the last event; 0 if there is none. Fast, since readers call it often."""
 
     @abstractmethod
     def value(self, name: str) -> Json | None:
-        """A current value, or None where it was never set.
+        """A current value, or None if it was never set.
 
         Raises:
             UnreadableStudy: it is damaged.
@@ -126,29 +125,29 @@ class Store(ABC):
 
     @abstractmethod
     def mark(self) -> Any:
-        """What the study contains now, for `rewind`."""
+        """The current state of the study, for `rewind`."""
 
     @abstractmethod
     def rewind(self, mark: Any) -> None:
-        """Removes all that was stored since a mark; calls `discard` if there were no events then."""
+        """Removes everything stored since a mark; calls `discard` if there were no events then."""
 
     @abstractmethod
     def close(self) -> None:
-        """Frees files and connections, and the right to write. May be called twice. Raises nothing:
-        it may follow an error.
+        """Closes files and connections and releases the lock; may be called twice.
+
+        Raises nothing, as it may follow an error.
         """
 
     def time_of(self, event: int) -> float | None:
-        """When an event was written, by its id; None where there is none of this id."""
+        """When the event with an id was written; None if there is none."""
         return next((one.time for one in self.events(event - 1) if one.id == event), None)
 
     def discard(self) -> None:
-        """Removes a study that came to nothing, and its directory if nothing else is in it; closes
-        the store.
+        """Removes a study without results, and its directory if it is otherwise empty; closes it.
 
-        To be overridden where a study is stored in more than its `files`.
+        Override it if a study consists of more than its `files`.
         """
-        with suppress(OSError):  # what cannot be removed stays
+        with suppress(OSError):  # files that cannot be removed are left
             for name in self.files:
                 (self.directory / name).unlink(missing_ok=True)
         self.close()
@@ -158,18 +157,18 @@ class Store(ABC):
             self.directory.rmdir()
 
     def snapshot(self) -> Snapshot | None:
-        """What `save_snapshot` kept last; None where that is nothing or cannot be relied on.
+        """The last saved snapshot; None if there is none that can be used.
 
-        To be overridden, with the two methods below and the two counts, where reading all events of
-        a large study takes long. The events alone are the truth.
+        Override it, with the two methods below and the two counts, if reading all events of a large
+        study is slow. The events contain everything.
         """
         return None
 
     def save_snapshot(self, last: int, body: str) -> None:  # noqa: B027
-        """Keeps what the events up to ``last`` add up to, in place of what was kept before."""
+        """Stores a snapshot of the events up to ``last``, in place of the previous one."""
 
     def disregard_snapshot(self) -> None:  # noqa: B027
-        """Counts as if there were no snapshot: this version cannot read the one that is kept."""
+        """Ignores the stored snapshot, which this version cannot read."""
 
     def damaged(self, event: int, reason: object) -> UnreadableStudy:
         """The error for an event that cannot be used."""
@@ -192,37 +191,37 @@ _Kind = TypeVar("_Kind", bound=type[Store])
 
 
 def register(kind: _Kind) -> _Kind:
-    """Makes a class of stores known by its ``name``: a class decorator.
+    """Registers a class of stores under its ``name``; a class decorator.
 
-    A package can do the same by an entry point of the group ``paceline.stores``. A study can be
-    opened only where its store is registered or installed.
+    A package can use an entry point of the group ``paceline.stores`` instead. A study can be opened
+    only if its store is registered or installed.
 
     Raises:
-        InvalidInput: no store, or another class has this name.
+        InvalidInput: not a store, or another class has this name.
     """
     return registry.register(kind)
 
 
 def lock(directory: Path, writer: Callable[[], Json | None] = lambda: None) -> FileLock:
-    """Takes the right to write the study of a directory, which is made where it is not there.
+    """Acquires the lock of a study's writer; creates the directory if necessary.
 
-    It ends with ``release()`` of what is returned, or with the process.
+    It is held until ``release()`` of the returned object, or the end of the process.
 
     Args:
         directory: of the study.
         writer: reads the value ``"writer"`` of the study, for the message.
 
     Raises:
-        StudyLocked: another process has the right; says which.
-        InvalidInput: the directory cannot be made.
+        StudyLocked: another process has the lock; says which.
+        InvalidInput: the directory cannot be created.
         PacelineError: it cannot be written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(
-            f"study directory {directory} cannot be made ({error.strerror})",
-            expected="a place that can be written",
+            f"study directory {directory} cannot be created ({error.strerror})",
+            expected="a writable place",
         ) from error
     path = directory / LOCK
     taken = FileLock(path)

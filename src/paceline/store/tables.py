@@ -1,8 +1,7 @@
-"""The tables of a study's database, and what their rows say.
+"""The tables of a study's database, and conversion of their rows.
 
-Events and current values have a checksum: SQLite has none, so that a digit which was damaged on the
-disk would be taken for another score. What earlier versions wrote has no checksum, and is taken as
-it is.
+Events and current values have checksums: SQLite has none, so that a digit damaged on the disk would
+be read as another score. Rows of early versions have no checksums, and are not checked.
 """
 
 import json
@@ -40,13 +39,13 @@ SNAPSHOTS = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
 )
 
-# all columns that are there: a database that an earlier version wrote may have no checksums
+# all columns, since a database of an early version may lack checksums
 SELECT_EVENTS = sa.text("SELECT * FROM events WHERE id > :after ORDER BY id LIMIT :most")
 SELECT_VALUES = sa.text("SELECT * FROM current WHERE :name IS NULL OR name = :name")
 
 
 def make(connection: sa.Connection) -> None:
-    """Makes the tables that are not there, and the columns that an earlier version's have not."""
+    """Creates missing tables, and columns that an early version did not have."""
     METADATA.create_all(connection)
     for table in (EVENTS, VALUES):
         known = {
@@ -58,20 +57,20 @@ def make(connection: sa.Connection) -> None:
 
 
 def row_of_event(event: Event, time: float) -> dict[str, Json]:
-    """An event as it is stored."""
+    """The row of an event."""
     kind, told = to_json(event)
     body = dump(told)
     return {"time": time, "kind": kind, "body": body, "checksum": _of_event(time, kind, body)}
 
 
 def row_of_value(name: str, value: Json) -> dict[str, Json]:
-    """A current value as it is stored."""
+    """The row of a current value."""
     text = dump(value)
     return {"name": name, "value": text, "checksum": _of_value(name, text)}
 
 
 def event_of(row: sa.Row[Any]) -> Stored:
-    """What `row_of_event` stored.
+    """The inverse of `row_of_event`.
 
     Raises:
         ValueError: it is damaged, or was written by a newer version.
@@ -83,13 +82,13 @@ def event_of(row: sa.Row[Any]) -> Stored:
 
 
 def value_of(row: sa.Row[Any]) -> Json:
-    """What `row_of_value` stored; raises as `event_of`."""
+    """The inverse of `row_of_value`; raises the same errors as `event_of`."""
     _check(row, _of_value(row.name, row.value))
     return json.loads(row.value)
 
 
 def dump(value: Json) -> str:
-    """A value as strict and short JSON."""
+    """A value as strict, compact JSON."""
     return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 

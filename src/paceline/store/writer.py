@@ -1,6 +1,4 @@
-"""Who writes a study, and when: told so that a clock that is set, forwards or backwards, changes
-nothing.
-"""
+"""Identity of a study's writer, and timestamps that are robust to changes of the system clock."""
 
 import os
 import platform
@@ -14,24 +12,22 @@ from paceline.core.events import Json
 if TYPE_CHECKING:
     import psutil
 
-_SAME = 0.5  # seconds between two readings of when one process began
+_SAME = 0.5  # seconds between two readings of a process's start time
 
 
 class SessionClock:
-    """Seconds since 1970 as the system said at first, and from then on as the monotonic clock goes
-    on.
-    """
+    """Seconds since 1970: the system clock at first, then advanced by the monotonic clock."""
 
     def __init__(self) -> None:
         self._began, self._monotonic = time.time(), time.monotonic()
 
     def now(self) -> float:
-        """The time; never less than it was."""
+        """The time; never decreases."""
         return self._began + (time.monotonic() - self._monotonic)
 
 
 def this_process() -> dict[str, Json]:
-    """What tells this process from every other, with the time at which it said so."""
+    """Identifies this process, with the current time."""
     import psutil
 
     return {
@@ -43,9 +39,7 @@ def this_process() -> dict[str, Json]:
 
 
 def process_of(writer: Json | None) -> int | None:
-    """The process id in what `this_process` said, if that very process still lives on this
-    machine.
-    """
+    """The process id in a result of `this_process`, if that process is running on this machine."""
     if not isinstance(writer, Mapping) or writer.get("host") != platform.node():
         return None
     import psutil
@@ -55,7 +49,7 @@ def process_of(writer: Json | None) -> int | None:
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
         began = writer.get("began")
-        if began is None:  # of a study written before: by the system's clock
+        if began is None:  # in early studies: by the system clock
             same = process.create_time() <= float(writer.get("since", 0.0)) + 1.0
         else:
             same = abs(_began(process) - float(began)) < _SAME
@@ -65,18 +59,17 @@ def process_of(writer: Json | None) -> int | None:
 
 
 def writer_in_words(writer: Json | None) -> str:
-    """What `this_process` said, as a message says it."""
+    """A result of `this_process` as text."""
     known = writer if isinstance(writer, Mapping) else {}
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(known.get("since", time.time())))
     return f"process {known.get('pid', '?')} on {known.get('host', '?')}, since {since}"
 
 
 def _began(process: "psutil.Process") -> float:
-    """When a process began, in seconds that do not depend on the system's clock.
+    """When a process began, in seconds that do not depend on the system clock.
 
-    Linux knows it in seconds since the machine was started, and psutil adds the time of the start,
-    which moves when the clock is set. Elsewhere the system itself keeps the time at which a process
-    began.
+    Linux stores it in seconds since boot, and psutil adds the boot time, which changes when the
+    clock is set. Other systems store the time itself.
     """
     from psutil import boot_time
 

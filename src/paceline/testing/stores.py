@@ -148,7 +148,7 @@ class StoreContract:
 
     def test_reading_writes_nothing(self, store: str, tmp_path: Path) -> None:
         """Not where there is a study, and not where there is none."""
-        with pytest.raises(InvalidInput, match="holds no study"):
+        with pytest.raises(InvalidInput, match="contains no study"):
             open_store(tmp_path, writable=False)
         assert not has_study(tmp_path)
         with opened(tmp_path / "s", store) as writer:

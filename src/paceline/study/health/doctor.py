@@ -93,8 +93,8 @@ def repair(directory: Path) -> Diagnosis:
 
 def _contents(directory: Path) -> Contents:
     if not has_study(directory):
-        expected = f"a directory made by paceline (it has a {DATABASE})"
-        raise InvalidInput(f"{directory} holds no study", expected=expected)
+        expected = f"a study directory of Paceline (with a {DATABASE})"
+        raise InvalidInput(f"{directory} contains no study", expected=expected)
     return read(directory)
 
 

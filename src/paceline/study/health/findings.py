@@ -12,8 +12,8 @@ from typing import Literal
 from paceline.core import InvalidInput, PacelineError, UnreadableStudy, command_line
 from paceline.core.events import FORMAT, Json, StudyCreated
 from paceline.store import files_of, open_store, salvage
+from paceline.store.database_errors import NEWER
 from paceline.store.files import leftovers
-from paceline.store.opening import NEWER
 from paceline.store.paths import CHECKPOINTS, DATABASE, LOG, MODEL, results_in
 from paceline.store.writer import process_of
 from paceline.study.models.best_file import fault_of
@@ -183,7 +183,7 @@ def database(known: Contents) -> Iterator[Finding]:
         return
     results = results_in(known.directory)
     if not known.num_events and known.why in ("", _EMPTY) and results:
-        text = f"{known.file} is empty, though results lie beside it ({', '.join(results)}): it was damaged."
+        text = f"{known.file} is empty, but there are results beside it ({', '.join(results)}): it was damaged."
         yield Finding(
             "wrong", text, f"Restore it from a copy, together with {LOG} where there is one."
         )

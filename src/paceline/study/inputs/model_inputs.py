@@ -59,7 +59,9 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
             "the study's data are a table and x is not", expected="a data frame of its columns"
         )
     if columns:
-        rows: Any = table_values.to_matrix(table_columns.named(x, "x"), columns, "x").astype(np.float32)
+        rows: Any = table_values.to_matrix(table_columns.named(x, "x"), columns, "x").astype(
+            np.float32
+        )
     else:
         rows = arrays.inputs(x)
     inputs = from_json(preparation["inputs"])

@@ -186,7 +186,7 @@ def _source(directory: Earlier) -> tuple[tuple[Configuration, float], ...]:
     path = study_directory(directory, "learn_from")
     if not has_study(path):
         raise InvalidInput(
-            f"learn_from is {str(directory)!r}, which holds no study",
+            f"learn_from is {str(directory)!r}, which contains no study",
             expected="the directory of an earlier study",
         )
     record = read_record(path)

@@ -1,4 +1,4 @@
-"""How the database of a study is opened, and what its errors mean in words."""
+"""Opening of a study's database, and clear errors for it."""
 
 import errno
 import sqlite3
@@ -18,19 +18,19 @@ from paceline.store.store import Stored
 from paceline.store.tables import event_of
 
 NEWER = "a newer version wrote it"
-"""The reason of the error where it is that."""
+"""The error's reason in that case."""
 
-_WRITER_WAITS = 60.0  # seconds for a reader to finish; only the change to WAL mode ever has to
+_WRITER_WAITS = 60.0  # seconds for a reader to finish; only changing to WAL mode needs that
 
 
 def engine_of(path: Path) -> sa.Engine:
-    """An engine whose connections write this file and no other, whatever characters its name has.
+    """An engine whose connections write exactly this file, whatever characters its name has.
 
-    The file is made where there is none. Readers use `paceline.store.reading`.
+    The file is created if there is none. Readers use `paceline.store.reading`.
     """
     whole = (
         path.absolute()
-    )  # a relative one could begin with "file:", which some builds of SQLite take for a URI
+    )  # a relative path could begin with "file:", a URI for some builds of SQLite
     return sa.create_engine(
         "sqlite://",
         creator=partial(sqlite3.connect, whole, timeout=_WRITER_WAITS),
@@ -39,8 +39,7 @@ def engine_of(path: Path) -> sa.Engine:
 
 
 def check_log(path: Path) -> None:
-    """Makes sure that SQLite does not remove the log of a database: it does so where the database
-    is empty.
+    """Checks that SQLite will not remove the database's log, as it does for an empty database.
 
     Raises:
         UnreadableStudy: there is an empty database, and a log.
@@ -52,17 +51,17 @@ def check_log(path: Path) -> None:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """While it lasts, what SQLite says of the database at ``path`` is raised in words.
+    """Converts SQLite's errors for the database at ``path`` to clear ones, inside the block.
 
     Raises:
-        UnreadableStudy: the file is damaged or is no study.
+        UnreadableStudy: the file is damaged or is not a study.
         PacelineError: it cannot be written or read for another reason.
     """
     try:
         yield
     except (
         sa.exc.StatementError
-    ) as error:  # also where SQLite gave something that is no number, say
+    ) as error:  # also if SQLite returned invalid values, such as text for a number
         raise _in_words(path, error.orig) from error
     except sqlite3.Error as error:
         raise _in_words(path, error) from error
@@ -80,12 +79,12 @@ def _in_words(path: Path, error: BaseException | None) -> PacelineError:
         return PacelineError(cannot_write(path, errno.EROFS))
     if name.startswith("SQLITE_CANTOPEN"):
         return PacelineError(
-            f"{path} cannot be opened; make it and its directory readable, and writable for a "
-            f"study that goes on."
+            f"{path} cannot be opened; make it and its directory readable, and writable to resume "
+            "the study."
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return PacelineError(
-            f"{path} is in use by another program ({reason}); try again when that has ended."
+            f"{path} is in use by another program ({reason}); try again when it has ended."
         )
     if "no such table" in reason or "no such column" in reason:
         return UnreadableStudy(
@@ -95,23 +94,21 @@ def _in_words(path: Path, error: BaseException | None) -> PacelineError:
 
 
 def damaged(path: Path, reason: object) -> UnreadableStudy:
-    """The one error for a study that cannot be read; ``reason`` is what was found."""
+    """The error for a study that cannot be read; ``reason`` is what was found."""
     look = command_line("doctor", path.parent)
     message = f"{path} is damaged ({reason}). To see what can be read, and repaired: {look}"
     return UnreadableStudy(message, str(reason))
 
 
 def emptied(path: Path, results: Sequence[str]) -> UnreadableStudy:
-    """The error for a database that says nothing, though results lie beside it."""
-    reason = f"it is empty, though results lie beside it: {', '.join(results)}"
-    fix = (
-        f"Restore it from a copy, together with {LOG} where there is one; or use another directory."
-    )
+    """The error for an empty database beside results."""
+    reason = f"it is empty, but there are results beside it: {', '.join(results)}"
+    fix = f"Restore it from a copy, together with {LOG} if there is one; or use another directory."
     return UnreadableStudy(f"{path} is damaged ({reason}). {fix}", reason)
 
 
 def newer(path: Path, found: str) -> UnreadableStudy:
-    """The error for a study that a newer version wrote; ``found`` is what shows that."""
+    """The error for a study of a newer version; ``found`` is the evidence."""
     return UnreadableStudy(
         f"{path.parent} was written by a newer Paceline ({found}, which this version does not "
         f"know). "
@@ -121,7 +118,7 @@ def newer(path: Path, found: str) -> UnreadableStudy:
 
 
 def missing(first: int, last: int) -> str:
-    """That some events are not there."""
+    """The text for missing events."""
     return (
         f"event {first:,} is missing"
         if first == last
