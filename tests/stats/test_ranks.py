@@ -50,11 +50,6 @@ def test_a_failure_has_the_last_rank_and_no_difference() -> None:
     assert pair.difference.value == pytest.approx(0.1)
 
 
-@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40))
-def test_the_interquartile_mean_is_scipys_trimmed_mean(values: list[float]) -> None:
-    assert ranks.iqm(values) == pytest.approx(stats.trim_mean(values, 0.25), abs=1e-9)
-
-
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
 def test_holm_keeps_the_order_and_never_lowers(p_values: list[float]) -> None:
     corrected = ranks.holm(p_values)

@@ -27,7 +27,7 @@ def whole_number(name: str, value: Any, at_least: int = 1, *, also: str = "") ->
     Raises:
         InvalidInput: not a whole number, or too small.
     """
-    number = _index(value)
+    number = integer(value)
     if number is None or number < at_least:
         raise InvalidInput(
             f"{name} is {shown(value)}", expected=f"a whole number of at least {at_least}{also}"
@@ -122,20 +122,24 @@ def mapping(name: str, value: Any) -> dict[str, Any]:
 
 
 def real(value: Any) -> float | None:
-    """The value as a float if it is a real number, Python's or NumPy's; None otherwise."""
-    if isinstance(value, bool) or _is_numpy_bool(value) or isinstance(value, str | bytes):
+    """The value as a float if it is a real number; None otherwise.
+
+    Numbers are Python's, and the scalars of NumPy, JAX, PyTorch and TensorFlow.
+    """
+    is_scalar = getattr(value, "shape", None) == ()
+    plain = value.item() if is_scalar and hasattr(value, "item") else value
+    if isinstance(plain, bool | complex) or _is_numpy_bool(plain):
         return None
-    if isinstance(value, int | float) or (
-        getattr(value, "shape", None) == () and hasattr(value, "__float__")
-    ):
+    if isinstance(plain, int | float) or (is_scalar and hasattr(plain, "__float__")):
         try:
-            return float(value)
+            return float(plain)
         except (TypeError, ValueError, OverflowError):
             return None
     return None
 
 
-def _index(value: Any) -> int | None:
+def integer(value: Any) -> int | None:
+    """The value as an int if it is a whole number of a type for these; None otherwise."""
     if isinstance(value, bool) or _is_numpy_bool(value) or not hasattr(value, "__index__"):
         return None
     try:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, checks
 from paceline.data import arrays, preparation_fit, table_columns, table_values, targets
 from paceline.data.fingerprints import fingerprint
 from paceline.data.overlap import num_shared
@@ -163,13 +163,10 @@ def _preparation_notes(fitted: Preparation | None, dataset: Dataset, how: How) -
 
 def _whole_batches(num_rows: int, validation: Any, batch_rows: int) -> tuple[Any, tuple[str, ...]]:
     """The fraction that makes the training part a whole number of batches, if it moves few rows."""
-    if (
-        not isinstance(validation, int | float)
-        or isinstance(validation, bool)
-        or not 0 < validation < 1
-    ):
+    share = checks.real(validation)
+    if share is None or not 0 < share < 1:
         return validation, ()
-    size = max(1, round(float(validation) * num_rows))
+    size = max(1, round(share * num_rows))
     left_over = (num_rows - size) % max(1, batch_rows)
     if left_over == 0 or left_over > _MOST_MOVED * (num_rows - size):
         return validation, ()

@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from paceline.core import InvalidInput, Value, closest
+from paceline.core import InvalidInput, Value, checks, closest
 from paceline.space import Hyperparameter, HyperParameters, hyperparameter_from_json
 
 Function = Callable[[HyperParameters], Any]
@@ -122,11 +122,9 @@ def _missing_objective(found: Sequence[str], metric: str, what: str) -> InvalidI
 
 
 def _number(value: Any, metric: str, what: str) -> float:
-    plain = value
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        plain = value.item()  # NumPy, PyTorch, JAX and TensorFlow alike
-    if isinstance(plain, int | float) and not isinstance(plain, bool):
-        return float(plain)
+    found = checks.real(value)
+    if found is not None:
+        return found
     passed = "None" if value is None else f"{str(value)[:80]!r}, a {type(value).__name__}"
     fix = ""
     if type(value).__module__.partition(".")[0] == "keras":
@@ -250,9 +248,7 @@ class _FunctionCall:
 
     def _check_step(self, step: int | None) -> None:
         expected = self._steps + 1
-        if step is None or (
-            not isinstance(step, bool) and hasattr(step, "__index__") and int(step) == expected
-        ):
+        if step is None or checks.integer(step) == expected:
             return
         fix = "Steps are counted from 1, each once and in order: step=epoch + 1, or leave step out."
         raise InvalidInput(

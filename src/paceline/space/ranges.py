@@ -3,7 +3,7 @@
 import math
 from typing import Literal, get_args
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, checks, shown
 from paceline.space.hyperparameter import plain
 
 Sampling = Literal["linear", "log", "reverse_log"]
@@ -18,19 +18,16 @@ MOST_VALUES = 2**40
 def whole(value: object, what: str) -> int:
     """Validates a whole number, also one given as a float, and returns it as an int."""
     value = plain(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidInput(f"{what} is {value!r}", expected="a whole number")
-    return value
+    is_whole_float = isinstance(value, float) and value.is_integer()
+    found = checks.integer(int(value) if is_whole_float else value)  # type: ignore[call-overload]
+    if found is None:
+        raise InvalidInput(f"{what} is {shown(value)}", expected="a whole number")
+    return found
 
 
 def finite(value: object, what: str) -> float:
     """Validates a finite number and returns it as a float."""
-    value = plain(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidInput(f"{what} is {value!r}", expected="a finite number")
-    return float(value) + 0.0  # no negative zero
+    return checks.number(what, value) + 0.0  # no negative zero
 
 
 def read_sampling(given: object, who: str) -> Sampling:

@@ -28,7 +28,8 @@ import numpy as np
 
 from paceline.core import Final, InvalidInput, Objective, Splits, markup
 from paceline.stats.bounds import clip_interval
-from paceline.stats.paired_tests import compare_pairs, exact_difference, signed_rank
+from paceline.stats.paired_tests import compare_pairs, exact_difference
+from paceline.stats.ranks import signed_rank
 from paceline.stats.selection_bias import LEVEL, outliers, select_best, t_interval
 
 if TYPE_CHECKING:

@@ -114,14 +114,6 @@ def p_value(d: "NDArray[np.float64]", share: float, steady: bool = False) -> flo
     return float(2 * stdtr(len(d) - 1, -abs(np.mean(d)) / _error(d, share)))
 
 
-def signed_rank(d: "NDArray[np.float64]") -> float:
-    """The two-sided p-value of Wilcoxon's signed-rank test; 1 if nothing differs."""
-    from scipy.stats import wilcoxon
-
-    d = d[d != 0.0]
-    return float(wilcoxon(d).pvalue) if len(d) else 1.0
-
-
 def _half_width(d: "NDArray[np.float64]", share: float, level: float) -> float:
     from scipy.special import stdtrit
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import sqlalchemy as sa
 from filelock import FileLock
 
-from paceline.core import InvalidInput, PacelineError, UnreadableStudy
+from paceline.core import InvalidInput, PacelineError, UnreadableStudy, checks
 from paceline.core.events import FORMAT, Event, Json
 from paceline.store.database_errors import (
     check_log,
@@ -304,10 +304,10 @@ class StudyStore(Store):
         if not rows:
             return False
         try:
-            found = json.loads(rows[0][0])["format"]
+            found = checks.integer(json.loads(rows[0][0])["format"])
         except (ValueError, TypeError, KeyError):
             found = None
-        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        if found is None or found < 1:
             raise damaged(self._path, "its first event does not contain the format")
         if found > FORMAT:
             raise newer(self._path, f"its format is {found}")
