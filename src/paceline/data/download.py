@@ -39,7 +39,9 @@ def fetch(source: NamedSet) -> Path:
 def _retrieve(url: str, checksum: str, path: Path) -> None:
     import pooch
 
-    pooch.get_logger().setLevel("WARNING")
+    log = pooch.get_logger()
+    level = log.level
+    log.setLevel("WARNING")
     progress = _DownloadBar(path.name) if sys.stderr.isatty() else None
     downloader = pooch.HTTPDownloader(
         progressbar=progress or False, chunk_size=1 << 16, timeout=_TIMEOUT
@@ -47,6 +49,7 @@ def _retrieve(url: str, checksum: str, path: Path) -> None:
     try:
         pooch.retrieve(url, f"sha256:{checksum}", path.name, path.parent, downloader=downloader)
     finally:
+        log.setLevel(level)
         if progress is not None:
             progress.close()
 
