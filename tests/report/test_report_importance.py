@@ -106,7 +106,7 @@ def shown(directory: Path) -> str:
 
 
 def test_the_terminal_shows_bars_with_intervals_and_how_far_to_trust_them(tmp_path: Path) -> None:
-    told = shown(write(tmp_path, [*begin(), *many(60)])).split("What mattered: ")[1].splitlines()
+    told = shown(write(tmp_path, [*begin(), *many(60)])).split("Importance: ")[1].splitlines()
     assert told[0].endswith("explains (95 % interval).")
     assert told[1].startswith("  rate")
     assert told[1].count("█") == 28  # of 30 for 100 %
@@ -120,16 +120,16 @@ def test_the_terminal_shows_bars_with_intervals_and_how_far_to_trust_them(tmp_pa
 @pytest.mark.parametrize(
     ("space", "num", "score", "said"),
     [
-        (SPACE, 9, accuracy, "cannot be told: 9 trials have a score; it takes at least 10"),
-        (SPACE, 30, lambda config: 0.5, "cannot be told: all scores are equal"),
+        (SPACE, 9, accuracy, "cannot be computed: 9 trials have a score; it takes at least 10"),
+        (SPACE, 30, lambda config: 0.5, "cannot be computed: all scores are equal"),
         (
             Space({"rate": SPACE["rate"]}),
             30,
             lambda config: float(config["rate"]),
-            "but one hyperparameter",
+            "only one hyperparameter",
         ),
         (Space(), 30, lambda config: 0.5, "no hyperparameter varies"),
-        (SPACE, 0, accuracy, "cannot be told: 0 trials"),
+        (SPACE, 0, accuracy, "cannot be computed: 0 trials"),
     ],
 )
 def test_one_sentence_where_it_cannot_be_told(
@@ -146,7 +146,7 @@ def test_noise_is_called_noise(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     study = write(tmp_path, [*begin(), *many(60, score=lambda config: float(rng.random()))])
     (told,) = bars(read(study).record)
-    assert told.startswith("What mattered is not shown: a model of the scores predicts ")
+    assert told.startswith("Importance is not shown: a model of the scores predicts ")
     assert "at least 30 % is needed" in told
     frame = Study.open(study).importance()
     assert frame[["share", "low", "high", "best", "best_low", "best_high"]].isna().all(axis=None)
@@ -231,7 +231,7 @@ def test_of_many_trials_some_are_looked_at(tmp_path: Path) -> None:
     assert len(known.table.losses) <= MOST_LOSSES
     assert known.table.num_full >= 40
     assert known.table.num_trials > 150
-    assert known.remark == f"{known.table.num_trials} of 2,000 trials were looked at."
+    assert known.remark == f"{known.table.num_trials} of 2,000 trials were used."
     np.testing.assert_array_equal(known.table.losses, evidence(record).table.losses)
     assert known.remark in bars(record)[-1]
 
@@ -339,6 +339,6 @@ def test_trials_that_a_search_chose_do_not_say_what_mattered(tmp_path: Path) -> 
         )
     told = bars(read(write(tmp_path, events)).record)
     assert told == [
-        "What mattered is not shown: only 11 of 60 trials were drawn uniformly from the space, to "
+        "Importance is not shown: only 11 of 60 trials were drawn uniformly from the space, to "
         "which the shares refer; at least 12 are needed that were not chosen by earlier scores."
     ]

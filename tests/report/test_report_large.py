@@ -84,7 +84,7 @@ def test_the_table_lists_a_choice_and_says_so() -> None:
     assert listed == sorted(set(listed))
     assert {trial.number for trial in large.ranked[: MOST // 10]} <= set(listed)
     said = (
-        f"Of 5,000 trials {len(listed):,} are listed: the 200 best, and of the others about one in "
+        f"Of 5,000 trials {len(listed):,} are listed: the 200 best, and one in "
     )
     assert said in trials.panel(large).html
     assert "study.trials_dataframe()" in trials.panel(large).html
@@ -106,7 +106,7 @@ def test_figures_hold_a_choice_with_the_best_and_say_so() -> None:
     assert any(text.startswith(f"trial {best.number}:") for text in dots["text"])
     assert "completed trials" in figures(large)["best_so_far"].alt
     assert (
-        " are drawn: the 200 best, and of the others about one in "
+        " are drawn: the 200 best, and one in "
         in figures(large)["best_so_far"].alt
     )
     curves = figures(large)["learning_curves"]
@@ -124,7 +124,7 @@ def test_a_score_that_only_ever_gets_better_is_a_short_line() -> None:
     line = next(trace for trace in found.plotly["data"] if trace["name"] == "best so far")
     assert len(line["x"]) <= 510
     assert line["y"][-1] == 0.9998
-    assert "improvements 500 are drawn" in found.alt
+    assert "500 of 4,999 improvements are drawn" in found.alt
 
 
 @settings(max_examples=30, deadline=None)
@@ -183,5 +183,5 @@ def test_show_leaves_what_mattered_to_the_report_where_trials_are_many(tmp_path:
         text.show(replace(of, directory=tmp_path), Console(file=said, width=120))
         return said.getvalue()
 
-    assert "What mattered is told in the report: paceline report" in shown(summary(20_001))
-    assert "What mattered is told in the report" not in shown(summary(1_000))
+    assert "Importance is shown in the report: paceline report" in shown(summary(20_001))
+    assert "Importance is shown in the report" not in shown(summary(1_000))

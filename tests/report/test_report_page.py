@@ -142,13 +142,13 @@ ONE_NAME = Space({"rate": Float(1e-4, 1e-1)})
 CASES: dict[str, tuple[list[Event], str]] = {
     "whole": (WHOLE, "Trial 1 is the winner"),
     "not begun": ([], "The study has not begun."),
-    "only created": (begin(), "No trial has completed yet, so there is no answer."),
-    "one trial": ([*begin(), *trial(0, 0.5), END], "It is the only trial that completed"),
+    "only created": (begin(), "No trial has completed yet."),
+    "one trial": ([*begin(), *trial(0, 0.5), END], "It is the only trial that has completed"),
     "one that was stopped": (
         [*begin(), *trial(0, 0.5, epochs=1), END],
         "No trial has completed yet",
     ),
-    "only failed trials": ([*begin(), *NO_SCORES, END], "All trials failed, so there is no answer"),
+    "only failed trials": ([*begin(), *NO_SCORES, END], "All trials failed; the reasons are below"),
     "constant scores": (
         [*begin(), *(e for n in range(20) for e in trial(n, 0.5)), END],
         "20 trial",
@@ -189,9 +189,9 @@ CASES: dict[str, tuple[list[Event], str]] = {
             StudyCreated(1, {"metric": "val_loss", "direction": "minimize"}, {"name": "old"}, {}),
             END,
         ],
-        "no answer",
+        "No trial has completed yet",
     ),
-    "no test part": ([*begin(), *many(9), END], "no test part"),
+    "no test part": ([*begin(), *many(9), END], "no test set"),
 }
 
 
@@ -427,7 +427,7 @@ def test_each_figure_can_be_had_alone(tmp_path: Path) -> None:
         assert getattr(learned.plot, figure)().data
     with pytest.raises(InvalidInput, match="trials that say enough"):
         study.plot.importance()  # the scores have nothing to do with the configurations
-    with pytest.raises(InvalidInput, match="has not the numbers"):
+    with pytest.raises(InvalidInput, match="lacks the numbers"):
         study.plot.confusion()
     with pytest.raises(InvalidInput, match="expected one of best_so_far"):
         study.plot.png("nothing")

@@ -201,7 +201,7 @@ def test_what_has_another_form_is_left_out_and_what_was_there_taken_away(
     model = echo(x.shape[1:]) if hasattr(x, "shape") else echo((1,))
     assert not tested.write_tested(tmp_path, model, x, y, task)
     assert not list(tmp_path.iterdir())
-    assert "was not kept" in shown(tmp_path).html
+    assert "were not kept" in shown(tmp_path).html
 
 
 @settings(max_examples=30, deadline=None)

@@ -174,7 +174,7 @@ def test_what_became_of_each_column_is_told(
         assert printed.index("  town: 3 categories") < printed.index(
             "  id: left out: it numbers the rows"
         )
-    assert "What became of the columns" in document(read(prices.directory))
+    assert "Use of the columns" in document(read(prices.directory))
 
 
 def test_the_model_takes_the_columns_of_the_user(prices: paceline.Study) -> None:
