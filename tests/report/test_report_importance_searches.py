@@ -101,6 +101,4 @@ def test_what_fails_counts_as_worst_or_is_said_to_be_left_out(
     if told:
         assert not found["x"] > 0.5  # what matters is y; or nothing is shown
     else:
-        assert (
-            "trials that failed are left out: this holds only where trials do not fail" in lines
-        )
+        assert "trials that failed are left out: this holds only where trials do not fail" in lines

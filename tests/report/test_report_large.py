@@ -83,9 +83,7 @@ def test_the_table_lists_a_choice_and_says_so() -> None:
     assert MOST / 2 < len(listed) <= MOST
     assert listed == sorted(set(listed))
     assert {trial.number for trial in large.ranked[: MOST // 10]} <= set(listed)
-    said = (
-        f"Of 5,000 trials {len(listed):,} are listed: the 200 best, and one in "
-    )
+    said = f"Of 5,000 trials {len(listed):,} are listed: the 200 best, and one in "
     assert said in trials.panel(large).html
     assert "study.trials_dataframe()" in trials.panel(large).html
 
@@ -105,10 +103,7 @@ def test_figures_hold_a_choice_with_the_best_and_say_so() -> None:
     assert MOST / 2 < len(dots["x"]) <= MOST
     assert any(text.startswith(f"trial {best.number}:") for text in dots["text"])
     assert "completed trials" in figures(large)["best_so_far"].alt
-    assert (
-        " are drawn: the 200 best, and one in "
-        in figures(large)["best_so_far"].alt
-    )
+    assert " are drawn: the 200 best, and one in " in figures(large)["best_so_far"].alt
     curves = figures(large)["learning_curves"]
     numbers = {number for trace in curves.plotly["data"] for number in trace["text"]}
     assert len(numbers) <= 1_000

@@ -101,15 +101,15 @@ def test_a_clear_winner(tmp_path: Path) -> None:
     one = clear_winner(tmp_path, FinalEnded(0, "best"), SessionEnded("enough", 1.0))
     said = told(one)
     for words in (
-        "Trial 0 is the winner: val_accuracy 0.9700 on average over 4 fresh trainings, with a "
-        "deviation of 0.0009129.",
-        "What to expect of it is 0.9700 (95 % interval 0.9685 to 0.9715).",
-        "It is better than all of its 2 rivals.",
+        "Trial 0 is the winner: val_accuracy 0.9700, the mean of 4 fresh trainings (standard "
+        "deviation 0.0009129).",
+        "Its expected score: 0.9700 (95 % interval 0.9685 to 0.9715).",
+        "It is better than all 2 other finalists.",
         "It is better than the default configuration by 0.06992 (95 % interval 0.06",
-        "The search had seen 0.9750 for it: 0.0050 of that was luck.",
+        "Its score in the search was 0.9750, which was too optimistic by 0.0050.",
     ):
         assert words in said
-    for words in ("Trial 0 is the winner", "2 (default)", "behind", "0.9700"):
+    for words in ("Trial 0 is the winner", "2 (default)", "worse", "0.9700"):
         assert words in shown(tmp_path)
     stream = io.StringIO()
     text.result(read(tmp_path), Console(file=stream, width=140))
@@ -128,7 +128,7 @@ def test_the_gain_over_the_default_is_that_of_the_table_and_says_what_may_be_luc
     assert one.verdict is not None
     default = next(row for row in rows(one.verdict, one.record) if row[0] == "2 (default)")
     assert f"by {default[3]} (95 % interval {default[4]}), of which 0.0" in told(one)
-    assert "may be luck." in told(one)
+    assert "may be due to chance." in told(one)
 
 
 def test_rows_are_the_winner_and_its_rivals(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_rows_are_the_winner_and_its_rivals(tmp_path: Path) -> None:
     table = rows(one.verdict, one.record)
     assert [(row[0], row[-1]) for row in table] == [
         ("0", "winner"),
-        ("1", "behind"),
-        ("2 (default)", "behind"),
+        ("1", "worse"),
+        ("2 (default)", "worse"),
     ]
 
 
@@ -149,9 +149,9 @@ def test_ties_are_called_ties(tmp_path: Path) -> None:
         *measured(2, around(0.9698, UNLIKE)),
     ]
     said = told(study(tmp_path, *trials(0.97, 0.97, 0.97), *events, FinalEnded(0, "")))
-    assert "It is tied with trials 1 and 2: the data cannot tell them apart." in said
-    assert "without the luck of being picked as the best" in said
-    assert "Nothing shows that it is better than the default configuration." in said
+    assert "It is tied with trials 1 and 2: no significant difference." in said
+    assert "corrected for being selected as the best" in said
+    assert "It is not significantly better than the default configuration." in said
 
 
 def test_the_smaller_one_is_taken(tmp_path: Path) -> None:
@@ -164,10 +164,8 @@ def test_the_smaller_one_is_taken(tmp_path: Path) -> None:
     said = told(
         study(tmp_path, *trials(0.97, 0.97), *events, finalists=2, default=0, closing=closing)
     )
-    assert "Trial 1 is taken in its place: tied with it and smaller." in said
-    assert (
-        "It is the default configuration itself: nothing shows that another one is better." in said
-    )
+    assert "Trial 1 is selected instead: tied with it and smaller." in said
+    assert "It is the default configuration: no other one is shown to be better." in said
 
 
 def test_better_scores_of_the_search_that_did_not_win_are_explained(tmp_path: Path) -> None:
@@ -177,17 +175,17 @@ def test_better_scores_of_the_search_that_did_not_win_are_explained(tmp_path: Pa
     )
     assert "Trial 1 had the best score of the search, 0.9800; its fresh mean is 0.9601." in said
     assert (
-        "Trial 3, which is no finalist, scored better than the winner's fresh mean in the search "
+        "Trial 3, which is no finalist, scored better in the search than the winner's fresh mean "
         "(0.9790)." in said
     )
-    assert "a model of all trials expects more of the finalists" in said
+    assert "a model of all trials predicts better scores of the finalists" in said
     said = told(
         study(
             tmp_path / "b", *trials(0.985, 0.98, 0.975, 0.974), *events, finalists=2, default=None
         )
     )
     assert (
-        "2 trials that are no finalists scored better than the winner's fresh mean in the search "
+        "2 trials that are no finalists scored better in the search than the winner's fresh mean "
         "(trial 2: 0.9750)" in said
     )
     assert "those of the finalists were better still" in said
@@ -215,8 +213,8 @@ def test_a_loss_that_came_out_better_than_the_search_had_seen(tmp_path: Path) ->
             fresh=False,
         )
     )
-    assert "Trial 0 is the winner: val_loss 0.215 on average" in said
-    assert "The search had seen 0.300 for it, which was no luck." in said
+    assert "Trial 0 is the winner: val_loss 0.215, the mean of 4 fresh trainings" in said
+    assert "Its score in the search was 0.300, which was not too optimistic." in said
     assert "better than the default configuration by 0.305 (95 % interval 0.2" in said
     assert "of which" not in said
     assert "All fresh trainings used the split of the search" in said

@@ -1,4 +1,4 @@
-"""How to go on with a study that was stopped: the commands, and what Ctrl+C says."""
+"""How to resume a study that was stopped: the commands, and the message after Ctrl+C."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ def interruptible(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def interruptible_runs(directory: Path) -> Iterator[None]:
-    """As `interruptible`, for several studies under one directory that the same call goes on with.
+    """As `interruptible`, for several studies in one directory that the same call resumes.
 
     Raises:
         StudyInterrupted: in place of ``KeyboardInterrupt``.

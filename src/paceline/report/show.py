@@ -1,4 +1,4 @@
-"""What a study says when it is asked: as text, or as one JSON object."""
+"""A study at one moment, for text, JSON, the report and the live page."""
 
 import heapq
 import math
@@ -27,8 +27,8 @@ class Summary:
     """A study at one moment; another process may be writing it.
 
     Attributes:
-        directory: where it lives.
-        record: everything that its events add up to.
+        directory: where it is stored.
+        record: everything that was recorded.
         seconds: wall time of all its sessions, as far as they were recorded.
         writer: process id of the session that runs now on this machine, or None.
         timeline: where the seconds went.
@@ -82,7 +82,7 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain JSON types; numbers that are not finite are None."""
         record, created = self.record, self.record.created
-        told = {
+        body = {
             "format": FORMAT,
             "directory": str(self.directory),
             "state": self.state,
@@ -109,7 +109,7 @@ class Summary:
             "notes": list(record.notes),
             "versions": dict(record.sessions[-1].versions) if record.sessions else {},
         }
-        finite: dict[str, Any] = _finite(told)
+        finite: dict[str, Any] = _finite(body)
         return finite
 
 
@@ -131,7 +131,7 @@ def read(directory: str | os.PathLike[str]) -> Summary:
 
 
 def failures(record: Record) -> list[tuple[str, list[int]]]:
-    """Why trials failed, with their numbers; what happened most often first."""
+    """Reasons of failures with the numbers of the trials, the most frequent first."""
     numbers: dict[str, list[int]] = {}
     for trial in record.trials.values():
         if trial.state is TrialState.FAILED:
@@ -140,7 +140,7 @@ def failures(record: Record) -> list[tuple[str, list[int]]]:
 
 
 def states(record: Record) -> Mapping[str, int]:
-    """How many trials are in each state that any is in, by its name."""
+    """Number of trials in each state that occurs, by its name."""
     return {str(state): count for state, count in record.num_by_state.items()}
 
 

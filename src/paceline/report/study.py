@@ -1,4 +1,4 @@
-"""A study as its user sees it: read from its directory, at any time."""
+"""A study as its users see it, read from its directory at any time."""
 
 import os
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ class Study:
     """The record of one search.
 
     Attributes:
-        directory: where it lives.
-        record: everything that its events add up to.
+        directory: where it is stored.
+        record: everything that was recorded.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Study:
         """Reads a study, finished or not; another process may be writing it.
 
         Args:
-            directory: where it lives.
+            directory: where it is stored.
             definition: what it was carried out with in this process; None where it was not.
 
         Raises:
@@ -102,7 +102,7 @@ class Study:
 
     @property
     def space(self) -> Space:
-        """What may vary."""
+        """The search space."""
         return self.record.space
 
     @property
@@ -112,7 +112,7 @@ class Study:
 
     @property
     def programs_compiled(self) -> int:
-        """XLA programs compiled from scratch."""
+        """Number of models that were compiled from scratch, not taken from a cache."""
         return self.record.programs_compiled
 
     @process_state.preserved()
@@ -124,7 +124,7 @@ class Study:
         safe_mode: bool = True,
         trust: bool = False,
     ) -> Any:
-        """The trained Keras model of the best trial, compiled: the one that met the test part.
+        """The trained Keras model of the best trial, compiled: the one that was tested.
 
         It is read from ``best.keras``. Where Keras could not write that file, or the file needs
         what is not at hand, the model is built anew through ``build`` and its weights, which the

@@ -1,4 +1,4 @@
-"""What the final says, in plain words."""
+"""The result of the final as sentences and as a table."""
 
 import math
 import statistics
@@ -13,14 +13,14 @@ from paceline.study import Record
 if TYPE_CHECKING:
     from paceline.stats.final_verdict import Rival, Verdict
 
-HEADINGS = ("trial", "mean", "deviation", "behind by", "corrected interval", "p (Holm)", "")
+HEADINGS = ("trial", "mean", "deviation", "worse by", "corrected interval", "p (Holm)", "")
 """Of `rows`; intervals and p are corrected for the number of rivals."""
 
 _MOST_DECIMALS = 8
 
 
 def verdict_of(record: Record) -> "Verdict | None":
-    """What can be claimed of a study's final, finished or not; None where none has begun."""
+    """The verdict on a study's final, finished or not; None if none has begun."""
     if record.final is None or not record.final.finalists:
         return None
     from paceline.study.evaluation.final import judged
@@ -29,20 +29,16 @@ def verdict_of(record: Record) -> "Verdict | None":
 
 
 def sentences(verdict: "Verdict", record: Record) -> list[str]:
-    """The answer: the winner and what it is worth, its ties, whether it beats the default; what
-    cannot be said.
-    """
-    told: list[str] = []
+    """The winner and its value, its ties, whether it beats the default; and the limitations."""
+    said: list[str] = []
     if not math.isnan(verdict.mean):
         for part in (_winner, _tied, _taken, _default, _luck, _others):
-            told += part(verdict, record)
-    return [*told, *verdict.limits, *record.notes_of_final]
+            said += part(verdict, record)
+    return [*said, *verdict.limits, *record.notes_of_final]
 
 
 def rows(verdict: "Verdict", record: Record) -> list[list[str]]:
-    """The winner and its rivals, one row each, under `HEADINGS`; none where nothing was
-    measured.
-    """
+    """One row for each finalist, the winner first, under `HEADINGS`; none if nothing was measured."""
     if math.isnan(verdict.mean):
         return []
     number, default = _shown(verdict), None if record.final is None else record.final.default
@@ -59,9 +55,7 @@ def rows(verdict: "Verdict", record: Record) -> list[list[str]]:
 
 
 def to_json(verdict: "Verdict", record: Record) -> dict[str, Any]:
-    """All of it as plain types: the verdict's fields, the sentences, each finalist's fresh
-    scores.
-    """
+    """The verdict as plain types: its fields, the sentences, each finalist's fresh scores."""
     final = record.final
     scores = (
         {}
@@ -89,28 +83,27 @@ def _winner(verdict: "Verdict", record: Record) -> Iterator[str]:
         yield f"{measured} in each of {verdict.num_pairs} calls."
         yield "No finalist's score changed from call to call and none asked for hp.seed, so the scores are exact."
         return
-    yield f"{measured} on average over {verdict.num_pairs} fresh trainings, with a deviation of {_known(verdict.sd)}."
-    luck = (
+    yield f"{measured}, the mean of {verdict.num_pairs} fresh trainings (standard deviation {_known(verdict.sd)})."
+    corrected = (
         ""
         if number(verdict.expected) == number(verdict.mean)
-        else ", without the luck of being picked as the best,"
+        else ", corrected for being selected as the best"
     )
     unknown = math.isnan(verdict.low)
     interval = (
         "" if unknown else f" (95 % interval {number(verdict.low)} to {number(verdict.high)})"
     )
-    yield f"What to expect of it{luck} is {number(verdict.expected)}{interval}."
+    yield f"Its expected score{corrected}: {number(verdict.expected)}{interval}."
 
 
 def _tied(verdict: "Verdict", _: Record) -> Iterator[str]:
     others = verdict.tied[1:]
     beaten = [rival for rival in verdict.rivals if not rival.tied and not math.isnan(rival.p_holm)]
     if others:
-        them = "the two" if len(others) == 1 else "them"
-        why = "their scores are the same" if verdict.exact else f"the data cannot tell {them} apart"
+        why = "their scores are equal" if verdict.exact else "no significant difference"
         yield f"It is tied with {_listed(others)}: {why}."
     elif beaten:
-        yield f"It is better than {'its rival' if len(beaten) == 1 else f'all of its {len(beaten)} rivals'}."
+        yield f"It is better than {'the other finalist' if len(beaten) == 1 else f'all {len(beaten)} other finalists'}."
 
 
 def _taken(verdict: "Verdict", record: Record) -> Iterator[str]:
@@ -122,27 +115,25 @@ def _taken(verdict: "Verdict", record: Record) -> Iterator[str]:
     if taken != verdict.winner:
         prefer = record.settings.evaluation.prefer
         why = {"small": " and smaller", "fast": " and faster"}.get(str(prefer), "")
-        yield f"Trial {taken} is taken in its place: tied with it{why}."
+        yield f"Trial {taken} is selected instead: tied with it{why}."
 
 
 def _default(verdict: "Verdict", record: Record) -> Iterator[str]:
     default = None if record.final is None else record.final.default
     rival = next((rival for rival in verdict.rivals if rival.number == default), None)
     if default == verdict.winner:
-        yield "It is the default configuration itself: nothing shows that another one is better."
+        yield "It is the default configuration: no other one is shown to be better."
     elif rival is not None and verdict.beats_default:
         ahead = words.number(rival.difference)
         interval = (
             "" if math.isnan(rival.low) or verdict.exact else f" (95 % interval {_interval(rival)})"
         )
         luck = min(abs(verdict.mean - verdict.expected), rival.difference)
-        is_seen = (
-            words.number(rival.difference - luck) != ahead
-        )  # luck that is lost in rounding is not told
-        part = f", of which {words.number(luck)} may be luck" if is_seen else ""
+        is_seen = words.number(rival.difference - luck) != ahead  # not if it is lost in rounding
+        part = f", of which {words.number(luck)} may be due to chance" if is_seen else ""
         yield f"It is better than the default configuration by {ahead}{interval}{part}."
     elif rival is not None and verdict.beats_default is False:
-        yield "Nothing shows that it is better than the default configuration."
+        yield "It is not significantly better than the default configuration."
 
 
 def _luck(verdict: "Verdict", record: Record) -> Iterator[str]:
@@ -151,15 +142,15 @@ def _luck(verdict: "Verdict", record: Record) -> Iterator[str]:
     if searched is None or math.isnan(verdict.optimism) or verdict.exact:
         return
     number = _shown(verdict)
-    seen = f"The search had seen {number(searched)} for it"
+    seen = f"Its score in the search was {number(searched)}"
     if verdict.optimism > 0 and number(verdict.optimism) != number(0.0):
-        yield f"{seen}: {number(verdict.optimism)} of that was luck."
+        yield f"{seen}, which was too optimistic by {number(verdict.optimism)}."
     else:
-        yield f"{seen}, which was no luck."
+        yield f"{seen}, which was not too optimistic."
 
 
 def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
-    """What became of better scores of the search than the winner's fresh one."""
+    """Sentences on trials whose score in the search was better than the winner's fresh mean."""
     final, number = record.final, _shown(verdict)
     if final is None or final.winner is None or verdict.exact:
         return
@@ -182,17 +173,18 @@ def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
     }
     first = min(passed, key=lambda one: objective.loss(passed[one]), default=verdict.winner)
     if passed and number(passed[first]) != number(verdict.expected):
-        who, told = f"Trial {first}, which is no finalist,", number(passed[first])
+        who, scores = f"Trial {first}, which is no finalist,", number(passed[first])
         if len(passed) > 1:
-            who, told = f"{len(passed):,} trials that are no finalists", f"trial {first}: {told}"
-        yield f"{who} scored better than the winner's fresh mean in the search ({told})."
+            who = f"{len(passed):,} trials that are no finalists"
+            scores = f"trial {first}: {scores}"
+        yield f"{who} scored better in the search than the winner's fresh mean ({scores})."
         finalists = [
             scored[one] for one in final.finalists if one in scored and one != final.default
         ]
         if any(objective.better(passed[first], score) for score in finalists):
-            yield "A single score owes much to luck: a model of all trials expects more of the finalists."
+            yield "Single scores vary by chance: a model of all trials predicts better scores of the finalists."
         else:
-            yield "A single score owes much to luck, and those of the finalists were better still."
+            yield "Single scores vary by chance, and those of the finalists were better still."
 
 
 def _searched(trial: Trial, record: Record) -> float | None:
@@ -202,7 +194,7 @@ def _searched(trial: Trial, record: Record) -> float | None:
 
 
 def _row(rival: "Rival", number: Callable[[float], str], default: int | None) -> list[str]:
-    stands = "tied" if rival.tied else "failed" if math.isnan(rival.difference) else "behind"
+    stands = "tied" if rival.tied else "failed" if math.isnan(rival.difference) else "worse"
     p = (
         ""
         if math.isnan(rival.p_holm)
@@ -222,7 +214,7 @@ def _row(rival: "Rival", number: Callable[[float], str], default: int | None) ->
 
 
 def _shown(verdict: "Verdict") -> Callable[[float], str]:
-    """How scores are written: with as many decimals as the interval has two digits in."""
+    """Formats scores with as many decimals as show two digits of the interval."""
     half = (verdict.high - verdict.low) / 2
     if not math.isfinite(half) or half <= 0:
         return words.number

@@ -1,6 +1,4 @@
-"""The finalists of a final, as figures and as a table: what each is worth, and whether it differs
-from the winner.
-"""
+"""The finalists as figures and as a table: scores, and differences from the winner."""
 
 import math
 import statistics
@@ -29,9 +27,7 @@ if TYPE_CHECKING:
 
 
 def rivals(summary: Summary) -> Figure | None:
-    """Fresh scores of each finalist, a dot for each pair, and their mean; None where there are
-    none.
-    """
+    """Fresh scores of each finalist, a dot for each pair, and their mean; None if there are none."""
     final, verdict = summary.record.final, _verdict(summary)
     if final is None or verdict is None:
         return None
@@ -51,12 +47,12 @@ def rivals(summary: Summary) -> Figure | None:
     alt = (
         f"Dots: {metric} of each of {words.count(len(ordered), 'finalist')} in up to "
         f"{words.count(final.num_pairs, 'fresh training')}; diamonds: the mean of each, the best "
-        f"above."
+        f"at the top."
     )
     if math.isfinite(verdict.low) and math.isfinite(verdict.high):
         data.append(_interval(verdict, names[verdict.winner]))
         best = names[verdict.winner]
-        alt += f" Bar: 95 % interval of {best}, without the luck that made it the best: {_range(verdict)}."
+        alt += f" Bar: 95 % interval of {best}, corrected for its selection: {_range(verdict)}."
     layout = {
         "height": 110 + 34 * len(names),
         "yaxis": _rows(list(names.values())),
@@ -66,9 +62,7 @@ def rivals(summary: Summary) -> Figure | None:
 
 
 def differences(summary: Summary) -> Figure | None:
-    """By how much the winner is better than each rival, with intervals; None where that cannot be
-    told.
-    """
+    """Differences between the winner and the others, with intervals; None if unknown."""
     final, verdict = summary.record.final, _verdict(summary)
     if final is None or verdict is None:
         return None
@@ -78,8 +72,8 @@ def differences(summary: Summary) -> Figure | None:
     if not known:
         return None
     tied, behind = (
-        _trace("tied with it", "circle-open", BLUE, 10),
-        _trace("behind it", "square", VERMILLION, 9),
+        _trace("tied with the winner", "circle-open", BLUE, 10),
+        _trace("worse", "square", VERMILLION, 9),
     )
     for trace, members in (
         (tied, [r for r in known if r.tied]),
@@ -87,8 +81,8 @@ def differences(summary: Summary) -> Figure | None:
     ):
         for rival in members:
             name = label(_name(final, rival.number))
-            told = f"{words.number(rival.difference)} ({words.number(rival.low)} to {words.number(rival.high)})"
-            _add(trace, rival.difference, name, f"{name}: {told}, p = {words.number(rival.p_holm)}")
+            said = f"{words.number(rival.difference)} ({words.number(rival.low)} to {words.number(rival.high)})"
+            _add(trace, rival.difference, name, f"{name}: {said}, p = {words.number(rival.p_holm)}")
         trace["error_x"] = {
             "type": "data",
             "symmetric": False,
@@ -115,15 +109,14 @@ def differences(summary: Summary) -> Figure | None:
         "xaxis": axis(f"by how much {best} is better, in {metric}"),
     }
     alt = (
-        f"By how much {best} is better than each rival, on the same pairs of seed and split, with "
-        f"intervals that hold "
-        f"for all of them together (Holm). Open circles: the data cannot tell it apart."
+        f"By how much {best} is better than each other finalist, on the same pairs of seed and "
+        f"split, with simultaneous intervals (Holm). Open circles: no significant difference."
     )
     return figure("differences", [trace for trace in (tied, behind) if trace["x"]], layout, alt)
 
 
 def finalists(summary: Summary) -> Iterator[str]:
-    """What there is to say in words and numbers."""
+    """The finalists as a table, or why there is none."""
     final, verdict = summary.record.final, _verdict(summary)
     if final is None:
         yield paragraph(_no_final(summary), "soft")
@@ -135,21 +128,19 @@ def finalists(summary: Summary) -> Iterator[str]:
             f"{words.count(final.num_pairs * len(final.finalists), 'training')} are measured."
         )
     if verdict is not None:
-        told = [[_cell(shown) for shown in row] for row in rows(verdict, summary.record)]
-        yield table(HEADINGS, told, caption="The finalists, trained anew")
+        cells = [[_cell(shown) for shown in row] for row in rows(verdict, summary.record)]
+        yield table(HEADINGS, cells, caption="The finalists, retrained")
 
 
 def _no_final(summary: Summary) -> str:
-    """Why there is no final to show: it is still to come, or there was none."""
+    """Why there is no final to show: it comes later, or there was none."""
     if not summary.record.settings.evaluation.num_pairs or summary.state == "finished":
-        return (
-            "There was no final, so nothing is known of these trials but the score that chose them."
-        )
-    return "The final comes after the search: the most promising trials train again there, on fresh seeds and splits."
+        return "There was no final: these are the scores of the search, which are optimistic estimates."
+    return "The final comes after the search: the most promising trials are retrained on fresh seeds and splits."
 
 
 def _cell(shown: str) -> Cell | str:
-    """A number as one, so that it stands right."""
+    """A number as a cell, so that it is aligned right."""
     try:
         return Cell(shown, float(shown))
     except ValueError:
@@ -157,7 +148,7 @@ def _cell(shown: str) -> Cell | str:
 
 
 def _verdict(summary: Summary) -> "Verdict | None":
-    """What can be claimed of the final so far; None where nothing has been measured."""
+    """The verdict on the final so far; None if nothing has been measured."""
     final = summary.record.final
     measured = final is not None and any(map(math.isfinite, final.scores.values()))
     return verdict_of(summary.record) if measured else None
@@ -184,7 +175,7 @@ def _range(verdict: "Verdict") -> str:
 
 
 def _rows(names: list[str]) -> dict[str, Any]:
-    """An axis with a row for each name, the first above."""
+    """An axis with a row for each name, the first at the top."""
     return {
         "categoryorder": "array",
         "categoryarray": names[::-1],

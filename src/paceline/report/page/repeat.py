@@ -1,4 +1,4 @@
-"""How to repeat the study, what a person should know of it, and what failed."""
+"""How to repeat the study, its notes, and its failures."""
 
 import json
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def _how(summary: Summary) -> Iterator[str]:
     yield f"<h3>In Python</h3><pre>{text(called)}</pre>"
     columns = became(record)
     if columns:
-        yield table(["column", "what became of it"], columns, caption="What became of the columns")
+        yield table(["column", "use"], columns, caption="Use of the columns")
     yield details(
         "All settings",
         f"<pre>{text(json.dumps(settings.to_json(), indent=2, default=str))}</pre>",
