@@ -1,6 +1,4 @@
-"""A study lives in the directory that was named, whatever characters its name has; what is no name
-is refused.
-"""
+"""Paths of studies: unusual characters, links, and invalid names."""
 
 import errno
 import os

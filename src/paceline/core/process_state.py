@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 
-class _State:
+class _ProcessState:
     """There is one, for the whole process.
 
     Attributes:
@@ -34,7 +34,7 @@ class _State:
         self.has_frozen = False
 
 
-_state = _State()
+_state = _ProcessState()
 _lock = threading.RLock()
 
 
