@@ -22,8 +22,8 @@ def in_notebook() -> bool:
 
     IPython is not imported for it: in a kernel it is there.
     """
-    library = sys.modules.get("IPython")
-    shell = None if library is None else library.get_ipython()
+    find_shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    shell = find_shell()
     return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
 
 

@@ -59,8 +59,8 @@ def _in_script(value: Any) -> str:
 
 def _is_to_hold_library() -> bool:
     """Whether the output of the current cell is to have plotly.js: the first, and when run again."""
-    library = sys.modules.get("IPython")
-    shell: Any = None if library is None else library.get_ipython()
+    find_shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    shell: Any = find_shell()
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
     cell = parent.get("metadata", {}).get("cellId")  # not all front ends tell it
     if not _holders:
