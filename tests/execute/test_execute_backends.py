@@ -81,10 +81,10 @@ class Alone:
         run = TrainingRun(prepared.jobs, prepared.config, "fit", self.training)
         if snapshot is not None:
             run.restore([0.5], None)
-        told = (
+        updates = (
             progress for progress in FitRun(prepared, run, snapshot).epochs() if progress.events
         )
-        last = [next(told) for _ in range(epochs + (snapshot is None))][-1]
+        last = [next(updates) for _ in range(epochs + (snapshot is None))][-1]
         found = last.snapshots.get(0)
         leaves = [leaf.tolist() for leaf in leaves_of(prepared.model)]
         return leaves, None if found is None else found.load()

@@ -259,7 +259,7 @@ def test_a_failure_is_recorded_with_its_reason(made: Make, workers: int) -> None
     found = ends(work_off(executor))
     assert [found[n].state for n in (0, 10)] == [TrialState.COMPLETED] * 2
     assert all(found[n].state is TrialState.FAILED and found[n].score is None for n in range(1, 10))
-    told = [
+    messages = [
         "ZeroDivisionError",
         "returned None; expected a finite number",
         "'good', a str",
@@ -270,7 +270,7 @@ def test_a_failure_is_recorded_with_its_reason(made: Make, workers: int) -> None
         "a bool",
         "a ndarray",
     ]
-    for number, words in enumerate(told, 1):
+    for number, words in enumerate(messages, 1):
         assert words in found[number].reason
     assert "1 / 0" in found[1].reason  # the line of the user's code
     assert "calling.py" not in found[1].reason

@@ -94,7 +94,7 @@ class TestAlone(CohortContract):
 
 
 def test_a_note_about_state_that_is_lost_when_fit_is_resumed() -> None:
-    def told(snapshots: dict[int, SnapshotReference]) -> list[ExecutorUpdate]:
+    def run(snapshots: dict[int, SnapshotReference]) -> list[ExecutorUpdate]:
         alone = executor(eager, fixed_lanes=1)
         alone.submit([Job(0, {"rate": 0.01, "units": 2}, seed=1, epochs=2)], snapshots, {0: [0.5]})
         found: list[ExecutorUpdate] = []
@@ -103,11 +103,11 @@ def test_a_note_about_state_that_is_lost_when_fit_is_resumed() -> None:
         alone.close()
         return found
 
-    first = told({})
-    again = told(next(dict(progress.snapshots) for progress in first if progress.snapshots))
+    first = run({})
+    again = run(next(dict(progress.snapshots) for progress in first if progress.snapshots))
     notes = [
-        [e.text for one in run for e in one.events if isinstance(e, Noted)]
-        for run in (first, again)
+        [e.text for update in updates for e in update.events if isinstance(e, Noted)]
+        for updates in (first, again)
     ]
     assert [len(texts) for texts in notes] == [1, 2]
     assert "such as a counter in Python, starts again" in notes[1][1]

@@ -38,17 +38,17 @@ def fused(data: Any, training: TrainingConfig = TRAINING, is_fused: bool = True)
 
 
 def finished(executor: Executor, jobs: Sequence[Job]) -> list[ExecutorUpdate]:
-    told: list[ExecutorUpdate] = []
+    updates: list[ExecutorUpdate] = []
     executor.submit(jobs, {}, {})
     while not executor.is_idle:
-        told += executor.progress()
+        updates += executor.progress()
     executor.close()
-    return told
+    return updates
 
 
-def measured(told: Sequence[ExecutorUpdate]) -> dict[int, list[Mapping[str, float]]]:
+def measured(updates: Sequence[ExecutorUpdate]) -> dict[int, list[Mapping[str, float]]]:
     found: dict[int, list[Mapping[str, float]]] = {}
-    for progress in told:
+    for progress in updates:
         for event in progress.events:
             if isinstance(event, EpochMeasured):
                 found.setdefault(event.number, []).append(event.metrics)
@@ -77,13 +77,13 @@ def repeated(training: TrainingConfig = TRAINING) -> Executor:
 
 
 def test_means_of_several_trainings_are_reported() -> None:
-    told = finished(repeated(), [Job(4, CONFIG, seed=99, epochs=2)])
+    updates = finished(repeated(), [Job(4, CONFIG, seed=99, epochs=2)])
     single = measured(
         finished(
             fused([POOL] * 3), [Job(k, CONFIG, seed=5 + k, epochs=2, split=k) for k in range(3)]
         )
     )
-    events = [event for progress in told for event in progress.events]
+    events = [event for progress in updates for event in progress.events]
     epochs = [event for event in events if isinstance(event, EpochMeasured)]
     for epoch, event in enumerate(epochs):
         values = [single[k][epoch]["val_loss"] for k in range(3)]
@@ -92,7 +92,7 @@ def test_means_of_several_trainings_are_reported() -> None:
     (ended,) = (event for event in events if isinstance(event, TrialEnded))
     assert ended.scores == pytest.approx([single[k][1]["val_loss"] for k in range(3)], rel=1e-4)
     assert ended.score == pytest.approx(np.mean(ended.scores))
-    assert len(told[-1].trained[4]) == 3
+    assert len(updates[-1].trained[4]) == 3
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
@@ -106,13 +106,13 @@ def test_several_trainings_continue_in_another_executor(keep: Any) -> None:
     scores = {0: [metrics["val_loss"] for metrics in measured(first)[0]]}
     second = repeated(training)
     second.submit([Job(0, CONFIG, seed=1, epochs=4)], snapshots, scores)
-    told = []
+    updates = []
     while not second.is_idle:
-        told += second.progress()
+        updates += second.progress()
     second.close()
     ends = [
         [e for p in some for e in p.events if isinstance(e, TrialEnded)][-1]
-        for some in (whole, told)
+        for some in (whole, updates)
     ]
     assert ends[1].scores == pytest.approx(ends[0].scores, rel=1e-4)
 

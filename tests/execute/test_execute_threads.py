@@ -19,8 +19,8 @@ _STUDY = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from test_execute_threads import told
-print(json.dumps(told(Path(sys.argv[2]))))
+from test_execute_threads import results
+print(json.dumps(results(Path(sys.argv[2]))))
 """
 
 
@@ -33,7 +33,7 @@ def build(hp: Any) -> keras.Model:
     return model
 
 
-def told(directory: Path) -> list[Any]:
+def results(directory: Path) -> list[Any]:
     """Devices, cohorts that train at once, all scores and the best trial of a study."""
     x = np.random.default_rng(0).normal(size=(96, 4)).astype("float32")
     study = paceline.tune(
@@ -61,7 +61,7 @@ def test_threads_and_devices_agree(tmp_path: Path) -> None:
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     one, threads, scores, best = json.loads(done.stdout.splitlines()[-1])
-    two, single, others, other_best = told(tmp_path / "devices")
+    two, single, others, other_best = results(tmp_path / "devices")
     assert (one, two, single) == (1, 2, 1)
     assert threads == min(os.cpu_count() or 1, 8)
     assert scores == pytest.approx(others, rel=1e-4)

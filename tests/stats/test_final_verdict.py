@@ -24,9 +24,9 @@ def final_of(
 ) -> Final:
     """Finalists 10, 11, ... with these scores, a row each."""
     rows = np.asarray(scores, dtype=float)
-    told = {(10 + k, j): float(score) for (k, j), score in np.ndenumerate(rows)}
+    measured = {(10 + k, j): float(score) for (k, j), score in np.ndenumerate(rows)}
     splits = Splits.ROWS if share > 0 else Splits.SAME
-    return Final(tuple(range(10, 10 + len(rows))), default, rows.shape[1], splits, share, told)
+    return Final(tuple(range(10, 10 + len(rows))), default, rows.shape[1], splits, share, measured)
 
 
 def noisy(
@@ -81,12 +81,12 @@ def test_coverage_of_intervals(gap: float) -> None:
 
 def test_equal_configurations_are_rarely_better_than_the_default() -> None:
     """At most 5 %: more than 36 of 400 have a probability of 1 in 2,000."""
-    told = [
+    verdicts = [
         judge(final_of(noisy([0.0] * 4, 6, seed), default=12), UP, {}).beats_default
         for seed in range(400)
     ]
-    assert sum(one is True for one in told) <= 36
-    assert None not in told
+    assert sum(one is True for one in verdicts) <= 36
+    assert None not in verdicts
 
 
 def test_p_values_are_those_of_the_paired_t_test() -> None:

@@ -16,7 +16,7 @@ X = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
 numbers = st.floats(-4, 4, allow_nan=False, width=32).filter(lambda v: abs(v) > 1e-3)
 
 
-def anatomy(function: Any, *args: Any) -> LiftedStep:
+def lift(function: Any, *args: Any) -> LiftedStep:
     return lift_constants(jax.make_jaxpr(function)(*args))
 
 
@@ -39,7 +39,7 @@ def jitted(a: float, b: float) -> Any:
 @settings(max_examples=10, deadline=None)
 @given(st.tuples(numbers, numbers), st.tuples(numbers, numbers))
 def test_steps_that_differ_in_constants_share_a_program(family: Any, one: Any, other: Any) -> None:
-    first, second = anatomy(family(*one), X), anatomy(family(*other), X)
+    first, second = lift(family(*one), X), lift(family(*other), X)
     assert first.digest == second.digest
     lifted = {i: jnp.float32(value) for i, value in enumerate(second.constants)}
     found = evaluate(first.body, [X], lifted)
@@ -72,7 +72,7 @@ def repeated(times: int) -> Any:
     ],
 )
 def test_steps_that_differ_otherwise_have_different_programs(one: Any, other: Any) -> None:
-    assert anatomy(one, X).digest != anatomy(other, X).digest
+    assert lift(one, X).digest != lift(other, X).digest
 
 
 def test_the_digest_does_not_depend_on_the_process_or_the_names() -> None:
@@ -81,7 +81,7 @@ def test_the_digest_does_not_depend_on_the_process_or_the_names() -> None:
     def f(y: Any) -> Any:
         return y * 3.25 + 1
 
-    assert anatomy(f, X).digest == anatomy(lambda x: x * 7.75 + 1, X).digest
+    assert lift(f, X).digest == lift(lambda x: x * 7.75 + 1, X).digest
 
 
 def test_constants_captured_as_arrays_are_lifted() -> None:
@@ -89,7 +89,7 @@ def test_constants_captured_as_arrays_are_lifted() -> None:
         array = jnp.asarray(value, "float32")
         return lambda x: x * array
 
-    first, second = anatomy(captured(2.5), X), anatomy(captured(3.5), X)
+    first, second = lift(captured(2.5), X), lift(captured(3.5), X)
     assert first.digest == second.digest
     (found,) = evaluate(
         first.body,
@@ -104,5 +104,5 @@ def test_constants_of_other_bodies_are_compared_bitwise(one: float, other: float
     def inside(value: float) -> Any:
         return lax.composite(lambda x: jnp.copysign(x, np.float32(value)), "paceline.tests")
 
-    assert anatomy(inside(one), X).digest == anatomy(inside(one), X).digest
-    assert anatomy(inside(one), X).digest != anatomy(inside(other), X).digest
+    assert lift(inside(one), X).digest == lift(inside(one), X).digest
+    assert lift(inside(one), X).digest != lift(inside(other), X).digest

@@ -93,15 +93,15 @@ class Uncompiled(layers.Layer):  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
-    ("compiling", "before", "said"),
+    ("compiling", "before", "reason"),
     [
         ({"run_eagerly": True}, (), "it is compiled with run_eagerly=True"),
         ({"jit_compile": False}, (), "it is compiled with jit_compile=False"),
         ({}, (Uncompiled,), "Uncompiled cannot be compiled"),
     ],
 )
-def test_models_that_are_not_compiled_need_fit(compiling: Any, before: Any, said: str) -> None:
-    with pytest.raises(CannotTrace, match=said):
+def test_models_that_are_not_compiled_need_fit(compiling: Any, before: Any, reason: str) -> None:
+    with pytest.raises(CannotTrace, match=reason):
         traced(network(before=[layer() for layer in before], **compiling))
 
 

@@ -156,7 +156,7 @@ KINDS: dict[str, tuple[Callable[[], Any], str, str]] = {
 }
 
 
-def told(needs: LoadRequirements) -> str:
+def described(needs: LoadRequirements) -> str:
     if not needs.safe_mode:
         return "unsafe"
     how = "import" if needs.registered else "pass"
@@ -165,7 +165,7 @@ def told(needs: LoadRequirements) -> str:
 
 def outcome(attempt: Callable[[], LoadRequirements]) -> str:
     try:
-        return told(attempt())
+        return described(attempt())
     except CannotSave as error:
         return f"no: {error}"
 

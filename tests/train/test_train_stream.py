@@ -101,12 +101,14 @@ CONFIGS = [{"rate": 0.03, "drop": 0.1}, {"rate": 0.1, "drop": 0.4}]
 
 
 def cohort_of(
-    feed: StreamFeed, traced: Sequence[TracedModel], told: list[CompiledStreamProgram] | None = None
+    feed: StreamFeed,
+    traced: Sequence[TracedModel],
+    later: list[CompiledStreamProgram] | None = None,
 ) -> StreamCohort:
     compiler = Compiler()
     count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
     compiled = compiler.request(StreamProgram.of(traced, None), count).result()
-    cohort = StreamCohort(compiled, compiler.mesh, (told if told is not None else []).append)
+    cohort = StreamCohort(compiled, compiler.mesh, (later if later is not None else []).append)
     compiler.close()
     return cohort
 
@@ -127,7 +129,7 @@ def check_like_fit(
     make: Callable[[], Counting],
     validation: Callable[[], Any],
     models: Sequence[Callable[[], keras.Model]],
-    told: list[Any] | None = None,
+    later: list[Any] | None = None,
 ) -> Counting:
     """Trains a cohort on the dataset and compares it with `fit` on an equal one."""
     epochs, dataset, val = 2, make(), validation()
@@ -138,7 +140,7 @@ def check_like_fit(
     )
     dataset.loaded.clear()  # the first and the last batch were loaded for their shapes
     traced = [trace(model(), feed) for model in models]
-    cohort = cohort_of(feed, traced, told)
+    cohort = cohort_of(feed, traced, later)
     logs = train(cohort, traced, epochs)
     states = cohort.state_of(range(len(traced)))
     kept = traced[0].layout.num_leaves - traced[0].layout.metrics
@@ -186,19 +188,19 @@ def test_a_dataset_that_shuffles_itself_and_validation_arrays() -> None:
 
 
 def test_a_shape_that_occurs_later_is_compiled_once() -> None:
-    told: list[Any] = []
+    later: list[Any] = []
     check_like_fit(
         lambda: Counting([8, 3, 8, 3, 5]),
         lambda: None,
         [partial(small, 0.1), partial(small, 0.3)],
-        told,
+        later,
     )
-    assert [list(one.steps) for one in told] == [["train_2"]]
+    assert [list(one.steps) for one in later] == [["train_2"]]
 
     feed = StreamFeed(DatasetBatches(Counting([8, 3, 8])), None)
     first, second = ([trace(small(rate), feed)] for rate in (0.01, 0.5))
-    told = []
-    cohort = cohort_of(feed, [*first, *second], told)
+    later = []
+    cohort = cohort_of(feed, [*first, *second], later)
     train(cohort, first, 1)
     cohort.release(0)
     train(cohort, second, 1)  # the next networks use the same code with their own constants
@@ -206,7 +208,7 @@ def test_a_shape_that_occurs_later_is_compiled_once() -> None:
     train(again, second, 1)
     for a, b in zip(cohort.state_of([0])[0], again.state_of([0])[0], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
-    assert len(told) == 1
+    assert len(later) == 1
 
 
 def test_a_cohort_is_filled_only_when_all_its_lanes_have_ended() -> None:

@@ -111,7 +111,7 @@ def several() -> keras.Model:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "reason"),
     [
         (lambda: network("huber"), "its loss changes when target and prediction are scaled"),
         (lambda: network("mape"), "target and prediction are shifted"),
@@ -132,10 +132,10 @@ def several() -> keras.Model:
         (lambda: compiled(several(), ["mse", "mse"]), "do not have the shape of the target"),
     ],
 )
-def test_reasons_not_to_scale_the_target(make: Callable[[], keras.Model], told: str) -> None:
+def test_reasons_not_to_scale_the_target(make: Callable[[], keras.Model], reason: str) -> None:
     found = choose_scale(make(), SCALE, X[:16], PRICES[:16])
     assert isinstance(found, str)
-    assert told in found
+    assert reason in found
 
 
 @pytest.mark.parametrize(
