@@ -80,3 +80,28 @@ def test_callbacks_are_a_list(tmp_path: Path, given: Any) -> None:
     with pytest.raises(InvalidInput, match=r"callbacks=\[\.\.\.\]"):
         of_steps(tmp_path / "study", given)
     assert paceline.callbacks.callback_names() == ("csv",)
+
+
+class Misspelt(Callback):
+    def on_trial_ended(self, study: StudyView, trial: Any) -> None: ...
+
+
+class TakesLess(Callback):
+    def on_trial_end(self, trial: Any) -> None: ...  # type: ignore[override]
+
+
+class HasItsOwn(Callback):
+    def on_click(self) -> None: ...
+
+    def on_trial_end(self, study: StudyView, trial: Any, more: int = 3) -> None: ...
+
+    def on_epoch_end(self, *arguments: Any) -> None: ...
+
+
+def test_methods_that_would_not_be_called_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"on_trial_ended.*Did you mean 'on_trial_end'\?"):
+        of_steps(tmp_path / "study", [Misspelt()])
+    with pytest.raises(InvalidInput, match=r"expected on_trial_end\(self, study, trial\)"):
+        of_steps(tmp_path / "study", [TakesLess()])
+    assert not (tmp_path / "study").exists()
+    of_steps(tmp_path / "study", [HasItsOwn()], trials=2)

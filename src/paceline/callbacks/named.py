@@ -1,11 +1,14 @@
 """Callbacks by name, registered or installed."""
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
 from paceline.callbacks.csv_writer import TrialsCSV
 from paceline.callbacks.interface import Callback
-from paceline.core import InvalidInput, Registry, shown
+from paceline.core import InvalidInput, Registry, closest, shown
+
+_LIKE = 0.85  # from which similarity on a name is taken for a misspelt one
 
 
 def _is_class(item: object) -> bool:
@@ -63,12 +66,38 @@ def checked(given: object) -> Callback:
     """A callback, as it was passed.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: it is none, or has a method that would never be called or could not be.
     """
     if isinstance(given, Callback):
+        _check_methods(given)
         return given
     fix = "Derive its class from paceline.Callback."
     if _is_class(given):
         fix = f"Pass an instance: {getattr(given, '__name__', given)}(...)."
     expected = f"instances of paceline.Callback, or names: {', '.join(map(repr, callback_names()))}"
     raise InvalidInput(f"callbacks holds {shown(given)}", expected=expected, fix=fix)
+
+
+def _check_methods(callback: Callback) -> None:
+    """Makes sure that methods are not misspelt, and take the arguments that they are given."""
+    known = [name for name in dir(Callback) if name.startswith("on_")]
+    kind = type(callback).__name__
+    for name in dir(callback):
+        meant = closest(name, known, _LIKE) if name.startswith("on_") else None
+        if meant is None:
+            continue
+        if name != meant:
+            raise InvalidInput(
+                f"{kind} has a method {name}, which is never called",
+                expected="a method of paceline.Callback",
+                fix=f"Did you mean {meant!r}?",
+            )
+        given = inspect.signature(getattr(Callback, name))
+        names = list(given.parameters)[1:]  # without self
+        try:
+            inspect.signature(getattr(callback, name)).bind(*names)
+        except TypeError as error:
+            raise InvalidInput(
+                f"{kind}.{name} cannot be called ({error})",
+                expected=f"{name}({', '.join(['self', *names])})",
+            ) from error

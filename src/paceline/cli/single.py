@@ -47,7 +47,7 @@ def train(
     On a terminal it asks for each hyperparameter that is not --set; elsewhere these are at their
     defaults.
     """
-    from paceline.callbacks import Callbacks, display_callbacks
+    from paceline.callbacks import callbacks_of
     from paceline.report import read, text
     from paceline.report.going_on import interruptible as explained
     from paceline.report.terminal import console
@@ -77,7 +77,8 @@ def train(
         config = choose(
             plan.space, texts, _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
         )
-        with Callbacks(display_callbacks(display, opening="Preparing the network ...")) as observer:
+        opening = "Preparing the network ..."
+        with callbacks_of((), display, opening=opening, report=False) as observer:
             carry_out(plan.searching(Given((config,))), directory, observer)
     text.single(read(directory), console())
 
