@@ -1,8 +1,10 @@
 """The display: right numbers, plain lines without control characters, and next to no cost."""
 
 import io
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -223,6 +225,37 @@ def test_a_notebook_shows_a_bar_and_the_best_trials() -> None:
     assert "&lt;b&gt;alone&lt;/b&gt;" in shown
     assert "The study ended: &lt;it&gt; was enough." in shown
     assert "<progress" not in shown
+
+
+class ZMQInteractiveShell:
+    """A kernel's shell, as IPython names it."""
+
+
+class Shell(ZMQInteractiveShell):
+    """That of Colab."""
+
+
+class TerminalInteractiveShell:
+    """IPython on a terminal."""
+
+
+@pytest.mark.parametrize(
+    ("shell", "expected"),
+    [
+        (ZMQInteractiveShell(), True),
+        (Shell(), True),
+        (TerminalInteractiveShell(), False),
+        (None, False),
+    ],
+)
+def test_a_notebook_is_known_by_its_shell(
+    monkeypatch: pytest.MonkeyPatch, shell: object, expected: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    shown = display_callbacks("auto")
+    assert in_notebook() is expected
+    assert any(isinstance(one, NotebookDisplay) for one in shown) is expected
+    assert not any(isinstance(one, NotebookDisplay) for one in display_callbacks(False))
 
 
 def test_this_is_no_notebook() -> None:
