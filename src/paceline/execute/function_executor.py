@@ -241,8 +241,10 @@ class FunctionExecutor:
             case "import_failed":
                 return ExecutorUpdate(
                     error=InvalidInput(
-                        f"a worker process failed to import it ({message['error']})",
-                        expected="a function that a new process can import",
+                        f"the function cannot be loaded in a worker process ({message['error']})",
+                        expected="a function that a new process can load",
+                        fix="What it refers to has to be in a module, or be plain functions and "
+                        "classes (a function behind functools.lru_cache is none).",
                     )
                 )
             case "started":
