@@ -15,11 +15,11 @@ class ComparisonRecord:
     """Several methods on one task.
 
     Attributes:
-        directory: where it lives.
+        directory: where it is stored.
         objective: what is optimised.
         data: the data set's name.
-        methods: their names, in the order asked for.
-        runs: each method with each seed, as far as there is a study.
+        methods: their names, in the order passed.
+        runs: each method with each seed, if there is a study.
     """
 
     directory: Path
@@ -35,9 +35,7 @@ class ComparisonRecord:
 
     @cached_property
     def axis(self) -> BudgetAxis:
-        """What budgets are told in: seconds under time limits, trials where all cost the same
-        epochs, else epochs.
-        """
+        """The unit of budgets: seconds, or trials if all cost the same epochs, or else epochs."""
         if any(run.is_timed for run in self.runs):
             return "seconds"
         each = {run.epochs / run.trials for run in self.runs if run.trials}
@@ -45,6 +43,6 @@ class ComparisonRecord:
 
     @cached_property
     def sentences(self) -> list[str]:
-        """Which is ahead, and what has to be known to read it."""
+        """Which method is best, and notes for reading the figures."""
         said = claims.verdict(self.methods, self.runs, self.objective)
         return [*said, *claims.remarks(self.methods, self.runs)]

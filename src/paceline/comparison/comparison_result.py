@@ -38,8 +38,8 @@ class Comparison(ComparisonRecord):
         """Reads a comparison, finished or not.
 
         Raises:
-            InvalidInput: there is none, or none of its studies has begun.
-            StudyMismatch: its studies are not of the same data.
+            InvalidInput: no comparison there, or none of its studies has begun.
+            StudyMismatch: its studies have different data.
         """
         path = study_directory(directory, "directory")
         plan = read_plan(path)
@@ -66,7 +66,7 @@ class Comparison(ComparisonRecord):
         return cls(path, objective, name, tuple(plan["methods"]), tuple(found))
 
     def study(self, method: str, seed: int | None = None) -> "Study":
-        """A run's study; of the first seed unless another is asked for."""
+        """The study of a run; by default with the first seed."""
         from paceline.report import Study
 
         if method not in self.methods:
@@ -76,33 +76,26 @@ class Comparison(ComparisonRecord):
         return Study.open(place_of(self.directory, method, self.seeds[0] if seed is None else seed))
 
     def results(self) -> "pd.DataFrame":
-        """One row a run: method, seed, best validation score, test metrics, and what it used."""
+        """One row per run: method, seed, best validation score, test metrics, and resources."""
         return comparison_tables.results(self)
 
     def curves(self) -> "pd.DataFrame":
-        """One row for each trial that ended in a run: trials, epochs and seconds until then, and
-        the best score.
-        """
+        """One row per trial that ended in a run: trials, epochs, seconds so far, best score."""
         return comparison_tables.curves(self)
 
     def budgets(self, axis: BudgetAxis | None = None) -> "pd.DataFrame":
-        """One row a method and budget: mean and interquartile mean of the best score over seeds,
-        rank, intervals.
-        """
+        """One row per method and budget: mean and interquartile mean over seeds, rank, bounds."""
         return comparison_tables.budgets(self, axis or self.axis)
 
     def differences(self) -> "pd.DataFrame":
-        """One row a pair of methods: mean difference of their outcomes on the same seeds, interval,
-        p by Holm.
-        """
+        """One row per pair of methods: mean difference over seeds, interval, p by Holm."""
         return comparison_tables.differences(self)
 
     def save(self) -> Path:
-        """Writes ``comparison.csv`` (the runs), ``budgets.csv``, ``differences.csv`` and
-        ``comparison.html``.
+        """Writes ``comparison.csv``, ``budgets.csv``, ``differences.csv`` and ``comparison.html``.
 
         Returns:
-            The page that was written.
+            Path of the page.
         """
         self.results().to_csv(self.directory / "comparison.csv", index=False)
         self.budgets().to_csv(self.directory / "budgets.csv", index=False)
@@ -111,13 +104,13 @@ class Comparison(ComparisonRecord):
 
 
 def _check_same_data(runs: Sequence[MethodRun]) -> None:
-    """Runs of one seed have the same data, split alike."""
+    """Checks that runs with one seed have the same data and split."""
     first: dict[int, MethodRun] = {}
     for run in runs:
         other = first.setdefault(run.seed, run)
         if run.fingerprint != other.fingerprint:
             raise StudyMismatch(
-                f"{run.directory} is of other data than {other.directory}",
+                f"{run.directory} has other data than {other.directory}",
                 expected="one task for all methods",
                 fix="Compare in another directory.",
             )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def results(comparison: ComparisonRecord) -> "pd.DataFrame":
-    """See `Comparison.results`."""
+    """One row per run; see `Comparison.results`."""
     import pandas as pd
 
     rows = [
@@ -37,7 +37,7 @@ def results(comparison: ComparisonRecord) -> "pd.DataFrame":
 
 
 def curves(comparison: ComparisonRecord) -> "pd.DataFrame":
-    """See `Comparison.curves`."""
+    """One row per ended trial; see `Comparison.curves`."""
     import pandas as pd
 
     rows = [
@@ -49,7 +49,7 @@ def curves(comparison: ComparisonRecord) -> "pd.DataFrame":
 
 
 def budgets(comparison: ComparisonRecord, axis: BudgetAxis) -> "pd.DataFrame":
-    """See `Comparison.budgets`."""
+    """One row per method and budget; see `Comparison.budgets`."""
     import pandas as pd
 
     rows = [
@@ -66,7 +66,7 @@ def budgets(comparison: ComparisonRecord, axis: BudgetAxis) -> "pd.DataFrame":
 
 
 def differences(comparison: ComparisonRecord) -> "pd.DataFrame":
-    """See `Comparison.differences`."""
+    """One row per pair of methods; see `Comparison.differences`."""
     import pandas as pd
 
     metric, table = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)

@@ -29,17 +29,17 @@ _FILE = TypeAdapter(_ComparisonFile)
 
 
 def place_of(directory: Path, method: str, seed: int) -> Path:
-    """Where the study of a method and a seed lives."""
+    """The directory of the study of a method and a seed."""
     plain = "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in method)
     name = "-".join(part for part in plain.split("-") if part)
     return directory / (name.lstrip(".") or "method") / f"seed-{seed}"  # never ".."
 
 
 def read_plan(directory: Path) -> dict[str, Any]:
-    """What a comparison's directory says of itself.
+    """Reads ``comparison.json``.
 
     Raises:
-        InvalidInput: it holds none.
+        InvalidInput: no comparison there.
     """
     try:
         return asdict(_FILE.validate_json((directory / NAME).read_bytes()))
@@ -52,7 +52,7 @@ def read_plan(directory: Path) -> dict[str, Any]:
 def write_plan(
     directory: Path, methods: Sequence[str], seeds: Sequence[int], peak_bytes: Mapping[str, int]
 ) -> dict[str, Any]:
-    """Writes down which runs there are; those that were there before stay."""
+    """Adds methods and seeds to ``comparison.json``; earlier ones are kept."""
     directory.mkdir(parents=True, exist_ok=True)
     before: dict[str, Any] = {"methods": [], "seeds": [], "peak_bytes": {}}
     if (directory / NAME).exists():
@@ -69,7 +69,7 @@ def write_plan(
 
 @contextmanager
 def planned(directory: Path, methods: Sequence[str], seeds: Sequence[int]) -> Iterator[None]:
-    """Writes down which runs there are, and takes it back where the first of them is refused."""
+    """Adds methods and seeds to ``comparison.json``; undone if the first run is refused."""
     path, is_new = directory / NAME, not directory.exists()
     before = path.read_text(encoding="utf-8") if path.exists() else None
     studies = set(directory.glob("*/seed-*"))

@@ -58,8 +58,9 @@ def compare(
     Example::
 
         comparison = paceline.compare(
-            build, "mnist", objective="val_accuracy", epochs=5, searches=["random", "grid",
-            "bayes"], schedules=["full", "asha"], seeds=5, trials=30, directory="runs/compared",
+            build, "mnist", objective="val_accuracy", epochs=5, seeds=5, trials=30,
+            searches=["random", "grid", "bayes"], schedules=["full", "asha"],
+            directory="runs/compared",
         )
         comparison.sentences, comparison.results(), comparison.budgets(), comparison.differences()
 

@@ -43,8 +43,8 @@ def reading_state(what: str) -> Iterator[None]:
     except PacelineError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        told = f"what the study stored of its {what} cannot be used ({shown(error)})"
-        raise UnreadableStudy(f"{told}; restore it from a copy.", told) from error
+        reason = f"what the study stored of its {what} cannot be used ({shown(error)})"
+        raise UnreadableStudy(f"{reason}; restore it from a copy.", reason) from error
 
 
 def _anything(item: object) -> bool:  # noqa: ARG001

@@ -63,8 +63,8 @@ class GivenFolds:
         return iter(self.parts)
 
     def __repr__(self) -> str:
-        told = fingerprint("folds", *(rows for part in self.parts for rows in part))[:_FEW]
-        return f"{len(self.parts)} given folds ({told})"
+        digest = fingerprint("folds", *(rows for part in self.parts for rows in part))[:_FEW]
+        return f"{len(self.parts)} given folds ({digest})"
 
 
 def folds_of(given: Any) -> Any:

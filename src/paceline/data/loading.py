@@ -219,9 +219,11 @@ def _prepare(
     groups = None if groups is None else groups_of(groups, num_rows(y))
     notes = raw.notes + prepared.notes
     if drawn.fraction is not None:
-        rest, part, told = drawn.divide(num_rows(y), targets.labels(y, prepared.task), groups)
+        rest, part, split_notes = drawn.divide(
+            num_rows(y), targets.labels(y, prepared.task), groups
+        )
         x, x_test, y, y_test = _take(x, rest), _take(x, part), take(y, rest), take(y, part)
-        weight, notes = None if weight is None else weight[rest], notes + told
+        weight, notes = None if weight is None else weight[rest], notes + split_notes
         groups = None if groups is None else groups[rest]
     x, x_test, learned = _tabulate(x, x_test, writing)
     columns = learned.columns

@@ -235,7 +235,7 @@ def _number_form(
     if mark is None and len(other):
         point = numbers[~numbers.str.fullmatch(_NUMBER[","].pattern)]
         raise InvalidInput(
-            f"column {name!r} holds {other.iloc[0]!r} and {point.iloc[0]!r}",
+            f"column {name!r} contains {other.iloc[0]!r} and {point.iloc[0]!r}",
             expected="one decimal mark in all of its numbers",
         )
     doubtful = numbers[numbers.str.fullmatch(_DOUBTFUL.pattern)]

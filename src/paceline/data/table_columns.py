@@ -151,9 +151,9 @@ def learn_columns(frame: "pd.DataFrame", writing: TableNotation) -> Learned:
     """
     columns, became, notes = [], [], []
     for name in frame.columns:
-        column, told, note = _learn(frame[name], writing)
+        column, use, note = _learn(frame[name], writing)
         columns += [column] if column else []
-        became.append((str(name), told))
+        became.append((str(name), use))
         notes += [note] if note else []
     if not any(column.features for column in columns):
         raise InvalidInput(
@@ -179,19 +179,19 @@ def _learn(series: "pd.Series[Any]", writing: TableNotation) -> tuple[Column | N
         return _left_out(name, "it has no name and a number of its own for each row")
     column = Column(name, "numeric", num_missing=missing, form=form)
     if name in writing.numbering:
-        _, told, note = _left_out(name, "it numbers the rows")
-        return replace(column, kind="unused"), told, note
+        _, use, note = _left_out(name, "it numbers the rows")
+        return replace(column, kind="unused"), use, note
     if form is None and is_date(series) and not writing.as_before:
         column = replace(column, form=Form(date=notation.ISO))
-        told, note = "a date: days since 1970", ""
+        use, note = "a date: days since 1970", ""
     elif form is None:
-        told, note = "a number", ""
+        use, note = "a number", ""
     else:
-        told, note = form.became, f"Column '{name}' contains {form.described}."
+        use, note = form.became, f"Column '{name}' contains {form.described}."
     if missing:
-        told += f", {_values(missing)} filled with the median"
+        use += f", {_values(missing)} filled with the median"
         note += f" {_values(missing)} in '{name}' filled with the median of the training rows."
-    return column, told, note.strip()
+    return column, use, note.strip()
 
 
 def _learn_texts(series: "pd.Series[Any]", as_before: bool) -> tuple[Column | None, str, str]:
@@ -204,30 +204,30 @@ def _learn_texts(series: "pd.Series[Any]", as_before: bool) -> tuple[Column | No
     share = len(counts) / (rows - missing)
     nearly_all = not as_before and len(counts) > _FEW and share > _NEARLY_ALL
     if nearly_all or (len(counts) > _MAX_CATEGORIES and share > 0.5):
-        column, told, note = _left_out(
+        column, use, note = _left_out(
             name, f"nearly every row has its own text ({len(counts):,} different ones)"
         )
         return (
             column,
-            told,
+            use,
             f"{note} Free text can be converted to numbers: keras.layers.TextVectorization.",
         )
-    told = f"{len(counts)} categories" if len(counts) > 1 else "one category"
+    use = f"{len(counts)} categories" if len(counts) > 1 else "one category"
     note = ""
     if missing:
-        told += f" and one for {_values(missing)}"
+        use += f" and one for {_values(missing)}"
         note = f"{_values(missing)} in '{name}' kept as a category."
     kept = sorted(counts.index)
     if len(counts) > _MAX_CATEGORIES:
         ranked = sorted(counts.index, key=lambda value: (-counts[value], value))
         kept = [*sorted(ranked[: _MAX_CATEGORIES - 1]), OTHER]
-        told += f", with one for all but the {_MAX_CATEGORIES - 1} most frequent"
+        use += f", with one for all but the {_MAX_CATEGORIES - 1} most frequent"
         note += (
             f" '{name}' has {len(counts)} categories: all but the {_MAX_CATEGORIES - 1} most "
             "frequent share one."
         )
     column = Column(name, "categorical", (*kept, MISSING) if missing else tuple(kept), missing)
-    return column, told, note.strip()
+    return column, use, note.strip()
 
 
 def _left_out(name: str, why: str) -> tuple[None, str, str]:

@@ -260,7 +260,7 @@ def advice(found: Comparison) -> Iterator[str]:
             if (needs := _needed(found, name, axis)) is not None
         }
         if needed:
-            told = ", ".join(
+            listed = ", ".join(
                 f"{name} {spent:,.0f}"
                 for name, spent in sorted(needed.items(), key=lambda item: item[1])
             )
@@ -268,7 +268,7 @@ def advice(found: Comparison) -> Iterator[str]:
                 f"If {what} are limited: spent until the validation RMSE was within {TARGET} of "
                 "the best that any method found with that seed, for the grid including the random "
                 "search before it (median of the seeds; methods that are not named did not reach "
-                f"it with most seeds): {told}."
+                f"it with most seeds): {listed}."
             )
     if "grid" in rows and "random" in rows:
         before, after = rows["random"]["rmse"], rows["grid"]["rmse"]

@@ -7,8 +7,8 @@ predefined   Eight configurations that differ in layers, neurons, activation, op
              rate, batch size, weight decay and epochs. All are compared by validation and test
              accuracy; the best by validation alone is retrained on training and validation images
              together and tested once.
-yours        Asks for each hyperparameter, or takes it from --set, trains that network, and tests
-it. exhaustive   All 1,296 combinations of a grid: 3 x layers, 3 x neurons, 2 x activation, 3 x
+yours        Asks for each hyperparameter, or takes it from --set; trains and tests that network.
+exhaustive   All 1,296 combinations of a grid: 3 x layers, 3 x neurons, 2 x activation, 3 x
              optimizer, 3 x learning rate, 2 x batch size, 2 x weight decay, 5 or 10 epochs. It
              forecasts the duration, first from the number of steps, then from a random sample. It
              can be stopped at any time and resumes when it is run again. It ends with the ranked

@@ -3,10 +3,10 @@
 Four hidden layers of 60 units, batches of 64, 10 epochs, images in [0, 1], as in similar published
 comparisons; 10 % of the training images are for validation. Each rung keeps the changes before it:
 
-naive       sigmoid, Glorot's initial weights (Keras's default), gradient descent, learning rate
-0.01 he_normal   He's initial weights
+naive       sigmoid, Glorot's initial weights (Keras's default), SGD with learning rate 0.01
+he_normal   He's initial weights
 relu        ReLU instead of the sigmoid (and as an alternative: elu)
-adam        Adam instead of gradient descent
+adam        Adam instead of SGD
 batch_norm  batch normalisation after each hidden layer's weights
 dropout     dropout of 20 % after each hidden layer
 
@@ -150,10 +150,10 @@ def published(run: RecipeRun, found: paceline.Ladder) -> None:
         if claimed < low
         else "not decided"
     )
-    told = ", ".join(f"{difference:+.4f}" for difference in differences)
+    listed = ", ".join(f"{difference:+.4f}" for difference in differences)
     run.say(
         f"The published change of accuracy by dropout is {claimed:+.3f}; that is {verdict}: "
-        f"seed by seed {told}."
+        f"seed by seed {listed}."
     )
 
 
@@ -163,5 +163,5 @@ def _weighed(claimed: float, scores: Sequence[float], metric: str) -> str:
     if math.isnan(low):
         ours = f"each of {len(scores)} seeds" if len(scores) > 1 else "one seed"
         return f"ours {scores[0]:.4f} with {ours}, which does not show how far others may differ"
-    told = "could" if low <= claimed <= high else "could not"
-    return f"which {told} be one of our seeds (19 of 20 would lie from {low:.4f} to {high:.4f})"
+    verb = "could" if low <= claimed <= high else "could not"
+    return f"which {verb} be one of our seeds (19 of 20 would lie from {low:.4f} to {high:.4f})"

@@ -193,10 +193,10 @@ def best(run: RecipeRun, study: "paceline.Study", data: Any) -> float:
     )
     found = predicted(study, data.x_test)
     share, low, high = proportion(int((found == data.y_test).sum()), len(found))
-    anew = tested is not None and tested.refitted
+    is_refitted = tested is not None and tested.refitted
     how = (
         "retrained on training and validation images"
-        if anew
+        if is_refitted
         else "as trained on the training images"
     )
     run.say(
@@ -237,12 +237,12 @@ def effects(run: RecipeRun, frame: "pd.DataFrame", metric: str, names: Sequence[
             }
             for value, scores in groups
         ]
-    told = pd.DataFrame(rows).sort_values("share", ascending=False, kind="stable")
+    means = pd.DataFrame(rows).sort_values("share", ascending=False, kind="stable")
     run.say(
         f"{metric} by the values of each hyperparameter, over all the others; share: of the "
         "variance explained."
     )
-    table(run, "effects", told, shown=len(told))
+    table(run, "effects", means, shown=len(means))
     ordered = sorted(names, key=lambda name: shares[name])
     bars = {
         "type": "bar",

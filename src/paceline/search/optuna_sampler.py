@@ -162,7 +162,7 @@ def optuna(sampler: Any, **arguments: Any) -> OptunaSampler:
             if not isinstance(value, bool | int | float | str | None):
                 fix = "Leave it out."
                 raise InvalidInput(
-                    f"{argument} of {name} is {value!r}", expected="what JSON can hold", fix=fix
+                    f"{argument} of {name} is {value!r}", expected="a JSON value", fix=fix
                 )
         try:
             kind(**given)

@@ -1,5 +1,4 @@
 """Enumeration of a discrete space by rank: exact counts with conditions, no list in memory.
-Conditions are numbered; a *mask* has bit c set while condition c holds. Hyperparameters that share
 A *mask* has bit c set if condition number c holds. Hyperparameters that are not connected by
 conditions are independent, so the space is split into components whose sizes multiply. Within a
 component,

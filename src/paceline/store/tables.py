@@ -58,8 +58,8 @@ def make(connection: sa.Connection) -> None:
 
 def row_of_event(event: Event, time: float) -> dict[str, Json]:
     """The row of an event."""
-    kind, told = to_json(event)
-    body = dump(told)
+    kind, fields = to_json(event)
+    body = dump(fields)
     return {"time": time, "kind": kind, "body": body, "checksum": _of_event(time, kind, body)}
 
 

@@ -24,8 +24,9 @@ from paceline.data.trees import leaves
 
 
 class DataSourceContract:
-    """What holds for every data source; see `paceline.data.register_source` and `register_type`.
-    Supply the fixture ``source``.
+    """Tests that every data source passes; see `paceline.data.register_source`, `register_type`.
+
+    Define the fixture ``source``.
     """
 
     options: ClassVar[Mapping[str, Any]] = {}

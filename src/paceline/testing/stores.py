@@ -91,7 +91,7 @@ os._exit(9)
 
 
 class StoreContract:
-    """What holds for every store; see `paceline.store.Store`. Supply the fixture ``store``."""
+    """Tests that every store passes; see `paceline.store.Store`. Define the fixture ``store``."""
 
     @pytest.fixture
     def store(self) -> str:
@@ -137,7 +137,7 @@ class StoreContract:
             check(writer, [Noted("c")], {})
 
     def test_one_process_writes_and_others_read(self, store: str, tmp_path: Path) -> None:
-        """A second writer is refused while there is one, and told who writes."""
+        """A second writer is refused with a message that says who writes."""
         with opened(tmp_path / "s", store) as writer:
             assert process_of(writer.value("writer")) == os.getpid()
             with pytest.raises(StudyLocked, match=str(os.getpid())):
@@ -212,7 +212,7 @@ class StoreContract:
             with_reader(tmp_path / "s")
 
     def test_a_killed_writer_loses_nothing(self, store: str, tmp_path: Path) -> None:
-        """What was appended is there, nobody is said to write it, and the next writer goes on."""
+        """After a kill, appended events are there and another process can write."""
         module = registry.get(store.partition(":")[0]).__module__
         done = subprocess.run(
             [sys.executable, "-c", _KILLED, str(tmp_path / "s"), store, module],

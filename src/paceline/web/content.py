@@ -1,4 +1,4 @@
-"""The panels of the report as parts of the live page."""
+"""The report's panels as parts of the live page."""
 
 from typing import Any
 
@@ -7,8 +7,11 @@ from paceline.report.panels import panels
 
 
 def content(summary: Summary) -> dict[str, Any]:
-    """For each panel ``panel/<name>`` with ``title`` and ``html``, and for each figure
-    ``figure/<name>`` with its ``name``, its ``panel``, ``data`` and ``layout``."""
+    """Panels and figures of the page by part name.
+
+    ``panel/<name>`` has ``title`` and ``html``; ``figure/<name>`` has the figure's ``name``, its
+    ``panel``, ``data`` and ``layout``.
+    """
     parts: dict[str, Any] = {}
     for panel in panels(summary):
         parts[f"panel/{panel.name}"] = {"title": panel.title, "html": panel.html}

@@ -1,11 +1,9 @@
 """A Matern-5/2 kernel over an embedding in which each kind of hyperparameter has a distance.
 
-    r2(x, x') = sum of   (u - u')^2 / l^2                          numbers, at the middle of their
-    cells
-                         [c != c'] / l^2                           categories (Hamming); inactive is
-                         one of them 2 (1 - cos(pi rho (u - u'))) / l^2        conditional numbers,
-                         both active (arc kernel) 1 / l^2
-                         conditional numbers, one of the two active
+    r2(x, x') = sum of (u - u')^2 / l^2                     numbers, at the middle of their cells
+                       [c != c'] / l^2                      categories (Hamming), with inactive
+                       2 (1 - cos(pi rho (u - u'))) / l^2   conditional numbers, both active (arc)
+                       1 / l^2                              conditional numbers, one of them active
 
     k(x, x') = s^2 (1 + sqrt5 r + 5/3 r^2) exp(-sqrt5 r)  +  a^2 (number of categories in common)
 
