@@ -110,20 +110,22 @@ class Hungry(keras.layers.Layer):
 
 def build(hp):
     model = keras.Sequential([keras.Input((4,)), Hungry(), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), loss="mse")
+    rate = hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")
+    model.compile(keras.optimizers.SGD(rate), loss="mse")
     return model
 
 def tune(name):
     x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
     train, validation = (x[:32], x[:32].sum(1)), (x[32:], x[32:].sum(1))  # one batch of each
     return paceline.tune(build, train, validation=validation, study=Path(sys.argv[1]) / name,
-        objective="val_loss", epochs=1, trials=8, seed=1, search="random", memory="64GiB", display=False,
-        final=False)
+        objective="val_loss", epochs=1, trials=8, seed=1, search="random", memory="64GiB",
+        display=False, final=False)
 
 roomy = tune("roomy")
 gc.collect()
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)  # less than eight lanes, more than two
+# less than eight lanes, more than two
+resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
 scarce = tune("scarce")
 print(json.dumps([[study.record.notes, [c.num_lanes for c in study.record.compilations],
                    [trial.score for trial in study.trials]] for study in (roomy, scarce)]))

@@ -45,6 +45,7 @@ def test_each_type_of_processor_has_a_directory(monkeypatch: pytest.MonkeyPatch)
             changed.setattr(Path, "read_text", lambda *_, **__: text)
             return disk_cache.processor.__wrapped__()
 
-    one = "processor\t: 0\nmodel name\t: A\ncpu MHz\t: 2000\nflags\t: fpu avx2 avx512f\n\nprocessor\t: 1\n"
-    assert described(one) == described(one.replace("2000", "3000"))
-    assert described(one) != described(one.replace(" avx512f", ""))
+    first = "processor\t: 0\nmodel name\t: A\ncpu MHz\t: 2000\nflags\t: fpu avx2 avx512f\n"
+    text = f"{first}\nprocessor\t: 1\n"
+    assert described(text) == described(text.replace("2000", "3000"))
+    assert described(text) != described(text.replace(" avx512f", ""))

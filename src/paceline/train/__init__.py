@@ -8,7 +8,8 @@ Terms, for developers:
 - A *lane* is one slot of a *cohort*, in which the networks of a program train in lockstep: with its
   own constants, weights, batches and number of epochs. All lanes are one ``vmap`` of the program.
 
-In the order of use: `build` (the user's model), `trace` (its steps), `program` (what is compiled),
-`lane_count`, `compiler`, `cohort`. `stream_program` and `stream_cohort` are the same for data that do
-not fit on the device. Models that cannot be traced are trained with Keras ``fit``, see `fit_only`.
+In the order of use: `build` (the user's model), `trace` (its steps), `array_program` (what is
+compiled), `lane_count`, `compiler`, `cohort`. `stream_program` and `stream_cohort` are the same for
+data that does not fit on the device. Models that cannot be traced are trained with Keras ``fit``,
+see `fit_only`.
 """

@@ -47,7 +47,7 @@ def build_model(
     except ValueError as error:
         if "unique" not in str(error):
             raise
-        # a layer created outside of build, such as an adapted normalizer, has a name that was reused
+        # a layer created outside of build, such as an adapted normalizer, has a reused name
         return built(GlobalState(seed, layer_counters()))
 
 

@@ -16,9 +16,9 @@ from jax.sharding import Mesh
 from paceline.train.constant_lifting import OverrideLookup
 from paceline.train.traced_model import TracedModel
 
-# Constants of plain arithmetic, which no configuration varies. All others are lifted from the start,
-# so that a new value never needs another program; a wrong guess costs a compilation and does not
-# change results.
+# Constants of plain arithmetic, which no configuration varies. All others are lifted, so that
+# a new value never needs another program; a wrong guess costs a compilation and does not change
+# results.
 _ARITHMETIC = frozenset({0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, float("inf"), float("-inf")})
 
 LiftedConstants = Mapping[str, tuple[int, ...]]

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-# A rate of zero often means that the layer is left out, so zero is kept. Exceptions are weight decay
+# A rate of zero often means that a layer is left out, so zero is kept. Exceptions are weight decay
 # (left out for None only) and the factor of a regularizer that has just one.
 _SINGLE_FACTOR = ({"l1"}, {"l2"})
 
