@@ -29,9 +29,9 @@ def objective(hp: Any) -> None:
             return  # this trial has been stopped
 
 
-study = paceline.tune(
+study = paceline.optimize(
     objective,
-    objective=("accuracy", "max"),
+    ("accuracy", "max"),
     trials=20,
     epochs=9,  # how often a trial that is not stopped reports
     seed=1,

@@ -20,9 +20,11 @@ def bake(config: Mapping[str, Any]) -> float:
 
 
 with paceline.open_study("runs/ask_and_tell", space, "max", seed=1) as study:
-    for _ in range(4):
-        for trial in study.ask(3):  # three at a time, for an oven with three shelves
-            study.tell(trial, bake(trial.config))
+    for _ in range(6):
+        trial = study.ask()
+        study.tell(trial, bake(trial.config))
+    for trial in study.ask(3):  # three at once, for an oven with three shelves
+        study.tell(trial, bake(trial.config))
     print(study.best.config, f"{study.best.score:.3f}")
 
 table = paceline.load_study("runs/ask_and_tell").trials_dataframe()  # any process may read it

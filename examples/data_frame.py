@@ -21,9 +21,9 @@ flats.loc[::17, "built"] = np.nan  # gaps are filled
 
 study = paceline.tune(
     "mlp",
-    data=flats,
+    flats,
+    "val_loss",
     target="rent",
-    objective="val_loss",
     fixed={"layers": 1, "activation": "relu", "optimizer": "adam", "batch_norm": False},
     epochs=4,
     trials=5,

@@ -25,8 +25,8 @@ def build(hp: Any) -> keras.Model:
 
 study = paceline.tune(
     build,
-    data="digits",
-    objective="val_accuracy",
+    "digits",
+    "val_accuracy",
     epochs=3,
     trials=6,
     final=3,  # fresh trainings of each finalist; 8 where it is left out and the search was longer

@@ -9,7 +9,7 @@ def objective(hp: Any) -> float:
     return float(-((hp.Float("x", 0, 1) - 0.3) ** 2) - 0.1 * hp.Int("n", 1, 5))
 
 
-first = paceline.tune(objective, objective="max", trials=6, seed=1, study="runs/resume")
+first = paceline.optimize(objective, "max", trials=6, seed=1, study="runs/resume")
 print(len(first.trials), first.best.score)
 
 # The same call with more trials continues; so does `resume`, which knows what the study was asked.

@@ -15,9 +15,9 @@ def objective(hp: Any) -> float:
 
 
 if __name__ == "__main__":  # the worker processes import this file
-    study = paceline.tune(
+    study = paceline.optimize(
         objective,
-        objective="min",
+        "min",
         trials=20,
         workers=2,
         time_limit="30s",
