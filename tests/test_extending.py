@@ -5,6 +5,7 @@ A block of the page that begins with ``# name.py`` is a module; those that begin
 page.
 """
 
+import importlib
 import os
 import re
 import subprocess
@@ -13,22 +14,27 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import paceline
 from paceline.callbacks.named import CALLBACKS
 from paceline.core import Registry
 from paceline.data.source_registry import sources, types
 from paceline.execute.work import registry as executors
+from paceline.report import text
 from paceline.report.panels import PANELS
+from paceline.report.show import read
 from paceline.schedule.schedule import registry as schedules
 from paceline.search.strategy import registry as strategies
 from paceline.store.store import registry as stores
 from paceline.testing.packages import installed
+from paceline.web.study_reader import StudyReader
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 REGISTRIES: list[Registry[Any]] = [
@@ -45,31 +51,31 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(language: str) -> list[str]:
-    return [text for found, text in _BLOCK.findall(PAGE.read_text("utf-8")) if found == language]
+    return [code for found, code in _BLOCK.findall(PAGE.read_text("utf-8")) if found == language]
 
 
 def modules(kind: str) -> dict[str, str]:
     """The modules of the page by name; ``kind`` is how their names begin."""
     found = {}
-    for text in blocks("python"):
-        name = re.match(r"# (\w+)\.py\n", text)
+    for code in blocks("python"):
+        name = re.match(r"# (\w+)\.py\n", code)
         if name is not None and name[1].startswith("test_") == (kind == "test"):
-            found[name[1]] = text
+            found[name[1]] = code
     return found
 
 
 def entry_points() -> dict[str, dict[str, str]]:
     """The entry points of the page, of the modules that it has."""
     found: dict[str, dict[str, str]] = {}
-    for text in blocks("toml"):
-        for group, points in tomllib.loads(text)["project"]["entry-points"].items():
+    for code in blocks("toml"):
+        for group, points in tomllib.loads(code)["project"]["entry-points"].items():
             found.setdefault(group, {}).update(points)
     return found
 
 
 def install(folder: Path) -> None:
     """Writes the modules of the page as packages with their entry points."""
-    for module, text in modules("example").items():
+    for module, code in modules("example").items():
         own = {
             group: {
                 name: item.partition(":")[2]
@@ -78,15 +84,15 @@ def install(folder: Path) -> None:
             }
             for group, points in entry_points().items()
         }
-        installed(folder, module, text, {group: points for group, points in own.items() if points})
+        installed(folder, module, code, {group: points for group, points in own.items() if points})
 
 
 def collected() -> dict[str, Any]:
     """The test classes of the page."""
     found: dict[str, Any] = {}
-    for name, text in modules("test").items():
+    for name, code in modules("test").items():
         module = ModuleType(f"{PAGE.stem}_{name}")
-        exec(compile(text, f"{PAGE.name}:{name}", "exec"), module.__dict__)
+        exec(compile(code, f"{PAGE.name}:{name}", "exec"), module.__dict__)
         found |= {
             key: value
             for key, value in vars(module).items()
@@ -124,8 +130,8 @@ with packages_found():
 
 
 def test_every_example_is_short_and_complete() -> None:
-    for name, text in modules("example").items():
-        lines = text.splitlines()
+    for name, code in modules("example").items():
+        lines = code.splitlines()
         assert len(lines) >= 20, name
         assert sum(map(bool, lines)) <= 60, name
         assert max(map(len, lines)) <= 100
@@ -147,6 +153,20 @@ import paceline
 study = paceline.resume(sys.argv[1], trials=4, display=False)
 print(len(study.trials), study.settings)
 """
+
+
+def shown_trial(directory: Path) -> str:
+    """What the terminal prints of the last trial."""
+    printed = StringIO()
+    text.trial(read(directory), 3, Console(file=printed, width=200))
+    return printed.getvalue()
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "paceline.testing.extra")
+    with pytest.raises(ImportError, match=r"needs hypothesis; install it: .*paceline\[testing\]"):
+        importlib.import_module("paceline.testing.extra")
 
 
 def test_a_study_of_all_of_them_is_stored_resumed_and_shown(tmp_path: Path) -> None:
@@ -181,6 +201,11 @@ def test_a_study_of_all_of_them_is_stored_resumed_and_shown(tmp_path: Path) -> N
     assert resumed.stdout.startswith("4 ")
     for name in ("nearby", "waves:50", "side_by_side", "json_lines"):
         assert name in resumed.stdout
+    assert "It started on the worker member" in shown_trial(tmp_path / "s")
+    reader = StudyReader(tmp_path / "s")  # of the live page
+    assert reader.look()
+    assert [trial.worker is not None for trial in reader.summary.record.all_trials()] == [True] * 4
+    reader.close()
     report = (tmp_path / "s" / "report.html").read_text("utf-8")
     for shown in ("nearby", "half_time", "waves:50", "Where the configurations came from"):
         assert shown in report

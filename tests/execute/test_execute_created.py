@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 
 from paceline.core import InvalidInput
-from paceline.execute import Executor, FunctionWork, NetworkWork, Work, create, factory_of, register
+from paceline.execute import (
+    Executor,
+    FunctionWork,
+    NetworkWork,
+    Work,
+    create,
+    factory_of,
+    name_of,
+    register,
+)
 from paceline.execute.function_executor import FunctionExecutor
 from paceline.execute.work import registry
 from paceline.space import Float, Space
@@ -32,7 +41,10 @@ def test_another_class_gets_the_work() -> None:
     with registry.scope():
         register(kind)
         executors: list[Executor] = [create("mine", WORK), create(kind, WORK)]
+        assert name_of(kind) == name_of(" Mine") == "mine"
     assert [vars(executor) for executor in executors] == [{"work": WORK}] * 2
+    assert name_of(kind) is None
+    assert name_of(None) == "local"
 
 
 def test_what_makes_no_executor_is_refused() -> None:

@@ -45,7 +45,7 @@ def data(
     ] = False,
 ) -> None:
     """List the named data sets, and where each lies."""
-    from paceline.data import describe
+    from paceline.data import describe, source_names
 
     known = describe(data_dir)
     if as_json:
@@ -55,6 +55,8 @@ def data(
         typer.echo(json.dumps([asdict(info) for info in known], allow_nan=False, indent=2))
         return
     _table(known)
+    if others := sorted(set(source_names()) - {info.name for info in known}):
+        typer.echo(f"From installed packages: {', '.join(others)}.")
 
 
 def _table(known: "list[DatasetInfo]") -> None:

@@ -5,7 +5,7 @@ from paceline.data.loading import OPTIONS, load
 from paceline.data.preparation import Preparation, Scaling, TableFeatures
 from paceline.data.records import Column, Dataset, DatasetInfo, Split, Stream, Task
 from paceline.data.source_reader import Raw
-from paceline.data.source_registry import DataRequest, register_source, register_type
+from paceline.data.source_registry import DataRequest, register_source, register_type, source_names
 from paceline.data.splits import prepare, split
 from paceline.data.trees import Tree
 
@@ -28,5 +28,6 @@ __all__ = [
     "prepare",
     "register_source",
     "register_type",
+    "source_names",
     "split",
 ]

@@ -77,6 +77,11 @@ def register_source(name: str) -> Callable[[F], F]:
     return lambda function: sources.register(function, name)
 
 
+def source_names() -> tuple[str, ...]:
+    """The names of all data sources, registered or installed; imports none."""
+    return sources.names()
+
+
 def register_type(name: str) -> Callable[[F], F]:
     """A decorator that registers a function as the reader of a type.
 

@@ -22,6 +22,7 @@ from paceline.execute.work import (
     Work,
     create,
     factory_of,
+    name_of,
     register,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "create",
     "factory_of",
     "local",
+    "name_of",
     "register",
 ]

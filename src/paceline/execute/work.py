@@ -129,6 +129,15 @@ def factory_of(executor: str | ExecutorFactory | None) -> ExecutorFactory:
     return executor
 
 
+def name_of(executor: str | ExecutorFactory | None) -> str | None:
+    """The name by which an executor is found again; None if it is not registered."""
+    if executor is None or isinstance(executor, str):
+        return LOCAL if executor is None else executor.strip().lower()
+    name = getattr(executor, "name", None)
+    known = isinstance(name, str) and registry.find(name) is executor
+    return name if known else None
+
+
 def create(executor: str | ExecutorFactory | None, work: Work) -> Executor:
     """Makes an executor for some work.
 

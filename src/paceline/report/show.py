@@ -163,6 +163,7 @@ def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:
             {"epoch": d.epoch, "action": str(d.action), "reason": d.reason} for d in decisions
         ],
         **({"in_space": trial.number not in record.moved} if record.moved else {}),
+        **({"worker": trial.worker} if trial.worker is not None else {}),
     }
 
 

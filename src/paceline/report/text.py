@@ -70,6 +70,8 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
     width = max(map(len, shown.config), default=0)
     for name, value in shown.config.items():
         say(to, f"  {name:<{width}}  {words.value(value)}")
+    if shown.worker is not None:
+        say(to, f"It started on the worker {shown.worker}.")
     if number in record.moved:
         say(to, "The space was changed later: this trial lies outside of the current space.")
     metric = record.objective.metric

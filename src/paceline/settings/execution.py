@@ -25,8 +25,8 @@ class ExecutionOptions(TypedDict, total=False):
     most of what is free.
     """
     executor: Any
-    """Where trials run: the name of an executor, or an object of `paceline.execute`; None for
-    Paceline's own, in this process or in ``workers``.
+    """Where trials run: the name of an executor, or a class of executors; see
+    `paceline.execute.create`. None for Paceline's own, in this process or in ``workers``.
     """
     store: str | None
     """Where the study's record is kept: the name of a store, or its address; None for an SQLite
@@ -42,8 +42,8 @@ class FunctionExecutionOptions(TypedDict, total=False):
     memory_limit: int | str | None
     """Only with ``workers``: how much memory one trial may take, such as ``"2GiB"``."""
     executor: Any
-    """Where trials run: the name of an executor, or an object of `paceline.execute`; None for
-    Paceline's own, in this process or in ``workers``.
+    """Where trials run: the name of an executor, or a class of executors; see
+    `paceline.execute.create`. None for Paceline's own, in this process or in ``workers``.
     """
     store: str | None
     """Where the study's record is kept: the name of a store, or its address; None for an SQLite
@@ -58,7 +58,12 @@ def _store(_: str, value: Any) -> str:
 
 
 def _executor(_: str, value: Any) -> Any:
-    return value if value is None or isinstance(value, str) else FromMemory(type(value).__name__)
+    from paceline.execute import factory_of, name_of
+
+    if value is None:
+        return None
+    factory_of(value)  # says what is wrong
+    return name_of(value) or FromMemory(f"the executor {getattr(value, '__name__', value)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

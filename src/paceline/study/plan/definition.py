@@ -203,7 +203,9 @@ def define(
         given.get("build"),  # type: ignore[arg-type]  # found below
         search,
         schedule,
-        executor=given.get("executor", _stored_executor(settings, directory, searches)),
+        executor=given["executor"]
+        if "executor" in given
+        else _stored_executor(settings, directory, searches),
         existing=existing,
         change_space=flag("change_space", given.get("change_space", False)),
     )

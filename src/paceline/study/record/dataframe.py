@@ -12,7 +12,8 @@ def trials_dataframe(record: Record) -> "pd.DataFrame":
     """One row a trial: number, state, score, epochs, seconds, origin, program, one ``config_*`` a
     hyperparameter.
 
-    Where the space was changed, ``in_space`` says which trials are of the space as it stands.
+    ``worker`` says where each trial started, where any started on another machine or process than
+    the study's. Where the space was changed, ``in_space`` says which trials are of the space as it stands.
     """
     import pandas as pd
 
@@ -34,6 +35,8 @@ def trials_dataframe(record: Record) -> "pd.DataFrame":
     )
     columns += [f"config_{name}" for name in names]
     frame = pd.DataFrame(rows, columns=columns)
+    if any(trial.worker is not None for trial in record.trials.values()):
+        frame["worker"] = [trial.worker for trial in record.all_trials()]
     if record.moved:
         frame["in_space"] = [number not in record.moved for number in record.trials]
     return frame
