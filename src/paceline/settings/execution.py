@@ -58,12 +58,8 @@ def _store(_: str, value: Any) -> str:
 
 
 def _executor(_: str, value: Any) -> Any:
-    from paceline.execute import factory_of, name_of
-
-    if value is None:
-        return None
-    factory_of(value)  # says what is wrong
-    return name_of(value) or FromMemory(f"the executor {getattr(value, '__name__', value)}")
+    name = getattr(value, "__name__", type(value).__name__)
+    return value if value is None or isinstance(value, str) else FromMemory(f"the executor {name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

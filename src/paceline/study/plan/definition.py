@@ -13,7 +13,7 @@ from typing import Any
 from paceline.core import Budget, InvalidInput, Objective, shown
 from paceline.core.checks import flag, mapping
 from paceline.data.folds import folds_of, in_time, rebuilt
-from paceline.execute import factory_of
+from paceline.execute import factory_of, name_of
 from paceline.schedule import Schedule
 from paceline.schedule import create as create_schedule
 from paceline.settings.base import FromMemory
@@ -198,7 +198,7 @@ def define(
         schedule = "auto" if existing is None else existing.schedule(searches)
     definition = Definition(
         directory,
-        settings.updated({"executor": given["executor"]}) if "executor" in given else settings,
+        _with_executor(settings, given),
         limits,
         given.get("build"),  # type: ignore[arg-type]  # found below
         search,
@@ -226,6 +226,14 @@ def default_settings(kind: Kind) -> Settings:
         training={"epochs": None, "batch_size": None},
         evaluation={"final": "off", "validation": None},
     )
+
+
+def _with_executor(settings: Settings, given: Mapping[str, Any]) -> Settings:
+    """The settings with the executor that was given: by its name if it is registered."""
+    executor = given.get("executor")
+    if executor is None:
+        return settings.updated({"executor": None}) if "executor" in given else settings
+    return settings.updated({"executor": name_of(executor) or executor})
 
 
 def _stored_executor(settings: Settings, directory: Path, searches: bool) -> str | None:
