@@ -105,7 +105,7 @@ def shown(directory: Path) -> str:
     return stream.getvalue()
 
 
-def test_the_terminal_shows_bars_with_intervals_and_how_far_to_trust_them(tmp_path: Path) -> None:
+def test_the_terminal_shows_bars_with_intervals_and_reliability(tmp_path: Path) -> None:
     told = shown(write(tmp_path, [*begin(), *many(60)])).split("Importance: ")[1].splitlines()
     assert told[0].endswith("explains (95 % interval).")
     assert told[1].startswith("  rate")
@@ -132,7 +132,7 @@ def test_the_terminal_shows_bars_with_intervals_and_how_far_to_trust_them(tmp_pa
         (SPACE, 0, accuracy, "cannot be computed: 0 trials"),
     ],
 )
-def test_one_sentence_where_it_cannot_be_told(
+def test_a_sentence_if_importance_is_unknown(
     tmp_path: Path, space: Space, num: int, score: Score, said: str
 ) -> None:
     study = write(tmp_path, [*begin(space), *many(num, space, score)])
@@ -142,7 +142,7 @@ def test_one_sentence_where_it_cannot_be_told(
     assert told[0] in shown(study)
 
 
-def test_noise_is_called_noise(tmp_path: Path) -> None:
+def test_importance_of_noise_is_not_shown(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     study = write(tmp_path, [*begin(), *many(60, score=lambda config: float(rng.random()))])
     (told,) = bars(read(study).record)
@@ -155,11 +155,11 @@ def test_noise_is_called_noise(tmp_path: Path) -> None:
     assert Study.open(study).dependence("rate")["score"].isna().all()
 
 
-def test_a_study_that_has_not_begun_says_nothing() -> None:
+def test_a_study_that_has_not_begun_has_no_importance() -> None:
     assert bars(Record()) == []
 
 
-def test_which_losses_of_which_trials_count() -> None:
+def test_losses_that_are_used() -> None:
     config = SPACE.default()
     crash, diverged = (
         "Traceback\nValueError: no",
@@ -194,7 +194,7 @@ def test_which_losses_of_which_trials_count() -> None:
     assert table.even[table.first_rows].tolist() == [False, True, True, False, True]
 
 
-def test_the_best_epoch_counts_up_to_each_where_the_best_is_kept() -> None:
+def test_losses_are_best_so_far_if_the_best_epoch_is_kept() -> None:
     config = SPACE.default()
     events: list[Event] = [TrialAsked(0, config, 0, 27, "random"), TrialStarted(0, "p", config)]
     scores = [0.9 if epoch == 2 else 0.5 for epoch in range(1, 28)]
@@ -214,7 +214,7 @@ def test_the_best_epoch_counts_up_to_each_where_the_best_is_kept() -> None:
         assert evidence(record).table.losses.tolist()[:4] == expected
 
 
-def test_of_many_trials_some_are_looked_at(tmp_path: Path) -> None:
+def test_many_trials_are_sampled(tmp_path: Path) -> None:
     """2,000 trials, of which one in nine was trained in full."""
     rng = np.random.default_rng(0)
     events = begin()
@@ -236,7 +236,7 @@ def test_of_many_trials_some_are_looked_at(tmp_path: Path) -> None:
     assert known.remark in bars(record)[-1]
 
 
-def test_everything_as_data_frames(tmp_path: Path) -> None:
+def test_analyses_as_data_frames(tmp_path: Path) -> None:
     study = Study.open(write(tmp_path, [*begin(), *many(60)]))
     importance = study.importance()
     assert importance["hyperparameter"].tolist()[:2] == ["rate", "[red]kind"]
@@ -261,7 +261,7 @@ def test_everything_as_data_frames(tmp_path: Path) -> None:
     assert len(learning) == 120
 
 
-def test_curves_count_what_was_spent_and_keep_the_best(tmp_path: Path) -> None:
+def test_curves_have_cumulative_cost_and_the_best_score(tmp_path: Path) -> None:
     config = SPACE.default()
     write(tmp_path, [*begin(), SessionStarted({})])
     for ending in (
@@ -299,7 +299,7 @@ def test_a_study_without_trials_has_empty_frames(tmp_path: Path) -> None:
         study.importance()
 
 
-def test_trials_that_were_stopped_say_what_mattered_at_the_end(tmp_path: Path) -> None:
+def test_stopped_trials_count_for_importance_after_full_training(tmp_path: Path) -> None:
     """After one epoch units decide, at the end the rate does; two of three trials are stopped after
     one.
     """
@@ -329,7 +329,7 @@ def test_trials_that_were_stopped_say_what_mattered_at_the_end(tmp_path: Path) -
     assert "of them trained in full" in bars(study.record)[-1]
 
 
-def test_trials_that_a_search_chose_do_not_say_what_mattered(tmp_path: Path) -> None:
+def test_trials_chosen_by_earlier_scores_are_not_enough_for_importance(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     events = begin()
     for number in range(60):

@@ -50,7 +50,7 @@ def training(hp: Any) -> None:
         ("bayes", "asha", 24, False),
     ],
 )
-def test_shares_are_right_or_not_shown(
+def test_shares_are_correct_or_not_shown(
     tmp_path: Path, search: str, schedule: str, trials: int, told: bool
 ) -> None:
     study = paceline.tune(
@@ -77,7 +77,7 @@ def test_shares_are_right_or_not_shown(
 
 
 @pytest.mark.parametrize(("bad", "told"), [(math.nan, True), (-math.inf, True), (None, False)])
-def test_what_fails_counts_as_worst_or_is_said_to_be_left_out(
+def test_failed_trials_count_as_worst_or_are_reported_as_left_out(
     tmp_path: Path, bad: float | None, told: bool
 ) -> None:
     def score(hp: Any) -> float:

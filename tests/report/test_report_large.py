@@ -77,7 +77,7 @@ def rows(of: Summary) -> list[int]:
     ]
 
 
-def test_the_table_lists_a_choice_and_says_so() -> None:
+def test_the_table_lists_a_sample_and_says_so() -> None:
     large = summary(5_000, 3)
     listed = rows(large)
     assert MOST / 2 < len(listed) <= MOST
@@ -96,7 +96,7 @@ def test_a_small_study_is_shown_whole() -> None:
     assert "are drawn" not in figures(small)["best_so_far"].alt
 
 
-def test_figures_hold_a_choice_with_the_best_and_say_so() -> None:
+def test_figures_show_a_sample_with_the_best_and_say_so() -> None:
     large = summary(5_000, 3)
     best = large.ranked[0]
     dots = figures(large)["best_so_far"].plotly["data"][0]
@@ -111,7 +111,7 @@ def test_figures_hold_a_choice_with_the_best_and_say_so() -> None:
     assert "Of 5,000 curves" in curves.alt
 
 
-def test_a_score_that_only_ever_gets_better_is_a_short_line() -> None:
+def test_a_monotonic_best_score_is_a_short_line() -> None:
     record = summary(5_000).record
     ended = {trial.number: float(place) for place, trial in enumerate(summary(5_000).ranked[::-1])}
     rising = Summary(Path("made-up"), record, 60.0, None, Timeline(ended=ended))
@@ -124,7 +124,7 @@ def test_a_score_that_only_ever_gets_better_is_a_short_line() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 700), st.integers(1, 60), st.randoms(use_true_random=False))
-def test_a_choice_is_small_has_the_best_and_stays_while_the_study_grows(
+def test_a_sample_is_small_has_the_best_and_is_stable_as_the_study_grows(
     total: int, most: int, random: Any
 ) -> None:
     ranked = random.sample(range(total), total)
@@ -137,14 +137,14 @@ def test_a_choice_is_small_has_the_best_and_stays_while_the_study_grows(
         assert set(one.numbers) <= set(more.numbers)
 
 
-def test_a_choice_follows_no_period() -> None:
+def test_a_sample_follows_no_period() -> None:
     chosen = np.array(drawn(range(60_000), (), 2_000).numbers)
     for period in (2, 3, 4, 8, 9, 16, 27, 64, 81):
         share = np.bincount(chosen % period, minlength=period) / len(chosen)
         assert abs(share - 1 / period).max() < 0.01
 
 
-def test_what_chance_would_reach_takes_no_time_quadratic_in_the_trials() -> None:
+def test_expected_best_is_not_quadratic_in_the_trials() -> None:
     losses = np.random.default_rng(0).normal(size=300)
     np.testing.assert_allclose(
         expected_best(losses, [1, 7, 250]), expected_best(losses)[[0, 6, 249]], rtol=1e-12
@@ -156,7 +156,7 @@ def test_what_chance_would_reach_takes_no_time_quadratic_in_the_trials() -> None
     )
 
 
-def test_who_only_reads_a_study_does_not_wait_for_what_carries_one_out(tmp_path: Path) -> None:
+def test_reading_a_study_does_not_import_what_runs_one(tmp_path: Path) -> None:
     program = (
         "import sys; from paceline.report import read, text; from paceline.report.terminal import "
         "console\n"
@@ -172,7 +172,7 @@ def test_who_only_reads_a_study_does_not_wait_for_what_carries_one_out(tmp_path:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_show_leaves_what_mattered_to_the_report_where_trials_are_many(tmp_path: Path) -> None:
+def test_show_leaves_importance_of_many_trials_to_the_report(tmp_path: Path) -> None:
     def shown(of: Summary) -> str:
         said = StringIO()
         text.show(replace(of, directory=tmp_path), Console(file=said, width=120))

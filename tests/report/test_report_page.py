@@ -238,9 +238,7 @@ def figures_in(page: Page) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_report_is_made_of_every_study_and_says_what_cannot_be_said(
-    tmp_path: Path, name: str
-) -> None:
+def test_every_study_has_a_report_that_names_what_is_missing(tmp_path: Path, name: str) -> None:
     events, said = CASES[name]
     directory = write(tmp_path, *events)
     path = write_report(directory)
@@ -256,7 +254,7 @@ def test_a_report_is_made_of_every_study_and_says_what_cannot_be_said(
             json.dumps(figure.plotly, allow_nan=False)
 
 
-def test_what_users_typed_is_shown_and_never_run(tmp_path: Path) -> None:
+def test_user_input_is_escaped(tmp_path: Path) -> None:
     space = Space({EVIL: Choice([EVIL, "b"]), "rate": Float(1e-4, 1e-1)})
     data: dict[str, Json] = {
         "name": EVIL,
@@ -290,7 +288,7 @@ def test_what_users_typed_is_shown_and_never_run(tmp_path: Path) -> None:
     assert "&lt;/script" in told
 
 
-def test_the_policy_lets_nothing_in_from_outside(tmp_path: Path) -> None:
+def test_the_policy_allows_nothing_from_outside(tmp_path: Path) -> None:
     text = write_report(write(tmp_path, *WHOLE)).read_text("utf-8")
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None
@@ -298,7 +296,7 @@ def test_the_policy_lets_nothing_in_from_outside(tmp_path: Path) -> None:
     assert "http" not in policy[1]
 
 
-def test_the_table_of_trials_holds_every_trial_in_order(tmp_path: Path) -> None:
+def test_the_table_of_trials_has_every_trial_in_order(tmp_path: Path) -> None:
     summary = read(write(tmp_path, *WHOLE))
     shown = next(panel for panel in panels(summary) if panel.name == "trials").html
     assert re.findall(r'<th scope="row"[^>]*>(\d+)</th>', shown) == [str(n) for n in range(30)]
@@ -317,14 +315,14 @@ def test_the_best_so_far_only_gets_better(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scores", [(0.78, 0.8), (0.8, 0.5, 0.7), (0.1, 0.2, 0.3, 0.4, 0.35)])
-def test_a_few_scores_all_lie_inside_their_axis(scores: tuple[float, ...]) -> None:
+def test_a_few_scores_are_all_inside_the_axis(scores: tuple[float, ...]) -> None:
     reach = scores_range(scores)
     assert reach is not None
     assert reach[0] < min(scores)
     assert max(scores) < reach[1]
 
 
-def test_one_score_far_off_does_not_squeeze_the_rest() -> None:
+def test_an_outlier_does_not_compress_the_axis() -> None:
     assert scores_range([0.1, 0.2, 0.3, 0.4, 99.0]) == pytest.approx([0.055, 1.045])
 
 
@@ -334,7 +332,7 @@ def test_the_seconds_add_up(tmp_path: Path) -> None:
     assert min(timeline.training, timeline.compiling, timeline.deciding, timeline.other) >= 0
 
 
-def test_the_terminal_and_python_write_it_where_they_are_told(tmp_path: Path) -> None:
+def test_the_report_is_written_to_the_given_path(tmp_path: Path) -> None:
     directory = write(tmp_path / "study", *WHOLE)
     other = tmp_path / "for you.html"
     answer = CliRunner().invoke(app, ["report", str(directory), "--output", str(other)])
@@ -347,7 +345,7 @@ def test_the_terminal_and_python_write_it_where_they_are_told(tmp_path: Path) ->
     assert CliRunner().invoke(app, ["report", str(tmp_path / "nowhere")]).exit_code != 0
 
 
-def test_the_command_is_one_that_the_terminal_takes(tmp_path: Path) -> None:
+def test_the_command_can_be_run(tmp_path: Path) -> None:
     source = {
         "model": "mlp",
         "fixed": {"units": 64, "batch_norm": True},
@@ -405,7 +403,7 @@ def test_the_command_is_one_that_the_terminal_takes(tmp_path: Path) -> None:
     assert "not possible: something was passed from memory" in other.text
 
 
-def test_each_figure_can_be_had_alone(tmp_path: Path) -> None:
+def test_each_figure_is_available_alone(tmp_path: Path) -> None:
     study = Study.open(write(tmp_path, *WHOLE))
     for figure in (
         "best_so_far",
@@ -433,7 +431,7 @@ def test_each_figure_can_be_had_alone(tmp_path: Path) -> None:
         study.plot.png("nothing")
 
 
-def test_png_is_made_or_says_what_to_install(tmp_path: Path) -> None:
+def test_png_is_written_or_names_what_to_install(tmp_path: Path) -> None:
     study = Study.open(write(tmp_path, *WHOLE))
     if find_spec("kaleido") is None:
         with pytest.raises(InvalidInput, match=r"pip install 'paceline\[png\]'"):
@@ -483,7 +481,7 @@ const wait = setInterval(async () => {
 """
 
 
-def test_a_browser_draws_every_panel_and_says_nothing_about_it(tmp_path: Path) -> None:
+def test_a_browser_draws_every_panel_without_errors(tmp_path: Path) -> None:
     space = Space({EVIL: Choice([EVIL, "b"]), "rate": Float(1e-4, 1e-1), "units": Int(8, 64)})
     configs: list[dict[str, Value]] = [
         {EVIL: EVIL if n % 2 else "b", "rate": 0.004 * (n * 7 % 24 + 1), "units": 8 + 2 * n}

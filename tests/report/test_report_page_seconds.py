@@ -29,7 +29,7 @@ def measured(number: int, epoch: int, seconds: float) -> EpochMeasured:
     return EpochMeasured(number, epoch, {}, seconds)
 
 
-def test_each_second_counts_once_and_training_before_compiling() -> None:
+def test_each_second_counts_once_as_training_before_compiling() -> None:
     found = timeline(
         at(
             (100, SessionStarted({})),
@@ -51,7 +51,9 @@ def test_each_second_counts_once_and_training_before_compiling() -> None:
     assert found.ended == {0: pytest.approx(14)}
 
 
-def test_time_between_sessions_does_not_count_and_a_killed_one_counts_to_its_last_word() -> None:
+def test_time_between_sessions_does_not_count_and_a_killed_session_counts_to_its_last_event() -> (
+    None
+):
     found = timeline(
         at(
             (0, SessionStarted({})),
@@ -69,7 +71,7 @@ def test_time_between_sessions_does_not_count_and_a_killed_one_counts_to_its_las
 @given(
     st.lists(st.tuples(st.floats(0, 9), st.sampled_from("ACMES"), st.floats(0, 20)), max_size=30)
 )
-def test_the_parts_are_never_negative_and_never_more_than_there_was(
+def test_parts_of_the_time_are_between_zero_and_the_total(
     steps: Sequence[tuple[float, str, float]],
 ) -> None:
     now, total, stored = 0.0, 0.0, [(0.0, SessionStarted({}))]

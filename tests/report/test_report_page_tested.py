@@ -70,7 +70,7 @@ def cells(panel: Panel, first: str) -> list[str]:
     return re.findall(r"<td[^>]*>(.*?)</td>", row[1])
 
 
-def test_each_class_counts_as_scikit_learn_counts(tmp_path: Path) -> None:
+def test_counts_of_classes_equal_those_of_scikit_learn(tmp_path: Path) -> None:
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     said, truth = one_of(200, 4)
@@ -93,7 +93,7 @@ def test_each_class_counts_as_scikit_learn_counts(tmp_path: Path) -> None:
     assert Study.open(tmp_path).plot.confusion().data
 
 
-def test_the_worst_are_those_whose_class_was_least_expected(tmp_path: Path) -> None:
+def test_worst_rows_have_the_least_probability_of_their_class(tmp_path: Path) -> None:
     said, truth = one_of(200, 3)
     tested.write_tested(tmp_path, echo((3,)), said, truth, "classification")
     kept = tested.read_tested(tmp_path)
@@ -105,7 +105,7 @@ def test_the_worst_are_those_whose_class_was_least_expected(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("form", ["classes", "column", "one-hot", "logits"])
-def test_the_same_classes_in_any_form(tmp_path: Path, form: str) -> None:
+def test_classes_in_any_form_give_the_same_panel(tmp_path: Path, form: str) -> None:
     said, truth = one_of(50, 3)
     y = {"column": truth[:, None], "one-hot": np.eye(3, dtype=np.float32)[truth]}.get(form, truth)
     x = np.log(said) + 2 if form == "logits" else said
@@ -129,7 +129,7 @@ def test_two_classes_with_one_output(tmp_path: Path, said: Sequence[float]) -> N
     assert "1 taken for 0" in shown(tmp_path).html
 
 
-def test_a_regression_measures_as_scikit_learn_does(tmp_path: Path) -> None:
+def test_metrics_of_regression_equal_those_of_scikit_learn(tmp_path: Path) -> None:
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
     x = RNG.normal(size=(300, 1)).astype(np.float32)
@@ -193,7 +193,7 @@ def test_images_are_shown(tmp_path: Path) -> None:
         (np.zeros((0, 2), np.float32), np.zeros(0), "regression"),
     ],
 )
-def test_what_has_another_form_is_left_out_and_what_was_there_taken_away(
+def test_predictions_of_another_form_are_not_kept_and_earlier_ones_are_removed(
     tmp_path: Path, x: Any, y: Any, task: str
 ) -> None:
     (tmp_path / PREDICTIONS).touch()
@@ -210,7 +210,7 @@ def test_what_has_another_form_is_left_out_and_what_was_there_taken_away(
         lambda s: arrays.arrays(np.uint8, (2, *s))
     )
 )
-def test_a_picture_is_read_back_as_it_was(rows: Array) -> None:
+def test_an_image_is_read_back_unchanged(rows: Array) -> None:
     import base64
     import struct
     import zlib

@@ -48,7 +48,7 @@ def ended() -> Summary:
     return summaries()["ended"]
 
 
-def test_a_panel_is_shown_where_it_wants_to_be(ended: Summary) -> None:
+def test_a_panel_is_shown_at_its_place(ended: Summary) -> None:
     @register
     @report_panel("mine", after="winner")
     def mine(summary: Summary) -> tuple[str, str]:

@@ -137,12 +137,12 @@ def test_a_narrow_terminal_gets_one_column_for_all(tmp_path: Path) -> None:
     assert "configuration " not in shown(study, width=120).split("Best configuration")[0]
 
 
-def test_there_has_to_be_a_study(tmp_path: Path) -> None:
+def test_a_directory_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="contains no study"):
         read(tmp_path)
 
 
-def test_a_study_that_is_only_being_made_has_not_begun(tmp_path: Path) -> None:
+def test_a_study_without_events_has_not_begun(tmp_path: Path) -> None:
     (tmp_path / "study.db").touch()
     out = io.StringIO()
     text.show(read(tmp_path), Console(file=out))

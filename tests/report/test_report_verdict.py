@@ -116,7 +116,7 @@ def test_a_clear_winner(tmp_path: Path) -> None:
     assert "Trial 0 is the winner" in stream.getvalue()
 
 
-def test_the_gain_over_the_default_is_that_of_the_table_and_says_what_may_be_luck(
+def test_the_gain_over_the_default_is_that_of_the_table_with_its_optimism(
     tmp_path: Path,
 ) -> None:
     events = [
@@ -131,7 +131,7 @@ def test_the_gain_over_the_default_is_that_of_the_table_and_says_what_may_be_luc
     assert "may be due to chance." in told(one)
 
 
-def test_rows_are_the_winner_and_its_rivals(tmp_path: Path) -> None:
+def test_rows_are_the_winner_and_the_other_finalists(tmp_path: Path) -> None:
     one = clear_winner(tmp_path)
     assert one.verdict is not None
     table = rows(one.verdict, one.record)
@@ -142,7 +142,7 @@ def test_rows_are_the_winner_and_its_rivals(tmp_path: Path) -> None:
     ]
 
 
-def test_ties_are_called_ties(tmp_path: Path) -> None:
+def test_ties_are_reported(tmp_path: Path) -> None:
     events = [
         *measured(0, around(0.97)),
         *measured(1, around(0.9699, UNLIKE)),
@@ -154,7 +154,7 @@ def test_ties_are_called_ties(tmp_path: Path) -> None:
     assert "It is not significantly better than the default configuration." in said
 
 
-def test_the_smaller_one_is_taken(tmp_path: Path) -> None:
+def test_the_smaller_of_tied_finalists_is_selected(tmp_path: Path) -> None:
     events = [
         *measured(0, around(0.97)),
         *measured(1, around(0.9699, UNLIKE)),
@@ -195,7 +195,7 @@ def test_better_scores_of_the_search_that_did_not_win_are_explained(tmp_path: Pa
     assert "scored better" not in said
 
 
-def test_a_loss_that_came_out_better_than_the_search_had_seen(tmp_path: Path) -> None:
+def test_a_fresh_loss_better_than_that_of_the_search(tmp_path: Path) -> None:
     events = [
         *measured(0, [0.20, 0.22, 0.21, 0.23]),
         *measured(1, [0.50, 0.55, 0.52, 0.51]),
@@ -263,7 +263,7 @@ def test_json_is_strict_and_has_all_of_it(tmp_path: Path) -> None:
         ([*measured(0, [0.5] * 4), *measured(1, [0.5] * 4)], 2, 4, "all gave the same score"),
     ],
 )
-def test_what_cannot_be_said_is_said(
+def test_limitations_are_reported(
     tmp_path: Path, events: list[Event], finalists: int, pairs: int, says: str
 ) -> None:
     one = study(tmp_path, *trials(0.9, 0.8, 0.7), *events, finalists=finalists, pairs=pairs)

@@ -24,7 +24,7 @@ class StudyProgress(Callback):
         failed: number of those that failed.
         compiled: number of models compiled in this session.
         best: the best trial so far, or None.
-        final: while the finalists are trained anew, the number of trainings that have ended, and
+        final: while the finalists are retrained, the number of trainings that have ended, and
             of all of them; else None.
         trains_models: whether models are trained on data; False if a function is called.
     """

@@ -1,4 +1,4 @@
-"""What people look at: the live display of a search, and what a study says when it is asked."""
+"""Reports of a study: text, JSON, figures, and one HTML file."""
 
 import lazy_loader
 

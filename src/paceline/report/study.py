@@ -197,8 +197,7 @@ class Study:
 
     @property
     def classes(self) -> tuple[str | int | bool, ...]:
-        """The classes in the order of the model's outputs, as they were passed; empty where there
-        are none.
+        """The classes in the order of the model's outputs, as they were passed; maybe empty.
 
         ``study.classes[i]`` is the class of output ``i``, as in
         ``study.classes[model.predict(x)[0].argmax()]``.
@@ -211,28 +210,26 @@ class Study:
         return tuple(map(int, names)) if whole else tuple(names)
 
     def prepare(self, x: Any) -> Any:
-        """Rows as the model of `best_model` takes them.
+        """Transforms rows into the input of the model of `best_model`.
 
-        Of a table that is a matrix of its columns: numbers as they are, dates as days since 1970,
-        texts as the number of their category, NaN where missing; where all columns are numbers, the
-        model takes the data frame itself as well. Arrays of numbers are taken as they are.
+        Rows of a table become a matrix of its columns: numbers unchanged, dates as days since 1970,
+        texts as the index of their category, NaN if missing; if all columns are numbers, the model
+        takes the data frame itself as well. Arrays of numbers are unchanged.
 
         Args:
             x: rows as they were passed to the study: a data frame of the table's columns, or
                 arrays.
 
         Raises:
-            InvalidInput: they do not fit the study's data, or the study did not record what was
-                done to these.
+            InvalidInput: they do not fit the study's data, or the study did not record how these
+                were transformed.
         """
         from paceline.study.inputs.model_inputs import model_rows
 
         return model_rows(self._preparation or None, x)
 
     def columns(self) -> "pd.DataFrame":
-        """What became of each column of a table: ``column``, ``became``; no rows where the data are
-        none.
-        """
+        """The use of each column of a table: ``column``, ``became``; no rows for other data."""
         from paceline.report import frames
 
         return frames.columns(self.record)
@@ -244,14 +241,16 @@ class Study:
 
     @property
     def plot(self) -> "Plots":
-        """The report's figures one by one: ``study.plot.best_so_far()``."""
+        """The figures of the report, one by one: ``study.plot.best_so_far()``."""
         from paceline.report.plots import Plots
 
         return Plots(self.directory)
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
-        """Writes the report, one HTML file that opens anywhere, and says where; None:
-        ``report.html`` in the study.
+        """Writes the report, one self-contained HTML file, and returns its path.
+
+        Args:
+            path: the file; None for ``report.html`` in the study's directory.
 
         Raises:
             InvalidInput: the file cannot be written.
@@ -262,33 +261,28 @@ class Study:
 
     @property
     def verdict(self) -> "Verdict | None":
-        """What the final shows: the winner with its interval, its rivals and ties; None where there
-        was no final.
-        """
+        """The result of the final: winner, interval, differences and ties; None without a final."""
         from paceline.report.verdict import verdict_of
 
         return verdict_of(self.record)
 
     def trials_dataframe(self) -> "pd.DataFrame":
-        """One row a trial: number, state, score, epochs, seconds, origin, one ``config_*`` column a
-        hyperparameter.
-        """
+        """One row a trial: number, state, score, epochs, seconds, origin, program, ``config_*``."""
         return trials_dataframe(self.record)
 
     def importance(self) -> "pd.DataFrame":
-        """What mattered, one row a hyperparameter that varies, the most important first.
+        """Importance, one row for each hyperparameter that varies, the most important first.
 
-        ``share`` of the variance of scores after full training, over the whole space, that its
-        value alone explains, with its 95 % interval ``low`` to ``high``; ``best``, ``best_low``,
-        ``best_high`` the same of being among the best tenth of the space; ``num_trials`` in which
-        it was active; ``r2`` and ``rank_correlation`` of the model behind this on trials that it
-        has not seen, and ``sure``, the probability that all shares are right to within 0.1. Shares
-        and those of `interactions` add up to 1 at most; the rest is noise.
+        ``share``: of the variance of scores after full training, over the whole space, the part
+        that its value alone explains, with its 95 % interval ``low`` to ``high``; ``best``,
+        ``best_low``, ``best_high``: the same of being among the best tenth of the space;
+        ``num_trials`` in which it was active; ``r2`` and ``rank_correlation`` of the model behind
+        this on held-out trials, and ``sure``, the probability that all shares are correct to within
+        0.1. Shares and those of `interactions` add up to at most 1; the rest is noise.
 
-        Trials that a schedule stopped count as far as their scores foretell what full training
-        would have given. All shares are NaN where too little is known for them to be right (``r2``
-        below 0.3 or ``sure`` below 0.7); ``.attrs["reason"]`` of the frame says why, and is empty
-        otherwise.
+        Trials that a schedule stopped count through a model of learning curves. All shares are NaN
+        if they are not reliable (``r2`` below 0.3 or ``sure`` below 0.7): ``.attrs["reason"]`` of
+        the frame says why, and is empty otherwise.
 
         Raises:
             InvalidInput: fewer than 10 trials with a score, nothing that varies, or scores that are
@@ -299,11 +293,10 @@ class Study:
         return frames.importance(self.record)
 
     def interactions(self) -> "pd.DataFrame":
-        """What pairs of hyperparameters explain beyond what each does alone; as `importance`, one
-        row a pair.
+        """Interactions: the share that pairs of hyperparameters explain beyond that of each alone.
 
-        Of more than 12 hyperparameters, and of two categories of many values, there are none.
-        NaN, with a reason, where `importance` is.
+        As `importance`, one row a pair. There are none for more than 12 hyperparameters, and of
+        two categories with many values. NaN, with a reason, if `importance` is.
 
         Raises:
             InvalidInput: as `importance`.
@@ -313,27 +306,26 @@ class Study:
         return frames.interactions(self.record)
 
     def ablation(self) -> "pd.DataFrame":
-        """What each change from the default configuration to the winner is worth, as
-        `paceline.ablate` measured it.
+        """The gain of each change from the default to the winner, as `paceline.ablate` measured it.
 
         One row a change: ``hyperparameter``, ``side`` at which it was changed (the default, towards
         the winner; or the winner, back), ``before`` and ``after``, ``gain`` of the winner's value
         in the metric's unit with its 95 % interval ``low`` to ``high``, ``p`` of no difference
-        (Holm), ``num_pairs`` of seed and split. Empty before.
+        (Holm), ``num_pairs`` of seed and split. Empty before `paceline.ablate`.
         """
         from paceline.report import frames
 
         return frames.ablation(self.record)
 
     def dependence(self, name: str) -> "pd.DataFrame":
-        """How the score depends on one hyperparameter, all else drawn evenly: one row a value.
+        """Partial dependence of the score on one hyperparameter, the others uniform.
 
-        ``score`` with its 95 % band ``low`` to ``high``, ``num_trials`` that lie close to the
-        value, and whether they are enough (``supported``). NaN, with a reason, where `importance`
+        One row a value: ``score`` with its 95 % band ``low`` to ``high``, ``num_trials`` close to
+        the value, and whether they are enough (``supported``). NaN, with a reason, if `importance`
         is.
 
         Raises:
-            InvalidInput: as `importance`; or there is no such hyperparameter that varies.
+            InvalidInput: as `importance`; or no hyperparameter of this name varies.
         """
         from paceline.report import frames
 
@@ -351,15 +343,13 @@ class Study:
         return frames.curves(show.read(self.directory))
 
     def learning_curves(self) -> "pd.DataFrame":
-        """Every epoch that was measured: number, state, epoch, seconds, and one column a metric."""
+        """Every measured epoch: number, state, epoch, seconds, and one column a metric."""
         from paceline.report import frames
 
         return frames.learning_curves(self.record)
 
     def expected_best(self) -> "pd.DataFrame":
-        """The best score to expect of so many trials by chance, from those drawn by random or Sobol
-        search.
-        """
+        """Expected best score of n random trials, from the trials of random or Sobol search."""
         from paceline.report import frames
 
         return frames.expected_best(self.record)

@@ -1,1 +1,1 @@
-"""Callbacks: what they are called with, and who calls them."""
+"""Callbacks: their base class, their view of a study, and what calls them."""

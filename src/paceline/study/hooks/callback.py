@@ -10,7 +10,7 @@ from paceline.study.hooks.view import StudyView
 
 
 class Callback:
-    """Is called while a study runs: override the methods for what you want to react to.
+    """Base class of objects that are called while a study runs: override its methods.
 
     Example::
 
@@ -81,7 +81,7 @@ class Callback:
         """The study noted something that its user should know, in a sentence."""
 
     def on_final_begin(self, study: StudyView, final: Final) -> None:
-        """The finalists are trained anew, on fresh seeds and splits."""
+        """The finalists are retrained on fresh seeds and splits."""
 
     def on_final_score(self, study: StudyView, trial: Trial, pair: int, score: float) -> None:
         """A finalist was trained on one pair of seed and split; the score is NaN if that failed."""
@@ -106,4 +106,4 @@ class Callback:
 
 
 class CallbackWarning(UserWarning):
-    """A callback raised an exception and is not called any more; the study goes on."""
+    """A callback raised an exception and is not called any more; the study continues."""

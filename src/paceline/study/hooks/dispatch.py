@@ -141,7 +141,7 @@ class Callbacks:
             _LOG.error("%s.%s raised %s", name, hook, on_one_line(repr(error)), exc_info=error)
             warnings.warn(
                 f"{name}.{hook} raised an exception; this callback is not called any more, and the "
-                f"study goes on without it.\n{trace}",
+                f"study continues without it.\n{trace}",
                 CallbackWarning,
                 stacklevel=depth_of_caller(),
             )
