@@ -244,7 +244,7 @@ def test_a_part_from_python(tmp_path: Path, images: Path, monkeypatch: pytest.Mo
     assert len(table) == 2
     assert table["test_accuracy"].between(0, 1).all()
     record = paceline.load_study(run.directory).record
-    assert record.best == record.luckiest  # chosen by validation, and by nothing else
+    assert record.best == record.best_of_search  # chosen by validation, and by nothing else
     assert record.tested is not None
     assert record.tested.refitted
     assert json.dumps(said).count("Test accuracy") == 1

@@ -333,8 +333,8 @@ def test_what_joins_sessions_after_the_change_is_nothing_the_trials_before_it_ha
     loaded = snapshot.load(body)
     assert loaded is not None
     assert (
-        (loaded[0].earlier, loaded[0].begun)
-        == (study.record.earlier, study.record.begun)
+        (loaded[0].membership.earlier, loaded[0].membership.begun)
+        == (study.record.membership.earlier, study.record.membership.begun)
         == (set(range(6)), {9, 10, 11})
     )
 

@@ -52,7 +52,7 @@ def test_the_best_and_the_default_trial_are_found(
         for n, (_, state, score) in enumerate(made)
         if state is TrialState.COMPLETED and score is not None and math.isfinite(score)
     ]
-    assert (None if record.luckiest is None else record.luckiest.number) == (
+    assert (None if record.best_of_search is None else record.best_of_search.number) == (
         min(known)[1] if known else None
     )
     assert record.num_by_state == {

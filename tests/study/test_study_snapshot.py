@@ -169,7 +169,9 @@ def test_every_field_of_a_record_is_stored() -> None:
     kept = {one.name for one in fields(Folded().record)}
     assert set(vars(Folded().record)) - kept == {
         "space",
-        "settings",
+        "_stored_settings",
+        "_settings",
+        "_remembered",
         "_best",
         "_counts",
         "_longest",

@@ -77,7 +77,7 @@ class BestModel:
         known, tested = self._recorder.best_model, self._record.tested
         has_file = not fault_of(self._directory / MODEL, known)
         if known is None:  # written before weights were kept
-            return has_file and tested is not None and self._record.test_is_current
+            return has_file and tested is not None and self._record.outcome_status.is_tested
         is_tested = test_part.is_empty or (tested is not None and tested.number == best.number)
         if not (self._is_of(known, best) and is_tested):
             return False

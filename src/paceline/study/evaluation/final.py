@@ -62,7 +62,11 @@ class TheFinal:
         kind.
         """
         final = self._record.final
-        if final is None or final.winner is not None or self._record.trials_since_final:
+        if (
+            final is None
+            or final.winner is not None
+            or self._record.outcome_status.has_newer_trials
+        ):
             return False
         return final.splits is self._plan.fresh_splits.kind
 

@@ -101,7 +101,9 @@ def _first(record: Record, order: Sequence[int], count: int) -> list[int]:
     """The first ``count`` of an order, those with the best score and of the default configuration
     among them.
     """
-    needed = [trial.number for trial in (record.luckiest, record.default) if trial is not None]
+    needed = [
+        trial.number for trial in (record.best_of_search, record.default) if trial is not None
+    ]
     needed = list(dict.fromkeys(needed))[:count]
     whole = list(dict.fromkeys([*order, *needed]))
     others = [number for number in whole if number not in needed][: count - len(needed)]

@@ -202,11 +202,9 @@ class StudyView:
             decisions={number: list(of) for number, of in source.decisions.items()},
             final=self.final,
             ablation=copy.deepcopy(source.ablation),
-            notes_of_final=list(source.notes_of_final),
+            outcome_status=copy.deepcopy(source.outcome_status),
             changes=copy.deepcopy(source.changes),
-            moved={n: None if of is None else _config(of) for n, of in source.moved.items()},
-            begun=set(source.begun),
-            earlier=set(source.earlier),
+            membership=copy.deepcopy(source.membership),
         )
 
     def stop(self, reason: str = "") -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from paceline.core import Configuration, StudyMismatch, TrialState
 from paceline.core.events import Event, Noted, SpaceReplaced, TrialEnded
 from paceline.space import Space, differences
-from paceline.study.record.moved import moved
+from paceline.study.record.membership import moved
 from paceline.study.record.record import Record
 
 _CHANGE = "To go on in the space of now, pass change_space=True to tune or resume (on the terminal --change-space)."
@@ -73,8 +73,12 @@ def note_of_call(before: Space, record: Record) -> Noted:
     """What is noted once a call has shown that the space was changed, and the record has taken
     that.
     """
-    away = {number: config for number, config in record.moved.items() if number in record.earlier}
-    return _note(differences(before, record.space), len(record.earlier), away)
+    away = {
+        number: config
+        for number, config in record.moved.items()
+        if number in record.membership.earlier
+    }
+    return _note(differences(before, record.space), len(record.membership.earlier), away)
 
 
 # -- functions: a part of the space may be given, and the rest is what calls have shown

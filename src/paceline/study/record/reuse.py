@@ -1,11 +1,10 @@
-"""What an earlier final, or an earlier way from the default to the winner, has measured for one
-that begins.
-"""
+"""Reuse of what an earlier final or ablation has measured, in one that begins."""
 
+import math
 from dataclasses import replace
 
 from paceline.core import Ablation, Final, Side
-from paceline.core.events import AblationStarted, FinalStarted
+from paceline.core.events import AblationStarted, FinalMeasured, FinalStarted
 
 
 def final_of(event: FinalStarted, earlier: Final | None) -> Final:
@@ -38,3 +37,15 @@ def ablation_of(event: AblationStarted, earlier: Ablation | None) -> Ablation:
     scores = earlier.scores if earlier is not None and same else {}
     pairs = (event.num_pairs, event.kind, event.validation_share)
     return Ablation(event.default, event.winner, *pairs, changes, scores)
+
+
+def with_measurement(final: Final, event: FinalMeasured) -> Final:
+    """A final with one more fresh training measured."""
+    key = (event.number, event.pair)
+    score = math.nan if event.score is None else event.score
+    return replace(
+        final,
+        scores={**final.scores, key: score},
+        seconds={**final.seconds, key: event.seconds},
+        seeded=final.seeded or event.seeded,
+    )
