@@ -32,7 +32,7 @@ from paceline.core.events import EpochMeasured
 from paceline.data import load
 from paceline.execute.base import ExecutorUpdate, Job
 from paceline.space import Choice, Float, Space
-from paceline.study.plan.definition import define
+from paceline.study.plan.defining import define
 from paceline.study.plan.engine import Engine
 from paceline.study.plan.network_plan import NetworkPlan, plan_networks
 from paceline.study.planned.retraining import train_all

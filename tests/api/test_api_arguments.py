@@ -16,7 +16,7 @@ import pytest
 import paceline
 from paceline import InvalidInput
 from paceline.search import Normal
-from paceline.settings.options import TuneOptions, names
+from paceline.settings.keywords import TuneOptions, names
 
 X = np.linspace(0, 1, 80, dtype="float32").reshape(20, 4)
 ROWS = (X, X.sum(axis=1))

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from paceline.settings.function import NETWORKS
-from paceline.study.plan.definition import Definition, define
+from paceline.study.plan.defining import define
+from paceline.study.plan.definition import Definition
 from paceline.study.plan.network_plan import NetworkPlan, plan_networks
 
 

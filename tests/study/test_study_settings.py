@@ -27,8 +27,8 @@ from paceline.schedule import Schedule, Standings
 from paceline.search import History, Proposal, Strategy
 from paceline.search.strategy import ProposalList
 from paceline.settings import Settings
-from paceline.settings.base import brief
 from paceline.settings.description import changed_values, with_changes
+from paceline.settings.rules import brief
 from paceline.space import Space
 from paceline.store import StudyStore
 from paceline.study import carry_out

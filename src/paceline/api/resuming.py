@@ -13,9 +13,9 @@ from paceline.report.going_on import interruptible
 from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.settings.function import ASKED, NETWORKS
-from paceline.settings.options import OF_TUNE, ResumeOptions, documented, names
+from paceline.settings.keywords import OF_TUNE, ResumeOptions, documented, names
 from paceline.study.ablation import measure_ablation
-from paceline.study.plan.definition import define
+from paceline.study.plan.defining import define
 from paceline.study.plan.limits import limits_of
 from paceline.study.plan.network_plan import plan_networks
 from paceline.study.plan.user_code import Buildable

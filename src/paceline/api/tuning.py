@@ -13,7 +13,7 @@ from paceline.report import Study
 from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.settings.function import FUNCTION, Kind
-from paceline.settings.options import (
+from paceline.settings.keywords import (
     OF_OPTIMIZE,
     OF_TUNE,
     OptimizeOptions,
@@ -23,7 +23,8 @@ from paceline.settings.options import (
 )
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.store import study_directory
-from paceline.study.plan.definition import Definition, define
+from paceline.study.plan.defining import define
+from paceline.study.plan.definition import Definition
 from paceline.study.plan.limits import fresh_directory
 from paceline.study.plan.user_code import Buildable
 from paceline.study.resume.existing import Existing

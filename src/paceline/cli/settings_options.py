@@ -17,7 +17,7 @@ import typer
 from paceline.cli.verbosity import LoggedCommand
 
 if TYPE_CHECKING:
-    from paceline.settings.base import Terminal
+    from paceline.settings.rules import Terminal
 
 F = TypeVar("F", bound=Callable[..., Any])
 

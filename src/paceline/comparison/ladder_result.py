@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from paceline.comparison import page
 from paceline.comparison.ladder_record import LadderRecord, Rung, RungStep
 from paceline.core import InvalidInput, Objective, Trial, last_line
-from paceline.settings.base import FromMemory
+from paceline.settings.rules import FromMemory
 from paceline.stats.bounds import estimate_scores
 from paceline.stats.paired_tests import compare_pairs
 from paceline.store import study_directory

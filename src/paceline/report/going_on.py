@@ -7,7 +7,7 @@ from pathlib import Path
 from paceline.core import StudyInterrupted, command_line, interrupts
 from paceline.report import words
 from paceline.report.show import Summary, read
-from paceline.settings.base import FromMemory
+from paceline.settings.rules import FromMemory
 from paceline.store import has_study
 from paceline.store.paths import REPORT
 

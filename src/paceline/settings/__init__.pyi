@@ -1,8 +1,5 @@
 """The names of this package, once."""
 
-from .base import Change as Change
-from .base import FromMemory as FromMemory
-from .base import Terminal as Terminal
 from .data import DataOptions as DataOptions
 from .data import DataSettings as DataSettings
 from .description import Difference as Difference
@@ -15,11 +12,14 @@ from .execution import ExecutionSettings as ExecutionSettings
 from .execution import FunctionExecutionOptions as FunctionExecutionOptions
 from .function import FunctionOptions as FunctionOptions
 from .function import FunctionSettings as FunctionSettings
-from .options import OptimizeOptions as OptimizeOptions
-from .options import ResumeOptions as ResumeOptions
-from .options import TuneOptions as TuneOptions
-from .search import SearchOptions as SearchOptions
-from .search import SearchSettings as SearchSettings
+from .keywords import OptimizeOptions as OptimizeOptions
+from .keywords import ResumeOptions as ResumeOptions
+from .keywords import TuneOptions as TuneOptions
+from .rules import Change as Change
+from .rules import FromMemory as FromMemory
+from .rules import Terminal as Terminal
+from .search_settings import SearchOptions as SearchOptions
+from .search_settings import SearchSettings as SearchSettings
 from .training import TrainingOptions as TrainingOptions
 from .training import TrainingSettings as TrainingSettings
 

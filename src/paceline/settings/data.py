@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from paceline.core.checks import path
-from paceline.settings.base import (
+from paceline.settings.rules import (
     Change,
     FromMemory,
     Group,

@@ -7,13 +7,13 @@ from typing import Any
 
 from paceline.core import Objective
 from paceline.core.events import Json
-from paceline.settings.base import Change, Group, Rule, brief
 from paceline.settings.data import DataSettings
 from paceline.settings.earlier import is_earlier, upgraded, upgraded_changes
 from paceline.settings.evaluation import EvaluationSettings
 from paceline.settings.execution import ExecutionSettings
 from paceline.settings.function import NETWORKS, FunctionSettings
-from paceline.settings.search import SearchSettings
+from paceline.settings.rules import Change, Group, Rule, brief
+from paceline.settings.search_settings import SearchSettings
 from paceline.settings.training import TrainingSettings
 
 GROUPS: Mapping[str, type[Group]] = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
 from paceline.core.checks import is_false, real, whole_number
-from paceline.settings.base import (
+from paceline.settings.rules import (
     Change,
     FromMemory,
     Group,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from paceline.settings.base import (
+from paceline.settings.rules import (
     Change,
     FromMemory,
     Group,

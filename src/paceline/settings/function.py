@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypedDict
 
 from paceline.core import Value
 from paceline.core.events import Json
-from paceline.settings.base import Change, FromMemory, Group, Terminal, setting, unchecked
+from paceline.settings.rules import Change, FromMemory, Group, Terminal, setting, unchecked
 from paceline.space import Hyperparameter, Space
 
 NETWORKS: Final = "networks"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from paceline.core.checks import whole_number
 from paceline.core.events import Json
-from paceline.settings.base import Group, Terminal, choice, optional, setting, whole
+from paceline.settings.rules import Group, Terminal, choice, optional, setting, whole
 from paceline.settings.typed import class_weights, loop_numbers, typed_weights
 from paceline.space import Hyperparameter
 

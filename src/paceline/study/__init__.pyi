@@ -3,8 +3,8 @@ its first use.
 """
 
 from .loop.session import carry_out as carry_out
+from .plan.defining import define as define
 from .plan.definition import Definition as Definition
-from .plan.definition import define as define
 from .plan.plan import make_plan as make_plan
 from .record.record import Record as Record
 

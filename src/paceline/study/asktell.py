@@ -32,7 +32,8 @@ from paceline.store import Store, Stored, open_store, study_directory
 from paceline.store.writer import SessionClock
 from paceline.study.hooks.dispatch import Callbacks
 from paceline.study.loop.session import versions
-from paceline.study.plan.definition import default_settings, function_objective
+from paceline.study.plan.definition import default_settings
+from paceline.study.plan.function_definition import function_objective
 from paceline.study.plan.function_plan import created, given_space
 from paceline.study.plan.initial_search import SearchChoice, choose_search
 from paceline.study.plan.limits import seed_of

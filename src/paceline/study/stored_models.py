@@ -16,7 +16,8 @@ from paceline.study.inputs.model_inputs import Build
 from paceline.study.models.best_file import fault_of
 from paceline.study.models.models import Models
 from paceline.study.plan.backend import choose_backend
-from paceline.study.plan.definition import Definition, define
+from paceline.study.plan.defining import define
+from paceline.study.plan.definition import Definition
 from paceline.study.plan.network_plan import plan_networks
 from paceline.study.plan.user_code import Buildable, callable_of, fix, import_build, network
 from paceline.study.record.checkpoints import Checkpoints

@@ -6,7 +6,7 @@ from paceline.core import InvalidInput
 from paceline.report.show import Summary
 from paceline.schedule import create
 from paceline.search import strategy_names
-from paceline.settings import repeat
+from paceline.settings import reproduction
 
 
 def command(summary: Summary) -> str | None:
@@ -14,12 +14,12 @@ def command(summary: Summary) -> str | None:
     settings, space = summary.record.settings, summary.record.space
     if settings.search.search not in ("auto", *strategy_names()):
         return None
-    return repeat.command(settings, space, _name_of_standard(settings.search.schedule))
+    return reproduction.command(settings, space, _name_of_standard(settings.search.schedule))
 
 
 def python(summary: Summary) -> str:
     """The call in Python."""
-    return repeat.python(summary.record.settings, summary.record.space)
+    return reproduction.python(summary.record.settings, summary.record.space)
 
 
 def _name_of_standard(schedule: Any) -> str:

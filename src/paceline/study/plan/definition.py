@@ -1,79 +1,25 @@
-"""From what a user passes to a study's definition: its settings, and the objects that go with them.
+"""A study as it was asked for."""
 
-`define` serves every way in: a new study, one that continues with the same call, and one that
-`paceline.resume`, `finish` or `ablate` continue. What is not given is as in the study that exists,
-and at its default where there is none.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 from paceline.core import Budget, InvalidInput, Objective, shown
 from paceline.core.checks import flag, mapping
 from paceline.data.folds import folds_of, in_time, rebuilt
 from paceline.execute import factory_of, name_of
+=======
+from paceline.core import Budget, Objective
+>>>>>>> 241c57c (study/plan: the definition of a study in modules of its own; options' kinds follow from their groups)
 from paceline.schedule import Schedule
-from paceline.schedule import create as create_schedule
-from paceline.settings.base import FromMemory
 from paceline.settings.description import Settings
-from paceline.settings.function import FUNCTION, NETWORKS, Kind
-from paceline.space import Hyperparameter, Space
-from paceline.space.hyperparameter import scalar
-from paceline.study.inputs.loading_data import load_data, rule_of
+from paceline.settings.function import NETWORKS, Kind
+from paceline.space import Space
 from paceline.study.inputs.model_inputs import Build
-from paceline.study.plan.initial_search import SearchChoice, choose_search
-from paceline.study.plan.limits import check_limits, limits_of, seed_of
-from paceline.study.plan.user_code import callable_of, fix, form_of, import_build, network
+from paceline.study.plan.initial_search import SearchChoice
 from paceline.study.resume.existing import Existing
-from paceline.study.resume.trust import check as check_trusted
-
-_OBJECTS = frozenset(
-    [
-        "build",
-        "data",
-        "objective",
-        "search",
-        "schedule",
-        "budget",
-        "trials",
-        "start_with",
-        "prior",
-        "learn_from",
-        "space",
-        "fixed",
-        "change_space",
-        "executor",
-    ]
-)
-"""Arguments that are more than values of single settings."""
-
-_LEFT_OPEN = frozenset(
-    [
-        "epochs",
-        "batch_size",
-        "in_flight",
-        "memory",
-        "keep_models",
-        "objective",
-        "seed",
-        "workers",
-        "trials",
-        "budget",
-        "search",
-        "schedule",
-        "data",
-        "build",
-        "executor",
-    ]
-)
-"""Arguments of which None means that nothing was given."""
-
-_AUTO = ("search", "schedule", "final")
-"""Arguments of which ``"auto"`` means, in a study that exists, what it has."""
-
-_FROM_PYTHON = " from Python (the command line cannot take it)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +87,7 @@ class Definition:
         return None if self.existing is None else self.existing.data
 
 
+<<<<<<< HEAD
 def define(
     given: Mapping[str, Any],
     directory: Path,
@@ -213,6 +160,8 @@ def define(
     return fill(definition, given, trust)
 
 
+=======
+>>>>>>> 241c57c (study/plan: the definition of a study in modules of its own; options' kinds follow from their groups)
 def default_settings(kind: Kind) -> Settings:
     """The settings of a study of this kind where nothing is given.
 
@@ -226,6 +175,7 @@ def default_settings(kind: Kind) -> Settings:
         training={"epochs": None, "batch_size": None},
         evaluation={"final": "off", "validation": None},
     )
+<<<<<<< HEAD
 
 
 def _with_executor(settings: Settings, given: Mapping[str, Any]) -> Settings:
@@ -522,3 +472,5 @@ def absolute(text: str) -> str:
 
 def _name_of(function: Any) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
+=======
+>>>>>>> 241c57c (study/plan: the definition of a study in modules of its own; options' kinds follow from their groups)

@@ -25,8 +25,8 @@ from paceline.execute.worker_slot import TrialLimits
 from paceline.schedule import Full, Schedule
 from paceline.schedule.asha import Asha
 from paceline.search import Strategy
-from paceline.settings.base import FromMemory
 from paceline.settings.description import Settings
+from paceline.settings.rules import FromMemory
 from paceline.space import Fixed, Hyperparameter, Space, differences
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.initial_search import SearchChoice

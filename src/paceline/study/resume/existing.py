@@ -12,9 +12,9 @@ from paceline.core.events import Event, Json, Noted, SettingsChanged, StudyCreat
 from paceline.schedule import Schedule, Standings
 from paceline.schedule import restore as restore_schedule
 from paceline.search import History, Proposal, Strategy, base_state, create, restore
-from paceline.settings.base import Change, FromMemory
 from paceline.settings.description import Difference, Settings, changed_values, noted
 from paceline.settings.function import ASKED, FUNCTION, NETWORKS, Kind
+from paceline.settings.rules import Change, FromMemory
 from paceline.space import Space
 from paceline.store import has_study, open_store
 from paceline.study.record.changed_space import another_directory

@@ -17,7 +17,7 @@ from paceline.settings.data import DataOptions
 from paceline.settings.evaluation import EvaluationOptions, FinalOptions
 from paceline.settings.execution import ExecutionOptions, FunctionExecutionOptions
 from paceline.settings.function import CallOptions, FunctionOptions
-from paceline.settings.search import SearchOptions
+from paceline.settings.search_settings import SearchOptions
 from paceline.settings.training import TrainingOptions
 
 F = TypeVar("F", bound=Callable[..., Any])

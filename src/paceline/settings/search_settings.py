@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from paceline.core import Configuration
 from paceline.core.events import Json
-from paceline.settings.base import (
+from paceline.settings.rules import (
     Change,
     Group,
     Terminal,

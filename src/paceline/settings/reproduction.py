@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from paceline.core.errors import shown
-from paceline.settings.base import FromMemory, Terminal
 from paceline.settings.description import GROUPS, Settings
 from paceline.settings.function import ASKED, FUNCTION
+from paceline.settings.rules import FromMemory, Terminal
 from paceline.settings.typed import typed_value
 from paceline.space import Space
 

@@ -1,0 +1,110 @@
+"""From what a user passes to a study's definition: its settings, and the objects that go with them.
+
+`define` serves every way in: a new study, one that continues with the same call, and one that
+`paceline.resume`, `finish` or `ablate` continue. What is not given is as in the study that exists,
+and at its default where there is none.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paceline.core import Budget, InvalidInput
+from paceline.core.checks import flag
+from paceline.execute import factory_of, name_of
+from paceline.settings.description import Settings
+from paceline.settings.function import FUNCTION, Kind
+from paceline.settings.rules import FromMemory
+from paceline.study.plan.arguments import OBJECTS, kind_of, refuse_others, without_open
+from paceline.study.plan.definition import Definition, default_settings
+from paceline.study.plan.function_definition import with_function
+from paceline.study.plan.initial_search import choose_search
+from paceline.study.plan.limits import check_limits, limits_of, seed_of
+from paceline.study.plan.network_definition import with_networks
+from paceline.study.resume.existing import Existing
+
+
+def define(
+    given: Mapping[str, Any],
+    directory: Path,
+    existing: Existing | None = None,
+    *,
+    kind: Kind | None = None,
+    limits: Budget | None = None,
+    searches: bool = True,
+    trust: bool = False,
+) -> Definition:
+    """The definition of a study.
+
+    Args:
+        given: arguments as in `paceline.tune`, by name: those that were passed.
+        directory: where the study lives.
+        existing: the study that is there; None where there is none.
+        kind: of the study; None for that of the existing one, or what the arguments say.
+        limits: of this session; None for those that are given.
+        searches: False where no trial is to be added, so that a strategy or schedule whose class is
+            not known here need not be passed again.
+        trust: whether code that only the existing study names may be run.
+
+    Raises:
+        InvalidInput: anything that can be refused before data are loaded and models are built.
+        NotTrusted: the study names code that may not be run.
+    """
+    given = without_open(given, existing)
+    if kind is None:
+        kind = existing.kind if existing is not None else kind_of(given)
+    refuse_others(given, kind, existing is not None)
+    base = default_settings(kind) if existing is None else existing.settings
+    if base.function.kind != kind:  # another kind of study: refused where it is compared
+        base = default_settings(kind)
+    plain = {name: value for name, value in given.items() if name not in OBJECTS}
+    plain["seed"] = seed_of(plain.get("seed"), existing)
+    settings = base.updated(plain)
+    if limits is None and ("trials" in given or "budget" in given):
+        spent = 0.0 if existing is None else existing.seconds
+        limits = Budget.of(given.get("trials"), given.get("budget"), spent)
+    elif limits is None:
+        limits = limits_of(existing)
+    brought = {name: given.get(name) for name in ("start_with", "prior", "learn_from")}
+    settings, executor = _with_executor(settings, given, directory, searches)
+    search = choose_search(
+        given.get("search", "auto"), settings.search.seed, existing, searches=searches, **brought
+    )
+    if searches:
+        check_limits(search.strategy, limits)
+    settings = settings.with_values(
+        search={**search.settings, "trials": limits.trials, "seconds": limits.total_seconds}
+    )
+    schedule = given.get("schedule")
+    if schedule is None:
+        schedule = "auto" if existing is None else existing.schedule(searches)
+    definition = Definition(
+        directory,
+        settings,
+        limits,
+        given.get("build"),  # type: ignore[arg-type]  # found below
+        search,
+        schedule,
+        executor=executor,
+        existing=existing,
+        change_space=flag("change_space", given.get("change_space", False)),
+    )
+    fill = with_function if kind == FUNCTION else with_networks
+    return fill(definition, given, trust)
+
+
+def _with_executor(
+    settings: Settings, given: Mapping[str, Any], directory: Path, searches: bool
+) -> tuple[Settings, Any]:
+    """The settings with the executor, by its name if it is registered; and the executor."""
+    if "executor" in given:
+        executor = given["executor"]
+        factory_of(executor)  # says what is wrong
+        return settings.updated({"executor": name_of(executor) or executor}), executor
+    known = settings.execution.executor
+    if isinstance(known, FromMemory) and searches:
+        raise InvalidInput(
+            f"the executor of study {directory} was passed from memory, so it is not known",
+            expected="that executor again, or the name of another one, such as 'local'",
+        )
+    return settings, None if isinstance(known, FromMemory) else known

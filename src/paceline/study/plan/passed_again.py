@@ -1,0 +1,48 @@
+"""What is given in a call, else what the study stored; what was passed from memory is missing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paceline.core import InvalidInput
+from paceline.core.checks import mapping
+from paceline.settings.description import Settings
+from paceline.settings.rules import FromMemory
+
+FROM_PYTHON = " from Python (the command line cannot take it)"
+
+
+def again(name: str, given: Any, stored: Any, how: str, directory: Path) -> Any:
+    """What is given, else what was stored.
+
+    Raises:
+        InvalidInput: neither; it was passed from memory.
+    """
+    value = stored if given is None else given
+    if value is None and name in ("build", "function"):  # a study that begins
+        raise InvalidInput(f"build is {value}", expected="a function of hp")
+    if isinstance(value, FromMemory) or (value is None and name not in ("validation",)):
+        raise InvalidInput(
+            f"the {name} of study {directory} was passed from memory, so it is not known",
+            expected=f"that {name} again",
+            fix=f"Pass it again, with {how}.",
+        )
+    return value
+
+
+def fixed_values(given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """Hyperparameters that are not tuned, with their values."""
+    if "fixed" not in given:
+        return dict(settings.function.fixed)
+    return {} if given["fixed"] is None else mapping("fixed", given["fixed"])
+
+
+def absolute(text: str) -> str:
+    """``"model.py:build"`` with the whole path of the file."""
+    file, _, name = text.rpartition(":")
+    return f"{Path(file).expanduser().resolve()}:{name}"
+
+
+def name_of(function: Any) -> str:
+    """What a function is called."""
+    return str(getattr(function, "__name__", type(function).__name__))
