@@ -95,31 +95,15 @@ def compare(
         InvalidInput: an invalid argument.
         StudyMismatch: the directory contains a comparison of another task.
     """
-    for name, instead in _INSTEAD.items():
-        if name in options:
-            raise InvalidInput(
-                f"{name} was given to compare",
-                expected=f"{instead}, since methods are to be compared",
-            )
-    if say is not None and not callable(say):
-        raise InvalidInput(
-            f"say is {shown(say)}", expected="a function of one text argument, or None"
-        )
+    _check_options(options, say)
     path = fresh_directory() if directory is None else study_directory(directory, "directory")
     every, wanted = _methods(searches, schedules, methods), _seeds(seeds)
     common = {"final": False, **options, "trials": trials, "budget": budget}
     for name, method in every.items():
         if not callable(method):
-            what = (
-                f"methods gives {name!r} with " if methods is not None and name in methods else ""
-            )
-            _check(
-                what,
-                build,
-                data,
-                {**common, **method, "seed": wanted[0]},
-                place_of(path, name, wanted[0]),
-            )
+            what = f"methods gives {name!r} with " if name in (methods or {}) else ""
+            asked = {**common, **method, "seed": wanted[0]}
+            _check(what, build, data, asked, place_of(path, name, wanted[0]))
     space: Space | None = None
     with interruptible_runs(path), planned(path, list(every), wanted):
         for turn, seed in enumerate(wanted):
@@ -136,6 +120,20 @@ def compare(
     comparison = Comparison.open(path)
     comparison.save()
     return comparison
+
+
+def _check_options(options: Mapping[str, Any], say: object) -> None:
+    """Refuses arguments that methods differ in, and a ``say`` that is not a function."""
+    for name, instead in _INSTEAD.items():
+        if name in options:
+            raise InvalidInput(
+                f"{name} was given to compare",
+                expected=f"{instead}, since methods are to be compared",
+            )
+    if say is not None and not callable(say):
+        raise InvalidInput(
+            f"say is {shown(say)}", expected="a function of one text argument, or None"
+        )
 
 
 def _check(what: str, build: Any, data: Any, asked: Mapping[str, Any], place: Path) -> None:

@@ -271,24 +271,7 @@ def dots(
         for value in filter(math.isfinite, found):
             seeds["x"].append(value)
             seeds["y"].append(label(method))
-    known = [(label(method), mean) for method, mean in means.items() if math.isfinite(mean.value)]
-    up = [mean.high - mean.value if math.isfinite(mean.high) else 0.0 for _, mean in known]
-    down = [mean.value - mean.low if math.isfinite(mean.low) else 0.0 for _, mean in known]
-    mean = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "mean and 95 % interval",
-        "x": [m.value for _, m in known],
-        "y": [method for method, _ in known],
-        "marker": {"symbol": "diamond", "color": BLUE, "size": 11},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": up,
-            "arrayminus": down,
-            "color": BLUE,
-        },
-    }
+    mean = _means_with_intervals(means)
     names = [label(method) for method in values]
     rows = {
         "type": "category",
@@ -307,6 +290,28 @@ def dots(
         return (whole,)
     close = {**layout, "xaxis": parts.axis(metric, range=near)}
     return whole, figure(f"{name}_near", [seeds, mean], close, f"{alt} {_OUTSIDE}")
+
+
+def _means_with_intervals(means: Mapping[str, Estimate]) -> dict[str, Any]:
+    """A trace of diamonds with horizontal intervals."""
+    known = [(label(method), mean) for method, mean in means.items() if math.isfinite(mean.value)]
+    up = [mean.high - mean.value if math.isfinite(mean.high) else 0.0 for _, mean in known]
+    down = [mean.value - mean.low if math.isfinite(mean.low) else 0.0 for _, mean in known]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "mean and 95 % interval",
+        "x": [m.value for _, m in known],
+        "y": [method for method, _ in known],
+        "marker": {"symbol": "diamond", "color": BLUE, "size": 11},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": up,
+            "arrayminus": down,
+            "color": BLUE,
+        },
+    }
 
 
 def _near(values: Sequence[float]) -> list[float] | None:

@@ -14,7 +14,7 @@ from paceline.data.grouping import groups_of
 from paceline.data.named_sets import NamedSet
 from paceline.data.notation import Decimal
 from paceline.data.partition import last_rows, partition
-from paceline.data.records import RULE, Column, Dataset, Stream, Task
+from paceline.data.records import RULE, Classes, Column, Dataset, Stream, Task
 from paceline.data.source_registry import provided, register_type
 from paceline.data.trees import Array, Tree, is_branch, num_rows, take
 
@@ -211,10 +211,8 @@ def _prepare(
     writing = _writing(raw, as_before)
     raw = raw if as_before or task == "classification" else _with_target_numbers(raw, writing)
     prepared = targets.prepare(raw.y, raw.y_test, task=task, name=raw.target_name)
-    x, y = _inputs(raw.x, "x"), prepared.y
-    x_test, y_test = _inputs(raw.x_test, "x_test"), prepared.y_test
-    _same_rows(x, y, ("x", "y"))
-    _same_rows(x_test, y_test, ("x_test", "y_test"))
+    x, x_test = _checked_inputs(raw, prepared)
+    y, y_test = prepared.y, prepared.y_test
     weight = None if sample_weight is None else arrays.weights(sample_weight, num_rows(y))
     groups = None if groups is None else groups_of(groups, num_rows(y))
     notes = raw.notes + prepared.notes
@@ -227,12 +225,8 @@ def _prepare(
         groups = None if groups is None else groups[rest]
     x, x_test, learned = _tabulate(x, x_test, writing)
     columns = learned.columns
-    named = (
-        raw.class_names if len(raw.class_names) == prepared.num_classes else prepared.class_names
-    )
-    contents = fingerprint(
-        repr((columns, prepared.task, prepared.class_names)), x, y, x_test, y_test, weight
-    )
+    named = repr((columns, prepared.task, prepared.classes.names))
+    contents = fingerprint(named, x, y, x_test, y_test, weight)
     if columns:  # stored in float32, as models take it; the fingerprint is that of earlier versions
         x, x_test = x.astype(np.float32), None if x_test is None else x_test.astype(np.float32)
         notes += () if as_before else _telling(x, y, columns, prepared.task)
@@ -243,21 +237,30 @@ def _prepare(
         x_test=x_test,
         y_test=y_test,
         task=prepared.task,
-        num_classes=prepared.num_classes,
         fingerprint=contents,
+        classes=_named_classes(prepared.classes, raw.class_names),
         sample_weight=weight,
-        class_names=named,
-        feature_names=tuple(feature for column in columns for feature in column.features)
-        or raw.feature_names,
+        feature_names=learned.features or raw.feature_names,
         target_name=raw.target_name,
         columns=columns,
         notes=notes + learned.notes,
         became=learned.became,
         has_pixels=raw.has_pixels,
-        class_values=prepared.class_values,
-        are_bools=prepared.are_bools,
         groups=groups,
     )
+
+
+def _checked_inputs(raw: source_reader.Raw, prepared: targets.Targets) -> tuple[Any, Any]:
+    """Validated inputs of both parts, with as many rows as targets."""
+    x, x_test = _inputs(raw.x, "x"), _inputs(raw.x_test, "x_test")
+    _same_rows(x, prepared.y, ("x", "y"))
+    _same_rows(x_test, prepared.y_test, ("x_test", "y_test"))
+    return x, x_test
+
+
+def _named_classes(classes: Classes, names: tuple[str, ...]) -> Classes:
+    """The classes with the names of their source, if it has one for each."""
+    return replace(classes, names=names) if len(names) == classes.number else classes
 
 
 def _writing(raw: source_reader.Raw, as_before: bool) -> table_columns.TableNotation:

@@ -62,6 +62,27 @@ class Column:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The classes of a target.
+
+    Attributes:
+        number: of classes, or None for regression and trees of targets.
+        names: in the order of their numbers; empty for regression and one-hot targets.
+        values: whole numbers other than 0 to k-1 that are the classes, in the order of ``names``.
+        are_bools: whether the classes are False and True.
+    """
+
+    number: int | None = None
+    names: tuple[str, ...] = ()
+    values: tuple[int, ...] = ()
+    are_bools: bool = False
+
+
+NO_CLASSES = Classes()
+"""Of regression, and of trees of targets."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
     """A validated data set: rows for training and validation, and a separate test set.
@@ -79,17 +100,14 @@ class Dataset:
         x_test, y_test: the same for the test set, or None.
         sample_weight: float32 (rows,), or None.
         task: ``"classification"`` or ``"regression"``.
-        num_classes: number of classes, or None for regression and trees of targets.
-        class_names: names of the classes, in the order of their numbers; empty for regression.
+        classes: of the target; see also ``num_classes``, ``class_names``, ``class_values`` and
+            ``are_bools``.
         feature_names: names of the features of tabular data, as the network sees them; otherwise
             empty.
         target_name: the target's name, ``"y"`` without one.
         columns: for a table, how each column of ``x`` becomes features; otherwise empty.
         became: for a table, each column's name and its use in a few words, including unused ones.
         has_pixels: whether bytes are images of a file, 0 to 255, which `split` scales to 0 to 1.
-        class_values: whole numbers other than 0 to k-1 that are the classes, in the order of
-            ``class_names``.
-        are_bools: whether the classes are False and True.
         fingerprint: hash of contents and preparation, equal for equal data on every machine.
         notes: sentences about what was done to the data.
         groups: of each row outside the test set, shape (rows,): rows of a group stay together; None
@@ -102,18 +120,15 @@ class Dataset:
     x_test: Tree
     y_test: Tree
     task: Task
-    num_classes: int | None
     fingerprint: str
+    classes: Classes = NO_CLASSES
     sample_weight: Array | None = None
-    class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     target_name: str = "y"
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
     became: tuple[tuple[str, str], ...] = ()
     has_pixels: bool = False
-    class_values: tuple[int, ...] = ()
-    are_bools: bool = False
     groups: Array | None = None
 
     def __repr__(self) -> str:
@@ -122,6 +137,26 @@ class Dataset:
         return (
             f"<Dataset {self.name}: {self.num_rows} rows, {test}, input {self.input_shape}, {what}>"
         )
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes, or None for regression and trees of targets."""
+        return self.classes.number
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their numbers; empty for regression."""
+        return self.classes.names
+
+    @property
+    def class_values(self) -> tuple[int, ...]:
+        """Whole numbers other than 0 to k-1 that are the classes."""
+        return self.classes.values
+
+    @property
+    def are_bools(self) -> bool:
+        """Whether the classes are False and True."""
+        return self.classes.are_bools
 
     @property
     def num_rows(self) -> int:

@@ -59,10 +59,7 @@ def split(
     Raises:
         InvalidInput: a fraction that leaves a part empty, or validation data that do not fit.
     """
-    if not isinstance(dataset, Dataset):
-        raise InvalidInput(
-            f"dataset is a {type(dataset).__name__}", expected="a Dataset from paceline.data.load"
-        )
+    _check_dataset(dataset)
     how: How = _how or _how_of(standardize)
     groups = dataset.groups if keep_groups else None
     validation, moved = _whole_batches(
@@ -78,8 +75,7 @@ def split(
         identity = (train_rows, val_rows)
     x_train = dataset.x if val_rows is None else take(dataset.x, train_rows)
     fitted = preparation_fit.fit(x_train, dataset, how)
-    raw = (x_train, x_val, dataset.x_test)
-    parts = [part if part is None or fitted is None else fitted.apply(part) for part in raw]
+    parts = [_prepared(part, fitted) for part in (x_train, x_val, dataset.x_test)]
     weight = dataset.sample_weight
     return Split(
         x_train=parts[0],
@@ -101,6 +97,17 @@ def split(
         dataset=dataset,
         shuffle=shuffle,
     )
+
+
+def _check_dataset(dataset: object) -> None:
+    if not isinstance(dataset, Dataset):
+        raise InvalidInput(
+            f"dataset is a {type(dataset).__name__}", expected="a Dataset from paceline.data.load"
+        )
+
+
+def _prepared(x: Tree | None, fitted: Preparation | None) -> Tree | None:
+    return x if x is None or fitted is None else fitted.apply(x)
 
 
 def prepare(split: Split, x: Any) -> Tree:

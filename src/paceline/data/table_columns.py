@@ -64,6 +64,11 @@ class Learned:
     became: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of all features, in order."""
+        return tuple(feature for column in self.columns for feature in column.features)
+
 
 def named(frame: "pd.DataFrame", what: str) -> "pd.DataFrame":
     """The table with strings as column names.

@@ -9,7 +9,7 @@ import numpy as np
 from paceline.core import InvalidInput
 from paceline.data.arrays import finite, to_array
 from paceline.data.fingerprints import fingerprint
-from paceline.data.records import Dataset, Task
+from paceline.data.records import NO_CLASSES, Classes, Dataset, Task
 from paceline.data.trees import Array, Tree, is_branch, leaves, map_leaves
 
 # Whole numbers with more distinct values than this, each seen less often than that, are regression
@@ -27,18 +27,15 @@ class Targets:
 
     Attributes:
         y, y_test: as in `Dataset`.
-        task, num_classes, class_names, class_values, are_bools: as in `Dataset`.
+        task, classes: as in `Dataset`.
         notes: what was done.
     """
 
     y: Tree
     y_test: Tree | None
     task: Task
-    num_classes: int | None = None
-    class_names: tuple[str, ...] = ()
+    classes: Classes = NO_CLASSES
     notes: tuple[str, ...] = ()
-    class_values: tuple[int, ...] = ()
-    are_bools: bool = False
 
 
 def prepare(y: Any, y_test: Any = None, *, task: Task | None = None, name: str = "y") -> Targets:
@@ -191,11 +188,8 @@ def _classes(values: Array, test: Array | None, notes: tuple[str, ...], name: st
         codes[: len(values)],
         y_test,
         "classification",
-        len(names),
-        names,
+        Classes(len(names), names, kept, both.dtype.kind == "b"),
         notes,
-        kept,
-        both.dtype.kind == "b",
     )
 
 
@@ -217,9 +211,7 @@ def keep_values(dataset: Dataset, width: int) -> Dataset:
         dataset,
         y=values[dataset.y],
         y_test=None if dataset.y_test is None else values[dataset.y_test],
-        num_classes=width,
-        class_names=tuple(map(str, range(width))),
-        class_values=(),
+        classes=Classes(width, tuple(map(str, range(width)))),
         notes=notes,
         fingerprint=fingerprint(dataset.fingerprint, "classes as they were passed"),
     )
@@ -293,14 +285,13 @@ def _wide(values: Array, test: Array | None, task: Task | None, name: str) -> Ta
             y,
             y_test,
             "classification",
-            width,
-            (),
+            Classes(width),
             (f"The target {name} is one-hot encoded, with {width} classes.",),
         )
     y = values.astype(np.int32)
     largest = max(int(part.max()) for part in (values, test) if part is not None)
     return Targets(
-        y, None if test is None else test.astype(np.int32), "classification", largest + 1
+        y, None if test is None else test.astype(np.int32), "classification", Classes(largest + 1)
     )
 
 

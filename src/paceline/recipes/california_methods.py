@@ -236,6 +236,26 @@ def advice(found: Comparison) -> Iterator[str]:
         f"{base['seconds']:.0f} s. Tuning improves it by up to "
         f"{base['rmse'] - rows[best]['rmse']:.3f} ({best})."
     )
+    yield from _best_methods(found, rows)
+    yield from _limited(found)
+    if "grid" in rows and "random" in rows:
+        before, after = rows["random"]["rmse"], rows["grid"]["rmse"]
+        change = "improved it" if after < before else "did not improve it"
+        yield (
+            f"After a random search: a grid around its winner {change}, {before:.3f} to "
+            f"{after:.3f}."
+        )
+    if "random" in rows:
+        yield (
+            "With few rows: cross-validation, whose score is a mean over folds; "
+            f"{rows['random']['trials']:.0f} configurations took "
+            f"{rows['random']['epochs']:,.0f} epochs."
+        )
+
+
+def _best_methods(found: Comparison, rows: Mapping[str, Any]) -> Iterator[str]:
+    """Which methods are significantly worse than the best, and the fastest of the others."""
+    best = next(iter(rows))
     pairs = found.differences()
     real = pairs[pairs["real"] & ((pairs["first"] == best) | (pairs["second"] == best))]
     beaten = sorted({*real["first"], *real["second"]} - {best})
@@ -253,6 +273,10 @@ def advice(found: Comparison) -> Iterator[str]:
             f"With {len(found.seeds)} seeds {best} does not differ significantly from "
             f"{', '.join(tied)}: of these {quick} took the fewest seconds ({took[quick]:.0f})."
         )
+
+
+def _limited(found: Comparison) -> Iterator[str]:
+    """What each method spent until it was close to the best."""
     for axis, what in (("epochs", "epochs of training"), ("seconds", "seconds")):
         needed = {
             name: needs
@@ -270,19 +294,6 @@ def advice(found: Comparison) -> Iterator[str]:
                 "search before it (median of the seeds; methods that are not named did not reach "
                 f"it with most seeds): {listed}."
             )
-    if "grid" in rows and "random" in rows:
-        before, after = rows["random"]["rmse"], rows["grid"]["rmse"]
-        change = "improved it" if after < before else "did not improve it"
-        yield (
-            f"After a random search: a grid around its winner {change}, {before:.3f} to "
-            f"{after:.3f}."
-        )
-    if "random" in rows:
-        yield (
-            "With few rows: cross-validation, whose score is a mean over folds; "
-            f"{rows['random']['trials']:.0f} configurations took "
-            f"{rows['random']['epochs']:,.0f} epochs."
-        )
 
 
 def _needed(found: Comparison, method: str, axis: str) -> float | None:

@@ -224,22 +224,7 @@ def exhaustive(run: RecipeRun) -> None:
     }
     began = time.monotonic()
     if _num_trained(run) < sampled:
-        needed = _needed(configs, data)
-        run.say(
-            f"{len(configs):,} configurations; by their steps and this machine's speed, "
-            f"{forecast.duration(needed)}."
-        )
-        forecast.check(run.budget, "exhaustive", needed)
-        run.say(f"Measuring the speed on {sampled} of them, drawn at random; they count.")
-        paceline.tune(
-            build_of(grid),
-            data,
-            trials=sampled,
-            budget=run.budget,
-            final=False,
-            refit=False,
-            **settings,
-        )
+        _train_sample(run, data, grid, configs, sampled, settings)
     needed = forecast.remaining(paceline.load_study(run.directory), configs, alike="neurons")
     run.say(f"By the speed so far, {forecast.duration(needed)} to go.")
     budget = None if run.budget is None else run.budget - (time.monotonic() - began)
@@ -255,13 +240,39 @@ def exhaustive(run: RecipeRun) -> None:
     )
     run.say(
         f"{len(study.trials):,} of {len(configs):,} configurations, "
-        f"{forecast.duration(study.seconds)} "
-        f"in all."
+        f"{forecast.duration(study.seconds)} in all."
     )
     table = writing.ranked(study)
     writing.table(run, "ranked", table)
     writing.effects(run, table, "val_accuracy", [name for name in grid if len(grid[name]) > 1])
     writing.best(run, study, data)
+
+
+def _train_sample(
+    run: RecipeRun,
+    data: paceline.data.Dataset,
+    grid: Mapping[str, Sequence[Any]],
+    configs: Sequence[Mapping[str, Any]],
+    sampled: int,
+    settings: Mapping[str, Any],
+) -> None:
+    """Trains the first ``sampled`` configurations, to measure the speed."""
+    needed = _needed(configs, data)
+    run.say(
+        f"{len(configs):,} configurations; by their steps and this machine's speed, "
+        f"{forecast.duration(needed)}."
+    )
+    forecast.check(run.budget, "exhaustive", needed)
+    run.say(f"Measuring the speed on {sampled} of them, drawn at random; they count.")
+    paceline.tune(
+        build_of(grid),
+        data,
+        trials=sampled,
+        budget=run.budget,
+        final=False,
+        refit=False,
+        **settings,
+    )
 
 
 def smart(run: RecipeRun) -> None:
