@@ -1,20 +1,17 @@
 """The user's function: found by name, checked, and with some hyperparameters at fixed values."""
 
-import hashlib
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from paceline.core import InvalidInput, Value, did_you_mean, process_state
+from paceline.core import InvalidInput, Value, did_you_mean
 from paceline.core.events import Json
 from paceline.data import Dataset
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.study.inputs.model_inputs import Build
 from paceline.study.plan.backend import choose_backend
+from paceline.study.plan.user_files import run_file
 
 _FORM = "model.py:build, a Python file and the name of a function build(hp) in it"
 
@@ -97,7 +94,7 @@ def import_name(text: str) -> Any:
     file, name = split_build(text)
     if not file.is_file():
         raise InvalidInput(f"build is {text!r} and there is no file {file}", expected=_FORM)
-    module = _run(file.resolve())
+    module = run_file(file.resolve(), _FORM)
     found = getattr(module, name, None)
     if found is None:
         functions = [
@@ -245,36 +242,3 @@ def _number(text: str) -> Any:
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
         return text
-
-
-def _leave_path(folder: str) -> None:
-    with suppress(ValueError):  # the user's code has removed it
-        sys.path.remove(folder)
-
-
-def _run(path: Path) -> Any:
-    folder = str(path.parent)
-    if folder not in sys.path:
-        process_state.restore_at_end(("sys.path", folder), partial(_leave_path, folder))
-        sys.path.insert(0, folder)
-    name = f"_paceline_build_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise InvalidInput(f"{path} is no Python file", expected=_FORM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        line = error.__traceback__
-        while line is not None and line.tb_next is not None:
-            line = line.tb_next
-        raise InvalidInput(
-            f"{path} cannot be run ({type(error).__name__}: {error})",
-            expected="a Python file that can be imported",
-            fix=f"Try it alone: python {path}",
-        ) from error
-    return module
