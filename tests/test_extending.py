@@ -169,6 +169,19 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         importlib.import_module("paceline.testing.extra")
 
 
+def test_trials_run_by_hand_are_stored_too(tmp_path: Path) -> None:
+    space = {"x": paceline.Float(0.0, 1.0)}
+    with paceline.open_study(
+        tmp_path / "s", space, "min", search="nearby", store="json_lines"
+    ) as study:
+        for trial in study.ask(3):
+            study.tell(trial, trial.config["x"])
+    with paceline.open_study(tmp_path / "s") as study:
+        assert study.ask().number == 3
+    assert paceline.load_study(tmp_path / "s").best.origin == "nearby"
+    assert (tmp_path / "s" / "study.jsonl").exists()
+
+
 def test_a_study_of_all_of_them_is_stored_resumed_and_shown(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
     study = paceline.tune(

@@ -88,7 +88,7 @@ Wrong = Mapping[str, list[tuple[Any, str]]]
 """By argument: bad values, and what the message has to say, a regular expression."""
 
 OF_DATA: Wrong = {
-    "target": [("y", "target is 'y' and the data has its target apart; expected")],
+    "target": [("y", "target is 'y' and the data has a separate target; expected")],
     "data_dir": [
         (5, "data_dir is 5; expected"),
         ("", "data_dir is ''; expected"),
@@ -166,7 +166,7 @@ TUNE: Wrong = {
     "keep": [(v, "keep is .*'last', 'best'") for v in ("first", 5, None, True)],
     "class_weight": [(v, "class_weight .*; expected") for v in (5, "heavy", {0: "x"}, {0: 1.0})],
     "repeats": counts(),
-    "folds": [*counts(2)[:6], ({}, COUNT), ([5], "folds holds 5"), ("x", COUNT)],
+    "folds": [*counts(2)[:6], ({}, COUNT), ([5], "folds contains 5"), ("x", COUNT)],
     "groups": [
         (np.ones(3), r"groups has shape \(3,\)"),
         ("site", "'site'"),
@@ -385,6 +385,7 @@ def test_what_means_nothing_to_a_study_of_a_function(
 
 
 OPEN: Wrong = {
+    **{name: TUNE[name] for name in ("store", "callbacks")},
     "study": DIRECTORY,
     "space": [*TUNE_FUNCTION["space"], ({}, "no space was given"), (None, "no space was given")],
     "objective": [*TUNE["objective"], (None, "no objective was given")],

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from paceline.core import InvalidInput, MissingData
+from paceline.core import InvalidInput, MissingData, PacelineError
 from paceline.data import (
     DataRequest,
     Dataset,
@@ -58,6 +58,8 @@ def added() -> Iterator[None]:
                 return Batches()
             if request.argument == "box":
                 return Box(X)
+            if request.argument == "down":
+                raise OSError("no route")
             if request.argument == "missing":
                 return "no_such_file.csv"
             return Raw("", X, Y, class_names=("even", "odd"))
@@ -118,6 +120,10 @@ def test_what_a_source_returns_is_checked() -> None:
         load("boxes:none")
     with pytest.raises(MissingData, match=r"no_such_file.csv does not exist"):
         load("boxes:missing")
+    with pytest.raises(PacelineError, match=r"data source 'boxes:down' failed \(OSError: no route"):
+        load("boxes:down")
+    with pytest.raises(PacelineError, match=r"the type 'Box' failed \(AttributeError: "):
+        load(Box.__new__(Box))
     register_source("endless")(lambda request: "endless")
     with pytest.raises(InvalidInput, match=r"data is 'endless', whose source returns"):
         load("endless")

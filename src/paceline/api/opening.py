@@ -68,6 +68,7 @@ def open_study(
     seed: int | None = None,
     change_space: bool = False,
     callbacks: Sequence[Callback | str] = (),
+    store: str | None = None,
 ) -> OpenStudy:
     """A study whose trials you run yourself: ``ask`` says what to try next, ``tell`` takes what
     came of it.
@@ -88,6 +89,8 @@ def open_study(
         search: as in `tune`; None for that of the study that exists, else ``"auto"``.
         seed: as in `tune`.
         change_space: as in `tune`: whether a study that exists may go on with another ``space``.
+        callbacks: as in `tune`.
+        store: as in `tune`: where a new study's record is kept.
 
     Raises:
         InvalidInput: anything that cannot be used; nothing has been written then.
@@ -95,4 +98,4 @@ def open_study(
         StudyLocked: another process is writing it.
     """
     called = callbacks_of(callbacks, False, report=False)
-    return OpenStudy(study, space, objective, search, seed, change_space, called)
+    return OpenStudy(study, space, objective, search, seed, change_space, called, store)

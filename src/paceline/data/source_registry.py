@@ -13,10 +13,11 @@ Packages provide them by entry points of the groups ``paceline.data_sources`` an
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from paceline.core import InvalidInput, Registry
+from paceline.core import InvalidInput, PacelineError, Registry
 
 _READ_AS_THEY_ARE = ("builtins", "numpy", "pathlib", "paceline")
 _MOST_STEPS = 5  # of sources that return data for another source
@@ -108,7 +109,8 @@ def provided(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple
 
     Raises:
         InvalidInput: a package that provides the source cannot be imported, or sources refer to
-            each other endlessly; and whatever the source raises.
+            each other endlessly.
+        PacelineError: the source raised an exception; its own errors of Paceline pass unchanged.
     """
     given, found = data, None
     for _ in range(_MOST_STEPS):
@@ -117,17 +119,31 @@ def provided(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple
             source = sources.find(name)
             if source is None:
                 return data, found
-            found, data = found or data, source(DataRequest(argument, data_dir))
+            found = found or data
+            with _explained(f"data source {data!r}"):
+                data = source(DataRequest(argument, data_dir))
         else:
             reader = _reader_of(type(data))
             if reader is None:
                 return data, found
-            data = reader(data)
+            with _explained(f"what reads data of the type {type(data).__qualname__!r}"):
+                data = reader(data)
     raise InvalidInput(
         f"data is {type(given).__name__ if found is None else repr(found)}, whose source returns "
         f"data that need yet another source",
         expected="a source that returns arrays, a data frame, a path or a PyDataset",
     )
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """A block in which code of a source runs: its exceptions are raised with the source's name."""
+    try:
+        yield
+    except PacelineError:
+        raise
+    except Exception as error:
+        raise PacelineError(f"The {what} failed ({type(error).__name__}: {error}).") from error
 
 
 def _reader_of(kind: type) -> TypeLoader | None:

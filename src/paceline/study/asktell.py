@@ -72,6 +72,7 @@ class OpenStudy:
         seed: int | None,
         change_space: bool = False,
         callbacks: Callbacks | None = None,
+        store: str | None = None,
     ) -> None:
         """See `paceline.open_study`; ``callbacks`` are entered here and left by `close`."""
         self.directory = study_directory(directory)
@@ -93,7 +94,7 @@ class OpenStudy:
         first = created(_settings(existing, objective, choice, seed), "trials run by hand")
         if existing is not None:
             self._changes(first, given, existing.record, existing.state)
-        self._store: Store | None = open_store(self.directory, writable=True)
+        self._store: Store | None = open_store(self.directory, writable=True, store=store)
         folded = fold(self._store)
         self.record, self._clock, self._now = folded.record, folded.clock, SessionClock().now
         self._callbacks = Callbacks() if callbacks is None else callbacks
