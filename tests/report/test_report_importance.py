@@ -26,7 +26,7 @@ from paceline.core.events import (
 from paceline.report import Study, read, text
 from paceline.report.curves import progress
 from paceline.report.evidence import MOST_LOSSES, evidence
-from paceline.report.importance import bars
+from paceline.report.importance_text import bars
 from paceline.space import Choice, Condition, Float, Int, Space
 from paceline.store import StudyStore
 from paceline.study import Record

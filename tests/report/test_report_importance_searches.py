@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import paceline
-from paceline.report.importance import bars
+from paceline.report.importance_text import bars
 from paceline.space import Float
 
 TRUTH = {"rate": 0.8, "units": 0.12, "dropout": 0.08, "decay": 0.0}

@@ -31,7 +31,7 @@ from paceline.core.events import (
 )
 from paceline.report import Summary, text
 from paceline.report.drawn import drawn
-from paceline.report.page import search, trials
+from paceline.report.page import search_course, trials
 from paceline.space import Float, Space
 from paceline.stats.best_so_far import expected_best
 from paceline.study import Record
@@ -67,7 +67,7 @@ def summary(num: int, stopped: int = 0) -> Summary:
 
 
 def figures(of: Summary) -> dict[str, Any]:
-    return {figure.name: figure for figure in search.panel(of).figures}
+    return {figure.name: figure for figure in search_course.panel(of).figures}
 
 
 def rows(of: Summary) -> list[int]:

@@ -83,7 +83,7 @@ def test_studies_without_two_ends_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_gains_are_paired_differences_in_favour_of_the_winner(tmp_path: Path) -> None:
-    from paceline.report import ablation
+    from paceline.report import ablation_gains
 
     tuned(tmp_path / "s", search=Given(({}, {"units": 8, "rate": 0.05})), trials=2, final=2)
     study = paceline.ablate(tmp_path / "s", build, data(), pairs=3, validation=0.2, display=False)
@@ -99,7 +99,7 @@ def test_the_gains_are_paired_differences_in_favour_of_the_winner(tmp_path: Path
             sign * np.mean(base - changed)
         )  # a loss: less is better
         assert row["low"] < row["gain"] < row["high"]
-    told = list(ablation.lines(study.record))
+    told = list(ablation_gains.lines(study.record))
     assert len(told) == 1 + len(rows)
     assert "rate" in told[1]
     assert "Measured ablation" in (tmp_path / "s" / "report.html").read_text("utf-8")

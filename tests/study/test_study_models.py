@@ -12,7 +12,7 @@ import pytest
 
 import paceline
 from paceline.core import InvalidInput
-from paceline.report import document, models, read
+from paceline.report import document, model_text, read
 from paceline.store import StudyStore
 
 Build = Callable[[Any], keras.Model]
@@ -215,7 +215,7 @@ def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path:
         "loss"
     ]
     assert loss == pytest.approx(third.score, rel=1e-6)
-    told = list(models.lines(read(study.directory)))
+    told = list(model_text.lines(read(study.directory)))
     assert (
         told[0] == f"The trained model is {study.directory / 'best.keras'}; load it with "
         f"keras.saving.load_model."

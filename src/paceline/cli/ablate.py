@@ -30,7 +30,7 @@ def ablate(
     """
     from paceline import api
     from paceline.cli.search import asking, interruptible
-    from paceline.report import ablation
+    from paceline.report import ablation_gains
     from paceline.report.terminal import console, say
 
     asked = given(settings)
@@ -40,5 +40,5 @@ def ablate(
 
     with interruptible():
         ended = asking(go, trust)
-    for line in ablation.lines(ended.record):
+    for line in ablation_gains.lines(ended.record):
         say(console(), line)

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from paceline.report.ablation import gains_of
+from paceline.report.ablation_gains import gains_of
 from paceline.report.columns import became
 from paceline.report.curves import by_chance, progress
 from paceline.report.evidence import evidence

@@ -23,8 +23,17 @@ from functools import update_wrapper
 
 from paceline.core import Registry
 from paceline.core.logs import logger
-from paceline.report.page import answer, mattered, repeat, search, seconds, tested, trials, winner
-from paceline.report.page.look import script, styles
+from paceline.report.page import (
+    answer,
+    how_to_repeat,
+    mattered,
+    search_course,
+    seconds,
+    tested,
+    trials,
+    winner,
+)
+from paceline.report.page.assets import script, styles
 from paceline.report.page.parts import (
     BLUE,
     GREEN,
@@ -134,12 +143,12 @@ find = PANELS.get
 _OWN = {
     "answer": answer.panel,
     "winner": winner.panel,
-    "search": search.panel,
+    "search": search_course.panel,
     "mattered": mattered.panel,
     "seconds": seconds.panel,
     "trials": trials.panel,
     "tested": tested.panel,
-    "repeat": repeat.panel,
+    "repeat": how_to_repeat.panel,
 }
 for _name, _draw in _OWN.items():
     register(ReportPanel(_draw, _name))

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paceline.core import InvalidInput, markup
-from paceline.report.page import finalists, importance, mattered, search, seconds, tested
+from paceline.report.page import (
+    finalists,
+    importance_figures,
+    mattered,
+    search_course,
+    seconds,
+    tested,
+)
 from paceline.report.page.parts import Figure
 from paceline.report.show import Summary, read
 from paceline.study.planned.test_predictions import Tested, read_tested
@@ -31,19 +38,19 @@ class Plots:
 
     def best_so_far(self) -> "go.Figure":
         """The best score so far against trials, epochs and seconds."""
-        return self._made(search.best_so_far, "a completed trial")
+        return self._made(search_course.best_so_far, "a completed trial")
 
     def learning_curves(self) -> "go.Figure":
         """The objective after each epoch, of all trials."""
         return self._made(
-            lambda summary: search.learning_curves(summary, summary.record.all_trials()),
+            lambda summary: search_course.learning_curves(summary, summary.record.all_trials()),
             "a measured epoch",
         )
 
     def ends(self) -> "go.Figure":
         """Number of trials that ended after each number of epochs."""
         return self._made(
-            lambda summary: search.ends(summary.record.all_trials()),
+            lambda summary: search_course.ends(summary.record.all_trials()),
             "trials that ended at two epochs",
         )
 
@@ -57,11 +64,11 @@ class Plots:
 
     def importance(self) -> "go.Figure":
         """The share that each hyperparameter explains."""
-        return self._made(importance.importance, "trials that say enough")
+        return self._made(importance_figures.importance, "trials that say enough")
 
     def dependence(self) -> "go.Figure":
         """The mean score at each value of the hyperparameters that matter most."""
-        return self._made(importance.dependence, "trials that say enough")
+        return self._made(importance_figures.dependence, "trials that say enough")
 
     def configurations(self) -> "go.Figure":
         """All configurations as parallel coordinates."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from paceline.core import InvalidInput, Trial, TrialState, command_line
 from paceline.core.texts import on_one_line
-from paceline.report import ablation, columns, models, verdict, words
+from paceline.report import ablation_gains, columns, model_text, verdict, words
 from paceline.report.going_on import how_to_go_on
-from paceline.report.importance import bars
+from paceline.report.importance_text import bars
 from paceline.report.show import Summary, failures, states
 from paceline.report.terminal import say
 from paceline.study import Record
@@ -35,8 +35,8 @@ def show(summary: Summary, to: "Console") -> None:
             more = words.count(completed - len(first), "more completed trial")
             say(to, f"and {more}; all of them with --json.")
     _final(summary, to)
-    results = (*_best(summary), *_importance(summary), *ablation.lines(summary.record))
-    ends = (*_stopped(summary), *_failed(summary), *_compiled(summary), *models.kept(summary))
+    results = (*_best(summary), *_importance(summary), *ablation_gains.lines(summary.record))
+    ends = (*_stopped(summary), *_failed(summary), *_compiled(summary), *model_text.kept(summary))
     for line in (*results, *ends, *columns.lines(summary.record), *_notes(summary)):
         say(to, line)
     if summary.state in ("interrupted", "killed"):
@@ -266,4 +266,4 @@ def _files(summary: Summary) -> Iterator[str]:
     yield f"The study is in {directory}; to show it again: {command_line('show', directory)}"
     if (directory / "report.html").is_file():
         yield f"The report is {directory / 'report.html'}; open it in a browser."
-    yield from models.lines(summary)
+    yield from model_text.lines(summary)

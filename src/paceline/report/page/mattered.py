@@ -6,8 +6,8 @@ from typing import Any
 
 from paceline.core import Configuration, Trial, TrialState
 from paceline.report import words
-from paceline.report.ablation import gains_of
-from paceline.report.page.importance import bars, beside, curves, importance_of
+from paceline.report.ablation_gains import gains_of
+from paceline.report.page.importance_figures import bars, beside, curves, importance_of
 from paceline.report.page.parts import BLUE, GREY, Figure, Panel, figure, label, paragraph, table
 from paceline.report.show import Summary
 from paceline.space import Space

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from paceline.core import Trial
-from paceline.report import models, words
+from paceline.report import model_text, words
 from paceline.report.page.finalists import differences, finalists, rivals
 from paceline.report.page.parts import Panel, paragraph, table
 from paceline.report.page.trials import shown
@@ -57,7 +57,7 @@ def _configurations(summary: Summary) -> Iterator[str]:
 def _models(summary: Summary) -> Iterator[str]:
     """Where the trained models are, if the study has ended."""
     if summary.state == "finished":
-        yield from map(paragraph, models.lines(summary))
+        yield from map(paragraph, model_text.lines(summary))
 
 
 def _row(name: str, trials: Sequence[Trial]) -> list[str]:

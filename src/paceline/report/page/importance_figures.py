@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from paceline.core import InvalidInput
 from paceline.report import words
 from paceline.report.evidence import evidence
-from paceline.report.importance import interval, reliability, unknown
+from paceline.report.importance_text import interval, reliability, unknown
 from paceline.report.page.parts import (
     BLUE,
     GREEN,
