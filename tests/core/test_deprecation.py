@@ -8,7 +8,7 @@ import pytest
 
 from paceline import InvalidInput
 from paceline.core.deprecation import deprecated, renamed_arguments, warn_deprecated
-from paceline.core.names import knows_its_arguments
+from paceline.core.names import validates_argument_names
 
 
 @renamed_arguments(place="directory", count="trials")
@@ -64,8 +64,8 @@ def test_an_earlier_function_works_and_says_what_to_call() -> None:
     "layered",
     [
         search,
-        renamed_arguments(place="directory")(knows_its_arguments()(search)),
-        knows_its_arguments("place")(search),
+        renamed_arguments(place="directory")(validates_argument_names()(search)),
+        validates_argument_names("place")(search),
     ],
 )
 def test_the_warning_is_of_the_callers_line(layered) -> None:  # type: ignore[no-untyped-def]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.api.running import directory_of
 from paceline.callbacks import Callback, callbacks_of
-from paceline.core import checks, knows_its_arguments
+from paceline.core import checks, validates_argument_names
 from paceline.core.deprecation import renamed_arguments
 from paceline.report import Study
 from paceline.search import Strategy
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @renamed_arguments(directory="study")
-@knows_its_arguments()
+@validates_argument_names()
 def load_study(study: str | os.PathLike[str] | Study) -> Study:
     """A study as it stands, finished or not; another process may be writing it.
 
@@ -33,7 +33,7 @@ def load_study(study: str | os.PathLike[str] | Study) -> Study:
     return Study.open(directory_of(study))
 
 
-@knows_its_arguments()
+@validates_argument_names()
 def doctor(study: str | os.PathLike[str] | Study, *, repair: bool = False) -> "Diagnosis":
     """Checks a study's directory: what is wrong, what to do about it, and what can be repaired.
 
@@ -58,7 +58,7 @@ def doctor(study: str | os.PathLike[str] | Study, *, repair: bool = False) -> "D
     )
 
 
-@knows_its_arguments()
+@validates_argument_names()
 def open_study(
     study: str | os.PathLike[str],
     space: Space | Mapping[str, Hyperparameter] | None = None,

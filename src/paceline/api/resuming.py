@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from paceline.api.running import Display, carry_out_study, directory_of, display_of
 from paceline.callbacks import Callback, callbacks_of
 from paceline.callbacks.named import resolved
-from paceline.core import Budget, InvalidInput, checks, knows_its_arguments, process_state
+from paceline.core import Budget, InvalidInput, checks, process_state, validates_argument_names
 from paceline.report import Study
 from paceline.report.going_on import interruptible
 from paceline.schedule import Schedule
@@ -22,7 +22,7 @@ from paceline.study.plan.user_code import Buildable
 from paceline.study.resume.existing import Existing
 
 
-@knows_its_arguments(*names(ResumeOptions))
+@validates_argument_names(*names(ResumeOptions))
 @process_state.preserved()
 @documented(*OF_TUNE)
 def resume(
@@ -81,7 +81,7 @@ def resume(
     return carry_out_study(definition, display, callbacks)
 
 
-@knows_its_arguments(*names(ResumeOptions))
+@validates_argument_names(*names(ResumeOptions))
 @process_state.preserved()
 @documented(*OF_TUNE)
 def finish(
@@ -137,7 +137,7 @@ def finish(
     return carry_out_study(definition, display, callbacks, search=False)
 
 
-@knows_its_arguments(*names(ResumeOptions))
+@validates_argument_names(*names(ResumeOptions))
 @process_state.preserved()
 @documented(*OF_TUNE)
 def ablate(

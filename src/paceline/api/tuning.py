@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from paceline.api.running import Display, carry_out_study, display_of
 from paceline.callbacks import Callback
 from paceline.callbacks.named import resolved
-from paceline.core import Objective, check_argument, knows_its_arguments, process_state
+from paceline.core import Objective, check_argument, process_state, validates_argument_names
 from paceline.report import Study
 from paceline.schedule import Schedule
 from paceline.search import Strategy
@@ -33,7 +33,7 @@ Goal = str | tuple[str, str] | Objective
 """What users pass as the objective: a metric, with its direction where its name does not say it."""
 
 
-@knows_its_arguments(*names(TuneOptions))
+@validates_argument_names(*names(TuneOptions))
 @process_state.preserved()
 @documented(*OF_TUNE)
 def tune(
@@ -132,7 +132,7 @@ def tune(
     return carry_out_study(definition, display, callbacks)
 
 
-@knows_its_arguments(*names(OptimizeOptions))
+@validates_argument_names(*names(OptimizeOptions))
 @process_state.preserved()
 @documented(*OF_OPTIMIZE)
 def optimize(

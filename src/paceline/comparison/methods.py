@@ -15,9 +15,9 @@ from paceline.core import (
     InvalidInput,
     checks,
     known_name,
-    knows_its_arguments,
     parse_seconds,
     shown,
+    validates_argument_names,
 )
 from paceline.report import Study, Summary, read
 from paceline.report.going_on import interruptible_runs
@@ -38,7 +38,7 @@ _INSTEAD = {"search": "searches", "schedule": "schedules", "seed": "seeds", "stu
 """Arguments of `paceline.tune` that methods differ in, and those of `compare` instead."""
 
 
-@knows_its_arguments(*api.ARGUMENTS)
+@validates_argument_names(*api.ARGUMENTS)
 def compare(
     build: Any,
     data: Any = None,

@@ -12,7 +12,7 @@ from typing import Any
 from paceline import api
 from paceline.comparison.claims import listed
 from paceline.comparison.ladder_result import NAME, RUNG, Ladder, read_ladder
-from paceline.core import InvalidInput, checks, knows_its_arguments, shown
+from paceline.core import InvalidInput, checks, shown, validates_argument_names
 from paceline.report.going_on import interruptible_runs
 from paceline.search import Given
 from paceline.store import study_directory
@@ -24,7 +24,7 @@ _OWN = ("build", "search", "trials", "repeats", "test_trials", "start_with", "pr
 """Arguments of `paceline.tune` that a ladder sets itself."""
 
 
-@knows_its_arguments(*(name for name in api.ARGUMENTS if name not in _OWN))
+@validates_argument_names(*(name for name in api.ARGUMENTS if name not in _OWN))
 def ladder(
     rungs: Mapping[str, Callable[[Any], Any]],
     data: Any,

@@ -26,7 +26,7 @@ from paceline.core.names import (
     closest,
     did_you_mean,
     known_name,
-    knows_its_arguments,
+    validates_argument_names,
 )
 from paceline.core.objective import DIRECTIONS, Objective
 from paceline.core.registry import Registry, reading_state
@@ -62,10 +62,10 @@ __all__ = [
     "command_line",
     "did_you_mean",
     "known_name",
-    "knows_its_arguments",
     "last_line",
     "parse_bytes",
     "parse_seconds",
     "reading_state",
     "shown",
+    "validates_argument_names",
 ]

@@ -11,7 +11,7 @@ from paceline.core.errors import InvalidInput, shown
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_ELSEWHERE = {
+_NAMES_ELSEWHERE = {
     "hypermodel": "build",
     "max_trials": "trials",
     "n_trials": "trials",
@@ -51,7 +51,7 @@ _INSTEAD = {
 """Arguments without a counterpart here, and what to do instead."""
 
 
-def knows_its_arguments(*options: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def validates_argument_names(*options: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A decorator that refuses unknown keyword arguments and suggests the nearest known one.
 
     Keyword-only arguments passed by position raise a TypeError that names them.
@@ -116,7 +116,7 @@ def check_argument(function: str, name: str, known: Iterable[str]) -> None:
     known = list(known)
     if name in known:
         return
-    meant = _ELSEWHERE.get(name)
+    meant = _NAMES_ELSEWHERE.get(name)
     fix = (
         f"Did you mean {meant!r}?"
         if meant in known

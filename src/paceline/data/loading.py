@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from paceline.core import InvalidInput, checks, knows_its_arguments
+from paceline.core import InvalidInput, checks, validates_argument_names
 from paceline.data import arrays, data_folders, source_reader, table_columns, table_values, targets
 from paceline.data.fingerprints import fingerprint
 from paceline.data.grouping import groups_of
@@ -70,7 +70,7 @@ def load(
     _sources: Mapping[str, NamedSet] | None = None,
     _rule: int = RULE,
 ) -> Dataset | Stream: ...
-@knows_its_arguments()
+@validates_argument_names()
 def load(
     source: Any,
     *,
