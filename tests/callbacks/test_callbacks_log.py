@@ -49,6 +49,7 @@ def test_the_log_says_what_happens(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert len(ended) == 7
     assert ended[0] == "trial 0 completed: score 2.74 after 4 epochs, 0.0 s [x 0, units 1]"
     assert [line for line in info if line.startswith("final evaluation: 3 fresh trainings")]
+    assert f"note: {study.record.notes[0]}" in info
     final = study.record.final
     assert final is not None
     assert f"final evaluation: trial {final.winner} wins" in info

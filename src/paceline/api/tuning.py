@@ -111,9 +111,10 @@ def tune(
         seed: of everything random: split, configurations, initial weights, batches. None draws one.
         study: the directory in which everything is kept; None for a new one in the system's
             temporary folder.
-        callbacks: objects of `paceline.Callback`, or names of registered ones: they are informed of
-            what happens, and may stop the study.
-        display: whether progress is shown; ``"auto"``: where it can be.
+        callbacks: objects of `paceline.Callback`, or names of registered ones such as ``"csv"``:
+            their methods are called while the study runs; they can stop it, and change no result.
+        display: ``"auto"`` shows progress on a terminal or in a notebook, and logs it elsewhere;
+            True shows it anywhere, False nowhere.
         {options}
 
     Returns:
