@@ -21,6 +21,27 @@ app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Ready studies that people ask for."
 )
 Name = Annotated[str, typer.Argument(help="The recipe's name, see `paceline recipe list`.")]
+Parts = Annotated[
+    list[str] | None, typer.Option(help="A part to run; may be repeated.  [default: all of them]")
+]
+Data = Annotated[str | None, typer.Option(help="Another data set.  [default: the recipe's own]")]
+Budget = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="How long the parts may take together: 90s, 5m, 1h30m."),
+]
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", help="Under a minute, on few rows and trials: to see how it works."),
+]
+Given = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A hyperparameter, in the place of questions; may be repeated. Others are at their "
+        "defaults.",
+    ),
+]
 
 
 @app.command("list")
@@ -46,33 +67,12 @@ def show(name: Name) -> None:
 @app.command(cls=LoggedCommand)
 def run(
     name: Name,
-    part: Annotated[
-        list[str] | None,
-        typer.Option(help="A part to run; may be repeated.  [default: all of them]"),
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="Another data set.  [default: the recipe's own]")
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="How long the parts may take together: 90s, 5m, 1h30m."),
-    ] = None,
-    quick: Annotated[
-        bool,
-        typer.Option(
-            "--quick", help="Under a minute, on few rows and trials: to see how it works."
-        ),
-    ] = False,
+    part: Parts = None,
+    data: Data = None,
+    budget: Budget = None,
+    quick: Quick = False,
     study: o.Study = None,
-    given: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A hyperparameter, in the place of questions; may be repeated. Others are at "
-            "their defaults.",
-        ),
-    ] = None,
+    given: Given = None,
     seed: Annotated[int, typer.Option(help="Makes everything random repeatable.")] = 1,
     data_dir: o.DataDir = None,
     display: o.Display = True,

@@ -61,6 +61,17 @@ def rivals(summary: Summary) -> Figure | None:
     return figure("rivals", data, layout, alt)
 
 
+_AT_ZERO = {
+    "type": "line",
+    "x0": 0,
+    "x1": 0,
+    "y0": 0,
+    "y1": 1,
+    "yref": "paper",
+    "line": {"dash": "dot", "color": GREY},
+}
+
+
 def differences(summary: Summary) -> Figure | None:
     """Differences between the winner and the others, with intervals; None if unknown."""
     final, verdict = summary.record.final, _verdict(summary)
@@ -91,19 +102,10 @@ def differences(summary: Summary) -> Figure | None:
             "color": GREY,
         }
     names = [label(_name(final, rival.number)) for rival in known]
-    line = {
-        "type": "line",
-        "x0": 0,
-        "x1": 0,
-        "y0": 0,
-        "y1": 1,
-        "yref": "paper",
-        "line": {"dash": "dot", "color": GREY},
-    }
     metric, best = summary.record.objective.metric, _name(final, verdict.winner)
     layout = {
         "height": 110 + 30 * len(names),
-        "shapes": [line],
+        "shapes": [_AT_ZERO],
         "yaxis": _rows(names),
         "showlegend": True,
         "xaxis": axis(f"by how much {best} is better, in {metric}"),

@@ -66,25 +66,10 @@ def best_so_far(summary: Summary) -> Figure | None:
     best = steps[-1][3]
     metric = record.objective.metric
     data: list[dict[str, Any]] = [_dots(dots, metric), *_chance(summary)]
-    for index, unit in enumerate(("trials", "epochs", "seconds"), start=1):
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": "best so far",
-                "showlegend": index == 1,
-                "hoverinfo": "text",
-                "x": [step[index - 1] for step in steps],
-                "y": [step[3] for step in steps],
-                "text": [
-                    f"best {words.number(step[3])} after {step[index - 1]:,.0f} {unit}"
-                    for step in steps
-                ],
-                "line": {"shape": "hv", "color": BLUE, "width": 2.5},
-                "xaxis": f"x{index}",
-                "yaxis": "y",
-            }
-        )
+    data += [
+        _best_line(steps, index, unit)
+        for index, unit in enumerate(("trials", "epochs", "seconds"), start=1)
+    ]
     reach = scores_range(found.scores[completed].tolist())
     reach = None if reach is None else [min(reach[0], best), max(reach[1], best)]
     layout = {
@@ -115,6 +100,25 @@ def best_so_far(summary: Summary) -> Figure | None:
         + (" Dashed: the expected best of so many random trials." if len(data) > 4 else "")
     )
     return figure("best_so_far", data, layout, alt)
+
+
+def _best_line(steps: Sequence[Sequence[float]], index: int, unit: str) -> dict[str, Any]:
+    """The best score so far against one of the three axes."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "best so far",
+        "showlegend": index == 1,
+        "hoverinfo": "text",
+        "x": [step[index - 1] for step in steps],
+        "y": [step[3] for step in steps],
+        "text": [
+            f"best {words.number(step[3])} after {step[index - 1]:,.0f} {unit}" for step in steps
+        ],
+        "line": {"shape": "hv", "color": BLUE, "width": 2.5},
+        "xaxis": f"x{index}",
+        "yaxis": "y",
+    }
 
 
 def _steps(found: Progress, first: int) -> tuple[list[list[float]], int]:
