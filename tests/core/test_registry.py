@@ -147,7 +147,8 @@ def test_importing_paceline_looks_nothing_up() -> None:
     code = (
         "import importlib.metadata as m, sys\n"
         "m.entry_points = lambda **_: sys.exit('looked up')\n"
-        "import paceline.search, paceline.schedule\n"
+        "import paceline.search, paceline.schedule, paceline.data\n"
+        "import paceline.store, paceline.execute, paceline.callbacks\n"
         "paceline.search.create('random', 0), paceline.schedule.create('asha')\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,5 @@
 """The SQLite store: transactions, one writer, any number of readers."""
 
-import math
 import os
 import shutil
 import sqlite3
@@ -12,87 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import paceline
-from paceline.core import InvalidInput, StudyLocked, TrialState, UnreadableStudy
+from paceline.core import InvalidInput, StudyLocked, UnreadableStudy
 from paceline.core.events import (
-    BestTested,
-    EpochMeasured,
-    Event,
     Noted,
-    ProgramCompiled,
     SessionEnded,
     TrialAsked,
-    TrialEnded,
-    TrialPaused,
-    TrialStarted,
 )
 from paceline.store import StudyStore, database
-
-values = st.one_of(
-    st.booleans(),
-    st.integers(-(2**40), 2**40),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.text(),
-)
-configs = st.dictionaries(st.text(max_size=5), values, max_size=3)
-metrics = st.dictionaries(st.text(max_size=5), st.floats(), max_size=3)
-numbers = st.integers(0, 10**6)
-events = st.one_of(
-    st.builds(TrialAsked, numbers, configs, numbers, numbers, st.text()),
-    st.builds(TrialStarted, numbers, st.text(), configs, st.none() | numbers),
-    st.builds(EpochMeasured, numbers, numbers, metrics, st.floats(0, 1e6)),
-    st.builds(TrialPaused, numbers, st.text()),
-    st.builds(
-        TrialEnded,
-        numbers,
-        st.sampled_from(TrialState),
-        st.none() | st.floats(-1e9, 1e9),
-        st.integers(0, 9),
-        st.text(),
-    ),
-    st.builds(ProgramCompiled, st.text(), numbers, st.floats(0, 1e6), numbers),
-    st.builds(Noted, st.text()),
-    st.builds(BestTested, numbers, metrics),
-)
-
-
-def same(one: Event, other: Event) -> bool:
-    if hasattr(one, "metrics") and hasattr(other, "metrics"):
-        a, b = dict(one.metrics), dict(other.metrics)
-        return a.keys() == b.keys() and all(
-            a[k] == b[k] or (math.isnan(a[k]) and math.isnan(b[k])) for k in a
-        )
-    return one == other
-
-
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(batches=st.lists(st.lists(events, max_size=4), max_size=4))
-def test_events_are_returned_unchanged_and_in_order(
-    tmp_path_factory: pytest.TempPathFactory, batches: list[list[Event]]
-) -> None:
-    directory = tmp_path_factory.mktemp("store")
-    store = StudyStore(directory, writable=True)
-    reader = StudyStore(directory, writable=False)
-    for i, batch in enumerate(batches):
-        store.append(batch, {"strategy": {"step": i}})
-    found = list(reader.events())
-    written = [event for batch in batches for event in batch]
-    assert len(found) == len(written)
-    assert all(same(stored.event, event) for stored, event in zip(found, written, strict=True))
-    assert [stored.id for stored in found] == sorted({stored.id for stored in found})
-    assert reader.value("strategy") == ({"step": len(batches) - 1} if batches else None)
-    assert (
-        [s.id for s in reader.events(after=found[0].id)] == [s.id for s in found[1:]]
-        if found
-        else True
-    )
-    reader.close()
-    store.close()
 
 
 def test_a_failed_append_stores_nothing(tmp_path: Path) -> None:

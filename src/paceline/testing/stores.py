@@ -25,7 +25,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paceline.core import InvalidInput, PacelineError, StudyLocked
-from paceline.core.events import EpochMeasured, Event, Noted, TrialAsked, TrialEnded
+from paceline.core.events import (
+    BestTested,
+    EpochMeasured,
+    Event,
+    Noted,
+    TrialAsked,
+    TrialEnded,
+    TrialStarted,
+)
 from paceline.core.trial import TrialState
 from paceline.store import Store, Stored, has_study, open_store
 from paceline.store.store import registry
@@ -53,6 +61,15 @@ _EVENTS = st.one_of(
         st.integers(1, 99),
         st.text(max_size=5),
     ),
+    st.builds(
+        TrialStarted,
+        st.integers(0, 99),
+        st.text(max_size=5),
+        st.dictionaries(st.text(max_size=5), _SCALARS, max_size=3),
+        st.none() | st.integers(0, 99),
+        worker=st.none() | st.text(max_size=5),
+    ),
+    st.builds(BestTested, st.integers(0, 99), st.dictionaries(st.text(max_size=5), st.floats())),
     st.builds(
         EpochMeasured,
         st.integers(0, 99),
