@@ -369,7 +369,7 @@ def test_a_final_without_finalists_is_refused() -> None:
 def test_a_notebook_shows_the_finalists() -> None:
     verdict = judge(final_of(noisy([0.0, 0.0, 5.0], 6, 3)), UP, {})
     shown = verdict._repr_html_()
-    assert f"Trial {verdict.winner} of 3 finalists" in shown
+    assert f"Recommended: trial {verdict.winner}, of 3 finalists" in shown
     assert shown.count("<tr>") == 3 + 1 + 3  # facts, headings, finalists
     assert f"{verdict.low:.4g} to {verdict.high:.4g}" in shown
     alone = judge(final_of(np.ones((1, 1))), UP, {})._repr_html_()

@@ -114,7 +114,7 @@ class Verdict:
         interval, headings = _interval(self.low, self.high), "trial mean sd behind interval result"
         facts = {"expected score": self.expected, "95 % interval": interval}
         parts = [
-            markup.heading(f"Trial {self.recommended} of {len(rows)} finalists"),
+            markup.heading(f"Recommended: trial {self.recommended}, of {len(rows)} finalists"),
             markup.facts([*facts.items(), ("fresh trainings of each finalist", self.num_pairs)]),
             markup.table(headings.split(), rows),
         ]
