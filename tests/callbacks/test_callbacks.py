@@ -330,6 +330,17 @@ def test_ctrl_c_in_a_callback_interrupts_the_study(tmp_path: Path, plain: paceli
     assert story(of_steps(tmp_path / "study")) == story(plain)
 
 
+@pytest.mark.parametrize("hook", ["on_setup", "on_teardown"])
+def test_ctrl_c_around_the_study_leaves_nothing_open(tmp_path: Path, hook: str) -> None:
+    def press(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    calls = Calls()
+    with pytest.raises(paceline.StudyInterrupted):
+        of_steps(tmp_path / "study", [calls, At(hook, press)], trials=2)
+    assert calls.calls[-1][0] == "on_teardown"
+
+
 def test_a_study_by_hand_calls_its_callbacks(tmp_path: Path) -> None:
     calls = Calls()
     stopping = At("on_trial_end", lambda study, _: study.stop("it is late"))

@@ -4,6 +4,7 @@ import math
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +34,7 @@ from paceline.core.events import (
 )
 from paceline.core.frozen_dict import FrozenDict
 from paceline.core.logs import logger
-from paceline.core.texts import on_one_line
+from paceline.core.texts import on_one_line, printable
 from paceline.study.hooks.callback import Callback, CallbackWarning
 from paceline.study.hooks.view import RunningStudy, StudyView, frozen_final
 from paceline.study.record.record import Record
@@ -49,7 +50,6 @@ class _Entry:
 
     callback: Callback
     hooks: frozenset[str]
-    is_set_up: bool = False
     has_failed: bool = False
     view: StudyView | None = None
 
@@ -68,6 +68,7 @@ class Callbacks:
         self._entries = [_Entry(one, _overridden(one)) for one in callbacks]
         self._running: RunningStudy | None = None
         self._stop_reason = ""
+        self._entered = ExitStack()
 
     @property
     def stop_reason(self) -> str:
@@ -75,9 +76,11 @@ class Callbacks:
         return self._stop_reason
 
     def __enter__(self) -> Self:
-        for entry in self._entries:
-            entry.is_set_up = True
-            self._call(entry, "on_setup")
+        with ExitStack() as entered:
+            for entry in self._entries:
+                entered.callback(self._call, entry, "on_teardown")
+                self._call(entry, "on_setup")
+            self._entered = entered.pop_all()
         return self
 
     def __exit__(
@@ -86,10 +89,7 @@ class Callbacks:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for entry in reversed(self._entries):
-            if entry.is_set_up:
-                entry.is_set_up = False
-                self._call(entry, "on_teardown")
+        self._entered.close()
 
     def attach(self, directory: Path, record: Record, clock: Clock, budget: Budget) -> None:
         """The events that follow are those of this study, whose session has these limits."""
@@ -137,7 +137,7 @@ class Callbacks:
         except Exception as error:
             entry.has_failed = True
             name = _name(entry.callback)
-            trace = "".join(traceback.format_exception(error)).rstrip()
+            trace = printable("".join(traceback.format_exception(error)).rstrip())
             _LOG.error("%s.%s raised %s", name, hook, on_one_line(repr(error)), exc_info=error)
             warnings.warn(
                 f"{name}.{hook} raised an exception; this callback is not called any more, and the "
