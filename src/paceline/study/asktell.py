@@ -4,7 +4,7 @@ of it.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -104,12 +104,7 @@ class OpenStudy:
         changes: list[Event] = []
         if self.record.created is not None:
             changes = self._changes(first, given, self.record, state)
-            is_other = any(
-                "search.strategy" in one.changed
-                for one in changes
-                if isinstance(one, SettingsChanged)
-            )
-            if state is not None and not is_other:
+            if state is not None and not _is_other_strategy(changes):
                 self._strategy = self._strategy.resumed(state)
         self._callbacks.__enter__()
         if self.record.created is None:
@@ -334,6 +329,12 @@ class OpenStudy:
         for event in events:
             self.record.apply(event)
             self._clock.take(Stored(0, now, event))
+
+
+def _is_other_strategy(changes: Iterable[Event]) -> bool:
+    """Whether the study was opened with another strategy than before."""
+    changed = (one.changed for one in changes if isinstance(one, SettingsChanged))
+    return any("search.strategy" in names for names in changed)
 
 
 def _settings(

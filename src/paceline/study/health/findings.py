@@ -195,17 +195,7 @@ def database(known: Contents) -> Iterator[Finding]:
             "wrong", f"{known.file} cannot be read ({known.why}).", "Restore it from a copy."
         )
     elif known.why:
-        first = (
-            f"{known.num_events:,} of {known.had_events:,} events" if known.sees_the_end else count
-        )
-        trials = f"{len(known.folded.record.trials):,}"
-        left = (
-            f"{trials} of {known.had_trials:,} trials"
-            if known.sees_the_end
-            else f"{trials} trials that can be seen"
-        )
-        text = f"{known.file} is damaged after the first {first} ({known.why}): {left} would be left by a repair."
-        yield Finding("wrong", text)
+        yield Finding("wrong", _damaged(known, count))
     elif known.faults:
         yield Finding(
             "wrong",
@@ -226,6 +216,19 @@ def database(known: Contents) -> Iterator[Finding]:
             "wrong",
             f"Current values in {known.file} cannot be read: {', '.join(known.bad_values)}.",
         )
+
+
+def _damaged(known: Contents, count: str) -> str:
+    """What is damaged, and what a repair would leave."""
+    trials = f"{len(known.folded.record.trials):,}"
+    first, left = count, f"{trials} trials that can be seen"
+    if known.sees_the_end:
+        first = f"{known.num_events:,} of {known.had_events:,} events"
+        left = f"{trials} of {known.had_trials:,} trials"
+    return (
+        f"{known.file} is damaged after the first {first} ({known.why}): {left} would be left by a "
+        "repair."
+    )
 
 
 def writer(known: Contents) -> Iterator[Finding]:
