@@ -45,6 +45,7 @@ TABLE: Mapping[str, Mapping[str, list[tuple[str, str]]]] = {
         "--study": [("", "study is")],
         "--seed": [("-1", "seed is -1")],
         "--patience": [("0", "patience is 0")],
+        "--min-delta": [("-1", "min_delta is -1.0")],
         "--repeats": [("0", "repeats is 0")],
         "--folds": [("1", "folds is 1")],
         "--final": [("1", "final is 1"), ("often", "'often'")],

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 
+import keras
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +119,34 @@ def test_patience_ends_a_trial_before_its_rung() -> None:
     log = TrialLog()
     finish(executor, log)
     assert (len(log.measured[0]), log.ended[0].best_epoch, log.ended[0].score) == (3, 1, 1.0)
+
+
+@given(
+    st.lists(st.integers(0, 8).map(lambda n: n / 4), min_size=1, max_size=9),
+    st.sampled_from([0.0, 0.25, 0.6]),
+    st.integers(1, 3),
+)
+def test_patience_counts_epochs_as_early_stopping_of_keras_does(
+    losses: list[float], min_delta: float, patience: int
+) -> None:
+    stopping = keras.callbacks.EarlyStopping(
+        "loss", min_delta=min_delta, patience=patience, mode="min"
+    )
+    model = keras.Sequential()
+    stopping.set_model(model)
+    stopping.on_train_begin()
+    model.stop_training = False
+    expected = 0
+    while expected < len(losses) and not model.stop_training:
+        stopping.on_epoch_end(expected, {"loss": losses[expected]})
+        expected += 1
+    epochs = [({"loss": loss}, 1.0) for loss in losses]
+    config = TrainingConfig(TRAINING.objective, patience=patience, min_delta=min_delta)
+    executor = SimulatedExecutor(lambda _: epochs, config)
+    submit(executor, [job(0, 1.0, epochs=len(losses))])
+    log = TrialLog()
+    finish(executor, log)
+    assert len(log.measured[0]) == expected
 
 
 def test_bad_input() -> None:

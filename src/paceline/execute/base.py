@@ -87,6 +87,7 @@ class TrainingConfig:
         keep: the epoch whose weights give a trial's score and model, ``"last"`` or ``"best"``.
         memory: bytes that a cohort may use; None for a share of the free memory.
         validation_batch_size: rows per validation batch; None for the size of a training batch.
+        min_delta: by how much the objective has to improve for ``patience``, in its own unit.
     """
 
     objective: Objective
@@ -95,6 +96,7 @@ class TrainingConfig:
     keep: Literal["last", "best"] = "last"
     memory: int | None = None
     validation_batch_size: int | None = None
+    min_delta: float = 0.0
 
 
 class SnapshotReference(Protocol):

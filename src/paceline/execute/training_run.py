@@ -37,6 +37,7 @@ class TrainingRun:
         self.best_epoch = 0
         self.best_leaves: Leaves | None = None
         self._best_score: float | None = None
+        self._improved_at, self._improved_to = 0, math.inf  # by more than ``min_delta``
 
     @property
     def leader(self) -> Job:
@@ -117,7 +118,7 @@ class TrainingRun:
         if improved and keep_best:
             self.best_leaves = leaves()
         patience = self.options.patience
-        exhausted = patience is not None and epoch - self.best_epoch >= patience
+        exhausted = patience is not None and epoch - self._improved_at >= patience
         ending = [job for job in self._open if exhausted or job.epochs <= epoch]
         if not ending:
             return [*events, *(self.pause_events() if self.is_paused else [])], {}
@@ -136,6 +137,9 @@ class TrainingRun:
     def _add_score(self, score: float) -> bool:
         """Adds the score of an epoch; returns whether it is the best so far."""
         self.scores.append(score)
+        loss = self.options.objective.loss(score)
+        if math.isfinite(loss) and loss < self._improved_to - self.options.min_delta:
+            self._improved_at, self._improved_to = len(self.scores), loss
         if self.options.objective.better(score, self._best_score):
             self._best_score, self.best_epoch = score, len(self.scores)
             return True

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from paceline.core.checks import whole_number
+from paceline.core import InvalidInput, shown
+from paceline.core.checks import number, whole_number
 from paceline.core.events import Json
 from paceline.settings.rules import Group, Terminal, choice, optional, setting, whole
 from paceline.settings.typed import class_weights, loop_numbers, typed_weights
@@ -24,6 +25,10 @@ class TrainingOptions(TypedDict, total=False):
     """
     patience: int | None
     """Epochs without improvement after which a trial is complete; None to train all epochs."""
+    min_delta: float
+    """By how much the objective has to improve for ``patience``, in its own unit; smaller changes
+    count as none, as in Keras's ``EarlyStopping``.
+    """
     keep: Literal["last", "best"]
     """Whose weights and score count of each trial: those of its ``"last"`` or its ``"best"`` epoch."""
     class_weight: Mapping[Any, float] | Sequence[float] | str | None
@@ -44,6 +49,13 @@ def _loop(example: list[int]) -> Any:
     return check
 
 
+def _min_delta(name: str, value: Any) -> float:
+    found = number(name, value, expected := "a number of at least 0")
+    if found < 0:
+        raise InvalidInput(f"{name} is {shown(value)}", expected=expected)
+    return found
+
+
 def _class_weight(_: str, value: Any) -> Json:
     from paceline.data import weights
 
@@ -58,7 +70,7 @@ class TrainingSettings(Group):
         epochs: epochs of each trial; None where it is a hyperparameter, which is then part of the
             space; of a function the steps that a full run reports, None where that is not known.
         batch_size: rows of a batch; None where it is a hyperparameter.
-        validation_batch_size, patience, keep, class_weight: see `TrainingOptions`.
+        validation_batch_size, patience, min_delta, keep, class_weight: see `TrainingOptions`.
     """
 
     epochs: int | None = setting(
@@ -91,6 +103,11 @@ class TrainingSettings(Group):
         None,
         optional(whole()),
         terminal=Terminal(int, "Epochs without improvement after which a trial is complete."),
+    )
+    min_delta: float = setting(
+        0.0,
+        _min_delta,
+        terminal=Terminal(float, "By how much the objective has to improve for --patience."),
     )
     keep: Literal["last", "best"] = setting(
         "last",

@@ -69,6 +69,7 @@ class Engine:
             asked.keep,
             self.settings.execution.memory,
             asked.validation_batch_size,
+            asked.min_delta,
         )
 
     def check(self) -> None:
