@@ -14,6 +14,7 @@ import pytest
 import paceline
 from paceline import InvalidInput, api
 from paceline.core.events import SessionEnded, SessionStarted, StudyCreated
+from paceline.settings.options import OptimizeOptions, TuneOptions, names
 from paceline.store import StudyStore
 
 
@@ -195,9 +196,14 @@ def test_plain_output_on_request(
 def test_docstrings_name_every_argument() -> None:
     import inspect
 
-    for function in (api.tune, api.resume):
+    typed = {"options"}
+    for function, options in (
+        (api.tune, TuneOptions),
+        (api.optimize, OptimizeOptions),
+        (api.resume, TuneOptions),
+    ):
         text = inspect.getdoc(function) or ""
-        for name in inspect.signature(function).parameters:
+        for name in ({*inspect.signature(function).parameters} - typed) | {*names(options)}:
             assert f"{name}: " in text or f"{name}," in text, f"{function.__name__}: {name}"
 
 

@@ -394,6 +394,7 @@ OPEN: Wrong = {
     "search": TUNE["search"],
     "seed": counts(0),
     "change_space": flags(None),
+    "callbacks": TUNE["callbacks"],
 }
 
 

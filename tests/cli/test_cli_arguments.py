@@ -28,6 +28,7 @@ SHARED = {
     "--test": [("1.5", "test is 1.5"), ("nowhere.csv", "nowhere.csv")],
     "--groups": [("site", "site")],
     "--epochs": [("0", "epochs is 0")],
+    "--decimal": [(";", "decimal is ';'")],
 }
 SEARCHED = {
     **SHARED,
@@ -36,6 +37,11 @@ SEARCHED = {
     "--search": [("best", "'best'")],
     "--schedule": [("best", "'best'")],
     "--set": [("units", "NAME=VALUE"), ("units=3", "'units'")],
+}
+ENDED = {
+    "--executor": [("besst", "executor is 'besst'")],
+    "--prefer": [("big", "'small', 'fast'")],
+    "--callback": [("besst", "'besst'")],
 }
 TABLE: Mapping[str, Mapping[str, list[tuple[str, str]]]] = {
     "tune": {
@@ -52,7 +58,9 @@ TABLE: Mapping[str, Mapping[str, list[tuple[str, str]]]] = {
         "--prefer": [("big", "'small', 'fast'")],
         "--keep-models": [("0", "keep_models is 0")],
         "--class-weight": [("3", "--class-weight 0=1,1=5"), ("0=1,99=2", "99")],
-        "--decimal": [(";", "decimal is ';'")],
+        "--executor": [("besst", "executor is 'besst'")],
+        "--store": [("besst", "store is 'besst'")],
+        "--callback": [("besst", "'besst'")],
         "--workers": [("2", "workers was given with data")],
         "--time-limit": [("1m", "time_limit was given with data")],
         "--memory-limit": [("1GiB", "memory_limit was given with data")],
@@ -80,14 +88,25 @@ TABLE: Mapping[str, Mapping[str, list[tuple[str, str]]]] = {
         "--keep-models": [("0", "keep_models is 0")],
         "--memory": [("lots", BYTES)],
         "--data-dir": [("nowhere", "data_dir is 'nowhere', which is no folder")],
+        "--search": [("best", "'best'")],
+        "--schedule": [("best", "'best'")],
+        "--final": [("1", "final is 1"), ("often", "'often'")],
+        "--workers": [("2", "workers was given with a study of networks")],
+        "--time-limit": [("1m", "time_limit was given with a study of networks")],
+        "--memory-limit": [("1GiB", "memory_limit was given with a study of networks")],
+        **ENDED,
     },
     "finish": {
         "--build": [("nowhere.py:build", "nowhere.py")],
         "--data": [("digitz", "Did you mean 'digits'")],
         "--memory": [("lots", BYTES)],
         "--data-dir": [("nowhere", "data_dir is 'nowhere', which is no folder")],
+        "--keep-models": [("0", "keep_models is 0")],
+        "--workers": [("2", "workers was given with a study of networks")],
+        **ENDED,
     },
     "ablate": {
+        "--memory": [("lots", BYTES)],
         "--pairs": [("1", "pairs is 1")],
         "--build": [("nowhere.py:build", "nowhere.py")],
         "--data": [("digitz", "Did you mean 'digits'")],
@@ -99,7 +118,9 @@ TABLE: Mapping[str, Mapping[str, list[tuple[str, str]]]] = {
 def options(command: str) -> set[str]:
     """The options of a command that take a value."""
     found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
-    every = [one for one in found.params if one.param_type_name == "option" and not one.is_flag]
+    with found.make_context(command, [], resilient_parsing=True) as context:
+        params = found.get_params(context)
+    every = [one for one in params if one.param_type_name == "option" and not (one.is_flag or one.count)]
     return {max(one.opts, key=len) for one in every}
 
 
