@@ -120,7 +120,9 @@ def options(command: str) -> set[str]:
     found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
     with found.make_context(command, [], resilient_parsing=True) as context:
         params = found.get_params(context)
-    every = [one for one in params if one.param_type_name == "option" and not (one.is_flag or one.count)]
+    every = [
+        one for one in params if one.param_type_name == "option" and not (one.is_flag or one.count)
+    ]
     return {max(one.opts, key=len) for one in every}
 
 

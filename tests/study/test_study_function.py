@@ -530,7 +530,7 @@ def test_a_directory_of_another_study_is_refused(tmp_path: Path) -> None:
         tune(tmp_path / "s", objective="max")
     with pytest.raises(StudyMismatch, match="epochs is 9"):
         tune(tmp_path / "s", epochs=9)
-    with pytest.raises(StudyMismatch, match="told by hand"):
+    with pytest.raises(StudyMismatch, match="trials that its user runs"):
         paceline.open_study(tmp_path / "s", {"x": paceline.Float(0, 1)}, "min")
 
 
