@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from paceline.settings.options import OptimizeOptions, TuneOptions, names
 
 import paceline
 from paceline import InvalidInput, api
 from paceline.core.events import SessionEnded, SessionStarted, StudyCreated
+from paceline.settings.keywords import OptimizeOptions, TuneOptions, names
 from paceline.store import StudyStore
 
 
