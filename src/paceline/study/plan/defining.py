@@ -51,8 +51,7 @@ def define(
         NotTrusted: the study names code that may not be run.
     """
     given = without_open(given, existing)
-    if kind is None:
-        kind = existing.kind if existing is not None else kind_of(given)
+    kind = kind or (kind_of(given) if existing is None else existing.kind)
     refuse_others(given, kind, existing is not None)
     base = default_settings(kind) if existing is None else existing.settings
     if base.function.kind != kind:  # another kind of study: refused where it is compared
