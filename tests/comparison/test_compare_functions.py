@@ -275,7 +275,7 @@ def test_schedules_are_compared_by_what_they_trained(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"searches": "random"}, "a list of names"),
         ({}, "nothing to compare"),
@@ -286,8 +286,10 @@ def test_schedules_are_compared_by_what_they_trained(tmp_path: Path) -> None:
         ({"searches": ["rndom"]}, "rndom"),
     ],
 )
-def test_invalid_arguments_are_refused(tmp_path: Path, options: dict[str, Any], told: str) -> None:
-    with pytest.raises(InvalidInput, match=told):
+def test_invalid_arguments_are_refused(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message):
         compared(tmp_path, Bowl(), **options)
 
 

@@ -45,19 +45,19 @@ def comparison(gp: float) -> Comparison:
 
 
 def test_the_guide_contains_the_measured_figures() -> None:
-    told = list(california_methods.advice(comparison(gp=0.4)))
-    assert "RMSE 0.701" in told[0]
-    assert "(gp)" in told[0]
-    assert "gp, significantly better than baseline, grid" in told[1]
-    assert any("a grid around its winner improved it, 0.505 to 0.481" in line for line in told)
+    lines = list(california_methods.advice(comparison(gp=0.4)))
+    assert "RMSE 0.701" in lines[0]
+    assert "(gp)" in lines[0]
+    assert "gp, significantly better than baseline, grid" in lines[1]
+    assert any("a grid around its winner improved it, 0.505 to 0.481" in line for line in lines)
     assert any(
-        line.startswith("If epochs of training are limited") and "gp 36" in line for line in told
+        line.startswith("If epochs of training are limited") and "gp 36" in line for line in lines
     )
 
 
 def test_the_guide_does_not_rank_insignificant_differences() -> None:
-    told = list(california_methods.advice(comparison(gp=0.481)))
-    assert any("does not differ significantly from" in line for line in told)
+    lines = list(california_methods.advice(comparison(gp=0.481)))
+    assert any("does not differ significantly from" in line for line in lines)
 
 
 def test_the_grid_lies_around_the_winner_of_the_random_search(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_equal_scores_give_no_interval_with_a_remark(tmp_path: Path, equal: str)
     # Student's interval alone would leave the unit interval here
     assert 0.0 <= others.score.low < others.score.value < others.score.high == 1.0
     why = "with each of 4 seeds, which does not show how far others may differ."
-    assert [same.name in told for told in found.sentences if told.endswith(why)] == [True]
+    assert [same.name in message for message in found.sentences if message.endswith(why)] == [True]
     shown = io.StringIO()
     show_ladder(found, console(shown))
     assert "0.1135 to" not in shown.getvalue()
@@ -193,7 +193,7 @@ def test_a_second_call_trains_nothing(ladder: Ladder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"rungs": {"one": network(0.1)}}, "at least two"),
         ({"rungs": [network(0.1)] * 2}, "a dict"),
@@ -202,9 +202,9 @@ def test_a_second_call_trains_nothing(ladder: Ladder) -> None:
         ({"steps": [("still", "still")]}, "different"),
     ],
 )
-def test_invalid_ladders_are_refused(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+def test_invalid_ladders_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     asked = {"rungs": RUNGS, "data": "digits", "study": tmp_path / "none", **change}
-    with pytest.raises(InvalidInput, match=told):
+    with pytest.raises(InvalidInput, match=message):
         paceline.ladder(asked.pop("rungs"), asked.pop("data"), **asked)
     assert not (tmp_path / "none").exists()
 

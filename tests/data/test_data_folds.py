@@ -148,7 +148,7 @@ def test_ordered_folds_are_unchanged(kind: str) -> None:
 @pytest.mark.parametrize("kind", DRAWN)
 def test_the_same_seed_gives_the_same_folds(kind: str) -> None:
     folds, groups = DRAWN[kind]
-    if kind == "a random state":  # it goes on from wherever it was: a user's own affair
+    if kind == "a random state":  # it continues from its current state, which is up to the user
         return
     before = np.random.get_state()[1].tolist()  # type: ignore[index]
     assert contents(fold_parts(rows(groups), folds, 1)) == contents(
@@ -176,7 +176,7 @@ def test_other_splitters_are_not_rebuilt() -> None:
         assert (again is None) == (
             name in ("number", "number with groups", "a random state", "of one's own")
         )
-    told = [
+    names = [
         "PredefinedSplit(test_fold=array([0, 1]))",
         "GridSearchCV(estimator=None, param_grid={})",
         "3",
@@ -186,7 +186,7 @@ def test_other_splitters_are_not_rebuilt() -> None:
         "KFold(n_splits=5",
         "train_test_split()",
     ]
-    assert [rebuilt(name) for name in told] == [None] * len(told)
+    assert [rebuilt(name) for name in names] == [None] * len(names)
 
 
 def test_a_users_splitter_is_not_changed() -> None:

@@ -169,12 +169,12 @@ def test_failed_downloads_leave_nothing_behind(
 
 
 def test_no_network_names_files_address_and_setting(isolated: Path) -> None:
-    nobody = replace(NAMED_SETS["kmnist"], addresses=("http://127.0.0.1:9/{file}",))
+    unreachable = replace(NAMED_SETS["kmnist"], addresses=("http://127.0.0.1:9/{file}",))
     with pytest.raises(MissingData) as caught:
-        load("kmnist", _sources={"kmnist": nobody})
+        load("kmnist", _sources={"kmnist": unreachable})
     said = str(caught.value)
     assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz" in said
-    assert all(file in said for file in nobody.files)
+    assert all(file in said for file in unreachable.files)
     assert "PACELINE_DATA" in said
     assert not list(isolated.rglob("*.gz"))
 
@@ -266,11 +266,11 @@ def test_real_data_sets_in_mnists_format(real_data: Path) -> None:
     np.testing.assert_array_equal(parts.y_val, fashion.y[:100])
     mini = load("kmnist_mini", data_dir=real_data)
     assert (mini.num_rows, mini.num_classes) == (8000, 10)
-    nobody = replace(NAMED_SETS["mnist"], addresses=("http://127.0.0.1:9/{file}",))
+    unreachable = replace(NAMED_SETS["mnist"], addresses=("http://127.0.0.1:9/{file}",))
     with pytest.raises(
         MissingData
     ):  # Fashion-MNIST's folder holds files of MNIST's names, but not MNIST
-        load("mnist", data_dir=real_data / "fashion_mnist", _sources={"mnist": nobody})
+        load("mnist", data_dir=real_data / "fashion_mnist", _sources={"mnist": unreachable})
 
 
 def test_real_california(real_data: Path) -> None:

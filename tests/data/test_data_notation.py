@@ -41,7 +41,7 @@ def german(number: float, decimals: int = 1) -> str:
 
 
 @pytest.mark.parametrize(
-    ("texts", "numbers", "told"),
+    ("texts", "numbers", "use"),
     [
         ([german(v) for v in VALUES], VALUES, "a number (decimal comma)"),
         ([german(1000 * v, 2) for v in VALUES], 1000 * VALUES, "a number (decimal comma)"),
@@ -88,10 +88,10 @@ def german(number: float, decimals: int = 1) -> str:
         ),
     ],
 )
-def test_texts_that_are_numbers_or_dates(texts: list[str], numbers: Any, told: str) -> None:
+def test_texts_that_are_numbers_or_dates(texts: list[str], numbers: Any, use: str) -> None:
     data = load(table(c=texts), target="y")
     np.testing.assert_allclose(column(data), numbers, rtol=1e-6)
-    assert dict(data.became)["c"] == told
+    assert dict(data.became)["c"] == use
     assert any("'c' contains" in note for note in data.notes)
     gaps = load(table(c=[None, "-", *texts[2:]]), target="y")
     assert np.isnan(column(gaps)).tolist() == [True, True] + [False] * (ROWS - 2)

@@ -209,7 +209,8 @@ def test_weight_column() -> None:
         (
             people(),
             None,
-            "target is not given for the data frame; expected the name of one of its columns: 'age'",
+            "target is not given for the data frame; expected the name of one of its columns: "
+            "'age'",
         ),
         (people()[["buys"]], "buys", "no column besides 'buys'"),
         (people().head(0), "buys", "has no rows"),

@@ -109,7 +109,7 @@ def test_recipes_use_only_the_public_interface(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["show", "kmnist-mpl"], "kmnist-mlp"),
         (["run", "nothing"], "there is no recipe 'nothing'"),
@@ -124,11 +124,11 @@ def test_recipes_use_only_the_public_interface(name: str) -> None:
     ],
 )
 def test_bad_input_is_refused_with_the_expected_form(
-    words: list[str], told: str, invoke: Invoke
+    words: list[str], message: str, invoke: Invoke
 ) -> None:
     result = invoke(*words)
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert not list(Path.cwd().rglob("study.db"))
 
 
@@ -192,13 +192,13 @@ def test_exhaustive_then_smart(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) 
     words = ["run", "kmnist-mlp", "--quick", "--data", "stripes", "--study", "s"]
     result = invoke(*words, "--part", "exhaustive", "--part", "smart")
     assert result.exit_code == 0, result.output
-    for told in (
+    for message in (
         "by their steps",
         "By the speed so far",
         "8 of 8 configurations",
         "This is the quick form",
     ):
-        assert told in result.stdout
+        assert message in result.stdout
     ranked = pd.read_csv("s/exhaustive/ranked.csv")
     assert len(ranked) == 8
     assert ranked["val_accuracy"].is_monotonic_decreasing

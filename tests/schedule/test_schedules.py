@@ -193,7 +193,7 @@ def test_asha_by_hand() -> None:
 
 
 def test_asha_with_stops_never_pauses() -> None:
-    # the first two of a rung have nobody to be compared with
+    # the first two at a rung have no others to compare with
     curves = flat(3, 2, 1, 0, 4, 5, 1.5, 6, 7, epochs=9)
     assert spent(Asha(stops=True), curves) == [9, 9, 9, 9, 1, 1, 1, 1, 1]
 

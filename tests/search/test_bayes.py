@@ -192,10 +192,10 @@ def test_a_finite_space_is_exhausted_with_scores() -> None:
             batch,
         )
         assert len(trials) == 36
-        told = strategy.exhausted(
+        reason = strategy.exhausted(
             space, History({space.key(t.config) for t in trials}, trials, LOSS)
         )
-        assert told == "all 36 configurations of the space have been tried"
+        assert reason == "all 36 configurations of the space have been tried"
 
 
 def test_failed_trials_are_avoided() -> None:
@@ -275,7 +275,7 @@ def test_ends_of_a_range_are_not_proposed_first() -> None:
         ]
         at_end += sum(value in (0.0, 1.0) for value in values)
         proposed += len(values)
-    assert at_end < 0.05 * proposed  # of 150 it was 69 when nothing was believed
+    assert at_end < 0.05 * proposed  # 69 of 150 without the default prior
     assert best(search(Bayes(0), space, lambda c: sum(map(float, c.values())), 30)[1]) < 0.05
 
 

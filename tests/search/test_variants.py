@@ -72,8 +72,8 @@ def test_priors_apply_to_variants_that_can_take_the_value() -> None:
     near, far = log_belief((("rate", Normal(5.0)),), RATES, Z)[::-1]
     assert near > far
     adam = np.array([RATES.encode({"optimizer": "adam", "rate": rate}) for rate in (1e-4, 1e-2)])
-    told = log_belief((("rate", Normal(5.0)),), RATES, adam)
-    assert told[0] == pytest.approx(told[1])  # it says nothing of the other one
+    density = log_belief((("rate", Normal(5.0)),), RATES, adam)
+    assert density[0] == pytest.approx(density[1])  # the prior is not about this variant
     Bayes(1, prior=(("rate", Normal(5.0)),)).check(RATES)
     with pytest.raises(InvalidInput, match=r"value of Float 'rate' is 0\.5"):
         Bayes(1, prior=(("rate", Normal(0.5)),)).check(RATES)

@@ -177,7 +177,7 @@ def test_reading_after_a_killed_writer_creates_no_file(
 def test_a_reader_sees_a_writer_that_comes_later(
     tmp_path: Path, killed: Path, endings: list[str]
 ) -> None:
-    """Also where it had taken the database as it was, since nobody wrote it."""
+    """Also if it had opened the database as immutable, since there was no writer."""
     directory = tmp_path / "s"
     shutil.copytree(killed, directory)
     with sqlite3.connect(directory / "study.db") as raw:

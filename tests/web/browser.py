@@ -109,13 +109,13 @@ class Browser:
             asked["sessionId"] = self._session
         os.write(self._writing, json.dumps(asked).encode() + b"\0")
         while True:
-            told = self._next()
-            if told.get("id") == asked["id"]:
-                if "error" in told:
-                    raise RuntimeError(f"{method}: {told['error']}")
-                answer: dict[str, Any] = told["result"]
+            message = self._next()
+            if message.get("id") == asked["id"]:
+                if "error" in message:
+                    raise RuntimeError(f"{method}: {message['error']}")
+                answer: dict[str, Any] = message["result"]
                 return answer
-            self._hear(told)
+            self._receive(message)
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
@@ -124,20 +124,20 @@ class Browser:
                 raise RuntimeError("Chromium has ended")
             self._rest += more
         line, _, self._rest = self._rest.partition(b"\0")
-        told: dict[str, Any] = json.loads(line)
-        return told
+        message: dict[str, Any] = json.loads(line)
+        return message
 
-    def _hear(self, told: dict[str, Any]) -> None:
-        body = told.get("params", {})
-        if told.get("method") == "Runtime.exceptionThrown":
+    def _receive(self, message: dict[str, Any]) -> None:
+        body = message.get("params", {})
+        if message.get("method") == "Runtime.exceptionThrown":
             self.problems.append(json.dumps(body["exceptionDetails"])[:500])
-        elif told.get("method") == "Runtime.consoleAPICalled" and body["type"] in (
+        elif message.get("method") == "Runtime.consoleAPICalled" and body["type"] in (
             "error",
             "warning",
             "assert",
         ):
             self.problems.append(json.dumps(body["args"])[:500])
-        elif told.get("method") == "Log.entryAdded" and body["entry"]["level"] in (
+        elif message.get("method") == "Log.entryAdded" and body["entry"]["level"] in (
             "error",
             "warning",
         ):

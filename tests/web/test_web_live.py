@@ -59,8 +59,8 @@ def test_every_reader_receives_a_new_trial(store: StudyStore) -> None:
 
 def test_nothing_is_sent_twice(store: StudyStore) -> None:
     def changes(client: httpx.Client, after: str) -> dict[str, Any]:
-        told: dict[str, Any] = client.get("/changes", params={"after": after}).json()
-        return told
+        received: dict[str, Any] = client.get("/changes", params={"after": after}).json()
+        return received
 
     with served(store.directory) as client, messages(client) as heard:
         first = until(heard, lambda m: m["version"].endswith("-1"))["version"]
@@ -75,15 +75,15 @@ def test_nothing_is_sent_twice(store: StudyStore) -> None:
         second = until(heard, lambda m: m["version"] not in (first, everything["version"]))[
             "version"
         ]
-        told = changes(client, first)
-        assert "panel/trials" in told["parts"]
-        assert "panel/repeat" not in told["parts"]  # nothing in it depends on the trials
+        received = changes(client, first)
+        assert "panel/trials" in received["parts"]
+        assert "panel/repeat" not in received["parts"]  # nothing in it depends on the trials
         answer = client.get("/changes", params={"after": first})
         again = client.get(
             "/changes", params={"after": first}, headers={"If-None-Match": answer.headers["etag"]}
         )
         assert (again.status_code, again.content) == (304, b"")
-        assert second == told["version"]
+        assert second == received["version"]
 
 
 def test_many_readers_share_one_read_of_the_store(store: StudyStore) -> None:
@@ -207,7 +207,7 @@ HARM: dict[str, tuple[Callable[[Path], Callable[[], object]], str]] = {
 
 @pytest.mark.parametrize("harm", HARM)
 def test_a_study_that_is_damaged_while_it_is_watched(tmp_path: Path, harm: str) -> None:
-    """The page says so, goes on being served, and shows the study again when it is mended."""
+    """The page reports it, is still served, and shows the study again once it is repaired."""
     database = tmp_path / "s" / "study.db"
     of(tmp_path / "s", *trial(0, 0.5))
     do, said = HARM[harm]
@@ -261,8 +261,11 @@ def test_the_last_state_is_sent_before_the_server_ends(store: StudyStore) -> Non
             closing.start()
             last = until(heard, lambda m: m["last"])
             assert (last["head"]["state"], numbers(last)) == ("finished", [0])
-            told = client.get("/changes").json()  # which is served still
-            assert (told["version"], "panel/trials" in told["parts"]) == (last["version"], True)
+            received = client.get("/changes").json()  # which is served still
+            assert (received["version"], "panel/trials" in received["parts"]) == (
+                last["version"],
+                True,
+            )
         closing.join()
 
 
@@ -306,14 +309,14 @@ def test_readers_end_with_the_current_parts(
     versions, shown = ["", "", ""], [dict[str, Any](), {}, {}]
 
     def fetch(reader: int) -> None:
-        told = json.loads(gzip.decompress(parts.since(versions[reader])))
-        assert told["version"] == parts.version
-        had = versions[reader] == told["version"]
-        assert not (had and told["parts"])
+        received = json.loads(gzip.decompress(parts.since(versions[reader])))
+        assert received["version"] == parts.version
+        had = versions[reader] == received["version"]
+        assert not (had and received["parts"])
         shown[reader] = {
-            name: told["parts"].get(name, shown[reader].get(name)) for name in told["names"]
+            name: received["parts"].get(name, shown[reader].get(name)) for name in received["names"]
         }
-        versions[reader] = told["version"]
+        versions[reader] = received["version"]
 
     contents: dict[str, str] = {}
     for contents, readers in updates:

@@ -34,7 +34,7 @@ class DataSourceContract:
 
     @pytest.fixture
     def source(self) -> Any:
-        """What users pass as ``data``."""
+        """The value for ``data``."""
         raise NotImplementedError
 
     def test_it_is_found(self, source: Any) -> None:

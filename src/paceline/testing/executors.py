@@ -279,7 +279,7 @@ class CountingReference:
 
     @property
     def key(self) -> str:
-        """Where the snapshot is."""
+        """Identifies the snapshot."""
         return f"test:{id(self.snapshot)}"
 
     @property

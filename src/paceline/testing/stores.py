@@ -1,6 +1,6 @@
-"""The contract of stores, as tests.
+"""Contract tests of stores.
 
-A test class inherits `StoreContract` and supplies one fixture, the name of the store::
+A test class inherits `StoreContract` and defines one fixture, the name of the store::
 
     class TestSQLite(StoreContract):
         @pytest.fixture
@@ -112,10 +112,10 @@ class StoreContract:
 
     @pytest.fixture
     def store(self) -> str:
-        """The name of the store, with an address where it needs one, as in ``tune(store=...)``."""
+        """The name of the store, with an address if needed, as in ``tune(store=...)``."""
         raise NotImplementedError
 
-    def test_what_was_appended_is_read(self, store: str) -> None:
+    def test_appended_events_are_read(self, store: str) -> None:
         """By the writer, by a reader that was opened before, and by the next writer."""
 
         @settings(max_examples=15, deadline=None)
@@ -126,7 +126,7 @@ class StoreContract:
 
         append()
 
-    def test_a_part_is_read_from_a_number_on(self, store: str, tmp_path: Path) -> None:
+    def test_later_events_are_read(self, store: str, tmp_path: Path) -> None:
         """Events are numbered from 1, with the time at which they were written."""
         with opened(tmp_path / "s", store) as writer:
             for text in "abcd":
@@ -139,9 +139,7 @@ class StoreContract:
             assert list(writer.events(4)) == []
 
     @pytest.mark.parametrize("bad", [math.nan, math.inf, object()])
-    def test_an_append_that_fails_leaves_nothing(
-        self, store: str, tmp_path: Path, bad: object
-    ) -> None:
+    def test_a_failed_append_stores_nothing(self, store: str, tmp_path: Path, bad: object) -> None:
         """Events and values are one transaction."""
         with opened(tmp_path / "s", store) as writer:
             with pytest.raises((ValueError, TypeError)):
@@ -164,7 +162,7 @@ class StoreContract:
             check(writer, [Noted("a")], {})
 
     def test_reading_writes_nothing(self, store: str, tmp_path: Path) -> None:
-        """Not where there is a study, and not where there is none."""
+        """Neither for an existing study nor for a missing one."""
         with pytest.raises(InvalidInput, match="contains no study"):
             open_store(tmp_path, writable=False)
         assert not has_study(tmp_path)
@@ -189,16 +187,16 @@ class StoreContract:
             writer.append([Noted("d")])
             check(writer, [Noted("a"), Noted("b"), Noted("d")], {"turns": 1})
 
-    def test_a_study_that_came_to_nothing_is_removed(self, store: str, tmp_path: Path) -> None:
-        """With its directory, where nothing else is in it."""
+    def test_a_study_without_results_is_removed(self, store: str, tmp_path: Path) -> None:
+        """With its directory, if that is otherwise empty."""
         with opened(tmp_path / "s", store) as writer:
             mark = writer.mark()
             writer.append([Noted("a")], {"turns": 1})
             writer.rewind(mark)
         assert not (tmp_path / "s").exists()
 
-    def test_a_snapshot_is_kept_or_there_is_none(self, store: str, tmp_path: Path) -> None:
-        """What is given back is what was saved, of events that are there."""
+    def test_snapshots_are_optional(self, store: str, tmp_path: Path) -> None:
+        """The returned snapshot is the saved one, of existing events."""
         with opened(tmp_path / "s", store) as writer:
             writer.append([Noted("a"), Noted("b")])
             writer.save_snapshot(2, "text")
@@ -206,7 +204,7 @@ class StoreContract:
             assert found is None or (found.last, found.body) == (2, "text")
 
     def test_its_study_is_found_without_naming_it(self, store: str, tmp_path: Path) -> None:
-        """The directory says which store it is; its first file is there as long as the study."""
+        """The directory names the store; its first file exists as long as the study does."""
         kind = registry.get(store.partition(":")[0])
         assert not has_study(tmp_path / "s")
         with opened(tmp_path / "s", store) as writer:
@@ -216,8 +214,8 @@ class StoreContract:
         with pytest.raises(InvalidInput, match=r"store is 'other'|has the store"):
             open_store(tmp_path / "s", writable=True, store="other")
 
-    def test_damage_is_said(self, store: str, tmp_path: Path) -> None:
-        """Of a file that was written over nothing wrong is read without an error of Paceline's."""
+    def test_damage_is_detected(self, store: str, tmp_path: Path) -> None:
+        """Reading an overwritten file gives the right events or an error of Paceline."""
         kind = registry.get(store.partition(":")[0])
         with opened(tmp_path / "s", store) as writer:
             for _ in range(50):
@@ -245,7 +243,7 @@ class StoreContract:
 
 @contextmanager
 def opened(directory: Path, store: str | None) -> Iterator[Store]:
-    """A store that is written, and closed in the end."""
+    """A writable store, closed at the end."""
     made = open_store(directory, writable=True, store=store)
     try:
         yield made
@@ -274,7 +272,7 @@ def append_and_read(
 
 
 def with_reader(directory: Path) -> list[Stored]:
-    """Everything that a new reader reads."""
+    """All that a new reader returns."""
     reader = open_store(directory, writable=False)
     try:
         return list(reader.events())
@@ -283,7 +281,7 @@ def with_reader(directory: Path) -> list[Stored]:
 
 
 def check(store: Store, events: Sequence[Event], values: dict[str, object]) -> None:
-    """Makes sure that a store has exactly these events, and these values."""
+    """Checks that a store contains exactly these events and values."""
     found = list(store.events())
     assert [one.id for one in found] == list(range(1, len(events) + 1))
     assert [repr(one.event) for one in found] == list(map(repr, events))  # NaN differs from itself
@@ -291,5 +289,5 @@ def check(store: Store, events: Sequence[Event], values: dict[str, object]) -> N
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    """Every file and folder below one, with what is in it."""
+    """All files and folders in one, with their contents."""
     return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
