@@ -23,7 +23,7 @@ from benchmarks.sources import Figures
 BEFORE = "6131c1f"
 """The commit to compare with."""
 
-NEW_OPTION = ""
+NEW_OPTION = "cfbaf4a"
 """A commit that adds one option to the settings of a study, and nothing else."""
 
 COUNTED: Mapping[str, Sequence[str]] = {
