@@ -65,7 +65,7 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> Any:
     patched.setenv("KERAS_BACKEND", "jax")
     made = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, CELLS)))
     with patched.context():
-        NotebookClient(made, timeout=300, kernel_name="python3").execute()
+        NotebookClient(made, timeout=300, startup_timeout=300, kernel_name="python3").execute()
     patched.undo()
     return made
 
