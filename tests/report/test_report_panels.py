@@ -24,7 +24,7 @@ from paceline.report.panels import (
     report_panel,
 )
 from paceline.testing.packages import installed
-from paceline.testing.panels import HOSTILE, PanelContract, summaries
+from paceline.testing.report_panels import HOSTILE, PanelContract, summaries
 from paceline.web.content import content
 
 OWN = ["answer", "winner", "search", "mattered", "seconds", "trials", "tested", "repeat"]

@@ -41,14 +41,14 @@ from paceline.study.record import snapshot
 from paceline.study.record.timeline import Clock, Timeline
 
 HOSTILE = "<img src=x onerror=alert(1)></section></script>&\"'"
-"""A text that does harm where it is not escaped."""
+"""A text that is harmful if it is not escaped."""
 
 _VOID = {"area", "br", "col", "hr", "img", "input", "source", "wbr"}
 _SPACE = Space({"rate": Float(1e-4, 1e-1, sampling="log"), HOSTILE: Choice([HOSTILE, "b"])})
 
 
 def summaries() -> dict[str, Summary]:
-    """Studies in every state, with names and values that have to be escaped; by what they are."""
+    """Studies in every state, with names and values that need escaping, by description."""
     begun = _begun({"name": HOSTILE, "rows": {"train": 80, "val": 20}})
     function = _begun({"name": HOSTILE, "kind": "function"})
     running = [*begun, *_trial(0, 0.5)[:3]]
