@@ -11,7 +11,7 @@ from paceline.settings.data import DataSettings
 from paceline.settings.earlier import is_earlier, upgraded, upgraded_changes
 from paceline.settings.evaluation import EvaluationSettings
 from paceline.settings.execution import ExecutionSettings
-from paceline.settings.function import NETWORKS, FunctionSettings
+from paceline.settings.function import NETWORKS, FunctionSettings, Kind
 from paceline.settings.rules import Change, Group, Rule, brief
 from paceline.settings.search_settings import SearchSettings
 from paceline.settings.training import TrainingSettings
@@ -122,11 +122,37 @@ class Settings:
             if not rule.same(before, after)
         ]
 
+    def non_default(self) -> Iterator[tuple[str, str, Any]]:
+        """The options that differ from the defaults of this kind of study: group, name, value."""
+        default = default_settings(self.function.kind)
+        for group in GROUPS:
+            for name, value in getattr(self, group).non_default(getattr(default, group)):
+                yield group, name, value
+
     def __str__(self) -> str:
         goal = self.objective
         lines = [] if goal is None else [("objective", f"{goal.metric} ({goal.direction})")]
-        lines += [(name, str(getattr(self, name))) for name in GROUPS]
+        for group in GROUPS:
+            own = [
+                f"{name}={brief(value)}" for of, name, value in self.non_default() if of == group
+            ]
+            lines.append((group, ", ".join(own) or "defaults"))
         return "\n".join(f"{name:<12}{said}" for name, said in lines)
+
+
+def default_settings(kind: Kind) -> Settings:
+    """The settings of a study of this kind where nothing is given.
+
+    A function has no final unless it is asked for, since only its user knows what a call costs, and
+    no number of steps unless it is given.
+    """
+    settings = Settings().with_values(function={"kind": kind})
+    if kind == NETWORKS:
+        return settings
+    return settings.with_values(
+        training={"epochs": None, "batch_size": None},
+        evaluation={"final": "off", "validation": None},
+    )
 
 
 def stored(settings: Mapping[str, Json], kind: str | None) -> Mapping[str, Json]:

@@ -76,9 +76,8 @@ def _argument(name: str, value: Any) -> str:
 
 
 def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
-    """Every setting that is not at its default, with the seed and the schedule in any case."""
-    for name in GROUPS:
-        yield from getattr(settings, name).non_default()
+    """Every option that is not at its default, with the seed in any case."""
+    yield from ((name, value) for _, name, value in settings.non_default())
     if not settings.search.seed:
         yield "seed", settings.search.seed
 

@@ -132,17 +132,13 @@ class Group:
         """Back from `to_json`; what is missing is at its default, what is not known is left out."""
         return cls(**{name: _restored(state[name]) for name in cls.rules() if name in state})
 
-    def non_default(self) -> Iterator[tuple[str, Any]]:
+    def non_default(self, default: Self | None = None) -> Iterator[tuple[str, Any]]:
         """The options that differ from their defaults, with their values."""
-        default = type(self)()
+        default = type(self)() if default is None else default
         for name, rule in self.rules().items():
             value = getattr(self, name)
             if rule.is_option and value != getattr(default, name):
                 yield name, value
-
-    def __str__(self) -> str:
-        said = (f"{name}={brief(value)}" for name, value in self.non_default())
-        return ", ".join(said) or "defaults"
 
 
 def _plain(value: Any) -> Json:

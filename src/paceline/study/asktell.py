@@ -25,14 +25,13 @@ from paceline.core.events import (
 )
 from paceline.execute.function_call import metrics_of
 from paceline.search import History, Strategy
-from paceline.settings.description import Settings
+from paceline.settings.description import Settings, default_settings
 from paceline.settings.function import ASKED
 from paceline.space import Hyperparameter, Space
 from paceline.store import Store, Stored, open_store, study_directory
 from paceline.store.writer import SessionClock
 from paceline.study.hooks.dispatch import Callbacks
 from paceline.study.loop.session import versions
-from paceline.study.plan.definition import default_settings
 from paceline.study.plan.function_definition import function_objective
 from paceline.study.plan.function_plan import created, given_space
 from paceline.study.plan.initial_search import SearchChoice, choose_search

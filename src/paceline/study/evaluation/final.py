@@ -135,7 +135,10 @@ def winner_of(record: Record) -> tuple[int, str]:
 
 def judged(record: Record) -> "Verdict":
     """What can be claimed of the final, however far it came; judged once for the same measurements."""
-    return record.remembered("verdict", (record.final, len(record.trials)), lambda: _judge(record))
+    final, asked = record.final, record.settings.evaluation
+    measured = None if final is None else (final.finalists, final.scores)
+    key = (measured, len(record.trials), asked.prefer, asked.is_strict)
+    return record.remembered("verdict", key, lambda: _judge(record))
 
 
 def _judge(record: Record) -> "Verdict":

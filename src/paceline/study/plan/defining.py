@@ -12,11 +12,11 @@ from typing import Any
 from paceline.core import Budget, InvalidInput
 from paceline.core.checks import flag
 from paceline.execute import factory_of, name_of
-from paceline.settings.description import Settings
+from paceline.settings.description import Settings, default_settings
 from paceline.settings.function import FUNCTION, Kind
 from paceline.settings.rules import FromMemory
 from paceline.study.plan.arguments import OBJECTS, kind_of, refuse_others, without_open
-from paceline.study.plan.definition import Definition, default_settings
+from paceline.study.plan.definition import Definition
 from paceline.study.plan.function_definition import with_function
 from paceline.study.plan.initial_search import choose_search
 from paceline.study.plan.limits import check_limits, limits_of, seed_of

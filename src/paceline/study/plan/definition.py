@@ -8,7 +8,6 @@ from typing import Any
 from paceline.core import Budget, Objective
 from paceline.schedule import Schedule
 from paceline.settings.description import Settings
-from paceline.settings.function import NETWORKS, Kind
 from paceline.space import Space
 from paceline.study.inputs.model_inputs import Build
 from paceline.study.plan.initial_search import SearchChoice
@@ -78,18 +77,3 @@ class Definition:
     def recorded(self) -> Mapping[str, Any] | None:
         """What the study that exists recorded of its data."""
         return None if self.existing is None else self.existing.data
-
-
-def default_settings(kind: Kind) -> Settings:
-    """The settings of a study of this kind where nothing is given.
-
-    A function has no final unless it is asked for, since only its user knows what a call costs, and
-    no number of steps unless it is given.
-    """
-    settings = Settings().with_values(function={"kind": kind})
-    if kind == NETWORKS:
-        return settings
-    return settings.with_values(
-        training={"epochs": None, "batch_size": None},
-        evaluation={"final": "off", "validation": None},
-    )

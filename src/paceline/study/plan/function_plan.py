@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar
 
 from paceline import schedule as schedules
@@ -29,7 +29,6 @@ from paceline.settings.description import Settings
 from paceline.settings.rules import FromMemory
 from paceline.space import Fixed, Hyperparameter, Space, differences
 from paceline.study.plan.definition import Definition
-from paceline.study.plan.initial_search import SearchChoice
 from paceline.study.plan.user_code import import_build
 from paceline.study.planned.retraining import FINAL, Fresh, FreshSplits, seeds_of
 from paceline.study.record.changed_space import changed, given_before, regrown
@@ -46,7 +45,8 @@ class FunctionPlan:
         settings: the same with everything decided that was left open.
         space: as far as it is known: given, or found by an earlier session.
         given: what was given of the space.
-        search: where to look next.
+        strategy: where to look next, in its first state; with the default configuration first where
+            there is a final.
         schedule: which trials continue; it decides at once.
         limits: of each trial.
         load: how a worker finds the function; None where there are none.
@@ -56,7 +56,7 @@ class FunctionPlan:
     settings: Settings
     space: Space
     given: Space
-    search: SearchChoice
+    strategy: Strategy
     schedule: Schedule
     limits: TrialLimits
     load: Load | None
@@ -80,11 +80,6 @@ class FunctionPlan:
     def budget(self) -> Budget:
         """TrialLimits of this session."""
         return self.definition.budget
-
-    @cached_property
-    def strategy(self) -> Strategy:
-        """Where to look next; with the default configuration first where there is a final."""
-        return self.search.first(default=bool(self.settings.evaluation.num_pairs))
 
     @property
     def created(self) -> StudyCreated:
@@ -190,7 +185,7 @@ def plan_function(definition: Definition) -> FunctionPlan:
     )
     load = None if asked.workers is None else _loader(settings.function.build, definition.build)
     definition = replace(definition, change_space=may_change)
-    return FunctionPlan(definition, settings, whole, given, search, schedule, limits, load)
+    return FunctionPlan(definition, settings, whole, given, strategy, schedule, limits, load)
 
 
 def created(settings: Settings, name: str) -> StudyCreated:

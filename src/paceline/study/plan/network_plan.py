@@ -226,7 +226,6 @@ def plan_networks(definition: Definition) -> NetworkPlan:
         check_batch_size(found.space, parts.dataset)
     if definition.change_space:
         definition = replace(definition, search=definition.search.within(found.space))
-    definition.search.first(default=False).check(found.space)
     schedule = schedule_of(definition, is_stream)
     size = found.space.size()
     counted = () if size is None else (f"The space has {size:,} configurations.",)
@@ -241,6 +240,7 @@ def plan_networks(definition: Definition) -> NetworkPlan:
         schedule,
         data.preparation,
     )
+    plan.strategy.check(found.space)
     plan.engine.check()
     return plan
 
