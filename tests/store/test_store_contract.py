@@ -30,6 +30,11 @@ def test_a_damaged_marker(tmp_path: Path, text: str) -> None:
         open_store(tmp_path, writable=False)
 
 
+def test_a_store_may_be_written_in_any_case(tmp_path: Path) -> None:
+    for store in ("SQLite", " sqlite", "sqlite"):
+        open_store(tmp_path / "s", writable=True, store=store).close()
+
+
 def test_a_study_whose_store_is_not_installed(tmp_path: Path) -> None:
     (tmp_path / "store.json").write_text('{"store": "gone:there", "file": "study.gone"}')
     assert not has_study(tmp_path)

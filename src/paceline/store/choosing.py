@@ -8,7 +8,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from paceline.core import InvalidInput, UnreadableStudy, shown
+from paceline.core import InvalidInput, StudyLocked, UnreadableStudy, shown
 from paceline.store.database import StudyStore
 from paceline.store.files import remove, write_text
 from paceline.store.paths import DATABASE, MARKER
@@ -52,6 +52,8 @@ def open_store(directory: Path, *, writable: bool, store: str | None = None) -> 
         write_text(directory / MARKER, json.dumps({"store": text, "file": kind.files[0]}))
     try:
         return kind.open(directory, address, writable=writable)
+    except StudyLocked:
+        raise  # another process is creating it, with the same marker
     except BaseException:
         if is_new:
             remove(directory / MARKER)
@@ -116,8 +118,8 @@ def _of_study(directory: Path) -> tuple[type[Store], str]:
 
 def _check(directory: Path, there: str | None, store: str) -> None:
     """Checks that a store is known, and is that of an existing study."""
-    _parsed(store)
-    if there is not None and store.strip() != there:
+    asked = _parsed(store)
+    if there is not None and asked != _of_study(directory):
         raise InvalidInput(
             f"store is {store!r} and study {directory} has the store {there!r}",
             expected=f"store={there!r}, nothing, or another directory",

@@ -230,7 +230,7 @@ def lock(directory: Path, writer: Callable[[], Json | None] = lambda: None) -> F
             taken.acquire(timeout=0)
     except Timeout:
         holder = None
-        with suppress(PacelineError):
+        with suppress(PacelineError, OSError):  # it may not have stored anything yet
             holder = writer()
         raise StudyLocked(
             f"study {directory} is being written by {writer_in_words(holder)}; wait for it or "

@@ -35,7 +35,7 @@ from paceline.core.events import (
     TrialStarted,
 )
 from paceline.core.trial import TrialState
-from paceline.store import Store, Stored, has_study, open_store
+from paceline.store import Store, Stored, has_study, lock, open_store
 from paceline.store.store import registry
 from paceline.store.writer import process_of
 
@@ -153,10 +153,15 @@ class StoreContract:
 
     def test_one_process_writes_and_others_read(self, store: str, tmp_path: Path) -> None:
         """A second writer is refused with a message that says who writes."""
+        right = lock(tmp_path / "s")  # a process that has not stored anything yet
+        with pytest.raises(StudyLocked):
+            open_store(tmp_path / "s", writable=True, store=store)
+        assert not has_study(tmp_path / "s")
+        right.release()
         with opened(tmp_path / "s", store) as writer:
             assert process_of(writer.value("writer")) == os.getpid()
             with pytest.raises(StudyLocked, match=str(os.getpid())):
-                open_store(writer.directory, writable=True)
+                open_store(writer.directory, writable=True, store=store)
             writer.append([Noted("a")])
         with opened(tmp_path / "s", None) as writer:
             check(writer, [Noted("a")], {})
