@@ -321,9 +321,7 @@ class Search:
         if len(proposals) < wanted and not (
             self._plan.is_define_by_run and (proposals or self._turns)
         ):
-            self.exhausted = (
-                strategy.exhausted(space, history) or "the search has nothing more to propose"
-            )
+            self.exhausted = strategy.exhausted(space, history) or "the search space is exhausted"
         return strategy, proposals
 
     def _tell_asked(self, events: Sequence[Event], numbers: Sequence[int]) -> None:
