@@ -7,6 +7,7 @@ page.
 
 import importlib
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -127,6 +128,14 @@ def found() -> Iterator[None]:
 
 with packages_found():
     globals().update(collected())
+
+
+def test_every_name_of_the_page_exists() -> None:
+    groups = {*entry_points(), "paceline.executors"}
+    names = set(re.findall(r"`(paceline(?:\.\w+)+)`", PAGE.read_text("utf-8"))) - groups
+    assert len(names) > 20
+    for name in names | {"paceline.callbacks.register"}:
+        pkgutil.resolve_name(name)
 
 
 def test_every_example_is_short_and_complete() -> None:
