@@ -27,13 +27,17 @@ def lines(summary: Summary) -> Iterator[str]:
 
 def kept(summary: Summary) -> Iterator[str]:
     """Which trials' models are kept, if there are several, and their size on disk."""
-    if not has_study(summary.directory):
-        return
-    checkpoints = Checkpoints.read(summary.directory)
-    numbers = sorted(checkpoints.kept)
+    numbers, num_bytes = _kept(summary) if summary.kept is None else summary.kept
     if len(numbers) > 1:
-        listed = ", ".join(map(str, numbers))
+        listed = ", ".join(map(str, sorted(numbers)))
         yield (
             f"The trained models of the {len(numbers)} best trials of the search ({listed}) are "
-            f"kept: study.model({numbers[0]}). They take {checkpoints.num_bytes / 1e6:,.3g} MB."
+            f"kept: study.model({min(numbers)}). They take {num_bytes / 1e6:,.3g} MB."
         )
+
+
+def _kept(summary: Summary) -> tuple[tuple[int, ...], int]:
+    if not has_study(summary.directory):
+        return (), 0
+    checkpoints = Checkpoints.read(summary.directory)
+    return checkpoints.kept, checkpoints.num_bytes

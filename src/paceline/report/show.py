@@ -32,6 +32,7 @@ class Summary:
         seconds: wall time of all its sessions, as far as they were recorded.
         writer: process id of the session that runs now on this machine, or None.
         timeline: where the seconds went.
+        kept: the trials whose models are kept, and their bytes; None: as the store has it.
     """
 
     directory: Path
@@ -39,11 +40,13 @@ class Summary:
     seconds: float
     writer: int | None
     timeline: Timeline = field(default_factory=Timeline)
+    kept: tuple[tuple[int, ...], int] | None = None
 
     @classmethod
     def of(cls, study: StudyView) -> "Summary":
         """A study as a callback sees it, in the process that runs it."""
-        return cls(study.directory, study.record(), study.seconds, None, study.timeline)
+        record, kept = study.record(), study.kept_models
+        return cls(study.directory, record, study.seconds, None, study.timeline, kept)
 
     @property
     def state(self) -> str:

@@ -97,6 +97,11 @@ class Callbacks:
         for entry in self._entries:
             entry.view = StudyView(running, self._stop_of(entry), self._report)
 
+    def set_kept(self, kept: Callable[[], tuple[tuple[int, ...], int]]) -> None:
+        """Which trials' models are kept, and their bytes, for `StudyView.kept_models`."""
+        if self._running is not None:
+            self._running.kept = kept
+
     def set_size(self, size: Callable[[], int | None]) -> None:
         """How many configurations there are to be tried in all, for `StudyView.num_planned`."""
         if self._running is not None:

@@ -31,6 +31,7 @@ class RunningStudy:
         source: its record, which is changed while the study runs.
         clock: where its time went so far.
         budget: the limits of this session.
+        kept: gives the trials whose models are kept and their bytes.
         size: gives the number of configurations that can be tried in all, or None.
         error: the exception that ends this session, or None.
         begun: trials that began in this session.
@@ -41,6 +42,7 @@ class RunningStudy:
     source: Record
     clock: Clock
     budget: Budget
+    kept: Callable[[], tuple[tuple[int, ...], int]] = lambda: ((), 0)
     size: Callable[[], int | None] = lambda: None
     error: BaseException | None = None
     begun: set[int] = field(default_factory=set)
@@ -180,6 +182,11 @@ class StudyView:
         return self._running.clock.seconds
 
     @property
+    def kept_models(self) -> tuple[tuple[int, ...], int]:
+        """The trials whose trained models are kept, and what they take on disk, in bytes."""
+        return self._running.kept()
+
+    @property
     def timeline(self) -> Timeline:
         """Where the wall time went so far."""
         return self._running.clock.timeline()
@@ -190,8 +197,7 @@ class StudyView:
         It takes time in proportion to the study: meant for the end of a study.
         """
         source = self._record
-        return replace(
-            source,
+        return source.copied(
             created=copy.deepcopy(source.created),
             trials={number: self._running.trial(number) for number in source.trials},
             notes=list(source.notes),

@@ -360,6 +360,7 @@ def attached(
     """The callbacks among the observers of a recorder, attached to its study; else none."""
     callbacks = observer if isinstance(observer, Callbacks) else Callbacks()
     callbacks.attach(directory, recorder.record, recorder.clock, budget)
+    callbacks.set_kept(recorder.kept_models)
     return callbacks
 
 

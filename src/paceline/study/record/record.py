@@ -41,6 +41,12 @@ class Record(RecordState):
             self._settings = Settings.from_json(self._stored_settings, goal)
         return self._settings
 
+    def copied(self, **fields: Any) -> "Record":
+        """A copy with these fields, which knows what was computed from this record."""
+        copy = replace(self, **fields)
+        copy._remembered = dict(self._remembered)
+        return copy
+
     def remembered(self, name: str, key: Any, compute: Callable[[], T]) -> T:
         """What was computed from this record under a name, unless its key has changed since."""
         known = self._remembered.get(name)

@@ -65,6 +65,10 @@ class Recorder:
         self._torn: set[int] = set()
         self._paused: dict[int, SnapshotReference] = {}
 
+    def kept_models(self) -> tuple[tuple[int, ...], int]:
+        """The trials whose trained models are kept, and what they take on disk, in bytes."""
+        return self._checkpoints.kept, self._checkpoints.num_bytes
+
     def tell(self, events: Sequence[Event], values: dict[str, Any] | None = None) -> None:
         """Stores events, and current values with them, in one transaction."""
         for event in events:
