@@ -13,7 +13,7 @@ def test_prefix_of_is_stored_as_shares_and_read_under_both_names() -> None:
     kind, body = to_json(event)
     assert body["shares"] == 2
     assert "prefix_of" not in body
-    assert from_json(kind, json.dumps(body)) == event
+    assert from_json(kind, json.dumps(body)) == from_json(kind, body) == event
     body["prefix_of"] = body.pop("shares")
     assert from_json(kind, json.dumps(body)) == event
 

@@ -1,5 +1,6 @@
 """Events of a study as records; a study is stored as the list of its events, in order."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -343,8 +344,8 @@ class UnknownKind(ValueError):
     """An event type that this version does not know; a newer version wrote it."""
 
 
-def from_json(kind: str, body: str | bytes) -> Event:
-    """The inverse of `to_json`, with the body as JSON text; unknown fields are ignored.
+def from_json(kind: str, body: str | bytes | Mapping[str, Json]) -> Event:
+    """The inverse of `to_json`, with the body as it is or as JSON text; ignores unknown fields.
 
     Raises:
         UnknownKind: the event type is unknown.
@@ -353,7 +354,8 @@ def from_json(kind: str, body: str | bytes) -> Event:
     if kind not in _KINDS:
         raise UnknownKind(f"an event of the kind {kind!r}")
     try:
-        return _reader(kind).validate_json(body)
+        text = body if isinstance(body, str | bytes) else json.dumps(body)
+        return _reader(kind).validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, (kind, *first["loc"])))

@@ -223,16 +223,14 @@ def given_space(
 
 
 def schedule_of(given: str | Schedule, epochs: int | None) -> Schedule:
-    """The schedule of a function objective. It must decide at once: a function that waits holds its
-    memory.
+    """The schedule of a function objective; it must not pause trials.
 
     Args:
-        given: its name, or one; ``"auto"`` is asha where ``epochs`` are given, else full length.
-        epochs: steps that a full run reports; None where that is not said.
+        given: a schedule or its name; ``"auto"`` is asha if ``epochs`` is given, else full length.
+        epochs: steps that a full run reports; None if unknown.
 
     Raises:
-        InvalidInput: an unknown schedule, one that lets trials wait for others, or one that needs
-            ``epochs``.
+        InvalidInput: an unknown schedule, one that pauses trials, or one that needs ``epochs``.
     """
     if isinstance(given, str) and given.strip().lower() == "auto":
         given = "full" if epochs is None or epochs == 1 else "asha"
@@ -241,9 +239,9 @@ def schedule_of(given: str | Schedule, epochs: int | None) -> Schedule:
         made = replace(made, stops=True)
     if made.pauses:
         raise InvalidInput(
-            f"schedule is {made.name!r}, which lets trials wait for others",
-            expected="'asha', 'median' or 'full'",
-            fix="A function that waits holds its memory, so it is told at once whether to go on.",
+            f"schedule is {made.name!r}, which pauses trials",
+            expected="'asha', 'median', 'full' or another one that pauses none",
+            fix="A function cannot be paused and continued in another process.",
         )
     if made.name != "full" and epochs is None:
         raise InvalidInput(
