@@ -12,6 +12,7 @@ import pytest
 
 import paceline
 from paceline import Callback, CallbackWarning, InvalidInput, StudyView
+from paceline.callbacks.named import resolved
 from paceline.core import Trial, TrialState
 from paceline.core.events import SessionEnded
 from paceline.report import read
@@ -375,3 +376,9 @@ def test_what_is_no_callback_is_refused(tmp_path: Path, given: Any, fix: str) ->
     with pytest.raises(InvalidInput, match=fix):
         of_steps(tmp_path / "study", [given])
     assert not (tmp_path / "study").exists()
+
+
+def test_an_object_that_is_passed_twice_is_refused() -> None:
+    callback = Calls()
+    with pytest.raises(InvalidInput, match="twice"):
+        resolved([callback, callback])

@@ -13,6 +13,7 @@ from tests.callbacks.test_callbacks_display import Fed, begin, train
 
 from paceline import CallbackWarning, InvalidInput
 from paceline.callbacks import display_callbacks
+from paceline.core import process_state
 from paceline.core.logs import log_as_environment_says, log_to_terminal
 
 
@@ -165,3 +166,28 @@ def test_off_a_terminal_progress_is_logged_every_ten_seconds(
         "12 s: 2 of 8 trials",
         "24 s: 5 of 8 trials",
     ]
+
+
+@pytest.mark.parametrize("by", ["application", "terminal"])
+def test_a_line_is_written_to_standard_error_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], by: str
+) -> None:
+    """Also where the application logs there itself, or ``-v`` and ``PACELINE_LOG`` are given."""
+    monkeypatch.setenv("PACELINE_LOG", "info")
+    log, handler = logging.getLogger("paceline"), logging.StreamHandler()
+    log.setLevel(logging.ERROR)
+    try:
+        if by == "application":
+            logging.getLogger().addHandler(handler)
+        else:
+            log_to_terminal(logging.DEBUG)
+        with process_state.preserved():
+            log_as_environment_says()
+            log.getChild("study").info("once")
+        assert capsys.readouterr().err.count("once") == 1
+    finally:
+        logging.getLogger().removeHandler(handler)
+        log_to_terminal(None)
+        level = log.level
+        log.setLevel(logging.NOTSET)
+    assert level == logging.ERROR

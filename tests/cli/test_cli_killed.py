@@ -84,7 +84,7 @@ def test_interrupted_then_killed_then_resumed(run: Run, model: Path, tmp_path: P
 
     interrupted = stopped(words, study, 1, signal.SIGINT)
     assert interrupted.returncode == 130, interrupted.stderr
-    assert f"Go on with: paceline resume {study}" in interrupted.stderr
+    assert f"Continue with: paceline resume {study}" in interrupted.stderr
     assert "Traceback" not in interrupted.stderr
     assert read(study).state == "interrupted"
     first = measured(study)
@@ -95,7 +95,7 @@ def test_interrupted_then_killed_then_resumed(run: Run, model: Path, tmp_path: P
     assert read(study).state == "killed"
     told = run("show", study)
     assert told.exit_code == 0
-    assert "Go on with: paceline resume" in told.stdout
+    assert "Continue with: paceline resume" in told.stdout
     second = measured(study)
     assert second[: len(first)] == first
 

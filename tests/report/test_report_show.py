@@ -116,7 +116,8 @@ def test_a_running_an_interrupted_and_a_killed_study(tmp_path: Path) -> None:
     assert f"It is running in process {os.getpid()}." in shown(running)
     interrupted = write(tmp_path / "interrupted", *BEGIN, SessionEnded("interrupted", 1.0))
     assert read(interrupted).state == "interrupted"
-    assert f"Go on with: paceline resume {interrupted}" in shown(interrupted).replace("\n", "")
+    call = f"paceline.resume({str(interrupted)!r}, build=build, data=data)"
+    assert f"Continue in Python: {call}" in shown(interrupted).replace("\n", "")
     killed = write(tmp_path / "killed", *BEGIN, *trial(0, 0.5))
     assert read(killed).state == "killed"
     assert "Process died (killed, or power loss)" in shown(killed)

@@ -16,7 +16,7 @@ from paceline.cli.app import app
 from paceline.core.texts import on_one_line, printable
 from paceline.report.terminal import console, say
 
-HOSTILE = "x\x1b]52;c;ZXZpbA==\x07\x1b[2J\u202egnp\u2066.\u200b\x9b1mexe\nGo on with: rm -rf"
+HOSTILE = "x\x1b]52;c;ZXZpbA==\x07\x1b[2J\u202egnp\u2066.\u200b\x9b1mexe\nContinue with: rm -rf"
 """Sets the clipboard, clears the screen, reverses a file's ending, hides characters, adds a
 line.
 """
@@ -47,7 +47,7 @@ def test_lines_and_tables_of_a_console() -> None:
     assert not obeyed(out.getvalue())
     assert out.getvalue().splitlines()[0].startswith("x\\x1b]52;c;")
     assert "\\u202e" in out.getvalue()
-    assert not any(line.startswith("Go on with") for line in out.getvalue().splitlines()[:1])
+    assert not any(line.startswith("Continue with") for line in out.getvalue().splitlines()[:1])
 
 
 def test_a_study_whose_names_values_and_errors_are_hostile(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_study_whose_names_values_and_errors_are_hostile(tmp_path: Path) -> No
         shown = CliRunner().invoke(app, [words[0], str(tmp_path / "s"), *words[1:]])
         assert shown.exit_code == 0, shown.output
         assert not obeyed(shown.output)
-        assert not any(line.startswith("Go on with: rm") for line in shown.output.splitlines())
+        assert not any(line.startswith("Continue with: rm") for line in shown.output.splitlines())
     failed = paceline.InvalidInput(HOSTILE, expected=HOSTILE)
     assert not obeyed(str(failed))
 

@@ -486,7 +486,7 @@ def test_an_empty_database_alone(study: Path, how: str) -> None:
     assert said.count("wrong ") == 1
     shown = CliRunner().invoke(app, ["show", str(study)])
     assert "has not begun" in shown.output
-    assert "Run again what was to begin it." in shown.output
+    assert "Run the same command or call again." in shown.output
     assert "paceline resume" not in shown.output
 
 

@@ -399,7 +399,10 @@ def test_ctrl_c_stops_the_study_and_leaves_nobody_behind(tmp_path: Path, workers
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60.0)
     assert "StudyInterrupted: Stopped. 0 trials have ended" in errors
-    assert f"Go on with: paceline resume {tmp_path / 's'}" in errors
+    assert (
+        f"Continue with: paceline resume {tmp_path / 's'} --build FILE.PY:NAME, or in Python"
+        in errors
+    )
     assert f"paceline.resume({str(tmp_path / 's')!r}, build=build)" in errors
     _, left = psutil.wait_procs(family, timeout=30.0)
     assert all(process.status() == psutil.STATUS_ZOMBIE for process in left)

@@ -52,14 +52,20 @@ def resolved(given: Any) -> list[Callback]:
     """What a user passed as ``callbacks``: objects, and names of registered classes.
 
     Raises:
-        InvalidInput: anything else.
+        InvalidInput: anything else, or an object twice.
     """
     many = given if isinstance(given, Iterable) and not isinstance(given, str) else None
     if many is None:
         raise InvalidInput(
             f"callbacks is {shown(given)}", expected="a list: callbacks=[...]", fix="Put it in []."
         )
-    return [create(one) if isinstance(one, str) else checked(one) for one in many]
+    callbacks = [create(one) if isinstance(one, str) else checked(one) for one in many]
+    for number, one in enumerate(callbacks):
+        if any(one is other for other in callbacks[:number]):
+            raise InvalidInput(
+                f"callbacks contains {shown(one)} twice", expected="each object once"
+            )
+    return callbacks
 
 
 def checked(given: object) -> Callback:
@@ -75,7 +81,7 @@ def checked(given: object) -> Callback:
     if _is_class(given):
         fix = f"Pass an instance: {getattr(given, '__name__', given)}(...)."
     expected = f"instances of paceline.Callback, or names: {', '.join(map(repr, callback_names()))}"
-    raise InvalidInput(f"callbacks holds {shown(given)}", expected=expected, fix=fix)
+    raise InvalidInput(f"callbacks contains {shown(given)}", expected=expected, fix=fix)
 
 
 def _check_methods(callback: Callback) -> None:

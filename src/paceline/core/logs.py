@@ -8,6 +8,7 @@ becomes of the messages is for the application to say, as with any library. The 
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,10 @@ class SafeFormatter(logging.Formatter):
 
 
 class _ToStandardError(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to standard error as it is at that moment: a progress bar replaces it meanwhile."""
+    """Writes to standard error as it is at that moment: a progress bar replaces it meanwhile.
+
+    It leaves out what another handler, such as one of the application, writes there as well.
+    """
 
     def __init__(self, level: int) -> None:
         logging.Handler.__init__(self, level)
@@ -53,8 +57,33 @@ class _ToStandardError(logging.StreamHandler):  # type: ignore[type-arg]
         """Standard error."""
         return sys.stderr
 
+    def filter(self, record: logging.LogRecord) -> Any:
+        """False for a record that another handler writes to standard error."""
+        is_before = True  # of two handlers of this class (PACELINE_LOG and -v), the first writes
+        for other in _handlers_of(LOGGER):
+            if other is self:
+                is_before = False
+            elif isinstance(other, _ToStandardError) and not is_before:
+                continue
+            elif other.level <= record.levelno and _writes_to_standard_error(other):
+                return False
+        return super().filter(record)
+
+
+def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:
+    """The handlers that get the records of a logger."""
+    yield from logger.handlers
+    if logger.propagate and logger.parent is not None:
+        yield from _handlers_of(logger.parent)
+
+
+def _writes_to_standard_error(handler: logging.Handler) -> bool:
+    is_stream = isinstance(handler, logging.StreamHandler)
+    return is_stream and handler.stream in (sys.stderr, sys.__stderr__)
+
 
 _handlers: dict[str, logging.Handler] = {}
+_state = {"level": logging.NOTSET}  # the logger's, as the application left it
 
 
 def log_as_environment_says() -> None:
@@ -84,6 +113,8 @@ def _set_handler(key: str, given: str, level: int | None, path: str) -> None:
     known = _handlers.get(key)
     if (known.name if known is not None else "") == given:
         return
+    if not _handlers:
+        _state["level"] = LOGGER.level
     if known is not None:
         LOGGER.removeHandler(_handlers.pop(key))
         known.close()
@@ -93,7 +124,7 @@ def _set_handler(key: str, given: str, level: int | None, path: str) -> None:
         handler.setFormatter(SafeFormatter(FORMAT))
         LOGGER.addHandler(handler)
         _handlers[key] = handler
-    LOGGER.setLevel(min((one.level for one in _handlers.values()), default=logging.NOTSET))
+    LOGGER.setLevel(min((one.level for one in _handlers.values()), default=_state["level"]))
 
 
 def _handler(level: int, path: str) -> logging.Handler:

@@ -40,7 +40,7 @@ def interruptible_runs(directory: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         raise StudyInterrupted(
             f"Stopped; everything measured is kept in {directory}.\n"
-            "Go on with the same command or call, and the same directory."
+            "Continue with the same command or call, and the same directory."
         ) from None
 
 
@@ -48,24 +48,25 @@ def how_to_go_on(summary: Summary) -> Iterator[str]:
     """What can be done with a study that was stopped before its end, a line each."""
     directory = summary.directory
     if summary.record.created is None:
-        yield "Run again what was to begin it."
+        yield "Run the same command or call again."
         return
-    yield f"Go on with: {command_line('resume', directory)}{_from_memory(summary)}"
+    yield f"Continue {_resume(summary)}"
     if summary.record.best is not None or any(t.measurements for t in summary.record.all_trials()):
         yield f"Or end the search here and choose the best model now: {command_line('finish', directory)}"
 
 
-def _from_memory(summary: Summary) -> str:
-    """What `resume` has to be given again, since it was passed from memory and could not be
-    stored.
-    """
+def _resume(summary: Summary) -> str:
+    """How to resume it. What was passed from memory could not be stored and is passed again."""
+    command = command_line("resume", summary.directory)
     settings = summary.record.settings
     sources = {"build": settings.function.build, "data": settings.data.source}
     missing = [name for name, source in sources.items() if isinstance(source, FromMemory)]
     if not missing:
-        return ""
+        return f"with: {command}"
     given = ", ".join([repr(str(summary.directory)), *(f"{name}={name}" for name in missing)])
-    return f", or in Python: paceline.resume({given})"
+    call = f"in Python: paceline.resume({given})"
+    # on the terminal, the function can be named, but data cannot be passed
+    return call if "data" in missing else f"with: {command} --build FILE.PY:NAME, or {call}"
 
 
 def _short(directory: Path) -> str:

@@ -238,7 +238,7 @@ def _no_model_yet(record: Record, directory: Path) -> InvalidInput:
     return InvalidInput(
         f"study {directory} has not ended, and its best model is made at its end",
         expected="a study that ended",
-        fix=f"Go on with: {command_line('resume', directory)}. The best so far is "
+        fix=f"Continue with: {command_line('resume', directory)}. The best so far is "
         f"study.model(study.best).",
     )
 

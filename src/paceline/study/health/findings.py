@@ -102,7 +102,7 @@ class Contents:
 
     @property
     def go_on(self) -> str:
-        """What to type to go on with the study."""
+        """The command that resumes the study."""
         return command_line("resume", self.directory)
 
 
@@ -209,7 +209,7 @@ def database(known: Contents) -> Iterator[Finding]:
         yield Finding(
             "note",
             "The study was stopped before it stored anything.",
-            "Run again what was to begin it.",
+            "Run the same command or call again.",
         )
     if known.bad_values and not (known.why and not known.num_events):
         yield Finding(
@@ -238,13 +238,13 @@ def writer(known: Contents) -> Iterator[Finding]:
         yield Finding("note", f"It is being written by process {process}.")
     elif ended is not None and ended.reason == REPAIRED:
         yield Finding(
-            "note", "It was repaired, and has not ended.", f"Go on with it: {known.go_on}"
+            "note", "It was repaired, and has not ended.", f"Continue it with: {known.go_on}"
         )
     elif ended is None and known.folded.record.created is not None and not known.why:
         yield Finding(
             "note",
             "Its last process died; what was measured is kept.",
-            f"Go on with it: {known.go_on}",
+            f"Continue it with: {known.go_on}",
         )
 
 
@@ -315,7 +315,7 @@ def best_model(known: Contents) -> Iterator[Finding]:
         yield Finding(
             "wrong",
             f"{MODEL} {fault}.",
-            f"{away}It is written again when the study goes on: {known.go_on}",
+            f"{away}It is written again when the study is resumed: {known.go_on}",
         )
         return
     from paceline.study.stored_models import load_file

@@ -8,7 +8,7 @@ from paceline.core import DIRECTIONS, InvalidInput, Objective, shown
 from paceline.settings.rules import FromMemory
 from paceline.space.hyperparameter import scalar
 from paceline.study.plan.definition import Definition
-from paceline.study.plan.passed_again import absolute, again, fixed_values, name_of
+from paceline.study.plan.passed_again import BUILD_AGAIN, absolute, again, fixed_values, name_of
 from paceline.study.plan.user_code import callable_of, import_build
 from paceline.study.resume.trust import check as check_trusted
 
@@ -21,7 +21,7 @@ def with_function(asked: Definition, given: Mapping[str, Any], trust: bool) -> D
     if function is None:
         if isinstance(known, str):
             check_trusted(known, directory, trust)
-        function = again("function", None, known, "the function", directory)
+        function = again("function", None, known, BUILD_AGAIN, directory)
     found = import_build(function) if isinstance(function, str) else callable_of(function)
     if not callable(found):
         raise InvalidInput(f"build is {shown(found)}", expected="a function of hp")

@@ -13,7 +13,15 @@ from paceline.space import Hyperparameter, Space
 from paceline.study.inputs.loading_data import load_data, rule_of
 from paceline.study.plan.arguments import is_auto
 from paceline.study.plan.definition import Definition
-from paceline.study.plan.passed_again import FROM_PYTHON, absolute, again, fixed_values, name_of
+from paceline.study.plan.passed_again import (
+    BUILD_AGAIN,
+    DATA_AGAIN,
+    FROM_PYTHON,
+    absolute,
+    again,
+    fixed_values,
+    name_of,
+)
 from paceline.study.plan.user_code import callable_of, fix, form_of, import_build, network
 from paceline.study.resume.existing import Existing
 from paceline.study.resume.trust import check as check_trusted
@@ -35,7 +43,7 @@ def with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> D
         folds=folds,
         data_options=options,
         loop=_loop(given, existing),
-        data=again("data", given.get("data"), settings.data.source, "data", asked.directory),
+        data=again("data", given.get("data"), settings.data.source, DATA_AGAIN, asked.directory),
         class_weight=settings.training.class_weight,
         validation=again(
             "validation",
@@ -102,7 +110,7 @@ def _stored_build(asked: Definition, trust: bool) -> Any:
         "build",
         None,
         known.build if known.model is None else known.model,
-        "build; on the terminal --build model.py:build",
+        BUILD_AGAIN,
         asked.directory,
     )
 

@@ -9,6 +9,8 @@ from paceline.core.checks import mapping
 from paceline.settings.description import Settings
 from paceline.settings.rules import FromMemory
 
+BUILD_AGAIN = "build=...; on the terminal: --build FILE.PY:NAME"
+DATA_AGAIN = "data=..."
 FROM_PYTHON = " from Python (the command line cannot take it)"
 
 
@@ -23,9 +25,9 @@ def again(name: str, given: Any, stored: Any, how: str, directory: Path) -> Any:
         raise InvalidInput(f"build is {value}", expected="a function of hp")
     if isinstance(value, FromMemory) or (value is None and name not in ("validation",)):
         raise InvalidInput(
-            f"the {name} of study {directory} was passed from memory, so it is not known",
+            f"the {name} of study {directory} was passed from memory, so it was not stored",
             expected=f"that {name} again",
-            fix=f"Pass it again, with {how}.",
+            fix=f"Pass it with {how}.",
         )
     return value
 

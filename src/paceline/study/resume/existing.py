@@ -79,7 +79,7 @@ class Existing:
             raise InvalidInput(
                 f"study {directory} was stopped before it stored anything",
                 expected="a study that has begun",
-                fix="Run again what was to begin it.",
+                fix="Run the same command or call again.",
             )
         return found
 
