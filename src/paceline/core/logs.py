@@ -78,8 +78,8 @@ def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:
 
 
 def _writes_to_standard_error(handler: logging.Handler) -> bool:
-    is_stream = isinstance(handler, logging.StreamHandler)
-    return is_stream and handler.stream in (sys.stderr, sys.__stderr__)
+    stream = handler.stream if isinstance(handler, logging.StreamHandler) else None
+    return stream is not None and stream in (sys.stderr, sys.__stderr__)
 
 
 _handlers: dict[str, logging.Handler] = {}
