@@ -29,7 +29,8 @@ NEW_OPTION = "cfbaf4a"
 COUNTED: Mapping[str, Sequence[str]] = {
     "times the stored events are folded": ("study fold",),
     "times the store is opened": ("store StudyStore.__init__",),
-    "times the strategy is created": ("search create", "study SearchChoice.first"),
+    "times a strategy is created by its name": ("search create",),
+    "times it is put behind the configurations that come first": ("study SearchChoice.first",),
     "times the verdict is judged": ("stats judge",),
 }
 """Functions whose calls are counted: the package's folder and the function's name in it, as they

@@ -67,3 +67,15 @@ def test_pre_commit_runs_the_tools_of_make_lint() -> None:
     hooks = re.findall(r"entry: \.venv/bin/(.+)", (ROOT / ".pre-commit-config.yaml").read_text())
     assert [hook.removesuffix(" --force-exclude") for hook in hooks] == tools
     assert len(tools) == 4
+
+
+def test_the_code_keeps_its_shape() -> None:
+    sources = pytest.importorskip("benchmarks.sources", reason="the sdist has no benchmarks")
+    found = sources.figures(ROOT / "src" / "paceline")
+    assert not any(found.cycles), "modules that import each other"
+    assert not found.long_modules, "more than 400 lines"
+    assert not found.long_functions, "more than 50 lines"
+    assert not found.wide_functions, "more than 16 arguments"
+    assert not found.same_class, "classes of one name"
+    assert not found.undocumented, "public names without a docstring"
+    assert found.format_skips == 0

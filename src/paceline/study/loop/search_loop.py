@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from paceline.core import Action, Decision, Trial, TrialState, reading_state
+from paceline.core import Action, Decision, TrialState, reading_state
 from paceline.core.events import (
     Event,
     Json,
@@ -20,7 +19,7 @@ from paceline.execute.base import Executor, Job
 from paceline.schedule import Full, Standing, Standings
 from paceline.search import History, Proposal, Strategy
 from paceline.search.strategy import DEFAULT
-from paceline.space import Space
+from paceline.study.loop.known import KnownSpace, known_trial
 from paceline.study.loop.turns import Turns
 from paceline.study.planned.costs import Costs
 from paceline.study.planned.protocol import Plan
@@ -72,7 +71,7 @@ class Search:
                 turns if self._watches else None,
             )
         self._take_up_space()
-        self._space, self._spaces_known = Space(), 0
+        self._known_space = KnownSpace(self._record, self._turns)
         self.exhausted = ""
 
     @property
@@ -310,7 +309,8 @@ class Search:
         more to propose.
         """
         self._follow_space()
-        space, history = self._known_space(), self._history()
+        space = self._known_space.now() if self._watches else self._record.space
+        history = self._history()
         if self._plan.is_define_by_run and not len(space):
             if not self._record.trials:  # at its defaults, the first trial shows what may vary
                 return self._strategy, (Proposal({}, DEFAULT, space.key({})),)
@@ -339,36 +339,9 @@ class Search:
         """What is known, as far as notice was taken."""
         if not self._strategy.learns:
             return History(self._seen)
-        trials = [self._known(trial) for trial in self._record.observed()]
+        trials = [known_trial(trial, self._turns) for trial in self._record.observed()]
         cost = Costs.of(trials, self._record.compilations, self._plan, self._seconds_left())
         return History(self._seen, trials, self._plan.objective, cost, self._plan.structure)
-
-    def _known(self, trial: Trial) -> Trial:
-        if trial.number not in self._turns:
-            return trial
-        measured = trial.measurements[: self._turns.epoch(trial.number)]
-        return replace(
-            trial, state=TrialState.RUNNING, score=None, best_epoch=None, measurements=measured
-        )
-
-    def _known_space(self) -> Space:
-        """The space as far as notice was taken of the builds that made it grow."""
-        if not self._watches:
-            return self._record.space
-        spaces = self._record.spaces
-        if self._record.moved:  # what was tried is not of the spaces before
-            return self._record.space
-        known = [
-            i
-            for i, changed in enumerate(spaces)
-            if changed.trial is None or changed.trial not in self._turns
-        ]
-        if known and known[-1] + 1 != self._spaces_known:
-            self._space, self._spaces_known = (
-                Space.from_json(spaces[known[-1]].space),
-                known[-1] + 1,
-            )
-        return self._space
 
     # -- to the executor
 
