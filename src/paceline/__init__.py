@@ -1,5 +1,4 @@
-"""Paceline: hyperparameter tuning for neural networks, many candidates trained as one compiled
-program.
+"""Hyperparameter tuning for neural networks: trains many candidates as one compiled program.
 
     import paceline
 

@@ -1,6 +1,4 @@
-"""`load_study`, `open_study` and `doctor`: studies to be looked at, to run the trials of, and to be
-checked.
-"""
+"""`load_study`, `open_study` and `doctor`: read, run by hand, and check a study that exists."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,4 @@
-"""The terminal face: ``paceline demo``, ``tune``, ``train``, ``show``, ``watch``, ``resume``,
-``data``.
-"""
+"""The command line: ``paceline demo``, ``tune``, ``train``, ``show``, ``resume`` and others."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The only place that wires everything: requests in, studies out."""
+"""Studies: combines space, search, schedule, data, execution and store; the only place to do so."""
 
 import lazy_loader
 

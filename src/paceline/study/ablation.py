@@ -1,6 +1,4 @@
-"""The measured ablation: real networks that differ in one hyperparameter from the default, or from
-the winner.
-"""
+"""The measured ablation: networks that differ from the default or the winner in one value."""
 
 from pathlib import Path
 

@@ -1,6 +1,4 @@
-"""Ask and tell: a study whose trials are run by its user, who asks what to try and tells what came
-of it.
-"""
+"""Ask and tell: a study whose user runs the trials and reports their scores."""
 
 import os
 import time

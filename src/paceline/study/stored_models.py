@@ -1,5 +1,4 @@
-"""The models of a study that is on disk: the best one from its file or built anew, those of other
-trials built anew.
+"""The models of a stored study: the best one from its file, others built again.
 
 Code is run only where the user passed it, or trusts the file that the study names
 (`paceline.study.resume.trust`).

@@ -1,5 +1,4 @@
-"""The model that a study gives out at its end: trained anew where that was asked for, tested once,
-and kept.
+"""The final model of a study: retrained if requested, tested once, and stored.
 
 Its weights are always kept among the checkpoints. Beside them ``best.keras`` is written where Keras
 can do it; what that file needs to be loaded, or why there is none, is recorded and told.

@@ -1,5 +1,4 @@
-"""What is wrong with a study's directory, what to do about it, and the repair of what can be
-repaired.
+"""Checks a study's directory, and repairs what can be repaired.
 
 Looking changes nothing. A repair throws nothing away: a damaged database is kept under another
 name, beside a new one of all events before the first that cannot be used.

@@ -1,6 +1,4 @@
-"""The single things that are looked at in a study's directory; `paceline.study.health.doctor` puts them
-together.
-"""
+"""The single checks of a study's directory, which `paceline.study.health.doctor` combines."""
 
 import platform
 from collections.abc import Iterator, Mapping

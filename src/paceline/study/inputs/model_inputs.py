@@ -1,4 +1,4 @@
-"""What was done to the data, as a study's models take it: scaled targets, prepared rows."""
+"""Preparation of data for a study's models: scaled targets, prepared rows."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

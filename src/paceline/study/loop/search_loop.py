@@ -1,4 +1,4 @@
-"""The search loop: what is asked for next, who goes on, and what is known when that is decided."""
+"""The search loop: which trials to propose, continue or stop, and the events it decides on."""
 
 import math
 from collections.abc import Sequence

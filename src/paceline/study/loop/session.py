@@ -1,6 +1,4 @@
-"""One process's part in a study: from a request to the best model, or to wherever it was
-stopped.
-"""
+"""A session: one process's part in a study, until its end or an interruption."""
 
 import os
 import platform

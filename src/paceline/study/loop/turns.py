@@ -1,6 +1,4 @@
-"""In whose turn the search takes notice of what trials did: in the same order in every run, on any
-machine.
-"""
+"""The order in which the search processes events: the same in every run, on any machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""The models that leave a study: from a trial and its variables to a Keras model."""
+"""Keras models made from a trial and its variables."""

@@ -1,6 +1,4 @@
-"""Whether ``best.keras`` is the file that the study wrote: it may have been replaced, or lost,
-since.
-"""
+"""Checks whether ``best.keras`` is still the file that the study wrote."""
 
 from collections.abc import Mapping
 from pathlib import Path

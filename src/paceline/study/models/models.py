@@ -1,4 +1,4 @@
-"""The models that leave a study: all of them are made here, from a trial and its variables.
+"""Makes Keras models from a trial and its variables.
 
 What becomes ``best.keras``, what `Study.best_model` and `Study.model` return and what meets the
 test part is one and

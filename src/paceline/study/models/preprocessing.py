@@ -1,5 +1,4 @@
-"""The model that leaves a study: the trained network between layers that do what was done to the
-data.
+"""The model that users get: the trained network with the preparation of the data as layers.
 
     rows as the user has them  ->  gaps, categories, shift and scale  ->  network  ->  target in its
     own unit

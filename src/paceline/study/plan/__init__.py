@@ -1,1 +1,1 @@
-"""From settings to a plan: data, space, executors; whatever can be refused is refused here."""
+"""From settings to a plan: data, space, executors; invalid settings are refused here."""

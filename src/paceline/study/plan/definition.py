@@ -1,4 +1,4 @@
-"""A study as it was asked for."""
+"""The definition of a study: its settings, with the objects that its user passed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Running ``build`` a few times to find what may vary and what of it changes the program."""
+"""Runs ``build`` a few times to find the space, and which choices change the program."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,4 @@
-"""How the rows of a study are divided into training and validation part: in the search, and for
-fresh trainings.
+"""Divides a study's rows into training and validation part, in the search and the final.
 
 Fresh trainings (the final, the ablation) are of the study's own kind of division. Where the search
 drew rows or folds, others are drawn under a seed of each pair; groups stay together. Where nothing

@@ -1,6 +1,4 @@
-"""From a plan to whatever trains: the arrays as the engine takes them, and an executor for each
-purpose.
-"""
+"""Makes executors from a plan, with the arrays in the form that the engine takes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The plan of a study of a function. What can be refused is refused here."""
+"""The plan of a study of a function; invalid settings are refused here."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace

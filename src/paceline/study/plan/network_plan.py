@@ -1,4 +1,4 @@
-"""The plan of a study of networks: data, space, executors. What can be refused is refused here."""
+"""The plan of a study of networks: data, space, executors; invalid settings are refused here."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is given in a call, else what the study stored; what was passed from memory is missing."""
+"""Values passed in a call or stored; values from memory were not stored and are required."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Streamed data in a study: what may go with a ``keras.utils.PyDataset``, and what is recorded of
-it.
-"""
+"""Streamed data: the options that a ``keras.utils.PyDataset`` allows, and its description."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,5 +1,4 @@
-"""The data of a study: loaded, divided, prepared, and brought together with the networks that are
-to learn them.
+"""The data of a study: loaded, divided, prepared and checked against its networks.
 
 One rule holds for all forms of data; `paceline.data.split` says it for inputs. Besides:
 

@@ -1,5 +1,4 @@
-"""What a trial will cost: so that of two proposals that are nearly as good, the one whose program
-is there wins.
+"""Predicts the cost of a trial, so that of two similar proposals the cheaper one is selected.
 
 | symbol | meaning |
 | --- | --- |

@@ -1,4 +1,4 @@
-"""What the loop and the evaluation need of a planned study, whatever it is that is trained."""
+"""The interface of a planned study for the loop and the evaluation, for any kind of training."""
 
 from collections.abc import Hashable, Sequence
 from typing import Protocol

@@ -1,6 +1,4 @@
-"""Fresh trainings: jobs that are no trials of the search, trained on pairs of a seed and a split of
-their own.
-"""
+"""Fresh trainings: jobs outside the search, each with a seed and a split of its own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

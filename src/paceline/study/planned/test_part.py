@@ -1,6 +1,4 @@
-"""The test part of a study's data: what a model measures on it, and what it predicts for each
-row.
-"""
+"""The test part of a study's data: a model's metrics and its prediction for each row."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the winner's model said of each row of the test part, kept beside the study for the report.
+"""Predictions of the final model for each row of the test part, stored for the report.
 
 n  rows    c  classes    k  outputs of a regression    w  rows that were predicted worst
 """

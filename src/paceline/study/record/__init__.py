@@ -1,1 +1,1 @@
-"""The record of a study: events in, state out; written, replayed, kept beside its checkpoints."""
+"""The record of a study: made from events, stored and read beside its checkpoints."""

@@ -1,4 +1,4 @@
-"""Going on with a study in another space: what is refused, and what is recorded.
+"""Continues a study in another space: what is refused, and what is recorded.
 
 What becomes of each trial is said in `paceline.space.moving`. Trials of the new space go on being
 trials like any other. Those that have lost a value guide the search, and can be neither the best

@@ -1,6 +1,4 @@
-"""Networks on disk: where running trials stand, and the weights of models. Safetensors, pruned as
-trials end.
-"""
+"""Checkpoints of trials and weights of models as safetensors files, pruned as trials end."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""Which trials belong to the space as it stands, after it was changed."""
+"""Which trials belong to the current space after it was changed."""
 
 from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field, replace

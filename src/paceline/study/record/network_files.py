@@ -1,5 +1,4 @@
-"""Networks in files that say what they hold: of which trial, how far it was trained, and a
-checksum.
+"""Files of networks with their trial, number of epochs and a checksum.
 
 A file has the form of safetensors. For each network in it, its metadata have a `Label` and a CRC-32
 of the network's tensors, their names, types and shapes. What a file says is compared with what was

@@ -1,6 +1,4 @@
-"""Writing down what happens: every event goes into the record and the store, every network that may
-go on to disk.
-"""
+"""Records a study: writes events to the store and networks to disk."""
 
 import math
 from collections.abc import Mapping, Sequence

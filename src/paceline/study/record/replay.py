@@ -1,6 +1,4 @@
-"""What a study's events add up to, and when: read from its store, quickly where most of it was
-added up before.
-"""
+"""Reads the record of a study from its store, starting at the last snapshot."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Reuse of what an earlier final or ablation has measured, in one that begins."""
+"""Reuses measurements of an earlier final or ablation in a new one."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A record and its clock as JSON, so that they can be kept beside the events that add up to them.
+"""A record and its clock as JSON, to be stored as a snapshot beside the events.
 
 What is written follows from the types of their fields, so that a new field needs nothing here.
 Trials are written as

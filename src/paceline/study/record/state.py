@@ -1,4 +1,4 @@
-"""What a study's events add up to: events in, state out."""
+"""Applies events to the record of a study."""
 
 import math
 from collections import Counter

@@ -1,6 +1,4 @@
-"""Where a study's seconds went, and when each trial ended: read off the times at which its events
-were written.
-"""
+"""Where a study's time went, and when each trial ended, from the times of its events."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,6 +1,4 @@
-"""Going on with a study: what its directory holds, and what of it may differ from what is asked for
-now.
-"""
+"""A study that exists: what it contains, and which settings may differ when it is resumed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

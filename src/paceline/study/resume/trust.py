@@ -1,4 +1,4 @@
-"""Code that a study names is run only where the user named it, or says that it may be run.
+"""Runs code that a study names only if the user named it too, or trusts it.
 
 A study is a directory, and may have come from somebody else, who can have written anything into it:
 `paceline resume` must not run a file because the directory says so. When a user names
