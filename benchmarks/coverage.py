@@ -26,7 +26,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "strict, 30 pairs": {"pairs": 30, "strict": True},
 }
 
-METHOD = """{studies:,} simulated studies of each kind, judged by `paceline.stats.final_verdict.judge`. A
+METHOD = """{studies:,} simulated studies of each kind, judged by
+`paceline.stats.final_verdict.judge`. A
 search scores 64 configurations once each; the best 7 by score and the default configuration (one of
 the 64) train on 8 fresh pairs of seed and split; the winner is the best mean. Deviation of one
 training 0.002, as of small networks on MNIST, 30 % of its variance common to all trainings on one

@@ -4,10 +4,10 @@
     32-64-64-128]
 
 Sides, run in turn within one process so that a busy machine is busy for all of them: Keras-JAX
-``fit``; the step in a loop with `paceline.train.primitive_overrides`, with one lane and with several (by
-``vmap``, and one after another by ``lax.map``); and the same step dispatched one by one from the
-host. Processor time is printed beside the rate: it hardly depends on what else the machine does.
-``--originals`` adds the loop without replacements, which takes minutes.
+``fit``; the step in a loop with `paceline.train.primitive_overrides`, with one lane and with
+several (by ``vmap``, and one after another by ``lax.map``); and the same step dispatched one by one
+from the host. Processor time is printed beside the rate: it hardly depends on what else the machine
+does. ``--originals`` adds the loop without replacements, which takes minutes.
 """
 
 import argparse
@@ -50,7 +50,10 @@ class Side:
     def __str__(self) -> str:
         best, median = 1 / min(self.wall), 1 / float(np.median(self.wall))
         used = 1e3 * min(self.processor)
-        return f"  {self.name:<28} best {best:8.1f}  median {median:8.1f} steps/s; {used:7.1f} ms of processor time a step"
+        return (
+            f"  {self.name:<28} best {best:8.1f}  median {median:8.1f} steps/s; {used:7.1f} ms of "
+            f"processor time a step"
+        )
 
 
 def build(network: str) -> keras.Model:

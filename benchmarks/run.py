@@ -2,7 +2,7 @@
 
     python -m benchmarks.run                      all of them
     python -m benchmarks.run california steps     only these
-    python -m benchmarks.run --quick              tiny sizes on made-up data, printed and not written
+    python -m benchmarks.run --quick          tiny sizes on made-up data, printed and not written
 
 Real data (MNIST, California Housing) is looked for in the folder that ``PACELINE_DATA`` names
 before any download; tables of searches lie in the folder that ``PACELINE_TABLES`` names. Peers get

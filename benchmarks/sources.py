@@ -1,5 +1,5 @@
-"""What the sources of a package look like, read from its syntax trees: sizes, arguments, docstrings,
-import cycles.
+"""What the sources of a package look like, read from its syntax trees: sizes, arguments,
+docstrings, import cycles.
 
     python -m benchmarks.sources src/paceline      all figures of one package, as JSON
 

@@ -250,7 +250,10 @@ def _target_findings(found: Mapping[str, Mapping[str, Runs]]) -> Iterator[Findin
     for side in SEQUENTIAL[:3]:
         trials = _median(np.median(steps) for steps in _steps(found, side).values())
         must, aim = (25, 15) if side is OURS else (None, None)
-        what = f"trials to random search's median after {RANDOM.trials}, median over tables: {side.name}"
+        what = (
+            f"trials to random search's median after {RANDOM.trials}, median over tables: "
+            f"{side.name}"
+        )
         yield Finding(what, trials, must, aim, "trials", "lower")
     for side in ROUNDS:
         steps = _steps(found, side).values()

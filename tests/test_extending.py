@@ -152,7 +152,8 @@ import keras
 def build(hp):
     model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(2, "softmax")])
     rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")
-    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    optimizer = keras.optimizers.SGD(rate)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 """
 

@@ -163,7 +163,8 @@ def test_reading_a_study_does_not_import_what_runs_one(tmp_path: Path) -> None:
         "from paceline.store import StudyStore; from pathlib import Path\n"
         "StudyStore(Path(sys.argv[1]), writable=True).close(); text.show(read(sys.argv[1]), "
         "console())\n"
-        "print([name for name in ('paceline.data', 'paceline.search', 'paceline.study.plan.network_plan') if "
+        "print([name for name in ('paceline.data', 'paceline.search', "
+        "'paceline.study.plan.network_plan') if "
         "name in sys.modules])"
     )
     done = subprocess.run(

@@ -48,7 +48,10 @@ from paceline.space import Choice, Float, Int, Space
 from paceline.store import StudyStore
 
 PANELS = ["answer", "winner", "search", "mattered", "seconds", "trials", "tested", "repeat"]
-EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'&amp;"
+EVIL = (
+    "</script><script>document.title='owned'</script><img src=x "
+    "onerror=\"document.title='owned'\">'&amp;"
+)
 SPACE = Space(
     {"rate": Float(1e-4, 1e-1, sampling="log"), "units": Int(8, 64), "kind": Choice(["a", "b"])}
 )
@@ -464,11 +467,13 @@ def browse(path: Path, profile: Path) -> tuple[str, str]:
 # Sorts the trials by their number, twice, and shows the panel again: the sorting is kept. The title
 # tells.
 SORT = """
-const numbers = () => [...document.querySelectorAll("#trials tbody th")].slice(0, 3).map((each) => each.textContent);
+const rows = () => [...document.querySelectorAll("#trials tbody th")].slice(0, 3);
+const numbers = () => rows().map((each) => each.textContent);
 const wait = setInterval(async () => {
   if (document.documentElement.dataset.drawn !== "yes") return;
   clearInterval(wait);
-  const heading = document.querySelector("#trials thead th"), body = document.querySelector("#trials .body");
+  const heading = document.querySelector("#trials thead th");
+  const body = document.querySelector("#trials .body");
   const told = [], untouched = body.innerHTML;
   for (const _ of [1, 2]) {
     heading.querySelector("button").click();

@@ -40,7 +40,10 @@ BEGIN: list[Event] = [
     SpaceChanged(SPACE.to_json()),
     Noted("One [red] note."),
 ]
-FAILURE = 'Traceback (most recent call last):\n  File "m.py", line 3, in build\n    raise\nValueError: [bold]no[/bold]\n'
+FAILURE = (
+    'Traceback (most recent call last):\n  File "m.py", line 3, in build\n    raise\nValueError: '
+    "[bold]no[/bold]\n"
+)
 
 
 def trial(number: int, score: float | None) -> list[Event]:

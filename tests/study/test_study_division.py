@@ -127,8 +127,14 @@ def test_on_the_terminal_a_column_says_the_groups(
     frame.assign(site=[f"site {group}" for group in GROUPS]).to_csv(tmp_path / "t.csv", index=False)
     (tmp_path / "model.py").write_text(f"from {__name__} import build\n")
     monkeypatch.chdir(tmp_path)
-    options = "--objective val_accuracy --epochs 6 --trials 2 --search random --schedule full --validation 0.25"
-    words = f"tune model.py:build --data t.csv --target kind --groups site --final 3 --no-refit --seed 2 {options}"
+    options = (
+        "--objective val_accuracy --epochs 6 --trials 2 --search random --schedule full "
+        "--validation 0.25"
+    )
+    words = (
+        f"tune model.py:build --data t.csv --target kind --groups site --final 3 --no-refit --seed "
+        f"2 {options}"
+    )
     result = CliRunner().invoke(app, [*words.split(), "--study", "s", "--no-display"])
     assert result.exit_code == 0, result.output
     study = paceline.load_study(tmp_path / "s")
@@ -184,8 +190,8 @@ def test_it_says_that_the_folds_are_those_of_the_search(in_time: Study) -> None:
     assert "No other folds can be drawn of TimeSeriesSplit" in said
     assert "so the final trains on those of the search, with fresh seeds." in said
     assert (
-        "All fresh trainings used the folds of the search, so the result holds for these folds only."
-        in said
+        "All fresh trainings used the folds of the search, so the result holds for these folds "
+        "only." in said
     )
     winner, verdict = in_time.trials[in_time.best.number], in_time.verdict
     assert verdict is not None

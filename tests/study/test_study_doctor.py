@@ -194,7 +194,10 @@ def test_a_damaged_event_and_its_repair(study: Path, said: str) -> None:
     with pytest.raises(UnreadableStudy, match="paceline doctor"):
         paceline.load_study(study)
     damaged = (study / "study.db").read_bytes()
-    lost = f"{num_events - 99} events after the first 99 could not be read; {60 - int(left)} of 60 trials were lost."
+    lost = (
+        f"{num_events - 99} events after the first 99 could not be read; {60 - int(left)} of 60 "
+        f"trials were lost."
+    )
     checked(
         study,
         0,

@@ -383,7 +383,8 @@ def forever(hp):
         threading.Event().wait(0.01)
 if __name__ == "__main__":
     workers = int(sys.argv[2]) or None
-    paceline.tune(forever, objective="max", trials=9, seed=1, study=sys.argv[1], workers=workers, display=False)
+    given = {"objective": "max", "trials": 9, "seed": 1, "display": False}
+    paceline.tune(forever, study=sys.argv[1], workers=workers, **given)
 """
 
 

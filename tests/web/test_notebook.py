@@ -37,7 +37,8 @@ x = 3.0 * np.eye(8)[y]
 def build(hp):
     rate = hp.Float("rate", 1e-4, 1e-1, sampling="log")
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8, activation="softmax")])
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    optimizer = keras.optimizers.Adam(rate)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 networks = paceline.tune(

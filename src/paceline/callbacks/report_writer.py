@@ -33,7 +33,8 @@ class ReportWriter(Callback):
             why = str(error) if isinstance(error, PacelineError) else shown(error)
             warnings.warn(
                 f"The report of the study in {study.directory} was not written: {why.rstrip('.')}. "
-                f"Nothing of the study is lost. To try again: {command_line('report', study.directory)}",
+                f"Nothing of the study is lost. To try again: "
+                f"{command_line('report', study.directory)}",
                 stacklevel=depth_of_caller(),
             )
         else:

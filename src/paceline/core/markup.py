@@ -1,4 +1,5 @@
-"""HTML for notebooks: small tables that are readable in light and dark themes, with all text escaped.
+"""HTML for notebooks: small tables that are readable in light and dark themes, with all text
+escaped.
 
 There is no style sheet: a notebook shows each output by itself, and some remove ``<style>``.
 Colours are the theme's own, or half transparent.

@@ -79,7 +79,8 @@ def lines(record: Record) -> Iterator[str]:
         return
     yield (
         f"What each change from the default (trial {ablation.default}) to the winner (trial "
-        f"{ablation.winner}) is worth in {record.objective.metric}, measured with {gains[0].num_pairs} "
+        f"{ablation.winner}) is worth in {record.objective.metric}, measured with "
+        f"{gains[0].num_pairs} "
         f"{words.pairs(ablation.splits)}:"
     )
     width = max(len(gain.name) for gain in gains)

@@ -58,7 +58,9 @@ def _in_script(value: Any) -> str:
 
 
 def _is_to_hold_library() -> bool:
-    """Whether the output of the current cell is to have plotly.js: the first, and when run again."""
+    """Whether the output of the current cell is to have plotly.js: the first, and when run
+    again.
+    """
     find_shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
     shell: Any = find_shell()
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}

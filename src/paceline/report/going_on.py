@@ -52,7 +52,10 @@ def how_to_go_on(summary: Summary) -> Iterator[str]:
         return
     yield f"Continue {_resume(summary)}"
     if summary.record.best is not None or any(t.measurements for t in summary.record.all_trials()):
-        yield f"Or end the search here and choose the best model now: {command_line('finish', directory)}"
+        yield (
+            f"Or end the search here and choose the best model now: "
+            f"{command_line('finish', directory)}"
+        )
 
 
 def _resume(summary: Summary) -> str:

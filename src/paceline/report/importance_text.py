@@ -75,7 +75,10 @@ def _lines(shares: "Sequence[Share]") -> Iterator[str]:
     for share in shown:
         yield f"  {share.names[0]:<{width}}  {_bar(share.share):<{_WIDTH}}  {interval(share)}"
     if len(ordered) > len(shown):
-        yield f"  and {words.count(len(ordered) - len(shown), 'other')} below {100 * shown[-1].share:.0f} %"
+        yield (
+            f"  and {words.count(len(ordered) - len(shown), 'other')} below "
+            f"{100 * shown[-1].share:.0f} %"
+        )
 
 
 def _bar(part: float) -> str:

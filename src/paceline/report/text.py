@@ -167,7 +167,10 @@ def _head(summary: Summary) -> Iterator[str]:
         f"{batches[part]:,} {name} batches" for part, name in parts.items() if batches.get(part)
     ]
     counted = f" ({', '.join(sizes)})" if sizes else ""
-    yield f"Study {summary.directory}: {objective.direction} {objective.metric} on {data['name']}{counted}."
+    yield (
+        f"Study {summary.directory}: {objective.direction} {objective.metric} on "
+        f"{data['name']}{counted}."
+    )
     state = {
         "running": f"It is running in process {summary.writer}.",
         "killed": "Process died (killed, or power loss); what was measured is kept.",
@@ -176,7 +179,10 @@ def _head(summary: Summary) -> Iterator[str]:
     counted = (
         ", ".join(f"{number:,} {name}" for name, number in states(record).items()) or "none yet"
     )
-    yield f"{state} {words.count(len(record.trials), 'trial')} ({counted}) in {words.duration(summary.seconds)}."
+    yield (
+        f"{state} {words.count(len(record.trials), 'trial')} ({counted}) in "
+        f"{words.duration(summary.seconds)}."
+    )
 
 
 def _best(summary: Summary, title: str = "Best configuration") -> Iterator[str]:
@@ -240,7 +246,10 @@ def _failed(summary: Summary) -> Iterator[str]:
         )
         yield f"{words.count(len(numbers), 'trial')} failed ({listed}): {reason}"
     if len(found) > _SHOWN_FAILURES:
-        yield f"and {words.count(len(found) - _SHOWN_FAILURES, 'other reason')}; all of them with --json."
+        yield (
+            f"and {words.count(len(found) - _SHOWN_FAILURES, 'other reason')}; all of them with "
+            f"--json."
+        )
 
 
 def _compiled(summary: Summary) -> Iterator[str]:

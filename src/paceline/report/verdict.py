@@ -38,7 +38,9 @@ def sentences(verdict: "Verdict", record: Record) -> list[str]:
 
 
 def rows(verdict: "Verdict", record: Record) -> list[list[str]]:
-    """One row for each finalist, the winner first, under `HEADINGS`; none if nothing was measured."""
+    """One row for each finalist, the winner first, under `HEADINGS`; none if nothing was
+    measured.
+    """
     if math.isnan(verdict.mean):
         return []
     number, default = _shown(verdict), None if record.final is None else record.final.default
@@ -81,9 +83,15 @@ def _winner(verdict: "Verdict", record: Record) -> Iterator[str]:
         return
     if verdict.exact:
         yield f"{measured} in each of {verdict.num_pairs} calls."
-        yield "No finalist's score changed from call to call and none asked for hp.seed, so the scores are exact."
+        yield (
+            "No finalist's score changed from call to call and none asked for hp.seed, so the "
+            "scores are exact."
+        )
         return
-    yield f"{measured}, the mean of {verdict.num_pairs} fresh trainings (standard deviation {_known(verdict.sd)})."
+    yield (
+        f"{measured}, the mean of {verdict.num_pairs} fresh trainings (standard deviation "
+        f"{_known(verdict.sd)})."
+    )
     corrected = (
         ""
         if number(verdict.expected) == number(verdict.mean)
@@ -103,7 +111,10 @@ def _tied(verdict: "Verdict", _: Record) -> Iterator[str]:
         why = "their scores are equal" if verdict.exact else "no significant difference"
         yield f"It is tied with {_listed(others)}: {why}."
     elif beaten:
-        yield f"It is better than {'the other finalist' if len(beaten) == 1 else f'all {len(beaten)} other finalists'}."
+        yield (
+            f"It is better than "
+            f"{'the other finalist' if len(beaten) == 1 else f'all {len(beaten)} other finalists'}."
+        )
 
 
 def _taken(verdict: "Verdict", record: Record) -> Iterator[str]:
@@ -166,7 +177,10 @@ def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
     fresh = final.scores_of(best)
     if best in final.finalists and best != verdict.winner and all(map(math.isfinite, fresh)):
         mean = number(statistics.fmean(fresh))
-        yield f"Trial {best} had the best score of the search, {number(scored[best])}; its fresh mean is {mean}."
+        yield (
+            f"Trial {best} had the best score of the search, {number(scored[best])}; its fresh "
+            f"mean is {mean}."
+        )
     rest = {one: score for one, score in scored.items() if one not in final.finalists}
     passed = {
         one: score for one, score in rest.items() if objective.better(score, verdict.expected)
@@ -182,7 +196,10 @@ def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
             scored[one] for one in final.finalists if one in scored and one != final.default
         ]
         if any(objective.better(passed[first], score) for score in finalists):
-            yield "Single scores vary by chance: a model of all trials predicts better scores of the finalists."
+            yield (
+                "Single scores vary by chance: a model of all trials predicts better scores of the "
+                "finalists."
+            )
         else:
             yield "Single scores vary by chance, and those of the finalists were better still."
 

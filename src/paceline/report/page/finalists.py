@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 
 def rivals(summary: Summary) -> Figure | None:
-    """Fresh scores of each finalist, a dot for each pair, and their mean; None if there are none."""
+    """Fresh scores of each finalist, a dot for each pair, and their mean; None if there are
+    none.
+    """
     final, verdict = summary.record.final, _verdict(summary)
     if final is None or verdict is None:
         return None
@@ -92,7 +94,10 @@ def differences(summary: Summary) -> Figure | None:
     ):
         for rival in members:
             name = label(_name(final, rival.number))
-            said = f"{words.number(rival.difference)} ({words.number(rival.low)} to {words.number(rival.high)})"
+            said = (
+                f"{words.number(rival.difference)} ({words.number(rival.low)} to "
+                f"{words.number(rival.high)})"
+            )
             _add(trace, rival.difference, name, f"{name}: {said}, p = {words.number(rival.p_holm)}")
         trace["error_x"] = {
             "type": "data",
@@ -137,8 +142,14 @@ def finalists(summary: Summary) -> Iterator[str]:
 def _no_final(summary: Summary) -> str:
     """Why there is no final to show: it comes later, or there was none."""
     if not summary.record.settings.evaluation.num_pairs or summary.state == "finished":
-        return "There was no final: these are the scores of the search, which are optimistic estimates."
-    return "The final comes after the search: the most promising trials are retrained on fresh seeds and splits."
+        return (
+            "There was no final: these are the scores of the search, which are optimistic "
+            "estimates."
+        )
+    return (
+        "The final comes after the search: the most promising trials are retrained on fresh seeds "
+        "and splits."
+    )
 
 
 def _cell(shown: str) -> Cell | str:

@@ -13,7 +13,9 @@ from typing import Any
 from paceline.report import words
 
 BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
-"""Colours of Okabe and Ito that stand out on white; on a dark page the script uses brighter ones."""
+"""Colours of Okabe and Ito that stand out on white; on a dark page the script uses brighter
+ones.
+"""
 
 _LONGEST_LABEL, _LONGEST_TITLE = 40, 100
 _DIGITS = 5  # significant digits of numbers in figures
@@ -120,7 +122,8 @@ def table(
 
 def facts(rows: Iterable[tuple[str, object]]) -> str:
     """Names with their values, as a description list."""
-    return f"<dl>{''.join(f'<dt>{text(name)}</dt><dd>{text(value)}</dd>' for name, value in rows)}</dl>"
+    listed = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in rows)
+    return f"<dl>{listed}</dl>"
 
 
 def details(summary: str, body: str) -> str:
