@@ -41,6 +41,7 @@ from paceline.core.events import (
 )
 from paceline.report import Study, read
 from paceline.report.document import write_report
+from paceline.report.page.command import command, python
 from paceline.report.page.parts import scores_range
 from paceline.report.panels import panels
 from paceline.schedule import create
@@ -529,3 +530,14 @@ def test_a_browser_draws_every_panel_without_errors(tmp_path: Path) -> None:
         "seconds",
     ]
     assert body.count('aria-sort="none"') == 8
+
+
+def test_epochs_that_are_a_hyperparameter_are_shown_once(tmp_path: Path) -> None:
+    space = Space({"epochs": Choice([5, 10]), "rate": Float(1e-4, 1e-1)})
+    summary = read(write(tmp_path / "a", *begin(space, epochs=None)))
+    assert python(summary).count("epochs=") == 1
+    assert "epochs=paceline.Choice([5, 10])" in python(summary)
+    space = Space({"epochs": Int(2, 20), "rate": Float(1e-4, 1e-1)})
+    summary = read(write(tmp_path / "b", *begin(space, epochs=None)))
+    assert "epochs=paceline.Int(2, 20)" in python(summary)
+    assert command(summary) is None

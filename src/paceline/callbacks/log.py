@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from paceline.callbacks.interface import Callback, StudyView
 from paceline.core import Action, Decision, Final, Trial, TrialState, last_line
@@ -34,12 +35,14 @@ class StudyLog(Callback):
     name = "log"
 
     def __init__(self) -> None:
-        self._path: Path | None = None
+        self._file: TextIO | None = None
+        self._directory: Path | None = None
         self._formatter = SafeFormatter(FORMAT)
 
     def on_study_begin(self, study: StudyView) -> None:
         """Logs the study, and how far it is."""
-        self._path = study.directory / RUN_LOG
+        self._directory = study.directory
+        self._file = _appended(study.directory / RUN_LOG)
         objective = study.objective
         planned = "" if study.num_planned is None else f" of {study.num_planned:,}"
         seconds = study.budget.seconds
@@ -127,30 +130,26 @@ class StudyLog(Callback):
         self._log(logging.INFO, f"report: {path}")
 
     def on_teardown(self) -> None:
-        """Removes the file where the study was refused after it had begun."""
-        path, self._path = self._path, None
-        if path is not None and not has_study(path.parent):
+        """Closes the file; removes it where the study was refused after it had begun."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._directory is not None and not has_study(self._directory):
             with suppress(OSError):
-                path.unlink()
-                path.parent.rmdir()
+                (self._directory / RUN_LOG).unlink()
+                self._directory.rmdir()
 
     def _log(self, level: int, message: str) -> None:
         message, is_enabled = on_one_line(message), _LOG.isEnabledFor(level)
         if is_enabled:
             _LOG.log(level, "%s", message, stacklevel=2)
-        if self._path is not None and (is_enabled or level >= logging.INFO):
+        if self._file is not None and (is_enabled or level >= logging.INFO):
             record = _LOG.makeRecord(_LOG.name, level, __file__, 0, message, (), None)
-            _append(self._path, f"{self._formatter.format(record)}\n")
+            self._file.write(self._formatter.format(record) + "\n")
 
 
-def _append(path: Path, line: str) -> None:
-    """Appends a line; a link that somebody left under the file's name is not followed.
-
-    The file is not kept open: a study that is run by hand may never be closed.
-    """
+def _appended(path: Path) -> TextIO:
+    """The log file, to be appended to; a link that somebody left under its name is not followed."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o666)
-    try:
-        os.write(descriptor, line.encode("utf-8", "backslashreplace"))
-    finally:
-        os.close(descriptor)
+    return open(descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace")

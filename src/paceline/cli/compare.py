@@ -42,10 +42,11 @@ def compare(
     import paceline
     from paceline.comparison import printing
     from paceline.report.terminal import console
+    from paceline.settings.typed import untyped_value
 
     what, values, asked = o.build_of(build, model), o.pairs(fixed), given(settings)
     if values:
-        typed = {key: o.value_of(text) for key, text in values.items()}
+        typed = {key: untyped_value(text) for key, text in values.items()}
         asked["fixed"] = typed if data is None and model is None else values
     name = what.rpartition(":")[2] if data is None else data
     path = o.study_of(directory, f"compare-{Path(name).name}")

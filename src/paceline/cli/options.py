@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from paceline.core import Value
+    pass
 
 BuildArgument = Annotated[
     str | None,
@@ -161,18 +161,6 @@ def pairs(given: list[str] | None) -> dict[str, str]:
             raise InvalidInput(f"--set gives {name} twice", expected="each hyperparameter once")
         found[name] = value
     return found
-
-
-def value_of(text: str) -> "Value":
-    """What was typed, where it is not known what was meant: ``"3"``, ``"0.5"`` and ``"yes"`` are
-    not texts.
-    """
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return {"yes": True, "true": True, "no": False, "false": False}.get(text.lower(), text)
 
 
 def study_of(study: Path | None, name: str) -> Path:

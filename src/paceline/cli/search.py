@@ -84,12 +84,14 @@ def tune(
 
     Called again with the same arguments and --study, it continues where it stopped.
     """
+    from paceline.settings.typed import untyped_value
+
     what, values = o.build_of(build, model), o.pairs(fixed)
     is_function = data is None and model is None
     name = what.rpartition(":")[2] if is_function else o.data_of(data)
     asked = given(settings)
     if values:
-        typed = {name: o.value_of(text) for name, text in values.items()}
+        typed = {name: untyped_value(text) for name, text in values.items()}
         asked["fixed"] = typed if is_function else values
     if change_space:
         asked["change_space"] = True

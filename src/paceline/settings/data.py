@@ -83,6 +83,13 @@ def _both(one: Any, other: Any) -> bool:
     return (one is None) == (other is None)
 
 
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values agree. What was passed from memory is compared by the data's fingerprint;
+    studies of format 2 did not store that there was something.
+    """
+    return isinstance(one, FromMemory) or isinstance(other, FromMemory) or bool(one == other)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings(Group):
     """Which data, and how they are read and divided; see `DataOptions`.
@@ -111,11 +118,12 @@ class DataSettings(Group):
     test: Any = setting(
         "auto",
         _option,
+        same=_same,
         terminal=Terminal(
             help="The test part: a fraction of the rows, or a file.", parse=fraction_or_path
         ),
     )
-    sample_weight: str | FromMemory | None = setting(None, _option)
+    sample_weight: str | FromMemory | None = setting(None, _option, same=_same)
     task: str | None = setting(
         None,
         unchecked,

@@ -132,9 +132,12 @@ class Settings:
     def __str__(self) -> str:
         goal = self.objective
         lines = [] if goal is None else [("objective", f"{goal.metric} ({goal.direction})")]
-        for group in GROUPS:
+        for group, settings in GROUPS.items():
+            rules = settings.rules()
             own = [
-                f"{name}={brief(value)}" for of, name, value in self.non_default() if of == group
+                f"{rules[name].argument or name}={brief(value)}"
+                for of, name, value in self.non_default()
+                if of == group
             ]
             lines.append((group, ", ".join(own) or "defaults"))
         return "\n".join(f"{name:<12}{said}" for name, said in lines)

@@ -98,7 +98,7 @@ class ExecutionSettings(Group):
         terminal=Terminal(
             help="How long one trial of a worker may take.",
             metavar="TIME",
-            write=lambda value: f"{value:g}s",
+            write=lambda value: f"{value:.15g}s",
         ),
     )
     memory_limit: int | None = setting(

@@ -125,7 +125,7 @@ class Group:
 
     def to_json(self) -> dict[str, Json]:
         """As plain JSON types."""
-        return {name: _plain(getattr(self, name)) for name in self.rules()}
+        return {name: plain(getattr(self, name)) for name in self.rules()}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Json]) -> Self:
@@ -133,7 +133,11 @@ class Group:
         return cls(**{name: _restored(state[name]) for name in cls.rules() if name in state})
 
     def non_default(self, default: Self | None = None) -> Iterator[tuple[str, Any]]:
-        """The options that differ from their defaults, with their values."""
+        """The options that differ from their defaults, with their values.
+
+        Args:
+            default: the group at its defaults, where they are not those of the class.
+        """
         default = type(self)() if default is None else default
         for name, rule in self.rules().items():
             value = getattr(self, name)
@@ -141,14 +145,15 @@ class Group:
                 yield name, value
 
 
-def _plain(value: Any) -> Json:
+def plain(value: Any) -> Json:
+    """A setting's value as plain JSON types."""
     if isinstance(value, FromMemory):
         return {"from_memory": value.what}
     if dataclasses.is_dataclass(value) or not isinstance(value, list | tuple | Mapping):
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value]
+        return {str(key): plain(one) for key, one in value.items()}
+    return [plain(one) for one in value]
 
 
 def _restored(value: Json) -> Any:

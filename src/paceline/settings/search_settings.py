@@ -13,6 +13,7 @@ from paceline.settings.rules import (
     Terminal,
     optional,
     optional_flag,
+    seconds,
     setting,
     unchecked,
     whole,
@@ -105,14 +106,14 @@ class SearchSettings(Group):
     )
     seconds: float | None = setting(
         None,
-        unchecked,
+        optional(seconds),
         Change.SILENT,
         argument="budget",
         terminal=Terminal(
             help="How long: 90s, 5m, 1h30m.",
             metavar="TIME",
             flags="--budget",
-            write=lambda value: f"{value:g}s",
+            write=lambda value: f"{value:.15g}s",
         ),
     )
     seed: int = setting(

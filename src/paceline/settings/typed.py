@@ -60,6 +60,18 @@ def typed_value(value: object) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
+def untyped_value(text: str) -> int | float | bool | str:
+    """What was typed, where it is not known what was meant: ``"3"``, ``"0.5"`` and ``"yes"`` are
+    not texts.
+    """
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return {"yes": True, "true": True, "no": False, "false": False}.get(text.lower(), text)
+
+
 def fraction_or_path(text: str) -> float | str:
     """``"0.2"`` as a number, anything else as a path."""
     try:

@@ -3,6 +3,8 @@
 from paceline.core import InvalidInput
 from paceline.schedule import Full, Schedule
 from paceline.schedule import create as create_schedule
+from paceline.settings.description import Settings
+from paceline.settings.function import NETWORKS
 from paceline.study.plan.definition import Definition
 
 _SHORT = 2  # epochs that are not worth dividing
@@ -36,3 +38,36 @@ def in_flight_of(backend: str) -> int:
     import jax
 
     return _IN_FLIGHT if jax.default_backend() == "cpu" else _IN_FLIGHT_ACCELERATED
+
+
+def in_flight_of_function(workers: int, learns: bool, is_full: bool) -> int:
+    """Trials in flight of a function by default: so many that no worker idles for long.
+
+    In order, a worker waits while one before it is slow. With twice as many in flight it hardly
+    does, but what a model or a schedule goes by would be older, and trials that wait for the
+    schedule would need processes of their own.
+
+    Args:
+        workers: how many there are.
+        learns: whether the search learns from the trials.
+        is_full: whether each trial trains to its end.
+    """
+    return workers if workers == 1 or learns or not is_full else 2 * workers
+
+
+def is_default_in_flight(settings: Settings, learns: bool) -> bool:
+    """Whether as many trials run at once in a study as where nothing is said.
+
+    Args:
+        settings: of the study.
+        learns: whether its search learns from the trials.
+    """
+    number = settings.search.in_flight
+    if settings.function.kind == NETWORKS:
+        known = (
+            (_IN_FLIGHT, _IN_FLIGHT_ACCELERATED) if settings.execution.backend == "jax" else (1,)
+        )
+        return number is None or number in known
+    is_full = (settings.search.schedule or {"schedule": "full"})["schedule"] == Full.name
+    workers = settings.execution.workers or 1
+    return number in (None, in_flight_of_function(workers, learns, is_full))

@@ -28,6 +28,7 @@ from paceline.search import Strategy
 from paceline.settings.description import Settings
 from paceline.settings.rules import FromMemory
 from paceline.space import Fixed, Hyperparameter, Space, differences
+from paceline.study.plan.default_schedule import in_flight_of_function
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.user_code import import_build
 from paceline.study.planned.retraining import FINAL, Fresh, FreshSplits, seeds_of
@@ -174,7 +175,9 @@ def plan_function(definition: Definition) -> FunctionPlan:
     if any(h.num_values != 1 for h in given):  # else the space is found during the trials
         strategy.check(given)
     schedule = schedule_of(definition.schedule, settings.training.epochs)
-    in_flight = settings.search.in_flight or _in_flight(asked.workers or 1, strategy, schedule)
+    in_flight = settings.search.in_flight or in_flight_of_function(
+        asked.workers or 1, strategy.learns, isinstance(schedule, Full)
+    )
     settings = settings.with_values(
         function={"space": given.to_json()},
         search={
@@ -271,20 +274,6 @@ def _grown(given: Space, before: Space) -> Space:
         if h.name not in before:
             before = before.with_hyperparameter(h)
     return before
-
-
-def _in_flight(workers: int, strategy: Strategy, schedule: Schedule) -> int:
-    """Trials in flight where nobody said: so many that no worker idles for long.
-
-    In order, a worker waits while one before it is slow. With twice as many in flight it hardly
-    does, but what a model or a schedule goes by would be older, and trials that wait for the
-    schedule would need processes of their own.
-    """
-    return (
-        workers
-        if workers == 1 or strategy.learns or not isinstance(schedule, Full)
-        else 2 * workers
-    )
 
 
 def _check_workers(workers: int | None, limits: TrialLimits) -> None:
