@@ -70,9 +70,8 @@ def tune(
                 layers.Dense(10, activation="softmax"),
             ])
             rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
-            model.compile(
-                keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", ["accuracy"]
-            )
+            loss = "sparse_categorical_crossentropy"
+            model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
             return model
 
         study = paceline.tune(build, "digits", "val_accuracy", epochs=5, trials=16, study="runs/a")

@@ -131,7 +131,10 @@ def choose_search(
     elif choice.name == "auto" and existing is not None:
         choice = _continued(existing, searches)
     if start_with is not None:
-        return replace(choice, start_with=_configurations(start_with), stored=None, is_given=True)
+        first, stored = _configurations(start_with), choice.stored
+        if stored is not None:
+            stored = {**stored, "start_with": [dict(config) for config in first]}
+        return replace(choice, start_with=first, stored=stored, is_given=True)
     if existing is not None and choice.stored is None:
         return replace(choice, start_with=_first_of(existing))
     return choice
