@@ -63,7 +63,7 @@ def test_a_call_in_python_repeats_a_study(tmp_path: Path) -> None:
         fixed={"b": True},
         study=tmp_path / "first",
     )
-    call = reproduction.python(first.settings, first.space)
+    call = reproduction.python(first.settings, first.space, {})
     assert "paceline.optimize(\n    objective,\n    ('score', 'min')," in call
     again = eval(call, {"paceline": paceline, "objective": objective})
     assert [(t.config, t.score) for t in again.trials] == [
@@ -75,8 +75,8 @@ def test_what_came_from_memory_stands_by_its_name_and_has_no_command() -> None:
     settings = Settings().with_values(
         function={"build": FromMemory("build")}, data={"source": "digits"}
     )
-    assert "paceline.tune(\n    build,\n    'digits'" in reproduction.python(settings, Space())
-    assert reproduction.command(settings, Space(), "full") is None
+    assert "paceline.tune(\n    build,\n    'digits'" in reproduction.python(settings, Space(), {})
+    assert reproduction.command(settings, Space(), {}) is None
 
 
 def test_a_command_says_every_option_that_is_not_at_its_default() -> None:
@@ -93,7 +93,7 @@ def test_a_command_says_every_option_that_is_not_at_its_default() -> None:
         )
     )
     space = Space({"epochs": Choice([5, 10])})
-    words = shlex.split(reproduction.command(settings, space, "asha") or "")
+    words = shlex.split(reproduction.command(settings, space, {}) or "")
     text = " ".join(words)
     for part in ("--model mlp", "--data my data.csv", "--epochs 5,10", "--patience 2"):
         assert part in text
