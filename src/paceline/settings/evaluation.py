@@ -33,10 +33,6 @@ class FinalOptions(TypedDict, total=False):
     which other pairs choose the winner than those that test it; a number on so many; ``"off"``,
     False or None holds none.
     """
-    prefer: Literal["small", "fast"] | None
-    """Which of the finalists that are tied wins: the ``"small"`` one, the ``"fast"`` one, or None
-    for the best mean.
-    """
 
 
 class EvaluationOptions(FinalOptions, total=False):
@@ -57,6 +53,10 @@ class EvaluationOptions(FinalOptions, total=False):
     same kind, drawn under other seeds whether or not a splitter has a ``random_state`` of its own;
     where there are none (``KFold(5)``, ``TimeSeriesSplit``, pairs), they train on these with fresh
     seeds.
+    """
+    prefer: Literal["small", "fast"] | None
+    """Which of the finalists that are tied wins: the ``"small"`` one, the ``"fast"`` one, or None
+    for the best mean.
     """
     refit: bool | None
     """Whether the winner's model is trained again on training and validation data together; None:

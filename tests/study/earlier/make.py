@@ -45,7 +45,7 @@ def data() -> dict[str, Any]:
     return {"data": arrays, "groups": groups, "sample_weight": np.ones(ROWS)}
 
 
-NETWORKS = {
+NETWORKS: dict[str, Any] = {
     "objective": "val_accuracy",
     "epochs": 1,
     "seed": 1,
@@ -56,7 +56,7 @@ NETWORKS = {
     "keep_models": 2,
     "display": False,
 }
-FUNCTION = {
+FUNCTION: dict[str, Any] = {
     "objective": "max",
     "seed": 2,
     "trials": 4,

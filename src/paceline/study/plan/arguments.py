@@ -23,7 +23,6 @@ _OF_NETWORKS = (
     "data",
     "batch_size",
     *(name for name in names(TuneOptions) if name not in (*names(OptimizeOptions), *_OF_FUNCTIONS)),
-    "prefer",
 )
 """Arguments that have a meaning in a study of networks only."""
 
