@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import paceline
 from paceline.core import InvalidInput
 from paceline.report.document import assemble, document
 from paceline.report.panels import (
@@ -23,6 +24,7 @@ from paceline.report.panels import (
     register,
     report_panel,
 )
+from paceline.report.show import read
 from paceline.testing.packages import installed
 from paceline.testing.report_panels import HOSTILE, PanelContract, summaries
 from paceline.web.content import content
@@ -142,3 +144,18 @@ def test_what_is_no_panel_is_refused(item: Any) -> None:
         register(item, "mine")
     with pytest.raises(InvalidInput, match="answer"):
         register(report_panel("answer")(nothing_drawn))
+
+
+@pytest.mark.parametrize(("names", "drawn"), [("x", False), ("xy", True)])
+def test_lines_of_configurations_need_two_hyperparameters(
+    tmp_path: Path, names: str, drawn: bool
+) -> None:
+    def total(hp: Any) -> float:
+        return sum(float(hp.Float(name, 0.0, 1.0)) for name in names)
+
+    study = paceline.optimize(
+        total, "max", search="random", trials=6, study=tmp_path / "s", display=False
+    )
+    panel = PANELS.get("mattered")(read(study.directory))
+    assert panel is not None
+    assert any(figure.name == "configurations" for figure in panel.figures) is drawn

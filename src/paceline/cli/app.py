@@ -104,9 +104,7 @@ def _version(wanted: bool) -> None:
 def paceline(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_version, is_eager=True, help="Say which version this is."
-        ),
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Finds good hyperparameters for neural networks: many candidates trained as one compiled

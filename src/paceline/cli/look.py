@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 def show(
     study: o.StudyArgument,
     trial: Annotated[
-        int | None, typer.Option(metavar="N", help="One trial: how it did, and why it went on.")
+        int | None,
+        typer.Option(metavar="N", help="One trial: its course, and the reason for each decision."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Everything, as one JSON object.")
+        bool, typer.Option("--json", help="Print everything as one JSON object.")
     ] = False,
 ) -> None:
-    """Say how a study stands.
+    """Show the state of a study.
 
     While it runs, after it ended, and after it was killed.
     """
@@ -41,10 +42,10 @@ def show(
 def data(
     data_dir: o.DataDir = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Everything, as a list of JSON objects.")
+        bool, typer.Option("--json", help="Print everything as a list of JSON objects.")
     ] = False,
 ) -> None:
-    """List the named data sets, and where each lies."""
+    """List the named data sets and their locations."""
     from paceline.data import describe, source_names
 
     known = describe(data_dir)

@@ -87,7 +87,7 @@ ChangeSpace = Annotated[
     bool,
     typer.Option(
         "--change-space",
-        help="Go on although the space is another one now: a wider range, a choice more, ...",
+        help="Continue although the space has changed: a wider range, another choice, ...",
     ),
 ]
 Set = Annotated[

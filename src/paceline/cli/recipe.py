@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from paceline.space import Space
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Ready studies that people ask for."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Run well-known exercises as complete studies.",
 )
 Name = Annotated[str, typer.Argument(help="The recipe's name, see `paceline recipe list`.")]
 Parts = Annotated[

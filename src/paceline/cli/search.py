@@ -142,7 +142,7 @@ def finish(
 ) -> None:
     """End a search here.
 
-    Nothing more is tried: the final is held on what was measured, and the best model is saved and
+    Nothing more is tried: the final evaluates what was measured, and the best model is saved and
     tested. `resume` with more --trials continues all the same.
     """
     from paceline import api

@@ -32,19 +32,17 @@ def watch(
         str | None,
         typer.Option(
             envvar="PACELINE_TOKEN",
-            help="What readers have to bring.  [default: none on this machine; drawn and printed "
+            help="A token that the page requires.  [default: none on this machine; drawn and printed "
             "for other addresses]",
         ),
     ] = None,
 ) -> None:
     """Show a study in the browser while it runs.
 
-    The panels of the report, kept up to date; also of a study that has ended. Nothing is written,
-    so the page does no harm to a search, and it may be closed and opened at any time. Ctrl+C ends
-    it.
+    The panels of the report, kept up to date; also of a study that has ended. It only reads the
+    study. The page may be closed and opened at any time. Ctrl+C ends the command.
 
-    From another machine: an SSH tunnel, or --host, which demands a token; the connection is not
-        encrypted.
+    From another machine: use an SSH tunnel, or --host, which requires a token and is not encrypted.
     """
     from paceline.core import InvalidInput
     from paceline.store import open_store

@@ -80,7 +80,7 @@ class SearchSettings(Group):
         "auto",
         unchecked,
         Change.NOTED,
-        terminal=Terminal(help="Where to look next: auto, random, sobol, cmaes, grid, ..."),
+        terminal=Terminal(help="The search strategy: auto, random, sobol, cmaes, grid, ..."),
     )
     strategy: Mapping[str, Json] | None = setting(
         None, unchecked, Change.NOTED, argument="search", same=same_state, is_option=False

@@ -82,7 +82,7 @@ def configurations(summary: Summary) -> Figure | None:
     names = words.varying(record.space)
     members = (trial for number, trial in record.trials.items() if number not in record.moved)
     stopped = [t for t in members if t.state is TrialState.STOPPED]
-    if len(ranked) + len(stopped) < _LEAST or not ranked or not names:
+    if len(ranked) + len(stopped) < _LEAST or not ranked or len(names) < 2:  # 1: no lines
         return None
     num_best = min(_MOST_BEST, max(1, round(_SHARE * (len(ranked) + len(stopped)))))
     best, others = ranked[:num_best], ranked[num_best:]
