@@ -1,1 +1,1 @@
-"""What follows the search: the final, the winner, its model, and what it measures on the test part."""
+"""After the search: the final evaluation, the winner, its model and its test metrics."""

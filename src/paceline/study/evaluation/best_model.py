@@ -1,7 +1,7 @@
 """The final model of a study: retrained if requested, tested once, and stored.
 
-Its weights are always kept among the checkpoints. Beside them ``best.keras`` is written where Keras
-can do it; what that file needs to be loaded, or why there is none, is recorded and told.
+Its weights are always kept among the checkpoints. ``best.keras`` is written beside them where Keras
+can save the model. What loading that file needs, or why there is none, is recorded and noted.
 """
 
 import json
@@ -25,20 +25,16 @@ if TYPE_CHECKING:
     from paceline.train.saving import LoadRequirements
 
 ABOUT = "paceline.json"
-"""What the file, a zip archive, holds beside what Keras puts there: what the model takes, and what
-its outputs are.
-"""
+"""Entry of the file (a zip archive) that describes the model's inputs and outputs."""
 
-_ANEW = "study.best_model() builds the model anew; in another process, study.best_model(build=build) does"
+_REBUILD = "study.best_model() builds the model anew; in another process, study.best_model(build=build) does"
 
 
 class BestModel:
-    """Makes the model of a study's best trial, or leaves the one that is there where it is still
-    the right one.
-    """
+    """Makes the model of a study's best trial, unless the right one is already there."""
 
     def __init__(self, plan: Plan, recorder: Recorder, directory: Path) -> None:
-        """``directory`` is the study's."""
+        """``directory`` is that of the study."""
         self._plan, self._recorder, self._directory = plan, recorder, directory
         self._record = recorder.record
 
@@ -57,22 +53,20 @@ class BestModel:
             self._keep(best, models, test_part, leaves, known)
             return
         try:
-            leaves, said = self._trained(best)
+            leaves, details = self._trained(best)
         except PacelineError as error:
             self._recorder.tell([Noted(f"There is no model of the best trial: {error}")])
             return
-        self._keep(best, models, test_part, leaves, said)
+        self._keep(best, models, test_part, leaves, details)
 
     @property
     def _refits(self) -> bool:
-        """Whether the model is to be trained anew on training and validation part."""
+        """Whether the model is to be retrained on the training and validation parts together."""
         asked = self._plan.settings.evaluation.refit
         return self._record.final_is_current if asked is None else asked
 
     def _is_there(self, best: Trial, test_part: TestPart) -> bool:
-        """Whether the model of this trial is kept, was tested, and has its file where it can have
-        one.
-        """
+        """Whether this trial's model is kept and tested, and has its file where it can have one."""
         known, tested = self._recorder.best_model, self._record.tested
         has_file = not fault_of(self._directory / MODEL, known)
         if known is None:  # written before weights were kept
@@ -85,7 +79,7 @@ class BestModel:
         )
 
     def _is_of(self, known: Mapping[str, Json], best: Trial) -> bool:
-        """Whether what was kept is the model that would be made now."""
+        """Whether the stored model is the one that would be made now."""
         return (known["trial"], known["refit"], known["epochs"]) == (
             best.number,
             self._refits,
@@ -93,19 +87,19 @@ class BestModel:
         )
 
     def _trained(self, best: Trial) -> tuple[Leaves, dict[str, Json]]:
-        """The model's variables, and what to record of them.
+        """The model's variables, and what to record about them.
 
         Raises:
-            PacelineError: they are not kept, and the trial cannot be trained again.
+            PacelineError: the variables are not kept, and the trial cannot be retrained.
         """
         refit = self._refits
-        said: dict[str, Json] = {"refit": refit, "epochs": _epochs(best)}
+        details: dict[str, Json] = {"refit": refit, "epochs": _epochs(best)}
         leaves = self._plan.refit(best, _epochs(best)) if refit else None
         if leaves is not None:
-            return leaves, {**said, "refitted": True}
+            return leaves, {**details, "refitted": True}
         leaves = self._recorder.model(best.number)
         leaves = self._plan.retrain(best) if leaves is None else leaves
-        return leaves, {**said, "refitted": False}
+        return leaves, {**details, "refitted": False}
 
     def _keep(
         self,
@@ -113,7 +107,7 @@ class BestModel:
         models: Models,
         test_part: TestPart,
         leaves: Leaves,
-        said: Mapping[str, Json],
+        details: Mapping[str, Json],
     ) -> None:
         model, batch_size = models.of(best, leaves), models.rows_of_batch(best)
         test_part.keep_predictions(model, self._directory)
@@ -123,8 +117,8 @@ class BestModel:
         )
         events: list[Event] = [Noted(note) for note in notes if note not in self._record.notes]
         if metrics:
-            events.append(BestTested(best.number, metrics, said["refitted"], said["epochs"]))
-        self._recorder.keep_best_model(best.number, leaves, {**said, "keras": keras}, events)
+            events.append(BestTested(best.number, metrics, details["refitted"], details["epochs"]))
+        self._recorder.keep_best_model(best.number, leaves, {**details, "keras": keras}, events)
 
 
 def write_keras(
@@ -133,20 +127,20 @@ def write_keras(
     sample: Callable[[], tuple[Any, Any]],
     about: Mapping[str, Json] | None = None,
 ) -> tuple[dict[str, Json], Sequence[str]]:
-    """Writes ``best.keras`` where Keras can, and takes away an earlier one where it cannot.
+    """Writes ``best.keras`` where Keras can, and removes an earlier one where it cannot.
 
     Args:
-        model: what to write.
-        directory: the study's.
-        sample: gives ``(x, y)`` of a few rows, on which the model in the file has to agree with the
-            model.
-        about: what goes into the file beside the model, as `ABOUT`, for whoever loads it elsewhere.
+        model: the model to write.
+        directory: that of the study.
+        sample: returns ``(x, y)`` of a few rows, on which the saved and the original model must
+            agree.
+        about: description stored in the file as `ABOUT`, for those who load it elsewhere.
 
     Returns:
-        What to record of the file, and sentences for the user.
+        What to record about the file, and sentences for the user.
 
     Raises:
-        PacelineError: the disk fails.
+        PacelineError: the file cannot be written.
     """
     from paceline.train.isolation import global_state_of
     from paceline.train.saving import CannotSave, save
@@ -161,20 +155,18 @@ def write_keras(
     except CannotSave as error:
         remove(target)
         return {"reason": str(error)}, [no_file(str(error))]
-    said = {
+    details = {
         "reason": "",
         "objects": list(needs.objects),
         "registered": needs.registered,
         "safe": needs.safe_mode,
     }
-    said["crc32"] = checksum(target)
-    return said, file_needs(needs)
+    details["crc32"] = checksum(target)
+    return details, file_needs(needs)
 
 
-def foretell(model: Any) -> Sequence[str]:
-    """What can be said of ``best.keras`` before the search, by a model that has not been
-    trained.
-    """
+def file_notes(model: Any) -> Sequence[str]:
+    """What is known about ``best.keras`` before the search, from a model that is not trained."""
     from paceline.train.saving import CannotSave, check_savable
 
     try:
@@ -184,12 +176,12 @@ def foretell(model: Any) -> Sequence[str]:
 
 
 def no_file(reason: str) -> str:
-    """Why there is no file, and what to do."""
-    return f"No {MODEL}: Keras cannot save this model ({reason}). Its weights are kept; {_ANEW}."
+    """Explains why there is no file, and what to do."""
+    return f"No {MODEL}: Keras cannot save this model ({reason}). Its weights are kept; {_REBUILD}."
 
 
 def file_needs(needs: "LoadRequirements") -> Sequence[str]:
-    """What loading the file takes; nothing where it can be loaded anywhere."""
+    """What loading the file requires; empty where it can be loaded anywhere."""
     if needs.is_nothing:
         return []
     names, modules = ", ".join(needs.objects), ", ".join(needs.modules)
@@ -202,7 +194,7 @@ def file_needs(needs: "LoadRequirements") -> Sequence[str]:
     else:
         listed = ", ".join(f"{name!r}: {found.__name__}" for name, found in needs.objects.items())
         how = f"only with custom_objects={{{listed}}}, since they are not registered with Keras"
-    return [f"{MODEL} can be loaded {how}. Without it, {_ANEW}."]
+    return [f"{MODEL} can be loaded {how}. Without it, {_REBUILD}."]
 
 
 def _epochs(best: Trial) -> int:

@@ -1,4 +1,4 @@
-"""The final: the finalists train anew, on fresh seeds and fresh splits, and one of them wins."""
+"""The final evaluation: retrains finalists on fresh seeds and splits, and chooses the winner."""
 
 import math
 import statistics
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from paceline.stats.final_verdict import Verdict
 
 
-class TheFinal:
-    """Holds the final of a study, or what is left of it."""
+class FinalEvaluation:
+    """Runs the final evaluation of a study, or what is left of it."""
 
     def __init__(self, plan: Plan, recorder: Recorder, seconds_left: SecondsLeft) -> None:
         """``seconds_left`` is that of the session."""
@@ -34,13 +34,13 @@ class TheFinal:
 
     @property
     def is_due(self) -> bool:
-        """Whether there is one to be held."""
+        """Whether the final evaluation is still to be run."""
         due = self._record.best is not None and not self._record.final_is_current
         return due and self._plan.settings.evaluation.num_pairs > 0 and len(self._record.trials) > 1
 
-    def hold(self) -> None:
-        """Trains what is missing, and names the winner."""
-        if not self._goes_on and not self._begin():
+    def run(self) -> None:
+        """Trains what is missing, and chooses the winner."""
+        if not self._can_continue and not self._begin():
             return
         final = self._final
         if final.missing:
@@ -57,10 +57,8 @@ class TheFinal:
         return self._record.final
 
     @property
-    def _goes_on(self) -> bool:
-        """Whether a final that was interrupted is still that of these trials, on pairs of the same
-        kind.
-        """
+    def _can_continue(self) -> bool:
+        """Whether an interrupted final is still one of these trials, on pairs of the same kind."""
         final = self._record.final
         if (
             final is None
@@ -71,7 +69,7 @@ class TheFinal:
         return final.splits is self._plan.fresh_splits.kind
 
     def _begin(self) -> bool:
-        """Chooses the finalists and how often each trains; False where there is to be no final."""
+        """Chooses the finalists and the number of trainings; False where there is no final."""
         from paceline.search import promising
 
         record = self._record
@@ -121,9 +119,7 @@ class TheFinal:
 
 
 def winner_of(record: Record) -> tuple[int, str]:
-    """The finalist with the best mean or, where that was asked for, the smallest or fastest that is
-    tied with it.
-    """
+    """The finalist with the best mean or, with ``prefer``, the smallest or fastest tied with it."""
     verdict = judged(record)
     if verdict.recommended != verdict.winner:
         return (
@@ -134,7 +130,7 @@ def winner_of(record: Record) -> tuple[int, str]:
 
 
 def judged(record: Record) -> "Verdict":
-    """What can be claimed of the final, however far it came; judged once for the same measurements."""
+    """What can be claimed from the final so far; computed once for the same measurements."""
     final, asked = record.final, record.settings.evaluation
     measured = None if final is None else (final.finalists, final.scores)
     key = (measured, len(record.trials), asked.prefer, asked.is_strict)
@@ -158,8 +154,9 @@ def _judge(record: Record) -> "Verdict":
 
 
 def searched_score(trial: Trial, record: Record) -> float | None:
-    """The search's score of a trial, on the folds on which the final trained, where those are the
-    search's own.
+    """The search score of a trial.
+
+    It is computed on the folds of the final where these are the search's own.
     """
     from paceline.data.folds import order_of
 

@@ -1,9 +1,9 @@
-"""How large a final is: an automatic one never costs more than the search did.
+"""Size of the final evaluation: by default it never costs more than the search did.
 
-What an automatic final may cost is counted in epochs and, beside that, in seconds where the clock
-may take part in decisions, else in the work that the sizes of the networks predict. The winner's
-last training belongs to its cost, and so do the programs that have to be compiled for it. First
-there are fewer fresh trainings of each finalist, but not fewer than three, then fewer finalists.
+The cost of an automatic final is counted in epochs and, in addition, in seconds where the clock may
+take part in decisions, else in the work predicted from the sizes of the networks. It includes the
+winner's last training and the programs that have to be compiled. To reduce it, the number of fresh
+trainings of each finalist is lowered first, but not below three, then the number of finalists.
 """
 
 import math
@@ -21,7 +21,7 @@ from paceline.study.record.record import Record
 MOST_FINALISTS = 8
 _FEWEST_PAIRS = 2  # of a final whose number of pairs was given
 _FEWEST_AUTOMATIC = 3
-_COMPILE_SECONDS = 2.0  # of a program, where the study has compiled none
+_COMPILE_SECONDS = 2.0  # seconds of a program, if the study has compiled none
 _KEPT_BACK = 0.2  # of the time left, for the model's last training and its test
 _BATCH = 32  # rows, where it is not recorded
 _NO_FINAL = "so the best score is that of the luckiest trial"
@@ -29,13 +29,12 @@ _NO_FINAL = "so the best score is that of the luckiest trial"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a final is.
+    """How many trials a final evaluation trains, and how often.
 
     Attributes:
-        finalists: numbers of the trials, the most promising first; none where there is to be no
-            final.
+        finalists: numbers of the trials, the most promising first; empty for no final.
         pairs: fresh trainings of each.
-        notes: what that leaves unsure, in sentences.
+        notes: consequences for the result, as sentences.
     """
 
     finalists: tuple[int, ...]
@@ -44,16 +43,16 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class _Room:
-    """What a final may cost, in one unit.
+class _CostLimit:
+    """The limit on the cost of a final, in one unit.
 
     Attributes:
-        limit: what there is.
+        limit: the limit.
         training: one fresh training of each trial, by its number.
         refit: the winner's last training, in fresh trainings of it.
-        compiling: of one program.
-        extra: programs beside those of the finalists.
-        program: what tells the programs of two trials apart.
+        compiling: cost of compiling one program.
+        extra: number of programs besides those of the finalists.
+        program: key that is equal for trials with the same program.
     """
 
     limit: float
@@ -64,7 +63,7 @@ class _Room:
     program: Mapping[int, Hashable] | None = None
 
     def pairs(self, finalists: Sequence[int]) -> float:
-        """How many pairs there is room for."""
+        """The number of pairs that fit within the limit."""
         each = [self.training[number] for number in finalists]
         programs = self.extra + len(
             {self.program[number] for number in finalists} if self.program else ()
@@ -74,33 +73,31 @@ class _Room:
 
 
 def size_of(record: Record, plan: Plan, order: Sequence[int], seconds_left: float | None) -> Size:
-    """How large the final of a study is.
+    """Computes the size of a study's final evaluation.
 
     Args:
-        record: of the study; at least one trial has completed.
-        plan: the study.
+        record: that of the study; at least one trial has completed.
+        plan: that of the study.
         order: numbers of the trials that may be finalists, the most promising first.
         seconds_left: of a time budget; None for no limit.
     """
     trials = record.all_trials()
-    rooms = [] if seconds_left is None else [_room_of_time(record, trials, seconds_left)]
+    rooms = [] if seconds_left is None else [_limit_of_time(record, trials, seconds_left)]
     wanted, whole = plan.settings.evaluation.num_pairs, _first(record, order, MOST_FINALISTS)
     if not plan.settings.evaluation.is_automatic:
         pairs = min([wanted, *(math.floor(room.pairs(whole)) for room in rooms)])
         return _given_size(whole, pairs, wanted)
-    rooms += _rooms_of_search(record, plan, trials)
+    rooms += _limits_of_search(record, plan, trials)
     for count in range(len(whole), 0, -1):
         finalists = _first(record, order, count)
         pairs = min([wanted, *(math.floor(room.pairs(finalists)) for room in rooms)])
         if pairs >= _FEWEST_AUTOMATIC:
-            return Size(tuple(finalists), pairs, _unsure(record, whole, finalists, pairs))
-    return Size((), 0, (_no_room(record, whole),))
+            return Size(tuple(finalists), pairs, _uncertainty(record, whole, finalists, pairs))
+    return Size((), 0, (_too_expensive(record, whole),))
 
 
 def _first(record: Record, order: Sequence[int], count: int) -> list[int]:
-    """The first ``count`` of an order, those with the best score and of the default configuration
-    among them.
-    """
+    """The first ``count`` of an order; includes the best score and the default configuration."""
     needed = [
         trial.number for trial in (record.best_of_search, record.default) if trial is not None
     ]
@@ -110,11 +107,11 @@ def _first(record: Record, order: Sequence[int], count: int) -> list[int]:
     return [number for number in whole if number in needed or number in others]
 
 
-# -- what there is room for
+# -- limits on the cost
 
 
-def _rooms_of_search(record: Record, plan: Plan, trials: Sequence[Trial]) -> list[_Room]:
-    """What the search has cost, in every unit that is known."""
+def _limits_of_search(record: Record, plan: Plan, trials: Sequence[Trial]) -> list[_CostLimit]:
+    """The cost of the search, in every unit that is known."""
     splits = plan.fresh_splits
     refit = 0.0 if plan.settings.evaluation.refit is False else 1.0 + splits.share
     times = _trainings(trials)
@@ -124,14 +121,14 @@ def _rooms_of_search(record: Record, plan: Plan, trials: Sequence[Trial]) -> lis
         len({program[trial.number] for trial in own if trial.measurements}) * splits.sizes_of_search
     )
 
-    def room(of_epoch: Callable[[Trial], float]) -> _Room:
+    def room(of_epoch: Callable[[Trial], float]) -> _CostLimit:
         spent = sum(of_epoch(trial) * len(trial.measurements) * times for trial in own)
-        return _Room(
+        return _CostLimit(
             spent, {trial.number: of_epoch(trial) * epochs_of(trial) for trial in trials}, refit
         )
 
-    def with_programs(room: _Room, seconds: float, compiled: float, extra: int) -> _Room:
-        return _Room(
+    def with_programs(room: _CostLimit, seconds: float, compiled: float, extra: int) -> _CostLimit:
+        return _CostLimit(
             room.limit + compiled, room.training, refit, seconds * splits.sizes, extra, program
         )
 
@@ -151,13 +148,13 @@ def _rooms_of_search(record: Record, plan: Plan, trials: Sequence[Trial]) -> lis
     ]
 
 
-def _room_of_time(record: Record, trials: Sequence[Trial], left: float) -> _Room:
+def _limit_of_time(record: Record, trials: Sequence[Trial], left: float) -> _CostLimit:
     of_epoch = _seconds_of_epoch(trials, _trainings(trials))
     spent = [event.seconds for event in record.compilations]
     compiling = statistics.fmean(spent) if spent else _COMPILE_SECONDS
     training = {trial.number: of_epoch(trial) * epochs_of(trial) for trial in trials}
     program = {trial.number: trial.program for trial in trials}
-    return _Room(left * (1 - _KEPT_BACK), training, compiling=compiling, program=program)
+    return _CostLimit(left * (1 - _KEPT_BACK), training, compiling=compiling, program=program)
 
 
 def _trainings(trials: Sequence[Trial]) -> int:
@@ -172,9 +169,7 @@ def _seconds_of_epoch(trials: Sequence[Trial], times: int) -> Callable[[Trial], 
 
 
 def _work_of_epoch(trials: Sequence[Trial]) -> Callable[[Trial], float]:
-    """Work for each row: in numbers learnt, and steps that are worth as many; see
-    `paceline.study.planned.costs`.
-    """
+    """Work per row: parameters, and the equivalent of steps; see `paceline.study.planned.costs`."""
     sizes = [trial.parameters for trial in trials if trial.parameters is not None]
     usual = statistics.fmean(sizes) if sizes else 0.0
 
@@ -187,12 +182,11 @@ def _work_of_epoch(trials: Sequence[Trial]) -> Callable[[Trial], float]:
 
 def _rows(record: Record) -> float:
     rows = {} if record.created is None else record.created.data.get("rows", {})
-    return (
-        float(rows.get("train", 0)) or math.inf
-    )  # inf: nothing is known of what compiling costs beside training
+    # inf: the cost of compiling relative to training is unknown
+    return float(rows.get("train", 0)) or math.inf
 
 
-# -- what is said of it
+# -- notes for the user
 
 
 def _given_size(finalists: Sequence[int], pairs: int, wanted: int) -> Size:
@@ -204,7 +198,7 @@ def _given_size(finalists: Sequence[int], pairs: int, wanted: int) -> Size:
     return Size(tuple(finalists), pairs, (note,))
 
 
-def _unsure(
+def _uncertainty(
     record: Record, whole: Sequence[int], finalists: Sequence[int], pairs: int
 ) -> tuple[str, ...]:
     if pairs == STANDARD_PAIRS and len(finalists) == len(whole):
@@ -226,7 +220,7 @@ def _unsure(
     return (*notes, _larger(record, whole))
 
 
-def _no_room(record: Record, whole: Sequence[int]) -> str:
+def _too_expensive(record: Record, whole: Sequence[int]) -> str:
     return (
         f"There is no final, {_NO_FINAL}: {_FEWEST_AUTOMATIC} fresh trainings of one finalist "
         f"would take more than the "
@@ -235,7 +229,7 @@ def _no_room(record: Record, whole: Sequence[int]) -> str:
 
 
 def _larger(record: Record, whole: Sequence[int]) -> str:
-    """What a final that is asked for by its number would take."""
+    """What a final with a given number of pairs would cost."""
     trials = record.all_trials()
     epochs = STANDARD_PAIRS * sum(epochs_of(record.trials[number]) for number in whole)
     searched = _trainings(trials) * sum(
@@ -253,7 +247,7 @@ def _counted(count: int) -> str:
 
 
 def _width(pairs: int) -> float:
-    """Of a t interval, in deviations of one training."""
+    """Half-width of a t interval, in standard deviations of one training."""
     from scipy.special import stdtrit
 
     return float(stdtrit(pairs - 1, 0.975)) / math.sqrt(pairs)

@@ -19,8 +19,8 @@ from paceline.execute.base import Executor, Job
 from paceline.schedule import Full, Standing, Standings
 from paceline.search import History, Proposal, Strategy
 from paceline.search.strategy import DEFAULT
+from paceline.study.loop.arrival_queue import ArrivalQueue
 from paceline.study.loop.known import KnownSpace, known_trial
-from paceline.study.loop.turns import Turns
 from paceline.study.planned.costs import Costs
 from paceline.study.planned.protocol import Plan
 from paceline.study.planned.retraining import SecondsLeft
@@ -66,7 +66,7 @@ class Search:
             self._strategy.learns or not isinstance(self._schedule, Full) or plan.is_define_by_run
         )
         with reading_state("turns"):
-            self._turns = Turns(
+            self._turns = ArrivalQueue(
                 bool(plan.settings.search.ordered) and self._watches,
                 turns if self._watches else None,
             )

@@ -32,7 +32,7 @@ from paceline.core.events import (
 from paceline.execute.base import Executor, ExecutorUpdate
 from paceline.store import Store
 from paceline.study.evaluation.best_model import BestModel
-from paceline.study.evaluation.final import TheFinal
+from paceline.study.evaluation.final import FinalEvaluation
 from paceline.study.hooks.dispatch import Callbacks
 from paceline.study.loop.search_loop import Search
 from paceline.study.planned.protocol import Plan
@@ -147,7 +147,7 @@ class Session:
         try:
             ended = self._search_on() if search else self._search_no_more()
             self._is_searching = False
-            self._hold_final(is_last=not search)
+            self._run_final(is_last=not search)
             BestModel(self._plan, self._recorder, self._directory).make()
             reason = self._callbacks.stop_reason or ended
         except BaseException as error:
@@ -303,7 +303,7 @@ class Session:
                 tests = tuple(test_part.measure(models.of(trial, one), rows) for one in trained)
                 self._recorder.tell([TrialTested(number, tests)])
 
-    def _hold_final(self, is_last: bool) -> None:
+    def _run_final(self, is_last: bool) -> None:
         stopped = self._callbacks.stop_reason
         is_limited = is_last or bool(stopped) or self._plan.budget.seconds is not None
         if self.record.best is None and is_limited:
@@ -314,9 +314,9 @@ class Session:
             """None of it once a callback has stopped the study during the final."""
             return 0.0 if self._callbacks.stop_reason != stopped else self._all_seconds_left()
 
-        final = TheFinal(self._plan, self._recorder, seconds_left)
+        final = FinalEvaluation(self._plan, self._recorder, seconds_left)
         if final.is_due:
-            final.hold()
+            final.run()
 
     def _take_furthest(self, why: str) -> None:
         """Where the search ended before any trial did: the best of those that got furthest counts

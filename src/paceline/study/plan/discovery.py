@@ -7,7 +7,7 @@ from typing import Any
 from paceline.core import InvalidInput, Value, last_line
 from paceline.data import Split
 from paceline.space import Discovery, HyperParameters, discover
-from paceline.study.evaluation.best_model import foretell
+from paceline.study.evaluation.best_model import file_notes
 from paceline.study.inputs.stream_parts import StreamParts
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.engine import first_batch, training_data
@@ -56,7 +56,7 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
             if not outlines:
                 check_model_fits_data(model, batch, _targets(parts))
                 _check_objective(definition, model, parts)
-                notes.extend(foretell(model))
+                notes.extend(file_notes(model))
         except InvalidInput as error:
             refused.append(error)
             raise

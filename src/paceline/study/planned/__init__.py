@@ -1,1 +1,1 @@
-"""What a planned study consists of: its protocol, fresh trainings, the test part, predicted costs."""
+"""Parts of a planned study: its protocol, fresh trainings, the test part, predicted costs."""

@@ -24,19 +24,19 @@ _ROWS, _BATCH = 10_000, 32  # where they are not recorded
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Predicts what a full training costs, compiling included.
+    """Predicts what a full training costs, compilation included.
 
-    In an ordered study from counts alone: what is compared must not depend on the clock. Else in
-        seconds as measured.
+    In an ordered study the cost follows from counts alone, since comparisons must not depend on the
+    clock. Otherwise it is in measured seconds.
 
     Attributes:
-        plan: the study.
-        asked: structures of all trials: their programs are compiled, or will be in any case.
+        plan: that of the study.
+        asked: structures of all trials: their programs are compiled, or will be.
         sizes: parameters of the networks seen so far, by structure.
         seconds: seconds of an epoch as measured, by structure; empty in an ordered study.
-        compiling: what a new program costs, in the same unit.
-        left: seconds that the search has left; None where time does not limit it, or must not
-            decide.
+        compiling: cost of a new program, in the same unit.
+        left: seconds that the search has left; None where time is no limit, or must not affect
+            decisions.
     """
 
     plan: Plan
@@ -54,7 +54,7 @@ class Costs:
         plan: Plan,
         left: float | None,
     ) -> "Costs | None":
-        """What these trials teach; None while they teach nothing, or where all programs are one."""
+        """Costs learned from these trials; None without data, or where there is only one program."""
         sizes: dict[object, float] = {}
         seconds: dict[object, list[float]] = {}
         structures = [plan.structure(trial.config) for trial in trials]
@@ -81,9 +81,7 @@ class Costs:
         )
 
     def __call__(self, config: Configuration) -> float:
-        """The cost of a configuration, above 0; infinity for a new program that the time left does
-        not repay.
-        """
+        """The cost of a configuration, above 0; inf for a new program that cannot pay off in time."""
         structure = self.plan.structure(config)
         new = 0.0 if structure in self.asked else self.compiling
         epochs = self.plan.epochs(config)

@@ -17,15 +17,15 @@ from paceline.study.record.record import Record
 
 
 class Plan(Protocol):
-    """A planned study: everything `paceline.study.loop.session.Session` needs to carry it out."""
+    """A planned study: everything that `paceline.study.loop.session.Session` needs to run it."""
 
     @property
     def settings(self) -> Settings:
-        """What was asked for, with everything decided that was left open."""
+        """What was asked for, with all open choices decided."""
 
     @property
     def objective(self) -> Objective:
-        """What is optimised."""
+        """The objective."""
 
     @property
     def budget(self) -> Budget:
@@ -33,7 +33,7 @@ class Plan(Protocol):
 
     @property
     def space(self) -> Space:
-        """What may vary, as far as it is known before the first trial."""
+        """The search space, as far as it is known before the first trial."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -41,7 +41,7 @@ class Plan(Protocol):
 
     @property
     def strategy(self) -> Strategy:
-        """Where to look next, in its first state."""
+        """The search strategy in its initial state."""
 
     @property
     def schedule(self) -> Schedule:
@@ -49,7 +49,7 @@ class Plan(Protocol):
 
     @property
     def is_define_by_run(self) -> bool:
-        """Whether the space is found during the trials, so that few are asked for at once."""
+        """Whether the space is found during the trials, so that few are proposed at once."""
 
     @property
     def created(self) -> StudyCreated:
@@ -61,50 +61,48 @@ class Plan(Protocol):
 
     @property
     def fresh_splits(self) -> FreshSplits:
-        """What the pairs of fresh trainings are."""
+        """How the pairs of fresh trainings differ."""
 
     def fresh(self, num_pairs: int) -> Fresh | None:
-        """What trains the final; None where configurations cannot be trained again."""
+        """The executor and seeds of the final; None where configurations cannot be retrained."""
 
     @property
     def models(self) -> Models | None:
-        """How the models of trials are made; None where they are not Paceline's to make."""
+        """How the models of trials are made; None where Paceline does not make them."""
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
-        """A trial's variables, trained again on training and validation part; None where that
-        cannot be.
-        """
+        """Retrains a trial on training and validation part; None where that is impossible."""
 
     def retrain(self, trial: Trial) -> Leaves:
-        """A trial's variables, trained again as in the search.
+        """Retrains a trial as in the search, and returns its variables.
 
         Raises:
-            PacelineError: that cannot be.
+            PacelineError: it cannot be retrained.
         """
 
     @property
     def test_part(self) -> TestPart | None:
-        """What a model is tested on; None where there are no data."""
+        """The data on which a model is tested; None where there are none."""
 
     def structure(self, config: Configuration) -> Hashable:
-        """Equal for configurations that are expected to be one program."""
+        """Equal for configurations that are expected to share a program."""
 
     def epochs(self, config: Configuration) -> int:
         """Epochs of a configuration's full training."""
 
     def kept(self, scores: Sequence[float]) -> tuple[float, int]:
-        """Score and epoch of what would be kept of a trial that ended after these scores."""
+        """Score and epoch kept for a trial that ends after these scores."""
 
     def executor(self) -> Executor:
-        """Whatever trains; made once for a session."""
+        """The executor that trains the trials; made once per session."""
 
     def changes_since(self, record: Record, state: Json | None) -> Sequence[Event]:
-        """What has to be recorded when the study of the directory goes on as it is asked for now.
+        """What to record when the study in the directory continues with the present arguments.
 
         Args:
-            record: of the study.
-            state: of its strategy, as stored last.
+            record: that of the study.
+            state: state of its strategy, as stored last.
 
         Raises:
-            StudyMismatch: it is another study; says in what.
+            StudyMismatch: it is another study; the message lists the differences.
         """

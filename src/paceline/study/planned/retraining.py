@@ -11,23 +11,25 @@ from paceline.execute.base import Executor, ExecutorUpdate, Job
 from paceline.study.record.recorder import Recorder
 
 SecondsLeft = Callable[[], float | None]
-"""How much of the session's time is left; None for no limit."""
+"""Returns the time left in the session; None for no limit."""
 
 REPEATS, FOLDS, FINAL = 11, 12, 13
 """Purposes of `seeds_of`."""
 
 
 def seeds_of(seed: int, purpose: int, count: int) -> tuple[int, ...]:
-    """Seeds for one purpose, independent of those for another; a longer row begins with the shorter
-    ones.
+    """Seeds for one purpose, independent of those for others.
+
+    More seeds begin with the same ones as fewer.
     """
     sequence = np.random.SeedSequence(entropy=seed, spawn_key=(purpose,))
     return tuple(int(child.generate_state(1)[0] >> 1) for child in sequence.spawn(count))
 
 
 def epochs_of(trial: Trial) -> int:
-    """How long it takes: to the epoch whose weights the search kept, or in full if the trial never
-    came so far.
+    """Epochs of a fresh training: up to the epoch whose weights were kept, or all epochs.
+
+    The latter where the trial has not completed.
     """
     return (trial.best_epoch if trial.state is TrialState.COMPLETED else None) or trial.epochs
 
@@ -37,11 +39,11 @@ class FreshSplits:
     """What the pairs of fresh trainings are.
 
     Attributes:
-        kind: what they differ in beside their seed.
+        kind: what they differ in besides their seed.
         share: rows of the validation part over rows of the training part, on average.
-        note: why they are not drawn anew, as a sentence; empty where they are, or where it was
+        note: why no new splits are drawn, as a sentence; empty where they are, or where that was
             asked for.
-        sizes: different sizes of these divisions, each of which needs a program of its own.
+        sizes: number of different sizes of these splits, each of which needs its own program.
         sizes_of_search: the same for the search.
     """
 
@@ -54,7 +56,7 @@ class FreshSplits:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """What fresh trainings need.
+    """Executor and seeds for fresh trainings.
 
     Attributes:
         executor: trains them; a job's ``split`` is the number of its pair.
@@ -75,8 +77,9 @@ def train_all(
     take: Callable[[ExecutorUpdate], None],
     seconds_left: SecondsLeft = no_limit,
 ) -> None:
-    """Trains jobs until all have ended or the time is over, hands on what happens, and closes the
-    executor.
+    """Trains jobs until all have ended or the time is over.
+
+    Passes on the updates, and closes the executor.
     """
     try:
         executor.submit(jobs, {}, {})
@@ -99,8 +102,9 @@ def record_all(
     measured: Callable[[TrialEnded, EpochMeasured | None], Event],
     seconds_left: SecondsLeft = no_limit,
 ) -> None:
-    """As `train_all`, recording each training as it ends: ``measured`` makes its event, given its
-    last epoch too.
+    """Trains jobs as `train_all` does, and records each training as it ends.
+
+    ``measured`` makes its event from the end of the training and its last epoch.
     """
     last: dict[int, EpochMeasured] = {}
 

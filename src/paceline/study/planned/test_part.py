@@ -14,11 +14,11 @@ from paceline.study.planned.test_predictions import write_tested
 
 @dataclass(frozen=True, eq=False)
 class TestPart:
-    """What a model that leaves the study is measured on, once.
+    """The data on which a study's final model is measured, once.
 
     Attributes:
         parts: the study's data.
-        is_raw: whether the model takes the user's own rows, as opposed to prepared ones.
+        is_raw: whether the model takes the user's own rows, rather than prepared ones.
     """
 
     parts: Split | StreamParts
@@ -32,7 +32,7 @@ class TestPart:
         ) is None
 
     def measure(self, model: Any, batch_size: int) -> dict[str, float]:
-        """The model's metrics by name, those that are numbers; empty where there is no test part.
+        """Measures the model; returns its numeric metrics by name, none without a test part.
 
         They are those of ``evaluate`` with ``batch_size``; in larger batches where that makes no
         difference.
@@ -57,7 +57,7 @@ class TestPart:
         return {name: float(value) for name, value in scalar.items()}
 
     def keep_predictions(self, model: Any, directory: Path) -> None:
-        """Keeps beside the study what the model predicts for each row, for the report."""
+        """Stores the model's predictions for each row with the study, for the report."""
         from paceline.train.isolation import global_state_of
 
         if isinstance(self.parts, Split) and not self.is_empty:
@@ -73,9 +73,7 @@ class TestPart:
                 )
 
     def sample(self, rows: int) -> tuple[Any, Any]:
-        """``(x, y)`` of the first rows of the training part, as a model that leaves the study takes
-        them.
-        """
+        """Returns ``(x, y)`` of the first training rows, as a finished model takes them."""
         if isinstance(self.parts, StreamParts):
             x, y, *_ = (*self.parts.feed.sources["train"].load(0), None)
             return x, y

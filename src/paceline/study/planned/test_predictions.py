@@ -1,6 +1,6 @@
 """Predictions of the final model for each row of the test part, stored for the report.
 
-n  rows    c  classes    k  outputs of a regression    w  rows that were predicted worst
+n  rows    c  classes    k  outputs of a regression    w  rows with the worst predictions
 """
 
 import json
@@ -27,21 +27,20 @@ _LARGEST_INPUT = 3 * 128 * 128  # numbers of one row that is kept as it is
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tested:
-    """Truth and prediction of rows of the test part; of a fixed choice of them where there are more
-    than 20,000.
+    """Truth and predictions for rows of the test part; a fixed subset where there are over 20,000.
 
     Attributes:
         task: ``"classification"`` or ``"regression"``.
-        rows: int32 (n,): which rows of the test part these are.
+        rows: int32 (n,): indices of these rows in the test part.
         truth: int32 (n,) classes; or float32 (n, k).
         predicted: the same.
-        probabilities: float32 (n, c), of each class; None for regression and where they would take
-            too much room.
-        worst: int32 (w,): places in ``rows``, those first whose true class got the least
-            probability, or that are furthest off.
+        probabilities: float32 (n, c), of each class; None for regression, or where they would take
+            too much space.
+        worst: int32 (w,): indices into ``rows``, sorted by the probability of the true class
+            (lowest first) or by the error (largest first).
         worst_inputs: float32 (w, ...): the inputs of these; None where there are several or they
             are large.
-        class_names: what each class is called; empty where that is not known.
+        class_names: name of each class; empty if unknown.
     """
 
     task: str
@@ -62,11 +61,10 @@ def write_tested(
     task: str,
     class_names: Sequence[str] = (),
 ) -> bool:
-    """Lets a model predict the test part and keeps what it said; whether there was anything of a
-    known form to keep.
+    """Predicts the test part with a model and stores the predictions; returns whether it could.
 
-    Several outputs, several labels for a row, sequences: nothing is written then, and what an
-    earlier model left is taken away.
+    With several outputs, several labels for a row or sequences, nothing is written, and the file of
+    an earlier model is removed.
     """
     target = directory / PREDICTIONS
     found = _tested(model, x_test, y_test, task, tuple(class_names))
@@ -92,7 +90,7 @@ def write_tested(
 
 
 def read_tested(directory: Path) -> Tested | None:
-    """What `write_tested` kept; None where there is nothing, or nothing that can be read."""
+    """Reads what `write_tested` wrote; None where there is nothing readable."""
     path = directory / PREDICTIONS
     if not path.exists():
         return None
@@ -120,11 +118,11 @@ def _tested(model: Any, x: Any, y: Any, task: str, class_names: tuple[str, ...])
         return None  # several inputs or targets
     chosen = _chosen(len(y))
     truth, inputs = np.asarray(y)[chosen], x[chosen]
-    said = model.predict(inputs, batch_size=512, verbose=0)
-    if not hasattr(said, "shape"):
+    outputs = model.predict(inputs, batch_size=512, verbose=0)
+    if not hasattr(outputs, "shape"):
         return None
-    said = np.asarray(said, np.float32)
-    made = _classes(truth, said) if task == "classification" else _numbers(truth, said)
+    outputs = np.asarray(outputs, np.float32)
+    made = _classes(truth, outputs) if task == "classification" else _numbers(truth, outputs)
     if made is None:
         return None
     truth, predicted, probabilities, wrong = made
@@ -137,7 +135,7 @@ def _tested(model: Any, x: Any, y: Any, task: str, class_names: tuple[str, ...])
 
 
 def _chosen(num_rows: int) -> Array:
-    """All rows, or a choice of them that is the same each time."""
+    """All rows, or a subset that is the same each time."""
     if num_rows <= _MOST_ROWS:
         return np.arange(num_rows, dtype=np.int32)
     return np.sort(np.random.default_rng(0).choice(num_rows, _MOST_ROWS, replace=False)).astype(
@@ -145,16 +143,14 @@ def _chosen(num_rows: int) -> Array:
     )
 
 
-def _classes(truth: Array, said: Array) -> tuple[Array, Array, Array, Array] | None:
-    """Truth and prediction as classes (n,), probabilities (n, c), and how wrong each is; None if it
-    is neither.
-    """
-    if said.ndim != 2:
+def _classes(truth: Array, outputs: Array) -> tuple[Array, Array, Array, Array] | None:
+    """Truth (n,), predicted classes (n,), probabilities (n, c) and errors; None if not of classes."""
+    if outputs.ndim != 2:
         return None
-    probabilities = _binary(said[:, 0]) if said.shape[1] == 1 else _probabilities(said)
+    probabilities = _binary(outputs[:, 0]) if outputs.shape[1] == 1 else _probabilities(outputs)
     if truth.ndim == 2 and truth.shape[1] > 1:
         one_hot = np.all((truth == 0) | (truth == 1)) and np.all(truth.sum(axis=1) == 1)
-        if not one_hot or truth.shape != said.shape:
+        if not one_hot or truth.shape != outputs.shape:
             return None
         truth = truth.argmax(axis=1)
     truth = truth.reshape(len(truth), -1)
@@ -167,30 +163,30 @@ def _classes(truth: Array, said: Array) -> tuple[Array, Array, Array, Array] | N
     return classes, predicted, probabilities, 1.0 - probabilities[np.arange(len(classes)), classes]
 
 
-def _binary(said: Array) -> Array:
-    """One output as the probabilities of two classes; what leaves [0, 1] was a logit."""
-    if said.min() < 0 or said.max() > 1:
-        said = 0.5 * (1 + np.tanh(said / 2))
-    return np.stack([1 - said, said], axis=1)
+def _binary(outputs: Array) -> Array:
+    """One output as the probabilities of two classes; values outside [0, 1] are logits."""
+    if outputs.min() < 0 or outputs.max() > 1:
+        outputs = 0.5 * (1 + np.tanh(outputs / 2))
+    return np.stack([1 - outputs, outputs], axis=1)
 
 
-def _probabilities(said: Array) -> Array:
-    """Outputs as probabilities; rows that do not add up to 1 were logits."""
-    if said.min() >= 0 and np.allclose(said.sum(axis=1), 1, atol=1e-2):
-        return said
-    shifted = np.exp(said - said.max(axis=1, keepdims=True))
+def _probabilities(outputs: Array) -> Array:
+    """Outputs as probabilities; rows that do not sum to 1 are logits."""
+    if outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-2):
+        return outputs
+    shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
-def _numbers(truth: Array, said: Array) -> tuple[Array, Array, None, Array] | None:
-    """Truth and prediction as numbers (n, k), and how far off each row is in units of the targets'
-    spread.
-    """
-    if not np.issubdtype(truth.dtype, np.number) or truth.ndim > 2 or said.ndim > 2:
+def _numbers(truth: Array, outputs: Array) -> tuple[Array, Array, None, Array] | None:
+    """Truth and predictions (n, k), and errors in standard deviations of the targets."""
+    if not np.issubdtype(truth.dtype, np.number) or truth.ndim > 2 or outputs.ndim > 2:
         return None
-    truth, said = (np.asarray(each, np.float32).reshape(len(truth), -1) for each in (truth, said))
-    if truth.shape != said.shape or truth.shape[1] > _MOST_OUTPUTS:
+    truth, outputs = (
+        np.asarray(each, np.float32).reshape(len(truth), -1) for each in (truth, outputs)
+    )
+    if truth.shape != outputs.shape or truth.shape[1] > _MOST_OUTPUTS:
         return None
     spread = np.where(truth.std(axis=0) > 0, truth.std(axis=0), 1)
-    off = np.nan_to_num(np.abs(truth - said) / spread, nan=np.inf)
-    return truth, said, None, off.max(axis=1)
+    off = np.nan_to_num(np.abs(truth - outputs) / spread, nan=np.inf)
+    return truth, outputs, None, off.max(axis=1)

@@ -1,4 +1,4 @@
-"""The order in which the search processes events: the same in every run, on any machine."""
+"""Virtual-time queue: results are processed in an order that does not depend on speed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,22 +18,21 @@ class _State:
 _STATE = TypeAdapter(_State)
 
 
-class Turns:
-    """The trials that are in flight, and when the search will look at them.
+class ArrivalQueue:
+    """Trials in flight, and the order in which the search processes their results.
 
-    A trial is in flight from the moment it is submitted until the search has taken notice of what
-    became of it. Where the study is ordered, a trial's turn comes by a clock of its own, on which
-    training takes time in proportion to the
-    work alone: of two that arrive out of turn, the first waits until it is known what became of the
-    other. So what the search knows when it decides depends on counts, never on speed. Else whoever
-    arrives is next.
+    A trial is in flight from its submission until the search has processed its result. In an
+    ordered study, the queue has a clock of its own, on which training takes time in proportion to
+    the work alone: if two trials arrive in another order than on this clock, the first one waits
+    until the other has arrived. What the search knows when it decides therefore depends on counts,
+    never on speed. Otherwise results are processed in the order in which they arrive.
     """
 
     def __init__(self, ordered: bool, state: Mapping[str, Json] | None = None) -> None:
-        """``state`` is what `to_json` wrote; those in flight have not arrived then.
+        """``state`` is the output of `to_json`; trials in flight have not arrived then.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: the state has another form.
         """
         known = _State() if state is None else _STATE.validate_python(state)
         self._ordered = ordered
@@ -48,32 +47,30 @@ class Turns:
 
     @property
     def in_flight(self) -> tuple[int, ...]:
-        """The trials in flight, in the order of their turns."""
+        """The trials in flight, in the order in which they will be processed."""
         return tuple(sorted(self._due, key=lambda number: (self._due[number][0], number)))
 
     def epoch(self, number: int) -> int:
-        """Epochs of a trial in flight that the search has taken notice of."""
+        """Epochs of a trial in flight whose results the search has processed."""
         return self._due[number][1]
 
     def enter(self, number: int, epoch: int, work: float) -> None:
-        """A trial is submitted.
+        """Adds a trial that is submitted.
 
         Args:
-            number: the trial.
-            epoch: epochs that it has behind it.
-            work: how much there is to do until it will be looked at, in any one unit.
+            number: number of the trial.
+            epoch: epochs that it has trained already.
+            work: amount of work until it arrives, in any consistent unit.
         """
         self._due[number] = (self._now + work, epoch)
 
     def arrive(self, number: int) -> None:
-        """A trial came to where it is to be looked at, or to its end."""
+        """Marks a trial that has reached its next decision, or its end."""
         if number in self._due:
             self._arrived[number] = None
 
     def take(self) -> int | None:
-        """The trial whose turn it is, which is then not in flight any more; None while that one has
-        not arrived.
-        """
+        """Removes and returns the next trial; None while that trial has not arrived."""
         first = (
             next(iter(self.in_flight), None) if self._ordered else next(iter(self._arrived), None)
         )
@@ -84,7 +81,7 @@ class Turns:
         return first
 
     def to_json(self) -> dict[str, Json]:
-        """As plain JSON types."""
+        """The state as plain JSON types."""
         return {
             "now": self._now,
             "due": {str(number): list(due) for number, due in self._due.items()},
