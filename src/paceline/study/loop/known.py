@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from paceline.core import Trial, TrialState
 from paceline.space import Space
-from paceline.study.loop.turns import Turns
+from paceline.study.loop.arrival_queue import ArrivalQueue
 from paceline.study.record.record import Record
 
 
-def known_trial(trial: Trial, turns: Turns) -> Trial:
+def known_trial(trial: Trial, turns: ArrivalQueue) -> Trial:
     """A trial with the epochs that count so far: one in flight is running, whatever it has done
     since.
     """
@@ -23,7 +23,7 @@ def known_trial(trial: Trial, turns: Turns) -> Trial:
 class KnownSpace:
     """The space of a study that grows while it runs, without what trials in flight added to it."""
 
-    def __init__(self, record: Record, turns: Turns) -> None:
+    def __init__(self, record: Record, turns: ArrivalQueue) -> None:
         self._record, self._turns = record, turns
         self._space, self._num_known = Space(), 0
 
