@@ -82,6 +82,13 @@ def test_a_killed_one_has_lost_nothing(tmp_path: Path) -> None:
     study.close()
 
 
+def test_an_earlier_way_to_ask_says_what_to_write(tmp_path: Path) -> None:
+    with paceline.open_study(tmp_path / "a", {"x": paceline.Float(0, 1)}, "max") as study:
+        for use in (list, lambda trial: trial[0]):
+            with pytest.raises(TypeError, match=r"write study.ask\(1\) for a list"):
+                use(study.ask())
+
+
 def test_a_search_that_has_nothing_left_gives_fewer(tmp_path: Path) -> None:
     with opened(tmp_path / "s", space={"n": paceline.Int(1, 3)}, search="grid") as study:
         assert [trial.config["n"] for trial in study.ask(5)] == [1, 2, 3]

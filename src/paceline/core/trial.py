@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NoReturn
 
 from paceline.core import markup
 from paceline.core.deprecation import warn_deprecated
@@ -106,6 +107,16 @@ class Trial:
     def seconds(self) -> float:
         """Training time so far."""
         return self.measurements[-1].seconds if self.measurements else 0.0
+
+    def __getitem__(self, _: object) -> NoReturn:
+        """None: earlier, ``study.ask()`` gave a list, which was iterated over or indexed.
+
+        Raises:
+            TypeError: always; it says what to write instead.
+        """
+        raise TypeError(
+            "a Trial is not a list: ask() gives one trial; write study.ask(1) for a list of one"
+        )
 
     def _repr_html_(self) -> str:
         return markup.heading(f"Trial {self.number}: {self.state}") + markup.facts(
