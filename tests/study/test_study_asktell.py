@@ -84,7 +84,8 @@ def test_a_killed_one_has_lost_nothing(tmp_path: Path) -> None:
 
 def test_an_earlier_way_to_ask_says_what_to_write(tmp_path: Path) -> None:
     with paceline.open_study(tmp_path / "a", {"x": paceline.Float(0, 1)}, "max") as study:
-        for use in (list, lambda trial: trial[0]):
+        uses: list[Any] = [list, lambda trial: trial[0]]
+        for use in uses:
             with pytest.raises(TypeError, match=r"write study.ask\(1\) for a list"):
                 use(study.ask())
 
