@@ -137,10 +137,10 @@ def test_a_wrong_trial_is_refused(tmp_path: Path) -> None:
         first, second = study.ask(2)
         study.tell(first, 0.5)
         with pytest.raises(
-            InvalidInput, match=r"trial 0 was told already \(completed, score 0.5\)"
+            InvalidInput, match=r"trial 0 already has a result \(completed, score 0.5\)"
         ):
             study.tell(first, 0.7)
-        with pytest.raises(InvalidInput, match="trial 0 was told already"):
+        with pytest.raises(InvalidInput, match="trial 0 already has a result"):
             study.tell(first, failed="late")
         for unknown in (7, -1, "1", None, True, 1.0):
             with pytest.raises(

@@ -389,7 +389,7 @@ def test_another_file_in_the_place_of_the_best_model(
     directory, (said, put) = Path(shutil.copytree(networks, tmp_path / "s")), OTHERS[what]
     right = paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0)
     put(directory / "best.keras")
-    checked(directory, 1, said, "It is written again when the study goes on: paceline resume")
+    checked(directory, 1, said, "It is written again when the study is resumed: paceline resume")
     shown = CliRunner().invoke(app, ["show", str(directory)]).output
     assert what != "a directory" or "The trained model is" not in shown
     study = paceline.load_study(directory)
@@ -420,7 +420,7 @@ def test_the_network_of_the_best_model_is_lost_with_and_without_its_file(
         directory,
         1,
         "The best model's network cannot be used",
-        "It is trained again when the study goes on.",
+        "It is trained again when the study is resumed.",
     )
     paceline.resume(directory, build, ROWS, display=False)
     np.testing.assert_allclose(

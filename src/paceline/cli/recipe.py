@@ -153,7 +153,7 @@ def _parts(recipe: "Recipe", asked: list[str] | None) -> list[str]:
 
 
 def _directory(recipe: "Recipe", data: str, quick: bool) -> Path:
-    """The same for the same command, so that a second run goes on."""
+    """The same for the same command, so that a second run continues."""
     other = "" if data == recipe.data[0] else f"-{Path(data).stem}"
     return Path("runs") / f"{recipe.name}{other}{'-quick' if quick else ''}"
 

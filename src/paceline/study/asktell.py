@@ -214,7 +214,7 @@ class OpenStudy:
 
     @property
     def pending(self) -> list[Trial]:
-        """The trials that were asked for and not told of yet."""
+        """The trials that were asked for and have no result yet."""
         return [trial for trial in self.record.all_trials() if not trial.state.is_final]
 
     @property
@@ -231,7 +231,7 @@ class OpenStudy:
         """
         if self.record.best is None:
             raise InvalidInput(
-                f"no trial of study {self.directory} was told of", expected="at least one"
+                f"no trial of study {self.directory} has a result", expected="at least one"
             )
         return self.record.best
 
@@ -257,7 +257,7 @@ class OpenStudy:
     # -- ending
 
     def close(self) -> None:
-        """Closes the study; trials that were asked for and not told of stay `pending`."""
+        """Closes the study; trials that were asked for and have no result stay `pending`."""
         if self._store is not None:
             reason = self._callbacks.stop_reason or "closed"
             try:
@@ -304,7 +304,7 @@ class OpenStudy:
             )
         if own.state.is_final:
             raise InvalidInput(
-                f"trial {number} was told already ({own.state}, score {own.score})",
+                f"trial {number} already has a result ({own.state}, score {own.score})",
                 expected="each trial once",
             )
         return int(number)
@@ -347,7 +347,7 @@ def _settings(
 
 
 def _finite(metrics: Any, metric: str) -> dict[str, float]:
-    fix = "A trial without a score is told with failed='why'."
+    fix = "For a trial without a score, pass failed='why'."
     try:
         found = metrics_of(metrics, metric, "tell was given")
     except InvalidInput as error:

@@ -220,7 +220,7 @@ def _unusable(whose: str, why: Unusable, again: str) -> InvalidInput:
 def _check_has_networks(record: Record, directory: Path) -> None:
     kind = None if record.created is None else record.created.data.get("kind")
     if kind is not None:
-        what = "a function" if kind == "function" else "trials that are told by hand"
+        what = "a function" if kind == "function" else "trials that its user runs"
         raise InvalidInput(
             f"study {directory} is of {what}, so Paceline has never seen its models",
             expected="a study of a build(hp) on data",

@@ -1,4 +1,4 @@
-"""The search loop: which trials to propose, continue or stop, and the events it decides on."""
+"""The search loop: proposes trials, and continues, pauses or stops them as decided."""
 
 import math
 from collections.abc import Sequence

@@ -237,8 +237,8 @@ class Session:
         if seconds is None or self._search.has_result or time.monotonic() - self._began < seconds:
             return
         note = (
-            f"The time budget of {seconds:g} s does not fit one trial; the study goes on until one "
-            f"has ended."
+            f"The time budget of {seconds:g} s does not fit one trial; the study continues until "
+            "one has ended."
         )
         if note not in self.record.notes:
             self._recorder.tell([Noted(note, ADVICE)])

@@ -15,7 +15,10 @@ from paceline.space import Space, differences
 from paceline.study.record.membership import moved
 from paceline.study.record.record import Record
 
-_CHANGE = "To go on in the space of now, pass change_space=True to tune or resume (on the terminal --change-space)."
+_CHANGE = (
+    "To continue in the current space, pass change_space=True to tune or resume (on the terminal: "
+    "--change-space)."
+)
 _FIXED = "Where one value is to stay, keep the hyperparameter and pass fixed={name: value}: trials with it count in full."
 
 
@@ -138,7 +141,7 @@ def _told(count: int, away: Mapping[int, Configuration | None]) -> list[str]:
         return []
     outside = sum(config is None for config in away.values())
     partial = len(away) - outside
-    told = [f"{_counted(count - len(away))} of {count:,} are of the new space."]
+    told = [f"{_counted(count - len(away))} of {count:,} belong to the new space."]
     if partial:
         told.append(
             f"{_counted(partial)} have a value of what is gone: the search learns from them, and "

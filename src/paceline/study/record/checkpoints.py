@@ -251,7 +251,7 @@ class Checkpoints:
         ``is_in_file`` says whether there is a whole file of the best model beside them.
         What reads it raises `Unusable`, or a ``LookupError`` where the record has no such trial.
         """
-        again = "It is trained again from its start when the study goes on."
+        again = "It is trained again from its start when the study is resumed."
         for number in self._index.running:
             yield f"checkpoint of trial {number}", again, partial(self._running, number, record)
         for number in self._index.models:
@@ -261,7 +261,7 @@ class Checkpoints:
             again = (
                 "It is in best.keras as well."
                 if is_in_file
-                else "It is trained again when the study goes on."
+                else "It is trained again when the study is resumed."
             )
             yield "best model's network", again, self.best_model_leaves
 
