@@ -71,3 +71,10 @@ def test_they_are_shown(studies: Path, name: str) -> None:
     study = paceline.load_study(studies / name)
     assert study.best.score is not None
     assert "How to repeat it" in study.report().read_text()
+
+
+def test_another_kind_of_study_is_refused_as_such(studies: Path) -> None:
+    with pytest.raises(paceline.StudyMismatch, match="of a network; expected one of a function"):
+        paceline.tune(make.build, study=studies / "function", **make.data(), **make.NETWORKS)
+    with pytest.raises(paceline.StudyMismatch, match="of a function; expected one of a network"):
+        paceline.optimize(make.score, study=studies / "networks", **make.FUNCTION)

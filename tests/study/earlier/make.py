@@ -62,7 +62,6 @@ FUNCTION: dict[str, Any] = {
     "trials": 4,
     "start_with": [{"x": 0.5}],
     "final": 2,
-    "prefer": None,
     "display": False,
 }
 

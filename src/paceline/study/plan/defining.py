@@ -21,7 +21,7 @@ from paceline.study.plan.function_definition import with_function
 from paceline.study.plan.initial_search import choose_search
 from paceline.study.plan.limits import check_limits, limits_of, seed_of
 from paceline.study.plan.network_definition import with_networks
-from paceline.study.resume.existing import Existing
+from paceline.study.resume.existing import Existing, check_kind
 
 
 def define(
@@ -54,8 +54,8 @@ def define(
     kind = kind or (kind_of(given) if existing is None else existing.kind)
     refuse_others(given, kind, existing is not None)
     base = default_settings(kind) if existing is None else existing.settings
-    if base.function.kind != kind:  # another kind of study: refused where it is compared
-        base = default_settings(kind)
+    if existing is not None:
+        check_kind(kind, existing.kind, directory)
     plain = {name: value for name, value in given.items() if name not in OBJECTS}
     plain["seed"] = seed_of(plain.get("seed"), existing)
     settings = base.updated(plain)

@@ -190,6 +190,20 @@ class UnknownSchedule(Schedule):
         return dict(self.state)
 
 
+def check_kind(now: Kind, had: Kind, directory: Path) -> None:
+    """Makes sure that a study continues as one of the same kind.
+
+    Raises:
+        StudyMismatch: it is of another kind.
+    """
+    if now != had:
+        raise StudyMismatch(
+            f"this is a study of {_KINDS[now]}",
+            expected=f"one of {_KINDS[had]}, as in {directory}",
+            fix=another_directory(directory),
+        )
+
+
 def changes_since(
     mine: StudyCreated, record: Record, state: Mapping[str, Any] | None, directory: Path
 ) -> list[Event]:
@@ -211,13 +225,7 @@ def changes_since(
     goal = Objective.of(mine.objective["metric"], mine.objective["direction"])
     had, now = record.settings, Settings.from_json(mine.settings, goal)
     fix = another_directory(directory)
-    kinds = [_KINDS[one.function.kind] for one in (now, had)]
-    if kinds[0] != kinds[1]:
-        raise StudyMismatch(
-            f"this is a study of {kinds[0]}",
-            expected=f"one of {kinds[1]}, as in {directory}",
-            fix=fix,
-        )
+    check_kind(now.function.kind, had.function.kind, directory)
     if dict(was.objective) != dict(mine.objective):
         is_now, before = (
             f"{one['metric']} ({one['direction']})" for one in (mine.objective, was.objective)
