@@ -145,7 +145,7 @@ def test_trials_that_differ_only_in_epochs_train_once(tmp_path: Path) -> None:
     measured = [event for event in events(tmp_path / "study") if isinstance(event, EpochMeasured)]
     assert (
         len(measured) == 6
-    )  # two learning rates, three epochs each; the short trials are read off
+    )  # two learning rates, three epochs each; the short trials are parts of these
     for trial in study.trials:
         assert len(trial.measurements) == trial.config["epochs"]
         assert trial.score == trial.measurements[-1].metrics["val_loss"]

@@ -14,7 +14,7 @@ from paceline.core.events import (
 )
 from paceline.execute.base import Job
 from paceline.space import Space
-from paceline.study.loop.session import attached, versions
+from paceline.study.loop.session import attach_callbacks, versions
 from paceline.study.plan.network_plan import NetworkPlan
 from paceline.study.planned.retraining import epochs_of, record_all
 from paceline.study.record.record import Record
@@ -31,7 +31,7 @@ def measure_ablation(
     """
     with writing(directory) as store:
         recorder = Recorder(store, observer)
-        attached(observer, recorder, directory, plan.budget)
+        attach_callbacks(observer, recorder, directory, plan.budget)
         plan.changes_since(recorder.record, store.value("strategy"))
         _check(recorder.record, directory)
         recorder.tell([SessionStarted(versions())], remembered(plan.settings))

@@ -1,4 +1,4 @@
-"""What the search knows when it decides: trials and the space, as far as their turns have come."""
+"""What the search knows when it decides: trials and space, without unprocessed results."""
 
 from dataclasses import replace
 
@@ -8,34 +8,32 @@ from paceline.study.loop.arrival_queue import ArrivalQueue
 from paceline.study.record.record import Record
 
 
-def known_trial(trial: Trial, turns: ArrivalQueue) -> Trial:
-    """A trial with the epochs that count so far: one in flight is running, whatever it has done
-    since.
-    """
-    if trial.number not in turns:
+def known_trial(trial: Trial, queue: ArrivalQueue) -> Trial:
+    """The trial as the search knows it: one in flight is running, with its processed epochs."""
+    if trial.number not in queue:
         return trial
-    measured = trial.measurements[: turns.epoch(trial.number)]
+    measured = trial.measurements[: queue.epoch(trial.number)]
     return replace(
         trial, state=TrialState.RUNNING, score=None, best_epoch=None, measurements=measured
     )
 
 
 class KnownSpace:
-    """The space of a study that grows while it runs, without what trials in flight added to it."""
+    """The space of a study that grows while it runs, without what trials in flight added."""
 
-    def __init__(self, record: Record, turns: ArrivalQueue) -> None:
-        self._record, self._turns = record, turns
+    def __init__(self, record: Record, queue: ArrivalQueue) -> None:
+        self._record, self._queue = record, queue
         self._space, self._num_known = Space(), 0
 
     def now(self) -> Space:
-        """The space as it is known now."""
-        if self._record.moved:  # what was tried is not of the spaces before
+        """The space as the search knows it now."""
+        if self._record.moved:  # earlier trials are not of the earlier spaces
             return self._record.space
         spaces = self._record.spaces
         known = [
             index
             for index, changed in enumerate(spaces)
-            if changed.trial is None or changed.trial not in self._turns
+            if changed.trial is None or changed.trial not in self._queue
         ]
         if known and known[-1] + 1 != self._num_known:
             self._space = Space.from_json(spaces[known[-1]].space)

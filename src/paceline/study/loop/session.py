@@ -43,12 +43,12 @@ from paceline.study.record.replay import writing
 from paceline.study.resume.trust import remembered
 
 _FIRST_FAILURES = 10
-# Of a time budget, what is kept for saving and testing the best model: these seconds, but no more
-# than a part of it.
+# Part of a time budget reserved for saving and testing the best model: these seconds, at most this
+# fraction.
 _SAVING, _RESERVED = 3.0, 0.15
 INTERRUPTED = "interrupted"
-"""Why a session ended that was stopped by Ctrl+C."""
-_OF_FINAL = 0.25  # of a time budget, what is kept for the final
+"""Reason of a session that ended by Ctrl+C."""
+_OF_FINAL = 0.25  # fraction of a time budget reserved for the final
 
 
 def carry_out(
@@ -63,23 +63,22 @@ def carry_out(
     """Carries out a plan in a study directory, or what is left of it there.
 
     Args:
-        plan: of the study.
-        directory: the study's.
-        observer: is called with every event; `Callbacks` can end the study, too.
+        plan: that of the study.
+        directory: that of the study.
+        observer: is called with every event; `Callbacks` can also end the study.
         began: when the session began, on the monotonic clock; None for now.
-        search: False: nothing more is tried, and the study ends with its final on what was
-            measured.
-        store: where the events of a study that begins are kept, as in `paceline.store.open_store`.
+        search: False to run no more trials and end the study with its final on what was measured.
+        store: where the events of a new study are stored, as in `paceline.store.open_store`.
 
     Returns:
-        What was recorded.
+        The record of the study.
 
     Raises:
         StudyMismatch: the directory holds another study.
         StudyLocked: another process writes it.
         AllTrialsFailed: the first ten trials all failed.
-        InvalidInput: the plan cannot be carried out; where that shows before a trial of a function
-            has ended, the study is as it was before, and a new one is removed.
+        InvalidInput: the plan cannot be carried out; if a function's study fails so before any
+            trial has ended, the study stays as it was, and a new one is removed.
     """
     # a user's function may change the current directory
     kept = plan.settings.execution.store if store is None else store
@@ -87,7 +86,7 @@ def carry_out(
         mark = opened.mark()
         session = Session(plan, opened, observer, time.monotonic() if began is None else began)
         try:
-            session.go(search)
+            session.run(search)
         except InvalidInput:
             if session.was_refused:
                 opened.rewind(mark)
@@ -97,7 +96,7 @@ def carry_out(
 
 
 class Session:
-    """From the first trial, or the one at which the last session stopped, to the best model.
+    """One session: from the first open trial to the best model.
 
     Attributes:
         record: of the study.
@@ -107,16 +106,16 @@ class Session:
         self._plan, self._directory, self._began = plan, store.directory, began
         self._recorder = Recorder(store, observer)
         self.record = self._recorder.record
-        self._callbacks = attached(observer, self._recorder, store.directory, plan.budget)
+        self._callbacks = attach_callbacks(observer, self._recorder, store.directory, plan.budget)
         self._ended_before = self.record.ended
         self._recorder.set_num_kept(plan.settings.evaluation.keep_models)
         if self.record.created is None:
             self._create()
         else:
-            self._go_on(store.value("strategy"))
+            self._record_changes(store.value("strategy"))
         states = store.value("strategy"), store.value("turns")
         self._num_ended, self._is_searching = self.record.num_ended(), True
-        # last: whatever raises before it leaves no threads behind
+        # created last, so that errors above leave no threads behind
         self._executor: Executor = plan.executor()
         try:
             self._search = Search(plan, self._recorder, self._executor, self._seconds_left, *states)
@@ -127,11 +126,11 @@ class Session:
 
     @property
     def was_refused(self) -> bool:
-        """Whether, of a function, this session has ended no trial before an error ended its search.
+        """Whether an error ended a function's search before this session ended any trial.
 
-        A call that has not ended would begin anew in any case. That is not so of networks: what
-        ends their study may be a batch of a stream after hours of training, and they go on from
-        their checkpoints.
+        A call that has not ended would start again in any case. Networks are different: the error
+        may be a batch of a stream after hours of training, and they continue from their
+        checkpoints.
         """
         return (
             self._plan.is_define_by_run
@@ -139,19 +138,17 @@ class Session:
             and self.record.num_ended() == self._num_ended
         )
 
-    def go(self, search: bool = True) -> None:
-        """The whole session: search (unless that is over), then the final, then test and save the
-        best.
-        """
+    def run(self, search: bool = True) -> None:
+        """Runs the session: the search (if any), the final, the test, saving the best model."""
         reason, is_refused = INTERRUPTED, False
         try:
-            ended = self._search_on() if search else self._search_no_more()
+            ended = self._run_search() if search else self._skip_search()
             self._is_searching = False
             self._run_final(is_last=not search)
             BestModel(self._plan, self._recorder, self._directory).make()
             reason = self._callbacks.stop_reason or ended
         except BaseException as error:
-            # the session is then taken back
+            # the session is then undone
             is_refused = isinstance(error, InvalidInput) and self.was_refused
             self._callbacks.set_error(error)
             raise
@@ -160,18 +157,16 @@ class Session:
                 self._end(reason)
         self._end(reason)
 
-    def _search_no_more(self) -> str:
-        """Nothing more is tried; trials that were put aside stay so, for a session that searches
-        again.
-        """
+    def _skip_search(self) -> str:
+        """Runs no more trials; paused trials stay paused for a later search."""
         self._executor.close()
         before = self._ended_before
         if before is not None and before.reason not in (INTERRUPTED, REPAIRED):
-            return before.reason  # it was over
+            return before.reason  # the search had ended
         return "it was finished early, as asked"
 
-    def _search_on(self) -> str:
-        """The search, to its end or a limit; says which."""
+    def _run_search(self) -> str:
+        """Searches until the end or a limit; returns which."""
         try:
             self._search.resume()
             return self._train()
@@ -183,16 +178,16 @@ class Session:
             self._executor.close()
 
     def _train(self) -> str:
-        """Asks, trains, decides until a limit is met; says which."""
+        """Proposes, trains and decides until a limit is reached; returns which."""
         while True:
             interrupts.check()
             if reason := self._callbacks.stop_reason:
                 self._pause("the study was stopped")
                 return reason
-            if self._out_of_time():
+            if self._is_out_of_time():
                 self._pause("the time budget ended")
                 return "the time budget is used up"
-            self._search.go_on()
+            self._search.advance()
             if self._search.is_over:
                 self._check_failures(at_end=True)
                 return self._search.exhausted or _all_ended(len(self.record.trials))
@@ -203,7 +198,7 @@ class Session:
 
     def _create(self) -> None:
         plan = self._plan
-        # in one transaction: a process that is killed now leaves the whole beginning or none of it
+        # in one transaction: if the process is killed now, either all or nothing is stored
         opening: list[Event] = [
             plan.created,
             SessionStarted(versions()),
@@ -211,8 +206,8 @@ class Session:
         ]
         self._recorder.tell([*opening, *map(Noted, plan.notes)], remembered(plan.settings))
 
-    def _go_on(self, state: Json | None) -> None:
-        """Records that the study goes on, and what of it has changed since."""
+    def _record_changes(self, state: Json | None) -> None:
+        """Records that the study continues, and which settings have changed."""
         events = self._plan.changes_since(self.record, state)
         changed = {
             name for event in events if isinstance(event, SettingsChanged) for name in event.changed
@@ -223,14 +218,14 @@ class Session:
 
     # -- ending
 
-    def _out_of_time(self) -> bool:
+    def _is_out_of_time(self) -> bool:
         left = self._seconds_left()
         if left is None or left > 0:
             self._warn_of_small_budget()
             return False
         return (
             self._search.has_result or self._search.is_over
-        )  # a budget too small still runs one trial
+        )  # a budget that is too small still runs one trial
 
     def _warn_of_small_budget(self) -> None:
         seconds = self._plan.budget.seconds
@@ -244,7 +239,7 @@ class Session:
             self._recorder.tell([Noted(note, ADVICE)])
 
     def _seconds_left(self) -> float | None:
-        """Of the search."""
+        """Seconds left for the search."""
         seconds, left = self._plan.budget.seconds, self._all_seconds_left()
         if seconds is None or left is None:
             return None
@@ -252,14 +247,14 @@ class Session:
         return left if left > 0 or self._search.has_result else 1.0
 
     def _all_seconds_left(self) -> float | None:
-        """Of search and final."""
+        """Seconds left for search and final."""
         seconds = self._plan.budget.seconds
         if seconds is None:
             return None
         return seconds - min(_SAVING, seconds * _RESERVED) - (time.monotonic() - self._began)
 
     def _pause(self, reason: str) -> None:
-        """Stops training; running trials are put aside where their last snapshot left them."""
+        """Stops training; running trials are paused at their last snapshot."""
         for progress in self._executor.stop():
             self._search.arrived(self._recorder.take(progress))
         running = [
@@ -286,7 +281,7 @@ class Session:
             )
 
     def _test_trials(self, progress: ExecutorUpdate) -> None:
-        """Measures trials that ended well on the test part, where that was asked for."""
+        """Measures completed trials on the test part, where that was asked for."""
         models, test_part = self._plan.models, self._plan.test_part
         if (
             not self._plan.settings.evaluation.test_trials
@@ -311,7 +306,7 @@ class Session:
             self._take_furthest("the study was finished" if is_last else why)
 
         def seconds_left() -> float | None:
-            """None of it once a callback has stopped the study during the final."""
+            """Seconds left; none once a callback has stopped the study during the final."""
             return 0.0 if self._callbacks.stop_reason != stopped else self._all_seconds_left()
 
         final = FinalEvaluation(self._plan, self._recorder, seconds_left)
@@ -319,9 +314,7 @@ class Session:
             final.run()
 
     def _take_furthest(self, why: str) -> None:
-        """Where the search ended before any trial did: the best of those that got furthest counts
-        as it stands.
-        """
+        """If no trial has ended: completes the best of those that were trained longest."""
         metric, loss = self.record.objective.metric, self.record.objective.loss
         paused = [
             trial
@@ -352,10 +345,10 @@ class Session:
             self._recorder.tell([SessionEnded(reason, time.monotonic() - self._began)])
 
 
-def attached(
+def attach_callbacks(
     observer: Observer | None, recorder: Recorder, directory: Path, budget: Budget
 ) -> Callbacks:
-    """The callbacks among the observers of a recorder, attached to its study; else none."""
+    """The callbacks, attached to the study, if the observer consists of callbacks; else none."""
     callbacks = observer if isinstance(observer, Callbacks) else Callbacks()
     callbacks.attach(directory, recorder.record, recorder.clock, budget)
     callbacks.set_kept(recorder.kept_models)
@@ -367,6 +360,6 @@ def _all_ended(count: int) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of what may change a study's numbers, for the record."""
+    """Versions of the software that may affect a study's numbers."""
     names = ("paceline", "keras", "jax", "numpy")
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
