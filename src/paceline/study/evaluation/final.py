@@ -134,7 +134,7 @@ def judged(record: Record) -> "Verdict":
     final, asked = record.final, record.settings.evaluation
     measured = None if final is None else (final.finalists, final.scores)
     key = (measured, len(record.trials), asked.prefer, asked.is_strict)
-    return record.remembered("verdict", key, lambda: _judge(record))
+    return record.cached("verdict", key, lambda: _judge(record))
 
 
 def _judge(record: Record) -> "Verdict":

@@ -1,9 +1,9 @@
 """Continues a study in another space: what is refused, and what is recorded.
 
-What becomes of each trial is said in `paceline.space.moving`. Trials of the new space go on being
-trials like any other. Those that have lost a value guide the search, and can be neither the best
-nor finalists: the network of now is not the one that they measured. Those that lie outside stay in
-the record, and nothing rests on them.
+`paceline.space.moving` describes what happens to each trial. Trials that belong to the new space
+count as before. Those that have lost a value guide the search, but can be neither the best nor
+finalists, since they measured another network. Those outside of the space stay in the record and
+are not used.
 """
 
 from collections.abc import Mapping
@@ -30,20 +30,20 @@ def changed(
     may_change: bool,
     whole: Space | None = None,
 ) -> list[Event]:
-    """What has to be recorded when a study goes on with this space.
+    """Events to record when a study continues with this space.
 
     Args:
-        before: what of the space was given, or found by builds, when it was last asked for.
-        now: the same, as it is asked for now.
-        record: of the study.
-        directory: where it lives, for the message.
-        may_change: whether the user lets it change.
-        whole: all of the space as it is now; None where that is ``now``.
+        before: the part of the space that was given, or found by builds, in the last call.
+        now: the same for the present call.
+        record: that of the study.
+        directory: that of the study, for the message.
+        may_change: whether the user allows the space to change.
+        whole: the whole present space; None where that is ``now``.
 
     Raises:
-        StudyMismatch: they differ, and the space may not change; it says how.
+        StudyMismatch: they differ, and the space may not change; the message lists the differences.
     """
-    # what trials have added to the space may since be found by builds, too
+    # what trials added to the space may now be found by builds as well
     found = {
         name: told
         for name, told in differences(before, now).items()
@@ -68,14 +68,12 @@ def changed(
 
 
 def another_directory(directory: Path) -> str:
-    """What to do about a mismatch."""
+    """What the user can do about a mismatch."""
     return f"Use another directory, or what {directory} was made with."
 
 
 def note_of_call(before: Space, record: Record) -> Noted:
-    """What is noted once a call has shown that the space was changed, and the record has taken
-    that.
-    """
+    """The note for a space that a call has changed, once the record has the change."""
     away = {
         number: config
         for number, config in record.moved.items()
@@ -84,15 +82,15 @@ def note_of_call(before: Space, record: Record) -> Noted:
     return _note(differences(before, record.space), len(record.membership.earlier), away)
 
 
-# -- functions: a part of the space may be given, and the rest is what calls have shown
+# -- functions: a part of the space may be given, and calls have shown the rest
 
 
 def given_before(record: Record, given: Space) -> Space:
-    """What of a function's space was given, and what calls had shown of what is given now.
+    """The part of a function's space that was given, and what calls had shown of the present one.
 
     Args:
-        record: of the study.
-        given: what is given now.
+        record: that of the study.
+        given: the space that is given now.
     """
     stored = record.settings.function.space
     had = Space() if stored is None else Space.from_json(stored)
@@ -110,7 +108,7 @@ def given_before(record: Record, given: Space) -> Space:
 
 
 def regrown(given: Space, record: Record) -> Space:
-    """What is given now, and what calls had shown beside what was given before."""
+    """The space given now, extended by what calls had shown beside the earlier given space."""
     gone = {*given.names, *given_before(record, given).names}
     rest = [h for h in record.space if h.name not in gone]
     names = {h.name for h in (*given, *rest)}
@@ -128,15 +126,17 @@ def _ended(number: int, config: Configuration | None) -> TrialEnded:
 
 
 def _note(found: Mapping[str, str], count: int, away: Mapping[int, Configuration | None]) -> Noted:
-    return Noted(" ".join([f"The space was changed: {_listed(found)}.", *_told(count, away)]))
+    return Noted(
+        " ".join([f"The space was changed: {_listed(found)}.", *_consequences(count, away)])
+    )
 
 
 def _listed(found: Mapping[str, str]) -> str:
     return "; ".join(f"{name}: {what}" for name, what in found.items())
 
 
-def _told(count: int, away: Mapping[int, Configuration | None]) -> list[str]:
-    """What becomes of so many trials, in sentences."""
+def _consequences(count: int, away: Mapping[int, Configuration | None]) -> list[str]:
+    """What happens to these trials, as sentences."""
     if not count:
         return []
     outside = sum(config is None for config in away.values())

@@ -21,9 +21,7 @@ from paceline.study.record.network_files import Label, Network, Unusable
 from paceline.study.record.record import Record
 
 _NAMES = re.compile(r"(running|best-model|(best-)?trial-\d+)-\d+\.safetensors")
-"""Of all files that a study ever wrote there. No other is read or removed, whatever the database
-says.
-"""
+"""Names of the files that studies write. Others are never read or removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,10 @@ class Entry:
     """A valid file of one network.
 
     Attributes:
-        file: its bare name.
-        epoch: epochs after which the network is stored; 0 for one whose training has ended.
-        key: of the trial, see `network_files.key_of`; empty in what was written before files had
-            labels.
+        file: its name without a directory.
+        epoch: number of epochs trained; 0 if the training has ended.
+        key: that of the trial, see `network_files.key_of`; empty in files without labels (earlier
+            versions).
         seconds: training time so far, of a running trial.
     """
 
@@ -46,15 +44,15 @@ class Entry:
 
 @dataclass(slots=True)
 class Index:
-    """Which files are valid; stored in the study's database.
+    """The valid files, as stored in the study's database.
 
     Attributes:
-        study: a text that no other study has.
-        running: of trials that have not ended, by number.
-        models: of trials whose trained networks are kept, by number.
-        best_model: of the model that the study gives out, with what was said of it.
-        keep: of how many trials the trained networks are kept.
-        next: the number of the last file.
+        study: unique identifier of the study.
+        running: files of trials that have not ended, by number.
+        models: files of the trained networks that are kept, by number of the trial.
+        best_model: description of the study's final model, with its file.
+        keep: number of trials whose trained networks are kept.
+        next: number of the last file.
     """
 
     study: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -71,18 +69,18 @@ _INDEX = TypeAdapter(Index)
 class Checkpoints:
     """The checkpoints of one study.
 
-    Files are written under new names, and flushed to the disk, before their names are stored in the
-    study's database, in the same transaction as the measurements they belong to; only then are the
-    files they replace removed.
+    Files are written under new names and flushed to disk before their names are stored in the
+    study's database, in the same transaction as the measurements they belong to. The files they
+    replace are removed only after that.
     """
 
     def __init__(self, directory: Path, index: Json | None, key_of: Callable[[int], str]) -> None:
-        """Reads no file yet.
+        """Opens the checkpoints; reads no file yet.
 
         Args:
-            directory: where the files are.
-            index: what was stored last, see `index`.
-            key_of: the key of a trial by its number, see `network_files.key_of`.
+            directory: that of the files.
+            index: the stored index, see `index`.
+            key_of: returns the key of a trial by its number, see `network_files.key_of`.
 
         Raises:
             UnreadableStudy: the index is damaged.
@@ -93,11 +91,11 @@ class Checkpoints:
 
     @classmethod
     def read(cls, study: Path, record: Record | None = None) -> "Checkpoints":
-        """Those of the study in a directory, as stored last; to be looked at only.
+        """The stored checkpoints of a study, for reading only.
 
         Args:
-            study: its directory.
-            record: of the study; without it, no network can be read.
+            study: directory of the study.
+            record: that of the study; without it, no network can be read.
         """
         trials = {} if record is None else record.trials
         store = open_store(study, writable=False)
@@ -111,14 +109,12 @@ class Checkpoints:
 
     @property
     def index(self) -> Json:
-        """What to store: which files are valid."""
+        """The index to store: the valid files."""
         return _INDEX.dump_python(self._index, mode="json")
 
     @property
     def num_kept(self) -> int:
-        """Of how many trials the trained networks are kept: of those that scored best in the
-        search.
-        """
+        """Number of trials whose trained networks are kept: those with the best search scores."""
         return self._index.keep
 
     @num_kept.setter
@@ -128,7 +124,7 @@ class Checkpoints:
     # -- trials that have not ended
 
     def save_running(self, snapshots: Mapping[int, SnapshotReference]) -> None:
-        """Writes where running trials stand, all into one file."""
+        """Writes the state of running trials, all into one file."""
         if not snapshots:
             return
         loaded = {number: one.load() for number, one in snapshots.items()}
@@ -141,20 +137,20 @@ class Checkpoints:
             self._index.running[label.trial] = Entry(name, label.epoch, label.key, snapshot.seconds)
 
     def forget(self, number: int) -> None:
-        """A trial has ended: its checkpoint is not needed any more."""
+        """Drops the checkpoint of a trial that has ended."""
         old = self._index.running.pop(number, None)
         if old is not None:
             self._obsolete.add(old.file)
 
     def snapshot(self, number: int, num_measured: int) -> TrialSnapshot | None:
-        """Where a trial stood when last stored; None where nothing is.
+        """The stored state of a trial; None if there is none.
 
         Args:
-            number: of the trial.
-            num_measured: epochs that were measured of it.
+            number: number of the trial.
+            num_measured: number of its measured epochs.
 
         Raises:
-            Unusable: the file is not what was stored.
+            Unusable: the file is not the one that was stored.
         """
         entry = self._index.running.get(number)
         if entry is None:
@@ -172,8 +168,7 @@ class Checkpoints:
         return tuple(self._index.models)
 
     def keep(self, results: Mapping[int, Leaves], rank: Callable[[int], Any]) -> None:
-        """Writes the trained networks of those trials that are now among the best, and drops what
-        they overtake.
+        """Writes trained networks that are now among the best, and drops those they replace.
 
         Args:
             results: variables of trials that ended, by number.
@@ -190,7 +185,7 @@ class Checkpoints:
                 self._index.models[number] = Entry(file, label.epoch, label.key)
 
     def drop_model(self, number: int) -> None:
-        """The trained network of a trial is not kept any more."""
+        """Drops the trained network of a trial."""
         old = self._index.models.pop(number, None)
         if old is not None:
             self._obsolete.add(old.file)
@@ -199,39 +194,44 @@ class Checkpoints:
         """The variables of a trial's trained network; None where they are not kept.
 
         Raises:
-            Unusable: the file is not what was stored.
+            Unusable: the file is not the one that was stored.
         """
         entry = self._index.models.get(number)
         return None if entry is None else self._read(number, entry).leaves
 
     @property
     def best_model(self) -> Mapping[str, Json] | None:
-        """What was said of the model that the study gives out, and the name of its ``file``."""
+        """Description of the study's final model, with the name of its ``file``."""
         return self._index.best_model
 
-    def keep_best_model(self, number: int, leaves: Leaves, said: Mapping[str, Json]) -> None:
-        """Writes the variables of the model that the study gives out.
+    def keep_best_model(self, number: int, leaves: Leaves, description: Mapping[str, Json]) -> None:
+        """Writes the variables of the study's final model.
 
         Args:
-            number: its trial.
+            number: number of its trial.
             leaves: its variables.
-            said: what else to store of it; not ``refitted``: its variables are those of the search.
+            description: its description; if not ``refitted``, the variables are those of the search.
         """
         if self._index.best_model is not None:
             self._obsolete.add(self._index.best_model["file"])
-        written = None if said["refitted"] else self._index.models.get(number)
+        written = None if description["refitted"] else self._index.models.get(number)
         if written is None:
             label = self._label(number, 0)
             written = Entry(
                 self._write("best-model", {label: Network(leaves)}), label.epoch, label.key
             )
-        self._index.best_model = {**said, "trial": number, "file": written.file, "key": written.key}
+        self._index.best_model = {
+            **description,
+            "trial": number,
+            "file": written.file,
+            "key": written.key,
+        }
 
     def best_model_leaves(self) -> Leaves | None:
-        """The variables of the model that the study gives out; None where there is none yet.
+        """The variables of the study's final model; None if there is none yet.
 
         Raises:
-            Unusable: the file is not what was stored.
+            Unusable: the file is not the one that was stored.
         """
         known = self._index.best_model
         return (
@@ -240,16 +240,15 @@ class Checkpoints:
             else self._read(known["trial"], Entry(known["file"], 0, known["key"])).leaves
         )
 
-    # -- all of them
+    # -- all networks
 
     def checks(
         self, record: Record, *, is_in_file: bool
     ) -> Iterator[tuple[str, str, Callable[[], object]]]:
-        """For each network: whose it is in words, what to do where it cannot be used, and what
-        reads it.
+        """For each network: its description, what to do if it cannot be used, and a reader.
 
-        ``is_in_file`` says whether there is a whole file of the best model beside them.
-        What reads it raises `Unusable`, or a ``LookupError`` where the record has no such trial.
+        ``is_in_file`` says whether there is also a complete file of the best model. Readers raise
+        `Unusable`, or ``LookupError`` if the record has no such trial.
         """
         again = "It is trained again from its start when the study is resumed."
         for number in self._index.running:
@@ -269,9 +268,7 @@ class Checkpoints:
         return self.snapshot(number, record.num_measured(number))
 
     def forget_all_but(self, record: Record) -> None:
-        """Keeps the networks that belong to trials as they stand in a record which may have lost
-        its end.
-        """
+        """Keeps only the networks of trials as they are in a record that may have lost its end."""
         trials, index = record.trials, self._index
         index.running = {
             number: entry
@@ -289,17 +286,17 @@ class Checkpoints:
 
     @property
     def num_bytes(self) -> int:
-        """What the weights of models take on disk."""
+        """Size of the models' weights on disk."""
         paths = [self._directory / name for name in self._files_of_models]
         return sum(path.stat().st_size for path in paths if path.exists())
 
     @property
-    def will_remove(self) -> bool:
-        """Whether `prune` has something to remove."""
+    def needs_pruning(self) -> bool:
+        """Whether `prune` has files to remove."""
         return bool(self._obsolete)
 
     def prune(self) -> None:
-        """Removes files that the stored index does not name; to be called after it is stored."""
+        """Removes files that are not in the stored index; call it after the index is stored."""
         valid = {entry.file for entry in self._index.running.values()} | self._files_of_models
         for name in self._obsolete - valid:
             if self._is_own(name):
@@ -307,9 +304,7 @@ class Checkpoints:
         self._obsolete &= valid
 
     def prune_all(self) -> None:
-        """Removes every file that the index does not name, such as one half-written when the
-        process was killed.
-        """
+        """Removes every file that is not in the index, such as those of a killed process."""
         self._obsolete |= {path.name for path in self._directory.glob("*.safetensors")}
         self.prune()
 
@@ -321,12 +316,12 @@ class Checkpoints:
         )
 
     def _is_own(self, name: str) -> bool:
-        """Whether a file may be removed: one that this study wrote, in its own directory."""
+        """Whether a file may be removed: this study wrote it, in its own directory."""
         if not _NAMES.fullmatch(name):
             return False
         if not self._directory.is_symlink():
             return True
-        try:  # a directory elsewhere, which may have other studies' files
+        try:  # a link to another directory, which may contain other studies' files
             found = network_files.labels(self._directory / name)
         except Unusable:
             return False
@@ -344,7 +339,7 @@ class Checkpoints:
         return network_files.read(path, self._label(number, entry.epoch))
 
     def _write(self, what: str, networks: Mapping[Label, Network]) -> str:
-        """Writes networks into a new file; its name."""
+        """Writes networks to a new file; returns its name."""
         with explained(self._directory):
             if not self._directory.is_dir():
                 self._directory.mkdir()
@@ -360,7 +355,7 @@ class Checkpoints:
 
 
 def _parsed(stored: Json | None, directory: Path) -> Index:
-    """An index as it was stored, by this version or an earlier one."""
+    """Reads an index as stored by this version or an earlier one."""
     if stored is None:
         return Index()
     try:
@@ -369,7 +364,7 @@ def _parsed(stored: Json | None, directory: Path) -> Index:
         models = {
             number: {"file": one} if isinstance(one, str) else one for number, one in models.items()
         }
-        if best := told.get("best"):  # as it was written when the best trial alone was kept
+        if best := told.get("best"):  # form of versions that kept the best trial only
             models[best["trial"]] = {"file": best["file"]}
         if model := told.get("best_model"):
             told["best_model"] = {

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 def trials_dataframe(record: Record) -> "pd.DataFrame":
-    """One row a trial: number, state, score, epochs, seconds, origin, program, one ``config_*`` a
-    hyperparameter.
+    """One row per trial: number, state, score, epochs, seconds, origin, program, and ``config_*``.
 
-    ``worker`` says where each trial started, where any started on another machine or process than
-    the study's. Where the space was changed, ``in_space`` says which trials are of the space as it stands.
+    ``program`` identifies the compiled model. ``worker`` says where each trial started, where any
+    started on another machine or process than the study's. Where the space was changed,
+    ``in_space`` says which trials belong to the current space.
     """
     import pandas as pd
 

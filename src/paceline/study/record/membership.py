@@ -14,13 +14,13 @@ def moved(
     after: Space,
     only: Collection[int] | None = None,
 ) -> dict[int, Configuration | None]:
-    """Which trials are none of a new space, and what they count as there; see `Record.moved`.
+    """Trials outside of a new space, and how they count in it; see `Record.moved`.
 
     Args:
         trials: by number.
-        already: those that are none of the space before.
-        before, after: the spaces.
-        only: trials to be looked at; None for all.
+        already: those outside of the space before.
+        before, after: the two spaces.
+        only: trials to consider; None for all.
     """
     trials = trials if only is None else {number: trials[number] for number in only}
     found = {
@@ -32,15 +32,16 @@ def moved(
 
 @dataclass
 class Membership:
-    """Which trials of a study belong to the space as it stands.
+    """Which trials of a study belong to the current space.
 
     Attributes:
-        moved: trials of an earlier space that do not belong to the one as it stands, by number: the
-            configuration of it as which a search learns from them, or None where they are outside.
+        moved: trials of an earlier space that do not belong to the current one, by number: their
+            configuration in the current space, from which the search learns, or None if they lie
+            outside.
         begun: trials that began in the last session.
-        earlier: trials that began before the space was changed last. One that lacks a value for a
-            hyperparameter that is found later does not belong to the space: the change may have
-            brought it.
+        earlier: trials that began before the last change of the space. If such a trial lacks a
+            value for a hyperparameter that is found later, it does not belong to the space, since
+            the change may have added that hyperparameter.
     """
 
     moved: dict[int, Configuration | None] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class Membership:
     earlier: set[int] = field(default_factory=set)
 
     def begin(self, number: int) -> None:
-        """A trial begins: it belongs to this space, whatever it was proposed in."""
+        """Marks a trial as begun: it belongs to the current space, whatever it was proposed in."""
         self.moved.pop(number, None)
         self.earlier.discard(number)
         self.begun.add(number)
@@ -72,7 +73,7 @@ class Membership:
 
 
 def without(final: Final, trials: Container[int]) -> Final | None:
-    """What is left of a final without some of its trials."""
+    """The final without some of its trials."""
     finalists = tuple(number for number in final.finalists if number not in trials)
     if not finalists:
         return None

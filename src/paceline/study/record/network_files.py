@@ -1,9 +1,8 @@
 """Files of networks with their trial, number of epochs and a checksum.
 
-A file has the form of safetensors. For each network in it, its metadata have a `Label` and a CRC-32
-of the network's tensors, their names, types and shapes. What a file says is compared with what was
-expected of it when it is read, so that one which is damaged, or which belongs elsewhere, is never
-taken for a network of this trial.
+A file has the safetensors format. For each network in it, the metadata contain a `Label` and a
+CRC-32 of its tensors with their names, types and shapes. Reading compares these with the expected
+values, so a file that is damaged, or belongs elsewhere, is never taken for a network of this trial.
 """
 
 import hashlib
@@ -28,13 +27,13 @@ _METADATA = "paceline"
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a network belongs to.
+    """Identifies a network.
 
     Attributes:
-        study: a text that no other study has, drawn at its beginning.
-        trial: its number.
-        key: of the trial's configuration and seed, see `key_of`.
-        epoch: epochs after which the network is stored; 0 for one whose training has ended.
+        study: unique identifier of the study, drawn when it is created.
+        trial: number of the trial.
+        key: digest of the trial's configuration and seed, see `key_of`.
+        epoch: number of epochs trained; 0 if the training has ended.
     """
 
     study: str
@@ -45,38 +44,38 @@ class Label:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A network's variables, and those of its best epoch where they are kept, too."""
+    """A network's variables, and those of its best epoch if these are kept."""
 
     leaves: Leaves
     best: Leaves | None = None
 
 
 class Unusable(Exception):
-    """A file does not hold what was expected of it; the text says why, to be put in brackets."""
+    """A file does not contain what was expected; the text gives the reason."""
 
 
 def key_of(trial: Trial) -> str:
-    """The same for trials with one configuration and seed, and for no others."""
+    """Digest of a trial's configuration and seed."""
     told = json.dumps([trial.seed, sorted(trial.config.items())], separators=(",", ":"))
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def write(path: Path, networks: Mapping[Label, Network]) -> None:
-    """Writes networks into a new file, on the disk when this returns.
+    """Writes networks to a new file, which is on disk when this returns.
 
     Raises:
         OSError: it cannot be written; nothing of it is left.
         SafetensorError: the same.
     """
     tensors: dict[str, np.ndarray] = {}
-    said = []
+    labels_and_sums = []
     for label, network in networks.items():
         own = dict(_named(label.trial, network))
         tensors |= own
         counts = {"leaves": len(network.leaves), "best": len(network.best or ())}
-        said.append({**asdict(label), **counts, "crc32": _checksum(own)})
+        labels_and_sums.append({**asdict(label), **counts, "crc32": _checksum(own)})
     try:
-        save_file(tensors, path, {_METADATA: json.dumps(said)})
+        save_file(tensors, path, {_METADATA: json.dumps(labels_and_sums)})
         flush(path)
         flush(path.parent)
     except BaseException:
@@ -85,14 +84,14 @@ def write(path: Path, networks: Mapping[Label, Network]) -> None:
 
 
 def read(path: Path, label: Label) -> Network:
-    """The network with this label.
+    """Reads the network with this label.
 
     Raises:
-        Unusable: the file is not there, is damaged, or holds something else.
+        Unusable: the file is missing, damaged, or contains something else.
     """
     with _opened(path) as file:
-        said = _said(file)
-        found = next((one for one in said if one["trial"] == label.trial), None)
+        found_labels = _labels_in(file)
+        found = next((one for one in found_labels if one["trial"] == label.trial), None)
         if found is None:
             raise Unusable(f"{path.name} holds no network of trial {label.trial}")
         _compare(path, found, label)
@@ -105,11 +104,10 @@ def read(path: Path, label: Label) -> Network:
 
 
 def read_unlabelled(path: Path, trial: int) -> Network:
-    """The network of a trial, or of the one that the file holds, in a file that was written before
-    there were labels.
+    """Reads a network from a file without labels (earlier versions): the trial's, or the only one.
 
     Raises:
-        Unusable: the file is not there, is damaged, or holds no such network.
+        Unusable: the file is missing, damaged, or contains no such network.
     """
     with _opened(path) as file:
         names = set(file.keys())
@@ -127,18 +125,20 @@ def read_unlabelled(path: Path, trial: int) -> Network:
 
 
 def labels(path: Path) -> list[Label]:
-    """Of the networks in a file; empty where it was written before there were labels.
+    """Labels of the networks in a file; empty for files without labels (earlier versions).
 
     Raises:
-        Unusable: the file is not there, or is damaged.
+        Unusable: the file is missing or damaged.
     """
     with _opened(path) as file:
-        return [Label(one["study"], one["trial"], one["key"], one["epoch"]) for one in _said(file)]
+        return [
+            Label(one["study"], one["trial"], one["key"], one["epoch"]) for one in _labels_in(file)
+        ]
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """An open file; whatever goes wrong with it in the block is raised as `Unusable`."""
+    """Opens a file; errors in the block are raised as `Unusable`."""
     try:
         with safe_open(path, framework="numpy") as file:
             yield file
@@ -148,7 +148,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise Unusable(f"{path.name} is damaged: {' '.join(str(error).split())}") from error
 
 
-def _said(file: Any) -> list[dict[str, Any]]:
+def _labels_in(file: Any) -> list[dict[str, Any]]:
     found = json.loads((file.metadata() or {}).get(_METADATA, "[]"))
     if not isinstance(found, list):
         raise TypeError("its metadata are no list")

@@ -26,22 +26,22 @@ from paceline.study.record.network_files import Unusable, key_of
 from paceline.study.record.record import Record
 from paceline.study.record.replay import fold, keep_snapshot
 
-_PAUSED_BYTES = 2**30  # of paused networks that are kept in memory; all of them are on disk too
+_PAUSED_BYTES = 2**30  # of paused networks kept in memory; all of them are on disk as well
 
 
 class Observer(Protocol):
-    """Is called with the events of a session: `Callbacks`, for instance."""
+    """Called with the events of a session, as `Callbacks` is."""
 
     def __call__(self, record: Record, events: Sequence[Event]) -> None:
-        """Called with new events, once they are recorded."""
+        """Called with new events after they are recorded."""
 
 
 class Recorder:
-    """The record, the store behind it and the checkpoints, kept in step.
+    """Keeps the record, its store and the checkpoints consistent.
 
     Attributes:
-        record: what the events add up to; ahead of the store by epochs without a checkpoint.
-        clock: where the time went, by the events that are stored; a moment later than their times.
+        record: the study's record; ahead of the store by epochs without a checkpoint.
+        clock: where the time went, from the stored events.
     """
 
     def __init__(self, store: Store, observer: Observer | None) -> None:
@@ -49,7 +49,7 @@ class Recorder:
         folded = fold(store)
         keep_snapshot(
             store, folded=folded
-        )  # for the next reader, where there was none, or that of another version
+        )  # for the next reader, if there was none, or one of another version
         self.record = folded.record
         self.clock, self._now = folded.clock, SessionClock().now
         self._checkpoints = Checkpoints(
@@ -58,13 +58,13 @@ class Recorder:
         self._checkpoints.prune_all()
         remove_leftovers(store.directory)
         self._uncovered: dict[int, list[Event]] = {}
-        # trials of which an epoch is missing, since Ctrl+C came while it was handed over: nothing
-        # later of them counts
+        # Trials of which an epoch is missing, since Ctrl+C came while it was handed over. Later
+        # epochs of them are ignored.
         self._torn: set[int] = set()
         self._paused: dict[int, SnapshotReference] = {}
 
     def kept_models(self) -> tuple[tuple[int, ...], int]:
-        """The trials whose trained models are kept, and what they take on disk, in bytes."""
+        """The trials whose trained models are kept, and their size on disk in bytes."""
         return self._checkpoints.kept, self._checkpoints.num_bytes
 
     def tell(self, events: Sequence[Event], values: dict[str, Any] | None = None) -> None:
@@ -74,7 +74,7 @@ class Recorder:
         self.store(events, values)
 
     def store(self, events: Sequence[Event], values: dict[str, Any] | None = None) -> None:
-        """As `tell`, of events that the record has already."""
+        """Stores events that the record has already, as `tell` does."""
         for event in events:
             if isinstance(event, TrialEnded):
                 self._forget(event.number)
@@ -83,7 +83,7 @@ class Recorder:
         self._append(events, values or {})
         if (
             values and "checkpoints" in values
-        ):  # what the stored index names stays, whatever failed since
+        ):  # files in the stored index stay, whatever failed since
             self._checkpoints.prune()
         self._observe(events)
 
@@ -91,7 +91,7 @@ class Recorder:
         """Records an executor's events; epochs of running trials are stored with their snapshot.
 
         Returns:
-            The trials that came to a place where they are to be looked at, or to their end.
+            The trials that reached a decision, or their end.
         """
         now: list[Event] = []
         recorded: list[Event] = []
@@ -127,11 +127,11 @@ class Recorder:
         return arrived
 
     def snapshot(self, number: int) -> SnapshotReference | None:
-        """Where a trial stands that is not training now; None where it has to begin at its
-        beginning.
+        """State of a trial that is not training now; None if it has to start from scratch.
 
         Raises:
-            Unusable: the file is not what was stored. That is noted, and from now on there is none.
+            Unusable: the file is not the one that was stored. This is noted, and the snapshot is
+                dropped.
         """
         known = self._paused.pop(number, None)
         if known is not None:
@@ -140,26 +140,24 @@ class Recorder:
             return self._checkpoints.snapshot(number, self.record.num_measured(number))
         except Unusable as why:
             self._checkpoints.forget(number)
-            self._doubt(
+            self._note_unusable(
                 f"The checkpoint of trial {number} cannot be used ({why}), so it is trained again "
                 f"from its start."
             )
             raise
 
     def set_num_kept(self, count: int | None) -> None:
-        """Of how many trials the trained networks are kept from now on; None for as many as
-        before.
-        """
+        """Sets the number of trials whose trained networks are kept; None leaves it as it is."""
         if count is not None:
             self._checkpoints.num_kept = count
 
     def model(self, number: int) -> Leaves | None:
-        """The variables of a trial's trained network; None where they are not kept."""
+        """The variables of a trial's trained network; None if they are not kept."""
         try:
             return self._checkpoints.model(number)
         except Unusable as why:
             self._checkpoints.drop_model(number)
-            self._doubt(f"The weights of trial {number} cannot be used ({why}).")
+            self._note_unusable(f"The weights of trial {number} cannot be used ({why}).")
             return None
 
     def keep_model(self, number: int, leaves: Leaves) -> None:
@@ -169,33 +167,31 @@ class Recorder:
 
     @property
     def best_model(self) -> Mapping[str, Json] | None:
-        """What was recorded of the model that the study gives out; None where there is none yet."""
+        """Description of the study's final model; None if there is none yet."""
         return self._checkpoints.best_model
 
     def best_model_leaves(self) -> Leaves | None:
-        """The variables of the model that the study gives out; None where there is none yet."""
+        """The variables of the study's final model; None if there is none yet."""
         try:
             return self._checkpoints.best_model_leaves()
         except Unusable as why:
-            self._doubt(
+            self._note_unusable(
                 f"The weights of the best model cannot be used ({why}), so it is made again."
             )
             return None
 
     def keep_best_model(
-        self, number: int, leaves: Leaves, said: Mapping[str, Json], events: Sequence[Event]
+        self, number: int, leaves: Leaves, description: Mapping[str, Json], events: Sequence[Event]
     ) -> None:
-        """Writes the model that the study gives out, and stores with it what happened to it; as in
-        `Checkpoints`.
-        """
-        self._checkpoints.keep_best_model(number, leaves, said)
+        """Writes the study's final model and stores events with it; see `Checkpoints`."""
+        self._checkpoints.keep_best_model(number, leaves, description)
         for event in events:
             self.record.apply(event)
         self._store_index(events)
         self._observe(events)
 
     def _measured(self, event: EpochMeasured) -> bool:
-        """Records an epoch, unless it is known or one before it is missing."""
+        """Records an epoch, unless it is known or an earlier one is missing."""
         known = self.record.num_measured(event.number)
         if event.epoch > known + 1:
             self._torn.add(event.number)
@@ -218,7 +214,7 @@ class Recorder:
             self._checkpoints.keep(scored, self._rank)
         for number in (
             paused & snapshots.keys()
-        ):  # each in a file of its own, so that it can be let go of alone
+        ):  # each in its own file, so that each can be removed alone
             self._checkpoints.save_running({number: snapshots[number]})
             self._keep(number, snapshots[number])
         self._checkpoints.save_running({n: one for n, one in snapshots.items() if n not in paused})
@@ -226,14 +222,12 @@ class Recorder:
             self._store_index(now)
 
     def _store_index(self, events: Sequence[Event]) -> None:
-        """Stores events and which files are valid in one transaction; then those that are not can
-        go.
-        """
+        """Stores events and the index of valid files in one transaction; then removes old files."""
         self._append(events, {"checkpoints": self._checkpoints.index})
         self._checkpoints.prune()
 
     def _rank(self, number: int) -> tuple[float, int]:
-        """Of trials with a score, the best first; of equals the one that was asked for first."""
+        """Sort key of trials with a score: the best first, ties by number."""
         trial = None if number in self.record.moved else self.record.trials.get(number)
         score = None if trial is None else trial.score
         return math.inf if score is None else self.record.objective.loss(score), number
@@ -242,13 +236,13 @@ class Recorder:
         trial = self.record.trials.get(number)
         return "" if trial is None else key_of(trial)
 
-    def _doubt(self, note: str) -> None:
+    def _note_unusable(self, note: str) -> None:
         if note not in self.record.notes:
             self.tell([Noted(note)])
 
     def _append(self, events: Sequence[Event], values: dict[str, Any]) -> None:
         # files that are valid until now are removed next
-        durable = "checkpoints" in values and self._checkpoints.will_remove
+        durable = "checkpoints" in values and self._checkpoints.needs_pruning
         self._store.append(events, values, durable=durable)
         now = self._now()
         for event in events:
@@ -256,7 +250,7 @@ class Recorder:
         keep_snapshot(self._store)
 
     def _keep(self, number: int, snapshot: SnapshotReference) -> None:
-        """Keeps a paused network in memory while there is room; the oldest make place."""
+        """Keeps a paused network in memory; the oldest are dropped when there are too many."""
         self._paused[number] = snapshot
         while sum(map(num_bytes, self._paused.values())) > _PAUSED_BYTES:
             del self._paused[next(iter(self._paused))]
@@ -271,7 +265,7 @@ class Recorder:
 
 
 def num_bytes(snapshot: SnapshotReference) -> int:
-    """Memory that a snapshot takes here: none if it is somewhere else."""
+    """Memory that a snapshot uses in this process: 0 if it is elsewhere."""
     if not isinstance(snapshot, TrialSnapshot):
         return 0
     return sum(leaf.nbytes for leaf in (*snapshot.leaves, *(snapshot.best or ())))

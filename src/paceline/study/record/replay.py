@@ -12,21 +12,20 @@ from paceline.study.record import snapshot
 from paceline.study.record.record import Record
 from paceline.study.record.timeline import Clock
 
-# A snapshot is written when so many events, and such a share of those that the last one covers,
-# have come since: rarely enough that writing them takes a small part of the time that the events
-# themselves took.
+# A snapshot is written after this many new events, if they are also this share of those that the
+# last one covers, so that writing snapshots takes little time compared with the events.
 _FEWEST_EVENTS = 2_000
 _SHARE = 0.25
 
 
 @dataclass(eq=False)
 class Folded:
-    """What a study's events up to one of them add up to.
+    """The state after a study's events, up to one of them.
 
     Attributes:
         record: the state of the study.
-        clock: where its time went.
-        last: the id of the last event; 0 before the first.
+        clock: where the study's time went.
+        last: id of the last event; 0 before the first.
     """
 
     record: Record = field(default_factory=Record)
@@ -34,10 +33,10 @@ class Folded:
     last: int = 0
 
     def take(self, one: Stored) -> None:
-        """Takes one more event.
+        """Applies one more event.
 
         Raises:
-            ValueError: it does not fit those before it.
+            ValueError: it is not consistent with earlier events.
         """
         try:
             self.record.apply(one.event)
@@ -49,28 +48,28 @@ class Folded:
 
 
 def fold(store: Store) -> Folded:
-    """What the events of a store add up to.
+    """Applies all events of a store.
 
     Raises:
-        UnreadableStudy: an event is damaged, or does not fit those before it.
+        UnreadableStudy: an event is damaged, or is not consistent with earlier ones.
     """
     folded = _from_snapshot(store) or Folded()
-    for _ in _taken(folded, store):
+    for _ in _apply_all(folded, store):
         pass
     return folded
 
 
 def catch_up(folded: Folded, store: Store) -> list[Stored]:
-    """Takes the events that a store has beyond those that were taken; gives them back.
+    """Applies the events that a store has beyond those applied so far; returns them.
 
     Raises:
-        UnreadableStudy: as `fold`; what came before the damaged event was taken.
+        UnreadableStudy: as `fold`; events before the damaged one were applied.
     """
-    return list(_taken(folded, store))
+    return list(_apply_all(folded, store))
 
 
-def _taken(folded: Folded, store: Store) -> Iterator[Stored]:
-    """Takes the events one by one; those of a large study are never in memory together."""
+def _apply_all(folded: Folded, store: Store) -> Iterator[Stored]:
+    """Applies events one by one; those of a large study are never in memory together."""
     for one in store.events(folded.last):
         try:
             folded.take(one)
@@ -80,10 +79,10 @@ def _taken(folded: Folded, store: Store) -> Iterator[Stored]:
 
 
 def read_record(directory: str | os.PathLike[str]) -> Record:
-    """The record of the study in a directory; another process may be writing it.
+    """Reads the record of the study in a directory; another process may be writing it.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: there is no study.
         UnreadableStudy: it is damaged.
     """
     store = open_store(study_directory(directory), writable=False)
@@ -95,36 +94,35 @@ def read_record(directory: str | os.PathLike[str]) -> Record:
 
 @contextmanager
 def writing(directory: Path, store: str | None = None) -> Iterator[Store]:
-    """The store of a study, to be written in the block; at its end a snapshot is kept where readers
-    gain by it.
+    """Opens the store of a study for writing in the block; keeps a snapshot at its end.
 
     Args:
-        directory: of the study.
+        directory: that of the study.
         store: as in `paceline.store.open_store`.
 
     Raises:
         StudyLocked: another process writes it.
-        InvalidInput: another store than the study has, or one that is not known.
+        InvalidInput: another store than the study's, or an unknown one.
     """
     opened = open_store(directory, writable=True, store=store)
     try:
         yield opened
     finally:
-        with suppress(PacelineError):  # it may have been an error of the store that ended the block
+        with suppress(PacelineError):  # an error of the store may have ended the block
             keep_snapshot(opened, share=0.0)
         opened.close()
 
 
 def keep_snapshot(store: Store, share: float = _SHARE, folded: Folded | None = None) -> None:
-    """Stores what the events add up to, where enough of them have come since that was done last.
+    """Stores a snapshot of the record, if enough events have come since the last one.
 
-    It is made of what is stored, not of what the writer has in memory: that may be ahead, by
+    It is made from the stored events, not from the writer's record, which may be ahead by
     measurements that wait for their checkpoint.
 
     Args:
         store: open for writing.
-        share: of the events that the last snapshot covers, how many have to have come since.
-        folded: what is stored, where that is known; else it is read.
+        share: minimum number of new events, as a share of those that the last snapshot covers.
+        folded: the state after the stored events, if known; else they are read.
     """
     if store.num_since_snapshot >= max(_FEWEST_EVENTS, share * store.num_in_snapshot):
         folded = folded or fold(store)

@@ -8,8 +8,9 @@ from paceline.core.events import AblationStarted, FinalMeasured, FinalStarted
 
 
 def final_of(event: FinalStarted, earlier: Final | None) -> Final:
-    """A final that begins: a pair of one kind is the same in every final, so what was measured of a
-    finalist stays.
+    """Begins a final, with the earlier measurements of its finalists.
+
+    A pair of one kind is the same in every final.
     """
     final = Final(
         event.finalists,
@@ -28,9 +29,7 @@ def final_of(event: FinalStarted, earlier: Final | None) -> Final:
 
 
 def ablation_of(event: AblationStarted, earlier: Ablation | None) -> Ablation:
-    """One that begins: of an earlier one between the same trials, on the same pairs, what was
-    measured stays.
-    """
+    """Begins an ablation; keeps measurements of an earlier one of the same trials and pairs."""
     changes = {Side(side): tuple(names) for side, names in event.changes.items()}
     ends = (event.default, event.winner, event.kind)
     same = earlier is not None and (earlier.default, earlier.winner, earlier.splits) == ends

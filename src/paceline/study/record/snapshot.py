@@ -1,8 +1,7 @@
 """A record and its clock as JSON, to be stored as a snapshot beside the events.
 
-What is written follows from the types of their fields, so that a new field needs nothing here.
-Trials are written as
-columns, a list for each field: that is half as long, and quicker to read.
+The form follows from the types of the fields, so that a new field needs nothing here. Trials are
+written as columns, a list for each field: this is half as long, and faster to read.
 """
 
 import gc
@@ -20,11 +19,11 @@ from paceline.study.record.record import Record
 from paceline.study.record.timeline import Clock
 
 _VERSION = 1
-"""Higher where `Record.apply` or `Clock.take` changed what they make of the same events."""
+"""Increased when `Record.apply` or `Clock.take` changes its result for the same events."""
 
 
 def dump(record: Record, clock: Clock) -> str | None:
-    """Both as JSON; None where JSON cannot hold them, such as a path that is no text."""
+    """Both as JSON; None if JSON cannot represent them, such as a path that is not text."""
     model, columns = _models()
     trials = record.trials.values()
     told: dict[str, Any] = {name: getattr(record, name) for name in _names(Record)}
@@ -38,9 +37,7 @@ def dump(record: Record, clock: Clock) -> str | None:
 
 
 def load(body: str | bytes) -> tuple[Record, Clock] | None:
-    """Back from `dump`; None where it is damaged, or was written by a version with other fields or
-    another meaning.
-    """
+    """Reads the output of `dump`; None if it is damaged or of another version."""
     with _collecting_later():
         try:
             found: Any = _models()[0].model_validate_json(body)
@@ -55,7 +52,7 @@ def load(body: str | bytes) -> tuple[Record, Clock] | None:
 
 @cache
 def _models() -> tuple[type[BaseModel], type[BaseModel]]:
-    """Of a snapshot, and of the trials in it."""
+    """Pydantic models of a snapshot, and of the trials in it."""
     strict = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
     hints: dict[str, Any] = {name: (list[hint], ...) for name, hint in _hints(Trial).items()}  # type: ignore[valid-type]
     columns = create_model("Trials", __config__=strict, **hints)
@@ -71,15 +68,15 @@ def _names(kind: type) -> tuple[str, ...]:
 
 def _hints(kind: type) -> dict[str, Any]:
     found = get_type_hints(kind, include_extras=True)
-    # what is JSON can hold nothing but values of hyperparameters; to look at each again is a
-    # quarter of the time
+    # JSON can contain only values of hyperparameters; validating each again would take a quarter of
+    # the time
     quick = {name: dict[str, Any] for name, hint in found.items() if hint == Configuration}
     return {name: {**found, **quick}[name] for name in _names(kind)}
 
 
 @contextmanager
 def _collecting_later() -> Iterator[None]:
-    """Makes many objects without the garbage collector looking at all of them again and again."""
+    """Postpones garbage collection while many objects are made."""
     enabled = gc.isenabled()
     gc.disable()
     try:

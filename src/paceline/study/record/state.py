@@ -50,14 +50,12 @@ from paceline.study.record.reuse import ablation_of, final_of, with_measurement
 
 @dataclass
 class OutcomeStatus:
-    """Whether a study's final and test are of its trials as they are now.
+    """Whether a study's final and test are up to date with its trials.
 
     Attributes:
-        notes: of the study's notes, those that belong to the result of the final, or say why there
-            is none.
+        notes: the study's notes about the result of the final, or why there is none.
         has_newer_trials: whether trials were asked for or ended since the last final began.
-        is_tested: whether the best model was tested since anything changed that may have changed
-            it.
+        is_tested: whether the best model was tested since the last change that may affect it.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -65,7 +63,7 @@ class OutcomeStatus:
     is_tested: bool = False
 
     def outdate(self) -> None:
-        """Trials have changed: the final and the test are of earlier ones."""
+        """Marks the final and the test as outdated, since trials have changed."""
         self.notes, self.has_newer_trials, self.is_tested = [], True, False
 
 
@@ -75,23 +73,23 @@ class RecordState:
 
     Attributes:
         created: the first event; None before it.
-        trials: by number, in the order in which they were asked for; one that is read off another
+        trials: by number, in the order in which they were proposed; one measured as part of another
             has no measurements of its own here, see `trial`.
-        notes: sentences that a person should know.
+        notes: sentences for the user.
         tested: the last test of a best model.
         seconds: wall time of the sessions that have ended.
-        compilations: every program compiled for a number of lanes.
-        spaces: the space as it was first, and each time that a build made it grow.
-        decisions: what the schedule said of each trial, by number.
-        final: the closing cohort, once it has begun.
-        ablation: the way from the default configuration to the winner, once it is measured.
-        outcome_status: whether final and test are of the trials as they are now.
-        changes: what of the settings was changed when the study went on.
-        membership: which trials belong to the space as it stands.
+        compilations: compiled programs, each for a number of lanes.
+        spaces: the initial space, and the space after each change.
+        decisions: decisions of the schedule, by number of the trial.
+        final: the final evaluation, once it has begun.
+        ablation: the measured ablation between default configuration and winner, once it has begun.
+        outcome_status: whether final and test are up to date.
+        changes: settings that were changed when the study was resumed.
+        membership: which trials belong to the current space.
 
-    All that the events add up to is in these fields: it is stored by their types
-    (`paceline.study.record.snapshot`). What follows from them is worked out when a record is made:
-    ``space``, the space as it stands, is the last of ``spaces``.
+    These fields are the whole state, and are stored by their types
+    (`paceline.study.record.snapshot`). Derived values are computed when a record is made:
+    ``space``, the current space, is the last of ``spaces``.
     """
 
     created: StudyCreated | None = None
@@ -113,7 +111,7 @@ class RecordState:
     def __post_init__(self) -> None:
         self.space = Space.from_json(self.spaces[-1].space) if self.spaces else Space()
         self._stored_settings: Mapping[str, Json] = {}
-        self._settings: Settings | None = None  # made when they are first asked for
+        self._settings: Settings | None = None  # computed at first use
         if self.created is not None:
             self._set_settings(self.created)
         for event in self.changes:
@@ -121,16 +119,16 @@ class RecordState:
         self._remembered: dict[str, tuple[Any, Any]] = {}
         self._counts = Counter(trial.state for trial in self.trials.values())
         self._best = self._find_best()
-        self._longest: dict[object, int] | None = None  # made when it is first asked for
+        self._longest: dict[object, int] | None = None  # computed at first use
 
     @property
     def moved(self) -> Mapping[int, Configuration | None]:
-        """Trials that do not belong to the space as it stands; see `Membership`."""
+        """Trials that do not belong to the current space; see `Membership`."""
         return self.membership.moved
 
     @property
     def objective(self) -> Objective:
-        """What is optimised."""
+        """The objective."""
         if self.created is None:
             raise ValueError("the study has no first event")
         return Objective.of(self.created.objective["metric"], self.created.objective["direction"])
@@ -140,7 +138,7 @@ class RecordState:
         self._settings = None
 
     def apply(self, event: Event) -> None:
-        """Takes one more event."""
+        """Applies one more event."""
         match event:
             case StudyCreated():
                 self.created = event
@@ -234,7 +232,7 @@ class RecordState:
         self.outcome_status.outdate()
 
     def _move(self, now: dict[int, Configuration | None]) -> None:
-        """Other trials are none of the space, and no result rests on one of them."""
+        """Other trials are outside of the space now; results based on them are dropped."""
         self.membership.moved = now
         self._best, self._longest = self._find_best(), None
         if self.final is not None:
@@ -277,7 +275,7 @@ class RecordState:
             self.note_length(event.number)
 
     def _find_best(self) -> int | None:
-        """The trial that `_compare` finds when it looks at them one by one."""
+        """The trial that `_compare` selects when it is applied to all trials."""
         if self.created is None:
             return None
         loss = self.objective.loss
@@ -289,9 +287,7 @@ class RecordState:
         return min(known, default=(0.0, None))[1]
 
     def _compare(self, number: int) -> None:
-        """Takes notice of a trial that may be the best; of equals the first by number is, whichever
-        ended first.
-        """
+        """Updates the best trial with this one; among equals the lowest number wins."""
         trial = self.trials[number]
         if trial.score is None or trial.state is not TrialState.COMPLETED or number in self.moved:
             return
@@ -301,9 +297,7 @@ class RecordState:
             self._best = number
 
     def note_length(self, number: int) -> None:
-        """Takes notice of a trial that others, which differ from it in fewer epochs, may be read
-        off.
-        """
+        """Registers a trial as a possible longer run of trials that differ in fewer epochs."""
         trial = self.trials[number]
         scored = trial.state is TrialState.COMPLETED and trial.score is not None
         if self._longest is None or trial.prefix_of is not None or not scored:
@@ -315,5 +309,5 @@ class RecordState:
 
 
 def but_for_epochs(config: Configuration, seed: int) -> object:
-    """Equal for trainings that differ in nothing but their ``epochs``."""
+    """Equal for trainings that differ only in their ``epochs``."""
     return seed, frozenset((k, type(v), v) for k, v in config.items() if k != "epochs")

@@ -21,15 +21,14 @@ _Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A study's wall time, divided; the time between two sessions is no part of it.
+    """A study's wall time by kind of work; time between sessions is not included.
 
     Attributes:
-        training: seconds in which at least one network trained.
-        compiling: seconds in which a program was compiled and nothing trained.
-        deciding: seconds in which nothing of this happened, up to a word of the strategy or the
-            schedule.
-        other: the rest: loading, saving, testing, waiting.
-        ended: seconds after the beginning at which each trial ended, by number.
+        training: seconds with at least one network training.
+        compiling: seconds with a compilation and nothing training.
+        deciding: seconds with neither, up to a proposal or a decision.
+        other: all other seconds: loading, saving, testing, waiting.
+        ended: time of each trial's end in seconds after the study's beginning, by number.
     """
 
     training: float = 0.0
@@ -40,22 +39,20 @@ class Timeline:
 
     @property
     def seconds(self) -> float:
-        """All of it."""
+        """The total."""
         return self.training + self.compiling + self.deciding + self.other
 
 
 @dataclass(slots=True)
 class _Spans:
-    """What happened in a session that has not ended, as intervals of time."""
+    """Intervals of time of what happened in a session that has not ended."""
 
     training: list[_Span] = field(default_factory=list)
     compiling: list[_Span] = field(default_factory=list)
     deciding: list[_Span] = field(default_factory=list)
 
     def lengths(self) -> tuple[float, float, float]:
-        """Seconds of training, of compiling beside which nothing trained, and of deciding while
-        neither happened.
-        """
+        """Seconds of training, of compilation without training, and of decisions with neither."""
         trained = _length(self.training)
         compiled = _length(self.training + self.compiling)
         decided = _length(self.training + self.compiling + self.deciding)
@@ -64,23 +61,23 @@ class _Spans:
 
 @dataclass(slots=True)
 class Clock:
-    """Goes through a study's events, in order; counts seconds of sessions only.
+    """Accumulates the time of a study's events, in order; counts seconds of sessions only.
 
-    What trained side by side was written together: its seconds, which are shares of one clock, add
-    up to a span that ends when they were written. Compilations that run beside training cost no
-    wall time and are not counted.
+    Epochs of networks that trained together were written together: their seconds, which are shares
+    of one clock, add up to a span that ends when they were written. Compilations beside training
+    cost no wall time and are not counted.
 
     Attributes:
-        ended: seconds after the beginning at which each trial ended, by number.
-        spent: seconds of the sessions before this one, as they said themselves.
-        before: the same, by the times at which their events were written.
-        training, compiling, deciding: of these.
-        began: when this session began; None between two sessions.
-        last: time of the last event of this session.
-        spans: what happened in this session.
+        ended: time of each trial's end in seconds after the study's beginning, by number.
+        spent: seconds of the sessions before this one, as recorded at their end.
+        before: the same, from the times of their events.
+        training, compiling, deciding: seconds of each kind in these sessions.
+        began: time at which this session began; None between two sessions.
+        last: time of this session's last event.
+        spans: intervals of this session.
         programs: the program of each trial that has not ended.
         measured: seconds measured of each trial that has not ended.
-        together: seconds of each program that were written at this very time.
+        together: seconds of each program written at the same time.
     """
 
     ended: dict[int, float] = field(default_factory=dict)
@@ -98,11 +95,11 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """Wall time of all sessions; one that was killed counts until the last thing it wrote."""
+        """Wall time of all sessions; a killed session counts until its last event."""
         return self.spent + (0.0 if self.began is None else self.last - self.began)
 
     def timeline(self) -> Timeline:
-        """The wall time so far, divided."""
+        """The wall time so far, by kind of work."""
         now = Clock(
             self.ended,
             self.spent,
@@ -120,7 +117,7 @@ class Clock:
         return Timeline(now.training, now.compiling, now.deciding, other, now.ended)
 
     def take(self, one: Stored) -> None:
-        """Takes one more event."""
+        """Accounts for one more event."""
         time, event = one.time, one.event
         if isinstance(event, SessionStarted):
             self._close()
@@ -131,7 +128,7 @@ class Clock:
             return
         if self.began is None:
             return
-        time, before = max(time, self.last), self.last  # the clock may have been set
+        time, before = max(time, self.last), self.last  # the clock may have been changed
         self._go_to(time)
         if time > before and isinstance(event, TrialAsked | TrialDecided):
             self.spans.deciding.append((before, time))
@@ -157,7 +154,7 @@ class Clock:
             self.last = time
 
     def _close(self) -> None:
-        """Ends a session that did not say so itself: killed, or running still."""
+        """Ends a session without an end of its own: it was killed, or is still running."""
         if self.began is not None:
             self.spent += self.last - self.began
             self._finish(self.last - self.began)
@@ -166,12 +163,12 @@ class Clock:
         self.spent += event.seconds
         if self.began is not None:
             self._go_to(time := max(time, self.last))
-            # what came before the first event, such as loading the data, is known of a session that
-            # ended well
+            # the time before the first event, such as loading the data, is known only for a session
+            # that ended normally
             self._finish(max(event.seconds, time - self.began))
 
     def _finish(self, seconds: float) -> None:
-        """A session has ended: of its spans no more than their lengths matter from now on."""
+        """Ends a session: only the lengths of its spans are kept."""
         self._write_together()
         trained, compiled, decided = self.spans.lengths()
         self.training, self.compiling = self.training + trained, self.compiling + compiled
@@ -183,7 +180,7 @@ class Clock:
         self.together[program] = self.together.get(program, 0.0) + max(0.0, seconds)
 
     def _write_together(self) -> None:
-        """What was written together is one span, as long as the program that took longest."""
+        """Adds what was written together as one span, as long as its slowest program."""
         longest = max(self.together.values(), default=0.0)
         if self.began is not None and longest > 0:
             self.spans.training.append((max(self.began, self.last - longest), self.last))
