@@ -65,7 +65,7 @@ def open_study(
     search: str | Strategy | None = None,
     seed: int | None = None,
     change_space: bool = False,
-    callbacks: Sequence[Callback | str] = (),
+    callbacks: Sequence[Callback | str] | None = (),
     store: str | None = None,
 ) -> OpenStudy:
     """A study whose trials you run yourself: ``ask`` says what to try next, ``tell`` takes what

@@ -49,7 +49,7 @@ def tune(
     schedule: str | Schedule | None = None,
     seed: int | None = None,
     study: str | os.PathLike[str] | None = None,
-    callbacks: Sequence[Callback | str] = (),
+    callbacks: Sequence[Callback | str] | None = (),
     display: Display = "auto",
     **options: Unpack[TuneOptions],
 ) -> Study:
@@ -148,7 +148,7 @@ def optimize(
     workers: int | None = None,
     seed: int | None = None,
     study: str | os.PathLike[str] | None = None,
-    callbacks: Sequence[Callback | str] = (),
+    callbacks: Sequence[Callback | str] | None = (),
     display: Display = "auto",
     **options: Unpack[OptimizeOptions],
 ) -> Study:

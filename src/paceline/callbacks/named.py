@@ -54,6 +54,8 @@ def resolved(given: Any) -> list[Callback]:
     Raises:
         InvalidInput: anything else, or an object twice.
     """
+    if given is None:
+        return []
     many = given if isinstance(given, Iterable) and not isinstance(given, str) else None
     if many is None:
         raise InvalidInput(

@@ -12,7 +12,7 @@ from paceline.core.logs import log_as_environment_says
 
 
 def callbacks_of(
-    given: Iterable[Callback | str] = (),
+    given: Iterable[Callback | str] | None = (),
     display: Literal["auto"] | bool = "auto",
     *,
     opening: str = LOADING,

@@ -111,12 +111,13 @@ class Verdict:
     def _repr_html_(self) -> str:
         """The finalists, the best mean first."""
         rows = [(self.winner, self.mean, self.sd, math.nan, "", "winner"), *map(_row, self.rivals)]
-        interval, headings = _interval(self.low, self.high), "trial mean sd behind interval result"
+        interval = _interval(self.low, self.high)
+        headings = ["trial", "mean", "deviation", "worse by", "interval", "result"]
         facts = {"expected score": self.expected, "95 % interval": interval}
         parts = [
             markup.heading(f"Recommended: trial {self.recommended}, of {len(rows)} finalists"),
             markup.facts([*facts.items(), ("fresh trainings of each finalist", self.num_pairs)]),
-            markup.table(headings.split(), rows),
+            markup.table(headings, rows),
         ]
         return "".join([*parts, *map(markup.paragraph, self.limits)])
 
