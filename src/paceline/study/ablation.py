@@ -26,9 +26,7 @@ from paceline.study.resume.trust import remembered
 def measure_ablation(
     plan: NetworkPlan, directory: Path, num_pairs: int, observer: Observer | None = None
 ) -> None:
-    """Measures what is missing of the ablation of a study; arguments and errors as of
-    `paceline.ablate`.
-    """
+    """Measures what is missing of a study's ablation; arguments and errors as in `paceline.ablate`."""
     with writing(directory) as store:
         recorder = Recorder(store, observer)
         attach_callbacks(observer, recorder, directory, plan.budget)
@@ -44,7 +42,7 @@ def measure_ablation(
 def configurations(
     space: Space, default: Configuration, winner: Configuration
 ) -> dict[Side, dict[str, Configuration]]:
-    """What is trained at each side, by the name of what is changed; empty for the side itself.
+    """The configurations of each side, by changed hyperparameter; empty for the side itself.
 
     A hyperparameter that a change makes active takes the value of the configuration towards which
     the change leads.
@@ -70,7 +68,7 @@ def _changed(space: Space, start: Configuration, goal: Configuration) -> dict[st
         )
         if (
             changed is not None and changed.get(name) == goal[name]
-        ):  # else it is legal beside the goal's values alone
+        ):  # otherwise the value is legal only together with the goal's other values
             found[name] = changed
     return found
 
@@ -78,9 +76,7 @@ def _changed(space: Space, start: Configuration, goal: Configuration) -> dict[st
 def _values_of_other_variants(
     space: Space, values: Configuration, goal: Configuration
 ) -> dict[str, Value]:
-    """The goal's values of names of which another variant is active with some values than can take
-    theirs.
-    """
+    """Values of the goal for names whose other variant, active with some values, can take them."""
     others = (
         name
         for name in space.names
@@ -133,7 +129,7 @@ def _measure(plan: NetworkPlan, recorder: Recorder, num_pairs: int) -> None:
 
 
 def _known(record: Record, ablation: Ablation) -> list[Event]:
-    """What the final measured of default and winner already, where its pairs are the same ones."""
+    """Measurements of the default and the winner in the final, if its pairs are the same."""
     if record.final is None or record.final.splits is not ablation.splits:
         return []
     ends = {Side.DEFAULT: ablation.default, Side.WINNER: ablation.winner}

@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 
 class OpenStudy:
-    """A study that its user fills; made by `paceline.open_study`.
+    """A study whose trials its user runs; made by `paceline.open_study`.
 
-    It is the one writer of its directory until it is closed::
+    No other process can write to its directory until it is closed::
 
         with paceline.open_study("runs/oven", {"heat": paceline.Float(150, 250)}, "max") as study:
             for _ in range(10):
@@ -56,8 +56,8 @@ class OpenStudy:
         study.best.config
 
     Attributes:
-        directory: where the study lives.
-        record: everything that its events add up to.
+        directory: that of the study.
+        record: everything that was recorded.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class OpenStudy:
         callbacks: Callbacks | None = None,
         store: str | None = None,
     ) -> None:
-        """See `paceline.open_study`; ``callbacks`` are entered here and left by `close`."""
+        """See `paceline.open_study`; the ``callbacks`` are entered here and exited by `close`."""
         self.directory = study_directory(directory)
         self._began = time.monotonic()
         existing = Existing.find(self.directory)
@@ -113,7 +113,7 @@ class OpenStudy:
     def _changes(
         self, first: StudyCreated, given: Space, record: Record, state: Any
     ) -> list[Event]:
-        """What has changed since the study was opened last.
+        """The changes since the study was last opened.
 
         Raises:
             StudyMismatch: it is another study.
@@ -124,7 +124,7 @@ class OpenStudy:
             *changed(record.found_space, given, record, self.directory, self._may_change),
         ]
 
-    # -- asking and telling
+    # -- ask and tell
 
     @overload
     def ask(self) -> Trial: ...
@@ -133,8 +133,10 @@ class OpenStudy:
     def ask(self, count: int) -> list[Trial]: ...
 
     def ask(self, count: int | None = None) -> Trial | list[Trial]:
-        """One new trial; or with ``count`` a list of up to so many, fewer where the search space is
-        exhausted.
+        """Returns a new trial or, with ``count``, a list of up to this many trials.
+
+        Each trial is stored and waits for `tell`; waiting trials are `pending`, also after the
+        study is opened again. Once a callback has stopped the study, there are no new trials.
 
         Each is stored, and waits for `tell`; those that wait are `pending`, also when the study is
         opened again. Once a callback has stopped the study, there are none.
@@ -178,22 +180,22 @@ class OpenStudy:
         return [record.trial(number) for number in range(first, first + len(proposals))]
 
     def tell(self, trial: Trial | int, metrics: Any = None, *, failed: str | None = None) -> Trial:
-        """Says what came of a trial, once.
+        """Records the result of a trial, once.
 
         Args:
-            trial: as `ask` gave it, or its number.
+            trial: as `ask` returned it, or its number.
             metrics: a number, which is the objective, or a dict of metrics with the objective among
                 them.
-            failed: in the place of metrics, why there are none: ``"out of memory"``. The search
-                learns from it, too.
+            failed: instead of metrics, the reason for a failure: ``"out of memory"``. The search
+                learns from failures, too.
 
         Returns:
-            The trial as it stands now.
+            The trial with its result.
 
         Raises:
-            InvalidInput: a trial that was never asked for, was told already or was ended when the
-                space was changed; metrics that are no finite number, or lack the objective. The
-                study stays as it was.
+            InvalidInput: a trial that was never asked for, has a result already or was ended when
+                the space was changed; metrics that are not finite, or lack the objective. The study
+                stays as it was.
         """
         number = self._pending(trial)
         metric = self.record.objective.metric
@@ -210,7 +212,7 @@ class OpenStudy:
         self._write([EpochMeasured(number, 1, found, 0.0), ended])
         return self.record.trial(number)
 
-    # -- looking
+    # -- reading
 
     @property
     def pending(self) -> list[Trial]:
@@ -219,7 +221,7 @@ class OpenStudy:
 
     @property
     def trials(self) -> list[Trial]:
-        """Every trial, in the order in which they were asked for."""
+        """All trials, in the order in which they were asked for."""
         return self.record.all_trials()
 
     @property
@@ -227,7 +229,7 @@ class OpenStudy:
         """The trial with the best score.
 
         Raises:
-            InvalidInput: none was told of yet.
+            InvalidInput: no trial has a result yet.
         """
         if self.record.best is None:
             raise InvalidInput(
@@ -237,11 +239,11 @@ class OpenStudy:
 
     @property
     def space(self) -> Space:
-        """What may vary."""
+        """The search space."""
         return self.record.space
 
     def trials_dataframe(self) -> "pd.DataFrame":
-        """One row a trial; see `paceline.Study.trials_dataframe`."""
+        """One row per trial; see `paceline.Study.trials_dataframe`."""
         return trials_dataframe(self.record)
 
     def __repr__(self) -> str:
@@ -281,7 +283,7 @@ class OpenStudy:
             self._callbacks.set_error(error)
         self.close()
 
-    # -- inside
+    # -- internals
 
     def _pending(self, trial: Trial | int) -> int:
         number = trial.number if isinstance(trial, Trial) else trial
@@ -296,7 +298,7 @@ class OpenStudy:
                 f"tell was given {told}, which this study never asked for",
                 expected=f"one that is pending: {waiting}",
             )
-        if own.state is TrialState.STOPPED:  # nothing else stops a trial that is told by hand
+        if own.state is TrialState.STOPPED:  # nothing else stops a trial that its user runs
             raise InvalidInput(
                 f"trial {number} was ended when the space was changed: its configuration is not "
                 f"one of the space now",
@@ -329,7 +331,7 @@ class OpenStudy:
 
 
 def _is_other_strategy(changes: Iterable[Event]) -> bool:
-    """Whether the study was opened with another strategy than before."""
+    """Whether the study was opened with another strategy."""
     changed = (one.changed for one in changes if isinstance(one, SettingsChanged))
     return any("search.strategy" in names for names in changed)
 
@@ -337,10 +339,10 @@ def _is_other_strategy(changes: Iterable[Event]) -> bool:
 def _settings(
     existing: Existing | None, objective: Any, choice: SearchChoice, seed: int
 ) -> Settings:
-    """What was asked for; what is left out is as in the study that exists."""
+    """The settings; what is not passed is as in the existing study."""
     goal = existing.record.objective if existing is not None and objective is None else None
     settings = default_settings(ASKED) if existing is None else existing.settings
-    if settings.function.kind != ASKED:  # refused where it is compared
+    if settings.function.kind != ASKED:  # other kinds of study are refused later
         settings = default_settings(ASKED)
     settings = settings.with_values(search={**choice.settings, "seed": seed, "trials": None})
     return replace(settings, objective=goal or function_objective(objective))

@@ -1,6 +1,6 @@
 """The models of a stored study: the best one from its file, others built again.
 
-Code is run only where the user passed it, or trusts the file that the study names
+Code is run only if the user passed it, or trusts the file that the study names
 (`paceline.study.resume.trust`).
 """
 
@@ -28,13 +28,12 @@ from paceline.study.resume.trust import check as check_trusted
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the function that builds a study's models may come from.
+    """Possible sources of the function that builds a study's models.
 
     Attributes:
         given: the function, ``"model.py:build"``, or None.
-        held: what the study was carried out with in this process, or None.
-        trust: whether the file that the study itself names may be run, though the user has not
-            named it.
+        held: the function with which this process carried out the study, or None.
+        trust: whether the file that the study names may be run, though the user has not named it.
     """
 
     given: Buildable | None = None
@@ -42,10 +41,10 @@ class Origin:
     trust: bool = False
 
     def build(self, record: Record, directory: Path) -> Build:
-        """The function.
+        """The build function.
 
         Raises:
-            InvalidInput: it was not passed and is not known, or may not be run.
+            InvalidInput: it was not passed and is unknown, or may not be run.
         """
         known = record.settings.function
         choose_backend()
@@ -80,7 +79,7 @@ def best_model(
     custom_objects: Mapping[str, Any] | None,
     safe_mode: bool,
 ) -> Any:
-    """The model that a study gives out; arguments as of `paceline.report.Study.best_model`."""
+    """The study's final model; arguments as in `paceline.report.Study.best_model`."""
     _check_has_networks(record, directory)
     checkpoints = Checkpoints.read(directory, record)
     path, known = directory / MODEL, checkpoints.best_model
@@ -116,7 +115,7 @@ def best_model(
 
 
 def model_of(record: Record, directory: Path, number: int, origin: Origin) -> Any:
-    """The model of a trial of the search; arguments as of `paceline.report.Study.model`."""
+    """The model of a trial of the search; arguments as in `paceline.report.Study.model`."""
     trial = _ended(record, directory, number)
     checkpoints = Checkpoints.read(directory, record)
     try:
@@ -141,14 +140,12 @@ def retrained(
     data: Any,
     again: Mapping[str, Any],
 ) -> Any:
-    """The model of a trial, trained again as in the search; arguments as of
-    `paceline.report.Study.model`.
+    """The model of a retrained trial; arguments as in `paceline.report.Study.model`.
 
     Raises:
-        InvalidInput: there is no such trial, or something was passed from memory and is not given
-            again.
-        StudyMismatch: build or data are not those of the study.
-        PacelineError: its training fails.
+        InvalidInput: there is no such trial, or something from memory was not passed again.
+        StudyMismatch: build or data differ from those of the study.
+        PacelineError: the training fails.
     """
     trial = _ended(record, directory, number)
     definition = origin.held if origin.given is None and data is None and not again else None
@@ -173,8 +170,7 @@ def _models(record: Record, build: Build) -> Models:
 
 
 def load_file(path: Path) -> Any:
-    """The model in a ``.keras`` file, where nothing of the user's is needed for it and it runs no
-    code.
+    """Loads a ``.keras`` file that needs no objects of the user and runs no code.
 
     Raises:
         InvalidInput: it cannot be loaded.
@@ -204,7 +200,7 @@ def _load(path: Path, known: Mapping[str, Any] | None, custom_objects: Any, safe
 
 
 def _is_enough(known: Mapping[str, Any] | None) -> bool:
-    """Whether the file alone gives the right model, as far as is known."""
+    """Whether the file alone is enough to load the right model, as far as is known."""
     keras = known["keras"] if known else {}
     return bool(keras.get("registered", True) and keras.get("safe", True))
 
@@ -243,10 +239,10 @@ def _no_model_yet(record: Record, directory: Path) -> InvalidInput:
 
 
 def _ended(record: Record, directory: Path, number: int) -> Trial:
-    """A trial that trained to an end of its own.
+    """A trial that ended by itself.
 
     Raises:
-        InvalidInput: there is no such trial, or it has no network that is worth having.
+        InvalidInput: there is no such trial, or it has no usable network.
     """
     _check_has_networks(record, directory)
     if number not in record.trials:

@@ -1,7 +1,7 @@
 """Checks a study's directory, and repairs what can be repaired.
 
-Looking changes nothing. A repair throws nothing away: a damaged database is kept under another
-name, beside a new one of all events before the first that cannot be used.
+Checking changes nothing. A repair deletes nothing: a damaged database is kept under another name,
+beside a new one with all events before the first unusable one.
 """
 
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ from paceline.study.record.replay import read_record
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """How a study's directory was found.
+    """The result of checking a study's directory.
 
     Attributes:
-        directory: of the study.
-        findings: everything that was looked at, in order.
+        directory: that of the study.
+        findings: the results of all checks, in order.
         is_readable: whether the study can be opened as it is.
-        can_be_repaired: whether something is wrong that a repair mends.
+        can_be_repaired: whether a repair would fix something.
     """
 
     directory: Path
@@ -39,7 +39,7 @@ class Diagnosis:
 
     @property
     def wrong(self) -> tuple[Finding, ...]:
-        """What is wrong."""
+        """The findings that are wrong."""
         return tuple(finding for finding in self.findings if finding.level == "wrong")
 
     @property
@@ -58,7 +58,7 @@ class Diagnosis:
 
 
 def examine(directory: Path) -> Diagnosis:
-    """Looks at everything in a study's directory; changes nothing.
+    """Checks everything in a study's directory; changes nothing.
 
     Raises:
         InvalidInput: there is no study.
@@ -67,8 +67,7 @@ def examine(directory: Path) -> Diagnosis:
 
 
 def repair(directory: Path) -> Diagnosis:
-    """Repairs what can be repaired; what was done comes first in the findings, then how the study
-    is now.
+    """Repairs what can be repaired; the findings begin with what was done.
 
     Raises:
         InvalidInput: there is no study.
@@ -118,7 +117,7 @@ def _is_readable(known: Contents) -> bool:
 
 
 def _lost(known: Contents) -> str:
-    """What is lost of a study by its damage, as a sentence."""
+    """Describes what the damage has lost, as a sentence."""
     if not known.sees_the_end:
         return (
             f"An unknown number of events after the first {known.num_events:,} could not be read."
@@ -132,9 +131,7 @@ def _lost(known: Contents) -> str:
 
 
 def _events_for(known: Contents) -> tuple[Event, ...]:
-    """What is added to the events that can be used, where others are lost: that they are, and an
-    end to the session.
-    """
+    """The usable events, extended where others are lost by that fact and an end of the session."""
     if not known.why:
         return ()
     clock = known.folded.clock
@@ -142,11 +139,11 @@ def _events_for(known: Contents) -> tuple[Event, ...]:
 
 
 def _values_for(known: Contents) -> Mapping[str, Json]:
-    """The current values that go with the events that can be used.
+    """The current values that are consistent with the usable events.
 
-    Where events are lost, the states of search and turns are of a later time: without them a
-    session begins with what the events say, and proposes nothing twice. Of the checkpoints those
-    stay that are of trials as they stand.
+    Where events are lost, the stored states of strategy and queue are from a later time. Without
+    them a session starts from the events, and proposes nothing twice. Checkpoints are kept if they
+    belong to trials as they are in these events.
     """
     if not known.why:
         return known.values

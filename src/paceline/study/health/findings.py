@@ -29,12 +29,12 @@ Level = Literal["fine", "note", "wrong"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        level: ``"fine"``, ``"note"`` (good to know; nothing is lost by it) or ``"wrong"``.
-        text: what was found, in a sentence or two.
-        fix: what to do about it; empty where there is nothing to do.
+        level: ``"fine"``, ``"note"`` (for information) or ``"wrong"``.
+        text: the result in a sentence or two.
+        fix: what to do about it; empty if nothing.
     """
 
     level: Level
@@ -47,19 +47,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What could be read of a study's database.
+    """The readable contents of a study's database.
 
     Attributes:
-        directory: of the study.
-        folded: what the events up to the first that cannot be used add up to.
-        why: why that one cannot be used; empty where all can.
-        faults: what SQLite finds wrong with the file's structure.
+        directory: that of the study.
+        folded: the record of the events before the first unusable one.
+        why: why that event is unusable; empty if all are usable.
+        faults: errors that SQLite finds in the file's structure.
         values: the current values that can be read.
-        bad_values: names of those that cannot.
-        is_newer: whether a newer version wrote the study; nothing more is known then.
-        had_events, had_trials: how many there were, as far as that can still be seen, where some
-            cannot be read.
-        file: name of the file that the study is in.
+        bad_values: names of those that cannot be read.
+        is_newer: whether a newer version wrote the study; nothing else is known then.
+        had_events, had_trials: original numbers, as far as they can be determined, if some cannot
+            be read.
+        file: name of the study's file.
     """
 
     directory: Path
@@ -75,43 +75,41 @@ class Contents:
 
     @property
     def num_events(self) -> int:
-        """How many events can be used."""
+        """Number of usable events."""
         return self.folded.last
 
     @property
     def sees_the_end(self) -> bool:
-        """Whether later events than the first that cannot be used are seen, so that it is known how
-        many there were.
-        """
+        """Whether events after the first unusable one can be seen, so that the total is known."""
         return self.had_events > self.num_events
 
     @property
     def is_damaged(self) -> bool:
-        """Whether a new database, of what can be used, is better than the one that is there."""
+        """Whether a new database of the usable events would be better than the present one."""
         faulty = bool(self.why or self.faults or self.bad_values)
         return faulty and self.file == DATABASE
 
     @property
     def best_model(self) -> Mapping[str, Json] | None:
-        """What is stored of the model that the study gives out; None where nothing is."""
+        """Stored description of the study's final model; None if there is none."""
         index = self.values.get("checkpoints")
         found = index.get("best_model") if isinstance(index, Mapping) else None
         return found if isinstance(found, Mapping) and found else None
 
     @property
-    def go_on(self) -> str:
+    def resume_command(self) -> str:
         """The command that resumes the study."""
         return command_line("resume", self.directory)
 
 
 def read(directory: Path) -> Contents:
-    """Everything of a study that can be read."""
+    """Reads everything of a study that is readable."""
     file = files_of(directory)[0].name
     return _read_database(directory) if file == DATABASE else _read_store(directory, file)
 
 
 def _read_store(directory: Path, file: str) -> Contents:
-    """What another store than SQLite gives: it says itself what is damaged."""
+    """Reads a store other than SQLite, which reports damage itself."""
     folded, values, bad, why = Folded(), {}, [], ""
     try:
         store = open_store(directory, writable=False)
@@ -155,9 +153,7 @@ def _read_database(directory: Path) -> Contents:
 
 
 def _beside_events(directory: Path) -> tuple[dict[str, Json], list[str], list[str]]:
-    """The current values, the names of those that cannot be read, and what SQLite finds wrong with
-    the file.
-    """
+    """Current values, the names of unreadable ones, and errors that SQLite finds in the file."""
     values: dict[str, Json] = {}
     bad, faults = ["all"], []
     try:
@@ -173,7 +169,7 @@ def _reason(error: Exception) -> str:
 
 
 def database(known: Contents) -> Iterator[Finding]:
-    """Whether the database is whole."""
+    """Checks whether the database is intact."""
     count = f"{known.num_events:,} events"
     if known.is_newer:
         text = f"{known.file} was written by a newer Paceline, so that nothing more can be said of it here."
@@ -217,7 +213,7 @@ def database(known: Contents) -> Iterator[Finding]:
 
 
 def _damaged(known: Contents, count: str) -> str:
-    """What is damaged, and what a repair would leave."""
+    """Describes the damage, and what a repair would keep."""
     trials = f"{len(known.folded.record.trials):,}"
     first, left = count, f"{trials} trials that can be seen"
     if known.sees_the_end:
@@ -230,26 +226,26 @@ def _damaged(known: Contents, count: str) -> str:
 
 
 def writer(known: Contents) -> Iterator[Finding]:
-    """Whether the study is being written, or was left in the middle."""
+    """Checks whether the study is being written, or was interrupted."""
     process, ended = process_of(known.values.get("writer")), known.folded.record.ended
     if process is not None and ended is None and not known.why:
         yield Finding("note", f"It is being written by process {process}.")
     elif ended is not None and ended.reason == REPAIRED:
         yield Finding(
-            "note", "It was repaired, and has not ended.", f"Continue it with: {known.go_on}"
+            "note",
+            "It was repaired, and has not ended.",
+            f"Continue it with: {known.resume_command}",
         )
     elif ended is None and known.folded.record.created is not None and not known.why:
         yield Finding(
             "note",
             "Its last process died; what was measured is kept.",
-            f"Continue it with: {known.go_on}",
+            f"Continue it with: {known.resume_command}",
         )
 
 
 def log(known: Contents) -> Iterator[Finding]:
-    """Whether the database is one file: not while it is written, nor where its last writer could
-    not see to it.
-    """
+    """Checks whether the database is a single file, which it is not while it is being written."""
     path = known.directory / LOG
     is_written = (
         known.folded.record.ended is None and process_of(known.values.get("writer")) is not None
@@ -260,11 +256,11 @@ def log(known: Contents) -> Iterator[Finding]:
 
 
 def kept_snapshot(known: Contents) -> Iterator[Finding]:
-    """Whether the snapshot of the record, where there is one, is one that this version reads."""
+    """Checks whether the snapshot of the record, if any, is readable by this version."""
     try:
         store = open_store(known.directory, writable=False)
     except PacelineError:
-        return  # said of the database
+        return  # reported with the database
     try:
         found = store.snapshot()
     finally:
@@ -276,9 +272,7 @@ def kept_snapshot(known: Contents) -> Iterator[Finding]:
 
 
 def checkpoints(known: Contents) -> Iterator[Finding]:
-    """Whether every network that the study says it keeps is there and is the one that was
-    stored.
-    """
+    """Checks whether every network that the study keeps exists and is the one that was stored."""
     record, folder = known.folded.record, known.directory / CHECKPOINTS
     if "checkpoints" not in known.values or not known.num_events:
         return
@@ -304,7 +298,7 @@ def checkpoints(known: Contents) -> Iterator[Finding]:
 
 
 def best_model(known: Contents) -> Iterator[Finding]:
-    """Whether the file of the best model is the one that the study wrote, and can be loaded."""
+    """Checks whether the file of the best model is the one that was written, and loads."""
     path, stored = known.directory / MODEL, known.best_model
     if not path.exists() and (stored is None or stored.get("keras", {}).get("reason")):
         return
@@ -313,7 +307,7 @@ def best_model(known: Contents) -> Iterator[Finding]:
         yield Finding(
             "wrong",
             f"{MODEL} {fault}.",
-            f"{away}It is written again when the study is resumed: {known.go_on}",
+            f"{away}It is written again when the study is resumed: {known.resume_command}",
         )
         return
     from paceline.study.stored_models import load_file
@@ -332,7 +326,7 @@ def best_model(known: Contents) -> Iterator[Finding]:
 
 
 def unfinished(known: Contents) -> Iterator[Finding]:
-    """What a process that was killed left half-written."""
+    """Checks for files that a killed process left half-written."""
     if found := leftovers(known.directory):
         names = ", ".join(folder.name for folder in found)
         yield Finding(
@@ -341,7 +335,7 @@ def unfinished(known: Contents) -> Iterator[Finding]:
 
 
 def versions(known: Contents) -> Iterator[Finding]:
-    """Whether what the study was made with is what is installed here."""
+    """Checks whether the study's package versions are those installed here."""
     sessions = known.folded.record.sessions
     if not sessions:
         return
@@ -363,4 +357,4 @@ def _installed(name: str) -> str | None:
 
 
 CHECKS = (database, writer, log, kept_snapshot, checkpoints, best_model, unfinished, versions)
-"""In the order in which they are told; of a study that a newer version wrote, only the first."""
+"""All checks in the order of the report; only the first applies to a study of a newer version."""

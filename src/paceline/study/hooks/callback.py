@@ -22,24 +22,25 @@ class Callback:
         paceline.tune(build, "digits", callbacks=[GoodEnough()])
 
     A callback may read everything and may stop the study with ``study.stop(reason)``. It cannot
-    change a result: what it is given are copies that cannot be changed.
+    change a result: its arguments are immutable copies.
 
     The methods are called in the thread and process that called `paceline.tune`, after the event
     has been stored, callback by callback in the order in which they were passed; Paceline's own
     (the log, the display, the report) come after them. Events are stored in groups, so that a trial
-    may be further on than the event of which a method is called: its ``measurements`` may hold
-    later epochs. The training of networks goes on meanwhile, but nothing is decided before all
-    methods have returned: be quick.
+    may be ahead of the event of which a method is called: its ``measurements`` may contain later
+        epochs. The training of networks continues meanwhile, but nothing is decided before all
+        methods have returned, so they should be fast.
 
     A method that raises an exception ends neither the study nor a trial: the callback is not called
     again in this call, and a `CallbackWarning` with the traceback says so. ``KeyboardInterrupt``
     interrupts the study as Ctrl+C does.
 
-    An instance can be used for several studies, one after the other: `on_study_begin` is the place
-    to begin anew. Callbacks are not stored with the study: pass them to `paceline.resume` again.
+    An instance can be used for several studies, one after the other: reset its state in
+        `on_study_begin`. Callbacks are not stored with the study: pass them to `paceline.resume`
+        again.
 
     Attributes:
-        name: under which a registered class is found: ``callbacks=["csv"]``, ``--callback csv``.
+        name: of a registered class: ``callbacks=["csv"]``, ``--callback csv``.
     """
 
     name: ClassVar[str] = ""
@@ -66,7 +67,7 @@ class Callback:
         """The schedule decided whether a trial continues, pauses or stops, and why."""
 
     def on_trial_paused(self, study: StudyView, trial: Trial, reason: str) -> None:
-        """A trial's training was put aside: it waits for a decision, or the study was stopped."""
+        """A trial was paused: it waits for a decision, or the study was stopped."""
 
     def on_trial_end(self, study: StudyView, trial: Trial) -> None:
         """A trial has completed, was stopped early, or failed; see ``trial.state``."""
@@ -75,13 +76,13 @@ class Callback:
         """A model was compiled for a number of trials that train together."""
 
     def on_space_change(self, study: StudyView) -> None:
-        """The space is now ``study.space``: it was found, a trial added to it, or it was changed."""
+        """The space is now ``study.space``: it was found, extended by a trial, or changed."""
 
     def on_note(self, study: StudyView, text: str) -> None:
         """The study noted something that its user should know, in a sentence."""
 
     def on_final_begin(self, study: StudyView, final: Final) -> None:
-        """The finalists are retrained on fresh seeds and splits."""
+        """The final evaluation begins: finalists are retrained on fresh seeds and splits."""
 
     def on_final_score(self, study: StudyView, trial: Trial, pair: int, score: float) -> None:
         """A finalist was trained on one pair of seed and split; the score is NaN if that failed."""
@@ -93,16 +94,17 @@ class Callback:
         """The model of the best trial was measured on the test part."""
 
     def on_study_end(self, study: StudyView, reason: str) -> None:
-        """This session of the study has ended, and why: ``"all 32 trials have ended"``.
+        """This session of the study has ended, for this reason: ``"all 32 trials have ended"``.
 
-        Called also when it was interrupted or ended by an error; not when the process was killed.
+        Also called when it was interrupted or ended by an error, but not when the process was
+        killed.
         """
 
     def on_report(self, study: StudyView, path: Path) -> None:
         """A report was written to this file."""
 
     def on_teardown(self) -> None:
-        """Called last, whatever happened, once `on_setup` was called."""
+        """Called last, whatever happened, if `on_setup` was called."""
 
 
 class CallbackWarning(UserWarning):

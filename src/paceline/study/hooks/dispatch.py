@@ -46,7 +46,7 @@ _HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 @dataclass(eq=False)
 class _Entry:
-    """A callback with the methods that it overrides, and whether it is still called."""
+    """A callback with the methods that it overrides, and whether it is still active."""
 
     callback: Callback
     hooks: frozenset[str]
@@ -57,11 +57,11 @@ class _Entry:
 class Callbacks:
     """The callbacks of one call of `paceline.tune` or another function that runs a study.
 
-    It is a context manager: `Callback.on_setup` is called as it is entered, `Callback.on_teardown`
-    as it is left. In between it observes a study's recorder.
+    It is a context manager: entering calls `Callback.on_setup`, exiting calls
+    `Callback.on_teardown`. In between it observes a study's recorder.
 
     Args:
-        callbacks: are called in this order.
+        callbacks: the callbacks, called in this order.
     """
 
     def __init__(self, callbacks: Iterable[Callback] = ()) -> None:
@@ -72,7 +72,7 @@ class Callbacks:
 
     @property
     def stop_reason(self) -> str:
-        """Why the study is to end, with the callback that wants it; empty: no callback does."""
+        """Why a callback stops the study, with the callback's name; empty if none does."""
         return self._stop_reason
 
     def __enter__(self) -> Self:
@@ -92,32 +92,32 @@ class Callbacks:
         self._entered.close()
 
     def attach(self, directory: Path, record: Record, clock: Clock, budget: Budget) -> None:
-        """The events that follow are those of this study, whose session has these limits."""
+        """Sets the study of the events that follow, and the limits of its session."""
         self._running = running = RunningStudy(directory, record, clock, budget)
         for entry in self._entries:
             entry.view = StudyView(running, self._stop_of(entry), self._report)
 
     def set_kept(self, kept: Callable[[], tuple[tuple[int, ...], int]]) -> None:
-        """Which trials' models are kept, and their bytes, for `StudyView.kept_models`."""
+        """Sets what `StudyView.kept_models` returns."""
         if self._running is not None:
             self._running.kept = kept
 
     def set_size(self, size: Callable[[], int | None]) -> None:
-        """How many configurations there are to be tried in all, for `StudyView.num_planned`."""
+        """Sets what `StudyView.num_planned` returns."""
         if self._running is not None:
             self._running.size = size
 
     def set_error(self, error: BaseException) -> None:
-        """The exception that ends the session, for `StudyView.error`."""
+        """Sets what `StudyView.error` returns: the exception that ends the session."""
         if self._running is not None:
             self._running.error = error
 
     def __call__(self, record: Record, events: Sequence[Event]) -> None:
-        """Calls the methods for events that were recorded; what advises the user is a warning, too.
+        """Calls the methods for recorded events; advice to the user is also issued as a warning.
 
         Args:
-            record: of the study, the events applied.
-            events: in order.
+            record: that of the study, with the events applied.
+            events: the events, in order.
         """
         running = self._running
         if running is None or running.source is not record:
@@ -164,7 +164,7 @@ class Callbacks:
 
 
 def _hook_of(event: Event, running: RunningStudy) -> tuple[Any, ...] | None:
-    """The name of the method for an event, and its arguments after the view of the study."""
+    """The name of the method for an event, and its arguments after the study view."""
     match event:
         case SessionStarted():
             return ("on_study_begin",)
@@ -190,12 +190,12 @@ def _of_final(event: FinalStarted | FinalEnded, running: RunningStudy) -> tuple[
 
 
 def _of_trial(event: Event, running: RunningStudy) -> tuple[Any, ...] | None:
-    """As `_hook_of`, of an event that is about one trial; None if no method is called for it."""
+    """As `_hook_of`, for an event about one trial; None if no method is called for it."""
     match event:
         case TrialAsked():
             return "on_trial_asked", running.composed(event.number)
         case TrialStarted() if event.number not in running.begun:
-            running.begun.add(event.number)  # recorded again where its configuration has grown
+            running.begun.add(event.number)  # recorded again after its configuration has grown
             return "on_trial_begin", running.composed(event.number)
         case EpochMeasured():
             trial = running.composed(event.number)
@@ -217,7 +217,7 @@ def _of_trial(event: Event, running: RunningStudy) -> tuple[Any, ...] | None:
 
 
 def _overridden(callback: Callback) -> frozenset[str]:
-    """The methods that a callback has of its own, by its class or set on the instance."""
+    """The methods that a callback overrides, in its class or on the instance."""
     return frozenset(
         name
         for name in _HOOKS

@@ -1,4 +1,4 @@
-"""What a callback sees of a study: everything that was recorded, in copies that cannot be changed."""
+"""A callback's view of a study: everything that was recorded, in immutable copies."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -24,18 +24,18 @@ from paceline.study.record.timeline import Clock, Timeline
 
 @dataclass(eq=False)
 class RunningStudy:
-    """The state of a study that all views of it share.
+    """The state that all views of a running study share.
 
     Attributes:
-        directory: of the study.
-        source: its record, which is changed while the study runs.
-        clock: where its time went so far.
+        directory: that of the study.
+        source: its record, which changes while the study runs.
+        clock: the times of its events.
         budget: the limits of this session.
-        kept: gives the trials whose models are kept and their bytes.
-        size: gives the number of configurations that can be tried in all, or None.
+        kept: returns the trials whose models are kept and their bytes.
+        size: returns the number of configurations in total, or None.
         error: the exception that ends this session, or None.
         begun: trials that began in this session.
-        trials: copies of its trials for callbacks, with the trials of which they are copies.
+        trials: copies of its trials for callbacks, with the originals.
     """
 
     directory: Path
@@ -49,7 +49,7 @@ class RunningStudy:
     trials: dict[int, tuple[Trial, Trial]] = field(default_factory=dict)
 
     def trial(self, number: int) -> Trial:
-        """A copy of a trial that cannot be changed; of its measurements each is copied once."""
+        """An immutable copy of a trial; each measurement is copied only once."""
         trial = self.source.trials[number]
         known = self.trials.get(number)
         if known is not None and known[0] is trial:
@@ -67,7 +67,7 @@ class RunningStudy:
         return frozen
 
     def composed(self, number: int) -> Trial:
-        """As `trial`; one that is the beginning of a longer trial has the measurements of that."""
+        """As `trial`, but a trial measured as part of a longer one has the measurements of that."""
         trial = self.trial(number)
         if trial.prefix_of is None:
             return trial
@@ -76,10 +76,9 @@ class RunningStudy:
 
 
 class StudyView:
-    """A study while it runs, as its callbacks see it.
+    """A running study, as its callbacks see it.
 
-    All that can be read is as it was recorded last; trials, measurements and mappings are copies
-    that cannot be changed.
+    Everything is as it was recorded last; trials, measurements and mappings are immutable copies.
     """
 
     def __init__(
@@ -95,12 +94,12 @@ class StudyView:
 
     @property
     def directory(self) -> Path:
-        """Where the study is stored."""
+        """The study's directory."""
         return self._running.directory
 
     @property
     def objective(self) -> Objective:
-        """The metric that is optimised, and its direction."""
+        """The objective: a metric and its direction."""
         return self._record.objective
 
     @property
@@ -126,17 +125,17 @@ class StudyView:
 
     @property
     def trials(self) -> list[Trial]:
-        """Every trial, in the order in which they were asked for."""
+        """All trials, in the order in which they were proposed."""
         return list(map(self.trial, self._record.trials))
 
     @property
     def num_trials(self) -> int:
-        """Number of trials that were asked for."""
+        """Number of trials that were proposed so far."""
         return len(self._record.trials)
 
     @property
     def num_planned(self) -> int | None:
-        """Number of trials that there will be, unless something stops the study; None: unknown."""
+        """Number of trials that are planned in total; None if unknown."""
         known = [n for n in (self.budget.trials, self._running.size()) if n is not None]
         return max(min(known), self.num_trials) if known else None
 
@@ -166,13 +165,14 @@ class StudyView:
 
     @property
     def notes(self) -> list[str]:
-        """What the study noted for its user, a sentence each."""
+        """Notes of the study for its user, a sentence each."""
         return list(self._record.notes)
 
     @property
     def error(self) -> BaseException | None:
-        """In `Callback.on_study_end`, the exception that ended the session (``KeyboardInterrupt``
-        of Ctrl+C, for instance); None if it ended as it should.
+        """In `Callback.on_study_end`, the exception that ended the session; None without an error.
+
+        After Ctrl+C it is ``KeyboardInterrupt``.
         """
         return self._running.error
 
@@ -183,18 +183,18 @@ class StudyView:
 
     @property
     def kept_models(self) -> tuple[tuple[int, ...], int]:
-        """The trials whose trained models are kept, and what they take on disk, in bytes."""
+        """The trials whose trained models are kept, and their size on disk in bytes."""
         return self._running.kept()
 
     @property
     def timeline(self) -> Timeline:
-        """Where the wall time went so far."""
+        """The wall time so far, by kind of work."""
         return self._running.clock.timeline()
 
     def record(self) -> Record:
         """A copy of everything that was recorded, as `paceline.load_study` would read it.
 
-        It takes time in proportion to the study: meant for the end of a study.
+        It takes time in proportion to the size of the study: meant for the end of a study.
         """
         source = self._record
         return source.copied(
@@ -214,19 +214,19 @@ class StudyView:
         )
 
     def stop(self, reason: str = "") -> None:
-        """Ends the study as soon as the events at hand are recorded, as a limit of time does.
+        """Ends the study as soon as the current events are recorded, as a time limit does.
 
-        Trials that train are paused, the final evaluation (if the study has one) is carried out on
-        what was measured, and the best model is saved. During the final evaluation, that ends too.
-        The reason is recorded. The study can be resumed.
+        Running trials are paused, the final evaluation (if the study has one) is carried out on
+        what was measured, and the best model is saved. A final evaluation that is running ends as
+        well. The reason is recorded. The study can be resumed.
 
         Args:
-            reason: why, as a part of a sentence: ``"the accuracy is good enough"``.
+            reason: the reason, as a part of a sentence: ``"the accuracy is good enough"``.
         """
         self._stop(reason)
 
     def announce_report(self, path: Path) -> None:
-        """Calls `Callback.on_report` of all callbacks: for a callback that has written a report."""
+        """Calls `Callback.on_report` of all callbacks; for callbacks that have written a report."""
         self._report(path)
 
     @property
@@ -235,7 +235,7 @@ class StudyView:
 
 
 def frozen_final(final: Final) -> Final:
-    """A copy of a final evaluation that cannot be changed."""
+    """An immutable copy of a final evaluation."""
     return replace(final, scores=FrozenDict(final.scores), seconds=FrozenDict(final.seconds))
 
 

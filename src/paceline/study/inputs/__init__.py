@@ -1,1 +1,1 @@
-"""The data of a study as its networks take them."""
+"""The data of a study in the form in which its networks take them."""

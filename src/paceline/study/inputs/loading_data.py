@@ -1,4 +1,4 @@
-"""A study's data as they are loaded, before they are divided."""
+"""Loads a study's data, before they are divided."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +11,7 @@ _OF_SPLIT = ("standardize", "scale_target")  # data options that `load` does not
 
 
 def rule_of(recorded: Mapping[str, Json] | None) -> int:
-    """The rule by which a study's data are prepared, by what it recorded of them; None where it is
-    to begin.
-    """
+    """The version of the data preparation of a study, from its record; None for a new study."""
     if recorded is None:
         return RULE
     kept = recorded.get("preparation")
@@ -21,9 +19,7 @@ def rule_of(recorded: Mapping[str, Json] | None) -> int:
 
 
 def load_data(data: Any, options: Mapping[str, Any], seed: int, rule: int) -> Dataset | Stream:
-    """The data set, with the data options that a user passed. Raises what `paceline.data.load`
-    raises.
-    """
+    """Loads the data set with the user's data options; raises what `paceline.data.load` raises."""
     of_load = {name: value for name, value in options.items() if name not in _OF_SPLIT}
     found: Dataset | Stream = load(data, seed=seed, **of_load, _rule=rule)
     return found

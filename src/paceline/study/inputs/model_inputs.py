@@ -14,14 +14,14 @@ from paceline.data.targets import TargetScale
 from paceline.space import HyperParameters
 
 Build = Callable[[HyperParameters], Any]
-"""A user's function, from hyperparameters to a compiled model."""
+"""A user's function that takes hyperparameters and returns a compiled model."""
 
 
 def build_for_target(build: Build, preparation: Mapping[str, Json] | None) -> Build:
-    """The user's build function; where a study learns its target scaled, one whose models do so.
+    """The build function whose models learn the target as the study does, scaled or not.
 
     Args:
-        build: the user's, or what this function made of it.
+        build: the user's function, or a return value of this one.
         preparation: as the study recorded it.
     """
     target = None if preparation is None else preparation.get("target")
@@ -36,15 +36,15 @@ def build_for_target(build: Build, preparation: Mapping[str, Json] | None) -> Bu
 
 
 def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
-    """Rows as a study's models take them.
+    """Prepares rows for a study's models.
 
     Args:
         preparation: as the study recorded it.
         x: rows as they were passed to the study: a data frame of the table's columns, or arrays.
 
     Raises:
-        InvalidInput: they do not fit the study's data, or the study did not record what was done to
-            these.
+        InvalidInput: they do not fit the study's data, or the study did not record their
+            preparation.
     """
     if preparation is None:
         raise InvalidInput(
@@ -69,8 +69,7 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
 
 
 def about_model(preparation: Mapping[str, Json]) -> dict[str, Json]:
-    """What a study's model takes and what its outputs are, for a person who has nothing but the
-    file.
+    """Describes the inputs and outputs of a study's model, for people who have only the file.
 
     ``row`` has an entry for each number of a table's row, in their order; ``classes`` one for each
     output.

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class StreamParts:
-    """What `paceline.data.Split` is for arrays.
+    """The parts of streamed data; the counterpart of `paceline.data.Split`.
 
     Attributes:
         dataset: the stream to train on.
         feed: its batches and those of the validation data.
         test: a PyDataset, ``(x, y)``, or None.
-        fingerprint: of class, number of batches and, where validation data are arrays, their
-            contents. It is weak: the contents of a dataset can only be known by loading all of it,
-            so a study cannot tell that they changed.
-        notes: plain sentences for the user.
+        fingerprint: digest of the class, the number of batches and validation data that are arrays.
+            It is weak: changes of the contents of a dataset are not detected, since that would
+            require loading all of it.
+        notes: sentences for the user.
         validation_batch_size: rows of a batch of validation and test data that are arrays; None for
             32.
     """
@@ -37,7 +37,7 @@ class StreamParts:
     validation_batch_size: int | None = None
 
     def to_json(self) -> Mapping[str, Json]:
-        """For the record."""
+        """Description of the data for the record."""
         batches = {
             "train" if kind == "train" else "val": source.count
             for kind, source in self.feed.sources.items()
@@ -56,7 +56,7 @@ class StreamParts:
         x, y, weight = (
             (*self.test, None)[:3] if isinstance(self.test, tuple) else (self.test, None, None)
         )
-        # of arrays; a dataset has a size of its own, which Keras wants to be left alone
+        # for arrays; a dataset has its own batch size, and Keras accepts no other
         size = self.validation_batch_size if isinstance(self.test, tuple) else None
         return dict(
             model.evaluate(x, y, batch_size=size, sample_weight=weight, verbose=0, return_dict=True)
@@ -64,7 +64,7 @@ class StreamParts:
 
 
 def weights_of_classes(y: Any, class_weight: Mapping[int, float]) -> Any:
-    """A weight for each row from its class, as ``fit`` makes it, float32 ``(rows,)``."""
+    """Weight of each row from its class, as in ``fit``, float32 ``(rows,)``."""
     labels = np.asarray(y)
     if labels.ndim > 1:
         labels = labels.argmax(axis=-1) if labels.shape[-1] != 1 else labels.squeeze(axis=-1)

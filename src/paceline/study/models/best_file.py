@@ -8,13 +8,12 @@ from paceline.store.files import checksum
 
 
 def fault_of(path: Path, known: Mapping[str, Json] | None) -> str:
-    """What is wrong with the file of the best model, as the end of a sentence; empty where nothing
-    is.
+    """What is wrong with the file of the best model, as the end of a sentence; else empty.
 
     Args:
-        path: of the file.
-        known: what the study stored of its best model. Without a checksum, as in studies of earlier
-            versions, any file is taken.
+        path: that of the file.
+        known: the study's description of its best model. Without a checksum, as in studies of
+            earlier versions, any file is accepted.
     """
     if not path.exists():
         return "is missing"

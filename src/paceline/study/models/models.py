@@ -1,9 +1,8 @@
 """Makes Keras models from a trial and its variables.
 
-What becomes ``best.keras``, what `Study.best_model` and `Study.model` return and what meets the
-test part is one and
-the same: `Models.of`. It needs no data, so a study can hand out its models where the data are not
-    at hand.
+``best.keras``, the return values of `Study.best_model` and `Study.model` and the models that are
+tested all come from `Models.of`. It needs no data, so a study can return its models where the data
+are not available.
 """
 
 from collections.abc import Mapping
@@ -20,16 +19,14 @@ from paceline.study.inputs.model_inputs import Build, about_model, build_for_tar
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """How a study's models are made.
+    """Makes a study's models.
 
     Attributes:
-        build: the user's function.
-        space: what may vary.
-        batch: the form of the batches that were trained on, as the study recorded it; None of
-            studies that did not.
-        batch_size: rows of a batch, where the configuration has no ``batch_size``.
-        preparation: what was done to the data, as the study recorded it; None of studies that did
-            not.
+        build: the user's build function.
+        space: the search space.
+        batch: shapes and types of training batches, as recorded; None if not recorded.
+        batch_size: rows of a batch, if the configuration has no ``batch_size``.
+        preparation: preparation of the data, as recorded; None if not recorded.
         validation_batch_size: rows of a validation batch; None for as many as in a training batch.
     """
 
@@ -44,23 +41,21 @@ class Models:
     def described(
         cls, build: Build, space: Space, data: Mapping[str, Json], settings: Settings
     ) -> "Models":
-        """From what a study recorded of its data, and its settings."""
+        """Makes it from a study's description of its data, and its settings."""
         training = settings.training
         batch_size, validation = training.batch_size or 32, training.validation_batch_size
         return cls(build, space, data.get("batch"), batch_size, data.get("preparation"), validation)
 
     def of(self, trial: Trial, leaves: Leaves) -> Any:
-        """A trial's trained model, compiled, as it leaves the study.
+        """A trial's trained model, compiled, as users get it.
 
         Raises:
-            InvalidInput: ``build`` gives another network than the one that was trained.
+            InvalidInput: ``build`` returns another network than the one that was trained.
         """
         return self.hand_out(self.network(trial, leaves))
 
     def named(self, trial: Trial, leaves: Leaves) -> Any:
-        """As `of`, under a name of its own, so that the models of several trials can be parts of
-        one.
-        """
+        """As `of`, with a name of its own, so that models of several trials can be combined."""
         model = self.of(trial, leaves)
         model.name = f"{model.name}_trial_{trial.number}"
         return model
@@ -70,15 +65,11 @@ class Models:
         return int(trial.config.get("batch_size", self.batch_size))
 
     def rows_of_evaluation(self, trial: Trial) -> int:
-        """Rows of a batch with which the trial was validated, and with which its score can be
-        measured again.
-        """
+        """Rows of a batch in validation, needed to measure the trial's score again."""
         return self.validation_batch_size or self.rows_of_batch(trial)
 
     def hand_out(self, network: Any) -> Any:
-        """What is given out in the place of a trained network: a model of the user's own rows and
-        targets.
-        """
+        """The model that users get for a trained network: it takes their own rows and targets."""
         if self.preparation is None or self.batch is None or not self.preparation["in_model"]:
             return network
         from paceline.data.preparation import from_json
@@ -90,13 +81,11 @@ class Models:
 
     @property
     def about(self) -> dict[str, Json] | None:
-        """What a model takes and what its outputs are, in plain words; None where nothing is
-        recorded of it.
-        """
+        """Describes the inputs and outputs of a model; None if nothing is recorded about them."""
         return None if self.preparation is None else about_model(self.preparation)
 
     def network(self, trial: Trial, leaves: Leaves) -> Any:
-        """The Keras model that ``build`` gives for a trial, with these variables in it."""
+        """The Keras model that ``build`` returns for a trial, with these variables."""
         from paceline.train.batch_spec import from_json
         from paceline.train.build import build_model
         from paceline.train.finalization import finalize

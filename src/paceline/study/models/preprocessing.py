@@ -24,16 +24,16 @@ _KEY = re.compile(r"\['([^']*)'\]$")  # of a path in a tree of inputs
 
 
 def with_preparation(network: keras.Model, inputs: Preparation | None, form: Any) -> keras.Model:
-    """A model of the user's own rows and targets.
+    """A model that takes the user's own rows and predicts targets in their own unit.
 
     Args:
-        network: trained, and compiled.
-        inputs: what was done to the inputs; None where that was nothing.
+        network: a trained and compiled model.
+        inputs: preparation of the inputs; None for none.
         form: shape and type of a row of each of the network's inputs, a tree of
             ``jax.ShapeDtypeStruct`` or the like.
 
     Returns:
-        The network itself where nothing was done to the data.
+        The model; the network itself if there is no preparation.
     """
     scale = target_scale_of(network)
     if inputs is None and scale is None:
@@ -42,7 +42,8 @@ def with_preparation(network: keras.Model, inputs: Preparation | None, form: Any
         rows, features = _rows_and_features(inputs, form)
         model = keras.Model(rows, _outputs(network, features, scale), name="model")
         given = compile_arguments(network)
-        # one model is compiled: two would keep the optimizer's variables twice in the file
+        # only one model is compiled: with two, the file would contain the optimizer's variables
+        # twice
         network.compiled, network.optimizer = False, None
         model.compile(**given)
     if isinstance(state, GlobalState):
@@ -51,7 +52,7 @@ def with_preparation(network: keras.Model, inputs: Preparation | None, form: Any
 
 
 def _rows_and_features(inputs: Preparation | None, form: Any) -> tuple[Any, Any]:
-    """The model's inputs, and what the network sees of them."""
+    """The model's inputs, and the features that the network takes."""
     if isinstance(inputs, TableFeatures):
         rows = keras.Input((inputs.num_columns,), dtype=_FLOAT, name="row")
         return rows, _table_features(inputs, rows)
@@ -59,7 +60,7 @@ def _rows_and_features(inputs: Preparation | None, form: Any) -> tuple[Any, Any]
 
     def row(path: str, spec: Any) -> Any:
         dtype = _FLOAT if path in of else str(np.dtype(spec.dtype))
-        key = _KEY.search(path)  # Keras wants inputs in a dict to be called by their keys
+        key = _KEY.search(path)  # Keras requires inputs in a dict to have their keys as names
         return keras.Input(tuple(spec.shape[1:]), dtype=dtype, name=key[1] if key else None)
 
     rows = map_leaves(row, form)
@@ -81,9 +82,7 @@ def _table_features(table: TableFeatures, rows: Any) -> Any:
 
 
 def _outputs(network: keras.Model, features: Any, scale: AffineScale | None) -> Any:
-    """What the network puts out, in the target's own unit, under the names by which loss and
-    metrics know it.
-    """
+    """The network's outputs in the target's own unit, under the names that loss and metrics use."""
     outputs = network(features)
     names = list(getattr(network, "output_names", None) or [])
     if scale is not None:

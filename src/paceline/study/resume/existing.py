@@ -28,12 +28,12 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Existing:
-    """A study that is there already.
+    """A study that exists.
 
     Attributes:
-        directory: where it lives.
-        record: everything that its events add up to.
-        state: of its strategy, as stored last; None where it was never asked.
+        directory: that of the study.
+        record: that of the study.
+        state: stored state of its strategy; None if it never proposed a trial.
         seconds: wall time of all its sessions.
     """
 
@@ -44,7 +44,7 @@ class Existing:
 
     @classmethod
     def find(cls, directory: Path) -> "Existing | None":
-        """The study of a directory; None where there is none, or one that has not begun."""
+        """The study in a directory; None if there is none, or one that has not begun."""
         if not has_study(directory):
             return None
         found = cls.read(directory)
@@ -52,10 +52,10 @@ class Existing:
 
     @classmethod
     def read(cls, directory: Path) -> "Existing":
-        """The study of a directory.
+        """The study in a directory.
 
         Raises:
-            InvalidInput: there is none.
+            InvalidInput: there is no study.
         """
         store = open_store(directory, writable=False)
         try:
@@ -66,11 +66,10 @@ class Existing:
 
     @classmethod
     def begun(cls, directory: Path) -> "Existing":
-        """The study of a directory, to be gone on with.
+        """The study in a directory, to be continued.
 
         Raises:
-            InvalidInput: there is none, or the process that made it was stopped before it stored
-                anything.
+            InvalidInput: there is no study, or its process was stopped before it stored anything.
         """
         found = cls.read(directory)
         if found.record.created is None:
@@ -83,33 +82,33 @@ class Existing:
 
     @property
     def settings(self) -> Settings:
-        """What was asked for last."""
+        """The last settings."""
         return self.record.settings
 
     @property
     def kind(self) -> Kind:
-        """What it is a study of."""
+        """The kind of study."""
         return self.settings.function.kind
 
     @property
     def data(self) -> Mapping[str, Json]:
-        """What it recorded of its data."""
+        """The study's description of its data."""
         return {} if self.record.created is None else self.record.created.data
 
     @property
     def seed(self) -> int:
-        """Of everything random."""
+        """The seed of everything random."""
         return self.settings.search.seed
 
     def strategy(self, searches: bool = True) -> Strategy:
-        """Its strategy in its last state, without the configurations that were to come first.
+        """The strategy in its last state, without the initial configurations.
 
         Args:
-            searches: False where it is not to be asked: one that is not known here is then carried
-                along as it is.
+            searches: False if it will not be asked; a strategy of an unknown class is then kept as
+                it is.
 
         Raises:
-            InvalidInput: its class is not known here.
+            InvalidInput: its class is unknown.
         """
         state = self.state or self.settings.search.strategy
         try:
@@ -124,10 +123,10 @@ class Existing:
             raise self._pass_again("strategy", error) from None
 
     def schedule(self, searches: bool = True) -> Schedule:
-        """Its schedule; ``searches`` as in `strategy`.
+        """The schedule; ``searches`` as in `strategy`.
 
         Raises:
-            InvalidInput: its class is not known here.
+            InvalidInput: its class is unknown.
         """
         state = self.settings.search.schedule or {"schedule": "full"}
         try:
@@ -145,48 +144,48 @@ class Existing:
 
 @dataclass(frozen=True, eq=False)
 class UnknownStrategy(Strategy):
-    """A strategy whose class is not known here: it keeps its state, and cannot be asked."""
+    """A strategy of an unknown class: it keeps its state, and cannot propose trials."""
 
     name: ClassVar[str] = "unknown"
 
     state: Mapping[str, Any]
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:  # noqa: ARG002
-        """Nothing."""
+        """Proposes nothing."""
         return self, ()
 
     def size(self, space: Space) -> int:  # noqa: ARG002
-        """Nothing."""
+        """Number of configurations: 0."""
         return 0
 
     def to_json(self) -> dict[str, Any]:
-        """As the class that is not known here wrote it."""
+        """The state as its class wrote it."""
         return dict(self.state)
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """With this state."""
+        """A strategy with this state."""
         return cls(state)
 
 
 @dataclass(frozen=True, eq=False)
 class UnknownSchedule(Schedule):
-    """A schedule whose class is not known here: it keeps its settings, and stops nobody."""
+    """A schedule of an unknown class: it keeps its settings, and stops no trial."""
 
     name: ClassVar[str] = "unknown"
 
     state: Mapping[str, Any]
 
     def rungs(self, number: int, epochs: int) -> tuple[int, ...]:  # noqa: ARG002
-        """The end alone."""
+        """Only the last epoch."""
         return (epochs,)
 
     def decide(self, standings: Standings, number: int) -> Decision:  # noqa: ARG002
-        """Goes on; it is never asked."""
+        """Continues; this is never called."""
         return Decision(number, Action.CONTINUE, "every trial trains to its end")
 
     def to_json(self) -> dict[str, Any]:
-        """As the class that is not known here wrote it."""
+        """The state as its class wrote it."""
         return dict(self.state)
 
 
@@ -207,17 +206,16 @@ def check_kind(now: Kind, had: Kind, directory: Path) -> None:
 def changes_since(
     mine: StudyCreated, record: Record, state: Mapping[str, Any] | None, directory: Path
 ) -> list[Event]:
-    """What has to be recorded when a study continues as it is asked for now; the space is compared
-    elsewhere.
+    """Events to record when a study continues with the present arguments, without the space.
 
     Args:
-        mine: the first event that the study would have if it began now.
-        record: of the study.
-        state: of its strategy, as stored last.
-        directory: where it lives.
+        mine: the first event of a new study with these arguments.
+        record: that of the study.
+        state: stored state of its strategy.
+        directory: that of the study.
 
     Raises:
-        StudyMismatch: it is another study, or a setting has changed that may not.
+        StudyMismatch: it is another study, or a setting differs that must not change.
     """
     was = record.created
     if was is None:
@@ -233,7 +231,7 @@ def changes_since(
         raise StudyMismatch(
             f"objective is {is_now}", expected=f"{before}, as in {directory}", fix=fix
         )
-    if had.search.strategy is None and state is not None:  # it stored no more than the name
+    if had.search.strategy is None and state is not None:  # only the name was stored
         had = had.with_values(search={"strategy": {"strategy": base_state(state)["strategy"]}})
     differences = had.diff(now)
     check_may_change(differences, directory, now.function.kind)
@@ -253,16 +251,16 @@ def changes_since(
 
 
 def check_may_change(differences: Sequence[Difference], directory: Path, kind: Kind) -> None:
-    """Makes sure that a study may continue with other settings.
+    """Checks whether a study may continue with other settings.
 
     Raises:
-        StudyMismatch: a setting that may not change has another value; it names all of them.
+        StudyMismatch: settings differ that must not change; the message lists all of them.
     """
     wrong = [one for one in differences if one.rule.change is Change.NEVER]
     if not wrong:
         return
-    now = " and ".join(f"{one.argument} is {_said(one, one.after, kind)}" for one in wrong)
-    before = [_said(one, one.before, kind) for one in wrong]
+    now = " and ".join(f"{one.argument} is {_described(one, one.after, kind)}" for one in wrong)
+    before = [_described(one, one.before, kind) for one in wrong]
     if len(wrong) > 1:
         before = [f"{one.argument} {said}" for one, said in zip(wrong, before, strict=True)]
     raise StudyMismatch(
@@ -272,7 +270,7 @@ def check_may_change(differences: Sequence[Difference], directory: Path, kind: K
     )
 
 
-def _said(one: Difference, value: Any, kind: Kind) -> str:
+def _described(one: Difference, value: Any, kind: Kind) -> str:
     if value is None and kind == NETWORKS and one.argument in ("epochs", "batch_size"):
         return "a hyperparameter"
     return str(value) if isinstance(value, FromMemory) else shown(value)

@@ -1,11 +1,11 @@
 """Runs code that a study names only if the user named it too, or trusts it.
 
-A study is a directory, and may have come from somebody else, who can have written anything into it:
+A study is a directory, and may come from another person, who can have written anything into it:
 `paceline resume` must not run a file because the directory says so. When a user names
-``model.py:build``, the study keeps a signature of that text, made with a key that lies in the
-user's own state directory and leaves it never. Nobody else can make one, so a study with a valid
-signature goes on without a question, wherever it was copied to. Code that lies in the study's own
-directory came with it, whoever named it first: that is never run unasked. See
+``model.py:build``, the study keeps a signature of that text, made with a key that never leaves the
+user's own state directory. Nobody else can make such a signature, so a study with a valid one
+continues without a question, wherever it was copied to. Code inside the study's own directory came
+with the study, whoever named it first: it is never run without consent. See
 ``docs/design/0016-trusted-code-and-files.md``.
 """
 
@@ -28,15 +28,13 @@ _KEY_BYTES = 32
 
 
 class NotTrusted(InvalidInput):
-    """A study names code, and nothing says that this user wants it run."""
+    """A study names code, and nothing shows that this user wants to run it."""
 
 
 def remembered(settings: Settings) -> dict[str, Json]:
-    """What a study keeps, as a current value, so that the code of these settings is not asked about
-    again.
+    """Values to store so that the user is not asked about the code of these settings again.
 
-    To be stored only by a session that runs this code: the user has named it then, or said that it
-    may be run.
+    Stored only by a session that runs this code: the user has then named it, or allowed it.
     """
     named, key = settings.function.build, _key()
     if not isinstance(named, str) or key is None:
@@ -45,12 +43,12 @@ def remembered(settings: Settings) -> dict[str, Json]:
 
 
 def check(named: str, directory: Path, trust: bool) -> None:
-    """Makes sure that code that a study names may be run.
+    """Checks whether code that a study names may be run.
 
     Args:
-        named: ``"/where/model.py:build"``, as the study has it.
-        directory: of the study.
-        trust: whether the user says that it may be run.
+        named: ``"/where/model.py:build"``, as stored in the study.
+        directory: that of the study.
+        trust: whether the user allows it to run.
 
     Raises:
         NotTrusted: the user did not name it, or it lies in the study's directory, and it is not
@@ -92,21 +90,19 @@ def _signature(key: bytes, named: str) -> str:
 
 
 def _key() -> bytes | None:
-    """The user's key, drawn at the first use; None where it cannot be kept."""
+    """The user's key, created at first use; None if it cannot be stored."""
     given = os.environ.get("PACELINE_STATE")
     path = (Path(given) if given else platformdirs.user_state_path("paceline")) / "key"
     with suppress(OSError):
         if not path.exists():
-            _draw(path)
+            _create_key(path)
         key = path.read_bytes()
         return key if len(key) == _KEY_BYTES else None
     return None
 
 
-def _draw(path: Path) -> None:
-    """Makes a key, whole or not at all; if another process makes one at the same time, one of the
-    two stays.
-    """
+def _create_key(path: Path) -> None:
+    """Creates a key atomically; of two processes that do so at once, one key remains."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f"key-{secrets.token_hex(8)}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
