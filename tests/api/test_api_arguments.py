@@ -248,7 +248,7 @@ TUNE_FUNCTION: Wrong = {
     "memory_limit": [*AMOUNTS, ("1GiB", "memory_limit was given without workers")],
     "fixed": [*TUNE["fixed"], ({"x": [1]}, r"fixed\['x'\] is \[1\]")],
     **{
-        name: [(value, f"{name} was given without data; expected it left")]
+        name: [(value, f"{name} was given without data; expected no {name}, or data")]
         for name, value in {"batch_size": 16, **MEANS_NOTHING}.items()
     },
 }

@@ -79,7 +79,7 @@ def test_what_is_set_is_read_as_what_it_looks_like(run: Run, file: Path) -> None
         ("--workers 1 --time-limit soon", "time_limit is 'soon'"),
         ("--memory-limit 2GiB", "memory_limit was given without workers"),
         ("--patience 2", "patience was given without data"),
-        ("--schedule halving --epochs 9", "lets trials wait for others"),
+        ("--schedule halving --epochs 9", "pauses trials"),
     ],
 )
 def test_refused_before_anything_is_written(

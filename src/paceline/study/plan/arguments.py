@@ -70,7 +70,7 @@ def refuse_others(given: Mapping[str, Any], kind: Kind, exists: bool) -> None:
     is_function = kind != "networks"
     of = "a study of a function" if is_function else "a study of networks"
     when = f"with {of}" if exists else "without data" if is_function else "with data"
-    expected = "it left out, or data" if is_function else "it left out, since it is of functions"
+    why = "or data" if is_function else "which is for functions without data"
     for name in _OF_NETWORKS if is_function else _OF_FUNCTIONS:
         if given.get(name) is not None:
-            raise InvalidInput(f"{name} was given {when}", expected=expected)
+            raise InvalidInput(f"{name} was given {when}", expected=f"no {name}, {why}")
