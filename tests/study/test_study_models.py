@@ -122,8 +122,8 @@ def notes_of_model(study: paceline.Study) -> list[str]:
         ),
         (
             lying,
-            "No best.keras: Keras cannot save this model (the model read from the file predicts "
-            "something else)",
+            "No best.keras: Keras cannot save this model (the model loaded from the file has other "
+            "predictions)",
         ),
         (
             subclass,
@@ -221,7 +221,7 @@ def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path:
         f"keras.saving.load_model."
     )
     assert told[1].startswith(
-        f"The trained networks of the 2 best trials of the search ({kept}) are kept: study.model("
+        f"The trained models of the 2 best trials of the search ({kept}) are kept: study.model("
     )
     # fewer from now on
     paceline.resume(study.directory, plain, DATA, trials=7, keep_models=1, display=False)
