@@ -135,11 +135,9 @@ class OpenStudy:
     def ask(self, count: int | None = None) -> Trial | list[Trial]:
         """Returns a new trial or, with ``count``, a list of up to this many trials.
 
-        Each trial is stored and waits for `tell`; waiting trials are `pending`, also after the
-        study is opened again. Once a callback has stopped the study, there are no new trials.
-
-        Each is stored, and waits for `tell`; those that wait are `pending`, also when the study is
-        opened again. Once a callback has stopped the study, there are none.
+        The list is shorter where the search space is exhausted. Each trial is stored and waits for
+        `tell`; waiting trials are `pending`, also after the study is opened again. Once a callback
+        has stopped the study, there are no new trials.
 
         Raises:
             InvalidInput: ``count`` is not a whole number of at least 1, the study is closed, or, of

@@ -27,20 +27,19 @@ class Callback:
     The methods are called in the thread and process that called `paceline.tune`, after the event
     has been stored, callback by callback in the order in which they were passed; Paceline's own
     (the log, the display, the report) come after them. Events are stored in groups, so that a trial
-    may be ahead of the event of which a method is called: its ``measurements`` may contain later
-        epochs. The training of networks continues meanwhile, but nothing is decided before all
-        methods have returned, so they should be fast.
+    may be ahead of the event for which a method is called: its ``measurements`` may contain later
+    epochs. The training of networks continues meanwhile, but nothing is decided before all methods
+    have returned, so they should be fast.
 
     A method that raises an exception ends neither the study nor a trial: the callback is not called
     again in this call, and a `CallbackWarning` with the traceback says so. ``KeyboardInterrupt``
     interrupts the study as Ctrl+C does.
 
     An instance can be used for several studies, one after the other: reset its state in
-        `on_study_begin`. Callbacks are not stored with the study: pass them to `paceline.resume`
-        again.
+    `on_study_begin`. Callbacks are not stored with the study: pass them to `paceline.resume` again.
 
     Attributes:
-        name: of a registered class: ``callbacks=["csv"]``, ``--callback csv``.
+        name: name of a registered class: ``callbacks=["csv"]``, ``--callback csv``.
     """
 
     name: ClassVar[str] = ""

@@ -1,4 +1,4 @@
-"""The arguments of a call: which were given, and which have a meaning in a study of this kind."""
+"""The arguments of a call: which were given, and which apply to a study of this kind."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,14 +17,14 @@ OBJECTS = frozenset(
 """Arguments that are more than values of single settings."""
 
 _OF_FUNCTIONS = names(CallOptions)
-"""Arguments that have a meaning in a study of a function only."""
+"""Arguments that apply only to a study of a function."""
 
 _OF_NETWORKS = (
     "data",
     "batch_size",
     *(name for name in names(TuneOptions) if name not in (*names(OptimizeOptions), *_OF_FUNCTIONS)),
 )
-"""Arguments that have a meaning in a study of networks only."""
+"""Arguments that apply only to a study of networks."""
 
 _LEFT_OPEN = frozenset(
     {"epochs", "batch_size", "objective", "seed", "budget", "search", "schedule", "data", "build"}
@@ -35,14 +35,14 @@ _LEFT_OPEN = frozenset(
         if rule.change is Change.SILENT
     }
 )
-"""Arguments of which None means that nothing was given."""
+"""Arguments for which None means that nothing was given."""
 
 _AUTO = ("search", "schedule", "final")
-"""Arguments of which ``"auto"`` means, in a study that exists, what it has."""
+"""Arguments for which ``"auto"`` means the value of the existing study."""
 
 
 def without_open(given: Mapping[str, Any], existing: Existing | None) -> dict[str, Any]:
-    """What was given, without what leaves the choice to the study that exists, or to Paceline."""
+    """The given arguments, without those that leave the choice to the existing study or Paceline."""
     return {
         name: value
         for name, value in given.items()
@@ -57,12 +57,12 @@ def is_auto(value: Any) -> bool:
 
 
 def kind_of(given: Mapping[str, Any]) -> Kind:
-    """The kind of a study that begins: of networks where there are data."""
+    """The kind of a new study: one of networks if there are data."""
     return "function" if given.get("data") is None else "networks"
 
 
 def refuse_others(given: Mapping[str, Any], kind: Kind, exists: bool) -> None:
-    """Refuses arguments that have no meaning in a study of this kind, unless they are None.
+    """Refuses arguments that do not apply to a study of this kind, unless they are None.
 
     Raises:
         InvalidInput: one was given.

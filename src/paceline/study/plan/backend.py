@@ -1,4 +1,4 @@
-"""Which Keras backend a study runs on: JAX, unless the user chose another."""
+"""The Keras backend of a study: JAX, unless the user chose another."""
 
 import importlib
 import os
@@ -9,7 +9,7 @@ from paceline.core import InvalidInput
 
 
 def choose_backend() -> str:
-    """Imports Keras on JAX, or on what the user chose, and gives the backend's name.
+    """Imports Keras on JAX, or on the user's backend, and returns the backend's name.
 
     Raises:
         InvalidInput: the chosen backend is not installed.
@@ -31,11 +31,11 @@ def choose_backend() -> str:
 
 
 def _import_keras() -> Any:
-    """Keras, on JAX where nothing else was chosen."""
+    """Imports Keras, on JAX if no other backend was chosen."""
     if "keras" in sys.modules or "KERAS_BACKEND" in os.environ:
         return importlib.import_module("keras")
     os.environ["KERAS_BACKEND"] = "jax"
     try:
         return importlib.import_module("keras")
     finally:
-        del os.environ["KERAS_BACKEND"]  # Keras reads it once, as it is imported
+        del os.environ["KERAS_BACKEND"]  # Keras reads it once, when it is imported

@@ -7,14 +7,12 @@ from paceline.settings.description import Settings
 from paceline.settings.function import NETWORKS
 from paceline.study.plan.definition import Definition
 
-_SHORT = 2  # epochs that are not worth dividing
+_SHORT = 2  # trainings this short are not divided
 _IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
 
 
 def schedule_of(definition: Definition, streamed: bool) -> Schedule:
-    """The schedule asked for; ``"auto"`` is successive halving, or full length where that would
-    decide nothing.
-    """
+    """The schedule; ``"auto"`` is successive halving, or full length where that would not help."""
     varies = "epochs" in definition.loop
     if isinstance(definition.schedule, str):
         whole = varies or streamed or (definition.settings.training.epochs or 1) <= _SHORT
@@ -30,9 +28,7 @@ def schedule_of(definition: Definition, streamed: bool) -> Schedule:
 
 
 def in_flight_of(backend: str) -> int:
-    """Trials in flight by default: some for each core of a CPU, as many as an accelerator
-    likes elsewhere.
-    """
+    """Default number of trials in flight: a few per CPU core, or a constant for accelerators."""
     if backend != "jax":
         return 1
     import jax

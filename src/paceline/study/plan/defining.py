@@ -1,8 +1,8 @@
-"""From what a user passes to a study's definition: its settings, and the objects that go with them.
+"""Makes a study's definition from what a user passes: settings and objects.
 
-`define` serves every way in: a new study, one that continues with the same call, and one that
-`paceline.resume`, `finish` or `ablate` continue. What is not given is as in the study that exists,
-and at its default where there is none.
+`define` is used for a new study, for one that continues with the same call, and for one that
+`paceline.resume`, `finish` or `ablate` continue. What is not given is as in the existing study, or
+at its default if there is none.
 """
 
 from collections.abc import Mapping
@@ -37,13 +37,14 @@ def define(
     """The definition of a study.
 
     Args:
-        given: arguments as in `paceline.tune`, by name: those that were passed.
-        directory: where the study lives.
-        existing: the study that is there; None where there is none.
-        kind: of the study; None for that of the existing one, or what the arguments say.
-        limits: of this session; None for those that are given.
-        searches: False where no trial is to be added, so that a strategy or schedule whose class is
-            not known here need not be passed again.
+        given: the arguments that were passed, as in `paceline.tune`, by name.
+        directory: that of the study.
+        existing: the existing study; None for a new one.
+        kind: that of the study; None for that of the existing one, or to derive it from the
+            arguments.
+        limits: those of this session; None for the given ones.
+        searches: False if no trials will be added, so that a strategy or schedule of an unknown
+            class need not be passed again.
         trust: whether code that only the existing study names may be run.
 
     Raises:
@@ -95,10 +96,10 @@ def define(
 def _with_executor(
     settings: Settings, given: Mapping[str, Any], directory: Path, searches: bool
 ) -> tuple[Settings, Any]:
-    """The settings with the executor, by its name if it is registered; and the executor."""
+    """The settings with the executor's name if it is registered; and the executor."""
     if "executor" in given:
         executor = given["executor"]
-        factory_of(executor)  # says what is wrong
+        factory_of(executor)  # raises the right error
         return settings.updated({"executor": name_of(executor) or executor}), executor
     known = settings.execution.executor
     if isinstance(known, FromMemory) and searches:

@@ -16,26 +16,26 @@ from paceline.study.resume.existing import Existing
 
 @dataclass(frozen=True, eq=False)
 class Definition:
-    """A study as it was asked for.
+    """A study's settings, with the objects that its user passed.
 
     Attributes:
-        directory: where it lives.
-        settings: all that can be stored.
+        directory: that of the study.
+        settings: everything that can be stored.
         budget: the limits of this session.
         build: the function that is tuned.
-        search: the strategy, and what it begins with.
-        schedule: which trials continue: its name, or one; ``"auto"`` for what suits the task.
+        search: the strategy and its initial configurations.
+        schedule: the schedule or its name; ``"auto"`` to choose one for the task.
         data: what `paceline.data.load` takes; None for a function.
         loop: hyperparameters of the training loop: ``epochs``, ``batch_size``.
-        space: what of a function's space was given.
+        space: the given part of a function's space.
         validation: fraction of the rows, or validation data.
-        folds: their number, or a splitter; None for none.
-        class_weight: of each class, as the settings have it, or by the class's number once the data
-            are known.
+        folds: number of folds, or a splitter; None for none.
+        class_weight: weight of each class as in the settings, or by class index once the data are
+            known.
         data_options: further arguments of `paceline.data.load` and `split`.
         executor: a name or an object; None for the standard one.
-        existing: the study that exists; None where this one begins.
-        change_space: whether the study that exists may continue in another space.
+        existing: the existing study; None for a new one.
+        change_space: whether the existing study may continue in another space.
     """
 
     directory: Path
@@ -57,23 +57,23 @@ class Definition:
 
     @property
     def objective(self) -> Objective:
-        """What is optimised."""
+        """The objective."""
         if self.settings.objective is None:
             raise ValueError("a definition without an objective")
         return self.settings.objective
 
     @property
     def seed(self) -> int:
-        """Of everything random."""
+        """The seed of everything random."""
         return self.settings.search.seed
 
     @property
     def is_ordered(self) -> bool:
-        """Whether what is asked next must not depend on the clock."""
+        """Whether proposals must not depend on the clock."""
         asked = self.settings.search.ordered
         return self.budget.seconds is None if asked is None else asked
 
     @property
     def recorded(self) -> Mapping[str, Any] | None:
-        """What the study that exists recorded of its data."""
+        """The existing study's description of its data."""
         return None if self.existing is None else self.existing.data

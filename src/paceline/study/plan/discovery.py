@@ -15,10 +15,10 @@ from paceline.study.plan.engine import first_batch, training_data
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """What a few builds showed.
+    """The result of running ``build`` a few times.
 
     Attributes:
-        found: the space, with what was inferred of it.
+        found: the space, with everything that was inferred.
         structural: for each hyperparameter that was tried alone, whether it changes the program.
         reads_epochs: whether ``build`` asks for the number of epochs.
         notes: sentences for the user.
@@ -31,7 +31,7 @@ class Discovered:
 
 
 def discover_space(definition: Definition, parts: Split | StreamParts) -> Discovered:
-    """Runs ``build`` to find what may vary and what of it changes the program."""
+    """Runs ``build`` to find the space, and which choices change the program."""
     from paceline.train.build import build_model
     from paceline.train.model_checks import check_model_fits_data
     from paceline.train.structure_hash import structure_hash
@@ -49,8 +49,8 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
         nonlocal reads_epochs
         try:
             later = (lambda: batch) if outlines else None
-            # the first is held against the data below, with better words where the two do not go
-            # together
+            # the first one is compared with the data below, which gives better messages where they
+            # do not fit
             model = build_model(definition.build, hp, definition.seed, later)
             reads_epochs |= "epochs" in hp.used
             if not outlines:
@@ -65,7 +65,7 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
     found = discover(build, space=definition.loop)
     if refused:
         raise refused[0]
-    # what the loop varies is not asked for by build, so nothing was inferred of it
+    # hyperparameters of the training loop are not asked for by build, so nothing was inferred
     errors = [o.error for o in found.observations if o.error is not None]
     if len(errors) == len(found.observations):
         raise InvalidInput(
@@ -82,7 +82,7 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
 
 
 def inferred_notes(found: Discovery) -> list[str]:
-    """What the builds have shown of the space that nobody declared, as sentences."""
+    """Inferred properties of the space, as sentences."""
     notes = []
     for name, conditions in found.inferred:
         variants = found.space.variants(name)
@@ -100,7 +100,7 @@ def inferred_notes(found: Discovery) -> list[str]:
 
 
 def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, bool]:
-    """Which hyperparameters changed the outline when they alone were changed."""
+    """Which hyperparameters change the structure when they alone are changed."""
     default, reference = outlines[0]
     changed: dict[str, bool] = {}
     for config, shape in outlines[1:]:
@@ -131,8 +131,6 @@ def _check_objective(definition: Definition, model: Any, parts: Split | StreamPa
 
 
 def _targets(parts: Split | StreamParts) -> Any:
-    """Every target outside the test part, where it is one array; None where it is not or they are
-    not all known.
-    """
+    """All targets outside the test part if they are one array; else None."""
     targets = parts.dataset.y if isinstance(parts, Split) else None
     return targets if hasattr(targets, "shape") else None

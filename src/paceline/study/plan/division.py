@@ -1,9 +1,9 @@
 """Divides a study's rows into training and validation part, in the search and the final.
 
-Fresh trainings (the final, the ablation) are of the study's own kind of division. Where the search
-drew rows or folds, others are drawn under a seed of each pair; groups stay together. Where nothing
-can be drawn without breaking what was asked for (validation data that were given, time, blocks),
-they have fresh seeds on what the search had, and it is said.
+Fresh trainings (the final, the ablation) divide the rows in the same way as the search. Where the
+search drew rows or folds, others are drawn with a seed for each pair; groups stay together. Where
+nothing can be drawn without violating what was asked for (given validation data, time order,
+blocks), they use the search's division with fresh seeds, and a note says so.
 """
 
 import statistics
@@ -23,13 +23,13 @@ from paceline.study.planned.retraining import FINAL, FOLDS, REPEATS, FreshSplits
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """The divisions of a study.
+    """The divisions of a study's rows.
 
     Attributes:
         parts: the data, with the study's own split.
-        repeats: how often each configuration of the search is trained, on so many seeds.
-        folds: of cross-validation, see `paceline.data.folds`; None for none.
-        seed: of the study.
+        repeats: number of trainings, each with its own seed, of each configuration in the search.
+        folds: those of cross-validation, see `paceline.data.folds`; None for none.
+        seed: that of the study.
     """
 
     parts: Split | StreamParts
@@ -39,9 +39,7 @@ class Division:
 
     @cached_property
     def of_search(self) -> tuple[tuple[int, ...], tuple[Parts, ...] | None]:
-        """Seed of each training of a configuration, and the rows that it trains on; None: the
-        study's own split.
-        """
+        """Seed and rows of each training of a configuration; None: the study's own split."""
         seeds = (self.seed, *seeds_of(self.seed, REPEATS, self.repeats - 1))
         if not isinstance(self.parts, Split):
             return seeds, None
@@ -64,7 +62,7 @@ class Division:
 
     @cached_property
     def fresh_splits(self) -> FreshSplits:
-        """Of what kind the pairs are."""
+        """How the pairs differ."""
         kind, parts = self._fresh(STANDARD_PAIRS)
         own = self.of_search[1]
         if parts is None:
@@ -95,7 +93,7 @@ class Division:
         )
 
     def _why_none(self) -> str:
-        """Why no others are drawn, where there might have been some."""
+        """Why no other rows are drawn, if there might have been some."""
         folds = self.folds
         if folds is None:
             return ""
@@ -112,5 +110,5 @@ class Division:
 
 
 def _sizes(parts: Sequence[Parts] | None) -> int:
-    """How many programs a network needs for these divisions: one for each pair of sizes."""
+    """Number of programs that a network needs for these divisions: one per pair of sizes."""
     return len({(len(train), len(held_out)) for train, held_out in parts}) if parts else 1

@@ -39,12 +39,12 @@ LOOP_NAMES = frozenset({"epochs", "batch_size"})
 
 @dataclass(frozen=True, eq=False)
 class Engine:
-    """How a study's networks are trained.
+    """Trains a study's networks.
 
     Attributes:
-        definition: the study as it was asked for, with the build function and class weights that go
-            with the data.
-        settings: the same with everything decided that was left open.
+        definition: the study's definition, with the build function and class weights for these
+            data.
+        settings: the settings with all open choices decided.
         parts: the data.
         discovery: the space and how it was found.
         structural: for each hyperparameter that was tried, whether it changes the program.
@@ -71,7 +71,7 @@ class Engine:
         )
 
     def check(self) -> None:
-        """Makes sure that the data can be divided as was asked for.
+        """Checks whether the data can be divided as was asked for.
 
         Raises:
             InvalidInput: they cannot.
@@ -98,12 +98,12 @@ class Engine:
         """An executor of trials, each trained as often as was asked for.
 
         Args:
-            one_by_one: whether a model or a schedule decides what follows, so that networks come
-                and go one by one.
+            one_by_one: whether a model or a schedule chooses trials, so that networks start and end
+                one at a time.
         """
         if self.settings.evaluation.is_single:
-            # on a stream those that were asked for together stay together: each of its batches is
-            # loaded once for all
+            # on a stream, trials proposed together stay together: each batch is loaded once for all
+            # of them
             few = one_by_one and not isinstance(self.parts, StreamParts)
             return self._executor(
                 training_data(self.parts, self.definition.class_weight), self.training, few
@@ -116,10 +116,10 @@ class Engine:
         )
 
     def for_final(self, num_pairs: int) -> Fresh:
-        """An executor of finalists, with so many fresh pairs.
+        """An executor of finalists, with this number of fresh pairs.
 
-        How long each trains was found by the search; no other epoch is looked at, so that the score
-        that is reported chose nothing.
+        The search has determined how long each one trains; scores of other epochs are not used, so
+        that the reported score did not select anything.
         """
         seeds = seeds_of(self.definition.seed, FINAL, num_pairs)
         training = replace(self.training, patience=None, keep="last")
@@ -128,9 +128,7 @@ class Engine:
         )
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
-        """The variables of a trial's network, trained anew on training and validation part; None if
-        that failed.
-        """
+        """Variables of a trial's network, retrained on training and validation part; None if that fails."""
         if not isinstance(self.parts, Split):
             return None
         training = TrainingConfig(
@@ -146,11 +144,10 @@ class Engine:
         ]
 
     def retrain(self, trial: Trial) -> Leaves:
-        """The variables of a trial's network, trained again as the search did: the same program,
-        batches and epochs.
+        """Variables of a trial's network, retrained with the same program, batches and epochs.
 
         Raises:
-            PacelineError: it failed.
+            PacelineError: the training fails.
         """
         job = Job(trial.number, trial.config, trial.seed, len(trial.measurements) or trial.epochs)
         leaves, reason = _train_one(self.for_search(False), job)
@@ -175,7 +172,7 @@ class Engine:
         return create(self.definition.executor, work)
 
     def _data(self, parts: Sequence[Parts] | None) -> Any:
-        """The data of these splits; None: those of the study's own."""
+        """The data of these splits; None: those of the study's own split."""
         return (
             training_data(self.parts, self.definition.class_weight)
             if parts is None
@@ -183,7 +180,7 @@ class Engine:
         )
 
     def _pooled(self, parts: Sequence[Parts]) -> "Sequence[PooledData]":
-        """Data of each split; splits of one size share theirs, and so their programs."""
+        """The data of each split; splits of the same size share one array, and so their programs."""
         from paceline.train.array_feed import PooledData
 
         if not isinstance(self.parts, Split):
@@ -204,7 +201,7 @@ class Engine:
 
 
 def _train_one(executor: Executor, job: Job) -> tuple[Leaves | None, str]:
-    """The kept variables of a job; None and why where it failed."""
+    """The kept variables of a job; None and the reason if it failed."""
     results: dict[int, Leaves] = {}
     reasons = [""]
 
@@ -219,9 +216,7 @@ def _train_one(executor: Executor, job: Job) -> tuple[Leaves | None, str]:
 def training_data(
     parts: Split | StreamParts, class_weight: Mapping[int, float] | None
 ) -> "TrainingData | StreamFeed":
-    """The split as the engine takes it, with class weights as weights of rows, as ``fit`` does
-    it.
-    """
+    """The split in the form that the engine takes, with class weights as row weights as in ``fit``."""
     from paceline.train.array_feed import TrainingData
 
     if isinstance(parts, StreamParts):
@@ -234,9 +229,7 @@ def training_data(
 def first_batch(
     parts: Split | StreamParts, class_weight: Mapping[int, float] | None, batch_size: int
 ) -> "Batch":
-    """Shapes and types of the batches that networks are trained on, without converting all the
-    data.
-    """
+    """Shapes and types of the batches that networks are trained on; converts no other data."""
     from paceline.data.trees import map_leaves
     from paceline.train.array_feed import ArrayFeed, TrainingData
 
@@ -254,7 +247,7 @@ def first_batch(
 
 
 def everything(parts: Split, class_weight: Mapping[int, float] | None) -> "TrainingData":
-    """Training and validation part together, to train on; prepared as they were in the search."""
+    """Training and validation part together as training data; prepared as in the search."""
     from paceline.data.trees import leaves, map_leaves
     from paceline.train.array_feed import TrainingData
 
@@ -271,7 +264,7 @@ def everything(parts: Split, class_weight: Mapping[int, float] | None) -> "Train
 
 
 def _weight(y: Any, weight: Any, class_weight: Mapping[int, float] | None) -> Any:
-    """The weight of each row from its own and its class's; None where there is neither."""
+    """The weight of each row from its own and its class's; None if there is neither."""
     if class_weight is None:
         return weight
     of_class = weights_of_classes(y, class_weight)

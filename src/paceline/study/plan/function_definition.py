@@ -36,11 +36,10 @@ def with_function(asked: Definition, given: Mapping[str, Any], trust: bool) -> D
 
 
 def function_objective(given: Any) -> Objective:
-    """``"max"``, ``("score", "max")`` or a metric's name, as an objective; a bare direction is of
-    the metric ``score``.
+    """Parses ``"max"``, ``("score", "max")`` or the name of a metric; the default metric is ``score``.
 
     Raises:
-        InvalidInput: none was given, or it has no direction.
+        InvalidInput: no objective was given, or it has no direction.
     """
     if given is None:
         raise InvalidInput(

@@ -42,15 +42,15 @@ class FunctionPlan:
     """A planned study of a function; see `paceline.study.planned.protocol.Plan`.
 
     Attributes:
-        definition: the study as it was asked for.
-        settings: the same with everything decided that was left open.
-        space: as far as it is known: given, or found by an earlier session.
-        given: what was given of the space.
-        strategy: where to look next, in its first state; with the default configuration first where
-            there is a final.
-        schedule: which trials continue; it decides at once.
-        limits: of each trial.
-        load: how a worker finds the function; None where there are none.
+        definition: the study's definition.
+        settings: the settings with all open choices decided.
+        space: the space as far as it is known: given, or found by an earlier session.
+        given: the given part of the space.
+        strategy: the search strategy in its initial state; with a final, the default configuration
+            comes first.
+        schedule: which trials continue; it never pauses trials.
+        limits: those of each trial.
+        load: how a worker loads the function; None without workers.
     """
 
     definition: Definition
@@ -63,23 +63,23 @@ class FunctionPlan:
     load: Load | None
 
     is_define_by_run: ClassVar[bool] = True
-    """No dry run, a call may be expensive: the space is found during the trials."""
+    """True: there is no dry run, since a call may be expensive; trials show the space."""
     epochs_are_prefix: ClassVar[bool] = False
-    """Only the function knows what it does with a hyperparameter named ``epochs``."""
+    """False: only the function knows what a hyperparameter named ``epochs`` means."""
     notes: ClassVar[Sequence[str]] = ()
     models: ClassVar[None] = None
-    """A function's models are its own."""
+    """None: Paceline does not make a function's models."""
     test_part: ClassVar[None] = None
-    """A function has no test part that is known."""
+    """None: a function has no known test part."""
 
     @property
     def objective(self) -> Objective:
-        """What is optimised; the metric that a bare number is."""
+        """The objective; its metric is that of a bare number."""
         return self.definition.objective
 
     @property
     def budget(self) -> Budget:
-        """TrialLimits of this session."""
+        """Limits of this session."""
         return self.definition.budget
 
     @property
@@ -89,11 +89,11 @@ class FunctionPlan:
         return created(self.settings, name)
 
     def structure(self, config: Configuration) -> Hashable:  # noqa: ARG002
-        """A function is one program, whatever it does."""
+        """A function counts as one program."""
         return None
 
     def epochs(self, config: Configuration) -> int:  # noqa: ARG002
-        """Steps that a full run reports; 1 where that is not said."""
+        """Steps that a full run reports; 1 if that is unknown."""
         return self.settings.training.epochs or 1
 
     def kept(self, scores: Sequence[float]) -> tuple[float, int]:
@@ -101,7 +101,7 @@ class FunctionPlan:
         return scores[-1], len(scores)
 
     def executor(self) -> Executor:
-        """A thread that calls the function, or processes that do, or another executor."""
+        """A thread that calls the function, processes that call it, or another executor."""
         settings, definition = self.settings, self.definition
         fixed = settings.function.fixed
         expected_names = {
@@ -125,25 +125,25 @@ class FunctionPlan:
 
     @property
     def fresh_splits(self) -> FreshSplits:
-        """What a call draws anew is the function's own affair: nothing is said of it."""
+        """Pairs differ in their seeds; what else a call draws is up to the function."""
         return FreshSplits(Splits.ROWS)
 
     def fresh(self, num_pairs: int) -> Fresh:
-        """The function, called anew with a seed of each pair as its ``hp.seed``."""
+        """An executor that calls the function with the seed of each pair as ``hp.seed``."""
         return Fresh(self.executor(), seeds_of(self.definition.seed, FINAL, num_pairs))
 
     def refit(self, trial: Trial, epochs: int) -> None:
         """None."""
 
     def retrain(self, trial: Trial) -> Leaves:
-        """Cannot be."""
+        """Always raises: a function's networks are its own."""
         raise PacelineError(f"trial {trial.number} is of a function, whose networks are its own")
 
     def changes_since(self, record: Record, state: Json | None) -> list[Event]:
-        """What has to be recorded when the study of the directory continues as it is asked for now.
+        """Events to record when the study in the directory continues with the present arguments.
 
         Raises:
-            StudyMismatch: it is another study; says in what.
+            StudyMismatch: it is another study; the message lists the differences.
         """
         directory, may_change = self.definition.directory, self.definition.change_space
         events = changes_since(self.created, record, state, directory)
@@ -157,7 +157,7 @@ class FunctionPlan:
 
 
 def plan_function(definition: Definition) -> FunctionPlan:
-    """Checks what a study of a function needs; writes nothing.
+    """Checks and plans a study of a function; writes nothing.
 
     Raises:
         InvalidInput: anything that cannot be used.
@@ -172,7 +172,7 @@ def plan_function(definition: Definition) -> FunctionPlan:
     whole = _whole(given, existing, may_change)
     search = definition.search.within(whole) if may_change else definition.search
     strategy = search.first(default=bool(settings.evaluation.num_pairs))
-    if any(h.num_values != 1 for h in given):  # else the space is found during the trials
+    if any(h.num_values != 1 for h in given):  # otherwise the space is found during the trials
         strategy.check(given)
     schedule = schedule_of(definition.schedule, settings.training.epochs)
     in_flight = settings.search.in_flight or in_flight_of_function(
@@ -205,7 +205,7 @@ def created(settings: Settings, name: str) -> StudyCreated:
 def given_space(
     space: Space | Mapping[str, Hyperparameter] | None, fixed: Mapping[str, Any]
 ) -> Space:
-    """The space as far as it is given, with fixed values in the place of what is not tuned.
+    """The given part of the space, with fixed values for hyperparameters that are not tuned.
 
     Raises:
         InvalidInput: the space is none, or a value is not one that its hyperparameter can take.
@@ -255,13 +255,13 @@ def schedule_of(given: str | Schedule, epochs: int | None) -> Schedule:
 
 
 def _stored_space(definition: Definition) -> Space | None:
-    """What of the space a study was given, where it is not given again."""
+    """The part of the space that a study was given, if it is not given again."""
     stored = definition.settings.function.space
     return None if stored is None else Space.from_json(stored)
 
 
 def _whole(given: Space, existing: Existing | None, may_change: bool) -> Space:
-    """The space as far as it is known: what is given, and what earlier calls have shown."""
+    """The space as far as it is known: the given part, and what earlier calls have shown."""
     if existing is None:
         return given
     if may_change and differences(given_before(existing.record, given), given):

@@ -22,23 +22,20 @@ StartingPoints = Iterable[Configuration] | None
 Prior = Mapping[str, Any] | None
 Earlier = str | os.PathLike[str] | None
 
-_MOST_STORED = 64  # entries of a list that a study's settings hold; of longer ones a digest
+_MOST_STORED = 64  # longer lists are stored in the settings as a digest
 
 
 @dataclass(frozen=True, slots=True)
 class SearchChoice:
-    """The search as it was asked for.
+    """The search strategy with its initial configurations.
 
     Attributes:
-        strategy: where to look next. Of a study that goes on with its own search, in the state in
-            which it stopped.
-        name: as it was typed, such as ``"auto"``.
+        strategy: the search strategy; if a study continues with its own search, in its last state.
+        name: as given, such as ``"auto"``.
         start_with: configurations to try first, other than the default one; None for none.
-        stored: what a study has stored of all this already, where it goes on with its own search;
-            None elsewhere.
-        is_given: whether ``start_with`` is asked for now; else it is the study's.
-        space: where the space was changed, the one in which the study's own configurations have to
-            lie.
+        stored: the stored form, if a study continues with its own search; else None.
+        is_given: whether ``start_with`` was given in this call; else it is the study's.
+        space: after a change, the space to which the study's own configurations must belong.
     """
 
     strategy: Strategy
@@ -50,10 +47,10 @@ class SearchChoice:
 
     @classmethod
     def of(cls, search: "str | Strategy | SearchChoice", seed: int) -> "SearchChoice":
-        """From a strategy or its name.
+        """Makes it from a strategy or its name.
 
         Raises:
-            InvalidInput: it is none.
+            InvalidInput: it is neither.
         """
         if isinstance(search, SearchChoice):
             return search
@@ -62,20 +59,18 @@ class SearchChoice:
 
     @property
     def settings(self) -> Mapping[str, Json]:
-        """What a study stores of it."""
+        """The form that a study stores."""
         if self.stored is not None:
             return self.stored
         configs = None if self.start_with is None else [dict(config) for config in self.start_with]
         return {
             "search": self.name,
-            "strategy": _brief(self.strategy.to_json()),
+            "strategy": _with_digests(self.strategy.to_json()),
             "start_with": configs,
         }
 
     def within(self, space: Space) -> "SearchChoice":
-        """The same where the space was changed: what the study itself brings along and it does not
-        have is left out.
-        """
+        """The same for a changed space: the study's own configurations outside of it are left out."""
         strategy = self.strategy
         if self.stored is not None and isinstance(strategy, Bayes):
             strategy = replace(
@@ -84,9 +79,7 @@ class SearchChoice:
         return replace(self, strategy=strategy, space=None if self.is_given else space)
 
     def first(self, default: bool) -> Strategy:
-        """The strategy behind the configurations that come first, the ``default`` one among them
-        where that is True.
-        """
+        """The strategy, preceded by the initial configurations and, if ``default``, the default one."""
         strategy = with_default(self.strategy) if default else self.strategy
         if self.start_with is None:
             return strategy
@@ -109,21 +102,20 @@ def choose_search(
     learn_from: Earlier = None,
     searches: bool = True,
 ) -> SearchChoice:
-    """The search that is asked for; ``"auto"`` is that of the study that is there already.
+    """The search strategy; ``"auto"`` is that of the existing study.
 
     Args:
         search: a strategy or its name.
-        seed: of a strategy that is named.
-        existing: the study that goes on; None where there is none.
-        start_with: configurations to try first; None for those of the study that is there.
+        seed: seed of a strategy given by name.
+        existing: the study that continues; None for a new one.
+        start_with: configurations to try first; None for those of the existing study.
         prior: a `paceline.search.Normal` or `paceline.search.Weights` for some hyperparameters.
         learn_from: the directory of an earlier study on a similar task.
-        searches: False where nothing is to be asked for, so that a strategy which is not known here
-            will do.
+        searches: False if no trials will be proposed, so that an unknown strategy is accepted.
 
     Raises:
-        InvalidInput: no strategy; a prior or an earlier study for one that has no use for it, or
-            that is none.
+        InvalidInput: not a strategy; not a prior or earlier study, or one that the strategy cannot
+            use.
     """
     choice = SearchChoice.of(search, seed)
     if prior is not None or learn_from is not None:
@@ -141,10 +133,10 @@ def choose_search(
 
 
 def _continued(existing: Existing, searches: bool) -> SearchChoice:
-    """The search of a study, where it stopped.
+    """The strategy of a study in its last state.
 
     Raises:
-        InvalidInput: it is somebody else's, and has to be passed again.
+        InvalidInput: its class is unknown, so it has to be passed again.
     """
     own = existing.settings.search
     stored = {name: getattr(own, name) for name in ("search", "strategy", "start_with")}
@@ -152,23 +144,23 @@ def _continued(existing: Existing, searches: bool) -> SearchChoice:
 
 
 def _first_of(existing: Existing) -> tuple[Configuration, ...] | None:
-    """The configurations that were to come first in a study."""
+    """The initial configurations of a study."""
     own = existing.settings.search
     if own.strategy is not None:
         return None if own.start_with is None else tuple(own.start_with)
-    state = existing.state or {}  # of a study that stored them with its strategy only
+    state = existing.state or {}  # stored with the strategy only
     return tuple(state["configs"]) if "then" in state and any(state["configs"]) else None
 
 
 def _is_about(one: tuple[str, Normal | Weights], space: Space) -> bool:
-    """Whether a prior is about a hyperparameter of a space, with values that it has."""
+    """Whether a prior is for a hyperparameter of a space, with values that it can take."""
     name, belief = one
     return any(map(belief.is_about, space.variants(name)))
 
 
 def _configurations(given: StartingPoints) -> tuple[Configuration, ...]:
-    """Configurations to try first, checked as far as they can be without a space."""
-    return tuple(StartWith(given, Given(())).configs)  # type: ignore[arg-type]  # it says what is wrong
+    """Initial configurations, checked as far as possible without a space."""
+    return tuple(StartWith(given, Given(())).configs)  # raises the error
 
 
 def _informed(strategy: Strategy, prior: Prior, learn_from: Earlier) -> Strategy:
@@ -183,7 +175,7 @@ def _informed(strategy: Strategy, prior: Prior, learn_from: Earlier) -> Strategy
 
 
 def _source(directory: Earlier) -> tuple[tuple[Configuration, float], ...]:
-    """The trials of an earlier study that were trained to their end, with their losses."""
+    """The completed trials of an earlier study, with their losses."""
     if directory is None:
         return ()
     path = study_directory(directory, "learn_from")
@@ -211,12 +203,10 @@ def _source(directory: Earlier) -> tuple[tuple[Configuration, float], ...]:
     return found
 
 
-def _brief(state: Json) -> Json:
-    """A strategy's state without long lists (the trials of an earlier study): a digest says whether
-    they are equal.
-    """
+def _with_digests(state: Json) -> Json:
+    """A strategy's state with long lists (the trials of an earlier study) replaced by a digest."""
     if isinstance(state, Mapping):
-        return {key: _brief(value) for key, value in state.items()}
+        return {key: _with_digests(value) for key, value in state.items()}
     if isinstance(state, list | tuple) and len(state) > _MOST_STORED:
         written = json.dumps(state, sort_keys=True).encode()
         return {"entries": len(state), "sha256": hashlib.sha256(written).hexdigest()}

@@ -1,4 +1,4 @@
-"""The limits of a session, its seed and its directory, where they are not given."""
+"""The limits of a session, its seed and its directory, where these are not given."""
 
 import secrets
 import tempfile
@@ -9,21 +9,21 @@ from paceline.core.checks import whole_number
 from paceline.search import Strategy
 from paceline.study.resume.existing import Existing
 
-_LEAST_SECONDS = 1.0  # left of a time budget that is worth continuing with
+_LEAST_SECONDS = 1.0  # a smaller rest of a time budget is not worth continuing with
 
 
 def limits_of(
     existing: Existing | None, trials: int | None = None, budget: float | str | None = None
 ) -> Budget:
-    """The limits of a session: what is asked for, else what is left of the study's own.
+    """The limits of a session: those given, else what is left of the study's own.
 
     Args:
-        existing: the study that exists; None where it begins.
+        existing: the existing study; None for a new one.
         trials: the new total, if given.
-        budget: of this session, if given.
+        budget: that of this session, if given.
 
     Raises:
-        InvalidInput: not a number or a time; or nothing is left.
+        InvalidInput: not a number or a time, or nothing is left.
     """
     if existing is None:
         return Budget.of(trials, budget)
@@ -44,10 +44,10 @@ def limits_of(
 
 
 def check_limits(strategy: Strategy, limits: Budget) -> None:
-    """Makes sure that a search will end.
+    """Checks whether a search will end.
 
     Raises:
-        InvalidInput: neither trials nor a budget.
+        InvalidInput: neither trials nor a budget was given.
     """
     if not strategy.ends and limits.trials is None and limits.seconds is None:
         raise InvalidInput(
@@ -58,7 +58,7 @@ def check_limits(strategy: Strategy, limits: Budget) -> None:
 
 
 def seed_of(seed: int | None, existing: Existing | None = None) -> int:
-    """The seed that was given, else that of the study that exists, else a new one.
+    """The given seed, else that of the existing study, else a new one.
 
     Raises:
         InvalidInput: not a whole number of at least 0.
@@ -69,5 +69,5 @@ def seed_of(seed: int | None, existing: Existing | None = None) -> int:
 
 
 def fresh_directory() -> Path:
-    """A name that is free; the directory is made when the study begins."""
+    """An unused name; the directory is created when the study begins."""
     return Path(tempfile.gettempdir()) / f"paceline-{secrets.token_hex(6)}"

@@ -1,4 +1,4 @@
-"""The definition of a study of networks: its function, data, and what goes with them."""
+"""The definition of a study of networks: its function, data and their options."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ from paceline.study.resume.trust import check as check_trusted
 
 
 def with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> Definition:
-    """The definition of a study of networks, with its function, data and what goes with them."""
+    """The definition of a study of networks, with its function, data and their options."""
     settings, existing = asked.settings, asked.existing
     build = _stored_build(asked, trust) if given.get("build") is None else given["build"]
     folds = _folds(asked, given)
@@ -65,7 +65,7 @@ def _with_source(settings: Settings, data: Any) -> Settings:
 
 
 def _with_build(asked: Definition, build: Any, objective: Any) -> Definition:
-    """With ``build`` as a function, and the objective of a built-in network."""
+    """The definition with ``build`` as a function, and the objective of a built-in network."""
     from paceline.study.plan.backend import choose_backend
 
     settings, data = asked.settings, asked.data
@@ -102,7 +102,7 @@ def _with_build(asked: Definition, build: Any, objective: Any) -> Definition:
 
 
 def _stored_build(asked: Definition, trust: bool) -> Any:
-    """What the study that exists has as its function."""
+    """The build function that the existing study has stored."""
     known = asked.settings.function
     if isinstance(known.build, str):
         check_trusted(known.build, asked.directory, trust)
@@ -125,7 +125,7 @@ def _folds(asked: Definition, given: Mapping[str, Any]) -> Any:
 
 
 def _data_options(asked: Definition, given: Mapping[str, Any], folds: Any) -> dict[str, Any]:
-    """Data options as they are passed on: given now, or stored."""
+    """The data options to pass on: given now, or stored."""
     settings = asked.settings.data
     own = [name for name in settings.rules() if name != "source"]
     options = {name: given[name] for name in own if name in given}
@@ -134,11 +134,11 @@ def _data_options(asked: Definition, given: Mapping[str, Any], folds: Any) -> di
             continue
         if isinstance(value, FromMemory):
             if name == "groups" and getattr(given.get("data"), "groups", None) is not None:
-                continue  # they are part of the data set
+                continue  # these are part of the data set
             value = again(name, None, value, f"{name}=...{FROM_PYTHON}", asked.directory)
         options[name] = value
     if "shuffle" not in options and in_time(folds) and asked.existing is None:
-        options["shuffle"] = False  # a test part that is drawn is then the last rows, too
+        options["shuffle"] = False  # a test part that is drawn is then the last rows as well
     return options
 
 

@@ -37,16 +37,15 @@ class NetworkPlan:
     """A planned study of networks on data; see `paceline.study.planned.protocol.Plan`.
 
     Attributes:
-        definition: the study as it was asked for.
-        settings: the same with everything decided that was left open.
+        definition: the study's definition.
+        settings: the settings with all open choices decided.
         split: the data.
         discovery: the space and how it was found by running ``build``.
         structural: for each hyperparameter that was tried, whether it changes the program.
         epochs_are_prefix: whether a trial with fewer ``epochs`` is the beginning of one with more.
         notes: sentences for the user.
         schedule: which trials continue, pause or stop.
-        preparation: what was done to the data, for the record; None where nothing is recorded of
-            it.
+        preparation: preparation of the data, for the record; None if not recorded.
     """
 
     definition: Definition
@@ -60,16 +59,16 @@ class NetworkPlan:
     preparation: Mapping[str, Json] | None = None
 
     is_define_by_run: ClassVar[bool] = False
-    """The space is found before the first trial."""
+    """False: the space is found before the first trial."""
 
     @property
     def space(self) -> Space:
-        """What may vary."""
+        """The search space."""
         return self.discovery.space
 
     @property
     def objective(self) -> Objective:
-        """What is optimised."""
+        """The objective."""
         return self.definition.objective
 
     @property
@@ -79,7 +78,7 @@ class NetworkPlan:
 
     @cached_property
     def strategy(self) -> Strategy:
-        """Where to look next; with the default configuration first where there is a final."""
+        """The search strategy; with a final, the default configuration comes first."""
         return self.definition.search.first(default=bool(self.settings.evaluation.num_pairs))
 
     def searching(self, strategy: Strategy) -> "NetworkPlan":
@@ -98,7 +97,7 @@ class NetworkPlan:
         return StudyCreated(FORMAT, goal, self.data_json, self.settings.to_json())
 
     def structure(self, config: Configuration) -> Hashable:
-        """Equal for configurations that are expected to be one program."""
+        """Equal for configurations that are expected to share a program."""
         from paceline.execute.prepare import structural_hint
 
         return structural_hint(self.structural, self.space)(config)
@@ -109,7 +108,7 @@ class NetworkPlan:
 
     @property
     def data_json(self) -> Mapping[str, Json]:
-        """For the record."""
+        """Description of the data for the record."""
         if isinstance(self.split, StreamParts):
             return {**self.split.to_json(), "batch": self.batch}
         dataset = self.split.dataset
@@ -126,9 +125,7 @@ class NetworkPlan:
 
     @cached_property
     def batch(self) -> Json:
-        """The form of a training batch, so that models can be built where the data are not at
-        hand.
-        """
+        """Shapes and types of a training batch, so that models can be built without the data."""
         from paceline.train.batch_spec import to_json
 
         batch_size = self.settings.training.batch_size or 32
@@ -148,20 +145,20 @@ class NetworkPlan:
 
     @cached_property
     def engine(self) -> Engine:
-        """What trains."""
+        """The engine that trains the networks."""
         return Engine(self.definition, self.settings, self.split, self.discovery, self.structural)
 
     def executor(self) -> Executor:
-        """Whatever trains the search's trials."""
+        """The executor of the search's trials."""
         return self.engine.for_search(self.strategy.learns or not isinstance(self.schedule, Full))
 
     @property
     def fresh_splits(self) -> FreshSplits:
-        """What the pairs of fresh trainings are."""
+        """How the pairs of fresh trainings differ."""
         return self.engine.division.fresh_splits
 
     def fresh(self, num_pairs: int) -> Fresh:
-        """Whatever trains the final."""
+        """The executor and seeds of the final."""
         return self.engine.for_final(num_pairs)
 
     @property
@@ -171,29 +168,29 @@ class NetworkPlan:
 
     @property
     def test_part(self) -> TestPart:
-        """What models are tested on."""
+        """The data on which models are tested."""
         return TestPart(
             self.split, self.preparation is not None and bool(self.preparation["in_model"])
         )
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
-        """The variables of a trial's network, trained anew on training and validation part."""
+        """Variables of a trial's network, retrained on training and validation part."""
         return self.engine.refit(trial, epochs)
 
     def retrain(self, trial: Trial) -> Leaves:
-        """The variables of a trial's network, trained again as in the search."""
+        """Variables of a trial's network, retrained as in the search."""
         return self.engine.retrain(trial)
 
     def changes_since(self, record: Record, state: Json | None) -> list[Event]:
-        """What has to be recorded when the study of the directory continues as it is asked for now.
+        """Events to record when the study in the directory continues with the present arguments.
 
         Raises:
-            StudyMismatch: it is another study; says in what.
+            StudyMismatch: it is another study; the message lists the differences.
         """
         directory = self.definition.directory
         events = changes_since(self.created, record, state, directory)
         if record.created is not None:
-            was = record.created.data.get("groups")  # earlier versions kept nothing of them
+            was = record.created.data.get("groups")  # earlier versions stored nothing about them
             if was is not None and was != self.data_json.get("groups"):
                 raise StudyMismatch(
                     "groups are others",
@@ -207,7 +204,7 @@ class NetworkPlan:
 
 
 def plan_networks(definition: Definition) -> NetworkPlan:
-    """Loads, divides, discovers and checks; writes nothing.
+    """Loads and divides the data, finds the space, and checks everything; writes nothing.
 
     Raises:
         InvalidInput: anything that cannot be used.
@@ -216,7 +213,7 @@ def plan_networks(definition: Definition) -> NetworkPlan:
     if backend == "jax":
         from paceline.train.disk_cache import use_disk_cache
 
-        use_disk_cache()  # before the first build: initial weights are compiled too
+        use_disk_cache()  # before the first build: initial weights are compiled as well
     data = study_data(definition)
     definition, parts = data.definition, data.parts
     is_stream = isinstance(parts.dataset, Stream)
@@ -246,11 +243,11 @@ def plan_networks(definition: Definition) -> NetworkPlan:
 
 
 def _decided(definition: Definition, schedule: Schedule, backend: str, is_stream: bool) -> Settings:
-    """The settings with everything decided that was left open."""
+    """The settings with all open choices decided."""
     settings, search = definition.settings, definition.settings.search
     final = settings.evaluation.final
     if is_stream and settings.evaluation.is_automatic:
-        final = "off"  # each training would load everything again
+        final = "off"  # otherwise each training would load everything again
     is_tuned = {name: None for name in ("epochs", "batch_size") if name in definition.loop}
     return settings.with_values(
         search={

@@ -15,13 +15,13 @@ FROM_PYTHON = " from Python (the command line cannot take it)"
 
 
 def again(name: str, given: Any, stored: Any, how: str, directory: Path) -> Any:
-    """What is given, else what was stored.
+    """The given value, else the stored one.
 
     Raises:
-        InvalidInput: neither; it was passed from memory.
+        InvalidInput: there is neither, since it was passed from memory.
     """
     value = stored if given is None else given
-    if value is None and name in ("build", "function"):  # a study that begins
+    if value is None and name in ("build", "function"):  # a new study
         raise InvalidInput(f"build is {value}", expected="a function of hp")
     if isinstance(value, FromMemory) or (value is None and name not in ("validation",)):
         raise InvalidInput(
@@ -40,11 +40,11 @@ def fixed_values(given: Mapping[str, Any], settings: Settings) -> dict[str, Any]
 
 
 def absolute(text: str) -> str:
-    """``"model.py:build"`` with the whole path of the file."""
+    """``"model.py:build"`` with the absolute path of the file."""
     file, _, name = text.rpartition(":")
     return f"{Path(file).expanduser().resolve()}:{name}"
 
 
 def name_of(function: Any) -> str:
-    """What a function is called."""
+    """The name of a function."""
     return str(getattr(function, "__name__", type(function).__name__))

@@ -1,4 +1,4 @@
-"""From a study's definition to its plan."""
+"""Makes the plan of a study from its definition."""
 
 from paceline.settings.function import FUNCTION
 from paceline.study.plan.definition import Definition

@@ -16,15 +16,15 @@ from paceline.study.plan.definition import Definition
 if TYPE_CHECKING:
     from paceline.train.stream_feed import DatasetBatches
 
-_DEFAULT_BATCH_SIZE = 32  # of `tune`: whoever passes it may as well not have
+_DEFAULT_BATCH_SIZE = 32  # values of `tune` that are the same as passing nothing
 _ACCEPTED = "another keras.utils.PyDataset, (x, y), (x, y, sample_weight) or None"
 
 
 def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
-    """The stream with what the definition says of validation, test and class weights.
+    """The stream with the validation data, test data and class weights of the definition.
 
     Raises:
-        InvalidInput: it does not go with a stream, or the dataset does not give batches.
+        InvalidInput: an option does not apply to a stream, or the dataset does not return batches.
     """
     from paceline.train.stream_feed import DatasetBatches, StreamFeed
 
@@ -69,7 +69,7 @@ def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
 
 
 def check_batch_size(space: Space, stream: Stream) -> None:
-    """Makes sure that the batch size is left to the dataset.
+    """Checks that the batch size is left to the dataset.
 
     Raises:
         InvalidInput: it is a hyperparameter.
@@ -83,7 +83,7 @@ def check_batch_size(space: Space, stream: Stream) -> None:
 
 
 def _validation(definition: Definition, stream: Stream) -> tuple[Any, tuple[str, ...]]:
-    """The validation data, None where there are none, and what to say about it."""
+    """The validation data (None if there are none), and notes about them."""
     validation, metric = _opened(definition.validation), definition.objective.metric
     if not isinstance(validation, int | float) and validation is not None:
         return validation, ()
@@ -130,7 +130,7 @@ def _test(given: Any) -> Any:
 
 
 def _identity(validation: Any) -> list[Any]:
-    """What the fingerprint holds of the validation data."""
+    """The part of the fingerprint that identifies the validation data."""
     if validation is None:
         return ["no validation"]
     if _is_stream(validation):
@@ -140,7 +140,7 @@ def _identity(validation: Any) -> list[Any]:
 
 
 def _opened(given: Any) -> Any:
-    """What a data source reads, if there is one for data of this type; else what was given."""
+    """Opens the data source for data of this type, if there is one; else returns them."""
     found = given if isinstance(given, str) else provided(given)[0]
     return found.source if isinstance(found, Stream) else found
 

@@ -1,14 +1,13 @@
 """The data of a study: loaded, divided, prepared and checked against its networks.
 
-One rule holds for all forms of data; `paceline.data.split` says it for inputs. Besides:
+One rule applies to all forms of data; see `paceline.data.split` for inputs. In addition:
 
 - classes that are whole numbers stay as they are where the network has an output for each of them,
   and are numbered from 0 where not;
 - a regression target far from 0 ± 1 is scaled for training, and measured in its own unit
   (`paceline.train.target_scaling`).
 
-What was decided is kept in the record, so that a study that goes on, and every model that it hands
-out, has the same.
+These decisions are recorded, so that a resumed study and every model that it returns use the same.
 """
 
 import math
@@ -37,13 +36,13 @@ _PROBED_ROWS = 16
 
 @dataclass(frozen=True, eq=False)
 class StudyData:
-    """What the networks of a study learn from.
+    """The data on which a study's networks are trained.
 
     Attributes:
         parts: the data, divided and prepared.
-        definition: the study as it was asked for; its build function and class weights are those
-            that go with the data.
-        notes: what was done, in sentences.
+        definition: the study's definition, with the build function and class weights for these
+            data.
+        notes: what was done, as sentences.
         preparation: the same for the record; None for streams and for studies that recorded none.
     """
 
@@ -54,10 +53,10 @@ class StudyData:
 
 
 def study_data(definition: Definition) -> StudyData:
-    """Loads, divides and prepares.
+    """Loads, divides and prepares the data.
 
     Args:
-        definition: the study as it was asked for.
+        definition: the study's definition.
 
     Raises:
         InvalidInput: data, or options, that cannot be used.
@@ -80,7 +79,7 @@ def study_data(definition: Definition) -> StudyData:
         shuffle=definition.data_options.get("shuffle", True),
         batch_rows=_batch_rows(definition),
         _how=_how(dataset, definition, rule),
-        keep_groups=definition.folds is None,  # else the folds do
+        keep_groups=definition.folds is None,  # otherwise the folds do
     )
     notes = (*dataset.notes, *told, *divided.notes)
     definition = replace(definition, class_weight=_class_weight(definition, divided, rule))
@@ -118,7 +117,7 @@ def _to_json(
 
 
 def _classes(dataset: Dataset) -> list[Json]:
-    """The classes in the order of their numbers, as plain types; whole numbers as texts."""
+    """The classes in the order of their numbers, as plain types; whole numbers as strings."""
     return (
         [False, True]
         if dataset.are_bools and dataset.num_classes == 2
@@ -128,25 +127,25 @@ def _classes(dataset: Dataset) -> list[Json]:
 
 @dataclass
 class _Probe:
-    """The model of the default configuration, to see how it goes with the data; never trained."""
+    """The model of the default configuration, to check the data against; never trained."""
 
     definition: Definition
 
     @property
     def is_built_in(self) -> bool:
-        """Whether the network is one of ours."""
+        """Whether the network is a built-in one."""
         return bool(self.definition.settings.function.model)
 
     @property
     def own_method(self) -> str | None:
-        """The first of the methods by which it is trained and measured that it has of its own."""
+        """The first method for training or evaluation that the model overrides."""
         from paceline.train.target_scaling import overridden_method
 
         model = None if self.is_built_in else self.model()
         return None if model is None else overridden_method(model)
 
     def model(self) -> Any:
-        """The model; None where it cannot be built: discovery says why."""
+        """The model; None if it cannot be built, which discovery reports."""
         from paceline.train.build import build_model
 
         try:
@@ -158,9 +157,7 @@ class _Probe:
 
 
 def _how(dataset: Dataset, definition: Definition, rule: int) -> How:
-    """Whose numbers are shifted and scaled: those of tables, and for a built-in network those of
-    arrays too.
-    """
+    """Which numbers are shifted and scaled: those of tables, and arrays for built-in networks."""
     given = definition.data_options.get("standardize")
     if given is not None:
         return "all" if checks.flag("standardize", given, also=", or nothing") else "none"
@@ -170,7 +167,7 @@ def _how(dataset: Dataset, definition: Definition, rule: int) -> How:
 
 
 def _batch_rows(definition: Definition) -> int:
-    """Rows that every possible batch size divides."""
+    """A number of rows that every possible batch size divides."""
     if "batch_size" not in definition.loop:
         return definition.settings.training.batch_size or 1
     sizes = definition.loop["batch_size"]
@@ -182,7 +179,7 @@ def _class_weight(definition: Definition, parts: Split, rule: int) -> dict[int, 
     given = weights.plain(definition.class_weight)
     if rule < RULE and isinstance(
         given, Mapping
-    ):  # they went by the number that a class has in the targets
+    ):  # weights were given by the number of a class in the targets
         return {int(number): weight for number, weight in given.items()}
     return weights.by_number(given, parts.dataset, parts.y_train)
 
@@ -190,9 +187,7 @@ def _class_weight(definition: Definition, parts: Split, rule: int) -> dict[int, 
 def _with_classes(
     dataset: Dataset, probe: _Probe, kept: Mapping[str, Json] | None
 ) -> tuple[Dataset, tuple[str, ...]]:
-    """Classes that are whole numbers as they are, where the network has an output for each of
-    them.
-    """
+    """Keeps classes that are whole numbers if the network has an output for each of them."""
     if not dataset.class_values or probe.is_built_in:
         return dataset, ()
     width = _kept_width(kept) if kept is not None else _num_outputs(dataset, probe)
@@ -219,14 +214,14 @@ def _num_outputs(dataset: Dataset, probe: _Probe) -> int | None:
         if dataset.columns:
             return num_outputs(model, np.zeros((1, *dataset.input_shape), np.float32))
         return num_outputs(model, map_leaves(lambda _, leaf: leaf[:1], dataset.x))
-    except Exception:  # it does not go with these inputs: discovery says so
+    except Exception:  # it does not fit these inputs, which discovery reports
         return None
 
 
 def _target_scale(
     parts: Split, probe: _Probe, kept: Mapping[str, Json] | None
 ) -> tuple[TargetScale | None, bool, tuple[str, ...]]:
-    """How the target is scaled, whether in any case, and what to say about it."""
+    """How the target is scaled, whether it always is, and a note about it."""
     given = probe.definition.data_options.get("scale_target")
     given = None if given is None else checks.flag("scale_target", given, also=", or nothing")
     if kept is not None:
@@ -246,15 +241,13 @@ def _target_scale(
     if scale is None or given is False or not (given or targets.is_far(scale)):
         return None, False, ()
     found = _goes_with(parts, probe, scale, given is True)
-    about = (
-        f"The target {name} (mean {_told(scale.shift)}, standard deviation {_told(scale.scale)})"
-    )
+    about = f"The target {name} (mean {_formatted(scale.shift)}, standard deviation {_formatted(scale.scale)})"
     if isinstance(found, str):
         note = f"{about} lies far from 0 ± 1 and is learnt as it is: {found}. scale_target=True scales it all the same."
         return None, False, (note,) if found else ()
-    moved = f"(y - {_told(found.shift)})" if np.any(found.shift) else "y"
+    moved = f"(y - {_formatted(found.shift)})" if np.any(found.shift) else "y"
     note = (
-        f"{about} is learnt as {moved} / {_told(found.scale)}; scores, metrics and the model are "
+        f"{about} is learnt as {moved} / {_formatted(found.scale)}; scores, metrics and the model are "
         f"in its own unit. "
         "Whoever trains one of the configurations elsewhere has to scale it alike."
     )
@@ -262,11 +255,10 @@ def _target_scale(
 
 
 def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) -> TargetScale | str:
-    """The scale with which the default configuration learns the target, or why it does not, in a
-    few words.
+    """The scale with which the default configuration can learn the target, or why it cannot.
 
     Raises:
-        InvalidInput: it cannot and is to do so always.
+        InvalidInput: it cannot, although scaling was asked for.
     """
     from paceline.train import target_scaling
 
@@ -282,7 +274,7 @@ def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) ->
     try:
         reason = target_scaling.scaling_obstacle(model, x, y)
         found = reason or own if always else target_scaling.choose_scale(model, own, x, y)
-    except Exception:  # it does not go with these inputs: discovery says so
+    except Exception:  # it does not fit these inputs, which discovery reports
         return ""
     if always and reason:
         raise InvalidInput(
@@ -295,6 +287,6 @@ def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) ->
     )
 
 
-def _told(numbers: Any) -> str:
+def _formatted(numbers: Any) -> str:
     listed = [f"{float(number):,.6g}" for number in np.ravel(numbers)[:3]]
     return ", ".join(listed) + (", ..." if np.size(numbers) > 3 else "")

@@ -17,21 +17,21 @@ _FORM = "model.py:build, a Python file and the name of a function build(hp) in i
 
 
 class Builder(Protocol):
-    """An object with a method ``build(hp)``, as KerasTuner's ``HyperModel``."""
+    """An object with a method ``build(hp)``, such as KerasTuner's ``HyperModel``."""
 
     def build(self, hp: HyperParameters, /) -> Any:
-        """The compiled model."""
+        """Returns the compiled model."""
 
 
 Buildable = Build | Builder | str
-"""What users pass as ``build``: a function, an object with such a method, or a name."""
+"""The argument ``build``: a function, an object with such a method, or a name."""
 
 
 def split_build(text: str) -> tuple[Path, str]:
-    """File and function of ``"model.py:build"``.
+    """Splits ``"model.py:build"`` into file and function.
 
     Raises:
-        InvalidInput: it has another form.
+        InvalidInput: the text has another form.
     """
     file, colon, name = text.rpartition(":")
     if not colon or not file or not name.isidentifier():
@@ -40,8 +40,9 @@ def split_build(text: str) -> tuple[Path, str]:
 
 
 def import_build(text: str) -> Callable[[HyperParameters], Any]:
-    """The function that ``"model.py:build"`` names. The file is run once, with its folder on
-    ``sys.path``.
+    """Imports the function that ``"model.py:build"`` names.
+
+    The file is run once, with its folder on ``sys.path``.
 
     Raises:
         InvalidInput: there is no such file or function, it raises when run, or the name is not that
@@ -57,14 +58,12 @@ def import_build(text: str) -> Callable[[HyperParameters], Any]:
 
 
 def callable_of(given: Any) -> Any:
-    """The function that is called with ``hp``: what was given, or the ``build`` of an object that
-    has one.
+    """The function to call with ``hp``: the argument, or the ``build`` method of an object.
 
-    KerasTuner's ``HyperModel`` is such an object. What else was given comes back as it is.
+    KerasTuner's ``HyperModel`` is such an object. Other arguments are returned unchanged.
 
     Raises:
-        InvalidInput: a class in the place of its instance, or an object that trains in a way of its
-            own.
+        InvalidInput: a class instead of an instance, or an object that overrides training.
     """
     build = getattr(given, "build", None)
     if isinstance(given, type) and callable(build):
@@ -86,7 +85,9 @@ def callable_of(given: Any) -> Any:
 
 
 def import_name(text: str) -> Any:
-    """Whatever ``"model.py:build"`` names. The file is run once, with its folder on ``sys.path``.
+    """Imports what ``"model.py:build"`` names.
+
+    The file is run once, with its folder on ``sys.path``.
 
     Raises:
         InvalidInput: there is no such file or name, or the file raises when run.
@@ -112,7 +113,7 @@ def import_name(text: str) -> Any:
 
 
 def network(name: str, described: Mapping[str, Json]) -> Callable[[HyperParameters], Any]:
-    """The build function of a built-in network for data of the form that `form_of` described.
+    """The build function of a built-in network for data of the form that `form_of` returns.
 
     Raises:
         InvalidInput: an unknown network, or data that it cannot take.
@@ -126,7 +127,7 @@ def network(name: str, described: Mapping[str, Json]) -> Callable[[HyperParamete
 
 
 def form_of(name: str, dataset: Any) -> dict[str, Json]:
-    """What a built-in network has to know of a data set.
+    """Describes a data set for a built-in network.
 
     Raises:
         InvalidInput: data that it cannot take.
@@ -148,11 +149,11 @@ def form_of(name: str, dataset: Any) -> dict[str, Json]:
 def fix(
     build: Callable[[HyperParameters], Any], given: Mapping[str, Value]
 ) -> Callable[[HyperParameters], Any]:
-    """The build function with some hyperparameters at one value.
+    """The build function with some hyperparameters fixed.
 
     Raises:
-        InvalidInput: it asks for no such hyperparameter in its default configuration, or not with
-            this value.
+        InvalidInput: the default configuration has no such hyperparameter, or the value is not
+            legal.
     """
     values = _fixed_values(build, given)
 
@@ -166,9 +167,7 @@ def fix(
 def _fixed_values(
     build: Callable[[HyperParameters], Any], given: Mapping[str, Any]
 ) -> dict[str, Value]:
-    """Legal values of hyperparameters that ``build`` asks for: by default, or where those found
-    before have theirs.
-    """
+    """Legal values of hyperparameters that ``build`` asks for, by default or with earlier values."""
     choose_backend()
     from paceline.train.isolation import GlobalState
 
@@ -183,7 +182,7 @@ def _fixed_values(
             if name in probe.used and name not in values
         }
         if not new:
-            return legal_values(probe.space, given)  # raises
+            return legal_values(probe.space, given)  # raises the error
         values |= {
             name: _legal_of([h for h in probe.known if h.name == name], new[name]) for name in new
         }
@@ -191,8 +190,7 @@ def _fixed_values(
 
 
 def legal_values(space: Space, given: Mapping[str, Any]) -> dict[str, Value]:
-    """Values of hyperparameters, from themselves or from what a user typed: ``"0.001"``, ``"yes"``,
-    ``"relu"``.
+    """Parses values of hyperparameters, including typed text: ``"0.001"``, ``"yes"``, ``"relu"``.
 
     Raises:
         InvalidInput: an unknown name, or a value that its hyperparameter cannot take.
@@ -209,7 +207,7 @@ def legal_values(space: Space, given: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def _legal_of(variants: Sequence[Hyperparameter], given: Any) -> Value:
-    """One value that any of the variants of a name can take; the error is that of the first."""
+    """A value that any of the variants of a name can take; the error is that of the first."""
     for h in variants[1:]:
         with suppress(InvalidInput):
             return legal_value(h, given)
@@ -217,27 +215,29 @@ def _legal_of(variants: Sequence[Hyperparameter], given: Any) -> Value:
 
 
 def legal_value(hyperparameter: Hyperparameter, given: Any) -> Value:
-    """One value, see `legal_values`."""
+    """Parses one value; see `legal_values`."""
     if not isinstance(given, str) or hyperparameter.admits(given):
         return hyperparameter.legal(given)
-    for read in (_truth, int, float):
+    for read in (_parsed_bool, int, float):
         try:
             value = read(given.strip())
         except ValueError:
             continue
         if hyperparameter.admits(value):
             return hyperparameter.legal(value)
-    return hyperparameter.legal(_number(given))  # raises; a number that was typed is told as one
+    return hyperparameter.legal(
+        _parsed_number(given)
+    )  # raises; a typed number is reported as a number
 
 
-def _truth(text: str) -> bool:
+def _parsed_bool(text: str) -> bool:
     known = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
     if text.lower() not in known:
         raise ValueError(text)
     return known[text.lower()]
 
 
-def _number(text: str) -> Any:
+def _parsed_number(text: str) -> Any:
     try:
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:

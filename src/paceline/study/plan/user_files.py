@@ -15,13 +15,13 @@ _neighbours: dict[str, dict[str, ModuleType]] = {}
 
 
 def run_file(path: Path, expected: str) -> ModuleType:
-    """The module of a file, which is run once in a process; its folder leads ``sys.path`` meanwhile.
+    """The module of a file; it is run once per process with its folder first on ``sys.path``.
 
     The folder stays there until the call of Paceline ends, since functions of the file may import
-    from it. A module of the same name in the folder of another file is another module.
+    from it. Modules of the same name in folders of other files are kept apart.
 
     Args:
-        path: the file, absolute.
+        path: absolute path of the file.
         expected: what should have been passed, for the message.
 
     Raises:
@@ -52,7 +52,7 @@ def run_file(path: Path, expected: str) -> ModuleType:
 
 
 def _enter(folder: str) -> None:
-    """Puts a folder on ``sys.path``, and the modules of other files' folders aside."""
+    """Puts a folder on ``sys.path``, and sets the modules of other files' folders aside."""
     if folder in sys.path:
         return
     for other, modules in _neighbours.items():
@@ -66,7 +66,7 @@ def _enter(folder: str) -> None:
 
 
 def _leave(folder: str, before: set[str]) -> None:
-    """Takes a folder off ``sys.path``; what was imported from it stays loaded."""
+    """Removes a folder from ``sys.path``; modules imported from it stay loaded."""
     with suppress(ValueError):  # the user's code has removed it
         sys.path.remove(folder)
     found = {
@@ -78,7 +78,7 @@ def _leave(folder: str, before: set[str]) -> None:
 
 
 def _is_in(folder: str, name: str) -> bool:
-    """Whether a module, or the package that it is in, lies in the folder itself."""
+    """Whether a module, or its top-level package, is in the folder itself."""
     file = getattr(sys.modules.get(name.partition(".")[0]), "__file__", None)
     if file is None or name.startswith("_paceline_build_"):
         return False
