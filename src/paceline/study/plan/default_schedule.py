@@ -28,7 +28,7 @@ def schedule_of(definition: Definition, streamed: bool) -> Schedule:
 
 
 def in_flight_of(backend: str) -> int:
-    """Default number of trials in flight: a few per CPU core, or a constant for accelerators."""
+    """Default number of trials in flight for this backend and device."""
     if backend != "jax":
         return 1
     import jax
@@ -37,14 +37,14 @@ def in_flight_of(backend: str) -> int:
 
 
 def in_flight_of_function(workers: int, learns: bool, is_full: bool) -> int:
-    """Trials in flight of a function by default: so many that no worker idles for long.
+    """Default number of trials in flight for a function: enough that no worker is idle for long.
 
-    In order, a worker waits while one before it is slow. With twice as many in flight it hardly
-    does, but what a model or a schedule goes by would be older, and trials that wait for the
+    In order, a worker waits while an earlier one is slow. With twice as many in flight this is
+    rare, but a model or a schedule would then use older results, and trials that wait for the
     schedule would need processes of their own.
 
     Args:
-        workers: how many there are.
+        workers: number of workers.
         learns: whether the search learns from the trials.
         is_full: whether each trial trains to its end.
     """
@@ -52,10 +52,10 @@ def in_flight_of_function(workers: int, learns: bool, is_full: bool) -> int:
 
 
 def is_default_in_flight(settings: Settings, learns: bool) -> bool:
-    """Whether as many trials run at once in a study as where nothing is said.
+    """Whether a study runs the default number of trials at once.
 
     Args:
-        settings: of the study.
+        settings: those of the study.
         learns: whether its search learns from the trials.
     """
     number = settings.search.in_flight

@@ -82,7 +82,7 @@ class Engine:
                 f"folds is {folds!r} and data is a stream",
                 expected="no folds: a stream is not divided",
             )
-        self.division.of_search  # noqa: B018 - dividing says what is wrong
+        self.division.of_search  # noqa: B018 - raises if it is impossible
 
     @cached_property
     def division(self) -> Division:
@@ -128,7 +128,7 @@ class Engine:
         )
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
-        """Variables of a trial's network, retrained on training and validation part; None if that fails."""
+        """A trial's variables, retrained on training and validation part; None if that fails."""
         if not isinstance(self.parts, Split):
             return None
         training = TrainingConfig(
@@ -180,7 +180,7 @@ class Engine:
         )
 
     def _pooled(self, parts: Sequence[Parts]) -> "Sequence[PooledData]":
-        """The data of each split; splits of the same size share one array, and so their programs."""
+        """The data of each split; splits of one size share an array, and so their programs."""
         from paceline.train.array_feed import PooledData
 
         if not isinstance(self.parts, Split):
@@ -216,7 +216,7 @@ def _train_one(executor: Executor, job: Job) -> tuple[Leaves | None, str]:
 def training_data(
     parts: Split | StreamParts, class_weight: Mapping[int, float] | None
 ) -> "TrainingData | StreamFeed":
-    """The split in the form that the engine takes, with class weights as row weights as in ``fit``."""
+    """The split as the engine takes it, with class weights as row weights, as in ``fit``."""
     from paceline.train.array_feed import TrainingData
 
     if isinstance(parts, StreamParts):

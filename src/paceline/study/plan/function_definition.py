@@ -36,7 +36,7 @@ def with_function(asked: Definition, given: Mapping[str, Any], trust: bool) -> D
 
 
 def function_objective(given: Any) -> Objective:
-    """Parses ``"max"``, ``("score", "max")`` or the name of a metric; the default metric is ``score``.
+    """Parses ``"max"``, ``("score", "max")`` or a metric's name; ``score`` is the default metric.
 
     Raises:
         InvalidInput: no objective was given, or it has no direction.

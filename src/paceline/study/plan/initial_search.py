@@ -70,7 +70,7 @@ class SearchChoice:
         }
 
     def within(self, space: Space) -> "SearchChoice":
-        """The same for a changed space: the study's own configurations outside of it are left out."""
+        """The same for a changed space, without the study's configurations outside of it."""
         strategy = self.strategy
         if self.stored is not None and isinstance(strategy, Bayes):
             strategy = replace(
@@ -79,7 +79,7 @@ class SearchChoice:
         return replace(self, strategy=strategy, space=None if self.is_given else space)
 
     def first(self, default: bool) -> Strategy:
-        """The strategy, preceded by the initial configurations and, if ``default``, the default one."""
+        """The strategy after the initial configurations and, if ``default``, the default one."""
         strategy = with_default(self.strategy) if default else self.strategy
         if self.start_with is None:
             return strategy
@@ -160,7 +160,7 @@ def _is_about(one: tuple[str, Normal | Weights], space: Space) -> bool:
 
 def _configurations(given: StartingPoints) -> tuple[Configuration, ...]:
     """Initial configurations, checked as far as possible without a space."""
-    return tuple(StartWith(given, Given(())).configs)  # raises the error
+    return tuple(StartWith(given, Given(())).configs)  # type: ignore[arg-type]  # checks them
 
 
 def _informed(strategy: Strategy, prior: Prior, learn_from: Earlier) -> Strategy:
