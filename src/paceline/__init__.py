@@ -1,4 +1,4 @@
-"""Hyperparameter tuning for neural networks: trains many candidates as one compiled program.
+"""Hyperparameter tuning for neural networks: trains many candidates as one compiled model.
 
     import paceline
 

@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 @renamed_arguments(directory="study")
 @validates_argument_names()
 def load_study(study: str | os.PathLike[str] | Study) -> Study:
-    """A study as it stands, finished or not; another process may be writing it.
+    """Loads a study, finished or not; another process may be writing it.
 
     Args:
-        study: its directory, or a study that was loaded before, to read it again.
+        study: its directory, or a loaded study, to read it again.
 
     Raises:
-        InvalidInput: there is none in this directory.
+        InvalidInput: there is no study in this directory.
     """
     return Study.open(directory_of(study))
 
 
 @validates_argument_names()
 def doctor(study: str | os.PathLike[str] | Study, *, repair: bool = False) -> "Diagnosis":
-    """Checks a study's directory: what is wrong, what to do about it, and what can be repaired.
+    """Checks a study's directory for damage, and can repair it.
 
-    The database and its events, the checkpoints with their checksums, the best model, what a killed
-    process left, and the versions of the packages it was made with.
-    ``print(paceline.doctor("runs/mnist"))`` says it in words.
+    It checks the database and its events, the checkpoints with their checksums, the best model,
+    files left by a killed process, and the versions of the packages. Print the result to read it:
+    ``print(paceline.doctor("runs/mnist"))``.
 
     Args:
         study: its directory.
-        repair: make a new database of the events before the first that cannot be used, where some
-            cannot; the damaged one is kept. Otherwise nothing is changed.
+        repair: if some events are unusable, make a new database of those before the first such
+            event; the damaged one is kept. Otherwise nothing is changed.
 
     Raises:
         InvalidInput: there is no study in this directory.
@@ -80,9 +80,9 @@ def open_study(
         study.best.config
 
     Args:
-        study: its directory. One that exists is opened again; ``pending`` are the trials that have no result
-            yet.
-        space: what may vary; of a study that exists, it need not be passed.
+        study: its directory. One that exists is opened again; ``pending`` are the trials that have
+            no result yet.
+        space: the search space; not needed for a study that exists.
         objective: ``"max"`` or ``"min"``, or a metric such as ``("accuracy", "max")``; the same.
         search: as in `tune`; None for that of the study that exists, else ``"auto"``.
         seed: as in `tune`.

@@ -1,4 +1,4 @@
-"""`resume`, `finish` and `ablate`: what is done with a study that exists."""
+"""`resume`, `finish` and `ablate`: continue, end and analyse a study that exists."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -45,8 +45,8 @@ def resume(
 
         paceline.resume("runs/mnist", build, trials=128)
 
-    Nothing that was measured is lost or run again. All settings come from the study. What had been
-    passed from memory (a function, arrays) cannot be stored and has to be passed again.
+    Nothing that was measured is lost or run again. All settings come from the study. Objects that
+    were passed from memory (a function, arrays) cannot be stored and have to be passed again.
 
     Args:
         study: the study's directory, or a study that was loaded.
@@ -94,17 +94,16 @@ def finish(
     trust: bool = False,
     **options: Unpack[ResumeOptions],
 ) -> Study:
-    """Ends a search that was interrupted or killed: nothing more is tried, and the winner is chosen
-    now.
+    """Ends a search that was interrupted or killed: runs no more trials and chooses the winner.
 
     Example::
 
         study = paceline.finish("runs/mnist", build)
         study.best.config, study.best_model()
 
-    The final is held on what was measured (where the study has one), and the best model is saved
-    and tested. Trials that were running are left as they are; `resume` with more ``trials``
-    continues with them.
+    The final evaluation is run on what was measured (where the study has one), and the best model
+    is saved and tested. Trials that were running stay paused; `resume` with more
+    ``trials`` continues with them.
 
     Args:
         study: the study's directory, or a study that was loaded.
@@ -150,17 +149,16 @@ def ablate(
     trust: bool = False,
     **options: Unpack[ResumeOptions],
 ) -> Study:
-    """Measures what each change from the default configuration to the winner is worth, with real
-    networks.
+    """Measures the effect of each change between the default configuration and the winner.
 
     Example::
 
         study = paceline.ablate("runs/mnist")
         study.ablation()
 
-    The default configuration with one hyperparameter set as the winner has it, and the winner with
-    one set back, train on the same fresh pairs of seed and split, all of them together. Nothing
-    that was measured is measured again.
+    The default configuration with one hyperparameter set to the winner's value, and the winner with
+    one hyperparameter set back, train together on the same fresh pairs of seed and split. Existing
+    measurements are reused.
 
     Args:
         study: the directory of a study that has ended.
@@ -169,8 +167,8 @@ def ablate(
         {options}
 
     Raises:
-        InvalidInput: there is no such study, its best trial is the default configuration, or it is
-            one of a function.
+        InvalidInput: there is no such study, its best trial is the default configuration, or it
+            tunes a function.
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
@@ -208,5 +206,5 @@ def _existing(study: str | os.PathLike[str] | Study) -> Existing:
 
 
 def _given(options: Mapping[str, Any], **named: Any) -> dict[str, Any]:
-    """What was passed; None stands for what the study has."""
+    """The arguments that were passed; None stands for the study's value."""
     return {name: value for name, value in {**named, **options}.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What the public functions share: a study is carried out with its callbacks."""
+"""Runs a study with its callbacks, for all public functions."""
 
 import os
 import time
@@ -28,7 +28,7 @@ def directory_of(study: str | os.PathLike[str] | Study) -> Path:
 
 
 def display_of(given: Any) -> Display:
-    """What ``display`` means.
+    """The display for an argument ``display``.
 
     Raises:
         InvalidInput: neither True, False nor ``"auto"``.
@@ -45,7 +45,7 @@ def carry_out_study(
     *,
     search: bool = True,
 ) -> Study:
-    """Carries out a study; without ``search`` what is left to do after it."""
+    """Carries out a study; without ``search`` only what follows the search."""
     began, directory = time.monotonic(), definition.directory
     is_function = definition.settings.function.kind == FUNCTION
     opening = "Calling the function ..." if is_function else "Loading data and trying build(hp) ..."

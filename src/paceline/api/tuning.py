@@ -1,4 +1,4 @@
-"""`tune` and `optimize`: a study from its beginning, or from where it stopped."""
+"""`tune` and `optimize`: run a new study, or continue one."""
 
 import inspect
 import os
@@ -30,7 +30,7 @@ from paceline.study.plan.user_code import Buildable
 from paceline.study.resume.existing import Existing
 
 Goal = str | tuple[str, str] | Objective
-"""What users pass as the objective: a metric, with its direction where its name does not say it."""
+"""An objective: the name of a metric, with its direction if the name does not imply it."""
 
 
 @validates_argument_names(*names(TuneOptions))
@@ -77,11 +77,11 @@ def tune(
         study = paceline.tune(build, "digits", "val_accuracy", epochs=5, trials=16, study="runs/a")
         study.best.config, study.best.score, study.best_model(), study.trials_dataframe()
 
-    Called again with the same arguments and ``study``, it continues where that study stopped. What
-    is not given then is as in that study.
+    Called again with the same arguments and ``study``, it continues where that study stopped.
+    Arguments that are not given are then as in that study.
 
-    Without ``data``, ``build`` is any function of ``hp`` that trains and measures by itself, in
-    whatever framework: see `optimize`.
+    Without ``data``, ``build`` is any function of ``hp`` that trains and evaluates by itself, in
+    any framework: see `optimize`.
 
     Args:
         build: a function that takes ``hp`` and returns a compiled Keras model, or an object with
@@ -91,14 +91,14 @@ def tune(
             ``.csv``, ``.parquet``); arrays ``(x, y)`` or ``(x, y, x_test, y_test)``; a data frame;
             see `paceline.data.load`. A ``keras.utils.PyDataset`` is streamed: each of its batches
             is loaded once an epoch for all networks that train together.
-        objective: a metric as Keras logs it (``"val_accuracy"``); with a direction where its name
-            does not say it: ``("val_score", "max")``. Built-in networks need none: theirs is
+        objective: a metric as Keras logs it (``"val_accuracy"``); with a direction if its name does
+            not imply it: ``("val_score", "max")``. Built-in networks need none: theirs is
             ``val_accuracy`` or ``val_loss``.
         epochs: epochs of each trial, or a hyperparameter: ``Choice([5, 10])``; None for 10.
         batch_size: rows of a batch, or a hyperparameter; None for 32, of a stream for its own.
         trials: how many trials the study may have in total, those of earlier calls included.
         budget: wall time of this call: seconds, or a text such as ``"90s"``, ``"5m"``, ``"1h30m"``.
-        search: where to look next: ``"auto"`` (or ``"bayes"``) learns from the trials with a model
+        search: search strategy: ``"auto"`` (or ``"bayes"``) learns from the trials with a model
             of the whole space; ``"random"``, ``"sobol"``, ``"cmaes"``, ``"grid"`` (which alone
             needs neither ``trials`` nor ``budget``), or a strategy of `paceline.search`, such as
             ``paceline.search.optuna(sampler)``. None for ``"auto"``.
@@ -108,7 +108,7 @@ def tune(
             data are streamed or the search is a grid. A `paceline.schedule` with settings of its
             own is accepted as well. None for ``"auto"``.
         seed: of everything random: split, configurations, initial weights, batches. None draws one.
-        study: the directory in which everything is kept; None for a new one in the system's
+        study: the directory of the study; None for a new one in the system's
             temporary folder.
         callbacks: objects of `paceline.Callback`, or names of registered ones such as ``"csv"``:
             their methods are called while the study runs; they can stop it, and change no result.
@@ -154,7 +154,7 @@ def optimize(
 ) -> Study:
     """Searches for the best configuration of any function of ``hp`` that returns a score.
 
-    The function trains and measures by itself, in whatever framework. Here four processes call it,
+    The function trains and evaluates by itself, in any framework. Here four processes call it,
     and each trial may take a quarter of an hour::
 
         def objective(hp):
@@ -169,8 +169,8 @@ def optimize(
     or it just returns its score. The space is what it asks ``hp`` for; the first trial is at its
     defaults.
 
-    Called again with the same arguments and ``study``, it continues where that study stopped. What
-    is not given then is as in that study.
+    Called again with the same arguments and ``study``, it continues where that study stopped.
+    Arguments that are not given are then as in that study.
 
     Args:
         function: a function of ``hp``; ``"train.py:objective"`` for one in a file.
@@ -188,7 +188,7 @@ def optimize(
         workers: how many processes call the function; None for this one, one trial at a time. What
             happens to a worker is recorded and affects no other trial.
         seed: of everything random, ``hp.seed`` included. None draws one.
-        study: the directory in which everything is kept; None for a new one in the system's
+        study: the directory of the study; None for a new one in the system's
             temporary folder.
         callbacks, display: as in `tune`.
         {options}
@@ -209,11 +209,11 @@ ARGUMENTS = (
     *(name for name in inspect.signature(tune).parameters if name != "options"),
     *names(TuneOptions),
 )
-"""The names of all that `tune` takes."""
+"""The names of all arguments of `tune`."""
 
 
 def check(build: Any, data: Any = None, **arguments: Any) -> None:
-    """Refuses what `tune` would refuse before it loads data or builds a model; writes nothing.
+    """Checks arguments of `tune` before data are loaded or a model is built; writes nothing.
 
     Raises:
         InvalidInput: an argument that is not known, or cannot be used.
@@ -227,7 +227,7 @@ def check(build: Any, data: Any = None, **arguments: Any) -> None:
 
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that a caller passed, from a function's local names."""
+    """The arguments that a caller passed, from a function's local variables."""
     display_of(arguments["display"])
     named = {
         name: value
@@ -238,14 +238,14 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def defined(given: Mapping[str, Any], kind: Kind | None = None) -> Definition:
-    """The definition of a study: a new one, or one that continues.
+    """The definition of a study that begins or continues.
 
     Args:
         given: the arguments that were passed, by name.
-        kind: of the study; None: of networks where data are given, else of a function.
+        kind: that of the study; None: one of networks if data are given, else of a function.
 
     Raises:
-        InvalidInput: anything that can be refused by itself.
+        InvalidInput: an argument that is invalid by itself.
         StudyMismatch: the directory holds another study.
     """
     given = dict(given)

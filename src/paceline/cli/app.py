@@ -1,7 +1,6 @@
-"""The commands together, and what happens when one of them goes wrong.
+"""The command line application: all commands, and how their errors are shown.
 
-Everything heavy is imported by the command that needs it, so that ``paceline --help`` answers at
-once.
+Heavy modules are imported by the commands that need them, so that ``paceline --help`` is fast.
 """
 
 import warnings
@@ -28,13 +27,13 @@ from paceline.cli import (
 from paceline.cli.echo import echo
 from paceline.cli.settings_options import SettingsCommand
 
-INTERRUPTED = 130  # as `paceline.core.interrupts` has it, whose import would cost every command
+INTERRUPTED = 130  # as in `paceline.core.interrupts`, which is slow to import
 REFUSED = 2
 
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """While the block runs, warnings are sentences; those of a study are its notes already."""
+    """Shows warnings as plain sentences in the block; a study's warnings are its notes already."""
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
         from paceline.core import StudyWarning
@@ -48,7 +47,7 @@ def plain_warnings() -> Iterator[None]:
 
 
 class Commands(TyperGroup):
-    """Turns errors that help into their message and exit code 2, and Ctrl+C into exit code 130."""
+    """Shows errors as messages with exit code 2, and Ctrl+C with exit code 130."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
@@ -107,6 +106,4 @@ def paceline(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Finds good hyperparameters for neural networks: many candidates trained as one compiled
-    program.
-    """
+    """Finds good hyperparameters for neural networks: trains many candidates together."""

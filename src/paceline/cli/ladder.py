@@ -1,4 +1,4 @@
-"""The command that shows what each technique brings: ``ladder``."""
+"""The command that measures the effect of each technique: ``ladder``."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""The commands that only look: ``show`` and ``data``."""
+"""The commands that only read: ``show`` and ``data``."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,4 +1,4 @@
-"""The options that commands share, and how their texts are read."""
+"""Options that several commands share, and the parsing of their values."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,7 +37,7 @@ Objective = Annotated[
 
 
 def _study(text: str) -> Path:
-    """The directory of a study, refused where it cannot be one."""
+    """The directory of a study; refused if it cannot be one."""
     from paceline.core import InvalidInput
     from paceline.store import study_directory
 
@@ -97,10 +97,10 @@ Set = Annotated[
 
 
 def build_of(build: str | None, model: str | None) -> str:
-    """What to build: ``model.py:build``, or the name of a built-in network.
+    """The argument ``build``: ``model.py:build``, or the name of a built-in network.
 
     Raises:
-        InvalidInput: both or neither was given, or the first is of another form.
+        InvalidInput: both or neither was given, or the first has another form.
     """
     from paceline.core import InvalidInput
     from paceline.study.plan.user_code import split_build
@@ -120,10 +120,10 @@ def build_of(build: str | None, model: str | None) -> str:
 
 
 def data_of(data: str | None) -> str:
-    """The data.
+    """The argument ``data``.
 
     Raises:
-        InvalidInput: none were given.
+        InvalidInput: it was not given.
     """
     from paceline.core import InvalidInput
 
@@ -135,7 +135,7 @@ def data_of(data: str | None) -> str:
 
 
 def objective_of(text: str | None) -> Any:
-    """``"val_accuracy"`` as it is, ``"val_score:max"`` as a pair."""
+    """Parses an objective: ``"val_accuracy"`` as it is, ``"val_score:max"`` as a pair."""
     if text is None or ":" not in text:
         return text
     metric, _, direction = text.rpartition(":")
@@ -143,10 +143,10 @@ def objective_of(text: str | None) -> Any:
 
 
 def pairs(given: list[str] | None) -> dict[str, str]:
-    """``["units=64"]`` as ``{"units": "64"}``.
+    """Parses ``["units=64"]`` as ``{"units": "64"}``.
 
     Raises:
-        InvalidInput: one of another form, or a name given twice.
+        InvalidInput: a text of another form, or a name given twice.
     """
     from paceline.core import InvalidInput
 
@@ -164,7 +164,7 @@ def pairs(given: list[str] | None) -> dict[str, str]:
 
 
 def study_of(study: Path | None, name: str) -> Path:
-    """The directory asked for, or the first that is free of ``runs/name``, ``runs/name-2``, ..."""
+    """The given directory, or the first unused one of ``runs/name``, ``runs/name-2``, ..."""
     if study is not None:
         return study
     stem = Path(name).name.split(".")[0] or "study"

@@ -1,4 +1,4 @@
-"""The commands of ready studies: ``recipe list``, ``recipe show`` and ``recipe run``."""
+"""The commands of recipes: ``recipe list``, ``recipe show`` and ``recipe run``."""
 
 import time
 from collections.abc import Mapping
@@ -115,7 +115,7 @@ def run(
 
 
 def _carry_out(recipe: "Recipe", part: str, order: "RecipeRun") -> None:
-    """Runs a part; what it says is kept beside its study."""
+    """Runs a part of a recipe; its output is also kept with its study."""
     from dataclasses import replace
 
     from paceline.report.going_on import interruptible_runs
@@ -159,16 +159,14 @@ def _directory(recipe: "Recipe", data: str, quick: bool) -> Path:
 
 
 def _choose(space: "Space", texts: Mapping[str, str]) -> "Mapping[str, Value]":
-    """A configuration from what was set or, where nothing was, from the answers to a question for
-    each.
-    """
+    """A configuration from the options or, without any, from the answers to questions."""
     from paceline.cli.single import choose
 
     return choose(space, texts, None if texts else _ask)
 
 
 def _ask(question: str, default: str) -> str:
-    """An answer from standard input, be it a terminal or not; an empty one is the default.
+    """Reads an answer from standard input; an empty one is the default.
 
     Raises:
         EOFError: the input ended.

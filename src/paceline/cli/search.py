@@ -1,4 +1,4 @@
-"""The commands that search: ``demo``, ``tune`` and ``resume``."""
+"""The commands that search: ``demo``, ``tune``, ``resume`` and ``finish``."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ CHANGEABLE = (
     "memory",
     "data_dir",
 )
-"""Settings with which a study may continue."""
+"""Settings that may differ when a study continues."""
 
 _DEMO = {"activation": "relu", "batch_norm": "no", "optimizer": "adam", "units": "64"}
 
@@ -161,15 +161,14 @@ T = TypeVar("T")
 
 
 def asking(go: Callable[[bool], T], trust: bool) -> T:
-    """Does something that may run code that a study names; on a terminal it is asked whether it
-    may.
+    """Calls a function that may run code named by a study; asks for consent on a terminal.
 
     Args:
-        go: does it, given whether the code is trusted.
-        trust: whether that was said already.
+        go: the function; takes whether the code is trusted.
+        trust: whether consent was given already.
 
     Raises:
-        InvalidInput: it may not.
+        InvalidInput: there is no consent.
     """
     from paceline.study.resume.trust import NotTrusted
 
@@ -186,9 +185,7 @@ def asking(go: Callable[[bool], T], trust: bool) -> T:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """A second Ctrl+C ends the process at once; the first one is explained by the error that it
-    raises.
-    """
+    """Lets a second Ctrl+C end the process at once; the first raises an explained error."""
     from paceline.core import interrupts
 
     with interrupts.handled(interrupts.exit_now):

@@ -1,8 +1,7 @@
-"""Options of commands that are settings of a study, made from the settings' own declarations.
+"""Options of commands that are settings of a study, made from the settings' declarations.
 
-They are made when a command runs or shows its help, so that ``paceline --help`` does not load what
-declares them. An option that is not typed is not given: the study's own value, or the default,
-holds.
+They are made when a command runs or shows its help, so that ``paceline --help`` does not import the
+declarations. An option that is not typed keeps the study's value or the default.
 """
 
 import inspect
@@ -42,10 +41,10 @@ _ELSEWHERE = ("source", "model")
 
 
 def takes_settings(names: Collection[str] | None = None) -> Callable[[F], F]:
-    """A decorator: a command takes these settings as options, and gets what was typed as keywords.
+    """Decorator: a command takes these settings as options, and receives typed ones as keywords.
 
     Args:
-        names: of the settings; None for all.
+        names: names of the settings; None for all.
     """
 
     def decorate(command: F) -> F:
@@ -63,7 +62,7 @@ def takes_settings(names: Collection[str] | None = None) -> Callable[[F], F]:
 
 
 class SettingsCommand(LoggedCommand):
-    """A command with the options of `takes_settings`, made at their first use."""
+    """A command with the options of `takes_settings`, made at first use."""
 
     _made: list[Any] | None = None
 
@@ -77,7 +76,7 @@ class SettingsCommand(LoggedCommand):
         return [*own, *self._made, help_option]
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command; the settings do not go through Typer, which knows its own only."""
+        """Runs the command; the settings bypass Typer, which knows only its own parameters."""
         names = [one.name for one in self._made or ()]
         token = _typed.set({name: ctx.params.pop(name) for name in names if name in ctx.params})
         try:
@@ -87,7 +86,7 @@ class SettingsCommand(LoggedCommand):
 
 
 def given(typed: Mapping[str, Any]) -> dict[str, Any]:
-    """What was typed, as `paceline.tune` takes it, by the arguments' names.
+    """The typed settings as arguments of `paceline.tune`.
 
     Raises:
         InvalidInput: a text that cannot be read.
@@ -106,7 +105,7 @@ def given(typed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _declared(names: Collection[str] | None) -> "dict[str, Terminal]":
-    """The settings that can be typed, by their arguments' names."""
+    """The settings that can be typed, by argument name."""
     from paceline.settings.description import GROUPS
 
     found = {}

@@ -86,16 +86,15 @@ def train(
 def choose(
     space: "Space", texts: Mapping[str, str], ask: Callable[[str, str], str] | None
 ) -> "dict[str, Value]":
-    """A configuration from what was set, what is asked for and, where nobody is there to ask, the
-    defaults.
+    """A configuration from given values, answers to questions, and the defaults.
 
     Args:
-        space: what there is to set.
-        texts: what was set.
-        ask: shows a question and a default, and gives the answer; None to ask nothing.
+        space: the search space.
+        texts: the given values.
+        ask: shows a question and a default, and returns the answer; None to ask nothing.
 
     Raises:
-        InvalidInput: something was set that is no hyperparameter or no legal value of it.
+        InvalidInput: an unknown hyperparameter, or a value that is not legal.
     """
     from paceline.core import InvalidInput
     from paceline.report import words

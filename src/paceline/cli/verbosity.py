@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 class LoggedCommand(TyperCommand):
     """A command with ``--verbose`` and ``--quiet``, if it has ``--display``.
 
-    They are applied before the command runs, which is not given them.
+    They are applied before the command runs, and not passed to it.
     """
 
     _verbosity: list[Any] | None = None

@@ -71,7 +71,7 @@ def watch(
 
 @contextmanager
 def watched(study: Path, wanted: bool) -> Iterator[None]:
-    """With the live page beside whatever happens to a study in the block, where that is wanted."""
+    """Serves the live page while the block runs, if ``wanted``."""
     if not wanted:
         yield
         return

@@ -1,4 +1,4 @@
-"""Which data, and how they are read and divided."""
+"""Settings of the data: which they are, and how they are read and divided."""
 
 import os
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class DataOptions(TypedDict, total=False):
     sample_weight: Any
     """The weight of each row in the loss, or the name of a table's column."""
     task: Literal["classification", "regression"] | None
-    """What the target is; None: as its type says."""
+    """Kind of the target; None to derive it from its type."""
     groups: Any
     """The group of each row (a patient, a user, a site), rows of a drawn test part included, or the
     name of a table's column. Rows of one group stay together in every division: test part,
@@ -79,7 +79,7 @@ def _kind(value: Any) -> str:
 
 
 def _both(one: Any, other: Any) -> bool:
-    """Whether both or neither are there; the fingerprint of the groups is compared elsewhere."""
+    """Whether both or neither are given; the groups themselves are compared by fingerprint."""
     return (one is None) == (other is None)
 
 
@@ -95,8 +95,8 @@ class DataSettings(Group):
     """Which data, and how they are read and divided; see `DataOptions`.
 
     Attributes:
-        source: a name or an absolute path; None for a function without data. What the data are, the
-            study's fingerprint of them says.
+        source: a name or an absolute path; None for a function without data. The data themselves
+            are identified by their fingerprint.
     """
 
     source: str | FromMemory | None = setting(
@@ -182,7 +182,7 @@ class DataSettings(Group):
     )
 
     def options(self) -> dict[str, Any]:
-        """The options that are not at their defaults, without what was passed from memory."""
+        """The options that differ from their defaults, without objects from memory."""
         found = dict(self.non_default())
         found.pop("source", None)
         return {name: value for name, value in found.items() if not isinstance(value, FromMemory)}

@@ -1,4 +1,4 @@
-"""`Settings`: one description of a study, as it was asked for."""
+"""`Settings`: the full description of a study."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -29,11 +29,11 @@ GROUPS: Mapping[str, type[Group]] = {
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One setting that differs between two descriptions.
+    """A setting that differs between two descriptions.
 
     Attributes:
         name: dotted, such as ``"training.patience"``.
-        before, after: its values.
+        before, after: its two values.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Difference:
 
     @property
     def rule(self) -> Rule:
-        """How the setting is treated."""
+        """The rule of the setting."""
         group, _, field = self.name.partition(".")
         return GROUPS[group].rules()[field]
 
@@ -57,16 +57,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One description of a study: what was asked for, checked, without the objects in memory.
+    """The description of a study: all that was asked for, checked, without objects in memory.
 
-    It is what a study stores, what `paceline.resume` reads and what the report shows::
+    A study stores it, `paceline.resume` reads it, and the report shows it::
 
         study.settings                       # prints what differs from the defaults
         study.settings.training.patience
         study.settings.diff(other.settings)
 
     Attributes:
-        objective: what is optimised; None until it is known.
+        objective: the metric and its direction; None until it is known.
         function: what is tuned.
         data: which data, and how they are divided.
         search: which configurations are tried, and for how long.
@@ -84,10 +84,10 @@ class Settings:
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
 
     def updated(self, given: Mapping[str, Any]) -> "Settings":
-        """With checked values in the place of some settings.
+        """Returns settings with some values replaced, after checks.
 
         Args:
-            given: values as users pass them, by the setting's own name (without its group).
+            given: values as users pass them, by the name of the setting (without its group).
 
         Raises:
             InvalidInput: a value that is not valid.
@@ -96,24 +96,24 @@ class Settings:
         return replace(self, **groups)
 
     def with_values(self, **values: Mapping[str, Any]) -> "Settings":
-        """With values that are checked already, by group: ``search={"seed": 3}``."""
+        """Returns settings with checked values, by group: ``search={"seed": 3}``."""
         groups = {name: replace(getattr(self, name), **given) for name, given in values.items()}
         return replace(self, **groups)
 
     def to_json(self) -> dict[str, Json]:
-        """As plain JSON types, group by group; the objective is stored apart."""
+        """The settings as plain JSON types, by group; the objective is stored separately."""
         return {name: getattr(self, name).to_json() for name in GROUPS}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Json], objective: Objective | None = None) -> "Settings":
-        """Back from `to_json`."""
+        """The inverse of `to_json`."""
         groups: dict[str, Any] = {
             name: group.from_json(state.get(name) or {}) for name, group in GROUPS.items()
         }
         return cls(objective=objective, **groups)
 
     def diff(self, other: "Settings") -> list[Difference]:
-        """The settings in which ``other`` differs from this one, by name."""
+        """The settings in which ``other`` differs from this one, in order of their names."""
         return [
             Difference(f"{name}.{field}", before, after)
             for name, group in GROUPS.items()
@@ -144,10 +144,10 @@ class Settings:
 
 
 def default_settings(kind: Kind) -> Settings:
-    """The settings of a study of this kind where nothing is given.
+    """The default settings of a study of this kind.
 
-    A function has no final unless it is asked for, since only its user knows what a call costs, and
-    no number of steps unless it is given.
+    A function has no final unless one is asked for, since only its user knows the cost of a call,
+    and no number of steps unless it is given.
     """
     settings = Settings().with_values(function={"kind": kind})
     if kind == NETWORKS:
@@ -159,17 +159,17 @@ def default_settings(kind: Kind) -> Settings:
 
 
 def stored(settings: Mapping[str, Json], kind: str | None) -> Mapping[str, Json]:
-    """Settings as a study's first event has them, in today's form, whatever version wrote them.
+    """Settings as stored in a study's first event, upgraded to the current form.
 
     Args:
-        settings: of the event.
-        kind: of the study, as the event's data have it; None for networks.
+        settings: those of the event.
+        kind: that of the study in the event's data; None for networks.
     """
     return upgraded(settings, kind or NETWORKS) if is_earlier(settings) else settings
 
 
 def with_changes(settings: Mapping[str, Json], changed: Mapping[str, Json]) -> dict[str, Json]:
-    """Stored settings, some of them with new values; these by dotted names."""
+    """Stored settings with some new values, given by dotted names."""
     merged = {group: dict(values) for group, values in settings.items()}
     for name, value in upgraded_changes(changed).items():
         group, _, field = name.partition(".")
@@ -178,7 +178,7 @@ def with_changes(settings: Mapping[str, Json], changed: Mapping[str, Json]) -> d
 
 
 def changed_values(differences: list[Difference], now: Settings) -> dict[str, Json]:
-    """What is stored of differences: new values by dotted names."""
+    """Differences as stored: new values by dotted names."""
     state = now.to_json()
     found = {}
     for one in differences:
@@ -189,7 +189,7 @@ def changed_values(differences: list[Difference], now: Settings) -> dict[str, Js
 
 
 def noted(differences: list[Difference]) -> Iterator[str]:
-    """What the user is informed of, as one sentence or none."""
+    """A sentence about differences that the user should know, if there are any."""
     said = {one.argument: str(one) for one in differences if one.rule.change is Change.NOTED}
     if said:
         yield f"The study continues with other settings: {', '.join(said.values())}."

@@ -1,6 +1,6 @@
-"""Settings as studies of format 2 and before have stored them, in today's form.
+"""Upgrades settings of studies of format 2 and before to the current form.
 
-They were one mapping with some nested ones, named ``closing``, ``replication`` and ``source``.
+They were a single mapping, with nested ones named ``closing``, ``replication`` and ``source``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,15 +41,15 @@ _MEMORY: Json = {"from_memory": "an object"}
 
 
 def is_earlier(settings: Mapping[str, Json]) -> bool:
-    """Whether settings are in the form of format 2 or before."""
+    """Whether settings have the form of format 2 or before."""
     return not isinstance(settings.get("function"), Mapping)
 
 
 def upgraded(settings: Mapping[str, Json], kind: str) -> dict[str, Json]:
-    """Settings of the first event of a study of this kind, in today's form."""
+    """Settings of the first event of a study of this kind, in the current form."""
     flat = dict(_flat(settings))
     given = {
-        # before they existed
+        # before these existed
         "closing.pairs": 0,
         "schedule": {"schedule": "full"},
         "source.build": None,
@@ -68,7 +68,7 @@ def upgraded(settings: Mapping[str, Json], kind: str) -> dict[str, Json]:
     if kind == "networks":
         for group, name in (("data", "source"), ("evaluation", "validation")):
             found[group][name] = _MEMORY if found[group].get(name) is None else found[group][name]
-        if found["evaluation"]["validation"] == 0.0:  # stood for none
+        if found["evaluation"]["validation"] == 0.0:  # these stood for none
             found["evaluation"]["validation"] = None
         if flat.get("replication.groups") and "groups" not in found["data"]:
             found["data"]["groups"] = _MEMORY
@@ -76,7 +76,7 @@ def upgraded(settings: Mapping[str, Json], kind: str) -> dict[str, Json]:
 
 
 def upgraded_changes(changed: Mapping[str, Json]) -> dict[str, Json]:
-    """Changed settings by their dotted names, as they are today; those of today stay."""
+    """Changed settings by dotted names, in the current form."""
     found: dict[str, Json] = {}
     for name, value in changed.items():
         if name in ("closing.pairs", "closing.is_automatic"):
@@ -96,7 +96,7 @@ def upgraded_changes(changed: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def nested(changed: Mapping[str, Json]) -> dict[str, Any]:
-    """Values by dotted names as a mapping of groups."""
+    """Values by dotted names, as a mapping of groups."""
     found: dict[str, Any] = {}
     for name, value in changed.items():
         group, dot, field = name.partition(".")

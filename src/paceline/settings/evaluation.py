@@ -1,4 +1,4 @@
-"""How configurations are evaluated: in the search, in the final, and on the test part."""
+"""Settings of evaluation: in the search, in the final, and on the test part."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -18,13 +18,13 @@ from paceline.settings.rules import (
 )
 
 STANDARD_PAIRS, STRICT_PAIRS = 8, 30
-"""Fresh trainings of each finalist in a final that is not asked for, and in a strict one."""
+"""Fresh trainings of each finalist in an automatic final, and in a strict one."""
 
 _NAMED = ("auto", "strict", "off")
 
 
 class FinalOptions(TypedDict, total=False):
-    """Options of `paceline.tune` and `paceline.optimize` about the final."""
+    """Options of `paceline.tune` and `paceline.optimize` about the final evaluation."""
 
     final: Literal["auto", "strict", "off"] | int | bool | None
     """What follows the search: the best configurations are trained again on fresh pairs of seed and
@@ -105,7 +105,7 @@ class EvaluationSettings(Group):
 
     Attributes:
         validation: fraction of the rows; None for none.
-        folds: their number, or what the splitter is called.
+        folds: number of folds, or the name of the splitter.
         final: ``"auto"``, ``"strict"``, ``"off"`` or the number of fresh pairs.
     """
 
@@ -176,12 +176,12 @@ class EvaluationSettings(Group):
 
     @property
     def is_automatic(self) -> bool:
-        """Whether the size of the final follows from how much the search trained."""
+        """Whether the size of the final is chosen automatically."""
         return self.final == "auto"
 
     @property
     def is_strict(self) -> bool:
-        """Whether claims are tested on other pairs than those that chose the winner."""
+        """Whether claims are tested on other pairs than those that select the winner."""
         return self.num_pairs >= STRICT_PAIRS
 
     @property

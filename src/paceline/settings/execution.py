@@ -1,4 +1,4 @@
-"""Where and with what trials run."""
+"""Settings of execution: where and with what resources trials run."""
 
 from dataclasses import dataclass
 from typing import Any, TypedDict

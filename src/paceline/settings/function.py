@@ -1,4 +1,4 @@
-"""What is tuned: a function that builds networks, a built-in network, or any function."""
+"""Settings of what is tuned: a function that builds networks, a built-in network, any function."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class FunctionOptions(TypedDict, total=False):
 
 
 class CallOptions(TypedDict, total=False):
-    """Options of `paceline.tune` that have a meaning without data only; see `paceline.optimize`."""
+    """Options of `paceline.tune` that apply only without data; see `paceline.optimize`."""
 
     space: Space | Mapping[str, Hyperparameter] | None
     """Only without data: what may vary, so that it need not be found during the trials."""
@@ -46,15 +46,15 @@ class CallOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionSettings(Group):
-    """What is tuned. What changes here is seen in the space, which is compared by itself.
+    """What is tuned. Changes of it show in the space, which is compared separately.
 
     Attributes:
         kind: ``"networks"``, ``"function"`` or ``"asked"``.
         build: ``"/where/model.py:build"``; None for a built-in network.
         model: the name of a built-in network.
-        network: the form of the data, which a built-in network has to know.
+        network: the form of the data for a built-in network.
         fixed: hyperparameters that are not tuned, with their values.
-        space: what of a function's space was given, as JSON.
+        space: the given part of a function's space, as JSON.
     """
 
     kind: Kind = setting(NETWORKS, unchecked, is_option=False)

@@ -1,8 +1,8 @@
-"""The options of the public functions, as typed keywords, and their documentation.
+"""Options of the public functions as typed keywords, and their documentation.
 
-The documentation of each option stands once, below its entry in a `TypedDict`: that is where
-editors look. `documented` adds it to a function's docstring, for ``help()``, and the command line
-takes its first sentence.
+Each option is documented once, below its entry in a `TypedDict`, where editors find it.
+`documented` adds it to a function's docstring for ``help()``, and the command line uses its first
+sentence.
 """
 
 import ast
@@ -33,13 +33,13 @@ class TuneOptions(
     CallOptions,
     total=False,
 ):
-    """The options of `paceline.tune` beside its named arguments."""
+    """The options of `paceline.tune` besides its named arguments."""
 
 
 class OptimizeOptions(
     SearchOptions, FinalOptions, FunctionOptions, FunctionExecutionOptions, total=False
 ):
-    """The options of `paceline.optimize` beside its named arguments."""
+    """The options of `paceline.optimize` besides its named arguments."""
 
 
 ResumeOptions = TuneOptions
@@ -57,22 +57,20 @@ OF_TUNE = (
     CallOptions,
 )
 OF_OPTIMIZE = (SearchOptions, FinalOptions, FunctionOptions, FunctionExecutionOptions)
-"""The groups of each function's options, as they are documented."""
+"""The groups of each function's options, in the order of the documentation."""
 
 
 def names(options: Any) -> tuple[str, ...]:
-    """The names of the options of a `TypedDict`, in the order in which they are declared."""
+    """The names of the options of a `TypedDict`, in order of declaration."""
     return tuple(options.__annotations__)
 
 
 @cache
 def documentation(options: Any) -> dict[str, str]:
-    """What each option of a `TypedDict` means, by name, in the order in which they are declared;
-    without those of its bases.
-    """
+    """The documentation of each option of a `TypedDict` itself, in order of declaration."""
     try:
         source = textwrap.dedent(inspect.getsource(options))
-    except (OSError, TypeError):  # an installation without sources has no documentation to show
+    except (OSError, TypeError):  # without sources there is no documentation to show
         return {}
     body = ast.parse(source).body[0].body  # type: ignore[attr-defined]
     return {
@@ -83,7 +81,7 @@ def documentation(options: Any) -> dict[str, str]:
 
 
 def documented(*groups: Any) -> Callable[[F], F]:
-    """A decorator: the place ``{options}`` in a docstring is filled with the options' meaning."""
+    """Decorator: replaces ``{options}`` in a docstring with the documentation of the options."""
 
     def decorate(function: F) -> F:
         entries = [

@@ -1,8 +1,8 @@
-"""What all groups of settings have in common: fields with rules, JSON, and changes by name.
+"""Settings as fields with rules: checks, JSON, and changes by name.
 
-A setting is one field of a frozen dataclass, declared with `setting`: its default, how a value
-that a user passes is checked, and whether a study may continue with another one. Everything else
-(JSON, comparison, the command line, the report) follows from the field.
+A setting is a field of a frozen dataclass, declared with `setting`: its default, the check of a
+user's value, and whether a study may continue with another one. Everything else (JSON, comparison,
+the command line, the report) is derived from the field.
 """
 
 import dataclasses
@@ -16,14 +16,14 @@ from paceline.core import known_name, parse_bytes, parse_seconds, shown
 from paceline.core.events import Json
 
 Check = Callable[[str, Any], Any]
-"""From an argument's name and what a user passed to the value that is stored; raises InvalidInput."""
+"""Converts a user's value for an argument to the stored value; raises InvalidInput."""
 
 
 class Change(Enum):
     """Whether a study may continue with another value of a setting."""
 
     NEVER = auto()
-    """No: its trials could not be compared."""
+    """No: its trials would not be comparable."""
     NOTED = auto()
     """Yes, and the user is informed."""
     SILENT = auto()
@@ -32,12 +32,12 @@ class Change(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FromMemory:
-    """Stands for an object that was passed and cannot be stored: it has to be passed again.
+    """Placeholder for an object that was passed from memory, and has to be passed again.
 
-    All of them are equal: whether the object is the same one, the data's fingerprint says.
+    All placeholders are equal; the data themselves are compared by fingerprint.
 
     Attributes:
-        what: what it was, in words.
+        what: description of the object.
     """
 
     what: str = field(default="an object", compare=False)
@@ -55,9 +55,9 @@ class Terminal:
         help: one sentence; None for the first sentence of the setting's documentation.
         metavar: placeholder of the value; None for that of the type.
         flags: the option's names; None for ``--name``.
-        parse: from the typed value to what `paceline.tune` takes.
-        write: from the stored value to what is typed; None where it cannot be typed.
-        default: what is shown as the default where that is not the setting's own.
+        parse: converts the typed value to that of `paceline.tune`.
+        write: converts the stored value to a typed one; None if it cannot be typed.
+        default: default to show, if it differs from the setting's.
     """
 
     kind: Any = str
@@ -71,15 +71,15 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a setting is treated.
+    """How a setting is checked, compared and typed.
 
     Attributes:
-        check: applied to what a user passes.
+        check: applied to a user's value.
         change: whether a study may continue with another value.
-        argument: what users call it; empty for the field's own name.
-        terminal: how it is typed; None where it cannot be.
+        argument: its name for users; empty for the field's name.
+        terminal: how it is typed; None if it cannot be.
         same: whether two stored values mean the same.
-        is_option: whether users pass it by itself; others are recorded as they were decided.
+        is_option: whether users can pass it; other settings are recorded as decided.
     """
 
     check: Check
@@ -99,7 +99,7 @@ def setting(default: Any, check: Check, change: Change = Change.NEVER, **rule: A
 
 
 class Group:
-    """A frozen dataclass of settings that belong together."""
+    """A group of settings: a frozen dataclass."""
 
     @classmethod
     def rules(cls) -> Mapping[str, Rule]:
@@ -107,7 +107,7 @@ class Group:
         return {one.name: one.metadata["rule"] for one in fields(cls) if "rule" in one.metadata}  # type: ignore[arg-type]
 
     def updated(self, given: Mapping[str, Any]) -> Self:
-        """With checked values in the place of some fields.
+        """Returns the group with some values replaced, after checks.
 
         Args:
             given: values as users pass them, by the field's name; others are left alone.
@@ -124,12 +124,12 @@ class Group:
         return replace(self, **found)  # type: ignore[type-var]
 
     def to_json(self) -> dict[str, Json]:
-        """As plain JSON types."""
+        """The group as plain JSON types."""
         return {name: plain(getattr(self, name)) for name in self.rules()}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Json]) -> Self:
-        """Back from `to_json`; what is missing is at its default, what is not known is left out."""
+        """The inverse of `to_json`; missing values get their defaults, unknown ones are ignored."""
         return cls(**{name: _restored(state[name]) for name in cls.rules() if name in state})
 
     def non_default(self, default: Self | None = None) -> Iterator[tuple[str, Any]]:
@@ -163,7 +163,7 @@ def _restored(value: Json) -> Any:
 
 
 def brief(value: Any) -> str:
-    """A setting's value in a sentence."""
+    """A setting's value as text within a sentence."""
     if isinstance(value, Mapping):
         value = value.get("strategy") or value.get("schedule") or value
     return str(value) if isinstance(value, FromMemory | str) else shown(value)
@@ -208,5 +208,5 @@ def num_bytes(name: str, value: Any) -> int:
 
 
 def unchecked(_: str, value: Any) -> Any:
-    """The value as it is: whoever uses it checks it."""
+    """Accepts any value; it is checked where it is used."""
     return value

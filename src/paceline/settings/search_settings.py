@@ -1,4 +1,4 @@
-"""Which configurations are tried, and for how long."""
+"""Settings of the search: which configurations are tried, and for how long."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,9 +47,7 @@ class SearchOptions(TypedDict, total=False):
 
 
 def same_state(one: Any, other: Any) -> bool:
-    """Whether two states of a strategy or schedule agree in what both have: a later version may
-    store more, and an early one stored none.
-    """
+    """Whether two states of a strategy or schedule agree in their common entries."""
     if one is None or other is None:
         return True
     if isinstance(one, Mapping) and isinstance(other, Mapping):
@@ -64,16 +62,17 @@ class SearchSettings(Group):
     """Which configurations are tried, and for how long.
 
     Attributes:
-        search: the strategy as it was named, such as ``"auto"``.
+        search: the name of the strategy as given, such as ``"auto"``.
         strategy: its state at the beginning, as JSON, without long lists.
         start_with: configurations to try first; None for none.
         schedule: its state as JSON.
         trials: how many trials the study may have in total; None for no limit.
         seconds: wall time of all sessions; None for no limit.
         seed: of everything random: split, configurations, initial weights, batches.
-        ordered: whether what is tried next must not depend on the clock; None until that is decided.
-        in_flight: how many trials run at once where a model or a schedule decides what follows; None
-            until that is decided.
+        ordered: whether what is tried next must not depend on the clock; None until that is
+            decided.
+        in_flight: how many trials run at once where a model or a schedule decides what follows;
+            None until that is decided.
     """
 
     search: str = setting(

@@ -1,4 +1,4 @@
-"""How each network is trained."""
+"""Settings of training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class TrainingOptions(TypedDict, total=False):
 
 
 def _loop(example: list[int]) -> Any:
-    """A whole number of at least 1; None for a hyperparameter, which is part of the space then."""
+    """Check of a whole number of at least 1; None for a hyperparameter, which is in the space."""
     also = f", or a hyperparameter such as paceline.Choice({example})"
 
     def check(name: str, value: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""Texts that are typed on the command line, as the values that `paceline.tune` takes, and back."""
+"""Parsing and formatting of values typed on the command line."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from paceline.space import Choice
 
 
 def loop_numbers(name: str, text: str) -> int | Choice:
-    """``"32"`` as a number, ``"32,64"`` as a choice between two.
+    """Parses ``"32"`` as a number, ``"32,64"`` as a choice.
 
     Raises:
         InvalidInput: anything else.
@@ -25,7 +25,7 @@ def loop_numbers(name: str, text: str) -> int | Choice:
 
 
 def class_weights(text: str) -> dict[str, float] | str:
-    """``"no=1,yes=5"`` as ``{"no": 1.0, "yes": 5.0}``; ``"balanced"`` as it is.
+    """Parses ``"no=1,yes=5"`` as ``{"no": 1.0, "yes": 5.0}``; keeps ``"balanced"``.
 
     Raises:
         InvalidInput: anything else, or a class given twice.
@@ -56,7 +56,7 @@ def typed_weights(weights: Any) -> str | None:
 
 
 def typed_value(value: object) -> str:
-    """A hyperparameter's value as it is typed."""
+    """Formats a hyperparameter's value."""
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
@@ -73,7 +73,7 @@ def untyped_value(text: str) -> int | float | bool | str:
 
 
 def fraction_or_path(text: str) -> float | str:
-    """``"0.2"`` as a number, anything else as a path."""
+    """Parses ``"0.2"`` as a number, anything else as a path."""
     try:
         return float(text)
     except ValueError:

@@ -22,7 +22,7 @@ def choose_backend() -> str:
             f"Keras cannot start on the backend that was chosen by KERAS_BACKEND={chosen} ({error})",
             expected="an installed backend",
             fix="Unset KERAS_BACKEND or set it to 'jax', on which paceline trains many networks as "
-            "one program.",
+            "one compiled model.",
         ) from error
     from paceline.train import isolation
 
