@@ -32,7 +32,8 @@ def watch(
         str | None,
         typer.Option(
             envvar="PACELINE_TOKEN",
-            help="A token that the page requires.  [default: none on this machine; drawn and printed "
+            help="A token that the page requires.  [default: none on this machine; drawn and "
+            "printed "
             "for other addresses]",
         ),
     ] = None,

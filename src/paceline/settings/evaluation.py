@@ -47,12 +47,12 @@ class EvaluationOptions(FinalOptions, total=False):
     split; its score is the mean.
     """
     folds: Any
-    """Cross-validation in the search: a number of folds, with equal shares of each class; a splitter
-    of scikit-learn, or of its form; or pairs of (training rows, validation rows). They train
-    together, as one compiled model. Further ``repeats``, and the final, train on other folds of the
-    same kind, drawn under other seeds whether or not a splitter has a ``random_state`` of its own;
-    where there are none (``KFold(5)``, ``TimeSeriesSplit``, pairs), they train on these with fresh
-    seeds.
+    """Cross-validation in the search: a number of folds, with equal shares of each class; a
+    splitter of scikit-learn, or of its form; or pairs of (training rows, validation rows). They
+    train together, as one compiled model. Further ``repeats``, and the final, train on other folds
+    of the same kind, drawn under other seeds whether or not a splitter has a ``random_state`` of
+    its own; where there are none (``KFold(5)``, ``TimeSeriesSplit``, pairs), they train on these
+    with fresh seeds.
     """
     prefer: Literal["small", "fast"] | None
     """Which of the finalists that are tied wins: the ``"small"`` one, the ``"fast"`` one, or None

@@ -30,7 +30,9 @@ class TrainingOptions(TypedDict, total=False):
     count as none, as in Keras's ``EarlyStopping``.
     """
     keep: Literal["last", "best"]
-    """Whose weights and score count of each trial: those of its ``"last"`` or its ``"best"`` epoch."""
+    """Whose weights and score count of each trial: those of its ``"last"`` or its ``"best"``
+    epoch.
+    """
     class_weight: Mapping[Any, float] | Sequence[float] | str | None
     """Weight of each class in the loss, by the class as it is in the data, such as
     ``{"no": 1, "yes": 5}`` (classes left out have 1); ``"balanced"``; or a list, where the classes

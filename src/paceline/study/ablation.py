@@ -26,7 +26,9 @@ from paceline.study.resume.trust import remembered
 def measure_ablation(
     plan: NetworkPlan, directory: Path, num_pairs: int, observer: Observer | None = None
 ) -> None:
-    """Measures what is missing of a study's ablation; arguments and errors as in `paceline.ablate`."""
+    """Measures what is missing of a study's ablation; arguments and errors as in
+    `paceline.ablate`.
+    """
     with writing(directory) as store:
         recorder = Recorder(store, observer)
         attach_callbacks(observer, recorder, directory, plan.budget)

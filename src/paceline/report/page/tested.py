@@ -239,9 +239,8 @@ def _worst(tested: Tested) -> Iterator[str]:
     if inputs is not None and look_like_images(inputs.shape[1:]):
         shown = pictures(inputs)
         yield f"<h3>{'Furthest off' if tested.task == 'regression' else 'Worst classified'}</h3>"
-        yield (
-            f'<ul class="examples">{"".join(_picture(tested, shown[at], place) for at, place in wrong)}</ul>'
-        )
+        listed = "".join(_picture(tested, shown[at], place) for at, place in wrong)
+        yield f'<ul class="examples">{listed}</ul>'
         return
     rows = [[int(tested.rows[place]), _said(tested, place)] for _, place in wrong[:_LISTED_WORST]]
     yield table(

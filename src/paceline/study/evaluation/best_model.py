@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 ABOUT = "paceline.json"
 """Entry of the file (a zip archive) that describes the model's inputs and outputs."""
 
-_REBUILD = "study.best_model() builds the model anew; in another process, study.best_model(build=build) does"
+_REBUILD = (
+    "study.best_model() builds the model anew; in another process, study.best_model(build=build) "
+    "does"
+)
 
 
 class BestModel:
@@ -190,7 +193,10 @@ def file_needs(needs: "LoadRequirements") -> Sequence[str]:
         if needs.objects:
             how += f", and with custom_objects for {names}"
     elif needs.registered:
-        how = f"only where {names} is known to Keras: import {modules.replace('__main__', 'your script')} first"
+        how = (
+            f"only where {names} is known to Keras: import "
+            f"{modules.replace('__main__', 'your script')} first"
+        )
     else:
         listed = ", ".join(f"{name!r}: {found.__name__}" for name, found in needs.objects.items())
         how = f"only with custom_objects={{{listed}}}, since they are not registered with Keras"

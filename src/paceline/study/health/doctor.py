@@ -51,7 +51,10 @@ class Diagnosis:
         said = "Nothing is wrong."
         if self.wrong:
             number = "1 thing is" if len(self.wrong) == 1 else f"{len(self.wrong)} things are"
-            said = f"{number} wrong; the study {'can' if self.is_readable else 'cannot'} be read as it is."
+            said = (
+                f"{number} wrong; the study {'can' if self.is_readable else 'cannot'} be read as "
+                f"it is."
+            )
         if self.can_be_repaired:
             said += f" To repair it: {command_line('doctor', self.directory)} --repair"
         return printable("\n".join([f"Study {self.directory}:", *map(str, self.findings), said]))

@@ -172,17 +172,26 @@ def database(known: Contents) -> Iterator[Finding]:
     """Checks whether the database is intact."""
     count = f"{known.num_events:,} events"
     if known.is_newer:
-        text = f"{known.file} was written by a newer Paceline, so that nothing more can be said of it here."
+        text = (
+            f"{known.file} was written by a newer Paceline, so that nothing more can be said of it "
+            f"here."
+        )
         yield Finding("wrong", text, "Install a newer one: pip install --upgrade paceline")
         return
     results = results_in(known.directory)
     if not known.num_events and known.why in ("", _EMPTY) and results:
-        text = f"{known.file} is empty, but there are results beside it ({', '.join(results)}): it was damaged."
+        text = (
+            f"{known.file} is empty, but there are results beside it ({', '.join(results)}): it "
+            f"was damaged."
+        )
         yield Finding(
             "wrong", text, f"Restore it from a copy, together with {LOG} where there is one."
         )
     elif known.why == _EMPTY:
-        text = f"{known.file} is empty: it was damaged, or the study was stopped before it stored anything."
+        text = (
+            f"{known.file} is empty: it was damaged, or the study was stopped before it stored "
+            f"anything."
+        )
         yield Finding("wrong", text, "Restore it from a copy, or run again what was to begin it.")
     elif known.why and not known.num_events:
         yield Finding(
@@ -345,7 +354,10 @@ def versions(known: Contents) -> Iterator[Finding]:
         if now != was:
             different.append(f"{name} {was} ({now or 'not installed'} here)")
     if different:
-        text = f"It was made with {', '.join(different)}; what is computed here may differ in the last digits."
+        text = (
+            f"It was made with {', '.join(different)}; what is computed here may differ in the "
+            f"last digits."
+        )
         yield Finding("note", text)
 
 

@@ -42,7 +42,9 @@ _AUTO = ("search", "schedule", "final")
 
 
 def without_open(given: Mapping[str, Any], existing: Existing | None) -> dict[str, Any]:
-    """The given arguments, without those that leave the choice to the existing study or Paceline."""
+    """The given arguments, without those that leave the choice to the existing study or
+    Paceline.
+    """
     return {
         name: value
         for name, value in given.items()

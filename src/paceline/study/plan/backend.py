@@ -19,7 +19,7 @@ def choose_backend() -> str:
         keras = _import_keras()
     except (ImportError, ValueError) as error:
         raise InvalidInput(
-            f"Keras cannot start on the backend that was chosen by KERAS_BACKEND={chosen} ({error})",
+            f"Keras cannot start on the backend of KERAS_BACKEND={chosen} ({error})",
             expected="an installed backend",
             fix="Unset KERAS_BACKEND or set it to 'jax', on which paceline trains many networks as "
             "one compiled model.",

@@ -54,7 +54,8 @@ def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
     if definition.settings.training.batch_size not in (None, _DEFAULT_BATCH_SIZE):
         notes = (
             *notes,
-            f"batch_size={definition.settings.training.batch_size} is not used: {stream.name} gives batches of its own.",
+            f"batch_size={definition.settings.training.batch_size} is not used: {stream.name} "
+            f"gives batches of its own.",
         )
     if getattr(stream.source, "use_multiprocessing", False):
         notes = (*notes, f"{stream.name} loads in {train.num_workers} threads, not in processes.")

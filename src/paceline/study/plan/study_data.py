@@ -241,13 +241,20 @@ def _target_scale(
     if scale is None or given is False or not (given or targets.is_far(scale)):
         return None, False, ()
     found = _goes_with(parts, probe, scale, given is True)
-    about = f"The target {name} (mean {_formatted(scale.shift)}, standard deviation {_formatted(scale.scale)})"
+    about = (
+        f"The target {name} (mean {_formatted(scale.shift)}, standard deviation "
+        f"{_formatted(scale.scale)})"
+    )
     if isinstance(found, str):
-        note = f"{about} lies far from 0 ± 1 and is learnt as it is: {found}. scale_target=True scales it all the same."
+        note = (
+            f"{about} lies far from 0 ± 1 and is learnt as it is: {found}. scale_target=True "
+            f"scales it all the same."
+        )
         return None, False, (note,) if found else ()
     moved = f"(y - {_formatted(found.shift)})" if np.any(found.shift) else "y"
     note = (
-        f"{about} is learnt as {moved} / {_formatted(found.scale)}; scores, metrics and the model are "
+        f"{about} is learnt as {moved} / {_formatted(found.scale)}; scores, metrics and the model "
+        f"are "
         f"in its own unit. "
         "Whoever trains one of the configurations elsewhere has to scale it alike."
     )

@@ -167,7 +167,9 @@ def fix(
 def _fixed_values(
     build: Callable[[HyperParameters], Any], given: Mapping[str, Any]
 ) -> dict[str, Value]:
-    """Legal values of hyperparameters that ``build`` asks for, by default or with earlier values."""
+    """Legal values of hyperparameters that ``build`` asks for, by default or with earlier
+    values.
+    """
     choose_backend()
     from paceline.train.isolation import GlobalState
 

@@ -2,7 +2,7 @@
 
 | symbol | meaning |
 | --- | --- |
-| w | work of a training: its steps, times the numbers that the network learns and a step's own cost beside them |
+| w | work of a training: its steps, times its parameters and a step's own cost |
 """
 
 import math
@@ -54,7 +54,9 @@ class Costs:
         plan: Plan,
         left: float | None,
     ) -> "Costs | None":
-        """Costs learned from these trials; None without data, or where there is only one program."""
+        """Costs learned from these trials; None without data, or where there is only one
+        program.
+        """
         sizes: dict[object, float] = {}
         seconds: dict[object, list[float]] = {}
         structures = [plan.structure(trial.config) for trial in trials]
@@ -81,7 +83,9 @@ class Costs:
         )
 
     def __call__(self, config: Configuration) -> float:
-        """The cost of a configuration, above 0; inf for a new program that cannot pay off in time."""
+        """The cost of a configuration, above 0; inf for a new program that cannot pay off in
+        time.
+        """
         structure = self.plan.structure(config)
         new = 0.0 if structure in self.asked else self.compiling
         epochs = self.plan.epochs(config)

@@ -144,7 +144,9 @@ def _chosen(num_rows: int) -> Array:
 
 
 def _classes(truth: Array, outputs: Array) -> tuple[Array, Array, Array, Array] | None:
-    """Truth (n,), predicted classes (n,), probabilities (n, c) and errors; None if not of classes."""
+    """Truth (n,), predicted classes (n,), probabilities (n, c) and errors; None if not of
+    classes.
+    """
     if outputs.ndim != 2:
         return None
     probabilities = _binary(outputs[:, 0]) if outputs.shape[1] == 1 else _probabilities(outputs)

@@ -19,7 +19,10 @@ _CHANGE = (
     "To continue in the current space, pass change_space=True to tune or resume (on the terminal: "
     "--change-space)."
 )
-_FIXED = "Where one value is to stay, keep the hyperparameter and pass fixed={name: value}: trials with it count in full."
+_FIXED = (
+    "Where one value is to stay, keep the hyperparameter and pass fixed={name: value}: trials with "
+    "it count in full."
+)
 
 
 def changed(

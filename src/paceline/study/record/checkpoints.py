@@ -210,7 +210,8 @@ class Checkpoints:
         Args:
             number: number of its trial.
             leaves: its variables.
-            description: its description; if not ``refitted``, the variables are those of the search.
+            description: its description; if not ``refitted``, the variables are those of the
+                search.
         """
         if self._index.best_model is not None:
             self._obsolete.add(self._index.best_model["file"])

@@ -71,7 +71,9 @@ class Record(RecordState):
 
     @property
     def default(self) -> Trial | None:
-        """The trial of the default configuration, whatever its state; None if there is none that works."""
+        """The trial of the default configuration, whatever its state; None if there is none that
+        works.
+        """
         values = self.space.complete({})
         key = self.space.key(values)
         for number, trial in self.trials.items():
