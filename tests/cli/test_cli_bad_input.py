@@ -123,7 +123,7 @@ def test_places_without_a_study(run: Run) -> None:
 def test_train_needs_a_directory_of_its_own(run: Run, model: Path, finished: Path) -> None:
     refused(
         run("train", f"{model}:build", "--data", "digits", "--study", finished),
-        "holds a study already",
+        "contains a study already",
     )
 
 

@@ -85,7 +85,7 @@ def test_a_bit_that_flips_is_noticed(file: Path, place: float, bit: int) -> None
     ("wanted", "why"),
     [
         (Label("other", 3, "key", 2), "belongs to another study"),
-        (Label("study", 4, "key", 2), "holds no network of trial 4"),
+        (Label("study", 4, "key", 2), "contains no network of trial 4"),
         (Label("study", 3, "else", 2), "another configuration or seed"),
         (Label("study", 3, "key", 1), "of epoch 2, not of epoch 1"),
     ],
@@ -278,7 +278,7 @@ def test_what_is_swapped_or_ahead_is_trained_again_and_said(
     check_same(study, undisturbed)
     said = doubts(study)
     assert said.keys() == {one, other, ahead, changed, folder}
-    assert "holds no network of trial" in said[one]
+    assert "contains no network of trial" in said[one]
     assert "of epoch 8" in said[ahead]
     assert "its checksum differs" in said[changed]
 

@@ -120,10 +120,10 @@ def _carry_out(recipe: "Recipe", part: str, order: "RecipeRun") -> None:
 
     from paceline.report.going_on import interruptible_runs
 
-    said: list[str] = []
+    lines: list[str] = []
 
     def say(line: str) -> None:
-        said.append(line)
+        lines.append(line)
         echo(line)
 
     try:
@@ -134,10 +134,10 @@ def _carry_out(recipe: "Recipe", part: str, order: "RecipeRun") -> None:
             "\nThe input ended before every question was answered, so nothing was trained.",
             err=True,
         )
-    if said and order.directory.is_dir():
+    if lines and order.directory.is_dir():
         heading = f"{recipe.name} {part} on {order.data}{', quick form' if order.quick else ''}"
         (order.directory / "summary.txt").write_text(
-            "\n".join([heading, "", *said, ""]), encoding="utf-8"
+            "\n".join([heading, "", *lines, ""]), encoding="utf-8"
         )
 
 

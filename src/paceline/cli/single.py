@@ -134,5 +134,5 @@ def _refuse(directory: str) -> None:
     from paceline.core import InvalidInput
 
     raise InvalidInput(
-        f"--study is {directory}, which holds a study already", expected="a new directory"
+        f"--study is {directory}, which contains a study already", expected="a new directory"
     )

@@ -140,7 +140,7 @@ class Settings:
                 if of == group
             ]
             lines.append((group, ", ".join(own) or "defaults"))
-        return "\n".join(f"{name:<12}{said}" for name, said in lines)
+        return "\n".join(f"{name:<12}{text}" for name, text in lines)
 
 
 def default_settings(kind: Kind) -> Settings:
@@ -190,6 +190,6 @@ def changed_values(differences: list[Difference], now: Settings) -> dict[str, Js
 
 def noted(differences: list[Difference]) -> Iterator[str]:
     """A sentence about differences that the user should know, if there are any."""
-    said = {one.argument: str(one) for one in differences if one.rule.change is Change.NOTED}
-    if said:
-        yield f"The study continues with other settings: {', '.join(said.values())}."
+    changed = {one.argument: str(one) for one in differences if one.rule.change is Change.NOTED}
+    if changed:
+        yield f"The study continues with other settings: {', '.join(changed.values())}."

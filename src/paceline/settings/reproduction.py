@@ -28,12 +28,12 @@ def command(settings: Settings, space: Space, objects: Mapping[str, str]) -> str
     in_python = memory or objects or (function.kind == FUNCTION and _free(function))
     if not isinstance(build, str) or in_python or function.kind == ASKED:
         return None
-    said = ["paceline", "tune", *([build] if function.model is None else ["--model", build])]
+    arguments = ["paceline", "tune", *([build] if function.model is None else ["--model", build])]
     for option, value in _options(settings, space):
         if value is None:
             return None
-        said += [option] if value is True else [option, str(value)]
-    return shlex.join(said)
+        arguments += [option] if value is True else [option, str(value)]
+    return shlex.join(arguments)
 
 
 def python(settings: Settings, space: Space, objects: Mapping[str, str]) -> str:
@@ -48,28 +48,28 @@ def python(settings: Settings, space: Space, objects: Mapping[str, str]) -> str:
     function, goal = settings.function, settings.objective
     is_function = function.kind == FUNCTION
     build = function.build if function.model is None else function.model
-    said = [repr(build) if isinstance(build, str) else "objective" if is_function else "build"]
+    arguments = [repr(build) if isinstance(build, str) else "objective" if is_function else "build"]
     if not is_function:
         source = settings.data.source
-        said.append(repr(source) if isinstance(source, str) else "data")
+        arguments.append(repr(source) if isinstance(source, str) else "data")
     if goal is not None:
-        said.append(repr((goal.metric, goal.direction[:3])))
-    said += [
+        arguments.append(repr((goal.metric, goal.direction[:3])))
+    arguments += [
         f"{name}=paceline.Choice({values})"
         for name, values in _loop(settings, space)
         if name not in objects
     ]
-    said += [
+    arguments += [
         _argument(rule.argument or name, value)
         for name, rule, value in _values(settings)
         if name not in (*_APART, *objects)
     ]
-    said += [f"{name}={value}" for name, value in objects.items()]
+    arguments += [f"{name}={value}" for name, value in objects.items()]
     if function.fixed:
-        said.append(f"fixed={dict(function.fixed)!r}")
+        arguments.append(f"fixed={dict(function.fixed)!r}")
     if is_function and _free(function):
-        said.append("space=space")
-    lines = ",\n    ".join(said)
+        arguments.append("space=space")
+    lines = ",\n    ".join(arguments)
     return f"paceline.{'optimize' if is_function else 'tune'}(\n    {lines},\n)"
 
 

@@ -291,9 +291,9 @@ class OpenStudy:
             own = None
         waiting = ", ".join(str(one.number) for one in self.pending) or "none"
         if own is None or (isinstance(trial, Trial) and trial.config != own.config):
-            told = f"trial {number!r}" if own is None else f"a trial {number} of another study"
+            name = f"trial {number!r}" if own is None else f"a trial {number} of another study"
             raise InvalidInput(
-                f"tell was given {told}, which this study never asked for",
+                f"tell was given {name}, which this study never asked for",
                 expected=f"one that is pending: {waiting}",
             )
         if own.state is TrialState.STOPPED:  # nothing else stops a trial that its user runs

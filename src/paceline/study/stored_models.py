@@ -190,9 +190,9 @@ def _load(path: Path, known: Mapping[str, Any] | None, custom_objects: Any, safe
     try:
         return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=safe_mode)
     except Exception as error:
-        told = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         raise InvalidInput(
-            f"{path} cannot be loaded ({type(error).__name__}: {told})",
+            f"{path} cannot be loaded ({type(error).__name__}: {message})",
             expected="what it needs: the code that registers its classes, custom_objects={...}, or "
             "safe_mode=False",
             fix="Or pass build= with the build function of the study.",
@@ -253,7 +253,7 @@ def _ended(record: Record, directory: Path, number: int) -> Trial:
     if number in record.moved:
         raise InvalidInput(
             f"trial {number} was trained in a space that study {directory} does not have any more",
-            expected="a trial of its space as it stands (study.trials_dataframe() says which are)",
+            expected="a trial of its current space (study.trials_dataframe() says which are)",
         )
     trial = record.trial(number)
     if trial.state not in (TrialState.COMPLETED, TrialState.STOPPED):

@@ -28,7 +28,7 @@ ABOUT = "paceline.json"
 """Entry of the file (a zip archive) that describes the model's inputs and outputs."""
 
 _REBUILD = (
-    "study.best_model() builds the model anew; in another process, study.best_model(build=build) "
+    "study.best_model() builds the model again; in another process, study.best_model(build=build) "
     "does"
 )
 
@@ -189,7 +189,7 @@ def file_needs(needs: "LoadRequirements") -> Sequence[str]:
         return []
     names, modules = ", ".join(needs.objects), ", ".join(needs.modules)
     if not needs.safe_mode:
-        how = "with safe_mode=False at most, since the model holds a Python lambda"
+        how = "with safe_mode=False at most, since the model contains a Python lambda"
         if needs.objects:
             how += f", and with custom_objects for {names}"
     elif needs.registered:

@@ -48,16 +48,16 @@ class Diagnosis:
         return not self.wrong
 
     def __str__(self) -> str:
-        said = "Nothing is wrong."
+        summary = "Nothing is wrong."
         if self.wrong:
             number = "1 thing is" if len(self.wrong) == 1 else f"{len(self.wrong)} things are"
-            said = (
+            summary = (
                 f"{number} wrong; the study {'can' if self.is_readable else 'cannot'} be read as "
                 f"it is."
             )
         if self.can_be_repaired:
-            said += f" To repair it: {command_line('doctor', self.directory)} --repair"
-        return printable("\n".join([f"Study {self.directory}:", *map(str, self.findings), said]))
+            summary += f" To repair it: {command_line('doctor', self.directory)} --repair"
+        return printable("\n".join([f"Study {self.directory}:", *map(str, self.findings), summary]))
 
 
 def examine(directory: Path) -> Diagnosis:

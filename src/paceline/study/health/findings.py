@@ -173,8 +173,7 @@ def database(known: Contents) -> Iterator[Finding]:
     count = f"{known.num_events:,} events"
     if known.is_newer:
         text = (
-            f"{known.file} was written by a newer Paceline, so that nothing more can be said of it "
-            f"here."
+            f"{known.file} was written by a newer Paceline, so it cannot be checked further here."
         )
         yield Finding("wrong", text, "Install a newer one: pip install --upgrade paceline")
         return

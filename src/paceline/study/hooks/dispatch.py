@@ -153,9 +153,9 @@ class Callbacks:
 
     def _stop_of(self, entry: _Entry) -> Callable[[str], None]:
         def stop(reason: str) -> None:
-            said = on_one_line(str(reason).strip().rstrip("."))
+            text = on_one_line(str(reason).strip().rstrip("."))
             by = f"stopped by {_name(entry.callback)}"
-            self._stop_reason = self._stop_reason or (f"{by}: {said}" if said else by)
+            self._stop_reason = self._stop_reason or (f"{by}: {text}" if text else by)
 
         return stop
 

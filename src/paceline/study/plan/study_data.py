@@ -71,7 +71,7 @@ def study_data(definition: Definition) -> StudyData:
         return StudyData(parts, definition, (*dataset.notes, *parts.notes))
     kept = None if definition.recorded is None else definition.recorded.get("preparation")
     probe = _Probe(definition)
-    dataset, told = (dataset, ()) if rule < RULE else _with_classes(dataset, probe, kept)
+    dataset, class_notes = (dataset, ()) if rule < RULE else _with_classes(dataset, probe, kept)
     divided = split(
         dataset,
         validation=definition.validation,
@@ -81,12 +81,12 @@ def study_data(definition: Definition) -> StudyData:
         _how=_how(dataset, definition, rule),
         keep_groups=definition.folds is None,  # otherwise the folds do
     )
-    notes = (*dataset.notes, *told, *divided.notes)
+    notes = (*dataset.notes, *class_notes, *divided.notes)
     definition = replace(definition, class_weight=_class_weight(definition, divided, rule))
     if rule < RULE:
         return StudyData(divided, definition, notes)
-    scale, always, told = _target_scale(divided, probe, kept)
-    notes = (*notes, *told)
+    scale, always, target_notes = _target_scale(divided, probe, kept)
+    notes = (*notes, *target_notes)
     own = None if divided.preparation is None else probe.own_method
     if own is not None:
         notes = (

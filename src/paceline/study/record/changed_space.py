@@ -48,8 +48,8 @@ def changed(
     """
     # what trials added to the space may now be found by builds as well
     found = {
-        name: told
-        for name, told in differences(before, now).items()
+        name: difference
+        for name, difference in differences(before, now).items()
         if record.space.variants(name) != now.variants(name)
     }
     if not found:
@@ -144,16 +144,16 @@ def _consequences(count: int, away: Mapping[int, Configuration | None]) -> list[
         return []
     outside = sum(config is None for config in away.values())
     partial = len(away) - outside
-    told = [f"{_counted(count - len(away))} of {count:,} belong to the new space."]
+    sentences = [f"{_counted(count - len(away))} of {count:,} belong to the new space."]
     if partial:
-        told.append(
+        sentences.append(
             f"{_counted(partial)} have a value of what is gone: the search learns from them, and "
             f"none of them can be "
             f"the best. {_FIXED}"
         )
     if outside:
-        told.append(f"{_counted(outside)} lie outside of it, and count for nothing.")
-    return told
+        sentences.append(f"{_counted(outside)} lie outside of it, and count for nothing.")
+    return sentences
 
 
 def _counted(count: int) -> str:

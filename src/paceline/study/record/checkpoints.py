@@ -360,21 +360,21 @@ def _parsed(stored: Json | None, directory: Path) -> Index:
     if stored is None:
         return Index()
     try:
-        told = dict(stored)
-        models = told.get("models", {})
+        entries = dict(stored)
+        models = entries.get("models", {})
         models = {
             number: {"file": one} if isinstance(one, str) else one for number, one in models.items()
         }
-        if best := told.get("best"):  # form of versions that kept the best trial only
+        if best := entries.get("best"):  # form of versions that kept the best trial only
             models[best["trial"]] = {"file": best["file"]}
-        if model := told.get("best_model"):
-            told["best_model"] = {
+        if model := entries.get("best_model"):
+            entries["best_model"] = {
                 "key": "",
                 **model,
                 "trial": int(model["trial"]),
                 "file": str(model["file"]),
             }
-        return _INDEX.validate_python({**told, "models": models})
+        return _INDEX.validate_python({**entries, "models": models})
     except (ValidationError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise UnreadableStudy(
             f"which files in {directory} are valid cannot be read "

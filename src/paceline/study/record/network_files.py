@@ -56,8 +56,8 @@ class Unusable(Exception):
 
 def key_of(trial: Trial) -> str:
     """Digest of a trial's configuration and seed."""
-    told = json.dumps([trial.seed, sorted(trial.config.items())], separators=(",", ":"))
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    text = json.dumps([trial.seed, sorted(trial.config.items())], separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def write(path: Path, networks: Mapping[Label, Network]) -> None:
@@ -93,7 +93,7 @@ def read(path: Path, label: Label) -> Network:
         found_labels = _labels_in(file)
         found = next((one for one in found_labels if one["trial"] == label.trial), None)
         if found is None:
-            raise Unusable(f"{path.name} holds no network of trial {label.trial}")
+            raise Unusable(f"{path.name} contains no network of trial {label.trial}")
         _compare(path, found, label)
         names = [f"{label.trial}/leaf/{i}" for i in range(found["leaves"])]
         best = [f"{label.trial}/best/{i}" for i in range(found["best"])]
@@ -121,7 +121,7 @@ def read_unlabelled(path: Path, trial: int) -> Network:
                     for kind in ("leaf", "best")
                 )
                 return Network(leaves, best or None)
-        raise Unusable(f"{path.name} holds no network of trial {trial}")
+        raise Unusable(f"{path.name} contains no network of trial {trial}")
 
 
 def labels(path: Path) -> list[Label]:

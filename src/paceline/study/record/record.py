@@ -97,8 +97,8 @@ class Record(RecordState):
     def outcome(self) -> str:
         """Number of trials and the best score, in a few words."""
         best = self.best
-        told = "no score yet" if best is None else f"best {self.objective.metric} {best.score:.6g}"
-        return f"{len(self.trials)} trials, {told}"
+        score = "no score yet" if best is None else f"best {self.objective.metric} {best.score:.6g}"
+        return f"{len(self.trials)} trials, {score}"
 
     @property
     def programs_compiled(self) -> int:

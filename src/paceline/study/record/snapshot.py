@@ -26,12 +26,14 @@ def dump(record: Record, clock: Clock) -> str | None:
     """Both as JSON; None if JSON cannot represent them, such as a path that is not text."""
     model, columns = _models()
     trials = record.trials.values()
-    told: dict[str, Any] = {name: getattr(record, name) for name in _names(Record)}
-    told["trials"] = columns.model_construct(
+    values: dict[str, Any] = {name: getattr(record, name) for name in _names(Record)}
+    values["trials"] = columns.model_construct(
         None, **{name: [getattr(trial, name) for trial in trials] for name in _names(Trial)}
     )
     try:
-        return model.model_construct(None, version=_VERSION, clock=clock, **told).model_dump_json()
+        return model.model_construct(
+            None, version=_VERSION, clock=clock, **values
+        ).model_dump_json()
     except PydanticSerializationError:
         return None
 
@@ -42,9 +44,9 @@ def load(body: str | bytes) -> tuple[Record, Clock] | None:
         try:
             found: Any = _models()[0].model_validate_json(body)
             trials = map(Trial, *(getattr(found.trials, name) for name in _names(Trial)))
-            told = {name: getattr(found, name) for name in _names(Record)}
+            values = {name: getattr(found, name) for name in _names(Record)}
             return Record(
-                **{**told, "trials": {trial.number: trial for trial in trials}}
+                **{**values, "trials": {trial.number: trial for trial in trials}}
             ), found.clock
         except (ValidationError, LookupError, ValueError, TypeError):
             return None

@@ -262,7 +262,7 @@ def check_may_change(differences: Sequence[Difference], directory: Path, kind: K
     now = " and ".join(f"{one.argument} is {_described(one, one.after, kind)}" for one in wrong)
     before = [_described(one, one.before, kind) for one in wrong]
     if len(wrong) > 1:
-        before = [f"{one.argument} {said}" for one, said in zip(wrong, before, strict=True)]
+        before = [f"{one.argument} {value}" for one, value in zip(wrong, before, strict=True)]
     raise StudyMismatch(
         now,
         expected=f"{' and '.join(before)}, as in {directory}",
