@@ -72,7 +72,7 @@ def test_without_it_each_difference_is_named(tmp_path: Path) -> None:
         in told
     )
     assert "k: Int(0, 3) in the study, not now; j: not in the study, Int(1, 2) now)" in told
-    assert "pass change_space=True to tune or resume (on the terminal --change-space)" in told
+    assert "pass change_space=True to tune or resume (on the terminal: --change-space)" in told
     assert len(paceline.load_study(tmp_path).trials) == 6
     assert before
 

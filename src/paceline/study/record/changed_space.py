@@ -16,7 +16,7 @@ from paceline.study.record.membership import moved
 from paceline.study.record.record import Record
 
 _CHANGE = (
-    "To continue in the current space, pass change_space=True to tune or resume (on the terminal: "
+    "To continue in the new space, pass change_space=True to tune or resume (on the terminal: "
     "--change-space)."
 )
 _FIXED = (
