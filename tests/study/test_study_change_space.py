@@ -291,7 +291,7 @@ def test_what_was_left_out_and_comes_back(tmp_path: Path, final: Any) -> None:
     assert "m" in study.best.config
     last = [note for note in study.record.notes if note.startswith("The space was changed")][-1]
     assert last.startswith(
-        "The space was changed: m: not in the study, Float(0.0, 1.0) now. 6 trials of 10 are of"
+        "The space was changed: m: not in the study, Float(0.0, 1.0) now. 6 trials of 10 belong to"
     )
 
 
