@@ -99,7 +99,7 @@ def test_all_trials_of_a_wider_space_count(tmp_path: Path) -> None:
     assert any(
         note.startswith(
             "The space was changed: x: Float(0.0, 1.0) in the study, Float(0.0, 2.0) now. 6 trials "
-            "of 6 are"
+            "of 6 belong"
         )
         for note in study.record.notes
     )
@@ -263,9 +263,8 @@ def test_a_function_that_asks_for_something_new(tmp_path: Path) -> None:
     assert study.best.number >= 6
     assert len(replaced(tmp_path)) == 1
     assert study.record.notes[-1] == (
-        "The space was changed: m: not in the study, Float(0.0, 1.0) now. 0 trials of 6 are of the "
-        "new space. "
-        "6 trials lie outside of it, and count for nothing."
+        "The space was changed: m: not in the study, Float(0.0, 1.0) now. 0 trials of 6 belong to "
+        "the new space. 6 trials lie outside of it, and count for nothing."
     )
     again = search(tmp_path, None, with_more, trials=14, change_space=True)
     assert again.record.moved == study.record.moved
