@@ -5,7 +5,6 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
 
 from paceline.callbacks.interface import Callback, StudyView
 from paceline.core import Action, Decision, Final, Trial, TrialState, last_line
@@ -35,14 +34,13 @@ class StudyLog(Callback):
     name = "log"
 
     def __init__(self) -> None:
-        self._file: TextIO | None = None
         self._directory: Path | None = None
         self._formatter = SafeFormatter(FORMAT)
 
     def on_study_begin(self, study: StudyView) -> None:
         """Logs the study, and how far it is."""
+        _append(study.directory / RUN_LOG, "")  # before anything is logged: it may not be possible
         self._directory = study.directory
-        self._file = _appended(study.directory / RUN_LOG)
         objective = study.objective
         planned = "" if study.num_planned is None else f" of {study.num_planned:,}"
         seconds = study.budget.seconds
@@ -130,10 +128,7 @@ class StudyLog(Callback):
         self._log(logging.INFO, f"report: {path}")
 
     def on_teardown(self) -> None:
-        """Closes the file; removes it where the study was refused after it had begun."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Removes the file where the study was refused after it had begun."""
         if self._directory is not None and not has_study(self._directory):
             with suppress(OSError):
                 (self._directory / RUN_LOG).unlink()
@@ -143,13 +138,17 @@ class StudyLog(Callback):
         message, is_enabled = on_one_line(message), _LOG.isEnabledFor(level)
         if is_enabled:
             _LOG.log(level, "%s", message, stacklevel=2)
-        if self._file is not None and (is_enabled or level >= logging.INFO):
+        if self._directory is not None and (is_enabled or level >= logging.INFO):
             record = _LOG.makeRecord(_LOG.name, level, __file__, 0, message, (), None)
-            self._file.write(self._formatter.format(record) + "\n")
+            _append(self._directory / RUN_LOG, self._formatter.format(record) + "\n")
 
 
-def _appended(path: Path) -> TextIO:
-    """The log file, to be appended to; a link that somebody left under its name is not followed."""
+def _append(path: Path, text: str) -> None:
+    """Appends to the log file; a link that somebody left under its name is not followed.
+
+    It is open for this long only: a study that its user opens may be dropped without being closed.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o666)
-    return open(descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace")
+    with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
