@@ -132,7 +132,7 @@ def test_a_killed_writer_is_detected(store: StudyStore) -> None:
                 writer.kill()
                 writer.wait()
                 killed = until(heard, lambda m: m["head"]["state"] == "killed")
-                assert f"paceline resume {store.directory}" in killed["head"]["sentence"]
+                assert f"paceline.resume({str(store.directory)!r}" in killed["head"]["sentence"]
         finally:
             writer.kill()
 

@@ -75,7 +75,8 @@ def python(settings: Settings, space: Space, objects: Mapping[str, str]) -> str:
 
 def _free(function: FunctionSettings) -> bool:
     """Whether something of a function's space was given that is not a fixed value."""
-    return not set(Space.from_json(function.space or {}).names) <= function.fixed.keys()
+    given = Space() if not function.space else Space.from_json(function.space)
+    return not set(given.names) <= function.fixed.keys()
 
 
 def _argument(name: str, value: Any) -> str:

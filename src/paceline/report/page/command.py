@@ -1,6 +1,7 @@
 """The command and the call that repeat a study, as far as they can."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from paceline.core import InvalidInput
@@ -37,7 +38,7 @@ def _objects(settings: Settings, space: Space) -> Iterator[tuple[str, str]]:
         yield "schedule", _schedule(state)
     if search.ordered not in (None, search.seconds is None):
         yield "ordered", repr(search.ordered)
-    if not is_default_in_flight(settings, _learns(search.search)):
+    if not is_default_in_flight(settings, _learns(search.search, search.seed)):
         yield "in_flight", repr(search.in_flight)
     for name in ("epochs", "batch_size"):
         if settings.function.kind != NETWORKS or name not in space:
@@ -52,10 +53,7 @@ def _objects(settings: Settings, space: Space) -> Iterator[tuple[str, str]]:
 def _search(name: str, state: Mapping[str, Any] | None, seed: int) -> Iterator[tuple[str, str]]:
     if state is None:
         return
-    try:
-        standard: Strategy | None = create(name, seed)
-    except InvalidInput:
-        standard = None
+    standard = _standard(name, seed)
     if standard is None or not isinstance(standard, Bayes):
         if standard is None or not same_state(standard.to_json(), state):
             yield "search", "search"
@@ -72,12 +70,19 @@ def _search(name: str, state: Mapping[str, Any] | None, seed: int) -> Iterator[t
         yield "learn_from", "learn_from"
 
 
-def _learns(name: str) -> bool:
-    """Whether a search goes by the results; of one that is not known here it is taken to."""
+@lru_cache(maxsize=8)
+def _standard(name: str, seed: int) -> Strategy | None:
+    """The strategy that a name alone makes; None where it is not known here."""
     try:
-        return create(name, 0).learns
+        return create(name, seed)
     except InvalidInput:
-        return True
+        return None
+
+
+def _learns(name: str, seed: int) -> bool:
+    """Whether a search goes by the results; of one that is not known here it is taken to."""
+    standard = _standard(name, seed)
+    return standard is None or standard.learns
 
 
 def _schedule(state: Mapping[str, Any]) -> str:
