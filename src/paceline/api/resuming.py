@@ -16,6 +16,7 @@ from paceline.settings.function import ASKED, NETWORKS
 from paceline.settings.keywords import OF_TUNE, ResumeOptions, documented, names
 from paceline.study.ablation import measure_ablation
 from paceline.study.plan.defining import define
+from paceline.study.plan.definition import Definition
 from paceline.study.plan.limits import limits_of
 from paceline.study.plan.network_plan import plan_networks
 from paceline.study.plan.user_code import Buildable
@@ -118,21 +119,13 @@ def finish(
     display, callbacks = display_of(display), resolved(callbacks)
     trust = checks.flag("trust", trust)
     existing = _existing(study)
-    trials = existing.record.all_trials()
-    if not any(trial.measurements for trial in trials):
+    if not any(trial.measurements for trial in existing.record.all_trials()):
         raise InvalidInput(
             f"study {existing.directory} has measured nothing yet",
             expected="a study with at least one measured epoch",
             fix="Resume it, so that a trial can train.",
         )
-    definition = define(
-        _given(options, build=build, data=data),
-        existing.directory,
-        existing,
-        limits=Budget(trials=len(trials)),
-        searches=False,
-        trust=trust,
-    )
+    definition = _without_trials(existing, _given(options, build=build, data=data), trust)
     return carry_out_study(definition, display, callbacks, search=False)
 
 
@@ -182,14 +175,7 @@ def ablate(
             f"study {directory} is one of a function, which cannot be trained again",
             expected="a study of networks on data",
         )
-    definition = define(
-        _given(options, build=build, data=data),
-        directory,
-        existing,
-        limits=Budget(trials=len(existing.record.trials)),
-        searches=False,
-        trust=trust,
-    )
+    definition = _without_trials(existing, _given(options, build=build, data=data), trust)
     with interruptible(directory), callbacks_of((), display) as observer:
         measure_ablation(plan_networks(definition), directory, pairs, observer)
     return Study.open(directory, definition)
@@ -203,6 +189,12 @@ def _existing(study: str | os.PathLike[str] | Study) -> Existing:
             expected=f"paceline.open_study({str(existing.directory)!r}), ask and tell",
         )
     return existing
+
+
+def _without_trials(existing: Existing, given: Mapping[str, Any], trust: bool) -> Definition:
+    """The definition of an existing study to which no trials will be added."""
+    limits = Budget(trials=len(existing.record.trials))
+    return define(given, existing.directory, existing, limits=limits, searches=False, trust=trust)
 
 
 def _given(options: Mapping[str, Any], **named: Any) -> dict[str, Any]:

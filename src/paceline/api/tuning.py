@@ -23,6 +23,7 @@ from paceline.settings.keywords import (
 )
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.store import study_directory
+from paceline.study.plan.arguments import kind_of
 from paceline.study.plan.defining import define
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.limits import fresh_directory
@@ -251,6 +252,4 @@ def defined(given: Mapping[str, Any], kind: Kind | None = None) -> Definition:
     given = dict(given)
     study = given.pop("study", None)
     directory = fresh_directory() if study is None else study_directory(study)
-    if kind is None:
-        kind = "function" if given.get("data") is None else "networks"
-    return define(given, directory, Existing.find(directory), kind=kind)
+    return define(given, directory, Existing.find(directory), kind=kind or kind_of(given))

@@ -142,7 +142,7 @@ def _parameters(names: Collection[str] | None) -> list[Any]:
 def _option(name: str, terminal: "Terminal") -> Any:
     flags = terminal.flags or f"--{name.replace('_', '-')}"
     default = _default(name) if terminal.default is None else terminal.default
-    help_text = f"{terminal.help or ''}{'' if default is None else f'  [default: {default}]'}"
+    help_text = f"{terminal.help}{'' if default is None else f'  [default: {default}]'}"
     return typer.Option(flags, metavar=terminal.metavar, help=help_text)
 
 

@@ -1,8 +1,8 @@
 """Options of the public functions as typed keywords, and their documentation.
 
 Each option is documented once, below its entry in a `TypedDict`, where editors find it.
-`documented` adds it to a function's docstring for ``help()``, and the command line uses its first
-sentence.
+`documented` adds it to a function's docstring for ``help()``. The command line has a shorter
+sentence, in the setting's `Terminal`.
 """
 
 import ast

@@ -52,7 +52,7 @@ class Terminal:
 
     Attributes:
         kind: the type of the typed value.
-        help: one sentence; None for the first sentence of the setting's documentation.
+        help: one short sentence.
         metavar: placeholder of the value; None for that of the type.
         flags: the option's names; None for ``--name``.
         parse: converts the typed value to that of `paceline.tune`.
@@ -61,7 +61,7 @@ class Terminal:
     """
 
     kind: Any = str
-    help: str | None = None
+    help: str = ""
     metavar: str | None = None
     flags: str | None = None
     parse: Callable[[Any], Any] | None = None

@@ -7,7 +7,6 @@ from typing import Any
 from paceline.core import InvalidInput, Objective, shown
 from paceline.data.folds import folds_of, in_time, rebuilt
 from paceline.schedule import create as create_schedule
-from paceline.settings.description import Settings
 from paceline.settings.rules import FromMemory
 from paceline.space import Hyperparameter, Space
 from paceline.study.inputs.loading_data import load_data, rule_of
@@ -34,7 +33,8 @@ def with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> D
     folds = _folds(asked, given)
     options = _data_options(asked, given, folds)
     fixed = fixed_values(given, settings)
-    settings = settings.updated(options).with_values(function={"fixed": fixed})
+    source = {"source": given["data"]} if "data" in given else {}
+    settings = settings.updated({**options, **source}).with_values(function={"fixed": fixed})
     auto = isinstance(asked.schedule, str) and is_auto(asked.schedule)
     asked = replace(
         asked,
@@ -53,15 +53,7 @@ def with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> D
             asked.directory,
         ),
     )
-    if "data" in given:
-        asked = replace(asked, settings=settings.with_values(data={"source": None}))
-        asked = replace(asked, settings=_with_source(asked.settings, given["data"]))
     return _with_build(asked, build, given.get("objective", settings.objective))
-
-
-def _with_source(settings: Settings, data: Any) -> Settings:
-    rule = settings.data.rules()["source"]
-    return settings.with_values(data={"source": rule.check("data", data)})
 
 
 def _with_build(asked: Definition, build: Any, objective: Any) -> Definition:
