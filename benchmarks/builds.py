@@ -15,9 +15,17 @@ from keras import layers, regularizers
 class HyperParameters(Protocol):
     """The part of ``hp`` that the benchmarks use."""
 
-    def Int(self, name: str, min_value: int, max_value: int) -> int: ...  # noqa: N802
+    def Int(  # noqa: N802
+        self, name: str, min_value: int, max_value: int, step: Any = None
+    ) -> int: ...
     def Float(  # noqa: N802
-        self, name: str, min_value: float, max_value: float, *, sampling: str = "linear"
+        self,
+        name: str,
+        min_value: float,
+        max_value: float,
+        step: Any = None,
+        *,
+        sampling: Any = "linear",
     ) -> float: ...
     def Choice(self, name: str, values: Sequence[Any]) -> Any: ...  # noqa: N802
 
@@ -27,7 +35,13 @@ class Smallest:
     ``fit``.
     """
 
-    def Int(self, name: str, min_value: int, max_value: int) -> int:  # noqa: N802, ARG002
+    def Int(  # noqa: N802
+        self,
+        name: str,  # noqa: ARG002
+        min_value: int,
+        max_value: int,  # noqa: ARG002
+        step: Any = None,  # noqa: ARG002
+    ) -> int:
         return min_value
 
     def Float(  # noqa: N802
@@ -35,8 +49,9 @@ class Smallest:
         name: str,  # noqa: ARG002
         min_value: float,
         max_value: float,  # noqa: ARG002
+        step: Any = None,  # noqa: ARG002
         *,
-        sampling: str = "linear",  # noqa: ARG002
+        sampling: Any = "linear",  # noqa: ARG002
     ) -> float:
         return min_value
 
@@ -74,16 +89,43 @@ def mnist(hp: HyperParameters) -> keras.Model:
     return model
 
 
+_OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+}
+
+
+def typical_california(hp: HyperParameters) -> keras.Model:
+    """A regression as textbooks tune it: depth, any width up to 100, optimizer, learning rate."""
+    neurons = hp.Int("neurons", 1, 100)
+    optimizer = _OPTIMIZERS[hp.Choice("optimizer", list(_OPTIMIZERS))]
+    rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
+    model = keras.Sequential([keras.Input((8,))])
+    for _ in range(hp.Int("layers", 0, 3)):
+        model.add(layers.Dense(neurons, activation="relu"))
+    model.add(layers.Dense(1))
+    model.compile(optimizer(learning_rate=rate, clipnorm=1.0), loss="mse")
+    return model
+
+
+def typical_mnist(hp: HyperParameters) -> keras.Model:
+    """A classifier as KerasTuner's tutorials tune it: width in steps of 32, dropout, rate."""
+    model = keras.Sequential([keras.Input((784,))])
+    model.add(layers.Dense(hp.Int("units", 32, 512, step=32), activation="relu"))
+    model.add(layers.Dropout(hp.Float("dropout", 0.0, 0.5, step=0.1)))
+    model.add(layers.Dense(10, activation="softmax"))
+    rate = hp.Choice("learning_rate", [1e-2, 1e-3])
+    _compile_classifier(model, keras.optimizers.Adam(learning_rate=rate))
+    return model
+
+
 def digits(hp: HyperParameters) -> keras.Model:
     """324 networks and optimizers; times two batch sizes and two numbers of epochs they are the
     grid of 1,296.
     """
     units, activation = hp.Choice("units", [16, 32, 64]), hp.Choice("activation", ["relu", "tanh"])
-    optimizer = {
-        "sgd": keras.optimizers.SGD,
-        "adam": keras.optimizers.Adam,
-        "rmsprop": keras.optimizers.RMSprop,
-    }[hp.Choice("optimizer", ["sgd", "adam", "rmsprop"])]
+    optimizer = _OPTIMIZERS[hp.Choice("optimizer", list(_OPTIMIZERS))]
     model = keras.Sequential([keras.Input((64,))])
     for _ in range(hp.Choice("layers", [1, 2, 3])):
         model.add(layers.Dense(units, activation=activation))
@@ -169,9 +211,12 @@ class Space:
         """Weights of the network of one configuration: says whether two sides drew networks of like
         size.
         """
-        if self.width is None or "layers" not in config:
+        if self.width is None:
             return 0
-        (inputs, outputs), layers_, units = self.width, int(config["layers"]), int(config["units"])
+        (inputs, outputs), layers_ = self.width, int(config.get("layers", 1))
+        units = int(config["neurons" if "neurons" in config else "units"])
+        if layers_ == 0:
+            return (inputs + 1) * outputs
         return (inputs + 1) * units + (layers_ - 1) * (units + 1) * units + (units + 1) * outputs
 
 
@@ -184,6 +229,8 @@ CNNS: Mapping[str, tuple[int, ...]] = {
 SPACES: Mapping[str, Space] = {
     "california": Space(california, "val_loss", (8, 1)),
     "mnist": Space(mnist, "val_accuracy", (784, 10)),
+    "typical california": Space(typical_california, "val_loss", (8, 1)),
+    "typical mnist": Space(typical_mnist, "val_accuracy", (784, 10)),
     "digits": Space(digits, "val_accuracy", (64, 10), {"batch_size": (32, 64), "epochs": (5, 10)}),
     "tiny": Space(tiny, "val_loss"),
     "mlp": Space(mlp_8_30_30_10, "val_loss"),

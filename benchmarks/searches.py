@@ -1,6 +1,6 @@
 """Paceline's random search against KerasTuner's: what `california` and `mnist` share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,28 +21,23 @@ and never 0); since each side draws its own configurations, the mean number of w
 says whether they had like work."""
 
 
-def compare(request: Mapping[str, Any], options: Options) -> dict[str, list[Answer]]:
-    """Answers of both runs of ours and of both peers, by side."""
+def compare(
+    request: Mapping[str, Any], options: Options, peers: Sequence[str] = (KERAS_JAX, KERAS_TF)
+) -> dict[str, list[Answer]]:
+    """Answers of both runs of ours and of the peers, by side."""
     with folder() as caches:
-        return in_turn(
-            {
-                COLD: (
-                    options.repeats,
-                    lambda repeat: _ours(request, 1 + 2 * repeat, caches / str(repeat)),
-                ),
-                KERAS_JAX: (options.slow_repeats, partial(_peer, request, KERAS_JAX)),
-                WARM: (
-                    options.repeats,
-                    lambda repeat: _ours(request, 2 + 2 * repeat, caches / str(repeat)),
-                ),
-                KERAS_TF: (options.slow_repeats, partial(_peer, request, KERAS_TF)),
-            }
-        )
+        ours, theirs = options.repeats, options.slow_repeats
+        first, *others = [(peer, (theirs, partial(_peer, request, peer))) for peer in peers]
+        cold = (COLD, (ours, partial(_ours, request, caches, 1)))
+        warm = (WARM, (ours, partial(_ours, request, caches, 2)))
+        return in_turn(dict([cold, first, warm, *others]))
 
 
-def _ours(request: Mapping[str, Any], seed: int, cache: Path) -> Answer:
+def _ours(request: Mapping[str, Any], caches: Path, seed: int, repeat: int) -> Answer:
+    cache = caches / str(repeat)
     cache.mkdir(exist_ok=True)
-    return ask("paceline", "benchmarks.ours.search", {**request, "seed": seed}, cache=cache)
+    asked = {**request, "seed": seed + 2 * repeat}
+    return ask("paceline", "benchmarks.ours.search", asked, cache=cache)
 
 
 def _peer(request: Mapping[str, Any], environment: str, repeat: int) -> Answer:

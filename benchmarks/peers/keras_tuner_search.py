@@ -1,8 +1,8 @@
-"""KerasTuner's random search over one of our spaces, as its documentation writes it.
+"""KerasTuner's search over one of our spaces, as its documentation writes it.
 
-Request: ``space, data, trials, epochs, batch_size, seed``; with ``memory_after`` also the resident
-    memory after so many
-trials. Answer: ``search_seconds, parameters, best, trials``.
+Request: ``space, data, trials, epochs, batch_size, seed``; ``search`` is ``"random"`` (the default)
+or ``"bayes"``. Answer: ``search_seconds, parameters, best, trials``, and ``memory``, the
+resident memory after each trial.
 """
 
 import json
@@ -36,21 +36,32 @@ class Model(keras_tuner.HyperModel):  # type: ignore[misc]
         return model.fit(*args, **{**kwargs, **tuned})
 
 
-class Search(keras_tuner.RandomSearch):  # type: ignore[misc]
-    """Random search that notes the process's resident memory after each trial."""
+class NotesMemory:
+    """Notes the process's resident memory after each trial."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.memory: list[int] = []
 
     def on_trial_end(self, trial: Any) -> None:
-        super().on_trial_end(trial)
+        super().on_trial_end(trial)  # type: ignore[misc]
         self.memory.append(psutil.Process().memory_info().rss)
+
+
+class RandomSearch(NotesMemory, keras_tuner.RandomSearch):  # type: ignore[misc]
+    """Random search."""
+
+
+class BayesianSearch(NotesMemory, keras_tuner.BayesianOptimization):  # type: ignore[misc]
+    """Bayesian search."""
+
+
+SEARCHES: Mapping[str, Any] = {"random": RandomSearch, "bayes": BayesianSearch}
 
 
 def search(request: Mapping[str, Any], directory: str) -> dict[str, Any]:
     space, data = SPACES[request["space"]], read(request["data"])
-    tuner = Search(
+    tuner = SEARCHES[request.get("search", "random")](
         Model(space),
         objective=space.objective,
         max_trials=request["trials"],

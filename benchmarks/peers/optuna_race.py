@@ -24,13 +24,22 @@ class Suggestions:
     def __init__(self, trial: optuna.Trial) -> None:
         self.trial = trial
 
-    def Int(self, name: str, min_value: int, max_value: int) -> int:  # noqa: N802
-        return self.trial.suggest_int(name, min_value, max_value)
+    def Int(  # noqa: N802
+        self, name: str, min_value: int, max_value: int, step: int | None = None
+    ) -> int:
+        return self.trial.suggest_int(name, min_value, max_value, step=step or 1)
 
     def Float(  # noqa: N802
-        self, name: str, min_value: float, max_value: float, *, sampling: str = "linear"
+        self,
+        name: str,
+        min_value: float,
+        max_value: float,
+        step: float | None = None,
+        *,
+        sampling: str = "linear",
     ) -> float:
-        return self.trial.suggest_float(name, min_value, max_value, log=sampling == "log")
+        log = sampling == "log"
+        return self.trial.suggest_float(name, min_value, max_value, step=step, log=log)
 
     def Choice(self, name: str, values: Sequence[Any]) -> Any:  # noqa: N802
         return self.trial.suggest_categorical(name, list(values))

@@ -1,0 +1,54 @@
+"""Processor milliseconds that it takes to prepare networks: to build, draw weights, and trace.
+
+Request: ``space, data, networks, known, epochs, batch_size, seed``. Answer: ``first`` and
+``known``, the milliseconds of each network that is the first of its structure, and of each whose
+structure was prepared at least ``known`` times before.
+"""
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks.arrays import read
+from benchmarks.builds import SPACES
+from paceline.core import Objective
+from paceline.execute.base import Job, TrainingConfig
+from paceline.execute.prepare import FailedBuild, Preparation
+from paceline.space import Space, discover
+from paceline.train.array_feed import TrainingData
+
+STRUCTURAL = ("layers", "optimizer")
+"""Hyperparameters that change the structure of a network."""
+
+
+def prepare(request: Mapping[str, Any]) -> dict[str, list[float]]:
+    bench, data = SPACES[request["space"]], read(request["data"])
+    arrays = TrainingData.of((data["x"], data["y"]), (data["x_val"], data["y_val"]))
+    space: Space = discover(bench.build).space
+    objective = Objective.of(bench.objective)
+    training = TrainingConfig(objective, request["batch_size"])
+    preparation = Preparation(bench.build, arrays, training, space, frozenset(), fused=True)
+    rng = np.random.default_rng(request["seed"])
+    seen: Counter[object] = Counter()
+    spent: dict[str, list[float]] = {"first": [], "known": []}
+    for number in range(request["networks"]):
+        config = space.sample(rng)
+        structure = tuple(config.get(name) for name in STRUCTURAL)
+        began = time.process_time()
+        found = preparation.prepare([Job(number, config, number, request["epochs"])])
+        milliseconds = 1000 * (time.process_time() - began)
+        if any(isinstance(one, FailedBuild) for one in found):
+            raise RuntimeError(f"not built: {found}")
+        if seen[structure] == 0 or seen[structure] >= request["known"]:
+            spent["first" if seen[structure] == 0 else "known"].append(milliseconds)
+        seen[structure] += 1
+    return spent
+
+
+if __name__ == "__main__":
+    print("\n" + json.dumps(prepare(json.loads(sys.argv[1]))))
