@@ -34,6 +34,18 @@ INLINED = {
     "remat2",
 }
 _LOOPS = {"scan", "while", "cond"}
+# parameters that follow from the sizes of a network
+_SIZE_PARAMETERS: Mapping[str, frozenset[str]] = {
+    "broadcast_in_dim": frozenset({"shape"}),
+    "reshape": frozenset({"new_sizes"}),
+    "iota": frozenset({"shape"}),
+    "random_bits": frozenset({"shape"}),
+    "slice": frozenset({"start_indices", "limit_indices"}),
+    "pad": frozenset({"padding_config"}),
+    "split": frozenset({"sizes"}),
+    "gather": frozenset({"slice_sizes"}),
+    "dynamic_slice": frozenset({"slice_sizes"}),
+}
 
 OverrideLookup = Callable[[Equation, Equation | None], Callable[..., list[Any]] | None]
 """Returns a faster function of the operands of an equation, or None to keep the equation.
@@ -89,18 +101,22 @@ class LiftedStep:
         body: the step's jaxpr.
         constants: the value of each numbered constant, float64 ``(num_constants,)``.
         digest: equal for two steps exactly if they are the same program.
+        structure: equal for two steps whose equations are the same but for sizes; see
+            `paceline.train.merging`.
     """
 
     body: LiftedJaxpr
     constants: np.ndarray
     digest: str
+    structure: str
 
 
 def lift_constants(closed: ClosedJaxpr) -> LiftedStep:
     """Lifts the scalar float constants of a jaxpr."""
     lifter = _ConstantLifter()
     body = lifter.lift(closed.jaxpr, closed.consts)
-    return LiftedStep(body, np.array(lifter.constants, np.float64), lifter.hash.hexdigest())
+    constants = np.array(lifter.constants, np.float64)
+    return LiftedStep(body, constants, lifter.hash.hexdigest(), lifter.structure.hexdigest())
 
 
 class _ConstantLifter:
@@ -109,13 +125,14 @@ class _ConstantLifter:
     def __init__(self) -> None:
         self.constants: list[float] = []
         self.hash = hashlib.blake2b(digest_size=16)
+        self.structure = hashlib.blake2b(digest_size=16)  # the same without sizes
 
     def lift(self, jaxpr: Jaxpr, consts: Sequence[Any]) -> LiftedJaxpr:
         first = len(self.constants)
         ids: dict[Any, int] = {}
         pairs = zip(jaxpr.constvars, consts, strict=True)
         const_numbers = tuple(self._lift_const(var, value, ids) for var, value in pairs)
-        self._write("in", [self._declare(var, ids) for var in jaxpr.invars])
+        self._write_variables("in", jaxpr.invars, ids)
         consumers = _sole_consumers(jaxpr)
         equations = tuple(self._lift_equation(e, ids, consumers) for e in jaxpr.eqns)
         out_numbers = tuple(self._read(atom, ids) for atom in jaxpr.outvars)
@@ -128,21 +145,23 @@ class _ConstantLifter:
         name = equation.primitive.name
         inner = list(_inner_jaxprs(equation.params))
         enters = (name in INLINED and len(inner) == 1) or name in _LOOPS
-        self._write(
-            "eqn", name, "" if enters and name in INLINED else _params_text(equation.params, enters)
-        )
+        params = [] if enters and name in INLINED else _params_text(equation.params, enters)
+        sizes = _SIZE_PARAMETERS.get(name, frozenset())
+        without = [(key, text) for key, text in params if key not in sizes]
+        self._write("eqn", name, params, structure=("eqn", name, without))
         bodies = tuple(self.lift(*jaxpr) for jaxpr in inner) if enters else ()
         numbers = tuple(self._read(atom, ids) for atom in equation.invars)
-        self._write("out", [self._declare(var, ids) for var in equation.outvars])
+        self._write_variables("out", equation.outvars, ids)
         consumer = consumers.get(equation.outvars[0]) if equation.outvars else None
         return LiftedEquation(equation, numbers, bodies, consumer)
 
     def _lift_const(self, var: Any, value: Any, ids: dict[Any, int]) -> int | None:
-        text = self._declare(var, ids)
+        ids[var] = len(ids)
         if np.ndim(value) == 0 and jnp.issubdtype(_dtype(var), jnp.floating):
-            self._write("const", text)
+            self._write("const", _type_text(var))
             return self._add_constant(float(value))
-        self._write("array", text, hashlib.blake2b(np.asarray(value).tobytes()).hexdigest())
+        content = hashlib.blake2b(np.asarray(value).tobytes()).hexdigest()
+        self._write("array", _type_text(var), content, structure=("array", _rank_text(var)))
         return None
 
     def _read(self, atom: Any, ids: dict[Any, int]) -> int | None:
@@ -152,19 +171,41 @@ class _ConstantLifter:
         if np.ndim(atom.val) == 0 and jnp.issubdtype(_dtype(atom), jnp.floating):
             self._write("constant", _dtype(atom).name)
             return self._add_constant(float(atom.val))
-        self._write("literal", atom.aval.str_short(), np.asarray(atom.val).tobytes())
+        items = ("literal", atom.aval.str_short(), np.asarray(atom.val).tobytes())
+        is_size = np.ndim(atom.val) == 0 and jnp.issubdtype(_dtype(atom), jnp.integer)
+        self._write(*items, structure=items[:2] if is_size else items)
         return None
 
     def _add_constant(self, value: float) -> int:
         self.constants.append(value)
         return len(self.constants) - 1
 
-    def _declare(self, var: Any, ids: dict[Any, int]) -> str:
-        ids[var] = len(ids)
-        return str(var.aval.str_short()) if hasattr(var.aval, "str_short") else str(var.aval)
+    def _write_variables(self, place: str, variables: Sequence[Any], ids: dict[Any, int]) -> None:
+        """Numbers variables and writes their types."""
+        for var in variables:
+            ids[var] = len(ids)
+        types, ranks = (
+            [_type_text(var) for var in variables],
+            [_rank_text(var) for var in variables],
+        )
+        self._write(place, types, structure=(place, ranks))
 
-    def _write(self, *items: Any) -> None:
+    def _write(self, *items: Any, structure: tuple[Any, ...] | None = None) -> None:
+        """Adds items to the digests; ``structure`` replaces those with sizes."""
         self.hash.update(repr(items).encode())
+        self.structure.update(repr(items if structure is None else structure).encode())
+
+
+def _type_text(var: Any) -> str:
+    return str(var.aval.str_short()) if hasattr(var.aval, "str_short") else str(var.aval)
+
+
+def _rank_text(var: Any) -> str:
+    """The type of a variable without its sizes."""
+    shape = getattr(var.aval, "shape", None)
+    if shape is None:
+        return _type_text(var)
+    return f"{_dtype(var)} {len(shape)} {getattr(var.aval, 'weak_type', False)}"
 
 
 def _sole_consumers(jaxpr: Jaxpr) -> dict[Any, Equation | None]:

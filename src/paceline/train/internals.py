@@ -35,7 +35,7 @@ import inspect
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -160,10 +160,15 @@ def scan_counts(params: Mapping[str, Any]) -> tuple[int, int]:
 
 def bind(equation: Equation, values: list[Any]) -> list[Any]:
     """Evaluates an equation of a jaxpr on ``values``, one for each of its inputs."""
-    made = equation.primitive.get_bind_params(equation.params)
+    return bind_primitive(equation.primitive, equation.params, values)
+
+
+def bind_primitive(primitive: Any, params: Mapping[str, Any], values: Sequence[Any]) -> list[Any]:
+    """Evaluates a primitive with the parameters of an equation."""
+    made = primitive.get_bind_params(params)
     functions, params = made if isinstance(made, tuple) else ((), made)  # a pair before JAX 0.10
-    outs = equation.primitive.bind(*functions, *values, **params)
-    return list(outs) if equation.primitive.multiple_results else [outs]
+    outs = primitive.bind(*functions, *values, **params)
+    return list(outs) if primitive.multiple_results else [outs]
 
 
 @contextlib.contextmanager

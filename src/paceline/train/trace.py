@@ -51,8 +51,9 @@ def trace(
         else None
     )
     state = tuple(np.asarray(leaf) for leaf in leaves)
+    structure = "" if isinstance(feed, StreamFeed) else _structure_key(parts, leaves, feed)
     return TracedModel(
-        _key(parts, leaves, feed), parts, layout, state, feed, unmerged_reason, later
+        _key(parts, leaves, feed), parts, layout, state, feed, unmerged_reason, structure, later
     )
 
 
@@ -287,5 +288,18 @@ def _key(parts: Mapping[str, TracedStep], leaves: list[Any], feed: ArrayFeed | S
         digest.update(f"{name} {step.code.digest} {step.log_names};".encode())
     for leaf in leaves:
         digest.update(f"{leaf.shape} {leaf.dtype};".encode())
+    digest.update(feed.identity.encode())
+    return digest.hexdigest()
+
+
+def _structure_key(
+    parts: Mapping[str, TracedStep], leaves: list[Any], feed: ArrayFeed | StreamFeed
+) -> str:
+    """The same as `_key` without the sizes of the network."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, step in parts.items():
+        digest.update(f"{name} {step.code.structure} {step.log_names};".encode())
+    for leaf in leaves:
+        digest.update(f"{leaf.ndim} {leaf.dtype};".encode())
     digest.update(feed.identity.encode())
     return digest.hexdigest()

@@ -88,6 +88,8 @@ class TracedModel:
             if these give the same scores.
         unmerged_reason: why validation needs batches of the same size as in ``fit``; empty if it
             does not.
+        structure_key: equal for models that differ only in sizes and constants, see
+            `paceline.train.merging`; empty for a stream.
         trace_later: of a stream, traces the step for a batch shape that occurs later; it keeps the
             model alive.
     """
@@ -98,6 +100,7 @@ class TracedModel:
     state: tuple[np.ndarray, ...]
     feed: ArrayFeed | StreamFeed
     unmerged_reason: str = ""
+    structure_key: str = ""
     trace_later: Callable[[str], TracedStep] | None = field(default=None, repr=False)
 
     @property

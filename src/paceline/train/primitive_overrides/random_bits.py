@@ -34,11 +34,15 @@ def threefry_bits(params: dict[str, Any], avals: Sequence[Any]) -> Callable[...,
         return None
 
     def draw(key: jax.Array) -> jax.Array:
-        words = jax.random.key_data(key)
-        low = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-        return _threefry(words[0], words[1], jnp.zeros_like(low), low)
+        return threefry_at(key, lax.iota(jnp.uint32, math.prod(shape)).reshape(shape))
 
     return draw
+
+
+def threefry_at(key: jax.Array, index: jax.Array) -> jax.Array:
+    """The bits at places of an array, counted row by row: uint32 of the shape of ``index``."""
+    words = jax.random.key_data(key)
+    return _threefry(words[0], words[1], jnp.zeros_like(index), index)
 
 
 def _threefry(key0: jax.Array, key1: jax.Array, x0: jax.Array, x1: jax.Array) -> jax.Array:

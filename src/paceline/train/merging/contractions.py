@@ -1,0 +1,188 @@
+"""Rules of operations that combine values along axes: sums, maxima, products, convolutions."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from paceline.train.merging.rule import Axes, Call, Padded, PrimitiveRule, Site
+
+
+def _kept(axes: Axes, site: Any) -> list[int]:
+    gone = {i % len(axes) for i in site.params["axes"]}
+    return [axis for i, axis in enumerate(axes) if i not in gone]
+
+
+def _relate_reduction(site: Site) -> None:
+    for operand, result in zip(site.operands, site.results, strict=True):
+        site.unify(_kept(operand, site), result)
+
+
+def _reduction(neutral: Any) -> Any:
+    """A reduction of values, to which ``neutral(dtype)`` adds nothing."""
+
+    def evaluate(call: Call) -> list[Padded]:
+        operand = call.operands[0]
+        fill = neutral(operand.array.dtype)
+        masked = call.masked(operand, call.params["axes"], fill)
+        params = {"out_sharding": None} if call.params.get("out_sharding") is not None else {}
+        return call.result(call.bind([masked.array], **params)[0], operand.is_zero)
+
+    return evaluate
+
+
+def _sum(call: Call) -> list[Padded]:
+    operand = call.operands[0]
+    if set(call.ragged(operand.axes)) & set(call.params["axes"]):
+        operand = call.masked(operand)  # along all axes, so that the result needs no mask
+    return call.result(call.bind([operand.array])[0], operand.is_zero)
+
+
+def _lowest(dtype: Any) -> Any:
+    if jnp.issubdtype(dtype, jnp.floating):
+        return -jnp.inf
+    return False if dtype == jnp.bool_ else np.iinfo(dtype).min
+
+
+def _highest(dtype: Any) -> Any:
+    if jnp.issubdtype(dtype, jnp.floating):
+        return jnp.inf
+    return True if dtype == jnp.bool_ else np.iinfo(dtype).max
+
+
+def _argument(extreme: Any) -> Any:
+    def evaluate(call: Call) -> list[Padded]:
+        operand = call.operands[0]
+        (axis,) = call.params["axes"]
+        masked = call.masked(operand, (axis,), extreme(operand.array.dtype))
+        (found,) = call.bind([masked.array])
+        if call.layout.is_ragged(operand.axes[axis]):
+            positions = call.layout.position(operand.axes[axis])
+            found = jnp.take(positions, found).astype(found.dtype)
+        return call.result(found)
+
+    return evaluate
+
+
+def _relate_cumulative(site: Site) -> None:
+    site.unify(site.operands[0], site.results[0])
+    site.fix(site.operands[0][site.params["axis"]])
+
+
+def _relate_sort(site: Site) -> None:
+    for operand, result in zip(site.operands, site.results, strict=True):
+        site.unify(operand, result)
+        site.unify(site.operands[0], operand)
+    site.fix(site.operands[0][site.params["dimension"]])
+
+
+def _relate_top(site: Site) -> None:
+    operand = site.operands[0]
+    for result in site.results:
+        site.unify(operand[:-1], result[:-1])
+    site.fix(operand[-1])
+
+
+def _unchanged(call: Call) -> list[Padded]:
+    arrays = call.bind(call.arrays())
+    return [Padded(array, axes) for array, axes in zip(arrays, call.results, strict=True)]
+
+
+def _relate_product(site: Site) -> None:
+    (left, right), (result,) = site.operands, site.results
+    (left_sums, right_sums), (left_batch, right_batch) = site.params["dimension_numbers"]
+    site.unify([left[i] for i in left_sums], [right[i] for i in right_sums])
+    site.unify([left[i] for i in left_batch], [right[i] for i in right_batch])
+    free = [
+        *(left[i] for i in left_batch),
+        *(left[i] for i in range(len(left)) if i not in (*left_sums, *left_batch)),
+        *(right[i] for i in range(len(right)) if i not in (*right_sums, *right_batch)),
+    ]
+    site.unify(free, result)
+
+
+def _product(call: Call) -> list[Padded]:
+    left, right = call.operands
+    (left_sums, right_sums), _ = call.params["dimension_numbers"]
+    if call.ragged([left.axes[i] for i in left_sums]):
+        # both, as 0 times a padding that is not finite is not zero
+        left, right = call.masked(left), call.masked(right)
+    (array,) = call.bind([left.array, right.array])
+    free = [
+        not set(call.ragged(value.axes)) - set(sums) or value.is_zero
+        for value, sums in ((left, left_sums), (right, right_sums))
+    ]
+    return call.result(array, all(free))
+
+
+def _relate_convolution(site: Site) -> None:
+    (image, kernel), (result,) = site.operands, site.results
+    numbers = site.params["dimension_numbers"]
+    one, two, three = numbers.lhs_spec, numbers.rhs_spec, numbers.out_spec
+    for axes, spec in ((image, one), (kernel, two), (result, three)):
+        site.fix(*(axes[i] for i in spec[2:]))  # the places in the image
+    if site.params["feature_group_count"] != 1 or site.params["batch_group_count"] != 1:
+        site.fix_all()
+        return
+    site.unify((image[one[0]],), (result[three[0]],))
+    site.unify((image[one[1]],), (kernel[two[1]],))
+    site.unify((kernel[two[0]],), (result[three[1]],))
+
+
+def _convolution(call: Call) -> list[Padded]:
+    image, kernel = call.operands
+    numbers = call.params["dimension_numbers"]
+    summed = (numbers.lhs_spec[1], numbers.rhs_spec[1])
+    if call.layout.is_ragged(image.axes[summed[0]]):
+        image, kernel = call.masked(image), call.masked(kernel)
+    (array,) = call.bind([image.array, kernel.array])
+    free = [
+        not set(call.ragged(value.axes)) - {place} or value.is_zero
+        for value, place in zip((image, kernel), summed, strict=True)
+    ]
+    return call.result(array, all(free))
+
+
+def _relate_windows(site: Site) -> None:
+    """Axes with windows of one value are unconcerned; all operands and results have them."""
+    params, ranks = site.params, len(site.operands[0])
+    sizes = params["window_dimensions"]
+    strides = params.get("window_strides") or (1,) * ranks
+    padding = params.get("padding") or ((0, 0),) * ranks
+    for i in range(ranks):
+        axes = [values[i] for values in (*site.operands, *site.results) if values]
+        if sizes[i] == 1 and strides[i] == 1 and tuple(padding[i]) == (0, 0):
+            for axis in axes[1:]:
+                site.table.unify(axes[0], axis)
+        else:
+            site.fix(*axes)
+
+
+def _windows(call: Call) -> list[Padded]:
+    is_zero = call.operands[0].is_zero and call.equation.name != "reduce_window_min"
+    return call.result(call.bind(call.arrays())[0], is_zero)
+
+
+RULES = {
+    "reduce_sum": PrimitiveRule(_relate_reduction, _sum),
+    "reduce_prod": PrimitiveRule(_relate_reduction, _reduction(lambda _: 1)),
+    "reduce_max": PrimitiveRule(_relate_reduction, _reduction(_lowest)),
+    "reduce_min": PrimitiveRule(_relate_reduction, _reduction(_highest)),
+    "reduce_and": PrimitiveRule(_relate_reduction, _reduction(lambda _: True)),
+    "reduce_or": PrimitiveRule(_relate_reduction, _reduction(lambda _: False)),
+    "argmax": PrimitiveRule(_relate_reduction, _argument(_lowest)),
+    "argmin": PrimitiveRule(_relate_reduction, _argument(_highest)),
+    "cumsum": PrimitiveRule(_relate_cumulative, _unchanged),
+    "cumprod": PrimitiveRule(_relate_cumulative, _unchanged),
+    "cummax": PrimitiveRule(_relate_cumulative, _unchanged),
+    "cummin": PrimitiveRule(_relate_cumulative, _unchanged),
+    "cumlogsumexp": PrimitiveRule(_relate_cumulative, _unchanged),
+    "sort": PrimitiveRule(_relate_sort, _unchanged),
+    "top_k": PrimitiveRule(_relate_top, _unchanged),
+    "dot_general": PrimitiveRule(_relate_product, _product),
+    "conv_general_dilated": PrimitiveRule(_relate_convolution, _convolution),
+    "reduce_window_sum": PrimitiveRule(_relate_windows, _windows),
+    "reduce_window_max": PrimitiveRule(_relate_windows, _windows),
+    "reduce_window_min": PrimitiveRule(_relate_windows, _windows),
+    "select_and_scatter_add": PrimitiveRule(_relate_windows, _windows),
+}

@@ -1,0 +1,153 @@
+"""Rules of operations on each value by itself."""
+
+from collections.abc import Callable
+
+from paceline.train.merging.rule import Call, Padded, PrimitiveRule, Site
+
+# f(0) = 0, so padding stays zero
+_ZERO_AT_ZERO = [
+    "neg",
+    "sign",
+    "abs",
+    "sqrt",
+    "tanh",
+    "sin",
+    "tan",
+    "asin",
+    "atan",
+    "sinh",
+    "asinh",
+    "atanh",
+    "expm1",
+    "log1p",
+    "square",
+    "cbrt",
+    "erf",
+    "floor",
+    "ceil",
+    "round",
+    "copy",
+    "copy_p",
+    "stop_gradient",
+    "real",
+    "imag",
+    "convert_element_type",
+    "reduce_precision",
+    "integer_pow",
+    "optimization_barrier",
+]
+_OTHERS = [
+    "exp",
+    "exp2",
+    "log",
+    "logistic",
+    "rsqrt",
+    "cos",
+    "cosh",
+    "acos",
+    "acosh",
+    "not",
+    "is_finite",
+    "erf_inv",
+    "erfc",
+    "lgamma",
+    "digamma",
+    "bitcast_convert_type",
+    "population_count",
+    "clz",
+    "bessel_i0e",
+    "bessel_i1e",
+]
+# f(0, 0) = 0
+_ZERO_AT_ZEROS = [
+    "add",
+    "sub",
+    "max",
+    "min",
+    "and",
+    "or",
+    "xor",
+    "add_any",
+    "shift_left",
+    "shift_right_logical",
+    "shift_right_arithmetic",
+]
+# f(0, y) = 0 only for finite y, which padding need not be: only if both are zero
+_BINARY = [
+    "pow",
+    "rem",
+    "atan2",
+    "nextafter",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "igamma",
+    "igammac",
+]
+
+
+def _relate(site: Site) -> None:
+    """All operands have the axes of the results, or 1; scalars apply to each value."""
+    for result in site.results:
+        for operand in site.operands:
+            for axis, other in zip(operand, result if operand else (), strict=True):
+                if site.table.sizes[axis] == site.table.sizes[other]:
+                    site.table.unify(axis, other)
+                else:
+                    site.fix(axis)
+
+
+def _evaluate(is_zero: Callable[[Call], bool]) -> Callable[[Call], list[Padded]]:
+    def evaluate(call: Call) -> list[Padded]:
+        arrays = call.bind(call.arrays())
+        zero = is_zero(call)
+        return [Padded(array, axes, zero) for array, axes in zip(arrays, call.results, strict=True)]
+
+    return evaluate
+
+
+def _stays(call: Call) -> bool:
+    if call.equation.name == "integer_pow" and call.params["y"] <= 0:
+        return False
+    return all(operand.is_zero for operand in call.operands)
+
+
+def _scaled(call: Call) -> bool:
+    """Of a product or quotient with a value that has no padding.
+
+    It is finite unless the network has diverged.
+    """
+    first, second = call.operands
+    is_product = call.equation.name == "mul"
+    if first.is_zero:
+        return not call.ragged(second.axes) or (second.is_zero and is_product)
+    return second.is_zero and not call.ragged(first.axes) and is_product
+
+
+def _never(_: Call) -> bool:
+    return False
+
+
+def _chosen(call: Call) -> bool:
+    """Of a selection: whatever is chosen is zero."""
+    return all(operand.is_zero for operand in call.operands[1:])
+
+
+def _clamped(call: Call) -> bool:
+    """Zero stays zero if the lower limit is."""
+    return all(operand.is_zero for operand in call.operands)
+
+
+RULES = {
+    **{
+        name: PrimitiveRule(_relate, _evaluate(_stays))
+        for name in (*_ZERO_AT_ZERO, *_ZERO_AT_ZEROS)
+    },
+    **{name: PrimitiveRule(_relate, _evaluate(_never)) for name in (*_OTHERS, *_BINARY)},
+    **{name: PrimitiveRule(_relate, _evaluate(_scaled)) for name in ("mul", "div")},
+    "select_n": PrimitiveRule(_relate, _evaluate(_chosen)),
+    "clamp": PrimitiveRule(_relate, _evaluate(_clamped)),
+}

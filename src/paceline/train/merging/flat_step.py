@@ -1,0 +1,203 @@
+"""A traced step as a list of equations over numbered values, with calls inlined.
+
+The body of a ``jit`` may occur several times in a jaxpr, each time with other sizes in a merged
+program, so each of its values gets a number of its own here. Bodies of loops stay bodies.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from paceline.train.constant_lifting import INLINED, LiftedEquation, LiftedJaxpr
+from paceline.train.internals import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A constant of an equation.
+
+    Attributes:
+        value: as traced.
+        aval: its type.
+        number: number of the float constant, as in `LiftedEquation`; None for other types.
+        integer: number of the integer constant; None for other types.
+    """
+
+    value: Any
+    aval: Any
+    number: int | None = None
+    integer: int | None = None
+
+
+Operand = int | Scalar
+"""The number of a value, or a constant."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlatEquation:
+    """An equation.
+
+    Attributes:
+        primitive: of JAX.
+        params: of the primitive.
+        operands: its inputs.
+        results: numbers of its outputs.
+        bodies: of a loop.
+        consumer: see `LiftedEquation`.
+    """
+
+    primitive: Any
+    params: Mapping[str, Any]
+    operands: tuple[Operand, ...]
+    results: tuple[int, ...]
+    bodies: "tuple[FlatBody, ...]"
+    consumer: Any
+
+    @property
+    def name(self) -> str:
+        """The name of the primitive."""
+        return str(self.primitive.name)
+
+
+@dataclass(frozen=True, slots=True)
+class FlatBody:
+    """Equations with their inputs and outputs; ``arrays`` are constants that are no scalars."""
+
+    inputs: tuple[int, ...]
+    arrays: tuple[tuple[int, np.ndarray], ...]
+    equations: tuple[FlatEquation, ...]
+    outputs: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlatStep:
+    """A step.
+
+    Attributes:
+        body: its equations.
+        avals: the type of each value, also of those in bodies.
+        integers: the scalar integer constants, in order.
+    """
+
+    body: FlatBody
+    avals: tuple[Any, ...]
+    integers: tuple[int, ...]
+
+    @property
+    def bodies(self) -> list[FlatBody]:
+        """The step's body and those of its loops, in order."""
+        return list(_bodies(self.body))
+
+    @property
+    def values(self) -> list[int]:
+        """The numbers of all values that are needed."""
+        found = [value for body in self.bodies for value in body.inputs]
+        equations = [equation for body in self.bodies for equation in body.equations]
+        return found + [value for equation in equations for value in equation.results]
+
+    @property
+    def arrays(self) -> list[tuple[int, np.ndarray]]:
+        """The number and the value of each constant that is no scalar, in order."""
+        return [entry for body in self.bodies for entry in body.arrays]
+
+
+def _bodies(body: FlatBody) -> Sequence[FlatBody]:
+    inner = [each for equation in body.equations for each in equation.bodies]
+    return [body, *(found for each in inner for found in _bodies(each))]
+
+
+def flatten(body: LiftedJaxpr) -> FlatStep:
+    """Inlines the calls of a lifted jaxpr."""
+    flattener = _Flattener()
+    inputs = flattener.declare(body.jaxpr.invars)
+    flat = flattener.body(body, inputs)
+    return FlatStep(flat, tuple(flattener.avals), tuple(flattener.integers))
+
+
+def _needed(
+    equations: Sequence[FlatEquation], outputs: Sequence[Operand]
+) -> tuple[FlatEquation, ...]:
+    """The equations on which the outputs depend."""
+    needed = {output for output in outputs if not isinstance(output, Scalar)}
+    kept = []
+    for equation in reversed(equations):
+        if needed & set(equation.results):
+            kept.append(equation)
+            needed |= {one for one in equation.operands if not isinstance(one, Scalar)}
+    return tuple(reversed(kept))
+
+
+@dataclass(eq=False)
+class _Body:
+    """What a body collects while the calls in it are inlined."""
+
+    equations: list[FlatEquation] = field(default_factory=list)
+    arrays: list[tuple[int, np.ndarray]] = field(default_factory=list)
+
+
+class _Flattener:
+    def __init__(self) -> None:
+        self.avals: list[Any] = []
+        self.integers: list[int] = []
+
+    def declare(self, variables: Sequence[Any]) -> tuple[int, ...]:
+        first = len(self.avals)
+        self.avals += [variable.aval for variable in variables]
+        return tuple(range(first, len(self.avals)))
+
+    def body(self, lifted: LiftedJaxpr, inputs: Sequence[int]) -> FlatBody:
+        block = _Body()
+        outputs = self._walk(lifted, inputs, block)
+        equations = _needed(block.equations, outputs)
+        return FlatBody(tuple(inputs), tuple(block.arrays), equations, tuple(outputs))
+
+    def _walk(self, lifted: LiftedJaxpr, inputs: Sequence[Operand], block: _Body) -> list[Operand]:
+        env: dict[Any, Operand] = dict(zip(lifted.jaxpr.invars, inputs, strict=True))
+        consts = zip(lifted.jaxpr.constvars, lifted.consts, lifted.const_numbers, strict=True)
+        for variable, value, number in consts:
+            env[variable] = self._const(variable, value, number, block)
+        for step in lifted.equations:
+            equation = step.equation
+            atoms = zip(equation.invars, step.numbers, strict=True)
+            operands = [self._read(atom, number, env) for atom, number in atoms]
+            if step.bodies and equation.primitive.name in INLINED:
+                results = self._walk(step.bodies[0], operands, block)
+            else:
+                results = self._equation(step, operands, block)
+            env.update(zip(equation.outvars, results, strict=True))
+        outputs = zip(lifted.jaxpr.outvars, lifted.out_numbers, strict=True)
+        return [self._read(atom, number, env) for atom, number in outputs]
+
+    def _equation(
+        self, step: LiftedEquation, operands: list[Operand], block: _Body
+    ) -> list[Operand]:
+        bodies = tuple(self.body(one, self.declare(one.jaxpr.invars)) for one in step.bodies)
+        results = self.declare(step.equation.outvars)
+        params = step.equation.params
+        block.equations.append(
+            FlatEquation(
+                step.equation.primitive, params, tuple(operands), results, bodies, step.consumer
+            )
+        )
+        return list(results)
+
+    def _const(self, variable: Any, value: Any, number: int | None, block: _Body) -> Operand:
+        if np.ndim(value) == 0 and not jnp.issubdtype(variable.aval.dtype, jax.dtypes.extended):
+            return self._scalar(value, variable.aval, number)
+        (declared,) = self.declare([variable])
+        block.arrays.append((declared, value))
+        return declared
+
+    def _read(self, atom: Any, number: int | None, env: Mapping[Any, Operand]) -> Operand:
+        return self._scalar(atom.val, atom.aval, number) if isinstance(atom, Literal) else env[atom]
+
+    def _scalar(self, value: Any, aval: Any, number: int | None) -> Scalar:
+        is_integer = np.ndim(value) == 0 and jnp.issubdtype(aval.dtype, jnp.integer)
+        if not is_integer:
+            return Scalar(value, aval, number)
+        self.integers.append(int(value))
+        return Scalar(value, aval, None, len(self.integers) - 1)

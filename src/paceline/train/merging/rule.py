@@ -1,0 +1,159 @@
+"""What a merged program has to know of a primitive.
+
+A rule has two parts. ``relate`` says how the axes of the operands and of the results are related.
+``evaluate`` computes the results for padded operands: it masks padding where it would reach other
+values, and says whether the padding of the results is surely zero.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+
+from paceline.train.merging.axes import AxisTable
+from paceline.train.merging.flat_step import FlatBody, FlatEquation
+from paceline.train.merging.layout import Layout
+
+Axes = tuple[int, ...]
+"""The axes of a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An equation, for `PrimitiveRule.relate`.
+
+    Attributes:
+        equation: the equation.
+        operands: axes of the operands; ``()`` for constants.
+        avals: types of the operands.
+        results: axes of the results.
+        table: all axes.
+        relate_body: relates the axes in the body of a loop, given those of its inputs; returns
+            those of its outputs.
+    """
+
+    equation: FlatEquation
+    operands: Sequence[Axes]
+    avals: Sequence[Any]
+    results: Sequence[Axes]
+    table: AxisTable
+    relate_body: Callable[[FlatBody, Sequence[Axes]], list[Axes]]
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The parameters of the primitive."""
+        return self.equation.params
+
+    def sizes(self, axes: Axes) -> tuple[int, ...]:
+        """The sizes of axes in the traced network."""
+        return tuple(self.table.sizes[axis] for axis in axes)
+
+    def unify(self, first: Sequence[int], second: Sequence[int]) -> None:
+        """Makes axes the same, one by one."""
+        for a, b in zip(first, second, strict=True):
+            self.table.unify(a, b)
+
+    def fix(self, *axes: int) -> None:
+        """Marks axes whose size this primitive does not allow to differ."""
+        for axis in axes:
+            self.table.fix(axis, self.equation.name)
+
+    def fix_all(self) -> None:
+        """Marks all axes."""
+        for axes in (*self.operands, *self.results):
+            self.fix(*axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Padded:
+    """A value of a merged program.
+
+    Attributes:
+        array: in the sizes of the program.
+        axes: its axes.
+        is_zero: whether padding is surely zero, or False.
+    """
+
+    array: Any
+    axes: Axes
+    is_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An equation with ragged axes, for `PrimitiveRule.evaluate`.
+
+    Attributes:
+        equation: the equation.
+        operands: values of the operands.
+        results: axes of the results.
+        layout: of the network.
+        related: what ``relate`` returned for the equation.
+        bind: evaluates the primitive, given operands and parameters that replace its own; faster
+            forms of it included.
+        evaluate_body: evaluates the body of a loop.
+    """
+
+    equation: FlatEquation
+    operands: Sequence[Padded]
+    results: Sequence[Axes]
+    layout: Layout
+    related: Any
+    bind: Callable[..., list[Any]]
+    evaluate_body: Callable[[FlatBody, Sequence[Padded]], list[Padded]]
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The parameters of the primitive."""
+        return self.equation.params
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the first result in the program."""
+        return self.layout.shape(self.results[0])
+
+    def arrays(self) -> list[Any]:
+        """The arrays of the operands."""
+        return [operand.array for operand in self.operands]
+
+    def ragged(self, axes: Sequence[int]) -> list[int]:
+        """The positions of axes whose size differs."""
+        return [i for i, axis in enumerate(axes) if self.layout.is_ragged(axis)]
+
+    def result(self, array: Any, is_zero: bool = False) -> list[Padded]:
+        """The only result."""
+        return [Padded(array, self.results[0], is_zero)]
+
+    def masked(self, value: Padded, along: Sequence[int] | None = None, fill: Any = 0) -> Padded:
+        """A value with its padding replaced by ``fill``, along all axes or the given positions."""
+        places = [i for i in self.ragged(value.axes) if along is None or i in along]
+        if not places or (value.is_zero and _is_zero(fill)):
+            return value
+        keep: Any = None
+        for place in places:
+            valid = self.layout.valid(value.axes[place])
+            shape = [1] * len(value.axes)
+            shape[place] = valid.shape[0]
+            mask = valid.reshape(shape)
+            keep = mask if keep is None else keep & mask
+        filled = jnp.where(keep, value.array, jnp.asarray(fill, value.array.dtype))
+        is_whole = len(places) == len(self.ragged(value.axes))
+        return Padded(filled, value.axes, is_whole and _is_zero(fill))
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, int | float | bool) and value == 0
+
+
+@dataclass(frozen=True, slots=True)
+class PrimitiveRule:
+    """A rule, see the module.
+
+    Attributes:
+        relate: relates axes; what it returns is kept for ``evaluate``.
+        evaluate: evaluates the equation.
+    """
+
+    relate: Callable[[Site], Any]
+    evaluate: Callable[[Call], list[Padded]]
