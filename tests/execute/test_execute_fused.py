@@ -1,6 +1,7 @@
 """The executor contract for cohorts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -36,7 +37,7 @@ def eager(hp: Any) -> keras.Model:
     return model
 
 
-def executor(build: Any, fixed_lanes: int) -> Executor:
+def executor(build: Any, fixed_lanes: int, merge: bool = True) -> Executor:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(64, 4)).astype("float32"), rng.normal(size=64).astype("float32")
     data = TrainingData.of((x[:48], y[:48]), (x[48:], y[48:]))
@@ -46,7 +47,7 @@ def executor(build: Any, fixed_lanes: int) -> Executor:
     hint = structural_hint({"units": True, "rate": False}, SPACE)
     return FusedExecutor(
         preparation,
-        TRAINING,
+        replace(TRAINING, merge=merge),
         hint,
         LaneCount(2**22, 2**30, device_count(), fixed_lanes=fixed_lanes),
     )
@@ -123,7 +124,7 @@ def test_a_probe_is_built_only_for_constants_of_arithmetic(
         built.append(hp.Float("rate", 1e-3, 1.0, sampling="log"))
         return build(hp)
 
-    one = executor(counting, fixed_lanes=1)
+    one = executor(counting, fixed_lanes=1, merge=False)
     one.submit(
         [Job(n, {"rate": rate, "units": 2}, seed=1, epochs=1) for n, rate in enumerate(rates)],
         {},

@@ -97,6 +97,7 @@ class TrainingConfig:
     memory: int | None = None
     validation_batch_size: int | None = None
     min_delta: float = 0.0
+    merge: bool = True
 
 
 class SnapshotReference(Protocol):

@@ -23,6 +23,7 @@ from paceline.execute.cohort_worker import (
     RejectedNetworks,
 )
 from paceline.execute.fit_queue import FitQueue
+from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import (
     FailedBuild,
     Preparation,
@@ -72,7 +73,10 @@ class FusedExecutor:
             self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts
         )
         self._blocks: deque[_Block] = deque()
-        self._programs = ProgramCache(preparation, hint, probes=lane_count.fixed_lanes > 0)
+        self._merging = NetworkMerging(preparation, options.merge)
+        self._programs = ProgramCache(
+            preparation, hint, self._merging, probes=lane_count.fixed_lanes > 0
+        )
         self._snapshots: dict[int, TrialSnapshot] = {}
         self._scores: dict[int, Sequence[float]] = {}
         self._fit_queue = FitQueue()
@@ -154,7 +158,7 @@ class FusedExecutor:
             if entry.prepared.traced is None:
                 self._fit_queue.add(entry)
             else:
-                by_program.setdefault(entry.prepared.traced.key, []).append(entry)
+                by_program.setdefault(entry.run.program, []).append(entry)
         for key, entries in by_program.items():
             for together in self._starting_together(entries):
                 self._launch(key, together)
@@ -175,9 +179,11 @@ class FusedExecutor:
                 events += self._queue_fit(prepared)
             else:
                 events += self._note_validation(prepared)
-                key = prepared.traced.key
+                key = self._merging.program_key(prepared)
                 block.ready.setdefault(key, []).append(self._entry(prepared, key))
                 self._launch_early(block, key)
+        events += [Noted(note) for note in self._merging.notes]
+        self._merging.notes.clear()
         if self._preparation.space != before:
             events.insert(0, SpaceChanged(self._preparation.space.to_json(), leader))
         if not block.groups:

@@ -96,7 +96,7 @@ class Preparation:
         self.space = space
         self._discovery = discovery
         self._learner: Learner | None = None  # created when a build defines something new
-        self._build, self._options, self._loop_names, self._fused = build, options, names, fused
+        self._build, self._options, self.loop_names, self._fused = build, options, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
         self._feeds: dict[tuple[int, int], ArrayFeed | StreamFeed] = {}
         # networks whose traced steps the next network may reuse, most recent last
@@ -135,11 +135,18 @@ class Preparation:
                 merged[equal] = replace(network, jobs=(*merged[equal].jobs, job))
         return merged
 
-    def probe(self, prepared: PreparedNetwork, hint: "ProgramHint") -> TracedModel | None:
+    def probe(
+        self, prepared: PreparedNetwork, hint: "ProgramHint", of_all_sizes: bool = False
+    ) -> TracedModel | None:
         """Traces a probe configuration: the same program with other numbers where possible.
 
         Constants that differ between the two become inputs of the program, so that later networks
         find it compiled. Returns None if no probe was found or none is needed.
+
+        Args:
+            prepared: a network.
+            hint: expects which configurations share a program.
+            of_all_sizes: whether the program is one for several sizes.
         """
         config = prepared.config
         # seeded by the program, so that every session finds the same probe
@@ -156,21 +163,24 @@ class Preparation:
             return None
         other = dict(config) | {name: drawn[name] for name in numbers}
         try:
-            model = self._build_again(other, prepared)
+            model = self.build_again(other, prepared)
             traced = trace(model, prepared.feed)
         except Exception:  # optional: the network itself was built
             return None
-        return traced if prepared.traced is not None and traced.key == prepared.traced.key else None
+        if prepared.traced is None:
+            return None
+        is_equal = traced.key == prepared.traced.key
+        return traced if is_equal or (of_all_sizes and _is_alike(traced, prepared.traced)) else None
 
     def rebuild(self, prepared: PreparedNetwork, reason: str) -> PreparedNetwork | FailedBuild:
         """Builds the network again as a Keras model, to train with ``fit`` for ``reason``."""
         try:
-            model = self._build_again(prepared.leader.config, prepared)
+            model = self.build_again(prepared.leader.config, prepared)
         except Exception:
             return FailedBuild(prepared.jobs, traceback.format_exc())
         return PreparedNetwork(prepared.jobs, prepared.config, prepared.feed, None, model, reason)
 
-    def _build_again(self, config: Configuration, prepared: PreparedNetwork) -> keras.Model:
+    def build_again(self, config: Configuration, prepared: PreparedNetwork) -> keras.Model:
         """Builds the model of a configuration for the batches of a prepared network."""
         hp = HyperParameters(self.space, config)
         return build_model(
@@ -182,7 +192,7 @@ class Preparation:
 
         def used() -> Configuration:
             return {
-                name: value for name, value in job.config.items() if name in self._loop_names
+                name: value for name, value in job.config.items() if name in self.loop_names
             } | hp.config
 
         def feed() -> ArrayFeed | StreamFeed:
@@ -246,6 +256,10 @@ class Preparation:
         if len(self._cache) > _MAX_CACHED:
             del self._cache[next(iter(self._cache))]
         return traced
+
+
+def _is_alike(a: TracedModel, b: TracedModel) -> bool:
+    return bool(a.structure_key) and a.structure_key == b.structure_key
 
 
 def check_objective(metric: str, shapes: Mapping[str, tuple[int, ...]]) -> None:

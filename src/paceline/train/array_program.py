@@ -1,7 +1,7 @@
 """A program for arrays on the device: a whole epoch is compiled for a number of lanes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from jax.sharding import Mesh
 from paceline.train.array_feed import ArrayFeed, PooledData
 from paceline.train.compilation_count import count_compilations
 from paceline.train.constant_lifting import evaluate
-from paceline.train.cost_estimate import num_values
 from paceline.train.internals import compile_fast
 from paceline.train.program import BaseProgram, CompiledProgram
 from paceline.train.sharding import lane_sharding, shard_lanes, stacked_spec
@@ -55,7 +54,7 @@ class ArrayProgram(BaseProgram):
 
         Args:
             lanes: state leaves, each ``(num_lanes, ...)``.
-            constants: for each part ``(num_lanes, num_lifted)``.
+            constants: of each lane, see `constants`; ``(num_lanes, ...)``.
             data: training leaves, each ``(rows, ...)``, shared.
             order: row numbers int32 ``(num_lanes, rows)``.
             start: first batch, int32.
@@ -68,7 +67,7 @@ class ArrayProgram(BaseProgram):
 
         def body(i: Any, carry: tuple[list[Any], list[Any]]) -> tuple[list[Any], list[Any]]:
             rows = lax.dynamic_slice_in_dim(order, i * size, size, axis=1)
-            return self._step("train", carry[0], constants["train"], data, rows)
+            return self._step("train", carry[0], constants, data, rows)
 
         logs = self._zero_logs("train", order.shape[0])
         result: tuple[list[Any], list[Any]] = lax.fori_loop(start, stop, body, (lanes, logs))
@@ -100,7 +99,7 @@ class ArrayProgram(BaseProgram):
         train, validation = data
         if "train_rest" in self.feed.sizes:
             rest = order[:, self.feed.num_steps * self.feed.sizes["train"] :]
-            lanes, logs = self._step("train_rest", lanes, constants["train_rest"], train, rest)
+            lanes, logs = self._step("train_rest", lanes, constants, train, rest)
         names = self.traced.parts["train"].log_names
         result = dict(zip(names, logs, strict=True))
         count = self.traced.layout.num_kept
@@ -117,7 +116,7 @@ class ArrayProgram(BaseProgram):
     def compile(self, num_lanes: int, mesh: Mesh | None) -> "CompiledArrayProgram":
         """Compiles `train` and `finish` for a number of lanes, distributed over a mesh."""
         started = time.perf_counter()
-        lanes = [stacked_spec(leaf, num_lanes, mesh) for leaf in self.traced.state]
+        lanes = [stacked_spec(leaf, num_lanes, mesh) for leaf in self.lane_leaves]
         rows = self.constants(self.traced).items()
         constants = {name: stacked_spec(row, num_lanes, mesh) for name, row in rows}
         data = self.feed.data
@@ -154,7 +153,7 @@ class ArrayProgram(BaseProgram):
             "test": feed.data.num_validation // feed.sizes.get("test", 1),
             "test_rest": 1,
         }
-        values = {name: num_values(part.code.body) for name, part in self.traced.parts.items()}
+        values = {name: self.num_values(name) for name in self.traced.parts}
         ending = sum(values[name] * count for name, count in times.items() if name in values)
         is_small = ending * num_lanes <= _MAX_VALUES
         return is_small and ending <= _MAX_SHARE * values["train"] * feed.num_steps
@@ -163,13 +162,13 @@ class ArrayProgram(BaseProgram):
         """The lanes as they would be if training ended now."""
         if END not in self.traced.parts:
             return lanes
-        return jax.vmap(lambda state, row: self._run(END, state, row, [])[0])(lanes, constants[END])
+        return jax.vmap(lambda state, own: self._run(END, state, own, [])[0])(lanes, constants)
 
     def _step(
         self, name: str, lanes: list[Any], constants: Any, data: list[Any], rows: Any
     ) -> tuple[list[Any], list[Any]]:
-        def of_lane(state: list[Any], row: Any, index: Any) -> tuple[list[Any], list[Any]]:
-            return self._run(name, state, row, [leaf[index] for leaf in data])
+        def of_lane(state: list[Any], own: Any, index: Any) -> tuple[list[Any], list[Any]]:
+            return self._run(name, state, own, [leaf[index] for leaf in data])
 
         return jax.vmap(of_lane)(lanes, constants, rows)
 
@@ -183,11 +182,9 @@ class ArrayProgram(BaseProgram):
         ) -> tuple[list[Any], list[Any]]:
             if held_out is not None:
                 own = lax.dynamic_slice_in_dim(held_out, start, count, axis=1)
-                return self._step(name, lanes, constants[name], data, own)
+                return self._step(name, lanes, constants, data, own)
             batch = [lax.dynamic_slice_in_dim(leaf, start, count) for leaf in data]
-            return jax.vmap(lambda state, row: self._run(name, state, row, batch))(
-                lanes, constants[name]
-            )
+            return jax.vmap(lambda state, own: self._run(name, state, own, batch))(lanes, constants)
 
         logs = self._zero_logs("test", lanes[0].shape[0])
         lanes, logs = lax.fori_loop(
@@ -198,9 +195,10 @@ class ArrayProgram(BaseProgram):
         return lanes, logs
 
     def _run(
-        self, name: str, state: list[Any], row: Any, batch: list[Any]
+        self, name: str, state: list[Any], constants: Mapping[str, Any], batch: list[Any]
     ) -> tuple[list[Any], list[Any]]:
-        """Runs a step of one lane."""
+        """Runs a step of one lane, whose constants are as returned by `constants`."""
+        row = constants[name]
         lifted = {number: row[i] for i, number in enumerate(self.lifted[name])}
         outs = evaluate(self.traced.parts[name].code.body, [*state, *batch], lifted, self.overrides)
         count = self.traced.layout.num_leaves

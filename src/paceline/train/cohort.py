@@ -79,7 +79,8 @@ class BaseCohort(ABC):
         # were never used get a copy of the first network.
         filler = next(iter(entries.values())).traced
         state = [np.array(leaf) for leaf in self._state] or [
-            np.repeat(leaf[None], self.compiled.num_lanes, axis=0) for leaf in filler.state
+            np.repeat(leaf[None], self.compiled.num_lanes, axis=0)
+            for leaf in program.lane_state(filler)
         ]
         constants = {name: np.array(rows) for name, rows in self._constants.items()} or {
             name: np.repeat(row[None], self.compiled.num_lanes, axis=0)
@@ -88,9 +89,8 @@ class BaseCohort(ABC):
         count = program.traced.layout.num_kept
         fresh = [np.array(leaf) for leaf in self._fresh or state[count:]]
         for slot, lane in entries.items():
-            for rows, leaf in zip(
-                [*state, *fresh], [*lane.traced.state, *lane.traced.state[count:]], strict=True
-            ):
+            own = program.lane_state(lane.traced)
+            for rows, leaf in zip([*state, *fresh], [*own, *own[count:]], strict=True):
                 rows[slot] = leaf
             for name, row in program.constants(lane.traced).items():
                 constants[name][slot] = row
@@ -125,9 +125,15 @@ class BaseCohort(ABC):
         return [jax.device_put(rows.copy(), lane_sharding(self.mesh)) for rows in self._fresh]
 
     def state_of(self, slots: Sequence[int]) -> dict[int, list[np.ndarray]]:
-        """The state leaves of slots, on the host."""
+        """The state leaves of occupied slots, on the host, in the shapes of their networks."""
         host = [np.asarray(leaf) for leaf in self._state]
-        return {slot: [np.array(leaf[slot]) for leaf in host] for slot in slots}
+        program, found = self.compiled.program, {}
+        for slot in slots:
+            lane = self.lanes[slot]
+            if lane is not None:
+                leaves = [np.array(leaf[slot]) for leaf in host]
+                found[slot] = program.own_state(lane.traced, leaves)
+        return found
 
     def release(self, slot: int) -> None:
         """Empties a slot."""

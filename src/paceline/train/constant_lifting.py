@@ -61,6 +61,7 @@ class LiftedEquation:
     Attributes:
         equation: as traced.
         numbers: for each input, the number of the constant; None for a variable.
+        integers: for each input, the number of the scalar integer; None for others.
         bodies: the jaxprs that it contains.
         consumer: the only equation that uses its first output; None if there are several or none,
             or the output is one of the whole jaxpr.
@@ -68,6 +69,7 @@ class LiftedEquation:
 
     equation: Equation
     numbers: tuple[int | None, ...]
+    integers: tuple[int | None, ...]
     bodies: tuple["LiftedJaxpr", ...]
     consumer: Equation | None
 
@@ -101,13 +103,16 @@ class LiftedStep:
         body: the step's jaxpr.
         constants: the value of each numbered constant, float64 ``(num_constants,)``.
         digest: equal for two steps exactly if they are the same program.
-        structure: equal for two steps whose equations are the same but for sizes; see
-            `paceline.train.merging`.
+        integers: the value of each numbered scalar integer in an equation, int64; they are part of
+            the digest, and inputs only of programs for several sizes.
+        structure: equal for two steps whose equations are the same but for sizes, and integers that
+            may follow from them; see `paceline.train.merging`.
     """
 
     body: LiftedJaxpr
     constants: np.ndarray
     digest: str
+    integers: np.ndarray
     structure: str
 
 
@@ -116,7 +121,9 @@ def lift_constants(closed: ClosedJaxpr) -> LiftedStep:
     lifter = _ConstantLifter()
     body = lifter.lift(closed.jaxpr, closed.consts)
     constants = np.array(lifter.constants, np.float64)
-    return LiftedStep(body, constants, lifter.hash.hexdigest(), lifter.structure.hexdigest())
+    integers = np.array(lifter.integers, np.int64)
+    structure = lifter.structure.hexdigest()
+    return LiftedStep(body, constants, lifter.hash.hexdigest(), integers, structure)
 
 
 class _ConstantLifter:
@@ -124,6 +131,7 @@ class _ConstantLifter:
 
     def __init__(self) -> None:
         self.constants: list[float] = []
+        self.integers: list[int] = []
         self.hash = hashlib.blake2b(digest_size=16)
         self.structure = hashlib.blake2b(digest_size=16)  # the same without sizes
 
@@ -150,10 +158,14 @@ class _ConstantLifter:
         without = [(key, text) for key, text in params if key not in sizes]
         self._write("eqn", name, params, structure=("eqn", name, without))
         bodies = tuple(self.lift(*jaxpr) for jaxpr in inner) if enters else ()
-        numbers = tuple(self._read(atom, ids) for atom in equation.invars)
+        integers = tuple(self._number_integer(atom) for atom in equation.invars)
+        numbers = tuple(
+            self._read(atom, ids, is_size=integer is not None)
+            for atom, integer in zip(equation.invars, integers, strict=True)
+        )
         self._write_variables("out", equation.outvars, ids)
         consumer = consumers.get(equation.outvars[0]) if equation.outvars else None
-        return LiftedEquation(equation, numbers, bodies, consumer)
+        return LiftedEquation(equation, numbers, integers, bodies, consumer)
 
     def _lift_const(self, var: Any, value: Any, ids: dict[Any, int]) -> int | None:
         ids[var] = len(ids)
@@ -161,10 +173,22 @@ class _ConstantLifter:
             self._write("const", _type_text(var))
             return self._add_constant(float(value))
         content = hashlib.blake2b(np.asarray(value).tobytes()).hexdigest()
-        self._write("array", _type_text(var), content, structure=("array", _rank_text(var)))
+        is_array = np.ndim(value) > 0
+        without = ("array", _rank_text(var)) if is_array else ("array", _rank_text(var), content)
+        self._write("array", _type_text(var), content, structure=without)
         return None
 
-    def _read(self, atom: Any, ids: dict[Any, int]) -> int | None:
+    def _number_integer(self, atom: Any) -> int | None:
+        """The number of an atom that is a scalar integer."""
+        if not isinstance(atom, Literal) or np.ndim(atom.val) != 0:
+            return None
+        if not jnp.issubdtype(_dtype(atom), jnp.integer):
+            return None
+        self.integers.append(int(atom.val))
+        return len(self.integers) - 1
+
+    def _read(self, atom: Any, ids: dict[Any, int], is_size: bool = False) -> int | None:
+        """Writes an atom; ``is_size``: a scalar integer that may follow from sizes."""
         if not isinstance(atom, Literal):
             self._write(ids[atom])
             return None
@@ -172,7 +196,6 @@ class _ConstantLifter:
             self._write("constant", _dtype(atom).name)
             return self._add_constant(float(atom.val))
         items = ("literal", atom.aval.str_short(), np.asarray(atom.val).tobytes())
-        is_size = np.ndim(atom.val) == 0 and jnp.issubdtype(_dtype(atom), jnp.integer)
         self._write(*items, structure=items[:2] if is_size else items)
         return None
 

@@ -10,7 +10,6 @@ import jax
 import psutil
 
 from paceline.train.array_program import ArrayProgram
-from paceline.train.cost_estimate import peak_bytes
 from paceline.train.stream_program import StreamProgram
 
 AnyProgram = ArrayProgram | StreamProgram
@@ -86,7 +85,7 @@ class LaneCount:
 
     def max_lanes(self, program: AnyProgram) -> int:
         """The largest number of lanes that is worthwhile and fits into memory."""
-        training = peak_bytes(program.traced.parts["train"].code.body)
+        training = program.peak_bytes("train")
         worthwhile = self.capacity * self.num_devices // max(1, state_bytes(program) + training)
         fits = (
             (self.memory - program.feed.num_bytes)
@@ -98,12 +97,12 @@ class LaneCount:
 
 def state_bytes(program: AnyProgram) -> int:
     """Bytes of the variables of a lane."""
-    return sum(leaf.nbytes for leaf in program.traced.state)
+    return sum(leaf.nbytes for leaf in program.lane_leaves)
 
 
 def lane_bytes(program: AnyProgram) -> int:
     """Predicted bytes of a further lane: copies of its variables, and values in its step."""
-    working = max(peak_bytes(part.code.body) for part in program.traced.parts.values())
+    working = max(program.peak_bytes(name) for name in program.traced.parts)
     return _STATE_COPIES * state_bytes(program) + working
 
 

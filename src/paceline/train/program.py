@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from paceline.train.constant_lifting import OverrideLookup
+from paceline.train.cost_estimate import num_values, peak_bytes
 from paceline.train.traced_model import TracedModel
 
 # Constants of plain arithmetic, which no configuration varies. All others are lifted, so that
@@ -90,6 +91,27 @@ class BaseProgram:
             name: traced.constants(name)[list(numbers)].astype(dtype)
             for name, numbers in self.lifted.items()
         }
+
+    @property
+    def lane_leaves(self) -> Sequence[np.ndarray]:
+        """Arrays of the shapes and types of a lane's state."""
+        return self.traced.state
+
+    def lane_state(self, traced: TracedModel) -> Sequence[np.ndarray]:
+        """A network's state as it lies in a lane."""
+        return traced.state
+
+    def own_state(self, traced: TracedModel, leaves: Sequence[np.ndarray]) -> list[np.ndarray]:  # noqa: ARG002 - for merged programs
+        """The network's state of that of its lane, or of the first leaves of it."""
+        return list(leaves)
+
+    def peak_bytes(self, name: str) -> int:
+        """Bytes of intermediate values of a part, see `paceline.train.cost_estimate`."""
+        return peak_bytes(self.traced.parts[name].code.body)
+
+    def num_values(self, name: str) -> int:
+        """Values computed in a part, see `paceline.train.cost_estimate`."""
+        return num_values(self.traced.parts[name].code.body)
 
     def share_code(self, traced: TracedModel) -> TracedModel:
         """The model with this program's code in place of its own, which is then freed.

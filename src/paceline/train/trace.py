@@ -57,6 +57,15 @@ def trace(
     )
 
 
+def state_shapes(model: keras.Model, feed: ArrayFeed | StreamFeed) -> list[tuple[int, ...]]:
+    """The shapes of the leaves of a model's state; traces nothing.
+
+    Raises:
+        CannotTrace: see `trace`.
+    """
+    return [tuple(leaf.shape) for leaf in _state(model, feed)[1]]
+
+
 def metric_shapes(
     model: keras.Model, feed: ArrayFeed | StreamFeed, metric: str
 ) -> dict[str, tuple[int, ...]]:

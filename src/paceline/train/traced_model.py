@@ -121,6 +121,10 @@ class TracedModel:
         """The scalar constants of a part, float64 ``(num_constants,)``."""
         return self.parts[name].code.constants
 
+    def integers(self, name: str) -> np.ndarray:
+        """The scalar integers of a part, int64 ``(num_integers,)``."""
+        return self.parts[name].code.integers
+
     def undo_end(self, lanes: Sequence[Any], ended: Sequence[Any]) -> list[Any]:
         """The state after a validation, without the changes of the end of training.
 

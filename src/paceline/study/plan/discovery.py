@@ -20,14 +20,27 @@ class Discovered:
     Attributes:
         found: the space, with everything that was inferred.
         structural: for each hyperparameter that was tried alone, whether it changes the program.
+        sizes: those that change only the sizes of the network.
         reads_epochs: whether ``build`` asks for the number of epochs.
         notes: sentences for the user.
     """
 
     found: Discovery
     structural: Mapping[str, bool]
+    sizes: frozenset[str]
     reads_epochs: bool
     notes: Sequence[str]
+
+    def structural_if(self, merge: bool) -> dict[str, bool]:
+        """Whether each hyperparameter changes the program.
+
+        Args:
+            merge: whether networks of different sizes share one.
+        """
+        return {
+            name: changes and not (merge and name in self.sizes)
+            for name, changes in self.structural.items()
+        }
 
 
 def discover_space(definition: Definition, parts: Split | StreamParts) -> Discovered:
@@ -39,7 +52,7 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
     batch = first_batch(
         parts, definition.class_weight, definition.settings.training.batch_size or 32
     )
-    outlines: list[tuple[Mapping[str, Value], str]] = []
+    outlines: list[tuple[Mapping[str, Value], tuple[str, str]]] = []
     notes: list[str] = []
     reads_epochs = False
 
@@ -60,7 +73,7 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
         except InvalidInput as error:
             refused.append(error)
             raise
-        outlines.append((hp.config, structure_hash(model)))
+        outlines.append((hp.config, (structure_hash(model), structure_hash(model, False))))
 
     found = discover(build, space=definition.loop)
     if refused:
@@ -78,7 +91,9 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
             "build(hp) asks for no hyperparameter that varies",
             expected="at least one, such as hp.Float('learning_rate', 1e-4, 1e-1, sampling='log')",
         )
-    return Discovered(found, _structural(outlines), reads_epochs, notes)
+    structural, kinds = (_changed([(c, both[i]) for c, both in outlines]) for i in (0, 1))
+    sizes = frozenset(name for name, changes in structural.items() if changes and not kinds[name])
+    return Discovered(found, structural, sizes, reads_epochs, notes)
 
 
 def inferred_notes(found: Discovery) -> list[str]:
@@ -99,8 +114,8 @@ def inferred_notes(found: Discovery) -> list[str]:
     return notes
 
 
-def _structural(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, bool]:
-    """Which hyperparameters change the structure when they alone are changed."""
+def _changed(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, bool]:
+    """For hyperparameters that were changed alone, whether the text changed with them."""
     default, reference = outlines[0]
     changed: dict[str, bool] = {}
     for config, shape in outlines[1:]:

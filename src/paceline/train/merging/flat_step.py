@@ -80,12 +80,10 @@ class FlatStep:
     Attributes:
         body: its equations.
         avals: the type of each value, also of those in bodies.
-        integers: the scalar integer constants, in order.
     """
 
     body: FlatBody
     avals: tuple[Any, ...]
-    integers: tuple[int, ...]
 
     @property
     def bodies(self) -> list[FlatBody]:
@@ -115,7 +113,7 @@ def flatten(body: LiftedJaxpr) -> FlatStep:
     flattener = _Flattener()
     inputs = flattener.declare(body.jaxpr.invars)
     flat = flattener.body(body, inputs)
-    return FlatStep(flat, tuple(flattener.avals), tuple(flattener.integers))
+    return FlatStep(flat, tuple(flattener.avals))
 
 
 def _needed(
@@ -142,7 +140,6 @@ class _Body:
 class _Flattener:
     def __init__(self) -> None:
         self.avals: list[Any] = []
-        self.integers: list[int] = []
 
     def declare(self, variables: Sequence[Any]) -> tuple[int, ...]:
         first = len(self.avals)
@@ -162,15 +159,15 @@ class _Flattener:
             env[variable] = self._const(variable, value, number, block)
         for step in lifted.equations:
             equation = step.equation
-            atoms = zip(equation.invars, step.numbers, strict=True)
-            operands = [self._read(atom, number, env) for atom, number in atoms]
+            atoms = zip(equation.invars, step.numbers, step.integers, strict=True)
+            operands = [_read(env, *atom) for atom in atoms]
             if step.bodies and equation.primitive.name in INLINED:
                 results = self._walk(step.bodies[0], operands, block)
             else:
                 results = self._equation(step, operands, block)
             env.update(zip(equation.outvars, results, strict=True))
         outputs = zip(lifted.jaxpr.outvars, lifted.out_numbers, strict=True)
-        return [self._read(atom, number, env) for atom, number in outputs]
+        return [_read(env, atom, number) for atom, number in outputs]
 
     def _equation(
         self, step: LiftedEquation, operands: list[Operand], block: _Body
@@ -187,17 +184,13 @@ class _Flattener:
 
     def _const(self, variable: Any, value: Any, number: int | None, block: _Body) -> Operand:
         if np.ndim(value) == 0 and not jnp.issubdtype(variable.aval.dtype, jax.dtypes.extended):
-            return self._scalar(value, variable.aval, number)
+            return Scalar(value, variable.aval, number)
         (declared,) = self.declare([variable])
         block.arrays.append((declared, value))
         return declared
 
-    def _read(self, atom: Any, number: int | None, env: Mapping[Any, Operand]) -> Operand:
-        return self._scalar(atom.val, atom.aval, number) if isinstance(atom, Literal) else env[atom]
 
-    def _scalar(self, value: Any, aval: Any, number: int | None) -> Scalar:
-        is_integer = np.ndim(value) == 0 and jnp.issubdtype(aval.dtype, jnp.integer)
-        if not is_integer:
-            return Scalar(value, aval, number)
-        self.integers.append(int(value))
-        return Scalar(value, aval, None, len(self.integers) - 1)
+def _read(
+    env: Mapping[Any, Operand], atom: Any, number: int | None, integer: int | None = None
+) -> Operand:
+    return Scalar(atom.val, atom.aval, number, integer) if isinstance(atom, Literal) else env[atom]

@@ -6,7 +6,7 @@ one at these sizes is checked value by value, never assumed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -46,8 +46,12 @@ class Structure:
     @classmethod
     def of(cls, traced: TracedModel) -> "Structure":
         """Relates the axes of a network's steps."""
+        shapes = [leaf.shape for leaf in traced.state]
+        # the values are not needed, and would be kept as long as the structure
+        state = [np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape) for leaf in traced.state]
+        traced = replace(traced, state=tuple(state))
         table = AxisTable()
-        leaves = tuple(table.news(leaf.shape) for leaf in traced.state)
+        leaves = tuple(table.news(shape) for shape in shapes)
         steps = {
             name: relate(flatten(part.code.body), leaves, table)
             for name, part in traced.parts.items()

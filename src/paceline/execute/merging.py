@@ -1,0 +1,145 @@
+"""Decides which networks share a program with networks of other sizes."""
+
+from dataclasses import dataclass, field
+
+import jax
+
+from paceline.execute.prepare import Preparation, PreparedNetwork
+from paceline.execute.size_range import Shapes, SizeRange
+from paceline.train.array_feed import ArrayFeed
+from paceline.train.merged_program import program_key
+from paceline.train.merging.buckets import Buckets, choose_buckets
+from paceline.train.merging.structure import CannotMerge, Sizes, Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What the networks of a merged program have in common: a structure, and sizes that suffice."""
+
+    structure: Structure
+    largest: Sizes
+    ragged: tuple[int, ...]
+
+
+@dataclass(eq=False)
+class _Known:
+    """A structure whose sizes that may not differ have the same values.
+
+    Attributes:
+        structure: the structure.
+        buckets: of its programs; None if its networks are not merged.
+        reason: why they are not; empty if their sizes do not differ.
+    """
+
+    structure: Structure
+    buckets: Buckets | None = None
+    reason: str = ""
+
+
+@dataclass(eq=False)
+class NetworkMerging:
+    """Finds the program of each network.
+
+    Attributes:
+        preparation: builds the smallest and the largest network of a structure.
+        is_enabled: whether networks are merged at all.
+        notes: sentences for the user, not shown yet.
+    """
+
+    preparation: Preparation
+    is_enabled: bool
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._known: dict[str, list[_Known]] = {}
+        self._buckets: dict[str, Bucket] = {}
+        self._has_noted = False
+        self._size_range = SizeRange(self.preparation)
+
+    def program_key(self, prepared: PreparedNetwork) -> str:
+        """The key of the network's program: a merged one, or its own."""
+        traced = prepared.traced
+        if traced is None:
+            raise TypeError("a network that needs fit has no program")
+        if not self.is_enabled or not traced.structure_key:
+            return traced.key
+        known = self._find(prepared)
+        if known.buckets is None:
+            self._note(known.reason)
+            return traced.key
+        try:
+            known.structure.check(traced)
+            largest = known.buckets.of(_sizes(known.structure, prepared))
+        except CannotMerge as error:
+            self._note(str(error))
+            return traced.key
+        key = program_key(traced.structure_key, largest, known.buckets.ragged)
+        self._buckets.setdefault(key, Bucket(known.structure, largest, known.buckets.ragged))
+        return key
+
+    def bucket(self, key: str) -> Bucket | None:
+        """What the networks of a program have in common; None if it is not merged."""
+        return self._buckets.get(key)
+
+    def separate(self, key: str, reason: str) -> None:
+        """No longer merges the networks of a program, for ``reason``."""
+        bucket = self._buckets[key]
+        for known in self._known[bucket.structure.traced.structure_key]:
+            if known.structure is bucket.structure:
+                known.buckets, known.reason = None, reason
+
+    def _note(self, reason: str) -> None:
+        """Notes, once, that networks of different sizes are not merged."""
+        if reason and not self._has_noted:
+            self._has_noted = True
+            self.notes.append(
+                "networks that differ in their sizes are compiled one by one in this study, which "
+                f"takes longer: {reason}"
+            )
+
+    def _find(self, prepared: PreparedNetwork) -> _Known:
+        traced = prepared.traced
+        alike = self._known.setdefault(traced.structure_key if traced else "", [])
+        for known in alike:
+            if _fits(known.structure, [leaf.shape for leaf in traced.state] if traced else []):
+                return known
+        known = self._new(prepared)
+        alike.append(known)
+        return known
+
+    def _new(self, prepared: PreparedNetwork) -> _Known:
+        if prepared.traced is None or not isinstance(prepared.feed, ArrayFeed):
+            raise TypeError("only networks that train on arrays can be merged")
+        structure = Structure.of(prepared.traced)
+        ends = self._size_range.of(prepared, lambda shapes: _fits(structure, shapes))
+        if ends is None:
+            return _Known(structure)
+        try:
+            smallest, largest = (structure.sizes(shapes) for shapes in ends)
+        except CannotMerge as error:
+            return _Known(structure, None, str(error))
+        if smallest == largest:
+            return _Known(structure)
+        steps = prepared.feed.num_steps * prepared.leader.epochs
+        platform = jax.default_backend()
+        return _Known(structure, choose_buckets(structure, smallest, largest, steps, platform))
+
+
+def _sizes(structure: Structure, prepared: PreparedNetwork) -> Sizes:
+    state = prepared.traced.state if prepared.traced else ()
+    return structure.sizes([leaf.shape for leaf in state])
+
+
+def _fits(structure: Structure, shapes: Shapes) -> bool:
+    """Whether a network of these shapes differs in sizes only that may differ."""
+    try:
+        sizes = structure.sizes(shapes)
+    except (CannotMerge, ValueError):
+        return False
+    own = structure.sizes([leaf.shape for leaf in structure.traced.state])
+    differing = [i for i, (a, b) in enumerate(zip(own, sizes, strict=True)) if a != b]
+    try:
+        structure.check_differing(differing)
+    except CannotMerge:
+        return False
+    return True

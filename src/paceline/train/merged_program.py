@@ -1,0 +1,166 @@
+"""A program for networks of several sizes, see `paceline.train.merging`."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from paceline.train.array_program import ArrayProgram
+from paceline.train.constant_lifting import OverrideLookup
+from paceline.train.merging.cost import num_values, peak_bytes
+from paceline.train.merging.evaluation import Constants, evaluate_padded
+from paceline.train.merging.layout import Layout
+from paceline.train.merging.structure import Sizes, Structure
+from paceline.train.program import lifted_constants
+from paceline.train.traced_model import TracedModel
+
+_SIZES = "sizes"  # the lane's sizes, among its constants
+_INTEGERS = "integers of {}"
+
+
+@dataclass(frozen=True, eq=False)
+class MergedProgram(ArrayProgram):
+    """A program whose lanes have sizes of their own.
+
+    Attributes:
+        structure: of its networks.
+        largest: the sizes of the program.
+        ragged: the places in ``largest`` where networks may be smaller.
+        integers: for each part, the numbers of the scalar integers that are inputs.
+    """
+
+    structure: Structure = None  # type: ignore[assignment] # fields before it have defaults
+    largest: Sizes = ()
+    ragged: tuple[int, ...] = ()
+    integers: Mapping[str, tuple[int, ...]] = None  # type: ignore[assignment]
+
+    @classmethod
+    def of(
+        cls,
+        structure: Structure,
+        largest: Sizes,
+        ragged: Sequence[int],
+        networks: Sequence[TracedModel],
+        overrides: OverrideLookup | None = None,
+        known: "MergedProgram | None" = None,
+    ) -> "MergedProgram":
+        """Creates a program.
+
+        Args:
+            structure: of the networks.
+            largest: the sizes of the program.
+            ragged: the places in ``largest`` where networks may be smaller.
+            networks: some of the networks, which show what differs.
+            overrides: finds faster functions for some primitives.
+            known: the program so far, whose inputs are kept.
+        """
+        networks = [structure.traced, *networks]
+        lifted, integers = lifted_constants(networks), _lifted_integers(structure, ragged, networks)
+        if known is not None:
+            lifted, integers = _joined(lifted, known.lifted), _joined(integers, known.integers)
+        return cls(structure.traced, lifted, overrides, structure, largest, tuple(ragged), integers)
+
+    @cached_property
+    def key(self) -> str:
+        """The program's key."""
+        return program_key(self.structure.traced.structure_key, self.largest, self.ragged)
+
+    def covers(self, traced: TracedModel) -> bool:
+        """Whether a network of the structure differs only in what is an input of the program."""
+        if not super().covers(traced):
+            return False
+        for name, numbers in self.integers.items():
+            differs = traced.integers(name) != self.traced.integers(name)
+            differs[list(numbers)] = False
+            if differs.any():
+                return False
+        return True
+
+    def constants(self, traced: TracedModel) -> dict[str, np.ndarray]:
+        """A lane's lifted constants and integers for each part, and its sizes."""
+        own = self.structure.sizes([leaf.shape for leaf in traced.state])
+        integers = {
+            _INTEGERS.format(name): traced.integers(name)[list(numbers)].astype(np.int32)
+            for name, numbers in self.integers.items()
+        }
+        return {**super().constants(traced), **integers, _SIZES: np.array(own, np.int32)}
+
+    @cached_property
+    def lane_leaves(self) -> Sequence[np.ndarray]:
+        """Arrays of the shapes and types of a lane's state."""
+        shapes = [self._largest.shape(axes) for axes in self.structure.leaves]
+        states = zip(shapes, self.traced.state, strict=True)
+        # without memory of their own
+        return [np.broadcast_to(np.zeros((), leaf.dtype), shape) for shape, leaf in states]
+
+    @cached_property
+    def _largest(self) -> Layout:
+        return self.structure.layout(self.largest, self.largest, self.ragged)
+
+    def _layout(self, traced: TracedModel) -> Layout:
+        own = self.structure.sizes([leaf.shape for leaf in traced.state])
+        return self.structure.layout(self.largest, own, self.ragged)
+
+    def lane_state(self, traced: TracedModel) -> Sequence[np.ndarray]:
+        """A network's state as it lies in a lane: padded with zeros."""
+        layout, leaves = self._layout(traced), self.structure.leaves
+        return [layout.pad(axes, leaf) for axes, leaf in zip(leaves, traced.state, strict=True)]
+
+    def own_state(self, traced: TracedModel, leaves: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The network's state of that of its lane, in its own shapes."""
+        layout = self._layout(traced)
+        axes = self.structure.leaves[: len(leaves)]
+        return [layout.cut(own, leaf) for own, leaf in zip(axes, leaves, strict=True)]
+
+    def peak_bytes(self, name: str) -> int:
+        """Bytes of intermediate values of a part, in the sizes of the program."""
+        return peak_bytes(self.structure.steps[name], self._largest)
+
+    def num_values(self, name: str) -> int:
+        """Values computed in a part, in the sizes of the program."""
+        return num_values(self.structure.steps[name], self._largest)
+
+    def _run(
+        self, name: str, state: list[Any], constants: Mapping[str, Any], batch: list[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        layout = self.structure.layout(self.largest, constants[_SIZES], self.ragged)
+        floats, integers = constants[name], constants[_INTEGERS.format(name)]
+        own = Constants(
+            {number: floats[i] for i, number in enumerate(self.lifted[name])},
+            {number: integers[i] for i, number in enumerate(self.integers[name])},
+        )
+        outs = evaluate_padded(
+            self.structure.steps[name], layout, [*state, *batch], own, self.overrides
+        )
+        count = self.traced.layout.num_leaves
+        return outs[:count], outs[count:]
+
+
+def program_key(structure_key: str, largest: Sizes, ragged: Sequence[int]) -> str:
+    """The key of a merged program."""
+    text = f"{structure_key} {largest} {tuple(ragged)}"
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _lifted_integers(
+    structure: Structure, ragged: Sequence[int], networks: Sequence[TracedModel]
+) -> dict[str, tuple[int, ...]]:
+    """The integers that differ, or might: those that equal a size."""
+    first = structure.traced
+    own = structure.sizes([leaf.shape for leaf in first.state])
+    sizes = {own[i] for i in ragged} - {0, 1, 2}
+    lifted = {}
+    for name in first.parts:
+        table = np.stack([network.integers(name) for network in networks])
+        differs = (table != table[0]).any(axis=0) | np.isin(table[0], list(sizes))
+        lifted[name] = tuple(int(i) for i in np.flatnonzero(differs))
+    return lifted
+
+
+def _joined(
+    one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(sorted({*numbers, *other[name]})) for name, numbers in one.items()}

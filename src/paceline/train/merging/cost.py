@@ -1,0 +1,90 @@
+"""Estimates the work and the memory of a step in the sizes of a merged program."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from paceline.train.merging.flat_step import FlatBody, FlatEquation, Scalar
+from paceline.train.merging.layout import Layout
+from paceline.train.merging.relations import RelatedStep
+
+Size = Callable[[int], int]
+"""The number of elements of a value."""
+
+
+def operations(related: RelatedStep, layout: Layout) -> float:
+    """Floating-point operations: two for each multiplication of products, one for other values."""
+    return _operations(related, related.step.body, layout)
+
+
+def _operations(related: RelatedStep, body: FlatBody, layout: Layout) -> float:
+    total = 0.0
+    for equation in body.equations:
+        times = equation.params.get("length", 1) if equation.name == "scan" else 1
+        inner = sum(_operations(related, one, layout) for one in equation.bodies)
+        total += times * inner + _own_operations(related, equation, layout)
+    return total
+
+
+def _own_operations(related: RelatedStep, equation: FlatEquation, layout: Layout) -> float:
+    results = sum(math.prod(layout.shape(related.axes[one])) for one in equation.results)
+    factor = equation.operands[1] if len(equation.operands) > 1 else None
+    if not isinstance(factor, int) or equation.name not in ("dot_general", "conv_general_dilated"):
+        return float(results)
+    shape = layout.shape(related.axes[factor])
+    if equation.name == "dot_general":
+        (_, summed), _ = equation.params["dimension_numbers"]
+        terms = math.prod(shape[i] for i in summed)
+    else:
+        features = equation.params["dimension_numbers"].rhs_spec[0]
+        terms = math.prod(size for i, size in enumerate(shape) if i != features)
+    return 2.0 * float(results) * float(terms)
+
+
+def num_values(related: RelatedStep, layout: Layout) -> int:
+    """The number of values computed; in each iteration of a scan, and once in other loops."""
+    return _num_values(related, related.step.body, layout)
+
+
+def _num_values(related: RelatedStep, body: FlatBody, layout: Layout) -> int:
+    count = 0
+    for equation in body.equations:
+        times = equation.params.get("length", 1) if equation.name == "scan" else 1
+        if equation.bodies:
+            count += times * sum(_num_values(related, one, layout) for one in equation.bodies)
+        else:
+            count += sum(math.prod(layout.shape(related.axes[one])) for one in equation.results)
+    return count
+
+
+def peak_bytes(related: RelatedStep, layout: Layout) -> int:
+    """The largest number of bytes of intermediate values alive at once, evaluated in order."""
+
+    def size(value: int) -> int:
+        dtype = getattr(related.step.avals[value], "dtype", None)
+        width = np.dtype(dtype).itemsize if isinstance(dtype, np.dtype) else 8
+        return math.prod(layout.shape(related.axes[value])) * width
+
+    return _peak(related.step.body, size)
+
+
+def _peak(body: FlatBody, size: Size) -> int:
+    last_use = {
+        value: i for i, equation in enumerate(body.equations) for value in _values(equation)
+    }
+    alive = peak = 0
+    ends: dict[int, int] = {}
+    for i, equation in enumerate(body.equations):
+        inner = max((_peak(one, size) for one in equation.bodies), default=0)
+        for result in equation.results:
+            alive += size(result)
+            end = last_use.get(result, i)
+            ends[end] = ends.get(end, 0) + size(result)
+        peak = max(peak, alive + inner)
+        alive -= ends.pop(i, 0)
+    return peak
+
+
+def _values(equation: FlatEquation) -> Sequence[int]:
+    return [one for one in equation.operands if not isinstance(one, Scalar)]
