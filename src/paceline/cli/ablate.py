@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from paceline.report import Study
 
 
-@takes_settings(("data_dir", "memory"))
+@takes_settings(("data_dir", "memory", "merge"))
 def ablate(
     study: o.StudyArgument,
     pairs: Annotated[

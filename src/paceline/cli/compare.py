@@ -11,7 +11,9 @@ from paceline.cli.search import interruptible
 from paceline.cli.settings_options import DATA, given, takes_settings
 
 
-@takes_settings((*DATA, "epochs", "batch_size", "trials", "budget", "validation", "keep", "memory"))
+@takes_settings(
+    (*DATA, "epochs", "batch_size", "trials", "budget", "validation", "keep", "memory", "merge")
+)
 def compare(
     build: o.BuildArgument = None,
     model: o.Model = None,

@@ -9,7 +9,7 @@ from paceline.cli.search import interruptible
 from paceline.cli.settings_options import DATA, given, takes_settings
 
 
-@takes_settings((*DATA, "epochs", "batch_size", "seed", "validation", "keep", "memory"))
+@takes_settings((*DATA, "epochs", "batch_size", "seed", "validation", "keep", "memory", "merge"))
 def ladder(
     rungs: Annotated[
         str,

@@ -27,6 +27,7 @@ CHANGEABLE = (
     "time_limit",
     "memory_limit",
     "memory",
+    "merge",
     "data_dir",
 )
 """Settings that may differ when a study continues."""
@@ -129,7 +130,9 @@ def resume(
     _tell(study)
 
 
-@takes_settings(("data_dir", "memory", "keep_models", "executor", "workers", "prefer", "refit"))
+@takes_settings(
+    ("data_dir", "memory", "merge", "keep_models", "executor", "workers", "prefer", "refit")
+)
 def finish(
     study: o.StudyArgument,
     build: o.KnownBuild = None,

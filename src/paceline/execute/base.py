@@ -88,6 +88,7 @@ class TrainingConfig:
         memory: bytes that a cohort may use; None for a share of the free memory.
         validation_batch_size: rows per validation batch; None for the size of a training batch.
         min_delta: by how much the objective has to improve for ``patience``, in its own unit.
+        merge: whether networks that differ only in sizes may share a program.
     """
 
     objective: Objective

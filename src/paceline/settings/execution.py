@@ -8,6 +8,7 @@ from paceline.settings.rules import (
     FromMemory,
     Group,
     Terminal,
+    flag,
     num_bytes,
     optional,
     seconds,
@@ -23,6 +24,11 @@ class ExecutionOptions(TypedDict, total=False):
     memory: int | str | None
     """What networks that train together may take: bytes, or a text such as ``"8GiB"``; None for
     most of what is free.
+    """
+    merge: bool
+    """Whether networks that differ only in sizes, such as the number of units, are trained together
+    as one compiled model, at the largest of these sizes. It saves compilations; scores are the same
+    up to rounding. False compiles a model for each size.
     """
     executor: Any
     """Where trials run: the name of an executor, or a class of executors; see
@@ -73,6 +79,7 @@ class ExecutionSettings(Group):
         time_limit: seconds that one trial in a worker may take.
         memory_limit: bytes that one trial in a worker may take.
         memory: bytes that networks training together may take.
+        merge: whether networks that differ only in sizes may share a compiled model.
         backend: of Keras; None of a function.
     """
 
@@ -112,5 +119,16 @@ class ExecutionSettings(Group):
         optional(num_bytes),
         Change.SILENT,
         terminal=Terminal(help="How much memory networks that train together may take: 8GiB."),
+    )
+    # it may change when a study continues, as memory may: scores change by rounding only
+    merge: bool = setting(
+        True,
+        flag,
+        Change.SILENT,
+        terminal=Terminal(
+            bool,
+            "Train networks that differ only in sizes as one compiled model.",
+            flags="--merge/--no-merge",
+        ),
     )
     backend: str | None = setting(None, unchecked, Change.NOTED, is_option=False)

@@ -68,6 +68,7 @@ class Engine:
             self.settings.execution.memory,
             asked.validation_batch_size,
             asked.min_delta,
+            self.settings.execution.merge,
         )
 
     def check(self) -> None:
@@ -135,6 +136,7 @@ class Engine:
             Objective.of("loss"),
             self.settings.training.batch_size or 32,
             memory=self.settings.execution.memory,
+            merge=self.settings.execution.merge,
         )
         executor = self._executor(
             everything(self.parts, self.definition.class_weight), training, False
