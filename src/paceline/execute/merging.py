@@ -93,8 +93,8 @@ class NetworkMerging:
         if reason and not self._has_noted:
             self._has_noted = True
             self.notes.append(
-                "networks that differ in their sizes are compiled one by one in this study, which "
-                f"takes longer: {reason}"
+                "Networks of different sizes are not trained together as one compiled model, so "
+                f"each size is compiled separately: {reason}."
             )
 
     def _find(self, prepared: PreparedNetwork) -> _Known:
@@ -104,6 +104,8 @@ class NetworkMerging:
             if _fits(known.structure, [leaf.shape for leaf in traced.state] if traced else []):
                 return known
         known = self._new(prepared)
+        if alike and alike[0].buckets is None and known.buckets is None and traced is not None:
+            known.reason = _difference(alike[0].structure, [leaf.shape for leaf in traced.state])
         alike.append(known)
         return known
 
@@ -130,16 +132,21 @@ def _sizes(structure: Structure, prepared: PreparedNetwork) -> Sizes:
     return structure.sizes([leaf.shape for leaf in state])
 
 
-def _fits(structure: Structure, shapes: Shapes) -> bool:
-    """Whether a network of these shapes differs in sizes only that may differ."""
+def _difference(structure: Structure, shapes: Shapes) -> str:
+    """Why a network of these shapes does not fit."""
     try:
         sizes = structure.sizes(shapes)
-    except (CannotMerge, ValueError):
-        return False
+        structure.check_differing(_differing(structure, sizes))
+    except CannotMerge as error:
+        return str(error)
+    return ""
+
+
+def _differing(structure: Structure, sizes: Sizes) -> list[int]:
     own = structure.sizes([leaf.shape for leaf in structure.traced.state])
-    differing = [i for i, (a, b) in enumerate(zip(own, sizes, strict=True)) if a != b]
-    try:
-        structure.check_differing(differing)
-    except CannotMerge:
-        return False
-    return True
+    return [i for i, (a, b) in enumerate(zip(own, sizes, strict=True)) if a != b]
+
+
+def _fits(structure: Structure, shapes: Shapes) -> bool:
+    """Whether a network of these shapes differs in sizes only that may differ."""
+    return not _difference(structure, shapes)

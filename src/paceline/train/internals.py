@@ -15,6 +15,8 @@
   ``ones`` of ``keras.src.backend.numpy``, replaced while a model creates its variables: Keras
   compiles a program for each shape of weights, 0.3 s each. Without it builds are slower and give
   the same weights.
+- ``source_info.name_stack`` of an equation: the layer that a message names. Without it messages
+  name only the operation.
 - ``get_opaque_trace_state`` of ``jax.extend.core``, before JAX 0.10 of ``jax._src.core``: whether
   something is being traced.
 - Parameters of the equation of a scan, which have other names from JAX 0.11 on. Without them a
@@ -33,6 +35,7 @@ import contextlib
 import functools
 import inspect
 import math
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,6 +60,7 @@ _trace_state = getattr(jex, "get_opaque_trace_state", None) or jax._src.core.get
 Jaxpr = jex.Jaxpr
 ClosedJaxpr = jex.ClosedJaxpr
 Literal = jex.Literal
+_TRANSFORMATIONS = {"jvp", "transpose", "vmap", "rematted_computation", "checkpoint"}
 Equation = Any  # jax.extend.core.JaxprEqn: its fields are used, its type has no stubs
 
 
@@ -161,6 +165,12 @@ def scan_counts(params: Mapping[str, Any]) -> tuple[int, int]:
 def bind(equation: Equation, values: list[Any]) -> list[Any]:
     """Evaluates an equation of a jaxpr on ``values``, one for each of its inputs."""
     return bind_primitive(equation.primitive, equation.params, values)
+
+
+def layer_of(equation: Equation) -> str:
+    """The name of the Keras layer in which an equation was traced; empty if in none or unknown."""
+    scopes = re.findall(r"[\w.-]+", str(getattr(equation.source_info, "name_stack", "")))
+    return next((name for name in reversed(scopes) if name not in _TRANSFORMATIONS), "")
 
 
 def bind_primitive(primitive: Any, params: Mapping[str, Any], values: Sequence[Any]) -> list[Any]:

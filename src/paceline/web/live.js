@@ -148,7 +148,8 @@
     try {
       for (let target = null; target !== wanted && wanted !== seen;) {
         target = wanted;
-        const answer = await fetch(`changes?after=${encodeURIComponent(seen)}`);
+        const signal = AbortSignal.timeout(60000); // a connection may be dead without being closed
+        const answer = await fetch(`changes?after=${encodeURIComponent(seen)}`, {signal});
         if (!answer.ok) throw new Error(answer.statusText);
         const changes = await answer.json();
         await take(changes);

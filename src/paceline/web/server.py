@@ -131,6 +131,10 @@ class LivePage:
         looking.add_done_callback(self._stop)
         self._begun.set()
         await self._server.serve(sockets=[self._address.socket])
+        # uvicorn leaves connections open that arrive while it ends: their clients would wait for
+        # answers for as long as this process lives
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
         await looking
 
     def _stop(self, _: object) -> None:

@@ -34,7 +34,8 @@ window.paceline = (() => {
     };
   }
 
-  function draw(place, figure) {
+  // Never rejects: a figure that cannot be drawn says so, and the others are shown all the same.
+  async function draw(place, figure) {
     place.figure = figure;
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     const data = dark.matches ? coloured(figure.data) : figure.data;
@@ -43,7 +44,15 @@ window.paceline = (() => {
     const buttons = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"];
     const options = {responsive: true, displaylogo: false, modeBarButtons: [buttons]};
     if (calm) layout.transition = {duration: 0};
-    return Plotly.react(place, data, layout, options).then(() => { place.dataset.drawn = "yes"; });
+    if (place.dataset.drawn === "failed") place.replaceChildren();
+    try {
+      await Plotly.react(place, data, layout, options);
+      place.dataset.drawn = "yes";
+    } catch (error) {
+      Plotly.purge(place); // the next one is drawn anew
+      place.textContent = `This figure cannot be drawn (${error.message ?? error}).`;
+      place.dataset.drawn = "failed";
+    }
   }
 
   function compare(one, other) {

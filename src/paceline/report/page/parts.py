@@ -151,11 +151,16 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """Plain JSON types: numbers rounded to five significant digits, None if not finite."""
+    """Plain JSON types: numbers rounded to five significant digits, None if not finite.
+
+    Entries of mappings that are None are left out: plotly.js cannot update a figure whose axis has
+    the range null.
+    """
     if isinstance(value, bool | int | str) or value is None:
         return value
     if isinstance(value, Mapping):
-        return {str(key): rounded(entry) for key, entry in value.items()}
+        entries = ((str(key), rounded(entry)) for key, entry in value.items())
+        return {key: entry for key, entry in entries if entry is not None}
     if isinstance(value, list | tuple):
         return [rounded(entry) for entry in value]
     number = float(value)

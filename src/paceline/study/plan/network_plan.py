@@ -231,7 +231,7 @@ def plan_networks(definition: Definition) -> NetworkPlan:
         _decided(definition, schedule, backend, is_stream),
         parts,
         found,
-        discovered.structural_if(merge=getattr(definition.settings.training, "merge", True)),
+        discovered.structural_if(definition.settings.execution.merge),
         not discovered.reads_epochs,
         (*data.notes, *counted, *inferred_notes(found), *discovered.notes),
         schedule,

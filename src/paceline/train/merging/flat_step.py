@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from paceline.train.constant_lifting import INLINED, LiftedEquation, LiftedJaxpr
-from paceline.train.internals import Literal
+from paceline.train.internals import Literal, layer_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class FlatEquation:
         results: numbers of its outputs.
         bodies: of a loop.
         consumer: see `LiftedEquation`.
+        layer: the name of the Keras layer in which it was traced; empty if in none.
     """
 
     primitive: Any
@@ -56,6 +57,7 @@ class FlatEquation:
     results: tuple[int, ...]
     bodies: "tuple[FlatBody, ...]"
     consumer: Any
+    layer: str = ""
 
     @property
     def name(self) -> str:
@@ -146,38 +148,47 @@ class _Flattener:
         self.avals += [variable.aval for variable in variables]
         return tuple(range(first, len(self.avals)))
 
-    def body(self, lifted: LiftedJaxpr, inputs: Sequence[int]) -> FlatBody:
+    def body(self, lifted: LiftedJaxpr, inputs: Sequence[int], layer: str = "") -> FlatBody:
         block = _Body()
-        outputs = self._walk(lifted, inputs, block)
+        outputs = self._walk(lifted, inputs, block, layer)
         equations = _needed(block.equations, outputs)
         return FlatBody(tuple(inputs), tuple(block.arrays), equations, tuple(outputs))
 
-    def _walk(self, lifted: LiftedJaxpr, inputs: Sequence[Operand], block: _Body) -> list[Operand]:
+    def _walk(
+        self, lifted: LiftedJaxpr, inputs: Sequence[Operand], block: _Body, outer: str
+    ) -> list[Operand]:
         env: dict[Any, Operand] = dict(zip(lifted.jaxpr.invars, inputs, strict=True))
         consts = zip(lifted.jaxpr.constvars, lifted.consts, lifted.const_numbers, strict=True)
         for variable, value, number in consts:
             env[variable] = self._const(variable, value, number, block)
         for step in lifted.equations:
             equation = step.equation
+            layer = layer_of(equation) or outer
             atoms = zip(equation.invars, step.numbers, step.integers, strict=True)
             operands = [_read(env, *atom) for atom in atoms]
             if step.bodies and equation.primitive.name in INLINED:
-                results = self._walk(step.bodies[0], operands, block)
+                results = self._walk(step.bodies[0], operands, block, layer)
             else:
-                results = self._equation(step, operands, block)
+                results = self._equation(step, operands, block, layer)
             env.update(zip(equation.outvars, results, strict=True))
         outputs = zip(lifted.jaxpr.outvars, lifted.out_numbers, strict=True)
         return [_read(env, atom, number) for atom, number in outputs]
 
     def _equation(
-        self, step: LiftedEquation, operands: list[Operand], block: _Body
+        self, step: LiftedEquation, operands: list[Operand], block: _Body, layer: str
     ) -> list[Operand]:
-        bodies = tuple(self.body(one, self.declare(one.jaxpr.invars)) for one in step.bodies)
+        bodies = tuple(self.body(one, self.declare(one.jaxpr.invars), layer) for one in step.bodies)
         results = self.declare(step.equation.outvars)
         params = step.equation.params
         block.equations.append(
             FlatEquation(
-                step.equation.primitive, params, tuple(operands), results, bodies, step.consumer
+                step.equation.primitive,
+                params,
+                tuple(operands),
+                results,
+                bodies,
+                step.consumer,
+                layer,
             )
         )
         return list(results)

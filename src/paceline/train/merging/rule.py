@@ -56,8 +56,9 @@ class Site:
 
     def fix(self, *axes: int) -> None:
         """Marks axes whose size this primitive does not allow to differ."""
+        where = f" in {self.equation.layer}" if self.equation.layer else ""
         for axis in axes:
-            self.table.fix(axis, self.equation.name)
+            self.table.fix(axis, f"{self.equation.name}{where} depends on a size")
 
     def fix_all(self) -> None:
         """Marks all axes."""

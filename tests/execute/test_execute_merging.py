@@ -1,0 +1,141 @@
+"""Networks that differ in sizes only train in one program, each as it would alone."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from paceline.core import Objective
+from paceline.core.events import EpochMeasured, Noted, ProgramCompiled, TrialEnded
+from paceline.execute.base import ExecutorUpdate, Job, SnapshotReference, TrainingConfig
+from paceline.execute.fused import FusedExecutor
+from paceline.execute.prepare import Preparation, structural_hint
+from paceline.space import Float, Int, Space
+from paceline.train.array_feed import TrainingData
+from paceline.train.lane_count import LaneCount, device_count
+
+SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log"), Int("units", 2, 17)])
+TRAINING = TrainingConfig(Objective("val_loss", "min"), batch_size=16, keep="best")
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(64, 4)).astype("float32"), RNG.normal(size=64).astype("float32")
+WIDTHS = (3, 17, 8, 2)
+
+
+def build(hp: Any) -> keras.Model:
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(hp.Int("units", 2, 17), "tanh")]
+    )
+    model.add(keras.layers.Dropout(0.2))
+    model.add(keras.layers.Dense(1))
+    model.compile(keras.optimizers.Adam(hp.Float("rate", 1e-3, 1.0, sampling="log")), loss="mse")
+    return model
+
+
+def ordered(hp: Any) -> keras.Model:
+    """A network whose units are sorted, which depends on their number."""
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(hp.Int("units", 2, 17), "tanh")]
+    )
+    model.add(keras.layers.Lambda(lambda x: keras.ops.sort(x, axis=-1)))
+    model.add(keras.layers.Dense(1))
+    model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1.0, sampling="log")), loss="mse")
+    return model
+
+
+class Ended:
+    """All that an executor returned."""
+
+    def __init__(self, updates: list[ExecutorUpdate]) -> None:
+        self.events = [event for update in updates for event in update.events]
+        self.results = {n: kept for update in updates for n, kept in update.results.items()}
+        self.snapshots = {n: s for update in updates for n, s in update.snapshots.items()}
+
+    @property
+    def programs(self) -> set[str]:
+        return {event.program for event in self.events if isinstance(event, ProgramCompiled)}
+
+    @property
+    def scores(self) -> dict[tuple[int, int], float]:
+        return {
+            (event.number, event.epoch): event.metrics["val_loss"]
+            for event in self.events
+            if isinstance(event, EpochMeasured)
+        }
+
+
+def run(
+    build: Any,
+    jobs: list[Job],
+    merge: bool = True,
+    fixed_lanes: int = 0,
+    snapshots: Mapping[int, SnapshotReference] | None = None,
+    scores: Mapping[int, list[float]] | None = None,
+) -> Ended:
+    options = replace(TRAINING, merge=merge)
+    data = TrainingData.of((X[:48], Y[:48]), (X[48:], Y[48:]))
+    preparation = Preparation(
+        build, data, options, SPACE, frozenset({"epochs", "batch_size"}), True
+    )
+    hint = structural_hint({"units": not merge, "rate": False}, SPACE)
+    lanes = LaneCount(2**22, 2**30, device_count(), fixed_lanes=fixed_lanes)
+    executor = FusedExecutor(preparation, options, hint, lanes)
+    executor.submit(jobs, snapshots or {}, scores or {})
+    updates: list[ExecutorUpdate] = []
+    while not executor.is_idle:
+        updates += executor.progress()
+    executor.close()
+    return Ended(updates)
+
+
+def jobs(widths: tuple[int, ...], epochs: int = 2, until: int | None = None) -> list[Job]:
+    return [
+        Job(n, {"rate": 0.01 * (n + 1), "units": units}, seed=n, epochs=epochs, until=until)
+        for n, units in enumerate(widths)
+    ]
+
+
+@pytest.fixture(scope="module")
+def apart() -> Ended:
+    return run(build, jobs(WIDTHS), merge=False)
+
+
+@pytest.mark.parametrize("fixed_lanes", [0, 1])
+def test_networks_of_other_widths_share_a_program_and_train_as_alone(
+    apart: Ended, fixed_lanes: int
+) -> None:
+    together = run(build, jobs(WIDTHS), fixed_lanes=fixed_lanes)
+    assert (len(apart.programs), len(together.programs)) == (4, 1)
+    assert together.scores == pytest.approx(apart.scores, rel=1e-5)
+    for number, leaves in apart.results.items():
+        for ours, alone in zip(together.results[number], leaves, strict=True):
+            assert np.allclose(np.asarray(ours, float), np.asarray(alone, float), 1e-4, 1e-6)
+
+
+def test_a_network_continues_from_a_snapshot_with_whomever_it_is_merged(apart: Ended) -> None:
+    paused = run(build, jobs(WIDTHS[:2], until=1))
+    again = run(
+        build,
+        [*jobs(WIDTHS[:2]), *jobs(WIDTHS)[2:]],
+        snapshots=paused.snapshots,
+        scores={n: [paused.scores[n, 1]] for n in (0, 1)},
+    )
+    assert paused.scores | again.scores == pytest.approx(apart.scores, rel=1e-5)
+
+
+def test_other_networks_of_the_space_find_the_same_program() -> None:
+    first, second = run(build, jobs((3, 5))), run(build, jobs((16, 11)))
+    assert first.programs == second.programs
+
+
+def test_networks_that_cannot_be_merged_train_as_before_and_it_is_said_once() -> None:
+    ended = run(ordered, jobs(WIDTHS[:3], epochs=1))
+    notes = [event.text for event in ended.events if isinstance(event, Noted)]
+    assert len(ended.programs) == 3
+    assert notes == [
+        "Networks of different sizes are not trained together as one compiled model, so each size "
+        "is compiled separately: sort in lambda depends on a size."
+    ]
+    assert sum(isinstance(event, TrialEnded) for event in ended.events) == 3
