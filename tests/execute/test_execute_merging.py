@@ -17,7 +17,7 @@ from paceline.space import Float, Int, Space
 from paceline.train.array_feed import TrainingData
 from paceline.train.lane_count import LaneCount, device_count
 
-SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log"), Int("units", 2, 17)])
+SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log"), Int("units", 2, 17), Int("layers", 0, 1)])
 TRAINING = TrainingConfig(Objective("val_loss", "min"), batch_size=16, keep="best")
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(64, 4)).astype("float32"), RNG.normal(size=64).astype("float32")
@@ -28,7 +28,8 @@ def build(hp: Any) -> keras.Model:
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(hp.Int("units", 2, 17), "tanh")]
     )
-    model.add(keras.layers.Dropout(0.2))
+    for _ in range(hp.Int("layers", 0, 1)):
+        model.add(keras.layers.Dropout(0.2))
     model.add(keras.layers.Dense(1))
     model.compile(keras.optimizers.Adam(hp.Float("rate", 1e-3, 1.0, sampling="log")), loss="mse")
     return model
@@ -92,7 +93,13 @@ def run(
 
 def jobs(widths: tuple[int, ...], epochs: int = 2, until: int | None = None) -> list[Job]:
     return [
-        Job(n, {"rate": 0.01 * (n + 1), "units": units}, seed=n, epochs=epochs, until=until)
+        Job(
+            n,
+            {"rate": 0.01 * (n + 1), "units": units, "layers": 1},
+            seed=n,
+            epochs=epochs,
+            until=until,
+        )
         for n, units in enumerate(widths)
     ]
 

@@ -1,5 +1,6 @@
 """Decides which networks share a program with networks of other sizes."""
 
+import logging
 from dataclasses import dataclass, field
 
 import jax
@@ -10,6 +11,8 @@ from paceline.train.array_feed import ArrayFeed
 from paceline.train.merged_program import program_key
 from paceline.train.merging.buckets import Buckets, choose_buckets
 from paceline.train.merging.structure import CannotMerge, Sizes, Structure
+
+logger = logging.getLogger("paceline.execute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +66,19 @@ class NetworkMerging:
             raise TypeError("a network that needs fit has no program")
         if not self.is_enabled or not traced.structure_key:
             return traced.key
-        known = self._find(prepared)
-        if known.buckets is None:
-            self._note(known.reason)
-            return traced.key
         try:
+            known = self._find(prepared)
+            if known.buckets is None:
+                self._note(known.reason)
+                return traced.key
             known.structure.check(traced)
             largest = known.buckets.of(_sizes(known.structure, prepared))
         except CannotMerge as error:
             self._note(str(error))
+            return traced.key
+        except Exception as error:  # a network is never lost for want of a rule
+            logger.warning("a structure cannot be merged", exc_info=True)
+            self._note(f"internal error ({type(error).__name__}: {error})")
             return traced.key
         key = program_key(traced.structure_key, largest, known.buckets.ragged)
         self._buckets.setdefault(key, Bucket(known.structure, largest, known.buckets.ragged))

@@ -78,6 +78,8 @@ class Structure:
         Raises:
             CannotMerge: they do not fit together.
         """
+        if [len(shape) for shape in shapes] != [len(axes) for axes in self.leaves]:
+            raise CannotMerge("its weights have other ranks")
         found: dict[int, int] = {}
         compositions: list[tuple[int, int]] = []
         for axes, shape in zip(self.leaves, shapes, strict=True):
