@@ -1,8 +1,10 @@
 """Updates of the live page, from one read of the store for all readers."""
 
+import contextlib
 import gzip
 import json
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -115,6 +117,33 @@ def test_the_start_and_end_of_a_study_are_shown(tmp_path: Path, store: StudyStor
         head = until(heard, lambda m: m["head"]["state"] == "finished")["head"]
         assert (head["sentence"], head["seconds"]) == ("Finished: enough.", 3.0)
         later.close()
+
+
+def test_no_connection_stays_open_after_the_end(store: StudyStore) -> None:
+    """Not even one that arrives while the server ends."""
+    for _ in range(2):
+        address, opened, over = listen(port=0), list[socket.socket](), threading.Event()
+
+        def connect(
+            port: int = address.port,
+            opened: list[socket.socket] = opened,
+            over: threading.Event = over,
+        ) -> None:
+            while not over.is_set():
+                try:
+                    opened.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+                except OSError:
+                    return
+                over.wait(0.002)
+
+        thread = threading.Thread(target=connect)
+        with LivePage(store.directory, address):
+            thread.start()
+        over.set()
+        thread.join()
+        for one in opened:
+            with one, contextlib.suppress(ConnectionError):
+                assert one.recv(1) == b""
 
 
 def test_a_killed_writer_is_detected(store: StudyStore) -> None:
