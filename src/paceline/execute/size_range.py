@@ -58,7 +58,7 @@ class SizeRange:
         now = sum(leaf.nbytes for leaf in traced.state) if traced else 0
         found = {}
         for h in self.preparation.space.active(config):
-            low, high, own = h.from_unit(0.0), h.from_unit(1.0), config[h.name]
+            low, high, own = h.from_unit(0.0), h.from_unit(1.0), config.get(h.name)
             if type(low) is not int or type(high) is not int or type(own) is not int:
                 continue
             growth = max(1.0, high / max(1, own))
