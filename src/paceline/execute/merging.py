@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import jax
 
 from paceline.execute.prepare import Preparation, PreparedNetwork
-from paceline.execute.size_range import Shapes, SizeRange
+from paceline.execute.size_range import Shapes, SizeRange, fitting_sizes
 from paceline.train.array_feed import ArrayFeed
 from paceline.train.merged_program import program_key
 from paceline.train.merging.buckets import Buckets, choose_buckets
@@ -108,7 +108,8 @@ class NetworkMerging:
         traced = prepared.traced
         alike = self._known.setdefault(traced.structure_key if traced else "", [])
         for known in alike:
-            if _fits(known.structure, [leaf.shape for leaf in traced.state] if traced else []):
+            shapes = [leaf.shape for leaf in traced.state] if traced else []
+            if fitting_sizes(known.structure, shapes) is not None:
                 return known
         known = self._new(prepared)
         if alike and alike[0].buckets is None and known.buckets is None and traced is not None:
@@ -120,15 +121,10 @@ class NetworkMerging:
         if prepared.traced is None or not isinstance(prepared.feed, ArrayFeed):
             raise TypeError("only networks that train on arrays can be merged")
         structure = Structure.of(prepared.traced)
-        ends = self._size_range.of(prepared, lambda shapes: _fits(structure, shapes))
-        if ends is None:
+        ends = self._size_range.of(prepared, structure)
+        if ends is None or ends[0] == ends[1]:
             return _Known(structure)
-        try:
-            smallest, largest = (structure.sizes(shapes) for shapes in ends)
-        except CannotMerge as error:
-            return _Known(structure, None, str(error))
-        if smallest == largest:
-            return _Known(structure)
+        smallest, largest = ends
         steps = prepared.feed.num_steps * prepared.leader.epochs
         platform = jax.default_backend()
         return _Known(structure, choose_buckets(structure, smallest, largest, steps, platform))
@@ -142,18 +138,7 @@ def _sizes(structure: Structure, prepared: PreparedNetwork) -> Sizes:
 def _difference(structure: Structure, shapes: Shapes) -> str:
     """Why a network of these shapes does not fit."""
     try:
-        sizes = structure.sizes(shapes)
-        structure.check_differing(_differing(structure, sizes))
+        structure.check_differing(structure.differing(structure.sizes(shapes)))
     except CannotMerge as error:
         return str(error)
     return ""
-
-
-def _differing(structure: Structure, sizes: Sizes) -> list[int]:
-    own = structure.sizes([leaf.shape for leaf in structure.traced.state])
-    return [i for i, (a, b) in enumerate(zip(own, sizes, strict=True)) if a != b]
-
-
-def _fits(structure: Structure, shapes: Shapes) -> bool:
-    """Whether a network of these shapes differs in sizes only that may differ."""
-    return not _difference(structure, shapes)

@@ -1,10 +1,11 @@
 """The smallest and the largest network of a structure in its search space."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paceline.core import Configuration
 from paceline.execute.prepare import Preparation, PreparedNetwork
+from paceline.train.merging.structure import CannotMerge, Sizes, Structure
 from paceline.train.trace import state_shapes
 
 Shapes = Sequence[tuple[int, ...]]
@@ -17,40 +18,86 @@ _MAX_BYTES = 2**30  # of the largest network, roughly
 class SizeRange:
     """Finds the hyperparameters that change nothing but the sizes of a network.
 
+    Networks with their least and greatest values are built for the first structure. If the sizes
+    that changed are the values themselves, as the number of units of a layer is, those of other
+    structures follow without building. A wrong guess makes a network a program of its own.
+
     Attributes:
         preparation: builds networks.
     """
 
     preparation: Preparation
     _known: dict[str, bool] = field(default_factory=dict)
+    _are_values: bool = False
+    _constant: set[int] = field(default_factory=set)  # sizes that did not change
 
-    def of(
-        self, prepared: PreparedNetwork, fits: Callable[[Shapes], bool]
-    ) -> tuple[Shapes, Shapes] | None:
-        """The shapes of the smallest and of the largest network with the steps of a network.
-
-        These are built with the least and the greatest values of the hyperparameters that change
-        nothing but sizes.
+    def of(self, prepared: PreparedNetwork, structure: Structure) -> tuple[Sizes, Sizes] | None:
+        """The sizes of the smallest and of the largest network with the steps of a network.
 
         Args:
             prepared: the network.
-            fits: whether a network of these shapes may have the same steps.
+            structure: of the network.
 
         Returns:
-            The shapes of the leaves of both states; None if no hyperparameter changes sizes.
+            Both sizes; None if no hyperparameter changes sizes and nothing else.
         """
         ends = {
             name: pair
             for name, pair in self._integers(prepared).items()
-            if self._changes_sizes(name, pair, prepared, fits)
+            if self._changes_sizes(name, pair, prepared, structure)
         }
+        if not ends:
+            return None
+        guessed = self._guess(ends, prepared, structure)
+        if guessed is not None:
+            return guessed
         found = []
         for end in (0, 1):
-            shapes = self._shapes({name: pair[end] for name, pair in ends.items()}, prepared)
-            if shapes is None or not ends or not fits(shapes):
+            values = {name: pair[end] for name, pair in ends.items()}
+            sizes = fitting_sizes(structure, self._shapes(values, prepared))
+            if sizes is None:
                 return None
-            found.append(shapes)
+            found.append(sizes)
+        self._learn(ends, prepared, structure, (found[0], found[1]))
         return found[0], found[1]
+
+    def _learn(
+        self,
+        ends: Mapping[str, tuple[int, int]],
+        prepared: PreparedNetwork,
+        structure: Structure,
+        found: tuple[Sizes, Sizes],
+    ) -> None:
+        """Notes whether the sizes that changed are the values of hyperparameters."""
+        own = structure.own_sizes
+        changed = [
+            (own[i], low, high)
+            for i, (low, high) in enumerate(zip(*found, strict=True))
+            if low != high
+        ]
+        values = {(prepared.config[name], *pair) for name, pair in ends.items()}
+        self._are_values = set(changed) == values
+        self._constant |= {size for i, size in enumerate(own) if found[0][i] == found[1][i] == size}
+
+    def _guess(
+        self,
+        ends: Mapping[str, tuple[int, int]],
+        prepared: PreparedNetwork,
+        structure: Structure,
+    ) -> tuple[Sizes, Sizes] | None:
+        """The sizes, if those that equal a value of a hyperparameter are surely that value."""
+        values = [prepared.config[name] for name in ends]
+        if not self._are_values or len(set(values)) < len(values):
+            return None
+        if self._constant & set(values) or not set(values) <= set(structure.own_sizes):
+            return None
+        pairs = {prepared.config[name]: pair for name, pair in ends.items()}
+        fixed = structure.fixed
+        sizes = [
+            (size, size) if axis in fixed else pairs.get(size, (size, size))
+            for axis, size in zip(structure.free_axes, structure.own_sizes, strict=True)
+        ]
+        return tuple(low for low, _ in sizes), tuple(high for _, high in sizes)
 
     def _integers(self, prepared: PreparedNetwork) -> dict[str, tuple[int, int]]:
         """The least and the greatest value of each integer hyperparameter that is active."""
@@ -72,7 +119,7 @@ class SizeRange:
         name: str,
         ends: tuple[int, int],
         prepared: PreparedNetwork,
-        fits: Callable[[Shapes], bool],
+        structure: Structure,
     ) -> bool:
         """Whether a hyperparameter changes the sizes of a network and nothing else."""
         if name in self._known:
@@ -81,7 +128,7 @@ class SizeRange:
         shapes = self._shapes({name: other}, prepared)
         if prepared.traced is None or shapes == [leaf.shape for leaf in prepared.traced.state]:
             return False  # it may in another structure
-        self._known[name] = shapes is not None and fits(shapes)
+        self._known[name] = fitting_sizes(structure, shapes) is not None
         return self._known[name]
 
     def _shapes(self, values: Mapping[str, int], prepared: PreparedNetwork) -> Shapes | None:
@@ -91,3 +138,15 @@ class SizeRange:
             return state_shapes(self.preparation.build_again(config, prepared), prepared.feed)
         except Exception:  # optional: the network itself was built
             return None
+
+
+def fitting_sizes(structure: Structure, shapes: Shapes | None) -> Sizes | None:
+    """The sizes of a network of these shapes; None if sizes differ that must not."""
+    if shapes is None:
+        return None
+    try:
+        sizes = structure.sizes(shapes)
+        structure.check_differing(structure.differing(sizes))
+    except CannotMerge:
+        return None
+    return sizes

@@ -150,8 +150,7 @@ def _lifted_integers(
 ) -> dict[str, tuple[int, ...]]:
     """The integers that differ, or might: those that equal a size."""
     first = structure.traced
-    own = structure.sizes([leaf.shape for leaf in first.state])
-    sizes = {own[i] for i in ragged} - {0, 1, 2}
+    sizes = {structure.own_sizes[i] for i in ragged} - {0, 1, 2}
     lifted = {}
     for name in first.parts:
         table = np.stack([network.integers(name) for network in networks])

@@ -65,6 +65,16 @@ class Structure:
         return tuple(dict.fromkeys(found))
 
     @cached_property
+    def own_sizes(self) -> Sizes:
+        """The sizes of the first network."""
+        return self.sizes([leaf.shape for leaf in self.traced.state])
+
+    def differing(self, sizes: Sizes) -> list[int]:
+        """The places in which sizes differ from those of the first network."""
+        pairs = zip(self.own_sizes, sizes, strict=True)
+        return [i for i, (own, other) in enumerate(pairs) if own != other]
+
+    @cached_property
     def fixed(self) -> Mapping[int, str]:
         """Why axes may not differ, by axis."""
         return self.table.fixed_reasons()
