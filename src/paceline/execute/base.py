@@ -169,6 +169,8 @@ class ExecutorUpdate:
         trained: if a trial is trained several times, the kept variables of each of its trainings.
         worker: names the process or machine that made the update, such as ``"host-2:4711"``; None
             for the study's own. The study records it with each trial that starts.
+        wrong: trials that have ended and whose results are now known to be wrong. The study notes
+            them.
     """
 
     events: tuple[Event, ...] = ()
@@ -177,6 +179,7 @@ class ExecutorUpdate:
     error: BaseException | None = None
     trained: Mapping[int, Sequence[Leaves]] = field(default_factory=dict)
     worker: str | None = None
+    wrong: tuple[int, ...] = ()
 
 
 class Executor(Protocol):

@@ -312,7 +312,7 @@ class _CohortTraining:
         taken = {}
         for slot, entry in self._in_slot.items():
             lane = self._cohort.lanes[slot]
-            if lane is not None:
+            if lane is not None and not entry.run.is_over:
                 best = entry.run.best_leaves
                 taken[entry.run.leader.trial] = TrialSnapshot(
                     lane.epoch, lane.seconds, host.leaves(slot), best

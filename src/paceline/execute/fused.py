@@ -34,6 +34,7 @@ from paceline.execute.prepare import (
 )
 from paceline.execute.program_cache import ProgramCache
 from paceline.execute.training_run import TrainingRun
+from paceline.execute.withdrawn import WithdrawnTrials
 from paceline.train.array_feed import ArrayFeed
 from paceline.train.compiler import Compiler
 from paceline.train.lane_count import LaneCount
@@ -81,6 +82,8 @@ class FusedExecutor:
         self._scores: dict[int, Sequence[float]] = {}
         self._fit_queue = FitQueue()
         self._reasons: set[str] = set()
+        self._withdrawn = WithdrawnTrials()
+        self._runs: dict[int, TrainingRun] = {}  # of open trials, by leader
         self._open: set[int] = set()
         # networks of trials that will pause, and of those that have, by leader
         self._entries: dict[int, PendingNetwork] = {}
@@ -105,8 +108,8 @@ class FusedExecutor:
     def forget(self, trials: Sequence[int]) -> None:
         """Frees paused networks, which will not continue."""
         for trial in trials:
-            self._paused.pop(trial, None)
-            self._entries.pop(trial, None)
+            for networks in (self._paused, self._entries, self._runs):
+                networks.pop(trial, None)
 
     @property
     def num_waiting(self) -> int:
@@ -191,7 +194,24 @@ class FusedExecutor:
             for key, entries in block.ready.items():
                 for together in self._starting_together(entries):
                     self._launch(key, together)
-        return [ExecutorUpdate(tuple(events))] if events else []
+        updates = [ExecutorUpdate(tuple(events))] if events else []
+        return updates + self._withdraw(self._preparation.take_wrong())
+
+    def _withdraw(self, wrong: Sequence[int]) -> list[ExecutorUpdate]:
+        """Trains trials again whose constants are wrong, where nothing was reported of them.
+
+        Others that are open fail, those that are paused when they are submitted again.
+        """
+        if not wrong:
+            return []
+        runs = [run for number in wrong if (run := self._runs.get(number)) is not None]
+        again = [list(run.jobs) for run in runs if run.withdraw()]
+        self._blocks.extend(_Block.of(part) for part in group_by_hint(again, self._hint))
+        rest = set(wrong).difference(job.trial for group in again for job in group)
+        paused = rest.intersection(self._paused)
+        self._preparation.refuse(paused)
+        self.forget(sorted(paused))
+        return [self._withdrawn.add(sorted(rest - paused), self._open)]
 
     def _note_validation(self, prepared: PreparedNetwork) -> list[Event]:
         """A note, once, if scores depend on the batches of the validation."""
@@ -243,6 +263,7 @@ class FusedExecutor:
         run = TrainingRun(
             prepared.jobs, prepared.config, program, self._options, parameters=prepared.parameters
         )
+        self._runs[run.leader.trial] = run
         snapshot = self._snapshots.pop(run.leader.trial, None)
         if snapshot is not None:
             if prepared.traced is not None:
@@ -261,6 +282,7 @@ class FusedExecutor:
         return [[entry for entry in entries if entry.starts_at == epoch] for epoch in epochs]
 
     def _launch(self, key: str, entries: list[PendingNetwork]) -> None:
+        entries = [entry for entry in entries if not entry.run.is_over]  # or withdrawn
         if not entries:
             return
         traced = [entry.prepared.traced for entry in entries if entry.prepared.traced is not None]
@@ -299,6 +321,8 @@ class FusedExecutor:
         """Rebuilds networks whose program failed, to train them with ``fit``."""
         events: list[Event] = []
         for entry in rejected.entries:
+            if entry.run.is_over:  # withdrawn
+                continue
             if entry.snapshot is not None:
                 self._snapshots[entry.run.leader.trial] = entry.snapshot
                 self._scores[entry.run.leader.trial] = tuple(entry.run.scores)
@@ -319,7 +343,11 @@ class FusedExecutor:
                 else self._worker.outbox.get_nowait()
             )
             while True:
-                updates += self._reject(item) if isinstance(item, RejectedNetworks) else [item]
+                updates += (
+                    self._reject(item)
+                    if isinstance(item, RejectedNetworks)
+                    else [self._withdrawn.without(item)]
+                )
                 item = self._worker.outbox.get_nowait()
         except queue.Empty:
             return updates
@@ -331,6 +359,7 @@ class FusedExecutor:
             if isinstance(event, TrialEnded):
                 self._open.discard(event.number)
                 self._entries.pop(event.number, None)
+                self._runs.pop(event.number, None)
             elif isinstance(event, TrialPaused):
                 self._open.discard(event.number)
                 self._paused[event.number] = self._entries[event.number]

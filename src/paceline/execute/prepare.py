@@ -2,7 +2,7 @@
 
 import hashlib
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import keras
@@ -10,14 +10,15 @@ import numpy as np
 
 from paceline.core import Configuration, InvalidInput, closest
 from paceline.execute.base import Job, TrainingConfig
+from paceline.execute.withdrawn import REASON
 from paceline.space import Discovery, HyperParameters, Learner, Observation, Space
 from paceline.train.array_feed import ArrayFeed, PooledData, TrainingData
 from paceline.train.build import Build, build_model
-from paceline.train.config_hash import config_hash
 from paceline.train.fit_only import fit_only_reason
 from paceline.train.program import is_always_lifted
 from paceline.train.stream_feed import StreamFeed, feed_of
 from paceline.train.trace import trace
+from paceline.train.trace_cache import TraceCache, constants_hash
 from paceline.train.traced_model import CannotTrace, TracedModel
 
 Data = TrainingData | PooledData | StreamFeed
@@ -64,10 +65,6 @@ class FailedBuild:
     error: str
 
 
-# traced networks that are kept for reuse; a final rarely has more configurations
-_MAX_CACHED = 16
-
-
 class Preparation:
     """Builds and traces networks; adds hyperparameters that builds define to the space."""
 
@@ -99,15 +96,20 @@ class Preparation:
         self._build, self._options, self.loop_names, self._fused = build, options, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
         self._feeds: dict[tuple[int, int], ArrayFeed | StreamFeed] = {}
-        # networks whose traced steps the next network may reuse, most recent last
-        self._cache: dict[tuple[object, ...], TracedModel] = {}
-        # the first network of each program: a jaxpr can be larger than the network
-        self._first_of_program: dict[str, TracedModel] = {}
+        self._traces: TraceCache[Job] = TraceCache()
+        # shorter trials of a training that several trials share, by the number of the longest
+        self._shorter: dict[int, list[int]] = {}
+        self._refused: set[int] = set()
 
     @property
     def is_streamed(self) -> bool:
         """Whether all networks read batches from one dataset, which has one reader at a time."""
         return isinstance(self._data[0], StreamFeed)
+
+    @property
+    def num_traced(self) -> int:
+        """How many networks were traced; the steps of the others were known."""
+        return self._traces.num_traced
 
     def feed(self, config: Configuration, split: int = 0) -> ArrayFeed | StreamFeed:
         """The batches that a configuration trains on; one object per batch size and data."""
@@ -118,10 +120,17 @@ class Preparation:
         )
 
     def prepare(self, jobs: Sequence[Job]) -> list[PreparedNetwork | FailedBuild]:
-        """Prepares jobs whose configurations differ at most in ``epochs``."""
+        """Prepares jobs whose configurations differ at most in ``epochs``.
+
+        Those of refused trials fail, see `refuse`.
+        """
         ordered = tuple(sorted(jobs, key=lambda job: job.epochs))
+        if ordered[-1].trial in self._refused:
+            return [FailedBuild(ordered, REASON)]
         longest, depends = self._prepare_one(ordered[-1])
         if not depends or isinstance(longest, FailedBuild):
+            if len(ordered) > 1:
+                self._shorter[ordered[-1].trial] = [job.trial for job in ordered[:-1]]
             return [replace(longest, jobs=ordered)]
         # build reads the number of epochs, for a learning-rate schedule for example, so only
         # networks that are equal share a training
@@ -172,6 +181,30 @@ class Preparation:
         is_equal = traced.key == prepared.traced.key
         return traced if is_equal or (of_all_sizes and _is_alike(traced, prepared.traced)) else None
 
+    def take_wrong(self) -> list[int]:
+        """Trials found to train with wrong constants since the last call.
+
+        Their constants were predicted, and a later trace has shown that they cannot be: each is
+        now built again and traced.
+        """
+        doubtful, self._traces.doubtful = self._traces.doubtful, []
+        wrong = []
+        for predicted in doubtful:
+            job = predicted.network
+            feed = self.feed(job.config, job.split)
+            try:
+                model = self._build_again(job.config, PreparedNetwork((job,), job.config, feed))
+                is_right = constants_hash(trace(model, feed)) == predicted.constants
+            except Exception:  # it was built before; what it trains with is not known
+                is_right = False
+            if not is_right:
+                wrong += [job.trial, *self._shorter.get(job.trial, ())]
+        return wrong
+
+    def refuse(self, trials: Iterable[int]) -> None:
+        """Lets trials fail when they are prepared again: they have trained with wrong constants."""
+        self._refused.update(trials)
+
     def rebuild(self, prepared: PreparedNetwork, reason: str) -> PreparedNetwork | FailedBuild:
         """Builds the network again as a Keras model, to train with ``fit`` for ``reason``."""
         try:
@@ -201,7 +234,7 @@ class Preparation:
         try:
             model = build_model(self._build, hp, job.seed, lambda: feed().batch_spec("train"))
             self._learn(hp, job.trial)
-            return self._trace(job, used(), model, feed()), "epochs" in hp.used
+            return self._trace(job, hp.config, used(), model, feed()), "epochs" in hp.used
         except InvalidInput as error:  # other configurations may be valid
             return FailedBuild((job,), str(error)), False
         except Exception:
@@ -223,7 +256,12 @@ class Preparation:
         self.space = self._learner.space
 
     def _trace(
-        self, job: Job, used: Configuration, model: keras.Model, feed: ArrayFeed | StreamFeed
+        self,
+        job: Job,
+        built_with: Configuration,
+        used: Configuration,
+        model: keras.Model,
+        feed: ArrayFeed | StreamFeed,
     ) -> PreparedNetwork | FailedBuild:
         reason = f"the Keras backend is {keras.backend.backend()}; cohorts need the JAX backend"
         if self._fused:
@@ -231,31 +269,12 @@ class Preparation:
         if reason:
             return PreparedNetwork((job,), used, feed, None, model, reason)
         try:
-            traced = self._traced(model, used, feed)
+            traced = self._traces.trace(model, built_with, feed, job)
         except CannotTrace as error:
             # another model: tracing has run code of this one, which may have changed its state
             return self.rebuild(PreparedNetwork((job,), used, feed), str(error))
         check_objective(self._options.objective.metric, traced.log_shapes)
         return PreparedNetwork((job,), used, traced.feed, traced)
-
-    def _traced(
-        self, model: keras.Model, used: Configuration, feed: ArrayFeed | StreamFeed
-    ) -> TracedModel:
-        """Traces the model; reuses the steps of an equal model with another seed, if cached."""
-        described = None if isinstance(feed, StreamFeed) else config_hash(model)
-        if described is None:
-            return trace(model, feed)
-        key = (
-            *sorted((name, repr(value)) for name, value in used.items()),
-            described,
-            feed.identity,
-        )
-        traced = trace(model, feed, self._cache.pop(key, None))
-        code = self._first_of_program.setdefault(traced.key, replace(traced, state=()))
-        self._cache[key] = replace(traced.with_code_of(code), state=())
-        if len(self._cache) > _MAX_CACHED:
-            del self._cache[next(iter(self._cache))]
-        return traced
 
 
 def _is_alike(a: TracedModel, b: TracedModel) -> bool:

@@ -30,6 +30,7 @@ from paceline.execute.base import (
     TrainingConfig,
     TrialSnapshot,
 )
+from paceline.execute.withdrawn import REASON
 
 
 class RepeatedExecutor:
@@ -109,6 +110,7 @@ class RepeatedExecutor:
         results: dict[int, Leaves] = {}
         trained: dict[int, Sequence[Leaves]] = {}
         touched: dict[int, None] = {}
+        wrong = dict.fromkeys(n // self._count for n in update.wrong if not self._fail_late(n))
         for number, leaves in update.results.items():
             self._of(number).results[number % self._count] = leaves
         for number, snapshot in update.snapshots.items():
@@ -132,11 +134,22 @@ class RepeatedExecutor:
             for trial in touched
             if (whole := self._trials[trial].snapshot()) is not None
         }
-        if not events and not snapshots and update.error is None:
+        if not events and not snapshots and update.error is None and not wrong:
             return None
         return ExecutorUpdate(
-            tuple(events), results, snapshots, update.error, trained, update.worker
+            tuple(events), results, snapshots, update.error, trained, update.worker, tuple(wrong)
         )
+
+    def _fail_late(self, number: int) -> bool:
+        """Marks a training that has ended as failed; returns False if its trial has ended, too."""
+        trial, k = divmod(number, self._count)
+        trainings = self._trials.get(trial)
+        if trainings is None or k not in trainings.ended:
+            return False
+        trainings.ended[k] = replace(
+            trainings.ended[k], state=TrialState.FAILED, score=None, reason=REASON
+        )
+        return True
 
     def _of(self, number: int) -> "_Trainings":
         return self._trials[number // self._count]

@@ -1,6 +1,7 @@
 """A training run, shared by trials that differ only in their number of epochs."""
 
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -38,6 +39,7 @@ class TrainingRun:
         self.best_leaves: Leaves | None = None
         self._best_score: float | None = None
         self._improved_at, self._improved_to = 0, math.inf  # by more than ``min_delta``
+        self._is_reported, self._lock = False, threading.Lock()
 
     @property
     def leader(self) -> Job:
@@ -59,8 +61,22 @@ class TrainingRun:
         self.jobs = jobs
         self._open = [job for job in jobs if job.trial in {known.trial for known in self._open}]
 
+    def withdraw(self) -> bool:
+        """Ends it without any event, unless its start was reported; returns whether it did.
+
+        It may be in training in another thread.
+        """
+        with self._lock:
+            if not self._is_reported:
+                self._open = []
+            return not self._is_reported
+
     def start_events(self) -> list[Event]:
-        """The events of the start of all its trials."""
+        """The events of the start of all its trials; none if it was withdrawn."""
+        with self._lock:
+            if self.is_over:
+                return []
+            self._is_reported = True
         leader = self.leader.trial
         events: list[Event] = [
             TrialStarted(leader, self.program, self.config, parameters=self.parameters)
@@ -81,6 +97,7 @@ class TrainingRun:
             scores: the objective after each epoch up to the snapshot.
             best_leaves: variables at the best of them, if those are kept.
         """
+        self._is_reported = True
         for score in scores:
             self._add_score(score)
         self.best_leaves = best_leaves
@@ -98,12 +115,16 @@ class TrainingRun:
     ) -> tuple[list[Event], dict[int, Leaves]]:
         """Records an epoch; returns its events and the weights of trials that completed with it.
 
+        There are none if it was withdrawn.
+
         Args:
             epoch: epochs trained.
             metrics: measurements of the epoch.
             seconds: training time so far.
             leaves: fetches the current variables.
         """
+        if self.is_over:
+            return [], {}
         events: list[Event] = [EpochMeasured(self.leader.trial, epoch, metrics, seconds)]
         if not math.isfinite(metrics.get("loss", 0.0)):
             reason = f"diverged: the training loss is {metrics['loss']} after epoch {epoch}"

@@ -4,11 +4,24 @@ If they do not, validation uses larger batches than ``fit``, with the same resul
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from paceline.train.constant_lifting import LiftedStep
 from paceline.train.row_analysis import NotAdditive, RowAnalysis
+
+
+class StepIdentity(Protocol):
+    """What determines a step; see `LiftedStep`."""
+
+    @property
+    def digest(self) -> str:
+        """Of its program."""
+
+    @property
+    def constants(self) -> np.ndarray:
+        """The values of its constants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,7 @@ class _CachedResult:
     used: list[int]
     constants: tuple[np.ndarray, np.ndarray]
 
-    def applies_to(self, small: LiftedStep, large: LiftedStep) -> bool:
+    def applies_to(self, small: StepIdentity, large: StepIdentity) -> bool:
         """Whether a step with the same digests has the same constants where they matter."""
         differs = _differ(small.constants, large.constants)
         if not np.array_equal(differs, _differ(*self.constants)):
@@ -42,6 +55,18 @@ def _differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 _cache: dict[tuple[object, ...], list[_CachedResult]] = {}
 
 
+def known_dependence(
+    small: StepIdentity,
+    large: StepIdentity,
+    sizes: tuple[int, int],
+    num_state: int,
+    num_metrics: int,
+) -> str | None:
+    """The same as `batch_size_dependence` if it follows from an earlier result, else None."""
+    known = _cache.get((small.digest, large.digest, sizes, num_state, num_metrics), [])
+    return next((result.reason for result in known if result.applies_to(small, large)), None)
+
+
 def batch_size_dependence(
     small: LiftedStep, large: LiftedStep, sizes: tuple[int, int], num_state: int, num_metrics: int
 ) -> str:
@@ -55,14 +80,15 @@ def batch_size_dependence(
         num_state: number of arrays of the step's state, of which the metrics are the last.
         num_metrics: number of those that are metrics.
     """
-    known = _cache.setdefault((small.digest, large.digest, sizes, num_state, num_metrics), [])
-    for result in known:
-        if result.applies_to(small, large):
-            return result.reason
+    known = known_dependence(small, large, sizes, num_state, num_metrics)
+    if known is not None:
+        return known
     analysis, reason = RowAnalysis(sizes), ""
     try:
         analysis.check(small, large, num_state, num_metrics)
     except NotAdditive as error:
         reason = str(error)
-    known.append(_CachedResult(reason, sorted(analysis.used), (small.constants, large.constants)))
+    result = _CachedResult(reason, sorted(analysis.used), (small.constants, large.constants))
+    key = (small.digest, large.digest, sizes, num_state, num_metrics)
+    _cache.setdefault(key, []).append(result)
     return reason

@@ -20,8 +20,8 @@ import keras
 import numpy as np
 
 from paceline.train.array_feed import Tree
-from paceline.train.config_hash import config_hash
 from paceline.train.isolation import GlobalState
+from paceline.train.model_config import model_config
 
 _TOLERANCE = 1e-5  # for another order of sums
 _MAX_LENGTH = 200  # characters of an error that are included in a reason
@@ -107,7 +107,7 @@ def check_savable(model: keras.Model) -> LoadRequirements:
         with keras.saving.custom_object_scope(dict(objects)):
             keras.saving.deserialize_keras_object(json.loads(config), safe_mode=safe)
 
-    if config_hash(model) is not None:  # only classes of Keras, with complete configurations
+    if model_config(model) is not None:  # only classes of Keras, with complete configurations
         return LoadRequirements({}, True, True)
     with warnings.catch_warnings(action="ignore"):
         try:
@@ -186,9 +186,9 @@ def _compare(
     saved, read = _weights(model), _weights(loaded)
     if len(saved) != len(read) or not all(map(_same, saved, read)):
         raise CannotSave("the file does not contain all weights of the model")
-    known = config_hash(model)
-    if known is not None and known == config_hash(loaded):
-        return  # only classes of Keras, with equal configurations
+    known, found = model_config(model), model_config(loaded)
+    if known is not None and found is not None and known.exact == found.exact:
+        return  # only classes of Keras
     x, y = batch()
     predicted = _predict(model, x, model)
     if not _agree(predicted, _predict(loaded, x, model)):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from paceline.train.array_feed import ArrayFeed, TrainingData
-from paceline.train.batch_invariance import batch_size_dependence
+from paceline.train.batch_invariance import batch_size_dependence, known_dependence
 from paceline.train.constant_lifting import lift_constants
 from paceline.train.error_text import one_line
 from paceline.train.finalization import finalizes
@@ -23,7 +23,14 @@ from paceline.train.fit_only import (
 from paceline.train.internals import fast_initialization
 from paceline.train.isolation import global_state_of
 from paceline.train.stream_feed import StreamFeed
-from paceline.train.traced_model import END, CannotTrace, StateLayout, TracedModel, TracedStep
+from paceline.train.traced_model import (
+    END,
+    CannotTrace,
+    StateLayout,
+    StepConstants,
+    TracedModel,
+    TracedStep,
+)
 from paceline.train.variables import make_variables
 
 
@@ -35,16 +42,18 @@ def trace(
     Args:
         model: compiled.
         feed: the batches.
-        like: a model that is known to have the same steps, which are then not traced again.
+        like: a model that is known to have the same steps and constants, which are then not traced
+            again.
 
     Raises:
         CannotTrace: the model does something that only ``fit`` can do.
     """
     layout, leaves = _state(model, feed)
     if like is None:
-        feed, parts, unmerged_reason = _trace_feed(model, layout, leaves, feed)
+        feed, parts, unmerged_reason, other_test = _trace_feed(model, layout, leaves, feed)
     else:
         feed, parts, unmerged_reason = like.feed, dict(like.parts), like.unmerged_reason
+        other_test = like.other_test
     later = (
         partial(_trace_step, model, layout, leaves, feed=feed)
         if isinstance(feed, StreamFeed)
@@ -53,7 +62,15 @@ def trace(
     state = tuple(np.asarray(leaf) for leaf in leaves)
     structure = "" if isinstance(feed, StreamFeed) else _structure_key(parts, leaves, feed)
     return TracedModel(
-        _key(parts, leaves, feed), parts, layout, state, feed, unmerged_reason, structure, later
+        key=_key(parts, leaves, feed),
+        parts=parts,
+        layout=layout,
+        state=state,
+        feed=feed,
+        unmerged_reason=unmerged_reason,
+        structure_key=structure,
+        other_test=other_test,
+        trace_later=later,
     )
 
 
@@ -96,7 +113,7 @@ def evaluation_batch_size(model: keras.Model, data: tuple[Any, ...], batch_size:
         return batch_size
     try:
         layout, leaves = _state(model, feed)
-        chosen, _ = _with_merged_validation(
+        chosen, _, _ = _with_merged_validation(
             feed, layout, lambda of, name: _trace_step(model, layout, leaves, name, of)
         )
     except Exception:  # a model that cannot be traced can still be evaluated
@@ -132,32 +149,34 @@ def _variables(model: keras.Model) -> tuple[list[Any], list[Any], list[Any], lis
 
 def _trace_feed(
     model: keras.Model, layout: StateLayout, leaves: list[Any], feed: ArrayFeed | StreamFeed
-) -> tuple[ArrayFeed | StreamFeed, dict[str, TracedStep], str]:
-    """Traces all parts; returns the feed to use, the parts and why validation is not merged."""
+) -> tuple[ArrayFeed | StreamFeed, dict[str, TracedStep], str, StepConstants | None]:
+    """Traces all parts; returns the feed to use, the parts, why validation is not merged, and the
+    validation step that is not used.
+    """
 
     @cache
     def part(feed: ArrayFeed | StreamFeed, name: str) -> TracedStep:
         return _trace_part(model, layout, leaves, name, feed)
 
     parts = {name: part(feed, name) for name in feed.parts if name.startswith("train")}
-    feed, unmerged_reason = _with_merged_validation(feed, layout, part)
+    feed, unmerged_reason, other_test = _with_merged_validation(feed, layout, part)
     parts |= {name: part(feed, name) for name in feed.parts if name.startswith("test")}
     end = _trace_end(model, layout, leaves)
     if end is None:
-        return feed, parts, unmerged_reason
+        return feed, parts, unmerged_reason, other_test
     # changes by validation are kept, changes by the end of training are undone
     tests = [step.changed_leaves(layout) for name, step in parts.items() if name.startswith("test")]
     if end.changed_leaves(layout).intersection(frozenset().union(*tests)):
         raise CannotTrace(
             "its validation changes weights that its optimizer changes at the end of training"
         )
-    return feed, parts | {END: end}, unmerged_reason
+    return feed, parts | {END: end}, unmerged_reason, other_test
 
 
 def _with_merged_validation(
     feed: ArrayFeed | StreamFeed, layout: StateLayout, part: Callable[[ArrayFeed, str], TracedStep]
-) -> tuple[ArrayFeed | StreamFeed, str]:
-    """The feed with larger validation batches, or unchanged and the reason.
+) -> tuple[ArrayFeed | StreamFeed, str, StepConstants | None]:
+    """The feed with larger validation batches, or unchanged and the reason; the step not used.
 
     Args:
         feed: the batches as in ``fit``.
@@ -165,11 +184,33 @@ def _with_merged_validation(
         part: traces a part of a feed.
     """
     if not isinstance(feed, ArrayFeed) or feed.merged is None:
-        return feed, ""
+        return feed, "", None
     small, large = part(feed, "test").code, part(feed.merged, "test").code
-    sizes = (feed.sizes["test"], feed.merged.sizes["test"])
-    reason = batch_size_dependence(small, large, sizes, layout.num_leaves, layout.metrics)
-    return (feed if reason else feed.merged), reason
+    reason = batch_size_dependence(small, large, *_compared(feed, feed.merged, layout))
+    other = large if reason else small
+    kept = StepConstants(other.digest, other.constants)
+    return (feed if reason else feed.merged), reason, kept
+
+
+def _compared(
+    feed: ArrayFeed, merged: ArrayFeed, layout: StateLayout
+) -> tuple[tuple[int, int], int, int]:
+    return (feed.sizes["test"], merged.sizes["test"]), layout.num_leaves, layout.metrics
+
+
+def has_known_batches(traced: TracedModel, feed: ArrayFeed) -> bool:
+    """Whether a model's constants are known to lead to its validation batches.
+
+    Args:
+        traced: a model whose constants were replaced.
+        feed: the batches as in ``fit``.
+    """
+    if traced.other_test is None or feed.merged is None:
+        return True
+    steps = traced.parts["test"].code, traced.other_test
+    small, large = steps if traced.unmerged_reason else reversed(steps)
+    reason = known_dependence(small, large, *_compared(feed, feed.merged, traced.layout))
+    return reason == traced.unmerged_reason
 
 
 def _trace_part(

@@ -75,6 +75,14 @@ class TracedStep:
 
 
 @dataclass(frozen=True, slots=True)
+class StepConstants:
+    """A traced step of which only the constants are kept; see `LiftedStep`."""
+
+    digest: str
+    constants: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class TracedModel:
     """A model that can train in a lane.
 
@@ -90,6 +98,8 @@ class TracedModel:
             does not.
         structure_key: equal for models that differ only in sizes and constants, see
             `paceline.train.merging`; empty for a stream.
+        other_test: the validation step for batches of the other size, which was compared with that
+            of ``feed`` to determine this; None if there is none.
         trace_later: of a stream, traces the step for a batch shape that occurs later; it keeps the
             model alive.
     """
@@ -101,6 +111,7 @@ class TracedModel:
     feed: ArrayFeed | StreamFeed
     unmerged_reason: str = ""
     structure_key: str = ""
+    other_test: StepConstants | None = field(default=None, repr=False)
     trace_later: Callable[[str], TracedStep] | None = field(default=None, repr=False)
 
     @property
@@ -124,6 +135,27 @@ class TracedModel:
     def integers(self, name: str) -> np.ndarray:
         """The scalar integers of a part, int64 ``(num_integers,)``."""
         return self.parts[name].code.integers
+
+    @property
+    def all_constants(self) -> np.ndarray:
+        """The constants of all parts and of ``other_test``, float64 ``(num_constants,)``."""
+        return np.concatenate(self._constants)
+
+    def with_constants(self, constants: np.ndarray) -> "TracedModel":
+        """The same model with other values of `all_constants`."""
+        ends = np.cumsum([len(own) for own in self._constants])
+        *values, other = np.split(constants, ends[:-1])
+        parts = {
+            name: replace(part, code=replace(part.code, constants=own))
+            for (name, part), own in zip(self.parts.items(), values, strict=True)
+        }
+        other_test = self.other_test and replace(self.other_test, constants=other)
+        return replace(self, parts=parts, other_test=other_test)
+
+    @property
+    def _constants(self) -> list[np.ndarray]:
+        other = np.empty(0) if self.other_test is None else self.other_test.constants
+        return [*(part.code.constants for part in self.parts.values()), other]
 
     def undo_end(self, lanes: Sequence[Any], ended: Sequence[Any]) -> list[Any]:
         """The state after a validation, without the changes of the end of training.

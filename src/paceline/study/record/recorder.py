@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from paceline.core.events import (
+    ADVICE,
     EpochMeasured,
     Event,
     Json,
@@ -120,6 +121,10 @@ class Recorder:
                 self.record.apply(new[-1])
             now += new
             recorded += new
+        if progress.wrong:
+            now.append(Noted(_note_of_wrong(progress.wrong), ADVICE))
+            self.record.apply(now[-1])
+            recorded.append(now[-1])
         self._save(progress, now, {event.number for event in now if isinstance(event, TrialPaused)})
         self._observe(recorded)
         if progress.error is not None:
@@ -262,6 +267,14 @@ class Recorder:
     def _observe(self, events: Sequence[Event]) -> None:
         if self._observer is not None:
             self._observer(self.record, events)
+
+
+def _note_of_wrong(trials: Sequence[int]) -> str:
+    named = f"trial {trials[0]}" if len(trials) == 1 else f"trials {', '.join(map(str, trials))}"
+    return (
+        f"Do not use the results of {named}: constants that were predicted from the configuration "
+        f"were later found to be wrong. A new study measures their configurations again."
+    )
 
 
 def num_bytes(snapshot: SnapshotReference) -> int:

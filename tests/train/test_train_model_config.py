@@ -1,4 +1,4 @@
-"""Models with equal configurations share steps; models with custom parts have no hash."""
+"""Models with equal configurations share steps; those with custom parts have no configuration."""
 
 import warnings
 from collections.abc import Callable
@@ -10,8 +10,8 @@ import pytest
 from keras import layers, ops
 
 from paceline.train.array_feed import ArrayFeed, TrainingData
-from paceline.train.config_hash import config_hash
 from paceline.train.isolation import GlobalState
+from paceline.train.model_config import ModelConfig, model_config
 from paceline.train.trace import trace
 
 
@@ -48,9 +48,14 @@ class Own(keras.Model):  # type: ignore[misc]
         return x
 
 
+def exact(model: keras.Model) -> str | None:
+    config = model_config(model)
+    return None if config is None else config.exact
+
+
 def test_models_that_differ_in_seeds_have_equal_hashes_and_steps() -> None:
     one, other = model(), model(seed=7)
-    assert config_hash(one) == config_hash(other)
+    assert exact(one) == exact(other)
     x = np.ones((40, 4), "float32")
     feed = ArrayFeed(TrainingData.of((x, x[:, :1]), (x, x[:, :1])), 16)
     assert trace(one, feed).key == trace(other, feed).key
@@ -69,7 +74,7 @@ def test_models_that_differ_in_seeds_have_equal_hashes_and_steps() -> None:
     ],
 )
 def test_other_differences_change_the_hash(change: dict[str, Any]) -> None:
-    assert config_hash(model(**change)) not in (None, config_hash(model()))
+    assert exact(model(**change)) not in (None, exact(model()))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +89,7 @@ def test_other_differences_change_the_hash(change: dict[str, Any]) -> None:
 )
 def test_custom_objects_have_no_hash(change: dict[str, Any]) -> None:
     with warnings.catch_warnings(action="ignore"):  # as in a user's process
-        assert config_hash(model(**change)) is None
+        assert exact(model(**change)) is None
 
 
 def test_connections_of_layers_change_the_hash() -> None:
@@ -96,11 +101,51 @@ def test_connections_of_layers_change_the_hash() -> None:
             made.compile("sgd", "mse")
             return made
 
-    assert config_hash(wired(0)) == config_hash(wired(0))
-    assert config_hash(wired(0)) != config_hash(wired(1))
+    assert exact(wired(0)) == exact(wired(0))
+    assert exact(wired(0)) != exact(wired(1))
 
 
 def test_custom_models_have_no_hash() -> None:
     own = Own()
     own.compile("adam", "mse")
-    assert config_hash(own) is None
+    assert model_config(own) is None
+
+
+def _config(**change: Any) -> ModelConfig:
+    config = model_config(model(**change))
+    assert config is not None
+    return config
+
+
+def test_a_structure_does_not_depend_on_the_values_of_floats() -> None:
+    one, other = _config(), _config(rate=0.2)
+    assert one.structure == other.structure
+    assert one.exact != other.exact
+    assert list(one.numbers) == list(other.numbers)
+    differing = {name for name in one.numbers if one.numbers[name] != other.numbers[name]}
+    assert [name.split(".")[-1] for name in differing] == ["learning_rate"]
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.0, 1.0, -0.1, 1.5, np.inf, np.nan])
+def test_special_values_and_signs_of_floats_are_other_structures(rate: float) -> None:
+    assert (
+        _config(loss=keras.losses.Tversky(rate)).structure
+        != _config(loss=keras.losses.Tversky(0.3)).structure
+    )
+
+
+@pytest.mark.parametrize("change", [{"units": 4}, {"loss": "mae"}])
+def test_sizes_and_classes_are_other_structures(change: dict[str, Any]) -> None:
+    assert _config(**change).structure != _config().structure
+
+
+def test_the_settings_of_keras_are_part_of_the_structure_or_of_the_numbers() -> None:
+    with GlobalState(0) as state:
+        keras.config.set_epsilon(1e-5)
+        inputs = keras.Input((4,))
+        made = keras.Model(inputs, layers.Dense(1)(inputs))
+        made.compile("sgd", "mse")
+    state.keep_for(made)
+    config = model_config(made)
+    assert config is not None
+    assert config.numbers["keras.epsilon"] == 1e-5

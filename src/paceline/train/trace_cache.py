@@ -1,0 +1,209 @@
+"""Traces networks, and finds the steps of a network without a trace where they are known.
+
+They are known in two cases, both for models that consist of Keras's own classes only:
+
+- A recent network had the same configuration, with another seed or split.
+- Networks of the same structure were traced, and their constants are functions of the numbers of
+  their configurations, see `paceline.train.known_constants`.
+
+In the second case every sixteenth network of a structure is traced all the same. If its constants
+are not as predicted, the structure is traced from then on.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+import keras
+
+from paceline.core import Value
+from paceline.core.logs import logger
+from paceline.train.array_feed import ArrayFeed
+from paceline.train.known_constants import KnownConstants
+from paceline.train.model_config import ModelConfig, model_config
+from paceline.train.stream_feed import StreamFeed
+from paceline.train.trace import has_known_batches, trace
+from paceline.train.traced_model import TracedModel
+
+N = TypeVar("N")
+
+_LOG = logger("train")
+_MAX_RECENT = 16  # a final rarely has more configurations
+_MAX_STRUCTURES = 64
+_MAX_NUMBERS = 500  # of a configuration; one with more contains whole arrays
+_CONTROL_INTERVAL = 16
+_Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedNetwork(Generic[N]):
+    """A network that trains with constants that were predicted.
+
+    Attributes:
+        network: as named by the caller.
+        constants: a hash of its program and its constants, see `constants_hash`.
+    """
+
+    network: N
+    constants: str
+
+
+@dataclass(eq=False)
+class _Structure(Generic[N]):
+    """Networks whose configurations differ in the values of floats only.
+
+    Attributes:
+        like: the first that was traced, without its state.
+        constants: learned from those traced.
+        predicted: those not traced.
+        since_trace: how many were predicted since the last one was traced.
+        is_predictable: False once they were found to have several programs, or a prediction was
+            wrong.
+    """
+
+    like: TracedModel
+    constants: KnownConstants = field(default_factory=KnownConstants)
+    predicted: list[PredictedNetwork[N]] = field(default_factory=list)
+    since_trace: int = 0
+    is_predictable: bool = True
+
+    def predict(
+        self, model: keras.Model, numbers: Mapping[str, float], feed: ArrayFeed
+    ) -> TracedModel | None:
+        """The network with predicted constants; None if they are not known."""
+        constants = self.constants.predict(numbers) if self.is_predictable else None
+        if constants is None:
+            return None
+        like = self.like.with_constants(constants)
+        if not has_known_batches(like, feed):
+            return None
+        found = trace(model, feed, like)
+        return found if found.key == self.like.key else None
+
+    def learn(self, traced: TracedModel, numbers: Mapping[str, float]) -> None:
+        """Learns from a network that was traced."""
+        if traced.key != self.like.key:
+            self.is_predictable = False
+        if self.is_predictable:
+            self.constants.add(numbers, traced.all_constants)
+            self.is_predictable = not self.constants.is_unpredictable
+
+
+class TraceCache(Generic[N]):
+    """Traces the networks of a study.
+
+    Attributes:
+        num_traced: how many networks were traced.
+        doubtful: networks that rest on predictions of a structure for which one was wrong.
+    """
+
+    def __init__(self) -> None:
+        self.num_traced = 0
+        self.doubtful: list[PredictedNetwork[N]] = []
+        # both most recent last
+        self._recent: dict[_Key, tuple[TracedModel, _Structure[N] | None]] = {}
+        self._structures: dict[_Key, _Structure[N]] = {}
+        # the first network of each program: a jaxpr can be larger than the network
+        self._first_of_program: dict[str, TracedModel] = {}
+
+    def trace(
+        self,
+        model: keras.Model,
+        config: Mapping[str, Value],
+        feed: ArrayFeed | StreamFeed,
+        network: N,
+    ) -> TracedModel:
+        """Traces a model, or returns what a trace would give.
+
+        Args:
+            model: compiled, with all its variables.
+            config: the hyperparameters with which it was built.
+            feed: its batches.
+            network: stands for it in `doubtful`.
+
+        Raises:
+            CannotTrace: see `paceline.train.trace.trace`.
+        """
+        described = model_config(model) if isinstance(feed, ArrayFeed) else None
+        if described is None or isinstance(feed, StreamFeed):
+            return self._trace(model, feed)
+        values = sorted((name, repr(value)) for name, value in config.items())
+        key = (*values, described.exact, described.structure, feed.identity)
+        like, structure = self._recent.pop(key, (None, None))
+        if like is not None:
+            traced = trace(model, feed, like)
+        else:
+            traced, structure = self._trace_or_predict(model, config, described, feed)
+        if structure is not None:
+            structure.predicted.append(PredictedNetwork(network, constants_hash(traced)))
+        self._recent[key] = replace(self._with_shared_code(traced), state=()), structure
+        if len(self._recent) > _MAX_RECENT:
+            del self._recent[next(iter(self._recent))]
+        return traced
+
+    def _trace_or_predict(
+        self,
+        model: keras.Model,
+        config: Mapping[str, Value],
+        described: ModelConfig,
+        feed: ArrayFeed,
+    ) -> tuple[TracedModel, _Structure[N] | None]:
+        """The traced network, and the structure by which it was predicted; None if it was not."""
+        floats = {name: value for name, value in config.items() if isinstance(value, float)}
+        others = sorted((name, repr(config[name])) for name in config if name not in floats)
+        numbers = {**described.numbers, **{f"hp.{name}": value for name, value in floats.items()}}
+        if len(numbers) > _MAX_NUMBERS:
+            return self._trace(model, feed), None
+        key = (*others, described.structure, feed.identity)
+        structure = self._structure(key)
+        predicted = None if structure is None else structure.predict(model, numbers, feed)
+        if predicted is not None and structure is not None:
+            structure.since_trace += 1
+            if structure.since_trace < _CONTROL_INTERVAL:
+                return predicted, structure
+        traced = self._trace(model, feed)
+        if structure is None:
+            like = self._with_shared_code(traced)
+            structure = self._structures[key] = _Structure(replace(like, state=()))
+        structure.since_trace = 0
+        structure.learn(traced, numbers)
+        if structure.predicted and not structure.is_predictable:
+            self._doubt(structure)
+        return traced, None
+
+    def _trace(self, model: keras.Model, feed: ArrayFeed | StreamFeed) -> TracedModel:
+        self.num_traced += 1
+        return trace(model, feed)
+
+    def _structure(self, key: _Key) -> _Structure[N] | None:
+        """The structure of a key, which becomes the most recent one."""
+        structure = self._structures.pop(key, None)
+        if structure is not None:
+            self._structures[key] = structure
+        elif len(self._structures) >= _MAX_STRUCTURES:
+            del self._structures[next(iter(self._structures))]
+        return structure
+
+    def _doubt(self, structure: _Structure[N]) -> None:
+        """Stops using a structure, after a trace has refuted what predictions were based on."""
+        _LOG.error(
+            "a network has other constants than its configuration led to expect; networks of its "
+            "structure are traced from now on, and %d earlier ones are checked",
+            len(structure.predicted),
+        )
+        self.doubtful += structure.predicted
+        structure.predicted = []
+        self._recent = {key: own for key, own in self._recent.items() if own[1] is not structure}
+
+    def _with_shared_code(self, traced: TracedModel) -> TracedModel:
+        first = self._first_of_program.setdefault(traced.key, replace(traced, state=()))
+        return traced.with_code_of(first)
+
+
+def constants_hash(traced: TracedModel) -> str:
+    """A hash of a network's program and constants."""
+    digest = hashlib.blake2b(traced.key.encode(), digest_size=8)
+    for name in traced.parts:
+        digest.update(traced.constants(name).tobytes())
+    return digest.hexdigest()
