@@ -193,7 +193,7 @@ class Preparation:
             job = predicted.network
             feed = self.feed(job.config, job.split)
             try:
-                model = self._build_again(job.config, PreparedNetwork((job,), job.config, feed))
+                model = self.build_again(job.config, PreparedNetwork((job,), job.config, feed))
                 is_right = constants_hash(trace(model, feed)) == predicted.constants
             except Exception:  # it was built before; what it trains with is not known
                 is_right = False
