@@ -46,7 +46,8 @@ class SizeRange:
             for name, pair in self._integers(prepared).items()
             if self._changes_sizes(name, pair, prepared, structure)
         }
-        if not ends:
+        used = {prepared.config[name] for name in ends} & set(structure.own_sizes)
+        if not ends or (self._are_values and not used):
             return None
         guessed = self._guess(ends, prepared, structure)
         if guessed is not None:
@@ -76,7 +77,7 @@ class SizeRange:
             if low != high
         ]
         values = {(prepared.config[name], *pair) for name, pair in ends.items()}
-        self._are_values = set(changed) == values
+        self._are_values = bool(changed) and set(changed) <= values
         self._constant |= {size for i, size in enumerate(own) if found[0][i] == found[1][i] == size}
 
     def _guess(
@@ -89,7 +90,7 @@ class SizeRange:
         values = [prepared.config[name] for name in ends]
         if not self._are_values or len(set(values)) < len(values):
             return None
-        if self._constant & set(values) or not set(values) <= set(structure.own_sizes):
+        if self._constant & set(values):
             return None
         pairs = {prepared.config[name]: pair for name, pair in ends.items()}
         fixed = structure.fixed
