@@ -18,7 +18,7 @@ from paceline.train.compilation_count import count_compilations
 from paceline.train.internals import (
     FAST_COMPILE_OPTIONS,
     bind,
-    compile_fast,
+    compile_with,
     fast_initialization,
     symbolic_build,
 )
@@ -179,18 +179,13 @@ def test_fast_compilation_computes_the_same() -> None:
     level = "xla_backend_optimization_level"
     known = lowered.compile(compiler_options={level: FAST_COMPILE_OPTIONS[level]})
     np.testing.assert_allclose(known(x), as_always, rtol=1e-5)
-    np.testing.assert_allclose(compile_fast(lowered)(x), as_always, rtol=1e-5)
+    np.testing.assert_allclose(compile_with(lowered, FAST_COMPILE_OPTIONS)(x), as_always, rtol=1e-5)
 
 
-def test_unknown_options_of_xla_are_dropped(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(
-        "paceline.train.internals.FAST_COMPILE_OPTIONS",
-        {"xla_no_such_option": 0, **FAST_COMPILE_OPTIONS},
-    )
+def test_unknown_options_of_xla_are_dropped() -> None:
+    options = {"xla_no_such_option": 0, **FAST_COMPILE_OPTIONS}
     lowered = jax.jit(lambda x: x + 1).lower(np.ones(3))
-    assert compile_fast(lowered)(np.ones(3)).tolist() == [2, 2, 2]
+    assert compile_with(lowered, options)(np.ones(3)).tolist() == [2, 2, 2]
 
 
 _MANY_AXES = """

@@ -1,6 +1,7 @@
 """The programs of an executor, by key."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -77,14 +78,16 @@ def _program(
     overrides = partial(find_override, platform=jax.default_backend())
     if isinstance(prepared.feed, StreamFeed):
         return StreamProgram.of(networks, overrides)
+    epochs = prepared.leader.epochs
     if bucket is not None:
         known = known if isinstance(known, MergedProgram) else None
-        return MergedProgram.of(
+        merged = MergedProgram.of(
             bucket.structure, bucket.largest, bucket.ragged, networks, overrides, known
         )
+        return replace(merged, epochs=epochs)
     lifted = lifted_constants(networks)
     if known is not None:
         lifted = {
             name: tuple(sorted({*numbers, *known.lifted[name]})) for name, numbers in lifted.items()
         }
-    return ArrayProgram(networks[0], lifted, overrides)
+    return ArrayProgram(networks[0], lifted, overrides, epochs=epochs)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -12,21 +12,29 @@ from jax.sharding import Mesh
 
 from paceline.train.array_feed import ArrayFeed, PooledData
 from paceline.train.compilation_count import count_compilations
+from paceline.train.compile_level import compile_options
 from paceline.train.constant_lifting import evaluate
-from paceline.train.internals import compile_fast
+from paceline.train.cost_estimate import num_equations
+from paceline.train.internals import compile_with
 from paceline.train.program import BaseProgram, CompiledProgram
 from paceline.train.sharding import lane_sharding, shard_lanes, stacked_spec
 from paceline.train.traced_model import END
 
-# The end of an epoch is compiled without optimisation if it computes at most this many values, and
-# at most this share of the epoch's. It then takes a few ns longer per value, 2 % of an epoch of an
-# MLP on MNIST, and compiling the program takes half as long.
-_MAX_VALUES, _MAX_SHARE = 2e7, 0.05
+# Networks that a program is expected to train, however many lanes it has. Not their actual number:
+# with that, another study would compile the program again at another level.
+_EXPECTED = 4
 
 
 @dataclass(frozen=True, eq=False)
 class ArrayProgram(BaseProgram):
-    """A program whose lanes train on arrays."""
+    """A program whose lanes train on arrays.
+
+    Attributes:
+        epochs: epochs for which a network trains; None if that is not known. It decides how much
+            the program is optimised, see `paceline.train.compile_level`.
+    """
+
+    epochs: int | None = field(default=None, kw_only=True)
 
     @property
     def feed(self) -> ArrayFeed:
@@ -132,31 +140,32 @@ class ArrayProgram(BaseProgram):
                 lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)),
                 lowered.out_info[1],
             )
-            compiled_train = lowered.compile()
+            feed = self.feed
+            times = {"train": feed.num_steps}
+            compiled_train = compile_with(lowered, self._compile_options(times, num_lanes))
             has_lanes = (True, True, False, True, True, True, True)
             finish = jax.jit(shard_lanes(self.finish, mesh, has_lanes), donate_argnums=0)
             fresh = lanes[self.traced.layout.num_kept :]
             lowered = finish.lower(lanes, constants, data.leaves, order, held_out, logs, fresh)
-            is_fast = jax.default_backend() == "cpu" and self._finishes_fast(num_lanes)
-            compiled_finish = compile_fast(lowered) if is_fast else lowered.compile()
+            num_tests = data.num_validation // feed.sizes.get("test", 1)
+            times = {"train_rest": 1, "test": num_tests, "test_rest": 1}
+            compiled_finish = compile_with(lowered, self._compile_options(times, num_lanes))
         seconds = time.perf_counter() - started
         from_scratch = count.compilations - count.hits
         return CompiledArrayProgram(
             self, num_lanes, seconds, from_scratch, compiled_train, compiled_finish
         )
 
-    def _finishes_fast(self, num_lanes: int) -> bool:
-        """Whether the end of an epoch is a small part of it."""
-        feed = self.feed
-        times = {
-            "train_rest": 1,
-            "test": feed.data.num_validation // feed.sizes.get("test", 1),
-            "test_rest": 1,
-        }
-        values = {name: self.num_values(name) for name in self.traced.parts}
-        ending = sum(values[name] * count for name, count in times.items() if name in values)
-        is_small = ending * num_lanes <= _MAX_VALUES
-        return is_small and ending <= _MAX_SHARE * values["train"] * feed.num_steps
+    def _compile_options(self, times: Mapping[str, int], num_lanes: int) -> Mapping[str, Any]:
+        """The options of XLA for a function that runs each part so many times in an epoch."""
+        if self.epochs is None:
+            return {}
+        times = {name: count for name, count in times.items() if name in self.traced.parts}
+        equations = sum(num_equations(self.traced.parts[name].code.body) for name in times)
+        epochs = self.epochs * max(num_lanes, _EXPECTED) / num_lanes
+        values = sum(self.num_values(name) * count for name, count in times.items())
+        runs = epochs * sum(times.values())
+        return compile_options(equations, runs, epochs * values * num_lanes)
 
     def _with_end(self, lanes: list[Any], constants: Any) -> list[Any]:
         """The lanes as they would be if training ended now."""

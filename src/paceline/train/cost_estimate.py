@@ -43,6 +43,14 @@ def num_values(body: LiftedJaxpr) -> int:
     return count
 
 
+def num_equations(body: LiftedJaxpr) -> int:
+    """The number of equations to compile, those of loops included."""
+    return sum(
+        sum(num_equations(inner) for inner in step.bodies) if step.bodies else 1
+        for step in body.equations
+    )
+
+
 def _bytes(var: object) -> int:
     dtype = getattr(getattr(var, "aval", None), "dtype", None)
     return math.prod(_shape(var)) * (np.dtype(dtype).itemsize if isinstance(dtype, np.dtype) else 8)

@@ -24,7 +24,7 @@
 - ``Model._compile_config``: the arguments of ``compile``, to compile a model that wraps a network
   in the same way.
 - XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them
-  a program that runs rarely takes five times as long to compile.
+  a program that computes little takes twice to five times as long to compile.
 - ``jaxlib.utils.absl_set_min_log_level``, with which JAX sets the log level of XLA. Without it XLA
   logs false alarms.
 
@@ -132,13 +132,19 @@ FAST_COMPILE_OPTIONS: Mapping[str, Any] = {
 }
 """XLA options that disable optimisation for a CPU."""
 
+QUICK_COMPILE_OPTIONS: Mapping[str, Any] = {
+    "xla_backend_optimization_level": 1,
+    "xla_cpu_use_fusion_emitters": False,
+}
+"""XLA options that optimise less for a CPU."""
 
-def compile_fast(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Compiles for a CPU without optimisation, with the options that this XLA supports."""
-    options = dict(FAST_COMPILE_OPTIONS)
+
+def compile_with(lowered: jax.stages.Lowered, options: Mapping[str, Any]) -> jax.stages.Compiled:
+    """Compiles with those of some XLA options that this XLA supports."""
+    options = dict(options)
     while True:
         try:
-            return lowered.compile(compiler_options=options)
+            return lowered.compile(compiler_options=options or None)
         except jax.errors.JaxRuntimeError as error:
             unknown = [name for name in options if f"'{name}'" in str(error)]
             if "option" not in str(error) or not unknown:

@@ -1,0 +1,68 @@
+"""How much XLA optimises a program follows from its work, and changes nothing but rounding."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paceline.train.array_feed import ArrayFeed, TrainingData
+from paceline.train.array_program import ArrayProgram
+from paceline.train.cohort import Cohort, Lane
+from paceline.train.compile_level import compile_options
+from paceline.train.internals import FAST_COMPILE_OPTIONS, QUICK_COMPILE_OPTIONS
+from paceline.train.program import lifted_constants
+from paceline.train.trace import trace
+
+LEVELS: list[Mapping[str, Any]] = [FAST_COMPILE_OPTIONS, QUICK_COMPILE_OPTIONS, {}]
+
+only_on_a_cpu = pytest.mark.skipif(
+    jax.default_backend() != "cpu", reason="elsewhere programs are always optimised"
+)
+
+
+@only_on_a_cpu
+def test_the_more_a_program_computes_the_more_it_is_optimised() -> None:
+    chosen = [compile_options(200, 5000, values) for values in (1e6, 1e9, 1e12)]
+    assert chosen == LEVELS
+
+
+@only_on_a_cpu
+@given(
+    st.integers(1, 5000),
+    st.floats(0, 1e8),
+    st.floats(0, 1e15),
+    st.floats(1, 100),
+    st.floats(1, 100),
+)
+def test_more_work_is_never_optimised_less(
+    equations: int, runs: float, values: float, more: float, larger: float
+) -> None:
+    level = LEVELS.index(compile_options(equations, runs, values))
+    assert LEVELS.index(compile_options(equations, more * runs, larger * values)) >= level
+
+
+def test_at_each_level_the_weights_are_the_same() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.random((40, 3), "float32"), rng.random((40, 1), "float32")
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, activation="tanh")])
+    model.add(keras.layers.Dense(1))
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    traced = trace(model, ArrayFeed(TrainingData.of((x, y), (x, y)), 8))
+    trained = []
+    for epochs in (1, 10_000, None):
+        program = ArrayProgram(traced, lifted_constants([traced]), epochs=epochs)
+        cohort = Cohort(program.compile(1, None), None, shuffle=False)
+        cohort.fill({0: Lane(traced, 1, 1)})
+        for _ in cohort.advance(5):
+            pass
+        (logs,) = cohort.epoch_logs()
+        trained.append([*cohort.state_of([0])[0], np.array(logs.metrics["val_loss"])])
+    for other in trained[1:]:
+        for one, same in zip(other, trained[0], strict=True):
+            np.testing.assert_allclose(one, same, rtol=1e-4, atol=1e-6)
