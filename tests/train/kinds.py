@@ -128,18 +128,17 @@ class Constants(layers.Layer):  # type: ignore[misc]
 class OwnLoss(keras.Model):  # type: ignore[misc]
     """A custom loss and training step, with a log that is not a metric, and `add_loss`."""
 
-    def __init__(self, gain: float) -> None:
+    def __init__(self, gain: float, width: int) -> None:
         super().__init__()
-        self.dense, self.gain = (
-            layers.Dense(1, activity_regularizer=regularizers.L1(gain / 10)),
-            gain,
-        )
+        self.hidden = layers.Dense(width, activity_regularizer=regularizers.L1(gain / 10))
+        self.dense, self.gain = layers.Dense(1), gain
 
     def build(self, input_shape: Any) -> None:
-        self.dense.build(input_shape)
+        self.hidden.build(input_shape)
+        self.dense.build((None, self.hidden.units))
 
     def call(self, x: Any) -> Any:
-        found = self.dense(x)
+        found = self.dense(self.hidden(x))
         self.add_loss(self.gain * ops.mean(ops.square(found)))
         return found
 
@@ -151,8 +150,8 @@ class OwnLoss(keras.Model):  # type: ignore[misc]
         return {**logs, "doubled": 2 * logs["loss"]}, state
 
 
-def own_loss(rate: float) -> keras.Model:
-    model = OwnLoss(10 * rate)
+def own_loss(rate: float, width: int = 4) -> keras.Model:
+    model = OwnLoss(10 * rate, width)
     model.build((None, 6))
     model.compile(optimizers.SGD(rate), "mse")
     return model
@@ -161,9 +160,9 @@ def own_loss(rate: float) -> keras.Model:
 class LowLevel(keras.Model):  # type: ignore[misc]
     """A custom training and test step in JAX, with metrics."""
 
-    def __init__(self, gain: float) -> None:
+    def __init__(self, gain: float, width: int) -> None:
         super().__init__()
-        self.dense, self.gain = layers.Dense(1), gain
+        self.hidden, self.dense, self.gain = layers.Dense(width), layers.Dense(1), gain
         self.tracked, self.off = metrics.Mean("loss"), metrics.MeanAbsoluteError("off")
 
     @property
@@ -171,7 +170,7 @@ class LowLevel(keras.Model):  # type: ignore[misc]
         return [self.tracked, self.off]
 
     def call(self, x: Any, training: bool = False) -> Any:
-        return self.dense(x)
+        return self.dense(self.hidden(x))
 
     def loss_of(self, weights: Any, others: Any, x: Any, y: Any, training: bool) -> Any:
         found, others = self.stateless_call(weights, others, x, training=training)
@@ -202,8 +201,8 @@ class LowLevel(keras.Model):  # type: ignore[misc]
         return logs, (weights, others, measures)
 
 
-def low_level(rate: float) -> keras.Model:
-    model = LowLevel(10 * rate)
+def low_level(rate: float, width: int = 4) -> keras.Model:
+    model = LowLevel(10 * rate, width)
     model.compile(optimizers.SGD(rate))
     return model
 
@@ -216,11 +215,12 @@ LOSSES = {
 }
 
 
-def many_outputs(rate: float) -> keras.Model:
+def many_outputs(rate: float, width: int = 4) -> keras.Model:
     """Two inputs, a shared encoder, a nested model, and a head for each loss."""
     a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
-    encoder = keras.Sequential([layers.Dense(4, "tanh"), layers.Dense(4)], name="encoder")
-    tied = layers.Dense(4, "tanh", kernel_regularizer=regularizers.L1L2(rate / 10, rate / 10))
+    encoder = keras.Sequential([layers.Dense(width, "tanh"), layers.Dense(width)], name="encoder")
+    penalty = regularizers.L1L2(rate / 10, rate / 10)
+    tied = layers.Dense(width, "tanh", kernel_regularizer=penalty)
     x = tied(tied(layers.Multiply()([encoder(a), encoder(b)])))
     heads = {name: layers.Dense(1, activation, name=name)(x) for name, activation in LOSSES.items()}
     model = keras.Model({"a": a, "b": b}, heads)
@@ -233,10 +233,12 @@ def many_outputs(rate: float) -> keras.Model:
     return model
 
 
-def attention(rate: float) -> keras.Model:
+def attention(rate: float, width: int = 4) -> keras.Model:
     x = inputs = keras.Input((3, 4))
     x = (
-        layers.MultiHeadAttention(2, 4, dropout=rate, use_bias=False)(x, x, use_causal_mask=True)
+        layers.MultiHeadAttention(2 + width // 16, width, dropout=rate, use_bias=False)(
+            x, x, use_causal_mask=True
+        )
         + x
     )
     x = layers.LayerNormalization(epsilon=rate / 100)(x)
@@ -245,11 +247,11 @@ def attention(rate: float) -> keras.Model:
     return model
 
 
-def adapted(rate: float) -> keras.Model:
+def adapted(rate: float, width: int = 5) -> keras.Model:
     frozen, low_rank, small = (
         layers.BatchNormalization(trainable=False),
-        layers.Dense(5),
-        layers.Dense(5),
+        layers.Dense(width),
+        layers.Dense(width),
     )
     model = keras.Sequential(
         [
@@ -267,11 +269,11 @@ def adapted(rate: float) -> keras.Model:
     return model
 
 
-def connectionist(rate: float) -> keras.Model:
+def connectionist(rate: float, width: int = 4) -> keras.Model:
     model = keras.Sequential(
         [
-            layers.Conv1D(4, 2, padding="causal"),
-            layers.TimeDistributed(layers.Dense(4, "selu")),
+            layers.Conv1D(width, 2, padding="causal"),
+            layers.TimeDistributed(layers.Dense(width, "selu")),
             layers.Dense(4),
         ]
     )
@@ -284,10 +286,10 @@ TABLE = [
     Row(
         "SGD with nesterov momentum, batch norm, 2D convolution, max pooling, average pooling, "
         "dropout, top-k, gelu",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.SGD(rate, momentum=1 - rate, nesterov=True),
             SPARSE,
-            layers.Conv2D(3, 3, use_bias=False),
+            layers.Conv2D(width, 3, use_bias=False),
             layers.BatchNormalization(momentum=1 - rate),
             layers.Activation("gelu"),
             layers.MaxPooling2D(),
@@ -305,29 +307,30 @@ TABLE = [
         "convolution, "
         "dilated convolution, strides, channels first, upsampling, cropping, zero padding, global "
         "max pooling",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.SGD(rate),
             SPARSE,
-            layers.Conv2D(4, 3, padding="same", groups=2),
+            layers.Conv2D(2 * width, 3, padding="same", groups=2),
             layers.DepthwiseConv2D(3, padding="same"),
-            layers.Conv2DTranspose(3, 2, strides=2),
+            layers.Conv2DTranspose(width, 2, strides=2),
             layers.ZeroPadding2D(1),
             layers.Cropping2D(2),
-            layers.SeparableConv2D(3, 3, dilation_rate=2),
+            layers.SeparableConv2D(width, 3, dilation_rate=2),
             layers.UpSampling2D(2),
-            layers.Conv2D(3, 3, strides=2, data_format="channels_first"),
-            layers.GlobalMaxPooling2D(),
+            layers.Permute((3, 1, 2)),
+            layers.Conv2D(width, 3, strides=2, data_format="channels_first"),
+            layers.GlobalMaxPooling2D("channels_first"),
         ),
         IMAGES,
         CLASSES,
     ),
     Row(
         "3D convolution, ConvLSTM, 3D average pooling",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.SGD(rate, clipnorm=rate),
             SPARSE,
-            layers.ConvLSTM2D(2, 2, return_sequences=True),
-            layers.Conv3D(2, 2),
+            layers.ConvLSTM2D(width, 2, return_sequences=True),
+            layers.Conv3D(width, 2),
             layers.GlobalAveragePooling3D(),
         ),
         VIDEOS,
@@ -335,7 +338,7 @@ TABLE = [
     ),
     Row(
         "random flip, random contrast, random erasing, resizing, rescaling, spatial dropout",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.SGD(rate),
             SPARSE,
             layers.Rescaling(1 / 255),
@@ -343,6 +346,7 @@ TABLE = [
             layers.RandomContrast(0.3, value_range=(0, 1)),
             layers.RandomErasing(0.5, value_range=(0, 1)),
             layers.Resizing(4, 4),
+            layers.Conv2D(width, 1),
             layers.SpatialDropout2D(0.3),
             layers.Flatten(),
         ),
@@ -351,10 +355,10 @@ TABLE = [
     ),
     Row(
         "Adamax, no input shape, AUC, F1, IoU, precision, float64 inputs",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.Adamax(rate),
             "categorical_crossentropy",
-            layers.Dense(5, "tanh"),
+            layers.Dense(width, "tanh"),
             metrics=[
                 metrics.AUC(),
                 metrics.F1Score("macro"),
@@ -367,55 +371,58 @@ TABLE = [
     ),
     Row(
         "averaged weights",
-        lambda rate: network(optimizers.SGD(rate, use_ema=True, ema_momentum=0.9), SPARSE),
+        lambda rate, width=4: network(
+            optimizers.SGD(rate, use_ema=True, ema_momentum=0.9), SPARSE, layers.Dense(width)
+        ),
         X,
         CLASSES,
         odd=True,
     ),
     Row(
         "averaged weights written back",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.Adam(rate, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=2),
             SPARSE,
+            layers.Dense(width, "tanh"),
         ),
         X,
         CLASSES,
     ),
     Row(
         "an optimizer that averages by itself",
-        lambda rate: network(Averaged(rate), SPARSE),
+        lambda rate, width=4: network(Averaged(rate), SPARSE, layers.Dense(width)),
         X,
         CLASSES,
         odd=True,
     ),
     Row(
         "loss scaling, mixed float16",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.LossScaleOptimizer(optimizers.SGD(rate, use_ema=True), initial_scale=8.0),
             SPARSE,
-            layers.Dense(4, "relu", dtype="mixed_float16"),
+            layers.Dense(width, "relu", dtype="mixed_float16"),
         ),
         X,
         CLASSES,
     ),
     Row(
         "bfloat16, mixed bfloat16, float16",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.SGD(rate),
             SPARSE,
-            layers.Dense(4, "relu", dtype="mixed_bfloat16"),
-            layers.Dense(4, "relu", dtype="bfloat16"),
-            layers.Dense(4, "relu", dtype="float16"),
+            layers.Dense(width, "relu", dtype="mixed_bfloat16"),
+            layers.Dense(width, "relu", dtype="bfloat16"),
+            layers.Dense(width, "relu", dtype="float16"),
         ),
         X,
         CLASSES,
     ),
     Row(
         "a sum as loss, elu",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.SGD(rate / 20),
             losses.SparseCategoricalCrossentropy(reduction="sum"),
-            layers.Dense(4, "elu"),
+            layers.Dense(width, "elu"),
         ),
         X,
         CLASSES,
@@ -424,8 +431,10 @@ TABLE = [
     ),
     Row(
         "Adagrad, ignored labels, sample weights",
-        lambda rate: network(
-            optimizers.Adagrad(rate), losses.SparseCategoricalCrossentropy(ignore_class=0)
+        lambda rate, width=4: network(
+            optimizers.Adagrad(rate),
+            losses.SparseCategoricalCrossentropy(ignore_class=0),
+            layers.Dense(width),
         ),
         X,
         CLASSES,
@@ -434,11 +443,11 @@ TABLE = [
     ),
     Row(
         "RMSprop, GRU, recurrent dropout, masking",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.RMSprop(rate),
             SPARSE,
             layers.Masking(),
-            layers.GRU(3, dropout=0.3, recurrent_dropout=rate, unroll=True),
+            layers.GRU(width, dropout=0.3, recurrent_dropout=rate, unroll=True),
         ),
         SEQUENCES,
         CLASSES,
@@ -446,11 +455,11 @@ TABLE = [
     ),
     Row(
         "AdamW, masked embedding, bidirectional LSTM, int32 inputs",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.AdamW(rate, weight_decay=rate / 10),
             SPARSE,
-            layers.Embedding(5, 3, mask_zero=True),
-            layers.Bidirectional(layers.LSTM(2, recurrent_regularizer=regularizers.L2(rate / 10))),
+            layers.Embedding(5, width, mask_zero=True),
+            layers.Bidirectional(layers.LSTM(width, recurrent_regularizer=regularizers.L2(rate / 10))),
         ),
         WORDS,
         CLASSES,
@@ -463,11 +472,11 @@ TABLE = [
     ),
     Row(
         "Lion, label smoothing, Gaussian noise, group norm, unit norm, spectral norm",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.Lion(rate / 10),
             losses.CategoricalCrossentropy(label_smoothing=rate),
             layers.GaussianNoise(rate),
-            layers.SpectralNormalization(layers.Dense(4, "tanh")),
+            layers.SpectralNormalization(layers.Dense(2 * width, "tanh")),
             layers.GroupNormalization(2),
             layers.UnitNormalization(),
         ),
@@ -476,26 +485,35 @@ TABLE = [
     ),
     Row(
         "Huber, values clipped, targets of one dimension",
-        lambda rate: network(
-            optimizers.SGD(rate, clipvalue=rate), "huber", units=1, activation=None
+        lambda rate, width=4: network(
+            optimizers.SGD(rate, clipvalue=rate),
+            "huber",
+            layers.Dense(width),
+            units=1,
+            activation=None,
         ),
         X,
         NUMBERS[:, 0],
     ),
     Row(
         "Adafactor, RMS norm, mean absolute error",
-        lambda rate: network(
-            optimizers.Adafactor(rate), "mae", layers.RMSNormalization(), units=1, activation=None
+        lambda rate, width=4: network(
+            optimizers.Adafactor(rate),
+            "mae",
+            layers.Dense(width),
+            layers.RMSNormalization(),
+            units=1,
+            activation=None,
         ),
         X,
         NUMBERS,
     ),
     Row(
         "Adadelta, accumulated gradients, bool targets",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.Adadelta(rate, gradient_accumulation_steps=2),
             "binary_crossentropy",
-            layers.Dense(4),
+            layers.Dense(width),
             units=1,
             activation="sigmoid",
             metrics=["accuracy"],
@@ -507,11 +525,11 @@ TABLE = [
     Row(
         "Ftrl, clipped by the global norm, log cosh, while loop, scan, cond, fori loop, switch, "
         "map, remat, custom jvp",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.Ftrl(rate, global_clipnorm=0.5),
             "log_cosh",
             Constants(8 * rate),
-            layers.Dense(4, "mish"),
+            layers.Dense(width, "mish"),
             units=1,
             activation=None,
         ),
@@ -520,10 +538,10 @@ TABLE = [
     ),
     Row(
         "amsgrad, cosine decay, KL divergence, swish, alpha dropout, Gaussian dropout",
-        lambda rate: network(
+        lambda rate, width=4: network(
             optimizers.Adam(optimizers.schedules.CosineDecay(rate, 9), amsgrad=True),
             "kl_divergence",
-            layers.Dense(4, "swish"),
+            layers.Dense(width, "swish"),
             layers.AlphaDropout(0.1),
             layers.GaussianDropout(0.1),
         ),
@@ -562,7 +580,9 @@ TABLE = [
     ),
     Row(
         "not compiled",
-        lambda rate: network(optimizers.SGD(rate, use_ema=True), SPARSE, jit_compile=False),
+        lambda rate, width=4: network(
+            optimizers.SGD(rate, use_ema=True), SPARSE, layers.Dense(width), jit_compile=False
+        ),
         X,
         CLASSES,
         alone="jit_compile=False",

@@ -45,6 +45,8 @@ _SIZE_PARAMETERS: Mapping[str, frozenset[str]] = {
     "split": frozenset({"sizes"}),
     "gather": frozenset({"slice_sizes"}),
     "dynamic_slice": frozenset({"slice_sizes"}),
+    "tile": frozenset({"reps"}),
+    "conv_general_dilated": frozenset({"feature_group_count", "batch_group_count"}),
 }
 
 OverrideLookup = Callable[[Equation, Equation | None], Callable[..., list[Any]] | None]

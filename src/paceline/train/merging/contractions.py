@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from paceline.train.merging.axes import PRODUCT
 from paceline.train.merging.rule import Axes, Call, Padded, PrimitiveRule, Site
 
 
@@ -66,7 +67,19 @@ def _argument(extreme: Any) -> Any:
 
 def _relate_cumulative(site: Site) -> None:
     site.unify(site.operands[0], site.results[0])
-    site.fix(site.operands[0][site.params["axis"]])
+
+
+def _cumulative(neutral: Any) -> Any:
+    """A cumulative operation, for which ``neutral(dtype)`` changes nothing."""
+
+    def evaluate(call: Call) -> list[Padded]:
+        operand, axis = call.operands[0], call.params["axis"]
+        if call.layout.is_ragged(operand.axes[axis]):
+            operand = call.masked(operand, (axis,), neutral(operand.array.dtype))
+            return call.result(call.bind([operand.array])[0])
+        return call.result(call.bind([operand.array])[0], operand.is_zero)
+
+    return evaluate
 
 
 def _relate_sort(site: Site) -> None:
@@ -115,29 +128,49 @@ def _product(call: Call) -> list[Padded]:
     return call.result(array, all(free))
 
 
-def _relate_convolution(site: Site) -> None:
+def _relate_convolution(site: Site) -> int:
+    """Returns the axis that counts the groups of channels, or of images."""
     (image, kernel), (result,) = site.operands, site.results
     numbers = site.params["dimension_numbers"]
     one, two, three = numbers.lhs_spec, numbers.rhs_spec, numbers.out_spec
     for axes, spec in ((image, one), (kernel, two), (result, three)):
         site.fix(*(axes[i] for i in spec[2:]))  # the places in the image
-    if site.params["feature_group_count"] != 1 or site.params["batch_group_count"] != 1:
-        site.fix_all()
-        return
-    site.unify((image[one[0]],), (result[three[0]],))
-    site.unify((image[one[1]],), (kernel[two[1]],))
-    site.unify((kernel[two[0]],), (result[three[1]],))
+    batch, channels = image[one[0]], image[one[1]]
+    filters, inputs = kernel[two[0]], kernel[two[1]]
+    site.unify((filters,), (result[three[1]],))
+    features, images = site.params["feature_group_count"], site.params["batch_group_count"]
+    groups = site.table.new(max(features, images))
+    for whole, part, count in (
+        (channels, inputs, features),
+        (batch, result[three[0]], images),
+        (filters, None, max(features, images)),
+    ):
+        if count > 1:
+            part = site.table.new(site.table.sizes[whole] // count) if part is None else part
+            site.table.compose(whole, PRODUCT, (groups, part))
+        elif part is not None:
+            site.table.unify(whole, part)
+    return groups
 
 
 def _convolution(call: Call) -> list[Padded]:
+    """In groups, channels beside each other in a group are still so in the program."""
     image, kernel = call.operands
     numbers = call.params["dimension_numbers"]
     summed = (numbers.lhs_spec[1], numbers.rhs_spec[1])
-    if call.layout.is_ragged(image.axes[summed[0]]):
+    if call.layout.is_ragged(kernel.axes[summed[1]]) or call.layout.is_ragged(
+        image.axes[summed[0]]
+    ):
         image, kernel = call.masked(image), call.masked(kernel)
-    (array,) = call.bind([image.array, kernel.array])
+    groups = {
+        name: call.layout.size(call.related)
+        for name in ("feature_group_count", "batch_group_count")
+        if call.params[name] > 1
+    }
+    (array,) = call.bind([image.array, kernel.array], **groups)
+    is_grouped = bool(groups)
     free = [
-        not set(call.ragged(value.axes)) - {place} or value.is_zero
+        not set(call.ragged(value.axes)) - (set() if is_grouped else {place}) or value.is_zero
         for value, place in zip((image, kernel), summed, strict=True)
     ]
     return call.result(array, all(free))
@@ -159,7 +192,14 @@ def _relate_windows(site: Site) -> None:
 
 
 def _windows(call: Call) -> list[Padded]:
-    is_zero = call.operands[0].is_zero and call.equation.name != "reduce_window_min"
+    # each window holds a value, and so none is only what surrounds the image
+    params = call.params
+    padding = params.get("padding") or ()
+    sizes = params["window_dimensions"]
+    has_value = all(max(pair) < size for pair, size in zip(padding, sizes, strict=bool(padding)))
+    is_zero = call.operands[0].is_zero and (
+        has_value or call.equation.name not in ("reduce_window_max", "reduce_window_min")
+    )
     return call.result(call.bind(call.arrays())[0], is_zero)
 
 
@@ -172,11 +212,11 @@ RULES = {
     "reduce_or": PrimitiveRule(_relate_reduction, _reduction(lambda _: False)),
     "argmax": PrimitiveRule(_relate_reduction, _argument(_lowest)),
     "argmin": PrimitiveRule(_relate_reduction, _argument(_highest)),
-    "cumsum": PrimitiveRule(_relate_cumulative, _unchanged),
-    "cumprod": PrimitiveRule(_relate_cumulative, _unchanged),
-    "cummax": PrimitiveRule(_relate_cumulative, _unchanged),
-    "cummin": PrimitiveRule(_relate_cumulative, _unchanged),
-    "cumlogsumexp": PrimitiveRule(_relate_cumulative, _unchanged),
+    "cumsum": PrimitiveRule(_relate_cumulative, _cumulative(lambda _: 0)),
+    "cumprod": PrimitiveRule(_relate_cumulative, _cumulative(lambda _: 1)),
+    "cummax": PrimitiveRule(_relate_cumulative, _cumulative(_lowest)),
+    "cummin": PrimitiveRule(_relate_cumulative, _cumulative(_highest)),
+    "cumlogsumexp": PrimitiveRule(_relate_cumulative, _cumulative(_lowest)),
     "sort": PrimitiveRule(_relate_sort, _unchanged),
     "top_k": PrimitiveRule(_relate_top, _unchanged),
     "dot_general": PrimitiveRule(_relate_product, _product),

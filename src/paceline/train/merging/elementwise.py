@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import jax
+import numpy as np
+
 from paceline.train.merging.rule import Call, Padded, PrimitiveRule, Site
 
 # f(0) = 0, so padding stays zero
@@ -34,7 +37,6 @@ _ZERO_AT_ZERO = [
     "convert_element_type",
     "reduce_precision",
     "integer_pow",
-    "optimization_barrier",
 ]
 _OTHERS = [
     "exp",
@@ -62,8 +64,6 @@ _OTHERS = [
 _ZERO_AT_ZEROS = [
     "add",
     "sub",
-    "max",
-    "min",
     "and",
     "or",
     "xor",
@@ -137,8 +137,41 @@ def _chosen(call: Call) -> bool:
 
 
 def _clamped(call: Call) -> bool:
-    """Zero stays zero if the lower limit is."""
-    return all(operand.is_zero for operand in call.operands)
+    low, operand, high = call.operands
+    return operand.is_zero and _is_at_most_zero(low) and _is_at_least_zero(high)
+
+
+def _limited(call: Call) -> bool:
+    """Of the maximum or minimum of zero and a value."""
+    is_harmless = _is_at_most_zero if call.equation.name == "max" else _is_at_least_zero
+    first, second = call.operands
+    return (first.is_zero and is_harmless(second)) or (second.is_zero and is_harmless(first))
+
+
+def _is_at_most_zero(value: Padded) -> bool:
+    return value.is_zero or (_is_constant(value) and bool(value.array <= 0))
+
+
+def _is_at_least_zero(value: Padded) -> bool:
+    return value.is_zero or (_is_constant(value) and bool(value.array >= 0))
+
+
+def _is_constant(value: Padded) -> bool:
+    return np.ndim(value.array) == 0 and not isinstance(value.array, jax.core.Tracer)
+
+
+def _relate_each(site: Site) -> None:
+    """Each result is one of the operands."""
+    for operand, result in zip(site.operands, site.results, strict=True):
+        site.unify(operand, result)
+
+
+def _each(call: Call) -> list[Padded]:
+    arrays = call.bind(call.arrays())
+    return [
+        Padded(array, axes, operand.is_zero)
+        for array, axes, operand in zip(arrays, call.results, call.operands, strict=True)
+    ]
 
 
 RULES = {
@@ -150,4 +183,6 @@ RULES = {
     **{name: PrimitiveRule(_relate, _evaluate(_scaled)) for name in ("mul", "div")},
     "select_n": PrimitiveRule(_relate, _evaluate(_chosen)),
     "clamp": PrimitiveRule(_relate, _evaluate(_clamped)),
+    **{name: PrimitiveRule(_relate, _evaluate(_limited)) for name in ("max", "min")},
+    "optimization_barrier": PrimitiveRule(_relate_each, _each),
 }

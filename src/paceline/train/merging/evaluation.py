@@ -74,7 +74,7 @@ def evaluate_padded(
     if len(related.step.bodies) > 1:
         layout.prepare(axis for axes in related.axes for axis in axes)
     given = [
-        Padded(array, related.axes[value], is_zero=True)
+        evaluation.value(array, related.axes[value], is_zero=True)
         for value, array in zip(body.inputs, inputs, strict=True)
     ]
     outputs = evaluation.body(body, given)
@@ -94,8 +94,8 @@ class _Evaluation:
     def _run(self, body: FlatBody, values: dict[int, Padded]) -> list[Padded]:
         for number, array in body.arrays:
             given = self.constants.arrays.get(number)
-            values[number] = Padded(
-                array if given is None else given, self.related.axes[number], given is not None
+            values[number] = self.value(
+                array if given is None else given, self.related.axes[number], is_zero=True
             )
 
         def inner(inside: FlatBody, inputs: Sequence[Padded]) -> list[Padded]:
@@ -104,9 +104,16 @@ class _Evaluation:
 
         for equation in body.equations:
             operands = [self._read(operand, values) for operand in equation.operands]
-            results = self._equation(equation, operands, inner)
-            values.update(zip(equation.results, results, strict=True))
+            for number, result in zip(
+                equation.results, self._equation(equation, operands, inner), strict=True
+            ):
+                values[number] = self.value(result.array, result.axes, result.is_zero)
         return [self._read(output, values) for output in body.outputs]
+
+    def value(self, array: Any, axes: Sequence[int], is_zero: bool) -> Padded:
+        """A value; nothing is known of one without padding, which may meet padding of another."""
+        has_padding = any(self.layout.is_ragged(axis) for axis in axes)
+        return Padded(array, tuple(axes), is_zero and has_padding)
 
     def _read(self, operand: Operand, values: Mapping[int, Padded]) -> Padded:
         if not isinstance(operand, Scalar):

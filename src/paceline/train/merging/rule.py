@@ -45,7 +45,7 @@ class Site:
         """The parameters of the primitive."""
         return self.equation.params
 
-    def sizes(self, axes: Axes) -> tuple[int, ...]:
+    def sizes(self, axes: Sequence[int]) -> tuple[int, ...]:
         """The sizes of axes in the traced network."""
         return tuple(self.table.sizes[axis] for axis in axes)
 
@@ -73,7 +73,8 @@ class Padded:
     Attributes:
         array: in the sizes of the program.
         axes: its axes.
-        is_zero: whether padding is surely zero, or False.
+        is_zero: whether all padding is surely zero: of a value without padding, False, but for a
+            scalar constant that is zero.
     """
 
     array: Any

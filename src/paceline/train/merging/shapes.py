@@ -1,15 +1,16 @@
 """Rules of operations that move values: broadcasts, reshapes, transpositions, slices, joins."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from jax import lax
 
 from paceline.train.merging.axes import PRODUCT, SUM
 from paceline.train.merging.rule import Axes, Call, Padded, PrimitiveRule, Site
 
-Boundaries = list[tuple[int, int, int] | None]
-"""For each axis the axes before, within and after a slice of it; None if all of it is taken."""
+Edges = tuple[int, int, int] | Literal["whole", "fixed"]
+"""The axes before, within and after a slice of an axis, unless all of it is taken or its size may
+not differ."""
 
 
 def _relate_broadcast(site: Site) -> None:
@@ -33,10 +34,12 @@ def _broadcast(call: Call) -> list[Padded]:
 
 def _relate_reshape(site: Site) -> None:
     """Groups of axes with equal products are the same values in another arrangement."""
-    if site.params.get("dimensions") is not None:
-        site.fix_all()
+    (operand,) = site.operands
+    order = site.params.get("dimensions") or range(len(operand))
+    if site.sizes([operand[i] for i in order]) == site.sizes(site.results[0]):
+        site.unify([operand[i] for i in order], site.results[0])
         return
-    before = [axis for axis in site.operands[0] if site.table.sizes[axis] != 1]
+    before = [operand[i] for i in order if site.table.sizes[operand[i]] != 1]
     after = [axis for axis in site.results[0] if site.table.sizes[axis] != 1]
     _relate_equal_products(site, before, after)
 
@@ -77,7 +80,8 @@ def _relate_group(site: Site, first: list[int], second: list[int]) -> None:
 
 def _reshape(call: Call) -> list[Padded]:
     operand = call.operands[0]
-    return call.result(lax.reshape(operand.array, call.shape), operand.is_zero)
+    array = lax.reshape(operand.array, call.shape, call.params.get("dimensions"))
+    return call.result(array, operand.is_zero)
 
 
 def _relate_transpose(site: Site) -> None:
@@ -105,62 +109,60 @@ def _unchanged(call: Call) -> list[Padded]:
     return call.result(call.bind(call.arrays())[0], call.operands[0].is_zero)
 
 
-def _related_slice(
-    site: Site, whole: Axes, part: Axes, before: Sequence[int], after: Sequence[int]
-) -> Boundaries:
-    """Relates the axes of a value and of a part of it; ``before`` and ``after`` are left out."""
-    boundaries: Boundaries = []
-    for axis, inner, low, high in zip(whole, part, before, after, strict=True):
-        if not low and not high:
-            site.table.unify(axis, inner)
-            boundaries.append(None)
-            continue
-        edges = (site.table.new(low), site.table.new(high))
-        site.table.compose(axis, SUM, (edges[0], inner, edges[1]))
-        boundaries.append((edges[0], inner, edges[1]))
-    return boundaries
+def _related_part(site: Site, whole: int, part: int, before: int, after: int, step: int) -> Edges:
+    """Relates an axis and a part of it, without ``before`` and ``after``, by steps of ``step``."""
+    if (before, after, step) == (0, 0, 1):
+        site.table.unify(whole, part)
+        return "whole"
+    if before < 0 or after < 0 or step != 1:
+        site.fix(whole, part)
+        return "fixed"
+    edges = (site.table.new(before), part, site.table.new(after))
+    site.table.compose(whole, SUM, edges)
+    return edges
 
 
-def _relate_slice(site: Site) -> Boundaries | None:
-    strides = site.params.get("strides")
-    if strides is not None and set(strides) != {1}:
-        site.fix_all()
-        return None
-    sizes = site.sizes(site.operands[0])
-    before = site.params["start_indices"]
-    after = [size - end for size, end in zip(sizes, site.params["limit_indices"], strict=True)]
-    return _related_slice(site, site.operands[0], site.results[0], before, after)
+def _edge(call: Call, axis: int) -> int:
+    return call.layout.size(axis) if call.layout.table.sizes[axis] else 0
+
+
+def _relate_slice(site: Site) -> list[Edges]:
+    starts, limits = site.params["start_indices"], site.params["limit_indices"]
+    strides = site.params.get("strides") or (1,) * len(starts)
+    places = zip(site.operands[0], site.results[0], starts, limits, strides, strict=True)
+    return [
+        _related_part(site, whole, part, start, site.table.sizes[whole] - limit, stride)
+        for whole, part, start, limit, stride in places
+    ]
 
 
 def _slice(call: Call) -> list[Padded]:
-    starts = [
-        0
-        if edges is None
-        else call.layout.size(edges[0])
-        if call.layout.table.sizes[edges[0]]
-        else 0
-        for edges in call.related
+    starts, limits = list(call.params["start_indices"]), list(call.params["limit_indices"])
+    for i, edges in enumerate(call.related):
+        if edges != "fixed":
+            starts[i] = 0 if edges == "whole" else _edge(call, edges[0])
+            limits[i] = starts[i] + call.shape[i]
+    operand = call.operands[0]
+    array = lax.slice(operand.array, starts, limits, call.params.get("strides"))
+    return call.result(array, operand.is_zero)
+
+
+def _relate_pad(site: Site) -> list[Edges]:
+    places = zip(site.results[0], site.operands[0], site.params["padding_config"], strict=True)
+    return [
+        _related_part(site, whole, part, low, high, inside + 1)
+        for whole, part, (low, high, inside) in places
     ]
-    limits = [start + size for start, size in zip(starts, call.shape, strict=True)]
-    return call.result(lax.slice(call.operands[0].array, starts, limits), call.operands[0].is_zero)
-
-
-def _relate_pad(site: Site) -> Boundaries | None:
-    config = site.params["padding_config"]
-    if any(low < 0 or high < 0 or inside for low, high, inside in config):
-        site.fix_all()
-        return None
-    low, high = [one[0] for one in config], [one[1] for one in config]
-    return _related_slice(site, site.results[0], site.operands[0], low, high)
 
 
 def _pad(call: Call) -> list[Padded]:
-    def size(axis: int) -> int:
-        return call.layout.size(axis) if call.layout.table.sizes[axis] else 0
-
     config = [
-        (0, 0, 0) if edges is None else (size(edges[0]), size(edges[2]), 0)
-        for edges in call.related
+        given
+        if edges == "fixed"
+        else (0, 0, 0)
+        if edges == "whole"
+        else (_edge(call, edges[0]), _edge(call, edges[2]), 0)
+        for edges, given in zip(call.related, call.params["padding_config"], strict=True)
     ]
     operand, value = call.operands
     array = lax.pad(operand.array, value.array, config)
@@ -203,6 +205,50 @@ def _split(call: Call) -> list[Padded]:
     ]
 
 
+def _relate_stack(site: Site) -> None:
+    place, (result,) = site.params["axis"], site.results
+    for operand in site.operands:
+        site.unify(operand, [axis for i, axis in enumerate(result) if i != place])
+    site.fix(result[place])
+
+
+def _stack(call: Call) -> list[Padded]:
+    zero = all(operand.is_zero for operand in call.operands)
+    return call.result(call.bind(call.arrays())[0], zero)
+
+
+def _relate_unstack(site: Site) -> None:
+    place, (operand,) = site.params["axis"], site.operands
+    for result in site.results:
+        site.unify([axis for i, axis in enumerate(operand) if i != place], result)
+    site.fix(operand[place])
+
+
+def _unstack(call: Call) -> list[Padded]:
+    zero = call.operands[0].is_zero
+    arrays = call.bind(call.arrays())
+    return [Padded(array, axes, zero) for array, axes in zip(arrays, call.results, strict=True)]
+
+
+def _relate_tile(site: Site) -> list[int | None]:
+    """Returns the axis that counts the copies; None for a single one."""
+    counts: list[int | None] = []
+    for axis, whole, count in zip(
+        site.operands[0], site.results[0], site.params["reps"], strict=True
+    ):
+        counts.append(None if count == 1 else site.table.new(count))
+        site.table.compose(whole, PRODUCT, [axis] if count == 1 else [counts[-1], axis])
+    return counts
+
+
+def _tile(call: Call) -> list[Padded]:
+    operand, counts = call.operands[0], call.related
+    reps = [1 if axis is None else call.layout.size(axis) for axis in counts]
+    (array,) = call.bind([operand.array], reps=tuple(reps))
+    copied = any(axis is not None and call.layout.is_ragged(axis) for axis in counts)
+    return call.result(array, operand.is_zero and not copied)
+
+
 def _relate_iota(site: Site) -> None:
     """Its axes are those of the values that it meets."""
 
@@ -224,5 +270,8 @@ RULES: dict[str, Any] = {
     "pad": PrimitiveRule(_relate_pad, _pad),
     "concatenate": PrimitiveRule(_relate_concatenate, _concatenate),
     "split": PrimitiveRule(_relate_split, _split),
+    "stack": PrimitiveRule(_relate_stack, _stack),
+    "unstack": PrimitiveRule(_relate_unstack, _unstack),
+    "tile": PrimitiveRule(_relate_tile, _tile),
     "iota": PrimitiveRule(_relate_iota, _iota),
 }

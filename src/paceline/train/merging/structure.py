@@ -112,8 +112,11 @@ class Structure:
         known = [self._known(part, found) for part in inner.parts]
         unknown = [i for i, value in enumerate(known) if value is None]
         if len({self.table.find(inner.parts[i]) for i in unknown}) > 1:
-            self._assume_own(axis, found)
-            unknown, known = [], [self._known(part, found) for part in inner.parts]
+            # those of the first network; the last part, the channels of an image, may differ
+            for i in unknown[:-1]:
+                self._assume_own(inner.parts[i], found)
+            known = [self._known(part, found) for part in inner.parts]
+            unknown = [i for i, value in enumerate(known) if value is None]
         values = [value for value in known if value is not None]
         total = int(np.prod(values)) if inner.kind == PRODUCT else sum(values)
         if not unknown:
@@ -204,21 +207,24 @@ def _check_edges(
     """Checks where slices begin, which shapes do not show."""
     if ours.name not in ("slice", "pad"):
         return
-    kept = related.related.get(ours.results[0])
-    starts = (
-        theirs.params["start_indices"]
-        if ours.name == "slice"
-        else [low for low, _, _ in theirs.params["padding_config"]]
-    )
-    if kept is None:  # a slice with strides, or a negative padding
-        if ours.params != theirs.params:
-            raise CannotMerge("a slice differs")
-        return
-    for edges, start in zip(kept, starts, strict=True):
-        sizes = layout.table.sizes
-        expected = 0 if edges is None or not sizes[edges[0]] else layout.size(edges[0])
-        if start != expected:
+    kept = related.related[ours.results[0]]
+    for edges, before, after in zip(kept, _edges(ours), _edges(theirs), strict=True):
+        if edges == "fixed":
+            is_same = before == after
+        elif edges == "whole" or not layout.table.sizes[edges[0]]:
+            is_same = after[0] == 0
+        else:
+            is_same = after[0] == layout.size(edges[0])
+        if not is_same:
             raise CannotMerge("a slice does not follow from the sizes of its weights")
+
+
+def _edges(equation: FlatEquation) -> list[tuple[int, ...]]:
+    """Where a slice begins and ends along each axis, or how an axis is padded."""
+    if equation.name == "pad":
+        return list(equation.params["padding_config"])
+    starts, limits = equation.params["start_indices"], equation.params["limit_indices"]
+    return list(zip(starts, limits, strict=True))
 
 
 def differing_arrays(first: FlatStep, second: FlatStep) -> list[int]:
