@@ -459,7 +459,9 @@ TABLE = [
             optimizers.AdamW(rate, weight_decay=rate / 10),
             SPARSE,
             layers.Embedding(5, width, mask_zero=True),
-            layers.Bidirectional(layers.LSTM(width, recurrent_regularizer=regularizers.L2(rate / 10))),
+            layers.Bidirectional(
+                layers.LSTM(width, recurrent_regularizer=regularizers.L2(rate / 10))
+            ),
         ),
         WORDS,
         CLASSES,

@@ -24,6 +24,8 @@ from paceline.train.cohort import Cohort, Lane
 from paceline.train.compiler import Compiler
 from paceline.train.finalization import ValidateFinalized, finalize, finalizes
 from paceline.train.isolation import GlobalState, global_state_of
+from paceline.train.merged_program import MergedProgram
+from paceline.train.merging.structure import CannotMerge, Structure
 from paceline.train.program import lifted_constants
 from paceline.train.trace import trace
 from paceline.train.traced_model import CannotTrace, TracedModel
@@ -88,7 +90,8 @@ class SameAnswer:
         """Returns a gap for each checked configuration; ``build(**config)`` makes its model.
 
         Raises:
-            ValueError: the configurations do not share one program.
+            ValueError: the configurations do not share one program, although they may differ in
+                sizes.
         """
         feed = ArrayFeed(
             TrainingData.of(self.train, self.validation),
@@ -104,12 +107,8 @@ class SameAnswer:
                 _one_by_one(self._model(build, config), feed, self.epochs) for config in configs
             ]
         else:
-            if len({one.key for one in traced}) != 1:
-                raise ValueError(
-                    f"the configurations need {len({one.key for one in traced})} programs, not one"
-                )
             unmerged = traced[0].unmerged_reason
-            trained = _side_by_side(traced, self.epochs)
+            trained = _side_by_side(_program(traced), traced, self.epochs)
         gaps = []
         for number in range(len(configs)) if self.checked is None else self.checked:
             leaves, logs = trained[number]
@@ -196,13 +195,31 @@ class _InOrder(keras.callbacks.Callback):  # type: ignore[misc]
             rows[:] = original[order]
 
 
-def _side_by_side(traced: list[TracedModel], epochs: int) -> list[tuple[list[Any], Logs]]:
+def _program(traced: Sequence[TracedModel]) -> ArrayProgram:
+    """The program of networks, a merged one if they differ in sizes."""
+    overrides = partial(primitive_overrides.find_override, platform=jax.default_backend())
+    if len({one.key for one in traced}) == 1:
+        return ArrayProgram(traced[0], lifted_constants(traced), overrides)
+    if len({one.structure_key for one in traced}) != 1:
+        raise ValueError("the configurations differ in more than sizes: they need several programs")
+    structure = Structure.of(traced[0])
+    try:
+        sizes = [structure.sizes([leaf.shape for leaf in one.state]) for one in traced]
+        ragged = [i for i, own in enumerate(zip(*sizes, strict=True)) if len(set(own)) > 1]
+        structure.check_differing(ragged)
+        for one in traced:
+            structure.check(one)
+    except CannotMerge as error:
+        raise ValueError(f"networks of these sizes do not share a program: {error}") from error
+    # every network has padding
+    largest = tuple(max(own) + (i in ragged) for i, own in enumerate(zip(*sizes, strict=True)))
+    return MergedProgram.of(structure, largest, ragged, traced, overrides)
+
+
+def _side_by_side(
+    program: ArrayProgram, traced: Sequence[TracedModel], epochs: int
+) -> list[tuple[list[Any], Logs]]:
     """Variables and logs of each network after training together in one program."""
-    program = ArrayProgram(
-        traced[0],
-        lifted_constants(traced),
-        partial(primitive_overrides.find_override, platform=jax.default_backend()),
-    )
     compiler = Compiler()
     count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
     cohort = Cohort(compiler.request(program, count).result(), compiler.mesh)

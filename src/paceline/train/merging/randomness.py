@@ -24,7 +24,7 @@ def _evaluate(call: Call) -> list[Padded]:
         shape[place] = call.layout.size(axis)
         own = jnp.asarray(call.layout.own_size(axis), jnp.uint32)
         index = index * own + call.layout.position(axis).astype(jnp.uint32).reshape(shape)
-    return call.result(threefry_at(call.operands[0].array, index))
+    return call.result(threefry_at(call.operands[0].array, index, call.params["bit_width"]))
 
 
 RULES = {"random_bits": PrimitiveRule(_relate, _evaluate)}

@@ -42,6 +42,9 @@ def relate(step: FlatStep, leaves: Sequence[Axes], table: AxisTable) -> RelatedS
     for value in body.inputs[len(leaves) :]:
         for axis in axes[value]:
             table.fix(axis, "the data")
+    for value, _ in step.arrays:
+        for axis in axes[value]:
+            table.fix(axis, "an array that is a constant of the model")
     outputs = relating.body(body)
     for output, leaf in zip(outputs, leaves, strict=False):
         relating.unify(output, leaf)

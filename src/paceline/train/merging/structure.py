@@ -196,6 +196,9 @@ def _check_step(related: RelatedStep, step: FlatStep, layout: Layout) -> None:
     for value in values:
         if layout.shape(related.axes[value]) != tuple(getattr(step.avals[value], "shape", ())):
             raise CannotMerge("a size does not follow from the sizes of its weights")
+    for (_, ours), (_, theirs) in zip(related.step.arrays, step.arrays, strict=True):
+        if not _are_equal(ours, theirs):
+            raise CannotMerge("an array that is a constant of the model differs")
     for first, second in zip(related.step.bodies, step.bodies, strict=True):
         for ours, theirs in zip(first.equations, second.equations, strict=True):
             _check_edges(related, ours, theirs, layout)
@@ -225,12 +228,6 @@ def _edges(equation: FlatEquation) -> list[tuple[int, ...]]:
         return list(equation.params["padding_config"])
     starts, limits = equation.params["start_indices"], equation.params["limit_indices"]
     return list(zip(starts, limits, strict=True))
-
-
-def differing_arrays(first: FlatStep, second: FlatStep) -> list[int]:
-    """The numbers of the constants of ``first`` that are no scalars and differ in ``second``."""
-    pairs = zip(first.arrays, second.arrays, strict=True)
-    return [number for (number, a), (_, b) in pairs if not _are_equal(a, b)]
 
 
 def _are_equal(a: Any, b: Any) -> bool:

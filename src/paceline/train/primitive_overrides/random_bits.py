@@ -18,15 +18,16 @@ from jax import lax
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
+_TYPES = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}
 
 
 def threefry_bits(params: dict[str, Any], avals: Sequence[Any]) -> Callable[..., jax.Array] | None:
-    """``random_bits`` for one threefry key; None for other generators, widths or sizes."""
+    """``random_bits`` for one threefry key; None for other generators or sizes."""
     shape = tuple(params["shape"])
     one_threefry_key = avals[0].shape == () and "fry" in str(avals[0].dtype)
     partitionable = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
     if (
-        params["bit_width"] != 32
+        params["bit_width"] not in _TYPES
         or not one_threefry_key
         or not partitionable
         or math.prod(shape) >= 2**32
@@ -34,19 +35,32 @@ def threefry_bits(params: dict[str, Any], avals: Sequence[Any]) -> Callable[...,
         return None
 
     def draw(key: jax.Array) -> jax.Array:
-        return threefry_at(key, lax.iota(jnp.uint32, math.prod(shape)).reshape(shape))
+        index = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+        return threefry_at(key, index, params["bit_width"])
 
     return draw
 
 
-def threefry_at(key: jax.Array, index: jax.Array) -> jax.Array:
-    """The bits at places of an array, counted row by row: uint32 of the shape of ``index``."""
+def threefry_at(key: jax.Array, index: jax.Array, bit_width: int = 32) -> jax.Array:
+    """The bits at places of an array, counted row by row.
+
+    Args:
+        key: a threefry key.
+        index: the places, uint32 of any shape.
+        bit_width: bits at each place: 8, 16, 32 or 64.
+    """
     words = jax.random.key_data(key)
-    return _threefry(words[0], words[1], jnp.zeros_like(index), index)
+    high, low = _threefry(words[0], words[1], jnp.zeros_like(index), index)
+    dtype = _TYPES[bit_width]
+    if bit_width == 64:
+        return high.astype(dtype) << jnp.asarray(32, dtype) | low.astype(dtype)
+    return (high ^ low).astype(dtype)
 
 
-def _threefry(key0: jax.Array, key1: jax.Array, x0: jax.Array, x1: jax.Array) -> jax.Array:
-    """Twenty rounds on the counters ``x0, x1`` (uint32, any shape); the xor of both words."""
+def _threefry(
+    key0: jax.Array, key1: jax.Array, x0: jax.Array, x1: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Twenty rounds on the counters ``x0, x1`` (uint32, any shape): two words."""
     keys = (key0, key1, key0 ^ key1 ^ jnp.uint32(_PARITY))
     x0, x1 = x0 + keys[0], x1 + keys[1]
     for group in range(5):
@@ -55,4 +69,4 @@ def _threefry(key0: jax.Array, key1: jax.Array, x0: jax.Array, x1: jax.Array) ->
             x1 = x0 ^ ((x1 << jnp.uint32(rotation)) | (x1 >> jnp.uint32(32 - rotation)))
         x0 = x0 + keys[(group + 1) % 3]
         x1 = x1 + keys[(group + 2) % 3] + jnp.uint32(group + 1)
-    return x0 ^ x1
+    return x0, x1
