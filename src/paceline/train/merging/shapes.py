@@ -1,12 +1,11 @@
 """Rules of operations that move values: broadcasts, reshapes, transpositions, slices, joins."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from jax import lax
 
 from paceline.train.merging.axes import PRODUCT, SUM
-from paceline.train.merging.rule import Axes, Call, Padded, PrimitiveRule, Site
+from paceline.train.merging.rule import Call, Padded, PrimitiveRule, Site
 
 Edges = tuple[int, int, int] | Literal["whole", "fixed"]
 """The axes before, within and after a slice of an axis, unless all of it is taken or its size may
