@@ -38,7 +38,8 @@ class Row:
 
     Attributes:
         kinds: the kinds that it contains, separated by commas.
-        build: returns the compiled model for a number (0.1 and 0.05).
+        build: returns the compiled model for a number (0.1 and 0.05) and, optionally, the number of
+            units, filters, ...
         x, y, weights: the rows, those held out last.
         size: the magnitude of its losses, with which rounding errors grow.
         alone: part of the reason why it needs ``fit``; empty if it trains in a cohort.
@@ -47,7 +48,7 @@ class Row:
     """
 
     kinds: str
-    build: Callable[[float], keras.Model]
+    build: Callable[..., keras.Model]
     x: Any = None
     y: Any = None
     weights: Any = None

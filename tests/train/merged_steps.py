@@ -77,7 +77,7 @@ class Step:
         largest = tuple(max(own) + (more if i in ragged else 0) for i, own in pairs)
         program = MergedProgram.of(structure, largest, ragged, networks)
         constants = program.constants(networks[1])
-        padded, _ = program._run("train", program.lane_state(networks[1]), constants, [])
+        padded, _ = program._run("train", list(program.lane_state(networks[1])), constants, [])
         own = program.own_state(networks[1], [np.asarray(leaf) for leaf in padded])
         given = networks[1].state[: len(self.shapes)]
         expected = [np.asarray(one) for one in self.function(*given)]

@@ -19,7 +19,7 @@ from paceline.train.merging.structure import CannotMerge
 # types of values: B rows, which do not differ, U and V units
 INPUTS = ["BU", "UV", "U", "V", ""]
 SHAPES = [[3 if d == "B" else d for d in kind] for kind in INPUTS]
-UNARY = {
+UNARY: dict[str, Any] = {
     "neg": jnp.negative,
     "exp": jnp.exp,
     "tanh": jnp.tanh,
@@ -47,7 +47,7 @@ UNARY = {
     "round": jnp.round,
     "half": lambda x: x.astype("bfloat16").astype("float32"),
 }
-BINARY = {
+BINARY: dict[str, Any] = {
     "add": jnp.add,
     "sub": jnp.subtract,
     "mul": jnp.multiply,
@@ -57,7 +57,7 @@ BINARY = {
     "rem": lambda a, b: lax.rem(a, b),
     "atan2": jnp.arctan2,
 }
-ALONG = {
+ALONG: dict[str, Any] = {
     "sum": jnp.sum,
     "max": jnp.max,
     "min": jnp.min,
@@ -68,7 +68,7 @@ ALONG = {
     "all": lambda x, axis: jnp.all(x > 0, axis).astype("float32"),
     "any": lambda x, axis: jnp.any(x > 0, axis).astype("float32"),
 }
-SAME = {
+SAME: dict[str, Any] = {
     "softmax": jax.nn.softmax,
     "cumsum": jnp.cumsum,
     "cumulative maximum": lambda x, axis: lax.cummax(x, axis, reverse=True),

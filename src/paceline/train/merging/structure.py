@@ -196,8 +196,8 @@ def _check_step(related: RelatedStep, step: FlatStep, layout: Layout) -> None:
     for value in values:
         if layout.shape(related.axes[value]) != tuple(getattr(step.avals[value], "shape", ())):
             raise CannotMerge("a size does not follow from the sizes of its weights")
-    for (_, ours), (_, theirs) in zip(related.step.arrays, step.arrays, strict=True):
-        if not _are_equal(ours, theirs):
+    for (_, constant), (_, other) in zip(related.step.arrays, step.arrays, strict=True):
+        if not _are_equal(constant, other):
             raise CannotMerge("an array that is a constant of the model differs")
     for first, second in zip(related.step.bodies, step.bodies, strict=True):
         for ours, theirs in zip(first.equations, second.equations, strict=True):
