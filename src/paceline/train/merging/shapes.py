@@ -235,8 +235,9 @@ def _relate_tile(site: Site) -> list[int | None]:
     for axis, whole, count in zip(
         site.operands[0], site.results[0], site.params["reps"], strict=True
     ):
-        counts.append(None if count == 1 else site.table.new(count))
-        site.table.compose(whole, PRODUCT, [axis] if count == 1 else [counts[-1], axis])
+        copies = None if count == 1 else site.table.new(count)
+        site.table.compose(whole, PRODUCT, (axis,) if copies is None else (copies, axis))
+        counts.append(copies)
     return counts
 
 
