@@ -74,6 +74,7 @@ def run(
     fixed_lanes: int = 0,
     snapshots: Mapping[int, SnapshotReference] | None = None,
     scores: Mapping[int, list[float]] | None = None,
+    memory: int = 2**30,
 ) -> Ended:
     options = replace(TRAINING, merge=merge)
     data = TrainingData.of((X[:48], Y[:48]), (X[48:], Y[48:]))
@@ -81,7 +82,7 @@ def run(
         build, data, options, SPACE, frozenset({"epochs", "batch_size"}), True
     )
     hint = structural_hint({"units": not merge, "rate": False}, SPACE)
-    lanes = LaneCount(2**22, 2**30, device_count(), fixed_lanes=fixed_lanes)
+    lanes = LaneCount(2**22, memory, device_count(), fixed_lanes=fixed_lanes)
     executor = FusedExecutor(preparation, options, hint, lanes)
     executor.submit(jobs, snapshots or {}, scores or {})
     updates: list[ExecutorUpdate] = []
@@ -146,3 +147,9 @@ def test_networks_that_cannot_be_merged_train_as_before_and_it_is_said_once() ->
         "is compiled separately: sort in lambda depends on a size."
     ]
     assert sum(isinstance(event, TrialEnded) for event in ended.events) == 3
+
+
+def test_sizes_that_do_not_fit_into_memory_are_not_merged() -> None:
+    ended = run(build, jobs((2, 3), epochs=1), memory=5_000)
+    assert len(ended.programs) == 2
+    assert not [event for event in ended.events if isinstance(event, Noted)]

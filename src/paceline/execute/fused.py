@@ -74,7 +74,9 @@ class FusedExecutor:
             self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts
         )
         self._blocks: deque[_Block] = deque()
-        self._merging = NetworkMerging(preparation, options.merge)
+        self._merging = NetworkMerging(
+            preparation, options.merge, lane_count.memory // lane_count.num_cohorts
+        )
         self._programs = ProgramCache(
             preparation, hint, self._merging, probes=lane_count.fixed_lanes > 0
         )

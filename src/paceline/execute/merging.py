@@ -1,14 +1,15 @@
 """Decides which networks share a program with networks of other sizes."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax
 
 from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.execute.size_range import Shapes, SizeRange, fitting_sizes
 from paceline.train.array_feed import ArrayFeed
-from paceline.train.merged_program import program_key
+from paceline.train.lane_count import lane_bytes
+from paceline.train.merged_program import MergedProgram, program_key
 from paceline.train.merging.buckets import Buckets, choose_buckets
 from paceline.train.merging.structure import CannotMerge, Sizes, Structure
 
@@ -46,11 +47,13 @@ class NetworkMerging:
     Attributes:
         preparation: builds the smallest and the largest network of a structure.
         is_enabled: whether networks are merged at all.
+        memory: bytes that a lane of a merged program may use.
         notes: sentences for the user, not shown yet.
     """
 
     preparation: Preparation
     is_enabled: bool
+    memory: int
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -79,6 +82,8 @@ class NetworkMerging:
         except Exception as error:  # a network is never lost for want of a rule
             logger.warning("a structure cannot be merged", exc_info=True)
             self._note(f"internal error ({type(error).__name__}: {error})")
+            return traced.key
+        if largest is None:  # larger than any of the space, or than the memory allows
             return traced.key
         key = program_key(traced.structure_key, largest, known.buckets.ragged)
         self._buckets.setdefault(key, Bucket(known.structure, largest, known.buckets.ragged))
@@ -126,8 +131,13 @@ class NetworkMerging:
             return _Known(structure)
         smallest, largest = ends
         steps = prepared.feed.num_steps * prepared.leader.epochs
-        platform = jax.default_backend()
-        return _Known(structure, choose_buckets(structure, smallest, largest, steps, platform))
+        chosen = choose_buckets(structure, smallest, largest, steps, jax.default_backend())
+        levels = [level for level in chosen.levels if self._has_room(structure, level, chosen)]
+        return _Known(structure, replace(chosen, levels=tuple(levels)) if levels else None)
+
+    def _has_room(self, structure: Structure, level: Sizes, buckets: Buckets) -> bool:
+        program = MergedProgram.of(structure, level, buckets.ragged, [])
+        return lane_bytes(program) <= self.memory
 
 
 def _sizes(structure: Structure, prepared: PreparedNetwork) -> Sizes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paceline.train.merging.cost import operations
-from paceline.train.merging.structure import CannotMerge, Sizes, Structure
+from paceline.train.merging.structure import Sizes, Structure
 
 _LEVELS = 6
 _MULTIPLE = 4  # of which smaller sizes are multiples
@@ -36,20 +36,14 @@ class Buckets:
     ragged: tuple[int, ...]
     levels: tuple[Sizes, ...]
 
-    def of(self, sizes: Sizes) -> Sizes:
-        """The sizes of the program for a network: the smallest in which it fits.
-
-        Raises:
-            CannotMerge: it fits into none.
-        """
+    def of(self, sizes: Sizes) -> Sizes | None:
+        """The sizes of the program for a network: the smallest in which it fits; None if none."""
         fitting = [
             level
             for level in self.levels
             if all(own <= most for own, most in zip(sizes, level, strict=True))
         ]
-        if not fitting:
-            raise CannotMerge("it is larger than the networks that its program was made for")
-        return fitting[-1]
+        return fitting[-1] if fitting else None
 
 
 def choose_buckets(
