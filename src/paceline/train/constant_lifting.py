@@ -11,6 +11,7 @@ one.
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -277,6 +278,9 @@ def _text(value: Any) -> str:
         return f"{inner.digest} {inner.constants.tobytes().hex()}"
     if isinstance(value, tuple | list):
         return f"{type(value).__name__}({', '.join(map(_text, value))})"
+    name = getattr(value, "__qualname__", None)
+    if name and getattr(sys.modules.get(value.__module__), name, None) is value:
+        return f"{value.__module__}.{name}"  # the same in each process; str() has the address
     return str(value)
 
 
