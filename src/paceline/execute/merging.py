@@ -130,10 +130,15 @@ class NetworkMerging:
         if ends is None or ends[0] == ends[1]:
             return _Known(structure)
         smallest, largest = ends
-        steps = prepared.feed.num_steps * prepared.leader.epochs
+        steps = prepared.feed.num_steps * self._epochs(prepared)
         chosen = choose_buckets(structure, smallest, largest, steps, jax.default_backend())
         levels = [level for level in chosen.levels if self._has_room(structure, level, chosen)]
         return _Known(structure, replace(chosen, levels=tuple(levels)) if levels else None)
+
+    def _epochs(self, prepared: PreparedNetwork) -> int:
+        """The most epochs of a network, whichever comes first."""
+        variants = self.preparation.space.variants("epochs")
+        return max([prepared.leader.epochs, *(int(h.from_unit(1.0)) for h in variants)])
 
     def _has_room(self, structure: Structure, level: Sizes, buckets: Buckets) -> bool:
         program = MergedProgram.of(structure, level, buckets.ragged, [])
