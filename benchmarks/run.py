@@ -26,6 +26,7 @@ from benchmarks.measure import Options, SideError
 BENCHMARKS = (
     "house",
     "equality",
+    "merged",
     "california",
     "mnist",
     "typical",

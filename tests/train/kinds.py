@@ -6,7 +6,7 @@ norm and in attention have no bias: the gradient of such a bias, or of that of t
 rounding error, which Adam and similar optimizers turn into full steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from paceline.testing.same_answer import Gap, SameAnswer
 RNG = np.random.default_rng(0)
 ROWS, HELD_OUT, SIZE = 44, 20, 16  # batches of 16, 16 and 12 rows, and of 16 and 4
 ALL = ROWS + HELD_OUT
+WIDTHS = (3, 8, 17, 32)
 EVEN = 32  # of them to train on gives two full batches to train on, and two to validate on
 X = RNG.normal(size=(ALL, 6)).astype("float32")
 SEQUENCES = RNG.normal(size=(ALL, 3, 3)).astype("float32")
@@ -43,6 +44,7 @@ class Row:
         x, y, weights: the rows, those held out last.
         size: the magnitude of its losses, with which rounding errors grow.
         alone: part of the reason why it needs ``fit``; empty if it trains in a cohort.
+        is_half: whether sums are rounded to half precision, so that their order matters.
         odd: whether the tests use a smaller last batch, as the benchmark does for all: each needs
             another program.
     """
@@ -54,6 +56,7 @@ class Row:
     weights: Any = None
     size: float = 1.0
     alone: str = ""
+    is_half: bool = False
     odd: bool = False
 
     @property
@@ -62,12 +65,25 @@ class Row:
 
     def gap(self, odd: bool = True) -> Gap:
         """The difference after two epochs, for a lane other than that of the trace."""
+        return self._compare(odd, [1])(self.build, [{"rate": 0.1}, {"rate": 0.05}])[0]
+
+    def merged_gaps(self, odd: bool = True, checked: Sequence[int] | None = None) -> list[Gap]:
+        """The same of networks of several widths; by default of all of them.
+
+        Raises:
+            ValueError: they do not share a program.
+        """
+        rates = (0.1, 0.05, 0.07, 0.1) if checked else (0.01, 0.02, 0.015, 0.01)
+        pairs = zip(rates, WIDTHS, strict=True)
+        configs = [{"rate": rate, "width": width} for rate, width in pairs]
+        return self._compare(odd, checked)(self.build, configs)
+
+    def _compare(self, odd: bool, checked: Sequence[int] | None) -> SameAnswer:
         count = ROWS if odd else EVEN
         data = [d for d in (self.x, self.y, self.weights) if d is not None]
         train = tuple(jax.tree.map(lambda a: a[:count], data))
         held_out = tuple(jax.tree.map(lambda a: a[count:], data))
-        compare = SameAnswer(train, held_out, batch_size=SIZE, epochs=2, checked=[1])
-        return compare(self.build, [{"rate": 0.1}, {"rate": 0.05}])[0]
+        return SameAnswer(train, held_out, batch_size=SIZE, epochs=2, checked=checked)
 
 
 def network(
@@ -151,7 +167,7 @@ class OwnLoss(keras.Model):  # type: ignore[misc]
         return {**logs, "doubled": 2 * logs["loss"]}, state
 
 
-def own_loss(rate: float, width: int = 4) -> keras.Model:
+def own_loss(rate: float, width: int = 8) -> keras.Model:
     model = OwnLoss(10 * rate, width)
     model.build((None, 6))
     model.compile(optimizers.SGD(rate), "mse")
@@ -202,7 +218,7 @@ class LowLevel(keras.Model):  # type: ignore[misc]
         return logs, (weights, others, measures)
 
 
-def low_level(rate: float, width: int = 4) -> keras.Model:
+def low_level(rate: float, width: int = 8) -> keras.Model:
     model = LowLevel(10 * rate, width)
     model.compile(optimizers.SGD(rate))
     return model
@@ -216,7 +232,7 @@ LOSSES = {
 }
 
 
-def many_outputs(rate: float, width: int = 4) -> keras.Model:
+def many_outputs(rate: float, width: int = 8) -> keras.Model:
     """Two inputs, a shared encoder, a nested model, and a head for each loss."""
     a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
     encoder = keras.Sequential([layers.Dense(width, "tanh"), layers.Dense(width)], name="encoder")
@@ -234,7 +250,7 @@ def many_outputs(rate: float, width: int = 4) -> keras.Model:
     return model
 
 
-def attention(rate: float, width: int = 4) -> keras.Model:
+def attention(rate: float, width: int = 8) -> keras.Model:
     x = inputs = keras.Input((3, 4))
     x = (
         layers.MultiHeadAttention(2 + width // 16, width, dropout=rate, use_bias=False)(
@@ -248,7 +264,7 @@ def attention(rate: float, width: int = 4) -> keras.Model:
     return model
 
 
-def adapted(rate: float, width: int = 5) -> keras.Model:
+def adapted(rate: float, width: int = 8) -> keras.Model:
     frozen, low_rank, small = (
         layers.BatchNormalization(trainable=False),
         layers.Dense(width),
@@ -270,7 +286,7 @@ def adapted(rate: float, width: int = 5) -> keras.Model:
     return model
 
 
-def connectionist(rate: float, width: int = 4) -> keras.Model:
+def connectionist(rate: float, width: int = 8) -> keras.Model:
     model = keras.Sequential(
         [
             layers.Conv1D(width, 2, padding="causal"),
@@ -287,7 +303,7 @@ TABLE = [
     Row(
         "SGD with nesterov momentum, batch norm, 2D convolution, max pooling, average pooling, "
         "dropout, top-k, gelu",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.SGD(rate, momentum=1 - rate, nesterov=True),
             SPARSE,
             layers.Conv2D(width, 3, use_bias=False),
@@ -308,7 +324,7 @@ TABLE = [
         "convolution, "
         "dilated convolution, strides, channels first, upsampling, cropping, zero padding, global "
         "max pooling",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.SGD(rate),
             SPARSE,
             layers.Conv2D(2 * width, 3, padding="same", groups=2),
@@ -327,7 +343,7 @@ TABLE = [
     ),
     Row(
         "3D convolution, ConvLSTM, 3D average pooling",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.SGD(rate, clipnorm=rate),
             SPARSE,
             layers.ConvLSTM2D(width, 2, return_sequences=True),
@@ -339,7 +355,7 @@ TABLE = [
     ),
     Row(
         "random flip, random contrast, random erasing, resizing, rescaling, spatial dropout",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.SGD(rate),
             SPARSE,
             layers.Rescaling(1 / 255),
@@ -356,7 +372,7 @@ TABLE = [
     ),
     Row(
         "Adamax, no input shape, AUC, F1, IoU, precision, float64 inputs",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.Adamax(rate),
             "categorical_crossentropy",
             layers.Dense(width, "tanh"),
@@ -372,7 +388,7 @@ TABLE = [
     ),
     Row(
         "averaged weights",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.SGD(rate, use_ema=True, ema_momentum=0.9), SPARSE, layers.Dense(width)
         ),
         X,
@@ -381,7 +397,7 @@ TABLE = [
     ),
     Row(
         "averaged weights written back",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.Adam(rate, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=2),
             SPARSE,
             layers.Dense(width, "tanh"),
@@ -391,14 +407,14 @@ TABLE = [
     ),
     Row(
         "an optimizer that averages by itself",
-        lambda rate, width=4: network(Averaged(rate), SPARSE, layers.Dense(width)),
+        lambda rate, width=8: network(Averaged(rate), SPARSE, layers.Dense(width)),
         X,
         CLASSES,
         odd=True,
     ),
     Row(
         "loss scaling, mixed float16",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.LossScaleOptimizer(optimizers.SGD(rate, use_ema=True), initial_scale=8.0),
             SPARSE,
             layers.Dense(width, "relu", dtype="mixed_float16"),
@@ -408,7 +424,7 @@ TABLE = [
     ),
     Row(
         "bfloat16, mixed bfloat16, float16",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.SGD(rate),
             SPARSE,
             layers.Dense(width, "relu", dtype="mixed_bfloat16"),
@@ -417,10 +433,11 @@ TABLE = [
         ),
         X,
         CLASSES,
+        is_half=True,
     ),
     Row(
         "a sum as loss, elu",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.SGD(rate / 20),
             losses.SparseCategoricalCrossentropy(reduction="sum"),
             layers.Dense(width, "elu"),
@@ -432,7 +449,7 @@ TABLE = [
     ),
     Row(
         "Adagrad, ignored labels, sample weights",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.Adagrad(rate),
             losses.SparseCategoricalCrossentropy(ignore_class=0),
             layers.Dense(width),
@@ -444,7 +461,7 @@ TABLE = [
     ),
     Row(
         "RMSprop, GRU, recurrent dropout, masking",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.RMSprop(rate),
             SPARSE,
             layers.Masking(),
@@ -456,7 +473,7 @@ TABLE = [
     ),
     Row(
         "AdamW, masked embedding, bidirectional LSTM, int32 inputs",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.AdamW(rate, weight_decay=rate / 10),
             SPARSE,
             layers.Embedding(5, width, mask_zero=True),
@@ -475,7 +492,7 @@ TABLE = [
     ),
     Row(
         "Lion, label smoothing, Gaussian noise, group norm, unit norm, spectral norm",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.Lion(rate / 10),
             losses.CategoricalCrossentropy(label_smoothing=rate),
             layers.GaussianNoise(rate),
@@ -488,7 +505,7 @@ TABLE = [
     ),
     Row(
         "Huber, values clipped, targets of one dimension",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.SGD(rate, clipvalue=rate),
             "huber",
             layers.Dense(width),
@@ -500,7 +517,7 @@ TABLE = [
     ),
     Row(
         "Adafactor, RMS norm, mean absolute error",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.Adafactor(rate),
             "mae",
             layers.Dense(width),
@@ -513,7 +530,7 @@ TABLE = [
     ),
     Row(
         "Adadelta, accumulated gradients, bool targets",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.Adadelta(rate, gradient_accumulation_steps=2),
             "binary_crossentropy",
             layers.Dense(width),
@@ -528,7 +545,7 @@ TABLE = [
     Row(
         "Ftrl, clipped by the global norm, log cosh, while loop, scan, cond, fori loop, switch, "
         "map, remat, custom jvp",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.Ftrl(rate, global_clipnorm=0.5),
             "log_cosh",
             Constants(8 * rate),
@@ -541,7 +558,7 @@ TABLE = [
     ),
     Row(
         "amsgrad, cosine decay, KL divergence, swish, alpha dropout, Gaussian dropout",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.Adam(optimizers.schedules.CosineDecay(rate, 9), amsgrad=True),
             "kl_divergence",
             layers.Dense(width, "swish"),
@@ -583,7 +600,7 @@ TABLE = [
     ),
     Row(
         "not compiled",
-        lambda rate, width=4: network(
+        lambda rate, width=8: network(
             optimizers.SGD(rate, use_ema=True), SPARSE, layers.Dense(width), jit_compile=False
         ),
         X,

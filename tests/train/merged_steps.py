@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from paceline.train.constant_lifting import lift_constants
@@ -23,10 +24,12 @@ class Step:
     Attributes:
         function: of the arrays; returns a list of arrays.
         shapes: of its arrays; names stand for sizes.
+        run: how functions are called: compiled, or one operation after the other.
     """
 
     function: Callable[..., list[Any]]
     shapes: Sequence[Shape]
+    run: Callable[..., Any] = jax.jit
 
     def arrays(self, sizes: Sizes, seed: int = 0) -> list[np.ndarray]:
         rng = np.random.default_rng(seed)
@@ -77,10 +80,11 @@ class Step:
         largest = tuple(max(own) + (more if i in ragged else 0) for i, own in pairs)
         program = MergedProgram.of(structure, largest, ragged, networks)
         constants = program.constants(networks[1])
-        padded, _ = program._run("train", list(program.lane_state(networks[1])), constants, [])
+        run = self.run(lambda state: program._run("train", state, constants, [])[0])
+        padded = run(list(program.lane_state(networks[1])))
         own = program.own_state(networks[1], [np.asarray(leaf) for leaf in padded])
-        given = networks[1].state[: len(self.shapes)]
-        expected = [np.asarray(one) for one in self.function(*given)]
+        given = [jnp.asarray(leaf) for leaf in networks[1].state[: len(self.shapes)]]
+        expected = [np.asarray(one) for one in self.run(lambda own: self.function(*own))(given)]
         results = own[len(given) :]
         again = program.lane_state(TracedModel("", {}, networks[1].layout, tuple(own), None))  # type: ignore[arg-type]
         pairs_of_leaves = zip(again, padded, strict=True)

@@ -236,7 +236,10 @@ def _relate_tile(site: Site) -> list[int | None]:
         site.operands[0], site.results[0], site.params["reps"], strict=True
     ):
         copies = None if count == 1 else site.table.new(count)
-        site.table.compose(whole, PRODUCT, (axis,) if copies is None else (copies, axis))
+        if copies is None:
+            site.table.unify(whole, axis)
+        else:
+            site.table.compose(whole, PRODUCT, (copies, axis))
         counts.append(copies)
     return counts
 
