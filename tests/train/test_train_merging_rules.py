@@ -187,7 +187,7 @@ CASES: dict[str, tuple[Callable[..., list[Any]], list[Shape]]] = {
     "Newton-Schulz": (lambda x: [newton(x)], [("U", "V")]),
     "scan": (with_gradients(recurrent), [(3, 2, 2), ("2+U", "2U"), ("2U",)]),
     "scan, from the end": (
-        with_gradients(lambda *a: recurrent(*a, reverse=True)),
+        with_gradients(lambda x, w, b: recurrent(x, w, b, reverse=True)),
         [(3, 2, 2), ("2+U", "2U"), ("2U",)],
     ),
     "while loop": (
