@@ -66,3 +66,14 @@ def test_at_each_level_the_weights_are_the_same() -> None:
     for other in trained[1:]:
         for one, same in zip(other, trained[0], strict=True):
             np.testing.assert_allclose(one, same, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("precision", "options"), [("mixed_bfloat16", {}), (None, LEVELS[0])])
+@only_on_a_cpu
+def test_low_precision_is_compiled_as_in_fit(precision: str | None, options: Any) -> None:
+    x = np.zeros((40, 3), "float32")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, dtype=precision)])
+    model.compile("sgd", "mse")
+    traced = trace(model, ArrayFeed(TrainingData.of((x, x[:, :1]), None), 8))
+    program = ArrayProgram(traced, lifted_constants([traced]), epochs=1)
+    assert program.compile_options({"train": 5}, 1) == options

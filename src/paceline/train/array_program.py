@@ -14,7 +14,7 @@ from paceline.train.array_feed import ArrayFeed, PooledData
 from paceline.train.compilation_count import count_compilations
 from paceline.train.compile_level import compile_options
 from paceline.train.constant_lifting import evaluate
-from paceline.train.cost_estimate import num_equations
+from paceline.train.cost_estimate import has_low_precision, num_equations
 from paceline.train.internals import compile_with
 from paceline.train.program import BaseProgram, CompiledProgram
 from paceline.train.sharding import lane_sharding, shard_lanes, stacked_spec
@@ -142,26 +142,28 @@ class ArrayProgram(BaseProgram):
             )
             feed = self.feed
             times = {"train": feed.num_steps}
-            compiled_train = compile_with(lowered, self._compile_options(times, num_lanes))
+            compiled_train = compile_with(lowered, self.compile_options(times, num_lanes))
             has_lanes = (True, True, False, True, True, True, True)
             finish = jax.jit(shard_lanes(self.finish, mesh, has_lanes), donate_argnums=0)
             fresh = lanes[self.traced.layout.num_kept :]
             lowered = finish.lower(lanes, constants, data.leaves, order, held_out, logs, fresh)
             num_tests = data.num_validation // feed.sizes.get("test", 1)
             times = {"train_rest": 1, "test": num_tests, "test_rest": 1}
-            compiled_finish = compile_with(lowered, self._compile_options(times, num_lanes))
+            compiled_finish = compile_with(lowered, self.compile_options(times, num_lanes))
         seconds = time.perf_counter() - started
         from_scratch = count.compilations - count.hits
         return CompiledArrayProgram(
             self, num_lanes, seconds, from_scratch, compiled_train, compiled_finish
         )
 
-    def _compile_options(self, times: Mapping[str, int], num_lanes: int) -> Mapping[str, Any]:
+    def compile_options(self, times: Mapping[str, int], num_lanes: int) -> Mapping[str, Any]:
         """The options of XLA for a function that runs each part so many times in an epoch."""
-        if self.epochs is None:
-            return {}
         times = {name: count for name, count in times.items() if name in self.traced.parts}
-        equations = sum(num_equations(self.traced.parts[name].code.body) for name in times)
+        bodies = [self.traced.parts[name].code.body for name in times]
+        # with low precision, other optimisations would give other results than ``fit``
+        if self.epochs is None or any(map(has_low_precision, bodies)):
+            return {}
+        equations = sum(map(num_equations, bodies))
         epochs = self.epochs * max(num_lanes, _EXPECTED) / num_lanes
         values = sum(self.num_values(name) * count for name, count in times.items())
         runs = epochs * sum(times.values())

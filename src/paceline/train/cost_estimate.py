@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from paceline.train.constant_lifting import LiftedJaxpr
+from paceline.train.row_dependence import is_low_precision
 
 
 def peak_bytes(body: LiftedJaxpr) -> int:
@@ -47,6 +48,15 @@ def num_equations(body: LiftedJaxpr) -> int:
     """The number of equations to compile, those of loops included."""
     return sum(
         sum(num_equations(inner) for inner in step.bodies) if step.bodies else 1
+        for step in body.equations
+    )
+
+
+def has_low_precision(body: LiftedJaxpr) -> bool:
+    """Whether numbers of less than 32 bits are computed: their rounding is visible in results."""
+    return any(
+        any(is_low_precision(var) for var in step.equation.outvars)
+        or any(has_low_precision(inner) for inner in step.bodies)
         for step in body.equations
     )
 
