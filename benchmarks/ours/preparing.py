@@ -18,6 +18,7 @@ from benchmarks.arrays import read
 from benchmarks.builds import SPACES
 from paceline.core import Objective
 from paceline.execute.base import Job, TrainingConfig
+from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import FailedBuild, Preparation
 from paceline.space import Space, discover
 from paceline.train.array_feed import TrainingData
@@ -33,6 +34,7 @@ def prepare(request: Mapping[str, Any]) -> dict[str, list[float]]:
     objective = Objective.of(bench.objective)
     training = TrainingConfig(objective, request["batch_size"])
     preparation = Preparation(bench.build, arrays, training, space, frozenset(), fused=True)
+    merging = NetworkMerging(preparation, is_enabled=True)
     rng = np.random.default_rng(request["seed"])
     seen: Counter[object] = Counter()
     spent: dict[str, list[float]] = {"first": [], "known": []}
@@ -41,9 +43,11 @@ def prepare(request: Mapping[str, Any]) -> dict[str, list[float]]:
         structure = tuple(config.get(name) for name in STRUCTURAL)
         began = time.process_time()
         found = preparation.prepare([Job(number, config, number, request["epochs"])])
+        for prepared in found:
+            if isinstance(prepared, FailedBuild):
+                raise RuntimeError(f"not built: {prepared}")
+            merging.assign(prepared)
         milliseconds = 1000 * (time.process_time() - began)
-        if any(isinstance(one, FailedBuild) for one in found):
-            raise RuntimeError(f"not built: {found}")
         if seen[structure] == 0 or seen[structure] >= request["known"]:
             spent["first" if seen[structure] == 0 else "known"].append(milliseconds)
         seen[structure] += 1

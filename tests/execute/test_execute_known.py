@@ -1,6 +1,7 @@
 """Trials train the same whether their constants were traced or predicted; wrong ones are found."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from paceline.core import Objective, TrialState
 from paceline.core.events import TrialEnded
 from paceline.execute.base import Executor, ExecutorUpdate, Job, TrainingConfig
 from paceline.execute.fused import FusedExecutor
-from paceline.execute.prepare import Preparation, structural_hint
+from paceline.execute.merging import NetworkMerging
+from paceline.execute.prepare import Preparation, PreparedNetwork, structural_hint
 from paceline.execute.withdrawn import REASON
 from paceline.execute.work import Work, create
-from paceline.space import Float, Space
+from paceline.space import Float, Int, Space
 from paceline.testing.executors import TrialLog
 from paceline.train.array_feed import TrainingData
 from paceline.train.lane_count import LaneCount, device_count
+from paceline.train.trace_cache import PredictedNetwork
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(48, 4)).astype("float32"), RNG.normal(size=48).astype("float32")
@@ -33,29 +36,37 @@ class Own(keras.Sequential):  # type: ignore[misc]
     """A model that is not Keras's own, whose constants are never predicted."""
 
 
-def train(
-    kind: Callable[[Any], keras.Model], rates: Sequence[float], hidden: bool
-) -> tuple[TrialLog, tuple[int, ...], int]:
-    """What happens to the trials, those found wrong at last, and the number of traces.
+def prepares(build: Callable[[Any], keras.Model], space: Space) -> Preparation:
+    data = TrainingData.of((X[:32], Y[:32]), (X[32:], Y[32:]))
+    return Preparation(build, data, TRAINING, space, frozenset(), True)
 
-    Args:
-        kind: the class of the models.
-        rates: of the trials.
-        hidden: whether the loss has a number that is not part of a model's configuration.
-    """
+
+def build_with(kind: Callable[[Any], keras.Model]) -> Callable[[Any], keras.Model]:
+    """Models of a class, whose loss has a number that no configuration shows."""
 
     def build(hp: Any) -> keras.Model:
         rate = hp.Float("rate", 1e-3, 1.0)
         model = kind([keras.Input((4,)), layers.Dropout(rate), layers.Dense(1)])
-        loss = losses.Huber(0.7 if hidden and rate > 0.2 else 0.3)
+        loss = losses.Huber(0.7 if rate > 0.2 else 0.3)
         model.compile(keras.optimizers.SGD(rate, momentum=1 - rate), loss)
         return model
 
-    data = TrainingData.of((X[:32], Y[:32]), (X[32:], Y[32:]))
-    preparation = Preparation(build, data, TRAINING, SPACE, frozenset(), True)
+    return build
+
+
+@dataclass
+class Run:
+    """What happens to the trials, and those found wrong at last."""
+
+    log: TrialLog
+    wrong: tuple[int, ...]
+
+
+def train(kind: Callable[[Any], keras.Model]) -> Run:
+    preparation = prepares(build_with(kind), SPACE)
     lanes = LaneCount(2**22, 2**30, device_count(), fixed_lanes=4)
     executor = FusedExecutor(preparation, TRAINING, structural_hint({}, SPACE), lanes)
-    executor.submit([Job(n, {"rate": rate}, n, 2) for n, rate in enumerate(rates)], {}, {})
+    executor.submit([Job(n, {"rate": rate}, n, 2) for n, rate in enumerate(RATES)], {}, {})
     log = TrialLog()
     wrong: tuple[int, ...] = ()
     while not executor.is_idle:
@@ -63,7 +74,17 @@ def train(
             log.take(update)
             wrong += update.wrong
     executor.close()
-    return log, wrong, preparation.num_traced
+    return Run(log, wrong)
+
+
+@pytest.fixture(scope="module")
+def always_traced() -> Run:
+    return train(Own)
+
+
+@pytest.fixture(scope="module")
+def predicted() -> Run:
+    return train(keras.Sequential)
 
 
 def assert_same(log: TrialLog, other: TrialLog, number: int) -> None:
@@ -73,28 +94,65 @@ def assert_same(log: TrialLog, other: TrialLog, number: int) -> None:
     assert all(a.tobytes() == b.tobytes() for a, b in pairs)
 
 
-def test_results_are_the_same_to_the_last_bit() -> None:
-    traced, _, num_traced = train(Own, RATES[:8], hidden=False)
-    predicted, _, few = train(keras.Sequential, RATES[:8], hidden=False)
-    assert (num_traced, few) == (8, 4)
+@pytest.mark.parametrize(("kind", "num_traced"), [(Own, 8), (keras.Sequential, 3)])
+def test_known_networks_are_not_traced(kind: Callable[[Any], keras.Model], num_traced: int) -> None:
+    preparation = prepares(build_with(kind), SPACE)
     for number in range(8):
-        assert_same(predicted, traced, number)
+        preparation.prepare([Job(number, {"rate": 0.1 + 0.011 * number}, number, 2)])
+    assert preparation.traces.num_traced == num_traced
+
+
+def test_results_are_the_same_to_the_last_bit(always_traced: Run, predicted: Run) -> None:
+    for number, rate in enumerate(RATES):
+        if rate < 0.2:
+            assert_same(predicted.log, always_traced.log, number)
+
+
+def of_any_width(hp: Any) -> keras.Model:
+    rate, units = hp.Float("rate", 1e-3, 1.0), hp.Int("units", 1, 17)
+    hidden = [layers.Dense(units), layers.LayerNormalization(), layers.Dropout(rate)]
+    model = keras.Sequential([keras.Input((4,)), *hidden, layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate, momentum=1 - rate), "mse")
+    return model
+
+
+def test_networks_of_other_widths_need_no_trace_where_they_are_merged() -> None:
+    space = Space([Float("rate", 1e-3, 1.0), Int("units", 1, 17)])
+    preparation = prepares(of_any_width, space)
+    merging = NetworkMerging(preparation, is_enabled=True)
+    configs = [{"rate": RATES[n], "units": units} for n, units in enumerate((5, 7, 6, 9, 16, 1))]
+    networks = []
+    for number, config in enumerate(configs):
+        (prepared,) = preparation.prepare([Job(number, config, number, 2)])
+        assert isinstance(prepared, PreparedNetwork)
+        networks.append(merging.assign(prepared))
+    found = [prepared.traced for prepared, _ in networks if prepared.traced is not None]
+    # a layer may treat an axis of length 1 in another way
+    assert [one.of_other_sizes for one in found] == [False] * 3 + [True] * 2 + [False]
+    assert preparation.traces.num_traced == 4
+    for prepared, predicted in zip([prepared for prepared, _ in networks], found, strict=True):
+        traced = preparation.trace_again(prepared).traced
+        assert traced is not None
+        assert PredictedNetwork.of(0, predicted).agrees(traced)
+        pairs = zip(predicted.state, traced.state, strict=True)
+        assert all(a.tobytes() == b.tobytes() for a, b in pairs)
+    merging.separate(networks[3][1], "it was not the same")
+    prepared, _ = merging.assign(networks[3][0])
+    assert prepared.traced is not None
+    assert not prepared.traced.of_other_sizes
 
 
 @pytest.mark.skipif("delta" in losses.Huber(0.3).get_config(), reason="Keras serializes the delta")
 def test_trials_with_wrong_constants_are_trained_again_or_fail_or_are_named(
-    caplog: pytest.LogCaptureFixture,
+    always_traced: Run, predicted: Run
 ) -> None:
-    traced, _, _ = train(Own, RATES, hidden=True)
-    found, wrong, _ = train(keras.Sequential, RATES, hidden=True)
-    assert "earlier ones are checked" in caplog.text
-    assert set(wrong) <= {number for number, rate in enumerate(RATES) if rate > 0.2}
-    for number, ended in found.ended.items():
-        if ended.state is TrialState.FAILED:
-            assert ended.reason == REASON
-        elif number not in wrong:
-            assert_same(found, traced, number)
-    assert found.ended.keys() == traced.ended.keys()
+    hidden = {number for number, rate in enumerate(RATES) if rate > 0.2}
+    failed = {n for n, e in predicted.log.ended.items() if e.state is TrialState.FAILED}
+    assert failed | set(predicted.wrong) <= hidden
+    assert all(predicted.log.ended[number].reason == REASON for number in failed)
+    for number in hidden.difference(failed, predicted.wrong):
+        assert_same(predicted.log, always_traced.log, number)
+    assert predicted.log.ended.keys() == set(range(len(RATES)))
 
 
 class Doubting:

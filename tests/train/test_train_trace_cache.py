@@ -14,7 +14,7 @@ from tests.train.kinds import EVEN, SIZE, TABLE, Row
 from paceline.train.array_feed import ArrayFeed, TrainingData
 from paceline.train.isolation import GlobalState
 from paceline.train.trace import trace
-from paceline.train.trace_cache import TraceCache, constants_hash
+from paceline.train.trace_cache import PredictedNetwork, TraceCache
 from paceline.train.traced_model import TracedModel
 
 X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
@@ -40,7 +40,7 @@ def same(one: TracedModel, other: TracedModel) -> bool:
     """Whether program, constants, batches and initial state are equal, bit for bit."""
     pairs = zip(one.state, other.state, strict=True)
     return (
-        constants_hash(one) == constants_hash(other)
+        PredictedNetwork.of(0, one).agrees(other)
         and one.all_constants.tobytes() == other.all_constants.tobytes()
         and one.feed.identity == other.feed.identity
         and all(a.tobytes() == b.tobytes() for a, b in pairs)

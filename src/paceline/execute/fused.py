@@ -184,7 +184,7 @@ class FusedExecutor:
                 events += self._queue_fit(prepared)
             else:
                 events += self._note_validation(prepared)
-                key = self._merging.program_key(prepared)
+                prepared, key = self._merging.assign(prepared)
                 block.ready.setdefault(key, []).append(self._entry(prepared, key))
                 self._launch_early(block, key)
         events += [Noted(note) for note in self._merging.notes]

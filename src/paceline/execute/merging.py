@@ -61,6 +61,31 @@ class NetworkMerging:
         self._buckets: dict[str, Bucket] = {}
         self._has_noted = False
         self._size_range = SizeRange(self.preparation)
+        if self.is_enabled:
+            self.preparation.traces.is_merged = self.is_merged
+
+    def assign(self, prepared: PreparedNetwork) -> tuple[PreparedNetwork, str]:
+        """The network, and the key of its program; traces it again if it needs steps of its own."""
+        key = self.program_key(prepared)
+        if key not in self._buckets and prepared.traced and prepared.traced.of_other_sizes:
+            prepared = self.preparation.trace_again(prepared)
+            key = self.program_key(prepared)
+        return prepared, key
+
+    def is_merged(self, structure_key: str, shapes: Shapes) -> bool:
+        """Whether a network certainly trains in a program for several sizes.
+
+        Args:
+            structure_key: of the network.
+            shapes: of the leaves of its state.
+        """
+        for known in self._known.get(structure_key, []):
+            sizes = fitting_sizes(known.structure, shapes)
+            if sizes is not None:
+                # a layer may treat an axis of length 1 in another way
+                pairs = zip(sizes, known.structure.own_sizes, strict=True)
+                return known.buckets is not None and all(a == b or a > 1 for a, b in pairs)
+        return False
 
     def program_key(self, prepared: PreparedNetwork) -> str:
         """The key of the network's program: a merged one, or its own."""
@@ -74,7 +99,8 @@ class NetworkMerging:
             if known.buckets is None:
                 self._note(known.reason)
                 return traced.key
-            known.structure.check(traced)
+            if not traced.of_other_sizes:
+                known.structure.check(traced)
             largest = known.buckets.of(_sizes(known.structure, prepared))
         except CannotMerge as error:
             self._note(str(error))

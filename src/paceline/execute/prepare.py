@@ -18,7 +18,7 @@ from paceline.train.fit_only import fit_only_reason
 from paceline.train.program import is_always_lifted
 from paceline.train.stream_feed import StreamFeed, feed_of
 from paceline.train.trace import trace
-from paceline.train.trace_cache import TraceCache, constants_hash
+from paceline.train.trace_cache import TraceCache
 from paceline.train.traced_model import CannotTrace, TracedModel
 
 Data = TrainingData | PooledData | StreamFeed
@@ -96,7 +96,7 @@ class Preparation:
         self._build, self._options, self.loop_names, self._fused = build, options, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
         self._feeds: dict[tuple[int, int], ArrayFeed | StreamFeed] = {}
-        self._traces: TraceCache[Job] = TraceCache()
+        self.traces: TraceCache[Job] = TraceCache()
         # shorter trials of a training that several trials share, by the number of the longest
         self._shorter: dict[int, list[int]] = {}
         self._refused: set[int] = set()
@@ -105,11 +105,6 @@ class Preparation:
     def is_streamed(self) -> bool:
         """Whether all networks read batches from one dataset, which has one reader at a time."""
         return isinstance(self._data[0], StreamFeed)
-
-    @property
-    def num_traced(self) -> int:
-        """How many networks were traced; the steps of the others were known."""
-        return self._traces.num_traced
 
     def feed(self, config: Configuration, split: int = 0) -> ArrayFeed | StreamFeed:
         """The batches that a configuration trains on; one object per batch size and data."""
@@ -187,19 +182,24 @@ class Preparation:
         Their constants were predicted, and a later trace has shown that they cannot be: each is
         now built again and traced.
         """
-        doubtful, self._traces.doubtful = self._traces.doubtful, []
+        doubtful, self.traces.doubtful = self.traces.doubtful, []
         wrong = []
         for predicted in doubtful:
             job = predicted.network
             feed = self.feed(job.config, job.split)
             try:
                 model = self.build_again(job.config, PreparedNetwork((job,), job.config, feed))
-                is_right = constants_hash(trace(model, feed)) == predicted.constants
+                is_right = predicted.agrees(trace(model, feed))
             except Exception:  # it was built before; what it trains with is not known
                 is_right = False
             if not is_right:
                 wrong += [job.trial, *self._shorter.get(job.trial, ())]
         return wrong
+
+    def trace_again(self, prepared: PreparedNetwork) -> PreparedNetwork:
+        """The same network with its own steps, in place of those of a network of other sizes."""
+        model = self.build_again(prepared.leader.config, prepared)
+        return replace(prepared, traced=trace(model, prepared.feed))
 
     def refuse(self, trials: Iterable[int]) -> None:
         """Lets trials fail when they are prepared again: they have trained with wrong constants."""
@@ -269,7 +269,7 @@ class Preparation:
         if reason:
             return PreparedNetwork((job,), used, feed, None, model, reason)
         try:
-            traced = self._traces.trace(model, built_with, feed, job)
+            traced = self.traces.trace(model, built_with, feed, job)
         except CannotTrace as error:
             # another model: tracing has run code of this one, which may have changed its state
             return self.rebuild(PreparedNetwork((job,), used, feed), str(error))

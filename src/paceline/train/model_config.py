@@ -28,6 +28,8 @@ _INCOMPLETE = {
     "StringLookup",
     "TextVectorization",
 }
+_SIZES = {"units", "filters", "output_dim", "num_heads", "key_dim", "value_dim"}
+_SHAPES = frozenset({"build_config", "shape"})  # of tensors between layers, which follow from sizes
 _Path = tuple[str | int, ...]
 
 
@@ -40,12 +42,15 @@ class ModelConfig:
         structure: a hash of them and of Keras's settings without the values of floats. Floats that
             often leave a part of a network out, such as a rate of 0, count with their value, others
             with their sign and whether they are larger than 1.
+        family: the same as ``structure`` without the values of whole numbers that are sizes of
+            layers, such as numbers of units.
         numbers: all floats and whole numbers, by their place in the configuration, and the sizes of
             the weights.
     """
 
     exact: str
     structure: str
+    family: str
     numbers: Mapping[str, float]
 
 
@@ -69,6 +74,9 @@ def model_config(model: keras.Model) -> ModelConfig | None:
     return ModelConfig(
         exact=_hash([value for _, value in values]),
         structure=_hash([_without_value(value) for _, value in everything]),
+        family=_hash(
+            ["size" if _is_size(*pair) else _without_value(pair[1]) for pair in everything]
+        ),
         numbers={".".join(map(str, path)): float(v) for path, v in everything if _is_number(v)}
         | _sizes(model),
     )
@@ -86,6 +94,11 @@ def _keras_settings() -> dict[str, Any]:
 
 def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_size(path: _Path, value: object) -> bool:
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return is_integer and (path[-1] in _SIZES or not _SHAPES.isdisjoint(path))
 
 
 def _sizes(model: keras.Model) -> dict[str, float]:

@@ -69,6 +69,7 @@ def trace(
         feed=feed,
         unmerged_reason=unmerged_reason,
         structure_key=structure,
+        of_other_sizes=like is not None and like.of_other_sizes,
         other_test=other_test,
         trace_later=later,
     )

@@ -1,25 +1,28 @@
 """Traces networks, and finds the steps of a network without a trace where they are known.
 
-They are known in two cases, both for models that consist of Keras's own classes only:
+They are known in three cases, all for models that consist of Keras's own classes only:
 
 - A recent network had the same configuration, with another seed or split.
 - Networks of the same structure were traced, and their constants are functions of the numbers of
   their configurations, see `paceline.train.known_constants`.
+- The same, with networks of other sizes, where the network trains in a program for several sizes.
 
-In the second case every sixteenth network of a structure is traced all the same. If its constants
-are not as predicted, the structure is traced from then on.
+In the last two every sixteenth network of a structure is traced all the same. If its constants are
+not as predicted, the structure is traced from then on.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import keras
+import numpy as np
 
 from paceline.core import Value
 from paceline.core.logs import logger
 from paceline.train.array_feed import ArrayFeed
+from paceline.train.constant_lifting import LiftedJaxpr
 from paceline.train.known_constants import KnownConstants
 from paceline.train.model_config import ModelConfig, model_config
 from paceline.train.stream_feed import StreamFeed
@@ -42,19 +45,32 @@ class PredictedNetwork(Generic[N]):
 
     Attributes:
         network: as named by the caller.
-        constants: a hash of its program and its constants, see `constants_hash`.
+        of_other_sizes: see `TracedModel`.
+        constants: a hash of them.
     """
 
     network: N
+    of_other_sizes: bool
     constants: str
+
+    @classmethod
+    def of(cls, network: N, traced: TracedModel) -> Self:
+        """Of a network with the steps found for it."""
+        is_merged = traced.of_other_sizes
+        return cls(network, is_merged, _constants_hash(traced, across_sizes=is_merged))
+
+    def agrees(self, traced: TracedModel) -> bool:
+        """Whether the network's trace gives the same."""
+        return self.constants == _constants_hash(traced, across_sizes=self.of_other_sizes)
 
 
 @dataclass(eq=False)
 class _Structure(Generic[N]):
-    """Networks whose configurations differ in the values of floats only.
+    """Networks whose configurations differ in the values of floats only, or also in sizes.
 
     Attributes:
         like: the first that was traced, without its state.
+        across_sizes: whether they differ in sizes, too.
         constants: learned from those traced.
         predicted: those not traced.
         since_trace: how many were predicted since the last one was traced.
@@ -63,6 +79,7 @@ class _Structure(Generic[N]):
     """
 
     like: TracedModel
+    across_sizes: bool
     constants: KnownConstants = field(default_factory=KnownConstants)
     predicted: list[PredictedNetwork[N]] = field(default_factory=list)
     since_trace: int = 0
@@ -75,19 +92,49 @@ class _Structure(Generic[N]):
         constants = self.constants.predict(numbers) if self.is_predictable else None
         if constants is None:
             return None
-        like = self.like.with_constants(constants)
+        like = replace(self.like.with_constants(constants), of_other_sizes=self.across_sizes)
         if not has_known_batches(like, feed):
             return None
         found = trace(model, feed, like)
-        return found if found.key == self.like.key else None
+        return found if self._is_of(found) else None
 
     def learn(self, traced: TracedModel, numbers: Mapping[str, float]) -> None:
         """Learns from a network that was traced."""
-        if traced.key != self.like.key:
+        if not self._is_of(traced) or not _are_exact(traced):
             self.is_predictable = False
         if self.is_predictable:
             self.constants.add(numbers, traced.all_constants)
             self.is_predictable = not self.constants.is_unpredictable
+
+    def _is_of(self, traced: TracedModel) -> bool:
+        keys = (_program_key(one, self.across_sizes) for one in (traced, self.like))
+        return len(set(keys)) == 1
+
+
+def _are_exact(traced: TracedModel) -> bool:
+    """Whether all integers are exact as floats."""
+    return all((abs(traced.integers(name)) < 2**53).all() for name in traced.parts)
+
+
+def _program_key(traced: TracedModel, across_sizes: bool) -> str:
+    """The same for all networks whose constants are learned together."""
+    if not across_sizes:
+        return traced.key
+    digest = hashlib.blake2b(traced.structure_key.encode(), digest_size=8)
+    for part in traced.parts.values():
+        for array in _arrays(part.code.body):
+            digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def _arrays(body: LiftedJaxpr) -> Iterator[np.ndarray]:
+    """The constants of a step that are no scalar floats."""
+    for value, number in zip(body.consts, body.const_numbers, strict=True):
+        if number is None:
+            yield np.asarray(value)
+    for step in body.equations:
+        for inner in step.bodies:
+            yield from _arrays(inner)
 
 
 class TraceCache(Generic[N]):
@@ -95,11 +142,14 @@ class TraceCache(Generic[N]):
 
     Attributes:
         num_traced: how many networks were traced.
+        is_merged: whether a network certainly trains in a program for several sizes, given its
+            structure's key and the shapes of its state; None if there are no such programs.
         doubtful: networks that rest on predictions of a structure for which one was wrong.
     """
 
     def __init__(self) -> None:
         self.num_traced = 0
+        self.is_merged: Callable[[str, Sequence[tuple[int, ...]]], bool] | None = None
         self.doubtful: list[PredictedNetwork[N]] = []
         # both most recent last
         self._recent: dict[_Key, tuple[TracedModel, _Structure[N] | None]] = {}
@@ -136,7 +186,7 @@ class TraceCache(Generic[N]):
         else:
             traced, structure = self._trace_or_predict(model, config, described, feed)
         if structure is not None:
-            structure.predicted.append(PredictedNetwork(network, constants_hash(traced)))
+            structure.predicted.append(PredictedNetwork.of(network, traced))
         self._recent[key] = replace(self._with_shared_code(traced), state=()), structure
         if len(self._recent) > _MAX_RECENT:
             del self._recent[next(iter(self._recent))]
@@ -150,39 +200,61 @@ class TraceCache(Generic[N]):
         feed: ArrayFeed,
     ) -> tuple[TracedModel, _Structure[N] | None]:
         """The traced network, and the structure by which it was predicted; None if it was not."""
-        floats = {name: value for name, value in config.items() if isinstance(value, float)}
-        others = sorted((name, repr(config[name])) for name in config if name not in floats)
-        numbers = {**described.numbers, **{f"hp.{name}": value for name, value in floats.items()}}
+        values = {f"hp.{n}": float(v) for n, v in config.items() if type(v) in (int, float)}
+        numbers = {**described.numbers, **values}
         if len(numbers) > _MAX_NUMBERS:
             return self._trace(model, feed), None
-        key = (*others, described.structure, feed.identity)
-        structure = self._structure(key)
-        predicted = None if structure is None else structure.predict(model, numbers, feed)
-        if predicted is not None and structure is not None:
+        keys = {
+            across_sizes: (
+                across_sizes,
+                *sorted((n, repr(v)) for n, v in config.items() if type(v) not in varying),
+                described.family if across_sizes else described.structure,
+                " ".join(numbers),
+                feed.identity,
+            )
+            for across_sizes, varying in ((False, (float,)), (True, (int, float)))
+        }
+        for across_sizes, key in keys.items():
+            structure = self._structure(key)
+            if structure is None:
+                continue
+            found = structure.predict(model, numbers, feed)
+            if found is None or (across_sizes and not self._trains_merged(found)):
+                continue
             structure.since_trace += 1
             if structure.since_trace < _CONTROL_INTERVAL:
-                return predicted, structure
+                return found, structure
+            break
         traced = self._trace(model, feed)
+        for across_sizes, key in keys.items():
+            self._learn(key, across_sizes, traced, numbers)
+        return traced, None
+
+    def _trains_merged(self, found: TracedModel) -> bool:
+        shapes = [leaf.shape for leaf in found.state]
+        return self.is_merged is not None and self.is_merged(found.structure_key, shapes)
+
+    def _learn(
+        self, key: _Key, across_sizes: bool, traced: TracedModel, numbers: Mapping[str, float]
+    ) -> None:
+        if across_sizes and (self.is_merged is None or not traced.structure_key):
+            return
+        structure = self._structures.get(key)
         if structure is None:
-            like = self._with_shared_code(traced)
-            structure = self._structures[key] = _Structure(replace(like, state=()))
+            like = replace(self._with_shared_code(traced), state=())
+            structure = self._structures[key] = _Structure(like, across_sizes)
         structure.since_trace = 0
         structure.learn(traced, numbers)
         if structure.predicted and not structure.is_predictable:
             self._doubt(structure)
-        return traced, None
-
-    def _trace(self, model: keras.Model, feed: ArrayFeed | StreamFeed) -> TracedModel:
-        self.num_traced += 1
-        return trace(model, feed)
+        if len(self._structures) > _MAX_STRUCTURES:
+            del self._structures[next(iter(self._structures))]
 
     def _structure(self, key: _Key) -> _Structure[N] | None:
         """The structure of a key, which becomes the most recent one."""
         structure = self._structures.pop(key, None)
         if structure is not None:
             self._structures[key] = structure
-        elif len(self._structures) >= _MAX_STRUCTURES:
-            del self._structures[next(iter(self._structures))]
         return structure
 
     def _doubt(self, structure: _Structure[N]) -> None:
@@ -196,14 +268,21 @@ class TraceCache(Generic[N]):
         structure.predicted = []
         self._recent = {key: own for key, own in self._recent.items() if own[1] is not structure}
 
+    def _trace(self, model: keras.Model, feed: ArrayFeed | StreamFeed) -> TracedModel:
+        self.num_traced += 1
+        return trace(model, feed)
+
     def _with_shared_code(self, traced: TracedModel) -> TracedModel:
+        if traced.of_other_sizes:  # it has that of another network already
+            return traced
         first = self._first_of_program.setdefault(traced.key, replace(traced, state=()))
         return traced.with_code_of(first)
 
 
-def constants_hash(traced: TracedModel) -> str:
-    """A hash of a network's program and constants."""
-    digest = hashlib.blake2b(traced.key.encode(), digest_size=8)
+def _constants_hash(traced: TracedModel, across_sizes: bool) -> str:
+    """A hash of a network's program, or of its structure, and of its constants."""
+    digest = hashlib.blake2b(_program_key(traced, across_sizes).encode(), digest_size=8)
     for name in traced.parts:
         digest.update(traced.constants(name).tobytes())
+        digest.update(traced.integers(name).tobytes())
     return digest.hexdigest()

@@ -98,6 +98,8 @@ class TracedModel:
             does not.
         structure_key: equal for models that differ only in sizes and constants, see
             `paceline.train.merging`; empty for a stream.
+        of_other_sizes: whether its steps are those of a network of other sizes with its own
+            constants, so that it can train in a program for several sizes only.
         other_test: the validation step for batches of the other size, which was compared with that
             of ``feed`` to determine this; None if there is none.
         trace_later: of a stream, traces the step for a batch shape that occurs later; it keeps the
@@ -111,6 +113,7 @@ class TracedModel:
     feed: ArrayFeed | StreamFeed
     unmerged_reason: str = ""
     structure_key: str = ""
+    of_other_sizes: bool = False
     other_test: StepConstants | None = field(default=None, repr=False)
     trace_later: Callable[[str], TracedStep] | None = field(default=None, repr=False)
 
@@ -138,24 +141,33 @@ class TracedModel:
 
     @property
     def all_constants(self) -> np.ndarray:
-        """The constants of all parts and of ``other_test``, float64 ``(num_constants,)``."""
+        """The constants and integers of all parts, and the constants of ``other_test``.
+
+        Float64 ``(num_constants,)``.
+        """
         return np.concatenate(self._constants)
 
     def with_constants(self, constants: np.ndarray) -> "TracedModel":
         """The same model with other values of `all_constants`."""
         ends = np.cumsum([len(own) for own in self._constants])
         *values, other = np.split(constants, ends[:-1])
-        parts = {
-            name: replace(part, code=replace(part.code, constants=own))
-            for (name, part), own in zip(self.parts.items(), values, strict=True)
-        }
+        parts = {}
+        for (name, part), floats, integers in zip(
+            self.parts.items(), values[::2], values[1::2], strict=True
+        ):
+            code = replace(part.code, constants=floats, integers=integers.astype(np.int64))
+            parts[name] = replace(part, code=code)
         other_test = self.other_test and replace(self.other_test, constants=other)
         return replace(self, parts=parts, other_test=other_test)
 
     @property
     def _constants(self) -> list[np.ndarray]:
         other = np.empty(0) if self.other_test is None else self.other_test.constants
-        return [*(part.code.constants for part in self.parts.values()), other]
+        codes = [part.code for part in self.parts.values()]
+        return [
+            *(own for code in codes for own in (code.constants, code.integers.astype(np.float64))),
+            other,
+        ]
 
     def undo_end(self, lanes: Sequence[Any], ended: Sequence[Any]) -> list[Any]:
         """The state after a validation, without the changes of the end of training.
