@@ -34,7 +34,7 @@ def prepare(request: Mapping[str, Any]) -> dict[str, list[float]]:
     objective = Objective.of(bench.objective)
     training = TrainingConfig(objective, request["batch_size"])
     preparation = Preparation(bench.build, arrays, training, space, frozenset(), fused=True)
-    merging = NetworkMerging(preparation, is_enabled=True)
+    merging = NetworkMerging(preparation, is_enabled=True, memory=2**30)
     rng = np.random.default_rng(request["seed"])
     seen: Counter[object] = Counter()
     spent: dict[str, list[float]] = {"first": [], "known": []}

@@ -119,7 +119,7 @@ def of_any_width(hp: Any) -> keras.Model:
 def test_networks_of_other_widths_need_no_trace_where_they_are_merged() -> None:
     space = Space([Float("rate", 1e-3, 1.0), Int("units", 1, 17)])
     preparation = prepares(of_any_width, space)
-    merging = NetworkMerging(preparation, is_enabled=True)
+    merging = NetworkMerging(preparation, is_enabled=True, memory=2**30)
     configs = [{"rate": RATES[n], "units": units} for n, units in enumerate((5, 7, 6, 9, 16, 1))]
     networks = []
     for number, config in enumerate(configs):

@@ -81,10 +81,13 @@ class NetworkMerging:
         """
         for known in self._known.get(structure_key, []):
             sizes = fitting_sizes(known.structure, shapes)
-            if sizes is not None:
-                # a layer may treat an axis of length 1 in another way
-                pairs = zip(sizes, known.structure.own_sizes, strict=True)
-                return known.buckets is not None and all(a == b or a > 1 for a, b in pairs)
+            if sizes is None:
+                continue
+            if known.buckets is None or known.buckets.of(sizes) is None:
+                return False
+            # a layer may treat an axis of length 1 in another way
+            pairs = zip(sizes, known.structure.own_sizes, strict=True)
+            return all(a == b or a > 1 for a, b in pairs)
         return False
 
     def program_key(self, prepared: PreparedNetwork) -> str:
