@@ -18,6 +18,24 @@ from paceline.train.merging.layout import Layout
 Axes = tuple[int, ...]
 """The axes of a value."""
 
+# what users know operations as, where JAX's name is another one
+_PLAIN_NAMES: Mapping[str, str] = {
+    "conv_general_dilated": "the height or width of a convolution's input",
+    "dynamic_slice": "a slice at a computed place",
+    "dynamic_update_slice": "writing at a computed place",
+    "gather": "reading at computed places",
+    "pad": "padding",
+    "random_bits": "a random generator other than threefry",
+    "reduce_window_max": "the height or width of a pooling layer's input",
+    "reduce_window_sum": "the height or width of a pooling layer's input",
+    "rev": "reversing the order of values",
+    "scan": "the number of steps of a loop",
+    "scatter": "writing at computed places",
+    "scatter-add": "adding at computed places",
+    "select_and_scatter_add": "the height or width of a pooling layer's input",
+    "top_k": "choosing the largest values",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -57,8 +75,9 @@ class Site:
     def fix(self, *axes: int) -> None:
         """Marks axes whose size this primitive does not allow to differ."""
         where = f" in {self.equation.layer}" if self.equation.layer else ""
+        what = _PLAIN_NAMES.get(self.equation.name, self.equation.name)
         for axis in axes:
-            self.table.fix(axis, f"{self.equation.name}{where} depends on a size")
+            self.table.fix(axis, f"{what}{where} depends on a size")
 
     def fix_all(self) -> None:
         """Marks all axes."""
