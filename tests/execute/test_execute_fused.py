@@ -11,12 +11,14 @@ import pytest
 from paceline.core import Objective
 from paceline.core.events import Noted, ProgramCompiled
 from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReference, TrainingConfig
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.space import Choice, Float, Space
 from paceline.testing.executors import ExecutorContract, NetworkExecutorContract
 from paceline.train.array_feed import TrainingData
-from paceline.train.lane_count import LaneCount, device_count
+from paceline.train.device_facts import DeviceFacts
+from paceline.train.lane_count import LaneCount
 
 SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log"), Choice("units", [2, 3])])
 TRAINING = TrainingConfig(Objective("loss", "minimize"), batch_size=16)
@@ -37,7 +39,7 @@ def eager(hp: Any) -> keras.Model:
     return model
 
 
-def executor(build: Any, fixed_lanes: int, merge: bool = True) -> Executor:
+def executor(build: Any, one_by_one: bool = False, merge: bool = True) -> Executor:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(64, 4)).astype("float32"), rng.normal(size=64).astype("float32")
     data = TrainingData.of((x[:48], y[:48]), (x[48:], y[48:]))
@@ -49,7 +51,8 @@ def executor(build: Any, fixed_lanes: int, merge: bool = True) -> Executor:
         preparation,
         replace(TRAINING, merge=merge),
         hint,
-        LaneCount(2**22, 2**30, device_count(), fixed_lanes=fixed_lanes),
+        LaneCount(DeviceFacts.of_machine(), 2**22, 2**30, one_by_one),
+        ExpectedNetworks(SPACE, hint),
     )
 
 
@@ -71,7 +74,7 @@ class TestOneByOne(CohortContract):
 
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
-        return lambda: executor(build, fixed_lanes=1)
+        return lambda: executor(build, one_by_one=True)
 
 
 class TestTogether(NetworkExecutorContract):
@@ -91,12 +94,12 @@ class TestAlone(CohortContract):
 
     @pytest.fixture
     def make(self) -> Callable[[], Executor]:
-        return lambda: executor(eager, fixed_lanes=1)
+        return lambda: executor(eager, one_by_one=True)
 
 
 def test_a_note_about_state_that_is_lost_when_fit_is_resumed() -> None:
     def run(snapshots: dict[int, SnapshotReference]) -> list[ExecutorUpdate]:
-        alone = executor(eager, fixed_lanes=1)
+        alone = executor(eager, one_by_one=True)
         alone.submit([Job(0, {"rate": 0.01, "units": 2}, seed=1, epochs=2)], snapshots, {0: [0.5]})
         found: list[ExecutorUpdate] = []
         while not alone.is_idle:
@@ -124,7 +127,7 @@ def test_a_probe_is_built_only_for_constants_of_arithmetic(
         built.append(hp.Float("rate", 1e-3, 1.0, sampling="log"))
         return build(hp)
 
-    one = executor(counting, fixed_lanes=1, merge=False)
+    one = executor(counting, one_by_one=True, merge=False)
     one.submit(
         [Job(n, {"rate": rate, "units": 2}, seed=1, epochs=1) for n, rate in enumerate(rates)],
         {},

@@ -10,13 +10,15 @@ from tests.execute.test_execute_fused import SPACE, build
 from paceline.core import Objective
 from paceline.core.events import EpochMeasured, TrialEnded
 from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReference, TrainingConfig
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.execute.repeated import RepeatedExecutor
 from paceline.testing.executors import ExecutorContract
 from paceline.train import trace as trace_module
 from paceline.train.array_feed import PooledData, TrainingData
-from paceline.train.lane_count import LaneCount, device_count
+from paceline.train.device_facts import DeviceFacts
+from paceline.train.lane_count import LaneCount
 
 TRAINING = TrainingConfig(Objective("val_loss", "minimize"), batch_size=16)
 RNG = np.random.default_rng(0)
@@ -34,7 +36,13 @@ def fused(data: Any, training: TrainingConfig = TRAINING, is_fused: bool = True)
         build, data, training, SPACE, frozenset({"epochs", "batch_size"}), is_fused
     )
     hint = structural_hint({"units": True, "rate": False}, SPACE)
-    return FusedExecutor(preparation, training, hint, LaneCount(2**22, 2**30, device_count()))
+    return FusedExecutor(
+        preparation,
+        training,
+        hint,
+        LaneCount(DeviceFacts.of_machine(), 2**22, 2**30),
+        ExpectedNetworks(SPACE, hint),
+    )
 
 
 def finished(executor: Executor, jobs: Sequence[Job]) -> list[ExecutorUpdate]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import paceline
-from paceline.train.lane_count import cohort_count
+from paceline.train.device_facts import DeviceFacts
 
 _STUDY = """
 import json, sys
@@ -50,7 +50,7 @@ def results(directory: Path) -> list[Any]:
     )
     return [
         jax.local_device_count(),
-        cohort_count(),
+        DeviceFacts.of_machine().num_cohorts,
         [trial.score for trial in study.trials],
         study.best.number,
     ]

@@ -15,6 +15,7 @@ from paceline.train.array_feed import ArrayFeed, TrainingData, batch_order, eval
 from paceline.train.array_program import ArrayProgram
 from paceline.train.constant_lifting import lift_constants
 from paceline.train.cost_estimate import num_values, peak_bytes
+from paceline.train.device_facts import DeviceFacts
 from paceline.train.lane_count import LaneCount, lane_bytes, state_bytes
 from paceline.train.program import lifted_constants
 from paceline.train.trace import trace
@@ -30,41 +31,89 @@ def program() -> ArrayProgram:
     return ArrayProgram(traced, lifted_constants([traced]))
 
 
+class SizedProgram(ArrayProgram):
+    """A program that computes more values than its code does."""
+
+    def num_values(self, name: str) -> int:
+        return 2**24
+
+
 def work_bytes(program: ArrayProgram) -> int:
     return state_bytes(program) + peak_bytes(program.traced.parts["train"].code.body)
 
 
-def test_lanes_depend_on_capacity_memory_and_demand(program: ArrayProgram) -> None:
-    one = work_bytes(program)
-    roomy = LaneCount(capacity=10 * one, memory=2**40)
-    assert roomy.choose(program, 3, lambda *_: False) == 3
-    assert roomy.choose(program, 10, lambda *_: False) == 10
-    assert roomy.choose(program, 11, lambda *_: False) == 6  # two cohorts of six, not ten and one
-    assert roomy.choose(program, 3, lambda _, size: size == 5) == 5  # compiled already
-    assert roomy.choose(program, 2, lambda _, size: size == 9) == 2  # too wasteful
-    tight = LaneCount(
-        capacity=10 * one, memory=program.feed.data.num_bytes + 4 * lane_bytes(program)
-    )
-    assert tight.max_lanes(program) == 4
-    assert LaneCount(capacity=0, memory=0).choose(program, 7, lambda *_: False) == 1
+def facts(platform: str = "cpu", count: int = 1, cores: int = 1) -> DeviceFacts:
+    return DeviceFacts(platform, count, cores, free_bytes=2**36)
+
+
+def test_a_small_network_gets_as_many_lanes_as_networks_are_expected(program: ArrayProgram) -> None:
+    lanes = LaneCount(facts(), capacity=100 * work_bytes(program), memory=2**40)
+    assert [lanes.choose(program, n) for n in (1, 2, 3, 5, 8, 9, 64)] == [1, 2, 4, 8, 8, 16, 64]
+    assert lanes.choose(program, 1000) == 64  # 100 at most
+
+
+def test_lanes_that_would_be_empty_cost_work(program: ArrayProgram) -> None:
+    large = SizedProgram(program.traced, program.lifted)
+    lanes = LaneCount(facts(), capacity=None, memory=2**40)
+    assert [lanes.choose(large, n) for n in (1, 3, 5, 8, 9)] == [1, 1, 1, 1, 1]
+    on_gpu = LaneCount(facts("gpu"), capacity=None, memory=2**40)
+    assert [on_gpu.choose(large, n) for n in (1, 3, 5, 1296)] == [1, 4, 8, 256]
+    assert on_gpu.choose(program, 1296) == 1024  # each of two cohorts has half of them
+
+
+def test_memory_and_capacity_limit_lanes(program: ArrayProgram) -> None:
+    data, lane = program.feed.data.num_bytes, lane_bytes(program)
+    capacity = 10 * work_bytes(program)
+    assert LaneCount(facts(), capacity, memory=2**40).max_lanes(program) == 8
+    assert LaneCount(facts(), capacity, memory=data + 5 * lane).max_lanes(program) == 4
+    assert LaneCount(facts(cores=2), capacity, memory=data + 5 * lane).max_lanes(program) == 2
+    assert LaneCount(facts(), 0, memory=0).max_lanes(program) == 1
+    many = LaneCount(facts("gpu"), None, memory=2**40)
+    assert many.max_lanes(program) == 4096
+    assert LaneCount(facts("gpu"), None, memory=data + 3000 * lane).max_lanes(program) == 2048
+    assert LaneCount(facts("gpu"), capacity, memory=2**40).max_lanes(program) == 8
 
 
 def test_work_is_divided_among_the_cohorts_that_train_at_once(program: ArrayProgram) -> None:
-    two = LaneCount(capacity=100 * work_bytes(program), memory=2**40, num_cohorts=2)
-    assert [two.choose(program, n, lambda *_: False) for n in (3, 15, 16, 40)] == [3, 15, 8, 20]
+    two = LaneCount(facts(cores=2), capacity=100 * work_bytes(program), memory=2**40)
+    assert [two.choose(program, n) for n in (3, 15, 16, 40)] == [4, 16, 8, 32]
     assert two.divide(list(range(5)), 2) == [[0, 1, 2], [3, 4]]
     assert two.divide(list(range(2)), 2) == [[0, 1]]
 
 
 def test_lanes_are_a_multiple_of_the_devices(program: ArrayProgram) -> None:
-    spread = LaneCount(capacity=10 * work_bytes(program), memory=2**40, num_devices=4)
-    assert [spread.choose(program, n, lambda *_: False) for n in (1, 4, 5, 9)] == [4, 4, 8, 12]
+    for platform in ("cpu", "gpu"):
+        spread = LaneCount(facts(platform, 3), capacity=None, memory=2**40)
+        assert [spread.choose(program, n) for n in (1, 3, 4, 12)] == [3, 3, 6, 12]
+
+
+def test_trials_that_arrive_one_by_one_get_idle_lanes_where_these_are_free(
+    program: ArrayProgram,
+) -> None:
+    for n in (1, 50):
+        on_cpu = LaneCount(facts(cores=2), 2**24, 2**40, one_by_one=True)
+        assert on_cpu.choose(program, n) == 1
+        on_gpu = LaneCount(facts("gpu"), None, 2**40, one_by_one=True)
+        assert on_gpu.choose(program, n) == 64
+        large = SizedProgram(program.traced, program.lifted)
+        assert on_gpu.choose(large, n) == 32
+
+
+def test_facts_of_devices_decide_how_many_cohorts_train_at_once() -> None:
+    assert [facts(cores=n).num_cohorts for n in (1, 2, 16)] == [1, 2, 8]
+    assert facts("gpu", cores=16).num_cohorts == 2
+    assert facts("gpu", count=4, cores=16).num_cohorts == 1
+    assert facts("gpu", count=4).memory == 4 * 2**35
+    assert DeviceFacts.of_machine().platform == jax.default_backend()
 
 
 def test_the_capacity_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACELINE_CACHE", str(tmp_path))
-    monkeypatch.setattr(calibration, "_MAX_LANES", 4)  # two programs to compile instead of five
+    monkeypatch.setattr(
+        calibration, "_MAX_LANES", {"cpu": 4}
+    )  # two programs to compile instead of five
     measured = calibration.capacity()
+    assert measured is not None
     assert measured > 0
     (key,) = json.loads((tmp_path / "lanes.json").read_text())
     (tmp_path / "lanes.json").write_text(json.dumps({key: measured + 1}))

@@ -1,5 +1,6 @@
 """Threads that train cohorts while the caller's thread prepares further networks."""
 
+import math
 import queue
 import threading
 import time
@@ -53,11 +54,12 @@ class PendingNetwork:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CohortTask:
-    """Networks of one program, to train in a cohort of ``num_lanes`` lanes."""
+    """Networks of one program, to train in a cohort of ``num_lanes`` lanes of ``num_bytes``."""
 
     program: AnyProgram
     num_lanes: int
     entries: Sequence[PendingNetwork]
+    num_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +77,22 @@ class CohortWorker:
     Attributes:
         compiler: compiles their programs.
         shuffle: whether rows are shuffled in each epoch.
-        num_threads: cohorts trained at the same time.
+        num_threads: cohorts trained at the same time, as far as memory permits.
+        memory: bytes that these cohorts may use together; one of them may always train.
         outbox: what happened, for the caller's thread.
     """
 
     compiler: Compiler
     shuffle: bool = True
     num_threads: int = 1
+    memory: float = math.inf
     outbox: "queue.SimpleQueue[ExecutorUpdate | RejectedNetworks]" = field(
         default_factory=queue.SimpleQueue
     )
 
     def __post_init__(self) -> None:
         self._queue: deque[CohortTask] = deque()
+        self._bytes_in_use: list[int] = []
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._reported: set[tuple[BaseProgram, int]] = set()
@@ -138,12 +143,26 @@ class CohortWorker:
                     rest = self._train(rest)
             except BaseException as error:
                 self.outbox.put(ExecutorUpdate(error=error))
+            with self._changed:
+                self._bytes_in_use.remove(task.num_bytes)
+                self._changed.notify_all()
 
     def _next(self) -> CohortTask | None:
-        """Waits for the next task and returns it; None after `stop`."""
+        """Waits for the next task and for memory; returns None after `stop`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._stopping.is_set())
-            return None if self._stopping.is_set() else self._queue.popleft()
+            self._changed.wait_for(lambda: self._may_start() or self._stopping.is_set())
+            if self._stopping.is_set():
+                return None
+            task = self._queue.popleft()
+            self._bytes_in_use.append(task.num_bytes)
+            return task
+
+    def _may_start(self) -> bool:
+        """Whether there is a task, and memory for it."""
+        if not self._queue:
+            return False
+        needed = sum(self._bytes_in_use) + self._queue[0].num_bytes
+        return not self._bytes_in_use or needed <= self.memory
 
     def _train(self, task: CohortTask) -> CohortTask | None:
         """Trains a task; returns what remains to be trained with fewer lanes.
@@ -185,7 +204,7 @@ class CohortWorker:
         half = task.num_lanes // 2 // num_devices * num_devices
         if fresh and half and _is_out_of_memory(error):
             self.outbox.put(ExecutorUpdate((Noted(_less_memory(task.num_lanes, half)),)))
-            return CohortTask(task.program, half, fresh)
+            return CohortTask(task.program, half, fresh, task.num_bytes // 2)
         if fresh:
             self.outbox.put(
                 RejectedNetworks(

@@ -22,6 +22,7 @@ from paceline.execute.cohort_worker import (
     PendingNetwork,
     RejectedNetworks,
 )
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fit_queue import FitQueue
 from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import (
@@ -32,7 +33,7 @@ from paceline.execute.prepare import (
     group_by_hint,
     group_by_training,
 )
-from paceline.execute.program_cache import ProgramCache
+from paceline.execute.program_cache import AnyProgram, ProgramCache
 from paceline.execute.training_run import TrainingRun
 from paceline.execute.withdrawn import WithdrawnTrials
 from paceline.train.array_feed import ArrayFeed
@@ -61,24 +62,30 @@ class FusedExecutor:
         options: TrainingConfig,
         hint: ProgramHint,
         lane_count: LaneCount,
+        expected: ExpectedNetworks,
     ) -> None:
         """Starts the threads."""
         self._on_close = ExitStack()
         self._on_close.enter_context(process_state.fewer_collections())
         self._preparation, self._options = preparation, options
-        self._hint, self._lane_count = hint, lane_count
+        self._hint, self._lane_count, self._expected = hint, lane_count, expected
+        # by program: all cohorts of a program have as many, so that it is compiled once
+        self._num_lanes: dict[str, int] = {}
+        num_cohorts = lane_count.device.num_cohorts
         # XLA compiles most of a program in one thread, and training waits for the first program
-        self._compiler = Compiler(num_threads=min(lane_count.num_cohorts, _MAX_COMPILATIONS))
+        self._compiler = Compiler(num_threads=min(num_cohorts, _MAX_COMPILATIONS))
         # a dataset has one reader at a time
         self._worker = CohortWorker(
-            self._compiler, num_threads=1 if preparation.is_streamed else lane_count.num_cohorts
+            self._compiler,
+            num_threads=1 if preparation.is_streamed else num_cohorts,
+            memory=lane_count.memory,
         )
         self._blocks: deque[_Block] = deque()
         self._merging = NetworkMerging(
             preparation, options.merge, lane_count.memory // lane_count.num_cohorts
         )
         self._programs = ProgramCache(
-            preparation, hint, self._merging, probes=lane_count.fixed_lanes > 0
+            preparation, hint, self._merging, probes=lane_count.one_by_one
         )
         self._snapshots: dict[int, TrialSnapshot] = {}
         self._scores: dict[int, Sequence[float]] = {}
@@ -166,7 +173,7 @@ class FusedExecutor:
                 by_program.setdefault(entry.run.program, []).append(entry)
         for key, entries in by_program.items():
             for together in self._starting_together(entries):
-                self._launch(key, together)
+                self._launch(key, together, len(together))
 
     # -- preparing
 
@@ -195,7 +202,7 @@ class FusedExecutor:
             self._blocks.popleft()
             for key, entries in block.ready.items():
                 for together in self._starting_together(entries):
-                    self._launch(key, together)
+                    self._launch(key, together, block.size)
         updates = [ExecutorUpdate(tuple(events))] if events else []
         return updates + self._withdraw(self._preparation.take_wrong())
 
@@ -232,7 +239,7 @@ class FusedExecutor:
         return [Noted(note)]
 
     def _launch_early(self, block: "_Block", key: str) -> None:
-        """Launches networks before all of the block are prepared, while it has one program.
+        """Launches networks before all of the block are prepared.
 
         Two networks show which constants vary: then the program is compiled, and each full cohort
         is launched. If trials arrive sequentially, each network is launched when it is ready.
@@ -240,23 +247,34 @@ class FusedExecutor:
         entries = block.ready[key]
         if self._preparation.is_streamed:
             return
-        if self._lane_count.fixed_lanes:
-            self._launch(key, entries)
-            block.ready[key] = []
-            return
-        if len(block.ready) > 1:
-            return
-        if len(entries) == 2 and block.num_lanes == 0:
-            program = self._programs.program(
-                key, [e.prepared.traced for e in entries if e.prepared.traced], entries[0].prepared
-            )
-            block.num_lanes = self._lane_count.choose(
-                program, block.size, self._compiler.is_requested
-            )
-            self._compiler.request(program, block.num_lanes)
-        if block.num_lanes and len(entries) == block.num_lanes:
-            self._launch(key, entries)
-            block.ready[key] = []
+        if not self._lane_count.one_by_one:
+            if len(entries) < 2 and key not in self._num_lanes:
+                return
+            program, num_lanes = self._program(key, entries, block.size)
+            self._compiler.request(program, num_lanes)
+            if len(entries) < num_lanes:
+                return
+        self._launch(key, entries, block.size)
+        block.ready[key] = []
+
+    def _program(
+        self, key: str, entries: Sequence[PendingNetwork], num_together: int
+    ) -> tuple[AnyProgram, int]:
+        """The program of networks, and its number of lanes.
+
+        Args:
+            key: the program's key.
+            entries: the networks.
+            num_together: networks that were submitted with them and may share it.
+        """
+        traced = [entry.prepared.traced for entry in entries if entry.prepared.traced is not None]
+        program = self._programs.program(key, traced, entries[0].prepared)
+        if self._preparation.is_streamed:  # a further cohort would load all data again
+            return program, self._lane_count.choose(program, len(entries))
+        if key not in self._num_lanes:
+            num_networks = self._expected.sharing(entries[0].prepared.config, num_together)
+            self._num_lanes[key] = self._lane_count.choose(program, num_networks)
+        return program, self._num_lanes[key]
 
     def _entry(self, prepared: PreparedNetwork, program: str) -> PendingNetwork:
         if prepared.traced is not None:
@@ -283,18 +301,17 @@ class FusedExecutor:
         epochs = sorted({entry.starts_at for entry in entries}, reverse=True)
         return [[entry for entry in entries if entry.starts_at == epoch] for epoch in epochs]
 
-    def _launch(self, key: str, entries: list[PendingNetwork]) -> None:
+    def _launch(self, key: str, entries: list[PendingNetwork], num_together: int) -> None:
         entries = [entry for entry in entries if not entry.run.is_over]  # or withdrawn
         if not entries:
             return
-        traced = [entry.prepared.traced for entry in entries if entry.prepared.traced is not None]
-        program = self._programs.program(key, traced, entries[0].prepared)
-        num_lanes = self._lane_count.choose(program, len(entries), self._compiler.is_requested)
+        program, num_lanes = self._program(key, entries, num_together)
         self._compiler.request(program, num_lanes)
-        for entry, network in zip(entries, traced, strict=True):
-            self._bytes_ahead[entry.run.leader.trial] = sum(leaf.nbytes for leaf in network.state)
+        for entry in entries:
+            self._bytes_ahead[entry.run.leader.trial] = entry.prepared.num_bytes
+        num_bytes = self._lane_count.cohort_bytes(program, num_lanes)
         for part in self._lane_count.divide(entries, num_lanes):
-            self._worker.train(CohortTask(program, num_lanes, part))
+            self._worker.train(CohortTask(program, num_lanes, part, num_bytes))
 
     # -- training with fit
 
@@ -375,13 +392,11 @@ class _Block:
         groups: jobs that share a training and are not built yet.
         size: number of groups, including those already prepared.
         ready: networks that wait to be launched, by program.
-        num_lanes: lanes of the program compiled before all are prepared; 0 for none.
     """
 
     groups: deque[list[Job]]
     size: int
     ready: dict[str, list[PendingNetwork]] = field(default_factory=dict)
-    num_lanes: int = 0
 
     @classmethod
     def of(cls, groups: Sequence[list[Job]]) -> "_Block":

@@ -38,30 +38,27 @@ def _of_function(work: FunctionWork) -> Executor:
 
 
 def _of_networks(work: NetworkWork) -> Executor:
+    from paceline.execute.expected_networks import ExpectedNetworks
     from paceline.execute.fused import FusedExecutor
     from paceline.execute.prepare import Preparation, structural_hint
     from paceline.train.calibration import capacity
-    from paceline.train.lane_count import (
-        LaneCount,
-        cohort_count,
-        device_count,
-        fixed_lane_count,
-        free_memory,
-    )
+    from paceline.train.device_facts import DeviceFacts
+    from paceline.train.lane_count import LaneCount
 
     fused = work.backend == "jax"
     preparation = Preparation(
         work.build, work.data, work.options, work.space, work.loop_names, fused, work.discovery
     )
+    device = DeviceFacts.of_machine()
     lane_count = LaneCount(
-        capacity() if fused else 0,
-        work.options.memory or free_memory(),
-        device_count(),
-        cohort_count(),
-        fixed_lanes=fixed_lane_count() if work.one_by_one else 0,
+        device,
+        capacity() if fused else None,
+        work.options.memory or device.memory,
+        work.one_by_one,
     )
     hint = structural_hint(work.structural, work.space)
-    return FusedExecutor(preparation, work.options, hint, lane_count)
+    expected = ExpectedNetworks(work.space, hint, work.num_configs, work.num_repeats)
+    return FusedExecutor(preparation, work.options, hint, lane_count, expected)
 
 
 registry.register(local, LOCAL)

@@ -56,6 +56,11 @@ class PreparedNetwork:
             return None
         return sum(leaf.size for leaf in self.traced.state[: self.traced.layout.trainable])
 
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of its variables; 0 if it is not traced."""
+        return 0 if self.traced is None else sum(leaf.nbytes for leaf in self.traced.state)
+
 
 @dataclass(frozen=True, slots=True)
 class FailedBuild:

@@ -38,6 +38,8 @@ class NetworkWork:
         structural: for each hyperparameter, whether it is known to change the compiled program.
         discovery: how the space was found.
         one_by_one: whether jobs arrive one at a time, because a model or a schedule chooses them.
+        num_configs: configurations that are expected; None if that is not known.
+        num_repeats: networks of each configuration.
     """
 
     build: "Build"
@@ -49,6 +51,8 @@ class NetworkWork:
     structural: Mapping[str, bool] = field(default_factory=dict)
     discovery: Discovery | None = None
     one_by_one: bool = False
+    num_configs: int | None = None
+    num_repeats: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,8 +2,9 @@
 
 A small network is trained with 1, 4, 16, ... lanes. The bytes used by the largest number of lanes
 with nearly the best throughput are the machine's capacity: a program gets as many lanes as fit into
-it. On a CPU that is roughly the size of its caches; on a GPU it is large. More lanes than needed
-for the best throughput cost nothing and save work between epochs. Since the figure is cached, the
+it. On a CPU that is roughly the size of its caches. If the largest number that was tried is the
+best, as on a GPU, only memory is a limit. More lanes than needed for the best throughput cost
+nothing and save work between epochs. Since the figure is cached, the
 number of lanes, which depends on it and on static sizes, is the same in every run of a study.
 """
 
@@ -28,7 +29,8 @@ _BATCH = 32
 _STEPS = 40
 # the shared caches of a CPU have about this size; elsewhere the number of lanes is the limit
 _MAX_BYTES = {"cpu": 2**24}
-_MAX_LANES = 256
+_MAX_LANES = {"cpu": 256}
+_MANY_LANES = 4096  # elsewhere
 # share of the best throughput that suffices: fewer cohorts save more between epochs (33 against
 # 38 s for a study)
 _SUFFICIENT = 0.75
@@ -41,8 +43,11 @@ def cache_directory() -> Path:
     return Path(os.environ.get("PACELINE_CACHE") or platformdirs.user_cache_dir("paceline"))
 
 
-def capacity() -> int:
-    """Bytes of lanes that this machine trains best at once; measured once, in a few seconds."""
+def capacity() -> int | None:
+    """Bytes of lanes that this machine trains best at once; None if more are always faster.
+
+    Measured once, in a few seconds.
+    """
     device = jax.local_devices()[0]
     key = f"{device.platform} {device.device_kind} {os.cpu_count()} jax {jax.__version__}"
     path = cache_directory() / "lanes.json"
@@ -51,25 +56,26 @@ def capacity() -> int:
     except (OSError, ValueError):
         known = {}
     if key not in known:
-        known[key] = _measure()
+        known[key] = _measure(device.platform)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps(known, indent=1))
         partial.replace(path)
-    return int(known[key])
+    return None if known[key] is None else int(known[key])
 
 
-def _measure() -> int:
+def _measure(platform: str) -> int | None:
     """The bytes of the largest number of lanes with nearly the best throughput."""
     one = _lane_bytes()
-    most = min(_MAX_BYTES.get(jax.default_backend(), _MAX_LANES * one) // one, _MAX_LANES)
+    limit = _MAX_LANES.get(platform, _MANY_LANES)
+    most = min(_MAX_BYTES.get(platform, limit * one) // one, limit)
     rates = {
-        num_lanes: _rate(num_lanes) for num_lanes in (4**i for i in range(5)) if num_lanes <= most
+        num_lanes: _rate(num_lanes) for num_lanes in (4**i for i in range(7)) if num_lanes <= most
     }
-    best: int = max(
+    best = max(
         num_lanes for num_lanes, rate in rates.items() if rate >= _SUFFICIENT * max(rates.values())
     )
-    return one * best
+    return None if platform != "cpu" and best == max(rates) else one * best
 
 
 def _lane_bytes() -> int:

@@ -61,6 +61,16 @@ def has_low_precision(body: LiftedJaxpr) -> bool:
     )
 
 
+def num_evaluated(body: LiftedJaxpr) -> int:
+    """The number of equations evaluated; in each iteration of a scan, and once in other loops."""
+    count = 0
+    for step in body.equations:
+        is_scan = step.equation.primitive.name == "scan"
+        times = step.equation.params.get("length", 1) if is_scan else 1
+        count += times * sum(num_evaluated(inner) for inner in step.bodies) if step.bodies else 1
+    return count
+
+
 def _bytes(var: object) -> int:
     dtype = getattr(getattr(var, "aval", None), "dtype", None)
     return math.prod(_shape(var)) * (np.dtype(dtype).itemsize if isinstance(dtype, np.dtype) else 8)

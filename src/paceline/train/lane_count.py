@@ -1,75 +1,79 @@
-"""Chooses the number of lanes of a program, by the machine's capacity and the free memory."""
+"""Chooses the number of lanes of a program, see docs/design/0029-numbers-of-lanes.md.
+
+Symbols of the estimates:
+
+    n   networks that a program is expected to train
+    L   lanes
+    v   values that a training step of one lane computes
+    o   fixed cost of a step, whatever the number of lanes, in values that take as long
+"""
 
 import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import jax
-import psutil
-
 from paceline.train.array_program import ArrayProgram
+from paceline.train.cost_estimate import num_evaluated
+from paceline.train.device_facts import DeviceFacts
 from paceline.train.stream_program import StreamProgram
 
 AnyProgram = ArrayProgram | StreamProgram
 T = TypeVar("T")
 
-_SHARE_OF_FREE = 0.5
-_MAX_LANES = 128
-_MAX_COHORTS = 8
-_FIXED_LANES = 16  # per accelerator, for trials that arrive sequentially
-_MIN_TO_DIVIDE = 8  # lanes per cohort; fewer train faster in one cohort
+_MIN_TO_DIVIDE = 8  # networks per cohort; fewer train faster in one cohort
 _STATE_COPIES = 3  # in training, at the best epoch, and in a snapshot being written
+_NOISE = 0.1  # share of the estimated cost that does not justify more lanes
 
 
 @dataclass(frozen=True, slots=True)
 class LaneCount:
-    """Chooses numbers of lanes from static sizes alone, so that all runs of a study choose alike.
+    """Chooses numbers of lanes from static facts alone, so that all runs of a study choose alike.
+
+    Numbers of lanes are powers of two, times the devices, so that other studies of the same space
+    find their programs in the cache on disk.
 
     Attributes:
-        capacity: bytes of lanes with the best throughput, see `paceline.train.calibration`.
-        memory: bytes that a cohort may use.
-        num_devices: devices over which lanes are distributed; numbers of lanes are multiples of it.
-        num_cohorts: cohorts that train at the same time and share the memory.
-        fixed_lanes: lanes per device if trials arrive sequentially, as a schedule or a model
-            decides, so that cohorts are rarely full; 0 if they arrive together. All programs then
-            have this number of lanes: none is compiled twice, and results do not depend, down to
-            the last bit, on how many trials train together.
+        device: facts of the devices.
+        capacity: bytes of lanes with the best throughput, see `paceline.train.calibration`; None
+            if more lanes are always faster.
+        memory: bytes that all cohorts together may use.
+        one_by_one: whether trials arrive sequentially, as a schedule or a model decides, so that
+            cohorts are rarely full. All programs then have a number of lanes that does not depend
+            on how many networks wait.
     """
 
-    capacity: int
+    device: DeviceFacts
+    capacity: int | None
     memory: int
-    num_devices: int = 1
-    num_cohorts: int = 1
-    fixed_lanes: int = 0
+    one_by_one: bool = False
 
-    def choose(
-        self, program: AnyProgram, num_waiting: int, is_compiled: Callable[[AnyProgram, int], bool]
-    ) -> int:
-        """The number of lanes for a program.
+    def choose(self, program: AnyProgram, num_networks: int) -> int:
+        """The number of lanes with the least work.
 
-        As few cohorts as possible, as full as possible, but enough to use all cores if each still
-        has several lanes. A size up to twice that which is already compiled is preferred to
-        compiling another one.
+        ``ceil(n / L)`` passes, each with steps of the cost ``o + L v``: on a CPU an empty lane
+        costs as much as any other, so few networks of much work train in few lanes, one after
+        another. If several cohorts can train at once, each gets a part of many networks.
 
         Args:
             program: the program.
-            num_waiting: networks that wait for it.
-            is_compiled: whether a program is compiled for a number of lanes.
+            num_networks: networks that are expected to share it.
         """
         largest = self.max_lanes(program)
-        if self.fixed_lanes:
-            return min(largest, self.num_devices * self.fixed_lanes)
-        count = max(
-            math.ceil(num_waiting / largest), min(self.num_cohorts, num_waiting // _MIN_TO_DIVIDE)
-        )
-        even = math.ceil(num_waiting / count)
-        even = math.ceil(even / self.num_devices) * self.num_devices
-        for size in range(even, min(2 * even, max(largest, even)) + 1, self.num_devices):
-            if is_compiled(program, size):
-                return size
-        return even
+        values, fixed = max(1, program.num_values("train")), self._fixed_cost(program)
+        if self.one_by_one:
+            # idle lanes may double the cost of a step
+            idle = min(self.device.max_idle_lanes, int(fixed / values))
+            return min(largest, self._down(idle))
+        num_cohorts = max(1, min(self.device.num_cohorts, num_networks // _MIN_TO_DIVIDE))
+        part = math.ceil(num_networks / num_cohorts)
+        # lanes are distributed over devices, so the slowest device counts
+        costs = {
+            size: math.ceil(part / size) * (fixed + size // self.device.count * values)
+            for size in self._series(largest)
+        }
+        least = min(costs.values())
+        return next(size for size, cost in costs.items() if cost <= least * (1 + _NOISE))
 
     def divide(self, waiting: Sequence[T], num_lanes: int) -> list[Sequence[T]]:
         """Divides networks of a program among cohorts that train at the same time.
@@ -78,21 +82,41 @@ class LaneCount:
         larger than a cohort, so that any free cohort takes the next one.
         """
         count = math.ceil(len(waiting) / num_lanes)
-        if not self.fixed_lanes:
-            count = min(self.num_cohorts, count)
+        if not self.one_by_one:
+            count = min(self.device.num_cohorts, count)
         size = math.ceil(len(waiting) / count)
         return [waiting[i : i + size] for i in range(0, len(waiting), size)]
 
     def max_lanes(self, program: AnyProgram) -> int:
-        """The largest number of lanes that is worthwhile and fits into memory."""
-        training = program.peak_bytes("train")
-        worthwhile = self.capacity * self.num_devices // max(1, state_bytes(program) + training)
-        fits = (
-            (self.memory - program.feed.num_bytes)
-            // self.num_cohorts
-            // max(1, lane_bytes(program))
-        )
-        return int(max(1, min(_MAX_LANES, worthwhile, fits)))
+        """The largest number of lanes of the series that is worthwhile and fits into memory."""
+        count = self.device.count
+        # on a CPU all cohorts have to run at once to use all cores
+        shared = self.device.num_cohorts if self.device.is_cpu else 1
+        data = program.feed.num_bytes * (1 if self.device.is_cpu else count)
+        free = (self.memory - data) // shared
+        most = min(self.device.max_lanes, free // max(1, lane_bytes(program)))
+        if self.capacity is not None:
+            own = state_bytes(program) + program.peak_bytes("train")
+            most = min(most, self.capacity * count // max(1, own))
+        return self._down(most)
+
+    def cohort_bytes(self, program: AnyProgram, num_lanes: int) -> int:
+        """Predicted bytes of a cohort, besides the data, which all share."""
+        return num_lanes * lane_bytes(program)
+
+    def _series(self, largest: int) -> list[int]:
+        """Numbers of lanes up to the largest one."""
+        steps = (largest // self.device.count).bit_length()
+        return [self.device.count << i for i in range(steps)]
+
+    def _down(self, count: int) -> int:
+        """The largest number of the series that is at most ``count``, or its first."""
+        return self.device.count << max(0, (count // self.device.count).bit_length() - 1)
+
+    def _fixed_cost(self, program: AnyProgram) -> float:
+        equations = num_evaluated(program.traced.parts["train"].code.body)
+        per_epoch = self.device.values_per_epoch / max(1, program.traced.feed.num_steps)
+        return equations * self.device.values_per_equation + per_epoch
 
 
 def state_bytes(program: AnyProgram) -> int:
@@ -104,41 +128,3 @@ def lane_bytes(program: AnyProgram) -> int:
     """Predicted bytes of a further lane: copies of its variables, and values in its step."""
     working = max(program.peak_bytes(name) for name in program.traced.parts)
     return _STATE_COPIES * state_bytes(program) + working
-
-
-def free_memory() -> int:
-    """The default memory of a cohort: at most half of the free bytes of the device.
-
-    Rounded down to a power of two, so that it rarely differs between runs.
-    """
-    statistics = jax.local_devices()[0].memory_stats() or {}
-    if "bytes_limit" in statistics:
-        free = statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)
-    else:
-        free = psutil.virtual_memory().available
-    return 1 << (int(free * _SHARE_OF_FREE).bit_length() - 1)
-
-
-def fixed_lane_count() -> int:
-    """Lanes per device for trials that arrive sequentially.
-
-    One on a CPU, which gains little from several and pays for idle ones.
-    """
-    return 1 if jax.default_backend() == "cpu" else _FIXED_LANES
-
-
-def device_count() -> int:
-    """Number of devices over which lanes are distributed."""
-    return len(jax.local_devices())
-
-
-def cohort_count() -> int:
-    """Number of cohorts to train at the same time.
-
-    One per core of a CPU, as XLA does not use all cores for a cohort; one elsewhere.
-    """
-    return (
-        min(os.cpu_count() or 1, _MAX_COHORTS)
-        if jax.default_backend() == "cpu" and device_count() == 1
-        else 1
-    )

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from paceline.train.stream_feed import StreamFeed
     from paceline.train.variables import Batch
 
+_FINALISTS = 8  # at most, see `paceline.study.evaluation.final_size`
+
 LOOP_NAMES = frozenset({"epochs", "batch_size"})
 """Hyperparameters of the training loop, which ``build`` need not ask for."""
 
@@ -102,19 +104,18 @@ class Engine:
             one_by_one: whether a model or a schedule chooses trials, so that networks start and end
                 one at a time.
         """
+        trials = self.settings.search.trials
         if self.settings.evaluation.is_single:
             # on a stream, trials proposed together stay together: each batch is loaded once for all
             # of them
             few = one_by_one and not isinstance(self.parts, StreamParts)
-            return self._executor(
-                training_data(self.parts, self.definition.class_weight), self.training, few
-            )
+            data = training_data(self.parts, self.definition.class_weight)
+            return self._executor(data, self.training, few, trials)
         from paceline.execute.repeated import RepeatedExecutor
 
         seeds, parts = self.division.of_search
-        return RepeatedExecutor(
-            self._executor(self._data(parts), self.training, one_by_one), seeds, self.training
-        )
+        executor = self._executor(self._data(parts), self.training, one_by_one, trials, len(seeds))
+        return RepeatedExecutor(executor, seeds, self.training)
 
     def for_final(self, num_pairs: int) -> Fresh:
         """An executor of finalists, with this number of fresh pairs.
@@ -124,9 +125,8 @@ class Engine:
         """
         seeds = seeds_of(self.definition.seed, FINAL, num_pairs)
         training = replace(self.training, patience=None, keep="last")
-        return Fresh(
-            self._executor(self._data(self.division.fresh(num_pairs)), training, False), seeds
-        )
+        data = self._data(self.division.fresh(num_pairs))
+        return Fresh(self._executor(data, training, False, _FINALISTS, num_pairs), seeds)
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
         """A trial's variables, retrained on training and validation part; None if that fails."""
@@ -139,7 +139,7 @@ class Engine:
             merge=self.settings.execution.merge,
         )
         executor = self._executor(
-            everything(self.parts, self.definition.class_weight), training, False
+            everything(self.parts, self.definition.class_weight), training, False, 1
         )
         return _train_one(executor, Job(trial.number, trial.config, self.definition.seed, epochs))[
             0
@@ -159,7 +159,14 @@ class Engine:
             )
         return leaves
 
-    def _executor(self, data: Any, training: TrainingConfig, one_by_one: bool) -> Executor:
+    def _executor(
+        self,
+        data: Any,
+        training: TrainingConfig,
+        one_by_one: bool,
+        num_configs: int | None,
+        num_repeats: int = 1,
+    ) -> Executor:
         work = NetworkWork(
             self.definition.build,
             data,
@@ -170,6 +177,8 @@ class Engine:
             structural=self.structural,
             discovery=self.discovery,
             one_by_one=one_by_one,
+            num_configs=num_configs,
+            num_repeats=num_repeats,
         )
         return create(self.definition.executor, work)
 
