@@ -14,6 +14,7 @@ import paceline
 from paceline.core import Objective, TrialState
 from paceline.core.events import TrialEnded
 from paceline.execute.base import Executor, ExecutorUpdate, Job, TrainingConfig
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import Preparation, PreparedNetwork, structural_hint
@@ -22,7 +23,8 @@ from paceline.execute.work import Work, create
 from paceline.space import Float, Int, Space
 from paceline.testing.executors import TrialLog
 from paceline.train.array_feed import TrainingData
-from paceline.train.lane_count import LaneCount, device_count
+from paceline.train.device_facts import DeviceFacts
+from paceline.train.lane_count import LaneCount
 from paceline.train.trace_cache import PredictedNetwork
 
 RNG = np.random.default_rng(0)
@@ -64,8 +66,10 @@ class Run:
 
 def train(kind: Callable[[Any], keras.Model]) -> Run:
     preparation = prepares(build_with(kind), SPACE)
-    lanes = LaneCount(2**22, 2**30, device_count(), fixed_lanes=4)
-    executor = FusedExecutor(preparation, TRAINING, structural_hint({}, SPACE), lanes)
+    lanes = LaneCount(DeviceFacts.of_machine(), 2**22, 2**30, one_by_one=True)
+    hint = structural_hint({}, SPACE)
+    expected = ExpectedNetworks(SPACE, hint)
+    executor = FusedExecutor(preparation, TRAINING, hint, lanes, expected)
     executor.submit([Job(n, {"rate": rate}, n, 2) for n, rate in enumerate(RATES)], {}, {})
     log = TrialLog()
     wrong: tuple[int, ...] = ()

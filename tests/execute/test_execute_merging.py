@@ -11,11 +11,13 @@ import pytest
 from paceline.core import Objective
 from paceline.core.events import EpochMeasured, Noted, ProgramCompiled, TrialEnded
 from paceline.execute.base import ExecutorUpdate, Job, SnapshotReference, TrainingConfig
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.prepare import Preparation, structural_hint
 from paceline.space import Float, Int, Space
 from paceline.train.array_feed import TrainingData
-from paceline.train.lane_count import LaneCount, device_count
+from paceline.train.device_facts import DeviceFacts
+from paceline.train.lane_count import LaneCount
 
 SPACE = Space([Float("rate", 1e-3, 1.0, sampling="log"), Int("units", 2, 17), Int("layers", 0, 1)])
 TRAINING = TrainingConfig(Objective("val_loss", "min"), batch_size=16, keep="best")
@@ -71,7 +73,7 @@ def run(
     build: Any,
     jobs: list[Job],
     merge: bool = True,
-    fixed_lanes: int = 0,
+    one_by_one: bool = False,
     snapshots: Mapping[int, SnapshotReference] | None = None,
     scores: Mapping[int, list[float]] | None = None,
     memory: int = 2**30,
@@ -82,8 +84,8 @@ def run(
         build, data, options, SPACE, frozenset({"epochs", "batch_size"}), True
     )
     hint = structural_hint({"units": not merge, "rate": False}, SPACE)
-    lanes = LaneCount(2**22, memory, device_count(), fixed_lanes=fixed_lanes)
-    executor = FusedExecutor(preparation, options, hint, lanes)
+    lanes = LaneCount(DeviceFacts.of_machine(), 2**22, memory, one_by_one)
+    executor = FusedExecutor(preparation, options, hint, lanes, ExpectedNetworks(SPACE, hint))
     executor.submit(jobs, snapshots or {}, scores or {})
     updates: list[ExecutorUpdate] = []
     while not executor.is_idle:
@@ -110,11 +112,11 @@ def apart() -> Ended:
     return run(build, jobs(WIDTHS), merge=False)
 
 
-@pytest.mark.parametrize("fixed_lanes", [0, 1])
+@pytest.mark.parametrize("one_by_one", [False, True])
 def test_networks_of_other_widths_share_a_program_and_train_as_alone(
-    apart: Ended, fixed_lanes: int
+    apart: Ended, one_by_one: bool
 ) -> None:
-    together = run(build, jobs(WIDTHS), fixed_lanes=fixed_lanes)
+    together = run(build, jobs(WIDTHS), one_by_one=one_by_one)
     assert (len(apart.programs), len(together.programs)) == (4, 1)
     assert together.scores == pytest.approx(apart.scores, rel=1e-5)
     for number, leaves in apart.results.items():

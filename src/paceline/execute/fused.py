@@ -68,9 +68,7 @@ class FusedExecutor:
         self._on_close = ExitStack()
         self._on_close.enter_context(process_state.fewer_collections())
         self._preparation, self._options = preparation, options
-        self._hint, self._lane_count, self._expected = hint, lane_count, expected
-        # by program: all cohorts of a program have as many, so that it is compiled once
-        self._num_lanes: dict[str, int] = {}
+        self._hint, self._lane_count = hint, lane_count
         num_cohorts = lane_count.device.num_cohorts
         # XLA compiles most of a program in one thread, and training waits for the first program
         self._compiler = Compiler(num_threads=min(num_cohorts, _MAX_COMPILATIONS))
@@ -81,12 +79,8 @@ class FusedExecutor:
             memory=lane_count.memory,
         )
         self._blocks: deque[_Block] = deque()
-        self._merging = NetworkMerging(
-            preparation, options.merge, lane_count.memory // lane_count.num_cohorts
-        )
-        self._programs = ProgramCache(
-            preparation, hint, self._merging, probes=lane_count.one_by_one
-        )
+        self._merging = NetworkMerging(preparation, options.merge, lane_count.cohort_memory)
+        self._programs = ProgramCache(preparation, hint, self._merging, lane_count, expected)
         self._snapshots: dict[int, TrialSnapshot] = {}
         self._scores: dict[int, Sequence[float]] = {}
         self._fit_queue = FitQueue()
@@ -248,7 +242,7 @@ class FusedExecutor:
         if self._preparation.is_streamed:
             return
         if not self._lane_count.one_by_one:
-            if len(entries) < 2 and key not in self._num_lanes:
+            if len(entries) < 2 and not self._programs.is_known(key):
                 return
             program, num_lanes = self._program(key, entries, block.size)
             self._compiler.request(program, num_lanes)
@@ -260,21 +254,11 @@ class FusedExecutor:
     def _program(
         self, key: str, entries: Sequence[PendingNetwork], num_together: int
     ) -> tuple[AnyProgram, int]:
-        """The program of networks, and its number of lanes.
-
-        Args:
-            key: the program's key.
-            entries: the networks.
-            num_together: networks that were submitted with them and may share it.
-        """
+        """The program of networks, and its number of lanes, see `ProgramCache.num_lanes`."""
         traced = [entry.prepared.traced for entry in entries if entry.prepared.traced is not None]
         program = self._programs.program(key, traced, entries[0].prepared)
-        if self._preparation.is_streamed:  # a further cohort would load all data again
-            return program, self._lane_count.choose(program, len(entries))
-        if key not in self._num_lanes:
-            num_networks = self._expected.sharing(entries[0].prepared.config, num_together)
-            self._num_lanes[key] = self._lane_count.choose(program, num_networks)
-        return program, self._num_lanes[key]
+        config = entries[0].prepared.config
+        return program, self._programs.num_lanes(program, config, len(entries), num_together)
 
     def _entry(self, prepared: PreparedNetwork, program: str) -> PendingNetwork:
         if prepared.traced is not None:

@@ -70,6 +70,9 @@ class FailedBuild:
     error: str
 
 
+_DRAWS = 8  # of which one differs in each value of a probe, most likely
+
+
 class Preparation:
     """Builds and traces networks; adds hyperparameters that builds define to the space."""
 
@@ -145,7 +148,11 @@ class Preparation:
         return merged
 
     def probe(
-        self, prepared: PreparedNetwork, hint: "ProgramHint", of_all_sizes: bool = False
+        self,
+        prepared: PreparedNetwork,
+        hint: "ProgramHint",
+        of_all_sizes: bool = False,
+        of_floats: bool = False,
     ) -> TracedModel | None:
         """Traces a probe configuration: the same program with other numbers where possible.
 
@@ -156,21 +163,24 @@ class Preparation:
             prepared: a network.
             hint: expects which configurations share a program.
             of_all_sizes: whether the program is one for several sizes.
+            of_floats: whether only floats may need a probe.
         """
         config = prepared.config
         # seeded by the program, so that every session finds the same probe
         seed = int.from_bytes(hashlib.sha256(repr(hint(config)).encode()).digest()[:8], "little")
-        drawn = self.space.sample(np.random.default_rng(seed))
-        numbers = [
-            name
-            for name in self.space.names
-            if name in config
-            and drawn.get(name, config[name]) != config[name]
-            and hint({**config, name: drawn[name]}) == hint(config)
-        ]
+        rng = np.random.default_rng(seed)
+        draws = [self.space.sample(rng) for _ in range(_DRAWS)]
+        other = dict(config)
+        for name in config:
+            values = [drawn[name] for drawn in draws if name in drawn]
+            differing = [value for value in values if value != config[name]]
+            if differing and hint({**config, name: differing[0]}) == hint(config):
+                other[name] = differing[0]
+        numbers = [name for name in config if other[name] != config[name]]
+        if of_floats:
+            numbers = [name for name in numbers if isinstance(config[name], float)]
         if all(is_always_lifted(config[name]) for name in numbers):
             return None
-        other = dict(config) | {name: drawn[name] for name in numbers}
         try:
             model = self.build_again(other, prepared)
             traced = trace(model, prepared.feed)

@@ -6,9 +6,12 @@ from functools import partial
 
 import jax
 
+from paceline.core import Configuration
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.merging import Bucket, NetworkMerging
 from paceline.execute.prepare import Preparation, PreparedNetwork, ProgramHint
 from paceline.train.array_program import ArrayProgram
+from paceline.train.lane_count import LaneCount
 from paceline.train.merged_program import MergedProgram
 from paceline.train.primitive_overrides import find_override
 from paceline.train.program import lifted_constants
@@ -26,8 +29,8 @@ class ProgramCache:
         preparation: traces probe configurations.
         hint: expects which configurations share a program.
         merging: decides which networks share a program with others of other sizes.
-        probes: whether to trace a probe for a new program: if trials arrive sequentially, only one
-            network is known then, which does not show which constants vary.
+        lane_count: chooses numbers of lanes.
+        expected: how many networks are expected to share a program.
     """
 
     def __init__(
@@ -35,11 +38,17 @@ class ProgramCache:
         preparation: Preparation,
         hint: ProgramHint,
         merging: NetworkMerging,
-        probes: bool,
+        lane_count: LaneCount,
+        expected: ExpectedNetworks,
     ) -> None:
         self._preparation, self._hint, self._merging = preparation, hint, merging
-        self._probes = probes and not preparation.is_streamed
+        self._lane_count, self._expected = lane_count, expected
         self._programs: dict[str, AnyProgram] = {}
+        self._num_lanes: dict[str, int] = {}
+
+    def is_known(self, key: str) -> bool:
+        """Whether there is a program with this key."""
+        return key in self._programs
 
     def share_code(self, traced: TracedModel, key: str) -> TracedModel:
         """The network with the code of its program, if there is one for arrays that covers it."""
@@ -61,11 +70,31 @@ class ProgramCache:
             return known
         networks = list(traced) if known is None else [known.traced, *traced]
         bucket = self._merging.bucket(key)
-        if known is None and self._probes:
-            probe = self._preparation.probe(prepared, self._hint, bucket is not None)
+        if known is None and not self._preparation.is_streamed:
+            # several networks show which sizes vary, but not that a rate of 0.5 may be another one
+            of_floats = not self._lane_count.one_by_one
+            probe = self._preparation.probe(prepared, self._hint, bucket is not None, of_floats)
             networks += [] if probe is None else [probe]
         self._programs[key] = program = _program(networks, prepared, bucket, known)
         return program
+
+    def num_lanes(
+        self, program: AnyProgram, config: Configuration, num_waiting: int, num_together: int
+    ) -> int:
+        """The number of lanes of a program: always the same one, except on a stream.
+
+        Args:
+            program: the program.
+            config: the configuration of a network.
+            num_waiting: networks that wait for the program.
+            num_together: networks that were submitted with them and may share it.
+        """
+        if self._preparation.is_streamed:  # a further cohort would load all data again
+            return self._lane_count.choose(program, num_waiting)
+        if program.key not in self._num_lanes:
+            num_networks = self._expected.sharing(config, num_together)
+            self._num_lanes[program.key] = self._lane_count.choose(program, num_networks)
+        return self._num_lanes[program.key]
 
 
 def _program(

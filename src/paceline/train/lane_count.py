@@ -90,15 +90,22 @@ class LaneCount:
     def max_lanes(self, program: AnyProgram) -> int:
         """The largest number of lanes of the series that is worthwhile and fits into memory."""
         count = self.device.count
-        # on a CPU all cohorts have to run at once to use all cores
-        shared = self.device.num_cohorts if self.device.is_cpu else 1
         data = program.feed.num_bytes * (1 if self.device.is_cpu else count)
-        free = (self.memory - data) // shared
+        free = self._of_cohort(self.memory - data)
         most = min(self.device.max_lanes, free // max(1, lane_bytes(program)))
         if self.capacity is not None:
             own = state_bytes(program) + program.peak_bytes("train")
             most = min(most, self.capacity * count // max(1, own))
         return self._down(most)
+
+    @property
+    def cohort_memory(self) -> int:
+        """Bytes that a cohort may use."""
+        return self._of_cohort(self.memory)
+
+    def _of_cohort(self, memory: int) -> int:
+        # on a CPU all cohorts have to run at once to use all cores
+        return memory // self.device.num_cohorts if self.device.is_cpu else memory
 
     def cohort_bytes(self, program: AnyProgram, num_lanes: int) -> int:
         """Predicted bytes of a cohort, besides the data, which all share."""
