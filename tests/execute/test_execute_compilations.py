@@ -51,7 +51,7 @@ def compiled(directory: Path, seed: int, trials: int) -> Sequence[tuple[int, boo
 
 
 def test_a_study_with_another_seed_compiles_nothing(tmp_path: Path) -> None:
-    first = compiled(tmp_path, 1, trials=4)
+    first = compiled(tmp_path, 1, trials=5)
     second = compiled(tmp_path, 20, trials=5)
     assert [is_new for _, is_new in first] == [True, True]  # one for each activation
     assert [is_new for _, is_new in second] == [False, False]
