@@ -187,6 +187,9 @@ def bind_primitive(primitive: Any, params: Mapping[str, Any], values: Sequence[A
     return list(outs) if primitive.multiple_results else [outs]
 
 
+_fast = threading.local()  # the state of tracing in which this thread entered `fast_initialization`
+
+
 @contextlib.contextmanager
 def fast_initialization() -> Iterator[None]:
     """A context in which Keras compiles no program per shape to draw or fill arrays.
@@ -199,7 +202,12 @@ def fast_initialization() -> Iterator[None]:
     if keras.backend.backend() != "jax" or not jax.config.jax_threefry_partitionable:  # type: ignore[attr-defined]
         yield
         return
+    if getattr(_fast, "state", None) == _trace_state():  # entered already
+        yield
+        return
     with keras_lock, contextlib.ExitStack() as undo:
+        undo.callback(setattr, _fast, "state", getattr(_fast, "state", None))
+        _fast.state = _trace_state()
         for name in ("uniform", "normal", "truncated_normal"):
             undo.enter_context(_replaced(backend.random, name, _draw_in_fixed_sizes))
         undo.enter_context(_replaced(backend.numpy, "zeros", functools.partial(_fill, 0)))
