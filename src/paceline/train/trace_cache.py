@@ -103,8 +103,12 @@ class _Structure(Generic[N]):
         if not self._is_of(traced) or not _are_exact(traced):
             self.is_predictable = False
         if self.is_predictable:
-            self.constants.add(numbers, traced.all_constants)
-            self.is_predictable = not self.constants.is_unpredictable
+            try:
+                self.constants.add(numbers, traced.all_constants)
+            except ValueError:  # it has another number of constants
+                self.is_predictable = False
+            else:
+                self.is_predictable = not self.constants.is_unpredictable
 
     def _is_of(self, traced: TracedModel) -> bool:
         keys = (_program_key(one, self.across_sizes) for one in (traced, self.like))
