@@ -101,6 +101,13 @@ def _unchanged(call: Call) -> list[Padded]:
     return [Padded(array, axes) for array, axes in zip(arrays, call.results, strict=True)]
 
 
+def _without_padding(call: Call, left: Padded, right: Padded) -> tuple[Padded, Padded]:
+    """Two values whose padding does not count in their product."""
+    if (left.is_zero and right.is_finite) or (right.is_zero and left.is_finite):
+        return left, right
+    return call.masked(left), call.masked(right)
+
+
 def _relate_product(site: Site) -> None:
     (left, right), (result,) = site.operands, site.results
     (left_sums, right_sums), (left_batch, right_batch) = site.params["dimension_numbers"]
@@ -118,8 +125,7 @@ def _product(call: Call) -> list[Padded]:
     left, right = call.operands
     (left_sums, right_sums), _ = call.params["dimension_numbers"]
     if call.ragged([left.axes[i] for i in left_sums]):
-        # both, as 0 times a padding that is not finite is not zero
-        left, right = call.masked(left), call.masked(right)
+        left, right = _without_padding(call, left, right)
     (array,) = call.bind([left.array, right.array])
     free = [
         not set(call.ragged(value.axes)) - set(sums) or value.is_zero
@@ -161,7 +167,7 @@ def _convolution(call: Call) -> list[Padded]:
     if call.layout.is_ragged(kernel.axes[summed[1]]) or call.layout.is_ragged(
         image.axes[summed[0]]
     ):
-        image, kernel = call.masked(image), call.masked(kernel)
+        image, kernel = _without_padding(call, image, kernel)
     groups = {
         name: call.layout.size(call.related)
         for name in ("feature_group_count", "batch_group_count")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from paceline.train.merging.bounds import bound_of
 from paceline.train.merging.rule import Call, Padded, PrimitiveRule, Site
 
 # f(0) = 0, so padding stays zero
@@ -102,9 +103,8 @@ def _relate(site: Site) -> None:
 
 def _evaluate(is_zero: Callable[[Call], bool]) -> Callable[[Call], list[Padded]]:
     def evaluate(call: Call) -> list[Padded]:
-        arrays = call.bind(call.arrays())
-        zero = is_zero(call)
-        return [Padded(array, axes, zero) for array, axes in zip(arrays, call.results, strict=True)]
+        (array,) = call.bind(call.arrays())
+        return [Padded(array, call.results[0], is_zero(call), bound_of(call, array.dtype))]
 
     return evaluate
 
@@ -116,15 +116,11 @@ def _stays(call: Call) -> bool:
 
 
 def _scaled(call: Call) -> bool:
-    """Of a product or quotient with a value that has no padding.
-
-    It is finite unless the network has diverged.
-    """
+    """Of a product with a finite value, or a quotient of zero and a value that has no padding."""
     first, second = call.operands
-    is_product = call.equation.name == "mul"
-    if first.is_zero:
-        return not call.ragged(second.axes) or (second.is_zero and is_product)
-    return second.is_zero and not call.ragged(first.axes) and is_product
+    if call.equation.name == "mul":
+        return (first.is_zero and second.is_finite) or (second.is_zero and first.is_finite)
+    return first.is_zero and not call.ragged(second.axes)
 
 
 def _never(_: Call) -> bool:

@@ -1,18 +1,20 @@
 """Evaluates a step for one network of a merged program, in the sizes of the program."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from paceline.train.constant_lifting import OverrideLookup
 from paceline.train.internals import bind_primitive
 from paceline.train.merging.flat_step import FlatBody, FlatEquation, Operand, Scalar
 from paceline.train.merging.layout import Layout
 from paceline.train.merging.relations import RelatedStep
-from paceline.train.merging.rule import Call, Padded
+from paceline.train.merging.rule import NETWORK, Call, Padded
 from paceline.train.merging.rules import RULES
 
 
@@ -107,13 +109,17 @@ class _Evaluation:
             for number, result in zip(
                 equation.results, self._equation(equation, operands, inner), strict=True
             ):
-                values[number] = self.value(result.array, result.axes, result.is_zero)
+                values[number] = self.value(result.array, result.axes, result.is_zero, result.bound)
         return [self._read(output, values) for output in body.outputs]
 
-    def value(self, array: Any, axes: Sequence[int], is_zero: bool) -> Padded:
+    def value(
+        self, array: Any, axes: Sequence[int], is_zero: bool, bound: float = math.inf
+    ) -> Padded:
         """A value; nothing is known of one without padding, which may meet padding of another."""
         has_padding = any(self.layout.is_ragged(axis) for axis in axes)
-        return Padded(array, tuple(axes), is_zero and has_padding)
+        if not has_padding:
+            return Padded(array, tuple(axes), False, NETWORK)
+        return Padded(array, tuple(axes), is_zero, bound)
 
     def _read(self, operand: Operand, values: Mapping[int, Padded]) -> Padded:
         if not isinstance(operand, Scalar):
@@ -121,9 +127,11 @@ class _Evaluation:
         dtype = operand.aval.dtype
         own = self.constants.of(operand)
         if own is not None:
-            return Padded(jnp.asarray(own, dtype), ())
-        is_zero = not jnp.issubdtype(dtype, jax.dtypes.extended) and operand.value == 0
-        return Padded(operand.value, (), bool(is_zero))
+            return Padded(jnp.asarray(own, dtype), (), False, NETWORK)
+        if jnp.issubdtype(dtype, jax.dtypes.extended):
+            return Padded(operand.value, ())
+        size = float(np.abs(operand.value))
+        return Padded(operand.value, (), size == 0, size if math.isfinite(size) else math.inf)
 
     def _equation(
         self, equation: FlatEquation, operands: list[Padded], inner: Callable[..., list[Padded]]

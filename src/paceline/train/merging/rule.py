@@ -5,6 +5,7 @@ A rule has two parts. ``relate`` says how the axes of the operands and of the re
 values, and says whether the padding of the results is surely zero.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from paceline.train.merging.layout import Layout
 
 Axes = tuple[int, ...]
 """The axes of a value."""
+
+NETWORK = 1e30
+"""The values of a network itself are finite, or it has diverged, and so has what they are part of.
+The product of two of them may be infinite where theirs are not."""
 
 # what users know operations as, where JAX's name is another one
 _PLAIN_NAMES: Mapping[str, str] = {
@@ -94,11 +99,25 @@ class Padded:
         axes: its axes.
         is_zero: whether all padding is surely zero: of a value without padding, False, but for a
             scalar constant that is zero.
+        bound: the absolute value of padding is surely at most this, infinite if nothing is known;
+            `NETWORK` for copies of a network's own values. Of a value without padding, what its
+            copies have.
     """
 
     array: Any
     axes: Axes
     is_zero: bool = False
+    bound: float = math.inf
+
+    @property
+    def limit(self) -> float:
+        """The largest absolute value of padding."""
+        return 0.0 if self.is_zero else self.bound
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether padding times zero is zero, unless the network has diverged."""
+        return math.isfinite(self.limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from jax import lax
 
 from paceline.train.merging.axes import PRODUCT, SUM
-from paceline.train.merging.rule import Call, Padded, PrimitiveRule, Site
+from paceline.train.merging.rule import NETWORK, Call, Padded, PrimitiveRule, Site
 
 Edges = tuple[int, int, int] | Literal["whole", "fixed"]
 """The axes before, within and after a slice of an axis, unless all of it is taken or its size may
@@ -28,7 +28,9 @@ def _broadcast(call: Call) -> list[Padded]:
     is_zero = operand.is_zero and (
         not operand.axes or {places[i] for i in call.ragged(operand.axes)} >= set(ragged)
     )
-    return call.result(array, is_zero)
+    # padding holds copies of the operand's padding, or of its values
+    bound = operand.limit if not call.ragged(operand.axes) else max(operand.limit, NETWORK)
+    return [Padded(array, call.results[0], is_zero, bound)]
 
 
 def _relate_reshape(site: Site) -> None:
@@ -80,7 +82,7 @@ def _relate_group(site: Site, first: list[int], second: list[int]) -> None:
 def _reshape(call: Call) -> list[Padded]:
     operand = call.operands[0]
     array = lax.reshape(operand.array, call.shape, call.params.get("dimensions"))
-    return call.result(array, operand.is_zero)
+    return [Padded(array, call.results[0], operand.is_zero, operand.bound)]
 
 
 def _relate_transpose(site: Site) -> None:
@@ -105,7 +107,9 @@ def _relate_reverse(site: Site) -> None:
 
 
 def _unchanged(call: Call) -> list[Padded]:
-    return call.result(call.bind(call.arrays())[0], call.operands[0].is_zero)
+    operand = call.operands[0]
+    (array,) = call.bind(call.arrays())
+    return [Padded(array, call.results[0], operand.is_zero, operand.bound)]
 
 
 def _related_part(site: Site, whole: int, part: int, before: int, after: int, step: int) -> Edges:
