@@ -48,7 +48,8 @@ def bound_of(call: Call, dtype: Any) -> float:
         bound = max(limits[1:]) if max(limits[1:]) < NETWORK else math.inf
     elif name in _BOUNDS:
         bound = _BOUNDS[name](*limits)
-    return bound if bound < float(jnp.finfo(dtype).max) / 1e3 else math.inf
+    largest = float(jnp.finfo(dtype).max)  # type: ignore[no-untyped-call]
+    return bound if bound < largest / 1e3 else math.inf
 
 
 def _converted(call: Call, limit: float) -> float:
