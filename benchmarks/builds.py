@@ -120,22 +120,31 @@ def typical_mnist(hp: HyperParameters) -> keras.Model:
     return model
 
 
-def digits(hp: HyperParameters) -> keras.Model:
+def grid(inputs: int) -> Callable[[HyperParameters], keras.Model]:
     """324 networks and optimizers; times two batch sizes and two numbers of epochs they are the
     grid of 1,296.
     """
-    units, activation = hp.Choice("units", [16, 32, 64]), hp.Choice("activation", ["relu", "tanh"])
-    optimizer = _OPTIMIZERS[hp.Choice("optimizer", list(_OPTIMIZERS))]
-    model = keras.Sequential([keras.Input((64,))])
-    for _ in range(hp.Choice("layers", [1, 2, 3])):
-        model.add(layers.Dense(units, activation=activation))
-    model.add(layers.Dense(10, activation="softmax"))
-    learning_rate, weight_decay = (
-        hp.Choice("learning_rate", [1e-3, 3e-3, 1e-2]),
-        hp.Choice("weight_decay", [1e-5, 1e-3]),
-    )
-    _compile_classifier(model, optimizer(learning_rate=learning_rate, weight_decay=weight_decay))
-    return model
+
+    def build(hp: HyperParameters) -> keras.Model:
+        units, activation = (
+            hp.Choice("units", [16, 32, 64]),
+            hp.Choice("activation", ["relu", "tanh"]),
+        )
+        optimizer = _OPTIMIZERS[hp.Choice("optimizer", list(_OPTIMIZERS))]
+        model = keras.Sequential([keras.Input((inputs,))])
+        for _ in range(hp.Choice("layers", [1, 2, 3])):
+            model.add(layers.Dense(units, activation=activation))
+        model.add(layers.Dense(10, activation="softmax"))
+        learning_rate, weight_decay = (
+            hp.Choice("learning_rate", [1e-3, 3e-3, 1e-2]),
+            hp.Choice("weight_decay", [1e-5, 1e-3]),
+        )
+        _compile_classifier(
+            model, optimizer(learning_rate=learning_rate, weight_decay=weight_decay)
+        )
+        return model
+
+    return build
 
 
 def tiny(hp: HyperParameters) -> keras.Model:
@@ -157,6 +166,20 @@ def mlp_8_30_30_10(hp: HyperParameters) -> keras.Model:
         layers.Dense(10, activation="softmax"),
     ]
     model = keras.Sequential([keras.Input((8,)), *dense])
+    _compile_classifier(
+        model, keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"))
+    )
+    return model
+
+
+def mlp_784_128_64_10(hp: HyperParameters) -> keras.Model:
+    """A classifier of flattened images whose steps are bound by memory on a GPU."""
+    dense = [
+        layers.Dense(128, activation="relu"),
+        layers.Dense(64, activation="relu"),
+        layers.Dense(10, activation="softmax"),
+    ]
+    model = keras.Sequential([keras.Input((784,)), *dense])
     _compile_classifier(
         model, keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"))
     )
@@ -226,13 +249,18 @@ CNNS: Mapping[str, tuple[int, ...]] = {
     "32-64-64-128": (32, 64, 64, 128),
 }
 
+_GRID: Mapping[str, tuple[int, ...]] = {"batch_size": (32, 64), "epochs": (5, 10)}
+"""Hyperparameters of the training loop in the grid of 1,296."""
+
 SPACES: Mapping[str, Space] = {
     "california": Space(california, "val_loss", (8, 1)),
     "mnist": Space(mnist, "val_accuracy", (784, 10)),
     "typical california": Space(typical_california, "val_loss", (8, 1)),
     "typical mnist": Space(typical_mnist, "val_accuracy", (784, 10)),
-    "digits": Space(digits, "val_accuracy", (64, 10), {"batch_size": (32, 64), "epochs": (5, 10)}),
+    "digits": Space(grid(64), "val_accuracy", (64, 10), _GRID),
+    "fashion": Space(grid(784), "val_accuracy", (784, 10), _GRID),
     "tiny": Space(tiny, "val_loss"),
     "mlp": Space(mlp_8_30_30_10, "val_loss"),
+    "wide mlp": Space(mlp_784_128_64_10, "val_loss"),
     **{f"cnn {name}": Space(convolutional(filters), "val_loss") for name, filters in CNNS.items()},
 }

@@ -32,6 +32,7 @@ BENCHMARKS = (
     "typical",
     "steps",
     "convolution",
+    "gpu",
     "digits_grid",
     "race",
     "curves",

@@ -56,6 +56,8 @@ def test_lanes_that_would_be_empty_cost_work(program: ArrayProgram) -> None:
     large = SizedProgram(program.traced, program.lifted)
     lanes = LaneCount(facts(), capacity=None, memory=2**40)
     assert [lanes.choose(large, n) for n in (1, 3, 5, 8, 9)] == [1, 1, 1, 1, 1]
+    # on a stream, each further cohort loads all data again
+    assert [lanes.for_stream(large, n) for n in (1, 3, 8, 200)] == [1, 4, 8, 128]
     on_gpu = LaneCount(facts("gpu"), capacity=None, memory=2**40)
     assert [on_gpu.choose(large, n) for n in (1, 3, 5, 1296)] == [1, 4, 8, 256]
     assert on_gpu.choose(program, 1296) == 1024  # each of two cohorts has half of them

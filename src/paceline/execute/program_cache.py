@@ -89,8 +89,8 @@ class ProgramCache:
             num_waiting: networks that wait for the program.
             num_together: networks that were submitted with them and may share it.
         """
-        if self._preparation.is_streamed:  # a further cohort would load all data again
-            return self._lane_count.choose(program, num_waiting)
+        if self._preparation.is_streamed:
+            return self._lane_count.for_stream(program, num_waiting)
         if program.key not in self._num_lanes:
             num_networks = self._expected.sharing(config, num_together)
             self._num_lanes[program.key] = self._lane_count.choose(program, num_networks)

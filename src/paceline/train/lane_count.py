@@ -75,6 +75,14 @@ class LaneCount:
         least = min(costs.values())
         return next(size for size, cost in costs.items() if cost <= least * (1 + _NOISE))
 
+    def for_stream(self, program: AnyProgram, num_waiting: int) -> int:
+        """The number of lanes of a program on a stream: enough for all networks, if possible.
+
+        Each further cohort would load all data again.
+        """
+        sizes = self._series(self.max_lanes(program))
+        return next((size for size in sizes if size >= num_waiting), sizes[-1])
+
     def divide(self, waiting: Sequence[T], num_lanes: int) -> list[Sequence[T]]:
         """Divides networks of a program among cohorts that train at the same time.
 

@@ -1,0 +1,100 @@
+"""Model-steps per second of one program against its number of lanes, on the device of this process.
+
+Request: ``space, data, batch_size``, ``lanes`` (numbers to try, in order), ``seconds`` (of each
+measurement), ``minutes`` (no further number is begun after them).
+Answer: ``rates`` by number of lanes, ``state_bytes`` and ``lane_bytes`` of a lane, ``skipped`` (a
+reason by number of lanes), ``device``, ``bandwidth`` (bytes per second of a copy, read and
+written).
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.arrays import read
+from benchmarks.builds import SPACES, Smallest
+from paceline.train.array_feed import ArrayFeed, TrainingData
+from paceline.train.array_program import ArrayProgram
+from paceline.train.cohort import Cohort, Lane
+from paceline.train.device_facts import DeviceFacts
+from paceline.train.lane_count import lane_bytes, state_bytes
+from paceline.train.primitive_overrides import find_override
+from paceline.train.program import lifted_constants
+from paceline.train.trace import trace
+
+
+def program_of(request: Mapping[str, Any]) -> ArrayProgram:
+    data, model = read(request["data"]), SPACES[request["space"]].build(Smallest())
+    x, y = data["x"], data["y"]
+    shape = model.input_shape[1:]
+    x, held_out = x.reshape(len(x), *shape), data["x_val"].reshape(-1, *shape)
+    feed = ArrayFeed(TrainingData.of((x, y), (held_out, data["y_val"])), request["batch_size"])
+    traced = trace(model, feed)
+    overrides = partial(find_override, platform=jax.default_backend())
+    return ArrayProgram(traced, lifted_constants([traced]), overrides)
+
+
+def rate(program: ArrayProgram, num_lanes: int, seconds: float) -> float:
+    """Steps per second of all lanes together, validation included, after one epoch."""
+    cohort = Cohort(program.compile(num_lanes, None))
+    cohort.fill({slot: Lane(program.traced, 1, slot) for slot in range(num_lanes)})
+    _epoch(cohort)
+    epochs, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        _epoch(cohort)
+        epochs += 1
+    return epochs * program.feed.num_steps * num_lanes / (time.perf_counter() - start)
+
+
+def _epoch(cohort: Cohort) -> None:
+    for _ in cohort.advance():
+        pass
+    cohort.epoch_logs()
+
+
+def bandwidth(num_bytes: int) -> float:
+    """Bytes per second that a sum of an array and a number reads and writes."""
+    array = jnp.zeros(num_bytes // 4, jnp.float32)
+    add = jax.jit(lambda a: a + 1.0, donate_argnums=0).lower(array).compile()
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        array = jax.block_until_ready(add(array))
+        seconds.append(time.perf_counter() - start)
+    return 2 * num_bytes / min(seconds)
+
+
+def measure(request: Mapping[str, Any]) -> dict[str, Any]:
+    program, facts = program_of(request), DeviceFacts.of_machine()
+    rates: dict[str, float] = {}
+    skipped: dict[str, str] = {}
+    until = time.perf_counter() + 60 * request["minutes"]
+    for num_lanes in request["lanes"]:
+        if num_lanes * lane_bytes(program) > facts.free_bytes:
+            skipped[str(num_lanes)] = "more memory predicted than is free"
+        elif time.perf_counter() > until:
+            skipped[str(num_lanes)] = "no time left"
+        else:
+            try:
+                rates[str(num_lanes)] = rate(program, num_lanes, request["seconds"])
+            except Exception as error:  # out of memory, for example
+                skipped[str(num_lanes)] = str(error).splitlines()[0][:200]
+    return {
+        "rates": rates,
+        "skipped": skipped,
+        "state_bytes": state_bytes(program),
+        "lane_bytes": lane_bytes(program),
+        "device": f"{facts.count} × {jax.local_devices()[0].device_kind}",
+        "platform": facts.platform,
+        "bandwidth": bandwidth(2**28 if facts.is_cpu else 2**31),
+    }
+
+
+if __name__ == "__main__":
+    print("\n" + json.dumps(measure(json.loads(sys.argv[1]))))
