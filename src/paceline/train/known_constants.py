@@ -35,6 +35,7 @@ _FUNCTIONS: tuple[Callable[[Any], Any], ...] = (
     lambda v: 1 / v,
     lambda v: 1 / (1 - v),
     lambda v: np.sqrt(v / (1 - v)),  # Gaussian dropout
+    lambda v: 1 / np.sqrt(v),  # attention, of the key dimension
 )
 _ROUNDINGS = (np.float64, np.float32, np.float16, jnp.bfloat16)
 

@@ -102,9 +102,13 @@ def _is_size(path: _Path, value: object) -> bool:
 
 
 def _sizes(model: keras.Model) -> dict[str, float]:
-    """The lengths of the axes of the weights: means over units are divided by them."""
-    shapes = enumerate(tuple(variable.shape) for variable in model.variables)
-    return {f"weights.{n}.{axis}": float(s) for n, shape in shapes for axis, s in enumerate(shape)}
+    """The lengths of the axes of the weights and their products: means are divided by them."""
+    sizes: dict[str, float] = {}
+    for number, variable in enumerate(model.variables):
+        shape = tuple(variable.shape)
+        sizes |= {f"weights.{number}.{axis}": float(size) for axis, size in enumerate(shape)}
+        sizes[f"weights.{number}"] = float(math.prod(shape))
+    return sizes
 
 
 def _without_value(value: object) -> object:
