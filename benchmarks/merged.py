@@ -20,10 +20,8 @@ on the same batches. Differences are absolute, the largest over all values and a
 the weights of the model that is handed out, moving statistics included; of the optimizer's
 variables; of the metrics of every epoch; and between the last validation score and `evaluate` of
 the model that is handed out, divided by the size of the loss where that is far above 1. Rows in
-half precision ({half}) are left out of the findings: their sums are rounded to three digits
-in another order, which is no fault of either."""
-
-HALF = ("bfloat16", "float16")
+half precision ({half})
+are left out of the findings: their sums are rounded to three digits in another order."""
 
 
 def run(options: Options) -> Result:

@@ -65,18 +65,21 @@ class Row:
 
     def gap(self, odd: bool = True) -> Gap:
         """The difference after two epochs, for a lane other than that of the trace."""
-        return self._compare(odd, [1])(self.build, [{"rate": 0.1}, {"rate": 0.05}])[0]
+        return self._compare(odd, [1])(self.build, _configs((0.1, 0.05), (WIDTHS[1],) * 2))[0]
 
-    def merged_gaps(self, odd: bool = True, checked: Sequence[int] | None = None) -> list[Gap]:
-        """The same of networks of several widths; by default of all of them.
+    def gaps(self) -> list[Gap]:
+        """The same, and that of the same network in a program for several widths."""
+        compare = self._compare(self.odd, [1])
+        apart = compare(self.build, _configs((0.1, 0.05), (WIDTHS[1],) * 2))
+        return [*apart, *compare(self.build, _configs((0.1, 0.05, 0.07, 0.1), WIDTHS))]
+
+    def merged_gaps(self) -> list[Gap]:
+        """The differences of networks of several widths in one program.
 
         Raises:
             ValueError: they do not share a program.
         """
-        rates = (0.1, 0.05, 0.07, 0.1) if checked else (0.01, 0.02, 0.015, 0.01)
-        pairs = zip(rates, WIDTHS, strict=True)
-        configs = [{"rate": rate, "width": width} for rate, width in pairs]
-        return self._compare(odd, checked)(self.build, configs)
+        return self._compare(True, None)(self.build, _configs((0.01, 0.02, 0.015, 0.01), WIDTHS))
 
     def _compare(self, odd: bool, checked: Sequence[int] | None) -> SameAnswer:
         count = ROWS if odd else EVEN
@@ -84,6 +87,11 @@ class Row:
         train = tuple(jax.tree.map(lambda a: a[:count], data))
         held_out = tuple(jax.tree.map(lambda a: a[count:], data))
         return SameAnswer(train, held_out, batch_size=SIZE, epochs=2, checked=checked)
+
+
+def _configs(rates: Sequence[float], widths: Sequence[int]) -> list[dict[str, Any]]:
+    pairs = zip(rates, widths, strict=True)
+    return [{"rate": rate, "width": width} for rate, width in pairs]
 
 
 def network(

@@ -7,7 +7,7 @@ assert max(gap.score for gap in gaps) < 1e-6
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -85,6 +85,9 @@ class SameAnswer:
     seed: int = 1
     validation_batch_size: int | None = None
     checked: Sequence[int] | None = None
+    _fitted: dict[Any, tuple[keras.Model, Logs]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def __call__(self, build: Build, configs: Sequence[Mapping[str, Any]]) -> list[Gap]:
         """Returns a gap for each checked configuration; ``build(**config)`` makes its model.
@@ -115,8 +118,7 @@ class SameAnswer:
             found = self._model(build, configs[number])
             restore(found, leaves, feed.batch_spec("train"))
             finalize(found)
-            expected = self._model(build, configs[number])
-            history = self._fit(expected, feed)
+            expected, history = self._expected(build, configs[number], feed)
             gaps.append(
                 Gap(
                     _distance(expected.variables, found.variables),
@@ -128,6 +130,16 @@ class SameAnswer:
                 )
             )
         return gaps
+
+    def _expected(
+        self, build: Build, config: Mapping[str, Any], feed: ArrayFeed
+    ) -> tuple[keras.Model, Logs]:
+        """The model that ``fit`` trains, and its metrics; trained once for each configuration."""
+        key = (build, *sorted(config.items()))
+        if key not in self._fitted:
+            model = self._model(build, config)
+            self._fitted[key] = (model, self._fit(model, feed))
+        return self._fitted[key]
 
     def _model(self, build: Build, config: Mapping[str, Any]) -> keras.Model:
         """A model in a fresh global state, as in a study: `AUC()` has the same name in each."""
