@@ -121,15 +121,22 @@ def test_a_batch_larger_than_the_data() -> None:
     check(gaps(build, [{"lr": 1e-1}, {"lr": 1e-2}], batch_size=1000))
 
 
-def test_configurations_of_different_structure_are_refused() -> None:
-    def build(units: int) -> keras.Model:
-        return compiled(
-            keras.Sequential([keras.Input((6,)), layers.Dense(units), layers.Dense(4, "softmax")]),
-            keras.optimizers.SGD(0.1),
-        )
+def two_layers(units: int, activation: str = "relu") -> keras.Model:
+    return compiled(
+        keras.Sequential(
+            [keras.Input((6,)), layers.Dense(units, activation), layers.Dense(4, "softmax")]
+        ),
+        keras.optimizers.SGD(0.1),
+    )
 
-    with pytest.raises(ValueError, match="2 programs"):
-        gaps(build, [{"units": 3}, {"units": 4}])
+
+def test_configurations_of_different_sizes_train_in_one_program() -> None:
+    check(gaps(two_layers, [{"units": 3}, {"units": 4}]))
+
+
+def test_configurations_of_different_structure_are_refused() -> None:
+    with pytest.raises(ValueError, match="in more than sizes"):
+        gaps(two_layers, [{"units": 3}, {"units": 3, "activation": "tanh"}])
 
 
 def test_keras_is_not_changed() -> None:
