@@ -5,7 +5,7 @@ from benchmarks.measure import Answer, Options, Spread, ask, far_seed, folder, i
 from benchmarks.report import Finding, Result
 
 MIB = 2**20
-NOISE_MIB = 16.0
+NOISE_MIB = 8.0
 """What counts as no growth: allocators keep a few pages here and there, and each trial's own record
 is a few KiB.
 """

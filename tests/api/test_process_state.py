@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import platform
 import random
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from paceline.core import process_state
@@ -130,3 +132,17 @@ def test_what_the_user_froze_stays_frozen() -> None:
     assert gc.get_freeze_count() == 0
     if was_frozen:
         gc.freeze()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is asked for it")
+def test_free_memory_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        return int(psutil.Process().memory_info().rss)
+
+    held = [b"x" * (2**16 + i) for i in range(2**10)]  # 64 MiB, in pieces that are not mapped alone
+    pin = b"x" * 2**16  # above them, so that freeing does not return them
+    full = resident()
+    held.clear()
+    process_state.return_free_memory()
+    assert full - resident() > 2**25
+    assert len(pin) == 2**16
