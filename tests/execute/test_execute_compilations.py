@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import paceline
+from paceline.execute import Executor, NetworkWork, Work, create
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.prepare import structural_hint
 from paceline.space import Choice, Float, Space
@@ -57,6 +58,22 @@ def test_a_study_with_another_seed_compiles_nothing(tmp_path: Path) -> None:
     assert [is_new for _, is_new in second] == [False, False]
     lanes = {num_lanes for num_lanes, _ in [*first, *second]}
     assert all(num_lanes & (num_lanes - 1) == 0 for num_lanes in lanes)
+
+
+def test_a_study_may_continue_with_merging_switched_off(tmp_path: Path) -> None:
+    works: list[NetworkWork] = []
+
+    def recording(work: Work) -> Executor:
+        assert isinstance(work, NetworkWork)
+        works.append(work)
+        return create("local", work)
+
+    x = np.ones((64, 4), "float32")
+    common: dict[str, Any] = {"display": False, "executor": recording}
+    asked = {"objective": "val_loss", "epochs": 1, "search": "random", "final": False}
+    paceline.tune(build, (x, x.sum(1)), study=tmp_path / "s", trials=1, **asked, **common)
+    paceline.resume(tmp_path / "s", build, (x, x.sum(1)), trials=2, merge=False, **common)
+    assert [(work.options.merge, work.num_configs) for work in works] == [(True, 1), (False, 2)]
 
 
 @pytest.mark.parametrize(("num_configs", "expected"), [(None, 3), (1, 1), (64, 16)])
