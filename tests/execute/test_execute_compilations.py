@@ -70,7 +70,12 @@ def test_a_study_may_continue_with_merging_switched_off(tmp_path: Path) -> None:
 
     x = np.ones((64, 4), "float32")
     common: dict[str, Any] = {"display": False, "executor": recording}
-    asked = {"objective": "val_loss", "epochs": 1, "search": "random", "final": False}
+    asked: dict[str, Any] = {
+        "objective": "val_loss",
+        "epochs": 1,
+        "search": "random",
+        "final": False,
+    }
     paceline.tune(build, (x, x.sum(1)), study=tmp_path / "s", trials=1, **asked, **common)
     paceline.resume(tmp_path / "s", build, (x, x.sum(1)), trials=2, merge=False, **common)
     assert [(work.options.merge, work.num_configs) for work in works] == [(True, 1), (False, 2)]

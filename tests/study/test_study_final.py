@@ -181,6 +181,7 @@ def test_an_interrupted_final_goes_on_where_it_stopped(study: Study, tmp_path: P
             keep="last",
             schedule="full",
             final=3,
+            memory="8KiB",  # so that few train at once
         )
 
     with pytest.raises(KeyboardInterrupt):
