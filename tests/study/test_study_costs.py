@@ -28,6 +28,7 @@ def build(hp: Any) -> keras.Model:
 
 def plan(directory: Path, **limits: Any) -> NetworkPlan:
     options: dict[str, Any] = {"objective": "val_loss", "seed": 0, "validation": 0.2, "epochs": 4}
+    options["merge"] = False  # each number of units is a program
     return planned(build, ROWS, study=directory, **options, **limits)
 
 
