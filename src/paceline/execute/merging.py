@@ -12,8 +12,12 @@ from paceline.train.lane_count import lane_bytes
 from paceline.train.merged_program import MergedProgram, program_key
 from paceline.train.merging.buckets import Buckets, choose_buckets
 from paceline.train.merging.structure import CannotMerge, Sizes, Structure
+from paceline.train.merging.verification import difference
+from paceline.train.traced_model import TracedModel
 
 logger = logging.getLogger("paceline.execute")
+
+_COMPARED = 2  # networks of a program, of different sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class NetworkMerging:
     def __post_init__(self) -> None:
         self._known: dict[str, list[_Known]] = {}
         self._buckets: dict[str, Bucket] = {}
+        self._compared: dict[str, set[object]] = {}  # shapes of networks, by program
         self._has_noted = False
         self._size_range = SizeRange(self.preparation)
         if self.is_enabled:
@@ -116,7 +121,25 @@ class NetworkMerging:
             return traced.key
         key = program_key(traced.structure_key, largest, known.buckets.ragged)
         self._buckets.setdefault(key, Bucket(known.structure, largest, known.buckets.ragged))
-        return key
+        return key if self._is_right(key, traced) else traced.key
+
+    def _is_right(self, key: str, traced: TracedModel) -> bool:
+        """Whether a network trains in a program as alone; compared for its first networks."""
+        bucket, sizes = self._buckets[key], tuple(leaf.shape for leaf in traced.state)
+        compared = self._compared.setdefault(key, set())
+        if traced.of_other_sizes or sizes in compared or len(compared) >= _COMPARED:
+            return True
+        compared.add(sizes)
+        program = MergedProgram.of(bucket.structure, bucket.largest, bucket.ragged, [traced])
+        try:
+            reason = difference(program, traced)
+        except Exception as error:  # then it is not known to be right
+            logger.warning("a merged program cannot be compared", exc_info=True)
+            reason = f"internal error ({type(error).__name__}: {error})"
+        if reason:
+            self.separate(key, reason)
+            self._note(reason)
+        return not reason
 
     def bucket(self, key: str) -> Bucket | None:
         """What the networks of a program have in common; None if it is not merged."""

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import jax
 import numpy as np
 
 from paceline.train.array_program import ArrayProgram
 from paceline.train.constant_lifting import OverrideLookup
+from paceline.train.internals import ClosedJaxpr
 from paceline.train.merging.cost import num_values, peak_bytes
 from paceline.train.merging.evaluation import Constants, evaluate_padded
 from paceline.train.merging.layout import Layout
@@ -114,6 +116,21 @@ class MergedProgram(ArrayProgram):
         layout = self._layout(traced)
         axes = self.structure.leaves[: len(leaves)]
         return [layout.cut(own, leaf) for own, leaf in zip(axes, leaves, strict=True)]
+
+    @cached_property
+    def train_step(self) -> ClosedJaxpr:
+        """The training step of a lane: of its state, its constants and a batch."""
+        constants = self.constants(self.traced)
+        batch = jax.tree.leaves(self.feed.batch_spec("train"))
+        count = len(self.lane_leaves)
+
+        def step(*args: Any) -> list[Any]:
+            state, own, rows = args[:count], args[count], args[count + 1 :]
+            leaves, logs = self._run("train", list(state), own, list(rows))
+            return [*leaves, *logs]
+
+        specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in self.lane_leaves]
+        return jax.make_jaxpr(step)(*specs, constants, *batch)
 
     def peak_bytes(self, name: str) -> int:
         """Bytes of intermediate values of a part, in the sizes of the program."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -53,20 +54,31 @@ def threefry_at(key: jax.Array, index: jax.Array, bit_width: int = 32) -> jax.Ar
     high, low = _threefry(words[0], words[1], jnp.zeros_like(index), index)
     dtype = _TYPES[bit_width]
     if bit_width == 64:
-        return high.astype(dtype) << jnp.asarray(32, dtype) | low.astype(dtype)
-    return (high ^ low).astype(dtype)
+        high = high.astype(dtype) << jnp.asarray(32, dtype)
+    bits: jax.Array = (high | low if bit_width == 64 else high ^ low).astype(dtype)
+    return bits
 
 
-def _threefry(
-    key0: jax.Array, key1: jax.Array, x0: jax.Array, x1: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def bits_with_numpy(words: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """The bits of an array, computed by NumPy: uint32 of ``shape``.
+
+    Args:
+        words: of the key, uint32 ``(2,)``.
+        shape: of the array.
+    """
+    index = np.arange(math.prod(shape), dtype=np.uint32).reshape(shape)
+    high, low = _threefry(words[:1], words[1:], np.zeros_like(index), index)
+    return np.asarray(high ^ low)
+
+
+def _threefry(key0: Any, key1: Any, x0: Any, x1: Any) -> tuple[Any, Any]:
     """Twenty rounds on the counters ``x0, x1`` (uint32, any shape): two words."""
-    keys = (key0, key1, key0 ^ key1 ^ jnp.uint32(_PARITY))
+    keys = (key0, key1, key0 ^ key1 ^ np.uint32(_PARITY))
     x0, x1 = x0 + keys[0], x1 + keys[1]
     for group in range(5):
         for rotation in _ROTATIONS[group % 2]:
             x0 = x0 + x1
-            x1 = x0 ^ ((x1 << jnp.uint32(rotation)) | (x1 >> jnp.uint32(32 - rotation)))
+            x1 = x0 ^ ((x1 << np.uint32(rotation)) | (x1 >> np.uint32(32 - rotation)))
         x0 = x0 + keys[(group + 1) % 3]
-        x1 = x1 + keys[(group + 2) % 3] + jnp.uint32(group + 1)
+        x1 = x1 + keys[(group + 2) % 3] + np.uint32(group + 1)
     return x0, x1

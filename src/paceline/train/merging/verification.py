@@ -1,0 +1,92 @@
+"""Compares a merged program with a network's own step, before the network trains in it.
+
+Behind the rules, which are correct as far as is known, stands a comparison of numbers: one batch,
+the step of the program against the network's own traced step, both evaluated by NumPy, as compiling
+the network's own step is what a merged program saves. Differences are judged by those that rounding
+makes: the network's own step is evaluated again with its weights changed in the last bit. An
+optimizer may turn a gradient that is only rounding error into a full step, in both comparisons.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from paceline.train.internals import ClosedJaxpr
+from paceline.train.merged_program import MergedProgram
+from paceline.train.numpy_evaluation import evaluate_with_numpy
+from paceline.train.traced_model import TracedModel
+
+_RELATIVE, _ABSOLUTE = 2e-5, 1e-6
+_TIMES_ROUNDING = 50.0
+_LAST_BIT = 1.2e-7
+
+
+def difference(program: MergedProgram, traced: TracedModel) -> str:
+    """How a network would differ in a merged program; empty if it would not.
+
+    Args:
+        program: the program.
+        traced: the network, with steps of its own.
+    """
+    batch = _first_batch(program)
+    own = _own_step(traced, traced.state, batch)
+    disturbed = _own_step(traced, _disturbed(traced.state), batch)
+    merged, is_padded = _merged_step(program, traced, batch)
+    count = traced.layout.num_leaves
+    names = [*("a variable",) * count, *traced.parts["train"].log_names]
+    for name, alone, changed, together in zip(names, own, disturbed, merged, strict=True):
+        gap = _gap(alone, together)
+        scale = float(np.max(np.abs(np.asarray(alone, np.float64)), initial=0.0))
+        allowed = _ABSOLUTE + _RELATIVE * scale + _TIMES_ROUNDING * _gap(alone, changed)
+        if not gap <= allowed:
+            return f"{name} differs by {gap:.1e} from that of the network alone"
+    return "" if is_padded else "padding is not zero after a step"
+
+
+def _gap(a: Any, b: Any) -> float:
+    """The largest difference; values that are not finite in both count as equal."""
+    one, two = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if one.shape != two.shape:
+        return float("inf")
+    both = ~np.isfinite(one) & ~np.isfinite(two)
+    with np.errstate(invalid="ignore"):
+        gaps = np.where(both, 0.0, np.abs(one - two))
+    return float(np.max(gaps, initial=0.0))
+
+
+def _first_batch(program: MergedProgram) -> list[np.ndarray]:
+    size = program.feed.sizes["train"]
+    return [np.asarray(leaf[:size]) for leaf in jax.tree.leaves(program.feed.data.train)]
+
+
+def _disturbed(state: Sequence[np.ndarray]) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [
+        (leaf * (1 + _LAST_BIT * rng.choice((-1, 1), leaf.shape))).astype(leaf.dtype)
+        if jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating)
+        else leaf
+        for leaf in state
+    ]
+
+
+def _own_step(
+    traced: TracedModel, state: Sequence[np.ndarray], batch: Sequence[np.ndarray]
+) -> list[Any]:
+    body = traced.parts["train"].code.body
+    return evaluate_with_numpy(ClosedJaxpr(body.jaxpr, body.consts), [*state, *batch])
+
+
+def _merged_step(
+    program: MergedProgram, traced: TracedModel, batch: Sequence[np.ndarray]
+) -> tuple[list[Any], bool]:
+    """The outputs in the shapes of the network, and whether all padding is zero."""
+    args = [*program.lane_state(traced), program.constants(traced), *batch]
+    outs = evaluate_with_numpy(program.train_step, jax.tree.leaves(args))
+    count = traced.layout.num_leaves
+    own = program.own_state(traced, outs[:count])
+    padded = program.lane_state(replace(traced, state=tuple(own)))
+    is_padded = all(_gap(a, b) == 0.0 for a, b in zip(padded, outs[:count], strict=True))
+    return [*own, *outs[count:]], is_padded

@@ -1,0 +1,77 @@
+"""Before a network trains in a merged program, a step of both is compared."""
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import keras
+import pytest
+from tests.execute.test_execute_merging import jobs, run
+from tests.train.kinds import SIZE, TABLE, Row
+
+from paceline.core.events import Noted, TrialEnded
+from paceline.train.array_feed import ArrayFeed, TrainingData
+from paceline.train.merged_program import MergedProgram
+from paceline.train.merging import contractions, rules
+from paceline.train.merging.rule import Call, Padded
+from paceline.train.merging.structure import Structure
+from paceline.train.merging.verification import difference
+from paceline.train.trace import trace
+from paceline.train.traced_model import TracedModel
+
+ROWS = [row for row in TABLE if not row.alone]
+CHEAP = [row for row in ROWS if any(kind in row.names for kind in ("LSTM", "elu", "Huber", "Ftrl"))]
+
+
+def merged(row: Row, widths: tuple[int, ...]) -> tuple[MergedProgram, list[TracedModel]]:
+    data = [part for part in (row.x, row.y, row.weights) if part is not None]
+    train = tuple(jax.tree.map(lambda a: a[:32], data))
+    feed = ArrayFeed(TrainingData.of(train, train), SIZE)
+    networks = []
+    for width in widths:
+        keras.utils.set_random_seed(1)
+        networks.append(trace(row.build(0.05, width), feed))
+    structure = Structure.of(networks[0])
+    sizes = [structure.sizes([leaf.shape for leaf in network.state]) for network in networks]
+    ragged = [i for i, each in enumerate(zip(*sizes, strict=True)) if len(set(each)) > 1]
+    largest = tuple(max(each) for each in zip(*sizes, strict=True))
+    return MergedProgram.of(structure, largest, ragged, networks), networks
+
+
+@pytest.mark.parametrize("row", CHEAP, ids=lambda row: row.kinds[:40])
+def test_networks_of_all_kinds_agree_with_their_program(row: Row) -> None:
+    program, networks = merged(row, (8, 3))
+    assert [difference(program, network) for network in networks] == ["", ""]
+
+
+def build(hp: Any) -> keras.Model:
+    """A network whose padding would not be zero: sigmoid(0) is 1/2."""
+    units, rate = hp.Int("units", 2, 17), hp.Float("rate", 1e-3, 1.0, sampling="log")
+    hidden = keras.layers.Dense(units, "sigmoid")
+    model = keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), loss="mse")
+    return model
+
+
+def without_masks(call: Call) -> list[Padded]:
+    left, right = call.operands
+    (array,) = call.bind([left.array, right.array])
+    return call.result(array, is_zero=True)
+
+
+@pytest.fixture
+def broken_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product that says of all padding that it is zero."""
+    known = contractions.RULES["dot_general"]
+    monkeypatch.setitem(rules.RULES, "dot_general", replace(known, evaluate=without_masks))
+
+
+@pytest.mark.usefixtures("broken_rule")
+def test_a_wrong_rule_is_noticed_and_the_networks_train_as_alone() -> None:
+    ended = run(build, jobs((3, 17), epochs=1))
+    notes = [event.text for event in ended.events if isinstance(event, Noted)]
+    assert len(ended.programs) == 2
+    assert "padding is not zero after a step" in notes[0]
+    alone = run(build, jobs((3, 17), epochs=1), merge=False)
+    assert ended.scores == pytest.approx(alone.scores, rel=1e-6)
+    assert sum(isinstance(event, TrialEnded) for event in ended.events) == 2
