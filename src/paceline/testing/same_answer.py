@@ -135,7 +135,11 @@ class SameAnswer:
         self, build: Build, config: Mapping[str, Any], feed: ArrayFeed
     ) -> tuple[keras.Model, Logs]:
         """The model that ``fit`` trains, and its metrics; trained once for each configuration."""
-        key = (build, *sorted((name, repr(value)) for name, value in config.items()))  # 0.0 == -0.0
+        # bitwise: 0.0 == -0.0, and NaN != NaN
+        bits = {
+            n: np.float64(v).tobytes() if isinstance(v, float) else v for n, v in config.items()
+        }
+        key = (build, *sorted(bits.items()))
         if key not in self._fitted:
             model = self._model(build, config)
             self._fitted[key] = (model, self._fit(model, feed))
