@@ -30,6 +30,7 @@ BENCHMARKS = (
     "california",
     "mnist",
     "typical",
+    "typical_mnist",
     "steps",
     "convolution",
     "gpu",

@@ -55,7 +55,17 @@ RANDOM = Job("MNIST, random", "typical mnist", "random", 40, 5, (5.5, 7))
 
 
 def run(options: Options) -> Result:
-    jobs = [CALIFORNIA, BAYES, RANDOM]
+    return measure(options, "Typical spaces: widths vary, California Housing", [CALIFORNIA])
+
+
+def measure(options: Options, title: str, jobs: list[Job]) -> Result:
+    """Carries out searches on all sides.
+
+    Args:
+        options: of the benchmark.
+        title: of the section.
+        jobs: the searches.
+    """
     if options.quick:
         jobs = [replace(job, trials=4, epochs=1) for job in jobs]
     with folder() as directory:
@@ -66,15 +76,14 @@ def run(options: Options) -> Result:
         }
         rows = {space: len(arrays.read(path)["x"]) for space, path in data.items()}
     findings = [finding for job in jobs for finding in _findings(job, answers[job.title])]
-    california, bayes, random = jobs
     return Result(
-        title="Typical spaces: widths vary",
+        title=title,
         method=METHOD.format(
-            california=california,
-            bayes=bayes,
-            random=random,
-            california_rows=rows[california.space],
-            mnist_rows=rows[bayes.space],
+            california=CALIFORNIA,
+            bayes=BAYES,
+            random=RANDOM,
+            california_rows=rows[CALIFORNIA.space],
+            mnist_rows=rows[BAYES.space],
             shared=searches.METHOD,
         ),
         findings=findings,

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import keras
+import numpy as np
 import pytest
 from tests.execute.test_execute_merging import jobs, run
 from tests.train.kinds import SIZE, TABLE, Row
@@ -75,3 +76,11 @@ def test_a_wrong_rule_is_noticed_and_the_networks_train_as_alone() -> None:
     alone = run(build, jobs((3, 17), epochs=1), merge=False)
     assert ended.scores == pytest.approx(alone.scores, rel=1e-6)
     assert sum(isinstance(event, TrialEnded) for event in ended.events) == 2
+
+
+def test_values_that_are_not_finite_have_to_be_the_same() -> None:
+    program, networks = merged(next(row for row in ROWS if "elu" in row.names), (8, 3))
+    diverged = [
+        np.full_like(leaf, np.nan) if leaf.dtype.kind == "f" else leaf for leaf in networks[1].state
+    ]
+    assert difference(program, replace(networks[1], state=tuple(diverged))) == ""

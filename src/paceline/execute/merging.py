@@ -137,7 +137,9 @@ class NetworkMerging:
             logger.warning("a merged program cannot be compared", exc_info=True)
             reason = f"internal error ({type(error).__name__}: {error})"
         if reason:
+            logger.warning("networks are not merged: %s", reason)
             self.separate(key, reason)
+            self._has_noted = False  # said whatever was said before
             self._note(reason)
         return not reason
 

@@ -191,7 +191,7 @@ class Float(Hyperparameter):
             ahead = number if self.sampling == "log" else self.max_value + self.min_value - number
             powers = math.log(ahead / self.min_value) / math.log(step) if ahead > 0 else -1.0
             guess = powers if self.sampling == "log" else count - 1 - powers
-        index = min(count - 1, max(0, round(guess)))
+        index = round(min(count - 1.0, max(0.0, guess)))  # the guess may be infinite
         at = self.value_at(index)
         slack = 1e-6 * step if step is not None and self.sampling == "linear" else 0.0
         return index if math.isclose(number, at, rel_tol=1e-12, abs_tol=slack) else None

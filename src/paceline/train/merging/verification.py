@@ -39,22 +39,30 @@ def difference(program: MergedProgram, traced: TracedModel) -> str:
     names = [*("a variable",) * count, *traced.parts["train"].log_names]
     for name, alone, changed, together in zip(names, own, disturbed, merged, strict=True):
         gap = _gap(alone, together)
-        scale = float(np.max(np.abs(np.asarray(alone, np.float64)), initial=0.0))
-        allowed = _ABSOLUTE + _RELATIVE * scale + _TIMES_ROUNDING * _gap(alone, changed)
+        allowed = _ABSOLUTE + _RELATIVE * _scale(alone)
+        rounding = _gap(alone, changed)
+        if np.isfinite(rounding):
+            allowed += _TIMES_ROUNDING * rounding
         if not gap <= allowed:
             return f"{name} differs by {gap:.1e} from that of the network alone"
     return "" if is_padded else "padding is not zero after a step"
 
 
+def _scale(values: Any) -> float:
+    """The largest magnitude of finite values."""
+    array = np.abs(np.asarray(values, np.float64))
+    return float(np.max(array, initial=0.0, where=np.isfinite(array)))
+
+
 def _gap(a: Any, b: Any) -> float:
-    """The largest difference; values that are not finite in both count as equal."""
+    """The largest difference; infinite where only one is finite, or their infinities differ."""
     one, two = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if one.shape != two.shape:
         return float("inf")
-    both = ~np.isfinite(one) & ~np.isfinite(two)
-    with np.errstate(invalid="ignore"):
-        gaps = np.where(both, 0.0, np.abs(one - two))
-    return float(np.max(gaps, initial=0.0))
+    finite = np.isfinite(one) & np.isfinite(two)
+    if not np.array_equal(one[~finite], two[~finite], equal_nan=True):
+        return float("inf")
+    return float(np.max(np.abs(one[finite] - two[finite]), initial=0.0))
 
 
 def _first_batch(program: MergedProgram) -> list[np.ndarray]:
