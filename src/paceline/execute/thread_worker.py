@@ -9,7 +9,10 @@ from paceline.execute.function_call import Function, TrialStopped, serve
 
 _SHORT_JOIN = 0.1  # seconds; enough for a thread in which no function runs
 # seconds to wait for an interrupted function; a call deep in C code cannot be interrupted
-_LONG_JOIN = 5.0
+_LONG_JOIN = 2.5
+# Python drops an exception that reaches a thread in a finalizer or a callback of the garbage
+# collector
+_ATTEMPTS = 2
 
 
 class ThreadWorker:
@@ -46,7 +49,9 @@ class ThreadWorker:
         """Interrupts the function, if one is running, and ends the thread."""
         self.link.close()  # a function that waits, or reports next, is stopped
         self._thread.join(_SHORT_JOIN)
-        if self._thread.is_alive() and self._thread.ident is not None:
+        for _ in range(_ATTEMPTS):
+            if self._thread.ident is None or not self._thread.is_alive():
+                return
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread.ident), ctypes.py_object(TrialStopped)
             )
