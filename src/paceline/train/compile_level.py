@@ -34,8 +34,8 @@ class CompileLevel:
     per_value: float
 
 
-# Not XLA's level 0: there the gradient of a maximum can be NaN, as the maximum is computed again with
-# another rounding and then equals no value (design note 0030).
+# Not XLA's level 0, at which a network with a maximum over an image had a NaN loss (design note
+# 0030).
 _LEVELS = (
     CompileLevel({}, 4.4e-3, 4e-6, 2.3e-10),
     CompileLevel(QUICK_COMPILE_OPTIONS, 2.3e-3, 4e-6, 3.0e-10),
