@@ -1,7 +1,7 @@
 """Chooses how much XLA optimises a program for a CPU.
 
 Compiling is most of the time of a study of small networks. A program that is optimised less is
-compiled in a half or a fifth of the time, and its steps take longer. Which level takes least time
+compiled in half of the time, and its steps take longer. Which level takes least time
 in total follows from sizes alone, so that all studies of the same networks and data choose alike,
 and find each other's programs in the cache on disk.
 

@@ -334,23 +334,17 @@ def _trace_end(model: keras.Model, layout: StateLayout, leaves: list[Any]) -> Tr
 
 def _key(parts: Mapping[str, TracedStep], leaves: list[Any], feed: ArrayFeed | StreamFeed) -> str:
     """The program's key: a hash of the steps, of the shapes of the state and of the batches."""
-    digest = hashlib.blake2b(digest_size=8)
-    for name, step in parts.items():
-        digest.update(f"{name} {step.code.digest} {step.log_names};".encode())
-    for leaf in leaves:
-        digest.update(f"{leaf.shape} {leaf.dtype};".encode())
-    digest.update(feed.identity.encode())
-    return digest.hexdigest()
+    steps = [f"{name} {step.code.digest} {step.log_names};" for name, step in parts.items()]
+    return _hash([*steps, *(f"{leaf.shape} {leaf.dtype};" for leaf in leaves), feed.identity])
 
 
 def _structure_key(
     parts: Mapping[str, TracedStep], leaves: list[Any], feed: ArrayFeed | StreamFeed
 ) -> str:
     """The same as `_key` without the sizes of the network."""
-    digest = hashlib.blake2b(digest_size=8)
-    for name, step in parts.items():
-        digest.update(f"{name} {step.code.structure} {step.log_names};".encode())
-    for leaf in leaves:
-        digest.update(f"{leaf.ndim} {leaf.dtype};".encode())
-    digest.update(feed.identity.encode())
-    return digest.hexdigest()
+    steps = [f"{name} {step.code.structure} {step.log_names};" for name, step in parts.items()]
+    return _hash([*steps, *(f"{leaf.ndim} {leaf.dtype};" for leaf in leaves), feed.identity])
+
+
+def _hash(texts: Sequence[str]) -> str:
+    return hashlib.blake2b("".join(texts).encode(), digest_size=8).hexdigest()
