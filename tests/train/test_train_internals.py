@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 
+from paceline.train.array_feed import ArrayFeed, TrainingData
 from paceline.train.compilation_count import count_compilations
 from paceline.train.internals import (
     FAST_COMPILE_OPTIONS,
@@ -22,6 +23,7 @@ from paceline.train.internals import (
     fast_initialization,
     symbolic_build,
 )
+from paceline.train.trace import trace
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "normal": keras.random.normal,
@@ -203,3 +205,37 @@ def test_a_single_lane_of_a_step_with_many_axes_does_not_crash() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == 3 * 2 * 2 * 8 * 8 * 8
+
+
+class _Stale(set[int]):
+    """The addresses of all tensors, until it is cleared."""
+
+    is_stale = True
+
+    def __contains__(self, address: object) -> bool:
+        return self.is_stale or super().__contains__(address)
+
+    def clear(self) -> None:
+        self.is_stale = False
+        super().clear()
+
+
+def test_a_trace_does_not_count_a_loss_twice_after_an_earlier_one() -> None:
+    class Penalized(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(1, activity_regularizer="l2")
+
+        def call(self, x: Any) -> Any:
+            self.add_loss(keras.ops.mean(x))
+            return self.dense(x)
+
+    x = np.ones((4, 2), np.float32)
+    model = Penalized()
+    model(x)
+    model.compile("sgd", "mse")
+    rows = x, x[:, :1]
+    feed = ArrayFeed(TrainingData.of(rows, rows), 2)
+    expected = trace(model, feed).key
+    object.__setattr__(model, "_loss_ids", _Stale())  # as if addresses were used again
+    assert trace(model, feed).key == expected

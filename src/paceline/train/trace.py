@@ -20,7 +20,7 @@ from paceline.train.fit_only import (
     layers_not_compiled,
     metrics_reset_fully,
 )
-from paceline.train.internals import fast_initialization
+from paceline.train.internals import clear_losses, fast_initialization
 from paceline.train.isolation import global_state_of
 from paceline.train.stream_feed import StreamFeed
 from paceline.train.traced_model import (
@@ -266,6 +266,7 @@ def _trace_step(
 
     step = train if name.startswith("train") else test
     with global_state_of(model):
+        clear_losses(model)
         closed = jax.make_jaxpr(step)(_specs(leaves), feed.batch_spec(name))
     if len(closed.jaxpr.outvars) != layout.num_leaves + len(names):
         raise CannotTrace("its training step adds or drops variables")
