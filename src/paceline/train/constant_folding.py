@@ -3,32 +3,18 @@
 A constant is a NumPy scalar if all its entries are equal, whatever its shape; else an array.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from paceline.train.internals import Equation
+from paceline.train.numpy_primitives import numpy_function
 
-_ELEMENTWISE: dict[str, Callable[..., Any]] = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "div": np.divide,
-    "max": np.maximum,
-    "min": np.minimum,
-    "neg": np.negative,
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "lt": np.less,
-    "le": np.less_equal,
-    "gt": np.greater,
-    "ge": np.greater_equal,
-    "and": np.logical_and,
-    "or": np.logical_or,
-    "not": np.logical_not,
-    "sqrt": np.sqrt,
-}
+# of one rounding at most, so that XLA computes the same
+_EXACT = frozenset(
+    "add sub mul div max min neg eq ne lt le gt ge and or not sqrt".split()  # noqa: SIM905
+)
 _UNCHANGED = (
     "convert_element_type",
     "copy",
@@ -42,9 +28,10 @@ _UNCHANGED = (
 def fold(equation: Equation, values: Sequence[Any]) -> Any:
     """The first result of an equation of constants; None if it is unknown."""
     name, out = equation.primitive.name, equation.outvars[0].aval
-    if name in _ELEMENTWISE:
+    function = numpy_function(name) if name in _EXACT else None
+    if function is not None:
         with np.errstate(all="ignore"):
-            result = _ELEMENTWISE[name](*values)
+            result = function(*values)
     elif name in _UNCHANGED:
         result = values[0]
     elif name in ("reduce_sum", "reduce_prod") and out.size and not np.ndim(values[0]):
