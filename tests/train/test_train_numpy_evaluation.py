@@ -30,7 +30,7 @@ FLOATS = np.array(
     [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1.5, -1.5, 2.5, 0.3, -0.3, 7.0, -9.0, 3e4, np.inf, np.nan]
 ).reshape(2, 1, 8)
 INTEGERS = np.array([[0, 1, -1], [5, -7, 300], [2**31 - 1, -(2**31), 12]])
-UNARY = [
+UNARY: list[Callable[..., Any]] = [
     *(lax.neg, lax.sign, lax.abs, lax.square, lax.is_finite),
     *(lax.floor, lax.ceil, lax.round, lambda x: lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN)),
     *(lax.sqrt, lax.rsqrt, lax.cbrt, lax.exp, lax.exp2, lax.expm1, lax.log, lax.log1p),
@@ -43,7 +43,18 @@ UNARY = [
 ]
 # where the functions of 16 bits, or of large numbers, are rounded or chosen in other ways
 SMOOTH = (lax.sin, lax.cos, lax.tan, lax.sinh, lax.cosh, lax.lgamma, lax.exp2)
-BINARY = [lax.add, lax.sub, lax.mul, lax.max, lax.min, lax.eq, lax.ne, lax.lt, lax.le, lax.gt]
+BINARY: list[Callable[..., Any]] = [
+    lax.add,
+    lax.sub,
+    lax.mul,
+    lax.max,
+    lax.min,
+    lax.eq,
+    lax.ne,
+    lax.lt,
+    lax.le,
+    lax.gt,
+]
 BINARY += [lax.ge, lax.div]
 WHOLE = [lax.bitwise_and, lax.bitwise_or, lax.bitwise_xor]
 SHIFTS = [lax.shift_left, lax.shift_right_logical, lax.shift_right_arithmetic]
