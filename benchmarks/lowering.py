@@ -25,7 +25,8 @@ from jax import lax
 
 from benchmarks import builds
 from paceline.train import internals, primitive_overrides
-from paceline.train.constant_lifting import OverrideLookup, evaluate, lift_constants
+from paceline.train.constant_lifting import lift_constants
+from paceline.train.lifted_evaluation import OverrideLookup, evaluate
 
 BATCH, SHAPE, CLASSES = 64, (28, 28, 1), 10
 Step = Callable[[list[Any], Any, Any], list[Any]]

@@ -48,6 +48,29 @@ def ordered(hp: Any) -> keras.Model:
     return model
 
 
+class Encoding(keras.layers.Layer):
+    """Adds a constant array, whose values depend on its size and on a number."""
+
+    def __init__(self, base: float) -> None:
+        super().__init__()
+        self.base = base
+
+    def call(self, x: Any) -> Any:
+        places = np.arange(x.shape[-1], dtype="float32")
+        return x + np.sin(places / (self.base + places)).astype("float32")
+
+
+def encoded(hp: Any) -> keras.Model:
+    """A network with a constant array that differs between widths and rates."""
+    units, rate = hp.Int("units", 2, 17), hp.Float("rate", 1e-3, 1.0, sampling="log")
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(units, "softplus"), Encoding(rate)]
+    )
+    model.add(keras.layers.Dense(1))
+    model.compile(keras.optimizers.SGD(0.05), loss="mse")
+    return model
+
+
 class Ended:
     """All that an executor returned."""
 
@@ -133,6 +156,26 @@ def test_a_network_continues_from_a_snapshot_with_whomever_it_is_merged(apart: E
         scores={n: [paused.scores[n, 1]] for n in (0, 1)},
     )
     assert paused.scores | again.scores == pytest.approx(apart.scores, rel=1e-5)
+
+
+def test_networks_with_a_constant_array_of_their_width_share_a_program() -> None:
+    both = jobs((3, 17), 2)
+    alone, paused = run(encoded, both[1:], merge=False), run(encoded, jobs((3, 17), 2, until=1))
+    scores = {n: [paused.scores[n, 1]] for n in (0, 1)}
+    again = run(encoded, both, snapshots=paused.snapshots, scores=scores)
+    assert (len(paused.programs), paused.programs) == (1, again.programs)
+    assert not [event for event in paused.events if isinstance(event, Noted)]
+    found = paused.scores | again.scores
+    assert [found[1, epoch] for epoch in (1, 2)] == pytest.approx(
+        [alone.scores[1, epoch] for epoch in (1, 2)], rel=1e-5
+    )
+
+
+def test_networks_of_one_width_with_other_constant_arrays_share_a_program() -> None:
+    """Also if they arrive one by one: a probe shows that the array varies."""
+    ended = run(encoded, jobs((5, 5, 5), 1), one_by_one=True)
+    assert sum(isinstance(event, ProgramCompiled) for event in ended.events) == 1
+    assert len({ended.scores[n, 1] for n in range(3)}) == 3
 
 
 def test_other_networks_of_the_space_find_the_same_program() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from paceline.train.constant_lifting import LiftedStep, evaluate, lift_constants
+from paceline.train.constant_lifting import LiftedStep, lift_constants
+from paceline.train.lifted_evaluation import evaluate
 
 X = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
 numbers = st.floats(-4, 4, allow_nan=False, width=32).filter(lambda v: abs(v) > 1e-3)
@@ -37,14 +38,24 @@ def jitted(a: float, b: float) -> Any:
     return lambda x: jax.jit(lambda y: jax.nn.leaky_relu(y, a))(x) * b
 
 
-@pytest.mark.parametrize("family", [scaled, looped, jitted])
+def array(a: float, b: float) -> Any:
+    values = np.array([a, b, a * b], "float32")
+
+    def step(carry: Any, _: Any) -> Any:
+        inside = jax.jit(lambda c: c * (values > 0) + values)(carry)
+        return lax.cond(carry.sum() > 0, lambda c: c + values, lambda c: c * 0.5, inside), None
+
+    return lambda x: (lax.scan(step, x, None, length=2)[0], x * values)
+
+
+@pytest.mark.parametrize("family", [scaled, looped, jitted, array])
 @settings(max_examples=10, deadline=None)
 @given(st.tuples(numbers, numbers), st.tuples(numbers, numbers))
 def test_steps_that_differ_in_constants_share_a_program(family: Any, one: Any, other: Any) -> None:
     first, second = lift(family(*one), X), lift(family(*other), X)
     assert first.digest == second.digest
     lifted = {i: jnp.float32(value) for i, value in enumerate(second.constants)}
-    found = evaluate(first.body, [X], lifted)
+    found = evaluate(first.body, [X], lifted, arrays=dict(enumerate(second.arrays)))
     expected = jax.tree.leaves(family(*other)(X))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
@@ -64,7 +75,16 @@ def repeated(times: int) -> Any:
         (lambda x: x[:1] * 1.5, lambda x: x[1:] * 1.5),
         (
             lambda x: x * np.array([1, 2, 3], "float32"),
-            lambda x: x * np.array([1, 2, 4], "float32"),
+            lambda x: x * np.array([[1, 2, 3]], "float32"),
+        ),
+        (lambda x: x[:, np.array([0, 2, 1])], lambda x: x[:, np.array([0, 1, 2])]),
+        (
+            lambda x: x * np.array([1, 2, np.inf], "float32"),
+            lambda x: x * np.array([1, 3, np.inf], "float32"),
+        ),
+        (
+            lambda x: x[0, 0] * np.zeros(2**18 + 1, "float32"),
+            lambda x: x[0, 0] * np.ones(2**18 + 1, "float32"),
         ),
         (lambda x: x**2, lambda x: x**3),
         (lambda x: x.astype("int32"), lambda x: x.astype("int16")),

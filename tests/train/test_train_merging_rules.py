@@ -283,8 +283,8 @@ REFUSED: dict[str, tuple[Callable[..., list[Any]], list[Shape], str]] = {
         "reading at computed places",
     ),
     "reversed": (lambda x: [x[::-1]], [("U",)], "reversing the order of values"),
-    "a constant": (
-        lambda x: [x + np.arange(x.shape[0], dtype="float32")],
+    "a constant of integers": (
+        lambda x: [x + np.arange(x.shape[0])],
         [("U",)],
         "an array that is a constant of the model",
     ),
@@ -313,9 +313,9 @@ def test_sizes_that_coincide_in_the_first_network_only(function: Any, given: Any
         Step(function, given).merged({"U": 3, "V": 4}, {"U": 4, "V": 6})
 
 
-def test_an_array_that_differs_is_refused() -> None:
+def test_an_array_of_integers_that_differs_is_refused() -> None:
     def step(factor: float) -> Step:
-        return Step(lambda x: [x * np.full((2, 1), factor, "float32")], [(2, "U")])
+        return Step(lambda x: [x * np.full((2, 1), factor, "int32")], [(2, "U")])
 
     one, other = step(1.0).traced(FIRST), step(2.0).traced(SECOND)
     with pytest.raises(CannotMerge, match="an array that is a constant of the model differs"):

@@ -58,8 +58,8 @@ class PreparedNetwork:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of its variables; 0 if it is not traced."""
-        return 0 if self.traced is None else sum(leaf.nbytes for leaf in self.traced.state)
+        """Bytes of its variables and constants; 0 if it is not traced."""
+        return 0 if self.traced is None else self.traced.num_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,9 @@ class Preparation:
         numbers = [name for name in config if other[name] != config[name]]
         if of_floats:
             numbers = [name for name in numbers if isinstance(config[name], float)]
-        if all(is_always_lifted(config[name]) for name in numbers):
+        # whether an array depends on a number is not known
+        has_arrays = prepared.traced is not None and prepared.traced.has_arrays
+        if not numbers or (not has_arrays and all(is_always_lifted(config[n]) for n in numbers)):
             return None
         try:
             model = self.build_again(other, prepared)
@@ -334,7 +336,7 @@ def _are_equal(a: PreparedNetwork | FailedBuild, b: PreparedNetwork | FailedBuil
     """Whether two networks have the same program, constants and initial state."""
     if isinstance(a, FailedBuild) or isinstance(b, FailedBuild) or not a.traced or not b.traced:
         return False
-    if a.traced.key != b.traced.key:
+    if (a.traced.key, a.traced.arrays_hash) != (b.traced.key, b.traced.arrays_hash):
         return False
     pairs = [(a.traced.constants(part), b.traced.constants(part)) for part in a.traced.parts]
     pairs += zip(a.traced.state, b.traced.state, strict=True)

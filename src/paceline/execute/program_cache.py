@@ -116,7 +116,5 @@ def _program(
         return replace(merged, epochs=epochs)
     lifted = lifted_constants(networks)
     if known is not None:
-        lifted = {
-            name: tuple(sorted({*numbers, *known.lifted[name]})) for name, numbers in lifted.items()
-        }
+        lifted = lifted.joined(known.lifted)
     return ArrayProgram(networks[0], lifted, overrides, epochs=epochs)

@@ -13,7 +13,6 @@ from jax.sharding import Mesh
 from paceline.train.array_feed import ArrayFeed, PooledData
 from paceline.train.compilation_count import count_compilations
 from paceline.train.compile_level import compile_options
-from paceline.train.constant_lifting import evaluate
 from paceline.train.cost_estimate import has_low_precision, num_equations
 from paceline.train.internals import compile_with
 from paceline.train.program import BaseProgram, CompiledProgram
@@ -209,11 +208,7 @@ class ArrayProgram(BaseProgram):
         self, name: str, state: list[Any], constants: Mapping[str, Any], batch: list[Any]
     ) -> tuple[list[Any], list[Any]]:
         """Runs a step of one lane, whose constants are as returned by `constants`."""
-        row = constants[name]
-        lifted = {number: row[i] for i, number in enumerate(self.lifted[name])}
-        outs = evaluate(self.traced.parts[name].code.body, [*state, *batch], lifted, self.overrides)
-        count = self.traced.layout.num_leaves
-        return outs[:count], outs[count:]
+        return self.evaluate(name, [*state, *batch], constants)
 
     def _zero_logs(self, name: str, num_lanes: int) -> list[Any]:
         """Initial logs of a loop, each ``(num_lanes, ...)``."""

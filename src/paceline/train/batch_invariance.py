@@ -23,6 +23,10 @@ class StepIdentity(Protocol):
     def constants(self) -> np.ndarray:
         """The values of its constants."""
 
+    @property
+    def arrays_hash(self) -> str:
+        """Of the values of its arrays."""
+
 
 @dataclass(frozen=True, slots=True)
 class _CachedResult:
@@ -55,6 +59,10 @@ def _differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 _cache: dict[tuple[object, ...], list[_CachedResult]] = {}
 
 
+def _key(small: StepIdentity, large: StepIdentity, *others: object) -> tuple[object, ...]:
+    return (small.digest, small.arrays_hash, large.digest, large.arrays_hash, *others)
+
+
 def known_dependence(
     small: StepIdentity,
     large: StepIdentity,
@@ -63,7 +71,7 @@ def known_dependence(
     num_metrics: int,
 ) -> str | None:
     """The same as `batch_size_dependence` if it follows from an earlier result, else None."""
-    known = _cache.get((small.digest, large.digest, sizes, num_state, num_metrics), [])
+    known = _cache.get(_key(small, large, sizes, num_state, num_metrics), [])
     return next((result.reason for result in known if result.applies_to(small, large)), None)
 
 
@@ -89,6 +97,6 @@ def batch_size_dependence(
     except NotAdditive as error:
         reason = str(error)
     result = _CachedResult(reason, sorted(analysis.used), (small.constants, large.constants))
-    key = (small.digest, large.digest, sizes, num_state, num_metrics)
+    key = _key(small, large, sizes, num_state, num_metrics)
     _cache.setdefault(key, []).append(result)
     return reason

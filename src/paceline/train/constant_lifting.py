@@ -1,8 +1,9 @@
-"""Lifts scalar constants out of a traced step, so that steps that differ only in them are equal.
+"""Lifts constants out of a traced step, so that steps that differ only in them are equal.
 
-Two training steps that differ only in scalar float constants are the same program. `lift_constants`
-walks a jaxpr once, numbers its scalar float constants and computes a digest of everything else;
-`evaluate` evaluates the jaxpr, with the constants that vary between lanes as inputs.
+Two training steps that differ only in scalar float constants, or in the values of small arrays, are
+the same program. `lift_constants` walks a jaxpr once, numbers these constants and computes a digest
+of everything else; `paceline.train.lifted_evaluation` evaluates the jaxpr, with the constants that
+vary between lanes as inputs.
 
 Constants in the bodies of `jit`, `custom_jvp`, ... are reached by inlining them, those in `scan`,
 `while` and `cond` by rebuilding the loop around a body that closes over them. For other primitives
@@ -12,16 +13,15 @@ one.
 
 import hashlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from paceline.train.internals import ClosedJaxpr, Equation, Jaxpr, Literal, bind, scan_counts
+from paceline.train.internals import ClosedJaxpr, Equation, Jaxpr, Literal
 
 INLINED = {
     "jit",
@@ -50,11 +50,10 @@ _SIZE_PARAMETERS: Mapping[str, frozenset[str]] = {
     "conv_general_dilated": frozenset({"feature_group_count", "batch_group_count"}),
 }
 
-OverrideLookup = Callable[[Equation, Equation | None], Callable[..., list[Any]] | None]
-"""Returns a faster function of the operands of an equation, or None to keep the equation.
-
-Its arguments are the equation and the only equation that uses its result, if there is just one.
-"""
+# Bytes of all arrays of a step that are lifted. An array takes memory in each lane and is read in
+# each step, while a constant is shared by all lanes. Few networks have more than a mebibyte of
+# weights; a network with larger arrays gets a program of its own.
+_MAX_ARRAY_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +83,22 @@ class LiftedJaxpr:
     Attributes:
         jaxpr: as traced.
         consts: values of its constant variables.
-        const_numbers: for each of them, the number of the constant; None for an array.
+        const_numbers: for each of them, the number of the constant; None for others.
+        array_numbers: for each of them, the number of the array; None for others.
         equations: its equations, in order.
         out_numbers: for each output, the number of the constant; None for a variable.
         numbers: the range of numbers of all constants in it, including those of loops.
+        arrays: the same of all arrays.
     """
 
     jaxpr: Jaxpr
     consts: tuple[Any, ...]
     const_numbers: tuple[int | None, ...]
+    array_numbers: tuple[int | None, ...]
     equations: tuple[LiftedEquation, ...]
     out_numbers: tuple[int | None, ...]
     numbers: range
+    arrays: range
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class LiftedStep:
     Attributes:
         body: the step's jaxpr.
         constants: the value of each numbered constant, float64 ``(num_constants,)``.
+        arrays: the value of each numbered array.
+        arrays_hash: of the values of all constants that are no scalar floats, numbered or not.
         digest: equal for two steps exactly if they are the same program.
         integers: the value of each numbered scalar integer in an equation, int64; they are part of
             the digest, and inputs only of programs for several sizes.
@@ -114,19 +119,26 @@ class LiftedStep:
 
     body: LiftedJaxpr
     constants: np.ndarray
+    arrays: tuple[np.ndarray, ...]
+    arrays_hash: str
     digest: str
     integers: np.ndarray
     structure: str
 
 
 def lift_constants(closed: ClosedJaxpr) -> LiftedStep:
-    """Lifts the scalar float constants of a jaxpr."""
+    """Lifts the scalar float constants and the small arrays of a jaxpr."""
     lifter = _ConstantLifter()
     body = lifter.lift(closed.jaxpr, closed.consts)
-    constants = np.array(lifter.constants, np.float64)
-    integers = np.array(lifter.integers, np.int64)
-    structure = lifter.structure.hexdigest()
-    return LiftedStep(body, constants, lifter.hash.hexdigest(), integers, structure)
+    return LiftedStep(
+        body,
+        constants=np.array(lifter.constants, np.float64),
+        arrays=tuple(lifter.arrays),
+        arrays_hash=lifter.contents.hexdigest(),
+        digest=lifter.hash.hexdigest(),
+        integers=np.array(lifter.integers, np.int64),
+        structure=lifter.structure.hexdigest(),
+    )
 
 
 class _ConstantLifter:
@@ -135,20 +147,30 @@ class _ConstantLifter:
     def __init__(self) -> None:
         self.constants: list[float] = []
         self.integers: list[int] = []
+        self.arrays: list[np.ndarray] = []
+        self.contents = hashlib.blake2b(digest_size=16)  # of constants that are no scalar floats
         self.hash = hashlib.blake2b(digest_size=16)
         self.structure = hashlib.blake2b(digest_size=16)  # the same without sizes
 
     def lift(self, jaxpr: Jaxpr, consts: Sequence[Any]) -> LiftedJaxpr:
-        first = len(self.constants)
+        first, first_array = len(self.constants), len(self.arrays)
         ids: dict[Any, int] = {}
         pairs = zip(jaxpr.constvars, consts, strict=True)
-        const_numbers = tuple(self._lift_const(var, value, ids) for var, value in pairs)
+        lifted = [self._lift_const(var, value, ids) for var, value in pairs]
         self._write_variables("in", jaxpr.invars, ids)
         consumers = _sole_consumers(jaxpr)
         equations = tuple(self._lift_equation(e, ids, consumers) for e in jaxpr.eqns)
         out_numbers = tuple(self._read(atom, ids) for atom in jaxpr.outvars)
-        numbers = range(first, len(self.constants))
-        return LiftedJaxpr(jaxpr, tuple(consts), const_numbers, equations, out_numbers, numbers)
+        return LiftedJaxpr(
+            jaxpr,
+            tuple(consts),
+            const_numbers=tuple(number for number, _ in lifted),
+            array_numbers=tuple(number for _, number in lifted),
+            equations=equations,
+            out_numbers=out_numbers,
+            numbers=range(first, len(self.constants)),
+            arrays=range(first_array, len(self.arrays)),
+        )
 
     def _lift_equation(
         self, equation: Equation, ids: dict[Any, int], consumers: Mapping[Any, Equation | None]
@@ -170,16 +192,40 @@ class _ConstantLifter:
         consumer = consumers.get(equation.outvars[0]) if equation.outvars else None
         return LiftedEquation(equation, numbers, integers, bodies, consumer)
 
-    def _lift_const(self, var: Any, value: Any, ids: dict[Any, int]) -> int | None:
+    def _lift_const(
+        self, var: Any, value: Any, ids: dict[Any, int]
+    ) -> tuple[int | None, int | None]:
+        """The number of the constant and the number of the array; None for what it is not."""
         ids[var] = len(ids)
         if np.ndim(value) == 0 and jnp.issubdtype(_dtype(var), jnp.floating):
             self._write("const", _type_text(var))
-            return self._add_constant(float(value))
-        content = hashlib.blake2b(np.asarray(value).tobytes()).hexdigest()
-        is_array = np.ndim(value) > 0
-        without = ("array", _rank_text(var)) if is_array else ("array", _rank_text(var), content)
+            return self._add_constant(float(value)), None
+        array = np.asarray(value)
+        content = hashlib.blake2b(array.tobytes()).hexdigest()
+        self.contents.update(f"{array.dtype} {array.shape} {content}".encode())
+        if self._is_liftable(array):
+            self._write("lifted", _type_text(var), structure=("lifted", _rank_text(var)))
+            self.arrays.append(array)
+            return None, len(self.arrays) - 1
+        without = ("array", _rank_text(var), *(() if array.ndim else (content,)))
         self._write("array", _type_text(var), content, structure=without)
-        return None
+        return None, None
+
+    def _is_liftable(self, array: np.ndarray) -> bool:
+        """Whether an array may become an input: small, of floats or bools.
+
+        Integers may be places at which values are read, promised to be sorted or unique. Padding of
+        a merged program relies on values that are finite.
+        """
+        if array.ndim == 0 or self._array_bytes + array.nbytes > _MAX_ARRAY_BYTES:
+            return False
+        if array.dtype == np.bool_:
+            return True
+        return jnp.issubdtype(array.dtype, jnp.floating) and bool(np.isfinite(array).all())
+
+    @property
+    def _array_bytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays)
 
     def _number_integer(self, atom: Any) -> int | None:
         """The number of an atom that is a scalar integer."""
@@ -275,120 +321,10 @@ def _text(value: Any) -> str:
         return f"{value.dtype} {value.shape} {np.asarray(value).tobytes().hex()}"
     if isinstance(value, ClosedJaxpr):
         inner = lift_constants(value)
-        return f"{inner.digest} {inner.constants.tobytes().hex()}"
+        return f"{inner.digest} {inner.constants.tobytes().hex()} {inner.arrays_hash}"
     if isinstance(value, tuple | list):
         return f"{type(value).__name__}({', '.join(map(_text, value))})"
     name = getattr(value, "__qualname__", None)
     if name and getattr(sys.modules.get(value.__module__), name, None) is value:
         return f"{value.__module__}.{name}"  # the same in each process; str() has the address
     return str(value)
-
-
-def evaluate(
-    body: LiftedJaxpr,
-    args: Sequence[Any],
-    lifted: Mapping[int, Any],
-    overrides: OverrideLookup | None = None,
-) -> list[Any]:
-    """Evaluates a jaxpr.
-
-    Args:
-        body: as returned by `lift_constants`.
-        args: a value for each input of the jaxpr.
-        lifted: values of shape ``()`` of lifted constants, by number; the others are as traced.
-        overrides: finds faster functions for equations.
-    """
-    env: dict[Any, Any] = {}
-
-    def constant(number: int, traced: Any, dtype: Any) -> Any:
-        return jnp.asarray(lifted[number], dtype) if number in lifted else traced
-
-    consts = zip(body.jaxpr.constvars, body.consts, body.const_numbers, strict=True)
-    for var, value, number in consts:
-        env[var] = value if number is None else constant(number, value, _dtype(var))
-    env.update(zip(body.jaxpr.invars, args, strict=True))
-
-    def read(atom: Any, number: int | None) -> Any:
-        if not isinstance(atom, Literal):
-            return env[atom]
-        return atom.val if number is None else constant(number, atom.val, _dtype(atom))
-
-    for lifted_equation in body.equations:
-        equation = lifted_equation.equation
-        atoms = zip(equation.invars, lifted_equation.numbers, strict=True)
-        values = [read(*atom) for atom in atoms]
-        outs = _evaluate_equation(lifted_equation, values, lifted, overrides)
-        env.update(zip(equation.outvars, outs, strict=True))
-    return [read(*atom) for atom in zip(body.jaxpr.outvars, body.out_numbers, strict=True)]
-
-
-def _evaluate_equation(
-    step: LiftedEquation,
-    values: list[Any],
-    lifted: Mapping[int, Any],
-    overrides: OverrideLookup | None,
-) -> list[Any]:
-    name = step.equation.primitive.name
-    if step.bodies and name in INLINED:
-        return evaluate(step.bodies[0], values, lifted, overrides)
-    if step.bodies and any(number in lifted for body in step.bodies for number in body.numbers):
-        return _REBUILT[name](step, values, lifted, overrides)
-    faster = overrides(step.equation, step.consumer) if overrides else None
-    return bind(step.equation, values) if faster is None else faster(*values)
-
-
-def _scan(
-    step: LiftedEquation,
-    values: list[Any],
-    lifted: Mapping[int, Any],
-    overrides: OverrideLookup | None,
-) -> list[Any]:
-    params = step.equation.params
-    num_consts, num_carry = scan_counts(params)
-    consts, rest = values[:num_consts], values[num_consts:]
-    carry, xs = rest[:num_carry], rest[num_carry:]
-
-    def body(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
-        outs = evaluate(step.bodies[0], [*consts, *carry, *x], lifted, overrides)
-        return outs[:num_carry], outs[num_carry:]
-
-    length, reverse, unroll = params["length"], params["reverse"], params["unroll"]
-    carry, ys = lax.scan(body, carry, xs, length=length, reverse=reverse, unroll=unroll)
-    return [*carry, *ys]
-
-
-def _while(
-    step: LiftedEquation,
-    values: list[Any],
-    lifted: Mapping[int, Any],
-    overrides: OverrideLookup | None,
-) -> list[Any]:
-    params = step.equation.params
-    num_cond, num_body = params["cond_nconsts"], params["body_nconsts"]
-    body_jaxpr, cond_jaxpr = step.bodies  # sorted by the names of their parameters
-    cond_consts, rest = values[:num_cond], values[num_cond:]
-    body_consts, init = rest[:num_body], rest[num_body:]
-
-    def condition(state: Any) -> Any:
-        return evaluate(cond_jaxpr, [*cond_consts, *state], lifted, overrides)[0]
-
-    def body(state: Any) -> Any:
-        return evaluate(body_jaxpr, [*body_consts, *state], lifted, overrides)
-
-    return list(lax.while_loop(condition, body, init))
-
-
-def _cond(
-    step: LiftedEquation,
-    values: list[Any],
-    lifted: Mapping[int, Any],
-    overrides: OverrideLookup | None,
-) -> list[Any]:
-    def branch(body: LiftedJaxpr) -> Callable[..., list[Any]]:
-        return lambda *operands: evaluate(body, operands, lifted, overrides)
-
-    index, *operands = values
-    return list(lax.switch(index, [branch(body) for body in step.bodies], *operands))
-
-
-_REBUILT = {"scan": _scan, "while": _while, "cond": _cond}

@@ -140,6 +140,6 @@ def state_bytes(program: AnyProgram) -> int:
 
 
 def lane_bytes(program: AnyProgram) -> int:
-    """Predicted bytes of a further lane: copies of its variables, and values in its step."""
+    """Predicted bytes of a further lane: copies of its variables, constants, values in its step."""
     working = max(program.peak_bytes(name) for name in program.traced.parts)
-    return _STATE_COPIES * state_bytes(program) + working
+    return _STATE_COPIES * state_bytes(program) + program.constant_bytes + working

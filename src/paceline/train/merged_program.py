@@ -10,13 +10,14 @@ import jax
 import numpy as np
 
 from paceline.train.array_program import ArrayProgram
-from paceline.train.constant_lifting import OverrideLookup
 from paceline.train.internals import ClosedJaxpr
+from paceline.train.lifted_evaluation import OverrideLookup
 from paceline.train.merging.cost import num_values, peak_bytes
 from paceline.train.merging.evaluation import Constants, evaluate_padded
 from paceline.train.merging.layout import Layout
+from paceline.train.merging.rule import Axes
 from paceline.train.merging.structure import Sizes, Structure
-from paceline.train.program import lifted_constants
+from paceline.train.program import LiftedConstants, Numbers, joined, lifted_constants
 from paceline.train.traced_model import TracedModel
 
 _SIZES = "sizes"  # the lane's sizes, among its constants
@@ -37,7 +38,7 @@ class MergedProgram(ArrayProgram):
     structure: Structure = None  # type: ignore[assignment] # fields before it have defaults
     largest: Sizes = ()
     ragged: tuple[int, ...] = ()
-    integers: Mapping[str, tuple[int, ...]] = None  # type: ignore[assignment]
+    integers: Numbers = None  # type: ignore[assignment]
 
     @classmethod
     def of(
@@ -60,9 +61,11 @@ class MergedProgram(ArrayProgram):
             known: the program so far, whose inputs are kept.
         """
         networks = [structure.traced, *networks]
-        lifted, integers = lifted_constants(networks), _lifted_integers(structure, ragged, networks)
+        lifted = lifted_constants(networks).joined(_ragged_arrays(structure, ragged))
+        integers = _lifted_integers(structure, ragged, networks)
         if known is not None:
-            lifted, integers = _joined(lifted, known.lifted), _joined(integers, known.integers)
+            lifted = lifted.joined(known.lifted)
+            integers = joined(integers, known.integers)
         return cls(structure.traced, lifted, overrides, structure, largest, tuple(ragged), integers)
 
     @cached_property
@@ -82,13 +85,33 @@ class MergedProgram(ArrayProgram):
         return True
 
     def constants(self, traced: TracedModel) -> dict[str, np.ndarray]:
-        """A lane's lifted constants and integers for each part, and its sizes."""
+        """A lane's lifted constants, arrays padded, and integers for each part; its sizes."""
         own = self.structure.sizes([leaf.shape for leaf in traced.state])
         integers = {
             _INTEGERS.format(name): traced.integers(name)[list(numbers)].astype(np.int32)
             for name, numbers in self.integers.items()
         }
         return {**super().constants(traced), **integers, _SIZES: np.array(own, np.int32)}
+
+    def lane_array(self, traced: TracedModel, name: str, number: int) -> np.ndarray:
+        """A constant array of a network as it lies in a lane: padded with zeros."""
+        array = traced.arrays(name)[number]
+        axes = self._array_axes[name].get(number)
+        if axes is None:  # the step does not need it
+            return np.zeros((), array.dtype)
+        return self._layout(traced).pad(axes, array)
+
+    @cached_property
+    def _array_axes(self) -> dict[str, dict[int, Axes]]:
+        """The axes of the constant arrays that steps need, by number."""
+        return {
+            name: {
+                array.number: related.axes[array.value]
+                for array in related.step.arrays
+                if array.number is not None
+            }
+            for name, related in self.structure.steps.items()
+        }
 
     @cached_property
     def lane_leaves(self) -> Sequence[np.ndarray]:
@@ -144,10 +167,11 @@ class MergedProgram(ArrayProgram):
         self, name: str, state: list[Any], constants: Mapping[str, Any], batch: list[Any]
     ) -> tuple[list[Any], list[Any]]:
         layout = self.structure.layout(self.largest, constants[_SIZES], self.ragged)
-        floats, integers = constants[name], constants[_INTEGERS.format(name)]
+        integers = constants[_INTEGERS.format(name)]
         own = Constants(
-            {number: floats[i] for i, number in enumerate(self.lifted[name])},
+            self.lane_floats(name, constants),
             {number: integers[i] for i, number in enumerate(self.integers[name])},
+            self.lane_arrays(name, constants),
         )
         outs = evaluate_padded(
             self.structure.steps[name], layout, [*state, *batch], own, self.overrides
@@ -164,7 +188,7 @@ def program_key(structure_key: str, largest: Sizes, ragged: Sequence[int]) -> st
 
 def _lifted_integers(
     structure: Structure, ragged: Sequence[int], networks: Sequence[TracedModel]
-) -> dict[str, tuple[int, ...]]:
+) -> Numbers:
     """The integers that differ, or might: those that equal a size."""
     first = structure.traced
     sizes = {structure.own_sizes[i] for i in ragged} - {0, 1, 2}
@@ -176,7 +200,18 @@ def _lifted_integers(
     return lifted
 
 
-def _joined(
-    one: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]]
-) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(sorted({*numbers, *other[name]})) for name, numbers in one.items()}
+def _ragged_arrays(structure: Structure, ragged: Sequence[int]) -> LiftedConstants:
+    """The arrays whose shapes differ between networks."""
+    free = {structure.free_axes[i] for i in ragged}
+    arrays = {
+        name: tuple(
+            array.number
+            for array in related.step.arrays
+            if array.number is not None
+            and not free.isdisjoint(
+                own for axis in related.axes[array.value] for own in structure.table.own_axes(axis)
+            )
+        )
+        for name, related in structure.steps.items()
+    }
+    return LiftedConstants(dict.fromkeys(arrays, ()), arrays)

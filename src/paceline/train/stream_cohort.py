@@ -77,14 +77,16 @@ class StreamCohort(BaseCohort):
         if END not in traced.parts:
             return self._state
         changed = sorted(traced.parts[END].changed_leaves(traced.layout))
-        leaves = self.compiled.steps[END](self._state, self._constants[END])
+        constants = self.compiled.program.of_part(END, self._constants)
+        leaves = self.compiled.steps[END](self._state, constants)
         ended = dict(zip(changed, leaves, strict=True))
         return [ended.get(i, leaf) for i, leaf in enumerate(self._state)]
 
     def _step(self, name: str, batch: list[jax.Array]) -> dict[str, Any]:
         """Trains all lanes on a batch; returns the logs so far, each ``(num_lanes,)``."""
         compiled = self.compiled if name in self.compiled.steps else self._later(name)
-        self._state, logs = compiled.steps[name](self._state, self._constants[name], batch)
+        constants = compiled.program.of_part(name, self._constants)
+        self._state, logs = compiled.steps[name](self._state, constants, batch)
         return dict(zip(compiled.program.traced.parts[name].log_names, logs, strict=True))
 
     def _later(self, name: str) -> CompiledStreamProgram:
@@ -96,10 +98,12 @@ class StreamCohort(BaseCohort):
         compiled, models = self.compiled.extend(name, list(lanes.values()))
         if compiled is not known:
             self.on_compiled(compiled)
-        rows = np.repeat(compiled.program.constants(models[0])[name][None], len(self.lanes), axis=0)
-        for slot, model in zip(lanes, models, strict=True):
-            rows[slot] = compiled.program.constants(model)[name]
-        self._constants[name] = jax.device_put(rows, lane_sharding(self.mesh))
+        own = [compiled.program.constants(model) for model in models]
+        for key, first in own[0].items():
+            rows = np.repeat(first[None], len(self.lanes), axis=0)
+            for slot, constants in zip(lanes, own, strict=True):
+                rows[slot] = constants[key]
+            self._constants[key] = jax.device_put(rows, lane_sharding(self.mesh))
         return compiled
 
     def _reset_metrics(self) -> None:

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from paceline.train.compilation_count import count_compilations
-from paceline.train.constant_lifting import OverrideLookup, evaluate
 from paceline.train.internals import keras_lock
+from paceline.train.lifted_evaluation import OverrideLookup
 from paceline.train.program import BaseProgram, CompiledProgram, lifted_constants
 from paceline.train.sharding import replicated, shard_lanes, stacked_spec
 from paceline.train.stream_feed import StreamFeed
@@ -49,17 +49,13 @@ class StreamProgram(BaseProgram):
     def step(self, name: str) -> Callable[..., Any]:
         """The function of a part that is compiled.
 
-        It takes state leaves, each ``(num_lanes, ...)``, constants ``(num_lanes, num_lifted)`` and
-        the leaves of a batch, and returns the new state leaves and the logs, each ``(num_lanes,)``.
+        It takes state leaves and the constants of the part, each ``(num_lanes, ...)``, and the
+        leaves of a batch, and returns the new state leaves and the logs, each ``(num_lanes,)``.
         """
-        body, numbers = self.traced.parts[name].code.body, self.lifted[name]
-        count = self.traced.layout.num_leaves
 
         def step(lanes: list[Any], constants: Any, batch: list[Any]) -> tuple[list[Any], list[Any]]:
-            def of_lane(state: list[Any], row: Any) -> tuple[list[Any], list[Any]]:
-                lifted = {number: row[i] for i, number in enumerate(numbers)}
-                outs = evaluate(body, [*state, *batch], lifted, self.overrides)
-                return outs[:count], outs[count:]
+            def of_lane(state: list[Any], own: Any) -> tuple[list[Any], list[Any]]:
+                return self.evaluate(name, [*state, *batch], own)
 
             return jax.vmap(of_lane)(lanes, constants)
 
@@ -67,12 +63,10 @@ class StreamProgram(BaseProgram):
 
     def end(self, lanes: list[Any], constants: Any) -> list[Any]:
         """The leaves that the end of training changes, each ``(num_lanes, ...)``; see `step`."""
-        body, numbers = self.traced.parts[END].code.body, self.lifted[END]
         changed = sorted(self.traced.parts[END].changed_leaves(self.traced.layout))
 
-        def of_lane(state: list[Any], row: Any) -> list[Any]:
-            lifted = {number: row[i] for i, number in enumerate(numbers)}
-            outs = evaluate(body, state, lifted, self.overrides)
+        def of_lane(state: list[Any], own: Any) -> list[Any]:
+            outs, _ = self.evaluate(END, state, own)
             # copies: an output that is also an input would share its memory, which is reused by
             # the next step
             return [jnp.copy(outs[i]) for i in changed]
@@ -85,8 +79,10 @@ class StreamProgram(BaseProgram):
         lanes = [stacked_spec(leaf, num_lanes, mesh) for leaf in self.traced.state]
         steps = {}
         with count_compilations() as count:
-            for name, row in self.constants(self.traced).items():
-                constants = stacked_spec(row, num_lanes, mesh)
+            rows = self.constants(self.traced)
+            for name in self.traced.parts:
+                own = self.of_part(name, rows).items()
+                constants = {key: stacked_spec(row, num_lanes, mesh) for key, row in own}
                 if name == END:
                     end = jax.jit(shard_lanes(self.end, mesh, (True, True)))
                     steps[name] = end.lower(lanes, constants).compile()

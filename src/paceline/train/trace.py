@@ -189,7 +189,7 @@ def _with_merged_validation(
     small, large = part(feed, "test").code, part(feed.merged, "test").code
     reason = batch_size_dependence(small, large, *_compared(feed, feed.merged, layout))
     other = large if reason else small
-    kept = StepConstants(other.digest, other.constants)
+    kept = StepConstants(other.digest, other.constants, other.arrays_hash)
     return (feed if reason else feed.merged), reason, kept
 
 

@@ -12,17 +12,15 @@ not as predicted, the structure is traced from then on.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, Self, TypeVar
 
 import keras
-import numpy as np
 
 from paceline.core import Value
 from paceline.core.logs import logger
 from paceline.train.array_feed import ArrayFeed
-from paceline.train.constant_lifting import LiftedJaxpr
 from paceline.train.known_constants import KnownConstants
 from paceline.train.model_config import ModelConfig, model_config
 from paceline.train.stream_feed import StreamFeed
@@ -122,23 +120,8 @@ def _are_exact(traced: TracedModel) -> bool:
 
 def _program_key(traced: TracedModel, across_sizes: bool) -> str:
     """The same for all networks whose constants are learned together."""
-    if not across_sizes:
-        return traced.key
-    digest = hashlib.blake2b(traced.structure_key.encode(), digest_size=8)
-    for part in traced.parts.values():
-        for array in _arrays(part.code.body):
-            digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
-    return digest.hexdigest()
-
-
-def _arrays(body: LiftedJaxpr) -> Iterator[np.ndarray]:
-    """The constants of a step that are no scalar floats."""
-    for value, number in zip(body.consts, body.const_numbers, strict=True):
-        if number is None:
-            yield np.asarray(value)
-    for step in body.equations:
-        for inner in step.bodies:
-            yield from _arrays(inner)
+    key = traced.structure_key if across_sizes else traced.key
+    return f"{key} {traced.arrays_hash}"
 
 
 class TraceCache(Generic[N]):

@@ -80,6 +80,7 @@ class StepConstants:
 
     digest: str
     constants: np.ndarray
+    arrays_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,26 @@ class TracedModel:
     def constants(self, name: str) -> np.ndarray:
         """The scalar constants of a part, float64 ``(num_constants,)``."""
         return self.parts[name].code.constants
+
+    def arrays(self, name: str) -> tuple[np.ndarray, ...]:
+        """The small constant arrays of a part."""
+        return self.parts[name].code.arrays
+
+    @property
+    def has_arrays(self) -> bool:
+        """Whether it has small constant arrays."""
+        return any(self.arrays(name) for name in self.parts)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of its state and its small constant arrays."""
+        arrays = [array for name in self.parts for array in self.arrays(name)]
+        return sum(array.nbytes for array in [*self.state, *arrays])
+
+    @property
+    def arrays_hash(self) -> str:
+        """Of the values of all constants that are no scalar floats, in all parts."""
+        return " ".join(part.code.arrays_hash for part in self.parts.values())
 
     def integers(self, name: str) -> np.ndarray:
         """The scalar integers of a part, int64 ``(num_integers,)``."""

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from paceline.train.constant_lifting import OverrideLookup
 from paceline.train.internals import bind_primitive
+from paceline.train.lifted_evaluation import OverrideLookup
 from paceline.train.merging.flat_step import FlatBody, FlatEquation, Operand, Scalar
 from paceline.train.merging.layout import Layout
 from paceline.train.merging.relations import RelatedStep
@@ -20,12 +20,12 @@ from paceline.train.merging.rules import RULES
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """What differs between networks besides their sizes.
+    """What differs between networks besides their sizes, by number.
 
     Attributes:
-        floats: values of scalar float constants, each ``()``, by number.
+        floats: values of scalar float constants, each ``()``.
         integers: of scalar integer constants.
-        arrays: of constants that are no scalars, padded, by the number of the value.
+        arrays: of constant arrays, padded.
     """
 
     floats: Mapping[int, Any] = field(default_factory=dict)
@@ -94,10 +94,12 @@ class _Evaluation:
         return self._run(body, dict(zip(body.inputs, inputs, strict=True)))
 
     def _run(self, body: FlatBody, values: dict[int, Padded]) -> list[Padded]:
-        for number, array in body.arrays:
-            given = self.constants.arrays.get(number)
-            values[number] = self.value(
-                array if given is None else given, self.related.axes[number], is_zero=True
+        for constant in body.arrays:
+            array = constant.array
+            if constant.number is not None:
+                array = self.constants.arrays.get(constant.number, array)
+            values[constant.value] = self.value(
+                array, self.related.axes[constant.value], is_zero=True
             )
 
         def inner(inside: FlatBody, inputs: Sequence[Padded]) -> list[Padded]:

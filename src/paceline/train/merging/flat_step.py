@@ -38,6 +38,21 @@ Operand = int | Scalar
 
 
 @dataclass(frozen=True, slots=True)
+class ConstantArray:
+    """A constant that is no scalar.
+
+    Attributes:
+        value: its number among the values of the step.
+        array: as traced.
+        number: as in `LiftedJaxpr.array_numbers`; None if it is the same for all networks.
+    """
+
+    value: int
+    array: np.ndarray
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class FlatEquation:
     """An equation.
 
@@ -67,10 +82,10 @@ class FlatEquation:
 
 @dataclass(frozen=True, slots=True)
 class FlatBody:
-    """Equations with their inputs and outputs; ``arrays`` are constants that are no scalars."""
+    """Equations with their inputs and outputs, and the arrays that these need."""
 
     inputs: tuple[int, ...]
-    arrays: tuple[tuple[int, np.ndarray], ...]
+    arrays: tuple[ConstantArray, ...]
     equations: tuple[FlatEquation, ...]
     outputs: tuple[Operand, ...]
 
@@ -100,9 +115,9 @@ class FlatStep:
         return found + [value for equation in equations for value in equation.results]
 
     @property
-    def arrays(self) -> list[tuple[int, np.ndarray]]:
-        """The number and the value of each constant that is no scalar, in order."""
-        return [entry for body in self.bodies for entry in body.arrays]
+    def arrays(self) -> list[ConstantArray]:
+        """The constants that are no scalars, in order."""
+        return [array for body in self.bodies for array in body.arrays]
 
 
 def _bodies(body: FlatBody) -> Sequence[FlatBody]:
@@ -120,15 +135,15 @@ def flatten(body: LiftedJaxpr) -> FlatStep:
 
 def _needed(
     equations: Sequence[FlatEquation], outputs: Sequence[Operand]
-) -> tuple[FlatEquation, ...]:
-    """The equations on which the outputs depend."""
+) -> tuple[tuple[FlatEquation, ...], set[int]]:
+    """The equations on which the outputs depend, and all values that these need."""
     needed = {output for output in outputs if not isinstance(output, Scalar)}
     kept = []
     for equation in reversed(equations):
         if needed & set(equation.results):
             kept.append(equation)
             needed |= {one for one in equation.operands if not isinstance(one, Scalar)}
-    return tuple(reversed(kept))
+    return tuple(reversed(kept)), needed
 
 
 @dataclass(eq=False)
@@ -136,7 +151,7 @@ class _Body:
     """What a body collects while the calls in it are inlined."""
 
     equations: list[FlatEquation] = field(default_factory=list)
-    arrays: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    arrays: list[ConstantArray] = field(default_factory=list)
 
 
 class _Flattener:
@@ -151,16 +166,22 @@ class _Flattener:
     def body(self, lifted: LiftedJaxpr, inputs: Sequence[int], layer: str = "") -> FlatBody:
         block = _Body()
         outputs = self._walk(lifted, inputs, block, layer)
-        equations = _needed(block.equations, outputs)
-        return FlatBody(tuple(inputs), tuple(block.arrays), equations, tuple(outputs))
+        equations, needed = _needed(block.equations, outputs)
+        arrays = tuple(array for array in block.arrays if array.value in needed)
+        return FlatBody(tuple(inputs), arrays, equations, tuple(outputs))
 
     def _walk(
         self, lifted: LiftedJaxpr, inputs: Sequence[Operand], block: _Body, outer: str
     ) -> list[Operand]:
         env: dict[Any, Operand] = dict(zip(lifted.jaxpr.invars, inputs, strict=True))
-        consts = zip(lifted.jaxpr.constvars, lifted.consts, lifted.const_numbers, strict=True)
-        for variable, value, number in consts:
-            env[variable] = self._const(variable, value, number, block)
+        numbers = zip(lifted.const_numbers, lifted.array_numbers, strict=True)
+        consts = zip(lifted.jaxpr.constvars, lifted.consts, strict=True)
+        for (variable, value), (number, array) in zip(consts, numbers, strict=True):
+            if np.ndim(value) or jnp.issubdtype(value.dtype, jax.dtypes.extended):
+                (env[variable],) = declared = self.declare([variable])
+                block.arrays.append(ConstantArray(declared[0], value, array))
+            else:
+                env[variable] = Scalar(value, variable.aval, number)
         for step in lifted.equations:
             equation = step.equation
             layer = layer_of(equation) or outer
@@ -192,13 +213,6 @@ class _Flattener:
             )
         )
         return list(results)
-
-    def _const(self, variable: Any, value: Any, number: int | None, block: _Body) -> Operand:
-        if np.ndim(value) == 0 and not jnp.issubdtype(variable.aval.dtype, jax.dtypes.extended):
-            return Scalar(value, variable.aval, number)
-        (declared,) = self.declare([variable])
-        block.arrays.append((declared, value))
-        return declared
 
 
 def _read(

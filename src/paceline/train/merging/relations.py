@@ -10,6 +10,9 @@ from paceline.train.merging.rule import Axes, Site
 from paceline.train.merging.rules import RULES
 
 
+_FIXED_ARRAY = "an array that is a constant of the model (of integers, not finite, or large)"
+
+
 @dataclass(frozen=True, eq=False)
 class RelatedStep:
     """A step with the axes of its values.
@@ -42,9 +45,9 @@ def relate(step: FlatStep, leaves: Sequence[Axes], table: AxisTable) -> RelatedS
     for value in body.inputs[len(leaves) :]:
         for axis in axes[value]:
             table.fix(axis, "the data")
-    for value, _ in step.arrays:
-        for axis in axes[value]:
-            table.fix(axis, "an array that is a constant of the model")
+    for array in step.arrays:
+        for axis in axes[array.value] if array.number is None else ():
+            table.fix(axis, _FIXED_ARRAY)
     outputs = relating.body(body)
     for output, leaf in zip(outputs, leaves, strict=False):
         relating.unify(output, leaf)

@@ -193,15 +193,15 @@ def _check_step(related: RelatedStep, step: FlatStep, layout: Layout) -> None:
     values = step.values
     if related.step.values != values:
         raise CannotMerge("its equations differ")
-    for value in values:
+    for value in [*values, *(array.value for array in step.arrays)]:
         if layout.shape(related.axes[value]) != tuple(getattr(step.avals[value], "shape", ())):
             raise CannotMerge("a size does not follow from the sizes of its weights")
-    for (_, constant), (_, other) in zip(related.step.arrays, step.arrays, strict=True):
-        if not _are_equal(constant, other):
+    for ours, theirs in zip(related.step.arrays, step.arrays, strict=True):
+        if ours.number is None and not _are_equal(ours.array, theirs.array):
             raise CannotMerge("an array that is a constant of the model differs")
     for first, second in zip(related.step.bodies, step.bodies, strict=True):
-        for ours, theirs in zip(first.equations, second.equations, strict=True):
-            _check_edges(related, ours, theirs, layout)
+        for equation, other in zip(first.equations, second.equations, strict=True):
+            _check_edges(related, equation, other, layout)
 
 
 def _check_edges(
