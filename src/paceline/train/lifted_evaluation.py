@@ -33,11 +33,11 @@ def evaluate(
         overrides: finds faster functions for equations.
         arrays: values of lifted arrays, by number; the others are as traced.
     """
-    return _Evaluation(constants, arrays or {}, overrides).body(body, args)
+    return _LaneEvaluation(constants, arrays or {}, overrides).body(body, args)
 
 
 @dataclass(frozen=True, slots=True)
-class _Evaluation:
+class _LaneEvaluation:
     constants: Mapping[int, Any]
     arrays: Mapping[int, Any]
     overrides: OverrideLookup | None
@@ -83,7 +83,7 @@ class _Evaluation:
         return is_own or any(number in self.arrays for number in body.arrays)
 
 
-def _scan(evaluation: _Evaluation, step: LiftedEquation, values: list[Any]) -> list[Any]:
+def _scan(evaluation: _LaneEvaluation, step: LiftedEquation, values: list[Any]) -> list[Any]:
     params = step.equation.params
     num_consts, num_carry = scan_counts(params)
     consts, rest = values[:num_consts], values[num_consts:]
@@ -98,7 +98,7 @@ def _scan(evaluation: _Evaluation, step: LiftedEquation, values: list[Any]) -> l
     return [*carry, *ys]
 
 
-def _while(evaluation: _Evaluation, step: LiftedEquation, values: list[Any]) -> list[Any]:
+def _while(evaluation: _LaneEvaluation, step: LiftedEquation, values: list[Any]) -> list[Any]:
     params = step.equation.params
     num_cond, num_body = params["cond_nconsts"], params["body_nconsts"]
     body_jaxpr, cond_jaxpr = step.bodies  # sorted by the names of their parameters
@@ -114,7 +114,7 @@ def _while(evaluation: _Evaluation, step: LiftedEquation, values: list[Any]) -> 
     return list(lax.while_loop(condition, body, init))
 
 
-def _cond(evaluation: _Evaluation, step: LiftedEquation, values: list[Any]) -> list[Any]:
+def _cond(evaluation: _LaneEvaluation, step: LiftedEquation, values: list[Any]) -> list[Any]:
     def branch(body: LiftedJaxpr) -> Callable[..., list[Any]]:
         return lambda *operands: evaluation.body(body, operands)
 

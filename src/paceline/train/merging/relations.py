@@ -9,7 +9,6 @@ from paceline.train.merging.flat_step import FlatBody, FlatEquation, FlatStep, O
 from paceline.train.merging.rule import Axes, Site
 from paceline.train.merging.rules import RULES
 
-
 _FIXED_ARRAY = "an array that is a constant of the model (of integers, not finite, or large)"
 
 
