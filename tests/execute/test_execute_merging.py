@@ -48,7 +48,7 @@ def ordered(hp: Any) -> keras.Model:
     return model
 
 
-class Encoding(keras.layers.Layer):
+class Encoding(keras.layers.Layer):  # type: ignore[misc]
     """Adds a constant array, whose values depend on its size and on a number."""
 
     def __init__(self, base: float) -> None:
