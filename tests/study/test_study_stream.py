@@ -68,6 +68,36 @@ def tune(data: Any, study: Path, **options: Any) -> paceline.Study:
     return paceline.tune(build, data, study=study, **{**settings, **options})
 
 
+def wide(hp: HyperParameters) -> keras.Model:
+    hidden = keras.layers.Dense(hp.Int("units", 2, 32), "relu")
+    model = keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(2, "softmax")])
+    model.compile(
+        keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    return model
+
+
+def test_networks_of_several_widths_load_each_batch_once(tmp_path: Path) -> None:
+    data = Batches()
+    study = paceline.tune(
+        wide,
+        data,
+        "val_loss",
+        validation=Batches(2, seed=1),
+        study=tmp_path / "s",
+        search="random",
+        epochs=2,
+        trials=4,
+        seed=1,
+        display=False,
+        final=False,
+    )
+    assert len({trial.config["units"] for trial in study.trials}) == 4
+    assert len({trial.program for trial in study.trials}) == 1
+    assert data.loaded == Counter(dict.fromkeys(range(5), 2)) + Counter({0: 1, 4: 1})
+    assert study.best_model().count_params() == 7 * study.best.config["units"] + 2
+
+
 def test_each_batch_is_loaded_once_an_epoch_for_all(tmp_path: Path) -> None:
     data, validation = Batches(), Batches(2, seed=1)
     study = tune(data, tmp_path / "s", validation=validation, test=(validation.x, validation.y))

@@ -80,7 +80,7 @@ class Step:
         largest = tuple(max(own) + (more if i in ragged else 0) for i, own in pairs)
         program = MergedProgram.of(structure, largest, ragged, networks)
         constants = program.constants(networks[1])
-        run = self.run(lambda state: program._run("train", state, constants, [])[0])
+        run = self.run(lambda state: program.evaluate("train", state, constants)[0])
         padded = run(list(program.lane_state(networks[1])))
         own = program.own_state(networks[1], [np.asarray(leaf) for leaf in padded])
         given = [jnp.asarray(leaf) for leaf in networks[1].state[: len(self.shapes)]]

@@ -13,6 +13,8 @@ from keras import layers
 
 from paceline.train.cohort import Lane
 from paceline.train.compiler import Compiler
+from paceline.train.merged_program import MergedStreamProgram
+from paceline.train.merging.structure import Structure
 from paceline.train.stream_cohort import StreamCohort
 from paceline.train.stream_feed import (
     ArrayBatches,
@@ -97,6 +99,20 @@ def small(rate: float) -> keras.Model:
     return model
 
 
+def wide(units: int) -> keras.Model:
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(units, "sigmoid"),
+            layers.Dropout(0.3),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    return model
+
+
 CONFIGS = [{"rate": 0.03, "drop": 0.1}, {"rate": 0.1, "drop": 0.4}]
 
 
@@ -107,10 +123,23 @@ def cohort_of(
 ) -> StreamCohort:
     compiler = Compiler()
     count = -(-len(traced) // len(compiler.devices)) * len(compiler.devices)
-    compiled = compiler.request(StreamProgram.of(traced, None), count).result()
+    compiled = compiler.request(program_of(traced), count).result()
     cohort = StreamCohort(compiled, compiler.mesh, (later if later is not None else []).append)
     compiler.close()
     return cohort
+
+
+def program_of(traced: Sequence[TracedModel]) -> StreamProgram:
+    """The program of networks of one size or of several."""
+    structure = Structure.of(traced[0])
+    sizes = [structure.sizes([leaf.shape for leaf in one.state]) for one in traced]
+    ragged = [i for i, own in enumerate(zip(*sizes, strict=True)) if len(set(own)) > 1]
+    if not ragged:
+        return StreamProgram.covering(traced, None)
+    assert len({one.structure_key for one in traced}) == 1
+    structure.check_differing(ragged)
+    largest = tuple(max(own) for own in zip(*sizes, strict=True))
+    return MergedStreamProgram.of(structure, largest, ragged, traced)
 
 
 def train(
@@ -209,6 +238,13 @@ def test_a_shape_that_occurs_later_is_compiled_once() -> None:
     for a, b in zip(cohort.state_of([0])[0], again.state_of([0])[0], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     assert len(later) == 1
+
+
+def test_networks_of_several_widths_share_batches_of_all_shapes() -> None:
+    later: list[Any] = []
+    models = [partial(wide, 4), partial(wide, 9)]
+    check_like_fit(lambda: Counting([8, 3, 5]), lambda: None, models, later)
+    assert [list(one.steps) for one in later] == [["train_2"]]
 
 
 def test_a_cohort_is_filled_only_when_all_its_lanes_have_ended() -> None:

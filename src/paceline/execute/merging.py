@@ -7,9 +7,9 @@ import jax
 
 from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.execute.size_range import Shapes, SizeRange, fitting_sizes
-from paceline.train.array_feed import ArrayFeed
 from paceline.train.lane_count import lane_bytes
-from paceline.train.merged_program import MergedProgram, program_key
+from paceline.train.merged_lanes import program_key
+from paceline.train.merged_program import merge
 from paceline.train.merging.buckets import Buckets, choose_buckets
 from paceline.train.merging.structure import CannotMerge, Sizes, Structure
 from paceline.train.merging.verification import difference
@@ -130,7 +130,7 @@ class NetworkMerging:
         if traced.of_other_sizes or sizes in compared or len(compared) >= _COMPARED:
             return True
         compared.add(sizes)
-        program = MergedProgram.of(bucket.structure, bucket.largest, bucket.ragged, [traced])
+        program = merge(bucket.structure, bucket.largest, bucket.ragged, [traced])
         try:
             reason = difference(program, traced)
         except Exception as error:  # then it is not known to be right
@@ -177,8 +177,8 @@ class NetworkMerging:
         return known
 
     def _new(self, prepared: PreparedNetwork) -> _Known:
-        if prepared.traced is None or not isinstance(prepared.feed, ArrayFeed):
-            raise TypeError("only networks that train on arrays can be merged")
+        if prepared.traced is None:
+            raise TypeError("a network that needs fit is not merged")
         structure = Structure.of(prepared.traced)
         ends = self._size_range.of(prepared, structure)
         if ends is None or ends[0] == ends[1]:
@@ -195,7 +195,7 @@ class NetworkMerging:
         return max([prepared.leader.epochs, *(int(h.from_unit(1.0)) for h in variants)])
 
     def _has_room(self, structure: Structure, level: Sizes, buckets: Buckets) -> bool:
-        program = MergedProgram.of(structure, level, buckets.ragged, [])
+        program = merge(structure, level, buckets.ragged, [])
         return lane_bytes(program) <= self.memory
 
 

@@ -12,7 +12,8 @@ from paceline.execute.merging import Bucket, NetworkMerging
 from paceline.execute.prepare import Preparation, PreparedNetwork, ProgramHint
 from paceline.train.array_program import ArrayProgram
 from paceline.train.lane_count import LaneCount
-from paceline.train.merged_program import MergedProgram
+from paceline.train.merged_lanes import MergedLanes
+from paceline.train.merged_program import MergedProgram, merge
 from paceline.train.primitive_overrides import find_override
 from paceline.train.program import lifted_constants
 from paceline.train.stream_feed import StreamFeed
@@ -105,15 +106,13 @@ def _program(
 ) -> AnyProgram:
     """A program for networks, with the inputs of the one known so far."""
     overrides = partial(find_override, platform=jax.default_backend())
-    if isinstance(prepared.feed, StreamFeed):
-        return StreamProgram.of(networks, overrides)
     epochs = prepared.leader.epochs
     if bucket is not None:
-        known = known if isinstance(known, MergedProgram) else None
-        merged = MergedProgram.of(
-            bucket.structure, bucket.largest, bucket.ragged, networks, overrides, known
-        )
-        return replace(merged, epochs=epochs)
+        same = known if isinstance(known, MergedLanes) else None
+        merged = merge(bucket.structure, bucket.largest, bucket.ragged, networks, overrides, same)
+        return replace(merged, epochs=epochs) if isinstance(merged, MergedProgram) else merged
+    if isinstance(prepared.feed, StreamFeed):
+        return StreamProgram.covering(networks, overrides)
     lifted = lifted_constants(networks)
     if known is not None:
         lifted = lifted.joined(known.lifted)

@@ -172,13 +172,13 @@ class ArrayProgram(BaseProgram):
         """The lanes as they would be if training ended now."""
         if END not in self.traced.parts:
             return lanes
-        return jax.vmap(lambda state, own: self._run(END, state, own, [])[0])(lanes, constants)
+        return jax.vmap(lambda state, own: self.evaluate(END, state, own)[0])(lanes, constants)
 
     def _step(
         self, name: str, lanes: list[Any], constants: Any, data: list[Any], rows: Any
     ) -> tuple[list[Any], list[Any]]:
         def of_lane(state: list[Any], own: Any, index: Any) -> tuple[list[Any], list[Any]]:
-            return self._run(name, state, own, [leaf[index] for leaf in data])
+            return self.evaluate(name, [*state, *(leaf[index] for leaf in data)], own)
 
         return jax.vmap(of_lane)(lanes, constants, rows)
 
@@ -194,7 +194,9 @@ class ArrayProgram(BaseProgram):
                 own = lax.dynamic_slice_in_dim(held_out, start, count, axis=1)
                 return self._step(name, lanes, constants, data, own)
             batch = [lax.dynamic_slice_in_dim(leaf, start, count) for leaf in data]
-            return jax.vmap(lambda state, own: self._run(name, state, own, batch))(lanes, constants)
+            return jax.vmap(lambda state, own: self.evaluate(name, [*state, *batch], own))(
+                lanes, constants
+            )
 
         logs = self._zero_logs("test", lanes[0].shape[0])
         lanes, logs = lax.fori_loop(
@@ -203,12 +205,6 @@ class ArrayProgram(BaseProgram):
         if "test_rest" in self.feed.sizes:
             lanes, logs = step("test_rest", lanes, rows - rows % size, rows % size)
         return lanes, logs
-
-    def _run(
-        self, name: str, state: list[Any], constants: Mapping[str, Any], batch: list[Any]
-    ) -> tuple[list[Any], list[Any]]:
-        """Runs a step of one lane, whose constants are as returned by `constants`."""
-        return self.evaluate(name, [*state, *batch], constants)
 
     def _zero_logs(self, name: str, num_lanes: int) -> list[Any]:
         """Initial logs of a loop, each ``(num_lanes, ...)``."""

@@ -1,217 +1,71 @@
-"""A program for networks of several sizes, see `paceline.train.merging`."""
+"""Programs for networks of several sizes, see `paceline.train.merging`."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
-
-import jax
-import numpy as np
 
 from paceline.train.array_program import ArrayProgram
-from paceline.train.internals import ClosedJaxpr
 from paceline.train.lifted_evaluation import OverrideLookup
-from paceline.train.merging.cost import num_values, peak_bytes
-from paceline.train.merging.evaluation import Constants, evaluate_padded
-from paceline.train.merging.layout import Layout
-from paceline.train.merging.rule import Axes
-from paceline.train.merging.structure import Sizes, Structure
-from paceline.train.program import LiftedConstants, Numbers, joined, lifted_constants
+from paceline.train.merged_lanes import MergedLanes
+from paceline.train.merging.structure import CannotMerge, Sizes, Structure
+from paceline.train.stream_feed import StreamFeed
+from paceline.train.stream_program import StreamProgram
 from paceline.train.traced_model import TracedModel
-
-_SIZES = "sizes"  # the lane's sizes, among its constants
-_INTEGERS = "integers of {}"
 
 
 @dataclass(frozen=True, eq=False)
-class MergedProgram(ArrayProgram):
-    """A program whose lanes have sizes of their own.
+class MergedProgram(MergedLanes, ArrayProgram):
+    """A program for arrays whose lanes have sizes of their own."""
 
-    Attributes:
-        structure: of its networks.
-        largest: the sizes of the program.
-        ragged: the places in ``largest`` where networks may be smaller.
-        integers: for each part, the numbers of the scalar integers that are inputs.
-    """
 
-    structure: Structure = None  # type: ignore[assignment] # fields before it have defaults
-    largest: Sizes = ()
-    ragged: tuple[int, ...] = ()
-    integers: Numbers = None  # type: ignore[assignment]
+@dataclass(frozen=True, eq=False)
+class MergedStreamProgram(MergedLanes, StreamProgram):
+    """A program for a stream whose lanes have sizes of their own."""
 
-    @classmethod
-    def of(
-        cls,
-        structure: Structure,
-        largest: Sizes,
-        ragged: Sequence[int],
-        networks: Sequence[TracedModel],
-        overrides: OverrideLookup | None = None,
-        known: "MergedProgram | None" = None,
-    ) -> "MergedProgram":
-        """Creates a program.
+    def later(
+        self, name: str, traced: Sequence[TracedModel], known: StreamProgram | None
+    ) -> "MergedStreamProgram":
+        """The program of a part that first occurred now, see `StreamProgram.later`."""
+        known = known if isinstance(known, MergedStreamProgram) else None
+        try:
+            structure = self._with_part(name, traced[0]) if known is None else known.structure
+            for model in traced:
+                structure.check_part(name, model)
+        except CannotMerge as error:
+            raise self.differing(name) from error
+        models = [model.only(name) for model in traced]
+        if known is not None and all(known.covers(model) for model in models):
+            return known
+        return MergedStreamProgram.of(
+            structure, self.largest, self.ragged, models, self.overrides, known
+        )
 
-        Args:
-            structure: of the networks.
-            largest: the sizes of the program.
-            ragged: the places in ``largest`` where networks may be smaller.
-            networks: some of the networks, which show what differs.
-            overrides: finds faster functions for some primitives.
-            known: the program so far, whose inputs are kept.
+    def _with_part(self, name: str, traced: TracedModel) -> Structure:
+        """The structure of a part, which must have the sizes and the layout of this one.
+
+        All parts of a network are related, since a part that does not use some weights says nothing
+        of their sizes.
         """
-        networks = [structure.traced, *networks]
-        lifted = lifted_constants(networks).joined(_ragged_arrays(structure, ragged))
-        integers = _lifted_integers(structure, ragged, networks)
-        if known is not None:
-            lifted = lifted.joined(known.lifted)
-            integers = joined(integers, known.integers)
-        return cls(structure.traced, lifted, overrides, structure, largest, tuple(ragged), integers)
-
-    @cached_property
-    def key(self) -> str:
-        """The program's key."""
-        return program_key(self.structure.traced.structure_key, self.largest, self.ragged)
-
-    def covers(self, traced: TracedModel) -> bool:
-        """Whether a network of the structure differs only in what is an input of the program."""
-        if not super().covers(traced):
-            return False
-        for name, numbers in self.integers.items():
-            differs = traced.integers(name) != self.traced.integers(name)
-            differs[list(numbers)] = False
-            if differs.any():
-                return False
-        return True
-
-    def constants(self, traced: TracedModel) -> dict[str, np.ndarray]:
-        """A lane's lifted constants, arrays padded, and integers for each part; its sizes."""
-        own = self.structure.sizes([leaf.shape for leaf in traced.state])
-        integers = {
-            _INTEGERS.format(name): traced.integers(name)[list(numbers)].astype(np.int32)
-            for name, numbers in self.integers.items()
-        }
-        return {**super().constants(traced), **integers, _SIZES: np.array(own, np.int32)}
-
-    def lane_array(self, traced: TracedModel, name: str, number: int) -> np.ndarray:
-        """A constant array of a network as it lies in a lane: padded with zeros."""
-        array = traced.arrays(name)[number]
-        axes = self._array_axes[name].get(number)
-        if axes is None:  # the step does not need it
-            return np.zeros((), array.dtype)
-        return self._layout(traced).pad(axes, array)
-
-    @cached_property
-    def _array_axes(self) -> dict[str, dict[int, Axes]]:
-        """The axes of the constant arrays that steps need, by number."""
-        return {
-            name: {
-                array.number: related.axes[array.value]
-                for array in related.step.arrays
-                if array.number is not None
-            }
-            for name, related in self.structure.steps.items()
-        }
-
-    @cached_property
-    def lane_leaves(self) -> Sequence[np.ndarray]:
-        """Arrays of the shapes and types of a lane's state."""
-        shapes = [self._largest.shape(axes) for axes in self.structure.leaves]
-        states = zip(shapes, self.traced.state, strict=True)
-        # without memory of their own
-        return [np.broadcast_to(np.zeros((), leaf.dtype), shape) for shape, leaf in states]
-
-    @cached_property
-    def _largest(self) -> Layout:
-        return self.structure.layout(self.largest, self.largest, self.ragged)
-
-    def _layout(self, traced: TracedModel) -> Layout:
-        own = self.structure.sizes([leaf.shape for leaf in traced.state])
-        return self.structure.layout(self.largest, own, self.ragged)
-
-    def lane_state(self, traced: TracedModel) -> Sequence[np.ndarray]:
-        """A network's state as it lies in a lane: padded with zeros."""
-        layout, leaves = self._layout(traced), self.structure.leaves
-        return [layout.pad(axes, leaf) for axes, leaf in zip(leaves, traced.state, strict=True)]
-
-    def own_state(self, traced: TracedModel, leaves: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The network's state of that of its lane, in its own shapes."""
-        layout = self._layout(traced)
-        axes = self.structure.leaves[: len(leaves)]
-        return [layout.cut(own, leaf) for own, leaf in zip(axes, leaves, strict=True)]
-
-    @cached_property
-    def train_step(self) -> ClosedJaxpr:
-        """The training step of a lane: of its state, its constants and a batch."""
-        constants = self.constants(self.traced)
-        batch = jax.tree.leaves(self.feed.batch_spec("train"))
-        count = len(self.lane_leaves)
-
-        def step(*args: Any) -> list[Any]:
-            state, own, rows = args[:count], args[count], args[count + 1 :]
-            leaves, logs = self._run("train", list(state), own, list(rows))
-            return [*leaves, *logs]
-
-        specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in self.lane_leaves]
-        return jax.make_jaxpr(step)(*specs, constants, *batch)
-
-    def peak_bytes(self, name: str) -> int:
-        """Bytes of intermediate values of a part, in the sizes of the program."""
-        return peak_bytes(self.structure.steps[name], self._largest)
-
-    def num_values(self, name: str) -> int:
-        """Values computed in a part, in the sizes of the program."""
-        return num_values(self.structure.steps[name], self._largest)
-
-    def _run(
-        self, name: str, state: list[Any], constants: Mapping[str, Any], batch: list[Any]
-    ) -> tuple[list[Any], list[Any]]:
-        layout = self.structure.layout(self.largest, constants[_SIZES], self.ragged)
-        integers = constants[_INTEGERS.format(name)]
-        own = Constants(
-            self.lane_floats(name, constants),
-            {number: integers[i] for i, number in enumerate(self.integers[name])},
-            self.lane_arrays(name, constants),
-        )
-        outs = evaluate_padded(
-            self.structure.steps[name], layout, [*state, *batch], own, self.overrides
-        )
-        count = self.traced.layout.num_leaves
-        return outs[:count], outs[count:]
+        structure = Structure.of(traced)
+        structure.check_differing(self.ragged)
+        shapes = [
+            [one.layout(self.largest, self.largest, self.ragged).shape(axes) for axes in one.leaves]
+            for one in (self.structure, structure)
+            if len(one.free_axes) == len(self.largest)
+        ]
+        if shapes[1:] != shapes[:1]:
+            raise CannotMerge("its batches relate sizes in another way")
+        return structure.only(name)
 
 
-def program_key(structure_key: str, largest: Sizes, ragged: Sequence[int]) -> str:
-    """The key of a merged program."""
-    text = f"{structure_key} {largest} {tuple(ragged)}"
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _lifted_integers(
-    structure: Structure, ragged: Sequence[int], networks: Sequence[TracedModel]
-) -> Numbers:
-    """The integers that differ, or might: those that equal a size."""
-    first = structure.traced
-    sizes = {structure.own_sizes[i] for i in ragged} - {0, 1, 2}
-    lifted = {}
-    for name in first.parts:
-        table = np.stack([network.integers(name) for network in networks])
-        differs = (table != table[0]).any(axis=0) | np.isin(table[0], list(sizes))
-        lifted[name] = tuple(int(i) for i in np.flatnonzero(differs))
-    return lifted
-
-
-def _ragged_arrays(structure: Structure, ragged: Sequence[int]) -> LiftedConstants:
-    """The arrays whose shapes differ between networks."""
-    free = {structure.free_axes[i] for i in ragged}
-    arrays = {
-        name: tuple(
-            array.number
-            for array in related.step.arrays
-            if array.number is not None
-            and not free.isdisjoint(
-                own for axis in related.axes[array.value] for own in structure.table.own_axes(axis)
-            )
-        )
-        for name, related in structure.steps.items()
-    }
-    return LiftedConstants(dict.fromkeys(arrays, ()), arrays)
+def merge(
+    structure: Structure,
+    largest: Sizes,
+    ragged: Sequence[int],
+    networks: Sequence[TracedModel],
+    overrides: OverrideLookup | None = None,
+    known: MergedLanes | None = None,
+) -> MergedProgram | MergedStreamProgram:
+    """The program for arrays or for a stream, see `MergedLanes.of`."""
+    is_stream = isinstance(structure.traced.feed, StreamFeed)
+    kind = MergedStreamProgram if is_stream else MergedProgram
+    return kind.of(structure, largest, ragged, networks, overrides, known)

@@ -176,7 +176,12 @@ class StreamFeed:
     Args:
         train: the training batches.
         validation: the validation batches, or None.
+
+    Attributes:
+        first_batch: of the training, on the host.
     """
+
+    first_batch: tuple[Tree, ...]
 
     def __init__(self, train: DatasetBatches, validation: DatasetBatches | None) -> None:
         self.sources: Mapping[Phase, DatasetBatches] = (
@@ -186,7 +191,10 @@ class StreamFeed:
         self._specs: dict[str, tuple[Tree, ...]] = {}
         for kind, source in self.sources.items():
             for index in sorted({0, source.count - 1}):
-                self.part_of(kind, source.load(index))
+                batch = source.load(index)
+                self.part_of(kind, batch)
+                if (kind, index) == ("train", 0):
+                    self.first_batch = batch
         self.parts = tuple(self._specs)
 
     @property

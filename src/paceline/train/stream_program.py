@@ -34,7 +34,7 @@ class StreamProgram(BaseProgram):
         return self.traced.feed
 
     @classmethod
-    def of(
+    def covering(
         cls,
         traced: Sequence[TracedModel],
         overrides: OverrideLookup | None,
@@ -45,6 +45,33 @@ class StreamProgram(BaseProgram):
             return known
         models = traced if known is None else [known.traced, *traced]
         return cls(models[0], lifted_constants(models), overrides)
+
+    def later(
+        self, name: str, traced: Sequence[TracedModel], known: "StreamProgram | None"
+    ) -> "StreamProgram":
+        """The program of a part that first occurred now, and only of that.
+
+        Args:
+            name: of the part.
+            traced: models that train in this program, traced for the part.
+            known: the program for the part so far.
+
+        Raises:
+            CannotTrace: for this batch shape the models have different programs.
+        """
+        models = [model.only(name) for model in traced]
+        others = [known.traced] if known else []
+        if len({model.parts[name].code.digest for model in [*models, *others]}) != 1:
+            raise self.differing(name)
+        return StreamProgram.covering(models, self.overrides, known)
+
+    def differing(self, name: str) -> CannotTrace:
+        """An error: models have different programs for a part."""
+        shape = self.feed.batch_spec(name)
+        return CannotTrace(
+            f"for batches of the shape {shape} the models that train together need different "
+            "compiled programs"
+        )
 
     def step(self, name: str) -> Callable[..., Any]:
         """The function of a part that is compiled.
@@ -76,7 +103,7 @@ class StreamProgram(BaseProgram):
     def compile(self, num_lanes: int, mesh: Mesh | None) -> "CompiledStreamProgram":
         """Compiles the steps of all parts for a number of lanes, distributed over a mesh."""
         started = time.perf_counter()
-        lanes = [stacked_spec(leaf, num_lanes, mesh) for leaf in self.traced.state]
+        lanes = [stacked_spec(leaf, num_lanes, mesh) for leaf in self.lane_leaves]
         steps = {}
         with count_compilations() as count:
             rows = self.constants(self.traced)
@@ -126,14 +153,7 @@ class CompiledStreamProgram(CompiledProgram):
         known = self.later.get(name)
         with keras_lock:
             models = [model.traced_for(name) for model in traced]
-        others = [known.program.traced] if known else []
-        if len({model.parts[name].code.digest for model in [*models, *others]}) != 1:
-            shape = self.program.feed.batch_spec(name)
-            raise CannotTrace(
-                f"for batches of the shape {shape} the models that train together need different "
-                "compiled programs"
-            )
-        program = StreamProgram.of(models, self.program.overrides, known.program if known else None)
+        program = self.program.later(name, models, known.program if known else None)
         if known is None or program is not known.program:
             self.later[name] = known = program.compile(self.num_lanes, self.mesh)
         return known, models

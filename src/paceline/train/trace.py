@@ -60,7 +60,7 @@ def trace(
         else None
     )
     state = tuple(np.asarray(leaf) for leaf in leaves)
-    structure = "" if isinstance(feed, StreamFeed) else _structure_key(parts, leaves, feed)
+    structure = _structure_key(parts, leaves, feed)
     return TracedModel(
         key=_key(parts, leaves, feed),
         parts=parts,

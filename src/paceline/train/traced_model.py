@@ -98,7 +98,7 @@ class TracedModel:
         unmerged_reason: why validation needs batches of the same size as in ``fit``; empty if it
             does not.
         structure_key: equal for models that differ only in sizes and constants, see
-            `paceline.train.merging`; empty for a stream.
+            `paceline.train.merging`.
         of_other_sizes: whether its steps are those of a network of other sizes with its own
             constants, so that it can train in a program for several sizes only.
         other_test: the validation step for batches of the other size, which was compared with that
@@ -220,7 +220,11 @@ class TracedModel:
         return replace(self, parts=parts)
 
     def traced_for(self, name: str) -> "TracedModel":
-        """The same model traced for another part of its stream, and only for that."""
+        """The same model, also traced for another part of its stream."""
         if self.trace_later is None:
             raise CannotTrace("its batches have unexpected shapes")
-        return replace(self, parts={name: self.trace_later(name)})
+        return replace(self, parts={**self.parts, name: self.trace_later(name)})
+
+    def only(self, name: str) -> "TracedModel":
+        """The same model with one of its parts."""
+        return replace(self, parts={name: self.parts[name]})

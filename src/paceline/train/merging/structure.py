@@ -49,7 +49,8 @@ class Structure:
         shapes = [leaf.shape for leaf in traced.state]
         # the values are not needed, and would be kept as long as the structure
         state = [np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape) for leaf in traced.state]
-        traced = replace(traced, state=tuple(state))
+        # nor is the model, of which a stream traces later parts
+        traced = replace(traced, state=tuple(state), trace_later=None)
         table = AxisTable()
         leaves = tuple(table.news(shape) for shape in shapes)
         steps = {
@@ -178,14 +179,22 @@ class Structure:
         Raises:
             CannotMerge: they are not.
         """
+        return {name: self.check_part(name, traced) for name in self.steps}
+
+    def check_part(self, name: str, traced: TracedModel) -> FlatStep:
+        """The same for one of the steps."""
         sizes = self.sizes([leaf.shape for leaf in traced.state])
         layout = self.layout(sizes, sizes, range(len(sizes)))
-        steps = {}
-        for name, related in self.steps.items():
-            step = flatten(traced.parts[name].code.body)
-            _check_step(related, step, layout)
-            steps[name] = step
-        return steps
+        ours, theirs = self.traced.parts[name], traced.parts[name]
+        if (ours.code.structure, ours.log_names) != (theirs.code.structure, theirs.log_names):
+            raise CannotMerge("its equations differ")
+        step = flatten(theirs.code.body)
+        _check_step(self.steps[name], step, layout)
+        return step
+
+    def only(self, name: str) -> "Structure":
+        """The same structure with one of its steps."""
+        return replace(self, traced=self.traced.only(name), steps={name: self.steps[name]})
 
 
 def _check_step(related: RelatedStep, step: FlatStep, layout: Layout) -> None:

@@ -15,16 +15,19 @@ import jax
 import numpy as np
 
 from paceline.train.internals import ClosedJaxpr
-from paceline.train.merged_program import MergedProgram
+from paceline.train.merged_program import MergedProgram, MergedStreamProgram
 from paceline.train.numpy_evaluation import evaluate_with_numpy
+from paceline.train.stream_feed import StreamFeed
 from paceline.train.traced_model import TracedModel
+
+AnyMerged = MergedProgram | MergedStreamProgram
 
 _RELATIVE, _ABSOLUTE = 2e-5, 1e-6
 _TIMES_ROUNDING = 50.0
 _LAST_BIT = 1.2e-7
 
 
-def difference(program: MergedProgram, traced: TracedModel) -> str:
+def difference(program: AnyMerged, traced: TracedModel) -> str:
     """How a network would differ in a merged program; empty if it would not.
 
     Args:
@@ -65,9 +68,11 @@ def _gap(a: Any, b: Any) -> float:
     return float(np.max(np.abs(one[finite] - two[finite]), initial=0.0))
 
 
-def _first_batch(program: MergedProgram) -> list[np.ndarray]:
-    size = program.feed.sizes["train"]
-    return [np.asarray(leaf[:size]) for leaf in jax.tree.leaves(program.feed.data.train)]
+def _first_batch(program: AnyMerged) -> list[np.ndarray]:
+    feed = program.feed
+    if isinstance(feed, StreamFeed):
+        return list(jax.tree.leaves(feed.first_batch))
+    return [np.asarray(leaf[: feed.sizes["train"]]) for leaf in jax.tree.leaves(feed.data.train)]
 
 
 def _disturbed(state: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -88,7 +93,7 @@ def _own_step(
 
 
 def _merged_step(
-    program: MergedProgram, traced: TracedModel, batch: Sequence[np.ndarray]
+    program: AnyMerged, traced: TracedModel, batch: Sequence[np.ndarray]
 ) -> tuple[list[Any], bool]:
     """The outputs in the shapes of the network, and whether all padding is zero."""
     args = [*program.lane_state(traced), program.constants(traced), *batch]
