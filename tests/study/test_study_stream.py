@@ -95,7 +95,7 @@ def test_networks_of_several_widths_load_each_batch_once(tmp_path: Path) -> None
     assert len({trial.config["units"] for trial in study.trials}) == 4
     assert len({trial.program for trial in study.trials}) == 1
     assert data.loaded == Counter(dict.fromkeys(range(5), 2)) + Counter({0: 1, 4: 1})
-    assert study.best_model().count_params() == 7 * study.best.config["units"] + 2
+    assert study.best_model().count_params() == 7 * int(study.best.config["units"]) + 2
 
 
 def test_each_batch_is_loaded_once_an_epoch_for_all(tmp_path: Path) -> None:
