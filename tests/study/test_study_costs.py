@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from tests.study.definitions import planned
 
 from paceline.core import Measurement, Trial, TrialState
 from paceline.core.events import ProgramCompiled
+from paceline.study.plan.default_schedule import in_flight_of
 from paceline.study.plan.network_plan import NetworkPlan
 from paceline.study.planned.costs import Costs
+from paceline.train.device_facts import DeviceFacts
 
 ROWS = np.zeros((96, 4), "float32"), np.zeros(96, "float32")
 
@@ -26,22 +29,32 @@ def build(hp: Any) -> keras.Model:
     return model
 
 
-def plan(directory: Path, **limits: Any) -> NetworkPlan:
+def plan(directory: Path, merge: bool = False, **limits: Any) -> NetworkPlan:
+    """Without ``merge`` each number of units is a program."""
     options: dict[str, Any] = {"objective": "val_loss", "seed": 0, "validation": 0.2, "epochs": 4}
-    options["merge"] = False  # each number of units is a program
+    options["merge"] = merge
     return planned(build, ROWS, study=directory, **options, **limits)
 
 
-def trial(number: int, units: int, dropout: float, seconds: float = 0.0) -> Trial:
+def trial(
+    number: int, units: int, dropout: float, seconds: float = 0.0, program: str | None = None
+) -> Trial:
     """One that took so long for its four epochs; without seconds it has only been asked for."""
     config = {"units": units, "dropout": dropout}
     if not seconds:
-        return Trial(number, config, 0, 4)
+        return Trial(number, config, 0, 4, program=program)
     measured = tuple(
         Measurement(epoch, {"val_loss": 1.0}, seconds * epoch / 4) for epoch in range(1, 5)
     )
     return Trial(
-        number, config, 0, 4, TrialState.COMPLETED, measurements=measured, parameters=6 * units + 1
+        number,
+        config,
+        0,
+        4,
+        TrialState.COMPLETED,
+        program=program,
+        measurements=measured,
+        parameters=6 * units + 1,
     )
 
 
@@ -59,6 +72,46 @@ def test_what_is_compiled_or_asked_for_is_cheaper_than_a_new_program(tmp_path: P
         assert without > small  # but zero leaves the layer out
         assert large < without  # its program is on its way
     assert (small, without) == pytest.approx((2.0, 5.0))
+
+
+def test_widths_that_share_a_program_cost_the_same(tmp_path: Path) -> None:
+    compiled = [ProgramCompiled("one", 1, 3.0, 2)]
+    for limits in ({"trials": 8}, {"budget": "1h"}):
+        merged = plan(tmp_path / "study", merge=True, **limits)
+        trials = [trial(i, units, 0.1, 2.0, "one") for i, units in enumerate((64, 4, 8, 16))]
+        costs = Costs.of(trials, compiled, merged, left=None)
+        reverse = Costs.of(trials[::-1], compiled, merged, left=None)
+        assert costs is not None
+        assert reverse is not None
+        small, large = ({"units": units, "dropout": 0.3} for units in (4, 32))
+        # padded to the largest, and compiled, also a width that is new
+        assert costs(small) == costs(large) == reverse(small)
+        assert costs({"units": 4, "dropout": 0.0}) > costs(small)
+
+
+def test_widths_of_which_each_was_compiled_are_new_programs(tmp_path: Path) -> None:
+    """Such as those of a layer that cannot be merged."""
+    compiled = [ProgramCompiled("one", 1, 3.0, 2)]
+    for limits in ({"trials": 8}, {"budget": "1h"}):
+        merged = plan(tmp_path / "study", merge=True, **limits)
+        trials = [trial(i, units, 0.1, 2.0, f"{units}") for i, units in enumerate((64, 4, 8, 16))]
+        for known, is_new in ((trials[:3], False), (trials, True)):  # three may be merged sizes
+            costs = Costs.of(known, compiled, merged, left=None)
+            assert costs is not None
+            first, other = ({"units": units, "dropout": 0.3} for units in (4, 32))
+            assert (costs(other) > costs(first)) == is_new
+
+
+def test_a_search_that_learns_has_four_rounds_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    def number(trials: int | None, learns: bool = True, platform: str = "gpu") -> int:
+        monkeypatch.setattr(jax, "default_backend", lambda: platform)
+        return in_flight_of("jax", learns, trials)
+
+    lanes = DeviceFacts("gpu", 1, 8, 2**30).max_idle_lanes
+    assert number(None) == number(4 * lanes) == number(10, learns=False) == lanes
+    assert (number(10), number(40), number(100)) == (6, 10, 25)
+    assert number(10, platform="cpu") == number(None, platform="cpu") == 6
+    assert in_flight_of("torch", True, 100) == 1
 
 
 def test_what_the_time_left_does_not_repay_costs_infinity(tmp_path: Path) -> None:

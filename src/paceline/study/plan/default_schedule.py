@@ -1,5 +1,7 @@
 """The default schedule, and how many trials run at once by default."""
 
+import math
+
 from paceline.core import InvalidInput
 from paceline.schedule import Full, Schedule
 from paceline.schedule import create as create_schedule
@@ -8,7 +10,11 @@ from paceline.settings.function import NETWORKS
 from paceline.study.plan.definition import Definition
 
 _SHORT = 2  # trainings this short are not divided
+# Trials that fill a device where they start and end one at a time: on a CPU one for each of a few
+# cores and some that are prepared, elsewhere as many as a cohort has lanes, see
+# docs/design/0029-numbers-of-lanes.md. Not of the machine: a seed gives one study on all CPUs.
 _IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
+_ROUNDS = 4  # in which a search that learns proposes its trials, at least
 
 
 def schedule_of(definition: Definition, streamed: bool) -> Schedule:
@@ -27,13 +33,30 @@ def schedule_of(definition: Definition, streamed: bool) -> Schedule:
     return schedule
 
 
-def in_flight_of(backend: str) -> int:
-    """Default number of trials in flight for this backend and device."""
+def in_flight_of(backend: str, learns: bool, trials: int | None) -> int:
+    """Default number of trials in flight for networks: what fills the device.
+
+    If the search learns from the trials, at most a quarter of them, but at least six: a proposal
+    that is made before any result is known is no better than a random one.
+
+    Args:
+        backend: of Keras.
+        learns: whether the search learns from the trials.
+        trials: number of trials; None if only time limits them.
+    """
     if backend != "jax":
         return 1
     import jax
 
-    return _IN_FLIGHT if jax.default_backend() == "cpu" else _IN_FLIGHT_ACCELERATED
+    if jax.default_backend() == "cpu":
+        return _IN_FLIGHT
+    return _accelerated(learns, trials)
+
+
+def _accelerated(learns: bool, trials: int | None) -> int:
+    if not learns or trials is None:
+        return _IN_FLIGHT_ACCELERATED
+    return min(_IN_FLIGHT_ACCELERATED, max(_IN_FLIGHT, math.ceil(trials / _ROUNDS)))
 
 
 def in_flight_of_function(workers: int, learns: bool, is_full: bool) -> int:
@@ -60,10 +83,10 @@ def is_default_in_flight(settings: Settings, learns: bool) -> bool:
     """
     number = settings.search.in_flight
     if settings.function.kind == NETWORKS:
-        known = (
-            (_IN_FLIGHT, _IN_FLIGHT_ACCELERATED) if settings.execution.backend == "jax" else (1,)
-        )
-        return number is None or number in known
+        if settings.execution.backend != "jax":
+            return number in (None, 1)
+        accelerated = _accelerated(learns, settings.search.trials)
+        return number in (None, _IN_FLIGHT, _IN_FLIGHT_ACCELERATED, accelerated)
     is_full = (settings.search.schedule or {"schedule": "full"})["schedule"] == Full.name
     workers = settings.execution.workers or 1
     return number in (None, in_flight_of_function(workers, learns, is_full))

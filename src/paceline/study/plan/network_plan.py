@@ -253,7 +253,8 @@ def _decided(definition: Definition, schedule: Schedule, backend: str, is_stream
         search={
             "schedule": schedule.to_json(),
             "ordered": definition.is_ordered,
-            "in_flight": search.in_flight or in_flight_of(backend),
+            "in_flight": search.in_flight
+            or in_flight_of(backend, definition.search.strategy.learns, search.trials),
         },
         training=is_tuned,
         evaluation={"final": final},

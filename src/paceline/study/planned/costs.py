@@ -7,7 +7,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from paceline.core import Configuration, Trial
@@ -20,6 +20,9 @@ from paceline.study.planned.protocol import Plan
 # between proposals that are nearly equal.
 STEP, COMPILING = 5_000, 1e9
 _ROWS, _BATCH = 10_000, 32  # where they are not recorded
+# Sizes of networks with as many programs before they are taken to be compiled separately: merged
+# ones of a few sizes may have several programs, too.
+_SEPARATE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,15 @@ class Costs:
     In an ordered study the cost follows from counts alone, since comparisons must not depend on the
     clock. Otherwise it is in measured seconds.
 
+    Networks that differ only in sizes are expected to share a program: another width costs no
+    compilation, and as much as the widest, since it is padded. Once the trials of a structure show
+    that each of its sizes is compiled, they count as structures of their own.
+
     Attributes:
         plan: that of the study.
+        separate: structures whose sizes are compiled separately.
         asked: structures of all trials: their programs are compiled, or will be.
-        sizes: parameters of the networks seen so far, by structure.
+        sizes: parameters of the largest network seen so far, by structure.
         seconds: seconds of an epoch as measured, by structure; empty in an ordered study.
         compiling: cost of a new program, in the same unit.
         left: seconds that the search has left; None where time is no limit, or must not affect
@@ -40,6 +48,7 @@ class Costs:
     """
 
     plan: Plan
+    separate: Set[object]
     asked: Set[object]
     sizes: Mapping[object, float]
     seconds: Mapping[object, float]
@@ -59,22 +68,24 @@ class Costs:
         """
         sizes: dict[object, float] = {}
         seconds: dict[object, list[float]] = {}
-        structures = [plan.structure(trial.config) for trial in trials]
+        separate = _separate(trials, plan)
+        structures = [_structure(trial.config, plan, separate) for trial in trials]
         asked = set(structures)
         for trial, structure in zip(trials, structures, strict=True):
             if trial.parameters is None or not trial.measurements:
                 continue
-            sizes[structure] = float(trial.parameters)
+            sizes[structure] = max(sizes.get(structure, 0.0), float(trial.parameters))
             seconds.setdefault(structure, []).append(trial.seconds / len(trial.measurements))
         if not sizes:
             return None
         if plan.settings.search.ordered:
-            return cls(plan, asked, sizes, {}, COMPILING)
+            return cls(plan, separate, asked, sizes, {}, COMPILING)
         compiling = (
             statistics.fmean(event.seconds for event in compilations) if compilations else 0.0
         )
         return cls(
             plan,
+            separate,
             asked,
             sizes,
             {s: statistics.median(found) for s, found in seconds.items()},
@@ -86,7 +97,7 @@ class Costs:
         """The cost of a configuration, above 0; inf for a new program that cannot pay off in
         time.
         """
-        structure = self.plan.structure(config)
+        structure = _structure(config, self.plan, self.separate)
         new = 0.0 if structure in self.asked else self.compiling
         epochs = self.plan.epochs(config)
         if self.seconds:
@@ -98,3 +109,28 @@ class Costs:
         steps = epochs * float(rows) / float(config.get("batch_size", _BATCH))
         size = self.sizes.get(structure, statistics.fmean(self.sizes.values()))
         return steps * (size + STEP) + new
+
+
+def _structure(config: Configuration, plan: Plan, separate: Set[object]) -> Hashable:
+    """The structure of a configuration, with its sizes if these are compiled separately."""
+    structure = plan.structure(config)
+    return (structure, _sizes(config)) if structure in separate else structure
+
+
+def _separate(trials: Sequence[Trial], plan: Plan) -> set[object]:
+    """The structures of which each size has a program of its own."""
+    programs: dict[object, dict[object, set[str]]] = {}
+    for trial in trials:
+        if trial.program is not None and trial.measurements:
+            of_sizes = programs.setdefault(plan.structure(trial.config), {})
+            of_sizes.setdefault(_sizes(trial.config), set()).add(trial.program)
+    return {
+        structure
+        for structure, found in programs.items()
+        if _SEPARATE <= len(found) <= len(set().union(*found.values()))
+    }
+
+
+def _sizes(config: Configuration) -> tuple[tuple[str, int], ...]:
+    """The whole numbers of a configuration, of which sizes are some."""
+    return tuple((name, value) for name, value in sorted(config.items()) if type(value) is int)
