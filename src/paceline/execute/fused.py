@@ -199,10 +199,11 @@ class FusedExecutor:
                 for together in self._starting_together(entries):
                     self._launch(key, together, block.size)
         updates = [ExecutorUpdate(tuple(events))] if events else []
-        return updates + self._withdraw(self._preparation.take_wrong())
+        wrong = [*self._preparation.take_wrong(), *self._merging.take_refuted()]
+        return updates + self._withdraw(list(dict.fromkeys(wrong)))
 
     def _withdraw(self, wrong: Sequence[int]) -> list[ExecutorUpdate]:
-        """Trains trials again whose constants are wrong, where nothing was reported of them.
+        """Trains trials again that trained with wrong steps, where nothing was reported of them.
 
         Others that are open fail, those that are paused when they are submitted again.
         """

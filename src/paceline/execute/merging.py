@@ -9,15 +9,14 @@ from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.execute.size_range import Shapes, SizeRange, fitting_sizes
 from paceline.train.lane_count import lane_bytes
 from paceline.train.merged_lanes import program_key
-from paceline.train.merged_program import merge
 from paceline.train.merging.buckets import Buckets, choose_buckets
 from paceline.train.merging.structure import CannotMerge, Sizes, Structure
-from paceline.train.merging.verification import difference
+from paceline.train.merging.verification import ComparedSizes
 from paceline.train.traced_model import TracedModel
 
 logger = logging.getLogger("paceline.execute")
 
-_COMPARED = 2  # networks of a program, of different sizes
+_MOST_TRACED = 16  # programs that are kept for comparisons
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,13 @@ class _Known:
         structure: the structure.
         buckets: of its programs; None if its networks are not merged.
         reason: why they are not; empty if their sizes do not differ.
+        trials: those that train in its programs.
     """
 
     structure: Structure
     buckets: Buckets | None = None
     reason: str = ""
+    trials: list[int] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -63,7 +64,8 @@ class NetworkMerging:
     def __post_init__(self) -> None:
         self._known: dict[str, list[_Known]] = {}
         self._buckets: dict[str, Bucket] = {}
-        self._compared: dict[str, set[object]] = {}  # shapes of networks, by program
+        self._compared: dict[str, ComparedSizes] = {}  # by program, the most recent last
+        self._refuted: list[int] = []
         self._has_noted = False
         self._size_range = SizeRange(self.preparation)
         if self.is_enabled:
@@ -75,7 +77,17 @@ class NetworkMerging:
         if key not in self._buckets and prepared.traced and prepared.traced.of_other_sizes:
             prepared = self.preparation.trace_again(prepared)
             key = self.program_key(prepared)
+        if key in self._buckets:
+            self._known_of(key).trials += [job.trial for job in prepared.jobs]
         return prepared, key
+
+    def take_refuted(self) -> list[int]:
+        """Trials that train in a program found to be wrong for another network, since last asked.
+
+        Prepared again, they have programs of their own.
+        """
+        refuted, self._refuted = self._refuted, []
+        return refuted
 
     def is_merged(self, structure_key: str, shapes: Shapes) -> bool:
         """Whether a network certainly trains in a program for several sizes.
@@ -124,15 +136,21 @@ class NetworkMerging:
         return key if self._is_right(key, traced) else traced.key
 
     def _is_right(self, key: str, traced: TracedModel) -> bool:
-        """Whether a network trains in a program as alone; compared for its first networks."""
-        bucket, sizes = self._buckets[key], tuple(leaf.shape for leaf in traced.state)
-        compared = self._compared.setdefault(key, set())
-        if traced.of_other_sizes or sizes in compared or len(compared) >= _COMPARED:
+        """Whether a network trains in a program as alone; compared once for each size.
+
+        Networks that were not traced have no steps of their own with which to compare.
+        """
+        if traced.of_other_sizes:
             return True
-        compared.add(sizes)
-        program = merge(bucket.structure, bucket.largest, bucket.ragged, [traced])
+        bucket = self._buckets[key]
+        compared = self._compared.pop(key, None)
+        if compared is None:
+            compared = ComparedSizes(bucket.structure, bucket.largest, bucket.ragged)
+        self._compared[key] = compared
+        for older in list(self._compared.values())[:-_MOST_TRACED]:
+            older.release()
         try:
-            reason = difference(program, traced)
+            reason = compared.difference(traced)
         except Exception as error:  # then it is not known to be right
             logger.warning("a merged program cannot be compared", exc_info=True)
             reason = f"internal error ({type(error).__name__}: {error})"
@@ -148,11 +166,19 @@ class NetworkMerging:
         return self._buckets.get(key)
 
     def separate(self, key: str, reason: str) -> None:
-        """No longer merges the networks of a program, for ``reason``."""
-        bucket = self._buckets[key]
-        for known in self._known[bucket.structure.traced.structure_key]:
-            if known.structure is bucket.structure:
-                known.buckets, known.reason = None, reason
+        """No longer merges the networks of a program's structure, for ``reason``.
+
+        Those that were merged are in doubt, see `take_refuted`.
+        """
+        known = self._known_of(key)
+        known.buckets, known.reason = None, reason
+        self._refuted += known.trials
+        known.trials = []
+
+    def _known_of(self, key: str) -> _Known:
+        structure = self._buckets[key].structure
+        alike = self._known[structure.traced.structure_key]
+        return next(known for known in alike if known.structure is structure)
 
     def _note(self, reason: str) -> None:
         """Notes, once, that networks of different sizes are not merged."""

@@ -219,7 +219,7 @@ class Preparation:
         return replace(prepared, traced=trace(model, prepared.feed))
 
     def refuse(self, trials: Iterable[int]) -> None:
-        """Lets trials fail when they are prepared again: they have trained with wrong constants."""
+        """Lets trials fail when they are prepared again: their results are in doubt."""
         self._refused.update(trials)
 
     def rebuild(self, prepared: PreparedNetwork, reason: str) -> PreparedNetwork | FailedBuild:

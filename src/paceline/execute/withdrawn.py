@@ -1,4 +1,4 @@
-"""Trials that are withdrawn from training since their constants turned out to be wrong."""
+"""Trials that are withdrawn from training since their constants or their program are wrong."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,8 +14,9 @@ from paceline.core.events import (
 from paceline.execute.base import ExecutorUpdate
 
 REASON = (
-    "trained with wrong constants: they were predicted from its configuration, and a later trace "
-    "of a similar network has shown that they do not follow from it; please report this"
+    "its results are in doubt: a check of a similar network has shown that its constants, which "
+    "were predicted from its configuration, or the compiled model that it shared with networks of "
+    "other sizes, may be wrong; please report this"
 )
 
 

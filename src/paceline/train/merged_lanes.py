@@ -17,7 +17,7 @@ from paceline.train.merging.layout import Layout
 from paceline.train.merging.rule import Axes
 from paceline.train.merging.structure import Sizes, Structure
 from paceline.train.program import BaseProgram, LiftedConstants, Numbers, joined, lifted_constants
-from paceline.train.traced_model import TracedModel
+from paceline.train.traced_model import END, TracedModel
 
 _SIZES = "sizes"  # the lane's sizes, among its constants
 _INTEGERS = "integers of {}"
@@ -147,16 +147,24 @@ class MergedLanes(BaseProgram):
         axes = self.structure.leaves[: len(leaves)]
         return [layout.cut(own, leaf) for own, leaf in zip(axes, leaves, strict=True)]
 
+    def traced_step(self, name: str) -> ClosedJaxpr:
+        """A part of a lane, traced: of its state, its constants and a batch."""
+        if name not in self._traced_steps:
+            self._traced_steps[name] = self._trace(name)
+        return self._traced_steps[name]
+
     @cached_property
-    def train_step(self) -> ClosedJaxpr:
-        """The training step of a lane: of its state, its constants and a batch."""
+    def _traced_steps(self) -> dict[str, ClosedJaxpr]:
+        return {}
+
+    def _trace(self, name: str) -> ClosedJaxpr:
         constants = self.constants(self.traced)
-        batch = jax.tree.leaves(self.traced.feed.batch_spec("train"))
+        batch = [] if name == END else jax.tree.leaves(self.traced.feed.batch_spec(name))
         count = len(self.lane_leaves)
 
         def step(*args: Any) -> list[Any]:
             state, own, rows = args[:count], args[count], args[count + 1 :]
-            leaves, logs = self.evaluate("train", [*state, *rows], own)
+            leaves, logs = self.evaluate(name, [*state, *rows], own)
             return [*leaves, *logs]
 
         specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in self.lane_leaves]

@@ -178,23 +178,22 @@ class StreamFeed:
         validation: the validation batches, or None.
 
     Attributes:
-        first_batch: of the training, on the host.
+        first_batches: of the training and the validation, by part, on the host.
     """
-
-    first_batch: tuple[Tree, ...]
 
     def __init__(self, train: DatasetBatches, validation: DatasetBatches | None) -> None:
         self.sources: Mapping[Phase, DatasetBatches] = (
             {"train": train} if validation is None else {"train": train, "test": validation}
         )
+        self.first_batches: dict[str, tuple[Tree, ...]] = {}
         self._names: dict[Hashable, str] = {}
         self._specs: dict[str, tuple[Tree, ...]] = {}
         for kind, source in self.sources.items():
             for index in sorted({0, source.count - 1}):
                 batch = source.load(index)
-                self.part_of(kind, batch)
-                if (kind, index) == ("train", 0):
-                    self.first_batch = batch
+                part = self.part_of(kind, batch)
+                if index == 0:
+                    self.first_batches[part] = batch
         self.parts = tuple(self._specs)
 
     @property

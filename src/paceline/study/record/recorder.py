@@ -272,8 +272,9 @@ class Recorder:
 def _note_of_wrong(trials: Sequence[int]) -> str:
     named = f"trial {trials[0]}" if len(trials) == 1 else f"trials {', '.join(map(str, trials))}"
     return (
-        f"Do not use the results of {named}: constants that were predicted from the configuration "
-        f"were later found to be wrong. A new study measures their configurations again."
+        f"Do not use the results of {named}: a later check has shown that the constants or the "
+        f"compiled models that they were trained with may be wrong. A new study measures their "
+        f"configurations again."
     )
 
 
