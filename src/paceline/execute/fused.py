@@ -193,14 +193,15 @@ class FusedExecutor:
         self._merging.notes.clear()
         if self._preparation.space != before:
             events.insert(0, SpaceChanged(self._preparation.space.to_json(), leader))
+        # before the rest of the block starts to train
+        wrong = [*self._preparation.take_wrong(), *self._merging.take_refuted()]
+        withdrawn = self._withdraw(list(dict.fromkeys(wrong)))
         if not block.groups:
             self._blocks.popleft()
             for key, entries in block.ready.items():
                 for together in self._starting_together(entries):
                     self._launch(key, together, block.size)
-        updates = [ExecutorUpdate(tuple(events))] if events else []
-        wrong = [*self._preparation.take_wrong(), *self._merging.take_refuted()]
-        return updates + self._withdraw(list(dict.fromkeys(wrong)))
+        return [*([ExecutorUpdate(tuple(events))] if events else []), *withdrawn]
 
     def _withdraw(self, wrong: Sequence[int]) -> list[ExecutorUpdate]:
         """Trains trials again that trained with wrong steps, where nothing was reported of them.
