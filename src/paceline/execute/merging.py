@@ -35,7 +35,7 @@ class _Known:
     Attributes:
         structure: the structure.
         buckets: of its programs; None if its networks are not merged.
-        reason: why they are not; empty if their sizes do not differ.
+        reason: why they are not; empty if that is not known.
         trials: those that train in its programs.
     """
 
@@ -117,7 +117,7 @@ class NetworkMerging:
         try:
             known = self._find(prepared)
             if known.buckets is None:
-                self._note(known.reason)
+                self._note(known.reason or _why_apart(known.structure, traced))
                 return traced.key
             if not traced.of_other_sizes:
                 known.structure.check(traced)
@@ -213,7 +213,9 @@ class NetworkMerging:
         steps = prepared.feed.num_steps * self._epochs(prepared)
         chosen = choose_buckets(structure, smallest, largest, steps, jax.default_backend())
         levels = [level for level in chosen.levels if self._has_room(structure, level, chosen)]
-        return _Known(structure, replace(chosen, levels=tuple(levels)) if levels else None)
+        if not levels:
+            return _Known(structure, reason="the largest would need too much memory")
+        return _Known(structure, replace(chosen, levels=tuple(levels)))
 
     def _epochs(self, prepared: PreparedNetwork) -> int:
         """The most epochs of a network, whichever comes first."""
@@ -228,6 +230,19 @@ class NetworkMerging:
 def _sizes(structure: Structure, prepared: PreparedNetwork) -> Sizes:
     state = prepared.traced.state if prepared.traced else ()
     return structure.sizes([leaf.shape for leaf in state])
+
+
+def _why_apart(structure: Structure, traced: TracedModel) -> str:
+    """Why a network of other sizes is not merged; empty if its sizes are the same.
+
+    Raises:
+        CannotMerge: its steps are not those of the structure at its sizes.
+    """
+    if not structure.differing(structure.sizes([leaf.shape for leaf in traced.state])):
+        return ""
+    if not traced.of_other_sizes:
+        structure.check(traced)
+    return "no whole-number hyperparameter sets their sizes and nothing else"
 
 
 def _difference(structure: Structure, shapes: Shapes) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from paceline.train.merging.axes import PRODUCT, AxisTable
+from paceline.train.merging.axes import PRODUCT, SUM, AxisTable
 from paceline.train.merging.flat_step import FlatEquation, FlatStep, flatten
 from paceline.train.merging.layout import Layout
 from paceline.train.merging.relations import RelatedStep, relate
@@ -113,8 +113,13 @@ class Structure:
         known = [self._known(part, found) for part in inner.parts]
         unknown = [i for i, value in enumerate(known) if value is None]
         if len({self.table.find(inner.parts[i]) for i in unknown}) > 1:
-            # those of the first network; the last part, the channels of an image, may differ
-            for i in unknown[:-1]:
+            # all but one of them are as in the first network: the channels of an image differ, not
+            # its places; of the parts of a sum, such as those of a shifted axis, the largest
+            places = [self.table.sizes[inner.parts[i]] for i in unknown]
+            kept = len(places) - 1
+            if inner.kind == SUM:
+                kept = max(range(len(places)), key=lambda k: (places[k], k))
+            for i in (*unknown[:kept], *unknown[kept + 1 :]):
                 self._assume_own(inner.parts[i], found)
             known = [self._known(part, found) for part in inner.parts]
             unknown = [i for i, value in enumerate(known) if value is None]
@@ -204,13 +209,20 @@ def _check_step(related: RelatedStep, step: FlatStep, layout: Layout) -> None:
         raise CannotMerge("its equations differ")
     for value in [*values, *(array.value for array in step.arrays)]:
         if layout.shape(related.axes[value]) != tuple(getattr(step.avals[value], "shape", ())):
-            raise CannotMerge("a size does not follow from the sizes of its weights")
+            raise CannotMerge(f"a size{_layer_of(step, value)} does not follow from its weights")
     for ours, theirs in zip(related.step.arrays, step.arrays, strict=True):
         if ours.number is None and not _are_equal(ours.array, theirs.array):
             raise CannotMerge("an array that is a constant of the model differs")
     for first, second in zip(related.step.bodies, step.bodies, strict=True):
         for equation, other in zip(first.equations, second.equations, strict=True):
             _check_edges(related, equation, other, layout)
+
+
+def _layer_of(step: FlatStep, value: int) -> str:
+    """The layer that computes a value, as part of a message."""
+    equations = (equation for body in step.bodies for equation in body.equations)
+    layers = [equation.layer for equation in equations if value in equation.results]
+    return f" in {layers[0]}" if layers and layers[0] else ""
 
 
 def _check_edges(
@@ -228,7 +240,8 @@ def _check_edges(
         else:
             is_same = after[0] == layout.size(edges[0])
         if not is_same:
-            raise CannotMerge("a slice does not follow from the sizes of its weights")
+            where = f" in {ours.layer}" if ours.layer else ""
+            raise CannotMerge(f"where a slice{where} begins does not follow from its weights")
 
 
 def _edges(equation: FlatEquation) -> list[tuple[int, ...]]:

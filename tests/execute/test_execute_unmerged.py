@@ -1,0 +1,109 @@
+"""Which models of several widths share a program; of the others it is said why not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import pytest
+from keras import layers, ops
+from tests.execute.test_execute_known import prepares
+
+from paceline.execute.base import Job
+from paceline.execute.merging import NetworkMerging
+from paceline.execute.prepare import PreparedNetwork
+from paceline.space import Choice, Int, Space
+
+SPACE = Space([Int("units", 2, 17), Choice("size", ["small", "large"])])
+WIDTHS = (5, 12, 6)
+NOTE = (
+    "Networks of different sizes are not trained together as one compiled model, so each size is "
+    "compiled separately: "
+)
+
+
+def own(function: Callable[[Any], Any]) -> layers.Layer:
+    return layers.Lambda(function, name="mine")
+
+
+def half(x: Any) -> Any:
+    middle = x.shape[-1] // 2
+    return ops.concatenate([x[:, :middle], 2 * x[:, middle:]], axis=-1)
+
+
+def numbered(x: Any) -> Any:
+    return x * ops.linspace(0.0, 1.0, x.shape[-1])
+
+
+MERGED: dict[str, Callable[[int], list[layers.Layer]]] = {
+    "shifted": lambda units: [layers.Dense(units), own(lambda x: ops.roll(x, 1, axis=-1))],
+    "numbered": lambda units: [layers.Dense(units), own(numbered)],
+    "half as many": lambda units: [layers.Dense(units), layers.Dense(units // 2)],
+    "only half as many": lambda units: [layers.Dense(units // 2)],
+    "some more": lambda units: [layers.Dense(units), layers.Dense(units + 3)],
+}
+REFUSED: dict[str, tuple[Callable[[int], list[layers.Layer]], str]] = {
+    "cut in the middle": (
+        lambda units: [layers.Dense(units), own(half)],
+        "a size in mine does not follow from its weights.",
+    ),
+    "reversed": (
+        lambda units: [layers.Dense(units), own(lambda x: ops.flip(x, axis=-1))],
+        "reversing the order of values in mine depends on a size.",
+    ),
+    "every second": (
+        lambda units: [layers.Dense(units), own(lambda x: x[:, ::2])],
+        "padding in mine depends on a size.",
+    ),
+}
+
+
+def built(hidden: list[layers.Layer]) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), *hidden, layers.Dense(1)])
+    model.compile("sgd", loss="mse")
+    return model
+
+
+def assigned(
+    build: Callable[[Any], keras.Model],
+    configs: list[dict[str, Any]],
+    memory: int = 2**30,
+) -> tuple[int, list[str]]:
+    """The number of programs of networks, and the notes."""
+    preparation = prepares(build, SPACE)
+    merging = NetworkMerging(preparation, is_enabled=True, memory=memory)
+    keys = set()
+    for number, config in enumerate(configs):
+        (prepared,) = preparation.prepare([Job(number, config, number, 2)])
+        assert isinstance(prepared, PreparedNetwork)
+        keys.add(merging.assign(prepared)[1])
+    return len(keys), merging.notes
+
+
+def of_widths(hidden: Callable[[int], list[layers.Layer]], **options: Any) -> tuple[int, list[str]]:
+    configs = [{"units": units, "size": "small"} for units in WIDTHS]
+    return assigned(lambda hp: built(hidden(hp.Int("units", 2, 17))), configs, **options)
+
+
+@pytest.mark.parametrize("name", MERGED)
+def test_models_whose_sizes_follow_from_each_other_share_a_program(name: str) -> None:
+    assert of_widths(MERGED[name]) == (1, [])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_it_is_said_once_why_networks_are_not_merged(name: str) -> None:
+    hidden, reason = REFUSED[name]
+    assert of_widths(hidden) == (3, [NOTE + reason])
+
+
+def test_sizes_that_do_not_fit_into_memory_are_not_merged() -> None:
+    reason = "the largest would need too much memory."
+    assert of_widths(lambda units: [layers.Dense(units)], memory=1_000) == (3, [NOTE + reason])
+
+
+def test_sizes_that_are_no_numbers_of_the_space_are_not_merged() -> None:
+    def build(hp: Any) -> keras.Model:
+        return built([layers.Dense(5 if hp.Choice("size", ["small", "large"]) == "small" else 9)])
+
+    configs = [{"units": 5, "size": size} for size in ("small", "large", "small")]
+    reason = "no whole-number hyperparameter sets their sizes and nothing else."
+    assert assigned(build, configs) == (2, [NOTE + reason])
