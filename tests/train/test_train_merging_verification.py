@@ -127,13 +127,13 @@ def test_trials_of_a_wrong_program_are_trained_again() -> None:
 
 def test_the_validation_step_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     program, (_, network) = merged(next(row for row in ROWS if "Huber" in row.names), (8, 3))
-    step = MergedProgram._run
+    step = MergedProgram.evaluate
 
     def wrong(self: Any, name: str, *args: Any) -> Any:
         leaves, logs = step(self, name, *args)
         return leaves, [log + (name == "test") for log in logs]
 
-    monkeypatch.setattr(MergedProgram, "_run", wrong)
+    monkeypatch.setattr(MergedProgram, "evaluate", wrong)
     assert difference(program, network).startswith("val_loss differs by 1.0e+00 ")
 
 

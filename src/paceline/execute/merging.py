@@ -9,6 +9,7 @@ from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.execute.size_range import Shapes, SizeRange, fitting_sizes
 from paceline.train.lane_count import lane_bytes
 from paceline.train.merged_lanes import program_key
+from paceline.train.merged_program import merge
 from paceline.train.merging.buckets import Buckets, choose_buckets
 from paceline.train.merging.structure import CannotMerge, Sizes, Structure
 from paceline.train.merging.verification import ComparedSizes
