@@ -205,7 +205,7 @@ class _ConstantLifter:
         self.contents.update(f"{array.dtype} {array.shape} {content}".encode())
         if self._is_liftable(array):
             self._write("lifted", _type_text(var), structure=("lifted", _rank_text(var)))
-            self.arrays.append(array)
+            self.arrays.append(np.asarray(array, _dtype(var)))  # float64 without x64 is float32
             return None, len(self.arrays) - 1
         without = ("array", _rank_text(var), *(() if array.ndim else (content,)))
         self._write("array", _type_text(var), content, structure=without)
