@@ -66,10 +66,11 @@ def built(hidden: list[layers.Layer]) -> keras.Model:
 def assigned(
     build: Callable[[Any], keras.Model],
     configs: list[dict[str, Any]],
+    space: Space = SPACE,
     memory: int = 2**30,
 ) -> tuple[int, list[str]]:
     """The number of programs of networks, and the notes."""
-    preparation = prepares(build, SPACE)
+    preparation = prepares(build, space)
     merging = NetworkMerging(preparation, is_enabled=True, memory=memory)
     keys = set()
     for number, config in enumerate(configs):
@@ -107,3 +108,17 @@ def test_sizes_that_are_no_numbers_of_the_space_are_not_merged() -> None:
     configs = [{"units": 5, "size": size} for size in ("small", "large", "small")]
     reason = "no whole-number hyperparameter sets their sizes and nothing else."
     assert assigned(build, configs) == (2, [NOTE + reason])
+
+
+def test_widths_are_merged_where_an_end_of_another_size_has_other_steps() -> None:
+    def build(hp: Any) -> keras.Model:
+        heads, units = hp.Int("heads", 1, 4), hp.Int("units", 2, 17)
+
+        def joined(x: Any) -> Any:
+            return x if heads == 1 else x[:, :1] + ops.sum(x[:, 1:], axis=1, keepdims=True)
+
+        shaped = [layers.Dense(heads * units), layers.Reshape((heads, units)), own(joined)]
+        return built([*shaped, layers.Flatten()])
+
+    configs = [{"units": units, "heads": 2} for units in WIDTHS]
+    assert assigned(build, configs, Space([*SPACE.hyperparameters, Int("heads", 1, 4)])) == (1, [])

@@ -130,7 +130,8 @@ class NetworkMerging:
             logger.warning("a structure cannot be merged", exc_info=True)
             self._note(f"internal error ({type(error).__name__}: {error})")
             return traced.key
-        if largest is None:  # larger than any of the space, or than the memory allows
+        if largest is None:
+            self._note("some are larger than the memory or the search space lets merged ones be")
             return traced.key
         key = program_key(traced.structure_key, largest, known.buckets.ragged)
         self._buckets.setdefault(key, Bucket(known.structure, largest, known.buckets.ragged))

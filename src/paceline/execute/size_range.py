@@ -52,15 +52,33 @@ class SizeRange:
         guessed = self._guess(ends, prepared, structure)
         if guessed is not None:
             return guessed
-        found = []
-        for end in (0, 1):
-            values = {name: pair[end] for name, pair in ends.items()}
-            sizes = fitting_sizes(structure, self._shapes(values, prepared))
-            if sizes is None:
-                return None
-            found.append(sizes)
-        self._learn(ends, prepared, structure, (found[0], found[1]))
-        return found[0], found[1]
+        found = self._build_ends(ends, prepared, structure)
+        if found is None and len(ends) > 1:  # an end of one of them changes more than sizes
+            ends = {
+                name: pair
+                for name, pair in ends.items()
+                if self._build_ends({name: pair}, prepared, structure) is not None
+            }
+            found = self._build_ends(ends, prepared, structure) if ends else None
+        if found is None:
+            return None
+        self._learn(ends, prepared, structure, found)
+        return found
+
+    def _build_ends(
+        self,
+        ends: Mapping[str, tuple[int, int]],
+        prepared: PreparedNetwork,
+        structure: Structure,
+    ) -> tuple[Sizes, Sizes] | None:
+        """The sizes of networks with the least and the greatest values; None if one differs."""
+        low, high = (
+            fitting_sizes(
+                structure, self._shapes({name: pair[end] for name, pair in ends.items()}, prepared)
+            )
+            for end in (0, 1)
+        )
+        return None if low is None or high is None else (low, high)
 
     def _learn(
         self,

@@ -116,10 +116,11 @@ class AxisTable:
         self._composed[self.find(axis)] = Composition(known.kind, parts)
 
     def _as_sum(self, composition: Composition) -> Composition | None:
-        """A product whose first part is a plain number as a sum of equal parts."""
+        """A product of a number and a size as a sum of equal parts, whose number may not differ."""
         if composition.kind == SUM or len(composition.parts) != 2:
             return None
         count, size = composition.parts
+        self.fix(count, "the number of parts that are joined")
         return Composition(SUM, (size,) * self.sizes[count])
 
     def _leaves(self, composition: Composition) -> list[int]:
