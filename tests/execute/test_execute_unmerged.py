@@ -30,6 +30,10 @@ def half(x: Any) -> Any:
     return ops.concatenate([x[:, :middle], 2 * x[:, middle:]], axis=-1)
 
 
+def unit_by_unit(x: Any) -> Any:
+    return ops.stack([x[:, place] for place in range(x.shape[-1])], axis=-1)
+
+
 def numbered(x: Any) -> Any:
     return x * ops.linspace(0.0, 1.0, x.shape[-1])
 
@@ -49,6 +53,10 @@ REFUSED: dict[str, tuple[Callable[[int], list[layers.Layer]], str]] = {
     "reversed": (
         lambda units: [layers.Dense(units), own(lambda x: ops.flip(x, axis=-1))],
         "reversing the order of values in mine depends on a size.",
+    ),
+    "unit by unit": (
+        lambda units: [layers.Dense(units), own(unit_by_unit)],
+        "the operations in mine depend on a size.",
     ),
     "every second": (
         lambda units: [layers.Dense(units), own(lambda x: x[:, ::2])],

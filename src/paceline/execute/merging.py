@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import jax
 
+from paceline.core import Configuration
+from paceline.execute.changed_steps import may_differ_by_sizes, why_steps_differ
 from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.execute.size_range import Shapes, SizeRange, fitting_sizes
 from paceline.train.lane_count import lane_bytes
@@ -18,6 +20,7 @@ from paceline.train.traced_model import TracedModel
 logger = logging.getLogger("paceline.execute")
 
 _MOST_TRACED = 16  # programs that are kept for comparisons
+_MOST_RETRACED = 2  # networks that are traced to find out why their structures differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,12 @@ class _Known:
         structure: the structure.
         buckets: of its programs; None if its networks are not merged.
         reason: why they are not; empty if that is not known.
+        config: the hyperparameters of its first network.
         trials: those that train in its programs.
     """
 
     structure: Structure
+    config: Configuration
     buckets: Buckets | None = None
     reason: str = ""
     trials: list[int] = field(default_factory=list)
@@ -68,6 +73,7 @@ class NetworkMerging:
         self._compared: dict[str, ComparedSizes] = {}  # by program, the most recent last
         self._refuted: list[int] = []
         self._has_noted = False
+        self._num_retraced = 0
         self._size_range = SizeRange(self.preparation)
         if self.is_enabled:
             self.preparation.traces.is_merged = self.is_merged
@@ -198,11 +204,30 @@ class NetworkMerging:
             shapes = [leaf.shape for leaf in traced.state] if traced else []
             if fitting_sizes(known.structure, shapes) is not None:
                 return known
+        if not alike:
+            self._note(self._why_another(prepared))
         known = self._new(prepared)
         if alike and alike[0].buckets is None and known.buckets is None and traced is not None:
             known.reason = _difference(alike[0].structure, [leaf.shape for leaf in traced.state])
         alike.append(known)
         return known
+
+    def _why_another(self, prepared: PreparedNetwork) -> str:
+        """Why a network has a structure of its own, if that is because of its sizes."""
+        for known in [one for alike in self._known.values() for one in alike]:
+            if self._has_noted or self._num_retraced >= _MOST_RETRACED:
+                break
+            if may_differ_by_sizes(known.structure, known.config, prepared):
+                self._num_retraced += 1
+                try:
+                    reason = why_steps_differ(
+                        known.structure, known.config, prepared, self.preparation
+                    )
+                except Exception:  # optional: the network itself was built and traced
+                    continue
+                if reason:
+                    return reason
+        return ""
 
     def _new(self, prepared: PreparedNetwork) -> _Known:
         if prepared.traced is None:
@@ -210,14 +235,16 @@ class NetworkMerging:
         structure = Structure.of(prepared.traced)
         ends = self._size_range.of(prepared, structure)
         if ends is None or ends[0] == ends[1]:
-            return _Known(structure)
+            return _Known(structure, prepared.config)
         smallest, largest = ends
         steps = prepared.feed.num_steps * self._epochs(prepared)
         chosen = choose_buckets(structure, smallest, largest, steps, jax.default_backend())
         levels = [level for level in chosen.levels if self._has_room(structure, level, chosen)]
         if not levels:
-            return _Known(structure, reason="the largest would need too much memory")
-        return _Known(structure, replace(chosen, levels=tuple(levels)))
+            return _Known(
+                structure, prepared.config, reason="the largest would need too much memory"
+            )
+        return _Known(structure, prepared.config, replace(chosen, levels=tuple(levels)))
 
     def _epochs(self, prepared: PreparedNetwork) -> int:
         """The most epochs of a network, whichever comes first."""
