@@ -506,7 +506,9 @@ def test_a_function_that_cannot_be_copied_to_a_process_is_refused() -> None:
         with lock:
             return squared(hp)
 
-    with pytest.raises(InvalidInput, match=r"locked refers to .*lock.*, and workers .* inside the"):
+    with pytest.raises(
+        InvalidInput, match=r"locked refers to .*lock.*, and workers .* top level .* inside the"
+    ):
         importable(locked)
 
 

@@ -14,12 +14,13 @@ import paceline
 from paceline.core import Objective, TrialState
 from paceline.core.events import TrialEnded
 from paceline.execute.base import Executor, ExecutorUpdate, Job, TrainingConfig
+from paceline.execute.creation import create
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
 from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import Preparation, PreparedNetwork, structural_hint
 from paceline.execute.withdrawn import REASON
-from paceline.execute.work import Work, create
+from paceline.execute.work import Work
 from paceline.space import Float, Int, Space
 from paceline.testing.executors import TrialLog
 from paceline.train.array_feed import TrainingData

@@ -14,17 +14,9 @@ from paceline.execute.base import (
     TrainingConfig,
     TrialSnapshot,
 )
+from paceline.execute.creation import create, factory_of, name_of, register
 from paceline.execute.local import local
-from paceline.execute.work import (
-    ExecutorFactory,
-    FunctionWork,
-    NetworkWork,
-    Work,
-    create,
-    factory_of,
-    name_of,
-    register,
-)
+from paceline.execute.work import ExecutorFactory, FunctionWork, NetworkWork, Work
 
 __all__ = [
     "Executor",

@@ -26,6 +26,7 @@ from paceline.core.events import (
 )
 from paceline.execute.base import ExecutorUpdate, Job, SnapshotReference
 from paceline.execute.function_call import Message, receive
+from paceline.execute.lost_calls import LostCalls
 from paceline.execute.space_tracker import SpaceTracker
 from paceline.execute.worker_slot import FunctionWorker, TrialLimits, WorkerSlot
 from paceline.space import Hyperparameter, Observation, Space, hyperparameter_from_json
@@ -39,7 +40,9 @@ class FunctionExecutor:
 
     The function may ask for hyperparameters that are not in the space yet; they are added to it,
     with a `SpaceChanged` event. A paused trial waits in its ``hp.report`` and occupies its worker
-    until it is submitted again or forgotten. An interrupted trial starts again from its beginning.
+    until it is submitted again or forgotten. An interrupted trial starts again from its beginning,
+    and so does one that was lost with a pool or a machine; steps that it has reported before are
+    not reported again.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class FunctionExecutor:
             "epochs": epochs,
         }
         self._slots: list[WorkerSlot] = []
+        self._lost = LostCalls()
         self._waiting: deque[Job] = deque()
         self._open: set[int] = set()
         self._was_ready = self._has_noted_extra_steps = False
@@ -149,28 +153,43 @@ class FunctionExecutor:
     def _start_waiting(self) -> list[ExecutorUpdate]:
         """Starts waiting jobs on free workers."""
         updates = []
-        while self._waiting and (slot := self._free_slot()) is not None:
-            job = self._waiting.popleft()
-            slot.start(job, self._tracker.declared, self._options)
-            updates.append(ExecutorUpdate((TrialStarted(job.trial, "function", job.config),)))
+        try:
+            while self._waiting and (slot := self._free_slot(self._waiting[0])) is not None:
+                job = self._waiting.popleft()
+                slot.start(job, self._tracker.declared, self._options)
+                if not self._lost.is_again(job.trial):
+                    started = TrialStarted(job.trial, "function", job.config)
+                    updates.append(ExecutorUpdate((started,)))
+        except PacelineError as error:  # no worker can be made
+            updates.append(ExecutorUpdate(error=error))
         return updates
 
-    def _free_slot(self) -> WorkerSlot | None:
-        """A worker for one more call, or None.
+    def _free_slot(self, job: Job) -> WorkerSlot | None:
+        """A worker for a job, or None.
 
         If all workers are occupied by paused trials, a new one is started beyond the limit: the
-        schedule may need this call to decide about them.
+        schedule may need this call to decide about them. The places of a pool are limited, so there
+        a paused trial gives up its own, and is called again when it continues.
         """
         slot = next((slot for slot in self._slots if slot.job is None), None)
-        num_busy = sum(map(self._is_busy, self._slots))
-        if num_busy >= self._num_workers or (
-            slot is None and num_busy and len(self._slots) >= self._num_workers
+        busy = {one.job.trial for one in self._slots if one.job and self._is_busy(one)}
+        if len(busy) >= self._num_workers or (
+            slot is None and busy and len(self._slots) >= self._num_workers
         ):
             return None
+        if not self._lost.may_start(job.trial, busy):
+            return None
+        if slot is None and self._slots[self._num_workers - 1 :]:
+            self._give_up_place(self._slots[0])
         if slot is None:
             slot = WorkerSlot(self._make_worker())
             self._slots.append(slot)
         return slot
+
+    def _give_up_place(self, paused: WorkerSlot) -> None:
+        if paused.worker.serves_once:
+            self._lost.note(paused)
+            self._remove(paused)
 
     def _is_busy(self, slot: WorkerSlot) -> bool:
         """Whether a function runs there and does not wait for the schedule."""
@@ -187,8 +206,9 @@ class FunctionExecutor:
         for slot in list(self._slots):
             if slot.worker.link in ready:
                 updates += self._receive_from(slot)
-            reason = self._reason_to_retire(slot)
-            if reason:
+            if slot.job is None and slot.worker.serves_once:
+                self._remove(slot)
+            elif reason := self._reason_to_retire(slot):
                 updates += self._retire(slot, reason)
         return updates
 
@@ -213,20 +233,27 @@ class FunctionExecutor:
             return slot.exceeded(self._limits)
         return reason
 
-    def _retire(self, slot: WorkerSlot, reason: str) -> list[ExecutorUpdate]:
-        """Ends a worker whose trial failed; the next waiting job gets a new one."""
-        updates = self._receive_from(slot)  # messages sent before its end
+    def _remove(self, slot: WorkerSlot) -> None:
         self._slots.remove(slot)
         slot.worker.close()
+
+    def _retire(self, slot: WorkerSlot, reason: str) -> list[ExecutorUpdate]:
+        """Ends a worker whose trial failed or was lost; the next waiting job gets a new one."""
+        updates = self._receive_from(slot)  # messages sent before its end
+        is_lost = slot.worker.death() is not None or not slot.is_connected
+        self._remove(slot)
         if any(update.error for update in updates):
             return updates
-        if not self._was_ready and slot.worker.can_be_killed:
-            fix = (
-                "Its own output is above. In a script, call tune under: if __name__ == '__main__':"
-            )
-            error = PacelineError(f"{reason}, before it could begin. {fix}")
+        if not self._was_ready and slot.worker.start_advice:
+            error = PacelineError(f"{reason}, before it could begin. {slot.worker.start_advice}")
             return [*updates, ExecutorUpdate(error=error)]
-        if slot.job is None or slot.is_stopping or slot.job.trial not in self._open:
+        if slot.job is None or slot.is_stopping:
+            return updates
+        is_again = is_lost and self._lost.add(slot)
+        if slot.job.trial not in self._open:
+            return updates
+        if is_again:
+            self._waiting.appendleft(slot.job)
             return updates
         self._open.discard(slot.job.trial)
         ended = TrialEnded(slot.job.trial, TrialState.FAILED, None, None, reason)
@@ -243,7 +270,8 @@ class FunctionExecutor:
                     error=InvalidInput(
                         f"the function cannot be loaded in a worker process ({message['error']})",
                         expected="a function that a new process can load",
-                        fix="What it refers to has to be in a module, or be plain functions and "
+                        fix="What it refers to has to be in a module that the process can "
+                        "import (installed, or on its PYTHONPATH), or be plain functions and "
                         "classes (a function behind functools.lru_cache is none).",
                     )
                 )
@@ -274,7 +302,10 @@ class FunctionExecutor:
 
     def _reported(self, slot: WorkerSlot, message: Message) -> list[Event]:
         number, step, events = message["trial"], message["step"], self._requested(slot, message)
-        events.append(EpochMeasured(number, step, message["metrics"], message["seconds"]))
+        before, seconds = self._lost.reported(number)
+        slot.reported = step, max(message["seconds"], seconds)
+        if step > before:
+            events.append(EpochMeasured(number, step, message["metrics"], slot.reported[1]))
         if message["waits"]:
             self._open.discard(number)
             reason = f"waiting for the schedule's decision after step {step}"

@@ -23,6 +23,7 @@ from multiprocessing import connection, current_process, get_context, parent_pro
 
 from paceline.core import InvalidInput, interrupts
 from paceline.execute.function_call import Function, send, serve
+from paceline.execute.worker_slot import Loss
 
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 
@@ -33,7 +34,11 @@ Load = Callable[[], Function]
 class ProcessWorker:
     """A spawned process that calls the function."""
 
-    can_be_killed = True
+    start_advice = (
+        "Its own output is above. In a script, call tune under: if __name__ == '__main__':"
+    )
+    serves_once = False
+    loss: Loss = "own"
 
     def __init__(self, load: Load, metric: str) -> None:
         """Starts the process.
@@ -88,12 +93,16 @@ class ProcessWorker:
         self._process.close()
 
 
-def importable(function: Function) -> Load:
+def importable(function: Function, has_same_main: bool = True) -> Load:
     """Makes a function available to another process: by its module and name, else by value.
 
     By value go functions that no module has under their name (lambdas, closures, methods, partial
     functions) and those that were typed into a notebook or an interpreter, with all that they
     refer to. They are serialised by cloudpickle, for the pipe to the process only.
+
+    Args:
+        function: the function.
+        has_same_main: whether the other process runs the script of this one as its main module.
 
     Raises:
         InvalidInput: a function that goes by value refers to something that cannot be copied to
@@ -102,7 +111,8 @@ def importable(function: Function) -> Load:
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     load = partial(find, str(module), str(name))
     try:
-        found = None if _was_typed_in(function) else load()
+        is_lost = module == "__main__" and not has_same_main
+        found = None if is_lost or _was_typed_in(function) else load()
     except (ImportError, AttributeError):
         found = None
     return load if found is function else partial(pickle.loads, _by_value(function))
@@ -130,9 +140,11 @@ def _by_value(function: Function) -> bytes:
         name = getattr(function, "__qualname__", None) or type(function).__name__
         raise InvalidInput(
             f"the function {name} refers to something that cannot be copied to another process "
-            f"({type(error).__name__}: {error}), and workers were requested",
-            expected="a function that needs no locks, open files or connections from outside",
-            fix="Create them inside the function, or leave workers out.",
+            f"({type(error).__name__}: {error}), and workers or a pool of processes call it",
+            expected="a function at the top level of a module that they can import, or one that "
+            "needs no locks, open files or connections from outside",
+            fix="Create them inside the function, or call it in this process: without workers, or "
+            "in a ThreadPoolExecutor.",
         ) from error
 
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 
 from paceline.execute.function_call import Function, TrialStopped, serve
+from paceline.execute.worker_slot import Loss
 
 _SHORT_JOIN = 0.1  # seconds; enough for a thread in which no function runs
 # seconds to wait for an interrupted function; a call deep in C code cannot be interrupted
@@ -22,7 +23,9 @@ class ThreadWorker:
     continues.
     """
 
-    can_be_killed = False
+    start_advice = ""
+    serves_once = False
+    loss: Loss = "own"
 
     def __init__(self, function: Function, metric: str) -> None:
         """Starts the thread; see `paceline.execute.function_call.serve`."""

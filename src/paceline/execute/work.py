@@ -1,15 +1,10 @@
-"""The work of an executor: the networks or the function of a study, and how to run them.
-
-An executor is made by a function of one argument, the work; a class whose constructor takes the
-work is such a function. ``create("local", work)`` makes the executor of Paceline itself, `register`
-makes others known by name.
-"""
+"""The work of an executor: the networks or the function of a study, and how to run them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from paceline.core import InvalidInput, Registry, Value, shown
+from paceline.core import Registry, Value
 from paceline.execute.base import Executor, TrainingConfig
 from paceline.execute.worker_slot import TrialLimits
 from paceline.space import Discovery, Hyperparameter, Space
@@ -101,55 +96,3 @@ registry: Registry[ExecutorFactory] = Registry(
     callable,
 )
 """The executors by name."""
-_Kind = TypeVar("_Kind", bound=ExecutorFactory)
-
-
-def register(kind: _Kind) -> _Kind:
-    """Makes a class of executors known by its ``name``: a class decorator.
-
-    A package can do the same by an entry point of the group ``paceline.executors``.
-
-    Raises:
-        InvalidInput: it cannot be called, or another executor has this name.
-    """
-    return registry.register(kind)
-
-
-def factory_of(executor: str | ExecutorFactory | None) -> ExecutorFactory:
-    """Returns the factory of an executor, given its name or itself; None for Paceline's own.
-
-    Raises:
-        InvalidInput: no executor of this name, or an object that does not make any.
-    """
-    if executor is None or isinstance(executor, str):
-        return registry.get(LOCAL if executor is None else executor)
-    if not callable(executor):
-        raise InvalidInput(
-            f"executor is {shown(executor)}",
-            expected=f"one of {', '.join(map(repr, registry.names()))}, or a function that makes "
-            f"an executor for the work that it gets",
-            fix="Pass the class of the executor, not an object of it.",
-        )
-    return executor
-
-
-def name_of(executor: str | ExecutorFactory | None) -> str | None:
-    """The name by which an executor is found again; None if it is not registered."""
-    if executor is None or isinstance(executor, str):
-        return LOCAL if executor is None else executor.strip().lower()
-    name = getattr(executor, "name", None)
-    known = isinstance(name, str) and registry.find(name) is executor
-    return name if known else None
-
-
-def create(executor: str | ExecutorFactory | None, work: Work) -> Executor:
-    """Makes an executor for some work.
-
-    Args:
-        executor: its name, or what makes it, such as its class; None for Paceline's own.
-        work: what it is to run.
-
-    Raises:
-        InvalidInput: see `factory_of`.
-    """
-    return factory_of(executor)(work)

@@ -5,24 +5,30 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from paceline.core import Configuration
 from paceline.execute.base import Job
 from paceline.execute.function_call import Message, send
 from paceline.space import Hyperparameter
 
+Loss = Literal["own", "worker", "pool"]
+"""Why a worker ended: by its own call, perhaps with its machine, or with all workers of a pool."""
+
 
 class FunctionWorker(Protocol):
-    """A thread or process that calls the function.
+    """A thread, process or call in a pool, which calls the function.
 
     Attributes:
         link: the study's end of the connection to it.
-        can_be_killed: whether a running call can be ended from outside.
+        start_advice: what to look at if it ended before it could call the function; empty if that
+            cannot happen.
+        serves_once: whether it ends after one call.
     """
 
     link: Connection
-    can_be_killed: bool
+    start_advice: str
+    serves_once: bool
 
     @property
     def memory(self) -> int:
@@ -34,6 +40,10 @@ class FunctionWorker(Protocol):
         Args:
             seconds: how long to wait for its end.
         """
+
+    @property
+    def loss(self) -> Loss:
+        """Why a worker that has ended did so, as far as that is known."""
 
     def close(self) -> None:
         """Ends the worker and the call that it runs."""
@@ -65,6 +75,7 @@ class WorkerSlot:
         began: time of the call by the monotonic clock, in seconds; 0 before the call.
         is_stopping: whether the trial was ended while the function still runs.
         is_connected: whether further messages can arrive.
+        reported: the last step that was reported, and the seconds up to it.
     """
 
     worker: FunctionWorker
@@ -75,6 +86,7 @@ class WorkerSlot:
     began: float = 0.0
     is_stopping: bool = False
     is_connected: bool = True
+    reported: tuple[int, float] = (0, 0.0)
 
     @property
     def trial(self) -> int | None:
@@ -84,7 +96,7 @@ class WorkerSlot:
     def start(self, job: Job, known: Sequence[Hyperparameter], options: Message) -> None:
         """Calls the function."""
         self.job, self.config, self.is_stopping = job, job.config, False
-        self.requested, self.new = ({}, {}), []
+        self.requested, self.new, self.reported = ({}, {}), [], (0, 0.0)
         call = {
             "trial": job.trial,
             "config": dict(job.config),

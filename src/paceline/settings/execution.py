@@ -44,11 +44,15 @@ class FunctionExecutionOptions(TypedDict, total=False):
     """Options of `paceline.optimize` about where the function is called."""
 
     time_limit: float | str | None
-    """Only with ``workers``: how long one trial may take, such as ``"15m"``."""
+    """Only with ``workers`` or a pool as ``executor``: how long one trial may take, such as
+    ``"15m"``. In a pool the function is interrupted at its next Python instruction.
+    """
     memory_limit: int | str | None
     """Only with ``workers``: how much memory one trial may take, such as ``"2GiB"``."""
     executor: Any
-    """Where trials run: the name of an executor, or a class of executors; see
+    """Where trials run: any ``concurrent.futures.Executor``, such as a ProcessPoolExecutor, one of
+    loky, or ``client.get_executor()`` of Dask; ``workers`` is then how many calls run at once, by
+    default as many as it has workers. Or the name of an executor, or a class of executors; see
     `paceline.execute.create`. None for Paceline's own, in this process or in ``workers``.
     """
     store: str | None

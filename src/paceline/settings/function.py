@@ -39,7 +39,7 @@ class CallOptions(TypedDict, total=False):
     workers: int | None
     """Only without data: how many processes call the function."""
     time_limit: float | str | None
-    """Only with ``workers``: how long one trial may take, such as ``"15m"``."""
+    """Only with ``workers`` or a pool: how long one trial may take, such as ``"15m"``."""
     memory_limit: int | str | None
     """Only with ``workers``: how much memory one trial may take, such as ``"2GiB"``."""
 

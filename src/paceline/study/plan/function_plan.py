@@ -1,6 +1,8 @@
 """The plan of a study of a function; invalid settings are refused here."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import Executor as Pool
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -20,6 +22,7 @@ from paceline.core.checks import mapping
 from paceline.core.events import FORMAT, Event, Json, StudyCreated
 from paceline.execute import Executor, FunctionWork, Leaves, create
 from paceline.execute.function_call import Function
+from paceline.execute.pools import check_memory_limit, loader, num_calls
 from paceline.execute.process_worker import Load, check_may_spawn, importable
 from paceline.execute.worker_slot import TrialLimits
 from paceline.schedule import Full, Schedule
@@ -165,7 +168,7 @@ def plan_function(definition: Definition) -> FunctionPlan:
     settings, existing = definition.settings, definition.existing
     asked, fixed = settings.execution, settings.function.fixed
     limits = TrialLimits(asked.time_limit, asked.memory_limit)
-    _check_workers(asked.workers, limits)
+    num_workers = _num_workers(definition.executor, asked.workers, limits)
     space = _stored_space(definition) if definition.space is None else definition.space
     given = given_space(space, fixed)
     may_change = definition.change_space and existing is not None
@@ -176,7 +179,7 @@ def plan_function(definition: Definition) -> FunctionPlan:
         strategy.check(given)
     schedule = schedule_of(definition.schedule, settings.training.epochs)
     in_flight = settings.search.in_flight or in_flight_of_function(
-        asked.workers or 1, strategy.learns, isinstance(schedule, Full)
+        num_workers, strategy.learns, isinstance(schedule, Full)
     )
     settings = settings.with_values(
         function={"space": given.to_json()},
@@ -186,7 +189,7 @@ def plan_function(definition: Definition) -> FunctionPlan:
             "in_flight": in_flight,
         },
     )
-    load = None if asked.workers is None else _loader(settings.function.build, definition.build)
+    load = _loader(definition, asked.workers)
     definition = replace(definition, change_space=may_change)
     return FunctionPlan(definition, settings, whole, given, strategy, schedule, limits, load)
 
@@ -276,7 +279,15 @@ def _grown(given: Space, before: Space) -> Space:
     return before
 
 
-def _check_workers(workers: int | None, limits: TrialLimits) -> None:
+def _num_workers(executor: object, workers: int | None, limits: TrialLimits) -> int:
+    """How many calls run at once, where the limits can be kept.
+
+    Raises:
+        InvalidInput: they cannot.
+    """
+    if isinstance(executor, Pool):
+        check_memory_limit(executor, limits.memory)
+        return num_calls(executor, workers)
     if workers is None and (limits.seconds is not None or limits.memory is not None):
         name = "memory_limit" if limits.seconds is None else "time_limit"
         raise InvalidInput(
@@ -284,11 +295,19 @@ def _check_workers(workers: int | None, limits: TrialLimits) -> None:
             expected="workers=1 or more",
             fix="Only a process of its own can be ended from outside.",
         )
+    return workers or 1
 
 
-def _loader(source: str | FromMemory | None, function: Function) -> Load:
+def _loader(definition: Definition, workers: int | None) -> Load | None:
+    """How other processes load the function; None if there are none."""
+    source, executor = definition.settings.function.build, definition.executor
+    is_pool = isinstance(executor, Pool)
+    if isinstance(executor, ThreadPoolExecutor) or (workers is None and not is_pool):
+        return None
     check_may_spawn()
-    return partial(import_build, source) if isinstance(source, str) else importable(function)
+    if isinstance(source, str):
+        return partial(import_build, source)
+    return loader(executor, definition.build) if is_pool else importable(definition.build)
 
 
 def _name_of(source: str | FromMemory | None, function: Function) -> str:

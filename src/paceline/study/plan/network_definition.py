@@ -1,11 +1,13 @@
 """The definition of a study of networks: its function, data and their options."""
 
 from collections.abc import Mapping
+from concurrent.futures import Executor as Pool
 from dataclasses import replace
 from typing import Any
 
 from paceline.core import InvalidInput, Objective, shown
 from paceline.data.folds import folds_of, in_time, rebuilt
+from paceline.execute.pools import for_functions_only
 from paceline.schedule import create as create_schedule
 from paceline.settings.rules import FromMemory
 from paceline.space import Hyperparameter, Space
@@ -28,6 +30,8 @@ from paceline.study.resume.trust import check as check_trusted
 
 def with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> Definition:
     """The definition of a study of networks, with its function, data and their options."""
+    if isinstance(asked.executor, Pool):
+        raise for_functions_only(asked.executor)
     settings, existing = asked.settings, asked.existing
     build = _stored_build(asked, trust) if given.get("build") is None else given["build"]
     folds = _folds(asked, given)
