@@ -191,7 +191,9 @@ def loops(x: Any) -> list[Any]:
 def random(seed: Any) -> list[Any]:
     key = jax.random.wrap_key_data(seed)
     bits = [jax.random.bits(key, (3, 2), f"uint{n}") for n in (8, 16, 32)]
-    return [*bits, jax.random.uniform(key, (2, 5)), jax.random.normal(key, (7,))]
+    keys = jax.random.split(key, 4).reshape(2, 2)[:, :1]
+    others = [jax.random.bits(keys[1, 0], (3,)), jax.vmap(jax.random.bits)(keys[:, 0])]
+    return [*bits, jax.random.uniform(key, (2, 5)), jax.random.normal(key, (7,)), *others]
 
 
 def keys_of_another_kind(seed: Any) -> list[Any]:

@@ -19,6 +19,7 @@ from paceline.train.internals import ClosedJaxpr, Equation, Jaxpr, Literal, bind
 from paceline.train.numpy_primitives import numpy_function
 
 _Values = list[Any]
+_OF_NUMPY = (np.ndarray, np.generic)
 
 
 def evaluate_with_numpy(closed: ClosedJaxpr, args: Sequence[Any]) -> list[Any]:
@@ -81,6 +82,8 @@ def _equation(equation: Equation, values: _Values) -> _Values:
     if name in _LOOPS and params.get("length", 1):
         return _LOOPS[name](params, values)
     function = numpy_function(name)
+    if name != "random_bits" and not all(isinstance(one, _OF_NUMPY) for one in values):
+        function = None  # of random keys
     found = None if function is None else function(*values, **params)
     if found is None:
         return bind(equation, values)
