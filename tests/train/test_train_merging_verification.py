@@ -115,6 +115,21 @@ def test_networks_leave_a_program_that_is_wrong_for_a_later_one() -> None:
     assert len({*again, keys[0]}) == 4
 
 
+def test_networks_stay_in_a_program_with_which_another_one_cannot_be_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    preparation = prepares(build, SPACE)
+    merging = NetworkMerging(preparation, is_enabled=True, memory=2**30)
+    one, other = (preparation.prepare([job])[0] for job in jobs((3, 8)))
+    assert isinstance(one, PreparedNetwork)
+    assert isinstance(other, PreparedNetwork)
+    merged_key = merging.assign(one)[1]
+    monkeypatch.setattr(verification, "_first_batch", None)
+    assert merging.assign(other)[1] != merged_key
+    assert merging.take_refuted() == []
+    assert "internal error (TypeError: " in merging.notes[0]
+
+
 @pytest.mark.usefixtures("wrong_for_eight")
 def test_trials_of_a_wrong_program_are_trained_again() -> None:
     ended = run(build, jobs((3, 8), epochs=1))

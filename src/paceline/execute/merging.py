@@ -159,6 +159,8 @@ class NetworkMerging:
             older.release()
         try:
             reason = compared.difference(traced)
+            if reason:
+                self._refuted += self._known_of(key).trials
         except Exception as error:  # then it is not known to be right
             logger.warning("a merged program cannot be compared", exc_info=True)
             reason = f"internal error ({type(error).__name__}: {error})"
@@ -174,14 +176,9 @@ class NetworkMerging:
         return self._buckets.get(key)
 
     def separate(self, key: str, reason: str) -> None:
-        """No longer merges the networks of a program's structure, for ``reason``.
-
-        Those that were merged are in doubt, see `take_refuted`.
-        """
+        """No longer merges the networks of a program's structure, for ``reason``."""
         known = self._known_of(key)
-        known.buckets, known.reason = None, reason
-        self._refuted += known.trials
-        known.trials = []
+        known.buckets, known.reason, known.trials = None, reason, []
 
     def _known_of(self, key: str) -> _Known:
         structure = self._buckets[key].structure
