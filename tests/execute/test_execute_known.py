@@ -17,6 +17,7 @@ from paceline.execute.base import Executor, ExecutorUpdate, Job, TrainingConfig
 from paceline.execute.creation import create
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import Preparation, PreparedNetwork, structural_hint
 from paceline.execute.withdrawn import REASON
@@ -124,7 +125,8 @@ def of_any_width(hp: Any) -> keras.Model:
 def test_networks_of_other_widths_need_no_trace_where_they_are_merged() -> None:
     space = Space([Float("rate", 1e-3, 1.0), Int("units", 1, 17)])
     preparation = prepares(of_any_width, space)
-    merging = NetworkMerging(preparation, is_enabled=True, memory=2**30)
+    expected = ExpectedNetworks(space, lambda _: (), num_configs=6)
+    merging = NetworkMerging(preparation, expected, is_enabled=True, memory=2**30)
     configs = [{"rate": RATES[n], "units": units} for n, units in enumerate((5, 7, 6, 9, 16, 1))]
     networks = []
     for number, config in enumerate(configs):

@@ -79,7 +79,9 @@ class FusedExecutor:
             memory=lane_count.memory,
         )
         self._blocks: deque[_Block] = deque()
-        self._merging = NetworkMerging(preparation, options.merge, lane_count.cohort_memory)
+        self._merging = NetworkMerging(
+            preparation, expected, options.merge, lane_count.cohort_memory
+        )
         self._programs = ProgramCache(preparation, hint, self._merging, lane_count, expected)
         self._snapshots: dict[int, TrialSnapshot] = {}
         self._scores: dict[int, Sequence[float]] = {}

@@ -7,18 +7,20 @@ import jax
 
 from paceline.core import Configuration
 from paceline.execute.changed_steps import may_differ_by_sizes, why_steps_differ
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.execute.size_range import Shapes, SizeRange, fitting_sizes
 from paceline.train.lane_count import lane_bytes
 from paceline.train.merged_lanes import program_key
 from paceline.train.merged_program import merge
-from paceline.train.merging.buckets import Buckets, choose_buckets
+from paceline.train.merging.buckets import Buckets, SizeSpread, choose_buckets
 from paceline.train.merging.structure import CannotMerge, Sizes, Structure
 from paceline.train.merging.verification import ComparedSizes
 from paceline.train.traced_model import TracedModel
 
 logger = logging.getLogger("paceline.execute")
 
+_EXPECTED = 8  # networks of a structure, if nothing is known
 _MOST_TRACED = 16  # programs that are kept for comparisons
 _MOST_RETRACED = 2  # networks that are traced to find out why their structures differ
 
@@ -57,12 +59,14 @@ class NetworkMerging:
 
     Attributes:
         preparation: builds the smallest and the largest network of a structure.
+        expected: how many networks are expected to share a structure.
         is_enabled: whether networks are merged at all.
         memory: bytes that a lane of a merged program may use.
         notes: sentences for the user, not shown yet.
     """
 
     preparation: Preparation
+    expected: ExpectedNetworks
     is_enabled: bool
     memory: int
     notes: list[str] = field(default_factory=list)
@@ -233,9 +237,11 @@ class NetworkMerging:
         ends = self._size_range.of(prepared, structure)
         if ends is None or ends[0] == ends[1]:
             return _Known(structure, prepared.config)
-        smallest, largest = ends
         steps = prepared.feed.num_steps * self._epochs(prepared)
-        chosen = choose_buckets(structure, smallest, largest, steps, jax.default_backend())
+        count = self.expected.sharing(prepared.config, _EXPECTED)
+        count = 1 << (count.bit_length() - 1)  # so that studies of like numbers choose alike
+        platform = jax.default_backend()
+        chosen = choose_buckets(structure, SizeSpread(*ends), steps, count, platform)
         levels = [level for level in chosen.levels if self._has_room(structure, level, chosen)]
         if not levels:
             return _Known(

@@ -136,7 +136,7 @@ class Engine:
             Objective.of("loss"),
             self.settings.training.batch_size or 32,
             memory=self.settings.execution.memory,
-            merge=self.settings.execution.merge,
+            merge=False,  # a single network needs no program of larger sizes
         )
         executor = self._executor(
             everything(self.parts, self.definition.class_weight), training, False, 1

@@ -1,27 +1,36 @@
 """The sizes at which merged programs are compiled.
 
 A program of larger sizes wastes work on padding, a further program takes time to compile. Sizes
-come from a small series: the largest of the structure in its search space, half of it, a quarter,
-... Which of them are used follows from estimates that are the same in every study of the same space
-and data, so that a program compiled once is found in the cache on disk.
+come from a small series: the largest of the structure in its search space, 3/4 of it, half of it,
+3/8, ... Of these, the ones are used with which compiling and training take least time, by estimates
+that are the same in every study of the same space, data and number of trials, so that a program
+compiled once is found in the cache on disk.
+
+Symbols:
+
+    n      networks of the structure that are expected, all sizes being equally frequent
+    u(s)   the share of networks that fit into a program of sizes s
+    t(s)   seconds to train a network in a program of sizes s
+    c      seconds to compile a program
+
+Sizes s_1 > s_2 > ... > s_k cost ``k c + n sum_i (u(s_i) - u(s_{i + 1})) t(s_i)``.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from paceline.train.merging.cost import operations
 from paceline.train.merging.structure import Sizes, Structure
 
-_LEVELS = 6
+_SERIES = [Fraction(part, 4 << i) for i in range(6) for part in (4, 3)]
 _MULTIPLE = 4  # of which smaller sizes are multiples
-# Networks of a structure that are expected to come; not their actual number, which differs between
-# studies. Both rates are of one core of a current processor; elsewhere programs take longer to
-# compile and padding costs little.
-_EXPECTED = 6
-_OPERATIONS_PER_SECOND = {"cpu": 5e10}
+# Of one core of a current processor; elsewhere programs take longer to compile and padding costs
+# little.
+_OPERATIONS_PER_SECOND = {"cpu": 6e10}
 _OTHER_OPERATIONS_PER_SECOND = 2e12
-_SECONDS_PER_EQUATION = 0.003
+_SECONDS_PER_EQUATION = 0.004
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +55,77 @@ class Buckets:
         return fitting[-1] if fitting else None
 
 
+@dataclass(frozen=True, slots=True)
+class SizeSpread:
+    """The sizes of a structure's networks in a search space.
+
+    Attributes:
+        smallest: of the smallest network.
+        largest: of the largest network.
+    """
+
+    smallest: Sizes
+    largest: Sizes
+
+    @property
+    def ragged(self) -> tuple[int, ...]:
+        """The places that differ."""
+        pairs = zip(self.smallest, self.largest, strict=True)
+        return tuple(i for i, (a, b) in enumerate(pairs) if a != b)
+
+    def part(self, share: Fraction) -> Sizes:
+        """A share of the largest sizes, but no less than the smallest ones."""
+        sizes = list(self.largest)
+        for i in self.ragged:
+            part = math.ceil(self.largest[i] * share / _MULTIPLE) * _MULTIPLE
+            sizes[i] = min(self.largest[i], max(part, self.smallest[i]))
+        return tuple(sizes)
+
+    def share(self, sizes: Sizes) -> float:
+        """The share of networks that fit, if all sizes are equally frequent."""
+        low, high = self.smallest, self.largest
+        return min((sizes[i] - low[i] + 1) / (high[i] - low[i] + 1) for i in self.ragged)
+
+
 def choose_buckets(
-    structure: Structure, smallest: Sizes, largest: Sizes, num_steps: int, platform: str
+    structure: Structure, spread: SizeSpread, num_steps: int, num_networks: int, platform: str
 ) -> Buckets:
     """Chooses the sizes of programs.
 
     Args:
         structure: of the networks.
-        smallest: sizes of the smallest network.
-        largest: sizes of the largest network.
+        spread: of their sizes.
         num_steps: training steps of a network.
+        num_networks: how many are expected.
         platform: as in ``jax.default_backend()``.
     """
-    ragged = tuple(i for i, (a, b) in enumerate(zip(smallest, largest, strict=True)) if a != b)
     rate = _OPERATIONS_PER_SECOND.get(platform, _OTHER_OPERATIONS_PER_SECOND)
     equations = sum(len(step.step.body.equations) for step in structure.steps.values())
-    compiling = _SECONDS_PER_EQUATION * equations
+    series = list(dict.fromkeys(spread.part(share) for share in _SERIES))
+    shares = [*map(spread.share, series), 0.0]
 
     def seconds(sizes: Sizes) -> float:
-        layout = structure.layout(sizes, sizes, ragged)
+        layout = structure.layout(sizes, sizes, spread.ragged)
         return operations(structure.steps["train"], layout) * num_steps / rate
 
-    levels = [largest]
-    for level in range(1, _LEVELS):
-        sizes = _halved(smallest, largest, ragged, 2**level)
-        if sizes == levels[-1]:
-            break
-        saved = seconds(levels[-1]) - seconds(sizes)
-        if _EXPECTED * _share(smallest, largest, sizes, ragged) * saved > compiling:
-            levels.append(sizes)
-    return Buckets(ragged, tuple(levels))
+    costs = [num_networks * seconds(sizes) for sizes in series]
+    levels = _least(shares, costs, _SECONDS_PER_EQUATION * equations)
+    return Buckets(spread.ragged, tuple(series[i] for i in levels))
 
 
-def _halved(smallest: Sizes, largest: Sizes, ragged: Sequence[int], divisor: int) -> Sizes:
-    sizes = list(largest)
-    for i in ragged:
-        part = math.ceil(largest[i] / divisor / _MULTIPLE) * _MULTIPLE
-        sizes[i] = min(largest[i], max(part, smallest[i]))
-    return tuple(sizes)
+def _least(shares: Sequence[float], costs: Sequence[float], compiling: float) -> list[int]:
+    """Which levels cost least together; always the first, which is the largest.
 
-
-def _share(smallest: Sizes, largest: Sizes, sizes: Sizes, ragged: Sequence[int]) -> float:
-    """The share of networks that fit, if all widths are equally frequent."""
-    return min((sizes[i] - smallest[i] + 1) / (largest[i] - smallest[i] + 1) for i in ragged)
+    Args:
+        shares: of the networks that fit into each level; 0 at the end.
+        costs: of training all networks in a level.
+        compiling: the cost of a further level.
+    """
+    count = len(costs)
+    best: list[tuple[float, list[int]]] = [(0.0, [])] * (count + 1)  # from a level downwards
+    for i in reversed(range(count)):
+        best[i] = min(
+            (compiling + costs[i] * (shares[i] - shares[j]) + best[j][0], [i, *best[j][1]])
+            for j in range(i + 1, count + 1)
+        )
+    return best[0][1]

@@ -9,12 +9,16 @@ from paceline.train.merging.flat_step import FlatBody, FlatEquation, Scalar
 from paceline.train.merging.layout import Layout
 from paceline.train.merging.relations import RelatedStep
 
+# The time for a value that is read and written, in operations of a product that take as long; Adam
+# computes a dozen values for each weight.
+_OPERATIONS_PER_VALUE = 6.0
+
 Size = Callable[[int], int]
 """The number of elements of a value."""
 
 
 def operations(related: RelatedStep, layout: Layout) -> float:
-    """Floating-point operations: two for each multiplication of products, one for other values."""
+    """Work, in operations of products of matrices, which have two for each multiplication."""
     return _operations(related, related.step.body, layout)
 
 
@@ -31,7 +35,7 @@ def _own_operations(related: RelatedStep, equation: FlatEquation, layout: Layout
     results = sum(math.prod(layout.shape(related.axes[one])) for one in equation.results)
     factor = equation.operands[1] if len(equation.operands) > 1 else None
     if not isinstance(factor, int) or equation.name not in ("dot_general", "conv_general_dilated"):
-        return float(results)
+        return _OPERATIONS_PER_VALUE * float(results)
     shape = layout.shape(related.axes[factor])
     if equation.name == "dot_general":
         (_, summed), _ = equation.params["dimension_numbers"]
