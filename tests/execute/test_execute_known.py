@@ -17,7 +17,6 @@ from paceline.execute.base import Executor, ExecutorUpdate, Job, TrainingConfig
 from paceline.execute.creation import create
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
-from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import Preparation, PreparedNetwork, structural_hint
 from paceline.execute.withdrawn import REASON

@@ -9,6 +9,7 @@ from keras import layers, ops
 from tests.execute.test_execute_known import prepares
 
 from paceline.execute.base import Job
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import PreparedNetwork
 from paceline.space import Choice, Int, Space
@@ -79,7 +80,8 @@ def assigned(
 ) -> tuple[int, list[str]]:
     """The number of programs of networks, and the notes."""
     preparation = prepares(build, space)
-    merging = NetworkMerging(preparation, is_enabled=True, memory=memory)
+    expected = ExpectedNetworks(space, lambda _: ())
+    merging = NetworkMerging(preparation, expected, is_enabled=True, memory=memory)
     keys = set()
     for number, config in enumerate(configs):
         (prepared,) = preparation.prepare([Job(number, config, number, 2)])

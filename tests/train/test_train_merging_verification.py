@@ -14,6 +14,7 @@ from tests.train.kinds import SIZE, TABLE, Row
 
 from paceline.core import TrialState
 from paceline.core.events import Noted, TrialEnded
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import PreparedNetwork
 from paceline.train.array_feed import ArrayFeed, TrainingData
@@ -101,7 +102,8 @@ def wrong_for_eight(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_networks_leave_a_program_that_is_wrong_for_a_later_one() -> None:
     widths = (3, 17, 8)
     preparation = prepares(build, SPACE)
-    merging = NetworkMerging(preparation, is_enabled=True, memory=2**30)
+    expected = ExpectedNetworks(SPACE, lambda _: ())
+    merging = NetworkMerging(preparation, expected, is_enabled=True, memory=2**30)
     prepared = [preparation.prepare([job])[0] for job in jobs(widths)]
     keys = []
     for one in prepared:
