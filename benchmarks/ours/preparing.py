@@ -18,6 +18,7 @@ from benchmarks.arrays import read
 from benchmarks.builds import SPACES
 from paceline.core import Objective
 from paceline.execute.base import Job, TrainingConfig
+from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import FailedBuild, Preparation
 from paceline.space import Space, discover
@@ -34,7 +35,8 @@ def prepare(request: Mapping[str, Any]) -> dict[str, list[float]]:
     objective = Objective.of(bench.objective)
     training = TrainingConfig(objective, request["batch_size"])
     preparation = Preparation(bench.build, arrays, training, space, frozenset(), fused=True)
-    merging = NetworkMerging(preparation, is_enabled=True, memory=2**30)
+    expected = ExpectedNetworks(space, lambda _: ())
+    merging = NetworkMerging(preparation, expected, is_enabled=True, memory=2**30)
     rng = np.random.default_rng(request["seed"])
     seen: Counter[object] = Counter()
     spent: dict[str, list[float]] = {"first": [], "known": [], "known_wall": []}

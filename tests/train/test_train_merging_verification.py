@@ -121,7 +121,8 @@ def test_networks_stay_in_a_program_with_which_another_one_cannot_be_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     preparation = prepares(build, SPACE)
-    merging = NetworkMerging(preparation, is_enabled=True, memory=2**30)
+    expected = ExpectedNetworks(SPACE, lambda _: ())
+    merging = NetworkMerging(preparation, expected, is_enabled=True, memory=2**30)
     one, other = (preparation.prepare([job])[0] for job in jobs((3, 8)))
     assert isinstance(one, PreparedNetwork)
     assert isinstance(other, PreparedNetwork)
