@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[Callable[[int], list[layers.Layer]], str]] = {
     ),
     "every second": (
         lambda units: [layers.Dense(units), own(lambda x: x[:, ::2])],
-        "padding in mine depends on a size.",
+        "padding, or taking values at regular steps, in mine depends on a size.",
     ),
 }
 

@@ -141,7 +141,7 @@ class NetworkMerging:
             self._note(f"internal error ({type(error).__name__}: {error})")
             return traced.key
         if largest is None:
-            self._note("some are larger than the memory or the search space lets merged ones be")
+            self._note("some are larger than a shared model can be, given the memory and the space")
             return traced.key
         key = program_key(traced.structure_key, largest, known.buckets.ragged)
         self._buckets.setdefault(key, Bucket(known.structure, largest, known.buckets.ragged))

@@ -29,7 +29,7 @@ _PLAIN_NAMES: Mapping[str, str] = {
     "dynamic_slice": "a slice at a computed place",
     "dynamic_update_slice": "writing at a computed place",
     "gather": "reading at computed places",
-    "pad": "padding",
+    "pad": "padding, or taking values at regular steps,",
     "random_bits": "a random generator other than threefry",
     "reduce_window_max": "the height or width of a pooling layer's input",
     "reduce_window_sum": "the height or width of a pooling layer's input",
@@ -37,6 +37,7 @@ _PLAIN_NAMES: Mapping[str, str] = {
     "scan": "the number of steps of a loop",
     "scatter": "writing at computed places",
     "scatter-add": "adding at computed places",
+    "slice": "taking values at regular steps",
     "select_and_scatter_add": "the height or width of a pooling layer's input",
     "top_k": "choosing the largest values",
 }
