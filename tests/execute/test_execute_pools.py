@@ -236,6 +236,10 @@ def test_what_a_pool_cannot_do_is_refused(tmp_path: Path, thread_pool: ThreadPoo
         InvalidInput, match=r"ThreadPoolExecutor, which calls functions, .*executor"
     ):
         paceline.tune(lambda hp: hp, ([[1.0]], [1.0]), trials=2, study=study, executor=thread_pool)
+    with pytest.raises(
+        InvalidInput, match=r"the class ThreadPoolExecutor; .*such as Thread.*\(4\)"
+    ):
+        tune(executor=ThreadPoolExecutor)
     assert not study.exists()
     with pytest.raises(InvalidInput, match=r"accepts no calls .*with block"):
         tune(executor=closed)

@@ -42,6 +42,12 @@ def factory_of(executor: str | ExecutorFactory | Pool | None) -> ExecutorFactory
         from paceline.execute.pooled import pooled
 
         return partial(pooled, executor)
+    given: object = executor
+    if isinstance(given, type) and issubclass(given, Pool):
+        raise InvalidInput(
+            f"executor is the class {given.__name__}",
+            expected=f"a pool that was made, such as {given.__name__}(4)",
+        )
     if not callable(executor):
         raise InvalidInput(
             f"executor is {shown(executor)}",
