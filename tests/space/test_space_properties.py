@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from paceline.core import Value
 from paceline.space import Boolean, Choice, Condition, Fixed, Float, Hyperparameter, Int, Space
 
-LIMITS = settings(deadline=None, max_examples=80)
+LIMITS = settings(deadline=None, max_examples=50)
 SAMPLINGS = st.sampled_from(["linear", "log", "reverse_log"])
 SCALARS = st.one_of(
     st.integers(-3, 3),

@@ -1,5 +1,8 @@
 """How much XLA optimises a program follows from its work, and changes nothing but rounding."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,3 +80,60 @@ def test_low_precision_is_compiled_as_in_fit(precision: str | None, options: Any
     traced = trace(model, ArrayFeed(TrainingData.of((x, x[:, :1]), None), 8))
     program = ArrayProgram(traced, lifted_constants([traced]), epochs=1)
     assert program.compile_options({"train": 5}, 1) == options
+
+
+# Four networks with a maximum after a normalisation, as branches of one. Where XLA computes the
+# operand of a maximum again with another rounding, the gradient of the maximum is 0/0: at XLA's
+# level 0 it was, for both global maxima.
+_MAXIMA = """
+import keras
+import numpy as np
+from keras import layers
+
+from paceline.testing.same_answer import SameAnswer
+from paceline.train import compile_level
+from paceline.train.array_program import ArrayProgram
+
+class Maximum(layers.Layer):
+    def call(self, x):
+        return keras.ops.maximum(x[..., :2], x[..., 2:])
+
+def build():
+    image = keras.Input((6, 6, 2))
+    row = layers.Reshape((36, 2))(image)
+    found = []
+    for x, hidden, largest in [
+        (image, layers.Conv2D(8, 3), layers.GlobalMaxPooling2D()),
+        (image, layers.Conv2D(4, 3), layers.MaxPooling2D()),
+        (row, layers.Dense(8), layers.GlobalMaxPooling1D()),
+        (row, layers.Dense(4), Maximum()),
+    ]:
+        x = largest(layers.LayerNormalization()(hidden(x)))
+        found.append(layers.Dense(1)(layers.Flatten()(x)))
+    model = keras.Model(image, layers.Add()(found))
+    model.compile(keras.optimizers.SGD(0.001), "mse")
+    return model
+
+rng = np.random.default_rng(0)
+x, y = (rng.normal(size=(16, *shape)).astype("float32") for shape in [(6, 6, 2), (1,)])
+compare = SameAnswer((x, y), batch_size=8, epochs=1)
+for level in compile_level._LEVELS:
+    ArrayProgram.compile_options = lambda *_: level.options
+    (gap,) = compare(build, [{}])
+    print(bool(gap.alone), gap.weights < 1e-5, gap.metrics < 1e-5)
+"""
+
+
+@only_on_a_cpu
+def test_gradients_of_maxima_are_finite_at_every_level() -> None:
+    # in a process of its own: the tests are compiled with flags that users do not have
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_NUM_CPU_DEVICES": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _MAXIMA],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["False True True"] * 2

@@ -17,7 +17,7 @@ import pytest
 from paceline.train.array_feed import ArrayFeed, TrainingData
 from paceline.train.compilation_count import count_compilations
 from paceline.train.internals import (
-    FAST_COMPILE_OPTIONS,
+    QUICK_COMPILE_OPTIONS,
     bind,
     compile_with,
     fast_initialization,
@@ -174,18 +174,20 @@ def test_bind_evaluates_an_equation() -> None:
     np.testing.assert_array_equal(out, np.full((2, 4), 6.0))
 
 
-def test_fast_compilation_computes_the_same() -> None:
+def test_quick_compilation_computes_the_same() -> None:
     x = np.linspace(-2, 2, 300, dtype="float32").reshape(20, 15)
     lowered = jax.jit(lambda x: jax.nn.softmax(jax.nn.gelu(x @ x.T))).lower(x)
     as_always = lowered.compile()(x)
     level = "xla_backend_optimization_level"
-    known = lowered.compile(compiler_options={level: FAST_COMPILE_OPTIONS[level]})
+    known = lowered.compile(compiler_options={level: QUICK_COMPILE_OPTIONS[level]})
     np.testing.assert_allclose(known(x), as_always, rtol=1e-5)
-    np.testing.assert_allclose(compile_with(lowered, FAST_COMPILE_OPTIONS)(x), as_always, rtol=1e-5)
+    np.testing.assert_allclose(
+        compile_with(lowered, QUICK_COMPILE_OPTIONS)(x), as_always, rtol=1e-5
+    )
 
 
 def test_unknown_options_of_xla_are_dropped() -> None:
-    options = {"xla_no_such_option": 0, **FAST_COMPILE_OPTIONS}
+    options = {"xla_no_such_option": 0, **QUICK_COMPILE_OPTIONS}
     lowered = jax.jit(lambda x: x + 1).lower(np.ones(3))
     assert compile_with(lowered, options)(np.ones(3)).tolist() == [2, 2, 2]
 

@@ -130,7 +130,7 @@ def results(arrays: Any, choices: Any) -> list[Any]:
     return [value for _, value in values[len(INPUTS) :]]
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     st.lists(CHOICES, min_size=2, max_size=8),
     st.tuples(st.integers(1, 4), st.integers(1, 4)),

@@ -130,7 +130,7 @@ convolution_2d: dict[str, Any] = {
 }
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(convolutions(), st.integers(0, 99))
 def test_a_convolution_and_its_gradients(case: Any, seed: int) -> None:
     params, *shapes = case
@@ -141,7 +141,7 @@ def test_a_convolution_and_its_gradients(case: Any, seed: int) -> None:
     assert_close(got, want)
 
 
-@settings(max_examples=7, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(convolutions(), st.sampled_from([(0, 0), (None, 0), (0, None), (1, -1)]))
 def test_lanes_of_a_convolution(case: Any, axes: tuple[int | None, int | None]) -> None:
     params, *shapes = case
@@ -239,7 +239,7 @@ def transposed_products(draw: st.DrawFn) -> tuple[Any, ...]:
     return [sizes[n] for n in left], [sizes[n] for n in right], numbers, axes
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(transposed_products(), st.integers(0, 99))
 def test_factors_of_a_transposed_product_are_exchanged(case: Any, seed: int) -> None:
     left, right, numbers, axes = case
@@ -295,7 +295,7 @@ def poolings(draw: st.DrawFn) -> tuple[tuple[int, ...], dict[str, Any]]:
     }
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(poolings(), st.integers(0, 99), st.booleans())
 def test_pooling_and_its_gradient(case: Any, seed: int, many_ties: bool) -> None:
     shape, params = case

@@ -8,7 +8,7 @@ assert max(gap.score for gap in gaps) < 1e-6
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -88,6 +88,7 @@ class SameAnswer:
     _fitted: dict[Any, tuple[keras.Model, Logs]] = field(
         default_factory=dict, init=False, repr=False
     )
+    _traced: dict[Any, TracedModel] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, build: Build, configs: Sequence[Mapping[str, Any]]) -> list[Gap]:
         """Returns a gap for each checked configuration; ``build(**config)`` makes its model.
@@ -96,14 +97,10 @@ class SameAnswer:
             ValueError: the configurations do not share one program, although they may differ in
                 sizes.
         """
-        feed = ArrayFeed(
-            TrainingData.of(self.train, self.validation),
-            self.batch_size,
-            self.validation_batch_size,
-        )
+        feed = self._feed
         alone, unmerged = "", ""
         try:
-            traced = [trace(self._model(build, config), feed) for config in configs]
+            traced = [self._trace(build, config) for config in configs]
         except CannotTrace as error:
             alone = str(error)
             trained = [
@@ -131,15 +128,23 @@ class SameAnswer:
             )
         return gaps
 
+    @cached_property
+    def _feed(self) -> ArrayFeed:
+        data = TrainingData.of(self.train, self.validation)
+        return ArrayFeed(data, self.batch_size, self.validation_batch_size)
+
+    def _trace(self, build: Build, config: Mapping[str, Any]) -> TracedModel:
+        """The traced model of a configuration; traced once."""
+        key = _config_key(build, config)
+        if key not in self._traced:
+            self._traced[key] = trace(self._model(build, config), self._feed)
+        return self._traced[key]
+
     def _expected(
         self, build: Build, config: Mapping[str, Any], feed: ArrayFeed
     ) -> tuple[keras.Model, Logs]:
         """The model that ``fit`` trains, and its metrics; trained once for each configuration."""
-        # bitwise: 0.0 == -0.0, and NaN != NaN
-        bits = {
-            n: np.float64(v).tobytes() if isinstance(v, float) else v for n, v in config.items()
-        }
-        key = (build, *sorted(bits.items()))
+        key = _config_key(build, config)
         if key not in self._fitted:
             model = self._model(build, config)
             self._fitted[key] = (model, self._fit(model, feed))
@@ -209,6 +214,12 @@ class _InOrder(keras.callbacks.Callback):  # type: ignore[misc]
         order = batch_order(_ORDER_SEED, epoch, len(self._rows[0]))
         for rows, original in zip(self._rows, self._original, strict=True):
             rows[:] = original[order]
+
+
+def _config_key(build: Build, config: Mapping[str, Any]) -> tuple[Any, ...]:
+    # bitwise: 0.0 == -0.0, and NaN != NaN
+    bits = {n: np.float64(v).tobytes() if isinstance(v, float) else v for n, v in config.items()}
+    return (build, *sorted(bits.items()))
 
 
 def _program(traced: Sequence[TracedModel]) -> ArrayProgram:

@@ -134,12 +134,6 @@ def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
         model._symbolic_build(data_batch=batch)
 
 
-FAST_COMPILE_OPTIONS: Mapping[str, Any] = {
-    "xla_backend_optimization_level": 0,
-    "xla_cpu_use_fusion_emitters": False,
-}
-"""XLA options that disable optimisation for a CPU."""
-
 QUICK_COMPILE_OPTIONS: Mapping[str, Any] = {
     "xla_backend_optimization_level": 1,
     "xla_cpu_use_fusion_emitters": False,
