@@ -268,7 +268,7 @@ def attention(rate: float, width: int = 8) -> keras.Model:
     )
     x = layers.LayerNormalization(epsilon=rate / 100)(x)
     model = keras.Model(inputs, layers.Dense(3, "softmax")(layers.GlobalAveragePooling1D()(x)))
-    model.compile(optimizers.Muon(rate / 10), SPARSE, metrics=["accuracy"])
+    model.compile(optimizers.Muon(rate / 10, ns_steps=2), SPARSE, metrics=["accuracy"])
     return model
 
 
