@@ -401,7 +401,6 @@ TABLE = [
         ),
         X,
         CLASSES,
-        odd=True,
     ),
     Row(
         "averaged weights written back",
@@ -418,7 +417,6 @@ TABLE = [
         lambda rate, width=8: network(Averaged(rate), SPARSE, layers.Dense(width)),
         X,
         CLASSES,
-        odd=True,
     ),
     Row(
         "loss scaling, mixed float16",
@@ -547,7 +545,6 @@ TABLE = [
         ),
         X,
         NUMBERS > 0,
-        odd=True,
     ),
     Row(
         "Ftrl, clipped by the global norm, log cosh, while loop, scan, cond, fori loop, switch, "
