@@ -68,7 +68,7 @@ class PoolWorker:
         if error is None:
             return None
         if isinstance(error, CannotConnect):
-            return str(error)
+            return f"its process in the pool has ended or cannot reach the study: {error}"
         return f"its call in the pool has ended with {type(error).__name__}: {error}"
 
     @property
@@ -156,8 +156,7 @@ def _pass_on(
         if link is not None:
             for message in early:
                 link.send_bytes(message)
-            # Dask would call a lost call again, elsewhere; other pools soon know whether they work
-            if relay(inner, link) is link and not future.cancel():
+            if relay(inner, link) is link:  # the pool knows soon whether it still works itself
                 nudge()
                 wait([future], _LOSS_SECONDS)
     server.close()
