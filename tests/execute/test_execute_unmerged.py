@@ -13,6 +13,10 @@ from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import PreparedNetwork
 from paceline.space import Choice, Int, Space
+from paceline.train.device_facts import DeviceFacts
+from paceline.train.lane_count import LaneCount
+from paceline.train.merged_program import merge
+from paceline.train.merging.structure import Structure
 
 SPACE = Space([Int("units", 2, 17), Choice("size", ["small", "large"])])
 WIDTHS = (5, 12, 6)
@@ -104,6 +108,33 @@ def test_models_whose_sizes_follow_from_each_other_share_a_program(name: str) ->
 def test_it_is_said_once_why_networks_are_not_merged(name: str) -> None:
     hidden, reason = REFUSED[name]
     assert of_widths(hidden) == (3, [NOTE + reason])
+
+
+@pytest.mark.parametrize("widths", [(1, 5, 7), (5, 1, 7)])
+def test_a_single_unit_is_a_program_of_its_own(widths: tuple[int, ...]) -> None:
+    def build(hp: Any) -> keras.Model:
+        return built([layers.Dense(hp.Int("units", 1, 16), "relu")])
+
+    space = Space([Int("units", 1, 16)])
+    assert assigned(build, [{"units": units} for units in widths], space) == (2, [])
+
+
+def test_lanes_of_merged_recurrent_layers_are_counted() -> None:
+    """Their gates are joined by an operation whose parameters are integers of NumPy."""
+
+    def build(hp: Any) -> keras.Model:
+        return built([layers.Reshape((2, 2)), layers.GRU(hp.Int("units", 2, 17))])
+
+    preparation = prepares(build, SPACE)
+    (prepared,) = preparation.prepare([Job(0, {"units": 5}, 0, 2)])
+    assert isinstance(prepared, PreparedNetwork)
+    assert prepared.traced is not None
+    structure = Structure.of(prepared.traced)
+    sizes = structure.sizes([leaf.shape for leaf in prepared.traced.state])
+    ragged = [i for i, size in enumerate(sizes) if size == 5]
+    program = merge(structure, sizes, ragged, [prepared.traced])
+    device = DeviceFacts("cpu", count=1, num_cores=2, free_bytes=2**30)
+    assert LaneCount(device, 2**20, 2**28).max_lanes(program) > 1
 
 
 def test_sizes_that_do_not_fit_into_memory_are_not_merged() -> None:

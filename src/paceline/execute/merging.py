@@ -111,11 +111,8 @@ class NetworkMerging:
             sizes = fitting_sizes(known.structure, shapes)
             if sizes is None:
                 continue
-            if known.buckets is None or known.buckets.of(sizes) is None:
-                return False
-            # a layer may treat an axis of length 1 in another way
-            pairs = zip(sizes, known.structure.own_sizes, strict=True)
-            return all(a == b or a > 1 for a, b in pairs)
+            buckets = known.buckets
+            return buckets is not None and _may_merge(buckets, sizes) and bool(buckets.of(sizes))
         return False
 
     def program_key(self, prepared: PreparedNetwork) -> str:
@@ -130,9 +127,12 @@ class NetworkMerging:
             if known.buckets is None:
                 self._note(known.reason or _why_apart(known.structure, traced))
                 return traced.key
+            sizes = _sizes(known.structure, prepared)
+            if not _may_merge(known.buckets, sizes):
+                return traced.key
             if not traced.of_other_sizes:
                 known.structure.check(traced)
-            largest = known.buckets.of(_sizes(known.structure, prepared))
+            largest = known.buckets.of(sizes)
         except CannotMerge as error:
             self._note(str(error))
             return traced.key
@@ -205,9 +205,11 @@ class NetworkMerging:
             shapes = [leaf.shape for leaf in traced.state] if traced else []
             if fitting_sizes(known.structure, shapes) is not None:
                 return known
+        known = self._new(prepared)
+        if known.buckets is not None and not _may_merge(known.buckets, known.structure.own_sizes):
+            return known
         if not alike:
             self._note(self._why_another(prepared))
-        known = self._new(prepared)
         if alike and alike[0].buckets is None and known.buckets is None and traced is not None:
             known.reason = _difference(alike[0].structure, [leaf.shape for leaf in traced.state])
         alike.append(known)
@@ -257,6 +259,13 @@ class NetworkMerging:
     def _has_room(self, structure: Structure, level: Sizes, buckets: Buckets) -> bool:
         program = merge(structure, level, buckets.ragged, [])
         return lane_bytes(program) <= self.memory
+
+
+def _may_merge(buckets: Buckets, sizes: Sizes) -> bool:
+    """Whether no size that varies is 1: a layer may have other operations for an axis of length 1,
+    or leave it out.
+    """
+    return all(sizes[i] > 1 for i in buckets.ragged)
 
 
 def _sizes(structure: Structure, prepared: PreparedNetwork) -> Sizes:

@@ -147,8 +147,10 @@ class SizeRange:
         shapes = self._shapes({name: other}, prepared)
         if prepared.traced is None or shapes == [leaf.shape for leaf in prepared.traced.state]:
             return False  # it may in another structure
-        self._known[name] = fitting_sizes(structure, shapes) is not None
-        return self._known[name]
+        changes = fitting_sizes(structure, shapes) is not None
+        if changes or prepared.config[name] != 1:  # an axis of length 1 may have other operations
+            self._known[name] = changes
+        return changes
 
     def _shapes(self, values: Mapping[str, int], prepared: PreparedNetwork) -> Shapes | None:
         """The shapes of the network with other values; None if it cannot be built."""

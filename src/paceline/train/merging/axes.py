@@ -45,7 +45,7 @@ class AxisTable:
 
     def new(self, size: int) -> int:
         """Adds an axis."""
-        self.sizes.append(size)
+        self.sizes.append(int(size))  # parameters of equations can be integers of NumPy
         self._same_as.append(len(self._same_as))
         return len(self._same_as) - 1
 

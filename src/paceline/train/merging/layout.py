@@ -6,6 +6,7 @@ axes of a table, row by row; that of a sum is one part after the other; so both 
 between.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +44,7 @@ class Layout:
         if inner is None:
             return self.largest.get(root, self.table.sizes[root])
         sizes = [self.size(part) for part in inner.parts]
-        return int(np.prod(sizes)) if inner.kind == PRODUCT else sum(sizes)
+        return math.prod(sizes) if inner.kind == PRODUCT else sum(sizes)
 
     def shape(self, axes: Sequence[int]) -> tuple[int, ...]:
         """The sizes in the program."""
