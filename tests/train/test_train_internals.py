@@ -209,6 +209,17 @@ def test_a_single_lane_of_a_step_with_many_axes_does_not_crash() -> None:
     assert float(done.stdout) == 3 * 2 * 2 * 8 * 8 * 8
 
 
+@pytest.mark.parametrize("create", [keras.random.normal, keras.ops.zeros])
+def test_weights_larger_than_the_memory_are_an_error(create: Callable[..., Any]) -> None:
+    with (
+        fast_initialization(),
+        pytest.raises(
+            MemoryError, match=r"weights of shape \(1000000, 1000000\) need 3.73e\+03 GiB"
+        ),
+    ):
+        create((1_000_000, 1_000_000))
+
+
 class _Stale(set[int]):
     """The addresses of all tensors, until it is cleared."""
 

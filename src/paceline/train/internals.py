@@ -48,6 +48,7 @@ from typing import Any
 import jax
 import keras
 import numpy as np
+import psutil
 from jax.extend import core as jex
 from keras.src import backend
 from keras.src.backend.common import global_state
@@ -236,7 +237,7 @@ def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[No
         setattr(module, name, original)
 
 
-_SMALL = 4096
+_SMALL, _LARGE = 4096, 2**26
 
 
 def _draw_in_fixed_sizes(original: Any) -> Any:
@@ -250,6 +251,9 @@ def _draw_in_fixed_sizes(original: Any) -> Any:
         if not _is_plain(shape) or not all(isinstance(bound, int | float) for bound in bounds):
             return original(*args, **kwargs)
         size = math.prod(shape)
+        _check_memory(shape)
+        if size > _LARGE:  # the excess would take memory, and compiling is quick beside the draw
+            return original(*args, **kwargs)
         # two small sizes, then powers of four: a handful of programs for all shapes; the excess
         # takes under a millisecond, or at most three times as long as the numbers needed
         drawn = _SMALL if size <= _SMALL else max(16 * _SMALL, 4 ** math.ceil(math.log(size, 4)))
@@ -268,9 +272,24 @@ def _fill(value: int, original: Any) -> Any:
         dtype = keras.backend.standardize_dtype(given.get("dtype"))
         if not _is_plain(given["shape"]) or jax.dtypes.canonicalize_dtype(dtype) != dtype:
             return original(*args, **kwargs)
+        _check_memory(given["shape"])
         return jax.device_put(np.full(given["shape"], value, dtype))
 
     return fill
+
+
+def _check_memory(shape: Sequence[int]) -> None:
+    """Checks that there is memory for weights: JAX ends the process where there is not.
+
+    Raises:
+        MemoryError: there is not.
+    """
+    num_bytes, free = 4 * math.prod(shape), psutil.virtual_memory().available
+    if num_bytes > free:
+        raise MemoryError(
+            f"weights of shape {tuple(shape)} need {num_bytes / 2**30:.3g} GiB, and "
+            f"{free / 2**30:.3g} GiB are free"
+        )
 
 
 def _is_plain(shape: Any) -> bool:
