@@ -30,7 +30,7 @@ def build(hp: Any) -> keras.Model:
 
 
 def plan(directory: Path, merge: bool = False, **limits: Any) -> NetworkPlan:
-    """Without ``merge`` each number of units is a program."""
+    """In order by counts unless a budget limits its time."""
     options: dict[str, Any] = {"objective": "val_loss", "seed": 0, "validation": 0.2, "epochs": 4}
     options["merge"] = merge
     return planned(build, ROWS, study=directory, **options, **limits)
@@ -89,17 +89,23 @@ def test_widths_that_share_a_program_cost_the_same(tmp_path: Path) -> None:
         assert costs({"units": 4, "dropout": 0.0}) > costs(small)
 
 
-def test_widths_of_which_each_was_compiled_are_new_programs(tmp_path: Path) -> None:
-    """Such as those of a layer that cannot be merged."""
+def test_widths_of_which_each_was_compiled_are_new_programs_in_time(tmp_path: Path) -> None:
+    """Such as those of a layer that cannot be merged; counts do not depend on what was merged."""
     compiled = [ProgramCompiled("one", 1, 3.0, 2)]
-    for limits in ({"trials": 8}, {"budget": "1h"}):
-        merged = plan(tmp_path / "study", merge=True, **limits)
-        trials = [trial(i, units, 0.1, 2.0, f"{units}") for i, units in enumerate((64, 4, 8, 16))]
-        for known, is_new in ((trials[:3], False), (trials, True)):  # three may be merged sizes
-            costs = Costs.of(known, compiled, merged, left=None)
+    trials = [trial(i, units, 0.1, 2.0, f"{units}") for i, units in enumerate((64, 4, 8, 16))]
+    first, other = ({"units": units, "dropout": 0.3} for units in (64, 32))
+    for merge in (True, False):
+        timed = plan(tmp_path / "study", merge=merge, budget="1h")
+        for known in (1, 3, 4):
+            costs = Costs.of(trials[:known], compiled, timed, left=None)
             assert costs is not None
-            first, other = ({"units": units, "dropout": 0.3} for units in (4, 32))
-            assert (costs(other) > costs(first)) == is_new
+            # with merging, three may be the sizes of merged programs
+            assert (costs(other) > costs(first)) == (known == 4 or not merge)
+        counted = Costs.of(
+            trials, compiled, plan(tmp_path / "study", merge=merge, trials=8), left=None
+        )
+        assert counted is not None
+        assert counted(other) == counted(first)
 
 
 def test_a_search_that_learns_has_four_rounds_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,9 +124,9 @@ def test_what_the_time_left_does_not_repay_costs_infinity(tmp_path: Path) -> Non
     trials, compiled = [trial(0, 4, 0.1, seconds=2.0)], [ProgramCompiled("one", 1, 3.0, 2)]
     costs = Costs.of(trials, compiled, plan(tmp_path / "study", budget="1h"), left=4.9)
     assert costs is not None
-    assert costs({"units": 64, "dropout": 0.1}) == math.inf  # 3 s to compile it, 2 s to train it
+    assert costs({"units": 4, "dropout": 0.0}) == math.inf  # 3 s to compile it, 2 s to train it
     assert costs({"units": 4, "dropout": 0.4}) == pytest.approx(2.0)
-    assert replace(costs, left=5.1)({"units": 64, "dropout": 0.1}) == pytest.approx(5.0)
+    assert replace(costs, left=5.1)({"units": 4, "dropout": 0.0}) == pytest.approx(5.0)
 
 
 def test_nothing_is_known_before_a_trial_was_measured(tmp_path: Path) -> None:

@@ -2,18 +2,23 @@
 the clock.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from tests.study.definitions import defined
+from tests.study.definitions import defined, planned
 
 import paceline
-from paceline.core import Action, InvalidInput, TrialState
-from paceline.core.events import EpochMeasured, Event, TrialDecided, TrialEnded
+from paceline.core import Action, Configuration, InvalidInput, Trial, TrialState
+from paceline.core.events import EpochMeasured, Event, TrialDecided, TrialEnded, TrialStarted
+from paceline.execute.base import ExecutorUpdate
+from paceline.execute.simulated import Curve, SimulatedExecutor
+from paceline.execute.work import NetworkWork
 from paceline.schedule import Asha, Median
 from paceline.search import Given
 from paceline.store import StudyStore
@@ -198,3 +203,69 @@ def test_an_unknown_schedule_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"one of .*'asha'"):
         scheduled(tmp_path / "study", schedule="ash")
     assert not (tmp_path / "study").exists()
+
+
+def wide(hp: Any) -> keras.Model:
+    """A network of many widths."""
+    units, rate = hp.Int("units", 2, 64), hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), loss="mse")
+    return model
+
+
+class Formula(SimulatedExecutor):
+    """Scores follow a formula; merged widths are one program and differ by rounding."""
+
+    def __init__(self, work: NetworkWork) -> None:
+        self.merges = work.options.merge
+
+        def curve(config: Configuration) -> Curve:
+            units, rate = float(config["units"]), float(config["learning_rate"])
+            loss = (math.log(rate / 2e-2) / 4) ** 2 + (units / 40 - 1) ** 2
+            loss *= 1 + 1e-7 * self.merges
+            return [({"val_loss": loss + 1 / epoch}, float(epoch)) for epoch in range(1, 10)]
+
+        super().__init__(curve, work.options, num_lanes=3)
+
+    def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
+        return [
+            replace(update, events=tuple(map(self._named, update.events)), results={})
+            for update in super().progress(seconds)
+        ]
+
+    def _named(self, event: Event) -> Event:
+        if not isinstance(event, TrialStarted):
+            return event
+        units = int(event.config["units"])
+        program = "one" if self.merges else f"{units}"
+        return replace(event, program=program, parameters=6 * units + 1)
+
+
+def trials_by_formula(directory: Path, merge: bool) -> list[Trial]:
+    options = {**SETTINGS, "search": "auto", "merge": merge, "executor": Formula}
+    record = carry_out(planned(wide, data(), study=directory, **options), directory)
+    return list(record.trials.values())
+
+
+def test_merging_changes_neither_what_is_tried_nor_what_is_stopped(tmp_path: Path) -> None:
+    """From the first points to a model's proposals, although scores differ by rounding."""
+    merged, alone = (trials_by_formula(tmp_path / str(merge), merge) for merge in (True, False))
+    assert {trial.origin for trial in merged} == {"default", "sobol", "bayes"}
+    assert [decisions(one) for one in alone] == [decisions(one) for one in merged]
+    assert len({trial.program for trial in merged}) == 1
+    assert len({trial.program for trial in alone}) > 4
+
+
+def test_scores_without_merging_are_those_with_it(tmp_path: Path, whole: paceline.Study) -> None:
+    alone = scheduled(tmp_path / "study", merge=False)
+    assert [decisions(one) for one in alone.trials] == [decisions(one) for one in whole.trials]
+    assert [one.score for one in alone.trials] == pytest.approx(
+        [one.score for one in whole.trials], rel=1e-5
+    )
+    programs = [len({trial.program for trial in study.trials}) for study in (whole, alone)]
+    assert programs == [1, 2]
+
+
+def decisions(trial: Trial) -> tuple[Any, ...]:
+    """What was decided of a trial: its configuration, how long it trained, how it ended."""
+    return trial.config, trial.origin, len(trial.measurements), trial.state

@@ -116,7 +116,9 @@ def _limits_of_search(record: Record, plan: Plan, trials: Sequence[Trial]) -> li
     refit = 0.0 if plan.settings.evaluation.refit is False else 1.0 + splits.share
     times = _trainings(trials)
     own = [trial for trial in trials if trial.prefix_of is None]
-    program = {trial.number: plan.structure(trial.config) for trial in trials}
+    # in an ordered study the size must not depend on which networks shared a program
+    recorded = {} if plan.settings.search.ordered else {t.number: t.program for t in trials}
+    program = {t.number: recorded.get(t.number) or plan.structure(t.config) for t in trials}
     num_programs = (
         len({program[trial.number] for trial in own if trial.measurements}) * splits.sizes_of_search
     )

@@ -19,8 +19,9 @@ class Discovered:
 
     Attributes:
         found: the space, with everything that was inferred.
-        structural: for each hyperparameter that was tried alone, whether it changes the program.
-        sizes: those that change only the sizes of the network.
+        structural: for each hyperparameter that was tried alone, whether it changes the network's
+            structure: more than its sizes.
+        sizes: those that change only its sizes.
         reads_epochs: whether ``build`` asks for the number of epochs.
         notes: sentences for the user.
     """
@@ -30,17 +31,6 @@ class Discovered:
     sizes: frozenset[str]
     reads_epochs: bool
     notes: Sequence[str]
-
-    def structural_if(self, merge: bool) -> dict[str, bool]:
-        """Whether each hyperparameter changes the program.
-
-        Args:
-            merge: whether networks of different sizes share one.
-        """
-        return {
-            name: changes and not (merge and name in self.sizes)
-            for name, changes in self.structural.items()
-        }
 
 
 def discover_space(definition: Definition, parts: Split | StreamParts) -> Discovered:
@@ -91,8 +81,8 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
             "build(hp) asks for no hyperparameter that varies",
             expected="at least one, such as hp.Float('learning_rate', 1e-4, 1e-1, sampling='log')",
         )
-    structural, kinds = (_changed([(c, both[i]) for c, both in outlines]) for i in (0, 1))
-    sizes = frozenset(name for name, changes in structural.items() if changes and not kinds[name])
+    changed, structural = (_changed([(c, both[i]) for c, both in outlines]) for i in (0, 1))
+    sizes = frozenset(name for name, changes in changed.items() if changes and not structural[name])
     return Discovered(found, structural, sizes, reads_epochs, notes)
 
 

@@ -41,7 +41,9 @@ class NetworkPlan:
         settings: the settings with all open choices decided.
         split: the data.
         discovery: the space and how it was found by running ``build``.
-        structural: for each hyperparameter that was tried, whether it changes the program.
+        structural: for each hyperparameter that was tried, whether it changes the network's
+            structure: more than its sizes.
+        sizes: those that change only its sizes.
         epochs_are_prefix: whether a trial with fewer ``epochs`` is the beginning of one with more.
         notes: sentences for the user.
         schedule: which trials continue, pause or stop.
@@ -53,6 +55,7 @@ class NetworkPlan:
     split: Split | StreamParts
     discovery: Discovery
     structural: Mapping[str, bool]
+    sizes: frozenset[str]
     epochs_are_prefix: bool
     notes: tuple[str, ...]
     schedule: Schedule
@@ -97,7 +100,11 @@ class NetworkPlan:
         return StudyCreated(FORMAT, goal, self.data_json, self.settings.to_json())
 
     def structure(self, config: Configuration) -> Hashable:
-        """Equal for configurations that are expected to share a program."""
+        """Equal for configurations whose networks have the same structure.
+
+        Sizes do not count, whether or not networks of different sizes share programs in this
+        study: the search decides with this, and ``merge`` must not change what it tries.
+        """
         from paceline.execute.prepare import structural_hint
 
         return structural_hint(self.structural, self.space)(config)
@@ -146,7 +153,10 @@ class NetworkPlan:
     @cached_property
     def engine(self) -> Engine:
         """The engine that trains the networks."""
-        return Engine(self.definition, self.settings, self.split, self.discovery, self.structural)
+        of_program = dict(self.structural)
+        if not self.settings.execution.merge:
+            of_program |= dict.fromkeys(self.sizes, True)
+        return Engine(self.definition, self.settings, self.split, self.discovery, of_program)
 
     def executor(self) -> Executor:
         """The executor of the search's trials."""
@@ -231,7 +241,8 @@ def plan_networks(definition: Definition) -> NetworkPlan:
         _decided(definition, schedule, backend, is_stream),
         parts,
         found,
-        discovered.structural_if(definition.settings.execution.merge),
+        discovered.structural,
+        discovered.sizes,
         not discovered.reads_epochs,
         (*data.notes, *counted, *inferred_notes(found), *discovered.notes),
         schedule,

@@ -29,16 +29,17 @@ _SEPARATE = 4
 class Costs:
     """Predicts what a full training costs, compilation included.
 
-    In an ordered study the cost follows from counts alone, since comparisons must not depend on the
-    clock. Otherwise it is in measured seconds.
+    In an ordered study the cost follows from counts alone, since decisions must depend neither on
+    the clock nor on which networks share a program. Otherwise it is in measured seconds.
 
     Networks that differ only in sizes are expected to share a program: another width costs no
-    compilation, and as much as the widest, since it is padded. Once the trials of a structure show
-    that each of its sizes is compiled, they count as structures of their own.
+    compilation, and as much as the widest, since it is padded. In a study that is not ordered,
+    sizes of which each is compiled count as structures of their own: from the first trial with
+    ``merge=False``, else once a few sizes of a structure show it.
 
     Attributes:
         plan: that of the study.
-        separate: structures whose sizes are compiled separately.
+        separate: structures whose sizes are compiled separately; empty in an ordered study.
         asked: structures of all trials: their programs are compiled, or will be.
         sizes: parameters of the largest network seen so far, by structure.
         seconds: seconds of an epoch as measured, by structure; empty in an ordered study.
@@ -68,7 +69,7 @@ class Costs:
         """
         sizes: dict[object, float] = {}
         seconds: dict[object, list[float]] = {}
-        separate = _separate(trials, plan)
+        separate = set() if plan.settings.search.ordered else _separate(trials, plan)
         structures = [_structure(trial.config, plan, separate) for trial in trials]
         asked = set(structures)
         for trial, structure in zip(trials, structures, strict=True):
@@ -124,10 +125,11 @@ def _separate(trials: Sequence[Trial], plan: Plan) -> set[object]:
         if trial.program is not None and trial.measurements:
             of_sizes = programs.setdefault(plan.structure(trial.config), {})
             of_sizes.setdefault(_sizes(trial.config), set()).add(trial.program)
+    fewest = _SEPARATE if plan.settings.execution.merge else 1
     return {
         structure
         for structure, found in programs.items()
-        if _SEPARATE <= len(found) <= len(set().union(*found.values()))
+        if fewest <= len(found) <= len(set().union(*found.values()))
     }
 
 

@@ -85,7 +85,10 @@ class Plan(Protocol):
         """The data on which a model is tested; None where there are none."""
 
     def structure(self, config: Configuration) -> Hashable:
-        """Equal for configurations that are expected to share a program."""
+        """Equal for configurations that may share a program.
+
+        It must not depend on how trials are executed, as the search decides with it.
+        """
 
     def epochs(self, config: Configuration) -> int:
         """Epochs of a configuration's full training."""
