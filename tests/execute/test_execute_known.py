@@ -39,9 +39,11 @@ class Own(keras.Sequential):  # type: ignore[misc]
     """A model that is not Keras's own, whose constants are never predicted."""
 
 
-def prepares(build: Callable[[Any], keras.Model], space: Space) -> Preparation:
+def prepares(
+    build: Callable[[Any], keras.Model], space: Space, loop_names: frozenset[str] = frozenset()
+) -> Preparation:
     data = TrainingData.of((X[:32], Y[:32]), (X[32:], Y[32:]))
-    return Preparation(build, data, TRAINING, space, frozenset(), True)
+    return Preparation(build, data, TRAINING, space, loop_names, True)
 
 
 def build_with(kind: Callable[[Any], keras.Model]) -> Callable[[Any], keras.Model]:

@@ -188,7 +188,7 @@ def test_networks_that_cannot_be_merged_train_as_before_and_it_is_said_once() ->
     notes = [event.text for event in ended.events if isinstance(event, Noted)]
     assert len(ended.programs) == 2
     assert notes == [
-        "Networks of different sizes are not trained together as one compiled model, so each size "
-        "is compiled separately: sort in lambda depends on a size."
+        "Some networks of different sizes are not trained together as one compiled model: sorting "
+        "in lambda depends on a size."
     ]
     assert sum(isinstance(event, TrialEnded) for event in ended.events) == 2

@@ -20,10 +20,7 @@ from paceline.train.merging.structure import Structure
 
 SPACE = Space([Int("units", 2, 17), Choice("size", ["small", "large"])])
 WIDTHS = (5, 12, 6)
-NOTE = (
-    "Networks of different sizes are not trained together as one compiled model, so each size is "
-    "compiled separately: "
-)
+NOTE = "Some networks of different sizes are not trained together as one compiled model: "
 
 
 def own(function: Callable[[Any], Any]) -> layers.Layer:
@@ -61,11 +58,15 @@ REFUSED: dict[str, tuple[Callable[[int], list[layers.Layer]], str]] = {
     ),
     "unit by unit": (
         lambda units: [layers.Dense(units), own(unit_by_unit)],
-        "the operations in mine depend on a size.",
+        "the operations in mine differ between a network with units=5 and one with units=12.",
+    ),
+    "taken": (
+        lambda units: [layers.Dense(units), own(lambda x: ops.take(x, [0, 1], axis=-1))],
+        "indexing with an array in mine depends on a size.",
     ),
     "every second": (
         lambda units: [layers.Dense(units), own(lambda x: x[:, ::2])],
-        "padding, or taking values at regular steps, in mine depends on a size.",
+        "taking values at regular steps in mine depends on a size.",
     ),
 }
 
@@ -83,7 +84,7 @@ def assigned(
     memory: int = 2**30,
 ) -> tuple[int, list[str]]:
     """The number of programs of networks, and the notes."""
-    preparation = prepares(build, space)
+    preparation = prepares(build, space, frozenset({"batch_size"}))
     expected = ExpectedNetworks(space, lambda _: ())
     merging = NetworkMerging(preparation, expected, is_enabled=True, memory=memory)
     keys = set()
@@ -137,6 +138,16 @@ def test_lanes_of_merged_recurrent_layers_are_counted() -> None:
     assert LaneCount(device, 2**20, 2**28).max_lanes(program) > 1
 
 
+def test_networks_with_other_batches_do_not_differ_because_of_their_sizes() -> None:
+    space = Space([Int("units", 2, 17), Choice("batch_size", [4, 8])])
+    configs = [{"units": 5, "batch_size": 4}, {"units": 12, "batch_size": 8}]
+
+    def build(hp: Any) -> keras.Model:
+        return built([layers.Dense(hp.Int("units", 2, 17))])
+
+    assert assigned(build, configs, space) == (2, [])
+
+
 def test_sizes_that_do_not_fit_into_memory_are_not_merged() -> None:
     reason = "the largest would need too much memory."
     assert of_widths(lambda units: [layers.Dense(units)], memory=1_000) == (3, [NOTE + reason])
@@ -149,6 +160,52 @@ def test_sizes_that_are_no_numbers_of_the_space_are_not_merged() -> None:
     configs = [{"units": 5, "size": size} for size in ("small", "large", "small")]
     reason = "no whole-number hyperparameter sets their sizes and nothing else."
     assert assigned(build, configs) == (2, [NOTE + reason])
+
+
+TOO_WIDE = "the network with units=17 cannot be built: ValueError: too wide."
+
+
+@pytest.mark.parametrize(("widest", "expected"), [(12, (2, TOO_WIDE)), (16, (1, ""))])
+def test_narrower_networks_are_merged_where_the_widest_cannot_be_built(
+    widest: int, expected: tuple[int, str]
+) -> None:
+    def build(hp: Any) -> keras.Model:
+        if hp.Int("units", 2, 17) > widest:
+            raise ValueError("too wide")
+        return built([layers.Dense(hp["units"])])
+
+    last = 12 if widest == 12 else 7  # 8 is the largest that is tried
+    configs = [{"units": units, "size": "small"} for units in (5, 6, last)]
+    programs, reason = expected
+    assert assigned(build, configs) == (programs, [NOTE + reason] if reason else [])
+
+
+def test_it_is_said_which_networks_cannot_be_built() -> None:
+    def build(hp: Any) -> keras.Model:
+        if hp.Int("units", 2, 17) not in (5, 12):
+            raise ValueError("not in stock")
+        return built([layers.Dense(hp["units"])])
+
+    configs = [{"units": units, "size": "small"} for units in (5, 12)]
+    reason = "the network with units=17 cannot be built: ValueError: not in stock."
+    assert assigned(build, configs) == (2, [NOTE + reason])
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (100_000, (1, [])),
+        (10**7, (2, [NOTE + "the largest, units=10000000, would need too much memory."])),
+    ],
+)
+def test_smaller_networks_are_merged_where_the_largest_would_need_too_much_memory(
+    most: int, expected: tuple[int, list[str]]
+) -> None:
+    def build(hp: Any) -> keras.Model:
+        return built([layers.Dense(hp.Int("units", 2, most))])
+
+    configs: list[dict[str, Any]] = [{"units": units} for units in (50, 70)]
+    assert assigned(build, configs, Space([Int("units", 2, most)])) == expected
 
 
 def test_widths_are_merged_where_an_end_of_another_size_has_other_steps() -> None:

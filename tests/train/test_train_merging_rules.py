@@ -276,17 +276,17 @@ def test_a_merged_operation_is_the_operation(name: str) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[..., list[Any]], list[Shape], str]] = {
-    "sort": (lambda x: [jnp.sort(x, axis=1)], [(2, "U")], "sort"),
-    "read at computed places": (
+    "sort": (lambda x: [jnp.sort(x, axis=1)], [(2, "U")], "sorting depends on a size"),
+    "indexed with an array": (
         lambda x: [x[jnp.array([0, 1])]],
         [("U", 2)],
-        "reading at computed places",
+        "indexing with an array",
     ),
     "reversed": (lambda x: [x[::-1]], [("U",)], "reversing the order of values"),
     "a constant of integers": (
         lambda x: [x + np.arange(x.shape[0])],
         [("U",)],
-        "an array that is a constant of the model",
+        "a constant array of integers depends on a size",
     ),
     "eigenvalues": (lambda x: [jnp.linalg.eigh(x @ x.T)[0]], [("U", 2)], "eigh"),
 }

@@ -57,17 +57,31 @@ def why_steps_differ(
     traced = trace(preparation.build_again({**config, **sizes}, other), other.feed)
     if traced.structure_key == structure.traced.structure_key:
         return ""
-    layer = _first_difference(structure, traced)
-    return f"the operations{f' in {layer}' if layer else ''} depend on a size"
+    # the batches of the other one may have other shapes, which are part of a structure
+    own = trace(preparation.build_again(config, other), other.feed)
+    if traced.structure_key == own.structure_key:
+        return ""
+    where = _first_difference(own, traced)
+    first, second = (
+        ", ".join(f"{name}={one[name]}" for name in sizes) for one in (config, other.config)
+    )
+    return f"the operations{where} differ between a network with {first} and one with {second}"
 
 
-def _first_difference(structure: Structure, traced: TracedModel) -> str:
-    """The layer of the first operation that differs; empty if it is in none."""
-    for name, related in structure.steps.items():
-        theirs = flatten(traced.parts[name].code.body).body.equations
-        found = _differing(related.step.body.equations, theirs)
+def _first_difference(one: TracedModel, other: TracedModel) -> str:
+    """The layer of the first operation that differs, or the operation if it is in none."""
+    for name in one.parts:
+        ours, theirs = (
+            [
+                equation
+                for body in flatten(traced.parts[name].code.body).bodies
+                for equation in body.equations
+            ]
+            for traced in (one, other)
+        )
+        found = _differing(ours, theirs)
         if found is not None:
-            return found.layer
+            return f" in {found.layer}" if found.layer else f" (the first is {found.name})"
     return ""
 
 

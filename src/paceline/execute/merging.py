@@ -125,7 +125,7 @@ class NetworkMerging:
         try:
             known = self._find(prepared)
             if known.buckets is None:
-                self._note(known.reason or _why_apart(known.structure, traced))
+                self._note(known.reason or self._why_apart(known, traced, prepared.config))
                 return traced.key
             sizes = _sizes(known.structure, prepared)
             if not _may_merge(known.buckets, sizes):
@@ -141,7 +141,10 @@ class NetworkMerging:
             self._note(f"internal error ({type(error).__name__}: {error})")
             return traced.key
         if largest is None:
-            self._note("some are larger than a shared model can be, given the memory and the space")
+            self._note(
+                self._limit(prepared.config)
+                or "some are larger than a shared model can be, given the memory and the space"
+            )
             return traced.key
         key = program_key(traced.structure_key, largest, known.buckets.ragged)
         self._buckets.setdefault(key, Bucket(known.structure, largest, known.buckets.ragged))
@@ -171,7 +174,6 @@ class NetworkMerging:
         if reason:
             logger.warning("networks are not merged: %s", reason)
             self.separate(key, reason)
-            self._has_noted = False  # said whatever was said before
             self._note(reason)
         return not reason
 
@@ -190,12 +192,12 @@ class NetworkMerging:
         return next(known for known in alike if known.structure is structure)
 
     def _note(self, reason: str) -> None:
-        """Notes, once, that networks of different sizes are not merged."""
+        """Notes, once, that some networks of different sizes are not merged."""
         if reason and not self._has_noted:
             self._has_noted = True
             self.notes.append(
-                "Networks of different sizes are not trained together as one compiled model, so "
-                f"each size is compiled separately: {reason}."
+                "Some networks of different sizes are not trained together as one compiled model: "
+                f"{reason}."
             )
 
     def _find(self, prepared: PreparedNetwork) -> _Known:
@@ -251,6 +253,26 @@ class NetworkMerging:
             )
         return _Known(structure, prepared.config, replace(chosen, levels=tuple(levels)))
 
+    def _why_apart(self, known: _Known, traced: TracedModel, config: Configuration) -> str:
+        """Why a network of other sizes is not merged; empty if its sizes are the same.
+
+        Raises:
+            CannotMerge: its steps are not those of the structure at its sizes.
+        """
+        structure = known.structure
+        if not structure.differing(structure.sizes([leaf.shape for leaf in traced.state])):
+            return ""
+        if not traced.of_other_sizes:
+            structure.check(traced)
+        changed = {name: value for name, value in config.items() if known.config.get(name) != value}
+        none = "no whole-number hyperparameter sets their sizes and nothing else"
+        return self._limit(changed) or none
+
+    def _limit(self, config: Configuration) -> str:
+        """Why one of these hyperparameters does not have the range of the space, if one has not."""
+        limits = self._size_range.limits
+        return next((limits[name] for name in config if name in limits), "")
+
     def _epochs(self, prepared: PreparedNetwork) -> int:
         """The most epochs of a network, whichever comes first."""
         variants = self.preparation.space.variants("epochs")
@@ -271,19 +293,6 @@ def _may_merge(buckets: Buckets, sizes: Sizes) -> bool:
 def _sizes(structure: Structure, prepared: PreparedNetwork) -> Sizes:
     state = prepared.traced.state if prepared.traced else ()
     return structure.sizes([leaf.shape for leaf in state])
-
-
-def _why_apart(structure: Structure, traced: TracedModel) -> str:
-    """Why a network of other sizes is not merged; empty if its sizes are the same.
-
-    Raises:
-        CannotMerge: its steps are not those of the structure at its sizes.
-    """
-    if not structure.differing(structure.sizes([leaf.shape for leaf in traced.state])):
-        return ""
-    if not traced.of_other_sizes:
-        structure.check(traced)
-    return "no whole-number hyperparameter sets their sizes and nothing else"
 
 
 def _difference(structure: Structure, shapes: Shapes) -> str:

@@ -1,10 +1,12 @@
 """The smallest and the largest network of a structure in its search space."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paceline.core import Configuration
 from paceline.execute.prepare import Preparation, PreparedNetwork
+from paceline.space import Hyperparameter, Int
 from paceline.train.merging.structure import CannotMerge, Sizes, Structure
 from paceline.train.trace import state_shapes
 
@@ -12,6 +14,9 @@ Shapes = Sequence[tuple[int, ...]]
 """The shapes of the leaves of a network's state."""
 
 _MAX_BYTES = 2**30  # of the largest network, roughly
+_MAX_HALVED_BYTES = 2**26  # of a smaller one in its place: comparing it takes many times as much
+_HALVINGS = range(5)  # of the greatest value, while its network cannot be built or is too large
+_MOST_CHARACTERS = 200  # of the message of an error
 
 
 @dataclass(eq=False)
@@ -22,11 +27,17 @@ class SizeRange:
     that changed are the values themselves, as the number of units of a layer is, those of other
     structures follow without building. A wrong guess makes a network a program of its own.
 
+    Where the network with the greatest value cannot be built or would be too large, half of the
+    value is tried, a few times; where the one with the least value cannot be built, twice of it.
+
     Attributes:
         preparation: builds networks.
+        limits: why the range of a hyperparameter is not the one of the space, by name.
     """
 
     preparation: Preparation
+    limits: dict[str, str] = field(default_factory=dict)
+    _ends: dict[str, tuple[int, int]] = field(default_factory=dict)  # that can be built
     _known: dict[str, bool] = field(default_factory=dict)
     _are_values: bool = False
     _constant: set[int] = field(default_factory=set)  # sizes that did not change
@@ -42,7 +53,7 @@ class SizeRange:
             Both sizes; None if no hyperparameter changes sizes and nothing else.
         """
         ends = {
-            name: pair
+            name: self._within(name, pair)
             for name, pair in self._integers(prepared).items()
             if self._changes_sizes(name, pair, prepared, structure)
         }
@@ -62,6 +73,7 @@ class SizeRange:
             found = self._build_ends(ends, prepared, structure) if ends else None
         if found is None:
             return None
+        ends = {name: self._within(name, pair) for name, pair in ends.items()}
         self._learn(ends, prepared, structure, found)
         return found
 
@@ -72,12 +84,16 @@ class SizeRange:
         structure: Structure,
     ) -> tuple[Sizes, Sizes] | None:
         """The sizes of networks with the least and the greatest values; None if one differs."""
-        low, high = (
-            fitting_sizes(
-                structure, self._shapes({name: pair[end] for name, pair in ends.items()}, prepared)
-            )
-            for end in (0, 1)
-        )
+        found = []
+        for end in (0, 1):
+            shapes = self._end_shapes(ends, end, prepared)
+            sizes = fitting_sizes(structure, shapes)
+            if sizes is None and shapes is not None and len(ends) == 1:
+                ((name, pair),) = ends.items()
+                value = self._within(name, pair)[end]
+                self.limits[name] = f"the network with {name}={value} relates sizes in another way"
+            found.append(sizes)
+        low, high = found
         return None if low is None or high is None else (low, high)
 
     def _learn(
@@ -127,10 +143,16 @@ class SizeRange:
             low, high, own = h.from_unit(0.0), h.from_unit(1.0), config.get(h.name)
             if type(low) is not int or type(high) is not int or type(own) is not int:
                 continue
-            growth = max(1.0, high / max(1, own))
-            is_loop = h.name in self.preparation.loop_names
-            if low != high and not is_loop and now * growth**2 <= _MAX_BYTES:
-                found[h.name] = (low, high)
+            if low == high or h.name in self.preparation.loop_names:
+                continue
+            for halvings in _HALVINGS:
+                most = _nearer(h, (low, high), 1, halvings)
+                allowed = _MAX_BYTES if most == high else _MAX_HALVED_BYTES
+                if now * max(1.0, most / max(1, own)) ** 2 <= allowed:
+                    found[h.name] = (low, most)
+                    break
+                reason = f"the largest, {h.name}={high}, would need too much memory"
+                self.limits.setdefault(h.name, reason)
         return found
 
     def _changes_sizes(
@@ -143,8 +165,8 @@ class SizeRange:
         """Whether a hyperparameter changes the sizes of a network and nothing else."""
         if name in self._known:
             return self._known[name]
-        other = ends[1] if prepared.config[name] != ends[1] else ends[0]
-        shapes = self._shapes({name: other}, prepared)
+        other = 1 if prepared.config[name] != ends[1] else 0
+        shapes = self._end_shapes({name: ends}, other, prepared)
         if prepared.traced is None or shapes == [leaf.shape for leaf in prepared.traced.state]:
             return False  # it may in another structure
         changes = fitting_sizes(structure, shapes) is not None
@@ -152,13 +174,57 @@ class SizeRange:
             self._known[name] = changes
         return changes
 
+    def _end_shapes(
+        self, ends: Mapping[str, tuple[int, int]], end: int, prepared: PreparedNetwork
+    ) -> Shapes | None:
+        """The shapes of the network with the least or greatest values that can be built."""
+        active = {h.name: h for h in self.preparation.space.active(prepared.config)}
+        tried: list[dict[str, int]] = []
+        for halvings in _HALVINGS:
+            values = {
+                name: _nearer(active[name], self._within(name, pair), end, halvings)
+                for name, pair in ends.items()
+            }
+            if values in tried:
+                continue
+            tried.append(values)
+            shapes = self._shapes(values, prepared)
+            if shapes is not None:
+                for name, value in values.items() if len(tried) > 1 else ():
+                    low, high = self._within(name, ends[name])
+                    self._ends[name] = (low, value) if end else (value, high)
+                return shapes
+        return None
+
+    def _within(self, name: str, ends: tuple[int, int]) -> tuple[int, int]:
+        """The part of a range whose ends could be built, as far as that is known."""
+        low, high = self._ends.get(name, ends)
+        high = min(high, ends[1])
+        return min(high, max(low, ends[0])), high
+
     def _shapes(self, values: Mapping[str, int], prepared: PreparedNetwork) -> Shapes | None:
         """The shapes of the network with other values; None if it cannot be built."""
         config: Configuration = {**prepared.config, **values}
         try:
             return state_shapes(self.preparation.build_again(config, prepared), prepared.feed)
-        except Exception:  # optional: the network itself was built
+        except Exception as error:  # optional: the network itself was built
+            given = ", ".join(f"{name}={value}" for name, value in values.items())
+            text = " ".join(f"{type(error).__name__}: {error}".split())[:_MOST_CHARACTERS]
+            for name in values:
+                self.limits.setdefault(
+                    name, f"the network with {given} cannot be built: {text}".rstrip(" :.")
+                )
             return None
+
+
+def _nearer(h: Hyperparameter, ends: tuple[int, int], end: int, halvings: int) -> int:
+    """The greatest value halved, or the least one doubled, a number of times."""
+    low, high = ends
+    if not halvings or not isinstance(h, Int):
+        return ends[end]
+    value = high >> halvings if end else max(1, low) << halvings
+    place = bisect_left(range(h.num_values), value, key=h.value_at)
+    return min(high, max(low, h.value_at(min(place, h.num_values - 1))))
 
 
 def fitting_sizes(structure: Structure, shapes: Shapes | None) -> Sizes | None:

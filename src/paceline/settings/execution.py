@@ -131,7 +131,9 @@ class ExecutionSettings(Group):
         Change.SILENT,
         terminal=Terminal(
             bool,
-            "Train networks that differ only in sizes as one compiled model.",
+            "Train networks that differ only in sizes, such as units, as one compiled model "
+            "(default). Without, each size is compiled on its own, which takes longer to start but "
+            "wastes no work on padding: for few sizes, or long training of large networks.",
             flags="--merge/--no-merge",
         ),
     )

@@ -41,7 +41,8 @@ class AxisTable:
     sizes: list[int] = field(default_factory=list)
     _same_as: list[int] = field(default_factory=list)
     _composed: dict[int, Composition] = field(default_factory=dict)
-    _fixed: dict[int, str] = field(default_factory=dict)
+    _fixed: dict[int, tuple[int, str]] = field(default_factory=dict)  # in the order of reasons
+    _num_reasons: int = 0
 
     def new(self, size: int) -> int:
         """Adds an axis."""
@@ -68,7 +69,8 @@ class AxisTable:
 
     def fix(self, axis: int, reason: str) -> None:
         """Marks an axis whose size may not differ between networks, because of ``reason``."""
-        self._fixed.setdefault(self.find(axis), reason)
+        self._num_reasons += 1
+        self._fixed.setdefault(self.find(axis), (self._num_reasons, reason))
 
     def unify(self, a: int, b: int) -> None:
         """Makes two axes the same."""
@@ -81,8 +83,9 @@ class AxisTable:
             return
         first, second = self._composed.get(a), self._composed.pop(b, None)
         self._same_as[b] = a
-        if b in self._fixed:
-            self._fixed.setdefault(a, self._fixed.pop(b))
+        if b in self._fixed:  # the operation of the model comes before that of its gradient
+            reason = self._fixed.pop(b)
+            self._fixed[a] = min(reason, self._fixed.get(a, reason))
         if second is not None:
             self._compose(a, first, second)
 
@@ -163,7 +166,8 @@ class AxisTable:
     def fixed_reasons(self) -> dict[int, str]:
         """Why axes of their own are fixed, by axis: those in a fixed product or sum are, too."""
         reasons: dict[int, str] = {}
-        stack = list(self._fixed.items())
+        ordered = sorted(self._fixed.items(), key=lambda item: item[1], reverse=True)
+        stack = [(axis, reason) for axis, (_, reason) in ordered]
         while stack:
             axis, reason = stack.pop()
             root = self.find(axis)

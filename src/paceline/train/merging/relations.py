@@ -4,12 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
+
 from paceline.train.merging.axes import AxisTable
-from paceline.train.merging.flat_step import FlatBody, FlatEquation, FlatStep, Operand, Scalar
+from paceline.train.merging.flat_step import (
+    ConstantArray,
+    FlatBody,
+    FlatEquation,
+    FlatStep,
+    Operand,
+    Scalar,
+)
 from paceline.train.merging.rule import Axes, Site
 from paceline.train.merging.rules import RULES
-
-_FIXED_ARRAY = "an array that is a constant of the model (of integers, not finite, or large)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +53,10 @@ def relate(step: FlatStep, leaves: Sequence[Axes], table: AxisTable) -> RelatedS
         for axis in axes[value]:
             table.fix(axis, "the data")
     for array in step.arrays:
-        for axis in axes[array.value] if array.number is None else ():
-            table.fix(axis, _FIXED_ARRAY)
+        if array.number is None and axes[array.value]:
+            reason = _why_fixed(array, step)
+            for axis in axes[array.value]:
+                table.fix(axis, reason)
     outputs = relating.body(body)
     for output, leaf in zip(outputs, leaves, strict=False):
         relating.unify(output, leaf)
@@ -54,6 +64,22 @@ def relate(step: FlatStep, leaves: Sequence[Axes], table: AxisTable) -> RelatedS
         for axis in output:
             table.fix(axis, "a metric")
     return RelatedStep(step, axes, related)
+
+
+def _why_fixed(constant: ConstantArray, step: FlatStep) -> str:
+    """Why a constant array that was not lifted may not have another size."""
+    array = np.asarray(constant.array)
+    is_float = jnp.issubdtype(array.dtype, jnp.floating)
+    if not is_float and array.dtype != bool:
+        kind = "of integers"
+    elif is_float and not np.isfinite(array).all():
+        kind = "with infinite values or NaN"
+    else:
+        kind = ""
+    what = f"a constant array {kind}" if kind else "a large constant array (over 1 MiB in all)"
+    equations = [equation for body in step.bodies for equation in body.equations]
+    layers = [one.layer for one in equations if constant.value in one.operands and one.layer]
+    return f"{what}{f' in {layers[0]}' if layers else ''} depends on a size"
 
 
 @dataclass(eq=False)
