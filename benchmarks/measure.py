@@ -2,6 +2,7 @@
 took.
 """
 
+import compileall
 import json
 import os
 import shutil
@@ -132,8 +133,9 @@ def ask(
 
 def _calibrate(cache: Path) -> None:
     """Puts the machine's lane capacity, measured once for an installation and not for each study,
-    into a cache.
+    into a cache, and writes the bytecode of our modules, as an installation does.
     """
+    compileall.compile_dir(environments.ROOT / "src", quiet=1)
     kept = environments.ROOT / ".venvs" / "calibration" / "lanes.json"
     if not kept.exists():
         measure = "from paceline.train.calibration import capacity; capacity()"
@@ -153,7 +155,8 @@ def _variables(environment: str, cache: Path) -> dict[str, str]:
     kept = {
         k: v
         for k, v in os.environ.items()
-        if k not in {"JAX_COMPILATION_CACHE_DIR", "KERASTUNER_TUNER_ID"}
+        # an installed package has bytecode; ours is a checkout, whose bytecode `_calibrate` writes
+        if k not in {"JAX_COMPILATION_CACHE_DIR", "KERASTUNER_TUNER_ID", "PYTHONDONTWRITEBYTECODE"}
     }
     return {
         **kept,
