@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
+from typing import Self
 
 from paceline.core import (
     Configuration,
@@ -28,6 +29,7 @@ from paceline.execute.base import ExecutorUpdate, Job, SnapshotReference
 from paceline.execute.function_call import Message, receive
 from paceline.execute.lost_calls import LostCalls
 from paceline.execute.space_tracker import SpaceTracker
+from paceline.execute.work import FunctionWork
 from paceline.execute.worker_slot import FunctionWorker, TrialLimits, WorkerSlot
 from paceline.space import Hyperparameter, Observation, Space, hyperparameter_from_json
 
@@ -87,6 +89,23 @@ class FunctionExecutor:
         self._waiting: deque[Job] = deque()
         self._open: set[int] = set()
         self._was_ready = self._has_noted_extra_steps = False
+
+    @classmethod
+    def of(
+        cls, work: FunctionWork, make_worker: Callable[[], FunctionWorker], num_workers: int
+    ) -> Self:
+        """Calls the function of some work, see the constructor."""
+        return cls(
+            make_worker,
+            num_workers,
+            work.space,
+            work.limits,
+            fixed=work.fixed,
+            expected_names=work.expected_names,
+            overrides=work.overrides,
+            may_change=work.may_change,
+            epochs=work.epochs,
+        )
 
     def submit(
         self,

@@ -24,17 +24,7 @@ def _of_function(work: FunctionWork) -> Executor:
     make_worker: Callable[[], FunctionWorker] = partial(ThreadWorker, work.function, work.metric)
     if work.load is not None:
         make_worker = partial(ProcessWorker, work.load, work.metric)
-    return FunctionExecutor(
-        make_worker,
-        work.num_workers or 1,
-        work.space,
-        work.limits,
-        fixed=work.fixed,
-        expected_names=work.expected_names,
-        overrides=work.overrides,
-        may_change=work.may_change,
-        epochs=work.epochs,
-    )
+    return FunctionExecutor.of(work, make_worker, work.num_workers or 1)
 
 
 def _of_networks(work: NetworkWork) -> Executor:

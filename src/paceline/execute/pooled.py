@@ -35,16 +35,7 @@ def pooled(pool: Pool, work: Work) -> Executor:
         raise for_functions_only(pool)
     check_memory_limit(pool, work.limits.memory)
     calls = RenewablePool(pool)
-    executor = PooledFunctionExecutor(
-        partial(PoolWorker, calls, work.load or loader(pool, work.function), work.metric),
-        num_calls(pool, work.num_workers),
-        work.space,
-        work.limits,
-        fixed=work.fixed,
-        expected_names=work.expected_names,
-        overrides=work.overrides,
-        may_change=work.may_change,
-        epochs=work.epochs,
-    )
+    make_worker = partial(PoolWorker, calls, work.load or loader(pool, work.function), work.metric)
+    executor = PooledFunctionExecutor.of(work, make_worker, num_calls(pool, work.num_workers))
     executor.pool = calls
     return executor
