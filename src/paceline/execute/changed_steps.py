@@ -26,7 +26,7 @@ def may_differ_by_sizes(
     """
     if other.traced is None or other.config.keys() != config.keys():
         return False
-    shapes = [[leaf.shape for leaf in one.state] for one in (structure.traced, other.traced)]
+    shapes = [one.shapes for one in (structure.traced, other.traced)]
     if shapes[0] == shapes[1] or [*map(len, shapes[0])] != [*map(len, shapes[1])]:
         return False
     differing = [config[name] for name in config if config[name] != other.config[name]]
@@ -40,7 +40,7 @@ def why_steps_differ(
 
     The network of ``config`` is built and traced again with the sizes of the other one.
     """
-    shapes = [leaf.shape for leaf in structure.traced.state]
+    shapes = structure.traced.shapes
     wholes = {
         name: value
         for name, value in other.config.items()

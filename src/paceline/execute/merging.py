@@ -127,7 +127,7 @@ class NetworkMerging:
             if known.buckets is None:
                 self._note(known.reason or self._why_apart(known, traced, prepared.config))
                 return traced.key
-            sizes = _sizes(known.structure, prepared)
+            sizes = known.structure.sizes(traced.shapes)
             if not _may_merge(known.buckets, sizes):
                 return traced.key
             if not traced.of_other_sizes:
@@ -204,7 +204,7 @@ class NetworkMerging:
         traced = prepared.traced
         alike = self._known.setdefault(traced.structure_key if traced else "", [])
         for known in alike:
-            shapes = [leaf.shape for leaf in traced.state] if traced else []
+            shapes = traced.shapes if traced else []
             if fitting_sizes(known.structure, shapes) is not None:
                 return known
         known = self._new(prepared)
@@ -213,7 +213,7 @@ class NetworkMerging:
         if not alike:
             self._note(self._why_another(prepared))
         if alike and alike[0].buckets is None and known.buckets is None and traced is not None:
-            known.reason = _difference(alike[0].structure, [leaf.shape for leaf in traced.state])
+            known.reason = _difference(alike[0].structure, traced.shapes)
         alike.append(known)
         return known
 
@@ -260,7 +260,7 @@ class NetworkMerging:
             CannotMerge: its steps are not those of the structure at its sizes.
         """
         structure = known.structure
-        if not structure.differing(structure.sizes([leaf.shape for leaf in traced.state])):
+        if not structure.differing(structure.sizes(traced.shapes)):
             return ""
         if not traced.of_other_sizes:
             structure.check(traced)
@@ -288,11 +288,6 @@ def _may_merge(buckets: Buckets, sizes: Sizes) -> bool:
     or leave it out.
     """
     return all(sizes[i] > 1 for i in buckets.ragged)
-
-
-def _sizes(structure: Structure, prepared: PreparedNetwork) -> Sizes:
-    state = prepared.traced.state if prepared.traced else ()
-    return structure.sizes([leaf.shape for leaf in state])
 
 
 def _difference(structure: Structure, shapes: Shapes) -> str:

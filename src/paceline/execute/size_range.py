@@ -167,7 +167,7 @@ class SizeRange:
             return self._known[name]
         other = 1 if prepared.config[name] != ends[1] else 0
         shapes = self._end_shapes({name: ends}, other, prepared)
-        if prepared.traced is None or shapes == [leaf.shape for leaf in prepared.traced.state]:
+        if prepared.traced is None or shapes == prepared.traced.shapes:
             return False  # it may in another structure
         changes = fitting_sizes(structure, shapes) is not None
         if changes or prepared.config[name] != 1:  # an axis of length 1 may have other operations

@@ -231,7 +231,7 @@ def _program(traced: Sequence[TracedModel]) -> ArrayProgram:
         raise ValueError("the configurations differ in more than sizes: they need several programs")
     structure = Structure.of(traced[0])
     try:
-        sizes = [structure.sizes([leaf.shape for leaf in one.state]) for one in traced]
+        sizes = [structure.sizes(one.shapes) for one in traced]
         ragged = [i for i, own in enumerate(zip(*sizes, strict=True)) if len(set(own)) > 1]
         structure.check_differing(ragged)
         for one in traced:

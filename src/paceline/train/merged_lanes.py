@@ -93,7 +93,7 @@ class MergedLanes(BaseProgram):
 
     def constants(self, traced: TracedModel) -> dict[str, np.ndarray]:
         """A lane's lifted constants, arrays padded, and integers for each part; its sizes."""
-        own = self.structure.sizes([leaf.shape for leaf in traced.state])
+        own = self.structure.sizes(traced.shapes)
         integers = {
             _INTEGERS.format(name): traced.integers(name)[list(numbers)].astype(np.int32)
             for name, numbers in self.integers.items()
@@ -133,7 +133,7 @@ class MergedLanes(BaseProgram):
         return self.structure.layout(self.largest, self.largest, self.ragged)
 
     def _layout(self, traced: TracedModel) -> Layout:
-        own = self.structure.sizes([leaf.shape for leaf in traced.state])
+        own = self.structure.sizes(traced.shapes)
         return self.structure.layout(self.largest, own, self.ragged)
 
     def lane_state(self, traced: TracedModel) -> Sequence[np.ndarray]:

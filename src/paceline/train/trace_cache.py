@@ -218,7 +218,7 @@ class TraceCache(Generic[N]):
         return traced, None
 
     def _trains_merged(self, found: TracedModel) -> bool:
-        shapes = [leaf.shape for leaf in found.state]
+        shapes = found.shapes
         return self.is_merged is not None and self.is_merged(found.structure_key, shapes)
 
     def _learn(

@@ -146,6 +146,11 @@ class TracedModel:
         return any(self.arrays(name) for name in self.parts)
 
     @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the leaves of its state."""
+        return [leaf.shape for leaf in self.state]
+
+    @property
     def num_bytes(self) -> int:
         """Bytes of its state and its small constant arrays."""
         arrays = [array for name in self.parts for array in self.arrays(name)]

@@ -46,7 +46,7 @@ class Structure:
     @classmethod
     def of(cls, traced: TracedModel) -> "Structure":
         """Relates the axes of a network's steps."""
-        shapes = [leaf.shape for leaf in traced.state]
+        shapes = traced.shapes
         # the values are not needed, and would be kept as long as the structure
         state = [np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape) for leaf in traced.state]
         # nor is the model, of which a stream traces later parts
@@ -68,7 +68,7 @@ class Structure:
     @cached_property
     def own_sizes(self) -> Sizes:
         """The sizes of the first network."""
-        return self.sizes([leaf.shape for leaf in self.traced.state])
+        return self.sizes(self.traced.shapes)
 
     def differing(self, sizes: Sizes) -> list[int]:
         """The places in which sizes differ from those of the first network."""
@@ -188,7 +188,7 @@ class Structure:
 
     def check_part(self, name: str, traced: TracedModel) -> FlatStep:
         """The same for one of the steps."""
-        sizes = self.sizes([leaf.shape for leaf in traced.state])
+        sizes = self.sizes(traced.shapes)
         layout = self.layout(sizes, sizes, range(len(sizes)))
         ours, theirs = self.traced.parts[name], traced.parts[name]
         if (ours.code.structure, ours.log_names) != (theirs.code.structure, theirs.log_names):

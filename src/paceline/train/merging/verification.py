@@ -53,7 +53,7 @@ class ComparedSizes:
 
     def difference(self, traced: TracedModel) -> str:
         """How the network would differ; empty if it would not, or needs no comparison."""
-        sizes = self.structure.sizes([leaf.shape for leaf in traced.state])
+        sizes = self.structure.sizes(traced.shapes)
         if sizes in self._sizes:
             return ""
         program = self._program
