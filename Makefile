@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-versions package lint bench format clean
+.PHONY: demo test test-exhaustive test-all test-versions package lint bench format clean
 
 # The oldest versions that pyproject.toml allows, and the newest that exist, on the newest Python that is here.
 OLDEST := jax==0.8.0 jaxlib==0.8.0 keras==3.12.0
@@ -16,8 +16,15 @@ NEWEST_PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 $(HOME)/.pyen
 demo: $(VENV)/.installed
 	$(BIN)/paceline demo
 
+# What changes are tested with: every behaviour, in less than eight minutes on two cores.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not exhaustive'
+
+# The rest: what repeats a promise over many cases.
+test-exhaustive: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m exhaustive
+
+test-all: test test-exhaustive
 
 test-versions: .venvs/oldest/.installed .venvs/newest/.installed
 	for each in oldest newest; do \

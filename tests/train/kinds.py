@@ -67,11 +67,10 @@ class Row:
         """The difference after two epochs, for a lane other than that of the trace."""
         return self._compare(odd, [1])(self.build, _configs((0.1, 0.05), (WIDTHS[1],) * 2))[0]
 
-    def gaps(self) -> list[Gap]:
-        """The same, and that of the same network in a program for several widths."""
-        compare = self._compare(self.odd, [1])
-        apart = compare(self.build, _configs((0.1, 0.05), (WIDTHS[1],) * 2))
-        return [*apart, *compare(self.build, _configs((0.1, 0.05, 0.07, 0.1), WIDTHS))]
+    def gap_beside_other_widths(self) -> Gap:
+        """The same for a network in a program for several widths."""
+        configs = _configs((0.1, 0.05, 0.07, 0.1), WIDTHS)
+        return self._compare(self.odd, [1])(self.build, configs)[0]
 
     def merged_gaps(self) -> list[Gap]:
         """The differences of networks of several widths in one program.

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
@@ -130,6 +131,7 @@ def results(arrays: Any, choices: Any) -> list[Any]:
     return [value for _, value in values[len(INPUTS) :]]
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=25)
 @given(
     st.lists(CHOICES, min_size=2, max_size=8),
